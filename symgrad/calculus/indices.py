@@ -1,0 +1,108 @@
+"""Which axis each index of an index notation runs over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.program import Axis
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.calls import walk
+from symgrad.spec.model import EquationSpec
+from symgrad.spec.syntax import Binary, Index, Name, Node, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.calculus.program import Tensor
+    from symgrad.spec.syntax import Call
+
+
+def index_axes(source: EquationSpec | Call, tensors: Mapping[str, Tensor]) -> dict[str, Axis]:
+    """The axis of every index named in a formula.
+
+    An index that stands alone runs over the axis it indexes; one that occurs only in affine forms,
+    `X[2*i + u]`, runs as far as that axis allows for every value of the others.
+
+    Raises:
+        ShapeError: an index runs over two different axes, or over none.
+    """
+    formula = source.formula if isinstance(source, EquationSpec) else source
+    uses = list(_uses(formula, tensors))
+    axes: dict[str, Axis] = {}
+    owners: dict[str, str] = {}
+    for tensor, node, axis in uses:
+        if not isinstance(node, Name):
+            continue
+        seen = axes.setdefault(node.id, axis)
+        owner = owners.setdefault(node.id, tensor)
+        if not seen.fits(axis):
+            raise ShapeError(
+                f"index '{node.id}' runs over {seen} in '{owner}' and over {axis} in '{tensor}'",
+                at=node.at,
+                remedy="use two index names",
+            )
+    for _, node, axis in uses:
+        _solve_affine(node, axis, axes)
+    _demand_all(source, axes)
+    return axes
+
+
+def _uses(formula: Node, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Node, Axis]]:
+    for node in walk(formula):
+        if isinstance(node, Index) and node.tensor in tensors:
+            for index, axis in zip(node.indices, tensors[node.tensor].axes, strict=False):
+                yield node.tensor, index, axis
+
+
+def _solve_affine(node: Node, axis: Axis, axes: dict[str, Axis]) -> None:
+    """Give the one index of unknown range in an affine form the range that fits."""
+    if not isinstance(node, Binary) or axis.size is None:
+        return
+    terms = affine_terms(node)
+    unknown = [name for name in terms if name and name not in axes]
+    if len(unknown) != 1 or terms[unknown[0]] < 1:
+        return
+    reach = terms.get("", 0)
+    for name, factor in terms.items():
+        if name and name in axes:
+            size = axes[name].size
+            if size is None:
+                return
+            reach += max(factor * (size - 1), 0)
+    size = (axis.size - 1 - reach) // terms[unknown[0]] + 1
+    if size < 1:
+        raise ShapeError(f"no index fits: the axis {axis} is too short", at=node.at)
+    axes[unknown[0]] = Axis(None, size)
+
+
+def affine_terms(node: Node) -> dict[str, int]:
+    """Coefficients by index name; the constant stands under the empty name.
+
+    Raises:
+        SpecError: the form is not affine with whole numbers.
+    """
+    match node:
+        case Name(name):
+            return {name: 1}
+        case Number(value) if value.denominator == 1:
+            return {"": int(value)}
+        case Binary("+" | "-" as operator, left, right):
+            sign = 1 if operator == "+" else -1
+            total = dict(affine_terms(left))
+            for name, factor in affine_terms(right).items():
+                total[name] = total.get(name, 0) + sign * factor
+            return total
+        case Binary("*", Number(value), other) | Binary("*", other, Number(value)) if value.denominator == 1:
+            return {name: int(value) * factor for name, factor in affine_terms(other).items()}
+    raise SpecError("an index must be affine with whole numbers, like 2*i + u", at=node.at)
+
+
+def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis]) -> None:
+    named = [(name, source.at) for name in source.indices or ()] if isinstance(source, EquationSpec) else [
+        (node.id, node.at) for node in source.arguments[1:] if isinstance(node, Name)
+    ]
+    for name, at in named:
+        if name not in axes:
+            raise ShapeError(
+                f"the range of index '{name}' is not known", at=at, remedy="let it index a tensor alone"
+            )

@@ -1,0 +1,235 @@
+"""Programs of tensor equations: the one type that every stage of the calculus reads and returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry, entries, extent_symbol, indices_in
+from symgrad.errors import InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Reduction: TypeAlias = Literal["none", "sum", "max", "min", "logsumexp"]
+Kind: TypeAlias = Literal["input", "target", "parameter", "value", "temporary", "cotangent", "state"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A size, a free name whose size the data decides, or a named size."""
+
+    name: str | None
+    size: int | None
+
+    @property
+    def extent(self) -> sp.Expr:
+        """The size as a term: a number, or a symbol for a free axis."""
+        return sp.Integer(self.size) if self.size is not None else extent_symbol(self.name)
+
+    def fits(self, other: Axis) -> bool:
+        """Whether the two always have the same size."""
+        return self.extent == other.extent
+
+    def __str__(self) -> str:
+        return self.name or str(self.size)
+
+
+Axes: TypeAlias = tuple[Axis, ...]
+
+
+def show_axes(axes: Axes) -> str:
+    """`[batch, 10]`"""
+    return f"[{', '.join(map(str, axes))}]"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A name with its axes. `classes` marks integer labels below that number."""
+
+    name: str
+    axes: Axes
+    kind: Kind
+    classes: int | None = None
+
+    @property
+    def is_integer(self) -> bool:
+        return self.classes is not None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """An index and the axis it runs over."""
+
+    index: sp.Symbol
+    axis: Axis
+
+
+@dataclass(frozen=True)
+class Equation:
+    """`target[place] = reduction over the loops that are not in place of body`.
+
+    With a place that is not made of distinct loop indices, `X[2*i + u]` say, the equation
+    accumulates a sum at that place.
+    """
+
+    target: str
+    place: tuple[sp.Expr, ...]
+    loops: tuple[Loop, ...]
+    reduction: Reduction
+    body: sp.Expr
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether the place is made of distinct loop indices, so that each entry is written once."""
+        symbols = [p for p in self.place if isinstance(p, sp.Symbol)]
+        return len(symbols) == len(self.place) == len(set(symbols))
+
+    @cached_property
+    def free(self) -> tuple[Loop, ...]:
+        """The loops over the target's entries, in the order of the place."""
+        by_index = {loop.index: loop for loop in self.loops}
+        return tuple(by_index[p] for p in self.place if p in by_index)
+
+    @cached_property
+    def bound(self) -> tuple[Loop, ...]:
+        """The loops that are reduced."""
+        used = {loop.index for loop in self.free} if self.is_plain else set()
+        return tuple(loop for loop in self.loops if loop.index not in used)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names of the tensors whose entries the body or the place uses."""
+        inside = [self.body, *self.place]
+        return frozenset(entry.tensor for expr in inside for entry in expr.atoms(Entry))
+
+    @property
+    def is_elementwise(self) -> bool:
+        return self.reduction == "none"
+
+    def at(self, indices: Iterable[sp.Expr]) -> sp.Expr:
+        """The body of an elementwise equation with the target's indices replaced."""
+        return self.body.xreplace(dict(zip(self.place, indices, strict=True)))
+
+    def __str__(self) -> str:
+        left = str(Entry(self.target, self.place))
+        over = ", ".join(str(loop.index) for loop in self.bound)
+        body = f"{self.reduction}_{{{over}}} {self.body}" if self.reduction != "none" else str(self.body)
+        return f"{left} {'=' if self.is_plain else '+='} {body}"
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One application of a rewrite rule: which, where, before and after."""
+
+    rule: str
+    equation: str
+    before: sp.Expr
+    after: sp.Expr
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The tensor that holds the derivative of the loss with respect to another."""
+
+    of: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """Equations in an order in which every name is defined before it is used."""
+
+    tensors: tuple[Tensor, ...]
+    equations: tuple[Equation, ...]
+    outputs: tuple[str, ...]
+    loss: str | None
+    prediction: tuple[str, ...] = ()
+    gradients: tuple[Gradient, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+
+    @cached_property
+    def tensor(self) -> Mapping[str, Tensor]:
+        """Tensors by name."""
+        return {t.name: t for t in self.tensors}
+
+    @cached_property
+    def definition(self) -> Mapping[str, Equation]:
+        """Equations by target."""
+        return {e.target: e for e in self.equations}
+
+    @cached_property
+    def results(self) -> frozenset[str]:
+        """What the program is for: loss, outputs, prediction, gradients."""
+        loss = (self.loss,) if self.loss else ()
+        return frozenset((*self.outputs, *self.prediction, *loss, *(g.name for g in self.gradients)))
+
+    def of_kind(self, kind: Kind) -> tuple[Tensor, ...]:
+        return tuple(t for t in self.tensors if t.kind == kind)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.equations))
+
+
+def evolve(program: Program, **changes: object) -> Program:
+    """A copy with some fields changed, type-checked."""
+    return check(replace(program, **changes))  # type: ignore[arg-type]
+
+
+def check(program: Program) -> Program:
+    """The program itself, if every use is defined and every rank and axis fits.
+
+    Raises:
+        InternalError: a stage broke its promise.
+    """
+    defined = {t.name for t in program.tensors if t.kind in ("input", "target", "parameter", "state")}
+    for equation in program.equations:
+        _check_equation(program, equation, defined)
+        defined.add(equation.target)
+    missing = program.results - defined
+    if missing:
+        raise InternalError(f"never defined: {sorted(missing)}")
+    return program
+
+
+def _check_equation(program: Program, equation: Equation, defined: set[str]) -> None:
+    if undefined := equation.reads - defined:
+        raise InternalError(f"{sorted(undefined)} used before definition in {equation}")
+    if equation.target in defined:
+        raise InternalError(f"{equation.target} is defined twice")
+    loops = {loop.index: loop.axis for loop in equation.loops}
+    if stray := indices_in(equation.body) - loops.keys():
+        raise InternalError(f"free index {stray} in {equation}")
+    for entry in (*entries(equation.body), Entry(equation.target, equation.place)):
+        axes = program.tensor[entry.tensor].axes
+        if len(axes) != len(entry.indices):
+            raise InternalError(f"{entry} has rank {len(axes)} in {equation}")
+        for index, axis in zip(entry.indices, axes, strict=True):
+            if index in loops and not loops[index].fits(axis) and loops[index].size is None:
+                raise InternalError(f"index {index} of {entry} does not run over {axis} in {equation}")
+
+
+LETTERS = "ijklmopqruvw"
+
+
+def canonical(equation: Equation) -> Equation:
+    """The same equation with standard index names: n, s for free axes, i, j, k, ... for others."""
+    free_names, other_names = iter(("n", "s", "t", "a", "c", "e", "f", "g")), iter(LETTERS)
+    renamed: dict[sp.Symbol, sp.Symbol] = {}
+    loops = []
+    for number, loop in enumerate(equation.loops):
+        source = free_names if loop.axis.size is None else other_names
+        name = next(source, f"i{number}")
+        symbol = sp.Symbol(name, integer=True, nonnegative=True)
+        renamed[loop.index] = symbol
+        loops.append(Loop(symbol, loop.axis))
+    return Equation(
+        equation.target,
+        tuple(p.xreplace(renamed) for p in equation.place),
+        tuple(loops),
+        equation.reduction,
+        equation.body.xreplace(renamed),
+    )

@@ -1,0 +1,67 @@
+"""Every way symgrad refuses an input: where it is, what is wrong, what was expected, how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in a source text; lines and columns count from 1."""
+
+    source: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}"
+
+    def moved(self, columns: int, lines: int = 0) -> Position:
+        """The position `columns` to the right, or at `columns` of a line further down."""
+        if lines:
+            return Position(self.source, self.line + lines, 1 + columns)
+        return Position(self.source, self.line, self.column + columns)
+
+
+class SymgradError(Exception):
+    """An input that cannot be used. `str()` gives `place: problem; remedy`."""
+
+    def __init__(self, problem: str, *, at: Position | str | None = None, remedy: str = "") -> None:
+        self.problem, self.at, self.remedy = problem, at, remedy
+        where = f"{at}: " if at is not None else ""
+        super().__init__(where + problem + (f"; {remedy}" if remedy else ""))
+
+
+class SpecError(SymgradError):
+    """The spec does not say something symgrad can understand."""
+
+
+class ShapeError(SpecError):
+    """Tensors whose axes do not fit together."""
+
+
+class DataError(SymgradError):
+    """Data that does not fit the spec, or holds what no network can be trained on."""
+
+
+class ModuleError(SymgradError):
+    """An emitted module that cannot be loaded or lacks one of the stable names."""
+
+
+class DivergenceError(SymgradError):
+    """Training met a loss that is not a finite number."""
+
+
+class InternalError(Exception):
+    """A broken promise between two stages: a defect of symgrad, never the user's."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A remedy naming the known word nearest to `word`, or the empty string."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,1 @@
+"""What a user says: the spec language, its reader and the library it can name."""

@@ -1,0 +1,28 @@
+"""The names the language itself gives a meaning: scalar functions and reductions."""
+
+from __future__ import annotations
+
+SCALAR_FUNCTIONS = frozenset(
+    [
+        "exp",
+        "log",
+        "log1p",
+        "expm1",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asin",
+        "acos",
+        "atan",
+        "erf",
+        "abs",
+        "sign",
+    ]
+)
+REDUCTIONS = frozenset(["sum", "mean", "max", "min", "logsumexp"])
+SPECIAL_FORMS = frozenset(("where", "onehot"))
+LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | REDUCTIONS | SPECIAL_FORMS

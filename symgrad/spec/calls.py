@@ -1,0 +1,102 @@
+"""Walk, rebuild and bind formulas: what expansion needs of syntax trees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError, did_you_mean
+from symgrad.spec.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Transpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from symgrad.spec.library import Signature
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below `node`, left to right."""
+    match node:
+        case Negate(operand) | Transpose(operand):
+            return (operand,)
+        case Binary(_, left, right) | Compare(_, left, right):
+            return (left, right)
+        case Call(_, arguments, keywords):
+            return (*arguments, *(value for _, value in keywords))
+        case Index(_, indices):
+            return indices
+    return ()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Every node of a formula, the root first."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def transform(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The formula with `change` applied to every node, the leaves first."""
+    match node:
+        case Negate(operand) | Transpose(operand):
+            return change(replace(node, operand=transform(operand, change)))
+        case Binary(_, left, right) | Compare(_, left, right):
+            return change(replace(node, left=transform(left, change), right=transform(right, change)))
+        case Call(_, arguments, keywords):
+            return change(
+                replace(
+                    node,
+                    arguments=tuple(transform(a, change) for a in arguments),
+                    keywords=tuple((k, transform(v, change)) for k, v in keywords),
+                )
+            )
+        case Index(_, indices):
+            return change(replace(node, indices=tuple(transform(i, change) for i in indices)))
+    return change(node)
+
+
+def substitute(node: Node, values: Mapping[str, Node]) -> Node:
+    """The formula with names replaced by formulas."""
+    return transform(node, lambda n: values.get(n.id, n) if isinstance(n, Name) else n)
+
+
+def calls(node: Node) -> Iterator[Call]:
+    """Every call in a formula."""
+    return (n for n in walk(node) if isinstance(n, Call))
+
+
+def bind(call: Call, signature: Signature, extra: tuple[str, ...] = ()) -> dict[str, Node]:
+    """The value of every argument of `signature` in this call; `extra` keywords are bound when given.
+
+    Raises:
+        SpecError: too many, missing, repeated or unknown arguments.
+    """
+    known = (*signature.arguments, *(name for name, _ in signature.defaults))
+    if len(call.arguments) > len(known):
+        raise SpecError(
+            f"{call.function} takes at most {len(known)} arguments, got {len(call.arguments)}",
+            at=call.at,
+            remedy=f"write {usage(signature)}",
+        )
+    values = dict(zip(known, call.arguments, strict=False))
+    for name, value in call.keywords:
+        if name not in known and name not in extra:
+            remedy = did_you_mean(name, (*known, *extra)) or f"write {usage(signature)}"
+            raise SpecError(f"{call.function} has no argument '{name}'", at=value.at, remedy=remedy)
+        if name in values:
+            raise SpecError(f"{call.function} got '{name}' twice", at=value.at, remedy="give it once")
+        values[name] = value
+    missing = [name for name in signature.arguments if name not in values]
+    if missing:
+        raise SpecError(
+            f"{call.function} lacks {', '.join(repr(m) for m in missing)}",
+            at=call.at,
+            remedy=f"write {usage(signature)}",
+        )
+    return {**dict(signature.defaults), **values}
+
+
+def usage(signature: Signature) -> str:
+    """How a call of this signature is written: `elu(x, alpha=...)`."""
+    optional = [f"{name}=..." for name, _ in signature.defaults]
+    return f"{signature.name}({', '.join([*signature.arguments, *optional])})"

@@ -1,0 +1,164 @@
+"""Take the sugar out of a spec: chains, layers, bare losses, library optimisers and schedules.
+
+What is left are parameters and equations, which the compiler elaborates and the verifier evaluates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, cast
+
+from symgrad.errors import SpecError, did_you_mean
+from symgrad.spec import library
+from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
+from symgrad.spec.calls import bind, calls, substitute, transform
+from symgrad.spec.layers import LayerExpander
+from symgrad.spec.model import FunctionSpec, Model, Spec
+from symgrad.spec.resolve import resolve_optimizer, resolve_schedule
+from symgrad.spec.syntax import Call, Name, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from symgrad.errors import Position
+
+Task = Literal["values", "binary", "classes", "sign"]
+
+
+def expand(spec: Spec) -> Model:
+    """The model a spec describes.
+
+    Raises:
+        SpecError: an unknown function, layer, optimiser, schedule or initialiser, or a wrong call of one.
+    """
+    layers = LayerExpander(spec)
+    layers.run()
+    equations = tuple(replace(e, formula=_reduced_losses(e.formula)) for e in layers.equations)
+    outputs = spec.outputs or ((equations[-1].name,) if equations else ())
+    raw_loss = _loss(spec, outputs)
+    prediction, task = _prediction(raw_loss)
+    loss = _reduced_losses(raw_loss) if raw_loss is not None else None
+    used = [*(e.formula for e in equations), *(n for n in (loss, prediction) if n is not None)]
+    optimizer = resolve_optimizer(spec.train)
+    return Model(
+        spec=spec,
+        parameters=tuple(layers.parameters),
+        functions=_needed_functions(spec, used),
+        equations=equations,
+        outputs=outputs,
+        loss=loss,
+        prediction=prediction,
+        task=task,
+        optimizer=optimizer,
+        schedule=resolve_schedule(spec.train, optimizer, spec.at),
+    )
+
+
+def _loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
+    """The loss; one named without arguments is applied to the output and the target."""
+    loss = spec.loss
+    if loss is None:
+        return None
+    if isinstance(loss, Name) and loss.id not in library.losses:
+        return _named_loss(spec, loss)
+    if isinstance(loss, Name):
+        loss = Call(loss.id, (), (), loss.at)
+    if not isinstance(loss, Call) or loss.function not in library.losses or loss.arguments:
+        return _without_layers(loss)
+    if len(outputs) != 1 or len(spec.targets) != 1:
+        raise SpecError(
+            f"'{loss.function}' alone needs one output and one target, "
+            f"this spec has {len(outputs)} and {len(spec.targets)}",
+            at=loss.at,
+            remedy=f"say which: {loss.function}(y, t)",
+        )
+    pair = (Name(outputs[0], loss.at), Name(spec.targets[0].name, loss.at))
+    return replace(loss, arguments=pair)
+
+
+def _named_loss(spec: Spec, loss: Name) -> Node:
+    """A loss that is one of the equations, or a slip of the pen."""
+    if loss.id in {e.name for e in spec.equations}:
+        return loss
+    remedy = did_you_mean(loss.id, library.losses) or f"there are {', '.join(library.losses)}"
+    raise SpecError(f"unknown loss '{loss.id}'", at=loss.at, remedy=remedy)
+
+
+def _without_layers(loss: Node) -> Node:
+    for call in calls(loss):
+        if call.function in library.layers:
+            raise SpecError(
+                f"{call.function} cannot stand in the loss", at=call.at, remedy="give it an equation"
+            )
+    return loss
+
+
+def _prediction(loss: Node | None) -> tuple[Node | None, Task]:
+    """What a user wants to see: decided by the first library loss that stands in the loss."""
+    for call in calls(loss) if loss is not None else ():
+        entry = library.losses.get(call.function)
+        if entry is not None:
+            values = bind(call, entry.signature, extra=("reduction",))
+            node = substitute(entry.predicted, values) if entry.predicted is not None else None
+            return node, cast("Task", entry.task)
+    return None, "values"
+
+
+def _reduced_losses(node: Node) -> Node:
+    """`mse(y, t, reduction=sum)` becomes `sum(mse(y, t))`; the mean is taken when nothing is said."""
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Call) or node.function not in library.losses:
+            return node
+        keywords = dict(node.keywords)
+        reduction = keywords.pop("reduction", Name("mean", node.at))
+        if not isinstance(reduction, Name) or reduction.id not in ("mean", "sum", "none"):
+            raise SpecError(
+                "reduction must be mean, sum or none", at=reduction.at, remedy="write reduction=sum"
+            )
+        inner = replace(node, keywords=tuple(keywords.items()))
+        return inner if reduction.id == "none" else Call(reduction.id, (inner,), (), node.at)
+
+    return transform(node, change)
+
+
+def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpec, ...]:
+    """The user's and the library's functions that the formulas call, each after those it calls itself."""
+    users = {f.name: f for f in spec.functions}
+    found: dict[str, FunctionSpec] = {}
+
+    def visit(call: Call, inside: tuple[str, ...]) -> None:
+        name = call.function
+        if name in LANGUAGE_FUNCTIONS or name in found:
+            return
+        if name in inside:
+            raise SpecError(
+                f"function '{name}' calls itself", at=call.at, remedy="write it without recursion"
+            )
+        if name in users and inside and inside[-1] not in users:
+            raise SpecError(
+                f"'{name}' is defined here, but the library's {inside[-1]} is built on its own {name}",
+                at=users[name].at,
+                remedy="choose another name",
+            )
+        function = users.get(name) or _library_function(name, call.at, users)
+        for inner in calls(function.formula):
+            visit(inner, (*inside, name))
+        found[name] = function
+
+    for function in spec.functions:
+        visit(Call(function.name, (), (), function.at), ())
+    for formula in formulas:
+        for call in calls(formula):
+            visit(call, ())
+    return tuple(found.values())
+
+
+def _library_function(name: str, at: Position, users: Iterable[str]) -> FunctionSpec:
+    entry = library.functions.get(name)
+    if entry is None:
+        known = (*LANGUAGE_FUNCTIONS, *library.functions, *library.layers, *users)
+        remedy = did_you_mean(name, known) or "`symgrad list` shows what there is"
+        raise SpecError(f"unknown function '{name}'", at=at, remedy=remedy)
+    signature = entry.signature
+    return FunctionSpec(name, signature.arguments, entry.body, at, signature.defaults)

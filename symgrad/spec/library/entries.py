@@ -1,0 +1,139 @@
+"""What a library entry is: a few lines of the spec language, with their source.
+
+Every entry is mathematics only. Its derivative, its matrix form, its kernels and its tests are derived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from symgrad.spec.formula import parse_formula
+
+from symgrad.errors import Position
+from symgrad.spec.syntax import Call, Name, Node
+
+
+def _parse(text: str, entry: str) -> Node:
+    return parse_formula(text, Position(f"<library:{entry}>", 1, 1))
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A name, its positional arguments and its keyword arguments with their defaults."""
+
+    name: str
+    arguments: tuple[str, ...]
+    defaults: tuple[tuple[str, Node], ...]
+
+
+def parse_signature(text: str) -> Signature:
+    """Read `elu(x, alpha=1)`."""
+    call = _parse(text, text.partition("(")[0])
+    if not isinstance(call, Call):
+        raise TypeError(f"not a signature: {text}")
+    arguments = tuple(node.id for node in call.arguments if isinstance(node, Name))
+    return Signature(call.function, arguments, call.keywords)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What all entries share: `signature`, where the mathematics comes from, and what it is for."""
+
+    text: str
+    source: str
+    note: str = ""
+
+    @cached_property
+    def signature(self) -> Signature:
+        return parse_signature(self.text)
+
+    @property
+    def name(self) -> str:
+        return self.text.partition("(")[0]
+
+
+@dataclass(frozen=True)
+class Function(Entry):
+    """An activation, loss or regulariser: one formula over its arguments.
+
+    A loss's formula is per element or per sample; the mean over what is left is taken unless the
+    call says `reduction=sum` or `reduction=none`. `prediction` turns its first argument into what
+    a user wants to see, and `task` says how that is scored.
+    """
+
+    formula: str = ""
+    prediction: str = ""
+    task: str = "values"
+
+    @cached_property
+    def body(self) -> Node:
+        return _parse(self.formula, self.name)
+
+    @cached_property
+    def predicted(self) -> Node | None:
+        return _parse(self.prediction, self.name) if self.prediction else None
+
+
+@dataclass(frozen=True)
+class LayerParameter:
+    """A parameter a layer brings along: axes name the layer's arguments, `in` is the input's last axis."""
+
+    name: str
+    axes: tuple[str, ...]
+    init: str
+    unless_false: str = ""
+
+
+@dataclass(frozen=True)
+class Layer(Entry):
+    """A function with parameters of its own; a parameter switched off counts as 0 in the formula."""
+
+    formula: str = ""
+    parameters: tuple[LayerParameter, ...] = ()
+
+    @cached_property
+    def body(self) -> Node:
+        return _parse(self.formula, self.name)
+
+
+@dataclass(frozen=True)
+class Optimizer(Entry):
+    """Update equations over `theta`, `g`, the step `t` (from 1), hyper-parameters and states."""
+
+    state: tuple[tuple[str, str], ...] = ()
+    update: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def states(self) -> tuple[tuple[str, Node], ...]:
+        return tuple((name, _parse(text, self.name)) for name, text in self.state)
+
+    @cached_property
+    def updates(self) -> tuple[tuple[str, Node], ...]:
+        return tuple((name, _parse(text, self.name)) for name, text in self.update)
+
+
+@dataclass(frozen=True)
+class Schedule(Entry):
+    """The learning rate as a formula over `learning_rate`, `epoch` (from 0) and `step` (from 0)."""
+
+    formula: str = "learning_rate"
+
+    @cached_property
+    def body(self) -> Node:
+        return _parse(self.formula, self.name)
+
+
+@dataclass(frozen=True)
+class Initializer(Entry):
+    """Random or constant first values: `scale` is the half-width, standard deviation or constant.
+
+    The formula may use `fan_in` and `fan_out`: the first and last size of the parameter.
+    """
+
+    distribution: str = "constant"
+    scale: str = "0"
+
+    @cached_property
+    def body(self) -> Node:
+        return _parse(self.scale, self.name)

@@ -1,0 +1,26 @@
+"""Initialisers: a distribution and its scale."""
+
+from symgrad.spec.library.entries import Initializer
+
+INITIALIZERS = (
+    Initializer("zeros()", "definition", distribution="constant", scale="0"),
+    Initializer("constant(value=0)", "definition", distribution="constant", scale="value"),
+    Initializer("normal(std=0.01)", "definition", distribution="normal", scale="std"),
+    Initializer("uniform(limit=0.05)", "definition", "between -limit and limit", "uniform", "limit"),
+    Initializer(
+        "glorot_uniform()",
+        "Glorot & Bengio 2010, equation 16",
+        distribution="uniform",
+        scale="sqrt(6 / (fan_in + fan_out))",
+    ),
+    Initializer(
+        "glorot_normal()",
+        "Glorot & Bengio 2010",
+        distribution="normal",
+        scale="sqrt(2 / (fan_in + fan_out))",
+    ),
+    Initializer("he_uniform()", "He et al. 2015, for ReLU", distribution="uniform", scale="sqrt(6 / fan_in)"),
+    Initializer("he_normal()", "He et al. 2015, for ReLU", distribution="normal", scale="sqrt(2 / fan_in)"),
+    Initializer("lecun_uniform()", "LeCun et al. 1998", distribution="uniform", scale="sqrt(3 / fan_in)"),
+    Initializer("lecun_normal()", "LeCun et al. 1998", distribution="normal", scale="sqrt(1 / fan_in)"),
+)

@@ -1,0 +1,176 @@
+"""What a spec says, once read: frozen, located, free of YAML and of SymPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symgrad.errors import Position
+    from symgrad.spec.syntax import Call, Node, Number
+
+AxisSpec: TypeAlias = int | str
+"""A size, or the name of a named or free axis."""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A declared input or target. `classes` marks integer labels in `0 .. classes-1`."""
+
+    name: str
+    axes: tuple[AxisSpec, ...]
+    classes: int | None
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A declared parameter; `init` is an initialiser's call or one constant for all entries."""
+
+    name: str
+    axes: tuple[AxisSpec, ...]
+    init: Call | Number
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """A function: `swish(x, beta): x * sigmoid(beta * x)`; `defaults` follow `arguments` in calls."""
+
+    name: str
+    arguments: tuple[str, ...]
+    formula: Node
+    at: Position = field(compare=False)
+    defaults: tuple[tuple[str, Node], ...] = ()
+
+
+@dataclass(frozen=True)
+class EquationSpec:
+    """`name: formula`, or with `indices` the index notation `name[n,k]: formula`."""
+
+    name: str
+    indices: tuple[str, ...] | None
+    formula: Node
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """An optimiser as equations over theta, g, t, hyper-parameters and states."""
+
+    name: str
+    hyper: tuple[tuple[str, Node], ...]
+    state: tuple[tuple[str, Node], ...]
+    update: tuple[tuple[str, Node], ...]
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
+class StopSpec:
+    """When training ends before its last epoch; None switches a criterion off."""
+
+    patience: int | None = None
+    tolerance: float | None = None
+    time_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """A data file, relative to the spec, and which columns or arrays feed which tensor.
+
+    `columns` maps an input's or target's name to column names (tables) or one array name (NPZ);
+    empty means: the arrays named like the tensors, or the columns in order, inputs before targets.
+    """
+
+    path: str
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """The `train` block. `batch_size` is a number of rows or 'full'."""
+
+    data: DataSpec | None
+    validation: float | DataSpec | None
+    standardize: bool
+    optimizer: Call | OptimizerSpec
+    schedule: Call | Node | None
+    batch_size: int | Literal["full"]
+    shuffle: Literal["each_epoch", "once", "never"]
+    epochs: int
+    stop: StopSpec
+    clip_norm: float | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class LastAxis:
+    """The size of the last axis of a tensor, known once shapes are."""
+
+    tensor: str
+
+
+@dataclass(frozen=True)
+class InitSpec:
+    """First values of a parameter: `scale` is a half-width, a standard deviation or a constant.
+
+    The scale's formula is over numbers, `fan_in` and `fan_out`: first and last size of the parameter.
+    """
+
+    distribution: Literal["constant", "normal", "uniform"]
+    scale: Node
+
+
+@dataclass(frozen=True)
+class ParameterDecl:
+    """A parameter of a model, the user's or a layer's."""
+
+    name: str
+    axes: tuple[AxisSpec | LastAxis, ...]
+    init: InitSpec
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A spec without sugar: no layers, no bare losses, no library optimisers; equations only.
+
+    Calls in formulas name builtin functions or `functions`, each applied entry by entry or with the
+    reductions its own formula holds. `schedule` is over learning_rate, epoch and step.
+    """
+
+    spec: Spec
+    parameters: tuple[ParameterDecl, ...]
+    functions: tuple[FunctionSpec, ...]
+    equations: tuple[EquationSpec, ...]
+    outputs: tuple[str, ...]
+    loss: Node | None
+    prediction: Node | None
+    task: Literal["values", "binary", "classes", "sign"]
+    optimizer: OptimizerSpec
+    schedule: Node
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A whole spec. `sha256` is of its text; `path` is None for text and dicts."""
+
+    name: str
+    dtype: Literal["float32", "float64"]
+    axes: tuple[tuple[str, int], ...]
+    inputs: tuple[TensorSpec, ...]
+    targets: tuple[TensorSpec, ...]
+    parameters: tuple[ParameterSpec, ...]
+    functions: tuple[FunctionSpec, ...]
+    layers: tuple[Call, ...]
+    equations: tuple[EquationSpec, ...]
+    outputs: tuple[str, ...]
+    loss: Node | None
+    gradients: tuple[str, ...]
+    train: TrainSpec
+    sha256: str
+    path: Path | None = field(compare=False)
+    at: Position = field(compare=False)

@@ -1,0 +1,43 @@
+"""Read a spec: a file, a text or a dict becomes one frozen `Spec`, or one located error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError
+from symgrad.spec.build import build
+from symgrad.spec.document import Document, from_mapping, is_path, text_of_file
+from symgrad.spec.validate import validate
+from symgrad.spec.yaml_text import from_yaml
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Spec
+
+
+def read(source: str | os.PathLike[str] | Mapping[str, object]) -> Spec:
+    """The spec in a YAML file, in YAML text or in a dict.
+
+    A string is a text when it has a line break or a `key: value` and no file bears its name.
+
+    Raises:
+        SpecError: for everything a spec cannot say, with `file:line:column`, the cause and a remedy.
+    """
+    document = _document(source)
+    return build(validate(document), document)
+
+
+def _document(source: object) -> Document:
+    if isinstance(source, Mapping):
+        return from_mapping(source)
+    if not isinstance(source, str | os.PathLike):
+        problem = f"a spec of type {type(source).__name__}"
+        raise SpecError(problem, remedy="expected a path, YAML text or a dict")
+    name = os.fspath(source)
+    if not isinstance(name, str):
+        raise SpecError("a path of bytes", remedy="expected a path of type str")
+    if not is_path(source):
+        return from_yaml(name, "<text>")
+    return from_yaml(text_of_file(Path(name), name), name, Path(name))

@@ -1,0 +1,93 @@
+"""From plain data to the schema, with the first broken rule as one located error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from symgrad.errors import SpecError
+from symgrad.spec.names import shorten
+from symgrad.spec.schema import SpecBlock
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from symgrad.spec.document import Document, Key
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "literal_error": "{expected}",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt:g}",
+    "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entry",
+    "finite_number": "a finite number",
+}
+
+
+def validate(document: Document) -> SpecBlock:
+    """The document as the schema sees it.
+
+    Raises:
+        SpecError: for an unknown or missing key, a wrong type or a value out of range.
+    """
+    try:
+        return SpecBlock.model_validate(document.data)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise _spec_error(_first(details, document), document) from None
+
+
+def _first(details: list[ErrorDetails], document: Document) -> ErrorDetails:
+    def order(detail: ErrorDetails) -> tuple[int, int]:
+        at = document.place(detail["loc"]).value
+        return at.line, at.column
+
+    return min(details, key=order)
+
+
+def _spec_error(detail: ErrorDetails, document: Document) -> SpecError:
+    loc, context = detail["loc"], detail.get("ctx", {})
+    if detail["type"] == "symgrad":
+        return _own_error(loc, context, document)
+    if detail["type"] == "missing":
+        at = document.place(loc[:-1]).value
+        return SpecError(f"the key '{loc[-1]}' is missing", at=at, remedy=f"add {loc[-1]}: ...")
+    expected = _EXPECTED.get(detail["type"], detail["msg"]).format(**context)
+    problem = f"{_label(loc, document)} is {_shown(detail['input'])}"
+    return SpecError(problem, at=document.place(loc).value, remedy=f"expected {expected}")
+
+
+def _own_error(loc: Key, context: dict[str, Any], document: Document) -> SpecError:
+    place = document.place((*loc, context["key"]) if context["key"] else loc)
+    at = place.key if context["key"] else place.value
+    return SpecError(context["problem"], at=at, remedy=context["remedy"])
+
+
+def _label(loc: Key, document: Document) -> str:
+    """The keys of the document that lead to the value, such as `train.batch_size`."""
+    return ".".join(shorten(str(part)) for part in document.known(loc)) or "the spec"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping" if value else "an empty mapping"
+        case list():
+            return f"a list of {len(value)}" if value else "an empty list"
+        case str():
+            return f"'{shorten(value)}'"
+    return shorten(str(value))

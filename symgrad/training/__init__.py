@@ -1,0 +1,1 @@
+"""Data in, parameters out: reading data files, the training loop, checkpoints and learning curves."""

@@ -1,0 +1,131 @@
+"""Files of arrays: NPZ and NPY, never unpickled, and IDX (the format of MNIST), also gzipped."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zipfile
+import zlib
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError
+from symgrad.training.source import Block, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from symgrad.training.source import Selection
+
+IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+READ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)
+REAL_KINDS = "biuf"
+NPZ_REMEDY = "name the arrays like the tensors, or say which feeds which with 'columns' under 'data'"
+
+
+def npz_source(path: Path, label: str) -> Source:
+    """The arrays of an NPZ file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except READ_ERRORS as error:
+        raise _unreadable(label, "NPZ", error) from error
+    except AttributeError as error:
+        raise DataError("is a single array, not an NPZ archive", at=label, remedy="name it .npy") from error
+    return _array_source(arrays, label, NPZ_REMEDY)
+
+
+def npy_source(path: Path, label: str) -> Source:
+    """A matrix [rows, columns] as a table without column names; any other array as itself."""
+    try:
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except READ_ERRORS as error:
+        raise _unreadable(label, "NPY", error) from error
+    _check_real(values, label)
+    return _matrix_source(values, label) if values.ndim == 2 else _array_source({path.stem: values}, label)
+
+
+def idx_source(path: Path, label: str) -> Source:
+    """An IDX file; the labels are read from the file beside it that MNIST's naming gives them."""
+    arrays = {"images" if "images" in path.name else path.stem: _read_idx(path, label)}
+    labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    if labels != path and labels.is_file():
+        arrays["labels"] = _read_idx(labels, label.replace(path.name, labels.name))
+    return _array_source(arrays, label, f"put the labels beside it as {labels.name}")
+
+
+def _unreadable(label: str, kind: str, error: BaseException) -> DataError:
+    if "pickle" in str(error).lower() or "object arrays" in str(error).lower():
+        problem = "holds pickled Python objects, which are never loaded"
+        return DataError(problem, at=label, remedy="save plain numeric arrays (dtype float or int)")
+    reason = str(error) or type(error).__name__
+    return DataError(f"cannot be read as {kind}: {reason}", at=label, remedy="the file may be cut short")
+
+
+def _matrix_source(values: NDArray[Any], label: str) -> Source:
+    def read(selections: Sequence[Selection]) -> list[Block]:
+        return [_matrix_block(values, label, selection) for selection in selections]
+
+    return Source(label, "column", tuple(str(column + 1) for column in range(values.shape[1])), read)
+
+
+def _matrix_block(values: NDArray[Any], label: str, selection: Selection) -> Block:
+    def place(row: int, entry: int) -> str:
+        return f"{label}[{row}, {selection[entry]}]"
+
+    return Block(values[:, list(selection)], place)
+
+
+def _array_source(arrays: dict[str, NDArray[Any]], label: str, remedy: str = NPZ_REMEDY) -> Source:
+    names = tuple(arrays)
+
+    def read(selections: Sequence[Selection]) -> list[Block]:
+        return [_array_block(arrays[names[chosen]], label, names[chosen]) for (chosen,) in selections]
+
+    return Source(label, "array", names, read, remedy)
+
+
+def _array_block(values: NDArray[Any], label: str, name: str) -> Block:
+    _check_real(values, f"{label}, array '{name}'")
+
+    def place(row: int, entry: int) -> str:
+        index = (row, *np.unravel_index(entry, values.shape[1:]))
+        return f"{label}, {name}[{', '.join(str(int(position)) for position in index)}]"
+
+    return Block(values, place)
+
+
+def _check_real(values: NDArray[Any], at: str) -> None:
+    if values.dtype.kind not in REAL_KINDS:
+        remedy = "save plain numeric arrays (dtype float or int)"
+        raise DataError(f"holds {values.dtype}, not real numbers", at=at, remedy=remedy)
+    if values.ndim == 0:
+        raise DataError("holds a single number, not rows", at=at, remedy="the first axis is the batch")
+
+
+def _read_idx(path: Path, label: str) -> NDArray[Any]:
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            shape, dtype = _idx_header(file, label)
+            size = math.prod(shape) * dtype.itemsize
+            content = file.read(size + 1)
+    except (*READ_ERRORS, OverflowError, struct.error) as error:
+        raise DataError(f"cannot be read as IDX: {error}", at=label) from error
+    if len(content) != size:
+        found = "fewer" if len(content) < size else "more"
+        problem = f"its header announces {size} bytes of data, the file holds {found}"
+        raise DataError(problem, at=label, remedy="the file may be cut short; fetch it again")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _idx_header(file: IO[bytes], label: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    zeros, code, dimensions = struct.unpack(">HBB", file.read(4))
+    if zeros or code not in IDX_TYPES or not dimensions:
+        raise DataError("is not an IDX file", at=label, remedy="IDX starts with two zero bytes and a type")
+    return struct.unpack(f">{dimensions}I", file.read(4 * dimensions)), np.dtype(IDX_TYPES[code])

@@ -1,0 +1,85 @@
+"""Progress on stderr: a bar for people at a terminal, a few plain lines for logs and pipes."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.training.history import EpochRecord
+
+LINES_IN_A_LOG = 10
+
+
+def silent(_record: EpochRecord) -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def console_progress(
+    epochs: int, *, console: Console | None = None
+) -> Iterator[Callable[[EpochRecord], None]]:
+    """A callable for `train(progress=...)` that reports on stderr.
+
+    A terminal gets a bar; a pipe, or a terminal that cannot move its cursor, gets about ten lines
+    and always the last epoch. `NO_COLOR` is respected. `console` replaces stderr.
+    """
+    console = console or Console(stderr=True)
+    lines = _bar if console.is_terminal and not console.is_dumb_terminal else _plain_lines
+    with lines(console, epochs) as report:
+        yield report
+
+
+@contextmanager
+def _bar(console: Console, epochs: int) -> Iterator[Callable[[EpochRecord], None]]:
+    columns = (
+        TextColumn("epoch"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[summary]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=epochs, summary="")
+
+        def report(record: EpochRecord) -> None:
+            progress.update(task, completed=record.epoch, summary=summary(record))
+
+        yield report
+
+
+@contextmanager
+def _plain_lines(console: Console, epochs: int) -> Iterator[Callable[[EpochRecord], None]]:
+    every = max(epochs // LINES_IN_A_LOG, 1)
+    unprinted: list[EpochRecord] = []
+
+    def show(record: EpochRecord) -> None:
+        text = f"epoch {record.epoch}/{epochs}  {summary(record)}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def report(record: EpochRecord) -> None:
+        unprinted[:] = [record]
+        if record.epoch == 1 or record.epoch % every == 0:
+            show(unprinted.pop())
+
+    try:
+        yield report
+    finally:
+        for record in unprinted:
+            show(record)
+
+
+def summary(record: EpochRecord) -> str:
+    """The measured numbers of an epoch in one short line."""
+    parts = [f"loss {record.loss:.4g}"]
+    if record.validation_loss is not None:
+        parts.append(f"validation {record.validation_loss:.4g}")
+    shown = record.accuracy if record.validation_accuracy is None else record.validation_accuracy
+    if shown is not None:
+        parts.append(f"accuracy {100 * shown:.1f} %")
+    return "  ".join(parts)

@@ -1,0 +1,118 @@
+"""Training and validation parts, and standardisation by the training part alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError
+from symgrad.spec.model import DataSpec
+from symgrad.training.data import Dataset, load_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from symgrad.spec.model import Spec
+
+SPLIT_STREAM = 1
+"""Keeps the split's random numbers apart from those of shuffling and initialisation."""
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """Mean and deviation of each float input, of the input's shape without the batch axis.
+
+    Empty when the spec does not ask for it: then `apply` changes nothing.
+    """
+
+    means: Mapping[str, NDArray[np.float64]]
+    deviations: Mapping[str, NDArray[np.float64]]
+
+    def apply(self, dataset: Dataset, dtype: str) -> Dataset:
+        """The data set with standardised inputs in `dtype`. Raises DataError when they overflow it."""
+        inputs = {name: self._standardized(name, values, dtype) for name, values in dataset.inputs.items()}
+        return replace(dataset, inputs=inputs)
+
+    def _standardized(self, name: str, values: NDArray[Any], dtype: str) -> NDArray[Any]:
+        if name not in self.means:
+            return values
+        with np.errstate(over="ignore"):
+            scaled = ((values - self.means[name]) / self.deviations[name]).astype(dtype)
+        if not np.isfinite(scaled).all():
+            remedy = "look for outliers in this file that the training data do not have"
+            raise DataError(f"standardised, '{name}' no longer fits {dtype}", remedy=remedy)
+        return scaled
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop trains on: both parts standardised alike; no validation part is None."""
+
+    training: Dataset
+    validation: Dataset | None
+    standardization: Standardization
+
+
+def prepare(spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None = None) -> Parts:
+    """Split off or load the validation data as the spec says, then standardise both parts.
+
+    `validation` replaces what the spec says. Raises DataError when a part would be empty.
+    """
+    training, validation = _parts(spec, dataset, seed, validation)
+    standardization = measure(training) if spec.train.standardize else Standardization({}, {})
+    return Parts(
+        standardization.apply(training, spec.dtype),
+        standardization.apply(validation, spec.dtype) if validation else None,
+        standardization,
+    )
+
+
+def _parts(
+    spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None
+) -> tuple[Dataset, Dataset | None]:
+    named = spec.train.validation
+    if validation is not None or named is None:
+        return dataset, validation
+    if isinstance(named, DataSpec):
+        return dataset, load_data(spec, data=named)
+    return split(dataset, named, seed)
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """A training and a validation part drawn at random, each in the file's order.
+
+    Raises DataError unless both hold at least one row.
+    """
+    held_out = round(dataset.rows * fraction)
+    if not 0 < held_out < dataset.rows:
+        problem = f"a validation fraction of {fraction:g} splits {dataset.rows} rows into "
+        problem += f"{dataset.rows - held_out} for training and {held_out} for validation"
+        raise DataError(problem, at=dataset.provenance, remedy="both need at least one row")
+    order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(dataset.rows)
+    return dataset.take(np.sort(order[held_out:])), dataset.take(np.sort(order[:held_out]))
+
+
+def measure(training: Dataset) -> Standardization:
+    """Mean and standard deviation over the rows; an entry that never changes gets deviation 1.
+
+    Raises DataError for values too large to square.
+    """
+    floats = {name: values for name, values in training.inputs.items() if values.dtype.kind == "f"}
+    statistics = {name: _mean_and_deviation(name, values) for name, values in floats.items()}
+    means = {name: mean for name, (mean, _) in statistics.items()}
+    return Standardization(means, {name: deviation for name, (_, deviation) in statistics.items()})
+
+
+def _mean_and_deviation(name: str, values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.asarray(values.mean(axis=0, dtype=np.float64))
+        deviation = np.asarray(values.std(axis=0, dtype=np.float64))
+    if not np.isfinite(deviation).all():
+        raise DataError(f"the values of '{name}' are too large to standardise", remedy="scale them first")
+    # The computed deviation of a constant such as 0.1 is rounding noise, not always 0.
+    constant = (values.max(axis=0) == values.min(axis=0)) | (deviation == 0)
+    return mean, np.where(constant, 1.0, deviation)

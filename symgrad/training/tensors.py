@@ -1,0 +1,99 @@
+"""From the numbers of a file to a tensor: shape, finiteness, whole labels, the spec's dtype."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from symgrad.spec.model import Spec, TensorSpec
+    from symgrad.training.source import Block
+
+
+def row_shape(tensor: TensorSpec, spec: Spec) -> tuple[int, ...]:
+    """The sizes of a tensor's axes after the batch axis. Raises DataError for an axis without a size."""
+    if not tensor.axes:
+        remedy = "give it the axes [batch]"
+        raise DataError(f"'{tensor.name}' has no batch axis to run over rows", at=tensor.at, remedy=remedy)
+    sizes = dict(spec.axes)
+    return tuple(_size(axis, tensor, sizes) for axis in tensor.axes[1:])
+
+
+def _size(axis: int | str, tensor: TensorSpec, sizes: dict[str, int]) -> int:
+    if isinstance(axis, int):
+        return axis
+    if axis not in sizes:
+        problem = f"axis '{axis}' of '{tensor.name}' has no size, and data needs one"
+        raise DataError(problem, at=tensor.at, remedy=f"add 'axes: {{{axis}: SIZE}}' to the spec")
+    return sizes[axis]
+
+
+def make_tensor(
+    block: Block, tensor: TensorSpec, shape: tuple[int, ...], dtype: DTypeLike
+) -> NDArray[np.floating[Any]] | NDArray[np.int64]:
+    """The block as a contiguous tensor [rows, *shape]: int64 labels where `classes` is set, else `dtype`.
+
+    Raises DataError for a shape that does not fit, for NaN and infinity, and for bad labels.
+    """
+    _check_shape(block, tensor, shape)
+    _refuse(
+        block, ~np.isfinite(block.values), tensor, "is not a finite number", "leave out or fill such rows"
+    )
+    values = block.values.reshape(len(block.values), *shape)
+    return _labels(block, values, tensor) if tensor.classes else _floats(block, values, tensor, dtype)
+
+
+def _check_shape(block: Block, tensor: TensorSpec, shape: tuple[int, ...]) -> None:
+    """Rows may be flattened or unflattened; two different foldings of a row are an error."""
+    found = block.values.shape[1:]
+    same = _without_ones(found) == _without_ones(shape)
+    flat = min(len(found), len(shape)) <= 1 and math.prod(found) == math.prod(shape)
+    if not (same or flat):
+        where = block.place(0, 0) if block.values.size else None
+        problem = f"rows of shape {_brackets(found)} do not fit '{tensor.name}'"
+        raise DataError(problem, at=where, remedy=f"the spec needs rows of shape {_brackets(shape)}")
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def _brackets(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _refuse(block: Block, bad: NDArray[np.bool_], tensor: TensorSpec, problem: str, remedy: str) -> None:
+    """Raise a DataError at the first bad entry."""
+    if bad.any():
+        flat = bad.reshape(len(bad), -1)
+        row, entry = (int(index) for index in np.unravel_index(int(flat.argmax()), flat.shape))
+        value = block.values.reshape(flat.shape)[row, entry]
+        text = f"{float(value):.12g} {problem} (for '{tensor.name}')"
+        raise DataError(text, at=block.place(row, entry), remedy=remedy)
+
+
+def _labels(block: Block, values: NDArray[Any], tensor: TensorSpec) -> NDArray[np.int64]:
+    classes = tensor.classes or 0
+    expected = f"labels are whole numbers from 0 to {classes - 1}"
+    _refuse(block, values != np.floor(values), tensor, "is not a whole number", expected)
+    remedy = expected
+    if values.min(initial=classes) == 1 and values.max(initial=0) == classes:
+        remedy = f"the labels start at 1: subtract 1; {expected}"
+    _refuse(block, (values < 0) | (values >= classes), tensor, "is no class", remedy)
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def _floats(
+    block: Block, values: NDArray[Any], tensor: TensorSpec, dtype: DTypeLike
+) -> NDArray[np.floating[Any]]:
+    with np.errstate(over="ignore"):
+        cast = np.ascontiguousarray(values, dtype=dtype)
+    problem = f"does not fit {np.dtype(dtype)}"
+    _refuse(block, ~np.isfinite(cast), tensor, problem, "scale the column, or use dtype: float64")
+    return cast

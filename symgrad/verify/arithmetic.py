@@ -1,0 +1,184 @@
+"""Three arithmetics with one interface: 50 decimal digits, extended precision and double precision.
+
+Array operators are NumPy's own, on arrays of the arithmetic's element type. Nothing here raises:
+what has no value is nan or infinite, as it is for floats.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import mpmath
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from fractions import Fraction
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+DIGITS = 50
+_mp = mpmath.mp.clone()
+_mp.dps = DIGITS
+_NAN, _INFINITY = _mp.mpf("nan"), _mp.mpf("inf")
+_LARGEST_EXPONENT = 1e15
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How numbers are held and computed with.
+
+    `steps` are the distances to try for differences, the best one first where nothing stands in the way;
+    `extrapolate` says whether truncation matters, so that differences must be extrapolated to step 0.
+    """
+
+    name: str
+    epsilon: float
+    dtype: np.dtype[Any]
+    convert: Callable[[Array], Array]
+    number: Callable[[Fraction], Any]
+    divide: Callable[[Array, Array], Array]
+    power: Callable[[Array, Array], Array]
+    functions: Mapping[str, Callable[[Array], Array]]
+    steps: tuple[float, ...]
+    extrapolate: bool
+
+    def array(self, values: Any) -> Array:
+        """The values as an array of this arithmetic's numbers, exactly."""
+        return self.convert(np.asarray(values))
+
+
+def _real(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function where its value is real, nan elsewhere."""
+
+    def evaluate(*arguments: Any) -> Any:
+        try:
+            value = function(*arguments)
+        except (ZeroDivisionError, ValueError, OverflowError):
+            return _NAN
+        return value if isinstance(value, _mp.mpf) else _NAN
+
+    return evaluate
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    if b == 0:
+        return _NAN if a == 0 or a != a else (_INFINITY if a > 0 else -_INFINITY)
+    return a / b
+
+
+def _power(a: Any, b: Any) -> Any:
+    if a == 0 and b < 0:
+        return _INFINITY
+    return a**b
+
+
+def _exponential(x: Any) -> Any:
+    if x > _LARGEST_EXPONENT:
+        return _INFINITY
+    return _mp.zero if x < -_LARGEST_EXPONENT else _mp.exp(x)
+
+
+def _elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., Array]:
+    ufunc = np.frompyfunc(function, arity, 1)
+
+    def apply(*arguments: Array) -> Array:
+        return np.asarray(ufunc(*arguments), dtype=object)
+
+    return apply
+
+
+_DIGITS_FUNCTIONS = {
+    name: _elementwise(_real(getattr(_mp, name)))
+    for name in "log log1p sqrt sin cos tan sinh cosh tanh asin acos atan erf".split()
+} | {
+    "exp": _elementwise(_real(_exponential)),
+    "expm1": _elementwise(_real(lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1)),
+    "abs": _elementwise(abs),
+    "sign": _elementwise(_real(_mp.sign)),
+}
+
+_NUMPY_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "abs": np.abs,
+    "sign": np.sign,
+}
+
+
+def extended(value: Any) -> np.longdouble:
+    """A 50-digit number rounded to extended precision."""
+    high = float(value)
+    return np.longdouble(high) + np.longdouble(float(value - high) if math.isfinite(high) else 0.0)
+
+
+def _extended_erf(x: Array) -> Array:
+    values = np.frompyfunc(lambda v: extended(_mp.erf(_mp.mpf(v))), 1, 1)(x)
+    return np.asarray(values, dtype=np.longdouble)
+
+
+def _double_erf(x: Array) -> Array:
+    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), dtype=np.float64)
+
+
+FIFTY_DIGITS = Arithmetic(
+    name="50 digits",
+    epsilon=10.0**-DIGITS,
+    dtype=np.dtype(object),
+    convert=lambda values: np.asarray(np.frompyfunc(_mp.mpf, 1, 1)(values), dtype=object),
+    number=lambda q: _mp.mpf(q.numerator) / q.denominator,
+    divide=_elementwise(_quotient, 2),
+    power=_elementwise(_real(_power), 2),
+    functions=_DIGITS_FUNCTIONS,
+    steps=(2.0**-50, 2.0**-75),
+    extrapolate=False,
+)
+
+EXTENDED = Arithmetic(
+    name="extended precision",
+    epsilon=float(np.finfo(np.longdouble).eps),
+    dtype=np.dtype(np.longdouble),
+    convert=lambda values: values.astype(np.longdouble),
+    number=lambda q: extended(_mp.mpf(q.numerator) / q.denominator),
+    divide=np.divide,
+    power=np.power,
+    functions=_NUMPY_FUNCTIONS | {"erf": _extended_erf},
+    steps=(2.0**-10, 2.0**-14, 2.0**-18, 2.0**-24),
+    extrapolate=True,
+)
+
+DOUBLE = Arithmetic(
+    name="double precision",
+    epsilon=float(np.finfo(np.float64).eps),
+    dtype=np.dtype(np.float64),
+    convert=lambda values: values.astype(np.float64),
+    number=float,
+    divide=np.divide,
+    power=np.power,
+    functions=_NUMPY_FUNCTIONS | {"erf": _double_erf},
+    steps=(2.0**-10, 2.0**-14, 2.0**-18),
+    extrapolate=True,
+)
+
+AFFORDABLE = 2_000_000.0
+
+
+def choose(work: float) -> Arithmetic:
+    """The most exact arithmetic in which `work` operations take seconds, not minutes."""
+    if work <= AFFORDABLE:
+        return FIFTY_DIGITS
+    return EXTENDED if EXTENDED.epsilon < DOUBLE.epsilon else DOUBLE
