@@ -107,6 +107,12 @@ class expm1(Named):  # noqa: N801
     formula = staticmethod(lambda x: sp.exp(x) - 1)
 
 
+class erfc(Named):  # noqa: N801
+    """1 - erf(x), exact where erf(x) is near 1. SymPy's own turns erfc(-x) back into a difference."""
+
+    formula = staticmethod(lambda x: 1 - sp.erf(x))
+
+
 class shifted(sp.Function):  # type: ignore[misc]  # noqa: N801
     """a - b, kept together: the difference is formed before anything else is added to it."""
 
@@ -136,29 +142,56 @@ def derivative_of(function: type[Named]) -> sp.Expr:
     from symgrad.calculus.rules import fold
 
     value = function.formula(ARGUMENT)
-    slope = sp.diff(value, ARGUMENT)
-    return in_terms_of_value(value, slope, function(ARGUMENT)) or fold(slope)
+    derivative = sp.diff(value, ARGUMENT)
+    return in_terms_of_value(value, derivative, function(ARGUMENT)) or fold(derivative)
 
 
-def in_terms_of_value(value: sp.Expr, slope: sp.Expr, name: sp.Expr) -> sp.Expr | None:
-    """`slope` as a polynomial in `name`, where `value`, called `name`, is rational in one exponential.
+def in_terms_of_value(value: sp.Expr, derivative: sp.Expr, name: sp.Expr) -> sp.Expr | None:
+    """`derivative` as a polynomial in `name`, where `value`, called `name`, is rational in one exponential.
 
     Solves value(u) = name for the exponential u and substitutes: tanh' and sigmoid' are found so.
+    A form `a + c` is refused: where a is near -c it would cancel.
     """
-    exponentials = value.atoms(sp.exp)
-    if len(exponentials) != 1:
+    u, a = sp.Dummy("u", positive=True), sp.Dummy("a")
+    powers = _powers_of_one_exponential(value, u)
+    in_u, derivative_u = value.xreplace(powers), derivative.xreplace(powers)
+    if not powers or in_u.free_symbols != {u} or derivative_u.free_symbols - {u}:
         return None
-    generator = exponentials.pop()
-    u, a = sp.Dummy("u"), sp.Dummy("a")
-    in_u = value.xreplace({generator: u})
-    slope_u = slope.xreplace({generator: u})
-    if not in_u.is_rational_function(u) or in_u.free_symbols != {u} or slope_u.free_symbols != {u}:
+    if not in_u.is_rational_function(u) or derivative_u.atoms(sp.exp):
         return None
-    solutions = sp.solve(sp.Eq(in_u, a), u)
-    if len(solutions) != 1:
+    forms = {sp.factor(sp.simplify(derivative_u.xreplace({u: root}))) for root in sp.solve(in_u - a, u)}
+    found = forms.pop() if len(forms) == 1 else None
+    if found is None or not found.is_polynomial(a):
         return None
-    found = sp.factor(sp.simplify(slope_u.xreplace({u: solutions[0]})))
-    return found.xreplace({a: name}) if found.is_polynomial(a) else None
+    polynomial = sp.Poly(found, a)
+    if polynomial.degree() == 1 and polynomial.eval(0):
+        return None
+    return _without_leading_minus(found).xreplace({a: name})
+
+
+def _powers_of_one_exponential(value: sp.Expr, u: sp.Symbol) -> dict[sp.Expr, sp.Expr]:
+    """exp(c v) -> u**c for whole numbers c and one v, if that is all the exponentials there are."""
+    parts = {e: e.args[0].as_coeff_Mul() for e in value.atoms(sp.exp)}
+    same = len({core for _, core in parts.values()}) == 1
+    if not same or not all(c.is_Integer for c, _ in parts.values()):
+        return {}
+    return {e: u**c for e, (c, _) in parts.items()}
+
+
+def _without_leading_minus(product: sp.Expr) -> sp.Expr:
+    """-(a - 1) b written as b (1 - a)."""
+    factors = sp.Mul.make_args(product)
+    sums = [f for f in factors if f.is_Add]
+    if sp.S.NegativeOne in factors and sums:
+        rest = [f for f in factors if f != sums[0] and f != sp.S.NegativeOne]
+        return sp.Mul(*rest, -sums[0])
+    return product
+
+
+def slope(expr: sp.Expr, entry: sp.Expr) -> sp.Expr:
+    """The derivative of a body with respect to one of its entries, by SymPy."""
+    variable = sp.Dummy("v", real=True)
+    return sp.diff(expr.xreplace({entry: variable}), variable).xreplace({variable: entry})
 
 
 def entries(expr: sp.Expr) -> list[Entry]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
-from symgrad.spec.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Transpose
+from symgrad.spec.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Number, Transpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +58,11 @@ def transform(node: Node, change: Callable[[Node], Node]) -> Node:
 def substitute(node: Node, values: Mapping[str, Node]) -> Node:
     """The formula with names replaced by formulas."""
     return transform(node, lambda n: values.get(n.id, n) if isinstance(n, Name) else n)
+
+
+def is_number(node: Node) -> bool:
+    """A formula of numbers only."""
+    return all(isinstance(n, Number | Binary | Negate) for n in walk(node))
 
 
 def calls(node: Node) -> Iterator[Call]:

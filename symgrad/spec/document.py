@@ -10,18 +10,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.names import shorten
 
-MAX_BYTES = 1_000_000
-MAX_DEPTH = 20
-MAX_ITEMS = 20_000
-MAX_INTEGER = 10**100
+if TYPE_CHECKING:
+    from pathlib import Path
 
-Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+MAX_BYTES = 100_000
+MAX_DEPTH = 20
+MAX_ITEMS = 10_000
+MAX_INTEGER = 10**100
+MAX_PATH = 1_000
+
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 Key: TypeAlias = "tuple[str | int, ...]"
 """The way from the top of a document to one of its items."""
 
@@ -112,6 +115,8 @@ def from_mapping(mapping: Mapping[str, object]) -> Document:
     if not isinstance(data, dict):
         raise SpecError("a spec is a mapping", at=source, remedy="expected keys such as inputs and layers")
     canonical = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
+    if len(canonical) > MAX_BYTES:
+        raise SpecError(f"the spec has more than {MAX_BYTES} characters", at=source, remedy="shorten it")
     return Document(source, data, places, sha256(canonical), None)
 
 
@@ -121,10 +126,11 @@ def sha256(text: str) -> str:
 
 
 def is_path(source: str | os.PathLike[str]) -> bool:
-    """Whether `source` names a file; a text has a line break or a `key: value`."""
+    """Whether `source` names a file; a text is long, or has a line break or a `key: value`."""
     if isinstance(source, os.PathLike) or os.path.exists(source):
         return True
-    return bool(source.strip()) and "\n" not in source and ": " not in source
+    is_word = bool(source.strip()) and source.isprintable() and len(source) <= MAX_PATH
+    return is_word and ": " not in source
 
 
 def _plain(value: object, key: Key, source: str, places: dict[Key, Place]) -> Plain:

@@ -28,7 +28,7 @@ def chain_equations(spec: Spec) -> tuple[EquationSpec, ...]:
         )
     equations: list[EquationSpec] = []
     previous, depth = spec.inputs[0].name, 0
-    taken = {t.name for t in (*spec.inputs, *spec.targets, *spec.parameters)}
+    taken = {t.name for t in (*spec.inputs, *spec.targets)} | {p.name for p in spec.parameters}
     for layer in spec.layers:
         depth += layer.function in library.layers or depth == 0
         for prefix, formula in _chain_steps(spec, layer):
@@ -91,9 +91,8 @@ class LayerExpander:
         self.declared = chain_equations(spec) if self.chain else spec.equations
         self.parameters = [ParameterDecl(p.name, p.axes, resolve_init(p.init), p.at) for p in spec.parameters]
         self.equations: list[EquationSpec] = []
-        self.taken = {d.name for d in (*spec.inputs, *spec.targets, *spec.parameters, *self.declared)} | {
-            f.name for f in spec.functions
-        }
+        self.taken = {t.name for t in (*spec.inputs, *spec.targets)} | {p.name for p in spec.parameters}
+        self.taken |= {e.name for e in self.declared} | {f.name for f in spec.functions}
 
     def run(self) -> None:
         """Fill `equations` and `parameters`."""

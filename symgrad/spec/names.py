@@ -113,5 +113,6 @@ def describe_stray(character: str) -> tuple[str, str]:
 
 
 def shorten(text: str) -> str:
-    """`text`, or its beginning when it is too long to quote in a message."""
-    return text if len(text) <= 40 else text[:37] + "..."
+    """`text` for a message: on one line, and only its beginning when it is long."""
+    shown = text[:41] if text[:41].isprintable() else repr(text[:41])[1:-1]
+    return shown if len(shown) <= 40 else shown[:37] + "..."

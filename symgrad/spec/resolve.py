@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
-from symgrad.spec.calls import bind, substitute, walk
+from symgrad.spec.calls import bind, is_number, substitute
+from symgrad.spec.entrywise import check_entrywise, is_entrywise
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
-from symgrad.spec.syntax import Binary, Call, Name, Negate, Node, Number
+from symgrad.spec.syntax import Call, Name, Node, Number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 E_ = TypeVar("E_", bound=library.Entry)
 
 ZERO = Fraction(0)
+TIME = ("learning_rate", "epoch", "step")
+"""What a schedule may be written in."""
 
 DISTRIBUTIONS = Literal["constant", "normal", "uniform"]
 
@@ -41,7 +44,7 @@ def as_call(node: Node, kind: str) -> Call:
         return Call(node.id, (), (), node.at)
     if isinstance(node, Call):
         return node
-    raise SpecError(f"expected the name of an {kind}", at=node.at)
+    raise SpecError(f"expected an {kind}", at=node.at, remedy="write its name, or a call of it")
 
 
 def resolve_init(node: Node) -> InitSpec:
@@ -78,20 +81,14 @@ def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -
         )
     call = train.schedule
     if not isinstance(call, Call) or call.function not in library.schedules:
-        return _formula_of_time(call)
+        if isinstance(call, Call) and not is_entrywise(call.function):
+            look_up("schedule", call, library.schedules)
+        check_entrywise(call, TIME, "a schedule")
+        return call
     entry = library.schedules[call.function]
     values = bind(call, entry.signature)
     _demand_numbers(values, call)
     return substitute(entry.body, values)
-
-
-def _formula_of_time(node: Node) -> Node:
-    known = ("learning_rate", "epoch", "step")
-    for name in (n for n in walk(node) if isinstance(n, Name)):
-        if name.id not in known:
-            remedy = did_you_mean(name.id, (*known, *library.schedules)) or f"it may use {', '.join(known)}"
-            raise SpecError(f"unknown name '{name.id}' in the schedule", at=name.at, remedy=remedy)
-    return node
 
 
 def _demand_numbers(values: Mapping[str, Node], call: Call) -> None:
@@ -102,8 +99,3 @@ def _demand_numbers(values: Mapping[str, Node], call: Call) -> None:
                 at=value.at,
                 remedy=f"write {name}=0.1, for example",
             )
-
-
-def is_number(node: Node) -> bool:
-    """A formula of numbers only."""
-    return all(isinstance(n, Number | Binary | Negate) for n in walk(node))

@@ -18,9 +18,12 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from symgrad.errors import did_you_mean
+from symgrad.spec.names import shorten
 
 MAX_SIZE = 10**9
 MAX_RANK = 16
+MAX_EQUATIONS = 1000
+MAX_FUNCTIONS = 100
 MAX_SEED = 2**32 - 1
 
 
@@ -36,12 +39,12 @@ class _Block(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_keys(cls, value: Any) -> Any:  # noqa: ANN401
+    def _known_keys(cls, value: Any) -> Any:
         keys = value if isinstance(value, dict) else {}
         for key in keys:
             if key not in cls.model_fields:
-                known = ", ".join(cls.model_fields)
-                raise refuse(f"unknown key '{key}'", did_you_mean(key, cls.model_fields) or f"expected {known}", key)
+                remedy = did_you_mean(key, cls.model_fields) or f"expected {', '.join(cls.model_fields)}"
+                raise refuse(f"unknown key '{shorten(key)}'", remedy, key)
         return value
 
 
@@ -185,9 +188,9 @@ class SpecBlock(_Block):
     inputs: dict[str, Tensor] = {}
     targets: dict[str, Tensor] = {}
     parameters: dict[str, Parameter] = {}
-    functions: Formulas = {}
-    layers: Annotated[list[Formula], Field(min_length=1)] | None = None
-    equations: Annotated[Formulas, Field(min_length=1)] | None = None
+    functions: Annotated[Formulas, Field(max_length=MAX_FUNCTIONS)] = {}
+    layers: Annotated[list[Formula], Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
+    equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
     outputs: Names = []
     loss: Formula | None = None
     gradients: Names = []

@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     re.ASCII,
 )
 
+
 @dataclass(frozen=True)
 class Token:
     """A number, a word or a symbol of a formula and where it stands."""
@@ -117,7 +118,7 @@ def _check_number(text: str, found: re.Match[str], at: Position) -> None:
     suffix = rest.group() if rest else ""
     if suffix in ("j", "J"):
         raise SpecError(f"{number}{suffix} is a complex number", at=at, remedy="numbers are real")
-    if suffix and number in ("0", "00") or suffix.startswith("_"):
+    if (suffix and number in ("0", "00")) or suffix.startswith("_"):
         raise SpecError(f"{shorten(number + suffix)} is not a number", at=at, remedy="write plain decimals")
     if suffix:
         remedy = f"for a product write {shorten(number)}*{shorten(suffix)}"

@@ -118,7 +118,7 @@ def _check_after_operand(before: Token, token: Token) -> None:
     opens = token.text in _OPENING
     if token.kind in ("number", "word") or (opens and before.kind == "number"):
         problem = f"{token} follows {before} without an operator"
-        raise SpecError(problem, at=token.at, remedy="a formula is one expression; a product is written a * b")
+        raise SpecError(problem, at=token.at, remedy="a formula is one expression; a product is a * b")
 
 
 def _check_operand(before: Token | None, token: Token) -> None:

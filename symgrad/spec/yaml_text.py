@@ -6,7 +6,6 @@ gigabytes by aliases is refused at the limit and never built.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,16 +17,26 @@ from ruamel.yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
-    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
 )
 from ruamel.yaml.nodes import ScalarNode
 
-from symgrad.errors import Position, SpecError
-from symgrad.spec.document import MAX_DEPTH, MAX_INTEGER, MAX_ITEMS, Document, Key, Place, Plain, check_text, sha256
+from symgrad.errors import InternalError, Position, SpecError
+from symgrad.spec.document import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    Document,
+    Key,
+    Place,
+    Plain,
+    check_text,
+    sha256,
+)
 from symgrad.spec.names import shorten
+from symgrad.spec.yaml_number import yaml_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +63,8 @@ def from_yaml(text: str, source: str, path: Path | None = None) -> Document:
             unreasonable nesting and aliases.
     """
     start = Position(source, 1, 1)
+    if len(text) > MAX_BYTES:
+        raise SpecError(f"the spec has more than {MAX_BYTES} characters", at=start, remedy="shorten it")
     check_text(text, start)
     unix = text.replace("\r\n", "\n").replace("\r", "\n")
     root = _Loader(unix, source).load()
@@ -108,22 +119,26 @@ class _Loader:
         """The item that begins with `event`."""
         if isinstance(event, AliasEvent):
             return self.count(event, self.alias(event))
-        self.check(event, depth)
         match event:
-            case MappingStartEvent():
+            case MappingStartEvent(anchor=anchor, tag=tag):
+                self.check(event, tag, depth)
                 item = self.mapping(event, events, depth)
-            case SequenceStartEvent():
+            case SequenceStartEvent(anchor=anchor, tag=tag):
+                self.check(event, tag, depth)
                 item = self.sequence(event, events, depth)
-            case _:
+            case ScalarEvent(anchor=anchor, tag=tag):
+                self.check(event, tag, depth)
                 item = self.scalar(event)
-        if event.anchor is not None:
-            self.anchors[event.anchor] = item
+            case _:
+                raise InternalError(f"an unexpected YAML event: {event}")
+        if anchor is not None:
+            self.anchors[anchor] = item
         return self.count(event, item)
 
-    def check(self, event: NodeEvent, depth: int) -> None:
+    def check(self, event: Event, tag: object, depth: int) -> None:
         """Refuse tags and nesting beyond the limit."""
-        if event.tag is not None:
-            tag = shorten(str(event.tag))
+        if tag is not None:
+            tag = shorten(str(tag))
             raise self.error(event, f"the YAML tag '{tag}' is not in the language", "leave it out")
         if depth > MAX_DEPTH:
             raise self.error(event, f"nested deeper than {MAX_DEPTH} levels", "a spec is flat")
@@ -143,12 +158,13 @@ class _Loader:
         return item
 
     def mapping(self, event: Event, events: Iterator[Event], depth: int) -> _Item:
-        result, data = _Item(self.place(event)), {}
+        data: dict[str, Plain] = {}
+        result = _Item(self.place(event))
         while not isinstance(event := next(events), MappingEndEvent):
             key_event = event
             key = self.key(key_event, result)
             inner = self.item(next(events), events, depth + 1)
-            place = Place(self.position(key_event), inner.place.value, inner.place.text)
+            place = Place(self.key_position(key_event), inner.place.value, inner.place.text)
             result.items[key] = _Item(place, inner.value, inner.items)
             result.size += inner.size
             data[key] = inner.value
@@ -159,7 +175,7 @@ class _Loader:
         """The text of a key that is new in its mapping."""
         if not isinstance(event, ScalarEvent):
             raise self.error(event, "a key that is not a text", "expected a name")
-        self.check(event, 0)
+        self.check(event, event.tag, 0)
         key = str(event.value)
         check_text(key, self.position(event))
         if key in within.items:
@@ -169,7 +185,8 @@ class _Loader:
         return key
 
     def sequence(self, event: Event, events: Iterator[Event], depth: int) -> _Item:
-        result, data = _Item(self.place(event)), []
+        data: list[Plain] = []
+        result = _Item(self.place(event))
         while not isinstance(event := next(events), SequenceEndEvent):
             inner = self.item(event, events, depth + 1)
             result.items[len(data)] = inner
@@ -191,25 +208,16 @@ class _Loader:
             case "bool":
                 return text.lower() == "true"
             case "int" | "float":
-                return self.number(event, kind)
+                return yaml_number(text, kind, self.position(event))
         return text
-
-    def number(self, event: ScalarEvent, kind: str) -> int | float:
-        text = event.value.replace("_", "")
-        if len(text) > 100:
-            raise self.error(event, f"a number of {len(text)} characters", "expected at most 100 digits")
-        if kind == "int":
-            value = int(text) if text.lstrip("+-").isdigit() else int(text, 0)
-            if abs(value) >= MAX_INTEGER:
-                raise self.error(event, "a number that is too large", "expected at most 100 digits")
-            return value
-        number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        if not math.isfinite(number):
-            raise self.error(event, f"{shorten(text)} is not a finite number", "float64 ends at 1.8e308")
-        return number
 
     def position(self, event: Event) -> Position:
         return Position(self.source, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def key_position(self, event: Event) -> Position:
+        """Where the text of a key begins: behind its quote, if it has one."""
+        quoted = isinstance(event, ScalarEvent) and event.style in ("'", '"')
+        return self.position(event).moved(1 if quoted else 0)
 
     def error(self, event: Event, problem: str, remedy: str) -> SpecError:
         return SpecError(problem, at=self.position(event), remedy=remedy)

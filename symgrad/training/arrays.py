@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from symgrad.training.source import Selection
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-READ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)
+READ_ERRORS = (
+    *(OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, OverflowError, MemoryError),
+    *(RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+)
+"""What NumPy, zipfile and gzip raise for files that are damaged, encrypted or something else."""
 REAL_KINDS = "biuf"
 NPZ_REMEDY = "name the arrays like the tensors, or say which feeds which with 'columns' under 'data'"
 
@@ -77,7 +82,7 @@ def _matrix_source(values: NDArray[Any], label: str) -> Source:
 
 def _matrix_block(values: NDArray[Any], label: str, selection: Selection) -> Block:
     def place(row: int, entry: int) -> str:
-        return f"{label}[{row}, {selection[entry]}]"
+        return f"{label}, row {row + 1}, column '{selection[entry] + 1}'"
 
     return Block(values[:, list(selection)], place)
 
@@ -111,12 +116,12 @@ def _check_real(values: NDArray[Any], at: str) -> None:
 
 def _read_idx(path: Path, label: str) -> NDArray[Any]:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
             shape, dtype = _idx_header(file, label)
             size = math.prod(shape) * dtype.itemsize
             content = file.read(size + 1)
-    except (*READ_ERRORS, OverflowError, struct.error) as error:
-        raise DataError(f"cannot be read as IDX: {error}", at=label) from error
+    except READ_ERRORS as error:
+        raise _unreadable(label, "IDX", error) from error
     if len(content) != size:
         found = "fewer" if len(content) < size else "more"
         problem = f"its header announces {size} bytes of data, the file holds {found}"

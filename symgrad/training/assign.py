@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from symgrad.errors import DataError, did_you_mean
@@ -25,12 +26,20 @@ def assign(
     `columns` decides first, then a column or array of the tensor's own name; the tensors left take
     what is left, in order. Raises DataError when names or counts do not fit.
     """
+    _check_names(source)
     _check_tensors(source, widths, columns)
     chosen = {tensor: _by_mapping(source, tensor, names, widths) for tensor, names in columns.items()}
-    own = {tensor for tensor, width in widths.items() if width == 1 and source.names.count(tensor) == 1}
+    own = {tensor for tensor, width in widths.items() if width == 1 and tensor in source.names}
     chosen |= {tensor: (source.names.index(tensor),) for tensor in own - chosen.keys()}
     chosen |= _in_order(source, widths, chosen, inputs)
     return {tensor: chosen[tensor] for tensor in widths}
+
+
+def _check_names(source: Source) -> None:
+    for name, count in Counter(source.names).items():
+        if name and count > 1:
+            problem = f"{count} {source.noun}s are named '{name}'"
+            raise DataError(problem, at=source.label, remedy="give each its own name")
 
 
 def _check_tensors(source: Source, widths: Mapping[str, int], columns: Mapping[str, object]) -> None:
@@ -47,11 +56,8 @@ def _by_mapping(source: Source, tensor: str, names: tuple[str, ...], widths: Map
 
 
 def _position(source: Source, name: str) -> int:
-    found = source.names.count(name)
-    if found == 1:
+    if name in source.names:
         return source.names.index(name)
-    if found:
-        raise DataError(f"{found} {source.noun}s are named '{name}'", at=source.label, remedy="rename them")
     remedy = did_you_mean(name, source.names) or f"there are {_listed(source.names)}"
     raise DataError(f"there is no {source.noun} '{name}'", at=source.label, remedy=remedy)
 

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
+from symgrad.training.arrays import idx_source, npy_source, npz_source
 from symgrad.training.assign import assign
-from symgrad.training.formats import open_source
+from symgrad.training.tables import csv_source, parquet_source
 from symgrad.training.tensors import make_tensor, row_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from symgrad.spec.model import DataSpec, Spec, TensorSpec
     from symgrad.training.source import Source
 
-NO_DATA_REMEDY = "add 'data: FILE' under 'train', or name a file on the command line"
+READERS: tuple[tuple[str, Callable[[Path, str], Source]], ...] = (
+    (r"\.(csv|tsv|txt)(\.gz)?$", csv_source),
+    (r"\.npz$", npz_source),
+    (r"\.npy$", npy_source),
+    (r"\.(parquet|pq)$", parquet_source),
+    (r"([-.]idx\d-ubyte|\.idx\d?)(\.gz)?$", idx_source),
+)
+KNOWN_FORMATS = "CSV (.csv, .tsv), NPZ, NPY, Parquet and IDX (-idx3-ubyte), CSV and IDX also with .gz"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of data: one contiguous array [rows, ...] per input and per target, in the spec's order."""
+    """Rows of data: one contiguous array [rows, ...] per input and per target, in the spec's order.
+
+    `origin` names the file in messages.
+    """
 
     inputs: Mapping[str, NDArray[Any]]
     targets: Mapping[str, NDArray[Any]]
-    rows: int
-    description: str
-    provenance: str
+    origin: str
+
+    @property
+    def rows(self) -> int:
+        """The number of examples."""
+        return len(self.arrays[0])
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -43,39 +58,59 @@ class Dataset:
         """The chosen rows, in the order given."""
         inputs = {name: values[rows] for name, values in self.inputs.items()}
         targets = {name: values[rows] for name, values in self.targets.items()}
-        return Dataset(inputs, targets, len(rows), describe(inputs, targets), self.provenance)
+        return Dataset(inputs, targets, self.origin)
 
 
-def load_data(spec: Spec, path: Path | None = None, *, data: DataSpec | None = None) -> Dataset:
-    """The data a spec names, or the file at `path` read with the spec's `columns`.
+def load_data(
+    spec: Spec, path_override: str | os.PathLike[str] | None = None, *, data: DataSpec | None = None
+) -> Dataset:
+    """The data a spec names, or the file at `path_override` read with the spec's `columns`.
 
     `data` chooses another block than `train: data`, such as the validation file. A path written in
-    a spec must stay in the spec's folder; `path` may lie anywhere. With `standardize`, inputs
+    a spec must stay in the spec's folder; `path_override` may lie anywhere. With `standardize`, inputs
     stay float64 until they are standardised. Raises DataError saying where, what and how to mend it.
     """
     data = data or spec.train.data
-    if path is None and data is None:
-        raise DataError("the spec names no data", at=spec.name, remedy=NO_DATA_REMEDY)
-    file, label = (path, str(path)) if path is not None else _inside_folder(spec, data)
+    if path_override is not None:
+        file, label = Path(path_override), str(path_override)
+    elif data is not None:
+        file, label = _inside_folder(spec, data), data.path
+    else:
+        remedy = "add 'data: FILE' under 'train', or name a file when training"
+        raise DataError("the spec names no data", at=spec.name, remedy=remedy)
+    if not (spec.inputs or spec.targets):
+        remedy = "training on rows needs an input or a target"
+        raise DataError("the spec declares neither inputs nor targets", at=spec.name, remedy=remedy)
     try:
-        source = open_source(file, label)
-        inputs, targets = _tensors(spec, source, dict(data.columns) if data else {})
-        provenance = f"{label} (SHA-256 {_sha256(file)[:16]})"
+        inputs, targets = _tensors(spec, open_source(file, label), dict(data.columns) if data else {})
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", at=label) from error
-    rows = _common_rows({**inputs, **targets}, label)
-    return Dataset(inputs, targets, rows, describe(inputs, targets), provenance)
+        remedy = "check the path and its permissions"
+        raise DataError(f"cannot be read: {error.strerror}", at=label, remedy=remedy) from error
+    _check_rows({**inputs, **targets}, label)
+    return Dataset(inputs, targets, label)
 
 
-def _inside_folder(spec: Spec, data: DataSpec | None) -> tuple[Path, str]:
+def open_source(path: Path, label: str) -> Source:
+    """The columns or arrays of a data file; `label` names it in messages. Raises DataError."""
+    if not path.exists():
+        raise DataError("there is no such file", at=label, remedy="data paths are relative to the spec")
+    if not path.is_file():
+        raise DataError("is not a file", at=label, remedy=f"name one data file: {KNOWN_FORMATS}")
+    for pattern, reader in READERS:
+        if re.search(pattern, path.name.lower()):
+            return reader(path, label)
+    problem = "the file's format is not known from its name"
+    raise DataError(problem, at=label, remedy=f"known: {KNOWN_FORMATS}")
+
+
+def _inside_folder(spec: Spec, data: DataSpec) -> Path:
     """The file a spec names. A stranger's spec must not reach files elsewhere on the machine."""
-    assert data is not None  # noqa: S101
     folder = (spec.path.parent if spec.path else Path()).resolve()
     file = (folder / data.path).resolve()
     if not file.is_relative_to(folder):
         remedy = "move the file there, or name it on the command line"
         raise DataError(f"the data file {data.path!r} leaves the spec's folder", at=data.at, remedy=remedy)
-    return file, data.path
+    return file
 
 
 def _tensors(
@@ -97,29 +132,12 @@ def _tensors(
     return inputs, {tensor.name: make(tensor, spec.dtype) for tensor in spec.targets}
 
 
-def _common_rows(tensors: dict[str, NDArray[Any]], label: str) -> int:
-    if not tensors:
-        raise DataError("the spec declares neither inputs nor targets", at=label)
+def _check_rows(tensors: dict[str, NDArray[Any]], label: str) -> None:
     rows = {name: len(values) for name, values in tensors.items()}
     if len(set(rows.values())) > 1:
         counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
         raise DataError(f"the numbers of rows differ: {counts}", at=label, remedy="one row per example")
     count = next(iter(rows.values()))
     if count < 2:
-        raise DataError(
-            f"holds {count or 'no'} row{'s' * (count != 1)} of data", at=label, remedy="at least 2 are needed"
-        )
-    return count
-
-
-def describe(inputs: Mapping[str, NDArray[Any]], targets: Mapping[str, NDArray[Any]]) -> str:
-    """The shapes and dtypes in one line."""
-    return ", ".join(
-        f"{name} [{', '.join(map(str, values.shape))}] {values.dtype}"
-        for name, values in {**inputs, **targets}.items()
-    )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        problem = "holds one row of data" if count else "holds no rows of data"
+        raise DataError(problem, at=label, remedy="at least 2 are needed")

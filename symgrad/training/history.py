@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict, astuple, dataclass, fields
+import io
+import json
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from symgrad.training.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from symgrad.training.metrics import ScoreName
+
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch, counted from 1. `loss` is the mean over the epoch's steps; what was not measured is None."""
+    """One epoch, counted from 1; what was not measured is None.
+
+    `loss` is the mean over the epoch's rows while it ran, the scores are measured at its end.
+    `seconds` is the time of the training steps alone.
+    """
 
     epoch: int
     loss: float
+    score: float | None
     validation_loss: float | None
-    accuracy: float | None
-    validation_accuracy: float | None
+    validation_score: float | None
     seconds: float
 
     @property
@@ -27,14 +38,12 @@ class EpochRecord:
         return self.loss if self.validation_loss is None else self.validation_loss
 
 
-FIELDS = tuple(field.name for field in fields(EpochRecord))
-
-
 @dataclass(frozen=True)
 class History:
-    """The epochs of one training run, in order."""
+    """The epochs of one training run, in order; `score_name` says what their scores are."""
 
     spec_name: str
+    score_name: ScoreName
     records: tuple[EpochRecord, ...]
 
     @property
@@ -43,14 +52,42 @@ class History:
         best = min(self.records, key=lambda record: record.objective, default=None)
         return best.epoch if best else 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """A dictionary that `json.dumps` takes."""
-        records = [asdict(record) for record in self.records]
-        return {"spec": self.spec_name, "best_epoch": self.best_epoch, "epochs": records}
+    def columns(self) -> dict[str, list[Any]]:
+        """Column name -> one value per epoch; columns that were never measured are left out."""
+        records = self.records
+        columns = {
+            "epoch": [record.epoch for record in records],
+            "loss": [record.loss for record in records],
+            self.score_name: [record.score for record in records],
+            "validation_loss": [record.validation_loss for record in records],
+            f"validation_{self.score_name}": [record.validation_score for record in records],
+            "seconds": [record.seconds for record in records],
+        }
+        always = {"epoch", "loss", "seconds"}
+        return {
+            name: values
+            for name, values in columns.items()
+            if name in always or any(value is not None for value in values)
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes; not-a-number becomes None."""
+        columns = {name: [finite(value) for value in values] for name, values in self.columns().items()}
+        return {"spec": self.spec_name, "best_epoch": self.best_epoch, "columns": columns}
 
     def write_csv(self, path: Path) -> None:
-        """One line per epoch; what was not measured is an empty cell."""
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(FIELDS)
-            writer.writerows(astuple(record) for record in self.records)
+        """One line per epoch; what was not measured is an empty cell. Raises DataError."""
+        columns, text = self.columns(), io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        write_whole(path, text.getvalue().encode())
+
+    def write_json(self, path: Path) -> None:
+        """`as_dict` as a JSON file. Raises DataError."""
+        write_whole(path, json.dumps(self.as_dict(), indent=1, allow_nan=False).encode() + b"\n")
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where JSON has no number for it."""
+    return value if value is not None and math.isfinite(value) else None

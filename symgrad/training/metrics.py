@@ -1,9 +1,9 @@
-"""How good predictions are: accuracy for classes and decisions, RMSE and R² for values."""
+"""How good predictions are: accuracy for classes and decisions, R² and RMSE for values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -16,59 +16,89 @@ if TYPE_CHECKING:
 
     from symgrad.training.data import Dataset
 
+ScoreName: TypeAlias = Literal["accuracy", "r2"]
+
 
 @dataclass(frozen=True)
 class Metrics:
-    """The loss on a whole data set, and what its task allows: an accuracy, or RMSE and R²."""
+    """The loss on a whole data set, and what its task allows: an accuracy, or R² and RMSE."""
 
     rows: int
     loss: float
     accuracy: float | None = None
-    rmse: float | None = None
     r2: float | None = None
+    rmse: float | None = None
 
 
 def evaluate(module: ModuleType, params: Any, dataset: Dataset) -> Metrics:
     """All metrics of the module with these parameters on a prepared (standardised) data set."""
     loss = float(module.loss(params, *dataset.arrays))
-    if module.TASK != "values":
-        return Metrics(dataset.rows, loss, accuracy=accuracy(module, params, dataset))
-    rmse, r2 = _regression(module, params, dataset)
-    return Metrics(dataset.rows, loss, rmse=rmse, r2=r2)
+    pair = _prediction_and_target(module, params, dataset)
+    if pair is None:
+        return Metrics(dataset.rows, loss)
+    if module.TASK == "values":
+        return Metrics(dataset.rows, loss, r2=_r2(*pair), rmse=_rmse(*pair))
+    return Metrics(dataset.rows, loss, accuracy=_accuracy(module.TASK, *pair))
 
 
-def accuracy(module: ModuleType, params: Any, dataset: Dataset) -> float | None:
-    """The fraction of right decisions; None for values and for several targets."""
-    if module.TASK == "values" or len(dataset.targets) != 1:
+def score_name(module: ModuleType) -> ScoreName:
+    """What the module's task is scored by."""
+    return "r2" if module.TASK == "values" else "accuracy"
+
+
+def score(module: ModuleType, params: Any, dataset: Dataset) -> float | None:
+    """Accuracy or R², higher is better; None where predictions and one target cannot be compared."""
+    pair = _prediction_and_target(module, params, dataset)
+    if pair is None:
+        return None
+    return _r2(*pair) if module.TASK == "values" else _accuracy(module.TASK, *pair)
+
+
+def _prediction_and_target(
+    module: ModuleType, params: Any, dataset: Dataset
+) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Predictions and the only target, entry for entry; predicted classes for one-hot or label targets."""
+    if len(dataset.targets) != 1:
         return None
     (target,) = dataset.targets.values()
-    predictions = np.asarray(module.predict(params, *dataset.inputs.values()))
-    return float(np.mean(_is_right(module.TASK, predictions, target)))
+    prediction = np.asarray(module.predict(params, *dataset.inputs.values()))
+    if module.TASK == "classes":
+        prediction, target = _decide(prediction, target)
+    same_rows = prediction.ndim and target.ndim and len(prediction) == len(target)
+    if not same_rows or prediction.size != target.size:
+        return None
+    return prediction.reshape(target.shape), target
 
 
-def _is_right(task: str, predictions: NDArray[Any], target: NDArray[Any]) -> NDArray[np.bool_]:
+def _decide(prediction: NDArray[Any], target: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Class numbers, whether each side came as labels, as scores or one-hot in the last axis."""
+    if target.dtype.kind == "f" and target.ndim > 1:
+        target = target.argmax(axis=-1)
+    if prediction.dtype.kind == "f" and prediction.ndim > 1:
+        prediction = prediction.argmax(axis=-1)
+    return prediction, target
+
+
+def _accuracy(task: str, prediction: NDArray[Any], target: NDArray[Any]) -> float:
     if task == "classes":
-        one_hot = target.dtype.kind == "f" and target.shape == predictions.shape
-        labels = target.argmax(axis=-1) if one_hot else target
-        decided = predictions.dtype.kind in "iu" and not one_hot
-        classes = predictions if decided else predictions.argmax(axis=-1)
-        return np.asarray(classes.reshape(-1) == labels.reshape(-1))
-    scores, truth = predictions.reshape(-1), target.reshape(-1)
+        return float(np.mean(prediction == target))
     if task == "sign":
-        return np.asarray(scores * truth > 0)
-    return np.asarray((scores > 0.5) == (truth > 0.5))
+        return float(np.mean(prediction * target > 0))
+    return float(np.mean((prediction > 0.5) == (target > 0.5)))
 
 
-def _regression(module: ModuleType, params: Any, dataset: Dataset) -> tuple[float | None, float | None]:
-    """RMSE over all entries, and R² against predicting each column's mean (None for constant targets)."""
-    predictions = np.asarray(module.predict(params, *dataset.inputs.values()), dtype=np.float64)
-    targets = list(dataset.targets.values())
-    if len(targets) != 1 or targets[0].size != predictions.size:
-        return None, None
-    target = targets[0].astype(np.float64)
-    residual = float(np.sum((predictions.reshape(target.shape) - target) ** 2))
-    spread = float(np.sum((target - target.mean(axis=0)) ** 2))
-    return (residual / target.size) ** 0.5, 1 - residual / spread if spread > 0 else None
+def _r2(prediction: NDArray[Any], target: NDArray[Any]) -> float | None:
+    """1 − residual / spread around each column's mean; None for targets that never change."""
+    truth = target.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        residual = float(np.sum((prediction - truth) ** 2))
+        spread = float(np.sum((truth - truth.mean(axis=0)) ** 2))
+    return 1 - residual / spread if spread > 0 else None
+
+
+def _rmse(prediction: NDArray[Any], target: NDArray[Any]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.mean((prediction - target.astype(np.float64)) ** 2)))
 
 
 def check_targets(module: ModuleType, dataset: Dataset) -> None:
@@ -76,7 +106,7 @@ def check_targets(module: ModuleType, dataset: Dataset) -> None:
     for name, target in dataset.targets.items() if len(dataset.targets) == 1 else ():
         if module.TASK == "sign" and not np.isin(target, (-1, 1)).all():
             remedy = "code the two classes as -1 and 1"
-            raise DataError(f"target '{name}' must be -1 or 1", at=dataset.provenance, remedy=remedy)
+            raise DataError(f"target '{name}' must be -1 or 1", at=dataset.origin, remedy=remedy)
         if module.TASK == "binary" and not ((target >= 0) & (target <= 1)).all():
             remedy = "code the two classes as 0 and 1"
-            raise DataError(f"target '{name}' must lie between 0 and 1", at=dataset.provenance, remedy=remedy)
+            raise DataError(f"target '{name}' must lie between 0 and 1", at=dataset.origin, remedy=remedy)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
+from symgrad.training.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,12 +14,13 @@ if TYPE_CHECKING:
     from symgrad.training.history import History
 
 TRAINING, VALIDATION, QUIET = "#2563a8", "#d1670e", "#777777"
+LABELS = {"accuracy": "accuracy", "r2": "R²"}
 WIDE_RANGE = 50.0
 """Losses that span more than this factor are drawn on a logarithmic axis."""
 
 
 def plot_history(history: History, path: Path) -> Path | None:
-    """Draw loss and, where measured, accuracy over the epochs; the suffix of `path` chooses the format.
+    """Draw loss and, where measured, score over the epochs; the suffix of `path` chooses the format.
 
     Returns the path, or None when matplotlib is not installed. Raises DataError for a format that
     matplotlib does not know and for a history without epochs.
@@ -27,30 +30,31 @@ def plot_history(history: History, path: Path) -> Path | None:
     except ImportError:
         return None
     if not history.records:
-        raise DataError("there are no epochs to plot", at=history.spec_name)
-    figure = Figure(figsize=(10, 4.2) if _has_accuracy(history) else (6, 4.2), layout="constrained")
+        raise DataError("there are no epochs to plot", at=history.spec_name, remedy="train at least one")
+    figure = Figure(figsize=(10, 4.2) if _has_score(history) else (6, 4.2), layout="constrained")
     _draw(figure, history)
+    picture = io.BytesIO()
     try:
-        figure.savefig(path, dpi=150)
-    except (ValueError, OSError) as error:
-        raise DataError(
-            f"the plot cannot be written: {error}", at=str(path), remedy="try .png or .svg"
-        ) from error
+        figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=150)
+    except ValueError as error:
+        problem = f"the plot cannot be written: {error}"
+        raise DataError(problem, at=str(path), remedy="try .png or .svg") from error
+    write_whole(path, picture.getbuffer())
     return path
 
 
 def _draw(figure: Any, history: History) -> None:
     figure.suptitle(f"{history.spec_name}: learning curves", fontsize=13, parse_math=False)
-    if not _has_accuracy(history):
+    if not _has_score(history):
         _draw_loss(figure.subplots(), history)
         return
     left, right = figure.subplots(1, 2)
     _draw_loss(left, history)
-    _draw_accuracy(right, history)
+    _draw_score(right, history)
 
 
-def _has_accuracy(history: History) -> bool:
-    return history.records[0].accuracy is not None
+def _has_score(history: History) -> bool:
+    return any(record.score is not None for record in history.records)
 
 
 def _draw_loss(axes: Any, history: History) -> None:
@@ -64,24 +68,28 @@ def _draw_loss(axes: Any, history: History) -> None:
     axes.legend(frameon=False)
 
 
-def _draw_accuracy(axes: Any, history: History) -> None:
-    training = [_percent(record.accuracy) for record in history.records]
-    validation = [_percent(record.validation_accuracy) for record in history.records]
-    _curves(axes, history, training, validation, "accuracy in %")
+def _draw_score(axes: Any, history: History) -> None:
+    training = [record.score for record in history.records]
+    validation = [record.validation_score for record in history.records]
+    _curves(axes, history, training, validation, LABELS[history.score_name])
     _mark_best(axes, history)
     axes.legend(frameon=False, loc="lower right")
-
-
-def _percent(fraction: float | None) -> float | None:
-    return None if fraction is None else 100 * fraction
 
 
 def _curves(axes: Any, history: History, training: list[Any], validation: list[Any], label: str) -> None:
     epochs = [record.epoch for record in history.records]
     marker = "o" if len(epochs) <= 30 else None
     for values, name, color in ((training, "training", TRAINING), (validation, "validation", VALIDATION)):
-        if values[0] is not None:
-            axes.plot(epochs, values, color=color, label=name, marker=marker, markersize=3, linewidth=1.6)
+        if any(value is not None for value in values):
+            axes.plot(
+                epochs,
+                [float("nan") if value is None else value for value in values],
+                color=color,
+                label=name,
+                marker=marker,
+                markersize=3,
+                linewidth=1.6,
+            )
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)

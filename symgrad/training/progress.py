@@ -12,54 +12,52 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from symgrad.training.history import EpochRecord
+    from symgrad.training.metrics import ScoreName
 
 LINES_IN_A_LOG = 10
-
-
-def silent(_record: EpochRecord) -> None:
-    """Report nothing."""
+WORDS = {"accuracy": "accuracy", "r2": "R²"}
 
 
 @contextmanager
 def console_progress(
-    epochs: int, *, console: Console | None = None
+    epochs: int, score: ScoreName, *, console: Console | None = None
 ) -> Iterator[Callable[[EpochRecord], None]]:
-    """A callable for `train(progress=...)` that reports on stderr.
+    """A callable that reports each epoch on stderr.
 
     A terminal gets a bar; a pipe, or a terminal that cannot move its cursor, gets about ten lines
     and always the last epoch. `NO_COLOR` is respected. `console` replaces stderr.
     """
     console = console or Console(stderr=True)
     lines = _bar if console.is_terminal and not console.is_dumb_terminal else _plain_lines
-    with lines(console, epochs) as report:
+    with lines(console, epochs, score) as report:
         yield report
 
 
 @contextmanager
-def _bar(console: Console, epochs: int) -> Iterator[Callable[[EpochRecord], None]]:
+def _bar(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[EpochRecord], None]]:
     columns = (
         TextColumn("epoch"),
         MofNCompleteColumn(),
         BarColumn(bar_width=24),
-        TextColumn("{task.fields[summary]}"),
+        TextColumn("{task.fields[summary]}", markup=False),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=epochs, summary="")
 
         def report(record: EpochRecord) -> None:
-            progress.update(task, completed=record.epoch, summary=summary(record))
+            progress.update(task, completed=record.epoch, summary=summary(record, score))
 
         yield report
 
 
 @contextmanager
-def _plain_lines(console: Console, epochs: int) -> Iterator[Callable[[EpochRecord], None]]:
+def _plain_lines(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[EpochRecord], None]]:
     every = max(epochs // LINES_IN_A_LOG, 1)
     unprinted: list[EpochRecord] = []
 
     def show(record: EpochRecord) -> None:
-        text = f"epoch {record.epoch}/{epochs}  {summary(record)}"
+        text = f"epoch {record.epoch}/{epochs}  {summary(record, score)}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def report(record: EpochRecord) -> None:
@@ -74,12 +72,12 @@ def _plain_lines(console: Console, epochs: int) -> Iterator[Callable[[EpochRecor
             show(record)
 
 
-def summary(record: EpochRecord) -> str:
+def summary(record: EpochRecord, score: ScoreName) -> str:
     """The measured numbers of an epoch in one short line."""
-    parts = [f"loss {record.loss:.4g}"]
-    if record.validation_loss is not None:
-        parts.append(f"validation {record.validation_loss:.4g}")
-    shown = record.accuracy if record.validation_accuracy is None else record.validation_accuracy
-    if shown is not None:
-        parts.append(f"accuracy {100 * shown:.1f} %")
-    return "  ".join(parts)
+    measured = {
+        "loss": record.loss,
+        WORDS[score]: record.score,
+        "held-out loss": record.validation_loss,
+        f"held-out {WORDS[score]}": record.validation_score,
+    }
+    return "  ".join(f"{name} {value:.4g}" for name, value in measured.items() if value is not None)

@@ -10,9 +10,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.errors import Position
-
-Place: TypeAlias = "Position | str"
 Selection: TypeAlias = tuple[int, ...]
 """The columns (several) or the array (one) that feed a tensor, as positions in `Source.names`."""
 
@@ -22,7 +19,7 @@ class Block:
     """Real numbers of shape [rows, ...]; `place(row, entry)` names where an entry stands in the file."""
 
     values: NDArray[Any]
-    place: Callable[[int, int], Place]
+    place: Callable[[int, int], str]
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
     if not 0 < held_out < dataset.rows:
         problem = f"a validation fraction of {fraction:g} splits {dataset.rows} rows into "
         problem += f"{dataset.rows - held_out} for training and {held_out} for validation"
-        raise DataError(problem, at=dataset.provenance, remedy="both need at least one row")
+        raise DataError(problem, at=dataset.origin, remedy="both need at least one row")
     order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(dataset.rows)
     return dataset.take(np.sort(order[held_out:])), dataset.take(np.sort(order[:held_out]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from array import array
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from symgrad.errors import DataError, Position
+from symgrad.errors import DataError
 from symgrad.training.source import Block, Source
 
 if TYPE_CHECKING:
@@ -29,9 +30,14 @@ DELIMITERS = ",;\t"
 class CsvLayout:
     """How a CSV file is written; `names` of a file without a header are "1", "2", ..."""
 
+    label: str
     delimiter: str
     names: tuple[str, ...]
     has_header: bool
+
+    def place(self, line: int, column: int) -> str:
+        """A cell for people: `digits.csv:17, column 'p4'`; lines count from 1."""
+        return f"{self.label}:{line}, column '{self.names[column]}'"
 
 
 def csv_source(path: Path, label: str) -> Source:
@@ -40,17 +46,21 @@ def csv_source(path: Path, label: str) -> Source:
 
     def read(selections: Sequence[Selection]) -> list[Block]:
         columns = sorted({column for selection in selections for column in selection})
-        values, lines = _csv_values(path, label, layout, columns)
-        return [_csv_block(label, values, lines, columns, selection) for selection in selections]
+        values, lines = _csv_values(path, layout, columns)
+        return [_csv_block(layout, values, lines, columns, selection) for selection in selections]
 
     return Source(label, "column", layout.names, read)
 
 
 def _csv_block(
-    label: str, values: NDArray[np.float64], lines: Sequence[int], columns: list[int], selection: Selection
+    layout: CsvLayout,
+    values: NDArray[np.float64],
+    lines: Sequence[int],
+    columns: list[int],
+    selection: Selection,
 ) -> Block:
-    def place(row: int, entry: int) -> Position:
-        return Position(label, lines[row], selection[entry] + 1)
+    def place(row: int, entry: int) -> str:
+        return layout.place(lines[row], selection[entry])
 
     return Block(values[:, [columns.index(column) for column in selection]], place)
 
@@ -59,7 +69,7 @@ def _csv_block(
 def _text(path: Path, label: str) -> Iterator[TextIO]:
     """The file as text; whatever goes wrong while it is read becomes a DataError."""
     try:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as text:
                 yield text
         else:
@@ -67,21 +77,23 @@ def _text(path: Path, label: str) -> Iterator[TextIO]:
                 yield text
     except UnicodeDecodeError as error:
         raise DataError("is not UTF-8 text", at=label, remedy="save it as CSV in UTF-8") from error
-    except (csv.Error, OSError, EOFError) as error:
-        raise DataError(f"cannot be read as CSV: {error}", at=label) from error
+    except (csv.Error, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"cannot be read as CSV: {error}", at=label, remedy="check or fetch the file again"
+        ) from error
 
 
 def _layout(path: Path, label: str) -> CsvLayout:
     with _text(path, label) as text:
-        first = next((line for line in text if line.strip()), None)
-        if first is None:
-            raise DataError("the file is empty", at=label, remedy="give it one line per row")
-        delimiter = max(DELIMITERS, key=first.count)
+        delimiter = max(DELIMITERS, key=next((line for line in text if line.strip()), "").count)
         text.seek(0)
-        row = next(row for row in csv.reader(text, delimiter=delimiter, strict=True) if _is_filled(row))
+        rows = csv.reader(text, delimiter=delimiter, strict=True)
+        row = next((row for row in rows if _is_filled(row)), None)
+    if row is None:
+        raise DataError("the file is empty", at=label, remedy="give it one line per row")
     if _is_header(row):
-        return CsvLayout(delimiter, tuple(cell.strip() for cell in row), True)
-    return CsvLayout(delimiter, tuple(str(position) for position, _ in enumerate(row, 1)), False)
+        return CsvLayout(label, delimiter, tuple(cell.strip() for cell in row), True)
+    return CsvLayout(label, delimiter, tuple(str(position) for position, _ in enumerate(row, 1)), False)
 
 
 def _is_filled(row: list[str]) -> bool:
@@ -102,56 +114,59 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
 
 
 def _csv_values(
-    path: Path, label: str, layout: CsvLayout, columns: list[int]
+    path: Path, layout: CsvLayout, columns: list[int]
 ) -> tuple[NDArray[np.float64], Sequence[int]]:
     """The chosen columns as [rows, columns], and the line of each row."""
     numbers, lines = array("d"), array("q")
-    with _text(path, label) as text:
+    with _text(path, layout.label) as text:
         reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
         rows = (row for row in reader if _is_filled(row))
         if layout.has_header:
             next(rows)
         for row in rows:
-            _check_width(row, layout, label, reader.line_num)
+            _check_width(row, layout, reader.line_num)
+            chosen = [row[column] for column in columns]
             try:
-                numbers.extend([float(row[column]) for column in columns])
+                numbers.extend([float(cell) for cell in chosen])
             except ValueError:
-                raise _bad_cell(row, columns, layout, label, reader.line_num) from None
+                raise _bad_cell(row, columns, layout, reader.line_num) from None
+            # Python's float takes 1_000, which no CSV means as a number.
+            if "_" in "".join(chosen):
+                raise _bad_cell(row, columns, layout, reader.line_num)
             lines.append(reader.line_num)
     return np.frombuffer(numbers, dtype=np.float64).reshape(len(lines), len(columns)), lines
 
 
-def _check_width(row: list[str], layout: CsvLayout, label: str, line: int) -> None:
+def _check_width(row: list[str], layout: CsvLayout, line: int) -> None:
     if len(row) != len(layout.names):
         first = "the header" if layout.has_header else "the first row"
         problem = f"this row has {len(row)} cells, {first} has {len(layout.names)}"
-        at = Position(label, line, min(len(row), len(layout.names)) + 1)
+        at = f"{layout.label}:{line}"
+        if len(row) < len(layout.names):
+            at = layout.place(line, len(row))
         raise DataError(problem, at=at, remedy="every row needs the same number of cells")
 
 
-def _bad_cell(row: list[str], columns: list[int], layout: CsvLayout, label: str, line: int) -> DataError:
+def _bad_cell(row: list[str], columns: list[int], layout: CsvLayout, line: int) -> DataError:
     column = next(column for column in columns if not _is_number(row[column]))
     text = row[column].strip()
     problem = f"{text[:40]!r} is not a number" if text else "the cell is empty"
-    remedy = "fill in or leave out rows with missing values" if not text else "code words as numbers"
-    return DataError(
-        f"{problem} (column '{layout.names[column]}')", at=Position(label, line, column + 1), remedy=remedy
-    )
+    remedy = "code words as numbers" if text else "fill in or leave out rows with missing values"
+    return DataError(problem, at=layout.place(line, column), remedy=remedy)
 
 
 def parquet_source(path: Path, label: str) -> Source:
     """The columns of a Parquet file. Raises DataError when pyarrow is not installed."""
     table = _parquet_table(path, label)
-    names = tuple(table.column_names)
 
     def read(selections: Sequence[Selection]) -> list[Block]:
         return [_parquet_block(table, label, selection) for selection in selections]
 
-    return Source(label, "column", names, read)
+    return Source(label, "column", tuple(table.column_names), read)
 
 
 def _parquet_table(path: Path, label: str) -> Any:
@@ -165,7 +180,8 @@ def _parquet_table(path: Path, label: str) -> Any:
         with pq.ParquetFile(path) as file:
             return file.read()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot be read as Parquet: {error}", at=label) from error
+        remedy = "check or fetch the file again"
+        raise DataError(f"cannot be read as Parquet: {error}", at=label, remedy=remedy) from error
 
 
 def _parquet_block(table: Any, label: str, selection: Selection) -> Block:
@@ -178,10 +194,11 @@ def _parquet_block(table: Any, label: str, selection: Selection) -> Block:
 
 
 def _parquet_column(table: Any, label: str, column: int) -> NDArray[Any]:
+    """One column as float64; a missing value becomes NaN, which is refused later with its place."""
     import pyarrow as pa
 
     values, kind = table.column(column), table.schema.field(column).type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         at = f"{label}, column '{table.column_names[column]}'"
         raise DataError(f"holds {kind}, not numbers", at=at, remedy="code words as numbers")
-    return np.asarray(values.cast(pa.float64()).to_numpy())
+    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy())

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 
 def row_shape(tensor: TensorSpec, spec: Spec) -> tuple[int, ...]:
-    """The sizes of a tensor's axes after the batch axis. Raises DataError for an axis without a size."""
-    if not tensor.axes:
-        remedy = "give it the axes [batch]"
+    """The sizes of a tensor's axes after the batch axis.
+
+    Raises DataError when the first axis is not the batch, or another has no size.
+    """
+    sizes, remedy = dict(spec.axes), "its first axis must be free, as in [batch, 64]"
+    if not tensor.axes or isinstance(tensor.axes[0], int) or tensor.axes[0] in sizes:
         raise DataError(f"'{tensor.name}' has no batch axis to run over rows", at=tensor.at, remedy=remedy)
-    sizes = dict(spec.axes)
     return tuple(_size(axis, tensor, sizes) for axis in tensor.axes[1:])
 
 

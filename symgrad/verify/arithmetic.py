@@ -47,7 +47,8 @@ class Arithmetic:
 
     def array(self, values: Any) -> Array:
         """The values as an array of this arithmetic's numbers, exactly."""
-        return self.convert(np.asarray(values))
+        given = np.asarray(values)
+        return given if given.dtype == self.dtype else self.convert(given)
 
 
 def _real(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,7 +93,21 @@ def _elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., 
 
 _DIGITS_FUNCTIONS = {
     name: _elementwise(_real(getattr(_mp, name)))
-    for name in "log log1p sqrt sin cos tan sinh cosh tanh asin acos atan erf".split()
+    for name in [
+        "log",
+        "log1p",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asin",
+        "acos",
+        "atan",
+        "erf",
+    ]
 } | {
     "exp": _elementwise(_real(_exponential)),
     "expm1": _elementwise(_real(lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1)),
@@ -157,7 +172,7 @@ EXTENDED = Arithmetic(
     divide=np.divide,
     power=np.power,
     functions=_NUMPY_FUNCTIONS | {"erf": _extended_erf},
-    steps=(2.0**-10, 2.0**-14, 2.0**-18, 2.0**-24),
+    steps=(2.0**-14, 2.0**-18, 2.0**-22, 2.0**-26),
     extrapolate=True,
 )
 
@@ -174,11 +189,11 @@ DOUBLE = Arithmetic(
     extrapolate=True,
 )
 
-AFFORDABLE = 2_000_000.0
+AFFORDABLE = 3e6
 
 
 def choose(work: float) -> Arithmetic:
-    """The most exact arithmetic in which `work` operations take seconds, not minutes."""
+    """The most exact arithmetic in which `work` scalar operations take seconds, not minutes."""
     if work <= AFFORDABLE:
         return FIFTY_DIGITS
     return EXTENDED if EXTENDED.epsilon < DOUBLE.epsilon else DOUBLE

@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from symgrad.spec.formula import parse_formula
-
 from symgrad.errors import Position
+from symgrad.spec.formula import parse_formula
 from symgrad.spec.syntax import Call, Name, Node
 
 

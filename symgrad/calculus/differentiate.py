@@ -1,0 +1,208 @@
+"""Reverse-mode differentiation of a program, one equation at a time.
+
+For each entry X[α] in an equation's body: SymPy's derivative of the body with respect to that entry,
+times the cotangent of the left-hand side, summed over every loop whose index is not in α.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.names import Names
+from symgrad.calculus.program import (
+    Axes,
+    Equation,
+    Gradient,
+    Loop,
+    Program,
+    Reduction,
+    Tensor,
+    canonical,
+    evolve,
+)
+from symgrad.calculus.terms import Entry, delta, float_entries, in_terms_of_value, index_symbol, slope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def differentiate(program: Program, wrt: Sequence[str]) -> Program:
+    """The program followed by the derivatives of its loss with respect to `wrt`."""
+    return _Backward(program, wrt).run()
+
+
+@dataclass(frozen=True)
+class _Contribution:
+    """A summand of a cotangent: `place += Σ over the loops not in place of body`."""
+
+    place: tuple[sp.Expr, ...]
+    loops: tuple[Loop, ...]
+    body: sp.Expr
+
+    @property
+    def is_plain(self) -> bool:
+        return Equation("", self.place, self.loops, "sum", self.body).is_plain
+
+    @property
+    def is_elementwise(self) -> bool:
+        return self.is_plain and len(self.place) == len(self.loops)
+
+
+class _Backward:
+    def __init__(self, program: Program, wrt: Sequence[str]) -> None:
+        self.program = program
+        self.wrt = tuple(wrt)
+        self.names = Names(program.tensor)
+        self.tensors = dict(program.tensor)
+        self.equations: list[Equation] = []
+        self.contributions: dict[str, list[_Contribution]] = {}
+        self.cotangent: dict[str, sp.Expr] = {}
+        self.active = _depending_on(program, wrt)
+
+    def run(self) -> Program:
+        if self.program.loss is not None:
+            self.contributions[self.program.loss] = [_Contribution((), (), sp.Integer(1))]
+        for equation in reversed(self.program.equations):
+            if equation.target in self.active and self.contributions.get(equation.target):
+                self._adjoint(equation)
+        gradients = tuple(Gradient(name, self._gradient(name)) for name in self.wrt)
+        return evolve(
+            self.program,
+            tensors=tuple(self.tensors.values()),
+            equations=(*self.program.equations, *self.equations),
+            gradients=gradients,
+        )
+
+    def _gradient(self, name: str) -> str:
+        if not self.contributions.get(name):
+            self.contributions[name] = []
+        cotangent = self._cotangent(name)
+        return str(cotangent.tensor)
+
+    # One equation ---------------------------------------------------------------------------
+
+    def _adjoint(self, equation: Equation) -> None:
+        cotangent = self._cotangent(equation.target).xreplace(self._aligned(equation))
+        weight = cotangent * self._weight(equation)
+        value = Entry(equation.target, equation.place)
+        for entry in float_entries(equation.body):
+            if entry.tensor not in self.active:
+                continue
+            derivative = slope(equation.body, entry)
+            if equation.is_elementwise:
+                derivative = in_terms_of_value(equation.body, derivative, value) or derivative
+            if derivative != 0:
+                self._contribute(entry, equation.loops, weight * derivative)
+
+    def _aligned(self, equation: Equation) -> dict[sp.Symbol, sp.Expr]:
+        return dict(zip(_standard_indices(len(equation.place)), equation.place, strict=True))
+
+    def _weight(self, equation: Equation) -> sp.Expr:
+        """The derivative of the reduction with respect to its body."""
+        value = Entry(equation.target, equation.place)
+        match equation.reduction:
+            case "logsumexp":
+                return sp.exp(equation.body - value)
+            case "max" | "min":
+                chosen = sp.Piecewise((1, sp.Eq(equation.body, value)), (0, True))
+                name = self._define_temporary(
+                    f"ties_{equation.target}", equation.place, equation.loops, chosen, "sum"
+                )
+                return chosen / Entry(name, equation.place)
+        return sp.Integer(1)
+
+    def _contribute(self, entry: Entry, loops: tuple[Loop, ...], body: sp.Expr) -> None:
+        """Add a summand to the cotangent of `entry`; an axis of size 1 counts as run through."""
+        axes = self.tensors[entry.tensor].axes
+        place, extra = list(entry.indices), []
+        for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
+            if index == 0 and axis.size == 1:
+                place[number] = index_symbol(f"_one{number}")
+                extra.append(Loop(place[number], axis))
+        contribution = _Contribution(tuple(place), (*loops, *extra), body)
+        self.contributions.setdefault(entry.tensor, []).append(_as_delta(contribution, axes))
+
+    # Cotangents -----------------------------------------------------------------------------
+
+    def _cotangent(self, name: str) -> sp.Expr:
+        """The cotangent at the standard indices, defined when it is first asked for."""
+        if name not in self.cotangent:
+            self.cotangent[name] = self._close(name)
+        return self.cotangent[name]
+
+    def _close(self, name: str) -> Entry:
+        axes = self.tensors[name].axes
+        indices = _standard_indices(len(axes))
+        loops = tuple(Loop(i, axis) for i, axis in zip(indices, axes, strict=True))
+        found = self.contributions[name]
+        target = self.names.claim(f"d{name}")
+        if len(found) == 1 and not found[0].is_elementwise:
+            (only,) = found
+            self._define(target, axes, only.place, only.loops, only.body, "sum")
+            return Entry(target, indices)
+        total = sp.Integer(0)
+        for contribution in found:
+            if contribution.is_elementwise:
+                aligned = dict(zip(contribution.place, indices, strict=True))
+                total += contribution.body.xreplace(aligned)
+            else:
+                part = self._define_part(target, axes, contribution)
+                total += Entry(part, indices)
+        self._define(target, axes, indices, loops, total, "none")
+        return Entry(target, indices)
+
+    def _define_part(self, target: str, axes: Axes, contribution: _Contribution) -> str:
+        name = self.names.claim(f"{target}_1")
+        self._define(name, axes, contribution.place, contribution.loops, contribution.body, "sum")
+        return name
+
+    def _define_temporary(
+        self, wanted: str, place: tuple[sp.Expr, ...], loops: tuple[Loop, ...], body: sp.Expr, reduction: Reduction
+    ) -> str:
+        axis_of = {loop.index: loop.axis for loop in loops}
+        name = self.names.claim(wanted)
+        self._define(name, tuple(axis_of[p] for p in place), place, loops, body, reduction)
+        return name
+
+    def _define(
+        self,
+        name: str,
+        axes: Axes,
+        place: tuple[sp.Expr, ...],
+        loops: tuple[Loop, ...],
+        body: sp.Expr,
+        reduction: Reduction,
+    ) -> None:
+        self.tensors[name] = Tensor(name, axes, "cotangent")
+        self.equations.append(canonical(Equation(name, place, loops, reduction, body)))
+
+
+def _standard_indices(rank: int) -> tuple[sp.Symbol, ...]:
+    return tuple(index_symbol(f"_d{number}") for number in range(rank))
+
+
+def _depending_on(program: Program, wrt: Sequence[str]) -> set[str]:
+    active = set(wrt)
+    for equation in program.equations:
+        if equation.reads & active:
+            active.add(equation.target)
+    return active
+
+
+def _as_delta(contribution: _Contribution, axes: Axes) -> _Contribution:
+    """A scatter to labelled entries, `X[n, t[n]]`, written with Kronecker's delta.
+
+    Only where the labels depend on indices of the place, so that the delta costs no extra sum.
+    """
+    place, loops, body = list(contribution.place), list(contribution.loops), contribution.body
+    symbols = {p for p in place if isinstance(p, sp.Symbol)}
+    for number, label in enumerate(contribution.place):
+        if not isinstance(label, Entry) or not set(label.indices) <= symbols:
+            continue
+        place[number] = index_symbol(f"_label{number}")
+        loops.append(Loop(place[number], axes[number]))
+        body = body * delta(label, place[number])
+    return _Contribution(tuple(place), tuple(loops), body)

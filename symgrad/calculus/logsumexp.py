@@ -1,0 +1,133 @@
+"""log-sum-exp spelled out for the machine: shift by the maximum, sum, take the logarithm.
+
+With M = max v, E = exp(v - M) and S = Σ E the value is M + log S. A difference w - L, w one of the
+summed v, becomes (w - M) - log S, which is exact even where v is so large that log S vanishes beside M;
+exp(w - L) becomes E/S.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from symgrad.calculus.names import Names
+from symgrad.calculus.program import Equation, Program, Tensor, canonical, evolve
+from symgrad.calculus.reuse import bindings
+from symgrad.calculus.terms import Entry, delta, entries, shifted
+
+
+def expand_logsumexp(program: Program) -> Program:
+    """The program without the reduction logsumexp."""
+    return _Expander(program).run()
+
+
+class _Parts:
+    """One log-sum-exp and the names of its maximum, exponentials and sum."""
+
+    def __init__(self, equation: Equation, maximum: str, exponentials: str, total: str) -> None:
+        self.equation = equation
+        self.maximum, self.exponentials, self.total = maximum, exponentials, total
+        self.order = tuple(loop.index for loop in equation.loops)
+
+    def summand_at(self, expr: sp.Expr, place: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...] | None:
+        """The indices at which `expr` is one of the summed terms of the entry at `place`."""
+        start = dict(zip(self.equation.place, place, strict=True))
+        body = self.equation.body
+        for binding in bindings(entries(body), entries(expr), start):
+            if body.xreplace(binding) == expr and set(self.order) <= binding.keys():
+                return tuple(binding[i] for i in self.order)
+        return None
+
+
+class _Expander:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.names = Names(program.tensor)
+        self.tensors = dict(program.tensor)
+        self.equations: list[Equation] = []
+        self.parts: dict[str, _Parts] = {}
+
+    def run(self) -> Program:
+        for equation in self.program.equations:
+            changed = canonical(replace(equation, body=self._spelled(equation.body)))
+            if equation.reduction == "logsumexp":
+                self._define(changed)
+            else:
+                self.equations.append(changed)
+        tensors = tuple(self.tensors.values())
+        return evolve(self.program, tensors=tensors, equations=tuple(self.equations))
+
+    def _define(self, equation: Equation) -> None:
+        place, body = equation.place, equation.body
+        order = tuple(loop.index for loop in equation.loops)
+        maximum = self._name("max", equation, place)
+        exponentials = self._name("exp", equation, order)
+        total = self._name("sum", equation, place)
+        shift = sp.exp(shifted(body, Entry(maximum, place)))
+        self.equations += [
+            canonical(replace(equation, target=maximum, reduction="max")),
+            canonical(Equation(exponentials, order, equation.loops, "none", shift)),
+            canonical(replace(equation, target=total, reduction="sum", body=Entry(exponentials, order))),
+            canonical(
+                Equation(
+                    equation.target,
+                    place,
+                    equation.free,
+                    "none",
+                    Entry(maximum, place) + sp.log(Entry(total, place)),
+                )
+            ),
+        ]
+        self.parts[equation.target] = _Parts(equation, maximum, exponentials, total)
+
+    def _name(self, prefix: str, equation: Equation, indices: tuple[sp.Expr, ...]) -> str:
+        axis_of = {loop.index: loop.axis for loop in equation.loops}
+        of = equation.body.tensor if isinstance(equation.body, Entry) else equation.target
+        name = self.names.claim(f"{prefix}_{of}")
+        self.tensors[name] = Tensor(name, tuple(axis_of[i] for i in indices), "temporary")
+        return name
+
+    def _spelled(self, expr: sp.Expr) -> sp.Expr:
+        if not expr.args or isinstance(expr, Entry | delta):
+            return expr
+        if isinstance(expr, sp.exp):
+            after = self._exponential(expr.args[0])
+        else:
+            after = self._difference(expr) if expr.is_Add else expr
+        if after != expr:
+            return self._spelled(after)
+        parts = [self._spelled(a) for a in expr.args]
+        return expr.func(*parts) if parts != list(expr.args) else expr
+
+    def _known(self, expr: sp.Expr) -> list[Entry]:
+        return [e for e in entries(expr) if e.tensor in self.parts]
+
+    def _exponential(self, exponent: sp.Expr) -> sp.Expr:
+        for entry in self._known(exponent):
+            rest = exponent + entry
+            if entry in rest.atoms(Entry):
+                continue
+            parts = self.parts[entry.tensor]
+            summand = parts.summand_at(rest, entry.indices)
+            if summand is not None:
+                return Entry(parts.exponentials, summand) / Entry(parts.total, entry.indices)
+            return sp.exp(shifted(rest, Entry(parts.maximum, entry.indices))) / Entry(parts.total, entry.indices)
+        return sp.exp(exponent)
+
+    def _difference(self, total: sp.Expr) -> sp.Expr:
+        """c w - c L, w one of the terms of L, becomes c ((w - M) - log S)."""
+        for entry in self._known(total):
+            parts = self.parts[entry.tensor]
+            for term in total.args:
+                factor = -term / entry
+                if entry in factor.atoms(Entry):
+                    continue
+                for other in total.args:
+                    summand = other / factor
+                    if parts.summand_at(summand, entry.indices) is None:
+                        continue
+                    shift = shifted(summand, Entry(parts.maximum, entry.indices))
+                    exact = factor * (shift - sp.log(Entry(parts.total, entry.indices)))
+                    return total - term - other + exact
+        return total

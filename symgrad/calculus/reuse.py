@@ -1,0 +1,80 @@
+"""Reuse of forward outputs: where a body repeats what a tensor already holds, the tensor is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.program import Equation, Program, Rewrite, canonical, evolve
+from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def reuse_forward_values(program: Program) -> Program:
+    """`tanh(Z[n,k])` becomes `A[n,k]` after the equation that defines A.
+
+    The prediction is left alone: it is computed when a user asks for it, not while training.
+    """
+    holders: dict[str, list[Equation]] = {}
+    only_shown = set(program.prediction) - set(program.outputs)
+    equations, rewrites = [], list(program.rewrites)
+    for equation in program.equations:
+        changed = equation
+        for holder in _candidates(equation, holders):
+            found = _occurrences(holder, changed.body)
+            if found:
+                after = changed.body.xreplace(found)
+                rewrites.append(Rewrite(f"{holder.target} is known", equation.target, changed.body, after))
+                changed = canonical(replace(changed, body=after))
+        equations.append(changed)
+        if _is_worth_holding(changed) and changed.target not in only_shown:
+            for tensor in changed.reads:
+                holders.setdefault(tensor, []).append(changed)
+    return evolve(program, equations=tuple(equations), rewrites=tuple(rewrites))
+
+
+def _is_worth_holding(equation: Equation) -> bool:
+    """A body that is one function or power of entries, defined for each entry of the target."""
+    body = equation.body
+    is_one_node = isinstance(body, sp.Function | sp.Pow | sp.exp) and not isinstance(body, sp.Piecewise)
+    return equation.is_elementwise and equation.is_plain and is_one_node
+
+
+def _candidates(equation: Equation, holders: dict[str, list[Equation]]) -> Iterator[Equation]:
+    seen = set()
+    for tensor in sorted(equation.reads):
+        for holder in holders.get(tensor, []):
+            if holder.target not in seen and holder.reads <= equation.reads:
+                seen.add(holder.target)
+                yield holder
+
+
+def _occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """The sub-expressions of `body` that are entries of what `holder` defines."""
+    found = {}
+    for binding in bindings(entries(holder.body), entries(body), {}):
+        if set(holder.place) <= binding.keys():
+            instance = holder.body.xreplace(binding)
+            if body.has(instance):
+                found[instance] = Entry(holder.target, tuple(binding[p] for p in holder.place))
+    return found
+
+
+def bindings(
+    patterns: list[Entry], available: list[Entry], bound: dict[sp.Expr, sp.Expr]
+) -> Iterator[dict[sp.Expr, sp.Expr]]:
+    """Every way to read the pattern's entries as entries that are there."""
+    if not patterns:
+        yield bound
+        return
+    first, *rest = patterns
+    for entry in available:
+        if entry.tensor != first.tensor:
+            continue
+        extended = dict(bound)
+        if all(extended.setdefault(i, j) == j for i, j in zip(first.indices, entry.indices, strict=True)):
+            yield from bindings(rest, available, extended)

@@ -1,0 +1,127 @@
+"""Simplification of programs: named rules, each a pure function from program to program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.program import Equation, Program, Rewrite, canonical, evolve
+from symgrad.calculus.reuse import reuse_forward_values
+from symgrad.calculus.rules import rewrite
+from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAX_ROUNDS = 8
+
+
+def simplify(program: Program) -> Program:
+    """The same results with fewer and simpler equations."""
+    program = drop_dead(program)
+    for _ in range(MAX_ROUNDS):
+        before = program.equations
+        for step in STEPS:
+            program = step(program)
+        if program.equations == before:
+            return program
+    return program
+
+
+def fold_bodies(program: Program) -> Program:
+    """Apply the scalar rules to every body."""
+    equations, rewrites = [], list(program.rewrites)
+    for equation in program.equations:
+        body, applied = rewrite(_factored(equation.body))
+        rewrites += [Rewrite(rule, equation.target, before, after) for rule, before, after in applied]
+        equations.append(canonical(replace(equation, body=body)) if body != equation.body else equation)
+    return evolve(program, equations=tuple(equations), rewrites=tuple(rewrites))
+
+
+def _factored(body: sp.Expr) -> sp.Expr:
+    """Common factors such as 1/N before the bracket."""
+    return sp.factor_terms(body) if body.is_Add else body
+
+
+def inline(program: Program) -> Program:
+    """Put constants, second names and what is used once where it is used."""
+    uses = _uses(program)
+    known: dict[str, Equation] = {}
+    equations = []
+    for equation in program.equations:
+        equation = _inlined(equation, known)
+        equations.append(equation)
+        if _is_internal(program, equation) and _may_move(equation, uses.get(equation.target, [])):
+            known[equation.target] = equation
+    return drop_dead(evolve(program, equations=tuple(equations)))
+
+
+def _is_internal(program: Program, equation: Equation) -> bool:
+    hidden = program.tensor[equation.target].kind in ("temporary", "cotangent")
+    return hidden and equation.target not in program.results
+
+
+def _uses(program: Program) -> Mapping[str, list[tuple[Equation, Entry]]]:
+    found: dict[str, list[tuple[Equation, Entry]]] = {}
+    for equation in program.equations:
+        for entry in {*entries(equation.body), *(e for p in equation.place for e in p.atoms(Entry))}:
+            found.setdefault(entry.tensor, []).append((equation, entry))
+    return found
+
+
+def _may_move(equation: Equation, uses: list[tuple[Equation, Entry]]) -> bool:
+    if not equation.is_elementwise or not equation.is_plain:
+        return False
+    if isinstance(equation.body, Entry) or not equation.body.atoms(Entry):
+        return True
+    if len(uses) != 1:
+        return False
+    consumer, _ = uses[0]
+    return consumer.reduction in ("none", "sum") and len(consumer.loops) <= len(equation.loops)
+
+
+def _inlined(equation: Equation, known: Mapping[str, Equation]) -> Equation:
+    here = {e: known[e.tensor].at(e.indices) for e in entries(equation.body) if e.tensor in known}
+    if not here:
+        return equation
+    return canonical(replace(equation, body=equation.body.xreplace(here)))
+
+
+def merge_equal(program: Program) -> Program:
+    """Compute equal tensors once."""
+    first: dict[Equation, str] = {}
+    alias: dict[str, str] = {}
+    equations = []
+    for equation in program.equations:
+        equation = _renamed(equation, alias)
+        key = replace(equation, target="")
+        if key in first and _is_internal(program, equation):
+            alias[equation.target] = first[key]
+            continue
+        first.setdefault(key, equation.target)
+        equations.append(equation)
+    return evolve(program, equations=tuple(equations))
+
+
+def _renamed(equation: Equation, alias: Mapping[str, str]) -> Equation:
+    found = {e: Entry(alias[e.tensor], e.indices) for e in entries(equation.body) if e.tensor in alias}
+    return canonical(replace(equation, body=equation.body.xreplace(found))) if found else equation
+
+
+def drop_dead(program: Program) -> Program:
+    """Keep what the results need."""
+    needed = set(program.results)
+    for equation in reversed(program.equations):
+        if equation.target in needed:
+            needed |= equation.reads
+    kept = tuple(e for e in program.equations if e.target in needed)
+    defined = Counter(e.target for e in program.equations)
+    tensors = tuple(t for t in program.tensors if t.name in needed or t.name not in defined)
+    tensors = tuple(t for t in tensors if t.kind not in ("temporary", "cotangent") or t.name in needed)
+    return evolve(program, equations=kept, tensors=tensors)
+
+
+STEPS: tuple[Callable[[Program], Program], ...] = (fold_bodies, inline, reuse_forward_values, merge_equal, drop_dead)

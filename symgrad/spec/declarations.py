@@ -1,0 +1,50 @@
+"""What holds between the declarations of a spec: one meaning per name, tensors that fit in memory."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.errors import Position
+    from symgrad.spec.model import ParameterSpec, Spec, TensorSpec
+
+MAX_ENTRIES = 2**31
+
+
+def check_declarations(spec: Spec, axes: Mapping[str, Position]) -> None:
+    """Accept declarations that do not contradict each other; `axes` says where each axis is first named.
+
+    Raises:
+        SpecError: for two things of one name, naming both, and for a tensor too large for memory.
+    """
+    seen: dict[str, tuple[str, Position]] = {}
+    for kind, name, at in _named(spec, axes):
+        if name in seen:
+            other, there = seen[name]
+            problem = f"the {kind} '{name}' has the name of the {other} at {there}"
+            raise SpecError(problem, at=at, remedy="choose another name")
+        seen[name] = kind, at
+    tensors: list[TensorSpec | ParameterSpec] = [*spec.inputs, *spec.targets, *spec.parameters]
+    for tensor in tensors:
+        _check_size(tensor, dict(spec.axes))
+
+
+def _named(spec: Spec, axes: Mapping[str, Position]) -> Iterator[tuple[str, str, Position]]:
+    yield from (("axis", name, at) for name, at in axes.items())
+    yield from (("input", t.name, t.at) for t in spec.inputs)
+    yield from (("target", t.name, t.at) for t in spec.targets)
+    yield from (("parameter", p.name, p.at) for p in spec.parameters)
+    yield from (("function", f.name, f.at) for f in spec.functions)
+    yield from (("equation", e.name, e.at) for e in spec.equations)
+
+
+def _check_size(tensor: TensorSpec | ParameterSpec, sizes: Mapping[str, int]) -> None:
+    entries = math.prod(axis if isinstance(axis, int) else sizes.get(axis, 1) for axis in tensor.axes)
+    if entries > MAX_ENTRIES:
+        problem = f"'{tensor.name}' has {entries:,} entries, more than memory holds"
+        raise SpecError(problem, at=tensor.at, remedy=f"expected at most {MAX_ENTRIES:,}")

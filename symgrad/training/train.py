@@ -1,0 +1,169 @@
+"""Training as one call: data, split, standardisation, epochs, report, files."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from symgrad.errors import ModuleError, SpecError
+from symgrad.training.checkpoint import Checkpoint, save_checkpoint
+from symgrad.training.data import Dataset, load_data
+from symgrad.training.files import make_folder
+from symgrad.training.history import History
+from symgrad.training.loop import Outcome, Snapshot, Trainer
+from symgrad.training.metrics import check_targets, evaluate, score_name
+from symgrad.training.progress import console_progress
+from symgrad.training.run import CHECKPOINT, Run, TrainingDivergedError, write_run
+from symgrad.training.split import Standardization, prepare
+from symgrad.training.stopping import watches_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from symgrad.spec.model import Spec, TrainSpec
+    from symgrad.training.history import EpochRecord
+
+DataSource: TypeAlias = "Dataset | str | os.PathLike[str]"
+BatchSize: TypeAlias = int | Literal["full"]
+
+FACTS = ("SPEC_NAME", "SPEC_SHA256", "SYMGRAD_VERSION", "DTYPE", "TASK", "INPUTS", "TARGETS")
+FUNCTIONS = ("init_params", "init_state", "train_epoch", "loss", "predict", "flatten", "unflatten")
+AUTOSAVE_SECONDS = 60.0
+
+
+def train(
+    spec: Spec,
+    module: ModuleType,
+    *,
+    data: DataSource | None = None,
+    validation: DataSource | None = None,
+    epochs: int | None = None,
+    batch_size: BatchSize | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train the module as the spec says; the same seed on the same machine gives the same bits.
+
+    `data`, `validation`, `epochs`, `batch_size` and `seed` replace what the spec says; data are a file,
+    which may lie anywhere, or a `Dataset`. `out` is a folder for the checkpoint (also saved about once
+    a minute), the history and the learning curves. `progress` shows the epochs on stderr. Ctrl-C ends
+    training with the last whole epoch.
+
+    Raises:
+        DataError: for data that do not fit, and an `out` that cannot be written.
+        ModuleError: for a module that is not this spec's.
+        TrainingDivergedError: carries the `run` up to the last good epoch, which is also written.
+    """
+    start = time.perf_counter()
+    check_module(module, spec)
+    plan = _plan(spec.train, epochs, batch_size, seed)
+    held_out = None if validation is None else _dataset(spec, validation)
+    parts = prepare(spec, _dataset(spec, data), plan.seed, held_out)
+    for part in (parts.training, parts.validation):
+        if part is not None:
+            check_targets(module, part)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        make_folder(folder)
+    trainer = Trainer(module, plan, parts)
+    autosave = _autosave(folder, module, parts.standardization, plan.seed)
+    with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
+        outcome = trainer.run(_after_epoch(show, autosave))
+    run = _finished(trainer, outcome, start)
+    if folder is not None:
+        run = write_run(folder, module, run)
+    if outcome.defect is not None:
+        raise TrainingDivergedError(outcome.defect, run)
+    return run
+
+
+def check_module(module: ModuleType, spec: Spec) -> None:
+    """Raise ModuleError unless the module has the stable names and was emitted from this spec."""
+    missing = [name for name in (*FACTS, *FUNCTIONS) if not hasattr(module, name)]
+    remedy = "generate it anew from the spec"
+    if missing:
+        raise ModuleError(f"the module lacks {', '.join(missing)}", at=spec.name, remedy=remedy)
+    names = [tuple(tensor.name for tensor in tensors) for tensors in (spec.inputs, spec.targets)]
+    fits = names == [tuple(module.INPUTS), tuple(module.TARGETS)]
+    if not fits or spec.sha256 != module.SPEC_SHA256 or np.dtype(module.DTYPE) != np.dtype(spec.dtype):
+        problem = f"the module was generated from another version of the spec ('{module.SPEC_NAME}')"
+        raise ModuleError(problem, at=spec.name, remedy=remedy)
+
+
+def _plan(spec: TrainSpec, epochs: int | None, batch_size: BatchSize | None, seed: int | None) -> TrainSpec:
+    """The spec's settings with what the caller overrides."""
+    limits = {"epochs": (epochs, 1), "batch_size": (batch_size, 1), "seed": (seed, 0)}
+    for name, (value, least) in limits.items():
+        if isinstance(value, int) and value < least:
+            raise SpecError(f"{name} is {value}", remedy=f"it must be at least {least}")
+    return replace(
+        spec,
+        epochs=spec.epochs if epochs is None else epochs,
+        batch_size=spec.batch_size if batch_size is None else batch_size,
+        seed=spec.seed if seed is None else seed,
+    )
+
+
+def _dataset(spec: Spec, source: DataSource | None) -> Dataset:
+    return source if isinstance(source, Dataset) else load_data(spec, source)
+
+
+def _after_epoch(
+    show: Callable[[EpochRecord], None] | None, autosave: Callable[[Snapshot], None]
+) -> Callable[[EpochRecord, Snapshot], None]:
+    def report(record: EpochRecord, snapshot: Snapshot) -> None:
+        if show is not None:
+            show(record)
+        autosave(snapshot)
+
+    return report
+
+
+def _autosave(
+    folder: Path | None, module: ModuleType, standardization: Standardization, seed: int
+) -> Callable[[Snapshot], None]:
+    """A function that saves a snapshot when the last saving was some time ago."""
+    saved_at = time.perf_counter()
+
+    def save(snapshot: Snapshot) -> None:
+        nonlocal saved_at
+        if folder is not None and time.perf_counter() - saved_at >= AUTOSAVE_SECONDS:
+            checkpoint = _checkpoint(module, snapshot, standardization, seed)
+            save_checkpoint(folder / CHECKPOINT, module, checkpoint)
+            saved_at = time.perf_counter()
+
+    return save
+
+
+def _checkpoint(
+    module: ModuleType, snapshot: Snapshot, standardization: Standardization, seed: int
+) -> Checkpoint:
+    params, state = snapshot.restored(module)
+    return Checkpoint(params, state, standardization, snapshot.epoch, seed)
+
+
+def _finished(trainer: Trainer, outcome: Outcome, start: float) -> Run:
+    """Choose the parameters to keep and measure them."""
+    module, plan, parts = trainer.module, trainer.plan, trainer.parts
+    kept = outcome.best if watches_loss(plan.stop) and outcome.records else outcome.last
+    checkpoint = _checkpoint(module, kept, parts.standardization, plan.seed)
+    validation = parts.validation
+    return Run(
+        spec_name=module.SPEC_NAME,
+        checkpoint=checkpoint,
+        history=History(module.SPEC_NAME, score_name(module), outcome.records),
+        stop_reason=outcome.reason,
+        best_epoch=outcome.best.epoch,
+        training=evaluate(module, checkpoint.params, parts.training),
+        validation=evaluate(module, checkpoint.params, validation) if validation else None,
+        seconds=time.perf_counter() - start,
+        steps_per_epoch=trainer.steps_per_epoch,
+    )

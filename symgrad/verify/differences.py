@@ -1,0 +1,116 @@
+"""Slopes of a model's loss by central differences, independent of every derivative rule.
+
+With 50 digits a step of 2⁻⁵⁰ leaves a truncation error of about 2⁻¹⁰⁰: one difference is exact for our
+purposes. In extended or double precision three steps h, h/2, h/4 are extrapolated to 0 (Richardson 1911)
+and the last correction, with the rounding noise, is the stated uncertainty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.errors import SpecError
+from symgrad.verify.interpreter import interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verify.arithmetic import Arithmetic, Array
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A directional derivative. At a kink it lies anywhere between `low` and `high`."""
+
+    low: float
+    high: float
+    uncertainty: float
+
+    @property
+    def is_kink(self) -> bool:
+        return self.low != self.high
+
+    def nearest(self, slope: float) -> float:
+        """The admissible slope nearest to `slope`; nan counts as none."""
+        return float(min(max(slope, self.low), self.high)) if slope == slope else self.low
+
+
+@dataclass(frozen=True)
+class _Try:
+    """The loss and the branches taken at one place."""
+
+    loss: Array
+    branches: tuple[bytes, ...]
+
+    def takes_branches_of(self, other: _Try) -> bool:
+        finite = np.isfinite(np.asarray(self.loss, dtype=np.longdouble))
+        return bool(finite) and self.branches == other.branches
+
+
+class Differences:
+    """Slopes of the loss of one model at one point, with respect to any of its tensors.
+
+    Raises:
+        SpecError: the model has no loss here.
+    """
+
+    def __init__(self, model: Model, arrays: Mapping[str, Array], arithmetic: Arithmetic) -> None:
+        labels = {t.name for t in (*model.spec.inputs, *model.spec.targets) if t.classes is not None}
+        self.model, self.arithmetic = model, arithmetic
+        self.arrays = {n: a if n in labels else arithmetic.array(a) for n, a in arrays.items()}
+        here = interpret(model, self.arrays, arithmetic)
+        if here.loss is None:
+            raise SpecError("there is no loss to differentiate", at=model.spec.at)
+        self.here = _Try(here.loss, here.branches)
+        self.loss = float(here.loss)
+        self.shapes = {name: array.shape for name, array in here.tensors.items()}
+
+    def slope(self, name: str, direction: Array) -> Slope:
+        """The slope along a direction in the tensor `name`, an array of its shape."""
+        along = self.arithmetic.array(np.asarray(direction, dtype=np.float64))
+        for step in self.arithmetic.steps:
+            found = self._smooth(name, along, step)
+            if found is not None:
+                return found
+        return self._kink(name, along, self.arithmetic.steps[-1])
+
+    def _at(self, name: str, along: Array, step: float) -> _Try:
+        shift = np.asarray(along * self.arithmetic.array(step), dtype=self.arithmetic.dtype)
+        there = interpret(self.model, self.arrays, self.arithmetic, {name: shift})
+        if there.loss is None:
+            raise SpecError("there is no loss to differentiate", at=self.model.spec.at)
+        return _Try(there.loss, there.branches)
+
+    def _central(self, name: str, along: Array, step: float) -> Array | None:
+        """The central difference, or None where a branch changes on the way."""
+        plus, minus = self._at(name, along, step), self._at(name, along, -step)
+        if not (plus.takes_branches_of(self.here) and minus.takes_branches_of(self.here)):
+            return None
+        return np.asarray((plus.loss - minus.loss) / self.arithmetic.array(2 * step))
+
+    def _smooth(self, name: str, along: Array, step: float) -> Slope | None:
+        first = self._central(name, along, step)
+        if first is None:
+            return None
+        noise = 16 * self.arithmetic.epsilon * abs(self.loss) / step
+        if not self.arithmetic.extrapolate:
+            return Slope(float(first), float(first), noise)
+        second, third = (self._central(name, along, step / n) for n in (2, 4))
+        if second is None or third is None:
+            return None
+        left, right = (4 * second - first) / 3, (4 * third - second) / 3
+        best = (16 * right - left) / 15
+        return Slope(float(best), float(best), abs(float(best - right)) + 4 * noise)
+
+    def _kink(self, name: str, along: Array, step: float) -> Slope:
+        """One-sided slopes at the smallest step; their truncation error is first order."""
+        h = self.arithmetic.array(step)
+        after = float((self._at(name, along, step).loss - self.here.loss) / h)
+        before = float((self.here.loss - self._at(name, along, -step).loss) / h)
+        size = max(abs(after), abs(before), abs(self.loss))
+        noise = 16 * self.arithmetic.epsilon * abs(self.loss) / step
+        return Slope(min(before, after), max(before, after), 16 * step * size + noise)

@@ -1,0 +1,246 @@
+"""The meaning of every construct of a formula, in a chosen arithmetic."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec import library
+from symgrad.spec.builtins import REDUCTIONS
+from symgrad.spec.calls import bind
+from symgrad.spec.syntax import (
+    Binary,
+    Boolean,
+    Call,
+    Compare,
+    Index,
+    Name,
+    Negate,
+    Node,
+    Number,
+    Transpose,
+)
+from symgrad.verify.ranges import index_sizes
+from symgrad.verify.reductions import reducer, side
+from symgrad.verify.scope import OUTERMOST, Scope, reduced_axes
+from symgrad.verify.tensors import Value, combine, matmul, reduce_axes, reduce_leading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from symgrad.spec.model import EquationSpec, FunctionSpec
+    from symgrad.verify.arithmetic import Arithmetic, Array
+
+_COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_DEAR = 8
+"""A call of exp counts as this many multiplications."""
+
+
+class Formulas:
+    """Evaluates formulas over `tensors`; notes branches taken and work done on the way."""
+
+    def __init__(
+        self,
+        functions: Iterable[FunctionSpec],
+        sizes: Mapping[str, int],
+        named: Mapping[str, int],
+        arithmetic: Arithmetic,
+    ) -> None:
+        self.functions = {function.name: function for function in functions}
+        self.sizes, self.named = sizes, named
+        self.arithmetic = arithmetic
+        self.tensors: dict[str, Value] = {}
+        self.labels: dict[str, Array] = {}
+        self.branches: list[bytes] = []
+        self.work = 0
+
+    def equation(self, equation: EquationSpec) -> Value:
+        """The tensor an equation defines."""
+        if equation.indices is None:
+            return self.value(equation.formula)
+        sizes = index_sizes(equation.formula, equation.indices, self._shapes())
+        scope = OUTERMOST.with_indices(equation.indices, sizes)
+        entry = self.value(equation.formula, scope)
+        if entry.rank:
+            problem = f"each entry of '{equation.name}' must be one number"
+            raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
+        shape = tuple(sizes[name] for name in equation.indices)
+        return Value(np.broadcast_to(entry.array, shape), len(shape))
+
+    def value(self, node: Node, scope: Scope = OUTERMOST) -> Value:
+        """The value of a formula in a scope.
+
+        Raises:
+            SpecError: a name or a construct that has no value.
+        """
+        match node:
+            case Number(number):
+                return self._constant(self.arithmetic.number(number))
+            case Name():
+                return self._name(node, scope)
+            case Negate(operand):
+                return self._entrywise(operator.neg, scope, operand)
+            case Binary("@", left, right):
+                product, work = matmul(self.value(left, scope), self.value(right, scope), scope.depth)
+                self.work += work
+                return self._typed(product)
+            case Binary(symbol, left, right):
+                return self._entrywise(self._arithmetic_operator(symbol), scope, left, right)
+            case Transpose(operand):
+                value = self.value(operand, scope)
+                axes = (*range(value.depth), *reversed(range(value.depth, value.array.ndim)))
+                return replace(value, array=value.array.transpose(axes))
+            case Index():
+                return self._entry(node, scope)
+            case Call():
+                return self._call(node, scope)
+        raise SpecError("this has no value here", at=node.at)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: value.array.shape for name, value in self.tensors.items()}
+
+    def _constant(self, number: object) -> Value:
+        return Value(np.asarray(number, dtype=self.arithmetic.dtype), 0)
+
+    def _typed(self, value: Value) -> Value:
+        # NumPy hands back bare numbers, not arrays, for 0-dimensional operands.
+        return replace(value, array=np.asarray(value.array, dtype=self.arithmetic.dtype))
+
+    def _arithmetic_operator(self, symbol: str) -> Callable[[Array, Array], Array]:
+        known: dict[str, Callable[[Array, Array], Array]] = {
+            "+": operator.add,
+            "-": operator.sub,
+            "*": operator.mul,
+            "/": self.arithmetic.divide,
+            "**": self.arithmetic.power,
+        }
+        return known[symbol]
+
+    def _entrywise(self, function: Callable[..., Array], scope: Scope, *operands: Node) -> Value:
+        result = combine(function, [self.value(node, scope) for node in operands], scope.depth)
+        self.work += result.array.size
+        return self._typed(result)
+
+    def _name(self, node: Name, scope: Scope) -> Value:
+        value = scope.bound.get(node.id) or self.tensors.get(node.id)
+        if value is not None:
+            return replace(value, array=value.padded(scope.depth, value.rank))
+        if node.id in self.sizes:
+            return self._constant(self.arithmetic.array(float(self.sizes[node.id])))
+        raise SpecError(f"unknown name '{node.id}'", at=node.at)
+
+    def _entry(self, node: Index, scope: Scope) -> Value:
+        tensor = self.tensors.get(node.tensor)
+        if tensor is None or len(node.indices) != tensor.rank:
+            raise SpecError(f"'{node.tensor}' cannot be indexed like this", at=node.at)
+        chosen = self._gather(node, tensor.array, scope)
+        return Value(chosen.reshape(chosen.shape or (1,) * scope.depth), 0, tensor.classes)
+
+    def _gather(self, node: Index, array: Array, scope: Scope) -> Array:
+        places = tuple(self._place(index, scope) for index in node.indices)
+        for place, size in zip(places, array.shape, strict=True):
+            if place.size and not (place.min() >= 0 and place.max() < size):
+                raise ShapeError(f"an index of '{node.tensor}' leaves its axis of {size}", at=node.at)
+        return np.asarray(array[places])
+
+    def _place(self, node: Node, scope: Scope) -> Array:
+        match node:
+            case Name(name) if name in scope.indices:
+                return scope.places(name)
+            case Number(number) if number.denominator == 1:
+                return np.asarray(int(number))
+            case Negate(operand):
+                return np.asarray(-self._place(operand, scope))
+            case Binary(("+" | "-" | "*") as symbol, left, right):
+                function = self._arithmetic_operator(symbol)
+                return np.asarray(function(self._place(left, scope), self._place(right, scope)))
+            case Index(tensor) if tensor in self.labels:
+                return self._gather(node, self.labels[tensor], scope)
+        raise SpecError("this is no index", at=node.at, remedy="write a name, a number or 2*i + u")
+
+    def _call(self, call: Call, scope: Scope) -> Value:
+        name = call.function
+        indexed = self._index_names(call, scope)
+        if name in ("max", "min") and len(call.arguments) == 2 and not indexed:
+            return self._entrywise(partial(self._choose, name), scope, *call.arguments)
+        if name in REDUCTIONS:
+            return self._reduction(call, indexed, scope)
+        if name == "where":
+            return self._where(call, scope)
+        if name == "onehot":
+            return self._onehot(self.value(call.arguments[0], scope))
+        if name in self.arithmetic.functions:
+            return self._scalar_function(call, scope)
+        return self._function(call, scope)
+
+    def _index_names(self, call: Call, scope: Scope) -> list[str]:
+        names = [node.id for node in call.arguments[1:] if isinstance(node, Name)]
+        return [n for n in names if n not in scope.bound and n not in self.tensors and n not in self.named]
+
+    def _choose(self, name: str, a: Array, b: Array) -> Array:
+        self.branches.append(side(a, b).tobytes())
+        first = np.asarray(a > b if name == "max" else a < b, dtype=bool)
+        return np.where(first, a, b)
+
+    def _where(self, call: Call, scope: Scope) -> Value:
+        condition, chosen, other = call.arguments
+        if not isinstance(condition, Compare):
+            raise SpecError("where needs a comparison first", at=condition.at)
+        compare = _COMPARE[condition.operator]
+
+        def choose(left: Array, right: Array, a: Array, b: Array) -> Array:
+            holds = np.asarray(compare(left, right), dtype=bool)
+            self.branches.append(holds.tobytes())
+            return np.where(holds, a, b)
+
+        return self._entrywise(choose, scope, condition.left, condition.right, chosen, other)
+
+    def _scalar_function(self, call: Call, scope: Scope) -> Value:
+        value = self.value(call.arguments[0], scope)
+        if call.function in ("abs", "sign"):
+            self.branches.append(side(value.array, self._constant(0).array).tobytes())
+        self.work += _DEAR * value.array.size
+        return self._typed(Value(self.arithmetic.functions[call.function](value.array), value.rank))
+
+    def _onehot(self, value: Value) -> Value:
+        if value.classes is None:
+            return value
+        classes = self.arithmetic.array(np.arange(value.classes, dtype=np.float64))
+        rows = np.asarray(value.array[..., None] == classes, dtype=np.float64)
+        return Value(self.arithmetic.array(rows), value.rank + 1)
+
+    def _function(self, call: Call, scope: Scope) -> Value:
+        function = self.functions.get(call.function)
+        if function is None:
+            raise SpecError(f"unknown function '{call.function}'", at=call.at)
+        signature = library.Signature(function.name, function.arguments, function.defaults)
+        bound = {name: self.value(node, scope) for name, node in bind(call, signature).items()}
+        return self.value(function.formula, replace(scope, bound=bound))
+
+    def _reduction(self, call: Call, indexed: list[str], scope: Scope) -> Value:
+        function = reducer(call.function, self.arithmetic, self.branches)
+        if indexed:
+            sizes = index_sizes(call.arguments[0], indexed, self._shapes())
+            value = self.value(call.arguments[0], scope.with_indices(indexed, sizes))
+            reduced = reduce_leading(function, value, [sizes[name] for name in indexed])
+        else:
+            value = self.value(call.arguments[0], scope)
+            keywords = dict(call.keywords)
+            keepdims = keywords.get("keepdims")
+            own = reduced_axes(keywords.get("axis"), value.rank)
+            kept = isinstance(keepdims, Boolean) and keepdims.value
+            reduced = reduce_axes(function, value, own, kept)
+        self.work += value.array.size * (_DEAR if call.function == "logsumexp" else 1)
+        return self._typed(reduced)

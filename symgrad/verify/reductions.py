@@ -1,0 +1,53 @@
+"""Reductions and the choices they make, on arrays of any arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.verify.arithmetic import Arithmetic, Array
+
+
+def side(a: Array, b: Array) -> Array:
+    """-1 where a < b, 0 where they are equal, 1 where a > b."""
+    greater, less = np.asarray(a > b, dtype=bool), np.asarray(a < b, dtype=bool)
+    return greater.astype(np.int8) - less.astype(np.int8)
+
+
+def reducer(
+    name: str, arithmetic: Arithmetic, branches: list[bytes]
+) -> Callable[[Array, tuple[int, ...]], Array]:
+    """The reduction `name` over some axes of an array; max and min note in `branches` who won."""
+
+    def largest(array: Array, over: tuple[int, ...]) -> Array:
+        branches.append(_winners(array, over, np.argmax))
+        return np.asarray(array.max(axis=over))
+
+    def smallest(array: Array, over: tuple[int, ...]) -> Array:
+        branches.append(_winners(array, over, np.argmin))
+        return np.asarray(array.min(axis=over))
+
+    def total(array: Array, over: tuple[int, ...]) -> Array:
+        return np.asarray(array.sum(axis=over))
+
+    def mean(array: Array, over: tuple[int, ...]) -> Array:
+        count = float(np.prod([array.shape[axis] for axis in over]))
+        return arithmetic.divide(total(array, over), arithmetic.array(count))
+
+    def log_sum_exp(array: Array, over: tuple[int, ...]) -> Array:
+        top = array.max(axis=over, keepdims=True)
+        shifted = arithmetic.functions["exp"](np.asarray(array - top))
+        return np.asarray(arithmetic.functions["log"](total(shifted, over)) + top.max(axis=over))
+
+    known = {"sum": total, "mean": mean, "max": largest, "min": smallest, "logsumexp": log_sum_exp}
+    return known[name]
+
+
+def _winners(array: Array, over: tuple[int, ...], choose: Callable[..., Array]) -> bytes:
+    kept = [axis for axis in range(array.ndim) if axis not in over]
+    rows = array.transpose((*kept, *over)).reshape((*(array.shape[axis] for axis in kept), -1))
+    return np.asarray(choose(rows, axis=-1)).tobytes()

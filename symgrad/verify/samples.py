@@ -1,0 +1,208 @@
+"""Points at which a model is tried: nothing symmetric, nothing constant, no two axes alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from symgrad.errors import ShapeError, SymgradError
+from symgrad.verify.arithmetic import DOUBLE, EXTENDED
+from symgrad.verify.interpreter import interpret, parameter_shapes, scalar_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.spec.model import Model, ParameterDecl, TensorSpec
+    from symgrad.verify.arithmetic import Array
+
+Range = Literal["normal", "positive", "unit"]
+"""All reals; the positive ones; between 0 and 1."""
+
+_RANGES: tuple[tuple[Range, Range], ...] = (
+    ("normal", "normal"),
+    ("positive", "normal"),
+    ("unit", "normal"),
+    ("normal", "positive"),
+    ("positive", "positive"),
+    ("unit", "positive"),
+    ("unit", "unit"),
+)
+"""What to try in turn for data and parameters, until the loss is a finite number."""
+
+_SPREADS = (12.0, 6.0, 3.0, 1.0)
+"""How far a point with large net inputs reaches; less where double precision cannot follow."""
+
+_FIRST_SIZES = (3, 9, 21)
+"""The smallest free axis: longer ones are tried when a formula's indices do not fit."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A named point: an array for every tensor of the model. All numbers are exact in float32."""
+
+    name: str
+    parameters: Mapping[str, Array]
+    inputs: Mapping[str, Array]
+    targets: Mapping[str, Array]
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        return {**self.parameters, **self.inputs, **self.targets}
+
+    @property
+    def data(self) -> tuple[Array, ...]:
+        """Inputs, then targets, as the functions of a module take them."""
+        return (*self.inputs.values(), *self.targets.values())
+
+
+def batch_axis(model: Model) -> str | None:
+    """The free axis that counts samples: the first axis of the first input, if it is free."""
+    sizes = dict(model.spec.axes)
+    first = model.spec.inputs[0].axes[:1] if model.spec.inputs else ()
+    return next((axis for axis in first if isinstance(axis, str) and axis not in sizes), None)
+
+
+def draw(model: Model, name: str, seed: int, *, batch: int | None = None, large: bool = False) -> Sample:
+    """A random point with a finite loss; `large` makes net inputs reach far into saturation.
+
+    Raises:
+        SymgradError: no point could be found at which the loss is a finite number.
+        ShapeError: the model's tensors do not fit together at any size tried.
+    """
+    problem: SymgradError | None = None
+    for smallest in _FIRST_SIZES:
+        sizes = free_sizes(model, smallest, batch)
+        try:
+            for spread in _SPREADS if large else (1.0,):
+                for sample in _candidates(model, name, seed, sizes, spread):
+                    if _is_usable(model, sample, careful=large):
+                        return sample
+        except ShapeError as error:
+            problem = error
+        else:
+            break
+    if problem is not None:
+        raise problem
+    raise SymgradError(
+        "no random point was found where the loss is a finite number",
+        at=model.loss.at if model.loss is not None else model.spec.at,
+        remedy="is a logarithm or a root taken of what can be negative?",
+    )
+
+
+def free_sizes(model: Model, smallest: int, batch: int | None) -> dict[str, int]:
+    """Pairwise different sizes for the free axes, different from the spec's own sizes too."""
+    tensors = (*model.spec.inputs, *model.spec.targets)
+    fixed = dict(model.spec.axes)
+    taken = {axis for t in tensors for axis in t.axes if isinstance(axis, int)} | set(fixed.values())
+    sizes: dict[str, int] = {}
+    for axis in (axis for t in tensors for axis in t.axes if isinstance(axis, str)):
+        if axis in fixed or axis in sizes:
+            continue
+        size = smallest + 2
+        while size in taken:
+            size += 1
+        if axis == batch_axis(model) and batch is not None:
+            size = batch
+        sizes[axis] = size
+        taken.add(size)
+    return fixed | sizes
+
+
+def _candidates(
+    model: Model, name: str, seed: int, sizes: Mapping[str, int], spread: float
+) -> Iterator[Sample]:
+    for attempt, (data, weights) in enumerate(_RANGES):
+        rng = np.random.default_rng((seed, attempt))
+        inputs = {t.name: _input(rng, t, sizes, data, np.sqrt(spread)) for t in model.spec.inputs}
+        targets = {t.name: _target(rng, t, sizes, model, data) for t in model.spec.targets}
+        shapes = parameter_shapes(model, inputs)
+        parameters = {
+            p.name: _parameter(rng, p, shapes[p.name], weights, np.sqrt(spread)) for p in model.parameters
+        }
+        yield Sample(name, parameters, inputs, targets)
+
+
+def _is_usable(model: Model, sample: Sample, *, careful: bool) -> bool:
+    """Whether all values are finite; with `careful`, also whether plain double precision can follow."""
+    exact = interpret(model, sample.arrays, EXTENDED)
+    values = [*exact.outputs, *exact.prediction, *([exact.loss] if exact.loss is not None else [])]
+    if not all(np.isfinite(value).all() for value in values):
+        return False
+    if not careful or exact.loss is None:
+        return True
+    double = interpret(model, sample.arrays, DOUBLE).loss
+    error = abs(float(exact.loss) - float(double if double is not None else np.nan))
+    return bool(error <= 1e-11 * abs(float(exact.loss)))
+
+
+def _shape(tensor: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
+
+
+def _rounded(values: Array) -> Array:
+    """The nearest numbers that float32 can hold, so that both precisions see the same point."""
+    return np.asarray(values).astype(np.float32).astype(np.float64)
+
+
+def _numbers(rng: np.random.Generator, shape: tuple[int, ...], over: Range) -> Array:
+    match over:
+        case "normal":
+            return rng.normal(size=shape)
+        case "positive":
+            return 0.2 + np.abs(rng.normal(size=shape))
+        case "unit":
+            return rng.uniform(0.05, 0.95, size=shape)
+
+
+def _labels(rng: np.random.Generator, shape: tuple[int, ...], classes: int) -> Array:
+    """Labels that cover as many classes as there is room for."""
+    count = int(np.prod(shape))
+    order = rng.permutation(classes)
+    return rng.permutation(np.resize(order, count)).reshape(shape)
+
+
+def _input(
+    rng: np.random.Generator, tensor: TensorSpec, sizes: Mapping[str, int], over: Range, spread: float
+) -> Array:
+    shape = _shape(tensor, sizes)
+    if tensor.classes is not None:
+        return _labels(rng, shape, tensor.classes)
+    numbers = _numbers(rng, shape, over)
+    return _rounded(numbers if over == "unit" else spread * numbers)
+
+
+def _target(
+    rng: np.random.Generator, tensor: TensorSpec, sizes: Mapping[str, int], model: Model, over: Range
+) -> Array:
+    shape = _shape(tensor, sizes)
+    if tensor.classes is not None:
+        return _labels(rng, shape, tensor.classes)
+    match model.task:
+        case "binary":
+            return _labels(rng, shape, 2).astype(np.float64)
+        case "sign":
+            return 2.0 * _labels(rng, shape, 2) - 1.0
+        case "classes":
+            return _rounded(rng.dirichlet(np.ones(shape[-1]), size=shape[:-1]))
+        case "values":
+            return _rounded(_numbers(rng, shape, over))
+
+
+def _parameter(
+    rng: np.random.Generator, decl: ParameterDecl, shape: tuple[int, ...], over: Range, spread: float
+) -> Array:
+    """Random even where the first value is a constant: around it, so that a scale of 1 stays near 1."""
+    numbers = _numbers(rng, shape, over)
+    if len(shape) >= 2 and over != "unit":
+        numbers = spread * numbers / np.sqrt(shape[0])
+    if decl.init.distribution == "constant" and over == "normal":
+        numbers = 0.4 * numbers + float(scalar_value(decl.init.scale, _fans(shape)))
+    return _rounded(numbers)
+
+
+def _fans(shape: tuple[int, ...]) -> dict[str, Array]:
+    first, last = (shape[0], shape[-1]) if shape else (1, 1)
+    return {"fan_in": np.asarray(float(first)), "fan_out": np.asarray(float(last))}
