@@ -96,9 +96,9 @@ class Evaluator:
         """Remember the names of free axes: a formula may use them as sizes."""
         self.free_axes |= {axis.name for axis in axes if axis.size is None and axis.name}
 
-    def evaluate(self, formula: Node, owner: str) -> Value:
-        """The value of a formula; `owner` names the temporaries it needs."""
-        self.owner, self.bound, self.index = owner, {}, {}
+    def evaluate(self, formula: Node, owner: str, bound: Mapping[str, Value] | None = None) -> Value:
+        """The value of a formula; `owner` names the temporaries it needs, `bound` are values by name."""
+        self.owner, self.bound, self.index = owner, dict(bound or {}), {}
         return self._value(formula)
 
     def in_index_notation(self, equation: EquationSpec) -> Value:
@@ -107,7 +107,6 @@ class Evaluator:
         names = equation.indices or ()
         axes = index_axes(equation, self.builder.tensors)
         self.index = {name: self.builder.index(axes[name]) for name in names}
-        self.axes_of_index = axes
         value = self._value(equation.formula)
         if value.axes:
             raise ShapeError(

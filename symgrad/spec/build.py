@@ -139,7 +139,9 @@ def _function(key: str, text: str, document: Document) -> FunctionSpec:
     for name, value in head.keywords:
         if not isinstance(value, Boolean) and not is_number(value):
             raise SpecError(
-                f"the default of '{name}' is not a number", at=value.at, remedy="write alpha=0.1, say"
+                f"the default of '{name}' is not a number",
+                at=value.at,
+                remedy=f"write {name}=0.1, for example",
             )
     formula = formula_at(document, ("functions", key), text)
     return FunctionSpec(check_name(head.function, at), arguments, formula, at, head.keywords)

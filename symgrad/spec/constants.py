@@ -105,7 +105,7 @@ def _value(node: Binary, left: float, right: float) -> float:
         value = math.inf
     if isinstance(value, complex) or not math.isfinite(value):
         problem = f"the constant {left:g} {node.operator} {right:g} is not a finite real number"
-        raise SpecError(problem, at=node.at, remedy="float64 ends at 1.8e308")
+        raise SpecError(problem, at=node.at, remedy="expected a real number below 1.8e308")
     return float(value)
 
 

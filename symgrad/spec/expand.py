@@ -129,7 +129,7 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
 
     def visit(call: Call, inside: tuple[str, ...]) -> None:
         name = call.function
-        if name in LANGUAGE_FUNCTIONS or name in found:
+        if name in LANGUAGE_FUNCTIONS:
             return
         if name in inside:
             raise SpecError(
@@ -141,6 +141,8 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
                 at=users[name].at,
                 remedy="choose another name",
             )
+        if name in found:
+            return
         function = users.get(name) or _library_function(name, call.at, users)
         for inner in calls(function.formula):
             visit(inner, (*inside, name))

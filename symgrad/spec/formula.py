@@ -61,6 +61,8 @@ def parse_formula(text: str, at: Position) -> Node:
     flat = "".join(" " if c.isspace() else c for c in text)
     try:
         tree = ast.parse(flat[start:], mode="eval").body
+    except (RecursionError, MemoryError):
+        raise too_deep(at) from None
     except SyntaxError:
         raise SpecError("this is not a formula", at=at, remedy="expected one such as x @ W + b") from None
     reader = _Converter(text, start, at)

@@ -45,7 +45,7 @@ def _chain_steps(spec: Spec, layer: Call) -> list[tuple[str, Node]]:
     operand = Name("_", layer.at)
     call = replace(layer, arguments=(operand, *layer.arguments))
     if layer.function not in library.layers:
-        return [("A", _activation(spec, call))]
+        return [("A", _activation(spec, call, "layer"))]
     activation = dict(layer.keywords).get("activation")
     bare = replace(call, keywords=tuple(k for k in layer.keywords if k[0] != "activation"))
     if activation is None:
@@ -53,13 +53,13 @@ def _chain_steps(spec: Spec, layer: Call) -> list[tuple[str, Node]]:
     return [("Z", bare), ("A", applied(spec, activation, operand))]
 
 
-def _activation(spec: Spec, call: Call) -> Call:
+def _activation(spec: Spec, call: Call, kind: str = "activation") -> Call:
     users = {f.name for f in spec.functions}
     if call.function in users or call.function in library.activations:
         return call
-    known = (*library.layers, *library.activations, *users)
+    known = (*(library.layers if kind == "layer" else ()), *library.activations, *users)
     remedy = did_you_mean(call.function, known) or "`symgrad list` shows what there is"
-    raise SpecError(f"unknown layer '{call.function}'", at=call.at, remedy=remedy)
+    raise SpecError(f"unknown {kind} '{call.function}'", at=call.at, remedy=remedy)
 
 
 def applied(spec: Spec, activation: Node, operand: Node) -> Call:

@@ -78,7 +78,7 @@ def check_name(name: str, at: Position) -> str:
         problem, remedy = describe_stray(stray)
         raise SpecError(problem, at=at, remedy=remedy)
     if not _NAME.fullmatch(name) and not name.startswith("_"):
-        problem = f"{shorten(name)!r} is not a name" if name else "the name is empty"
+        problem = f"'{shorten(name)}' is not a name" if name else "the name is empty"
         raise SpecError(problem, at=at, remedy="expected a letter, then letters, digits and '_'")
     check_word(name, at)
     if name in ("true", "false", "True", "False"):

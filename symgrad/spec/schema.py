@@ -48,20 +48,48 @@ class _Block(BaseModel):
         return value
 
 
-def _formula(value: object) -> object:
-    """A number stands for the formula that is this number."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
+def _expected(what: str) -> PydanticCustomError:
+    """An error of a validator about a value that is something else."""
+    return PydanticCustomError("expected", "{expected}", {"expected": what})
 
 
-def _under(key: str, kinds: type | tuple[type, ...]) -> BeforeValidator:
-    """A value of one of `kinds` is short for the mapping `{key: value}`."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, kinds) else value)
+def _formula(example: str) -> BeforeValidator:
+    """A text; a number stands for the formula that is this number."""
+
+    def text(value: object) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        if not isinstance(value, str | int | float):
+            raise _expected(f"a formula such as {example}")
+        return str(value)
+
+    return BeforeValidator(text)
+
+
+def _under(key: str, kind: type, expected: str) -> BeforeValidator:
+    """A value of type `kind` is short for the mapping `{key: value}`."""
+
+    def block(value: object) -> object:
+        if not isinstance(value, kind | dict):
+            raise _expected(expected)
+        return {key: value} if isinstance(value, kind) else value
+
+    return BeforeValidator(block)
+
+
+def _digits(value: object) -> object:
+    """Columns of a file without a header are named by their numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _full(value: str) -> str:
+    if value != "full":
+        raise _expected("a whole number or 'full'")
+    return value
 
 
 def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    return value if isinstance(value, list) else [value]
 
 
 def _printable(text: str) -> str:
@@ -95,7 +123,9 @@ def _count_or_full(value: object) -> str:
     return "full" if isinstance(value, str) else "count"
 
 
-Formula: TypeAlias = Annotated[str, BeforeValidator(_formula)]
+Formula: TypeAlias = Annotated[str, _formula("x @ W + b")]
+LayerCall: TypeAlias = Annotated[str, _formula("dense(32, activation=relu)")]
+Initial: TypeAlias = Annotated[str, _formula("0.1 or normal(std=0.1)")]
 Formulas: TypeAlias = dict[str, Formula]
 Size: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 Axis: TypeAlias = Annotated[
@@ -103,7 +133,7 @@ Axis: TypeAlias = Annotated[
 ]
 Axes: TypeAlias = Annotated[list[Axis], Field(max_length=MAX_RANK)]
 Names: TypeAlias = Annotated[list[str], BeforeValidator(_one_or_more)]
-Text: TypeAlias = Annotated[str, AfterValidator(_printable)]
+Text: TypeAlias = Annotated[str, BeforeValidator(_digits), AfterValidator(_printable)]
 Texts: TypeAlias = Annotated[list[Text], BeforeValidator(_one_or_more)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -119,7 +149,7 @@ class ParameterBlock(_Block):
     """A parameter; without `init` its rank decides."""
 
     axes: Axes
-    init: Formula | None = None
+    init: Initial | None = None
 
 
 class OptimizerBlock(_Block):
@@ -145,10 +175,10 @@ class DataBlock(_Block):
     columns: dict[str, Texts] = {}
 
 
-Data: TypeAlias = Annotated[DataBlock, _under("path", str)]
+Data: TypeAlias = Annotated[DataBlock, _under("path", str, "a path, or a mapping with path and columns")]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
-Tensor: TypeAlias = Annotated[TensorBlock, _under("axes", list)]
-Parameter: TypeAlias = Annotated[ParameterBlock, _under("axes", list)]
+Tensor: TypeAlias = Annotated[TensorBlock, _under("axes", list, "a list of axes such as [batch, 4]")]
+Parameter: TypeAlias = Annotated[ParameterBlock, _under("axes", list, "a list of axes such as [batch, 4]")]
 
 
 class TrainBlock(_Block):
@@ -169,7 +199,7 @@ class TrainBlock(_Block):
     ] = "sgd()"
     schedule: Formula | None = None
     batch_size: Annotated[
-        Annotated[Size, Tag("count")] | Annotated[Literal["full"], Tag("full")],
+        Annotated[Size, Tag("count")] | Annotated[Literal["full"], BeforeValidator(_full), Tag("full")],
         Discriminator(_count_or_full),
     ] = 32
     shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
@@ -189,7 +219,7 @@ class SpecBlock(_Block):
     targets: dict[str, Tensor] = {}
     parameters: dict[str, Parameter] = {}
     functions: Annotated[Formulas, Field(max_length=MAX_FUNCTIONS)] = {}
-    layers: Annotated[list[Formula], Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
+    layers: Annotated[list[LayerCall], Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
     equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
     outputs: Names = []
     loss: Formula | None = None
@@ -198,10 +228,12 @@ class SpecBlock(_Block):
 
     @model_validator(mode="after")
     def _chain_or_graph(self) -> SpecBlock:
-        if (self.layers is None) == (self.equations is None):
-            problem = "neither layers nor equations" if self.layers is None else "both layers and equations"
-            raise refuse(problem, "a spec has either layers, a chain, or equations, a graph")
+        remedy = "a spec has either layers, a chain, or equations, a graph"
+        if self.layers is None and self.equations is None:
+            raise refuse("neither layers nor equations", remedy)
+        if self.layers is not None and self.equations is not None:
+            raise refuse("both layers and equations", remedy, "equations")
         if self.layers is not None and len(self.inputs) != 1:
             problem = f"a chain of layers with {len(self.inputs)} inputs"
-            raise refuse(problem, "expected one input; write equations for a graph")
+            raise refuse(problem, "expected one input; write equations for a graph", "inputs")
         return self

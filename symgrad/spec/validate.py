@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from symgrad.errors import SpecError
 from symgrad.spec.names import shorten
 from symgrad.spec.schema import SpecBlock
+from symgrad.spec.wellformed import COMMA_IN_YAML
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -28,8 +29,9 @@ _EXPECTED = {
     "greater_than": "more than {gt:g}",
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt:g}",
-    "too_long": "at most {max_length} entries",
-    "too_short": "at least {min_length} entry",
+    "too_long": "at most {max_length}",
+    "too_short": "at least {min_length}",
+    "expected": "{expected}",
     "finite_number": "a finite number",
 }
 
@@ -63,8 +65,14 @@ def _spec_error(detail: ErrorDetails, document: Document) -> SpecError:
         at = document.place(loc[:-1]).value
         return SpecError(f"the key '{loc[-1]}' is missing", at=at, remedy=f"add {loc[-1]}: ...")
     expected = _EXPECTED.get(detail["type"], detail["msg"]).format(**context)
-    problem = f"{_label(loc, document)} is {_shown(detail['input'])}"
-    return SpecError(problem, at=document.place(loc).value, remedy=f"expected {expected}")
+    label, shown = _label(loc, document), _shown(detail["input"])
+    problem = f"{label} is {shown}"
+    if detail["type"] in ("too_long", "too_short"):
+        problem = f"{label} has {len(detail['input'])} entries"
+    # In `{f(a, b): a}` YAML sees the keys `f(a` and `b)`, the first without a value.
+    is_cut = detail["input"] is None and label.count("(") != label.count(")")
+    remedy = COMMA_IN_YAML if is_cut else f"expected {expected}"
+    return SpecError(problem, at=document.place(loc).value, remedy=remedy)
 
 
 def _own_error(loc: Key, context: dict[str, Any], document: Document) -> SpecError:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100
 MAX_CHAIN = 300
+COMMA_IN_YAML = "a formula with a comma, within YAML's [...] or {...}, needs quotes"
 
 _OPERATORS = frozenset(["+", "-", "*", "/", "**", "@", "<", "<=", ">", ">=", "==", "!="])
 _OPENING = {"(": ")", "[": "]"}
@@ -80,22 +81,23 @@ def _pairs(tokens: tuple[Token, ...]) -> Iterator[tuple[Token | None, Token]]:
 
 def _check_brackets(tokens: tuple[Token, ...]) -> None:
     opened: list[Token] = []
+    # Operators that may stand above the current token in the syntax tree, one count per open bracket.
     operators = [0]
     for token in tokens:
         if token.text in _OPENING:
             opened.append(token)
-            operators.append(0)
+            operators.append(operators[-1])
         elif token.text in _CLOSING:
             _close(token, opened)
             operators.pop()
-        elif token.text == ",":
-            operators[-1] = 0
+        elif token.text == "," and opened:
+            operators[-1] = operators[-2]
         operators[-1] += token.text in _OPERATORS
         if len(opened) > MAX_DEPTH or operators[-1] > MAX_CHAIN:
             raise too_deep(token.at)
     if opened:
         last = opened[-1]
-        remedy = f"expected '{_OPENING[last.text]}'"
+        remedy = f"expected '{_OPENING[last.text]}'; {COMMA_IN_YAML}"
         raise SpecError(f"'{last.text}' is never closed", at=last.at, remedy=remedy)
 
 

@@ -109,7 +109,9 @@ class _Loader:
         try:
             yield from self.yaml.parse(self.text)
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
+            # A text that ends too early is mended where the open item begins.
+            ends = "stream" in str(error.problem)
+            mark = error.context_mark if ends and error.context_mark else error.problem_mark
             at = Position(self.source, mark.line + 1, mark.column + 1) if mark else self.source
             raise SpecError(f"not valid YAML: {error.problem}", at=at, remedy=_QUOTE) from None
         except YAMLError:
@@ -164,7 +166,9 @@ class _Loader:
             key_event = event
             key = self.key(key_event, result)
             inner = self.item(next(events), events, depth + 1)
-            place = Place(self.key_position(key_event), inner.place.value, inner.place.text)
+            at = self.key_position(key_event)
+            is_empty = inner.place.text == "" and inner.value is None
+            place = Place(at, at if is_empty else inner.place.value, inner.place.text)
             result.items[key] = _Item(place, inner.value, inner.items)
             result.size += inner.size
             data[key] = inner.value
@@ -241,4 +245,4 @@ class _Loader:
         return self.text[start.index : end.index]
 
 
-_QUOTE = "put formulas with ': ', '#', '*', '@' or brackets at an end in quotes"
+_QUOTE = "put a formula with ': ' or ' #' in it, or with one of * @ [ { in front, in quotes"

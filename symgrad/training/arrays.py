@@ -8,7 +8,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -36,13 +36,20 @@ NPZ_REMEDY = "name the arrays like the tensors, or say which feeds which with 'c
 def npz_source(path: Path, label: str) -> Source:
     """The arrays of an NPZ file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
     except READ_ERRORS as error:
         raise _unreadable(label, "NPZ", error) from error
-    except AttributeError as error:
-        raise DataError("is a single array, not an NPZ archive", at=label, remedy="name it .npy") from error
     return _array_source(arrays, label, NPZ_REMEDY)
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an NPZ file, unpickled never. Raises one of READ_ERRORS."""
+    with path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array, as .npy files do")
+        with archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
 
 
 def npy_source(path: Path, label: str) -> Source:
@@ -69,7 +76,7 @@ def _unreadable(label: str, kind: str, error: BaseException) -> DataError:
     if "pickle" in str(error).lower() or "object arrays" in str(error).lower():
         problem = "holds pickled Python objects, which are never loaded"
         return DataError(problem, at=label, remedy="save plain numeric arrays (dtype float or int)")
-    reason = str(error) or type(error).__name__
+    reason = " ".join(str(error).split()) or type(error).__name__
     return DataError(f"cannot be read as {kind}: {reason}", at=label, remedy="the file may be cut short")
 
 
@@ -100,8 +107,8 @@ def _array_block(values: NDArray[Any], label: str, name: str) -> Block:
     _check_real(values, f"{label}, array '{name}'")
 
     def place(row: int, entry: int) -> str:
-        index = (row, *np.unravel_index(entry, values.shape[1:]))
-        return f"{label}, {name}[{', '.join(str(int(position)) for position in index)}]"
+        index = (row, *map(int, np.unravel_index(entry, values.shape[1:])))
+        return f"{label}, {name}[{', '.join(map(str, index))}]"
 
     return Block(values, place)
 
@@ -116,7 +123,7 @@ def _check_real(values: NDArray[Any], at: str) -> None:
 
 def _read_idx(path: Path, label: str) -> NDArray[Any]:
     try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        with _opened(path) as file:
             shape, dtype = _idx_header(file, label)
             size = math.prod(shape) * dtype.itemsize
             content = file.read(size + 1)
@@ -127,6 +134,11 @@ def _read_idx(path: Path, label: str) -> NDArray[Any]:
         problem = f"its header announces {size} bytes of data, the file holds {found}"
         raise DataError(problem, at=label, remedy="the file may be cut short; fetch it again")
     return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    # typeshed does not say that a GzipFile is a binary file.
+    return cast("IO[bytes]", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _idx_header(file: IO[bytes], label: str) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.arrays import READ_ERRORS
+from symgrad.training.arrays import READ_ERRORS, read_npz
 from symgrad.training.files import write_whole
 from symgrad.training.split import Standardization
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-    from pathlib import Path
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -69,13 +69,13 @@ def _arrays(module: ModuleType, checkpoint: Checkpoint) -> dict[str, NDArray[Any
     }
 
 
-def load_checkpoint(path: Path | os.PathLike[str], module: ModuleType) -> Checkpoint:
+def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpoint:
     """The checkpoint of a module generated from the same spec.
 
     Raises DataError for a missing, cut or pickled file, another format or spec, and for parameters
     or state whose names, shapes or dtypes are not the module's.
     """
-    arrays, at = _read(path), str(path)
+    arrays, at = _read(Path(path)), str(path)
     try:
         _check_origin(at, module, str(arrays["spec_sha256"]), int(arrays["format_version"]))
         params = module.init_params(seed=0)
@@ -94,14 +94,12 @@ def load_checkpoint(path: Path | os.PathLike[str], module: ModuleType) -> Checkp
         raise DataError(f"is not a symgrad checkpoint: {error}", at=at, remedy=AGAIN) from error
 
 
-def _read(path: Path | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return read_npz(path)
     except FileNotFoundError as error:
         raise DataError("there is no such checkpoint", at=str(path), remedy="train first") from error
-    # A single array, an NPY file, is no context manager.
-    except (*READ_ERRORS, AttributeError) as error:
+    except READ_ERRORS as error:
         remedy = "it may be cut short or not a checkpoint; train again"
         raise DataError(f"the checkpoint cannot be read: {error}", at=str(path), remedy=remedy) from error
 

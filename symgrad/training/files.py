@@ -27,14 +27,14 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder with its parents, before hours of training. Raises DataError."""
+def make_folder(folder: Path) -> Path:
+    """The folder, made with its parents before hours of training. Raises DataError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
     except OSError as error:
-        raise DataError(
-            f"cannot be made: {error.strerror}", at=str(folder), remedy="choose another folder"
-        ) from error
+        problem = f"cannot be made: {error.strerror}"
+        raise DataError(problem, at=str(folder), remedy="choose another folder") from error
     if not writable:
         raise DataError("cannot be written", at=str(folder), remedy="choose another folder")
+    return folder

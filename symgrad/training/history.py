@@ -55,7 +55,7 @@ class History:
     def columns(self) -> dict[str, list[Any]]:
         """Column name -> one value per epoch; columns that were never measured are left out."""
         records = self.records
-        columns = {
+        columns: dict[str, list[Any]] = {
             "epoch": [record.epoch for record in records],
             "loss": [record.loss for record in records],
             self.score_name: [record.score for record in records],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from symgrad.training.data import Dataset
 
 ScoreName: TypeAlias = Literal["accuracy", "r2"]
+SCORE_WORDS: dict[ScoreName, str] = {"accuracy": "accuracy", "r2": "R²"}
 
 
 @dataclass(frozen=True)

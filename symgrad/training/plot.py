@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
 from symgrad.training.files import write_whole
+from symgrad.training.metrics import SCORE_WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
     from symgrad.training.history import History
 
 TRAINING, VALIDATION, QUIET = "#2563a8", "#d1670e", "#777777"
-LABELS = {"accuracy": "accuracy", "r2": "R²"}
+LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}
 WIDE_RANGE = 50.0
 """Losses that span more than this factor are drawn on a logarithmic axis."""
+TOO_LARGE = 1e30
 
 
 def plot_history(history: History, path: Path) -> Path | None:
@@ -61,40 +64,38 @@ def _draw_loss(axes: Any, history: History) -> None:
     training = [record.loss for record in history.records]
     validation = [record.validation_loss for record in history.records]
     _curves(axes, history, training, validation, "loss")
-    losses = [loss for loss in (*training, *validation) if loss is not None]
-    if min(losses) > 0 and max(losses) > WIDE_RANGE * min(losses):
+    losses = [loss for loss in map(_drawable, (*training, *validation)) if not math.isnan(loss)]
+    if losses and min(losses) > 0 and max(losses) > WIDE_RANGE * min(losses):
         axes.set_yscale("log")
     _mark_best(axes, history)
-    axes.legend(frameon=False)
+    axes.legend(**LEGEND)
 
 
 def _draw_score(axes: Any, history: History) -> None:
     training = [record.score for record in history.records]
     validation = [record.validation_score for record in history.records]
-    _curves(axes, history, training, validation, LABELS[history.score_name])
+    _curves(axes, history, training, validation, SCORE_WORDS[history.score_name])
     _mark_best(axes, history)
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(loc="lower right", **LEGEND)
+
+
+def _drawable(value: float | None) -> float:
+    """The value, or NaN, a gap in the curve, for what was not measured or is beyond all axes."""
+    return value if value is not None and abs(value) < TOO_LARGE else math.nan
 
 
 def _curves(axes: Any, history: History, training: list[Any], validation: list[Any], label: str) -> None:
     epochs = [record.epoch for record in history.records]
     marker = "o" if len(epochs) <= 30 else None
-    for values, name, color in ((training, "training", TRAINING), (validation, "validation", VALIDATION)):
+    for values, name, color in ((training, "training", TRAINING), (validation, "held-out", VALIDATION)):
         if any(value is not None for value in values):
-            axes.plot(
-                epochs,
-                [float("nan") if value is None else value for value in values],
-                color=color,
-                label=name,
-                marker=marker,
-                markersize=3,
-                linewidth=1.6,
-            )
+            shown = [_drawable(value) for value in values]
+            axes.plot(epochs, shown, color=color, label=name, marker=marker, markersize=3, linewidth=1.6)
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def _mark_best(axes: Any, history: History) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from symgrad.training.metrics import SCORE_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from symgrad.training.metrics import ScoreName
 
 LINES_IN_A_LOG = 10
-WORDS = {"accuracy": "accuracy", "r2": "R²"}
 
 
 @contextmanager
@@ -76,8 +77,8 @@ def summary(record: EpochRecord, score: ScoreName) -> str:
     """The measured numbers of an epoch in one short line."""
     measured = {
         "loss": record.loss,
-        WORDS[score]: record.score,
+        SCORE_WORDS[score]: record.score,
         "held-out loss": record.validation_loss,
-        f"held-out {WORDS[score]}": record.validation_score,
+        f"held-out {SCORE_WORDS[score]}": record.validation_score,
     }
     return "  ".join(f"{name} {value:.4g}" for name, value in measured.items() if value is not None)

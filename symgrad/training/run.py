@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DivergenceError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.history import History, finite
-from symgrad.training.metrics import Metrics
 from symgrad.training.plot import plot_history
-from symgrad.training.stopping import StopReason
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
+
+    from symgrad.training.metrics import Metrics
+    from symgrad.training.stopping import StopReason
 
 CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES = "checkpoint.npz", "history.csv", "history.json", "curves.png"
 
@@ -74,8 +75,8 @@ class Run:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.spec_name}: {len(self.history.records)} epochs in {self.seconds:.3g} s ({self.stop_reason}), "
-            f"parameters of epoch {self.checkpoint.epoch}",
+            f"{self.spec_name}: {len(self.history.records)} epochs in {self.seconds:.3g} s "
+            f"({self.stop_reason}), parameters of epoch {self.checkpoint.epoch}",
             *_metric_lines("training", self.training),
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
         ]

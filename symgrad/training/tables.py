@@ -161,15 +161,16 @@ def _bad_cell(row: list[str], columns: list[int], layout: CsvLayout, line: int) 
 
 def parquet_source(path: Path, label: str) -> Source:
     """The columns of a Parquet file. Raises DataError when pyarrow is not installed."""
-    table = _parquet_table(path, label)
+    table, names = _parquet_table(path, label)
 
     def read(selections: Sequence[Selection]) -> list[Block]:
         return [_parquet_block(table, label, selection) for selection in selections]
 
-    return Source(label, "column", tuple(table.column_names), read)
+    return Source(label, "column", names, read)
 
 
-def _parquet_table(path: Path, label: str) -> Any:
+def _parquet_table(path: Path, label: str) -> tuple[Any, tuple[str, ...]]:
+    """The table and the names of its columns."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -178,8 +179,10 @@ def _parquet_table(path: Path, label: str) -> Any:
         raise DataError("reading Parquet needs pyarrow", at=label, remedy=remedy) from error
     try:
         with pq.ParquetFile(path) as file:
-            return file.read()
-    except (pa.ArrowException, OSError) as error:
+            table = file.read()
+            return table, tuple(table.column_names)
+    # ValueError: names that are not UTF-8.
+    except (pa.ArrowException, OSError, ValueError) as error:
         remedy = "check or fetch the file again"
         raise DataError(f"cannot be read as Parquet: {error}", at=label, remedy=remedy) from error
 

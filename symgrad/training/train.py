@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,19 +15,22 @@ from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.data import Dataset, load_data
 from symgrad.training.files import make_folder
 from symgrad.training.history import History
-from symgrad.training.loop import Outcome, Snapshot, Trainer
+from symgrad.training.loop import Trainer
 from symgrad.training.metrics import check_targets, evaluate, score_name
 from symgrad.training.progress import console_progress
 from symgrad.training.run import CHECKPOINT, Run, TrainingDivergedError, write_run
-from symgrad.training.split import Standardization, prepare
+from symgrad.training.split import prepare
 from symgrad.training.stopping import watches_loss
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from types import ModuleType
 
     from symgrad.spec.model import Spec, TrainSpec
     from symgrad.training.history import EpochRecord
+    from symgrad.training.loop import Outcome, Snapshot
+    from symgrad.training.split import Parts
 
 DataSource: TypeAlias = "Dataset | str | os.PathLike[str]"
 BatchSize: TypeAlias = int | Literal["full"]
@@ -65,16 +67,9 @@ def train(
     start = time.perf_counter()
     check_module(module, spec)
     plan = _plan(spec.train, epochs, batch_size, seed)
-    held_out = None if validation is None else _dataset(spec, validation)
-    parts = prepare(spec, _dataset(spec, data), plan.seed, held_out)
-    for part in (parts.training, parts.validation):
-        if part is not None:
-            check_targets(module, part)
-    folder = None if out is None else Path(out)
-    if folder is not None:
-        make_folder(folder)
-    trainer = Trainer(module, plan, parts)
-    autosave = _autosave(folder, module, parts.standardization, plan.seed)
+    folder = None if out is None else make_folder(Path(out))
+    trainer = Trainer(module, plan, _parts(spec, module, data, validation, plan.seed))
+    autosave = _autosave(folder, trainer)
     with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
         outcome = trainer.run(_after_epoch(show, autosave))
     run = _finished(trainer, outcome, start)
@@ -112,6 +107,18 @@ def _plan(spec: TrainSpec, epochs: int | None, batch_size: BatchSize | None, see
     )
 
 
+def _parts(
+    spec: Spec, module: ModuleType, data: DataSource | None, validation: DataSource | None, seed: int
+) -> Parts:
+    """Load, split, standardise and check what the epochs run on."""
+    held_out = None if validation is None else _dataset(spec, validation)
+    parts = prepare(spec, _dataset(spec, data), seed, held_out)
+    for part in (parts.training, parts.validation):
+        if part is not None:
+            check_targets(module, part)
+    return parts
+
+
 def _dataset(spec: Spec, source: DataSource | None) -> Dataset:
     return source if isinstance(source, Dataset) else load_data(spec, source)
 
@@ -127,34 +134,29 @@ def _after_epoch(
     return report
 
 
-def _autosave(
-    folder: Path | None, module: ModuleType, standardization: Standardization, seed: int
-) -> Callable[[Snapshot], None]:
+def _autosave(folder: Path | None, trainer: Trainer) -> Callable[[Snapshot], None]:
     """A function that saves a snapshot when the last saving was some time ago."""
     saved_at = time.perf_counter()
 
     def save(snapshot: Snapshot) -> None:
         nonlocal saved_at
         if folder is not None and time.perf_counter() - saved_at >= AUTOSAVE_SECONDS:
-            checkpoint = _checkpoint(module, snapshot, standardization, seed)
-            save_checkpoint(folder / CHECKPOINT, module, checkpoint)
+            save_checkpoint(folder / CHECKPOINT, trainer.module, _checkpoint(trainer, snapshot))
             saved_at = time.perf_counter()
 
     return save
 
 
-def _checkpoint(
-    module: ModuleType, snapshot: Snapshot, standardization: Standardization, seed: int
-) -> Checkpoint:
-    params, state = snapshot.restored(module)
-    return Checkpoint(params, state, standardization, snapshot.epoch, seed)
+def _checkpoint(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:
+    params, state = snapshot.restored(trainer.module)
+    return Checkpoint(params, state, trainer.parts.standardization, snapshot.epoch, trainer.plan.seed)
 
 
 def _finished(trainer: Trainer, outcome: Outcome, start: float) -> Run:
     """Choose the parameters to keep and measure them."""
     module, plan, parts = trainer.module, trainer.plan, trainer.parts
     kept = outcome.best if watches_loss(plan.stop) and outcome.records else outcome.last
-    checkpoint = _checkpoint(module, kept, parts.standardization, plan.seed)
+    checkpoint = _checkpoint(trainer, kept)
     validation = parts.validation
     return Run(
         spec_name=module.SPEC_NAME,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import mpmath
 import numpy as np
 
+from symgrad.spec.builtins import SCALAR_FUNCTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from fractions import Fraction
@@ -93,21 +95,7 @@ def _elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., 
 
 _DIGITS_FUNCTIONS = {
     name: _elementwise(_real(getattr(_mp, name)))
-    for name in [
-        "log",
-        "log1p",
-        "sqrt",
-        "sin",
-        "cos",
-        "tan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "asin",
-        "acos",
-        "atan",
-        "erf",
-    ]
+    for name in sorted(SCALAR_FUNCTIONS - {"exp", "expm1", "abs", "sign"})
 } | {
     "exp": _elementwise(_real(_exponential)),
     "expm1": _elementwise(_real(lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1)),
@@ -189,7 +177,7 @@ DOUBLE = Arithmetic(
     extrapolate=True,
 )
 
-AFFORDABLE = 3e6
+AFFORDABLE = 1e6
 
 
 def choose(work: float) -> Arithmetic:

@@ -96,7 +96,7 @@ class Differences:
         first = self._central(name, along, step)
         if first is None:
             return None
-        noise = 16 * self.arithmetic.epsilon * abs(self.loss) / step
+        noise = 4 * self.arithmetic.epsilon * abs(self.loss) / step
         if not self.arithmetic.extrapolate:
             return Slope(float(first), float(first), noise)
         second, third = (self._central(name, along, step / n) for n in (2, 4))
@@ -112,5 +112,5 @@ class Differences:
         after = float((self._at(name, along, step).loss - self.here.loss) / h)
         before = float((self.here.loss - self._at(name, along, -step).loss) / h)
         size = max(abs(after), abs(before), abs(self.loss))
-        noise = 16 * self.arithmetic.epsilon * abs(self.loss) / step
+        noise = 4 * self.arithmetic.epsilon * abs(self.loss) / step
         return Slope(min(before, after), max(before, after), 16 * step * size + noise)

@@ -1,0 +1,91 @@
+"""Recognition of contractions: which equations are a product of two matrices, and how they are laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation
+
+Group: TypeAlias = tuple[sp.Symbol, ...]
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """`target = factor Σ_inner left·right`; every tensor's indices are batch + two of the three groups.
+
+    `left_transposed` says that the left tensor stands as [batch, inner, rows], `right_transposed` that the
+    right one stands as [batch, columns, inner].
+    """
+
+    factor: sp.Expr
+    left: str
+    right: str
+    batch: Group
+    rows: Group
+    inner: Group
+    columns: Group
+    left_transposed: bool
+    right_transposed: bool
+
+
+def as_contraction(equation: Equation) -> Contraction | None:
+    """The contraction an equation is, or None."""
+    if equation.reduction != "sum" or not equation.is_plain:
+        return None
+    factors = sp.Mul.make_args(equation.body)
+    matrices = [f for f in factors if isinstance(f, Entry) and f.indices]
+    rest = [f for f in factors if not (isinstance(f, Entry) and f.indices)]
+    if len(matrices) != 2 or any(f.atoms(Entry) or f.free_symbols & _indices(equation) for f in rest):
+        return None
+    first, second = matrices
+    if not all(_distinct_symbols(m) for m in matrices):
+        return None
+    inner = tuple(loop.index for loop in equation.bound)
+    if not set(inner) <= set(first.indices) or not set(inner) <= set(second.indices):
+        return None
+    return _arranged(equation, first, second, sp.Mul(*rest)) or _arranged(
+        equation, second, first, sp.Mul(*rest)
+    )
+
+
+def _indices(equation: Equation) -> set[sp.Symbol]:
+    return {loop.index for loop in equation.loops}
+
+
+def _distinct_symbols(entry: Entry) -> bool:
+    symbols = [i for i in entry.indices if isinstance(i, sp.Symbol)]
+    return len(symbols) == len(entry.indices) == len(set(symbols))
+
+
+def _arranged(equation: Equation, left: Entry, right: Entry, factor: sp.Expr) -> Contraction | None:
+    """The contraction with this order of the factors, if the target is [batch, rows, columns]."""
+    place = tuple(equation.place)
+    inner_set = {loop.index for loop in equation.bound}
+    batch = tuple(p for p in place if p in left.indices and p in right.indices)
+    rows = tuple(p for p in place if p in left.indices and p not in batch)
+    columns = tuple(p for p in place if p in right.indices and p not in batch)
+    if place != (*batch, *rows, *columns) or {*left.indices, *right.indices} != {*place, *inner_set}:
+        return None
+    inner = tuple(i for i in left.indices if i in inner_set)
+    if inner != tuple(i for i in right.indices if i in inner_set):
+        return None
+    left_transposed = _is_transposed(left, batch, rows, inner)
+    right_transposed = _is_transposed(right, batch, inner, columns)
+    if left_transposed is None or right_transposed is None:
+        return None
+    return Contraction(
+        factor, left.tensor, right.tensor, batch, rows, inner, columns, left_transposed, right_transposed
+    )
+
+
+def _is_transposed(entry: Entry, batch: Group, first: Group, second: Group) -> bool | None:
+    """Whether the entry's indices are [batch, second, first]; None where they are in neither order."""
+    if entry.indices == (*batch, *first, *second):
+        return False
+    return True if entry.indices == (*batch, *second, *first) else None

@@ -1,0 +1,57 @@
+"""The names under which people know a choice or a formula: relu(v), and relu'(v) for its slope."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import sympy as sp
+
+from symgrad.calculus.evaluate import Evaluator
+from symgrad.calculus.rules import fold, rewrite
+from symgrad.calculus.terms import ARGUMENT, float_entries, slope
+from symgrad.calculus.values import Builder, scalar
+from symgrad.errors import Position
+from symgrad.spec import library
+from symgrad.spec.calls import calls
+from symgrad.spec.model import FunctionSpec
+from symgrad.spec.syntax import Call, Name
+
+
+def known_function(expr: sp.Expr) -> tuple[str, sp.Expr] | None:
+    """(name, argument) where a choice is a library function of one entry, or its slope: `relu'`."""
+    if not isinstance(expr, sp.Piecewise):
+        return None
+    found = float_entries(expr)
+    if len(found) != 1:
+        return None
+    name = _known_bodies().get(expr.xreplace({found[0]: ARGUMENT}))
+    return (name, found[0]) if name is not None else None
+
+
+@cache
+def _known_bodies() -> dict[sp.Expr, str]:
+    bodies: dict[sp.Expr, str] = {}
+    for name in library.activations:
+        body = _body(name)
+        if body is None:
+            continue
+        derivative = fold(slope(body, ARGUMENT))
+        for form, label in ((body, name), (derivative, f"{name}'")):
+            if isinstance(form, sp.Piecewise):
+                bodies.setdefault(form, label)
+    return bodies
+
+
+def _body(name: str) -> sp.Expr | None:
+    """The stable body of an activation with its default arguments; None where it reduces."""
+    entry = library.activations[name]
+    if len(entry.signature.arguments) != 1 or any(c.function == "sum" for c in calls(entry.body)):
+        return None
+    at = Position(f"<library:{name}>", 1, 1)
+    functions = {
+        n: FunctionSpec(n, f.signature.arguments, f.body, at, f.signature.defaults)
+        for n, f in library.activations.items()
+    }
+    evaluator = Evaluator(Builder(), functions, {})
+    value = evaluator.evaluate(Call(name, (Name("v", at),), (), at), name, {"v": scalar(ARGUMENT)})
+    return rewrite(value.body, complement=True)[0]

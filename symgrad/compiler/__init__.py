@@ -1,0 +1,1 @@
+"""From programs to emitted modules: schedule, memory, kernels, drivers, text."""

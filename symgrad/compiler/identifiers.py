@@ -1,0 +1,37 @@
+"""Python names for tensors and axes in the emitted module: the user's own, unless the module needs them."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RESERVED = (
+    frozenset(keyword.kwlist)
+    | frozenset(dir(builtins))
+    | frozenset(
+        "np math threading sys njit compiled real value acc theta grad work params grads state step epoch order "
+        "batch_size epochs seed shuffle points tolerance sigmoid softplus rows start total scale norm "
+        "learning_rate Params State forward predict loss loss_and_grad input_gradients init_params init_state "
+        "update train_step train_epoch fit flatten unflatten verify self layer".split()
+    )
+)
+
+
+def identifiers(names: Iterable[str]) -> dict[str, str]:
+    """A Python identifier for each name, with underscores appended where the module needs the name itself."""
+    found: dict[str, str] = {}
+    taken = set(RESERVED)
+    for name in names:
+        identifier = name
+        while identifier in taken:
+            identifier += "_"
+        taken.add(identifier)
+        found[name] = identifier
+    return found
+
+

@@ -1,0 +1,285 @@
+"""From sweeps to kernels: the text of the loops, as one compiled function each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry, delta, entries, indices_in
+from symgrad.compiler.printer import Printer, print_index
+from symgrad.compiler.schedule import entries_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from symgrad.calculus.program import Equation, Loop, Program
+    from symgrad.compiler.plan import Block, Statement, Sweep
+
+INDEX_NAMES = ("n", "i", "j", "k", "l", "m", "p", "q", "r", "u", "v", "w")
+START = {"sum": "real(0)", "max": "real(-np.inf)", "min": "real(np.inf)"}
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The parts of a kernel's text: arguments are arrays, then the sizes of free axes."""
+
+    arrays: tuple[str, ...]
+    sizes: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def kernel_of(sweep: Sweep, program: Program, names: Mapping[str, str]) -> Kernel:
+    """The loops of a sweep over the tensors called `names`."""
+    writer = _Writer(sweep, program, names)
+    writer.write()
+    return Kernel(writer.arrays, writer.sizes, tuple(writer.lines))
+
+
+class _Writer:
+    def __init__(self, sweep: Sweep, program: Program, names: Mapping[str, str]) -> None:
+        self.sweep, self.program, self.names = sweep, program, names
+        self.lines: list[str] = []
+        self.depth = 0
+        self.symbols = self._index_names()
+        self.printer = Printer(self._entry, self.symbols)
+        self.arrays = self._arrays()
+        self.sizes = self._sizes()
+        self.made = {e.target for e in sweep.equations}
+
+    def _index_names(self) -> dict[sp.Basic, str]:
+        taken = set(self.names.values())
+        free = (n for n in (*INDEX_NAMES, *(f"i{k}" for k in range(99))) if n not in taken)
+        found: dict[sp.Basic, str] = {}
+        loops = [self.sweep.row] if self.sweep.row is not None else []
+        for loop in (*loops, *(loop for block in self.sweep.blocks for loop in block.loops)):
+            if loop.index not in found:
+                found[loop.index] = next(free)
+        return found
+
+    def _arrays(self) -> tuple[str, ...]:
+        equations = self.sweep.equations
+        read = [e.tensor for e in entries_of(equations)]
+        tensors = dict.fromkeys([*read, *(e.target for e in equations)])
+        return tuple(t for t in tensors if t not in self.sweep.local)
+
+    def _sizes(self) -> tuple[str, ...]:
+        loops = [loop for block in self.sweep.blocks for loop in block.loops]
+        if self.sweep.row is not None:
+            loops.insert(0, self.sweep.row)
+        inside = {s.name for e in self.sweep.equations for s in e.body.free_symbols if s.is_positive}
+        free = [loop.axis.name for loop in loops if loop.axis.size is None]
+        return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
+
+    def _entry(self, entry: Entry) -> str:
+        name = self.names[entry.tensor]
+        if entry.tensor in self.sweep.local:
+            return name
+        places = [self._entry(i) if isinstance(i, Entry) else print_index(i, self.symbols) for i in entry.indices]
+        return f"{name}[{', '.join(places) or '0'}]"
+
+    # Lines ----------------------------------------------------------------------------------
+
+    def put(self, line: str) -> None:
+        self.lines.append("    " * self.depth + line)
+
+    def loop(self, loop: Loop) -> None:
+        size = loop.axis.size if loop.axis.size is not None else loop.axis.name
+        self.put(f"for {self.symbols[loop.index]} in range({size}):")
+        self.depth += 1
+
+    def write(self) -> None:
+        self.put(f"real = {self.names[self._typed_array()]}.dtype.type")
+        self._hoist([e.body for e in self.sweep.equations], set(), self.made, "s")
+        totals = [s for b in self.sweep.blocks for s in b.statements if s.mode == "total"]
+        for statement in totals:
+            self.put(f"{self._total(statement)} = 0.0")
+        for equation in self.sweep.equations:
+            if self._accumulates(equation):
+                self.put(f"{self.names[equation.target]}[:] = 0")
+        if self.sweep.row is not None:
+            self.loop(self.sweep.row)
+        before = dict(self.symbols)
+        for block in self.sweep.blocks:
+            self._block(block)
+            self._forget(before)
+        self.depth = 0
+        for statement in totals:
+            self.put(f"{self._entry_of(statement.equation)} = real({self._total(statement)})")
+
+    def _typed_array(self) -> str:
+        return next(a for a in self.arrays if not self.program.tensor[a].is_integer)
+
+    def _accumulates(self, equation: Equation) -> bool:
+        """Sums over all rows, and sums at computed places, start from an array of zeros."""
+        if not equation.is_plain:
+            return True
+        row = self.sweep.row
+        over_rows = row is not None and row.index not in equation.place
+        return over_rows and bool(equation.place) and equation.reduction == "sum"
+
+    def _total(self, statement: Statement) -> str:
+        return f"total_{self.names[statement.equation.target]}"
+
+    def _entry_of(self, equation: Equation) -> str:
+        return self._entry(Entry(equation.target, equation.place))
+
+    def _forget(self, before: Mapping[sp.Basic, str]) -> None:
+        for expr in [e for e in self.symbols if e not in before]:
+            del self.symbols[expr]
+
+    def _block(self, block: Block) -> None:
+        depth = self.depth
+        if block.statements[0].mode == "general":
+            self._general(block.statements[0].equation, block.loops)
+            self.depth = depth
+            return
+        made = {s.equation.target for s in block.statements}
+        if block.loops:
+            inner = {loop.index for loop in block.loops}
+            self._hoist([s.equation.body for s in block.statements], inner, made, "c")
+        per_row = [s.equation for s in block.statements if s.mode == "row"]
+        for equation in per_row:
+            self.put(f"acc_{self.names[equation.target]} = {START[equation.reduction]}")
+        for loop in block.loops:
+            self.loop(loop)
+        self._share_calls([s.equation.body for s in block.statements], made)
+        for statement in block.statements:
+            self._statement(statement)
+        self.depth = depth
+        for equation in per_row:
+            self.put(f"{self._entry_of(equation)} = acc_{self.names[equation.target]}")
+
+    def _statement(self, statement: Statement) -> None:
+        equation = statement.equation
+        body = self.printer(equation.body)
+        match statement.mode:
+            case "each":
+                self.put(f"{self._entry_of(equation)} = {body}")
+            case "row":
+                self._reduce(f"acc_{self.names[equation.target]}", equation, body)
+            case "columns":
+                self.put(f"{self._entry_of(equation)} += {body}")
+            case "total":
+                self.put(f"{self._total(statement)} += {body}")
+
+    def _reduce(self, accumulator: str, equation: Equation, body: str) -> None:
+        if equation.reduction == "sum":
+            self.put(f"{accumulator} += {body}")
+            return
+        self.put(f"value = {body}")
+        # `not <=` lets a NaN through
+        worse = "<=" if equation.reduction == "max" else ">="
+        self.put(f"if not (value {worse} {accumulator}):")
+        self.put(f"    {accumulator} = value")
+
+    def _general(self, equation: Equation, loops: tuple[Loop, ...]) -> None:
+        """Any reduction: in one accumulator where its terms lie side by side, else over whole rows."""
+        target = self._entry_of(equation)
+        if self._accumulates(equation):
+            for loop in loops:
+                self.loop(loop)
+            self.put(f"{target} += {self.printer(equation.body)}")
+            return
+        free = [loop for loop in loops if loop.index in equation.place]
+        bound = [loop for loop in loops if loop.index not in equation.place]
+        if equation.reduction == "none":
+            for loop in free:
+                self.loop(loop)
+            self.put(f"{target} = {self.printer(equation.body)}")
+            return
+        if free and equation.reduction == "sum" and _lies_along(equation, free[-1], bound[-1]):
+            self._row_of_sums(equation, free, bound)
+            return
+        for loop in free:
+            self.loop(loop)
+        depth = self.depth
+        self.put(f"acc = {START[equation.reduction]}")
+        for loop in bound:
+            self.loop(loop)
+        self._reduce("acc", equation, self.printer(equation.body))
+        self.depth = depth
+        self.put(f"{target} = acc")
+
+    def _row_of_sums(self, equation: Equation, free: list[Loop], bound: list[Loop]) -> None:
+        *outer, last = free
+        for loop in outer:
+            self.loop(loop)
+        depth = self.depth
+        self.loop(last)
+        self.put(f"{self._entry_of(equation)} = real(0)")
+        self.depth = depth
+        for loop in bound:
+            self.loop(loop)
+        self._hoist([equation.body], {last.index}, {equation.target}, "c")
+        self.loop(last)
+        self.put(f"{self._entry_of(equation)} += {self.printer(equation.body)}")
+
+    # What is computed before a loop or once in it ---------------------------------------------
+
+    def _hoist(self, bodies: Iterable[sp.Expr], inner: set[sp.Basic], made: set[str], prefix: str) -> None:
+        """Give what does not change in the loops to come a name before them."""
+        outside = inner or {s for s in self.symbols if isinstance(s, sp.Symbol)}
+        found: dict[sp.Expr, None] = {}
+        for body in bodies:
+            _collect_fixed(body, outside, made, found)
+        for expr in [e for e in found if e not in self.symbols]:
+            name = self._unused(prefix)
+            self.put(f"{name} = {self.printer(expr)}")
+            self.symbols[expr] = name
+
+    def _share_calls(self, bodies: list[sp.Expr], made: set[str]) -> None:
+        """Give function values that stand in the block twice a name."""
+        counts: dict[sp.Expr, int] = {}
+        for body in bodies:
+            for call in _calls(body):
+                if call not in self.symbols and not {e.tensor for e in entries(call)} & made:
+                    counts[call] = counts.get(call, 0) + 1
+        for call in [c for c, count in counts.items() if count > 1]:
+            name = self._unused("f")
+            self.put(f"{name} = {self.printer(call)}")
+            self.symbols[call] = name
+
+    def _unused(self, prefix: str) -> str:
+        taken = {*self.names.values(), *self.symbols.values()}
+        return next(f"{prefix}{k}" for k in range(10**6) if f"{prefix}{k}" not in taken)
+
+
+def _collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: dict[sp.Expr, None]) -> None:
+    """The largest sub-expressions that use neither `inner` indices nor tensors made here."""
+    if not isinstance(expr, sp.Expr) or expr.is_number or isinstance(expr, sp.Symbol | delta):
+        return
+    depends = indices_in(expr) & inner or any(e.tensor in made for e in entries(expr))
+    if not depends:
+        found[expr] = None
+        return
+    if isinstance(expr, Entry):
+        return
+    if expr.is_Mul or expr.is_Add:
+        fixed = [a for a in expr.args if not (indices_in(a) & inner or any(e.tensor in made for e in entries(a)))]
+        worth = [a for a in fixed if not a.is_number]
+        for argument in (*worth, *(a for a in expr.args if a not in fixed)):
+            _collect_fixed(argument, inner, made, found)
+        return
+    arguments = expr.args
+    if isinstance(expr, sp.Piecewise):
+        arguments = tuple(part for value, condition in expr.args for part in (value, *condition.args))
+    for argument in arguments:
+        _collect_fixed(argument, inner, made, found)
+
+
+def _calls(expr: sp.Expr) -> Iterable[sp.Expr]:
+    """Function values in an expression, without those that only one branch of a choice needs."""
+    if isinstance(expr, Entry | delta | sp.Piecewise):
+        return
+    if isinstance(expr, sp.Function):
+        yield expr
+    for argument in expr.args:
+        yield from _calls(argument)
+
+
+def _lies_along(equation: Equation, free: Loop, bound: Loop) -> bool:
+    """Whether the tensors read lie side by side along the free loop rather than the reduced one."""
+    lasts = [e.indices[-1] for e in entries(equation.body) if e.indices]
+    return lasts.count(free.index) > lasts.count(bound.index)

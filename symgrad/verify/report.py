@@ -1,0 +1,138 @@
+"""What a verification found, for people and for machines."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+Verdict = Literal["pass", "fail", "no evidence"]
+
+_STYLE = {"pass": "green", "fail": "bold red", "no evidence": "yellow"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a gradient, as the module has it and as the spec's own differences have it."""
+
+    index: tuple[int, ...]
+    module: float
+    spec: float
+    point: str
+
+
+@dataclass(frozen=True)
+class ParameterResult:
+    """The gradient of one tensor, over all points. `error` is relative; see `blocks.compare_block`."""
+
+    name: str
+    shape: tuple[int, ...]
+    error: float
+    tolerance: float
+    verdict: Verdict
+    where: Entry | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked beside the parameters' gradients."""
+
+    name: str
+    what: str
+    error: float
+    tolerance: float
+    verdict: Verdict
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on a module. It prints as a plain table; `table()` is the same for a terminal."""
+
+    name: str
+    parameters: tuple[ParameterResult, ...]
+    checks: tuple[Check, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed, and anything was checked at all."""
+        verdicts = [r.verdict for r in self._results]
+        return bool(verdicts) and "fail" not in verdicts
+
+    @property
+    def _results(self) -> tuple[ParameterResult | Check, ...]:
+        return (*self.parameters, *self.checks)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """One line for every failure."""
+        return tuple(f"{r.name}: {r.message}" for r in self._results if r.verdict == "fail")
+
+    def table(self) -> Group:
+        """For a rich console: the table, then what failed and what should be known."""
+        title = f"{self.name}: {'passed' if self.passed else 'FAILED'}"
+        table = Table(title=title, title_justify="left", title_style="bold")
+        table.add_column("check", no_wrap=True)
+        table.add_column("what")
+        table.add_column("error", justify="right", no_wrap=True)
+        table.add_column("tolerance", justify="right", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
+        for p in self.parameters:
+            what = f"gradient {list(p.shape)}" if p.shape else "gradient, a scalar"
+            _add(table, p.name, what, p)
+        for check in self.checks:
+            _add(table, check.name, check.what, check)
+        lines = [Text(line, style="red") for line in self.failures]
+        return Group(table, *lines, *(Text(f"note: {note}") for note in self.notes))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON can hold it; an error that is no finite number becomes None."""
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "parameters": [_plain(p) for p in self.parameters],
+            "checks": [_plain(check) for check in self.checks],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        text = io.StringIO()
+        Console(file=text, width=100, color_system=None, force_terminal=False).print(self.table())
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _add(table: Table, name: str, what: str, result: ParameterResult | Check) -> None:
+    error, tolerance = f"{result.error:.1e}", f"{result.tolerance:.0e}"
+    verdict = Text(result.verdict, style=_STYLE[result.verdict])
+    table.add_row(Text(name), Text(what), error, tolerance, verdict)
+
+
+def _plain(result: ParameterResult | Check) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "name": result.name,
+        "error": _finite(result.error),
+        "tolerance": result.tolerance,
+        "verdict": result.verdict,
+        "message": result.message,
+    }
+    if isinstance(result, Check):
+        return {**record, "what": result.what}
+    where = result.where
+    entry = where and {
+        "index": list(where.index),
+        "module": _finite(where.module),
+        "spec": _finite(where.spec),
+        "point": where.point,
+    }
+    return {**record, "shape": list(result.shape), "where": entry}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

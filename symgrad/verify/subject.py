@@ -1,0 +1,160 @@
+"""The module under trial: every call of it is guarded, every answer is looked at before it is believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import ModuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from symgrad.spec.model import Model
+    from symgrad.verify.arithmetic import Array
+    from symgrad.verify.interpreter import Shape
+    from symgrad.verify.samples import Sample
+
+_ALWAYS = (
+    *("DTYPE", "SPEC_SHA256", "INPUTS", "TARGETS"),
+    *("Params", "init_params", "forward", "predict", "flatten", "unflatten"),
+)
+
+
+class FaultError(Exception):
+    """The module raised, or answered with what cannot be compared; the message says which function.
+
+    `parameter` names the one parameter concerned, where there is one.
+    """
+
+    def __init__(self, message: str, parameter: str = "") -> None:
+        self.parameter = parameter
+        super().__init__(message)
+
+
+def demand_names(model: Model, module: object) -> None:
+    """Refuse a module without the stable names that checking this model needs.
+
+    Raises:
+        ModuleError: naming what is missing.
+    """
+    names = list(_ALWAYS)
+    if model.loss is not None:
+        names += ["loss", "loss_and_grad"]
+        names += ["init_state", "update", "train_step", "train_epoch"] if model.parameters else []
+        names += ["input_gradients"] if model.spec.gradients else []
+    missing = [name for name in names if not hasattr(module, name)]
+    if missing:
+        at = str(getattr(module, "__file__", None) or getattr(module, "__name__", "the module"))
+        raise ModuleError(f"the module lacks {', '.join(missing)}", at=at, remedy="generate it again")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module that is to implement `model`, with parameters of known shapes."""
+
+    model: Model
+    module: Any
+    shapes: Mapping[str, Shape]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self.module.DTYPE)
+        return dtype
+
+    def call(self, function: str, *arguments: Any, **keywords: Any) -> Any:
+        """The answer of one of the module's functions.
+
+        Raises:
+            FaultError: it raised anything at all.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                return getattr(self.module, function)(*arguments, **keywords)
+        except Exception as error:
+            message = str(error).splitlines()
+            text = f"{function} raised {type(error).__name__}: {message[0] if message else ''}"
+            raise FaultError(text) from error
+
+    def fields(self) -> tuple[str, ...]:
+        """The parameters' names in the module's own order."""
+        names = tuple(getattr(self.module.Params, "_fields", ()))
+        if sorted(names) != sorted(self.shapes):
+            raise FaultError(
+                f"Params has the fields {', '.join(names) or 'none'}, the spec {', '.join(self.shapes)}"
+            )
+        return names
+
+    def vector(self, parameters: Mapping[str, Array]) -> Array:
+        """All parameters in one new vector, in the module's order and number type."""
+        parts = [np.ravel(parameters[name]) for name in self.fields()]
+        return np.concatenate(parts).astype(self.dtype) if parts else np.zeros(0, self.dtype)
+
+    def params(self, vector: Array) -> Any:
+        """The module's Params as views of `vector`."""
+        return self.call("unflatten", vector) if self.shapes else self.call("Params")
+
+    def blocks(self, params: Any, what: str) -> dict[str, Array]:
+        """A copy of every block of a Params, checked for its shape, in double precision."""
+        found = {}
+        for name, shape in self.shapes.items():
+            if not hasattr(params, name):
+                raise FaultError(f"{what} has no '{name}'", name)
+            try:
+                found[name] = numbers(getattr(params, name), shape, f"{what}: {name}")
+            except FaultError as fault:
+                raise FaultError(str(fault), name) from fault
+        return found
+
+    def data(self, sample: Sample) -> list[Array]:
+        """Fresh copies of a sample's inputs and targets, as the module takes them."""
+        return self.cast(sample.data)
+
+    def inputs(self, sample: Sample) -> list[Array]:
+        """Fresh copies of a sample's inputs."""
+        return self.cast(sample.inputs.values())
+
+    def cast(self, arrays: Iterable[Array]) -> list[Array]:
+        """Copies: labels as int64, all else in the module's number type."""
+        return [np.array(a, dtype=np.int64 if a.dtype.kind == "i" else self.dtype, order="C") for a in arrays]
+
+    def tensors(self, function: str, sample: Sample, shapes: Sequence[Shape]) -> list[Array]:
+        """What `forward` or `predict` answer: one array per output."""
+        answer = self.call(function, self.params(self.vector(sample.parameters)), *self.inputs(sample))
+        arrays = answer if isinstance(answer, tuple) else (answer,)
+        if len(arrays) != len(shapes):
+            raise FaultError(f"{function} gives {len(arrays)} arrays, expected {len(shapes)}")
+        return [numbers(a, shape, function) for a, shape in zip(arrays, shapes, strict=True)]
+
+    def loss(self, sample: Sample) -> float:
+        """The loss at a sample."""
+        params = self.params(self.vector(sample.parameters))
+        return number(self.call("loss", params, *self.data(sample)), "loss")
+
+    def loss_and_grad(self, parameters: Array, data: Iterable[Array]) -> tuple[float, dict[str, Array]]:
+        """The loss and a copy of every gradient, at a vector of parameters."""
+        answer = self.call("loss_and_grad", self.params(parameters.copy()), *self.cast(data))
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise FaultError("loss_and_grad does not give a pair (loss, gradients)")
+        return number(answer[0], "loss_and_grad"), self.blocks(answer[1], "loss_and_grad")
+
+
+def number(value: Any, what: str) -> float:
+    """A float out of an answer; nan and infinity pass, a comparison will refuse them."""
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise FaultError(f"{what} gives {type(value).__name__}, not a number") from error
+
+
+def numbers(value: Any, shape: Shape, what: str) -> Array:
+    """A double-precision copy of an array in an answer, which must have this shape."""
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise FaultError(f"{what} gives {type(value).__name__}, not an array of numbers") from error
+    if array.shape != tuple(shape):
+        raise FaultError(f"{what} has shape {array.shape}, expected {tuple(shape)}")
+    return array

@@ -1,0 +1,203 @@
+"""Checks of the update, the step and the epoch against the optimiser's own equations."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.spec.syntax import Name
+from symgrad.verify.optimizer import start, step
+from symgrad.verify.samples import batch_axis, draw
+from symgrad.verify.subject import number
+from symgrad.verify.trial import measured, mismatch, vector_arithmetic, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verify.arithmetic import Array
+    from symgrad.verify.report import Check
+    from symgrad.verify.samples import Sample
+    from symgrad.verify.subject import Subject
+    from symgrad.verify.trial import Measure, Trial
+
+UPDATE, SAME, SINGLE = 1e-9, 1e-9, 1e-3
+STEPS = 3
+_ROWS, _BATCH, _EPOCH = 8, 3, 2
+
+
+def training_checks(trial: Trial) -> Iterator[Check]:
+    """Update, train_step and train_epoch; the schedule where there is one."""
+    what = f"{STEPS} updates against the optimizer's equations"
+    yield measured("update", what, UPDATE, lambda: _update(trial))
+    if not trial.is_double:
+        single = f"{STEPS} updates, float32 against float64"
+        yield measured("float32 update", single, SINGLE, lambda: _single_update(trial))
+    same = "train_step is loss_and_grad, then update"
+    yield measured("train_step", same, SAME, lambda: _train_step(trial))
+    if batch_axis(trial.model) is None:
+        return
+    epoch = "train_epoch is train_step on each batch, the short last one too"
+    yield measured("train_epoch", epoch, SAME, lambda: _train_epoch(trial))
+    if not isinstance(trial.model.schedule, Name):
+        rate = f"learning rate in epoch {_EPOCH} against the schedule"
+        yield measured("schedule", rate, UPDATE, lambda: _schedule(trial))
+
+
+def _read(params: Any) -> Array:
+    """All parameters of a Params, in double precision."""
+    return np.concatenate([np.ravel(np.asarray(p, dtype=np.float64)) for p in params])
+
+
+def _gradients(trial: Trial) -> list[Array]:
+    """Gradients of many magnitudes; where norms are clipped, one to be clipped and others not."""
+    rng = np.random.default_rng((trial.seed, 7))
+    size = sum(math.prod(shape) for shape in trial.twin.shapes.values())
+    clip = trial.model.spec.train.clip_norm
+    found = []
+    for n in range(STEPS):
+        g = rng.normal(size=size) * 10.0 ** rng.uniform(-6, 0, size=size)
+        if clip is not None:
+            g *= (3.0 if n == 0 else 0.5) * clip / np.linalg.norm(g)
+        found.append(g.astype(np.float32).astype(np.float64))
+    return found
+
+
+def _trajectory(subject: Subject, vector: Array, gradients: list[Array]) -> list[Array]:
+    """The parameters before the first update and after each."""
+    own = vector.astype(subject.dtype)
+    params = subject.params(own)
+    state = subject.call("init_state", params)
+    path = [_read(params)]
+    for gradient in gradients:
+        subject.call("update", params, subject.params(gradient.astype(subject.dtype)), state)
+        path.append(_read(params))
+    return path
+
+
+def _moved(got: list[Array], expected: list[Array], epsilon: float) -> list[tuple[float, int]]:
+    """The worst relative error of any entry's change, for each step."""
+    errors = []
+    for n in range(1, len(expected)):
+        delta, true = got[n] - got[n - 1], expected[n] - expected[n - 1]
+        slack = 4 * epsilon * (np.abs(expected[n]) + np.abs(expected[n - 1]))
+        excess = np.maximum(np.abs(delta - true) - slack, 0.0)
+        error = excess / np.maximum(np.abs(true), 1e-300)
+        finite = bool(np.isfinite(got[n]).all())
+        errors.append((float(np.max(np.where(excess > 0, error, 0.0))) if finite else math.inf, n))
+    return errors
+
+
+def _update(trial: Trial) -> Measure:
+    vector = trial.twin.vector(trial.points[0].sample.parameters)
+    gradients = _gradients(trial)
+    arithmetic = vector_arithmetic(vector.size)
+    progress = start(trial.model, vector, arithmetic)
+    expected = [np.asarray(progress.theta)]
+    for gradient in gradients:
+        progress = step(trial.model, progress, gradient, arithmetic=arithmetic)
+        expected.append(np.asarray(progress.theta))
+    path = [np.asarray(theta, dtype=np.float64) for theta in expected]
+    error, n = max(_moved(_trajectory(trial.twin, vector, gradients), path, 2.0**-52))
+    name = trial.model.optimizer.name
+    return error, f"step {n} differs from the equations of {name} by {error:.2g} of the change"
+
+
+def _single_update(trial: Trial) -> Measure:
+    vector = trial.twin.vector(trial.points[0].sample.parameters)
+    gradients = _gradients(trial)
+    paths = [_trajectory(subject, vector, gradients) for subject in (trial.module, trial.twin)]
+    errors = [
+        (mismatch(a[n] - a[n - 1], b[n] - b[n - 1], 2.0**-21 * float(np.max(np.abs(b[n])))), str(n))
+        for a, b in [paths]
+        for n in range(1, STEPS + 1)
+    ]
+    error, n = worst(errors)
+    return error, f"step {n} differs by {error:.2g} of the change"
+
+
+def _change(got: Array, expected: Array, before: Array) -> float:
+    """The error of a change of parameters, less what rounding of the parameters themselves explains."""
+    slack = 2.0**-48 * float(np.max(np.abs(before), initial=0.0))
+    return mismatch(got - before, expected - before, slack)
+
+
+def _train_step(trial: Trial) -> Measure:
+    twin = trial.twin
+    sample = trial.points[0].sample
+    before = twin.vector(sample.parameters)
+    together, apart = twin.params(before.copy()), twin.params(before.copy())
+    states = twin.call("init_state", together), twin.call("init_state", apart)
+    errors = []
+    for n in range(2):
+        loss = number(twin.call("train_step", together, states[0], *twin.data(sample)), "train_step")
+        true, grads = twin.loss_and_grad(twin.vector(twin.blocks(apart, "update")), sample.data)
+        twin.call("update", apart, twin.params(twin.vector(grads)), states[1])
+        moved = _change(_read(together), _read(apart), before)
+        errors.append((moved, f"step {n + 1} ends {moved:.2g} of the change away from loss_and_grad, update"))
+        off = mismatch(np.asarray(loss), np.asarray(true))
+        errors.append((off, f"train_step gives the loss {loss:.10g}, loss_and_grad {true:.10g}"))
+    return worst(errors)
+
+
+def _rows(trial: Trial, sample: Sample, rows: Array) -> list[Array]:
+    """The inputs and targets of some samples; what has no batch axis goes to every batch whole."""
+    axis = batch_axis(trial.model)
+    tensors = (*trial.model.spec.inputs, *trial.model.spec.targets)
+    pairs = zip(tensors, sample.data, strict=True)
+    return trial.twin.cast([a[rows] if t.axes[:1] == (axis,) else a for t, a in pairs])
+
+
+def _batches(trial: Trial) -> tuple[Sample, Array, list[Array]]:
+    """Data for an epoch, an order of its rows, and the rows of each batch, the last one short."""
+    sample = draw(trial.model, "", trial.seed + 50, batch=_ROWS)
+    order = np.random.default_rng(trial.seed).permutation(_ROWS)
+    return sample, order, [order[n : n + _BATCH] for n in range(0, _ROWS, _BATCH)]
+
+
+def _epoch(trial: Trial, sample: Sample, order: Array, epoch: int) -> tuple[Array, float]:
+    twin = trial.twin
+    params = twin.params(twin.vector(sample.parameters))
+    state = twin.call("init_state", params)
+    data = twin.data(sample)
+    answer = twin.call(
+        "train_epoch", params, state, *data, batch_size=_BATCH, order=order.astype(np.int64), epoch=epoch
+    )
+    return _read(params), number(answer, "train_epoch")
+
+
+def _train_epoch(trial: Trial) -> Measure:
+    twin = trial.twin
+    sample, order, batches = _batches(trial)
+    before = twin.vector(sample.parameters)
+    params = twin.params(before.copy())
+    state = twin.call("init_state", params)
+    losses = [
+        number(twin.call("train_step", params, state, *_rows(trial, sample, rows)), "train_step")
+        for rows in batches
+    ]
+    after, loss = _epoch(trial, sample, order, epoch=0)
+    error = _change(after, _read(params), before)
+    message = (
+        f"after {len(batches)} batches the parameters are {error:.2g} of the change away from train_step's"
+    )
+    room = 1e-9 * max(abs(x) for x in losses)
+    if error <= SAME and not min(losses) - room <= loss <= max(losses) + room:
+        error, message = math.inf, f"the epoch's loss {loss:.6g} lies outside those of its batches"
+    return error, message
+
+
+def _schedule(trial: Trial) -> Measure:
+    twin = trial.twin
+    sample, order, batches = _batches(trial)
+    before = twin.vector(sample.parameters)
+    arithmetic = vector_arithmetic(before.size)
+    progress = start(trial.model, before, arithmetic)
+    for rows in batches:
+        here = np.asarray(progress.theta, dtype=np.float64)
+        _, grads = twin.loss_and_grad(here, _rows(trial, sample, rows))
+        progress = step(trial.model, progress, twin.vector(grads), _EPOCH, arithmetic)
+    after, _ = _epoch(trial, sample, order, _EPOCH)
+    error = _change(after, np.asarray(progress.theta, dtype=np.float64), before)
+    return error, f"epoch {_EPOCH} ends {error:.2g} of the change away from the schedule's formula"

@@ -1,0 +1,168 @@
+"""What all checks share: the model, the module in both precisions, and the points to try them at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from symgrad.verify.arithmetic import DOUBLE, FIFTY_DIGITS, choose
+from symgrad.verify.differences import Differences
+from symgrad.verify.interpreter import interpret, parameter_shapes
+from symgrad.verify.report import Check
+from symgrad.verify.samples import Sample, batch_axis, draw
+from symgrad.verify.subject import FaultError, Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
+
+    from symgrad.spec.model import Model
+    from symgrad.verify.arithmetic import Arithmetic, Array
+    from symgrad.verify.interpreter import Evaluation, Shape
+
+Measure: TypeAlias = tuple[float, str]
+"""An error, and what to say of it if it is too large."""
+
+ORDINARY, LARGE, TRAINED = "at a random point", "at large values", "after training"
+TRAINING_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Point:
+    """A sample, what the spec says of it, and how closely to look."""
+
+    sample: Sample
+    exact: Evaluation
+    thorough: bool
+
+    @property
+    def name(self) -> str:
+        return self.sample.name
+
+
+@dataclass(frozen=True)
+class Trial:
+    """`twin` is the module in double precision; it is `module` itself where that is its number type."""
+
+    model: Model
+    module: Subject
+    twin: Subject
+    points: tuple[Point, ...]
+    seed: int
+
+    @property
+    def is_double(self) -> bool:
+        return self.module.dtype == np.float64
+
+    @property
+    def trains(self) -> bool:
+        return self.model.loss is not None and bool(self.model.parameters)
+
+    def floor(self, point: Point) -> float:
+        """The loss that rounding is relative to: here, but not less than at the first point."""
+        losses = [p.exact.loss for p in (point, self.points[0])]
+        return max((abs(float(loss)) for loss in losses if loss is not None), default=0.0)
+
+    def differences(self, point: Point, evaluations: int) -> Differences:
+        """Slopes at a point, in the best arithmetic that so many evaluations allow."""
+        arithmetic = choose(float(point.exact.work) * evaluations)
+        return Differences(self.model, point.sample.arrays, arithmetic)
+
+
+def prepare(model: Model, module: ModuleType, twin: ModuleType, points: int, seed: int) -> Trial:
+    """Draw the points: random, with large values, after some training, then other batch sizes.
+
+    Raises:
+        SymgradError: no usable point exists.
+    """
+    first = draw(model, ORDINARY, seed)
+    shapes = parameter_shapes(model, first.inputs)
+    subjects = Subject(model, module, shapes), Subject(model, twin, shapes)
+    samples = [first]
+    if points > 1:
+        samples.append(draw(model, LARGE, seed + 1, large=True))
+    samples += [draw(model, f"at random point {n}", seed + n) for n in range(3, points)]
+    found = [_point(model, sample, thorough=True) for sample in samples]
+    if batch_axis(model) is not None:
+        count = 1 + max(batch_size(model, s) for s in samples)
+        others = [draw(model, f"with a batch of {n}", seed + 100 + n, batch=n) for n in (1, count)]
+        found += [_point(model, sample, thorough=False) for sample in others]
+    return Trial(model, *subjects, tuple(found), seed)
+
+
+def batch_size(model: Model, sample: Sample) -> int:
+    """The number of samples in a batch; 1 when nothing counts them."""
+    axis = batch_axis(model)
+    if axis is None:
+        return 1
+    return int(sample.inputs[model.spec.inputs[0].name].shape[0])
+
+
+def with_training(trial: Trial, seed: int) -> Trial:
+    """The trial with one more point: where some steps of the module's own training lead.
+
+    Raises:
+        FaultError: training raised, or led to numbers that are not finite.
+    """
+    sample = draw(trial.model, TRAINED, seed)
+    twin = trial.twin
+    params = twin.params(twin.vector(sample.parameters))
+    state = twin.call("init_state", params)
+    for n in range(TRAINING_STEPS):
+        data = draw(trial.model, "", seed + 1 + n).data
+        twin.call("train_step", params, state, *twin.cast(data))
+    trained = replace(sample, parameters=twin.blocks(params, "train_step"))
+    point = _point(trial.model, trained, thorough=True)
+    if point.exact.loss is None or not math.isfinite(float(point.exact.loss)):
+        raise FaultError(f"the loss is not finite after {TRAINING_STEPS} training steps")
+    return replace(trial, points=(*trial.points, point))
+
+
+def _point(model: Model, sample: Sample, *, thorough: bool) -> Point:
+    work = interpret(model, sample.arrays, DOUBLE).work
+    return Point(sample, interpret(model, sample.arrays, choose(work)), thorough)
+
+
+def vector_arithmetic(size: int) -> Arithmetic:
+    """The arithmetic for the optimiser's equations on so many parameters."""
+    return choose(size * 1000.0) if size else FIFTY_DIGITS
+
+
+def mismatch(got: Array, expected: Array, slack: float = 0.0) -> float:
+    """The largest |got − expected| less `slack`, relative to the largest |expected|; inf if not finite."""
+    true = np.asarray(expected, dtype=np.float64)
+    if not np.isfinite(got).all():
+        return math.inf
+    if not got.size:
+        return 0.0
+    excess = max(float(np.max(np.abs(got - true))) - slack, 0.0)
+    return excess / max(float(np.max(np.abs(true))), 1e-300) if excess else 0.0
+
+
+def measured(name: str, what: str, tolerance: float, measure: Callable[[], Measure]) -> Check:
+    """A check that fails unless its error is within the tolerance (nan is not), or if the module raised."""
+    try:
+        error, message = measure()
+    except FaultError as fault:
+        error, message = math.inf, str(fault)
+    if error <= tolerance:
+        return Check(name, what, error, tolerance, "pass")
+    return Check(name, what, error, tolerance, "fail", message)
+
+
+def worst(errors: Sequence[Measure]) -> Measure:
+    """The largest error and where it was; nan counts as infinite."""
+    return max(((e if e == e else math.inf, where) for e, where in errors), default=(0.0, ""))
+
+
+def largest_block(got: Mapping[str, Array], expected: Mapping[str, Array], slack: float) -> Measure:
+    """The block with the largest mismatch."""
+    return worst([(mismatch(got[name], expected[name], slack), name) for name in expected])
+
+
+def shapes_of(arrays: Sequence[Array]) -> list[Shape]:
+    """The shape of every array."""
+    return [np.shape(a) for a in arrays]

@@ -1,0 +1,158 @@
+"""Whether a module computes the gradients of its spec: `verify` holds every answer against the spec.
+
+Nothing here asks the compiler. The spec's formulas are evaluated by the interpreter, their slopes are
+taken by differences in up to 50 digits, and the module must agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.verify.blocks import NOISE, TOLERANCE, Block, Effort, Finding, compare_block
+from symgrad.verify.report import Check, ParameterResult, Report
+from symgrad.verify.subject import FaultError, demand_names, numbers
+from symgrad.verify.training import training_checks
+from symgrad.verify.trial import TRAINED, batch_size, prepare, with_training
+from symgrad.verify.values import value_checks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+    from symgrad.spec.model import Model
+    from symgrad.verify.arithmetic import Array
+    from symgrad.verify.interpreter import Shape
+    from symgrad.verify.trial import Point, Trial
+
+_THOROUGH, _BRIEF = Effort(64, 8, 3), Effort(6, 4, 2)
+_EVALUATIONS = 250
+"""About how often a thorough look at one point evaluates the loss."""
+
+
+def verify(
+    model: Model, module: ModuleType, *, twin: ModuleType | None = None, points: int = 3, seed: int = 0
+) -> Report:
+    """Check an emitted module against the spec it was made from.
+
+    `twin` is the same module with its number type set to float64; a float64 module is its own twin.
+    Gradients are compared at `points` points, drawn from `seed`, and with two more batch sizes: each
+    parameter's error, defined in `blocks.compare_block`, must be within 1e-8. Forward values must be within
+    1e-10 of the largest entry, updates within 1e-9 of each entry's change, float32 within 1e-4 of float64.
+    Whatever the module does wrong becomes a failed row of the report.
+
+    Raises:
+        ModuleError: the module lacks a stable name.
+        SymgradError: the spec has no point at which its loss is a finite number.
+    """
+    demand_names(model, module)
+    double = twin if twin is not None else module
+    demand_names(model, double)
+    trial = prepare(model, module, double, points, seed)
+    notes = _notes(trial)
+    checks: list[Check] = []
+    if trial.trains and points > 2:
+        try:
+            trial = with_training(trial, seed + 20)
+        except FaultError as fault:
+            what = f"a point {TRAINED}"
+            checks.append(Check("train_step", what, math.inf, 0.0, "fail", str(fault)))
+    parameters: tuple[ParameterResult, ...] = ()
+    if trial.trains:
+        parameters, found = _parameters(trial)
+        notes += found
+    checks = [*value_checks(trial), *checks]
+    if trial.model.loss is not None and model.spec.gradients:
+        checks += _input_gradients(trial)
+    if trial.trains:
+        checks += training_checks(trial)
+    return Report(model.spec.name, parameters, tuple(checks), tuple(notes))
+
+
+def _notes(trial: Trial) -> list[str]:
+    notes = []
+    spec = trial.model.spec
+    if spec.sha256 != trial.module.module.SPEC_SHA256:
+        notes.append("the module was generated from a spec with another text (SPEC_SHA256 differs)")
+    if trial.twin.dtype != np.float64:
+        notes.append("no float64 twin was given: the tolerances are those of float64")
+    if spec.loss is None:
+        notes.append("the spec has no loss: only forward values were checked")
+    return notes
+
+
+def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
+    """The result for every parameter, and notes on kinks and on gradients that are zero."""
+    findings: dict[str, list[Finding]] = {name: [] for name in trial.twin.shapes}
+    for point in trial.points:
+        try:
+            vector = trial.twin.vector(point.sample.parameters)
+            _, gradients = trial.twin.loss_and_grad(vector, point.sample.data)
+        except FaultError as fault:
+            for name in [fault.parameter] if fault.parameter else findings:
+                findings[name].append(Finding(math.inf, True, message=f"{fault} {point.name}"))
+            continue
+        for name, finding in _compare(trial, point, gradients).items():
+            findings[name].append(finding)
+    results = [_result(name, trial.twin.shapes[name], found) for name, found in findings.items()]
+    notes = [note for name, found in findings.items() for note in _block_notes(name, found)]
+    return tuple(results), notes
+
+
+def _compare(trial: Trial, point: Point, gradients: Mapping[str, Array]) -> dict[str, Finding]:
+    effort = _THOROUGH if point.thorough else _BRIEF
+    evaluations = _EVALUATIONS if point.thorough else _EVALUATIONS // 8
+    differences = trial.differences(point, evaluations)
+    floor = NOISE * trial.floor(point)
+    rng = np.random.default_rng((trial.seed, len(point.name)))
+    batch = batch_size(trial.model, point.sample)
+    return {
+        name: compare_block(Block(differences, name, gradient, point.name, batch), floor, rng, effort)
+        for name, gradient in gradients.items()
+    }
+
+
+def _result(name: str, shape: Shape, found: list[Finding]) -> ParameterResult:
+    worst = max(found, key=lambda finding: finding.error, default=Finding(0.0, False))
+    result = ParameterResult(name, shape, worst.error, TOLERANCE, "pass", worst.where, worst.message)
+    if not worst.error <= TOLERANCE:
+        return replace(result, verdict="fail")
+    if not any(finding.evidence for finding in found):
+        return replace(result, verdict="no evidence")
+    return result
+
+
+def _block_notes(name: str, found: list[Finding]) -> Iterator[str]:
+    failed = any(not f.error <= TOLERANCE for f in found)
+    if not failed and not any(f.evidence for f in found):
+        yield f"{name}: the gradient is zero at every point, and so are the differences of the spec's loss"
+    kinks = sum(f.kinks for f in found)
+    if kinks:
+        yield f"{name}: {kinks} entries lie at a kink; they must lie between the one-sided slopes"
+
+
+def _input_gradients(trial: Trial) -> Iterator[Check]:
+    what = "input_gradients against the spec"
+    for name in trial.model.spec.gradients:
+        try:
+            result = _input_gradient(trial, name)
+        except FaultError as fault:
+            result = ParameterResult(name, (), math.inf, TOLERANCE, "fail", message=str(fault))
+        yield Check(f"dloss/d{name}", what, result.error, TOLERANCE, result.verdict, result.message)
+
+
+def _input_gradient(trial: Trial, name: str) -> ParameterResult:
+    findings = []
+    for point in trial.points:
+        vector = trial.twin.vector(point.sample.parameters)
+        data = trial.twin.data(point.sample)
+        answer = trial.twin.call("input_gradients", trial.twin.params(vector), *data)
+        shape = np.shape(point.exact.tensors[name])
+        if not hasattr(answer, name):
+            raise FaultError(f"input_gradients has no '{name}'")
+        gradient = numbers(getattr(answer, name), shape, f"input_gradients: {name}")
+        findings.append(_compare(trial, point, {name: gradient})[name])
+    return _result(name, shape, findings)

@@ -1,0 +1,161 @@
+"""What training tells: metrics, history files, learning curves, progress lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+from stub_module import make_module, make_spec
+
+from symgrad.errors import DataError
+from symgrad.training.data import Dataset
+from symgrad.training.history import EpochRecord, History
+from symgrad.training.metrics import evaluate, score
+from symgrad.training.plot import plot_history
+from symgrad.training.progress import console_progress
+from symgrad.training.train import train
+
+
+def predicting(task: str, prediction, loss: float = 0.5):
+    module = make_module(make_spec(), task)
+    module.predict = lambda params, x: np.array(prediction)
+    module.loss = lambda params, x, t: loss
+    return module
+
+
+def with_target(target) -> Dataset:
+    target = np.array(target)
+    return Dataset({"x": np.zeros((len(target), 2))}, {"t": target}, "test")
+
+
+PROBABILITIES = [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.2, 0.5, 0.3], [0.9, 0.1, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("task", "prediction", "target", "accuracy"),
+    [
+        ("classes", PROBABILITIES, [0, 2, 1, 1], 0.75),
+        ("classes", PROBABILITIES, [[0], [2], [1], [1]], 0.75),
+        ("classes", PROBABILITIES, np.eye(3)[[0, 2, 0, 1]], 0.5),
+        ("classes", [0, 2, 1, 0], [0, 2, 1, 1], 0.75),
+        ("classes", [PROBABILITIES], [[0, 2, 1, 1]], 0.75),
+        ("binary", [[0.9], [0.4], [0.6], [0.1]], [[1.0], [1.0], [1.0], [0.0]], 0.75),
+        ("binary", [0.9, 0.4, 0.6, 0.1], [1, 1, 1, 0], 0.75),
+        ("sign", [[2.0], [-0.5], [0.1], [0.0]], [[1.0], [-1.0], [-1.0], [-1.0]], 0.5),
+    ],
+)
+def test_accuracy(task, prediction, target, accuracy):
+    module, dataset = predicting(task, prediction), with_target(target)
+    assert evaluate(module, None, dataset).accuracy == score(module, None, dataset) == accuracy
+
+
+def test_r2_and_rmse_of_values():
+    module, dataset = predicting("values", [[1.0], [2.0], [4.0]]), with_target([[1.0], [2.0], [3.0]])
+    metrics = evaluate(module, None, dataset)
+    assert metrics.r2 == score(module, None, dataset) == 0.5
+    assert metrics.rmse == pytest.approx(math.sqrt(1 / 3))
+    assert metrics.accuracy is None
+    assert score(module, None, with_target([[2.0], [2.0], [2.0]])) is None
+
+
+def test_what_cannot_be_compared_is_not_scored():
+    assert score(predicting("values", [1.0, 2.0]), None, with_target([[1.0, 2.0], [3.0, 4.0]])) is None
+    assert score(predicting("binary", 1.0), None, with_target([1.0])) is None
+    without = Dataset({"x": np.zeros((2, 2))}, {}, "no target")
+    assert score(predicting("values", [1.0, 2.0]), None, without) is None
+
+
+def history(epochs: int = 3, validation: bool = True) -> History:
+    held = [0.5 / epoch if validation else None for epoch in range(1, epochs + 1)]
+    records = [EpochRecord(e, 1 / e, 0.5 + e / 10, held[e - 1], None, 0.25) for e in range(1, epochs + 1)]
+    return History("sto$ck_[bold]", "accuracy", tuple(records))
+
+
+def test_history_as_csv_and_json(tmp_path):
+    history().write_csv(tmp_path / "h.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "h.csv").read_text())))
+    assert list(rows[0]) == ["epoch", "loss", "accuracy", "validation_loss", "seconds"]
+    assert [float(row["loss"]) for row in rows] == [1, 0.5, 1 / 3], "written to the last bit"
+    history().write_json(tmp_path / "h.json")
+    content = json.loads((tmp_path / "h.json").read_text())
+    assert content["columns"]["validation_loss"] == [0.5, 0.25, 0.5 / 3]
+    assert content["best_epoch"] == 3
+
+
+def test_history_without_epochs_or_numbers():
+    assert History("none", "r2", ()).best_epoch == 0
+    strange = History("s", "r2", (EpochRecord(1, 1.0, -math.inf, None, None, 0.1),))
+    assert strange.as_dict()["columns"]["r2"] == [None]
+    json.dumps(strange.as_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+@pytest.mark.parametrize("validation", [True, False])
+def test_learning_curves_are_drawn(tmp_path, suffix, validation):
+    path = plot_history(history(40, validation), tmp_path / f"curves.{suffix}")
+    start = path.read_bytes()[:5]
+    assert start == (b"\x89PNG\r" if suffix == "png" else b"<?xml")
+    assert "matplotlib.pyplot" not in sys.modules
+    if suffix == "svg":
+        # The held-out curve is drawn only where it was measured: its colour is in the picture.
+        assert ("#d1670e" in path.read_text()) is validation
+
+
+@pytest.mark.parametrize("loss", [1e308, 0.0, -1e308])
+def test_learning_curves_of_wild_losses_are_drawn(tmp_path, loss):
+    records = tuple(EpochRecord(e, value, -1e300, None, None, 0.1) for e, value in [(1, 1e-9), (2, loss)])
+    assert plot_history(History("wild", "r2", records), tmp_path / "wild.png")
+    assert plot_history(History("wild", "r2", records[1:]), tmp_path / "wild.png")
+
+
+def test_a_plot_that_cannot_be_made_is_refused_or_left_out(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match=r"try \.png"):
+        plot_history(history(), tmp_path / "curves.docx")
+    with pytest.raises(DataError, match="no epochs"):
+        plot_history(History("none", "r2", ()), tmp_path / "curves.png")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    spec = make_spec()
+    data = Dataset({"x": np.ones((4, 2))}, {"t": np.array([0, 1, 2, 0])}, "four")
+    run = train(spec, make_module(spec), data=data, out=tmp_path / "run", progress=False)
+    assert "matplotlib is not installed" in str(run)
+    assert [path.name for path in run.paths] == ["checkpoint.npz", "history.csv", "history.json"]
+
+
+def test_progress_in_a_pipe_is_a_few_plain_lines_on_stderr(capsys):
+    spec = make_spec(validation=0.5, epochs=101)
+    data = Dataset({"x": np.ones((8, 2))}, {"t": np.array([0, 1, 2, 0] * 2)}, "eight")
+    train(spec, make_module(spec), data=data)
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert captured.out == ""
+    assert "\x1b" not in captured.err
+    assert 10 <= len(lines) <= 13
+    assert lines[0].startswith("epoch 1/101  loss ")
+    assert lines[-1].startswith("epoch 101/101  ")
+    assert "held-out accuracy" in lines[-1]
+    train(spec, make_module(spec), data=data, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("no_color", [True, False])
+def test_progress_at_a_terminal_is_a_bar(monkeypatch, no_color):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=160)
+    with console_progress(3, "r2", console=console) as report:
+        for record in history().records:
+            report(record)
+    text = screen.getvalue()
+    assert "3/3" in text
+    assert "held-out loss 0.1667" in text
+    assert "R² 0.8" in text
+    assert ("\x1b[38;5" in text) is not no_color
