@@ -12,11 +12,14 @@ import numpy as np
 from symgrad.errors import Position
 from symgrad.spec.model import DataSpec, Spec, StopSpec, TensorSpec, TrainSpec
 from symgrad.spec.syntax import Call
+from symgrad.training.data import Dataset
+from symgrad.training.train import train
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 AT = Position("stub.yaml", 1, 1)
+ROWS = 43
 
 
 class Params(NamedTuple):
@@ -162,3 +165,20 @@ def make_module(
     }
     module.__dict__.update(names)
     return module
+
+
+def blobs(rows: int = ROWS, seed: int = 7, dtype: str = "float64") -> Dataset:
+    """Three classes around three centres; the classes sorted, as in many files."""
+    generator = np.random.default_rng(seed)
+    labels = np.sort(np.arange(rows) % 3)
+    centres = np.array([[0, 0], [3, 0], [0, 3]])
+    x = (centres[labels] + generator.normal(scale=0.6, size=(rows, 2))).astype(dtype)
+    return Dataset({"x": x}, {"t": labels.astype(np.int64)}, "blobs")
+
+
+def quiet(spec, module, data=None, **options):
+    return train(spec, module, data=data or blobs(), progress=False, **options)
+
+
+def vector(run) -> np.ndarray:
+    return np.concatenate([run.params.W.ravel(), run.params.b])

@@ -1,4 +1,4 @@
-"""A hand-written NumPy module with correct gradients, to be accepted as it is and rejected once tampered with."""
+"""A hand-written NumPy module with correct gradients: accepted as it is, rejected once tampered with."""
 
 from __future__ import annotations
 

@@ -85,10 +85,11 @@ def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: 
 
     Every entry of a small block is checked, and of a large one the largest, some random ones, and the
     slopes along random directions of ±1, in which every entry takes part. The error of an entry is
-    |claimed − true|, less `floor` and the uncertainty of the difference, relative to the larger of |true|
-    and a thousandth of the block's largest true entry; that of a direction is relative to the larger of
-    its slope and the norm of the gradient. A wrong entry among 10⁶ of equal size shows as about 10⁻³.
-    Numbers that are not finite are refused first.
+    |claimed − true| / (scale + noise/1e-8), so that within 1e-8 means |claimed − true| ≤ 1e-8·scale + noise:
+    scale is the larger of |true| and a thousandth of the block's largest true entry, noise is `floor` and
+    the uncertainty of the difference. For a direction, scale is the larger of its slope and the norm of
+    the gradient: one wrong entry among 10⁶ of equal size shows as about 10⁻³. Numbers that are not finite
+    are refused first.
     """
     gradient = block.gradient
     finite = np.isfinite(gradient)
@@ -107,10 +108,12 @@ def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: 
         probe = block.along(direction)
         total = max(total, abs(probe.true))
         error = _error(probe, max(abs(probe.true), float(np.linalg.norm(gradient))), floor)
-        if all(e <= TOLERANCE for e, _ in scored) and not error <= TOLERANCE:
-            scored.append((error, _guilty(block, direction, probe)))
         scored.append((error, probe))
-    error, worst = max(scored, key=lambda pair: (_sortable(pair[0]), pair[1].index is not None))
+        if not error <= TOLERANCE:
+            guilty = _guilty(block, direction, probe)
+            scored.append((_error(guilty, max(abs(guilty.true), _SMALL * largest), floor), guilty))
+            break
+    error, worst = max(scored, key=_badness)
     if error <= TOLERANCE:
         return Finding(error, total > floor, _where(worst, block.point), kinks=kinks)
     message = _explain(worst, probes, block)
@@ -125,10 +128,15 @@ def _chosen(gradient: Array, rng: np.random.Generator, effort: Effort) -> Sequen
 
 
 def _error(probe: Probe, scale: float, floor: float) -> float:
-    excess = abs(probe.claimed - probe.true) - floor - probe.slope.uncertainty
-    if not math.isfinite(excess):
-        return math.inf
-    return max(excess, 0.0) / max(scale, floor, math.ulp(0.0))
+    noise = floor + probe.slope.uncertainty
+    error = abs(probe.claimed - probe.true) / max(scale + noise / TOLERANCE, math.ulp(0.0))
+    return error if math.isfinite(error) else math.inf
+
+
+def _badness(scored: tuple[float, Probe]) -> tuple[bool, float]:
+    """Wrong entries before wrong directions: they say where to look."""
+    error, probe = scored
+    return probe.index is not None and not error <= TOLERANCE, _sortable(error)
 
 
 def _sortable(error: float) -> float:

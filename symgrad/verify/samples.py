@@ -58,9 +58,10 @@ class Sample:
 
 
 def batch_axis(model: Model) -> str | None:
-    """The free axis that counts samples: the first axis of the first input, if it is free."""
+    """The free axis that counts samples: the first one that is the first axis of an input or target."""
     sizes = dict(model.spec.axes)
-    first = model.spec.inputs[0].axes[:1] if model.spec.inputs else ()
+    tensors = (*model.spec.inputs, *model.spec.targets)
+    first = (axis for tensor in tensors for axis in tensor.axes[:1])
     return next((axis for axis in first if isinstance(axis, str) and axis not in sizes), None)
 
 

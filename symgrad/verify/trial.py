@@ -96,9 +96,9 @@ def prepare(model: Model, module: ModuleType, twin: ModuleType, points: int, see
 def batch_size(model: Model, sample: Sample) -> int:
     """The number of samples in a batch; 1 when nothing counts them."""
     axis = batch_axis(model)
-    if axis is None:
-        return 1
-    return int(sample.inputs[model.spec.inputs[0].name].shape[0])
+    tensors = (*model.spec.inputs, *model.spec.targets)
+    counts = [sample.arrays[t.name].shape[0] for t in tensors if axis is not None and t.axes[:1] == (axis,)]
+    return counts[0] if counts else 1
 
 
 def with_training(trial: Trial, seed: int) -> Trial:

@@ -1,0 +1,56 @@
+"""symgrad: a symbolic-to-code gradient compiler. Mathematics in, a verified training module out."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symgrad.api import build, derive, generate, load, read, train, verify
+    from symgrad.errors import (
+        DataError,
+        DivergenceError,
+        ModuleError,
+        ShapeError,
+        SpecError,
+        SymgradError,
+    )
+    from symgrad.version import VERSION as __version__
+
+_HOMES = {
+    "symgrad.api": ("build", "derive", "generate", "load", "read", "train", "verify"),
+    "symgrad.errors": (
+        "DataError",
+        "DivergenceError",
+        "ModuleError",
+        "ShapeError",
+        "SpecError",
+        "SymgradError",
+    ),
+}
+
+__all__ = [
+    "DataError",
+    "DivergenceError",
+    "ModuleError",
+    "ShapeError",
+    "SpecError",
+    "SymgradError",
+    "__version__",
+    "build",
+    "derive",
+    "generate",
+    "load",
+    "read",
+    "train",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # the names above, imported when first used
+    if name == "__version__":
+        return import_module("symgrad.version").VERSION
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'symgrad' has no attribute '{name}'")

@@ -1,0 +1,233 @@
+"""From a plan to the text of a module: frozen records of strings for the template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from symgrad.calculus.notation import matrix_form
+from symgrad.calculus.program import show_axes
+from symgrad.compiler.drivers import Drivers, KernelText
+from symgrad.compiler.initial import initial_values
+from symgrad.compiler.plan import size_of
+from symgrad.compiler.update import Update, state_names, update_lines
+from symgrad.compiler.update_text import update_rule
+from symgrad.errors import SpecError
+from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.plan import Plan
+    from symgrad.spec.model import Model
+
+
+@dataclass(frozen=True)
+class ParameterText:
+    """A parameter: its field's name, shape and first values."""
+
+    name: str
+    comment: str
+    start: int
+    end: int
+    shape: str
+    initial: str
+
+
+@dataclass(frozen=True)
+class ArgumentText:
+    """An input or target: `axes` as a Python tuple of sizes and axis names."""
+
+    name: str
+    axes: str
+    classes: str
+    comment: str
+    is_batched: bool
+    row_shape: str
+
+
+@dataclass(frozen=True)
+class ResultText:
+    """A tensor that a caller gets: a view of the workspace, `as_scalar` where it is one number."""
+
+    name: str
+    view: str
+    comment: str
+    as_scalar: str
+
+
+@dataclass(frozen=True)
+class ModuleText:
+    """All that the template needs."""
+
+    name: str
+    sha256: str
+    version: str
+    dtype: str
+    task: str
+    tensors: tuple[str, ...]
+    forward_equations: tuple[str, ...]
+    gradient_equations: tuple[str, ...]
+    update_rule: tuple[str, ...]
+    parameters: tuple[ParameterText, ...]
+    parameter_count: int
+    inputs: tuple[ArgumentText, ...]
+    targets: tuple[ArgumentText, ...]
+    extents: tuple[str, ...]
+    batch_axis: str
+    work_size: str
+    kernels: tuple[KernelText, ...]
+    forward: tuple[str, ...]
+    prediction: tuple[str, ...]
+    loss: tuple[str, ...]
+    gradient: tuple[str, ...]
+    loss_view: str
+    outputs: tuple[ResultText, ...]
+    predictions: tuple[ResultText, ...]
+    input_gradients: tuple[ResultText, ...]
+    states: tuple[tuple[str, str], ...]
+    update: tuple[str, ...]
+    functions: tuple[str, ...]
+
+
+def emit(model: Model, shown: Program, plan: Plan, update: Update) -> str:
+    """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed."""
+    return _template().render(module=_module_text(model, shown, plan, update))
+
+
+def template_folder() -> Path:
+    """Where the templates lie: in the package when installed, beside it in a checkout."""
+    inside = Path(__file__).parent.parent / "templates"
+    return inside if inside.is_dir() else inside.parent.parent / "templates"
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template_folder()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # the output is Python, from names the reader has checked
+    )
+    return environment.get_template("module.py.j2")
+
+
+def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> ModuleText:
+    drivers = Drivers(plan)
+    program, spec = plan.program, model.spec
+    bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
+    kernels = tuple(drivers.kernels.values())
+    batch_axis = _batch_axis(program)
+    equations = {kind: tuple(_shown(shown, kind)) for kind in ("forward", "gradient")}
+    return ModuleText(
+        name=spec.name,
+        sha256=spec.sha256,
+        version=VERSION,
+        dtype=spec.dtype,
+        task=model.task,
+        tensors=tuple(_described(t) for t in program.tensors if t.kind in ("input", "target", "parameter")),
+        forward_equations=equations["forward"],
+        gradient_equations=equations["gradient"],
+        update_rule=update_rule(update),
+        parameters=_parameters(model, program, drivers),
+        parameter_count=plan.parameter_count,
+        inputs=tuple(_argument(t, drivers, batch_axis) for t in program.of_kind("input")),
+        targets=tuple(_argument(t, drivers, batch_axis) for t in program.of_kind("target")),
+        extents=tuple(drivers.names[n] for n in drivers.extents),
+        batch_axis=drivers.names[batch_axis] if batch_axis else "",
+        work_size=drivers.work_size,
+        kernels=kernels,
+        forward=bodies["forward"],
+        prediction=bodies["prediction"],
+        loss=bodies["loss"],
+        gradient=bodies["gradient"],
+        loss_view=drivers.view(program.loss) if program.loss else "",
+        outputs=tuple(_result(name, name, drivers) for name in program.outputs),
+        predictions=tuple(_result(name, name, drivers) for name in program.prediction),
+        input_gradients=tuple(_result(name, _gradient_of(program, name), drivers) for name in spec.gradients),
+        states=tuple((state_names(update)[name], repr(start)) for name, start in update.states),
+        update=update_lines(update),
+        functions=_functions_used([line for kernel in kernels for line in kernel.lines]),
+    )
+
+
+def _shown(program: Program, part: str) -> list[str]:
+    wanted = part == "gradient"
+    return [
+        matrix_form(e, program)
+        for e in program.equations
+        if (program.tensor[e.target].kind == "cotangent") == wanted
+    ]
+
+
+def _gradient_of(program: Program, name: str) -> str:
+    return next(g.name for g in program.gradients if g.of == name)
+
+
+def _functions_used(lines: list[str]) -> tuple[str, ...]:
+    text = "\n".join(lines)
+    return tuple(name for name in ("sigmoid", "softplus") if f"{name}(" in text)
+
+
+def _described(tensor: Tensor) -> str:
+    labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
+    return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
+
+
+def _batch_axis(program: Program) -> str:
+    """The free axis that stands first wherever it stands; rows along it are what batches are made of."""
+    arguments = [t for t in program.tensors if t.kind in ("input", "target")]
+    firsts = [t.axes[0] for t in arguments if t.axes and t.axes[0].size is None]
+    if not firsts:
+        return ""
+    name = firsts[0].name
+    elsewhere = any(axis.name == name for t in arguments for axis in t.axes[1:])
+    return "" if elsewhere or name is None else name
+
+
+def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText:
+    axes = [str(a.size) if a.size is not None else repr(drivers.names[str(a.name)]) for a in tensor.axes]
+    return ArgumentText(
+        name=drivers.names[tensor.name],
+        axes=f"({', '.join(axes)}{',' if len(axes) == 1 else ''})",
+        classes=str(tensor.classes),
+        comment=show_axes(tensor.axes),
+        is_batched=bool(tensor.axes) and tensor.axes[0].name == batch_axis != "",
+        row_shape="".join(f", {drivers.size(a.extent)}" for a in tensor.axes[1:]),
+    )
+
+
+def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:
+    axes = drivers.program.tensor[tensor].axes
+    return ResultText(name, drivers.view(tensor), show_axes(axes), "" if axes else ".reshape(())")
+
+
+def _parameters(model: Model, program: Program, drivers: Drivers) -> tuple[ParameterText, ...]:
+    inits = {p.name: p for p in model.parameters}
+    found = []
+    for tensor in program.of_kind("parameter"):
+        if tensor.name.startswith("_"):
+            raise SpecError(
+                f"a parameter's name cannot start with an underscore, as '{tensor.name}' does",
+                at=inits[tensor.name].at,
+                remedy="rename it",
+            )
+        place = drivers.plan.places[tensor.name]
+        size = size_of(tensor.axes)[1]
+        shape = ", ".join(str(a.size) for a in tensor.axes)
+        found.append(
+            ParameterText(
+                name=tensor.name,
+                comment=show_axes(tensor.axes),
+                start=place.offset,
+                end=place.offset + size,
+                shape=f"({shape}{',' if len(tensor.axes) == 1 else ''})",
+                initial=initial_values(inits[tensor.name].init, tensor, size),
+            )
+        )
+    return tuple(found)

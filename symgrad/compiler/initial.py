@@ -1,0 +1,39 @@
+"""First values of parameters as expressions of the emitted module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.evaluate import Evaluator
+from symgrad.calculus.values import Builder, scalar
+from symgrad.errors import SpecError
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Tensor
+    from symgrad.spec.model import InitSpec
+
+
+def initial_values(init: InitSpec, tensor: Tensor, size: int) -> str:
+    """`rng.normal(0.0, 0.1, 64)`, or one number for all entries.
+
+    Raises:
+        SpecError: the scale is no finite number, or negative where it is a width.
+    """
+    sizes = [axis.size or 1 for axis in tensor.axes] or [1]
+    fans = {"fan_in": scalar(sp.Integer(sizes[0])), "fan_out": scalar(sp.Integer(sizes[-1]))}
+    value = Evaluator(Builder(), {}, {}).evaluate(init.scale, "init", fans).body
+    number = float(value) if value.is_number and value.is_finite else None
+    if number is None or (number < 0 and init.distribution != "constant"):
+        raise SpecError(
+            f"the first values of '{tensor.name}' need a finite scale that is not negative",
+            at=init.scale.at,
+            remedy="give a number such as 0.1",
+        )
+    match init.distribution:
+        case "normal":
+            return f"rng.normal(0.0, {number!r}, {size})"
+        case "uniform":
+            return f"rng.uniform({-number!r}, {number!r}, {size})"
+    return repr(number)

@@ -1,0 +1,47 @@
+"""Load emitted modules from their files."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symgrad.errors import ModuleError
+
+if TYPE_CHECKING:
+    import os
+    from types import ModuleType
+
+STABLE_NAMES = (
+    "SPEC_NAME SPEC_SHA256 SYMGRAD_VERSION DTYPE TASK INPUTS TARGETS Params State init_params forward predict loss "
+    "loss_and_grad init_state update train_step train_epoch fit flatten unflatten verify"
+).split()
+
+
+def load(path: str | os.PathLike[str]) -> ModuleType:
+    """The module in a file, loaded afresh.
+
+    Raises:
+        ModuleError: there is no such file, it cannot be run, or it lacks one of the stable names.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ModuleError("no such file", at=str(file), remedy="generate the module first")
+    name = f"symgrad_module_{abs(hash(str(file.resolve())))}"
+    specification = importlib.util.spec_from_file_location(name, file)
+    if specification is None or specification.loader is None:
+        raise ModuleError("this is not a Python file", at=str(file), remedy="its name should end in .py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001  # whatever an edited file raises is a fault of that file
+        sys.modules.pop(name, None)
+        problem = f"the module cannot be loaded: {type(error).__name__}: {error}"
+        raise ModuleError(problem, at=str(file), remedy="generate it anew") from None
+    missing = [n for n in STABLE_NAMES if not hasattr(module, n)]
+    if missing:
+        remedy = "generate it with symgrad"
+        raise ModuleError(f"the module lacks {', '.join(missing)}", at=str(file), remedy=remedy)
+    return module
