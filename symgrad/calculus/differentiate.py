@@ -7,6 +7,7 @@ times the cotangent of the left-hand side, summed over every loop whose index is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -23,7 +24,14 @@ from symgrad.calculus.program import (
     canonical,
     evolve,
 )
-from symgrad.calculus.terms import Entry, delta, float_entries, in_terms_of_value, index_symbol, slope
+from symgrad.calculus.terms import (
+    CACHE_SIZE,
+    Entry,
+    delta,
+    float_entries,
+    in_terms_of_value,
+    index_symbol,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +73,12 @@ class _Backward:
     def run(self) -> Program:
         if self.program.loss is not None:
             self.contributions[self.program.loss] = [_Contribution((), (), sp.Integer(1))]
+        complete = self._complete_after()
         for equation in reversed(self.program.equations):
             if equation.target in self.active and self.contributions.get(equation.target):
                 self._adjoint(equation)
+            for name in complete.get(equation.target, ()):
+                self._cotangent(name)
         gradients = tuple(Gradient(name, self._gradient(name)) for name in self.wrt)
         return evolve(
             self.program,
@@ -76,25 +87,25 @@ class _Backward:
             gradients=gradients,
         )
 
+    def _complete_after(self) -> dict[str, list[str]]:
+        """Which gradients are complete once an equation, going backward, is done: those it is first to read."""
+        first: dict[str, list[str]] = {}
+        waiting = set(self.wrt)
+        for equation in self.program.equations:
+            first[equation.target] = sorted(waiting & equation.reads)
+            waiting -= equation.reads
+        return first
+
     def _gradient(self, name: str) -> str:
-        if not self.contributions.get(name):
-            self.contributions[name] = []
-        cotangent = self._cotangent(name)
-        return str(cotangent.tensor)
+        return str(self._cotangent(name).tensor)
 
     # One equation ---------------------------------------------------------------------------
 
     def _adjoint(self, equation: Equation) -> None:
         cotangent = self._cotangent(equation.target).xreplace(self._aligned(equation))
         weight = cotangent * self._weight(equation)
-        value = Entry(equation.target, equation.place)
-        for entry in float_entries(equation.body):
-            if entry.tensor not in self.active:
-                continue
-            derivative = slope(equation.body, entry)
-            if equation.is_elementwise:
-                derivative = in_terms_of_value(equation.body, derivative, value) or derivative
-            if derivative != 0:
+        for entry, derivative in _derivatives(equation):
+            if entry.tensor in self.active and derivative != 0:
                 self._contribute(entry, equation.loops, weight * derivative)
 
     def _aligned(self, equation: Equation) -> dict[sp.Symbol, sp.Expr]:
@@ -137,7 +148,7 @@ class _Backward:
         axes = self.tensors[name].axes
         indices = _standard_indices(len(axes))
         loops = tuple(Loop(i, axis) for i, axis in zip(indices, axes, strict=True))
-        found = self.contributions[name]
+        found = self.contributions.get(name, [])
         target = self.names.claim(f"d{name}")
         if len(found) == 1 and not found[0].is_elementwise:
             (only,) = found
@@ -178,6 +189,29 @@ class _Backward:
     ) -> None:
         self.tensors[name] = Tensor(name, axes, "cotangent")
         self.equations.append(canonical(Equation(name, place, loops, reduction, body)))
+
+
+def _derivatives(equation: Equation) -> list[tuple[Entry, sp.Expr]]:
+    """The derivative of the body with respect to each entry in it, where it helps in terms of its value."""
+    found = float_entries(equation.body)
+    stand_ins = {entry: sp.Symbol(f"_e{number}", real=True) for number, entry in enumerate(found)}
+    back = {symbol: entry for entry, symbol in stand_ins.items()}
+    back[_VALUE] = Entry(equation.target, equation.place)
+    body = equation.body.xreplace(stand_ins)
+    slopes = _slopes(body, tuple(stand_ins.values()), equation.is_elementwise)
+    return [(entry, derivative.xreplace(back)) for entry, derivative in zip(found, slopes, strict=True)]
+
+
+_VALUE = sp.Symbol("_value", real=True)
+
+
+@lru_cache(CACHE_SIZE)
+def _slopes(body: sp.Expr, variables: tuple[sp.Symbol, ...], is_elementwise: bool) -> tuple[sp.Expr, ...]:
+    """Kept, so that equal layers are differentiated once."""
+    slopes = [sp.diff(body, v) for v in variables]
+    if is_elementwise:
+        slopes = [in_terms_of_value(body, d, _VALUE) or d for d in slopes]
+    return tuple(slopes)
 
 
 def _standard_indices(rank: int) -> tuple[sp.Symbol, ...]:

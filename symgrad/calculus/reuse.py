@@ -11,7 +11,7 @@ from symgrad.calculus.program import Equation, Program, Rewrite, canonical, evol
 from symgrad.calculus.terms import Entry, entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 def reuse_forward_values(program: Program) -> Program:
@@ -65,7 +65,7 @@ def _occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
 
 
 def bindings(
-    patterns: list[Entry], available: list[Entry], bound: dict[sp.Expr, sp.Expr]
+    patterns: Sequence[Entry], available: Sequence[Entry], bound: dict[sp.Expr, sp.Expr]
 ) -> Iterator[dict[sp.Expr, sp.Expr]]:
     """Every way to read the pattern's entries as entries that are there."""
     if not patterns:

@@ -7,13 +7,15 @@ that formula, written in terms of the function's own value where algebra allows 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sympy as sp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+CACHE_SIZE = 100_000
 
 
 class Entry(sp.Expr):  # type: ignore[misc]  # SymPy has no types
@@ -194,9 +196,10 @@ def slope(expr: sp.Expr, entry: sp.Expr) -> sp.Expr:
     return sp.diff(expr.xreplace({entry: variable}), variable).xreplace({variable: entry})
 
 
-def entries(expr: sp.Expr) -> list[Entry]:
+@lru_cache(CACHE_SIZE)
+def entries(expr: sp.Expr) -> tuple[Entry, ...]:
     """The distinct entries in an expression, those inside indices too, in a fixed order."""
-    return sorted(expr.atoms(Entry), key=lambda e: e.sort_key())
+    return tuple(sorted(expr.atoms(Entry), key=lambda e: e.sort_key()))
 
 
 def float_entries(expr: sp.Expr) -> list[Entry]:
@@ -212,6 +215,7 @@ def float_entries(expr: sp.Expr) -> list[Entry]:
     return sorted(found, key=lambda e: e.sort_key())
 
 
-def indices_in(expr: sp.Basic) -> set[sp.Symbol]:
+@lru_cache(CACHE_SIZE)
+def indices_in(expr: sp.Basic) -> frozenset[sp.Symbol]:
     """The loop indices that occur in an expression."""
-    return {s for s in expr.free_symbols if s.is_integer and s.is_nonnegative and not s.is_positive}
+    return frozenset(s for s in expr.free_symbols if s.is_integer and s.is_nonnegative and not s.is_positive)

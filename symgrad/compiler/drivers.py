@@ -12,14 +12,18 @@ from symgrad.calculus.program import Equation, show_axes
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.identifiers import identifiers
 from symgrad.compiler.kernels import Kernel, kernel_of
-from symgrad.compiler.plan import Monomial, Plan, Product, Scalar, Step, Sweep, size_of
+from symgrad.compiler.plan import Plan, Product, Scalar, Step, Sweep
 from symgrad.compiler.printer import Printer, print_index
+from symgrad.compiler.rolling import Action, Repeat, roll
+from symgrad.compiler.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from symgrad.calculus.program import Axes
+    from symgrad.calculus.contraction import Contraction
     from symgrad.compiler.plan import Phase
+
+INDENT = "    "
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,8 @@ class KernelText:
 
     name: str
     arguments: str
-    doc: str
+    doc: tuple[str, ...]
     lines: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Action:
-    """A statement of a driver, the tensors it touches and the equations it carries out."""
-
-    statement: str
-    tensors: tuple[str, ...]
-    comments: tuple[str, ...]
 
 
 class Drivers:
@@ -49,88 +44,71 @@ class Drivers:
         self.program = plan.program
         free = dict.fromkeys(a.name for t in self.program.tensors for a in t.axes if a.size is None and a.name)
         self.extents = tuple(free)
-        wanted = [*self.extents, *(t.name for t in self.program.tensors)]
-        self.names = identifiers(wanted)
+        self.names = identifiers([*self.extents, *(t.name for t in self.program.tensors)])
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
+        self.views = Views(plan, self.names, self.extents)
         self.kernels: dict[tuple[str, ...], KernelText] = {}
         self.kernel_names: set[str] = set()
 
-    # Views ------------------------------------------------------------------------------------
+    def body(self, phase: Phase) -> tuple[str, ...]:
+        """The lines of a phase: views of its tensors, then one statement after another."""
+        parts = roll(tuple(self._action(step) for step in phase.steps))
+        single = [p for p in parts if isinstance(p, Action)]
+        lines = self._view_lines(dict.fromkeys(t for action in single for t in action.tensors), {})
+        for part in parts:
+            lines += self._statement(part) if isinstance(part, Action) else self._loop(part)
+        return tuple(lines)
 
-    def view(self, tensor: str) -> str:
-        """The tensor as a view of the vector it lies in."""
-        place = self.plan.places[tensor]
-        axes = self.program.tensor[tensor].axes
-        if place.vector == "argument":
-            return self.names[tensor]
-        unit, amount = size_of(axes)
-        start, end = self.offset(unit, place.offset), self.offset(unit, place.offset + amount)
-        flat = f"{place.vector}[{start}:{end}]"
-        return flat if len(axes) < 2 else f"{flat}.reshape({self.shape(axes)})"
+    def _view_lines(self, tensors: Iterable[str], strides: Mapping[str, int]) -> list[str]:
+        lines = {
+            f"{self.names[t]} = {self.views.view(t, strides.get(t, 0))}": None
+            for t in tensors
+            if self.plan.places[t].vector != "argument"
+        }
+        return list(lines)
 
-    def offset(self, unit: Monomial, position: int) -> str:
-        """A place in a vector: behind all smaller units, `position` of this one."""
-        terms = []
-        for other, amount in self.plan.work_units if unit else ():
-            if other == unit:
-                break
-            terms.append(self._amount(other, amount))
-        terms.append(self._amount(unit, position))
-        kept = [t for t in terms if t != "0"]
-        return " + ".join(kept) or "0"
+    def _statement(self, action: Action) -> list[str]:
+        names = [self.names[t] for t in action.tensors]
+        return [*(f"# {comment}" for comment in action.comments), *action.statement.format(*names).split("\n")]
 
-    def _amount(self, unit: Monomial, amount: int) -> str:
-        if amount == 0 or not unit:
-            return str(amount)
-        names = [self.names[n] for n in unit]
-        return " * ".join(names if amount == 1 else [str(amount), *names])
-
-    @property
-    def work_size(self) -> str:
-        return " + ".join(self._amount(u, n) for u, n in self.plan.work_units if n) or "0"
-
-    def shape(self, axes: Axes) -> str:
-        return ", ".join(self.size(a.extent) for a in axes)
-
-    def size(self, extent: sp.Expr) -> str:
-        return print_index(extent, {extent_symbol(n): self.names[n] for n in self.extents})
+    def _loop(self, repeat: Repeat) -> list[str]:
+        """`for layer in range(98):` with views that move from layer to layer."""
+        strides: dict[str, int] = {}
+        for action, moves in zip(repeat.actions, repeat.strides, strict=True):
+            strides |= dict(zip(action.tensors, moves, strict=True))
+        lines = [f"for layer in range({repeat.times}):"]
+        lines.append(f"{INDENT}# written for the first time; the last time ends with {repeat.last[-1].comments[-1]}")
+        inside = self._view_lines(strides, strides)
+        for action in repeat.actions:
+            inside += self._statement(action)
+        return lines + [INDENT + line for line in inside]
 
     # Statements -------------------------------------------------------------------------------
 
-    def body(self, phase: Phase) -> tuple[str, ...]:
-        """The lines of a phase: all views first, then one statement after another."""
-        actions = [self._action(step) for step in phase.steps]
-        used = dict.fromkeys(t for action in actions for t in action.tensors)
-        lines = []
-        seen: set[str] = set()
-        for tensor in used:
-            name = self.names[tensor]
-            if self.plan.places[tensor].vector != "argument" and name not in seen:
-                lines.append(f"{name} = {self.view(tensor)}")
-            seen.add(name)
-        for action in actions:
-            lines += [f"# {comment}" for comment in action.comments]
-            lines += action.statement.split("\n")
-        return tuple(lines)
-
     def _action(self, step: Step) -> Action:
-        comments = tuple(self.comment(e) for e in step.equations)
         match step:
             case Product():
-                return self._product(step, comments)
+                statement, tensors = self._product(step)
             case Scalar(equation):
-                return self._scalar(equation, comments)
+                statement, tensors = self._scalar(equation)
             case Sweep():
-                return self._sweep(step, comments)
+                statement, tensors = self._sweep(step)
+        operands = []
+        for tensor in tensors:
+            place = self.plan.places[tensor]
+            axes = tuple(axis.extent for axis in self.program.tensor[tensor].axes)
+            operands.append((place, (axes, tensor if place.vector == "argument" else "")))
+        comments = tuple(self._comment(e) for e in step.equations)
+        return Action(statement, tensors, tuple(operands), comments)
 
-    def comment(self, equation: Equation) -> str:
+    def _comment(self, equation: Equation) -> str:
         """The equation as mathematics, with the axes of what it defines."""
         axes = self.program.tensor[equation.target].axes
-        text = matrix_form(self._renamed(equation), self.program)
+        text = matrix_form(self._with_memory_names(equation), self.program)
         return f"{text}   {show_axes(axes)}" if axes else text
 
-    def _renamed(self, equation: Equation) -> Equation:
+    def _with_memory_names(self, equation: Equation) -> Equation:
         """The equation with temporaries called after the memory they share."""
         shared = {
             e: Entry(self.plan.memory_name(e.tensor), e.indices)
@@ -140,69 +118,84 @@ class Drivers:
         target = self.plan.memory_name(equation.target)
         return replace(equation, target=target, body=equation.body.xreplace(shared))
 
-    def _scalar(self, equation: Equation, comments: tuple[str, ...]) -> Action:
+    def _scalar(self, equation: Equation) -> tuple[str, tuple[str, ...]]:
         tensors = (*dict.fromkeys(e.tensor for e in entries(equation.body)), equation.target)
-        target = self._entry_text(Entry(equation.target, equation.place))
-        return Action(f"{target} = {self._number(equation.body)}", tensors, comments)
+        slots = _slots(tensors)
+        target = _entry_text(Entry(equation.target, equation.place), slots)
+        return f"{target} = {self._number(equation.body, slots)}", tensors
 
-    def _number(self, body: sp.Expr) -> str:
+    def _number(self, body: sp.Expr, slots: Mapping[str, str]) -> str:
         extents = {extent_symbol(n): f"real({self.names[n]})" for n in self.extents}
-        return Printer(self._entry_text, extents)(body)
+        return Printer(lambda entry: _entry_text(entry, slots), extents)(body)
 
-    def _entry_text(self, entry: Entry) -> str:
-        places = [self._entry_text(i) if isinstance(i, Entry) else print_index(i, {}) for i in entry.indices]
-        return f"{self.names[entry.tensor]}[{', '.join(places) or '0'}]"
-
-    def _product(self, step: Product, comments: tuple[str, ...]) -> Action:
+    def _product(self, step: Product) -> tuple[str, tuple[str, ...]]:
         found, equation = step.contraction, step.equation
-        left = self._matrix(found.left, (found.rows, found.inner), found.left_transposed, equation)
-        right = self._matrix(found.right, (found.inner, found.columns), found.right_transposed, equation)
-        target = self._matrix(equation.target, (found.rows, found.columns), False, equation)
-        if not found.rows:
-            left, right = self._matrix(found.right, (found.columns, found.inner), not found.right_transposed, equation), left
+        tensors = tuple(
+            dict.fromkeys((found.left, found.right, equation.target, *(e.tensor for e in entries(found.factor))))
+        )
+        slots = _slots(tensors)
+        sizes = {loop.index: loop.axis.extent for loop in equation.loops}
+        left, right = self._factors(found, slots, sizes)
+        target = self._matrix(slots[equation.target], (found.rows, found.columns), False, sizes)
         statement = f"np.dot({left}, {right}, {target})"
         if found.factor != 1:
-            statement += f"\n{self.names[equation.target]} *= {self._number(found.factor)}"
-        tensors = (found.left, found.right, equation.target, *(e.tensor for e in entries(found.factor)))
-        return Action(statement, tensors, comments)
+            statement += f"\n{slots[equation.target]} *= {self._number(found.factor, slots)}"
+        return statement, tensors
+
+    def _factors(
+        self, found: Contraction, slots: Mapping[str, str], sizes: Mapping[sp.Symbol, sp.Expr]
+    ) -> tuple[str, str]:
+        """The operands of np.dot; a vector stands on the right."""
+        left = self._matrix(slots[found.left], (found.rows, found.inner), found.left_transposed, sizes)
+        if found.rows:
+            right = self._matrix(slots[found.right], (found.inner, found.columns), found.right_transposed, sizes)
+            return left, right
+        groups = (found.columns, found.inner)
+        return self._matrix(slots[found.right], groups, not found.right_transposed, sizes), left
 
     def _matrix(
-        self, tensor: str, groups: tuple[Sequence[sp.Symbol], ...], transposed: bool, equation: Equation
+        self,
+        name: str,
+        groups: tuple[Sequence[sp.Symbol], ...],
+        transposed: bool,
+        sizes: Mapping[sp.Symbol, sp.Expr],
     ) -> str:
-        """The tensor as a matrix (or vector) whose axes are the two groups."""
-        name = self.names[tensor]
-        stored = groups[::-1] if transposed else groups
-        stored = tuple(g for g in stored if g)
-        extent_of = {loop.index: loop.axis.extent for loop in equation.loops}
+        """The tensor as a matrix (or vector) whose axes are the groups."""
+        stored = tuple(g for g in (groups[::-1] if transposed else groups) if g)
         if any(len(g) > 1 for g in stored):
-            sizes = [self.size(sp.prod(extent_of[i] for i in g)) for g in stored]
-            name = f"{name}.reshape({', '.join(sizes)})"
+            shape = [self.views.size(sp.prod(sizes[i] for i in g)) for g in stored]
+            name = f"{name}.reshape({', '.join(shape)})"
         return f"{name}.T" if transposed and len(stored) == 2 else name
 
-    def _sweep(self, step: Sweep, comments: tuple[str, ...]) -> Action:
-        placeholders = {name: f"a{k}" for k, name in enumerate(self._stable_order(step))}
+    def _sweep(self, step: Sweep) -> tuple[str, tuple[str, ...]]:
+        kernel = kernel_of(step, self.program, self.names)
+        placeholders = {t: f"a{k}" for k, t in enumerate((*kernel.arrays, *sorted(step.local)))}
         canonical = kernel_of(step, self.program, {**self.names, **placeholders})
-        key = (*canonical.lines, *map(str, canonical.sizes))
-        kernel = kernel_of(step, self.program, self.names)
-        arrays = tuple(dict.fromkeys(self.names[a] for a in kernel.arrays))
-        sizes = tuple(self.names[s] for s in kernel.sizes)
+        by_name = {self.names[a]: a for a in kernel.arrays}
+        shared = tuple(list(by_name.values()).index(by_name[self.names[a]]) for a in kernel.arrays)
+        key = (*canonical.lines, *kernel.sizes, str(shared))
+        sizes = [self.names[s] for s in kernel.sizes]
         if key not in self.kernels:
-            self.kernels[key] = self._kernel_text(step, kernel, (*arrays, *sizes), comments)
-        statement = f"{self.kernels[key].name}({', '.join((*arrays, *sizes))})"
-        return Action(statement, kernel.arrays, comments)
+            self.kernels[key] = self._kernel_text(step, kernel, [*by_name, *sizes])
+        tensors = tuple(by_name.values())
+        arguments = [*(f"{{{k}}}" for k in range(len(tensors))), *sizes]
+        return f"{self.kernels[key].name}({', '.join(arguments)})", tensors
 
-    def _stable_order(self, step: Sweep) -> Iterable[str]:
-        """Tensors by their memory, in the order of the kernel's arguments."""
-        kernel = kernel_of(step, self.program, self.names)
-        return dict.fromkeys([*kernel.arrays, *sorted(step.local)])
-
-    def _kernel_text(
-        self, step: Sweep, kernel: Kernel, arguments: tuple[str, ...], comments: tuple[str, ...]
-    ) -> KernelText:
+    def _kernel_text(self, step: Sweep, kernel: Kernel, arguments: Sequence[str]) -> KernelText:
         targets = dict.fromkeys(self.names[e.target] for e in step.equations if e.target not in step.local)
         base = "_" + "_".join(list(targets)[:3])
         name, number = base, 2
         while name in self.kernel_names:
             name, number = f"{base}_{number}", number + 1
         self.kernel_names.add(name)
-        return KernelText(name, ", ".join(arguments), "; ".join(comments), kernel.lines)
+        doc = tuple(self._comment(e) for e in step.equations)
+        return KernelText(name, ", ".join(arguments), doc, kernel.lines)
+
+
+def _slots(tensors: Sequence[str]) -> dict[str, str]:
+    return {tensor: f"{{{number}}}" for number, tensor in enumerate(tensors)}
+
+
+def _entry_text(entry: Entry, slots: Mapping[str, str]) -> str:
+    places = [_entry_text(i, slots) if isinstance(i, Entry) else print_index(i, {}) for i in entry.indices]
+    return f"{slots[entry.tensor]}[{', '.join(places) or '0'}]"

@@ -140,13 +140,13 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         targets=tuple(_argument(t, drivers, batch_axis) for t in program.of_kind("target")),
         extents=tuple(drivers.names[n] for n in drivers.extents),
         batch_axis=drivers.names[batch_axis] if batch_axis else "",
-        work_size=drivers.work_size,
+        work_size=drivers.views.work_size,
         kernels=kernels,
         forward=bodies["forward"],
         prediction=bodies["prediction"],
         loss=bodies["loss"],
         gradient=bodies["gradient"],
-        loss_view=drivers.view(program.loss) if program.loss else "",
+        loss_view=drivers.views.view(program.loss) if program.loss else "",
         outputs=tuple(_result(name, name, drivers) for name in program.outputs),
         predictions=tuple(_result(name, name, drivers) for name in program.prediction),
         input_gradients=tuple(_result(name, _gradient_of(program, name), drivers) for name in spec.gradients),
@@ -198,13 +198,13 @@ def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText
         classes=str(tensor.classes),
         comment=show_axes(tensor.axes),
         is_batched=bool(tensor.axes) and tensor.axes[0].name == batch_axis != "",
-        row_shape="".join(f", {drivers.size(a.extent)}" for a in tensor.axes[1:]),
+        row_shape="".join(f", {drivers.views.size(a.extent)}" for a in tensor.axes[1:]),
     )
 
 
 def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:
     axes = drivers.program.tensor[tensor].axes
-    return ResultText(name, drivers.view(tensor), show_axes(axes), "" if axes else ".reshape(())")
+    return ResultText(name, drivers.views.view(tensor), show_axes(axes), "" if axes else ".reshape(())")
 
 
 def _parameters(model: Model, program: Program, drivers: Drivers) -> tuple[ParameterText, ...]:

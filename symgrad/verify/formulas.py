@@ -93,7 +93,9 @@ class Formulas:
             case Negate(operand):
                 return self._entrywise(operator.neg, scope, operand)
             case Binary("@", left, right):
-                product, work = matmul(self.value(left, scope), self.value(right, scope), scope.depth)
+                product, work = matmul(
+                    self.value(left, scope), self.value(right, scope), scope.depth, node.at
+                )
                 self.work += work
                 return self._typed(product)
             case Binary(symbol, left, right):
@@ -129,7 +131,8 @@ class Formulas:
         return known[symbol]
 
     def _entrywise(self, function: Callable[..., Array], scope: Scope, *operands: Node) -> Value:
-        result = combine(function, [self.value(node, scope) for node in operands], scope.depth)
+        values = [self.value(node, scope) for node in operands]
+        result = combine(function, values, scope.depth, operands[0].at)
         self.work += result.array.size
         return self._typed(result)
 

@@ -37,6 +37,8 @@ def index_sizes(
     for _, index, size in uses:
         if isinstance(index, Binary):
             _solve(affine_terms(index), size, sizes)
+            if min(sizes.values(), default=1) < 1:
+                raise ShapeError(f"no index fits into an axis of {size}", at=index.at)
     missing = [name for name in wanted if name not in sizes]
     if missing:
         problem = f"the range of index '{missing[0]}' is not known"

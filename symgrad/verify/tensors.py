@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.errors import ShapeError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from symgrad.errors import Position
     from symgrad.verify.arithmetic import Array
 
 
@@ -37,26 +40,46 @@ class Value:
         return self.array.reshape((*lead, *ones, *(1,) * (rank - self.rank), *own))
 
 
-def combine(function: Callable[..., Array], values: Sequence[Value], depth: int) -> Value:
-    """`function` applied entry by entry, axes aligned from the right."""
+def combine(function: Callable[..., Array], values: Sequence[Value], depth: int, at: Position) -> Value:
+    """`function` applied entry by entry, axes aligned from the right.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+    """
     rank = max(value.rank for value in values)
-    result = function(*(value.padded(depth, rank) for value in values))
+    arrays = [value.padded(depth, rank) for value in values]
+    try:
+        result = function(*arrays)
+    except ValueError as error:
+        raise _misfit(values, at) from error
     return Value(np.asarray(result), rank)
 
 
-def matmul(left: Value, right: Value, depth: int) -> tuple[Value, int]:
-    """NumPy's `@`, and the number of scalar products it took."""
+def matmul(left: Value, right: Value, depth: int, at: Position) -> tuple[Value, int]:
+    """NumPy's `@`, and the number of scalar products it took.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+    """
     row, column = left.rank == 1, right.rank == 1
     a = _with_axis(left, -2) if row else left
     b = _with_axis(right, -1) if column else right
     rank = max(a.rank, b.rank)
-    product = np.asarray(np.matmul(a.padded(depth, rank), b.padded(depth, rank)))
+    try:
+        product = np.asarray(np.matmul(a.padded(depth, rank), b.padded(depth, rank)))
+    except ValueError as error:
+        raise _misfit((left, right), at) from error
     work = product.size * left.array.shape[-1]
     if row:
         product = product[..., 0, :]
     if column:
         product = product[..., 0]
     return Value(product, rank - row - column), work
+
+
+def _misfit(values: Sequence[Value], at: Position) -> ShapeError:
+    shapes = " and ".join(str(value.array.shape[value.depth :]) for value in values)
+    return ShapeError(f"shapes {shapes} do not fit together", at=at)
 
 
 def _with_axis(value: Value, place: int) -> Value:

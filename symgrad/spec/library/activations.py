@@ -5,6 +5,7 @@ from symgrad.spec.library.entries import Function
 ACTIVATIONS = (
     Function("identity(x)", "definition", formula="x"),
     Function("sigmoid(x)", "logistic function; Han & Moraga 1995", formula="1 / (1 + exp(-x))"),
+    Function("tanh(x)", "hyperbolic tangent", "a function of the language itself", formula="tanh(x)"),
     Function("relu(x)", "Nair & Hinton 2010", "the slope at 0 is 0", formula="max(x, 0)"),
     Function(
         "leaky_relu(x, negative_slope=0.01)",

@@ -1,0 +1,71 @@
+"""Tensors as views of the vectors they lie in, as Python text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.terms import extent_symbol
+from symgrad.compiler.plan import Monomial, Plan, size_of
+from symgrad.compiler.printer import print_index
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Axes
+
+
+class Views:
+    """Spells places in memory with the module's names for free axes."""
+
+    def __init__(self, plan: Plan, names: Mapping[str, str], extents: Sequence[str]) -> None:
+        self.plan, self.names = plan, names
+        self.symbols = {extent_symbol(n): names[n] for n in extents}
+
+    def view(self, tensor: str, stride: int = 0) -> str:
+        """The tensor as a view of its vector; with a stride it moves with the loop variable `layer`."""
+        place = self.plan.places[tensor]
+        axes = self.plan.program.tensor[tensor].axes
+        if place.vector == "argument":
+            return self.names[tensor]
+        unit, amount = size_of(axes)
+        start = self._offset(unit, place.offset, stride)
+        end = self._offset(unit, place.offset + amount, stride)
+        flat = f"{place.vector}[{start} : {end}]"
+        return flat if len(axes) < 2 else f"{flat}.reshape({self.shape(axes)})"
+
+    def _offset(self, unit: Monomial, position: int, stride: int) -> str:
+        """A place in a vector: behind all smaller units, `position` of this one."""
+        terms = []
+        for other, amount in self.plan.work_units if unit else ():
+            if other == unit:
+                break
+            terms.append(self._amount(other, str(amount)))
+        if not stride:
+            terms.append(self._amount(unit, str(position)))
+        else:
+            sign = "-" if stride < 0 else "+"
+            moved = f"{position} {sign} {abs(stride)} * layer"
+            terms.append(self._amount(unit, f"({moved})") if unit else moved)
+        kept = [t for t in terms if t != "0"]
+        return " + ".join(kept) or "0"
+
+    def _amount(self, unit: Monomial, amount: str) -> str:
+        if amount == "0" or not unit:
+            return amount
+        names = [self.names[n] for n in unit]
+        return " * ".join(names if amount == "1" else [amount, *names])
+
+    @property
+    def work_size(self) -> str:
+        """The size of the workspace."""
+        return " + ".join(self._amount(u, str(n)) for u, n in self.plan.work_units if n) or "0"
+
+    def shape(self, axes: Axes) -> str:
+        """The sizes of axes, as arguments of reshape."""
+        return ", ".join(self.size(axis.extent) for axis in axes)
+
+    def size(self, extent: sp.Expr) -> str:
+        """A size as a term of the module."""
+        return print_index(extent, self.symbols)
