@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from test_verify_standin import Standin, judge
@@ -75,6 +77,7 @@ def replaced(name, change):
         (stale_activation, (4, 5, 3), {"W1", "b1"}),
         (permuted_units, (4, 5, 3), {"W1", "b1", "W2"}),
         (saturated_slopes_are_zero, (4, 5, 3), {"W1", "b1"}),
+        (saturated_slopes_are_zero, (20, 30, 7), {"W1", "b1"}),
         (sum_for_mean, (4, 5, 3), {"W1", "b1", "W2", "b2"}),
         (replaced("W2", lambda g, c: g.T), SQUARE, {"W2"}),
         (replaced("b1", lambda g, c: c.dz[0]), (4, 5, 3), {"b1"}),
@@ -158,7 +161,7 @@ def test_a_report_prints_and_serialises():
     text = str(report)
     assert "FAILED" in text
     assert "W2: entry [3, 1] is nan" in text
-    record = report.as_dict()
+    record = json.loads(json.dumps(report.as_dict()))
     assert record["passed"] is False
     entry = next(p for p in record["parameters"] if p["name"] == "W2")
     assert entry["error"] is None

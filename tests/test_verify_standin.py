@@ -239,3 +239,9 @@ def test_a_learning_rate_schedule_is_checked():
     right, wrong = judge(train=train, train_epoch=train_epoch), judge(train=train)
     assert right.passed, str(right)
     assert [c.name for c in wrong.checks if c.verdict == "fail"] == ["schedule"]
+
+
+def test_a_float32_module_needs_its_twin():
+    model = model_of(dtype="float32")
+    with pytest.raises(ModuleError, match="float64 twin"):
+        verify(model, Standin(model).module())

@@ -76,6 +76,7 @@ class ModuleText:
     parameter_count: int
     inputs: tuple[ArgumentText, ...]
     targets: tuple[ArgumentText, ...]
+    free_axes: tuple[str, ...]
     extents: tuple[str, ...]
     batch_axis: str
     work_size: str
@@ -138,6 +139,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         parameter_count=plan.parameter_count,
         inputs=tuple(_argument(t, drivers, batch_axis) for t in program.of_kind("input")),
         targets=tuple(_argument(t, drivers, batch_axis) for t in program.of_kind("target")),
+        free_axes=drivers.extents,
         extents=tuple(drivers.names[n] for n in drivers.extents),
         batch_axis=drivers.names[batch_axis] if batch_axis else "",
         work_size=drivers.views.work_size,
@@ -191,7 +193,7 @@ def _batch_axis(program: Program) -> str:
 
 
 def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText:
-    axes = [str(a.size) if a.size is not None else repr(drivers.names[str(a.name)]) for a in tensor.axes]
+    axes = [str(a.size) if a.size is not None else repr(a.name) for a in tensor.axes]
     return ArgumentText(
         name=drivers.names[tensor.name],
         axes=f"({', '.join(axes)}{',' if len(axes) == 1 else ''})",

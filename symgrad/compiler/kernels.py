@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, entries, indices_in
+from symgrad.calculus.terms import Entry, delta, entries, extent_symbol, indices_in
 from symgrad.compiler.printer import Printer, print_index
 from symgrad.compiler.schedule import entries_of
 
@@ -46,17 +46,17 @@ class _Writer:
         self.printer = Printer(self._entry, self.symbols)
         self.arrays = self._arrays()
         self.sizes = self._sizes()
+        self.symbols |= {extent_symbol(name): f"real({names[name]})" for name in self.sizes}
         self.made = {e.target for e in sweep.equations}
 
     def _index_names(self) -> dict[sp.Basic, str]:
         taken = set(self.names.values())
         free = (n for n in (*INDEX_NAMES, *(f"i{k}" for k in range(99))) if n not in taken)
-        found: dict[sp.Basic, str] = {}
-        loops = [self.sweep.row] if self.sweep.row is not None else []
-        for loop in (*loops, *(loop for block in self.sweep.blocks for loop in block.loops)):
-            if loop.index not in found:
-                found[loop.index] = next(free)
-        return found
+        return {index: next(free) for index in dict.fromkeys(self._loop_indices())}
+
+    def _loop_indices(self) -> list[sp.Symbol]:
+        row = [self.sweep.row] if self.sweep.row is not None else []
+        return [loop.index for loop in (*row, *(loop for block in self.sweep.blocks for loop in block.loops))]
 
     def _arrays(self) -> tuple[str, ...]:
         equations = self.sweep.equations
@@ -85,7 +85,7 @@ class _Writer:
         self.lines.append("    " * self.depth + line)
 
     def loop(self, loop: Loop) -> None:
-        size = loop.axis.size if loop.axis.size is not None else loop.axis.name
+        size = loop.axis.size if loop.axis.size is not None else self.names[str(loop.axis.name)]
         self.put(f"for {self.symbols[loop.index]} in range({size}):")
         self.depth += 1
 
@@ -220,7 +220,7 @@ class _Writer:
 
     def _hoist(self, bodies: Iterable[sp.Expr], inner: set[sp.Basic], made: set[str], prefix: str) -> None:
         """Give what does not change in the loops to come a name before them."""
-        outside = inner or {s for s in self.symbols if isinstance(s, sp.Symbol)}
+        outside = inner or set(self._loop_indices())
         found: dict[sp.Expr, None] = {}
         for body in bodies:
             _collect_fixed(body, outside, made, found)

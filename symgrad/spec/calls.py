@@ -65,6 +65,13 @@ def is_number(node: Node) -> bool:
     return all(isinstance(n, Number | Binary | Negate) for n in walk(node))
 
 
+def names_in(node: Node) -> set[str]:
+    """The names in a formula, those of indexed tensors too."""
+    return {n.id for n in walk(node) if isinstance(n, Name)} | {
+        n.tensor for n in walk(node) if isinstance(n, Index)
+    }
+
+
 def calls(node: Node) -> Iterator[Call]:
     """Every call in a formula."""
     return (n for n in walk(node) if isinstance(n, Call))

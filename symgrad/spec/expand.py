@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, cast
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
-from symgrad.spec.calls import bind, calls, substitute, transform
+from symgrad.spec.calls import bind, calls, names_in, substitute, transform
 from symgrad.spec.layers import LayerExpander
-from symgrad.spec.model import FunctionSpec, Model, Spec
+from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.resolve import resolve_optimizer, resolve_schedule
 from symgrad.spec.syntax import Call, Name, Node
 
@@ -34,9 +34,10 @@ def expand(spec: Spec) -> Model:
     layers = LayerExpander(spec)
     layers.run()
     equations = tuple(replace(e, formula=_reduced_losses(e.formula)) for e in layers.equations)
-    outputs = spec.outputs or ((equations[-1].name,) if equations else ())
+    after_targets = _depending_on_targets(spec, equations)
+    outputs = _outputs(spec, equations, after_targets)
     raw_loss = _loss(spec, outputs)
-    prediction, task = _prediction(raw_loss)
+    prediction, task = _prediction(raw_loss, after_targets)
     loss = _reduced_losses(raw_loss) if raw_loss is not None else None
     used = [*(e.formula for e in equations), *(n for n in (loss, prediction) if n is not None)]
     optimizer = resolve_optimizer(spec.train)
@@ -52,6 +53,28 @@ def expand(spec: Spec) -> Model:
         optimizer=optimizer,
         schedule=resolve_schedule(spec.train, optimizer, spec.at),
     )
+
+
+def _depending_on_targets(spec: Spec, equations: Iterable[EquationSpec]) -> set[str]:
+    """The targets, and what is computed from them: no part of a forward pass."""
+    found = {t.name for t in spec.targets}
+    for equation in equations:
+        if names_in(equation.formula) & found:
+            found.add(equation.name)
+    return found
+
+
+def _outputs(spec: Spec, equations: tuple[EquationSpec, ...], after_targets: set[str]) -> tuple[str, ...]:
+    """What `forward` returns: what the spec says, or the last equation that needs no target."""
+    for name in spec.outputs:
+        if name in after_targets:
+            raise SpecError(
+                f"the output '{name}' depends on a target",
+                at=spec.at,
+                remedy="an output is computed from inputs and parameters",
+            )
+    possible = [e.name for e in equations if e.name not in after_targets]
+    return spec.outputs or tuple(possible[-1:])
 
 
 def _loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
@@ -93,13 +116,15 @@ def _without_layers(loss: Node) -> Node:
     return loss
 
 
-def _prediction(loss: Node | None) -> tuple[Node | None, Task]:
+def _prediction(loss: Node | None, after_targets: set[str]) -> tuple[Node | None, Task]:
     """What a user wants to see: decided by the first library loss that stands in the loss."""
     for call in calls(loss) if loss is not None else ():
         entry = library.losses.get(call.function)
         if entry is not None:
             values = bind(call, entry.signature, extra=("reduction",))
             node = substitute(entry.predicted, values) if entry.predicted is not None else None
+            if node is not None and names_in(node) & after_targets:
+                node = None
             return node, cast("Task", entry.task)
     return None, "values"
 

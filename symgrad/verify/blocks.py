@@ -20,6 +20,9 @@ TOLERANCE = 1e-8
 NOISE = 1e-14
 """What double precision may lose, relative to the size of the loss."""
 
+_DIRECTION = 1e-2
+"""A direction is held to more digits than an entry: small entries must show in the sum of all."""
+
 _SMALL = 1e-3
 """Entries below this part of the largest one are held against it: their own digits cancel."""
 
@@ -87,9 +90,9 @@ def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: 
     slopes along random directions of ±1, in which every entry takes part. The error of an entry is
     |claimed − true| / (scale + noise/1e-8), so that within 1e-8 means |claimed − true| ≤ 1e-8·scale + noise:
     scale is the larger of |true| and a thousandth of the block's largest true entry, noise is `floor` and
-    the uncertainty of the difference. For a direction, scale is the larger of its slope and the norm of
-    the gradient: one wrong entry among 10⁶ of equal size shows as about 10⁻³. Numbers that are not finite
-    are refused first.
+    the uncertainty of the difference. For a direction, scale is a hundredth of the larger of its slope and
+    the gradient's norm: one wrong entry among 10⁶ of equal size shows as about 0.1. Numbers that are not
+    finite are refused first. There is evidence only where a slope stands out from its noise.
     """
     gradient = block.gradient
     finite = np.isfinite(gradient)
@@ -102,12 +105,13 @@ def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: 
     largest = max((abs(p.true) for p in probes), default=0.0)
     scored = [(_error(p, max(abs(p.true), _SMALL * largest), floor), p) for p in probes]
     kinks = sum(p.slope.is_kink for p in probes)
-    total = largest
+    evidence = any(_stands_out(p, floor) for p in probes)
     for _ in range(0 if whole else effort.directions):
         direction = rng.choice([-1.0, 1.0], size=gradient.shape)
         probe = block.along(direction)
-        total = max(total, abs(probe.true))
-        error = _error(probe, max(abs(probe.true), float(np.linalg.norm(gradient))), floor)
+        evidence = evidence or _stands_out(probe, floor)
+        norm = float(np.linalg.norm(gradient))
+        error = _error(probe, _DIRECTION * max(abs(probe.true), norm), floor)
         scored.append((error, probe))
         if not error <= TOLERANCE:
             guilty = _guilty(block, direction, probe)
@@ -115,7 +119,7 @@ def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: 
             break
     error, worst = max(scored, key=_badness)
     if error <= TOLERANCE:
-        return Finding(error, total > floor, _where(worst, block.point), kinks=kinks)
+        return Finding(error, evidence, _where(worst, block.point), kinks=kinks)
     message = _explain(worst, probes, block)
     return Finding(_sortable(error), True, _where(worst, block.point), message, kinks)
 
@@ -125,6 +129,10 @@ def _chosen(gradient: Array, rng: np.random.Generator, effort: Effort) -> Sequen
         return range(gradient.size)
     largest = np.argsort(np.abs(np.ravel(gradient)))[-2:]
     return sorted({int(i) for i in (*largest, *rng.choice(gradient.size, effort.singles, replace=False))})
+
+
+def _stands_out(probe: Probe, floor: float) -> bool:
+    return abs(probe.true) > 100 * max(probe.slope.uncertainty, floor / 100)
 
 
 def _error(probe: Probe, scale: float, floor: float) -> float:

@@ -72,11 +72,18 @@ class Differences:
     def slope(self, name: str, direction: Array) -> Slope:
         """The slope along a direction in the tensor `name`, an array of its shape."""
         along = self.arithmetic.array(np.asarray(direction, dtype=np.float64))
+        best: Slope | None = None
         for step in self.arithmetic.steps:
             found = self._smooth(name, along, step)
-            if found is not None:
-                return found
-        return self._kink(name, along, self.arithmetic.steps[-1])
+            if found is not None and (best is None or found.uncertainty < best.uncertainty):
+                best = found
+            if best is not None and self._is_sharp(best):
+                break
+        return best or self._kink(name, along, self.arithmetic.steps[-1])
+
+    def _is_sharp(self, slope: Slope) -> bool:
+        """Whether a smaller step is not worth its rounding noise."""
+        return slope.uncertainty <= max(1e-10 * abs(slope.low), 2e-13 * abs(self.loss))
 
     def _at(self, name: str, along: Array, step: float) -> _Try:
         shift = np.asarray(along * self.arithmetic.array(step), dtype=self.arithmetic.dtype)

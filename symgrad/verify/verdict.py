@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.errors import ModuleError
 from symgrad.verify.blocks import NOISE, TOLERANCE, Block, Effort, Finding, compare_block
 from symgrad.verify.report import Check, ParameterResult, Report
 from symgrad.verify.subject import FaultError, demand_names, numbers
@@ -45,12 +46,15 @@ def verify(
     Whatever the module does wrong becomes a failed row of the report.
 
     Raises:
-        ModuleError: the module lacks a stable name.
+        ModuleError: the module lacks a stable name, or is not float64 and came without its twin.
         SymgradError: the spec has no point at which its loss is a finite number.
     """
     demand_names(model, module)
     double = twin if twin is not None else module
     demand_names(model, double)
+    if np.dtype(double.DTYPE) != np.float64:
+        at = str(getattr(module, "__file__", None) or getattr(module, "__name__", "the module"))
+        raise ModuleError("gradients are judged in float64", at=at, remedy="pass its float64 twin as twin=")
     trial = prepare(model, module, double, points, seed)
     notes = _notes(trial)
     checks: list[Check] = []
@@ -77,8 +81,6 @@ def _notes(trial: Trial) -> list[str]:
     spec = trial.model.spec
     if spec.sha256 != trial.module.module.SPEC_SHA256:
         notes.append("the module was generated from a spec with another text (SPEC_SHA256 differs)")
-    if trial.twin.dtype != np.float64:
-        notes.append("no float64 twin was given: the tolerances are those of float64")
     if spec.loss is None:
         notes.append("the spec has no loss: only forward values were checked")
     return notes
@@ -128,7 +130,7 @@ def _result(name: str, shape: Shape, found: list[Finding]) -> ParameterResult:
 def _block_notes(name: str, found: list[Finding]) -> Iterator[str]:
     failed = any(not f.error <= TOLERANCE for f in found)
     if not failed and not any(f.evidence for f in found):
-        yield f"{name}: the gradient is zero at every point, and so are the differences of the spec's loss"
+        yield f"{name}: the gradient is zero at every point, as the differences of the spec's loss are"
     kinks = sum(f.kinks for f in found)
     if kinks:
         yield f"{name}: {kinks} entries lie at a kink; they must lie between the one-sided slopes"

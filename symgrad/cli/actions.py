@@ -1,0 +1,96 @@
+"""What generate, inspect and verify do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import symgrad as sg
+from symgrad.cli.errors import FAILED, GOOD
+from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign
+from symgrad.errors import ModuleError
+
+if TYPE_CHECKING:
+    from symgrad.report.derivation import Derivation
+    from symgrad.spec.model import Spec
+
+_STYLES = {".html": "html", ".htm": "html", ".tex": "latex", ".json": "json"}
+
+
+def generate_module(spec_file: Path, output: Path | None, as_json: bool) -> int:
+    """Write the module and say where, how long it is and how many parameters it has."""
+    spec = sg.read(spec_file)
+    target = output or _default_target(spec)
+    written = write_module(spec, spec_file, target)
+    lines, parameters = _lines(written), _parameter_count(spec)
+    if as_json:
+        facts = {"spec": spec.name, "spec_sha256": spec.sha256, "dtype": spec.dtype}
+        produce_json({**facts, "path": str(written), "lines": lines, "parameters": parameters})
+    else:
+        say(f"wrote {written} ({lines} lines, {parameters} parameters)")
+    return GOOD
+
+
+def write_module(spec: Spec, spec_file: Path, target: Path) -> Path:
+    """Generate the module into `target`, sparing the spec and files that are not symgrad's."""
+    if target.is_dir():
+        raise ModuleError("this is a directory", at=str(target), remedy="name a file in it")
+    if target.suffix != ".py":
+        raise ModuleError("a module's name ends in .py", at=str(target), remedy="name it so")
+    spare_foreign(target, spec_file)
+    return sg.generate(spec, target)
+
+
+def _default_target(spec: Spec) -> Path:
+    folder = Path("generated")
+    return (folder if folder.is_dir() else Path()) / f"{spec.name}.py"
+
+
+def _lines(file: Path) -> int:
+    return file.read_text(encoding="utf-8").count("\n")
+
+
+def _parameter_count(spec: Spec) -> int:
+    from math import prod
+
+    from symgrad.calculus.elaborate import elaborate
+    from symgrad.spec.expand import expand
+
+    parameters = elaborate(expand(spec)).of_kind("parameter")
+    return sum(prod(axis.size or 1 for axis in tensor.axes) for tensor in parameters)
+
+
+def inspect_spec(spec_file: Path, style: str | None, output: Path | None) -> int:
+    """Write the derivation to stdout or to a file, whose ending chooses the style where none is given."""
+    style = style or _STYLES.get(output.suffix if output else "", "text")
+    text = _rendered(sg.derive(sg.read(spec_file)), style)
+    if output is None:
+        produce(text.rstrip("\n"), html=style == "html")
+        return GOOD
+    spare(output, spec_file)
+    output.write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
+    say(f"wrote {output}")
+    return GOOD
+
+
+def _rendered(derivation: Derivation, style: str) -> str:
+    if style == "latex":
+        return derivation.latex()
+    if style == "html":
+        return derivation.html()
+    if style == "json":
+        return json.dumps(derivation.as_dict(), indent=2, allow_nan=False)
+    return str(derivation)
+
+
+def verify_module(spec_file: Path, module_file: Path | None, as_json: bool, points: int, seed: int) -> int:
+    """Check the module against the spec and show the report."""
+    spec = sg.read(spec_file)
+    module = sg.load(module_file) if module_file else None
+    report = sg.verify(spec, module, points=points, seed=seed)
+    if as_json:
+        produce_json(report.as_dict())
+    else:
+        say(report.table())
+    return GOOD if report.passed else FAILED

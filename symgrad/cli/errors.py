@@ -1,0 +1,113 @@
+"""How a command ends: its exit code, and one clean message where something went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symgrad.errors import DivergenceError, Position, SymgradError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOOD, FAILED, USAGE, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
+_MAX_BYTES = 1_000_000
+_WIDTH = 100
+
+
+def exit_code_of(command: Callable[[], Any]) -> int:
+    """Run a command and give its exit code; what goes wrong becomes one message on stderr."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SymgradError as error:
+        show_error(error)
+        return FAILED if isinstance(error, DivergenceError) else USAGE
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return reader_gone()
+    except OSError as error:
+        return _system_refused(error)
+    except Exception as error:  # noqa: BLE001  # a defect is shown as one, not as a traceback
+        return _defect(error)
+    return code if isinstance(code, int) else GOOD
+
+
+def show_error(error: SymgradError) -> None:
+    """The message, and the line it is about with a mark under the place."""
+    _complain(str(error))
+    if isinstance(error.at, Position):
+        for line in _excerpt(error.at):
+            click.echo(line, err=True)
+
+
+def _complain(message: str) -> None:
+    from rich.text import Text
+
+    from symgrad.cli.output import stderr
+
+    stderr().print(
+        Text("error: ", style="bold red").append(_clean(message), style="not bold default"), soft_wrap=True
+    )
+
+
+def _excerpt(at: Position) -> list[str]:
+    """The line at a position and a caret under its column; nothing when it cannot be read."""
+    text = _line(at)
+    if text is None or not 1 <= at.column <= len(text) + 1:
+        return []
+    from rich.cells import cell_len
+
+    start = max(0, at.column - 1 - _WIDTH // 2)
+    shown, before = text[start : start + _WIDTH], text[start : at.column - 1]
+    margin = f"{at.line} | "
+    return [f"  {margin}{shown}", " " * (2 + len(margin) + cell_len(before)) + "^"]
+
+
+def _line(at: Position) -> str | None:
+    try:
+        with open(at.source, "rb") as file:
+            lines = file.read(_MAX_BYTES).decode("utf-8-sig").splitlines()
+    except (OSError, ValueError):
+        return None
+    return _clean(lines[at.line - 1]) if 1 <= at.line <= len(lines) and lines[at.line - 1].strip() else None
+
+
+def _clean(text: str) -> str:
+    """Text without the control characters that could command a terminal; tabs become one space."""
+    return "".join(c if c.isprintable() or c == "\n" else " " if c == "\t" else "�" for c in text)
+
+
+def reader_gone() -> int:
+    """Whoever read stdout has closed it: end quietly, as other commands do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED
+
+
+def _system_refused(error: OSError) -> int:
+    place = f"{error.filename}: " if error.filename else ""
+    _complain(f"{place}{error.strerror or error}")
+    return USAGE
+
+
+def _defect(error: Exception) -> int:
+    if os.environ.get("SYMGRAD_DEBUG"):
+        traceback.print_exception(error)
+    name = type(error).__name__
+    _complain(
+        f"symgrad itself went wrong ({name}: {error})\n"
+        "This is a defect of symgrad, not of your spec. Please report it with the spec; "
+        "SYMGRAD_DEBUG=1 shows where it happened."
+    )
+    return DEFECT

@@ -1,0 +1,59 @@
+"""What list shows: the library's entries, as they are written there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symgrad.cli.errors import GOOD
+from symgrad.cli.output import produce, produce_json
+from symgrad.spec import library
+from symgrad.spec.library import Entry, Function, Initializer, Layer, Optimizer, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def show_library(kinds: Sequence[str], as_json: bool) -> int:
+    """Print the entries of these kinds, one block each."""
+    entries = {kind: tuple(getattr(library, kind).values()) for kind in kinds}
+    if as_json:
+        produce_json({kind: [_record(entry) for entry in group] for kind, group in entries.items()})
+        return GOOD
+    produce(
+        "\n\n".join(f"{click.style(kind, bold=True)}\n{_blocks(group)}" for kind, group in entries.items())
+    )
+    return GOOD
+
+
+def formulas(entry: Entry) -> tuple[str, ...]:
+    """The mathematics of an entry, one line per equation."""
+    if isinstance(entry, Optimizer):
+        return tuple(f"{name} <- {formula}" for name, formula in entry.update)
+    if isinstance(entry, Initializer):
+        return (f"{entry.distribution}: {entry.scale}",)
+    if isinstance(entry, Function | Layer | Schedule):
+        return (entry.formula,)
+    return ()
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "signature": entry.text,
+        "formulas": list(formulas(entry)),
+        "source": entry.source,
+        "note": entry.note,
+    }
+
+
+def _blocks(entries: Sequence[Entry]) -> str:
+    return "\n".join(line for entry in entries for line in _block(entry))
+
+
+def _block(entry: Entry) -> Iterator[str]:
+    yield f"  {click.style(entry.text, fg='cyan')}"
+    for formula in formulas(entry):
+        yield f"      {formula}"
+    yield click.style(f"      {'; '.join(part for part in (entry.source, entry.note) if part)}", dim=True)

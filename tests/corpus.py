@@ -1,0 +1,176 @@
+"""The specs that every stage is tested on: each construct of the language at least once, small sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from symgrad.spec import library
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
+
+Corpus = dict[str, dict[str, Any]]
+
+ROWS = {"inputs": {"x": ["batch", 5]}, "dtype": "float64"}
+VALUES = {"targets": {"t": ["batch", 3]}}
+LABELS = {"targets": {"t": {"axes": ["batch"], "classes": 3}}}
+
+
+def _activations() -> Corpus:
+    return {
+        f"activation_{name}": {**ROWS, **VALUES, "layers": [f"dense(4, activation={name})", "dense(3)"], "loss": "mse"}
+        for name in library.activations
+    }
+
+
+def _losses() -> Corpus:
+    targets = {"softmax_cross_entropy": LABELS}
+    output = {"binary_cross_entropy": ["sigmoid"]}
+    return {
+        f"loss_{name}": {
+            **ROWS,
+            **targets.get(name, VALUES),
+            "layers": ["dense(4, activation=tanh)", "dense(3)", *output.get(name, [])],
+            "loss": name,
+        }
+        for name in library.losses
+    }
+
+
+def _optimizers() -> Corpus:
+    calls = {name: name for name in library.optimizers} | {
+        "own": {
+            "hyper": {"eta": 0.1, "delta": 0.9},
+            "state": {"v": 0},
+            "update": {"v": "delta*v - eta*g", "theta": "theta + v"},
+        }
+    }
+    return {
+        f"optimizer_{name}": {
+            **ROWS,
+            **LABELS,
+            "layers": ["dense(3)"],
+            "loss": "softmax_cross_entropy",
+            "train": {"optimizer": call, "batch_size": 4},
+        }
+        for name, call in calls.items()
+    }
+
+
+def _graph(equations: dict[str, str], loss: str, **changes: Any) -> dict[str, Any]:
+    return {**ROWS, **VALUES, "equations": equations, "loss": loss, **changes}
+
+
+GRAPHS: Corpus = {
+    "skip": _graph({"h": "tanh(dense(x, 5))", "y": "dense(h + x, 3)"}, "mse"),
+    "two_layers_in_one": _graph({"y": "dense(tanh(dense(x, 4)), 3, bias=false)"}, "mse"),
+    "regularised": _graph({"y": "dense(x, 3)"}, "mse(y, t) + 0.01*l2(y_W) + 0.001*l1(y_b)"),
+    "sum_reduction": _graph({"y": "dense(x, 3)"}, "mse(y, t, reduction=sum)"),
+    "own_softmax": _graph(
+        {"z": "dense(x, 3)", "P[n,k]": "exp(z[n,k]) / sum(exp(z[n,j]), j)"}, "-mean(sum(t * log(P), axis=1))"
+    ),
+    "one_hot_targets": _graph({"z": "dense(x, 3)"}, "softmax_cross_entropy(z, t)"),
+    "own_log_sigmoid": _graph({"z": "dense(x, 3)", "p": "1/(1+exp(-z))"}, "-mean(t*log(p) + (1-t)*log(1-p))"),
+    "norms": _graph({"y": "dense(x, 3)"}, "sum(sqrt(sum((y - t)**2, axis=1)))"),
+    "extrema": _graph({"y": "dense(x, 3)"}, "mean(max(y, axis=1) - min(y, axis=1)) + max(t)"),
+    "logsumexp": _graph({"y": "dense(x, 3)"}, "mean(logsumexp(y, axis=1)) + logsumexp(y) - mean(t)"),
+    "choices": _graph({"y": "dense(x, 3)"}, "mean(where(y > t, 2*(y - t), max(t - y, 0.1)) * min(y, 1))"),
+    "powers": _graph({"y": "dense(x, 3)"}, "mean((1 + y**2)**1.5 / (2 + abs(y))**0.5 - y**3)"),
+    "trigonometry": _graph(
+        {"y": "dense(x, 3)"}, "mean(sin(y)*cosh(t) + atan(y) + erf(y) + log1p(y**2) + sinh(y)*cos(y))"
+    ),
+    "loss_in_equations": _graph({"y": "dense(x, 3)", "z": "y * t + y", "L": "mean(z / (1 + z**2))"}, "L"),
+    "transposes": _graph({"y": "dense(x, 3)", "g": "y.T @ y"}, "sum(g**2) / 100 + sum((t.T @ y)**2)"),
+    "keepdims": _graph(
+        {"y": "dense(x, 3)", "c": "y - mean(y, axis=0, keepdims=true)", "s": "mean(c**2, axis=0, keepdims=true)"},
+        "mean(c / sqrt(s + 0.1) * t)",
+    ),
+    "unused_parameter": _graph(
+        {"y": "dense(x, 3)"}, "mse", parameters={"u": {"axes": [2], "init": "normal(std=1)"}}
+    ),
+    "scalar_parameter": _graph(
+        {"y": "a * dense(x, 3) + c"},
+        "mse",
+        parameters={"a": {"axes": [], "init": 0.25}, "c": {"axes": [3], "init": "uniform(limit=1)"}},
+    ),
+    "input_gradients": _graph({"y": "tanh(dense(x, 3))"}, "mse", gradients=["x"]),
+    "two_outputs": _graph({"h": "tanh(dense(x, 4))", "y": "dense(h, 3)"}, "mse(y, t)", outputs=["y", "h"]),
+    "clipped": _graph({"y": "dense(x, 3)"}, "mse", train={"clip_norm": 0.1, "optimizer": "momentum"}),
+    "scheduled": _graph({"y": "dense(x, 3)"}, "mse", train={"schedule": "exponential(decay=0.5)"}),
+    "awkward_names": {
+        "dtype": "float64",
+        "inputs": {"n": ["work", 5]},
+        "targets": {"grad": ["work", 3]},
+        "parameters": {"theta": {"axes": [5, 3]}, "loss": {"axes": [3]}},
+        "equations": {"real": "n @ theta + loss", "np": "real * 2"},
+        "loss": "mse(np, grad)",
+    },
+}
+
+INDEXED: Corpus = {
+    "matrix_vector": {
+        "dtype": "float64",
+        "inputs": {"X": ["N", 4]},
+        "targets": {"y": ["N"]},
+        "parameters": {"w": {"axes": [4], "init": "normal(std=1)"}},
+        "equations": {"p": "X @ w"},
+        "loss": "mean((p - y)**2)",
+    },
+    "batched_scores": {
+        "dtype": "float64",
+        "inputs": {"Q": ["b", "i", 4], "K": ["b", "j", 4]},
+        "parameters": {"a": {"axes": []}},
+        "equations": {"S[b,i,j]": "a * sum(Q[b,i,d] * K[b,j,d], d)"},
+        "loss": "mean(tanh(S))",
+        "gradients": ["Q", "K"],
+    },
+    "convolution": {
+        "dtype": "float64",
+        "inputs": {"X": ["N", 9]},
+        "targets": {"t": ["N", 4]},
+        "parameters": {"k": {"axes": [3], "init": "normal(std=1)"}},
+        "equations": {"Y[n,i]": "sum(X[n, 2*i + u] * k[u], u)"},
+        "loss": "mse(Y, t)",
+        "gradients": ["X"],
+    },
+    "embedding": {
+        "dtype": "float64",
+        "inputs": {"w": {"axes": ["N"], "classes": 6}},
+        "targets": {"t": {"axes": ["N"], "classes": 3}},
+        "parameters": {"E": {"axes": [6, 4], "init": "normal(std=1)"}, "V": {"axes": [4, 3], "init": "normal(std=1)"}},
+        "equations": {"e[n,d]": "E[w[n], d]", "z": "e @ V"},
+        "loss": "softmax_cross_entropy(z, t)",
+    },
+    "picked_entry": {
+        "dtype": "float64",
+        "inputs": {"X": ["N", 4]},
+        "parameters": {"W": {"axes": [4, 3], "init": "normal(std=1)"}},
+        "equations": {"Z": "X @ W", "first[n]": "Z[n, 0] * Z[n, 2]"},
+        "loss": "mean(first)",
+    },
+    "bilinear": {
+        "dtype": "float64",
+        "inputs": {"X": ["N", 4], "Y": ["N", 3]},
+        "parameters": {"B": {"axes": [2, 4, 3], "init": "normal(std=1)"}},
+        "equations": {"Z[n,o]": "sum(X[n,i] * B[o,i,j] * Y[n,j], i, j)"},
+        "loss": "mean(Z**2)",
+    },
+    "distances": {
+        "dtype": "float64",
+        "inputs": {"X": ["N", 4]},
+        "parameters": {"C": {"axes": [3, 4], "init": "normal(std=1)"}},
+        "equations": {"D[n,k]": "sum((X[n,d] - C[k,d])**2, d)"},
+        "loss": "-mean(logsumexp(-D, axis=1))",
+    },
+    "scalars_only": {
+        "dtype": "float64",
+        "inputs": {"x": [], "y": [], "z": []},
+        "equations": {"f": "(x + y) * z"},
+        "loss": "f",
+        "gradients": ["x", "y", "z"],
+    },
+}
+
+CORPUS: Corpus = {**_activations(), **_losses(), **_optimizers(), **GRAPHS, **INDEXED}
+for _name, _spec in CORPUS.items():
+    _spec["name"] = _name
