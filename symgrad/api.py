@@ -97,11 +97,12 @@ def verify(spec: Spec, module: ModuleType | None = None, *, points: int = 3, see
     Raises:
         ModuleError: the module was made from another spec.
     """
+    from symgrad.compiler.load import double_precision_twin
     from symgrad.spec.expand import expand
-    from symgrad.verify.verdict import verify as judge
+    from symgrad.verify import verify as judge
 
     module = build(spec) if module is None else module
-    return judge(expand(spec), module, points=points, seed=seed)
+    return judge(expand(spec), module, twin=double_precision_twin(module), points=points, seed=seed)
 
 
 def train(

@@ -1,4 +1,4 @@
-"""The names under which people know a choice or a formula: relu(v), and relu'(v) for its slope."""
+"""The names under which people know a choice: relu(v), relu'(v) for its slope, and max(a, b)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ def known_function(expr: sp.Expr) -> tuple[str, sp.Expr] | None:
         return None
     name = _known_bodies().get(expr.xreplace({found[0]: ARGUMENT}))
     return (name, found[0]) if name is not None else None
+
+
+def chosen(expr: sp.Expr) -> tuple[str, sp.Expr, sp.Expr] | None:
+    """("max", a, b) where a choice takes the larger of two values, ("min", a, b) for the smaller."""
+    if not isinstance(expr, sp.Piecewise) or len(expr.args) != 2 or expr.args[1][1] != sp.true:
+        return None
+    (first, condition), (second, _) = expr.args
+    if not isinstance(condition, sp.LessThan | sp.GreaterThan | sp.StrictLessThan | sp.StrictGreaterThan):
+        return None
+    excess = condition.lts - condition.gts
+    if sp.expand(excess - (second - first)) == 0:
+        return "max", second, first
+    return ("min", second, first) if sp.expand(excess - (first - second)) == 0 else None
 
 
 @cache

@@ -59,9 +59,19 @@ def _occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
     for binding in bindings(entries(holder.body), entries(body), {}):
         if set(holder.place) <= binding.keys():
             instance = holder.body.xreplace(binding)
-            if body.has(instance):
-                found[instance] = Entry(holder.target, tuple(binding[p] for p in holder.place))
+            value = Entry(holder.target, tuple(binding[p] for p in holder.place))
+            for power in _powers_of(instance, body):
+                found[power] = value ** (power.as_base_exp()[1] / instance.as_base_exp()[1])
     return found
+
+
+def _powers_of(instance: sp.Expr, body: sp.Expr) -> list[sp.Expr]:
+    """The instance itself where it occurs; of a root, also its other whole powers: 1/√s beside √s."""
+    if not instance.is_Pow or isinstance(instance, sp.exp):
+        return [instance] if body.has(instance) else []
+    base, exponent = instance.as_base_exp()
+    same_base = [p for p in body.atoms(sp.Pow) if p.base == base]
+    return [p for p in same_base if (p.exp / exponent).is_Integer]
 
 
 def bindings(

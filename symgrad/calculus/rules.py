@@ -93,6 +93,19 @@ def _sigmoid_of_other_side(node: sp.Expr) -> sp.Expr | None:
     return None
 
 
+def _tanh(node: sp.Expr) -> sp.Expr | None:
+    for factor in node.args if node.is_Mul else ():
+        exponentials = sp.Add.make_args(1 / factor)
+        if len(exponentials) != 2 or not all(isinstance(e, sp.exp) for e in exponentials):
+            continue
+        v, other = (e.args[0] for e in exponentials)
+        difference = sp.exp(v) - sp.exp(other)
+        for sign in (1, -1):
+            if v == -other and sign * difference in node.args:
+                return node / factor / (sign * difference) * sign * sp.tanh(v)
+    return None
+
+
 def _expm1(node: sp.Expr) -> sp.Expr | None:
     for number, factor, v in _numbers_with(node, sp.exp):
         if factor == -number:
@@ -150,6 +163,13 @@ RULES: tuple[Rule, ...] = (
         ALL,
         _sigmoid_of_other_side,
         (sp.exp(X) * sigmoid(-X), sigmoid(X)),
+    ),
+    Rule(
+        "tanh",
+        "(exp(v) - exp(-v))/(exp(v) + exp(-v)) = tanh(v)",
+        ALL,
+        _tanh,
+        ((sp.exp(X) - sp.exp(-X)) / (sp.exp(X) + sp.exp(-X)), sp.tanh(X)),
     ),
     Rule("expm1", "exp(v) - 1 = expm1(v)", ALL, _expm1, (sp.exp(X) - 1, expm1(X))),
     Rule("erfc", "1 + erf(v) = erfc(-v)", ALL, _erfc, (1 + sp.erf(X), erfc(-X))),

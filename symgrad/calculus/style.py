@@ -1,136 +1,165 @@
-"""How mathematics is written: as plain Unicode text or as LaTeX."""
+"""How formulas are spelled: what is common to plain text and LaTeX, above all where brackets stand."""
 
 from __future__ import annotations
 
-import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
+
+from symgrad.calculus import typeset as ts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
-RELATIONS_LATEX = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne"}
-RELATIONS_TEXT = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠"}
-GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega"
-).split()
+    from symgrad.calculus.typeset import Formula
+
+RELATION, SUM, REDUCTION, PRODUCT, POWER, ATOM = range(6)
+"""How tightly a formula holds together; the looser is bracketed inside the tighter."""
 
 
-class Text:
-    """Plain text for terminals and comments."""
+class Style(ABC):
+    """Decides where brackets stand; its kinds decide what the signs look like."""
 
-    times, hadamard, minus = "·", " ⊙ ", "−"
-    transpose = "ᵀ"
-    prime = "′"
-    delta, onehot = "δ", "onehot"
+    minus: str
+    signs: dict[str, str]
+    quotient_level: int
 
-    def name(self, name: str) -> str:
-        return name
+    def spell(self, formula: Formula) -> str:
+        """The formula as text."""
+        match formula:
+            case ts.Sum(terms):
+                return self._sum(terms)
+            case ts.Product(kind, factors):
+                last = len(factors) - 1
+                texts = [self._factor(f, kind, number == last) for number, f in enumerate(factors)]
+                return self.signs[kind].join(texts)
+            case ts.Quotient(above, below):
+                return self.quotient(above, below)
+            case ts.Power(base, exponent):
+                return self.power(self._at_least(base, ATOM), self.spell(exponent))
+            case ts.Reduced(kind, indices, body):
+                inner = self._at_least(body, REDUCTION) if kind == "sum" else self.brackets(self.spell(body))
+                return self.reduction(kind, [self.spell(i) for i in indices], inner)
+            case ts.Relation(left, operator, right):
+                return f"{self.spell(left)} {self.signs[operator]} {self.spell(right)}"
+        return self._atom(formula)
 
-    def index(self, name: str, indices: Sequence[str]) -> str:
-        return f"{name}[{','.join(indices)}]"
+    def _atom(self, formula: Formula) -> str:
+        match formula:
+            case ts.Name(text, is_cotangent):
+                return self.name(text, is_cotangent)
+            case ts.Number(value):
+                return self.number(value)
+            case ts.Indexed(base, indices):
+                return self.index(self._at_least(base, ATOM), [self.spell(i) for i in indices])
+            case ts.Transposed(base):
+                return self.transposed(self._at_least(base, ATOM))
+            case ts.Spread(base):
+                return self.spread(self._at_least(base, ATOM))
+            case ts.Call(function, arguments, is_slope):
+                return self.call(function, [self.spell(a) for a in arguments], is_slope)
+            case ts.Choice(branches):
+                return self.choice([(self.spell(v), self.spell(c) if c else None) for v, c in branches])
+            case ts.Root(inner):
+                return self.root(self.spell(inner))
+            case ts.Absolute(inner):
+                return self.absolute(self.spell(inner))
+            case ts.Norm(inner):
+                return self.norm(self.spell(inner))
+        raise TypeError(formula)
 
-    def column(self, name: str) -> str:
-        """A vector that is spread over the columns of a matrix."""
-        return f"{name}[:,None]"
+    def level(self, formula: Formula) -> int:
+        """How tightly a formula holds together in this style."""
+        match formula:
+            case ts.Relation():
+                return RELATION
+            case ts.Sum():
+                return SUM
+            case ts.Reduced(kind):
+                return REDUCTION if kind == "sum" else ATOM
+            case ts.Product(_, factors):
+                return REDUCTION if _ends_open(factors[-1]) else PRODUCT
+            case ts.Quotient():
+                return self.quotient_level
+            case ts.Power() | ts.Transposed() | ts.Spread():
+                return POWER
+            case ts.Number(value):
+                return self.level_of_number(value)
+        return ATOM
 
-    def fraction(self, above: str, below: str, simple_above: bool, simple_below: bool) -> str:
-        above = above if simple_above else f"({above})"
-        below = below if simple_below else f"({below})"
-        return f"{above}/{below}"
+    def _at_least(self, formula: Formula, level: int) -> str:
+        text = self.spell(formula)
+        return text if self.level(formula) >= level else self.brackets(text)
 
-    def power(self, base: str, exponent: str) -> str:
-        superscripts = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-        return base + exponent.translate(superscripts) if exponent.isdigit() else f"{base}^({exponent})"
-
-    def root(self, inner: str) -> str:
-        return f"√({inner})"
-
-    def call(self, function: str, arguments: Sequence[str]) -> str:
-        return f"{function}({', '.join(arguments)})"
-
-    def absolute(self, inner: str) -> str:
-        return f"|{inner}|"
-
-    def brackets(self, inner: str) -> str:
-        return f"({inner})"
-
-    def reduction(self, kind: str, indices: Sequence[str], body: str) -> str:
-        symbol = "Σ" if kind == "sum" else kind
-        over = indices[0] if len(indices) == 1 and len(indices[0]) == 1 else f"{{{','.join(indices)}}}"
-        return f"{symbol}_{over} {body}"
-
-    def choice(self, branches: Sequence[tuple[str, str | None]]) -> str:
-        parts = [f"{value} where {condition}" if condition else f"{value} else" for value, condition in branches]
-        return "{" + "; ".join(parts) + "}"
-
-    def relation(self, left: str, operator: str, right: str) -> str:
-        return f"{left} {RELATIONS_TEXT[operator]} {right}"
-
-    def number(self, text: str) -> str:
+    def _sum(self, terms: Sequence[tuple[bool, Formula]]) -> str:
+        text = ""
+        for negative, term in terms:
+            piece = self._at_least(term, REDUCTION)
+            sign = self.minus if negative else "+"
+            if text:
+                text += f" {sign} {piece}"
+            else:
+                text = f"{self.minus}{piece}" if negative else piece
         return text
 
+    def _factor(self, factor: Formula, kind: str, is_last: bool) -> str:
+        text = self.spell(factor)
+        if isinstance(factor, ts.Product):
+            fits = factor.kind == kind or (kind == "numbers" and factor.kind == "entries")
+        elif self.level(factor) == REDUCTION:
+            fits = is_last
+        else:
+            fits = self.level(factor) >= POWER
+        return text if fits else self.brackets(text)
 
-class Latex:
-    """LaTeX mathematics, for documents and for MathML."""
+    @abstractmethod
+    def level_of_number(self, value: Fraction) -> int: ...
 
-    times, hadamard, minus = r"\,", r" \odot ", "-"
-    transpose = "^{\\top}"
-    prime = "'"
-    delta, onehot = r"\delta", r"\mathrm{onehot}"
+    @abstractmethod
+    def name(self, text: str, is_cotangent: bool) -> str: ...
 
-    def name(self, name: str) -> str:
-        """`dW1` is written as a partial derivative's name, `h_W` with a subscript."""
-        if re.fullmatch(r"d[A-Za-z]\w*", name) and name not in GREEK:
-            return rf"\mathrm{{d}}{self.name(name[1:])}"
-        head, _, tail = name.partition("_")
-        match = re.fullmatch(r"([^\d]+)(\d+)", head)
-        if match is not None:
-            head, tail = match[1], ",".join(filter(None, [match[2], tail]))
-        tail = tail.replace("_", ",")
-        head = f"\\{head}" if head in GREEK else head if len(head) == 1 else rf"\mathit{{{head}}}"
-        return f"{head}_{{{tail}}}" if tail else head
+    @abstractmethod
+    def number(self, value: Fraction) -> str: ...
 
-    def index(self, name: str, indices: Sequence[str]) -> str:
-        return f"{name}[{','.join(indices)}]"
+    @abstractmethod
+    def index(self, base: str, indices: Sequence[str]) -> str: ...
 
-    def column(self, name: str) -> str:
-        return f"{name}\\mathbf{{1}}^{{\\top}}"
+    @abstractmethod
+    def transposed(self, base: str) -> str: ...
 
-    def fraction(self, above: str, below: str, simple_above: bool, simple_below: bool) -> str:  # noqa: ARG002  # same interface as Text
-        return rf"\frac{{{above}}}{{{below}}}"
+    @abstractmethod
+    def spread(self, base: str) -> str: ...
 
-    def power(self, base: str, exponent: str) -> str:
-        return f"{{{base}}}^{{{exponent}}}"
+    @abstractmethod
+    def quotient(self, above: Formula, below: Formula) -> str: ...
 
-    def root(self, inner: str) -> str:
-        return rf"\sqrt{{{inner}}}"
+    @abstractmethod
+    def power(self, base: str, exponent: str) -> str: ...
 
-    def call(self, function: str, arguments: Sequence[str]) -> str:
-        name = function.rstrip(self.prime)
-        primes = function[len(name) :]
-        safe = name.replace("_", r"\_")
-        return rf"\operatorname{{{safe}}}{primes}\left({', '.join(arguments)}\right)"
+    @abstractmethod
+    def call(self, function: str, arguments: Sequence[str], is_slope: bool) -> str: ...
 
-    def absolute(self, inner: str) -> str:
-        return rf"\left|{inner}\right|"
+    @abstractmethod
+    def reduction(self, kind: str, indices: Sequence[str], body: str) -> str: ...
 
-    def brackets(self, inner: str) -> str:
-        return rf"\left({inner}\right)"
+    @abstractmethod
+    def choice(self, branches: Sequence[tuple[str, str | None]]) -> str: ...
 
-    def reduction(self, kind: str, indices: Sequence[str], body: str) -> str:
-        symbol = {"sum": r"\sum", "max": r"\max", "min": r"\min"}.get(kind, r"\operatorname{logsumexp}")
-        return f"{symbol}_{{{','.join(indices)}}} {body}"
+    @abstractmethod
+    def root(self, inner: str) -> str: ...
 
-    def choice(self, branches: Sequence[tuple[str, str | None]]) -> str:
-        rows = [rf"{v} & \text{{if }} {c}" if c else rf"{v} & \text{{otherwise}}" for v, c in branches]
-        return r"\begin{cases}" + r" \\ ".join(rows) + r"\end{cases}"
+    @abstractmethod
+    def absolute(self, inner: str) -> str: ...
 
-    def relation(self, left: str, operator: str, right: str) -> str:
-        return f"{left} {RELATIONS_LATEX[operator]} {right}"
+    @abstractmethod
+    def norm(self, inner: str) -> str: ...
 
-    def number(self, text: str) -> str:
-        mantissa, _, exponent = text.partition("e")
-        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else text
+    @abstractmethod
+    def brackets(self, inner: str) -> str: ...
 
 
-Style = Text | Latex
+def _ends_open(formula: Formula) -> bool:
+    """Whether what is written behind it could be read as part of its sum over an index."""
+    if isinstance(formula, ts.Product):
+        return _ends_open(formula.factors[-1])
+    return isinstance(formula, ts.Reduced) and formula.kind == "sum"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import symgrad as sg
+from symgrad import api
 from symgrad.cli.errors import FAILED, GOOD
 from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign
 from symgrad.errors import ModuleError
@@ -20,7 +20,7 @@ _STYLES = {".html": "html", ".htm": "html", ".tex": "latex", ".json": "json"}
 
 def generate_module(spec_file: Path, output: Path | None, as_json: bool) -> int:
     """Write the module and say where, how long it is and how many parameters it has."""
-    spec = sg.read(spec_file)
+    spec = api.read(spec_file)
     target = output or _default_target(spec)
     written = write_module(spec, spec_file, target)
     lines, parameters = _lines(written), _parameter_count(spec)
@@ -39,7 +39,7 @@ def write_module(spec: Spec, spec_file: Path, target: Path) -> Path:
     if target.suffix != ".py":
         raise ModuleError("a module's name ends in .py", at=str(target), remedy="name it so")
     spare_foreign(target, spec_file)
-    return sg.generate(spec, target)
+    return api.generate(spec, target)
 
 
 def _default_target(spec: Spec) -> Path:
@@ -64,7 +64,7 @@ def _parameter_count(spec: Spec) -> int:
 def inspect_spec(spec_file: Path, style: str | None, output: Path | None) -> int:
     """Write the derivation to stdout or to a file, whose ending chooses the style where none is given."""
     style = style or _STYLES.get(output.suffix if output else "", "text")
-    text = _rendered(sg.derive(sg.read(spec_file)), style)
+    text = _rendered(api.derive(api.read(spec_file)), style)
     if output is None:
         produce(text.rstrip("\n"), html=style == "html")
         return GOOD
@@ -86,9 +86,9 @@ def _rendered(derivation: Derivation, style: str) -> str:
 
 def verify_module(spec_file: Path, module_file: Path | None, as_json: bool, points: int, seed: int) -> int:
     """Check the module against the spec and show the report."""
-    spec = sg.read(spec_file)
-    module = sg.load(module_file) if module_file else None
-    report = sg.verify(spec, module, points=points, seed=seed)
+    spec = api.read(spec_file)
+    module = api.load(module_file) if module_file else None
+    report = api.verify(spec, module, points=points, seed=seed)
     if as_json:
         produce_json(report.as_dict())
     else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import symgrad as sg
+from symgrad import api
 from symgrad.cli.actions import write_module
 from symgrad.cli.errors import FAILED, GOOD, INTERRUPTED, show_error
 from symgrad.cli.output import produce_json, say
@@ -40,14 +40,14 @@ class TrainOptions:
 
 def train_spec(spec_file: Path, options: TrainOptions) -> int:
     """Train the spec's module; nothing is trained with a gradient that failed its check."""
-    spec = sg.read(spec_file)
+    spec = api.read(spec_file)
     _demand_trainable(spec, options)
     dataset = load_data(spec, options.data)
     folder = options.out or Path("runs") / spec.name
     file = options.module or write_module(spec, spec_file, make_folder(folder) / f"{spec.name}.py")
     _tell(options, f"using {file}" if options.module else f"wrote {file}")
-    module = sg.load(file)
-    report = None if options.no_verify else sg.verify(spec, module)
+    module = api.load(file)
+    report = None if options.no_verify else api.verify(spec, module)
     if report is not None and not report.passed:
         return _refuse(report, options, file)
     if report is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
+from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import show_axes
 from symgrad.compiler.drivers import Drivers, KernelText
@@ -159,10 +160,10 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
 
 
 def _shown(program: Program, part: str) -> list[str]:
-    wanted = part == "gradient"
+    wanted, hidden = part == "gradient", hidden_tensors(program)
     return [
-        matrix_form(e, program)
-        for e in program.equations
+        matrix_form(e, program, hidden=hidden)
+        for e in shown_equations(program, hidden)
         if (program.tensor[e.target].kind == "cotangent") == wanted
     ]
 
@@ -173,7 +174,7 @@ def _gradient_of(program: Program, name: str) -> str:
 
 def _functions_used(lines: list[str]) -> tuple[str, ...]:
     text = "\n".join(lines)
-    return tuple(name for name in ("sigmoid", "softplus") if f"{name}(" in text)
+    return tuple(name for name in ("sigmoid", "softplus", "shifted") if f"{name}(" in text)
 
 
 def _described(tensor: Tensor) -> str:

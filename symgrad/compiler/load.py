@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symgrad.errors import ModuleError
 
 if TYPE_CHECKING:
@@ -45,3 +47,10 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
         remedy = "generate it with symgrad"
         raise ModuleError(f"the module lacks {', '.join(missing)}", at=str(file), remedy=remedy)
     return module
+
+
+def double_precision_twin(module: ModuleType) -> ModuleType:
+    """The same file once more, computing in float64: its kernels take the type of their arrays."""
+    twin = load(str(module.__file__))
+    twin.DTYPE = np.float64  # type: ignore[attr-defined]  # a name every emitted module has
+    return twin

@@ -1,0 +1,177 @@
+"""Equations in matrix form: tensors without their indices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus import typeset as ts
+from symgrad.calculus.contraction import Contraction, as_contraction
+from symgrad.calculus.index_writer import numeric_factor
+from symgrad.calculus.program import canonical
+from symgrad.calculus.scalar_writer import ScalarWriter
+from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from symgrad.calculus.program import Equation, Program
+    from symgrad.calculus.terms import delta
+    from symgrad.calculus.typeset import Formula
+
+
+class NoMatrixForm(Exception):  # noqa: N818  # control flow: the index form is used instead
+    """An entry stands neither row by row nor column by column."""
+
+
+class MatrixWriter(ScalarWriter):
+    """Writes tensors as matrices and vectors. `spelled` gives some of them another formula.
+
+    Tensors in `hidden` are written out where they are used.
+    """
+
+    def __init__(
+        self, program: Program, hidden: Collection[str] = (), spelled: Mapping[str, Formula] | None = None
+    ) -> None:
+        super().__init__(program, hidden)
+        self.spelled = spelled or {}
+        self.axes: tuple[sp.Expr, ...] = ()
+        self.named_indices: frozenset[sp.Expr] = frozenset()
+
+    def equation(self, equation: Equation) -> Formula:
+        """The whole equation.
+
+        Raises:
+            NoMatrixForm: only the index form can say it.
+        """
+        if not equation.is_plain:
+            raise NoMatrixForm
+        return ts.Relation(self.tensor(equation.target), "=", self.right_side(equation))
+
+    def right_side(self, equation: Equation) -> Formula:
+        """What stands right of the equality sign.
+
+        Raises:
+            NoMatrixForm: only the index form can say it.
+        """
+        equation = canonical(equation)
+        self.leading = (equation.target,)
+        contraction = as_contraction(equation)
+        if contraction is not None and (contraction.rows or contraction.columns):
+            return self._contraction(contraction)
+        if equation.reduction == "none" or not equation.bound:
+            self.axes = equation.place
+            return self.write(equation.body)
+        if equation.reduction == "logsumexp":
+            return self._over_last_axis(equation)
+        return self._reduced(equation)
+
+    def _contraction(self, found: Contraction) -> Formula:
+        if found.batch or max(map(len, (found.rows, found.inner, found.columns))) > 1:
+            raise NoMatrixForm
+        left, right = self.operand(found.left), self.operand(found.right)
+        if found.left_transposed and found.rows:
+            left = ts.Transposed(left)
+        if found.right_transposed and found.columns:
+            right = ts.Transposed(right)
+        self.axes = (*found.rows, *found.columns)
+        return self.scaled(found.factor, ts.Product("matrices", (left, right)))
+
+    def _over_last_axis(self, equation: Equation) -> Formula:
+        self.axes = (*equation.place, *(loop.index for loop in equation.bound))
+        if len(equation.bound) != 1:
+            raise NoMatrixForm
+        return ts.Call(equation.reduction, (self.write(equation.body),))
+
+    def _reduced(self, equation: Equation) -> Formula:
+        """A reduction over all axes, or over the rows; over others the index must be seen."""
+        inner = tuple(loop.index for loop in equation.bound)
+        rows_only = equation.bound[0].axis.size is None and len(inner) == 1
+        if equation.place and not rows_only:
+            raise NoMatrixForm
+        self.axes = (*inner, *equation.place)
+        if not equation.place:
+            self.axes = _order_of_widest(equation, inner)
+        self.named_indices = frozenset(inner)
+        factor, body = numeric_factor(equation)
+        indices = tuple(ts.Name(str(i)) for i in inner)
+        return self.scaled(factor, ts.Reduced(equation.reduction, indices, self.write(body)))
+
+    def operand(self, tensor: str) -> Formula:
+        """A tensor's name, or its definition where it is hidden."""
+        if tensor in self.spelled:
+            return self.spelled[tensor]
+        if tensor not in self.hidden:
+            return self.tensor(tensor)
+        return MatrixWriter(self.program, self.hidden).right_side(self.program.definition[tensor])
+
+    def entry(self, entry: Entry) -> Formula:
+        axes, rank = self.axes, len(entry.indices)
+        if entry.indices == axes[len(axes) - rank :]:
+            return self.operand(entry.tensor)
+        if rank == len(axes) == 2 and entry.indices == axes[::-1]:
+            return ts.Transposed(self.operand(entry.tensor))
+        if len(axes) == rank + 1 and entry.indices == axes[:rank]:
+            return ts.Spread(self.operand(entry.tensor))
+        if self._is_pick(entry):
+            return ts.Indexed(self.tensor(entry.tensor), tuple(self._place(i) for i in entry.indices))
+        raise NoMatrixForm
+
+    def _is_pick(self, entry: Entry) -> bool:
+        """`Z[n,t[n]]` under a sum over n."""
+        has_label = any(isinstance(i, Entry) for i in entry.indices)
+        symbols = {s for i in entry.indices for s in i.free_symbols if s in self.axes}
+        return has_label and symbols <= self.named_indices and entry.tensor not in self.hidden
+
+    def _place(self, index: sp.Expr) -> Formula:
+        if isinstance(index, Entry):
+            return ts.Indexed(self.tensor(index.tensor), tuple(self._place(i) for i in index.indices))
+        return self.write(index)
+
+    def kronecker(self, expr: delta) -> Formula:
+        label, index = expr.args
+        if isinstance(label, Entry) and (*label.indices, index) == self.axes:
+            return ts.Call("onehot", (self.tensor(label.tensor),))
+        raise NoMatrixForm
+
+    def special(self, expr: sp.Expr) -> Formula | None:
+        of, name = (expr.args[0], "softmax") if isinstance(expr, sp.exp) else (expr, "log_softmax")
+        scores = self._scores(of)
+        return ts.Call(name, (self.write(scores),)) if scores is not None else super().special(expr)
+
+    def _scores(self, expr: sp.Expr) -> sp.Expr | None:
+        """X where the expression is X[n,k] - L[n] and L is the log-sum-exp of X over the last axis."""
+        for entry in entries(expr) if expr.is_Add and self.axes else ():
+            definition = self.program.definition.get(entry.tensor)
+            if definition is None or definition.reduction != "logsumexp" or len(definition.bound) != 1:
+                continue
+            here = dict(zip(definition.place, entry.indices, strict=True))
+            here[definition.bound[0].index] = self.axes[-1]
+            scores = definition.body.xreplace(here)
+            if entry.indices == self.axes[:-1] and expr + entry == scores:
+                return scores
+        return None
+
+    def joined(self, factors: list[sp.Expr]) -> Formula:
+        numbers = [
+            f for f in factors if not isinstance(f, sp.Dummy) and not any(e.indices for e in entries(f))
+        ]
+        tensors = [f for f in factors if f not in numbers]
+        parts = [self.write(f) for f in numbers]
+        return ts.product("numbers", [*parts, self._of_entries(tensors)] if tensors else parts)
+
+    def _of_entries(self, factors: list[sp.Expr]) -> Formula:
+        """Entry by entry, or `x ⊗ dz` where vectors of rows meet vectors of columns."""
+        rows = [f for f in factors if isinstance(f, Entry) and f.indices == self.axes[:1]]
+        columns = [f for f in factors if isinstance(f, Entry) and f.indices == self.axes[1:]]
+        if len(self.axes) != 2 or not rows or not columns or len(rows) + len(columns) < len(factors):
+            return ts.product("entries", [self.write(f) for f in factors])
+        sides = [[self.operand(f.tensor) for f in side] for side in (rows, columns)]
+        return ts.product("outer", [ts.product("entries", side) for side in sides])
+
+
+def _order_of_widest(equation: Equation, inner: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...]:
+    """The reduced axes, in the order in which the tensor of highest rank has them."""
+    widest = max(entries(equation.body), key=lambda e: len(e.indices), default=None)
+    return widest.indices if widest is not None and set(widest.indices) == set(inner) else inner

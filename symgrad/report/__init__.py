@@ -1,0 +1,1 @@
+"""Derivations for people: text, LaTeX, HTML and data."""

@@ -1,0 +1,100 @@
+"""The report as a LaTeX document and as an HTML page: templates hold the shape, this the words."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+import jinja2
+from markupsafe import Markup
+
+from symgrad.calculus.latex import Latex
+from symgrad.compiler.emit import template_folder
+from symgrad.report.page import page_of
+
+if TYPE_CHECKING:
+    from symgrad.report.derivation import Derivation
+
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "⊙": r"$\odot$",
+    "ᵀ": r"$^{\top}$",
+    "Σ": r"$\sum$",
+    "σ": r"$\sigma$",
+    "δ": r"$\delta$",
+    "…": r"\dots{}",
+}
+
+
+def html_page(derivation: Derivation) -> str:
+    """A complete page; formulas are MathML, nothing is loaded from elsewhere."""
+    return _html(derivation, complete=True)
+
+
+def html_fragment(derivation: Derivation) -> str:
+    """The page's content for a notebook's cell; its styles touch nothing else."""
+    return _html(derivation, complete=False)
+
+
+def latex_document(derivation: Derivation) -> str:
+    """A complete document that needs only the packages of every TeX distribution."""
+    return _environment().get_template("report.tex.j2").render(page=page_of(derivation, Latex()))
+
+
+def latex_fragment(derivation: Derivation) -> str:
+    """The equations and gradients as one display, for notebooks."""
+    page = page_of(derivation, Latex())
+    wanted = [s for s in page.sections if s.kind == "equations"]
+    lines = [aligned(row.formula) for section in wanted for row in section.rows]
+    body = " \\\\\n".join(lines)
+    return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"
+
+
+def mathml(formula: str) -> str:
+    """LaTeX mathematics as MathML."""
+    from latex2mathml.converter import convert
+
+    upright_d = '<mi mathvariant="normal">d</mi>'
+    return str(convert(formula, display="block")).replace("<mi>&#x00064;</mi>", upright_d)
+
+
+def escape_latex(text: str) -> str:
+    """Text as LaTeX prints it literally; characters TeX has no sign for become question marks."""
+    return "".join(SPECIAL.get(c, c if c.isascii() or c.isalpha() else "?") for c in text)
+
+
+def aligned(formula: str) -> str:
+    """The formula with its first sign of equality as the place that lines are aligned at."""
+    return re.sub(r" (=|\\mathrel\{\+\}=|\\leftarrow|\\rightarrow) ", r" &\1 ", formula, count=1)
+
+
+def _html(derivation: Derivation, complete: bool) -> str:
+    page = page_of(derivation, Latex())
+    return _environment().get_template("report.html.j2").render(page=page, complete=complete)
+
+
+def _safe_mathml(formula: str) -> Markup:
+    return Markup(mathml(formula))  # noqa: S704  # our own formulas, over names the reader has checked
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template_folder()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=jinja2.select_autoescape(("html.j2",), default=False),
+    )
+    environment.filters["mathml"] = _safe_mathml
+    environment.filters["tex"] = escape_latex
+    environment.filters["aligned"] = aligned
+    return environment

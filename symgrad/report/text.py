@@ -1,0 +1,62 @@
+"""The report as plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.text import Text
+from symgrad.report.page import Page, Row, Section, TensorRow, page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.report.derivation import Derivation
+
+
+def text_page(derivation: Derivation) -> str:
+    """The page, without a line break at its end."""
+    return "\n".join(_lines(page_of(derivation, Text())))
+
+
+def _lines(page: Page) -> Iterator[str]:
+    yield page.title
+    yield "=" * len(page.title)
+    yield from (f"{word}: {value}" for word, value in page.facts)
+    yield from ("", "Tensors", *_table(page.tensors))
+    for section in page.sections:
+        yield from ("", *_section(section))
+    yield from ("", "Notation", *(f"  {line}" for line in page.legend))
+
+
+def _table(rows: tuple[TensorRow, ...]) -> Iterator[str]:
+    cells = [(r.name, r.kind, r.axes, r.note) for r in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield ("  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True))).rstrip()
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield section.title
+    if section.note:
+        yield f"  {section.note}"
+    for row in section.rows:
+        yield from _equation(row) if section.kind == "equations" else _labelled(row)
+
+
+def _labelled(row: Row) -> Iterator[str]:
+    if row.label:
+        yield f"  {row.label}:"
+    yield f"    {row.formula}"
+
+
+def _equation(row: Row) -> Iterator[str]:
+    yield f"  {row.formula}{_origin(row)}"
+    if row.indexed:
+        yield f"      {row.indexed}"
+
+
+def _origin(row: Row) -> str:
+    parts = [row.label] if row.label else []
+    if row.through:
+        parts.append("chain rule through " + " and ".join(row.through))
+    return f"   [{'; '.join(parts)}]" if parts else ""

@@ -1,0 +1,255 @@
+"""The commands: exit codes, what stands on stdout and stderr, and that no mistake ends in a traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from symgrad.cli import main
+from symgrad.cli.commands import FORMS, KINDS
+from symgrad.cli.errors import exit_code_of
+from symgrad.errors import InternalError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINE = """
+name: line
+dtype: float64
+inputs: {x: [batch, 2]}
+targets: {t: [batch]}
+parameters: {w: [2]}
+equations: {y: x @ w}
+loss: mse(y, t)
+train: {data: line.csv, optimizer: sgd(learning_rate=RATE), epochs: 3}
+"""
+WRONG = """
+
+_right = loss_and_grad
+
+
+def loss_and_grad(*arguments):
+    value, gradients = _right(*arguments)
+    gradients.w[0] *= 1.001
+    return value, gradients
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with a cache of its own, and a small spec with data in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "line.yaml").write_text(LINE.replace("RATE", "0.1"))
+    rows = [f"{a},{b},{2 * a - b}" for a in (-1, 0, 1) for b in (-1, 0, 1)]
+    (tmp_path / "line.csv").write_text("\n".join(["a,b,t", *rows]))
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    """Run a command in this process."""
+    result = CliRunner().invoke(main, arguments)
+    assert "Traceback" not in result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+    return result
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as users do."""
+    command = [sys.executable, "-m", "symgrad", *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import atexit, sys, symgrad.cli; atexit.register(lambda: print(*sys.modules)); symgrad.cli.main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "Usage:" in answer.stdout
+    heavy = {"sympy", "numba", "numpy", "scipy", "rich", "pydantic", "jinja2", "ruamel"}
+    assert not heavy & set(answer.stdout.split())
+
+
+def test_exit_codes_of_real_processes(folder: Path) -> None:
+    (folder / "line.yaml").write_text(LINE.replace("RATE", "1e200"))
+    good = process("generate", "line.yaml", "--json")
+    assert (good.returncode, good.stderr) == (0, "")
+    assert json.loads(good.stdout)["parameters"] == 2
+    assert process("generate", "line.yml").returncode == 2
+    diverged = process("train", "line.yaml", "--no-verify", "--json")
+    assert diverged.returncode == 1
+    assert json.loads(diverged.stdout)["stop_reason"] == "diverged"
+    assert diverged.stderr.startswith("error: ")
+    assert process("--version").stdout.startswith("symgrad ")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_starter_works_at_once(form: str, folder: Path) -> None:
+    assert run("new", "demo", "--form", form).exit_code == 0
+    assert run("generate", "demo.yaml").exit_code == 0
+    result = run("verify", "demo.yaml", "--module", "demo.py")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ""
+    trained = run("train", "demo.yaml", "--module", "demo.py", "--no-verify", "--epochs", "2", "--json")
+    assert trained.exit_code == 0, trained.stderr
+    assert trained.stderr == ""
+    record = json.loads(trained.stdout)
+    assert record["epochs"] == 2
+    assert all((folder / path).is_file() for path in record["paths"])
+
+
+def test_new_overwrites_only_when_forced(folder: Path) -> None:
+    (folder / "demo.csv").write_text("mine")
+    assert run("new", "demo").exit_code == 2
+    assert (folder / "demo.csv").read_text() == "mine"
+    assert not (folder / "demo.yaml").exists()
+    assert run("new", "demo", "--force").exit_code == 0
+    assert run("new", "../demo").exit_code == 2
+
+
+def test_generate_writes_into_generated_where_there_is_one(folder: Path) -> None:
+    assert "wrote line.py (" in run("generate", "line.yaml").stderr
+    (folder / "generated").mkdir()
+    assert run("generate", "line.yaml").stdout == ""
+    assert (folder / "generated" / "line.py").read_text() == (folder / "line.py").read_text()
+
+
+@pytest.mark.parametrize("target", ["mine.py", "line.yaml", "notes.txt", "folder.py", "missing/line.txt"])
+def test_generate_overwrites_nothing_but_its_own(target: str, folder: Path) -> None:
+    (folder / "mine.py").write_text("x = 1")
+    (folder / "folder.py").mkdir()
+    spec = (folder / "line.yaml").read_text()
+    result = run("generate", "line.yaml", "-o", target)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {target}: ")
+    assert (folder / "mine.py").read_text() == "x = 1"
+    assert (folder / "line.yaml").read_text() == spec
+
+
+def test_an_error_shows_its_line_and_column(folder: Path) -> None:
+    (folder / "bad.yaml").write_text("inputs: {x: [n, 2]}\nlayers:\n  - dnse(3)\nloss: mse\n")
+    result = run("verify", "bad.yaml")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "error: bad.yaml:3:5: unknown layer 'dnse'; did you mean 'dense'?",
+        "  3 |   - dnse(3)",
+        "          ^",
+    ]
+
+
+@pytest.mark.parametrize("command", ["generate", "inspect", "verify", "train"])
+@pytest.mark.parametrize("spec", ["missing.yaml", ".", "line.csv", "binary.yaml", "escape.yaml"])
+def test_unusable_specs_are_refused(command: str, spec: str, folder: Path) -> None:
+    (folder / "binary.yaml").write_bytes(bytes(range(256)))
+    (folder / "escape.yaml").write_text("name: a\x1b[31m\n")
+    result = run(command, spec)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["generate"],
+        ["generate", "line.yaml", "--frob"],
+        ["frob"],
+        ["list", "cats"],
+        ["verify", "line.yaml", "--points", "0"],
+        ["verify", "line.yaml", "--module", "missing.py"],
+        ["verify", "line.yaml", "--module", "line.yaml"],
+        ["train", "line.yaml", "--epochs", "none"],
+        ["train", "line.yaml", "--data", "missing.csv"],
+        ["train", "line.yaml", "--out", "line.csv"],
+        ["inspect", "line.yaml", "-o", "missing/line.html"],
+        ["inspect", "line.yaml", "-o", "line.yaml"],
+        ["generate", "line.yaml", "-o", "line.csv/line.py"],
+    ],
+)
+def test_wrong_usage_is_refused(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "rror: " in result.stderr
+
+
+def test_a_spec_without_data_cannot_be_trained(folder: Path) -> None:
+    (folder / "line.yaml").write_text(LINE.partition("train:")[0])
+    assert "names no data" in run("train", "line.yaml").stderr
+
+
+@pytest.mark.parametrize(("style", "start"), [("text", ""), ("latex", ""), ("html", "<!"), ("json", "{")])
+def test_inspect_writes_each_format(style: str, start: str, folder: Path) -> None:
+    result = run("inspect", "line.yaml", "--format", style)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == ""
+    assert result.stdout.lower().startswith(start)
+    ending = {"text": "txt", "latex": "tex"}.get(style, style)
+    assert run("inspect", "line.yaml", "-o", f"line.{ending}").stderr == f"wrote line.{ending}\n"
+    assert (folder / f"line.{ending}").read_text(encoding="utf-8") == result.stdout
+
+
+def test_a_wrong_module_fails_and_is_not_trained(folder: Path) -> None:
+    run("generate", "line.yaml")
+    with (folder / "line.py").open("a") as file:
+        file.write(WRONG)
+    verdict = run("verify", "line.yaml", "--module", "line.py", "--json")
+    assert verdict.exit_code == 1
+    assert json.loads(verdict.stdout)["passed"] is False
+    trained = run("train", "line.yaml", "--module", "line.py")
+    assert trained.exit_code == 1
+    assert "nothing was trained" in trained.stderr
+
+
+def test_train_verifies_trains_and_names_every_file(folder: Path) -> None:
+    result = run("train", "line.yaml", "--out", "out")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == ""
+    for part in ("wrote out/line.py", "verified ", "epoch 3/3", "wrote out/checkpoint.npz"):
+        assert part in result.stderr.replace("\\", "/")
+    quiet = run("train", "line.yaml", "--out", "out", "--no-verify", "--quiet")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_list_names_every_entry_with_its_formula(kind: str) -> None:
+    entries = json.loads(run("list", kind, "--json").stdout)[kind]
+    text = run("list").stdout
+    assert entries
+    for entry in entries:
+        assert entry["source"]
+        assert entry["formulas"]
+        assert f"  {entry['signature']}\n" in text
+
+
+def test_a_closed_pipe_and_ctrl_c_end_quietly() -> None:
+    command = [sys.executable, "-m", "symgrad", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        assert (child.stderr.read(), child.wait()) == (b"", 141)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    assert exit_code_of(interrupt) == 130
+
+
+def test_a_defect_is_told_apart_from_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise InternalError("never defined: ['Z1']")
+
+    monkeypatch.delenv("SYMGRAD_DEBUG", raising=False)
+    assert exit_code_of(fail) == 70
+    assert "report it" in capsys.readouterr().err
+    monkeypatch.setenv("SYMGRAD_DEBUG", "1")
+    assert exit_code_of(fail) == 70
+    assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,111 @@
+"""Everything README.md shows is run and compared with what it shows; `...` there stands for anything."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import symgrad as sg
+from symgrad.pipeline import module_text
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SET_UP = re.compile(r"(python3? -m (venv|pip)|\. \.venv/).*\n")
+SEPARATOR = "=== next block ==="
+EXCERPT = re.compile(r"# from (\S+)\n")
+
+
+class Block(NamedTuple):
+    """A fenced block: its language and its text."""
+
+    language: str
+    text: str
+
+
+BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)]
+COMMANDS = [block for block in BLOCKS if block.language == "bash"]
+
+
+def shown(block: Block) -> str:
+    """The output README shows for a block, `...` where it shows none."""
+    follower = next((b for a, b in pairwise(BLOCKS) if a is block), None)
+    return follower.text if follower and follower.language == "text" else "...\n"
+
+
+def demand(block: Block, output: str) -> None:
+    """Compare real output with what is shown; trailing spaces do not count."""
+    matches = OutputChecker().check_output(shown(block), output, ELLIPSIS | NORMALIZE_WHITESPACE)
+    assert matches, f"{block.text}\nshows\n{shown(block)}\nbut gives\n{output}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the examples, in which the blocks are run."""
+    place = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "examples", place / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    return place
+
+
+def run(folder: Path, *command: str) -> str:
+    """Run a command with this environment's programs before all others; its stdout and stderr."""
+    scripts = sysconfig.get_path("scripts")
+    path = os.pathsep.join([scripts, os.environ["PATH"]])
+    variables = {**os.environ, "PATH": path, "XDG_CACHE_HOME": str(folder), "PYTHONIOENCODING": "utf-8"}
+    answer = subprocess.run(
+        command,
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert answer.returncode == 0, answer.stdout
+    return answer.stdout
+
+
+def test_the_first_two_command_blocks_set_up_and_test() -> None:
+    train, test = COMMANDS[:2]
+    assert "symgrad train examples/digits.yaml" in train.text
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert script.endswith("\n\n" + test.text)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the blocks are written for bash")
+def test_commands_and_python_give_what_is_shown(folder: Path) -> None:
+    for block in [COMMANDS[0], *COMMANDS[2:]]:
+        demand(block, run(folder, "bash", "-ec", SET_UP.sub("", block.text)))
+    programs = [b for b in BLOCKS if b.language == "python" and not EXCERPT.match(b.text)]
+    script = f"\nprint({SEPARATOR!r})\n".join(block.text for block in programs)
+    outputs = run(folder, sys.executable, "-c", script).split(SEPARATOR + "\n")
+    for block, output in zip(programs, outputs, strict=True):
+        demand(block, output)
+
+
+@pytest.mark.parametrize("text", [b.text for b in BLOCKS if b.language == "yaml"])
+def test_specs_can_be_compiled(text: str) -> None:
+    assert "def fit" in module_text(sg.read(text))
+
+
+@pytest.mark.parametrize("text", [b.text for b in BLOCKS if EXCERPT.match(b.text)])
+def test_excerpts_are_from_real_modules(text: str, tmp_path: Path) -> None:
+    found = EXCERPT.match(text)
+    assert found
+    name = Path(found[1]).stem
+    module = sg.generate(sg.read(ROOT / "examples" / f"{name}.yaml"), tmp_path / f"{name}.py")
+    assert text[found.end() :] in module.read_text(encoding="utf-8")
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).is_file(), target
