@@ -39,6 +39,7 @@ def factors_of(expr: sp.Expr) -> Factors:
         common, primitive = content(factor)
         coefficient *= common
         above.append(primitive)
+    coefficient, above = _opened(coefficient, above)
     negative = bool(coefficient.is_negative)
     number, above, roots = _roots_below(abs(coefficient), above)
     if number.is_Rational:
@@ -59,6 +60,15 @@ def content(expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     if common == 1 or not common.is_Rational:
         return sp.Integer(1), expr
     return common, sp.Add(*(term / common for term in expr.args))
+
+
+def _opened(number: sp.Expr, factors: list[sp.Expr]) -> tuple[sp.Expr, list[sp.Expr]]:
+    """a/2 + b/10 for (5a + b)/10: a fraction goes into a bracket that holds numbers already."""
+    brackets = [f for f in factors if f.is_Add and any(abs(t.as_coeff_Mul()[0]) != 1 for t in f.args)]
+    if len(brackets) != 1 or not number.is_Rational or number.is_Integer:
+        return number, factors
+    opened = sp.Add(*(number * term for term in brackets[0].args))
+    return sp.Integer(1), [opened if f is brackets[0] else f for f in factors]
 
 
 def _divides(factor: sp.Expr) -> bool:

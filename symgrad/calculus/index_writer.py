@@ -10,7 +10,7 @@ from symgrad.calculus import typeset as ts
 from symgrad.calculus.contraction import as_contraction
 from symgrad.calculus.program import LETTERS, Equation, canonical
 from symgrad.calculus.scalar_writer import ScalarWriter
-from symgrad.calculus.terms import Entry, index_symbol
+from symgrad.calculus.terms import Entry, index_symbol, indices_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +30,7 @@ class IndexWriter(ScalarWriter):
         self.taken: set[str] = set()
 
     def equation(self, equation: Equation) -> Formula:
-        """The whole equation."""
+        """The whole equation; with `+=` it holds for every value of every index in it."""
         equation = canonical(equation)
         left = self._indexed(Entry(equation.target, equation.place))
         return ts.Relation(left, "=" if equation.is_plain else "+=", self.right_side(equation))
@@ -42,9 +42,9 @@ class IndexWriter(ScalarWriter):
         return self._reduced(equation)
 
     def _reduced(self, equation: Equation) -> Formula:
-        if equation.reduction == "none" or not equation.bound:
+        if equation.reduction == "none" or not equation.bound or not equation.is_plain:
             return self.write(equation.body)
-        factor, body = numeric_factor(equation)
+        factor, body = fixed_factor(equation)
         indices = tuple(ts.Name(str(loop.index)) for loop in equation.bound)
         return self.scaled(factor, ts.Reduced(equation.reduction, indices, self.write(body)))
 
@@ -75,12 +75,14 @@ def _leading(equation: Equation) -> tuple[str, ...]:
     return (contraction.left, contraction.right) if contraction else (equation.target,)
 
 
-def numeric_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:
-    """(c, body) with the number c taken out of a sum: -Σ a, not Σ -a."""
+def fixed_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:
+    """(c, body) with numbers and sizes taken out of a sum: -(Σ a)/N, not Σ -a/N."""
     if equation.reduction != "sum":
         return sp.Integer(1), equation.body
-    number, body = equation.body.as_coeff_Mul()
-    return (number, body) if number.is_Rational and body != 1 else (sp.Integer(1), equation.body)
+    factors = sp.Mul.make_args(equation.body)
+    changing = [f for f in factors if f.atoms(Entry) or indices_in(f)]
+    fixed = [f for f in factors if f not in changing]
+    return (sp.Mul(*fixed), sp.Mul(*changing)) if changing else (sp.Integer(1), equation.body)
 
 
 def _instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: set[str]) -> Equation:

@@ -72,6 +72,8 @@ class Latex(Style):
         return f"{self._word(head)}_{{{below}}}" if below else self._word(head)
 
     def _word(self, word: str) -> str:
+        if word == "π":
+            return r"\pi"
         if GREEK.fullmatch(word):
             return f"\\{word}"
         if re.fullmatch(r"[A-Za-z]?\d*", word):

@@ -8,7 +8,7 @@ import sympy as sp
 
 from symgrad.calculus import typeset as ts
 from symgrad.calculus.contraction import Contraction, as_contraction
-from symgrad.calculus.index_writer import numeric_factor
+from symgrad.calculus.index_writer import fixed_factor
 from symgrad.calculus.program import canonical
 from symgrad.calculus.scalar_writer import ScalarWriter
 from symgrad.calculus.terms import Entry, entries
@@ -94,7 +94,7 @@ class MatrixWriter(ScalarWriter):
         if not equation.place:
             self.axes = _order_of_widest(equation, inner)
         self.named_indices = frozenset(inner)
-        factor, body = numeric_factor(equation)
+        factor, body = fixed_factor(equation)
         indices = tuple(ts.Name(str(i)) for i in inner)
         return self.scaled(factor, ts.Reduced(equation.reduction, indices, self.write(body)))
 
@@ -112,7 +112,7 @@ class MatrixWriter(ScalarWriter):
             return self.operand(entry.tensor)
         if rank == len(axes) == 2 and entry.indices == axes[::-1]:
             return ts.Transposed(self.operand(entry.tensor))
-        if len(axes) == rank + 1 and entry.indices == axes[:rank]:
+        if rank == 1 and len(axes) == 2 and entry.indices == axes[:1]:
             return ts.Spread(self.operand(entry.tensor))
         if self._is_pick(entry):
             return ts.Indexed(self.tensor(entry.tensor), tuple(self._place(i) for i in entry.indices))

@@ -168,7 +168,7 @@ class ScalarWriter:
         if expr.is_Pow and not isinstance(expr, sp.exp):
             return self._power(expr)
         if not expr.args:
-            return ts.Name(str(expr))
+            return ts.Name("π" if expr is sp.pi else str(expr))
         function = type(expr).__name__
         return ts.Call(NAMES.get(function, function), tuple(self.write(a) for a in expr.args))
 

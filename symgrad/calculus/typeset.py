@@ -182,8 +182,14 @@ def total(terms: Iterable[tuple[bool, Formula]]) -> Formula:
 
 
 def quotient(above: Formula, below: Formula) -> Formula:
-    """`above / below`, the sign before the line."""
+    """`above / below`, the sign before the line; (a/2)/N becomes a/(2·N)."""
     negative, positive = signed(above)
+    if isinstance(positive, Quotient) and isinstance(positive.below, Name | Number | Product):
+        inner = positive.below
+        parts = inner.factors if isinstance(inner, Product) else (inner,)
+        if all(isinstance(part, Name | Number) for part in parts):
+            others = below.factors if isinstance(below, Product) and below.kind == "numbers" else (below,)
+            positive, below = positive.above, Product("numbers", (*others, *parts))
     return negated(Quotient(positive, below)) if negative else Quotient(positive, below)
 
 

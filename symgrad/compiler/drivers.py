@@ -9,7 +9,7 @@ import sympy as sp
 
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import Equation, show_axes
-from symgrad.calculus.terms import Entry, entries, extent_symbol
+from symgrad.calculus.terms import Entry, entries, extent_symbol, shifted
 from symgrad.compiler.identifiers import identifiers
 from symgrad.compiler.kernels import Kernel, kernel_of
 from symgrad.compiler.plan import Plan, Product, Scalar, Step, Sweep
@@ -28,12 +28,13 @@ INDENT = "    "
 
 @dataclass(frozen=True)
 class KernelText:
-    """A compiled function of the emitted module."""
+    """A compiled function of the emitted module; where it must be `exact`, no sum may be regrouped."""
 
     name: str
     arguments: str
     doc: tuple[str, ...]
     lines: tuple[str, ...]
+    exact: bool
 
 
 class Drivers:
@@ -189,7 +190,15 @@ class Drivers:
             name, number = f"{base}_{number}", number + 1
         self.kernel_names.add(name)
         doc = tuple(self._comment(e) for e in step.equations)
-        return KernelText(name, ", ".join(arguments), doc, kernel.lines)
+        exact = any(_adds_to_a_difference(e.body) for e in step.equations)
+        return KernelText(name, ", ".join(arguments), doc, kernel.lines, exact)
+
+
+def _adds_to_a_difference(expr: sp.Expr) -> bool:
+    """Whether a difference that must be formed first stands in a sum, not alone under exp."""
+    if isinstance(expr, sp.exp) and isinstance(expr.args[0], shifted):
+        return False
+    return isinstance(expr, shifted) or any(map(_adds_to_a_difference, expr.args))
 
 
 def _slots(tensors: Sequence[str]) -> dict[str, str]:

@@ -174,7 +174,7 @@ def _gradient_of(program: Program, name: str) -> str:
 
 def _functions_used(lines: list[str]) -> tuple[str, ...]:
     text = "\n".join(lines)
-    return tuple(name for name in ("sigmoid", "softplus", "shifted") if f"{name}(" in text)
+    return tuple(name for name in ("sigmoid", "softplus") if f"{name}(" in text)
 
 
 def _described(tensor: Tensor) -> str:

@@ -15,7 +15,7 @@ RESERVED = (
     | frozenset(dir(builtins))
     | frozenset(
         "np math threading sys njit compiled real value acc theta grad work params grads state step epoch order "
-        "batch_size epochs seed shuffle points tolerance sigmoid softplus shifted rows start total scale norm "
+        "batch_size epochs seed shuffle points tolerance sigmoid softplus exactly rows start total scale norm "
         "learning_rate Params State forward predict loss loss_and_grad input_gradients init_params init_state "
         "update train_step train_epoch fit flatten unflatten verify self layer".split()
     )

@@ -30,7 +30,7 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
     file = Path(path)
     if not file.is_file():
         raise ModuleError("no such file", at=str(file), remedy="generate the module first")
-    name = f"symgrad_module_{abs(hash(str(file.resolve())))}"
+    name = f"symgrad_loaded_{file.stem}"
     specification = importlib.util.spec_from_file_location(name, file)
     if specification is None or specification.loader is None:
         raise ModuleError("this is not a Python file", at=str(file), remedy="its name should end in .py")

@@ -122,7 +122,7 @@ class Printer:
             label_text = self.entry(label) if isinstance(label, Entry) else self._index(label)
             return f"(real(1) if {label_text} == {self._index(index)} else real(0))"
         if isinstance(expr, shifted):
-            return f"shifted({self(expr.args[0])}, {self(expr.args[1])})"
+            return f"({self(expr.args[0])} - {self._factor(expr.args[1])})"
         if isinstance(expr, sp.Piecewise):
             return self._choice(expr)
         if isinstance(expr, sp.exp):

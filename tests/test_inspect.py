@@ -1,0 +1,196 @@
+"""Derivations as students read them: text, LaTeX, HTML and data, for every example."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import golden
+import pytest
+
+import symgrad as sg
+from symgrad.calculus.latex import Latex
+from symgrad.report.documents import escape_latex, mathml
+from symgrad.report.page import page_of
+from symgrad.version import VERSION
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
+KEPT = ("digits", "xor", "attention", "swish")
+HOSTILE = "<script>&amp;%#_{}$^~\\end{document}'\"|"
+
+
+@pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.stem)
+def work(request):
+    return sg.derive(sg.read(str(request.param)))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return of_example("digits")
+
+
+def of_example(name):
+    return sg.derive(sg.read(str(Path(__file__).parent.parent / "examples" / f"{name}.yaml")))
+
+
+def of_text(text):
+    return sg.derive(sg.read(text))
+
+
+@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("kind", ["txt", "tex"])
+def test_pages_are_as_kept(name, kind):
+    work = of_example(name)
+    page = str(work) + "\n" if kind == "txt" else work.latex()
+    page = page.replace(work.spec.sha256, "(the spec's)").replace(VERSION, "(this one)")
+    golden.compare(f"inspect_{name}.{kind}", page)
+
+
+def test_every_gradient_and_update_is_shown(work):
+    text = str(work)
+    for gradient in work.program.gradients:
+        assert re.search(rf"^  {gradient.name}(\[[a-z,]*\])? = ", text, re.MULTILINE), gradient
+    for parameter in work.program.of_kind("parameter"):
+        assert f"    {parameter.name} ← {parameter.name} − " in text
+    assert max(map(len, text.splitlines())) < 200
+    assert not re.search(r"_row|_i\d\b", text)
+
+
+def test_the_html_page_is_whole_and_needs_nothing_else(work):
+    page = work.html()
+    root = ElementTree.fromstring(page)
+    assert root.tag.endswith("html")
+    assert page.count("<math") >= len(work.program.gradients)
+    assert not re.search(r"<script|<link|<img|src=|href=|url\(|@import", page)
+    assert set(re.findall(r"https?://[^\"]*", page)) <= {
+        "http://www.w3.org/1999/xhtml",
+        "http://www.w3.org/1998/Math/MathML",
+    }
+
+
+def test_the_fragment_for_notebooks_is_well_formed(work):
+    fragment = work._repr_html_()
+    assert ElementTree.fromstring(fragment).attrib == {"class": "symgrad-report"}
+    assert "<html" not in fragment
+    assert "<body" not in fragment
+
+
+def test_the_latex_document_is_balanced(work):
+    document = work.latex()
+    assert document.startswith("\\documentclass")
+    assert document.rstrip().endswith("\\end{document}")
+    opened = []
+    for what, environment in re.findall(r"\\(begin|end)\{([a-z*]+)\}", document):
+        if what == "begin":
+            opened.append(environment)
+        else:
+            assert opened.pop() == environment
+    assert not opened
+    bare = document.replace("\\{", "").replace("\\}", "")
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("\\left") == bare.count("\\right") + bare.count("\\leftarrow") - bare.count("\\rightarrow")
+    assert work._repr_latex_().startswith("$$\\begin{aligned}")
+    assert document.isascii()
+
+
+def test_every_formula_is_mathml(work):
+    page = page_of(work, Latex())
+    rows = [row for section in page.sections for row in section.rows]
+    assert rows
+    for formula in (f for row in rows for f in (row.formula, row.indexed, *row.through) if f):
+        ElementTree.fromstring(mathml(formula))
+
+
+def test_the_data_is_json_and_complete(work):
+    data = json.loads(json.dumps(work.as_dict()))
+    assert data == work.as_dict()
+    assert data["name"] == work.name
+    assert len(data["sha256"]) == 64
+    assert [g["of"] for g in data["gradients"]] == [g.of for g in work.program.gradients]
+    assert data["update"]["parameters"].keys() == {p.name for p in work.program.of_kind("parameter")}
+    for equation in (*data["equations"], *data["gradients"]):
+        assert equation["target"] in equation["matrix"]
+        assert all(equation[key] for key in ("index", "latex"))
+
+
+def test_sgd_is_composed_with_the_gradient():
+    text = str(of_example("linear_regression"))
+    assert "    w ← w − 0.01·(xᵀ·dy)\n" in text
+    assert "    b ← b − 0.01·Σ_n dy\n" in text
+    assert "  dy = 2·(y − t)/batch   [from the loss]\n" in text
+
+
+def test_momentum_clipped():
+    text = str(of_example("branches"))
+    assert "    g ← g·min(1, 5/‖g‖)\n" in text
+    assert "    v_y_W1 ← 0.9·v_y_W1 + clip(gatedᵀ·dy)\n" in text
+    assert "    y_W1 ← y_W1 − 0.02·v_y_W1\n" in text
+
+
+def test_a_schedule_is_shown(digits):
+    assert "    learning_rate ← 0.003·exp(−0.1·epoch)\n" in str(digits)
+
+
+def test_the_chain_rule_is_told(digits):
+    text = str(digits)
+    assert "dZ2 = (softmax(Z2) − onehot(t))/batch   [from the loss]" in text
+    assert "dZ1 = dA1 ⊙ relu′(Z1)   [chain rule through A1 = relu(Z1)]" in text
+
+
+def test_cotangents_that_were_merged_are_passed_through():
+    text = str(of_example("xor"))
+    assert "dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [from the loss; chain rule through y = sigmoid(y_Z)]" in text
+    assert "dh_Z = dh ⊙ h ⊙ (1 − h)   [chain rule through h = sigmoid(h_Z)]" in text
+
+
+def test_rewrites_are_shown_once(digits):
+    rules = [row.label for s in page_of(digits, Latex()).sections if s.kind == "rewrites" for row in s.rows]
+    assert len(rules) == len(set(rules)) == 3
+    assert "log exp(v) = v, in loss" in rules
+
+
+def test_nothing_to_train_has_no_update():
+    text = str(of_example("gradients_only"))
+    assert "dz = x + y" in text
+    assert "Update" not in text
+
+
+def test_an_optimiser_that_reads_theta_after_its_step_says_which():
+    work = of_text(
+        "{inputs: {x: [N, 2]}, targets: {t: [N, 1]}, layers: [dense(1)], loss: mse, train: {optimizer: "
+        "{state: {last: 0}, update: {theta: theta - 0.1*g, last: theta - last}}}}"
+    )
+    assert "    before ← theta\n    theta ← theta − 0.1·g\n    last ← before − last\n" in str(work)
+
+
+def test_hostile_names_do_no_harm():
+    names = ("frac", "left", "text_1", "d", "dd", "delta", "pi", "mathrm", "begin", "x__y", "a_", "end_1_2")
+    for name in names:
+        work = of_text(
+            f"{{inputs: {{x: [N, 2]}}, targets: {{t: [N, 3]}}, parameters: {{{name}: [2, 3]}}, "
+            f"equations: {{y: x @ {name}}}, loss: 'mse(y, t)'}}"
+        )
+        ElementTree.fromstring(work.html())
+        assert f"d{name} = xᵀ·dy" in str(work)
+        assert re.search(r"\\(frac|left|text|begin|end|mathrm)(?![{(|a-zA-Z])", work.latex()) is None
+
+
+def test_a_hostile_title_is_escaped(digits):
+    work = replace(digits, spec=replace(digits.spec, name=HOSTILE))
+    root = ElementTree.fromstring(work.html())
+    namespace = "{http://www.w3.org/1999/xhtml}"
+    assert root.find(f"{namespace}head/{namespace}title").text == HOSTILE
+    assert root.find(f".//{namespace}script") is None
+    document = work.latex()
+    assert document.count("\\end{document}") == 1
+    assert escape_latex(HOSTILE) in document
+    assert escape_latex("50% & _x") == r"50\% \& \_x"
+
+
+def test_a_derivation_is_frozen(digits):
+    with pytest.raises(FrozenInstanceError):
+        digits.update = None
+    assert digits.name == "digits"

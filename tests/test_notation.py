@@ -1,0 +1,265 @@
+"""What is written says what is computed: formulas are read back as a person would and compared."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import sympy as sp
+from formula_values import run, shape_of, value
+
+from symgrad.calculus import typeset as ts
+from symgrad.calculus.display import hidden_tensors, shown_equations
+from symgrad.calculus.index_writer import IndexWriter
+from symgrad.calculus.latex import Latex
+from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixForm
+from symgrad.calculus.notation import index_form, matrix_form, right_side
+from symgrad.calculus.program import Axis, Equation, Loop, Program, Tensor
+from symgrad.calculus.terms import Entry, index_symbol
+from symgrad.calculus.text import Text
+from symgrad.compiler.update import update_of
+from symgrad.compiler.update_text import update_rule
+from symgrad.pipeline import derived_program
+from symgrad.report.documents import mathml
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+
+SPECS = {
+    "classes": "{inputs: {x: [N, 3]}, targets: {t: {axes: [N], classes: 4}}, "
+    "layers: ['dense(5, activation=relu)', dense(4)], loss: softmax_cross_entropy}",
+    "soft targets": "{inputs: {x: [N, 3]}, targets: {t: [N, 4]}, "
+    "layers: ['dense(5, activation=tanh)', dense(4)], loss: softmax_cross_entropy}",
+    "two sigmoids": "{inputs: {x: [N, 3]}, targets: {t: [N, 2]}, "
+    "layers: ['dense(4, activation=sigmoid)', 'dense(2, activation=sigmoid)'], loss: mse}",
+    "hinge": "{inputs: {x: [N, 3]}, targets: {t: [N, 1]}, layers: [dense(1)], loss: hinge}",
+    "huber": "{inputs: {x: [N, 3]}, targets: {t: [N, 2]}, layers: [dense(2)], loss: huber}",
+    "gelu": "{inputs: {x: [N, 3]}, targets: {t: [N, 2]}, "
+    "layers: ['dense(4, activation=gelu)', 'dense(4, activation=elu)', dense(2)], loss: mae}",
+    "no batch": "{inputs: {x: [3]}, targets: {t: [2]}, equations: {h: 'leaky_relu(dense(x, 4))', "
+    "y: 'dense(h, 2)'}, loss: 'mean((y - t)**2) + 0.1 * l1(y)'}",
+    "branches": "{inputs: {x: [N, 3]}, targets: {t: [N, 1]}, parameters: {U: [3, 4], a: [4]}, "
+    "equations: {p: tanh(x @ U + a), q: sigmoid(x @ U - a), y: 'dense(p * q, 1) - dense(x, 1)'}, "
+    "loss: 'binary_cross_entropy_with_logits(y, t) + 1e-3 * l2(U)'}",
+    "attention": "{axes: {L: 3, D: 2}, inputs: {x: [N, L, D]}, targets: {t: [N, L, D]}, "
+    "parameters: {W: [D, D], V: [D, D]}, equations: {Q: x @ W, K: x @ V, "
+    "'S[b,i,j]': 'sum(Q[b,i,d] * K[b,j,d], d) / sqrt(D)', P: softmax(S), "
+    "'O[b,i,d]': 'sum(P[b,i,j] * x[b,j,d], j)'}, loss: mean((O - t)**2)}",
+    "rows and columns": "{inputs: {x: [N, 3]}, targets: {t: [N]}, parameters: {w: [3], G: [3, 3]}, "
+    "equations: {q: 'sum((x @ G.T) * x, axis=1)', y: 'x @ w / (1 + exp(q)) - max(x, axis=1)'}, "
+    "loss: mean((y - t)**2) / 3}",
+    "quotients": "{inputs: {x: [N, 3]}, targets: {t: [N, 3]}, parameters: {w: [3], c: []}, "
+    "equations: {y: '-c * x * w / (2 + x**2) / sqrt(1 + w**2) - 3 * x / 4 - 1 / 7', "
+    "z: 'where(y > 0.5, 2 * y, min(y, w))'}, loss: 'sum((z - t)**2) / 20'}",
+}
+SIZES = {"N": 3}
+
+
+def program_of(text):
+    return derived_program(expand(read(text)))
+
+
+@pytest.fixture(scope="module", params=SPECS)
+def derived(request):
+    program = program_of(SPECS[request.param])
+    return program, run(program, SIZES)
+
+
+def known(program, arrays):
+    return {**arrays, **SIZES}, max((t.classes or 0 for t in program.tensors), default=0)
+
+
+@pytest.mark.parametrize("inlined", [False, True])
+def test_the_index_form_computes_the_tensor(derived, inlined):
+    program, arrays = derived
+    names, classes = known(program, arrays)
+    hidden = hidden_tensors(program) if inlined else frozenset()
+    for equation in shown_equations(program, hidden):
+        formula = IndexWriter(program, hidden).equation(equation)
+        places = getattr(formula.left, "indices", ())
+        shape = shape_of(program.tensor[equation.target].axes, SIZES)
+        for at in np.ndindex(*shape):
+            here = {**names, **{i.text: k for i, k in zip(places, at, strict=True)}}
+            found = value(formula.right, here, classes)
+            assert found == pytest.approx(arrays[equation.target][at], abs=1e-9), Text().spell(formula)
+
+
+@pytest.mark.parametrize("inlined", [False, True])
+def test_the_matrix_form_computes_the_tensor(derived, inlined):
+    program, arrays = derived
+    names, classes = known(program, arrays)
+    hidden = hidden_tensors(program) if inlined else frozenset()
+    written = 0
+    for equation in shown_equations(program, hidden):
+        try:
+            formula = MatrixWriter(program, hidden).equation(equation)
+        except NoMatrixForm:
+            continue
+        written += 1
+        found = value(formula.right, {**names, "matrix form": True}, classes)
+        expected = arrays[equation.target]
+        np.testing.assert_allclose(np.broadcast_to(found, expected.shape), expected, atol=1e-9)
+    assert written > 2
+
+
+def test_every_latex_form_is_mathml(derived):
+    program, _ = derived
+    hidden = hidden_tensors(program)
+    for equation in program.equations:
+        for form in (matrix_form, index_form):
+            for inlined in (frozenset(), hidden):
+                ElementTree.fromstring(mathml(form(equation, program, Latex(), inlined)))
+
+
+def lines(text, part=""):
+    program = program_of(text)
+    hidden = hidden_tensors(program)
+    found = [matrix_form(e, program, None, hidden) for e in shown_equations(program, hidden)]
+    return [line for line in found if line.startswith(part)]
+
+
+def test_formulas_of_the_lectures():
+    assert lines(SPECS["classes"]) == [
+        "Z1 = x·W1 + b1",
+        "A1 = relu(Z1)",
+        "Z2 = A1·W2 + b2",
+        "loss = (Σ_n (logsumexp(Z2) − Z2[n,t[n]]))/N",
+        "prediction = softmax(Z2)",
+        "dZ2 = (softmax(Z2) − onehot(t))/N",
+        *lines(SPECS["classes"], "db2"),
+        *lines(SPECS["classes"], "dW2"),
+        "dA1 = dZ2·W2ᵀ",
+        "dZ1 = dA1 ⊙ relu′(Z1)",
+        *lines(SPECS["classes"], "db1"),
+        *lines(SPECS["classes"], "dW1"),
+    ]
+    assert lines(SPECS["classes"], "dW") == ["dW2 = A1ᵀ·dZ2", "dW1 = xᵀ·dZ1"]
+    assert lines(SPECS["classes"], "db") == ["db2 = Σ_n dZ2", "db1 = Σ_n dZ1"]
+    assert "dZ1 = dA1 ⊙ A1 ⊙ (1 − A1)" in lines(SPECS["two sigmoids"])
+    assert "dZ1 = dA1 ⊙ (1 − A1²)" in lines(SPECS["soft targets"])
+    assert "dy_W = h ⊗ dy_Z" in lines(SPECS["no batch"])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        ("sgd(learning_rate=0.003)", ["theta ← theta − 0.003·g"]),
+        ("sgd(learning_rate=0.25)", ["theta ← theta − g/4"]),
+        ("momentum(learning_rate=0.01)", ["v ← 0.9·v + g", "theta ← theta − 0.01·v"]),
+        (
+            "adam(learning_rate=0.001)",
+            [
+                "m ← 0.9·m + 0.1·g",
+                "v ← 0.999·v + 0.001·g²",
+                "theta ← theta − 0.001·(m/(1 − 0.9ᵗ))/(√(v/(1 − 0.999ᵗ)) + 1e-8)",
+            ],
+        ),
+    ],
+)
+def test_update_rules_read_as_published(optimizer, expected):
+    spec = read(
+        f"{{inputs: {{x: [N, 3]}}, targets: {{t: [N, 1]}}, layers: [dense(1)], loss: mse, "
+        f"train: {{optimizer: '{optimizer}'}}}}"
+    )
+    assert list(update_rule(update_of(expand(spec)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "latex"),
+    [
+        ("3", "3", "3"),
+        ("1/2", "1/2", r"\frac{1}{2}"),
+        ("2/3", "2/3", r"\frac{2}{3}"),
+        ("3/1000", "0.003", "0.003"),
+        ("1/100000000", "1e-8", "10^{-8}"),
+        ("25/10000000", "2.5e-6", r"2.5 \cdot 10^{-6}"),
+        ("123456789/1000000007", "0.123456788136", "0.123456788136"),
+    ],
+)
+def test_numbers_as_people_write_them(number, text, latex):
+    formula = ts.Number(Fraction(number))
+    assert (Text().spell(formula), Latex().spell(formula)) == (text, latex)
+
+
+A, B, C, N = ts.Name("A"), ts.Name("B"), ts.Name("C"), ts.Name("n")
+SUM = ts.Sum(((False, A), (True, B)))
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        (ts.Product("entries", (ts.Product("matrices", (A, B)), C)), "(A·B) ⊙ C"),
+        (ts.Product("matrices", (A, ts.Product("entries", (B, C)))), "A·(B ⊙ C)"),
+        (ts.Product("numbers", (A, ts.Product("matrices", (B, C)))), "A·(B·C)"),
+        (ts.Product("numbers", (A, SUM)), "A·(A − B)"),
+        (ts.Sum(((False, C), (True, SUM))), "C − (A − B)"),
+        (ts.Quotient(ts.Reduced("sum", (N,), A), B), "(Σ_n A)/B"),
+        (ts.Quotient(A, ts.Product("numbers", (B, C))), "A/(B·C)"),
+        (ts.Quotient(ts.Quotient(A, B), C), "(A/B)/C"),
+        (ts.Product("numbers", (A, ts.Quotient(B, C))), "A·(B/C)"),
+        (ts.Product("entries", (ts.Reduced("sum", (N,), A), B)), "(Σ_n A) ⊙ B"),
+        (ts.Reduced("sum", (N,), SUM), "Σ_n (A − B)"),
+        (ts.Power(SUM, ts.Number(Fraction(2))), "(A − B)²"),
+        (ts.Power(ts.Transposed(A), ts.Number(Fraction(2))), "(Aᵀ)²"),
+        (ts.Transposed(SUM), "(A − B)ᵀ"),
+        (ts.Power(ts.Number(Fraction(1, 2)), ts.Name("t")), "(1/2)ᵗ"),
+        (ts.negated(SUM), "−(A − B)"),
+        (ts.Sum(((True, ts.Reduced("sum", (N,), A)), (False, B))), "−Σ_n A + B"),
+    ],
+)
+def test_brackets_stand_where_they_must(formula, text):
+    assert Text().spell(formula) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("x", "x"),
+        ("Z1", "Z_{1}"),
+        ("Wq", "W_{q}"),
+        ("h_W", "h_{W}"),
+        ("y_Z12", "y_{Z12}"),
+        ("theta", r"\theta"),
+        ("mu", r"\mu"),
+        ("beta2", r"\beta_{2}"),
+        ("loss", r"\mathit{loss}"),
+        ("loss_1", r"\mathit{loss}_{1}"),
+        ("learning_rate", r"\mathit{learning\_rate}"),
+        ("data", r"\mathit{data}"),
+    ],
+)
+def test_latex_names(name, latex):
+    assert Latex().name(name, False) == latex
+    assert Latex().name(f"d{name}", True) == rf"\mathrm{{d}}{latex}"
+
+
+def test_scheduled_indices_get_ordinary_names():
+    row, inner = index_symbol("_row"), index_symbol("_i0")
+    loops = (Loop(row, Axis("N", None)), Loop(inner, Axis(None, 4)))
+    program = Program((Tensor("Z", (loops[0].axis, loops[1].axis), "value"), Tensor("m", (), "value")), (), (), None)
+    equation = Equation("m", (), loops, "max", Entry("Z", (row, inner)))
+    assert index_form(equation, program) == "m = max_{n,i}(Z[n,i])"
+    assert matrix_form(equation, program) == "m = max_{n,i}(Z)"
+
+
+def test_right_side_is_none_where_matrices_cannot_say_it():
+    program = program_of(SPECS["attention"])
+    assert right_side(program.definition["O"], program) is None
+    assert right_side(program.definition["dO"], program) == "(O − t)/(3·N)"
+
+
+def test_contractions_of_three_axes_keep_their_indices():
+    found = lines(SPECS["attention"])
+    assert "Q[n,i,j] = Σ_k x[n,i,k]·W[k,j]" in found
+    assert "dW[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]" in found
+    assert "S = S_1/√2" in found
+
+
+def test_a_scatter_is_written_as_an_accumulation():
+    i, u = index_symbol("i"), index_symbol("u")
+    loops = (Loop(i, Axis(None, 3)), Loop(u, Axis(None, 2)))
+    tensors = (Tensor("dX", (Axis(None, 8),), "cotangent"), Tensor("k", (Axis(None, 2),), "parameter"))
+    equation = Equation("dX", (2 * i + u,), loops, "sum", sp.Mul(Entry("k", (u,)), 3))
+    program = Program(tensors, (), (), None)
+    assert matrix_form(equation, program) == "dX[2·i + j] += 3·k[j]"
