@@ -75,6 +75,11 @@ def value(formula, known, classes=0):
             for factor in factors[1:]:
                 total = join(total, read(factor))
             return total
+    return _function(formula, read, known, classes)
+
+
+def _function(formula, read, known, classes):
+    match formula:
         case ts.Quotient(above, below):
             return read(above) / read(below)
         case ts.Power(base, exponent):
@@ -88,7 +93,11 @@ def value(formula, known, classes=0):
         case ts.Call(function, arguments, is_slope):
             return (SLOPES if is_slope else FUNCTIONS)[function](*map(read, arguments))
         case ts.Choice(branches):
-            return np.select([read(c) for _, c in branches[:-1]], [read(v) for v, _ in branches[:-1]], read(branches[-1][0]))
+            return np.select(
+                [read(c) for _, c in branches[:-1]],
+                [read(v) for v, _ in branches[:-1]],
+                read(branches[-1][0]),
+            )
         case ts.Relation(left, operator, right):
             return RELATIONS[operator](read(left), read(right))
         case ts.Reduced(kind, indices, body):
@@ -107,7 +116,9 @@ def _reduced(kind, indices, body, known, classes):
     ranges = dict(_ranges(body, known))
     if set(indices) <= ranges.keys() and not known.get("matrix form"):
         every = itertools.product(*(range(ranges[i]) for i in indices))
-        return TOTALS[kind](np.array([value(body, {**known, **dict(zip(indices, at))}, classes) for at in every]))
+        return TOTALS[kind](
+            np.array([value(body, {**known, **dict(zip(indices, at, strict=True))}, classes) for at in every])
+        )
     inner = np.asarray(value(body, known, classes))
     axes = tuple(range(inner.ndim)) if len(indices) == inner.ndim else 0
     return {"sum": np.sum, "max": np.max, "min": np.min}[kind](inner, axis=axes)
@@ -134,7 +145,9 @@ def run(program, sizes, seed=0):
     for tensor in program.tensors:
         shape = shape_of(tensor.axes, sizes)
         if tensor.kind in ("input", "target", "parameter"):
-            drawn = rng.normal(size=shape) if tensor.classes is None else rng.integers(tensor.classes, size=shape)
+            drawn = (
+                rng.normal(size=shape) if tensor.classes is None else rng.integers(tensor.classes, size=shape)
+            )
             arrays[tensor.name] = np.asarray(drawn)
     for equation in program.equations:
         arrays[equation.target] = _run(equation, program, arrays, sizes)
@@ -177,4 +190,8 @@ def _number(expr, arrays, index):
         return float(type(expr).formula(sp.Float(parts[0])))
     if not parts:
         return float(expr)
-    return expr.func(*(sp.Float(p) for p in parts)) if expr.is_Relational else float(expr.func(*(sp.Float(p) for p in parts)))
+    return (
+        expr.func(*(sp.Float(p) for p in parts))
+        if expr.is_Relational
+        else float(expr.func(*(sp.Float(p) for p in parts)))
+    )

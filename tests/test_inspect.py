@@ -91,7 +91,9 @@ def test_the_latex_document_is_balanced(work):
     assert not opened
     bare = document.replace("\\{", "").replace("\\}", "")
     assert bare.count("{") == bare.count("}")
-    assert bare.count("\\left") == bare.count("\\right") + bare.count("\\leftarrow") - bare.count("\\rightarrow")
+    assert bare.count("\\left") == bare.count("\\right") + bare.count("\\leftarrow") - bare.count(
+        "\\rightarrow"
+    )
     assert work._repr_latex_().startswith("$$\\begin{aligned}")
     assert document.isascii()
 
@@ -142,7 +144,9 @@ def test_the_chain_rule_is_told(digits):
 
 def test_cotangents_that_were_merged_are_passed_through():
     text = str(of_example("xor"))
-    assert "dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [from the loss; chain rule through y = sigmoid(y_Z)]" in text
+    assert (
+        "dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [from the loss; chain rule through y = sigmoid(y_Z)]" in text
+    )
     assert "dh_Z = dh ⊙ h ⊙ (1 − h)   [chain rule through h = sigmoid(h_Z)]" in text
 
 

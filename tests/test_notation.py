@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from fractions import Fraction
 
 import numpy as np
 import pytest
 import sympy as sp
 from formula_values import run, shape_of, value
 
-from symgrad.calculus import typeset as ts
 from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.index_writer import IndexWriter
 from symgrad.calculus.latex import Latex
@@ -165,79 +163,12 @@ def test_update_rules_read_as_published(optimizer, expected):
     assert list(update_rule(update_of(expand(spec)))) == expected
 
 
-@pytest.mark.parametrize(
-    ("number", "text", "latex"),
-    [
-        ("3", "3", "3"),
-        ("1/2", "1/2", r"\frac{1}{2}"),
-        ("2/3", "2/3", r"\frac{2}{3}"),
-        ("3/1000", "0.003", "0.003"),
-        ("1/100000000", "1e-8", "10^{-8}"),
-        ("25/10000000", "2.5e-6", r"2.5 \cdot 10^{-6}"),
-        ("123456789/1000000007", "0.123456788136", "0.123456788136"),
-    ],
-)
-def test_numbers_as_people_write_them(number, text, latex):
-    formula = ts.Number(Fraction(number))
-    assert (Text().spell(formula), Latex().spell(formula)) == (text, latex)
-
-
-A, B, C, N = ts.Name("A"), ts.Name("B"), ts.Name("C"), ts.Name("n")
-SUM = ts.Sum(((False, A), (True, B)))
-
-
-@pytest.mark.parametrize(
-    ("formula", "text"),
-    [
-        (ts.Product("entries", (ts.Product("matrices", (A, B)), C)), "(A·B) ⊙ C"),
-        (ts.Product("matrices", (A, ts.Product("entries", (B, C)))), "A·(B ⊙ C)"),
-        (ts.Product("numbers", (A, ts.Product("matrices", (B, C)))), "A·(B·C)"),
-        (ts.Product("numbers", (A, SUM)), "A·(A − B)"),
-        (ts.Sum(((False, C), (True, SUM))), "C − (A − B)"),
-        (ts.Quotient(ts.Reduced("sum", (N,), A), B), "(Σ_n A)/B"),
-        (ts.Quotient(A, ts.Product("numbers", (B, C))), "A/(B·C)"),
-        (ts.Quotient(ts.Quotient(A, B), C), "(A/B)/C"),
-        (ts.Product("numbers", (A, ts.Quotient(B, C))), "A·(B/C)"),
-        (ts.Product("entries", (ts.Reduced("sum", (N,), A), B)), "(Σ_n A) ⊙ B"),
-        (ts.Reduced("sum", (N,), SUM), "Σ_n (A − B)"),
-        (ts.Power(SUM, ts.Number(Fraction(2))), "(A − B)²"),
-        (ts.Power(ts.Transposed(A), ts.Number(Fraction(2))), "(Aᵀ)²"),
-        (ts.Transposed(SUM), "(A − B)ᵀ"),
-        (ts.Power(ts.Number(Fraction(1, 2)), ts.Name("t")), "(1/2)ᵗ"),
-        (ts.negated(SUM), "−(A − B)"),
-        (ts.Sum(((True, ts.Reduced("sum", (N,), A)), (False, B))), "−Σ_n A + B"),
-    ],
-)
-def test_brackets_stand_where_they_must(formula, text):
-    assert Text().spell(formula) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "latex"),
-    [
-        ("x", "x"),
-        ("Z1", "Z_{1}"),
-        ("Wq", "W_{q}"),
-        ("h_W", "h_{W}"),
-        ("y_Z12", "y_{Z12}"),
-        ("theta", r"\theta"),
-        ("mu", r"\mu"),
-        ("beta2", r"\beta_{2}"),
-        ("loss", r"\mathit{loss}"),
-        ("loss_1", r"\mathit{loss}_{1}"),
-        ("learning_rate", r"\mathit{learning\_rate}"),
-        ("data", r"\mathit{data}"),
-    ],
-)
-def test_latex_names(name, latex):
-    assert Latex().name(name, False) == latex
-    assert Latex().name(f"d{name}", True) == rf"\mathrm{{d}}{latex}"
-
-
 def test_scheduled_indices_get_ordinary_names():
     row, inner = index_symbol("_row"), index_symbol("_i0")
     loops = (Loop(row, Axis("N", None)), Loop(inner, Axis(None, 4)))
-    program = Program((Tensor("Z", (loops[0].axis, loops[1].axis), "value"), Tensor("m", (), "value")), (), (), None)
+    program = Program(
+        (Tensor("Z", (loops[0].axis, loops[1].axis), "value"), Tensor("m", (), "value")), (), (), None
+    )
     equation = Equation("m", (), loops, "max", Entry("Z", (row, inner)))
     assert index_form(equation, program) == "m = max_{n,i}(Z[n,i])"
     assert matrix_form(equation, program) == "m = max_{n,i}(Z)"

@@ -71,7 +71,7 @@ def run(folder: Path, *command: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
     )
     assert answer.returncode == 0, answer.stdout
     return answer.stdout

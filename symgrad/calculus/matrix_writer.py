@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus import typeset as ts
+from symgrad.calculus.arrange import product
 from symgrad.calculus.contraction import Contraction, as_contraction
-from symgrad.calculus.index_writer import fixed_factor
+from symgrad.calculus.nested import fixed_factor, merged_sums
 from symgrad.calculus.program import canonical
 from symgrad.calculus.scalar_writer import ScalarWriter
 from symgrad.calculus.terms import Entry, entries
@@ -55,7 +56,7 @@ class MatrixWriter(ScalarWriter):
         Raises:
             NoMatrixForm: only the index form can say it.
         """
-        equation = canonical(equation)
+        equation = merged_sums(canonical(equation), self.program, self.hidden)
         self.leading = (equation.target,)
         contraction = as_contraction(equation)
         if contraction is not None and (contraction.rows or contraction.columns):
@@ -76,7 +77,18 @@ class MatrixWriter(ScalarWriter):
         if found.right_transposed and found.columns:
             right = ts.Transposed(right)
         self.axes = (*found.rows, *found.columns)
-        return self.scaled(found.factor, ts.Product("matrices", (left, right)))
+        pair = self._matrix_first(found, left, right) or (left, right)
+        return self.scaled(found.factor, ts.Product("matrices", pair))
+
+    def _matrix_first(
+        self, found: Contraction, left: Formula, right: Formula
+    ) -> tuple[Formula, Formula] | None:
+        """`x·w` and `xᵀ·dy` rather than `w·xᵀ` and `dy·x`; `x·W` and `dy·Wᵀ` stay."""
+        tensor = self.program.tensor.get(found.left)
+        is_cotangent = tensor is not None and tensor.kind == "cotangent"
+        if found.rows or not found.columns or is_cotangent == found.right_transposed:
+            return None
+        return (right.base if isinstance(right, ts.Transposed) else ts.Transposed(right)), left
 
     def _over_last_axis(self, equation: Equation) -> Formula:
         self.axes = (*equation.place, *(loop.index for loop in equation.bound))
@@ -159,16 +171,16 @@ class MatrixWriter(ScalarWriter):
         ]
         tensors = [f for f in factors if f not in numbers]
         parts = [self.write(f) for f in numbers]
-        return ts.product("numbers", [*parts, self._of_entries(tensors)] if tensors else parts)
+        return product("numbers", [*parts, self._of_entries(tensors)] if tensors else parts)
 
     def _of_entries(self, factors: list[sp.Expr]) -> Formula:
         """Entry by entry, or `x ⊗ dz` where vectors of rows meet vectors of columns."""
         rows = [f for f in factors if isinstance(f, Entry) and f.indices == self.axes[:1]]
         columns = [f for f in factors if isinstance(f, Entry) and f.indices == self.axes[1:]]
         if len(self.axes) != 2 or not rows or not columns or len(rows) + len(columns) < len(factors):
-            return ts.product("entries", [self.write(f) for f in factors])
+            return product("entries", [self.write(f) for f in factors])
         sides = [[self.operand(f.tensor) for f in side] for side in (rows, columns)]
-        return ts.product("outer", [ts.product("entries", side) for side in sides])
+        return product("outer", [product("entries", side) for side in sides])
 
 
 def _order_of_widest(equation: Equation, inner: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...]:

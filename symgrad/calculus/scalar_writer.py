@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 
 from symgrad.calculus import typeset as ts
+from symgrad.calculus.arrange import negated, quotient, total
 from symgrad.calculus.factors import Factors, content, factors_of
 from symgrad.calculus.known_functions import chosen, known_function
 from symgrad.calculus.terms import Entry, delta, entries, shifted
@@ -91,7 +92,7 @@ class ScalarWriter:
             return self._product(sp.Mul(common, rest, evaluate=False))
         terms = [(bool(t.as_coeff_Mul()[0].is_negative), t) for t in sp.Add.make_args(expr)]
         terms.sort(key=lambda t: self._order_of_term(*t))
-        return ts.total((negative, self.write(-t if negative else t)) for negative, t in terms)
+        return total((negative, self.write(-t if negative else t)) for negative, t in terms)
 
     def _order_of_term(self, negative: bool, term: sp.Expr) -> Order:
         """Added before subtracted, what is defined first; 1 + exp(v) but √v + 1e-8; wide before narrow."""
@@ -109,20 +110,20 @@ class ScalarWriter:
     def _product(self, expr: sp.Expr) -> Formula:
         parts = factors_of(expr)
         if parts.is_negative:
-            return ts.negated(self._quotient(parts))
+            return negated(self._quotient(parts))
         return self._quotient(parts)
 
     def _quotient(self, parts: Factors) -> Formula:
         above = self._ordered(parts.above)
         if parts.first_below and parts.above_first:
-            first = ts.quotient(
+            first = quotient(
                 self.joined(self._ordered(parts.above_first)), self.joined(list(parts.first_below))
             )
             place = sp.Dummy()
             self.stand_ins[place] = first
             above = [*above, place]
         top = self.joined(above) if above else ts.Number(Fraction(1))
-        return ts.quotient(top, self.joined(list(parts.below))) if parts.below else top
+        return quotient(top, self.joined(list(parts.below))) if parts.below else top
 
     def _ordered(self, factors: tuple[sp.Expr, ...]) -> list[sp.Expr]:
         return sorted(factors, key=self._order_of_factor)
@@ -158,7 +159,8 @@ class ScalarWriter:
         if expr.is_Symbol:
             return self.stand_ins.get(expr) or ts.Name(str(expr))
         if expr.is_Rational:
-            return ts.Number(Fraction(int(expr.p), int(expr.q)))
+            number = ts.Number(Fraction(int(abs(expr.p)), int(expr.q)))
+            return negated(number) if expr.is_negative else number
         if isinstance(expr, shifted):
             return ts.Sum(((False, self.write(expr.args[0])), (True, self.write(expr.args[1]))))
         if isinstance(expr, sp.Piecewise):

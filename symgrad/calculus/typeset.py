@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from fractions import Fraction
 
 ProductKind: TypeAlias = Literal["numbers", "matrices", "entries", "outer"]
@@ -156,49 +155,6 @@ Formula: TypeAlias = (
 
 MAX_DIGITS = 12
 MAX_DENOMINATOR = 10_000
-
-
-def negated(formula: Formula) -> Formula:
-    """`-formula`."""
-    negative, positive = signed(formula)
-    return positive if negative else Sum(((True, formula),))
-
-
-def signed(formula: Formula) -> tuple[bool, Formula]:
-    """(True, a) for `-a`, (False, a) for `a`."""
-    match formula:
-        case Sum(((True, inner),)):
-            return True, inner
-    return False, formula
-
-
-def total(terms: Iterable[tuple[bool, Formula]]) -> Formula:
-    """The sum of signed terms, with sums among them opened."""
-    flat: list[tuple[bool, Formula]] = []
-    for negative, term in terms:
-        inner = term.terms if isinstance(term, Sum) else ((False, term),)
-        flat += [(negative != minus, part) for minus, part in inner]
-    return Sum(tuple(flat))
-
-
-def quotient(above: Formula, below: Formula) -> Formula:
-    """`above / below`, the sign before the line; (a/2)/N becomes a/(2·N)."""
-    negative, positive = signed(above)
-    if isinstance(positive, Quotient) and isinstance(positive.below, Name | Number | Product):
-        inner = positive.below
-        parts = inner.factors if isinstance(inner, Product) else (inner,)
-        if all(isinstance(part, Name | Number) for part in parts):
-            others = below.factors if isinstance(below, Product) and below.kind == "numbers" else (below,)
-            positive, below = positive.above, Product("numbers", (*others, *parts))
-    return negated(Quotient(positive, below)) if negative else Quotient(positive, below)
-
-
-def product(kind: ProductKind, factors: Iterable[Formula]) -> Formula:
-    """The product of factors, the sign before the first."""
-    pairs = [signed(f) for f in factors]
-    parts = tuple(part for _, part in pairs)
-    found = parts[0] if len(parts) == 1 else Product(kind, parts)
-    return negated(found) if sum(minus for minus, _ in pairs) % 2 else found
 
 
 def decimal(value: Fraction) -> str | None:

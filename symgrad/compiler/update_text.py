@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus import typeset as ts
+from symgrad.calculus.arrange import product
 from symgrad.calculus.matrix_writer import MatrixWriter
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry
@@ -97,4 +98,4 @@ def _assigned(name: str, right: Formula) -> Formula:
 
 def _clip(gradient: Formula, limit: float) -> Formula:
     bound = ts.Quotient(ts.Number(Fraction(repr(limit))), ts.Norm(gradient))
-    return ts.product("numbers", [gradient, ts.Call("min", (ts.Number(Fraction(1)), bound))])
+    return product("numbers", [gradient, ts.Call("min", (ts.Number(Fraction(1)), bound))])

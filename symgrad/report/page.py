@@ -67,8 +67,8 @@ class Page:
 LEGEND = (
     "Products with ⊙, quotients, powers and functions act entry by entry; ᵀ exchanges rows and columns.",
     "softmax and logsumexp run along the last axis; Σ over n sums over the rows of the data.",
-    "In the second line of an equation every entry has its indices, which count from 0; "
-    "with += it adds for every value of every index.",
+    "In the second line of an equation every entry has its indices, which count from 0.",
+    "A line with += adds for every value of every index in it.",
 )
 GRADIENT_NOTE = "dX is the derivative of the loss with respect to X, and has the shape of X."
 COMPOSED_NOTE = "The rule above with each parameter's own gradient; states bear the parameter's name."

@@ -129,8 +129,14 @@ def extended(value: Any) -> np.longdouble:
     return np.longdouble(high) + np.longdouble(float(value - high) if math.isfinite(high) else 0.0)
 
 
+def _fifty_digits(value: np.longdouble) -> Any:
+    """An extended number, exactly; mpmath itself takes floats only."""
+    high = float(value)
+    return _mp.mpf(high) + (float(value - np.longdouble(high)) if math.isfinite(high) else 0.0)
+
+
 def _extended_erf(x: Array) -> Array:
-    values = np.frompyfunc(lambda v: extended(_mp.erf(_mp.mpf(v))), 1, 1)(x)
+    values = np.frompyfunc(lambda v: extended(_mp.erf(_fifty_digits(v))), 1, 1)(x)
     return np.asarray(values, dtype=np.longdouble)
 
 

@@ -121,13 +121,13 @@ def _measure(tensor: TensorSpec, shape: Shape, sizes: dict[str, int]) -> None:
         raise ShapeError(f"'{tensor.name}' has shape {shape}, the spec says {tensor.axes}", at=tensor.at)
 
 
-def parameter_shapes(model: Model, inputs: Mapping[str, Array]) -> dict[str, Shape]:
-    """The shape of every parameter, in the order of the spec.
+def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape]:
+    """The shape of every parameter, in the order of the spec; `data` holds inputs, and targets where needed.
 
     Raises:
         ShapeError: a parameter with an axis of unknown size.
     """
-    sizes = axis_sizes(model, inputs)
+    sizes = axis_sizes(model, data)
     formulas = Formulas(model.functions, sizes, dict(model.spec.axes), DOUBLE)
     shapes: dict[str, Shape] = {}
 
@@ -140,10 +140,10 @@ def parameter_shapes(model: Model, inputs: Mapping[str, Array]) -> dict[str, Sha
                 formulas.tensors[parameter.name] = Value(np.full(shape, 0.5), len(shape))
 
     with np.errstate(all="ignore"):
-        for tensor in model.spec.inputs:
-            _define(formulas, tensor.name, DOUBLE.array(inputs[tensor.name]), {}, tensor.classes)
+        for tensor in (t for t in (*model.spec.inputs, *model.spec.targets) if t.name in data):
+            _define(formulas, tensor.name, DOUBLE.array(data[tensor.name]), {}, tensor.classes)
             if tensor.classes is not None:
-                formulas.labels[tensor.name] = np.asarray(inputs[tensor.name]).astype(np.int64)
+                formulas.labels[tensor.name] = np.asarray(data[tensor.name]).astype(np.int64)
         declare()
         for equation in model.equations:
             if any(isinstance(a, LastAxis) for p in model.parameters for a in p.axes):

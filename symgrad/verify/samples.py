@@ -119,7 +119,7 @@ def _candidates(
         rng = np.random.default_rng((seed, attempt))
         inputs = {t.name: _input(rng, t, sizes, data, np.sqrt(spread)) for t in model.spec.inputs}
         targets = {t.name: _target(rng, t, sizes, model, data) for t in model.spec.targets}
-        shapes = parameter_shapes(model, inputs)
+        shapes = parameter_shapes(model, inputs | targets)
         parameters = {
             p.name: _parameter(rng, p, shapes[p.name], weights, np.sqrt(spread)) for p in model.parameters
         }

@@ -80,7 +80,7 @@ def prepare(model: Model, module: ModuleType, twin: ModuleType, points: int, see
         SymgradError: no usable point exists.
     """
     first = draw(model, ORDINARY, seed)
-    shapes = parameter_shapes(model, first.inputs)
+    shapes = parameter_shapes(model, {**first.inputs, **first.targets})
     subjects = Subject(model, module, shapes), Subject(model, twin, shapes)
     samples = [first]
     if points > 1:

@@ -1,0 +1,58 @@
+"""Reductions within equations: what may stand before one, and how one is written inside another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.program import LETTERS, Equation, Loop, canonical
+from symgrad.calculus.terms import Entry, index_symbol, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.calculus.program import Program
+
+FREE_LETTERS = "nsmbace"
+
+
+def fixed_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:
+    """(c, body) with numbers and sizes taken out of a sum: -(Σ a)/N, not Σ -a/N."""
+    if equation.reduction != "sum":
+        return sp.Integer(1), equation.body
+    factors = sp.Mul.make_args(equation.body)
+    changing = [f for f in factors if f.atoms(Entry) or indices_in(f)]
+    fixed = [f for f in factors if f not in changing]
+    return (sp.Mul(*fixed), sp.Mul(*changing)) if changing else (sp.Integer(1), equation.body)
+
+
+def instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: set[str]) -> Equation:
+    """The definition at an entry's indices, its reduced indices renamed to letters not yet taken."""
+    renamed: dict[sp.Basic, sp.Expr] = {}
+    used = set(taken)
+    loops = []
+    for loop in definition.bound:
+        letters = (FREE_LETTERS if loop.axis.size is None else "") + LETTERS
+        name = next((c for c in letters if c not in used), f"i{len(used)}")
+        used.add(name)
+        renamed[loop.index] = index_symbol(name)
+        loops.append(Loop(index_symbol(name), loop.axis))
+    renamed |= dict(zip(definition.place, indices, strict=True))
+    body = definition.body.xreplace(renamed)
+    return Equation(definition.target, (), tuple(loops), definition.reduction, body)
+
+
+def merged_sums(equation: Equation, program: Program, hidden: Collection[str]) -> Equation:
+    """One sum for a sum of a hidden sum: Σ_{n,i} a for Σ_n Σ_i a."""
+    factor, body = fixed_factor(equation)
+    is_sum = equation.reduction == "sum" and equation.is_plain
+    if not (is_sum and isinstance(body, Entry) and body.tensor in hidden):
+        return equation
+    definition = program.definition[body.tensor]
+    if definition.reduction != "sum" or not definition.is_plain:
+        return equation
+    inner = instance(definition, body.indices, {str(loop.index) for loop in equation.loops})
+    merged = replace(equation, loops=(*equation.loops, *inner.loops), body=factor * inner.body)
+    return merged_sums(canonical(merged), program, hidden)

@@ -1,0 +1,49 @@
+"""Modules for tests: compiled as a user gets them, or run by Python where only their results matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numba
+
+from symgrad.compiler.load import double_precision_twin, load
+from symgrad.pipeline import module_text
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from symgrad.verify.report import Report
+
+
+def written(spec: Any, folder: Path, edit: Callable[[str], str] = str) -> Path:
+    """The emitted module of a spec in a file, after an edit."""
+    text = module_text(read(spec))
+    path = folder / "module.py"
+    path.write_text(edit(text), encoding="utf-8")
+    return path
+
+
+def interpreted(path: Path) -> ModuleType:
+    """The module without compilation: the same statements, run by Python."""
+    before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, True
+    try:
+        return load(path)
+    finally:
+        numba.config.DISABLE_JIT = before
+
+
+def judged(spec: Any, folder: Path, edit: Callable[[str], str] = str, *, compiled: bool, points: int = 2) -> Report:
+    """The verdict on the module of a spec, after an edit."""
+    path = written(spec, folder, edit)
+    module = load(path) if compiled else interpreted(path)
+    twin = double_precision_twin(module) if compiled else interpreted(path)
+    if not compiled:
+        import numpy as np
+
+        twin.DTYPE = np.float64
+    return verify(expand(read(spec)), module, twin=twin, points=points)

@@ -1,0 +1,57 @@
+"""Every emitted gradient against high-precision differences of the spec, by the independent judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from building import judged
+from corpus import CORPUS, EXAMPLES
+from hypothesis import HealthCheck, given, settings
+from networks import LOSSES, networks
+
+from symgrad.spec.reader import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUIET = "ignore:.*(encountered|Numba):RuntimeWarning"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.stem)
+def test_examples_pass_the_judge(example: Path, tmp_path: Path) -> None:
+    report = judged(str(example), tmp_path, compiled=True, points=3)
+    assert report.passed, str(report)
+    expected = {p.name for p in read(str(example)).parameters} or report.parameters
+    assert expected
+
+
+@pytest.mark.filterwarnings(QUIET)
+@pytest.mark.parametrize("name", CORPUS)
+def test_every_construct_of_the_language_passes_the_judge(name: str, tmp_path: Path) -> None:
+    report = judged(CORPUS[name], tmp_path, compiled=False)
+    assert report.passed, str(report)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_random_networks_pass_the_judge(loss: str, tmp_path: Path) -> None:
+    """30 networks in all. Compiled, in float32, which includes the check of float64."""
+    seen = []
+
+    @settings(
+        max_examples=5,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(networks(loss))
+    def check(spec: dict[str, Any]) -> None:
+        seen.append(spec)
+        folder = tmp_path / str(len(seen))
+        folder.mkdir()
+        report = judged(spec, folder, compiled=True, points=2)
+        assert report.passed, f"{spec}\n{report}"
+
+    check()
+    assert len(seen) >= 5

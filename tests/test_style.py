@@ -1,0 +1,115 @@
+"""Numbers, names and brackets, as plain text and as LaTeX."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from symgrad.calculus import typeset as ts
+from symgrad.calculus.arrange import negated, product, total
+from symgrad.calculus.latex import Latex
+from symgrad.calculus.text import Text
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "latex"),
+    [
+        ("3", "3", "3"),
+        ("1/2", "1/2", r"\frac{1}{2}"),
+        ("2/3", "2/3", r"\frac{2}{3}"),
+        ("3/1000", "0.003", "0.003"),
+        ("1/100000000", "1e-8", "10^{-8}"),
+        ("25/10000000", "2.5e-6", r"2.5 \cdot 10^{-6}"),
+        ("123456789/1000000007", "0.123456788136", "0.123456788136"),
+    ],
+)
+def test_numbers_as_people_write_them(number, text, latex):
+    formula = ts.Number(Fraction(number))
+    assert (Text().spell(formula), Latex().spell(formula)) == (text, latex)
+
+
+A, B, C, N = ts.Name("A"), ts.Name("B"), ts.Name("C"), ts.Name("n")
+SUM = ts.Sum(((False, A), (True, B)))
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        (ts.Product("entries", (ts.Product("matrices", (A, B)), C)), "(A·B) ⊙ C"),
+        (ts.Product("matrices", (A, ts.Product("entries", (B, C)))), "A·(B ⊙ C)"),
+        (ts.Product("numbers", (A, ts.Product("matrices", (B, C)))), "A·(B·C)"),
+        (ts.Product("numbers", (A, SUM)), "A·(A − B)"),
+        (ts.Sum(((False, C), (True, SUM))), "C − (A − B)"),
+        (ts.Quotient(ts.Reduced("sum", (N,), A), B), "(Σ_n A)/B"),
+        (ts.Quotient(A, ts.Product("numbers", (B, C))), "A/(B·C)"),
+        (ts.Quotient(ts.Quotient(A, B), C), "(A/B)/C"),
+        (ts.Product("numbers", (A, ts.Quotient(B, C))), "A·(B/C)"),
+        (ts.Product("entries", (ts.Reduced("sum", (N,), A), B)), "(Σ_n A) ⊙ B"),
+        (ts.Reduced("sum", (N,), SUM), "Σ_n (A − B)"),
+        (ts.Power(SUM, ts.Number(Fraction(2))), "(A − B)²"),
+        (ts.Power(ts.Transposed(A), ts.Number(Fraction(2))), "(Aᵀ)²"),
+        (ts.Transposed(SUM), "(A − B)ᵀ"),
+        (ts.Power(ts.Number(Fraction(1, 2)), ts.Name("t")), "(1/2)ᵗ"),
+        (negated(SUM), "−(A − B)"),
+        (ts.Sum(((True, ts.Reduced("sum", (N,), A)), (False, B))), "−Σ_n A + B"),
+    ],
+)
+def test_brackets_stand_where_they_must(formula, text):
+    assert Text().spell(formula) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "latex"),
+    [
+        ("x", "x"),
+        ("Z1", "Z_{1}"),
+        ("Wq", "W_{q}"),
+        ("h_W", "h_{W}"),
+        ("y_Z12", "y_{Z12}"),
+        ("theta", r"\theta"),
+        ("mu", r"\mu"),
+        ("beta2", r"\beta_{2}"),
+        ("loss", r"\mathit{loss}"),
+        ("loss_1", r"\mathit{loss}_{1}"),
+        ("learning_rate", r"\mathit{learning\_rate}"),
+        ("data", r"\mathit{data}"),
+    ],
+)
+def test_latex_names(name, latex):
+    assert Latex().name(name, False) == latex
+    assert Latex().name(f"d{name}", True) == rf"\mathrm{{d}}{latex}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "factors", "text"),
+    [
+        ("numbers", (negated(A), negated(B)), "A·B"),
+        ("entries", (negated(A), B), "−A ⊙ B"),
+        ("entries", (ts.Product("numbers", (ts.Number(Fraction(2)), A)), B), "2·A ⊙ B"),
+        (
+            "numbers",
+            (ts.Number(Fraction(2)), A, ts.Product("numbers", (ts.Number(Fraction(1, 5)), B))),
+            "0.4·A·B",
+        ),
+        ("entries", (ts.Quotient(A, N), B), "A ⊙ B/n"),
+        ("numbers", (ts.Quotient(A, ts.Number(Fraction(3))), ts.Quotient(B, N)), "A·B/(3·n)"),
+        ("matrices", (ts.Quotient(A, N), B), "(A/n)·B"),
+    ],
+)
+def test_numbers_and_divisors_come_out_of_products(kind, factors, text):
+    assert Text().spell(product(kind, factors)) == text
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        (((True, A), (False, B)), "B − A"),
+        (((False, A), (True, SUM)), "A + B − A"),
+        (((False, ts.Quotient(A, N)), (True, ts.Quotient(B, N))), "(A − B)/n"),
+        (((False, ts.Quotient(A, N)), (True, ts.Quotient(B, C))), "A/n − B/C"),
+        (((True, A),), "−A"),
+    ],
+)
+def test_sums_are_opened_and_share_a_divisor(terms, text):
+    assert Text().spell(total(terms)) == text
