@@ -15,7 +15,8 @@ if TYPE_CHECKING:
         SpecError,
         SymgradError,
     )
-    from symgrad.version import VERSION as __version__
+
+    __version__: str
 
 _HOMES = {
     "symgrad.api": ("build", "derive", "generate", "load", "read", "train", "verify"),
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # the names above, imported when first used
+def __getattr__(name: str) -> Any:  # the names above, imported when first used
     if name == "__version__":
         return import_module("symgrad.version").VERSION
     for home, names in _HOMES.items():

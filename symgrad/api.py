@@ -46,7 +46,9 @@ def generate(spec: Spec, path: str | os.PathLike[str]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(file, text)
     except OSError as error:
-        raise ModuleError(f"cannot be written: {error.strerror}", at=str(file), remedy="name another file") from None
+        raise ModuleError(
+            f"cannot be written: {error.strerror}", at=str(file), remedy="name another file"
+        ) from None
     return file
 
 
@@ -115,7 +117,7 @@ def train(
     seed: int | None = None,
     progress: bool = True,
 ) -> Run:
-    """Train the spec's network on its data, or on the file `data`; write what was learnt into the folder `out`.
+    """Train the spec's network on its data, or on the file `data`; write what was learnt into `out`.
 
     Raises:
         DataError: the data does not fit the spec.

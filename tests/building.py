@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -15,6 +14,7 @@ from symgrad.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import ModuleType
 
     from symgrad.verify.report import Report
@@ -37,7 +37,9 @@ def interpreted(path: Path) -> ModuleType:
         numba.config.DISABLE_JIT = before
 
 
-def judged(spec: Any, folder: Path, edit: Callable[[str], str] = str, *, compiled: bool, points: int = 2) -> Report:
+def judged(
+    spec: Any, folder: Path, edit: Callable[[str], str] = str, *, compiled: bool, points: int = 2
+) -> Report:
     """The verdict on the module of a spec, after an edit."""
     path = written(spec, folder, edit)
     module = load(path) if compiled else interpreted(path)

@@ -18,7 +18,12 @@ LABELS = {"targets": {"t": {"axes": ["batch"], "classes": 3}}}
 
 def _activations() -> Corpus:
     return {
-        f"activation_{name}": {**ROWS, **VALUES, "layers": [f"dense(4, activation={name})", "dense(3)"], "loss": "mse"}
+        f"activation_{name}": {
+            **ROWS,
+            **VALUES,
+            "layers": [f"dense(4, activation={name})", "dense(3)"],
+            "loss": "mse",
+        }
         for name in library.activations
     }
 
@@ -82,7 +87,11 @@ GRAPHS: Corpus = {
     "loss_in_equations": _graph({"y": "dense(x, 3)", "z": "y * t + y", "L": "mean(z / (1 + z**2))"}, "L"),
     "transposes": _graph({"y": "dense(x, 3)", "g": "y.T @ y"}, "sum(g**2) / 100 + sum((t.T @ y)**2)"),
     "keepdims": _graph(
-        {"y": "dense(x, 3)", "c": "y - mean(y, axis=0, keepdims=true)", "s": "mean(c**2, axis=0, keepdims=true)"},
+        {
+            "y": "dense(x, 3)",
+            "c": "y - mean(y, axis=0, keepdims=true)",
+            "s": "mean(c**2, axis=0, keepdims=true)",
+        },
         "mean(c / sqrt(s + 0.1) * t)",
     ),
     "unused_parameter": _graph(
@@ -137,7 +146,10 @@ INDEXED: Corpus = {
         "dtype": "float64",
         "inputs": {"w": {"axes": ["N"], "classes": 6}},
         "targets": {"t": {"axes": ["N"], "classes": 3}},
-        "parameters": {"E": {"axes": [6, 4], "init": "normal(std=1)"}, "V": {"axes": [4, 3], "init": "normal(std=1)"}},
+        "parameters": {
+            "E": {"axes": [6, 4], "init": "normal(std=1)"},
+            "V": {"axes": [4, 3], "init": "normal(std=1)"},
+        },
         "equations": {"e[n,d]": "E[w[n], d]", "z": "e @ V"},
         "loss": "softmax_cross_entropy(z, t)",
     },

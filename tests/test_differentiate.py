@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 import sympy as sp
@@ -12,12 +13,14 @@ from expansion import Cell, Expansion, arguments
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.elaborate import elaborate
 from symgrad.calculus.logsumexp import expand_logsumexp
-from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilise import stabilise
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
 
 SIZES = {"batch": 2, "N": 2, "b": 2, "i": 2, "j": 3, "work": 2}
 LABELS = {"t": [2, 0], "w": [5, 1]}
@@ -64,7 +67,9 @@ def _stages(name: str) -> dict[str, Program]:
 def _point(program: Program, rng: random.Random) -> dict[Cell, sp.Expr]:
     integers = {t.name for t in program.tensors if t.is_integer}
     return {
-        (name, place): sp.Integer(LABELS[name][place[0]]) if name in integers else sp.Float(rng.uniform(0.2, 1.2), 40)
+        (name, place): sp.Integer(LABELS[name][place[0]])
+        if name in integers
+        else sp.Float(rng.uniform(0.2, 1.2), 40)
         for name, place in arguments(program, SIZES)
     }
 

@@ -88,7 +88,7 @@ class _Backward:
         )
 
     def _complete_after(self) -> dict[str, list[str]]:
-        """Which gradients are complete once an equation, going backward, is done: those it is first to read."""
+        """Which gradients are complete once an equation, going backward, is done: it is first to read them."""
         first: dict[str, list[str]] = {}
         waiting = set(self.wrt)
         for equation in self.program.equations:
@@ -171,7 +171,12 @@ class _Backward:
         return name
 
     def _define_temporary(
-        self, wanted: str, place: tuple[sp.Expr, ...], loops: tuple[Loop, ...], body: sp.Expr, reduction: Reduction
+        self,
+        wanted: str,
+        place: tuple[sp.Expr, ...],
+        loops: tuple[Loop, ...],
+        body: sp.Expr,
+        reduction: Reduction,
     ) -> str:
         axis_of = {loop.index: loop.axis for loop in loops}
         name = self.names.claim(wanted)

@@ -112,7 +112,9 @@ class _Expander:
             summand = parts.summand_at(rest, entry.indices)
             if summand is not None:
                 return Entry(parts.exponentials, summand) / Entry(parts.total, entry.indices)
-            return sp.exp(shifted(rest, Entry(parts.maximum, entry.indices))) / Entry(parts.total, entry.indices)
+            return sp.exp(shifted(rest, Entry(parts.maximum, entry.indices))) / Entry(
+                parts.total, entry.indices
+            )
         return sp.exp(exponent)
 
     def _difference(self, total: sp.Expr) -> sp.Expr:

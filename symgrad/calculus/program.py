@@ -32,7 +32,7 @@ class Axis:
 
     def fits(self, other: Axis) -> bool:
         """Whether the two always have the same size."""
-        return self.extent == other.extent
+        return bool(self.extent == other.extent)
 
     def __str__(self) -> str:
         return self.name or str(self.size)

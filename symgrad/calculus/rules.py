@@ -189,9 +189,7 @@ RULES: tuple[Rule, ...] = (
         (sp.Piecewise((X, X > 0), (X, True), evaluate=False), X),
     ),
 )
-COMPLEMENT = Rule(
-    "complement", "1 - σ(v) = σ(-v)", ALL, _complement, (1 - sigmoid(X), sigmoid(-X))
-)
+COMPLEMENT = Rule("complement", "1 - σ(v) = σ(-v)", ALL, _complement, (1 - sigmoid(X), sigmoid(-X)))
 
 
 def fold(expr: sp.Expr) -> sp.Expr:

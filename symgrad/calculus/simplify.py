@@ -124,4 +124,10 @@ def drop_dead(program: Program) -> Program:
     return evolve(program, equations=kept, tensors=tensors)
 
 
-STEPS: tuple[Callable[[Program], Program], ...] = (fold_bodies, inline, reuse_forward_values, merge_equal, drop_dead)
+STEPS: tuple[Callable[[Program], Program], ...] = (
+    fold_bodies,
+    inline,
+    reuse_forward_values,
+    merge_equal,
+    drop_dead,
+)

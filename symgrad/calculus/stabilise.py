@@ -13,7 +13,7 @@ from dataclasses import replace
 import sympy as sp
 
 from symgrad.calculus.names import Names
-from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, evolve
+from symgrad.calculus.program import Equation, Program, Reduction, Rewrite, Tensor, canonical, evolve
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, sigmoid, softplus
 
@@ -157,6 +157,6 @@ def _collapse_deltas(equation: Equation) -> Equation:
         label, index = factor.args
         rest = (equation.body / factor).xreplace({index: label})
         loops = tuple(loop for loop in equation.loops if loop.index != index)
-        reduction = "sum" if len(bound) > 1 else "none"
+        reduction: Reduction = "sum" if len(bound) > 1 else "none"
         return _collapse_deltas(replace(equation, body=rest, loops=loops, reduction=reduction))
     return equation

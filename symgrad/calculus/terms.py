@@ -54,7 +54,8 @@ def _tensor_symbol(name: str) -> sp.Symbol:
 
 
 def _entry(tensor: str, indices: tuple[sp.Expr, ...]) -> Entry:
-    return sp.Expr.__new__(Entry, _tensor_symbol(tensor), *map(sp.sympify, indices))
+    made: Entry = sp.Expr.__new__(Entry, _tensor_symbol(tensor), *map(sp.sympify, indices))
+    return made
 
 
 @cache
@@ -76,8 +77,8 @@ class Named(sp.Function):  # type: ignore[misc]
     is_real = True
     formula: ClassVar[Any]
 
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        return derivative_of(type(self)).xreplace({ARGUMENT: self.args[0]})
+    def fdiff(self, _argindex: int = 1) -> sp.Expr:
+        return derivative_of(type(self).__name__).xreplace({ARGUMENT: self.args[0]})
 
     def _eval_rewrite_as_tractable(self, x: sp.Expr, **_: Any) -> sp.Expr:
         return type(self).formula(x)
@@ -131,7 +132,7 @@ class delta(sp.Function):  # type: ignore[misc]  # noqa: N801
     nargs = 2
     is_real = True
 
-    def _eval_derivative(self, variable: sp.Expr) -> sp.Expr:
+    def _eval_derivative(self, _variable: sp.Expr) -> sp.Expr:
         return sp.Integer(0)
 
 
@@ -139,10 +140,11 @@ ARGUMENT = sp.Symbol("x", real=True)
 
 
 @cache
-def derivative_of(function: type[Named]) -> sp.Expr:
+def derivative_of(name: str) -> sp.Expr:
     """The derivative of a named function at ARGUMENT, by SymPy from its formula."""
     from symgrad.calculus.rules import fold
 
+    function = next(f for f in (sigmoid, softplus, log1p, expm1, erfc) if f.__name__ == name)
     value = function.formula(ARGUMENT)
     derivative = sp.diff(value, ARGUMENT)
     return in_terms_of_value(value, derivative, function(ARGUMENT)) or fold(derivative)

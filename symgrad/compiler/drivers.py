@@ -43,7 +43,9 @@ class Drivers:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.program = plan.program
-        free = dict.fromkeys(a.name for t in self.program.tensors for a in t.axes if a.size is None and a.name)
+        free = dict.fromkeys(
+            a.name for t in self.program.tensors for a in t.axes if a.size is None and a.name
+        )
         self.extents = tuple(free)
         self.names = identifiers([*self.extents, *(t.name for t in self.program.tensors)])
         for tensor in self.program.tensors:
@@ -71,7 +73,10 @@ class Drivers:
 
     def _statement(self, action: Action) -> list[str]:
         names = [self.names[t] for t in action.tensors]
-        return [*(f"# {comment}" for comment in action.comments), *action.statement.format(*names).split("\n")]
+        return [
+            *(f"# {comment}" for comment in action.comments),
+            *action.statement.format(*names).split("\n"),
+        ]
 
     def _loop(self, repeat: Repeat) -> list[str]:
         """`for layer in range(98):` with views that move from layer to layer."""
@@ -79,7 +84,9 @@ class Drivers:
         for action, moves in zip(repeat.actions, repeat.strides, strict=True):
             strides |= dict(zip(action.tensors, moves, strict=True))
         lines = [f"for layer in range({repeat.times}):"]
-        lines.append(f"{INDENT}# written for the first time; the last time ends with {repeat.last[-1].comments[-1]}")
+        lines.append(
+            f"{INDENT}# written for the first time; the last time ends with {repeat.last[-1].comments[-1]}"
+        )
         inside = self._view_lines(strides, strides)
         for action in repeat.actions:
             inside += self._statement(action)
@@ -132,7 +139,9 @@ class Drivers:
     def _product(self, step: Product) -> tuple[str, tuple[str, ...]]:
         found, equation = step.contraction, step.equation
         tensors = tuple(
-            dict.fromkeys((found.left, found.right, equation.target, *(e.tensor for e in entries(found.factor))))
+            dict.fromkeys(
+                (found.left, found.right, equation.target, *(e.tensor for e in entries(found.factor)))
+            )
         )
         slots = _slots(tensors)
         sizes = {loop.index: loop.axis.extent for loop in equation.loops}
@@ -149,7 +158,9 @@ class Drivers:
         """The operands of np.dot; a vector stands on the right."""
         left = self._matrix(slots[found.left], (found.rows, found.inner), found.left_transposed, sizes)
         if found.rows:
-            right = self._matrix(slots[found.right], (found.inner, found.columns), found.right_transposed, sizes)
+            right = self._matrix(
+                slots[found.right], (found.inner, found.columns), found.right_transposed, sizes
+            )
             return left, right
         groups = (found.columns, found.inner)
         return self._matrix(slots[found.right], groups, not found.right_transposed, sizes), left

@@ -6,20 +6,16 @@ import builtins
 import keyword
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RESERVED = (
-    frozenset(keyword.kwlist)
-    | frozenset(dir(builtins))
-    | frozenset(
-        "np math threading sys njit compiled real value acc theta grad work params grads state step epoch order "
-        "batch_size epochs seed shuffle points tolerance sigmoid softplus exactly rows start total scale norm "
-        "learning_rate Params State forward predict loss loss_and_grad input_gradients init_params init_state "
-        "update train_step train_epoch fit flatten unflatten verify self layer".split()
-    )
-)
+_MODULE_NAMES = """
+np math threading sys njit compiled real value acc theta grad work params grads state step epoch
+order batch_size epochs seed shuffle points tolerance sigmoid softplus exactly rows start total
+scale norm learning_rate Params State forward predict loss loss_and_grad input_gradients init_params
+init_state update train_step train_epoch fit flatten unflatten verify self layer
+"""
+RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | frozenset(_MODULE_NAMES.split())
 
 
 def identifiers(names: Iterable[str]) -> dict[str, str]:
@@ -33,5 +29,3 @@ def identifiers(names: Iterable[str]) -> dict[str, str]:
         taken.add(identifier)
         found[name] = identifier
     return found
-
-

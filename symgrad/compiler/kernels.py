@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, entries, extent_symbol, indices_in
+from symgrad.calculus.terms import Entry, entries, extent_symbol
+from symgrad.compiler.invariants import calls_in, collect_fixed
 from symgrad.compiler.printer import Printer, print_index
 from symgrad.compiler.schedule import entries_of
 
@@ -76,7 +77,9 @@ class _Writer:
         name = self.names[entry.tensor]
         if entry.tensor in self.sweep.local:
             return name
-        places = [self._entry(i) if isinstance(i, Entry) else print_index(i, self.symbols) for i in entry.indices]
+        places = [
+            self._entry(i) if isinstance(i, Entry) else print_index(i, self.symbols) for i in entry.indices
+        ]
         return f"{name}[{', '.join(places) or '0'}]"
 
     # Lines ----------------------------------------------------------------------------------
@@ -223,7 +226,7 @@ class _Writer:
         outside = inner or set(self._loop_indices())
         found: dict[sp.Expr, None] = {}
         for body in bodies:
-            _collect_fixed(body, outside, made, found)
+            collect_fixed(body, outside, made, found)
         for expr in [e for e in found if e not in self.symbols]:
             name = self._unused(prefix)
             self.put(f"{name} = {self.printer(expr)}")
@@ -233,7 +236,7 @@ class _Writer:
         """Give function values that stand in the block twice a name."""
         counts: dict[sp.Expr, int] = {}
         for body in bodies:
-            for call in _calls(body):
+            for call in calls_in(body):
                 if call not in self.symbols and not {e.tensor for e in entries(call)} & made:
                     counts[call] = counts.get(call, 0) + 1
         for call in [c for c, count in counts.items() if count > 1]:
@@ -244,39 +247,6 @@ class _Writer:
     def _unused(self, prefix: str) -> str:
         taken = {*self.names.values(), *self.symbols.values()}
         return next(f"{prefix}{k}" for k in range(10**6) if f"{prefix}{k}" not in taken)
-
-
-def _collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: dict[sp.Expr, None]) -> None:
-    """The largest sub-expressions that use neither `inner` indices nor tensors made here."""
-    if not isinstance(expr, sp.Expr) or expr.is_number or isinstance(expr, sp.Symbol | delta):
-        return
-    depends = indices_in(expr) & inner or any(e.tensor in made for e in entries(expr))
-    if not depends:
-        found[expr] = None
-        return
-    if isinstance(expr, Entry):
-        return
-    if expr.is_Mul or expr.is_Add:
-        fixed = [a for a in expr.args if not (indices_in(a) & inner or any(e.tensor in made for e in entries(a)))]
-        worth = [a for a in fixed if not a.is_number]
-        for argument in (*worth, *(a for a in expr.args if a not in fixed)):
-            _collect_fixed(argument, inner, made, found)
-        return
-    arguments = expr.args
-    if isinstance(expr, sp.Piecewise):
-        arguments = tuple(part for value, condition in expr.args for part in (value, *condition.args))
-    for argument in arguments:
-        _collect_fixed(argument, inner, made, found)
-
-
-def _calls(expr: sp.Expr) -> Iterable[sp.Expr]:
-    """Function values in an expression, without those that only one branch of a choice needs."""
-    if isinstance(expr, Entry | delta | sp.Piecewise):
-        return
-    if isinstance(expr, sp.Function):
-        yield expr
-    for argument in expr.args:
-        yield from _calls(argument)
 
 
 def _lies_along(equation: Equation, free: Loop, bound: Loop) -> bool:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     import os
     from types import ModuleType
 
-STABLE_NAMES = (
-    "SPEC_NAME SPEC_SHA256 SYMGRAD_VERSION DTYPE TASK INPUTS TARGETS Params State init_params forward predict loss "
-    "loss_and_grad init_state update train_step train_epoch fit flatten unflatten verify"
-).split()
+_NAMES = """
+SPEC_NAME SPEC_SHA256 SYMGRAD_VERSION DTYPE TASK INPUTS TARGETS Params State init_params forward
+predict loss loss_and_grad init_state update train_step train_epoch fit flatten unflatten verify
+"""
+STABLE_NAMES = tuple(_NAMES.split())
 
 
 def load(path: str | os.PathLike[str]) -> ModuleType:

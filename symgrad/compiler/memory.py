@@ -92,7 +92,9 @@ def _place_rest(
             unit, amount = size_of(program.tensor[name].axes)
             arenas[unit].give_back(places[name].offset, amount)
             del owner[name]
-    return tuple((unit, arena.size) for unit, arena in sorted(arenas.items(), key=lambda a: (len(a[0]), a[0])))
+    return tuple(
+        (unit, arena.size) for unit, arena in sorted(arenas.items(), key=lambda a: (len(a[0]), a[0]))
+    )
 
 
 def _last_uses(program: Program, phases: tuple[Phase, ...], steps: list[Step]) -> dict[str, int]:

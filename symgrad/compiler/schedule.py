@@ -18,7 +18,7 @@ LOOK_AHEAD = 8
 
 
 def schedule(program: Program) -> tuple[Phase, ...]:
-    """The phases of a program, each needing only those before it; the gradient does not need the prediction."""
+    """The phases of a program, each needing only those before it; only the prediction is needed by none."""
     wanted: list[tuple[PhaseName, tuple[str, ...]]] = [
         ("forward", program.outputs),
         ("prediction", program.prediction),

@@ -1,0 +1,47 @@
+"""What a kernel computes once: before a loop it does not change in, or once for several uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry, delta, entries, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: dict[sp.Expr, None]) -> None:
+    """The largest sub-expressions that use neither `inner` indices nor tensors made here."""
+    if not isinstance(expr, sp.Expr) or expr.is_number or isinstance(expr, sp.Symbol | delta):
+        return
+    depends = indices_in(expr) & inner or any(e.tensor in made for e in entries(expr))
+    if not depends:
+        found[expr] = None
+        return
+    if isinstance(expr, Entry):
+        return
+    if expr.is_Mul or expr.is_Add:
+        fixed = [
+            a for a in expr.args if not (indices_in(a) & inner or any(e.tensor in made for e in entries(a)))
+        ]
+        worth = [a for a in fixed if not a.is_number]
+        for argument in (*worth, *(a for a in expr.args if a not in fixed)):
+            collect_fixed(argument, inner, made, found)
+        return
+    arguments = expr.args
+    if isinstance(expr, sp.Piecewise):
+        arguments = tuple(part for value, condition in expr.args for part in (value, *condition.args))
+    for argument in arguments:
+        collect_fixed(argument, inner, made, found)
+
+
+def calls_in(expr: sp.Expr) -> Iterator[sp.Expr]:
+    """Function values in an expression, without those that only one branch of a choice needs."""
+    if isinstance(expr, Entry | delta | sp.Piecewise):
+        return
+    if isinstance(expr, sp.Function):
+        yield expr
+    for argument in expr.args:
+        yield from calls_in(argument)
