@@ -88,7 +88,7 @@ class _Backward:
         )
 
     def _complete_after(self) -> dict[str, list[str]]:
-        """Which gradients are complete once an equation, going backward, is done: it is first to read them."""
+        """Which gradients are complete once an equation, going backward, is done: the first to read it."""
         first: dict[str, list[str]] = {}
         waiting = set(self.wrt)
         for equation in self.program.equations:

@@ -212,12 +212,13 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
                 raise InternalError(f"index {index} of {entry} does not run over {axis} in {equation}")
 
 
-LETTERS = "ijklmopqruvw"
+LETTERS = "ijklopquvw"
+FREE_LETTERS = "nmsrgfech"
 
 
 def canonical(equation: Equation) -> Equation:
-    """The same equation with standard index names: n, s for free axes, i, j, k, ... for others."""
-    free_names, other_names = iter(("n", "s", "t", "a", "c", "e", "f", "g")), iter(LETTERS)
+    """The same equation with standard index names: n, m, ... for free axes, i, j, k, ... for others."""
+    free_names, other_names = iter(FREE_LETTERS), iter(LETTERS)
     renamed: dict[sp.Symbol, sp.Symbol] = {}
     loops = []
     for number, loop in enumerate(equation.loops):

@@ -101,9 +101,16 @@ def merge_equal(program: Program) -> Program:
         if key in first and _is_internal(program, equation):
             alias[equation.target] = first[key]
             continue
+        if key in first and equation.bound:
+            equation = _copy_of(first[key], equation)
         first.setdefault(key, equation.target)
         equations.append(equation)
     return evolve(program, equations=tuple(equations))
+
+
+def _copy_of(tensor: str, equation: Equation) -> Equation:
+    """A result of its own name that equals a reduction done before."""
+    return replace(equation, loops=equation.free, reduction="none", body=Entry(tensor, equation.place))
 
 
 def _renamed(equation: Equation, alias: Mapping[str, str]) -> Equation:
@@ -126,8 +133,8 @@ def drop_dead(program: Program) -> Program:
 
 STEPS: tuple[Callable[[Program], Program], ...] = (
     fold_bodies,
+    merge_equal,
     inline,
     reuse_forward_values,
-    merge_equal,
     drop_dead,
 )

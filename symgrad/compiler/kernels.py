@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sympy as sp
-
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.invariants import calls_in, collect_fixed
 from symgrad.compiler.printer import Printer, print_index
@@ -14,6 +12,8 @@ from symgrad.compiler.schedule import entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    import sympy as sp
 
     from symgrad.calculus.program import Equation, Loop, Program
     from symgrad.compiler.plan import Block, Statement, Sweep

@@ -113,25 +113,25 @@ class LayerExpander:
             if not (isinstance(node, Call) and node.function in library.layers):
                 return node
             suffix = str(next(numbering)) if len(found) > 1 else ""
-            return self._layer(node, equation.name, suffix)
+            return self._layer(node, equation, suffix)
 
         formula = transform(equation.formula, change)
         self.equations.append(replace(equation, formula=formula))
 
-    def _layer(self, call: Call, owner: str, suffix: str) -> Node:
-        entry = library.layers[call.function]
+    def _layer(self, call: Call, equation: EquationSpec, suffix: str) -> Node:
+        entry, owner = library.layers[call.function], equation.name
         values = bind(call, entry.signature)
         operand = self._named(values["x"], owner, f"X{suffix}")
         names = self._create_parameters(entry, values, operand, owner, suffix)
         formula = substitute(entry.body, {"x": operand, **names})
         formula = transform(formula, lambda n: replace(n, at=call.at))
-        if self.chain:
+        activation = values["activation"]
+        is_linear = isinstance(activation, Name) and activation.id == "identity"
+        whole = equation.formula
+        if self.chain or (is_linear and isinstance(whole, Call) and whole.at == call.at):
             return formula
         net = self._named(formula, owner, f"Z{suffix}", always=True)
-        activation = values["activation"]
-        if isinstance(activation, Name) and activation.id == "identity":
-            return net
-        return applied(self.spec, activation, net)
+        return net if is_linear else applied(self.spec, activation, net)
 
     def _named(self, node: Node, owner: str, suffix: str, always: bool = False) -> Name:
         if isinstance(node, Name) and not always:

@@ -1,0 +1,81 @@
+"""Every scalar rule: its example, and its law at random points in high precision."""
+
+from __future__ import annotations
+
+import pytest
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symgrad.calculus.rules import COMPLEMENT, RULES, Rule, fold, rewrite
+from symgrad.calculus.terms import ARGUMENT, derivative_of, erfc, expm1, log1p, sigmoid, softplus
+
+X = ARGUMENT
+ALL_RULES = (*RULES, COMPLEMENT)
+
+
+def _spelled_out(expr: sp.Expr) -> sp.Expr:
+    """Named functions replaced by the formulas that define them."""
+    for named in (sigmoid, softplus, log1p, expm1, erfc):
+        expr = expr.replace(named, named.formula)
+    return expr
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda r: r.name)
+def test_example(rule: Rule) -> None:
+    before, after = rule.example
+    assert rule.apply(before) == after
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda r: r.name)
+def test_rule_leaves_its_own_result_alone(rule: Rule) -> None:
+    after = rule.example[1]
+    assert rewrite(after, complement=True)[0] == after
+
+
+@pytest.mark.parametrize("rule", [r for r in ALL_RULES if r.name != "kink"], ids=lambda r: r.name)
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(value=st.fractions(-5, 5, max_denominator=97))
+def test_law_holds_exactly(rule: Rule, value: sp.Rational) -> None:
+    before, after = (_spelled_out(side).subs(X, sp.Rational(value)) for side in rule.example)
+    assert abs(sp.N(before - after, 40)) < sp.Float("1e-35")
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        (2 * sp.exp(X) - 2, 2 * expm1(X)),
+        (1 / (1 + sp.exp(X)), sigmoid(-X)),
+        (X / (1 + sp.exp(-X)), X * sigmoid(X)),
+        (sp.log(1 / (1 + sp.exp(-X))), -softplus(-X)),
+        (X * (1 + sp.erf(X / sp.sqrt(2))) / 2, X * erfc(-X / sp.sqrt(2)) / 2),
+        (sp.log(1 + sp.exp(-3 * X)), softplus(-3 * X)),
+        (sp.log(2 + sp.exp(X)), sp.log(2 + sp.exp(X))),
+        (sp.exp(X) - 2, sp.exp(X) - 2),
+        (1 - sigmoid(X), 1 - sigmoid(X)),
+    ],
+)
+def test_fold(formula: sp.Expr, expected: sp.Expr) -> None:
+    assert fold(formula) == expected
+
+
+def test_complement_is_for_users_formulas_only() -> None:
+    assert rewrite(3 - 3 * sigmoid(X), complement=True)[0] == 3 * sigmoid(-X)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        ("sigmoid", sigmoid(X) * (1 - sigmoid(X))),
+        ("softplus", sigmoid(X)),
+        ("expm1", sp.exp(X)),
+        ("log1p", 1 / (1 + X)),
+    ],
+)
+def test_derivatives_of_named_functions_come_from_their_formulas(function: str, expected: sp.Expr) -> None:
+    assert derivative_of(function) == expected
+
+
+def test_applications_are_reported() -> None:
+    _, applied = rewrite(X * sp.log(1 + sp.exp(X)))
+    assert applied == (("softplus", sp.log(1 + sp.exp(X)), softplus(X)),)

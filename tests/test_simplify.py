@@ -1,0 +1,106 @@
+"""What simplification and stabilisation make of whole programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from corpus import CORPUS
+
+from symgrad.calculus.notation import matrix_form
+from symgrad.calculus.simplify import simplify
+from symgrad.pipeline import derived_program
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
+
+
+def derive(spec: dict[str, Any]) -> Program:
+    return derived_program(expand(read(spec)))
+
+
+def shown(program: Program, target: str) -> str:
+    return matrix_form(program.definition[target], program)
+
+
+def chain(*layers: str, loss: str = "mse", **changes: Any) -> dict[str, Any]:
+    labels = {"axes": ["batch"], "classes": 3}
+    target = labels if loss == "softmax_cross_entropy" else ["batch", 3]
+    return {
+        "inputs": {"x": ["batch", 4]},
+        "targets": {"t": target},
+        "layers": [*layers],
+        "loss": loss,
+        **changes,
+    }
+
+
+def test_softmax_cross_entropy_comes_out_as_softmax_minus_onehot() -> None:
+    program = derive(chain("dense(3)", loss="softmax_cross_entropy"))
+    assert shown(program, "dZ1") == "dZ1 = (softmax(Z1) − onehot(t))/batch"
+    assert shown(program, "dW1") == "dW1 = xᵀ·dZ1"
+
+
+def test_own_softmax_and_logarithm_come_out_the_same() -> None:
+    program = derive(CORPUS["own_softmax"])
+    assert not [e for e in program.equations if "log(" in str(e.body)]
+    assert "P" in shown(program, "dz")
+
+
+def test_own_log_of_own_sigmoid_never_takes_a_logarithm_of_a_small_number() -> None:
+    program = derive(CORPUS["own_log_sigmoid"])
+    assert not [e for e in program.equations if "log(" in str(e.body)]
+    assert any("softplus" in str(e.body) for e in program.equations)
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        ("tanh", "dZ1 = dA1 ⊙ (1 − A1²)"),
+        ("sigmoid", "dZ1 = dA1 ⊙ A1 ⊙ (1 − A1)"),
+        ("relu", "dZ1 = dA1 ⊙ relu′(Z1)"),
+        ("softplus", "dZ1 = dA1 ⊙ sigmoid(Z1)"),
+        ("logistic", "dZ1 = dA1 ⊙ A1 ⊙ (1 − A1)"),
+        ("hyperbolic", "dZ1 = dA1 ⊙ (1 − A1²)"),
+    ],
+)
+def test_derivatives_reuse_forward_values(activation: str, expected: str) -> None:
+    functions = {
+        "logistic(x)": "1 / (1 + exp(-x))",
+        "hyperbolic(x)": "(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
+    }
+    program = derive(chain(f"dense(5, activation={activation})", "dense(3)", functions=functions))
+    assert shown(program, "dZ1") == expected
+
+
+def test_every_rewrite_is_recorded_with_before_and_after() -> None:
+    program = derive(chain("dense(3)", loss="softmax_cross_entropy"))
+    assert {"log exp(v) = v", "Σ_j δ(t, j) f(j) = f(t)"} <= {r.rule for r in program.rewrites}
+    assert all(r.before != r.after for r in program.rewrites)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_simplify_is_finished_and_keeps_all_results(name: str) -> None:
+    program = derive(CORPUS[name])
+    assert simplify(program).equations == program.equations
+    arguments = {t.name for t in program.tensors if t.kind in ("input", "target", "parameter")}
+    assert program.results <= {e.target for e in program.equations} | arguments
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_nothing_is_computed_that_no_result_needs(name: str) -> None:
+    program = derive(CORPUS[name])
+    read_somewhere = {tensor for e in program.equations for tensor in e.reads}
+    assert {e.target for e in program.equations} <= read_somewhere | program.results
+
+
+def test_equal_expressions_are_computed_once() -> None:
+    spec = {
+        "inputs": {"x": ["n", 4]},
+        "equations": {"y": "sum(exp(x), axis=1) * sum(exp(x), axis=1)", "z": "sum(exp(x), axis=1)"},
+        "outputs": ["y", "z"],
+    }
+    program = derive(spec)
+    assert len([e for e in program.equations if e.reduction == "sum"]) == 1
