@@ -11,7 +11,7 @@ from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import Equation, show_axes
 from symgrad.calculus.terms import Entry, entries, extent_symbol, shifted
 from symgrad.compiler.identifiers import identifiers
-from symgrad.compiler.kernels import Kernel, kernel_of
+from symgrad.compiler.kernels import kernel_of
 from symgrad.compiler.plan import Plan, Product, Scalar, Step, Sweep
 from symgrad.compiler.printer import Printer, print_index
 from symgrad.compiler.rolling import Action, Repeat, roll
@@ -32,7 +32,7 @@ class KernelText:
 
     name: str
     arguments: str
-    doc: tuple[str, ...]
+    doc: str
     lines: tuple[str, ...]
     exact: bool
 
@@ -61,6 +61,8 @@ class Drivers:
         lines = self._view_lines(dict.fromkeys(t for action in single for t in action.tensors), {})
         for part in parts:
             lines += self._statement(part) if isinstance(part, Action) else self._loop(part)
+        if any("real(" in line for line in lines):
+            lines.insert(0, "real = theta.dtype.type")
         return tuple(lines)
 
     def _view_lines(self, tensors: Iterable[str], strides: Mapping[str, int]) -> list[str]:
@@ -188,19 +190,20 @@ class Drivers:
         key = (*canonical.lines, *kernel.sizes, str(shared))
         sizes = [self.names[s] for s in kernel.sizes]
         if key not in self.kernels:
-            self.kernels[key] = self._kernel_text(step, kernel, [*by_name, *sizes])
+            self.kernels[key] = self._kernel_text(step, [*by_name, *sizes])
         tensors = tuple(by_name.values())
         arguments = [*(f"{{{k}}}" for k in range(len(tensors))), *sizes]
         return f"{self.kernels[key].name}({', '.join(arguments)})", tensors
 
-    def _kernel_text(self, step: Sweep, kernel: Kernel, arguments: Sequence[str]) -> KernelText:
+    def _kernel_text(self, step: Sweep, arguments: Sequence[str]) -> KernelText:
         targets = dict.fromkeys(self.names[e.target] for e in step.equations if e.target not in step.local)
         base = "_" + "_".join(list(targets)[:3])
         name, number = base, 2
         while name in self.kernel_names:
             name, number = f"{base}_{number}", number + 1
         self.kernel_names.add(name)
-        doc = tuple(self._comment(e) for e in step.equations)
+        kernel = kernel_of(step, self.program, self.names, self._comment)
+        doc = f"{', '.join(targets)}, row by row." if step.row is not None else f"{', '.join(targets)}."
         exact = any(_adds_to_a_difference(e.body) for e in step.equations)
         return KernelText(name, ", ".join(arguments), doc, kernel.lines, exact)
 

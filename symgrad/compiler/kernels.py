@@ -11,7 +11,7 @@ from symgrad.compiler.printer import Printer, print_index
 from symgrad.compiler.schedule import entries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import sympy as sp
 
@@ -31,16 +31,26 @@ class Kernel:
     lines: tuple[str, ...]
 
 
-def kernel_of(sweep: Sweep, program: Program, names: Mapping[str, str]) -> Kernel:
-    """The loops of a sweep over the tensors called `names`."""
-    writer = _Writer(sweep, program, names)
+def kernel_of(
+    sweep: Sweep, program: Program, names: Mapping[str, str], comment: Callable[[Equation], str] | None = None
+) -> Kernel:
+    """The loops of a sweep over the tensors called `names`, each under a comment with its equation."""
+    writer = _Writer(sweep, program, names, comment)
     writer.write()
+    if any("real(" in line for line in writer.lines):
+        writer.lines.insert(0, f"real = {writer.typed_array}.dtype.type")
     return Kernel(writer.arrays, writer.sizes, tuple(writer.lines))
 
 
 class _Writer:
-    def __init__(self, sweep: Sweep, program: Program, names: Mapping[str, str]) -> None:
-        self.sweep, self.program, self.names = sweep, program, names
+    def __init__(
+        self,
+        sweep: Sweep,
+        program: Program,
+        names: Mapping[str, str],
+        comment: Callable[[Equation], str] | None,
+    ) -> None:
+        self.sweep, self.program, self.names, self.comment = sweep, program, names, comment
         self.lines: list[str] = []
         self.depth = 0
         self.symbols = self._index_names()
@@ -93,7 +103,6 @@ class _Writer:
         self.depth += 1
 
     def write(self) -> None:
-        self.put(f"real = {self.names[self._typed_array()]}.dtype.type")
         self._hoist([e.body for e in self.sweep.equations], set(), self.made, "s")
         totals = [s for b in self.sweep.blocks for s in b.statements if s.mode == "total"]
         for statement in totals:
@@ -111,8 +120,10 @@ class _Writer:
         for statement in totals:
             self.put(f"{self._entry_of(statement.equation)} = real({self._total(statement)})")
 
-    def _typed_array(self) -> str:
-        return next(a for a in self.arrays if not self.program.tensor[a].is_integer)
+    @property
+    def typed_array(self) -> str:
+        """An array of the arithmetic type."""
+        return self.names[next(a for a in self.arrays if not self.program.tensor[a].is_integer)]
 
     def _accumulates(self, equation: Equation) -> bool:
         """Sums over all rows, and sums at computed places, start from an array of zeros."""
@@ -134,6 +145,8 @@ class _Writer:
 
     def _block(self, block: Block) -> None:
         depth = self.depth
+        if self.comment is not None:
+            self.lines += ["    " * depth + f"# {self.comment(s.equation)}" for s in block.statements]
         if block.statements[0].mode == "general":
             self._general(block.statements[0].equation, block.loops)
             self.depth = depth

@@ -58,6 +58,8 @@ class Printer:
         """The expression as a sum; put it in brackets before it becomes a factor."""
         if expr in self.symbols:
             return self.symbols[expr]
+        if expr.is_number:
+            return self._number(expr)
         if expr.is_Add:
             return self._sum(expr)
         if expr.is_Mul:
@@ -82,11 +84,13 @@ class Printer:
 
     def _factor(self, expr: sp.Expr) -> str:
         text = self(expr)
-        needs = expr not in self.symbols and (expr.is_Add or expr.is_Mul)
+        needs = expr not in self.symbols and not expr.is_number and (expr.is_Add or expr.is_Mul)
         return f"({text})" if needs or text.startswith("-") else text
 
     def _product(self, expr: sp.Expr) -> str:
         coefficient, rest = expr.as_coeff_Mul()
+        irrational = sp.Mul(*(f for f in sp.Mul.make_args(rest) if f.is_number))
+        coefficient, rest = coefficient * irrational, rest / irrational
         if coefficient == -1:
             return f"-{self._factor(rest)}" if not rest.is_Mul else f"-{self._product(rest)}"
         above, below = [], []
@@ -126,7 +130,8 @@ class Printer:
         if isinstance(expr, sp.Piecewise):
             return self._choice(expr)
         if isinstance(expr, sp.exp):
-            return f"np.exp({self(expr.args[0])})"
+            inner = self(expr.args[0])
+            return f"np.exp{inner}" if isinstance(expr.args[0], shifted) else f"np.exp({inner})"
         if expr.is_Pow:
             return self._power(*expr.as_base_exp())
         return f"{FUNCTIONS[type(expr).__name__]}({', '.join(map(self, expr.args))})"
