@@ -12,7 +12,7 @@ from formula_values import run, shape_of, value
 from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.index_writer import IndexWriter
 from symgrad.calculus.latex import Latex
-from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixForm
+from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixFormError
 from symgrad.calculus.notation import index_form, matrix_form, right_side
 from symgrad.calculus.program import Axis, Equation, Loop, Program, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
@@ -92,7 +92,7 @@ def test_the_matrix_form_computes_the_tensor(derived, inlined):
     for equation in shown_equations(program, hidden):
         try:
             formula = MatrixWriter(program, hidden).equation(equation)
-        except NoMatrixForm:
+        except NoMatrixFormError:
             continue
         written += 1
         found = value(formula.right, {**names, "matrix form": True}, classes)

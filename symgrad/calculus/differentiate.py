@@ -6,7 +6,7 @@ times the cotangent of the left-hand side, summed over every loop whose index is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from symgrad.calculus.program import (
     Reduction,
     Tensor,
     canonical,
-    evolve,
+    check,
 )
 from symgrad.calculus.terms import (
     CACHE_SIZE,
@@ -80,11 +80,13 @@ class _Backward:
             for name in complete.get(equation.target, ()):
                 self._cotangent(name)
         gradients = tuple(Gradient(name, self._gradient(name)) for name in self.wrt)
-        return evolve(
-            self.program,
-            tensors=tuple(self.tensors.values()),
-            equations=(*self.program.equations, *self.equations),
-            gradients=gradients,
+        return check(
+            replace(
+                self.program,
+                tensors=tuple(self.tensors.values()),
+                equations=(*self.program.equations, *self.equations),
+                gradients=gradients,
+            )
         )
 
     def _complete_after(self) -> dict[str, list[str]]:

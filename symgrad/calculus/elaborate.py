@@ -6,18 +6,19 @@ equation of its own, so that every body stays free of bound indices.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
-
-import sympy as sp
 
 from symgrad.calculus.evaluate import Evaluator
 from symgrad.calculus.program import Axis, Program, Tensor, check, show_axes
-from symgrad.calculus.terms import indices_in
+from symgrad.calculus.terms import Entry, indices_in
 from symgrad.calculus.values import Builder, Value
-from symgrad.errors import ShapeError, SpecError
+from symgrad.errors import ShapeError, SpecError, did_you_mean
+from symgrad.spec.declarations import MAX_ENTRIES
 from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
 
 if TYPE_CHECKING:
+    from symgrad.errors import Position
     from symgrad.spec.syntax import Node
 
 
@@ -34,8 +35,10 @@ def elaborate(model: Model) -> Program:
 class _Elaborator:
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.builder = Builder()
-        self.sizes = dict(model.spec.axes)
+        spec = model.spec
+        reserved = [p.name for p in model.parameters] + [e.name for e in model.equations]
+        self.builder = Builder(reserved)
+        self.sizes = dict(spec.axes)
         self.evaluator = Evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)
 
@@ -51,7 +54,7 @@ class _Elaborator:
             self._declare_parameters()
         loss = self._scalar_loss(model.loss) if model.loss is not None else None
         prediction = self._prediction()
-        self._check_names()
+        self._check_results()
         return check(
             Program(
                 tensors=self._ordered_tensors(),
@@ -61,6 +64,8 @@ class _Elaborator:
                 prediction=prediction,
             )
         )
+
+    # Declarations ---------------------------------------------------------------------------
 
     def _declare(self, tensor: Tensor) -> None:
         self.builder.tensors[tensor.name] = tensor
@@ -97,8 +102,9 @@ class _Elaborator:
         for axis in parameter.axes:
             if isinstance(axis, LastAxis) and not self.builder.tensors[axis.tensor].axes:
                 raise ShapeError(
-                    f"a layer needs an input with at least one axis, '{axis.tensor}' is a scalar",
+                    "a layer needs an input with at least one axis, this is a scalar",
                     at=parameter.at,
+                    remedy="give it a tensor such as [batch, 4]",
                 )
         axes = self._axes(parameter.axes)
         free = [axis.name for axis in axes if axis.size is None]
@@ -108,31 +114,43 @@ class _Elaborator:
                 at=parameter.at,
                 remedy=f"give it a size: axes: {{{free[0]}: 4}}",
             )
-        self._declare(Tensor(parameter.name, axes, "parameter"))
+        tensor = Tensor(parameter.name, axes, "parameter")
+        _check_size(tensor, parameter.at)
+        self._declare(tensor)
+
+    # Equations ------------------------------------------------------------------------------
 
     def _equation(self, equation: EquationSpec) -> None:
+        before = len(self.builder.tensors)
         if equation.indices is None:
             value = self.evaluator.evaluate(equation.formula, equation.name)
         else:
             value = self.evaluator.in_index_notation(equation)
-        tensor = Tensor(equation.name, value.axes, "value")
-        self._take_over_temporary(tensor, value)
+        self.builder.demand_numbers([value], "an equation", equation.formula.at)
+        self._take_over_temporary(Tensor(equation.name, value.axes, "value"), value)
+        for tensor in list(self.builder.tensors.values())[before - 1 :]:
+            _check_size(tensor, equation.formula.at)
 
     def _take_over_temporary(self, tensor: Tensor, value: Value) -> None:
         """Define a named tensor; a temporary that is just this value gives up its name instead."""
         last = self.builder.equations[-1] if self.builder.equations else None
         entry = value.body
-        is_last = last is not None and getattr(entry, "tensor", None) == last.target
-        if is_last and value.is_atomic and self.builder.tensors[last.target].kind == "temporary":
-            self.builder.equations.pop()
-            del self.builder.tensors[last.target]
-            loops = tuple(last.loops)
-            renamed = {loop.index: self.builder.index(loop.axis) for loop in loops}
-            place = [renamed[p] for p in last.place]
-            over = [renamed[loop.index] for loop in last.bound]
-            self.builder.define(tensor, place, last.body.xreplace(renamed), last.reduction, over)
+        is_last = last is not None and isinstance(entry, Entry) and entry.tensor == last.target
+        if (
+            last is None
+            or not (is_last and value.is_atomic)
+            or self.builder.tensors[last.target].kind != "temporary"
+        ):
+            self.builder.define(tensor, value.indices, value.body)
             return
-        self.builder.define(tensor, value.indices, value.body)
+        self.builder.equations.pop()
+        del self.builder.tensors[last.target]
+        renamed = {loop.index: self.builder.index(loop.axis) for loop in last.loops}
+        place = [renamed[p] for p in last.place]
+        over = [renamed[loop.index] for loop in last.bound]
+        self.builder.define(tensor, place, last.body.xreplace(renamed), last.reduction, over)
+
+    # Results --------------------------------------------------------------------------------
 
     def _scalar_loss(self, loss: Node) -> str:
         value = self.evaluator.evaluate(loss, "loss")
@@ -142,9 +160,12 @@ class _Elaborator:
                 at=loss.at,
                 remedy="take the mean or the sum",
             )
-        if isinstance(value.body, sp.Symbol | sp.Number):
-            raise SpecError("the loss does not depend on anything", at=loss.at)
-        name = "loss" if "loss" not in self.builder.tensors else self.builder.unused("loss")
+        if not value.body.atoms(Entry):
+            raise SpecError(
+                "the loss is a constant", at=loss.at, remedy="it must depend on an input or a parameter"
+            )
+        self.builder.demand_numbers([value], "the loss", loss.at)
+        name = self._unused("loss")
         self._take_over_temporary(Tensor(name, (), "value"), value)
         return name
 
@@ -154,13 +175,42 @@ class _Elaborator:
         value = self.evaluator.evaluate(self.model.prediction, "prediction")
         if value.is_atomic and not indices_in(value.body) - set(value.indices):
             return (value.body.tensor,)
-        self.builder.define(Tensor("prediction", value.axes, "value"), value.indices, value.body)
-        return ("prediction",)
+        name = self._unused("prediction")
+        self.builder.define(Tensor(name, value.axes, "value"), value.indices, value.body)
+        return (name,)
 
-    def _check_names(self) -> None:
-        known = self.builder.tensors
-        for name in (*self.model.outputs, *self.model.spec.gradients):
-            if name not in known:
+    def _unused(self, name: str) -> str:
+        return name if name not in self.builder.tensors else self.builder.unused(name)
+
+    def _check_results(self) -> None:
+        """Outputs and gradients name tensors; gradients need a loss, and numbers to vary."""
+        spec = self.model.spec
+        for name in spec.outputs:
+            self._check_defined(name, spec.place_of("outputs", name))
+        for name in spec.gradients:
+            at = spec.place_of("gradients", name)
+            self._check_defined(name, at)
+            if self.model.loss is None:
+                raise SpecError(f"the gradient of '{name}' needs a loss", at=at, remedy="add loss: ...")
+            if self.builder.tensors[name].is_integer:
                 raise SpecError(
-                    f"'{name}' is not defined", at=self.model.spec.at, remedy="name an equation or an input"
+                    f"'{name}' holds integer labels, no loss has a gradient with respect to them",
+                    at=at,
+                    remedy="leave it out",
                 )
+
+    def _check_defined(self, name: str, at: Position) -> None:
+        known = [t.name for t in self.builder.tensors.values() if t.kind != "temporary"]
+        if name not in known:
+            remedy = did_you_mean(name, known) or "name an equation, an input or a parameter"
+            raise SpecError(f"'{name}' is not defined", at=at, remedy=remedy)
+
+
+def _check_size(tensor: Tensor, at: Position) -> None:
+    entries = math.prod(axis.size or 1 for axis in tensor.axes)
+    if entries > MAX_ENTRIES:
+        raise ShapeError(
+            f"'{tensor.name}' {show_axes(tensor.axes)} has {entries:,} entries, more than memory holds",
+            at=at,
+            remedy=f"expected at most {MAX_ENTRIES:,}",
+        )

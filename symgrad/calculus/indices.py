@@ -8,7 +8,7 @@ from symgrad.calculus.program import Axis
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.calls import walk
 from symgrad.spec.model import EquationSpec
-from symgrad.spec.syntax import Binary, Index, Name, Node, Number
+from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Tensor
     from symgrad.spec.syntax import Call
 
+MAX_COEFFICIENT = 10**9
 
-def index_axes(source: EquationSpec | Call, tensors: Mapping[str, Tensor]) -> dict[str, Axis]:
-    """The axis of every index named in a formula.
+
+def index_axes(
+    source: EquationSpec | Call, tensors: Mapping[str, Tensor], known: Mapping[str, Axis] | None = None
+) -> dict[str, Axis]:
+    """The axis of every index named in a formula; `known` are those of the formula around it.
 
     An index that stands alone runs over the axis it indexes; one that occurs only in affine forms,
     `X[2*i + u]`, runs as far as that axis allows for every value of the others.
@@ -28,7 +32,7 @@ def index_axes(source: EquationSpec | Call, tensors: Mapping[str, Tensor]) -> di
     """
     formula = source.formula if isinstance(source, EquationSpec) else source
     uses = list(_uses(formula, tensors))
-    axes: dict[str, Axis] = {}
+    axes = dict(known or {})
     owners: dict[str, str] = {}
     for tensor, node, axis in uses:
         if not isinstance(node, Name):
@@ -71,7 +75,11 @@ def _solve_affine(node: Node, axis: Axis, axes: dict[str, Axis]) -> None:
             reach += max(factor * (size - 1), 0)
     size = (axis.size - 1 - reach) // terms[unknown[0]] + 1
     if size < 1:
-        raise ShapeError(f"no index fits: the axis {axis} is too short", at=node.at)
+        raise ShapeError(
+            f"no value of '{unknown[0]}' keeps this index inside the axis {axis}",
+            at=node.at,
+            remedy="make the axis longer, or the others shorter",
+        )
     axes[unknown[0]] = Axis(None, size)
 
 
@@ -84,25 +92,42 @@ def affine_terms(node: Node) -> dict[str, int]:
     match node:
         case Name(name):
             return {name: 1}
-        case Number(value) if value.denominator == 1:
+        case Number(value) if value.denominator == 1 and abs(value) <= MAX_COEFFICIENT:
             return {"": int(value)}
-        case Binary("+" | "-" as operator, left, right):
-            sign = 1 if operator == "+" else -1
-            total = dict(affine_terms(left))
-            for name, factor in affine_terms(right).items():
-                total[name] = total.get(name, 0) + sign * factor
-            return total
-        case Binary("*", Number(value), other) | Binary("*", other, Number(value)) if value.denominator == 1:
-            return {name: int(value) * factor for name, factor in affine_terms(other).items()}
-    raise SpecError("an index must be affine with whole numbers, like 2*i + u", at=node.at)
+        case Negate(operand):
+            return _scaled(affine_terms(operand), -1)
+        case Binary("+", left, right):
+            return _added(affine_terms(left), affine_terms(right))
+        case Binary("-", left, right):
+            return _added(affine_terms(left), _scaled(affine_terms(right), -1))
+        case Binary("*", left, right):
+            a, b = affine_terms(left), affine_terms(right)
+            if not a.keys() - {""}:
+                return _scaled(b, a.get("", 0))
+            if not b.keys() - {""}:
+                return _scaled(a, b.get("", 0))
+    raise SpecError(
+        "an index must be affine with whole numbers", at=node.at, remedy="write X[n, 2*i + u], for example"
+    )
+
+
+def _scaled(terms: Mapping[str, int], factor: int) -> dict[str, int]:
+    return {name: factor * value for name, value in terms.items()}
+
+
+def _added(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return {name: left.get(name, 0) + right.get(name, 0) for name in (*left, *right)}
 
 
 def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis]) -> None:
-    named = [(name, source.at) for name in source.indices or ()] if isinstance(source, EquationSpec) else [
-        (node.id, node.at) for node in source.arguments[1:] if isinstance(node, Name)
-    ]
+    if isinstance(source, EquationSpec):
+        named = [(name, source.at) for name in source.indices or ()]
+    else:
+        named = [(node.id, node.at) for node in source.arguments[1:] if isinstance(node, Name)]
     for name, at in named:
         if name not in axes:
             raise ShapeError(
-                f"the range of index '{name}' is not known", at=at, remedy="let it index a tensor alone"
+                f"the range of index '{name}' is not known",
+                at=at,
+                remedy=f"let it index a tensor alone: X[..., {name}]",
             )

@@ -8,7 +8,7 @@ becoming unreadable.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.calculus import typeset as ts
 from symgrad.calculus.style import ATOM, POWER, PRODUCT, SUM, Style
@@ -31,7 +31,7 @@ class Latex(Style):
 
     minus = "-"
     quotient_level = POWER
-    signs = {  # noqa: RUF012  # read only
+    signs: ClassVar[dict[str, str]] = {
         "numbers": r" \, ",
         "matrices": r" \, ",
         "entries": r" \odot ",

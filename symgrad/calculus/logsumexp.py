@@ -12,7 +12,7 @@ from dataclasses import replace
 import sympy as sp
 
 from symgrad.calculus.names import Names
-from symgrad.calculus.program import Equation, Program, Tensor, canonical, evolve
+from symgrad.calculus.program import Equation, Program, Tensor, canonical, check
 from symgrad.calculus.reuse import bindings
 from symgrad.calculus.terms import Entry, delta, entries, shifted
 
@@ -56,7 +56,7 @@ class _Expander:
             else:
                 self.equations.append(changed)
         tensors = tuple(self.tensors.values())
-        return evolve(self.program, tensors=tensors, equations=tuple(self.equations))
+        return check(replace(self.program, tensors=tensors, equations=tuple(self.equations)))
 
     def _define(self, equation: Equation) -> None:
         place, body = equation.place, equation.body

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.typeset import Formula
 
 
-class NoMatrixForm(Exception):  # noqa: N818  # control flow: the index form is used instead
+class NoMatrixFormError(Exception):
     """An entry stands neither row by row nor column by column."""
 
 
@@ -44,17 +44,17 @@ class MatrixWriter(ScalarWriter):
         """The whole equation.
 
         Raises:
-            NoMatrixForm: only the index form can say it.
+            NoMatrixFormError: only the index form can say it.
         """
         if not equation.is_plain:
-            raise NoMatrixForm
+            raise NoMatrixFormError
         return ts.Relation(self.tensor(equation.target), "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:
         """What stands right of the equality sign.
 
         Raises:
-            NoMatrixForm: only the index form can say it.
+            NoMatrixFormError: only the index form can say it.
         """
         equation = merged_sums(canonical(equation), self.program, self.hidden)
         self.leading = (equation.target,)
@@ -70,7 +70,7 @@ class MatrixWriter(ScalarWriter):
 
     def _contraction(self, found: Contraction) -> Formula:
         if found.batch or max(map(len, (found.rows, found.inner, found.columns))) > 1:
-            raise NoMatrixForm
+            raise NoMatrixFormError
         left, right = self.operand(found.left), self.operand(found.right)
         if found.left_transposed and found.rows:
             left = ts.Transposed(left)
@@ -93,7 +93,7 @@ class MatrixWriter(ScalarWriter):
     def _over_last_axis(self, equation: Equation) -> Formula:
         self.axes = (*equation.place, *(loop.index for loop in equation.bound))
         if len(equation.bound) != 1:
-            raise NoMatrixForm
+            raise NoMatrixFormError
         return ts.Call(equation.reduction, (self.write(equation.body),))
 
     def _reduced(self, equation: Equation) -> Formula:
@@ -101,7 +101,7 @@ class MatrixWriter(ScalarWriter):
         inner = tuple(loop.index for loop in equation.bound)
         rows_only = equation.bound[0].axis.size is None and len(inner) == 1
         if equation.place and not rows_only:
-            raise NoMatrixForm
+            raise NoMatrixFormError
         self.axes = (*inner, *equation.place)
         if not equation.place:
             self.axes = _order_of_widest(equation, inner)
@@ -128,7 +128,7 @@ class MatrixWriter(ScalarWriter):
             return ts.Spread(self.operand(entry.tensor))
         if self._is_pick(entry):
             return ts.Indexed(self.tensor(entry.tensor), tuple(self._place(i) for i in entry.indices))
-        raise NoMatrixForm
+        raise NoMatrixFormError
 
     def _is_pick(self, entry: Entry) -> bool:
         """`Z[n,t[n]]` under a sum over n."""
@@ -145,7 +145,7 @@ class MatrixWriter(ScalarWriter):
         label, index = expr.args
         if isinstance(label, Entry) and (*label.indices, index) == self.axes:
             return ts.Call("onehot", (self.tensor(label.tensor),))
-        raise NoMatrixForm
+        raise NoMatrixFormError
 
     def special(self, expr: sp.Expr) -> Formula | None:
         of, name = (expr.args[0], "softmax") if isinstance(expr, sp.exp) else (expr, "log_softmax")

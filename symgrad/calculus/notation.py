@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.index_writer import IndexWriter
-from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixForm
+from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixFormError
 from symgrad.calculus.text import Text
 from symgrad.calculus.typeset import Relation
 
@@ -31,7 +31,7 @@ def matrix_form(
     """
     try:
         return (style or Text()).spell(MatrixWriter(program, hidden).equation(equation))
-    except NoMatrixForm:
+    except NoMatrixFormError:
         return index_form(equation, program, style, hidden)
 
 
@@ -52,7 +52,7 @@ def right_formula(equation: Equation, program: Program, hidden: Collection[str] 
     """The right side in matrix form, before it is spelled."""
     try:
         return MatrixWriter(program, hidden).right_side(equation)
-    except NoMatrixForm:
+    except NoMatrixFormError:
         return None
 
 

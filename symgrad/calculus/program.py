@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -172,11 +172,6 @@ class Program:
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.equations))
-
-
-def evolve(program: Program, **changes: object) -> Program:
-    """A copy with some fields changed, type-checked."""
-    return check(replace(program, **changes))  # type: ignore[arg-type]
 
 
 def check(program: Program) -> Program:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Program, Rewrite, canonical, evolve
+from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
 from symgrad.calculus.terms import Entry, entries
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def reuse_forward_values(program: Program) -> Program:
         if _is_worth_holding(changed) and changed.target not in only_shown:
             for tensor in changed.reads:
                 holders.setdefault(tensor, []).append(changed)
-    return evolve(program, equations=tuple(equations), rewrites=tuple(rewrites))
+    return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
 
 
 def _is_worth_holding(equation: Equation) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,7 +32,7 @@ OPERATORS = {
 Order: TypeAlias = tuple[object, ...]
 
 
-class ScalarWriter:
+class ScalarWriter(ABC):
     """Writes sums, products and functions; its kinds say how an entry of a tensor is written."""
 
     def __init__(self, program: Program, hidden: Collection[str]) -> None:
@@ -39,14 +40,14 @@ class ScalarWriter:
         self.leading: tuple[str, ...] = ()
         self.stand_ins: dict[sp.Symbol, Formula] = {}
 
-    def entry(self, entry: Entry) -> Formula:
-        raise NotImplementedError
+    @abstractmethod
+    def entry(self, entry: Entry) -> Formula: ...
 
-    def kronecker(self, expr: delta) -> Formula:
-        raise NotImplementedError
+    @abstractmethod
+    def kronecker(self, expr: delta) -> Formula: ...
 
-    def joined(self, factors: list[sp.Expr]) -> Formula:
-        raise NotImplementedError
+    @abstractmethod
+    def joined(self, factors: list[sp.Expr]) -> Formula: ...
 
     def tensor(self, name: str) -> Formula:
         """The name of a tensor."""

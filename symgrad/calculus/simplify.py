@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Program, Rewrite, canonical, evolve
+from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, entries
@@ -38,7 +38,7 @@ def fold_bodies(program: Program) -> Program:
         body, applied = rewrite(_factored(equation.body))
         rewrites += [Rewrite(rule, equation.target, before, after) for rule, before, after in applied]
         equations.append(canonical(replace(equation, body=body)) if body != equation.body else equation)
-    return evolve(program, equations=tuple(equations), rewrites=tuple(rewrites))
+    return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
 
 
 def _factored(body: sp.Expr) -> sp.Expr:
@@ -56,7 +56,7 @@ def inline(program: Program) -> Program:
         equations.append(equation)
         if _is_internal(program, equation) and _may_move(equation, uses.get(equation.target, [])):
             known[equation.target] = equation
-    return drop_dead(evolve(program, equations=tuple(equations)))
+    return drop_dead(check(replace(program, equations=tuple(equations))))
 
 
 def _is_internal(program: Program, equation: Equation) -> bool:
@@ -105,7 +105,7 @@ def merge_equal(program: Program) -> Program:
             equation = _copy_of(first[key], equation)
         first.setdefault(key, equation.target)
         equations.append(equation)
-    return evolve(program, equations=tuple(equations))
+    return check(replace(program, equations=tuple(equations)))
 
 
 def _copy_of(tensor: str, equation: Equation) -> Equation:
@@ -128,7 +128,7 @@ def drop_dead(program: Program) -> Program:
     defined = Counter(e.target for e in program.equations)
     tensors = tuple(t for t in program.tensors if t.name in needed or t.name not in defined)
     tensors = tuple(t for t in tensors if t.kind not in ("temporary", "cotangent") or t.name in needed)
-    return evolve(program, equations=kept, tensors=tensors)
+    return check(replace(program, equations=kept, tensors=tensors))
 
 
 STEPS: tuple[Callable[[Program], Program], ...] = (

@@ -13,7 +13,7 @@ from dataclasses import replace
 import sympy as sp
 
 from symgrad.calculus.names import Names
-from symgrad.calculus.program import Equation, Program, Reduction, Rewrite, Tensor, canonical, evolve
+from symgrad.calculus.program import Equation, Program, Reduction, Rewrite, Tensor, canonical, check
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, sigmoid, softplus
 
@@ -40,11 +40,13 @@ class _Stabiliser:
             if changed.loops != equation.loops:
                 self._record("Σ_j δ(t, j) f(j) = f(t)", equation.target, body, changed.body)
             self._add(canonical(changed))
-        return evolve(
-            self.program,
-            tensors=tuple(self.tensors.values()),
-            equations=tuple(self.equations),
-            rewrites=(*self.program.rewrites, *self.rewrites),
+        return check(
+            replace(
+                self.program,
+                tensors=tuple(self.tensors.values()),
+                equations=tuple(self.equations),
+                rewrites=(*self.program.rewrites, *self.rewrites),
+            )
         )
 
     def _add(self, equation: Equation) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.calculus import typeset as ts
 
@@ -21,7 +21,7 @@ class Style(ABC):
     """Decides where brackets stand; its kinds decide what the signs look like."""
 
     minus: str
-    signs: dict[str, str]
+    signs: ClassVar[dict[str, str]]
     quotient_level: int
 
     def spell(self, formula: Formula) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CACHE_SIZE = 100_000
 
 
-class Entry(sp.Expr):  # type: ignore[misc]  # SymPy has no types
+class Entry(sp.Expr):
     """One entry of a tensor, `X[n, k]`: to SymPy a real variable of its own."""
 
     is_commutative = True
@@ -70,7 +70,7 @@ def extent_symbol(name: str) -> sp.Symbol:
     return sp.Symbol(name, integer=True, positive=True)
 
 
-class Named(sp.Function):  # type: ignore[misc]
+class Named(sp.Function):
     """A named function of one real argument, defined by a formula."""
 
     nargs = 1
@@ -80,43 +80,40 @@ class Named(sp.Function):  # type: ignore[misc]
     def fdiff(self, _argindex: int = 1) -> sp.Expr:
         return derivative_of(type(self).__name__).xreplace({ARGUMENT: self.args[0]})
 
-    def _eval_rewrite_as_tractable(self, x: sp.Expr, **_: Any) -> sp.Expr:
-        return type(self).formula(x)
 
-
-class sigmoid(Named):  # noqa: N801  # named as SymPy names functions
+class sigmoid(Named):
     """1 / (1 + exp(-x)), positive and below 1."""
 
     is_positive = True
     formula = staticmethod(lambda x: 1 / (1 + sp.exp(-x)))
 
 
-class softplus(Named):  # noqa: N801
+class softplus(Named):
     """log(1 + exp(x)), positive, without overflow."""
 
     is_positive = True
     formula = staticmethod(lambda x: sp.log(1 + sp.exp(x)))
 
 
-class log1p(Named):  # noqa: N801
+class log1p(Named):
     """log(1 + x), exact for small x."""
 
     formula = staticmethod(lambda x: sp.log(1 + x))
 
 
-class expm1(Named):  # noqa: N801
+class expm1(Named):
     """exp(x) - 1, exact for small x."""
 
     formula = staticmethod(lambda x: sp.exp(x) - 1)
 
 
-class erfc(Named):  # noqa: N801
+class erfc(Named):
     """1 - erf(x), exact where erf(x) is near 1. SymPy's own turns erfc(-x) back into a difference."""
 
     formula = staticmethod(lambda x: 1 - sp.erf(x))
 
 
-class shifted(sp.Function):  # type: ignore[misc]  # noqa: N801
+class shifted(sp.Function):
     """a - b, kept together: the difference is formed before anything else is added to it."""
 
     nargs = 2
@@ -126,7 +123,7 @@ class shifted(sp.Function):  # type: ignore[misc]  # noqa: N801
         return sp.Integer(1 if argindex == 1 else -1)
 
 
-class delta(sp.Function):  # type: ignore[misc]  # noqa: N801
+class delta(sp.Function):
     """Kronecker's delta of an integer entry and an index: 1 where they agree, else 0."""
 
     nargs = 2

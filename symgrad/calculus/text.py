@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.calculus import typeset as ts
 from symgrad.calculus.style import ATOM, POWER, PRODUCT, SUM, Style
@@ -20,7 +20,7 @@ class Text(Style):
 
     minus = "−"
     quotient_level = PRODUCT
-    signs = {  # noqa: RUF012  # read only
+    signs: ClassVar[dict[str, str]] = {
         "numbers": "·",
         "matrices": "·",
         "entries": " ⊙ ",

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical, show_axes
+from symgrad.calculus.broadcasting import ONE, broadcast, check_matmul
+from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical
 from symgrad.calculus.terms import Entry, indices_in
-from symgrad.errors import Position, ShapeError
+from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-ONE = Axis(None, 1)
+    from symgrad.errors import Position
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,60 @@ class Value:
         return plain_entry or (not self.axes and not body.args)
 
 
+@dataclass(frozen=True)
+class Labels:
+    """Integer labels: the tensor that holds them, and how many classes there are."""
+
+    tensor: str
+    classes: int
+
+
 def scalar(body: sp.Expr) -> Value:
+    """A value without axes."""
     return Value((), (), body)
 
 
 class Builder:
-    """Collects the equations that building values calls for, and names them."""
+    """Collects the equations that building values calls for, and names them.
 
-    def __init__(self) -> None:
+    `reserved` are names no temporary may take: those the spec gives to tensors defined later.
+    """
+
+    def __init__(self, reserved: Iterable[str] = ()) -> None:
+        self.reserved = frozenset(reserved)
         self.tensors: dict[str, Tensor] = {}
         self.equations: list[Equation] = []
         self.axis_of: dict[sp.Symbol, Axis] = {}
         self._numbers = count()
         self._temporaries: dict[str, int] = {}
+        self._order: dict[sp.Symbol, int] = {}
 
     def index(self, axis: Axis) -> sp.Symbol:
         """A fresh index that runs over `axis`."""
         symbol = sp.Symbol(f"_{next(self._numbers)}", integer=True, nonnegative=True)
+        self._order[symbol] = len(self.axis_of)
         self.axis_of[symbol] = axis
         return symbol
+
+    def labels(self, value: Value) -> Labels | None:
+        """What a value of integer labels holds, or None for numbers."""
+        tensor = self.tensors.get(value.body.tensor) if isinstance(value.body, Entry) else None
+        if tensor is None or tensor.classes is None:
+            return None
+        return Labels(tensor.name, tensor.classes)
+
+    def demand_numbers(self, values: Iterable[Value], what: str, at: Position) -> None:
+        """Refuse integer labels where numbers are computed with.
+
+        Raises:
+            SpecError: class 2 is not twice class 1.
+        """
+        for labels in filter(None, map(self.labels, values)):
+            raise SpecError(
+                f"{what} computes with numbers, '{labels.tensor}' holds integer labels",
+                at=at,
+                remedy=f"write onehot({labels.tensor}), or declare '{labels.tensor}' without classes",
+            )
 
     def tensor_value(self, tensor: Tensor) -> Value:
         """All of a tensor."""
@@ -64,7 +100,11 @@ class Builder:
         return Value(tensor.axes, indices, Entry(tensor.name, indices))
 
     def define(
-        self, tensor: Tensor, indices: Sequence[sp.Symbol], body: sp.Expr, reduction: Reduction = "none",
+        self,
+        tensor: Tensor,
+        indices: Sequence[sp.Symbol],
+        body: sp.Expr,
+        reduction: Reduction = "none",
         over: Sequence[sp.Symbol] = (),
     ) -> None:
         """Add `tensor[indices] = reduction over `over` of body`."""
@@ -79,7 +119,7 @@ class Builder:
 
         Indices of an index notation around the value become axes of the temporary.
         """
-        outer = sorted(indices_in(value.body) - {*value.indices, *over}, key=lambda s: self._order(s))
+        outer = sorted(indices_in(value.body) - {*value.indices, *over}, key=self._order.__getitem__)
         kept = [i for i in value.indices if i not in over]
         indices = (*outer, *kept)
         axes = tuple(self.axis_of[i] for i in indices)
@@ -88,14 +128,12 @@ class Builder:
         kept_axes = tuple(self.axis_of[i] for i in kept)
         return Value(kept_axes, tuple(kept), Entry(tensor.name, indices))
 
-    def _order(self, symbol: sp.Symbol) -> int:
-        return list(self.axis_of).index(symbol)
-
     def unused(self, owner: str) -> str:
+        """`owner_1`, `owner_2`, ...: the first that names nothing."""
         while True:
             self._temporaries[owner] = self._temporaries.get(owner, 0) + 1
             name = f"{owner}_{self._temporaries[owner]}"
-            if name not in self.tensors:
+            if name not in self.tensors and name not in self.reserved:
                 return name
 
     # Combining values -----------------------------------------------------------------------
@@ -103,10 +141,16 @@ class Builder:
     def combine(
         self, function: Callable[..., sp.Expr], values: Sequence[Value], what: str, at: Position
     ) -> Value:
-        """`function` applied entry by entry, with broadcasting."""
+        """`function` applied entry by entry, with broadcasting.
+
+        Raises:
+            SpecError: an operand holds integer labels.
+            ShapeError: the operands do not fit together.
+        """
+        self.demand_numbers(values, f"'{what}'", at)
         axes = values[0].axes
         for value in values[1:]:
-            axes = broadcast(axes, value.axes, what, at)
+            axes = broadcast(axes, value.axes, f"'{what}'", at)
         indices = tuple(self.index(axis) for axis in axes)
         bodies = [self._aligned(value, axes, indices) for value in values]
         return Value(axes, indices, function(*bodies))
@@ -120,9 +164,20 @@ class Builder:
         return value.at(places)
 
     def reduce(
-        self, owner: str, reduction: Reduction, value: Value, over: Sequence[sp.Symbol], keepdims: bool = False
+        self,
+        owner: str,
+        reduction: Reduction,
+        value: Value,
+        over: Sequence[sp.Symbol],
+        at: Position,
+        keepdims: bool = False,
     ) -> Value:
-        """Reduce a value over some of its indices, or over indices of an index notation."""
+        """Reduce a value over some of its indices, or over indices of an index notation.
+
+        Raises:
+            SpecError: the value holds integer labels.
+        """
+        self.demand_numbers([value], "a reduction", at)
         if reduction != "sum" and not isinstance(value.body, Entry):
             value = self.temporary(owner, self._with(value, over))
         reduced = self.temporary(owner, self._with(value, over), reduction, over)
@@ -130,9 +185,8 @@ class Builder:
             return reduced
         axes = tuple(ONE if i in over else axis for i, axis in zip(value.indices, value.axes, strict=True))
         fresh = tuple(self.index(axis) for axis in axes)
-        kept = dict(
-            zip(reduced.indices, [f for f, i in zip(fresh, value.indices, strict=True) if i not in over], strict=True)
-        )
+        new = [f for f, i in zip(fresh, value.indices, strict=True) if i not in over]
+        kept = dict(zip(reduced.indices, new, strict=True))
         return Value(axes, fresh, reduced.body.xreplace(kept))
 
     def _with(self, value: Value, over: Sequence[sp.Symbol]) -> Value:
@@ -141,63 +195,29 @@ class Builder:
         return Value(axes, (*value.indices, *extra), value.body)
 
     def matmul(self, owner: str, left: Value, right: Value, at: Position) -> Value:
-        """NumPy's `@`: the last axis of `left` against the last but one of `right`."""
-        if not left.axes or not right.axes:
-            raise ShapeError("@ needs tensors on both sides, got a scalar", at=at, remedy="write *")
-        inner_place = max(len(right.axes) - 2, 0)
-        if not left.axes[-1].fits(right.axes[inner_place]):
-            raise ShapeError(
-                f"@ cannot contract {show_axes(left.axes)} with {show_axes(right.axes)}: "
-                f"{left.axes[-1]} is not {right.axes[inner_place]}",
-                at=at,
-                remedy="the last axis on the left must match the last but one on the right",
-            )
+        """NumPy's `@`: the last axis of `left` against the last but one of `right`.
+
+        Raises:
+            SpecError: an operand holds integer labels.
+            ShapeError: a scalar, or axes that do not match.
+        """
+        self.demand_numbers((left, right), "'@'", at)
+        check_matmul(left.axes, right.axes, at)
         contracted = self.index(left.axes[-1])
-        columns = right.axes[-1:] if len(right.axes) > 1 else ()
-        rows = left.axes[-2:-1]
-        batch = broadcast(left.axes[:-2], right.axes[:-2], "@", at)
+        rows, columns = left.axes[-2:-1], right.axes[-1:] if len(right.axes) > 1 else ()
+        batch = broadcast(left.axes[:-2], right.axes[:-2], "the stacks of '@'", at, grows=True)
         indices = tuple(self.index(a) for a in (*batch, *rows, *columns))
         stack, row = indices[: len(batch)], indices[len(batch) : len(batch) + len(rows)]
         column = indices[len(batch) + len(rows) :]
         left_body = self._stacked(left, batch, stack, (*row, contracted))
         right_body = self._stacked(right, batch, stack, (contracted, *column))
         product = Value((*batch, *rows, *columns), indices, left_body * right_body)
-        return self.reduce(owner, "sum", product, (contracted,))
+        return self.reduce(owner, "sum", product, (contracted,), at)
 
-    def _stacked(self, value: Value, batch: Axes, stack: Sequence[sp.Symbol], last: Sequence[sp.Expr]) -> sp.Expr:
+    def _stacked(
+        self, value: Value, batch: Axes, stack: Sequence[sp.Symbol], last: Sequence[sp.Expr]
+    ) -> sp.Expr:
         own = len(value.axes) - len(last)
         chosen = zip(value.axes[:own], batch[len(batch) - own :], stack[len(stack) - own :], strict=True)
         places = [i if mine.fits(axis) else sp.Integer(0) for mine, axis, i in chosen]
         return value.at([*places, *last])
-
-
-def broadcast(left: Axes, right: Axes, what: str, at: Position) -> Axes:
-    """The axes of an entry-by-entry combination.
-
-    NumPy's rule, except that tensors of different rank that would both have to grow, [n, 1] against
-    [n] say, are refused: that is nearly always a slip.
-    """
-    longer, shorter = (left, right) if len(left) >= len(right) else (right, left)
-    padded = (*(ONE,) * (len(longer) - len(shorter)), *shorter)
-    axes = tuple(_wider(a, b) for a, b in zip(longer, padded, strict=True))
-    known = tuple(axis for axis in axes if axis is not None)
-    grows = len(known) == len(axes) and not _same(known, longer) and len(left) != len(right)
-    if len(known) < len(axes) or (grows and shorter):
-        raise ShapeError(
-            f"{what} cannot combine {show_axes(left)} with {show_axes(right)}",
-            at=at,
-            remedy="axes are matched from the right and must be equal, or 1 in a tensor of the same rank",
-        )
-    return known
-
-
-def _wider(a: Axis, b: Axis) -> Axis | None:
-    if a.fits(b):
-        return a if a.name else b
-    if a.size == 1:
-        return b
-    return a if b.size == 1 else None
-
-
-def _same(left: Axes, right: Axes) -> bool:
-    return len(left) == len(right) and all(a.fits(b) for a, b in zip(left, right, strict=True))

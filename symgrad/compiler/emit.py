@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,12 +52,16 @@ class ArgumentText:
 
 @dataclass(frozen=True)
 class ResultText:
-    """A tensor that a caller gets: a view of the workspace, `as_scalar` where it is one number."""
+    """A tensor that a caller gets: a view of the workspace, `as_scalar` where it is one number.
+
+    `place` counts inputs and targets: the one that a gradient belongs to, or -1.
+    """
 
     name: str
     view: str
     comment: str
     as_scalar: str
+    place: int = -1
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         loss_view=drivers.views.view(program.loss) if program.loss else "",
         outputs=tuple(_result(name, name, drivers) for name in program.outputs),
         predictions=tuple(_result(name, name, drivers) for name in program.prediction),
-        input_gradients=tuple(_result(name, _gradient_of(program, name), drivers) for name in spec.gradients),
+        input_gradients=tuple(_input_gradient(name, drivers) for name in spec.gradients),
         states=tuple((state_names(update)[name], repr(start)) for name, start in update.states),
         update=update_lines(update),
         functions=_functions_used([line for kernel in kernels for line in kernel.lines]),
@@ -168,8 +172,12 @@ def _shown(program: Program, part: str) -> list[str]:
     ]
 
 
-def _gradient_of(program: Program, name: str) -> str:
-    return next(g.name for g in program.gradients if g.of == name)
+def _input_gradient(name: str, drivers: Drivers) -> ResultText:
+    program = drivers.program
+    gradient = next(g.name for g in program.gradients if g.of == name)
+    arguments = [t.name for kind in ("input", "target") for t in program.of_kind(kind)]
+    place = arguments.index(name) if name in arguments else -1
+    return replace(_result(name, gradient, drivers), place=place)
 
 
 def _functions_used(lines: list[str]) -> tuple[str, ...]:

@@ -51,6 +51,13 @@ def build(block: SpecBlock, document: Document) -> Spec:
         sha256=document.sha256,
         path=document.path,
         at=Position(document.source, 1, 1),
+        places=(
+            *(("outputs", n, document.place(("outputs", i)).value) for i, n in enumerate(block.outputs)),
+            *(
+                ("gradients", n, document.place(("gradients", i)).value)
+                for i, n in enumerate(block.gradients)
+            ),
+        ),
     )
     check_declarations(spec, _axes_named(block, document))
     return spec

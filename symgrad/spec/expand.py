@@ -31,6 +31,7 @@ def expand(spec: Spec) -> Model:
     Raises:
         SpecError: an unknown function, layer, optimiser, schedule or initialiser, or a wrong call of one.
     """
+    _check_functions(spec)
     layers = LayerExpander(spec)
     layers.run()
     equations = tuple(replace(e, formula=_reduced_losses(e.formula)) for e in layers.equations)
@@ -55,13 +56,40 @@ def expand(spec: Spec) -> Model:
     )
 
 
+def _check_functions(spec: Spec) -> None:
+    """A user's function may replace a library function, but no layer and no loss: these are more."""
+    for function in spec.functions:
+        kind = "layer" if function.name in library.layers else "loss"
+        if function.name in library.layers or function.name in library.losses:
+            raise SpecError(
+                f"'{function.name}' is a {kind} of the library",
+                at=function.at,
+                remedy=f"choose another name, such as 'my_{function.name}'",
+            )
+
+
 def _depending_on_targets(spec: Spec, equations: Iterable[EquationSpec]) -> set[str]:
     """The targets, and what is computed from them: no part of a forward pass."""
     found = {t.name for t in spec.targets}
+    inside = _tensors_in_functions(spec)
     for equation in equations:
-        if names_in(equation.formula) & found:
+        called = {name for call in calls(equation.formula) for name in inside.get(call.function, ())}
+        if (names_in(equation.formula) | called) & found:
             found.add(equation.name)
     return found
+
+
+def _tensors_in_functions(spec: Spec) -> dict[str, set[str]]:
+    """What each of the user's functions reads besides its arguments, itself or through those it calls."""
+    reads = {}
+    for function in spec.functions:
+        own = {*function.arguments, *(name for name, _ in function.defaults)}
+        reads[function.name] = names_in(function.formula) - own
+    for _ in spec.functions:
+        for function in spec.functions:
+            for call in calls(function.formula):
+                reads[function.name] |= reads.get(call.function, set())
+    return reads
 
 
 def _outputs(spec: Spec, equations: tuple[EquationSpec, ...], after_targets: set[str]) -> tuple[str, ...]:
@@ -70,7 +98,7 @@ def _outputs(spec: Spec, equations: tuple[EquationSpec, ...], after_targets: set
         if name in after_targets:
             raise SpecError(
                 f"the output '{name}' depends on a target",
-                at=spec.at,
+                at=spec.place_of("outputs", name),
                 remedy="an output is computed from inputs and parameters",
             )
     possible = [e.name for e in equations if e.name not in after_targets]
@@ -82,7 +110,7 @@ def _loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
     loss = spec.loss
     if loss is None:
         return None
-    if isinstance(loss, Name) and loss.id not in library.losses:
+    if isinstance(loss, Name) and (loss.id not in library.losses or loss.id in _tensor_names(spec)):
         return _named_loss(spec, loss)
     if isinstance(loss, Name):
         loss = Call(loss.id, (), (), loss.at)
@@ -99,9 +127,14 @@ def _loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
     return replace(loss, arguments=pair)
 
 
+def _tensor_names(spec: Spec) -> set[str]:
+    declared = {t.name for t in (*spec.inputs, *spec.targets)} | {p.name for p in spec.parameters}
+    return declared | {e.name for e in spec.equations}
+
+
 def _named_loss(spec: Spec, loss: Name) -> Node:
-    """A loss that is one of the equations, or a slip of the pen."""
-    if loss.id in {e.name for e in spec.equations}:
+    """A loss that is one of the tensors, or a slip of the pen."""
+    if loss.id in _tensor_names(spec):
         return loss
     remedy = did_you_mean(loss.id, library.losses) or f"there are {', '.join(library.losses)}"
     raise SpecError(f"unknown loss '{loss.id}'", at=loss.at, remedy=remedy)

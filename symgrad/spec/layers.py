@@ -28,7 +28,7 @@ def chain_equations(spec: Spec) -> tuple[EquationSpec, ...]:
         )
     equations: list[EquationSpec] = []
     previous, depth = spec.inputs[0].name, 0
-    taken = {t.name for t in (*spec.inputs, *spec.targets)} | {p.name for p in spec.parameters}
+    taken = _names_taken(spec)
     for layer in spec.layers:
         depth += layer.function in library.layers or depth == 0
         for prefix, formula in _chain_steps(spec, layer):
@@ -82,6 +82,14 @@ def unused(name: str, taken: set[str]) -> str:
     return candidate
 
 
+def _names_taken(spec: Spec) -> set[str]:
+    """What the user has named: no layer's tensor may bear such a name, not even an axis's."""
+    tensors = [t.name for t in (*spec.inputs, *spec.targets)] + [p.name for p in spec.parameters]
+    listed = [t.axes for t in (*spec.inputs, *spec.targets)] + [p.axes for p in spec.parameters]
+    axes = [axis for of in listed for axis in of if isinstance(axis, str)]
+    return {*tensors, *axes, *(name for name, _ in spec.axes), *(f.name for f in spec.functions)}
+
+
 class LayerExpander:
     """Replaces layer calls by equations, collecting the parameters they bring along."""
 
@@ -91,8 +99,7 @@ class LayerExpander:
         self.declared = chain_equations(spec) if self.chain else spec.equations
         self.parameters = [ParameterDecl(p.name, p.axes, resolve_init(p.init), p.at) for p in spec.parameters]
         self.equations: list[EquationSpec] = []
-        self.taken = {t.name for t in (*spec.inputs, *spec.targets)} | {p.name for p in spec.parameters}
-        self.taken |= {e.name for e in self.declared} | {f.name for f in spec.functions}
+        self.taken = _names_taken(spec) | {e.name for e in self.declared}
 
     def run(self) -> None:
         """Fill `equations` and `parameters`."""

@@ -156,7 +156,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Spec:
-    """A whole spec. `sha256` is of its text; `path` is None for text and dicts."""
+    """A whole spec. `sha256` is of its text; `path` is None for text and dicts.
+
+    `places` says where the names in `outputs` and `gradients` stand: key, name, place.
+    """
 
     name: str
     dtype: Literal["float32", "float64"]
@@ -174,3 +177,9 @@ class Spec:
     sha256: str
     path: Path | None = field(compare=False)
     at: Position = field(compare=False)
+    places: tuple[tuple[str, str, Position], ...] = field(default=(), compare=False)
+
+    def place_of(self, key: Literal["outputs", "gradients"], name: str) -> Position:
+        """Where a name stands in the list of outputs or gradients."""
+        found = (at for k, n, at in self.places if (k, n) == (key, name))
+        return next(found, self.at)

@@ -1,0 +1,77 @@
+"""Which axes fit together: entry by entry, and under `@`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.program import Axes, Axis, show_axes
+from symgrad.errors import ShapeError
+
+if TYPE_CHECKING:
+    from symgrad.errors import Position
+
+ONE = Axis(None, 1)
+
+
+def check_matmul(left: Axes, right: Axes, at: Position) -> None:
+    """Accept operands of `@` that have axes, those it contracts equal.
+
+    Raises:
+        ShapeError: for others.
+    """
+    if not left or not right:
+        raise ShapeError(
+            f"'@' needs axes on both sides, got {show_axes(left)} and {show_axes(right)}",
+            at=at,
+            remedy="write * for the product with a scalar",
+        )
+    inner = right[max(len(right) - 2, 0)]
+    if not left[-1].fits(inner):
+        raise ShapeError(
+            f"'@' cannot contract {show_axes(left)} with {show_axes(right)}: {left[-1]} is not {inner}",
+            at=at,
+            remedy=_matmul_remedy(left, right),
+        )
+
+
+def _matmul_remedy(left: Axes, right: Axes) -> str:
+    if len(right) > 1 and left[-1].fits(right[-1]):
+        return "transpose the right one: x @ W.T"
+    if len(left) > 1 and len(right) > 1 and left[-2].fits(right[-2]):
+        return "transpose the left one: x.T @ W"
+    return "the last axis on the left must be the last but one on the right"
+
+
+def broadcast(left: Axes, right: Axes, what: str, at: Position, *, grows: bool = False) -> Axes:
+    """The axes of an entry-by-entry combination.
+
+    NumPy's rule, except that tensors of different rank that would both have to grow, [n, 1] against
+    [n] say, are refused unless `grows`: that is nearly always a slip.
+
+    Raises:
+        ShapeError: the axes do not fit together.
+    """
+    longer, shorter = (left, right) if len(left) >= len(right) else (right, left)
+    padded = (*(ONE,) * (len(longer) - len(shorter)), *shorter)
+    axes = tuple(_wider(a, b) for a, b in zip(longer, padded, strict=True))
+    known = tuple(axis for axis in axes if axis is not None)
+    both_grow = bool(shorter) and len(left) != len(right) and not _same(known, longer)
+    if len(known) < len(axes) or (both_grow and not grows):
+        raise ShapeError(
+            f"{what} cannot combine {show_axes(left)} with {show_axes(right)}",
+            at=at,
+            remedy="axes are matched from the right and must be equal, or 1 in a tensor of the same rank",
+        )
+    return known
+
+
+def _wider(a: Axis, b: Axis) -> Axis | None:
+    if a.fits(b):
+        return a if a.name else b
+    if a.size == 1:
+        return b
+    return a if b.size == 1 else None
+
+
+def _same(left: Axes, right: Axes) -> bool:
+    return len(left) == len(right) and all(a.fits(b) for a, b in zip(left, right, strict=True))

@@ -1,0 +1,51 @@
+"""What calls are given: the number of arguments of a language function, the shapes of a loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.program import Axis, show_axes
+from symgrad.errors import ShapeError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.values import Builder, Value
+    from symgrad.spec.model import FunctionSpec
+    from symgrad.spec.syntax import Call, Node
+
+
+def arguments_of(call: Call, number: int) -> tuple[Node, ...]:
+    """The arguments of a call that must have so many and no keywords.
+
+    Raises:
+        SpecError: it has not.
+    """
+    if len(call.arguments) == number and not call.keywords:
+        return call.arguments
+    given = len(call.arguments) + len(call.keywords)
+    raise SpecError(
+        f"{call.function} takes {number} argument{'s' if number > 1 else ''}, got {given}",
+        at=call.at,
+        remedy=f"write {call.function}({', '.join(('x', 'y', 'z')[:number])})",
+    )
+
+
+def check_loss(call: Call, function: FunctionSpec, values: Mapping[str, Value], builder: Builder) -> None:
+    """A prediction and its target have the same shape, unless the target holds labels.
+
+    Raises:
+        ShapeError: they have not, naming both.
+    """
+    a, b = function.arguments[:2]
+    first, second = values[a], values[b]
+    labels = builder.labels(second) if function.name == "softmax_cross_entropy" else None
+    expected = second.axes if labels is None else (*second.axes, Axis(None, labels.classes))
+    if len(first.axes) == len(expected) and all(map(Axis.fits, first.axes, expected)):
+        return
+    held = show_axes(second.axes) if labels is None else f"labels {show_axes(second.axes)}"
+    raise ShapeError(
+        f"{call.function}: {a} is {show_axes(first.axes)} and {b} is {held}",
+        at=call.at,
+        remedy="give both the same shape" if labels is None else f"{a} must be {show_axes(expected)}",
+    )
