@@ -47,7 +47,7 @@ DECLARED: dict[str, Shape] = {
     "F": (1, 1),
     "G": (2, 1),
 }
-LABELS = {"c": ("n",), "k": ("n",)}
+PARAMETERS = "WUVbaMdoCEFG"
 UNARY = ("tanh({})", "sin({})", "exp(-({})**2)", "sigmoid({})", "relu({})", "abs({})", "-({})", "({})**2")
 DOMAIN = ("sqrt(1 + ({})**2)", "log(2 + sin({}))", "1 / (1 + abs({}))", "f({})", "g({}, 2)", "g({}, beta=s)")
 BINARY = ("({}) + ({})", "({}) - ({})", "({}) * ({})", "max({}, {})", "min({}, {})", "h({}, {})")
@@ -224,12 +224,12 @@ def drawn_spec(random: Random, wild: float = 0.03) -> dict[str, Any]:
         "axes": {"D": 3},
         "inputs": {**{n: list(DECLARED[n]) for n in "xvsqwup"}, "c": {"axes": ["n"], "classes": 3}},
         "targets": {"t": ["n", "D"], "k": {"axes": ["n"], "classes": 3}},
-        "parameters": {n: {"axes": list(DECLARED[n]), "init": "normal(std=0.7)"} for n in "WUVbaMdoCEFG"},
+        "parameters": {n: {"axes": list(DECLARED[n]), "init": "normal(std=0.7)"} for n in PARAMETERS},
         "functions": {"f(z)": "z * tanh(z)", "g(z, beta)": "z / (1 + beta**2)", "h(z, m=2)": "z * m + f(m)"},
         "equations": equations,
         "loss": loss.format(formulas.drawn(shape, 2)),
         "outputs": [pick(random, names)] if random.random() < 0.1 else [list(equations)[-1].partition("[")[0]],
-        "gradients": [pick(random, names)] if random.random() < 0.1 else [],
+        "gradients": [pick(random, [n for n in names if n not in PARAMETERS])] if random.random() < 0.1 else [],
     }  # fmt: skip
 
 

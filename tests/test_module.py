@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from building import interpreted, written
 from module_use import LINE, MLP, flat_copy, line_data, line_gradient, mlp_data, mlp_loss
-from numba.core.runtime import rtsys
+from numba.core.runtime import _nrt_python, rtsys
 from scipy.optimize import minimize
 
 from symgrad.compiler.load import STABLE_NAMES, load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -193,19 +194,33 @@ def test_answers_are_copies(mlp: ModuleType) -> None:
     assert mlp.forward(params, x).any()
 
 
-def test_no_memory_is_taken_inside_a_step(mlp: ModuleType) -> None:
-    """Numba counts what compiled code allocates; the count of an epoch must not depend on its steps."""
+@pytest.fixture
+def counted() -> Iterator[Callable[[], int]]:
+    """How many arrays compiled code has made so far."""
+    _nrt_python.memsys_enable_stats()
+    yield lambda: int(rtsys.get_allocation_stats().mi_alloc)
+    _nrt_python.memsys_disable_stats()
 
-    def allocated(rows: int) -> int:
-        x, t = mlp_data(rows)
-        params = mlp.init_params(0)
-        state = mlp.init_state(params)
-        before = rtsys.get_allocation_stats().alloc
-        mlp.train_epoch(params, state, x, t, batch_size=4)
-        return int(rtsys.get_allocation_stats().alloc - before)
 
-    allocated(8)
-    assert allocated(8) == allocated(4000)
+def allocated(module: ModuleType, rows: int, counted: Callable[[], int]) -> int:
+    """The number of arrays that compiled code makes in an epoch."""
+    x, t = mlp_data(rows)
+    params = module.init_params(0)
+    state, before = module.init_state(params), counted()
+    module.train_epoch(params, state, x, t, batch_size=4)
+    return counted() - before
+
+
+def test_no_memory_is_taken_inside_a_step(mlp: ModuleType, counted: Callable[[], int]) -> None:
+    allocated(mlp, 8, counted)
+    assert allocated(mlp, 8, counted) == allocated(mlp, 4000, counted)
+
+
+def test_memory_taken_inside_a_step_would_be_seen(folder: Any, counted: Callable[[], int]) -> None:
+    product = "np.dot(x.T, dZ1, dW1)"
+    module = load(written(MLP, folder(), lambda text: text.replace(product, "dW1[:] = np.dot(x.T, dZ1)")))
+    allocated(module, 8, counted)
+    assert allocated(module, 4000, counted) >= allocated(module, 8, counted) + 998
 
 
 def test_the_folder_of_a_module_can_be_anywhere(tmp_path: Path, mlp: ModuleType) -> None:

@@ -136,7 +136,7 @@ def test_formulas_of_the_lectures():
     assert lines(SPECS["classes"], "db") == ["db2 = Σ_n dZ2", "db1 = Σ_n dZ1"]
     assert "dZ1 = dA1 ⊙ A1 ⊙ (1 − A1)" in lines(SPECS["two sigmoids"])
     assert "dZ1 = dA1 ⊙ (1 − A1²)" in lines(SPECS["soft targets"])
-    assert "dy_W = h ⊗ dy_Z" in lines(SPECS["no batch"])
+    assert "dy_W = h ⊗ dy" in lines(SPECS["no batch"])
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.program import Axis, show_axes
-from symgrad.errors import ShapeError, SpecError
+from symgrad.errors import Position, ShapeError, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.values import Builder, Value
     from symgrad.spec.model import FunctionSpec
@@ -29,6 +30,18 @@ def arguments_of(call: Call, number: int) -> tuple[Node, ...]:
         at=call.at,
         remedy=f"write {call.function}({', '.join(('x', 'y', 'z')[:number])})",
     )
+
+
+@contextmanager
+def located_at(call: Call) -> Iterator[None]:
+    """Errors inside the library's formula of a function are errors of the call, which the user can see."""
+    try:
+        yield
+    except SpecError as error:
+        if not isinstance(error.at, Position) or not error.at.source.startswith("<library:"):
+            raise
+        problem = f"{call.function}: {error.problem}"
+        raise type(error)(problem, at=call.at, remedy=error.remedy) from None
 
 
 def check_loss(call: Call, function: FunctionSpec, values: Mapping[str, Value], builder: Builder) -> None:

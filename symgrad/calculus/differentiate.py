@@ -6,8 +6,8 @@ times the cotangent of the left-hand side, summed over every loop whose index is
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -24,12 +24,10 @@ from symgrad.calculus.program import (
     canonical,
     check,
 )
+from symgrad.calculus.slopes import derivatives
 from symgrad.calculus.terms import (
-    CACHE_SIZE,
     Entry,
     delta,
-    float_entries,
-    in_terms_of_value,
     index_symbol,
 )
 
@@ -106,9 +104,23 @@ class _Backward:
     def _adjoint(self, equation: Equation) -> None:
         cotangent = self._cotangent(equation.target).xreplace(self._aligned(equation))
         weight = cotangent * self._weight(equation)
-        for entry, derivative in _derivatives(equation):
-            if entry.tensor in self.active and derivative != 0:
-                self._contribute(entry, equation.loops, weight * derivative)
+        found = [(e, weight * d) for e, d in derivatives(equation) if e.tensor in self.active and d != 0]
+        if equation.is_elementwise and equation.is_plain:
+            found = self._with_shared_named(equation, found)
+        for entry, body in found:
+            self._contribute(entry, equation.loops, body)
+
+    def _with_shared_named(
+        self, equation: Equation, found: list[tuple[Entry, sp.Expr]]
+    ) -> list[tuple[Entry, sp.Expr]]:
+        """What several entries receive alike, as a and z do from tanh(a + z), is computed once."""
+        counts = Counter(body for _, body in found if not isinstance(body, Entry) and body.atoms(Entry))
+        named = {}
+        for body in [b for b, count in counts.items() if count > 1]:
+            name = f"d{equation.target}_net"
+            name = self._define_temporary(name, equation.place, equation.loops, body, "none")
+            named[body] = Entry(name, equation.place)
+        return [(entry, named.get(body, body)) for entry, body in found]
 
     def _aligned(self, equation: Equation) -> dict[sp.Symbol, sp.Expr]:
         return dict(zip(_standard_indices(len(equation.place)), equation.place, strict=True))
@@ -196,29 +208,6 @@ class _Backward:
     ) -> None:
         self.tensors[name] = Tensor(name, axes, "cotangent")
         self.equations.append(canonical(Equation(name, place, loops, reduction, body)))
-
-
-def _derivatives(equation: Equation) -> list[tuple[Entry, sp.Expr]]:
-    """The derivative of the body with respect to each entry in it, where it helps in terms of its value."""
-    found = float_entries(equation.body)
-    stand_ins = {entry: sp.Symbol(f"_e{number}", real=True) for number, entry in enumerate(found)}
-    back = {symbol: entry for entry, symbol in stand_ins.items()}
-    back[_VALUE] = Entry(equation.target, equation.place)
-    body = equation.body.xreplace(stand_ins)
-    slopes = _slopes(body, tuple(stand_ins.values()), equation.is_elementwise)
-    return [(entry, derivative.xreplace(back)) for entry, derivative in zip(found, slopes, strict=True)]
-
-
-_VALUE = sp.Symbol("_value", real=True)
-
-
-@lru_cache(CACHE_SIZE)
-def _slopes(body: sp.Expr, variables: tuple[sp.Symbol, ...], is_elementwise: bool) -> tuple[sp.Expr, ...]:
-    """Kept, so that equal layers are differentiated once."""
-    slopes = [sp.diff(body, v) for v in variables]
-    if is_elementwise:
-        slopes = [in_terms_of_value(body, d, _VALUE) or d for d in slopes]
-    return tuple(slopes)
 
 
 def _standard_indices(rank: int) -> tuple[sp.Symbol, ...]:

@@ -192,6 +192,12 @@ class _Elaborator:
             self._check_defined(name, at)
             if self.model.loss is None:
                 raise SpecError(f"the gradient of '{name}' needs a loss", at=at, remedy="add loss: ...")
+            if self.builder.tensors[name].kind == "parameter":
+                raise SpecError(
+                    f"'{name}' is a parameter, its gradient is always there",
+                    at=at,
+                    remedy="leave it out; loss_and_grad gives it",
+                )
             if self.builder.tensors[name].is_integer:
                 raise SpecError(
                     f"'{name}' holds integer labels, no loss has a gradient with respect to them",

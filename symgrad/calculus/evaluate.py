@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.calls import arguments_of, check_loss
+from symgrad.calculus.calls import arguments_of, check_loss, located_at
 from symgrad.calculus.indices import index_axes
-from symgrad.calculus.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
+from symgrad.calculus.operations import ARITHMETIC, SCALAR, applied, chosen_by, is_large, larger, smaller
 from symgrad.calculus.places import entry_of
 from symgrad.calculus.program import Axes, Axis, show_axes
 from symgrad.calculus.reductions import check_keywords, index_names, over_axes, reduced
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 MAX_NODES = 30_000
 """How many operations all formulas of a spec may hold, with the functions they call written out."""
-
-MAX_BODY = 200
-"""A body with more nodes than this becomes a temporary: what SymPy is given stays small."""
 
 
 class Evaluator:
@@ -133,8 +130,7 @@ class Evaluator:
         value = self.builder.combine(
             lambda *bodies: applied(function, list(bodies), f"'{what}'", at), values, what, at
         )
-        is_large = sum(1 for _ in sp.preorder_traversal(value.body)) > MAX_BODY
-        return self._named(value, scope) if is_large else value
+        return self._named(value, scope) if is_large(value.body) else value
 
     def _check_zero_base(self, base: Value, exponent: Value, at: Position) -> None:
         varying = {e.tensor for e in exponent.body.atoms(Entry)} & self.builder.tensors.keys()
@@ -215,7 +211,8 @@ class Evaluator:
         values = {name: self._named(self._value(node, scope), scope) for name, node in bound}
         if function.name in library.losses:
             check_loss(call, function, values, self.builder)
-        return self._value(function.formula, scope.inside_function(values))
+        with located_at(call):
+            return self._value(function.formula, scope.inside_function(values))
 
     # Reductions -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000
-LARGEST = 1.8e308
+LARGEST = 1.79e308
+MAX_BODY = 100
+"""A body with more nodes than this gets a name of its own: what SymPy is given stays small."""
 
 SCALAR: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
     "exp": sp.exp,
@@ -48,6 +51,12 @@ ARITHMETIC: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
 }
 
 RELATION = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne}
+
+
+def is_large(body: sp.Expr) -> bool:
+    """Whether a body has more than MAX_BODY nodes."""
+    nodes = sp.preorder_traversal(body)
+    return next(islice(nodes, MAX_BODY, None), None) is not None
 
 
 def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:
@@ -113,7 +122,7 @@ def _check_real(body: sp.Expr, what: str, at: Position) -> None:
         raise _too_many_digits(at)
     if body.is_number and not abs(_magnitude(body)) < LARGEST:
         raise SpecError(
-            f"the constant {what} gives here is beyond {LARGEST:g}",
+            f"the constant that {what} gives here is beyond {LARGEST:g}",
             at=at,
             remedy="float64 holds no such number",
         )

@@ -11,7 +11,7 @@ from symgrad.spec.calls import walk
 from symgrad.spec.syntax import Call, Index, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import sympy as sp
 
@@ -59,7 +59,7 @@ def indexes(call: Call, name: str) -> bool:
     return any(isinstance(n, Name) and n.id == name for place in places for n in walk(place))
 
 
-def unknown_name(node: Name, known: Mapping[str, object], functions: Mapping[str, object]) -> SpecError:
+def unknown_name(node: Name, known: Collection[str], functions: Collection[str]) -> SpecError:
     """The error for a name that has no value, with what was probably meant."""
     if node.id in functions or node.id in LANGUAGE_FUNCTIONS:
         remedy = f"call it: {node.id}(...)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.operations import is_large
 from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
@@ -46,15 +47,24 @@ def _factored(body: sp.Expr) -> sp.Expr:
     return sp.factor_terms(body) if body.is_Add else body
 
 
-def inline(program: Program) -> Program:
-    """Put constants, second names and what is used once where it is used."""
+def inline_copies(program: Program) -> Program:
+    """Put constants and second names where they are used."""
+    return _inline(program, _is_copy)
+
+
+def inline_used_once(program: Program) -> Program:
+    """Put what is used once where it is used."""
     uses = _uses(program)
+    return _inline(program, lambda equation: _may_move(equation, uses.get(equation.target, [])))
+
+
+def _inline(program: Program, may_move: Callable[[Equation], bool]) -> Program:
     known: dict[str, Equation] = {}
     equations = []
     for equation in program.equations:
         equation = _inlined(equation, known)
         equations.append(equation)
-        if _is_internal(program, equation) and _may_move(equation, uses.get(equation.target, [])):
+        if _is_internal(program, equation) and may_move(equation):
             known[equation.target] = equation
     return drop_dead(check(replace(program, equations=tuple(equations))))
 
@@ -72,12 +82,13 @@ def _uses(program: Program) -> Mapping[str, list[tuple[Equation, Entry]]]:
     return found
 
 
+def _is_copy(equation: Equation) -> bool:
+    is_simple = isinstance(equation.body, Entry) or not equation.body.atoms(Entry)
+    return equation.is_elementwise and equation.is_plain and is_simple
+
+
 def _may_move(equation: Equation, uses: list[tuple[Equation, Entry]]) -> bool:
-    if not equation.is_elementwise or not equation.is_plain:
-        return False
-    if isinstance(equation.body, Entry) or not equation.body.atoms(Entry):
-        return True
-    if len(uses) != 1:
+    if not equation.is_elementwise or not equation.is_plain or len(uses) != 1 or is_large(equation.body):
         return False
     consumer, _ = uses[0]
     return consumer.reduction in ("none", "sum") and len(consumer.loops) <= len(equation.loops)
@@ -133,8 +144,9 @@ def drop_dead(program: Program) -> Program:
 
 STEPS: tuple[Callable[[Program], Program], ...] = (
     fold_bodies,
+    inline_copies,
     merge_equal,
-    inline,
+    inline_used_once,
     reuse_forward_values,
     drop_dead,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,7 +160,13 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         input_gradients=tuple(_input_gradient(name, drivers) for name in spec.gradients),
         states=tuple((state_names(update)[name], repr(start)) for name, start in update.states),
         update=update_lines(update),
-        functions=_functions_used([line for kernel in kernels for line in kernel.lines]),
+        functions=_functions_used(
+            [
+                *(line for kernel in kernels for line in kernel.lines),
+                *chain(*bodies.values()),
+                *update_lines(update),
+            ]
+        ),
     )
 
 

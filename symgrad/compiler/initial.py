@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from symgrad.spec.model import InitSpec
 
 
+LARGEST_SINGLE = 3.4e38
+
+
 def initial_values(init: InitSpec, tensor: Tensor, size: int) -> str:
     """`rng.normal(0.0, 0.1, 64)`, or one number for all entries.
 
@@ -25,7 +28,8 @@ def initial_values(init: InitSpec, tensor: Tensor, size: int) -> str:
     fans = {"fan_in": scalar(sp.Integer(sizes[0])), "fan_out": scalar(sp.Integer(sizes[-1]))}
     value = Evaluator(Builder(), {}, {}).evaluate(init.scale, "init", fans).body
     number = float(value) if value.is_number and value.is_finite else None
-    if number is None or (number < 0 and init.distribution != "constant"):
+    is_finite = number is not None and abs(number) < LARGEST_SINGLE
+    if number is None or not is_finite or (number < 0 and init.distribution != "constant"):
         raise SpecError(
             f"the first values of '{tensor.name}' need a finite scale that is not negative",
             at=init.scale.at,

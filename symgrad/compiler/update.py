@@ -56,6 +56,8 @@ class _Update:
 
     def run(self) -> Update:
         learning_rate, scheduled = self._schedule()
+        if "learning_rate" in self.hyper:
+            self.hyper["learning_rate"] = learning_rate
         states = tuple((name, self._start(name, node)) for name, node in self.optimizer.state)
         bound: dict[str, Value] = {
             "t": scalar(Entry("t")),

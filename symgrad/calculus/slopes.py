@@ -1,0 +1,36 @@
+"""The derivatives of one equation's body with respect to the entries in it, by SymPy."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.terms import CACHE_SIZE, Entry, float_entries, in_terms_of_value
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation
+
+
+def derivatives(equation: Equation) -> list[tuple[Entry, sp.Expr]]:
+    """The derivative of the body with respect to each entry in it, where it helps in terms of its value."""
+    found = float_entries(equation.body)
+    stand_ins = {entry: sp.Symbol(f"_e{number}", real=True) for number, entry in enumerate(found)}
+    back = {symbol: entry for entry, symbol in stand_ins.items()}
+    back[_VALUE] = Entry(equation.target, equation.place)
+    body = equation.body.xreplace(stand_ins)
+    slopes = _slopes(body, tuple(stand_ins.values()), equation.is_elementwise)
+    return [(entry, derivative.xreplace(back)) for entry, derivative in zip(found, slopes, strict=True)]
+
+
+_VALUE = sp.Symbol("_value", real=True)
+
+
+@lru_cache(CACHE_SIZE)
+def _slopes(body: sp.Expr, variables: tuple[sp.Symbol, ...], is_elementwise: bool) -> tuple[sp.Expr, ...]:
+    """Kept, so that equal layers are differentiated once."""
+    slopes = [sp.diff(body, v) for v in variables]
+    if is_elementwise:
+        slopes = [in_terms_of_value(body, d, _VALUE) or d for d in slopes]
+    return tuple(slopes)
