@@ -164,7 +164,7 @@ def _run(equation, program, arrays, sizes):
     lengths = shape_of([loop.axis for loop in equation.loops], sizes)
     for at in np.ndindex(*lengths):
         index = {loop.index: i for loop, i in zip(equation.loops, at, strict=True)}
-        index |= {s: sizes[s.name] for s in equation.body.free_symbols if s.name in sizes}
+        index |= {s: sizes[s.name] for s in equation.body.free_symbols if s.is_Symbol and s.name in sizes}
         place = tuple(int(_number(p, arrays, index)) for p in equation.place)
         collected.setdefault(place, []).append(_number(equation.body, arrays, index))
     result = np.zeros(shape)

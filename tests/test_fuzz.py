@@ -6,6 +6,7 @@ The formulas are drawn so that most of them fit together; a few things in each s
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from symgrad.spec.reader import read
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from random import Random
+
 
 Shape = tuple[int | str, ...]
 """The axes of a tensor: sizes and the free axis n."""
@@ -58,11 +59,12 @@ WILD = (
     "s**s", "0 * log(s - s)", "sum(W[i, i], i)", "sum(2, i)", "mean(s)", "max(x, n)", "sum(x, axis=5)",
     "sum(x[i, j], i, j)", "sum(x, W)", "max(s, s)", "min(3)", "f", "f(1, 2)", "dense(x, 2)", "W[i, 0]",
     "sum(W[2*i, i], i)", "sum(W[i - 1, 0], i)", "sum(x[i, c[i]], i)", "mse(x, t)", "mse(v, t)", "abs(0)",
-    "mse(x, t, reduction=none)", "softmax_cross_entropy(x, c)", "softmax(s)", "1e300 * 1e300 * s", "sign(v)",
-    "s**1000", "2**s", "(s + 1)**0.5", "x**0", "0**s", "asin(2 * s)", "tan(s)", "erf(s)", "logsumexp(s)",
-    "sum(c)", "W[c[0], k[0]]", "U[c, 0]", "W[0.5, 1]", "sum(W[i, j], i, i)", "v @ v", "v @ x", "s @ s", "q @ V",
-    "q.T", "M @ V.T", "sqrt(0)", "sqrt(s**2)", "exp(log(s))", "where(s == s, 1, 2)", "max(1, 2)", "prediction",
-    "loss", "sum(x, axis=0, keepdims=true)", "sum(x, keepdims=true)", "logsumexp(x, axis=1, keepdims=true)",
+    "mse(x, t, reduction=none)", "softmax_cross_entropy(x, c)", "softmax(s)", "1e300 * 1e300 * s",
+    "sign(v)", "s**1000", "2**s", "(s + 1)**0.5", "x**0", "0**s", "asin(2 * s)", "tan(s)", "erf(s)",
+    "logsumexp(s)", "sum(c)", "W[c[0], k[0]]", "U[c, 0]", "W[0.5, 1]", "sum(W[i, j], i, i)", "v @ v",
+    "v @ x", "s @ s", "q @ V", "q.T", "M @ V.T", "sqrt(0)", "sqrt(s**2)", "exp(log(s))",
+    "where(s == s, 1, 2)", "max(1, 2)", "prediction", "loss", "sum(x, axis=0, keepdims=true)",
+    "sum(x, keepdims=true)", "logsumexp(x, axis=1, keepdims=true)",
 )  # fmt: skip
 
 
@@ -95,7 +97,9 @@ class Formulas:
     def leaf(self, shape: Shape) -> str:
         fitting = [name for name, axes in self.tensors.items() if axes == shape]
         turned = [f"{name}.T" for name, axes in self.tensors.items() if axes[::-1] == shape and len(axes) > 1]
-        shorter = [name for name, axes in self.tensors.items() if axes and axes == shape[len(shape) - len(axes) :]]
+        shorter = [
+            name for name, axes in self.tensors.items() if axes and axes == shape[len(shape) - len(axes) :]
+        ]
         options = fitting * 3 + turned + (shorter if self.random.random() < 0.3 else [])
         return str(pick(self.random, options or NUMBERS))
 
@@ -183,7 +187,9 @@ class Formulas:
         return str(pick(self.random, BINARY)).format(left, right)
 
     def entry(self, scope: Mapping[str, int | str], _depth: int) -> str:
-        name = pick(self.random, [n for n, axes in self.tensors.items() if "n" in scope.values() or "n" not in axes])
+        name = pick(
+            self.random, [n for n, axes in self.tensors.items() if "n" in scope.values() or "n" not in axes]
+        )
         places = [self.place(axis, scope) for axis in self.tensors[name]]
         return f"{name}[{', '.join(places)}]" if places else str(name)
 
@@ -204,7 +210,11 @@ def drawn_spec(random: Random, wild: float = 0.03) -> dict[str, Any]:
     formulas = Formulas(random, DECLARED, wild)
     equations: dict[str, str] = {}
     for number in range(random.randrange(1, 4)):
-        name = f"y{number}" if random.random() > wild else str(pick(random, ("prediction", "loss", "dW", "theta", "W")))
+        name = (
+            f"y{number}"
+            if random.random() > wild
+            else str(pick(random, ("prediction", "loss", "dW", "theta", "W")))
+        )
         shape = pick(random, (("n", 3), ("n",), (), (3, 3), (3,), ("n", 2, 3), ("n", 2), (1, 3), (1, 1)))
         key = name
         if random.random() < 0.3:
@@ -215,9 +225,12 @@ def drawn_spec(random: Random, wild: float = 0.03) -> dict[str, Any]:
             formula = formulas.drawn(shape, random.randrange(1, 4))
         equations[key] = formula
         formulas.tensors[name] = shape
-    loss = pick(random, ("{}", "mean({})", "sum(({})**2) / 9", "mse({}, t)", "huber({}, t)", "softmax_cross_entropy({}, k)"))
+    loss = pick(
+        random,
+        ("{}", "mean({})", "sum(({})**2) / 9", "mse({}, t)", "huber({}, t)", "softmax_cross_entropy({}, k)"),
+    )
     shape = () if loss == "{}" else ("n", 3)
-    names = [*formulas.tensors, "c"]
+    names = [n for n in (*formulas.tensors, "c") if n not in PARAMETERS]
     return {
         "name": "wild",
         "dtype": "float64",
@@ -228,8 +241,8 @@ def drawn_spec(random: Random, wild: float = 0.03) -> dict[str, Any]:
         "functions": {"f(z)": "z * tanh(z)", "g(z, beta)": "z / (1 + beta**2)", "h(z, m=2)": "z * m + f(m)"},
         "equations": equations,
         "loss": loss.format(formulas.drawn(shape, 2)),
-        "outputs": [pick(random, names)] if random.random() < 0.1 else [list(equations)[-1].partition("[")[0]],
-        "gradients": [pick(random, [n for n in names if n not in PARAMETERS])] if random.random() < 0.1 else [],
+        "outputs": [pick(random, names) if random.random() < 0.1 else [*equations][-1].partition("[")[0]],
+        "gradients": [pick(random, names)] if random.random() < 0.1 else [],
     }  # fmt: skip
 
 
@@ -240,3 +253,32 @@ def indexed_equation(formulas: Formulas, name: str) -> tuple[str, Shape, str]:
     parts = [formulas.anchor(i, axis, scope) for i, axis in scope.items()]
     formula = f"{' * '.join(parts)} + {formulas.indexed(scope, 2)}"
     return f"{name}[{', '.join(scope)}]", tuple(scope.values()), formula
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(random=st.randoms(use_true_random=False))
+def test_every_spec_is_compiled_or_refused_with_a_place_and_a_remedy(random: Random) -> None:
+    spec = drawn_spec(random, wild=0.06)
+    try:
+        message = module_text(read(spec)) and ""
+    except SpecError as error:
+        message = str(error)
+    assert not message or re.fullmatch(r"<dict>[^:]*:\d+:\d+: [^;].*; .+", message), message
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_compiled_is_right(seed: int, tmp_path: Path) -> None:
+    spec = compiling_spec(Random(seed))
+    report = judged(spec, tmp_path, compiled=False)
+    assert report.passed, f"{spec}\n{report}"
+
+
+def compiling_spec(random: Random) -> dict[str, Any]:
+    """The first spec drawn that is not refused."""
+    while True:
+        spec = drawn_spec(random, wild=0.0)
+        try:
+            module_text(read(spec))
+        except SpecError:
+            continue
+        return spec

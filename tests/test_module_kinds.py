@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-Build = "Callable[..., ModuleType]"
+    Build = Callable[..., ModuleType]
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +74,7 @@ def test_a_model_without_loss_predicts_and_says_that_it_cannot_train(
     spec = {key: LINE[key] for key in ("name", "inputs", "layers")}
     module, (x, y) = build(spec), line_data()
     params = module.init_params(0)
-    np.testing.assert_allclose(
-        module.forward(params, x), x @ params[0] + params[1], rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(module.forward(params, x), x @ params[0] + params[1], rtol=1e-5, atol=1e-6)
     assert module.init_state(params).step.tolist() == [0]
     for call in (
         lambda: module.loss(params, x, y),
@@ -107,7 +105,7 @@ def test_a_model_without_parameters(build: Build, capsys: pytest.CaptureFixture[
     assert module.loss(params, -2, 5, -4) == -12
     assert [float(g) for g in module.input_gradients(params, -2, 5, -4)] == [-4, -4, 3]
     assert module.loss_and_grad(params, 1, 2, 3) == (9.0, ())
-    with pytest.raises(ValueError, match="^batch_size: this network has no axis of rows"):
+    with pytest.raises(ValueError, match=r"^batch_size: this network has no axis of rows"):
         module.train_epoch(params, module.init_state(params), 1, 2, 3, batch_size=4)
     assert module.fit(1, 2, 3, epochs=2)[1] == [9.0, 9.0]
     assert module.verify()
@@ -157,7 +155,9 @@ def test_a_loss_that_is_not_finite_changes_nothing(build: Build) -> None:
         assert np.isnan(module.train_epoch(params, state, x, mixed, batch_size=2))
         assert state.step.tolist() == [2]
         assert np.isfinite(module.flatten(params)).all()
-        with pytest.raises(FloatingPointError, match="the loss is nan in epoch 1, step 2; lower the learning"):
+        with pytest.raises(
+            FloatingPointError, match="the loss is nan in epoch 1, step 2; lower the learning"
+        ):
             module.fit(x, mixed, epochs=3, batch_size=2, shuffle=False)
 
 

@@ -52,7 +52,12 @@ BAD_DATA = {
     "a masked array": (np.ma.masked_array(X, X > 1), Y, TypeError, "x: .* masked array"),
     "nan": (changed(X, (3, 1), np.nan), Y, ValueError, r"x: the entry at \[3, 1\] is nan; expected a finite"),
     "infinity": (X, changed(Y, (7, 0), -np.inf), ValueError, r"y: the entry at \[7, 0\] is -inf"),
-    "more than float32 holds": (changed(X.astype(float), (2, 2), 1e39), Y, ValueError, r"x: .*\[2, 2\] is 1e\+39"),
+    "more than float32 holds": (
+        changed(X.astype(float), (2, 2), 1e39),
+        Y,
+        ValueError,
+        r"x: .*\[2, 2\] is 1e\+39",
+    ),
 }
 
 
@@ -78,11 +83,14 @@ def test_bad_data_is_refused_by_name(line: ModuleType, x: Any, y: Any, error: ty
 
 
 @pytest.mark.parametrize(
-    ("label", "words"), [(4, "is 4"), (-1, "is -1"), (1.5, "is 1.5"), (np.nan, "is nan"), (1e300, r"is 1e\+300")]
+    ("label", "words"),
+    [(4, "is 4"), (-1, "is -1"), (1.5, "is 1.5"), (np.nan, "is nan"), (1e300, r"is 1e\+300")],
 )
 def test_labels_are_whole_numbers_in_range(mlp: ModuleType, label: float, words: str) -> None:
     labels = changed(LABELS.astype(np.result_type(label)), 2, label)
-    with pytest.raises(ValueError, match=rf"^t: the entry at \[2\] {words}; expected a whole number from 0 to 3"):
+    with pytest.raises(
+        ValueError, match=rf"^t: the entry at \[2\] {words}; expected a whole number from 0 to 3"
+    ):
         mlp.loss(mlp.init_params(), POINTS, labels)
 
 
@@ -102,7 +110,11 @@ BAD_PARAMS: dict[str, tuple[Callable[[Any], Any], type, str]] = {
         ValueError,
         r"params.W1: expected float32 of shape \[3, 2\], got float64 of shape \[3, 2\]",
     ),
-    "another shape": (lambda p: p._replace(b1=p.b1[:1]), ValueError, r"params.b1: .* got float32 of shape \[1\]"),
+    "another shape": (
+        lambda p: p._replace(b1=p.b1[:1]),
+        ValueError,
+        r"params.b1: .* got float32 of shape \[1\]",
+    ),
     "a list of numbers": (lambda p: p._replace(b1=[0, 0]), ValueError, "params.b1: .* got list"),
     "big-endian": (lambda p: p._replace(W1=p.W1.astype(">f4")), ValueError, "params.W1: .* got >f4"),
 }

@@ -60,7 +60,8 @@ def broadcast(left: Axes, right: Axes, what: str, at: Position, *, grows: bool =
         raise ShapeError(
             f"{what} cannot combine {show_axes(left)} with {show_axes(right)}",
             at=at,
-            remedy="axes are matched from the right and must be equal, or 1 in a tensor of the same rank",
+            remedy="axes are matched from the right and must be equal, or 1 in a tensor of the same rank"
+            + ("; keepdims=true keeps a reduced axis" if len(left) != len(right) else ""),
         )
     return known
 

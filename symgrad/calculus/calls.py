@@ -32,16 +32,21 @@ def arguments_of(call: Call, number: int) -> tuple[Node, ...]:
     )
 
 
+CALLED_AT = " called at "
+
+
 @contextmanager
 def located_at(call: Call) -> Iterator[None]:
-    """Errors inside the library's formula of a function are errors of the call, which the user can see."""
+    """Errors inside a function name the call: that of a library function is all the user can see."""
     try:
         yield
     except SpecError as error:
-        if not isinstance(error.at, Position) or not error.at.source.startswith("<library:"):
-            raise
-        problem = f"{call.function}: {error.problem}"
-        raise type(error)(problem, at=call.at, remedy=error.remedy) from None
+        at, problem = error.at, error.problem
+        if isinstance(at, Position) and at.source.startswith("<library:"):
+            at, problem = call.at, f"{call.function}: {problem}"
+        elif CALLED_AT not in problem:
+            problem += f", in {call.function}{CALLED_AT}{call.at}"
+        raise type(error)(problem, at=at, remedy=error.remedy) from None
 
 
 def check_loss(call: Call, function: FunctionSpec, values: Mapping[str, Value], builder: Builder) -> None:

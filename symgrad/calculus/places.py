@@ -104,12 +104,13 @@ def _affine(
     if axis.size is None:
         raise _outside(node, tensor, axis, "the size of that axis only the data decides")
     if lowest < 0 or highest >= axis.size:
-        raise _outside(node, tensor, axis, f"it runs from {lowest} to {highest}")
+        reason = f"it runs from {lowest} to {highest}" if lowest < highest else f"it is {lowest}"
+        raise _outside(node, tensor, axis, reason)
     return form
 
 
 def _outside(node: Node, tensor: Tensor, axis: Axis, reason: str) -> ShapeError:
     remedy = f"expected one from 0 to {axis.size - 1}" if axis.size is not None else "write one index alone"
     return ShapeError(
-        f"this index can leave the axis {axis} of '{tensor.name}': {reason}", at=node.at, remedy=remedy
+        f"this index leaves the axis {axis} of '{tensor.name}': {reason}", at=node.at, remedy=remedy
     )

@@ -90,8 +90,16 @@ def _is_copy(equation: Equation) -> bool:
 def _may_move(equation: Equation, uses: list[tuple[Equation, Entry]]) -> bool:
     if not equation.is_elementwise or not equation.is_plain or len(uses) != 1 or is_large(equation.body):
         return False
-    consumer, _ = uses[0]
+    consumer, entry = uses[0]
+    if equation.body.has(sp.Piecewise) and _decides(entry, consumer.body):
+        return False
     return consumer.reduction in ("none", "sum") and len(consumer.loops) <= len(equation.loops)
+
+
+def _decides(entry: Entry, body: sp.Expr) -> bool:
+    """Whether a choice in `body` depends on the entry. SymPy would merge a choice inside a condition."""
+    conditions = (condition for choice in body.atoms(sp.Piecewise) for _, condition in choice.args)
+    return any(entry in condition.atoms(Entry) for condition in conditions)
 
 
 def _inlined(equation: Equation, known: Mapping[str, Equation]) -> Equation:

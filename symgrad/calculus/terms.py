@@ -37,6 +37,11 @@ class Entry(sp.Expr):
         return tuple(self.args[1:])
 
     @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """The entry itself: SymPy may try numbers for it, not for its tensor's name."""
+        return {self}.union(*(i.free_symbols for i in self.indices))
+
+    @property
     def func(self) -> Any:
         return lambda name, *indices: Entry(name.name, indices)
 

@@ -59,8 +59,11 @@ class Drivers:
         parts = roll(tuple(self._action(step) for step in phase.steps))
         single = [p for p in parts if isinstance(p, Action)]
         lines = self._view_lines(dict.fromkeys(t for action in single for t in action.tensors), {})
-        for part in parts:
-            lines += self._statement(part) if isinstance(part, Action) else self._loop(part)
+        for number, part in enumerate(parts):
+            if isinstance(part, Action):
+                lines += self._statement(part)
+            else:
+                lines += self._loop(part) + self._restored(part, parts[number + 1 :])
         if any("real(" in line for line in lines):
             lines.insert(0, "real = theta.dtype.type")
         return tuple(lines)
@@ -93,6 +96,13 @@ class Drivers:
         for action in repeat.actions:
             inside += self._statement(action)
         return lines + [INDENT + line for line in inside]
+
+    def _restored(self, repeat: Repeat, later: Sequence[Action | Repeat]) -> list[str]:
+        """The views a loop has moved, as they were, where a statement after it needs them."""
+        wanted = {self.names[t] for part in later if isinstance(part, Action) for t in part.tensors}
+        pairs = zip(repeat.actions, repeat.strides, strict=True)
+        moved = [t for action, moves in pairs for t, move in zip(action.tensors, moves, strict=True) if move]
+        return self._view_lines(dict.fromkeys(t for t in moved if self.names[t] in wanted), {})
 
     # Statements -------------------------------------------------------------------------------
 

@@ -182,9 +182,8 @@ def _shown(program: Program, part: str) -> list[str]:
 def _input_gradient(name: str, drivers: Drivers) -> ResultText:
     program = drivers.program
     gradient = next(g.name for g in program.gradients if g.of == name)
-    arguments = [t.name for kind in ("input", "target") for t in program.of_kind(kind)]
-    place = arguments.index(name) if name in arguments else -1
-    return replace(_result(name, gradient, drivers), place=place)
+    places = {t.name: n for n, t in enumerate((*program.of_kind("input"), *program.of_kind("target")))}
+    return replace(_result(name, gradient, drivers), place=places.get(name, -1))
 
 
 def _functions_used(lines: list[str]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from symgrad.spec.syntax import (
     Number,
     Transpose,
 )
-from symgrad.verify.ranges import index_sizes
+from symgrad.verify.ranges import index_sizes, indices_used
 from symgrad.verify.reductions import reducer, side
 from symgrad.verify.scope import OUTERMOST, Scope, reduced_axes
 from symgrad.verify.tensors import Value, combine, matmul, reduce_axes, reduce_leading
@@ -189,8 +189,11 @@ class Formulas:
         return self._function(call, scope)
 
     def _index_names(self, call: Call, scope: Scope) -> list[str]:
+        """The indices a reduction names. A size in max(x, N) is one only where it indexes something."""
         names = [node.id for node in call.arguments[1:] if isinstance(node, Name)]
-        return [n for n in names if n not in scope.bound and n not in self.tensors and n not in self.named]
+        known = {*scope.bound, *self.tensors, *self.named}
+        used = indices_used(call.arguments[0]) if names else set()
+        return [n for n in names if n not in known and (n in used or n not in self.sizes)]
 
     def _choose(self, name: str, a: Array, b: Array) -> Array:
         self.branches.append(side(a, b).tobytes())

@@ -46,6 +46,12 @@ def index_sizes(
     return sizes
 
 
+def indices_used(formula: Node) -> set[str]:
+    """The names that stand inside an index somewhere in a formula."""
+    places = [p for node in walk(formula) if isinstance(node, Index) for p in node.indices]
+    return {node.id for place in places for node in walk(place) if isinstance(node, Name)}
+
+
 def _solve(terms: Mapping[str, int], size: int, sizes: dict[str, int]) -> None:
     unknown = [name for name in terms if name and name not in sizes]
     if len(unknown) != 1 or terms[unknown[0]] < 1:

@@ -39,7 +39,8 @@ def reducer(
         return arithmetic.divide(total(array, over), arithmetic.array(count))
 
     def log_sum_exp(array: Array, over: tuple[int, ...]) -> Array:
-        top = array.max(axis=over, keepdims=True)
+        # Of a 0-dimensional array of objects NumPy hands back the bare number.
+        top = np.asarray(array.max(axis=over, keepdims=True))
         shifted = arithmetic.functions["exp"](np.asarray(array - top))
         return np.asarray(arithmetic.functions["log"](total(shifted, over)) + top.max(axis=over))
 

@@ -1,0 +1,136 @@
+"""Edited modules before the judge: each fault is caught and named, the untouched module passes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import interpreted, judged, written
+from click.testing import CliRunner
+from module_use import MLP
+from ruamel.yaml import YAML
+
+from symgrad.api import read, verify
+from symgrad.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SQUARE: dict[str, Any] = {
+    **MLP,
+    "name": "square",
+    "targets": {"t": ["batch", 4]},
+    "layers": ["dense(4, activation=tanh)", "dense(4)"],
+    "loss": "mse",
+}
+DW2 = "np.dot(A1.T, dZ2, dW2)"
+SHORT = "range(0, order.shape[0] - batch_size + 1, batch_size)"
+FAULTS: dict[str, tuple[str, str, set[str], str]] = {
+    "a transposed factor": ("np.dot(dZ2, W2.T, dZ1)", "np.dot(dZ2, W2, dZ1)", {"W1", "b1"}, ""),
+    "a transposed gradient": (DW2, f"{DW2}; dW2[:] = dW2.T.copy()", {"W2"}, "transposed"),
+    "a dropped 1/N": (
+        "s0 = real(1) / real(batch)",
+        "s0 = real(1)",
+        {"W1", "b1", "W2", "b2"},
+        "the batch size, is missing",
+    ),
+    "a missing sum over the batch": ("db1[i] += dZ1[n, i]", "db1[i] = dZ1[n, i]", {"b1"}, ""),
+    "a sign": ("db2[i] += dZ2[n, i]", "db2[i] -= dZ2[n, i]", {"b2"}, "opposite sign"),
+    "a stale activation": (DW2, DW2.replace("A1.T", "np.arctanh(A1).T"), {"W2"}, ""),
+    "a slope at the wrong point": ("np.square(A1[n, i])", "np.square(np.tanh(A1[n, i]))", {"W1", "b1"}, ""),
+    "a lost gradient": (DW2, "dW2[:] = 0", {"W2"}, "the gradient is lost"),
+    "one wrong entry": (DW2, f"{DW2}; dW2[1, 2] *= 1.001", {"W2"}, "entry [1, 2]"),
+    "nan": (DW2, f"{DW2}; dW2[3, 0] = np.nan", {"W2"}, "entry [3, 0] is nan"),
+    "a sign in the update": ("theta[i] - factor", "theta[i] + factor", {"update"}, ""),
+    "another decay": ("real(0.9) * m[i]", "real(0.8) * m[i]", {"update"}, ""),
+    "no correction of the first steps": ("factor_1 * m[i]", "m[i]", {"update"}, ""),
+    "a step counter that stands": ("step[0] += 1", "step[0] = 1", {"update"}, ""),
+    "a missing last batch": ("range(0, order.shape[0], batch_size)", SHORT, {"train_epoch"}, ""),
+    "an order that is ignored": ("source[order[k], i]", "source[k, i]", {"train_epoch"}, ""),
+    "a sum over batches": ("return total / order.shape[0]", "return total", {"train_epoch"}, ""),
+    "a loss with another mean": ("real(4) * real(batch)", "real(batch)", {"loss"}, ""),
+    "another activation": ("np.tanh(Z1[n, i])", "np.sin(Z1[n, i])", {"forward"}, ""),
+}
+
+
+def edit(before: str, after: str) -> Any:
+    """The replacement of one place in a module's text."""
+
+    def edited(text: str) -> str:
+        assert text.count(before) == 1, f"{before!r} stands there {text.count(before)} times"
+        assert before != after
+        return text.replace(before, after)
+
+    return edited
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
+@pytest.mark.parametrize(("before", "after", "guilty", "words"), FAULTS.values(), ids=FAULTS)
+def test_every_fault_is_caught_and_named(
+    before: str, after: str, guilty: set[str], words: str, tmp_path: Path
+) -> None:
+    report = judged(SQUARE, tmp_path, edit(before, after), compiled=False)
+    assert not report.passed
+    wrong = {p.name for p in report.parameters if p.verdict == "fail"}
+    failed = wrong | {check.name for check in report.checks if check.verdict == "fail"}
+    assert guilty <= failed, str(report)
+    if guilty <= set(SHAPES):
+        assert wrong == guilty, str(report)
+        assert all(any(line.startswith(f"{name}: ") for line in report.failures) for name in guilty)
+    elif "update" in guilty or "train_epoch" in guilty:
+        assert wrong == set()
+    assert any(words in line for line in report.failures)
+
+
+SHAPES = ("W1", "b1", "W2", "b2")
+
+
+def test_the_untouched_module_passes(tmp_path: Path) -> None:
+    report = judged(SQUARE, tmp_path, compiled=False)
+    assert report.passed, str(report)
+    assert [p.name for p in report.parameters] == list(SHAPES)
+    assert {"forward", "predict", "loss", "update", "train_step", "train_epoch"} <= {
+        check.name for check in report.checks
+    }
+
+
+def test_a_wrong_input_gradient_is_caught(tmp_path: Path) -> None:
+    spec = {**SQUARE, "gradients": ["x"]}
+    assert judged(spec, tmp_path, compiled=False).passed
+    report = judged(spec, tmp_path, edit("np.dot(dZ1, W1.T, dx)", "np.dot(-dZ1, W1.T, dx)"), compiled=False)
+    assert [line.split(":")[0] for line in report.failures] == ["dloss/dx"]
+
+
+def test_the_interface_judges_a_module_it_is_given(tmp_path: Path) -> None:
+    path = written(SQUARE, tmp_path, edit("db2[i] += dZ2[n, i]", "db2[i] -= dZ2[n, i]"))
+    report = verify(read(SQUARE), interpreted(path), points=1)
+    assert not report.passed
+    assert "b2" in str(report)
+
+
+def test_a_module_of_another_spec_is_refused_or_noted(tmp_path: Path) -> None:
+    module = interpreted(written({**SQUARE, "layers": ["dense(4)"]}, tmp_path))
+    module.DTYPE = np.float64
+    report = verify(read(SQUARE), module, points=1)
+    assert not report.passed
+    assert "the module was generated from a spec with another text (SPEC_SHA256 differs)" in report.notes
+
+
+@pytest.mark.parametrize("fault", [None, "a sign", "a missing last batch"])
+def test_the_command_exits_with_1_and_names_the_fault(
+    fault: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    spec = tmp_path / "square.yaml"
+    with spec.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe").dump(SQUARE, stream)
+    change = edit(*FAULTS[fault][:2]) if fault else str
+    path = written(str(spec), tmp_path, change)
+    run = CliRunner().invoke(main, ["verify", str(spec), "--module", str(path), "--json", "--points", "2"])
+    assert run.exit_code == (1 if fault else 0), run.output
+    report = json.loads(run.stdout)
+    assert report["passed"] == (fault is None)
+    failed = {r["name"] for r in (*report["parameters"], *report["checks"]) if r["verdict"] == "fail"}
+    assert failed == (FAULTS[fault][2] if fault else set())
