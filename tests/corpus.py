@@ -106,6 +106,13 @@ GRAPHS: Corpus = {
     "two_outputs": _graph({"h": "tanh(dense(x, 4))", "y": "dense(h, 3)"}, "mse(y, t)", outputs=["y", "h"]),
     "clipped": _graph({"y": "dense(x, 3)"}, "mse", train={"clip_norm": 0.1, "optimizer": "momentum"}),
     "scheduled": _graph({"y": "dense(x, 3)"}, "mse", train={"schedule": "exponential(decay=0.5)"}),
+    "axes_named_like_tensors": {
+        "dtype": "float64",
+        "inputs": {"SIZE": ["Z1", 5]},
+        "targets": {"AXES": ["Z1", 3]},
+        "layers": ["dense(4, activation=softmax)", "dense(3)"],
+        "loss": "mse",
+    },
     "awkward_names": {
         "dtype": "float64",
         "inputs": {"n": ["work", 5]},

@@ -47,10 +47,11 @@ class Drivers:
             a.name for t in self.program.tensors for a in t.axes if a.size is None and a.name
         )
         self.extents = tuple(free)
-        self.names = identifiers([*self.extents, *(t.name for t in self.program.tensors)])
+        self.names = identifiers(t.name for t in self.program.tensors)
+        self.extent_names = identifiers(self.extents, taken=self.names.values())
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
-        self.views = Views(plan, self.names, self.extents)
+        self.views = Views(plan, self.names, self.extent_names)
         self.kernels: dict[tuple[str, ...], KernelText] = {}
         self.kernel_names: set[str] = set()
 
@@ -145,7 +146,7 @@ class Drivers:
         return f"{target} = {self._number(equation.body, slots)}", tensors
 
     def _number(self, body: sp.Expr, slots: Mapping[str, str]) -> str:
-        extents = {extent_symbol(n): f"real({self.names[n]})" for n in self.extents}
+        extents = {extent_symbol(n): f"real({self.extent_names[n]})" for n in self.extents}
         return Printer(lambda entry: _entry_text(entry, slots), extents)(body)
 
     def _product(self, step: Product) -> tuple[str, tuple[str, ...]]:
@@ -192,13 +193,13 @@ class Drivers:
         return f"{name}.T" if transposed and len(stored) == 2 else name
 
     def _sweep(self, step: Sweep) -> tuple[str, tuple[str, ...]]:
-        kernel = kernel_of(step, self.program, self.names)
+        kernel = kernel_of(step, self.program, self.names, self.extent_names)
         placeholders = {t: f"a{k}" for k, t in enumerate((*kernel.arrays, *sorted(step.local)))}
-        canonical = kernel_of(step, self.program, {**self.names, **placeholders})
+        canonical = kernel_of(step, self.program, {**self.names, **placeholders}, self.extent_names)
         by_name = {self.names[a]: a for a in kernel.arrays}
         shared = tuple(list(by_name.values()).index(by_name[self.names[a]]) for a in kernel.arrays)
         key = (*canonical.lines, *kernel.sizes, str(shared))
-        sizes = [self.names[s] for s in kernel.sizes]
+        sizes = [self.extent_names[s] for s in kernel.sizes]
         if key not in self.kernels:
             self.kernels[key] = self._kernel_text(step, [*by_name, *sizes])
         tensors = tuple(by_name.values())
@@ -212,7 +213,7 @@ class Drivers:
         while name in self.kernel_names:
             name, number = f"{base}_{number}", number + 1
         self.kernel_names.add(name)
-        kernel = kernel_of(step, self.program, self.names, self._comment)
+        kernel = kernel_of(step, self.program, self.names, self.extent_names, self._comment)
         doc = f"{', '.join(targets)}, row by row." if step.row is not None else f"{', '.join(targets)}."
         exact = any(_adds_to_a_difference(e.body) for e in step.equations)
         return KernelText(name, ", ".join(arguments), doc, kernel.lines, exact)

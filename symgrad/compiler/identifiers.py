@@ -14,14 +14,15 @@ np math threading sys njit compiled real value acc theta grad work params grads 
 order batch_size epochs seed shuffle points tolerance sigmoid softplus exactly rows start total
 scale norm learning_rate Params State forward predict loss loss_and_grad input_gradients init_params
 init_state update train_step train_epoch fit flatten unflatten verify self layer
+DTYPE TASK INPUTS TARGETS FREE_AXES AXES CLASSES SIZE SHAPES IN_ORDER Gradients NamedTuple scipy
 """
 RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | frozenset(_MODULE_NAMES.split())
 
 
-def identifiers(names: Iterable[str]) -> dict[str, str]:
-    """A Python identifier for each name, with underscores appended where the module needs the name itself."""
+def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """A Python identifier for each name, with underscores where it is `taken` or the module's own."""
     found: dict[str, str] = {}
-    taken = set(RESERVED)
+    taken = {*RESERVED, *taken}
     for name in names:
         identifier = name
         while identifier in taken:

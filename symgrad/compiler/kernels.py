@@ -32,10 +32,14 @@ class Kernel:
 
 
 def kernel_of(
-    sweep: Sweep, program: Program, names: Mapping[str, str], comment: Callable[[Equation], str] | None = None
+    sweep: Sweep,
+    program: Program,
+    names: Mapping[str, str],
+    extents: Mapping[str, str],
+    comment: Callable[[Equation], str] | None = None,
 ) -> Kernel:
-    """The loops of a sweep over the tensors called `names`, each under a comment with its equation."""
-    writer = _Writer(sweep, program, names, comment)
+    """The loops of a sweep, each under its equation; `names` are of tensors, `extents` of free axes."""
+    writer = _Writer(sweep, program, names, extents, comment)
     writer.write()
     if any("real(" in line for line in writer.lines):
         writer.lines.insert(0, f"real = {writer.typed_array}.dtype.type")
@@ -48,20 +52,22 @@ class _Writer:
         sweep: Sweep,
         program: Program,
         names: Mapping[str, str],
+        extents: Mapping[str, str],
         comment: Callable[[Equation], str] | None,
     ) -> None:
-        self.sweep, self.program, self.names, self.comment = sweep, program, names, comment
+        self.sweep, self.program, self.comment = sweep, program, comment
+        self.names, self.extents = names, extents
         self.lines: list[str] = []
         self.depth = 0
         self.symbols = self._index_names()
         self.printer = Printer(self._entry, self.symbols)
         self.arrays = self._arrays()
         self.sizes = self._sizes()
-        self.symbols |= {extent_symbol(name): f"real({names[name]})" for name in self.sizes}
+        self.symbols |= {extent_symbol(name): f"real({extents[name]})" for name in self.sizes}
         self.made = {e.target for e in sweep.equations}
 
     def _index_names(self) -> dict[sp.Basic, str]:
-        taken = set(self.names.values())
+        taken = {*self.names.values(), *self.extents.values()}
         free = (n for n in (*INDEX_NAMES, *(f"i{k}" for k in range(99))) if n not in taken)
         return {index: next(free) for index in dict.fromkeys(self._loop_indices())}
 
@@ -98,7 +104,7 @@ class _Writer:
         self.lines.append("    " * self.depth + line)
 
     def loop(self, loop: Loop) -> None:
-        size = loop.axis.size if loop.axis.size is not None else self.names[str(loop.axis.name)]
+        size = loop.axis.size if loop.axis.size is not None else self.extents[str(loop.axis.name)]
         self.put(f"for {self.symbols[loop.index]} in range({size}):")
         self.depth += 1
 
@@ -185,9 +191,9 @@ class _Writer:
             self.put(f"{accumulator} += {body}")
             return
         self.put(f"value = {body}")
-        # `not <=` lets a NaN through
+        # a NaN is taken, and kept
         worse = "<=" if equation.reduction == "max" else ">="
-        self.put(f"if not (value {worse} {accumulator}):")
+        self.put(f"if not (value {worse} {accumulator}) and {accumulator} == {accumulator}:")
         self.put(f"    {accumulator} = value")
 
     def _general(self, equation: Equation, loops: tuple[Loop, ...]) -> None:
@@ -258,7 +264,7 @@ class _Writer:
             self.symbols[call] = name
 
     def _unused(self, prefix: str) -> str:
-        taken = {*self.names.values(), *self.symbols.values()}
+        taken = {*self.names.values(), *self.extents.values(), *self.symbols.values()}
         return next(f"{prefix}{k}" for k in range(10**6) if f"{prefix}{k}" not in taken)
 
 

@@ -9,7 +9,7 @@ from symgrad.compiler.plan import Monomial, Plan, size_of
 from symgrad.compiler.printer import print_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import sympy as sp
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Views:
     """Spells places in memory with the module's names for free axes."""
 
-    def __init__(self, plan: Plan, names: Mapping[str, str], extents: Sequence[str]) -> None:
-        self.plan, self.names = plan, names
-        self.symbols = {extent_symbol(n): names[n] for n in extents}
+    def __init__(self, plan: Plan, names: Mapping[str, str], extents: Mapping[str, str]) -> None:
+        self.plan, self.names, self.extents = plan, names, extents
+        self.symbols = {extent_symbol(n): identifier for n, identifier in extents.items()}
 
     def view(self, tensor: str, stride: int = 0) -> str:
         """The tensor as a view of its vector; with a stride it moves with the loop variable `layer`."""
@@ -54,7 +54,7 @@ class Views:
     def _amount(self, unit: Monomial, amount: str) -> str:
         if amount == "0" or not unit:
             return amount
-        names = [self.names[n] for n in unit]
+        names = [self.extents[n] for n in unit]
         return " * ".join(names if amount == "1" else [amount, *names])
 
     @property
