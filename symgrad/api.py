@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
     from symgrad.training.run import Run
-    from symgrad.verify.report import Report
+    from symgrad.verifier.report import Report
 
 __all__ = ["build", "derive", "generate", "load", "read", "train", "verify"]
 
@@ -101,7 +101,7 @@ def verify(spec: Spec, module: ModuleType | None = None, *, points: int = 3, see
     """
     from symgrad.compiler.load import double_precision_twin
     from symgrad.spec.expand import expand
-    from symgrad.verify import verify as judge
+    from symgrad.verifier import verify as judge
 
     module = build(spec) if module is None else module
     return judge(expand(spec), module, twin=double_precision_twin(module), points=points, seed=seed)

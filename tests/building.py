@@ -10,14 +10,14 @@ from symgrad.compiler.load import double_precision_twin, load
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verify import verify
+from symgrad.verifier import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
-    from symgrad.verify.report import Report
+    from symgrad.verifier.report import Report
 
 
 def written(spec: Any, folder: Path, edit: Callable[[str], str] = str) -> Path:

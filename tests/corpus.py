@@ -160,6 +160,14 @@ INDEXED: Corpus = {
         "equations": {"e[n,d]": "E[w[n], d]", "z": "e @ V"},
         "loss": "softmax_cross_entropy(z, t)",
     },
+    "batch_axis_twice": {
+        "dtype": "float64",
+        "inputs": {"X": ["N", 4]},
+        "targets": {"t": ["N", "N"]},
+        "parameters": {"W": {"axes": [4, 3], "init": "normal(std=1)"}},
+        "equations": {"Y": "X @ W", "G": "Y @ Y.T"},
+        "loss": "mse(G, t)",
+    },
     "picked_entry": {
         "dtype": "float64",
         "inputs": {"X": ["N", 4]},

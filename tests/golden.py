@@ -9,14 +9,14 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "golden"
 
 
-def compare(name: str, text: str) -> None:
+def compare(name: str, text: str, folder: Path = FOLDER) -> None:
     """Demand that `text` equals the golden file `name`, or write the file when asked to."""
-    path = FOLDER / name
+    path = folder / name
     if os.environ.get("SYMGRAD_UPDATE_GOLDEN") == "1":
         path.write_text(text, encoding="utf-8", newline="\n")
         return
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
     lines = difflib.unified_diff(
-        kept.splitlines(), text.splitlines(), f"golden/{name}", "now", lineterm="", n=1
+        kept.splitlines(), text.splitlines(), f"{folder.name}/{name}", "now", lineterm="", n=1
     )
     assert kept == text, "\n".join(["SYMGRAD_UPDATE_GOLDEN=1 accepts the change", *lines])

@@ -9,11 +9,11 @@ import pytest
 
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verify.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verify.blocks import NOISE, TOLERANCE, Block, Effort, compare_block
-from symgrad.verify.differences import Differences
-from symgrad.verify.interpreter import interpret, parameter_shapes
-from symgrad.verify.samples import batch_axis, draw
+from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
+from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, compare_block
+from symgrad.verifier.differences import Differences
+from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.samples import batch_axis, draw
 
 ACCURACY = {FIFTY_DIGITS.name: 1e-15, EXTENDED.name: 1e-13, DOUBLE.name: 1e-11}
 

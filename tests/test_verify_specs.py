@@ -16,12 +16,12 @@ import pytest
 from symgrad.errors import SymgradError
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verify import verify
-from symgrad.verify.arithmetic import DOUBLE, FIFTY_DIGITS
-from symgrad.verify.differences import Differences
-from symgrad.verify.interpreter import interpret, parameter_shapes
-from symgrad.verify.optimizer import start, step
-from symgrad.verify.samples import draw
+from symgrad.verifier import verify
+from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.differences import Differences
+from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.optimizer import start, step
+from symgrad.verifier.samples import draw
 
 
 class Oracle:
@@ -107,12 +107,13 @@ class Oracle:
         return loss
 
     def train_epoch(self, params, state, *data, batch_size, order=None, epoch=0):
-        losses = []
+        losses, sizes = [], []
         for n in range(0, len(order), batch_size):
             rows = order[n : n + batch_size]
             batch = [d[rows] if len(d) == len(order) else d for d in data]
             losses.append(self.train_step(params, state, *batch, epoch=epoch))
-        return float(np.mean(losses))
+            sizes.append(len(rows))
+        return float(np.average(losses, weights=sizes))
 
 
 def graph(equations, loss="", parameters="", inputs="{x: [batch, 3]}", targets="", rest=""):

@@ -11,7 +11,7 @@ import pytest
 from symgrad.errors import ModuleError
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verify import verify
+from symgrad.verifier import verify
 
 HYPER = {"learning_rate": 0.001, "b1": 0.9, "b2": 0.999, "eps": 1e-8}
 
@@ -147,11 +147,9 @@ class Standin:
 
     def train_epoch(self, params, state, x, t, *, batch_size, order=None, epoch=0):
         order = np.arange(len(x)) if order is None else order
-        losses = [
-            self.train_step(params, state, x[rows], t[rows])
-            for rows in (order[n : n + batch_size] for n in range(0, len(x), batch_size))
-        ]
-        return float(np.mean(losses))
+        batches = [order[n : n + batch_size] for n in range(0, len(x), batch_size)]
+        losses = [self.train_step(params, state, x[rows], t[rows]) for rows in batches]
+        return float(np.average(losses, weights=[len(rows) for rows in batches]))
 
 
 def adam(g, state, rate, b1=HYPER["b1"], b2=HYPER["b2"], corrected=True):
@@ -233,7 +231,8 @@ def test_a_learning_rate_schedule_is_checked():
     def train_epoch(self, params, state, x, t, *, batch_size, order=None, epoch=0):
         rate = 0.001 * np.exp(-0.5 * epoch)
         batches = [order[n : n + batch_size] for n in range(0, len(x), batch_size)]
-        return float(np.mean([self.train_step(params, state, x[rows], t[rows], rate) for rows in batches]))
+        losses = [self.train_step(params, state, x[rows], t[rows], rate) for rows in batches]
+        return float(np.average(losses, weights=[len(rows) for rows in batches]))
 
     train = "optimizer: adam, schedule: exponential(decay=0.5)"
     right, wrong = judge(train=train, train_epoch=train_epoch), judge(train=train)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Spec
     from symgrad.training.run import Run
-    from symgrad.verify.report import Report
+    from symgrad.verifier.report import Report
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verify.arithmetic import FIFTY_DIGITS
-from symgrad.verify.interpreter import scalar_value
+from symgrad.verifier.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.interpreter import scalar_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.spec.model import Model
-    from symgrad.verify.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic, Array
 
 
 @dataclass(frozen=True)

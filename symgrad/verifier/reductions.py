@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verify.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic, Array
 
 
 def side(a: Array, b: Array) -> Array:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError
-from symgrad.verify.arithmetic import DOUBLE, EXTENDED
-from symgrad.verify.interpreter import interpret, parameter_shapes, scalar_value
+from symgrad.verifier.arithmetic import DOUBLE, EXTENDED
+from symgrad.verifier.interpreter import interpret, parameter_shapes, scalar_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model, ParameterDecl, TensorSpec
-    from symgrad.verify.arithmetic import Array
+    from symgrad.verifier.arithmetic import Array
 
 Range = Literal["normal", "positive", "unit"]
 """All reals; the positive ones; between 0 and 1."""
@@ -58,11 +58,12 @@ class Sample:
 
 
 def batch_axis(model: Model) -> str | None:
-    """The free axis that counts samples: the first one that is the first axis of an input or target."""
+    """The free axis that counts samples: the first that leads an input or target, if it stands nowhere else."""
     sizes = dict(model.spec.axes)
     tensors = (*model.spec.inputs, *model.spec.targets)
     first = (axis for tensor in tensors for axis in tensor.axes[:1])
-    return next((axis for axis in first if isinstance(axis, str) and axis not in sizes), None)
+    axis = next((axis for axis in first if isinstance(axis, str) and axis not in sizes), None)
+    return None if any(axis in tensor.axes[1:] for tensor in tensors) else axis
 
 
 def draw(model: Model, name: str, seed: int, *, batch: int | None = None, large: bool = False) -> Sample:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.errors import SpecError
-from symgrad.verify.interpreter import interpret
+from symgrad.verifier.interpreter import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.spec.model import Model
-    from symgrad.verify.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic, Array
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,16 @@ from symgrad.spec.syntax import (
     Number,
     Transpose,
 )
-from symgrad.verify.ranges import index_sizes, indices_used
-from symgrad.verify.reductions import reducer, side
-from symgrad.verify.scope import OUTERMOST, Scope, reduced_axes
-from symgrad.verify.tensors import Value, combine, matmul, reduce_axes, reduce_leading
+from symgrad.verifier.ranges import index_sizes, indices_used
+from symgrad.verifier.reductions import reducer, side
+from symgrad.verifier.scope import OUTERMOST, Scope, reduced_axes
+from symgrad.verifier.tensors import Value, combine, matmul, reduce_axes, reduce_leading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from symgrad.spec.model import EquationSpec, FunctionSpec
-    from symgrad.verify.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic, Array
 
 _COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {
     "<": operator.lt,

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verify.arithmetic import Array
-    from symgrad.verify.interpreter import Shape
-    from symgrad.verify.samples import Sample
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.samples import Sample
 
 _ALWAYS = (
     *("DTYPE", "SPEC_SHA256", "INPUTS", "TARGETS"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from symgrad.errors import Position
-    from symgrad.verify.arithmetic import Array
+    from symgrad.verifier.arithmetic import Array
 
 
 @dataclass(frozen=True)

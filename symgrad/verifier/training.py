@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.spec.syntax import Name
-from symgrad.verify.optimizer import start, step
-from symgrad.verify.samples import batch_axis, draw
-from symgrad.verify.subject import number
-from symgrad.verify.trial import measured, mismatch, vector_arithmetic, worst
+from symgrad.verifier.optimizer import start, step
+from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.subject import number
+from symgrad.verifier.trial import measured, mismatch, vector_arithmetic, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verify.arithmetic import Array
-    from symgrad.verify.report import Check
-    from symgrad.verify.samples import Sample
-    from symgrad.verify.subject import Subject
-    from symgrad.verify.trial import Measure, Trial
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.report import Check
+    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.subject import Subject
+    from symgrad.verifier.trial import Measure, Trial
 
 UPDATE, SAME, SINGLE = 1e-9, 1e-9, 1e-3
 STEPS = 3

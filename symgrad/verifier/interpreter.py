@@ -10,16 +10,16 @@ import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.model import LastAxis
-from symgrad.verify.arithmetic import DOUBLE, FIFTY_DIGITS
-from symgrad.verify.formulas import Formulas
-from symgrad.verify.tensors import Value
+from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.formulas import Formulas
+from symgrad.verifier.tensors import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import AxisSpec, Model, TensorSpec
     from symgrad.spec.syntax import Node
-    from symgrad.verify.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic, Array
 
 Shape = tuple[int, ...]
 

@@ -13,8 +13,8 @@ from symgrad.spec.syntax import Negate, Node, Number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from symgrad.verify.arithmetic import Array
-    from symgrad.verify.tensors import Value
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.tensors import Value
 
 
 @dataclass(frozen=True)

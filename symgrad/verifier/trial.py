@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from symgrad.verify.arithmetic import DOUBLE, FIFTY_DIGITS, choose
-from symgrad.verify.differences import Differences
-from symgrad.verify.interpreter import interpret, parameter_shapes
-from symgrad.verify.report import Check
-from symgrad.verify.samples import Sample, batch_axis, draw
-from symgrad.verify.subject import FaultError, Subject
+from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS, choose
+from symgrad.verifier.differences import Differences
+from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.report import Check
+from symgrad.verifier.samples import Sample, batch_axis, draw
+from symgrad.verifier.subject import FaultError, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
     from symgrad.spec.model import Model
-    from symgrad.verify.arithmetic import Arithmetic, Array
-    from symgrad.verify.interpreter import Evaluation, Shape
+    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.interpreter import Evaluation, Shape
 
 Measure: TypeAlias = tuple[float, str]
 """An error, and what to say of it if it is too large."""

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.verify.blocks import NOISE, TOLERANCE, Block, Effort, Finding, compare_block
-from symgrad.verify.report import Check, ParameterResult, Report
-from symgrad.verify.subject import FaultError, demand_names, numbers
-from symgrad.verify.training import training_checks
-from symgrad.verify.trial import TRAINED, batch_size, prepare, with_training
-from symgrad.verify.values import value_checks
+from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, compare_block
+from symgrad.verifier.report import Check, ParameterResult, Report
+from symgrad.verifier.subject import FaultError, demand_names, numbers
+from symgrad.verifier.training import training_checks
+from symgrad.verifier.trial import TRAINED, batch_size, prepare, with_training
+from symgrad.verifier.values import value_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
     from symgrad.spec.model import Model
-    from symgrad.verify.arithmetic import Array
-    from symgrad.verify.interpreter import Shape
-    from symgrad.verify.trial import Point, Trial
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.trial import Point, Trial
 
 _THOROUGH, _BRIEF = Effort(64, 8, 3), Effort(6, 4, 2)
 _EVALUATIONS = 250

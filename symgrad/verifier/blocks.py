@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verify.report import Entry
+from symgrad.verifier.report import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verify.arithmetic import Array
-    from symgrad.verify.differences import Differences, Slope
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.differences import Differences, Slope
 
 TOLERANCE = 1e-8
 NOISE = 1e-14

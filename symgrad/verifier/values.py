@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verify.interpreter import scalar_value
-from symgrad.verify.subject import number
-from symgrad.verify.trial import (
+from symgrad.verifier.interpreter import scalar_value
+from symgrad.verifier.subject import number
+from symgrad.verifier.trial import (
     LARGE,
     TRAINED,
     batch_size,
@@ -22,8 +22,8 @@ from symgrad.verify.trial import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verify.report import Check
-    from symgrad.verify.trial import Measure, Point, Trial
+    from symgrad.verifier.report import Check
+    from symgrad.verifier.trial import Measure, Point, Trial
 
 EXACT, SINGLE = 1e-10, 1e-4
 

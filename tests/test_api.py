@@ -1,0 +1,53 @@
+"""The Python interface as a whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import symgrad as sg
+
+SPEC = "name: api\ninputs: {x: [n, 2]}\ntargets: {t: [n, 1]}\nlayers: [dense(1)]\nloss: mse\n"
+
+
+def test_verify_works_as_often_as_it_is_called() -> None:
+    spec = sg.read(SPEC)
+    module = sg.build(spec)
+    assert sg.verify(spec, module).passed
+    assert sg.verify(spec, module).passed
+
+
+def test_public_names_are_there_and_others_are_not() -> None:
+    assert all(hasattr(sg, name) for name in sg.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = sg.nonsense
+
+
+def test_generate_writes_whole_files_or_none(tmp_path: object) -> None:
+    from pathlib import Path
+
+    folder = Path(str(tmp_path))
+    path = sg.generate(sg.read(SPEC), folder / "new" / "net.py")
+    assert [p.name for p in path.parent.iterdir()] == ["net.py"]
+    with pytest.raises(sg.ModuleError, match="cannot be written"):
+        sg.generate(sg.read(SPEC), path / "below_a_file.py")
+
+
+def test_import_is_lean() -> None:
+    code = "import sys, symgrad; print({'numpy', 'numba', 'sympy'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
+
+
+def test_the_judge_never_loads_the_calculus() -> None:
+    code = "import sys, symgrad.verifier; print([m for m in sys.modules if 'calculus' in m or m == 'sympy'])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_training_without_a_loss_is_refused() -> None:
+    spec = sg.read({"inputs": {"x": ["n", 2]}, "equations": {"y": "dense(x, 1)"}})
+    with pytest.raises(sg.SpecError, match="no loss"):
+        sg.train(spec)
