@@ -26,7 +26,7 @@ def test_examples_pass_the_judge(example: Path, tmp_path: Path) -> None:
     model = expand(read(str(example)))
     judged_blocks = {p.name for p in report.parameters}
     assert {p.name for p in model.parameters} <= judged_blocks
-    assert judged_blocks
+    assert judged_blocks or any(c.name.startswith("dloss/") for c in report.checks), str(report)
 
 
 @pytest.mark.filterwarnings(QUIET)

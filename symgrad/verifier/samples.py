@@ -58,7 +58,7 @@ class Sample:
 
 
 def batch_axis(model: Model) -> str | None:
-    """The free axis that counts samples: the first that leads an input or target, if it stands nowhere else."""
+    """The free axis that counts samples: the first that leads an input or target and stands nowhere else."""
     sizes = dict(model.spec.axes)
     tensors = (*model.spec.inputs, *model.spec.targets)
     first = (axis for tensor in tensors for axis in tensor.axes[:1])
