@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.scalar_writer import OPERATORS
 from symgrad.calculus.terms import Entry, delta, shifted
 
 if TYPE_CHECKING:
@@ -31,14 +32,6 @@ FUNCTIONS = {
     "erfc": "math.erfc",
     "sigmoid": "sigmoid",
     "softplus": "softplus",
-}
-RELATIONS = {
-    sp.StrictLessThan: "<",
-    sp.LessThan: "<=",
-    sp.StrictGreaterThan: ">",
-    sp.GreaterThan: ">=",
-    sp.Equality: "==",
-    sp.Unequality: "!=",
 }
 MAX_DIGITS = 17
 
@@ -152,7 +145,7 @@ class Printer:
         if isinstance(condition, sp.Not):
             return f"not ({self._condition(condition.args[0])})"
         left, right = condition.args
-        return f"{self(left)} {RELATIONS[type(condition)]} {self(right)}"
+        return f"{self(left)} {OPERATORS[type(condition)]} {self(right)}"
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> str:
         if exponent == sp.Rational(1, 2):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from symgrad.spec.syntax import Node
 
 LENGTH = Axis("size", None)
-I = index_symbol("i")  # noqa: E741  # the index of the parameter vector
+POSITION = index_symbol("i")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class _Update:
         if scheduled:
             bound["learning_rate"] = scalar(Entry("learning_rate"))
         for name in ("theta", "g", *(n for n, _ in states)):
-            bound[name] = Value((LENGTH,), (I,), Entry(name, (I,)))
+            bound[name] = Value((LENGTH,), (POSITION,), Entry(name, (POSITION,)))
         updates = tuple((name, self._vector(node, bound)) for name, node in self.optimizer.update)
         return Update(states, updates, learning_rate, scheduled, self.model.spec.train.clip_norm)
 
@@ -93,7 +93,7 @@ class _Update:
 
     def _vector(self, node: Node, bound: dict[str, Value]) -> sp.Expr:
         value = self.evaluator.evaluate(node, "update", bound)
-        return fold(value.at((I,)) if value.axes else value.body)
+        return fold(value.at((POSITION,)) if value.axes else value.body)
 
 
 def update_tensors(update: Update) -> tuple[Tensor, ...]:

@@ -14,7 +14,7 @@ from symgrad.calculus.matrix_writer import MatrixWriter
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry
 from symgrad.calculus.text import Text
-from symgrad.compiler.update import LENGTH, I, Update, update_tensors
+from symgrad.compiler.update import LENGTH, POSITION, Update, update_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,7 +87,7 @@ def _assignments(update: Update, spelled: Mapping[str, Formula]) -> Iterator[For
 
 def _right_side(update: Update, name: str, body: sp.Expr, spelled: Mapping[str, Formula]) -> Formula:
     program = Program(update_tensors(update), (), (), None)
-    loops = () if name == "learning_rate" else (Loop(I, LENGTH),)
+    loops = () if name == "learning_rate" else (Loop(POSITION, LENGTH),)
     place = tuple(loop.index for loop in loops)
     return MatrixWriter(program, (), spelled).right_side(Equation(name, place, loops, "none", body))
 
