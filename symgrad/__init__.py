@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symgrad.api import build, derive, generate, load, read, train, verify
+    from symgrad.api import build, derive, generate, load, load_checkpoint, read, train, verify
     from symgrad.errors import (
         DataError,
         DivergenceError,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "symgrad.api": ("build", "derive", "generate", "load", "read", "train", "verify"),
+    "symgrad.api": ("build", "derive", "generate", "load", "load_checkpoint", "read", "train", "verify"),
     "symgrad.errors": (
         "DataError",
         "DivergenceError",
@@ -42,6 +42,7 @@ __all__ = [
     "derive",
     "generate",
     "load",
+    "load_checkpoint",
     "read",
     "train",
     "verify",

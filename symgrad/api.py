@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
+    from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
 
-__all__ = ["build", "derive", "generate", "load", "read", "train", "verify"]
+__all__ = ["build", "derive", "generate", "load", "load_checkpoint", "read", "train", "verify"]
 
 
 def derive(spec: Spec) -> Derivation:
@@ -89,8 +90,9 @@ def build(spec: Spec) -> ModuleType:
         SpecError: the spec does not describe a network.
     """
     from symgrad.compiler.cache import cached_module
+    from symgrad.pipeline import module_text
 
-    return cached_module(spec)
+    return cached_module(spec, module_text(spec))
 
 
 def verify(spec: Spec, module: ModuleType | None = None, *, points: int = 3, seed: int = 0) -> Report:
@@ -129,3 +131,14 @@ def train(
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     module = build(spec) if module is None else module
     return run_training(spec, module, data=data, out=out, epochs=epochs, seed=seed, progress=progress)
+
+
+def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpoint:
+    """What training wrote: parameters, optimiser state and standardization, for a module of the same spec.
+
+    Raises:
+        DataError: the file is no checkpoint, or one of another spec.
+    """
+    from symgrad.training.checkpoint import load_checkpoint as load_saved
+
+    return load_saved(path, module)

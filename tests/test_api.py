@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 import symgrad as sg
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPEC = "name: api\ninputs: {x: [n, 2]}\ntargets: {t: [n, 1]}\nlayers: [dense(1)]\nloss: mse\n"
 
@@ -25,11 +29,8 @@ def test_public_names_are_there_and_others_are_not() -> None:
         _ = sg.nonsense
 
 
-def test_generate_writes_whole_files_or_none(tmp_path: object) -> None:
-    from pathlib import Path
-
-    folder = Path(str(tmp_path))
-    path = sg.generate(sg.read(SPEC), folder / "new" / "net.py")
+def test_generate_writes_whole_files_or_none(tmp_path: Path) -> None:
+    path = sg.generate(sg.read(SPEC), tmp_path / "new" / "net.py")
     assert [p.name for p in path.parent.iterdir()] == ["net.py"]
     with pytest.raises(sg.ModuleError, match="cannot be written"):
         sg.generate(sg.read(SPEC), path / "below_a_file.py")
@@ -52,3 +53,10 @@ def test_training_without_a_loss_is_refused() -> None:
     spec = sg.read({"inputs": {"x": ["n", 2]}, "equations": {"y": "dense(x, 1)"}})
     with pytest.raises(sg.SpecError, match="no loss"):
         sg.train(spec)
+
+
+def test_a_module_that_ends_the_process_is_a_faulty_module(tmp_path: Path) -> None:
+    path = tmp_path / "ends.py"
+    path.write_text("raise SystemExit(0)")
+    with pytest.raises(sg.ModuleError, match="SystemExit"):
+        sg.load(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import symgrad as sg
-from symgrad.compiler.cache import cache_folder, cached_module
+from symgrad.compiler.cache import cache_folder
 
 SPEC = {
     "name": "tiny",
@@ -30,14 +30,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_module_is_written_once_and_mended_when_changed(home: Path) -> None:
     spec = sg.read(SPEC)
-    file = Path(cached_module(spec).__file__ or "")
+    file = Path(sg.build(spec).__file__ or "")
     assert file.parent == home / "symgrad"
     assert file.name.startswith(f"tiny_{spec.sha256[:12]}_")
     text, written = file.read_bytes(), file.stat().st_mtime_ns
-    cached_module(spec)
+    sg.build(spec)
     assert file.stat().st_mtime_ns == written
     file.write_text("raise SystemExit")
-    cached_module(spec)
+    sg.build(spec)
     assert file.read_bytes() == text
     assert [f.name for f in file.parent.glob("*.part")] == []
 
@@ -55,7 +55,7 @@ def test_the_folder_is_the_users_alone(home: Path) -> None:
 def test_a_folder_others_can_write_is_refused(mode: int, home: Path) -> None:
     cache_folder().chmod(mode)
     with pytest.raises(sg.ModuleError, match="other users can write"):
-        cached_module(sg.read(SPEC))
+        sg.build(sg.read(SPEC))
 
 
 @posix

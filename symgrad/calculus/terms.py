@@ -124,9 +124,6 @@ class shifted(sp.Function):
     nargs = 2
     is_real = True
 
-    def fdiff(self, argindex: int = 1) -> sp.Expr:
-        return sp.Integer(1 if argindex == 1 else -1)
-
 
 class delta(sp.Function):
     """Kronecker's delta of an integer entry and an index: 1 where they agree, else 0."""

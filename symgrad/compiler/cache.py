@@ -22,16 +22,12 @@ _REMEDY = "set XDG_CACHE_HOME to a folder of your own"
 _NAME_LENGTH = 40
 
 
-def cached_module(spec: Spec) -> ModuleType:
-    """Generate the module of a spec into the cache folder, unless it is there already, and load it.
+def cached_module(spec: Spec, text: str) -> ModuleType:
+    """Put the module of a spec, whose text is given, into the cache folder unless it is there, and load it.
 
     Raises:
-        SpecError: the spec does not describe a network.
         ModuleError: there is no folder that only this user can write.
     """
-    from symgrad.pipeline import module_text
-
-    text = module_text(spec)
     file = cache_folder() / _file_name(spec, text)
     try:
         _keep(file, text)

@@ -39,7 +39,7 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
     sys.modules[name] = module
     try:
         specification.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  # whatever an edited file raises is a fault of that file
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # what an edited file raises is its own fault
         sys.modules.pop(name, None)
         problem = f"the module cannot be loaded: {type(error).__name__}: {error}"
         raise ModuleError(problem, at=str(file), remedy="generate it anew") from None

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import sympy as sp
-
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Axes, Equation, Loop, Program
 
@@ -127,8 +125,3 @@ def size_of(axes: Axes) -> tuple[Monomial, int]:
     for axis in axes:
         number *= axis.size or 1
     return free, number
-
-
-def extents(axes: Axes) -> tuple[sp.Expr, ...]:
-    """The sizes of axes as terms."""
-    return tuple(axis.extent for axis in axes)
