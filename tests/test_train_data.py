@@ -28,8 +28,9 @@ from symgrad.training.data import load_data
         (CSV.replace(",", "\t"), "tabs.tsv"),
         (CSV.split("\n", 1)[1], "headless.csv"),
         ('"p",q,t\n' + CSV.split("\n", 1)[1], "quoted.csv"),
-        (gzip.compress(CSV.encode()), "data.csv.gz"),
+        (gzip.compress(CSV.encode(), mtime=0), "data.csv.gz"),
     ],
+    ids=lambda value: value if isinstance(value, str) and "." in value and "\n" not in value else "",
 )
 def test_csv_dialects_give_the_same_tensors(tmp_path, content, name):
     check(load(tmp_path, content, name))
