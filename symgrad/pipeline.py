@@ -17,6 +17,7 @@ from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
+    from symgrad.compiler.plan import Plan
     from symgrad.spec.model import Model, Spec
 
 
@@ -36,6 +37,10 @@ def module_text(spec: Spec) -> str:
     """
     model = expand(spec)  # Spec -> Model
     shown = derived_program(model)  # Model -> Program
+    return emit(model, shown, plan_of(shown), update_of(model))  # Plan -> text
+
+
+def plan_of(shown: Program) -> Plan:
+    """In which steps a derived program is computed, and where every tensor lies in memory."""
     computed = simplify(expand_logsumexp(shown))  # Program -> Program
-    plan = plan_memory(computed, schedule(computed))  # Program -> Plan
-    return emit(model, shown, plan, update_of(model))  # Plan -> text
+    return plan_memory(computed, schedule(computed))  # Program -> Plan

@@ -5,7 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.typeset import Name, Number, Product, Quotient, Root, Sum, decimal
+from symgrad.calculus.typeset import (
+    Name,
+    Number,
+    Product,
+    Quotient,
+    Root,
+    Sum,
+    Symbol,
+    Transposed,
+    decimal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +29,11 @@ def negated(formula: Formula) -> Formula:
     """`-formula`."""
     negative, positive = signed(formula)
     return positive if negative else Sum(((True, formula),))
+
+
+def transposed(formula: Formula) -> Formula:
+    """`formulaᵀ`; of `Aᵀ` it is `A`."""
+    return formula.base if isinstance(formula, Transposed) else Transposed(formula)
 
 
 def signed(formula: Formula) -> tuple[bool, Formula]:
@@ -93,7 +108,7 @@ def _unscaled(factor: Formula, below: Sequence[Formula]) -> tuple[Fraction, Form
 def _is_fixed(formula: Formula) -> bool:
     if isinstance(formula, Product):
         return formula.kind == "numbers" and all(map(_is_fixed, formula.factors))
-    return isinstance(formula, Name | Number) or _is_number(formula)
+    return isinstance(formula, Name | Symbol | Number) or _is_number(formula)
 
 
 def _is_number(formula: Formula) -> bool:

@@ -18,28 +18,30 @@ from symgrad.spec.declarations import MAX_ENTRIES
 from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from symgrad.errors import Position
     from symgrad.spec.syntax import Node
 
 
-def elaborate(model: Model) -> Program:
-    """The primal program of a model.
+def elaborate(model: Model, evaluator: Callable[..., Evaluator] = Evaluator) -> Program:
+    """The primal program of a model, its formulas evaluated by an evaluator of that kind.
 
     Raises:
         SpecError: an unknown name, or an operation the language does not have.
         ShapeError: tensors that do not fit together.
     """
-    return _Elaborator(model).run()
+    return _Elaborator(model, evaluator).run()
 
 
 class _Elaborator:
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, evaluator: Callable[..., Evaluator]) -> None:
         self.model = model
         spec = model.spec
         reserved = [p.name for p in model.parameters] + [e.name for e in model.equations]
         self.builder = Builder(reserved)
         self.sizes = dict(spec.axes)
-        self.evaluator = Evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
+        self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)
 
     def run(self) -> Program:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
@@ -32,7 +32,12 @@ MAX_NODES = 30_000
 
 
 class Evaluator:
-    """Evaluates formulas over the tensors defined so far; `sizes` and free axes are numbers in formulas."""
+    """Evaluates formulas over the tensors defined so far; `sizes` and free axes are numbers in formulas.
+
+    `extrema` says what max(a, b) and min(a, b) become: a choice, which has a slope on both sides.
+    """
+
+    extrema: ClassVar[Mapping[str, Callable[..., sp.Expr]]] = {"max": larger, "min": smaller}
 
     def __init__(
         self, builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
@@ -178,8 +183,7 @@ class Evaluator:
     def _call(self, call: Call, scope: Scope) -> Value:
         name = call.function
         if name in ("max", "min") and len(call.arguments) == 2 and not self._names_index(call, scope):
-            choose = larger if name == "max" else smaller
-            return self._combine(choose, name, call.at, scope, *arguments_of(call, 2))
+            return self._combine(self.extrema[name], name, call.at, scope, *arguments_of(call, 2))
         if name in REDUCTIONS:
             return self._reduction(call, scope)
         if name == "where":

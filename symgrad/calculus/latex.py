@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.calculus import typeset as ts
 from symgrad.calculus.style import ATOM, POWER, PRODUCT, SUM, Style
+from symgrad.calculus.symbols import latex_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,12 @@ class Latex(Style):
         escaped = word.replace("_", r"\_")
         return rf"\mathit{{{escaped}}}"
 
+    def symbol(self, text: str) -> str:
+        return latex_symbol(text)
+
+    def ones(self, size: str) -> str:
+        return rf"\mathbf{{1}}_{{{size}}}"
+
     def number(self, value: Fraction) -> str:
         text = ts.decimal(value)
         if text is None:
@@ -94,11 +101,19 @@ class Latex(Style):
     def index(self, base: str, indices: Sequence[str]) -> str:
         return f"{base}[{','.join(indices)}]"
 
+    def subscripted(self, base: str, indices: Sequence[str]) -> str:
+        joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
+        stem = re.fullmatch(r"(.*)_\{([^{}]*)\}", base)
+        return f"{stem[1]}_{{{stem[2]};{joined}}}" if stem else f"{base}_{{{joined}}}"
+
+    def partial(self, of: str, by: str) -> str:
+        return rf"\frac{{\partial {of}}}{{\partial {by}}}"
+
     def transposed(self, base: str) -> str:
         return rf"{base}^{{\top}}"
 
-    def spread(self, base: str) -> str:
-        return rf"{base} \mathbf{{1}}^{{\top}}"
+    def spread(self, base: str, in_rows: bool) -> str:
+        return rf"\mathbf{{1}} {base}^{{\top}}" if in_rows else rf"{base} \mathbf{{1}}^{{\top}}"
 
     def quotient(self, above: Formula, below: Formula) -> str:
         return rf"\frac{{{self.spell(above)}}}{{{self.spell(below)}}}"
@@ -134,6 +149,9 @@ class Latex(Style):
 
     def norm(self, inner: str) -> str:
         return rf"\lVert {inner} \rVert"
+
+    def square_brackets(self, inner: str) -> str:
+        return rf"\left[{inner}\right]"
 
     def brackets(self, inner: str) -> str:
         return rf"\left({inner}\right)"

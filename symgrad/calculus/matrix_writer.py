@@ -116,7 +116,8 @@ class MatrixWriter(ScalarWriter):
             return self.spelled[tensor]
         if tensor not in self.hidden:
             return self.tensor(tensor)
-        return MatrixWriter(self.program, self.hidden).right_side(self.program.definition[tensor])
+        writer = MatrixWriter(self.program, self.hidden, self.spelled)
+        return writer.right_side(self.program.definition[tensor])
 
     def entry(self, entry: Entry) -> Formula:
         axes, rank = self.axes, len(entry.indices)

@@ -40,6 +40,7 @@ SCALAR: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
     "erf": sp.erf,
     "abs": sp.Abs,
     "sign": sp.sign,
+    "floor": sp.floor,
 }
 
 ARITHMETIC: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {

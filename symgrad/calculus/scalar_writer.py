@@ -12,6 +12,7 @@ from symgrad.calculus import typeset as ts
 from symgrad.calculus.arrange import negated, quotient, total
 from symgrad.calculus.factors import Factors, content, factors_of
 from symgrad.calculus.known_functions import chosen, known_function
+from symgrad.calculus.over import Over
 from symgrad.calculus.terms import Entry, delta, entries, shifted
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.calculus.typeset import Formula
 
-NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
 OPERATORS = {
     sp.StrictLessThan: "<",
     sp.LessThan: "<=",
@@ -66,7 +67,10 @@ class ScalarWriter(ABC):
         return self._single(expr)
 
     def special(self, expr: sp.Expr) -> Formula | None:
-        """`relu(Z)` and `max(a, b)` for the choices that define them."""
+        """`relu(Z)` and `max(a, b)` for the choices that define them, and reductions inside a formula."""
+        if isinstance(expr, Over):
+            indices = tuple(ts.Name(str(index)) for index, _ in expr.ranges)
+            return ts.Reduced(expr.kind, indices, self.write(expr.body))
         known = known_function(expr)
         if known is not None:
             name, argument = known
@@ -133,7 +137,7 @@ class ScalarWriter(ABC):
         """Numbers, then what is to lead, the error, tensors, functions and sums: δ ⊙ g'(v)."""
         if factor.is_number:
             return 0, str(factor)
-        if isinstance(factor, sp.Dummy) or self._is_hidden_sum(factor):
+        if isinstance(factor, sp.Dummy | Over) or self._is_hidden_sum(factor):
             return 9, str(factor)
         held = entries(factor)
         if isinstance(factor, Entry) and factor.tensor in self.leading:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.calculus import typeset as ts
+from symgrad.calculus.symbols import has_raised_end, is_compound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,14 +49,24 @@ class Style(ABC):
         match formula:
             case ts.Name(text, is_cotangent):
                 return self.name(text, is_cotangent)
+            case ts.Symbol(text):
+                return self.symbol(text)
+            case ts.Ones(size):
+                return self.ones(self.spell(size))
             case ts.Number(value):
                 return self.number(value)
             case ts.Indexed(base, indices):
-                return self.index(self._at_least(base, ATOM), [self.spell(i) for i in indices])
+                return self.index(self._at_least(base, POWER), [self.spell(i) for i in indices])
+            case ts.Subscripted(base, indices):
+                return self.subscripted(self._at_least(base, ATOM), [self.spell(i) for i in indices])
+            case ts.Partial(of, by):
+                return self.partial(self.spell(of), self.spell(by))
+            case ts.Transposed(ts.Symbol(text)) if has_raised_end(text):
+                return self.transposed(self.square_brackets(self.symbol(text)))
             case ts.Transposed(base):
                 return self.transposed(self._at_least(base, ATOM))
-            case ts.Spread(base):
-                return self.spread(self._at_least(base, ATOM))
+            case ts.Spread(base, in_rows):
+                return self.spread(self._at_least(base, ATOM), in_rows)
             case ts.Call(function, arguments, is_slope):
                 return self.call(function, [self.spell(a) for a in arguments], is_slope)
             case ts.Choice(branches):
@@ -79,10 +90,12 @@ class Style(ABC):
                 return REDUCTION if kind == "sum" else ATOM
             case ts.Product(_, factors):
                 return REDUCTION if _ends_open(factors[-1]) else PRODUCT
-            case ts.Quotient():
+            case ts.Quotient() | ts.Partial():
                 return self.quotient_level
             case ts.Power() | ts.Transposed() | ts.Spread():
                 return POWER
+            case ts.Symbol(text):
+                return SUM if is_compound(text) else POWER if has_raised_end(text) else ATOM
             case ts.Number(value):
                 return self.level_of_number(value)
         return ATOM
@@ -119,16 +132,28 @@ class Style(ABC):
     def name(self, text: str, is_cotangent: bool) -> str: ...
 
     @abstractmethod
+    def symbol(self, text: str) -> str: ...
+
+    @abstractmethod
+    def ones(self, size: str) -> str: ...
+
+    @abstractmethod
     def number(self, value: Fraction) -> str: ...
 
     @abstractmethod
     def index(self, base: str, indices: Sequence[str]) -> str: ...
 
     @abstractmethod
+    def subscripted(self, base: str, indices: Sequence[str]) -> str: ...
+
+    @abstractmethod
+    def partial(self, of: str, by: str) -> str: ...
+
+    @abstractmethod
     def transposed(self, base: str) -> str: ...
 
     @abstractmethod
-    def spread(self, base: str) -> str: ...
+    def spread(self, base: str, in_rows: bool) -> str: ...
 
     @abstractmethod
     def quotient(self, above: Formula, below: Formula) -> str: ...
@@ -156,6 +181,9 @@ class Style(ABC):
 
     @abstractmethod
     def brackets(self, inner: str) -> str: ...
+
+    @abstractmethod
+    def square_brackets(self, inner: str) -> str: ...
 
 
 def _ends_open(formula: Formula) -> bool:

@@ -39,6 +39,7 @@ class Text(Style):
         "or": "or",
     }
     superscripts = str.maketrans("0123456789t", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ")
+    subscripts = str.maketrans("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 
     def level_of_number(self, value: Fraction) -> int:
         if value < 0:
@@ -48,17 +49,31 @@ class Text(Style):
     def name(self, text: str, is_cotangent: bool) -> str:  # noqa: ARG002  # same interface as Latex
         return text
 
+    def symbol(self, text: str) -> str:
+        return text
+
+    def ones(self, size: str) -> str:
+        return f"1_{size}"
+
     def number(self, value: Fraction) -> str:
         return ts.decimal(value) or str(value)
 
     def index(self, base: str, indices: Sequence[str]) -> str:
         return f"{base}[{','.join(indices)}]"
 
+    def subscripted(self, base: str, indices: Sequence[str]) -> str:
+        joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
+        is_small = all(c == "," or ord(c) in self.subscripts for c in joined)
+        return base + joined.translate(self.subscripts) if is_small else f"{base}_{{{joined}}}"
+
+    def partial(self, of: str, by: str) -> str:
+        return f"∂{of}/∂{by}"
+
     def transposed(self, base: str) -> str:
         return f"{base}ᵀ"
 
-    def spread(self, base: str) -> str:
-        return f"{base}[:,None]"
+    def spread(self, base: str, in_rows: bool) -> str:
+        return f"{base}[None,:]" if in_rows else f"{base}[:,None]"
 
     def quotient(self, above: Formula, below: Formula) -> str:
         top = self.spell(above)
@@ -91,6 +106,9 @@ class Text(Style):
 
     def norm(self, inner: str) -> str:
         return f"‖{inner}‖"
+
+    def square_brackets(self, inner: str) -> str:
+        return f"[{inner}]"
 
     def brackets(self, inner: str) -> str:
         return f"({inner})"

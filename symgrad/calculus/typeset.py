@@ -20,6 +20,20 @@ class Name:
 
 
 @dataclass(frozen=True)
+class Symbol:
+    """A sign that stands for a name: `Ω¹`. See `symbols.py` for what it may be."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Ones:
+    """A column of as many ones as an axis is long."""
+
+    size: Formula
+
+
+@dataclass(frozen=True)
 class Number:
     """An exact number."""
 
@@ -35,6 +49,22 @@ class Indexed:
 
 
 @dataclass(frozen=True)
+class Subscripted:
+    """One entry as a variable of its own, its indices counted from 1: `W₁₂`."""
+
+    base: Formula
+    indices: tuple[Formula, ...]
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The derivative of one entry with respect to another: `∂Z[n,i]/∂W[j,k]`."""
+
+    of: Formula
+    by: Formula
+
+
+@dataclass(frozen=True)
 class Transposed:
     """A matrix with its axes exchanged."""
 
@@ -43,9 +73,10 @@ class Transposed:
 
 @dataclass(frozen=True)
 class Spread:
-    """A vector that stands in every column of a matrix."""
+    """A vector that stands in every column of a matrix, or, laid down, in every row."""
 
     base: Formula
+    in_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,8 +167,12 @@ class Relation:
 
 Formula: TypeAlias = (
     Name
+    | Symbol
+    | Ones
     | Number
     | Indexed
+    | Subscripted
+    | Partial
     | Transposed
     | Spread
     | Sum

@@ -166,3 +166,17 @@ def new(name: str, form: str, force: bool) -> int:
     from symgrad.cli.starter import write_starter
 
     return write_starter(name, form, force)
+
+
+@main.command()
+@click.argument("numbers", type=click.IntRange(1, 23), nargs=-1, metavar="[ROW]...")
+@click.option("--json", "as_json", is_flag=True, help="Write the verdicts as JSON on stdout.")
+def lectures(numbers: tuple[int, ...], as_json: bool) -> int:
+    """Check what the source lectures teach.
+
+    Each of 23 demands is one or more specs, whose derived results are compared with the lecture's, here and
+    now. ROW numbers choose some of them. Exit code 1 says that one does not hold.
+    """
+    from symgrad.cli.lectures import show_verdicts
+
+    return show_verdicts(numbers, as_json)

@@ -67,13 +67,18 @@ class ResultText:
 
 @dataclass(frozen=True)
 class ModuleText:
-    """All that the template needs."""
+    """All that the template needs.
+
+    `epochs` is 0 where the schedule does not ask for it, `micro_batch_size` where steps take batches whole.
+    """
 
     name: str
     sha256: str
     version: str
     dtype: str
     task: str
+    epochs: int
+    micro_batch_size: int
     tensors: tuple[str, ...]
     forward_equations: tuple[str, ...]
     gradient_equations: tuple[str, ...]
@@ -137,6 +142,8 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         version=VERSION,
         dtype=spec.dtype,
         task=model.task,
+        epochs=spec.train.epochs if update.counts_epochs else 0,
+        micro_batch_size=spec.train.micro_batch_size or 0,
         tensors=tuple(_described(t) for t in program.tensors if t.kind in ("input", "target", "parameter")),
         forward_equations=equations["forward"],
         gradient_equations=equations["gradient"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
@@ -17,6 +17,9 @@ from symgrad.compiler.printer import Printer
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.calculus.program import Axes
     from symgrad.spec.model import Model, OptimizerSpec
     from symgrad.spec.syntax import Node
 
@@ -28,14 +31,26 @@ POSITION = index_symbol("i")
 class Update:
     """One step of the optimiser: `updates` in order, over theta, g, the states and numbers of the step.
 
-    A number of the step is the step itself, `t`, or the learning rate of a schedule.
+    `numbers` are computed once a step, in order, the `learning_rate` of a schedule among them.
+    `temporaries` are the names, in both, of what a formula is too long to hold in one line.
     """
 
     states: tuple[tuple[str, float], ...]
+    numbers: tuple[tuple[str, sp.Expr], ...]
     updates: tuple[tuple[str, sp.Expr], ...]
-    learning_rate: sp.Expr
-    scheduled: bool
     clip_norm: float | None
+    temporaries: frozenset[str] = frozenset()
+
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether the schedule looks at how many epochs there will be."""
+        return any(entry.tensor == "epochs" for _, body in self.numbers for entry in entries(body))
+
+
+class _Undifferentiated(Evaluator):
+    """Nothing takes the slope of an update, so max and min may stay what they are."""
+
+    extrema: ClassVar[Mapping[str, Callable[..., sp.Expr]]] = {"max": sp.Max, "min": sp.Min}
 
 
 def update_of(model: Model) -> Update:
@@ -51,24 +66,29 @@ class _Update:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.optimizer: OptimizerSpec = model.optimizer
-        self.evaluator = Evaluator(Builder(), {}, {})
+        own = (*self.optimizer.hyper, *self.optimizer.state)
+        self.builder = Builder(reserved=[name for name, _ in own])
+        self.evaluator = _Undifferentiated(self.builder, {}, {})
         self.hyper = {name: self._number(node) for name, node in self.optimizer.hyper}
+        self.temporaries: set[str] = set()
 
     def run(self) -> Update:
-        learning_rate, scheduled = self._schedule()
-        if "learning_rate" in self.hyper:
-            self.hyper["learning_rate"] = learning_rate
+        numbers = self._schedule() if "learning_rate" in self.hyper else []
         states = tuple((name, self._start(name, node)) for name, node in self.optimizer.state)
         bound: dict[str, Value] = {
             "t": scalar(Entry("t")),
             **{name: scalar(value) for name, value in self.hyper.items()},
         }
-        if scheduled:
-            bound["learning_rate"] = scalar(Entry("learning_rate"))
         for name in ("theta", "g", *(n for n, _ in states)):
             bound[name] = Value((LENGTH,), (POSITION,), Entry(name, (POSITION,)))
-        updates = tuple((name, self._vector(node, bound)) for name, node in self.optimizer.update)
-        return Update(states, updates, learning_rate, scheduled, self.model.spec.train.clip_norm)
+        updates: list[tuple[str, sp.Expr]] = []
+        for name, node in self.optimizer.update:
+            value, temporaries = self._evaluated(node, "update", bound)
+            numbers += [(n, body) for n, axes, body in temporaries if not axes]
+            updates += [(n, body) for n, axes, body in temporaries if axes]
+            updates.append((name, value))
+        clip_norm = self.model.spec.train.clip_norm
+        return Update(states, tuple(numbers), tuple(updates), clip_norm, frozenset(self.temporaries))
 
     def _number(self, node: Node) -> sp.Expr:
         return self.evaluator.evaluate(node, "hyper").body
@@ -81,25 +101,35 @@ class _Update:
             raise SpecError(f"the state '{name}' must start from a number", at=node.at)
         return float(value)
 
-    def _schedule(self) -> tuple[sp.Expr, bool]:
-        base = self.hyper.get("learning_rate", sp.Integer(0))
-        bound = {
-            "learning_rate": scalar(base),
-            "epoch": scalar(Entry("epoch")),
-            "step": scalar(Entry("step")),
-        }
-        rate = self.evaluator.evaluate(self.model.schedule, "schedule", bound).body
-        return fold(rate), bool(entries(rate))
+    def _schedule(self) -> list[tuple[str, sp.Expr]]:
+        """The numbers a step computes for its learning rate; none where the rate is always the same."""
+        bound = {name: scalar(Entry(name)) for name in ("epoch", "epochs", "step")}
+        bound["learning_rate"] = scalar(self.hyper["learning_rate"])
+        rate, temporaries = self._evaluated(self.model.schedule, "schedule", bound)
+        if not entries(rate):
+            self.hyper["learning_rate"] = rate
+            return []
+        self.hyper["learning_rate"] = Entry("learning_rate")
+        return [*((name, body) for name, _, body in temporaries), ("learning_rate", rate)]
 
-    def _vector(self, node: Node, bound: dict[str, Value]) -> sp.Expr:
-        value = self.evaluator.evaluate(node, "update", bound)
-        return fold(value.at((POSITION,)) if value.axes else value.body)
+    def _evaluated(
+        self, node: Node, owner: str, bound: Mapping[str, Value]
+    ) -> tuple[sp.Expr, list[tuple[str, Axes, sp.Expr]]]:
+        """The value of a formula at POSITION, and the temporaries it needs: name, axes, value."""
+        start = len(self.builder.equations)
+        value = self.evaluator.evaluate(node, owner, bound)
+        found = [
+            (e.target, self.builder.tensors[e.target].axes, fold(e.at((POSITION,)[: len(e.place)])))
+            for e in self.builder.equations[start:]
+        ]
+        self.temporaries |= {name for name, _, _ in found}
+        return fold(value.at((POSITION,)[: len(value.axes)])), found
 
 
 def update_tensors(update: Update) -> tuple[Tensor, ...]:
-    """The vectors of the update, for those who write its equations down."""
-    names = ("theta", "g", *(n for n, _ in update.states))
-    numbers = ("t", "learning_rate", "epoch", "step")
+    """The vectors and numbers of the update, for those who write its equations down."""
+    names = dict.fromkeys(("theta", "g", *(n for n, _ in (*update.states, *update.updates))))
+    numbers = dict.fromkeys(("t", "epoch", "epochs", "step", *(n for n, _ in update.numbers)))
     vectors = tuple(Tensor(n, (LENGTH,), "state") for n in names)
     return (*vectors, *(Tensor(n, (), "state") for n in numbers))
 
@@ -108,8 +138,7 @@ def update_lines(update: Update) -> tuple[str, ...]:
     """The body of the compiled update. Numbers of the step are computed in double precision."""
     lines = ["real = theta.dtype.type", "step[0] += 1", "t = float(step[0])"]
     scalars = Printer(_scalar_entry, {}, cast=False)
-    if update.scheduled:
-        lines.append(f"learning_rate = {scalars(update.learning_rate)}")
+    lines += [f"{name} = {scalars(body)}" for name, body in update.numbers]
     gradient = "grad[i]"
     if update.clip_norm is not None:
         lines += [
@@ -127,13 +156,15 @@ def update_lines(update: Update) -> tuple[str, ...]:
                 symbols[fixed] = f"factor_{len(symbols) + 1}"
                 lines.append(f"{symbols[fixed]} = real({scalars(fixed)})")
     lines += ["for i in range(theta.shape[0]):", f"    g = {gradient}"]
-    names = {**state_names(update), "theta": "theta"}
-    spelled = {name: f"{identifier}[i]" for name, identifier in names.items()} | {"g": "g"}
+    names = {name: name for name, _ in update.updates} | {
+        name: f"{identifier}[i]" for name, identifier in (*state_names(update).items(), ("theta", "theta"))
+    }
+    spelled = {**names, "g": "g"}
     if update.updates[-1][0] != "theta":
         lines.append("    before = theta[i]")
         spelled["theta"] = "before"
     vectors = Printer(lambda e: spelled[e.tensor], symbols)
-    lines += [f"    {names[name]}[i] = {vectors(body)}" for name, body in update.updates]
+    lines += [f"    {names[name]} = {vectors(body)}" for name, body in update.updates]
     return tuple(lines)
 
 
@@ -143,7 +174,8 @@ def state_names(update: Update) -> dict[str, str]:
 
 
 def _scalar_entry(entry: Entry) -> str:
-    return {"step": "(t - 1.0)", "epoch": "float(epoch)"}.get(entry.tensor, entry.tensor)
+    spelled = {"step": "(t - 1.0)", "epoch": "float(epoch)", "epochs": "float(epochs)"}
+    return spelled.get(entry.tensor, entry.tensor)
 
 
 def _fixed(expr: sp.Expr) -> list[sp.Expr]:

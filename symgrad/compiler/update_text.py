@@ -65,8 +65,9 @@ def _spelled(lines: Iterator[Formula] | list[Formula], style: Style | None) -> t
 
 
 def _of_step(update: Update) -> Iterator[Formula]:
-    if update.scheduled:
-        yield _assigned("learning_rate", _right_side(update, "learning_rate", update.learning_rate, {}))
+    for name, body in update.numbers:
+        if name == "learning_rate":
+            yield _assigned(name, _right_side(update, name, body, {}))
 
 
 def _assignments(update: Update, spelled: Mapping[str, Formula]) -> Iterator[Formula]:
@@ -79,6 +80,8 @@ def _assignments(update: Update, spelled: Mapping[str, Formula]) -> Iterator[For
         yield ts.Relation(before, "←", spelled.get("theta", ts.Name("theta")))
     changed = False
     for name, body in update.updates:
+        if name in update.temporaries:
+            continue
         here = {**spelled, "theta": before} if keeps and changed else spelled
         right = _right_side(update, name, body, here)
         yield ts.Relation(spelled.get(name, ts.Name(name)), "←", right)
@@ -86,10 +89,16 @@ def _assignments(update: Update, spelled: Mapping[str, Formula]) -> Iterator[For
 
 
 def _right_side(update: Update, name: str, body: sp.Expr, spelled: Mapping[str, Formula]) -> Formula:
-    program = Program(update_tensors(update), (), (), None)
-    loops = () if name == "learning_rate" else (Loop(POSITION, LENGTH),)
-    place = tuple(loop.index for loop in loops)
-    return MatrixWriter(program, (), spelled).right_side(Equation(name, place, loops, "none", body))
+    """The formula of one equation, its temporaries written out."""
+    loop = (Loop(POSITION, LENGTH),)
+    defined = [*((n, (), b) for n, b in update.numbers), *((n, loop, b) for n, b in update.updates)]
+    hidden = tuple(_equation(n, loops, b) for n, loops, b in defined if n in update.temporaries)
+    writer = MatrixWriter(Program(update_tensors(update), hidden, (), None), update.temporaries, spelled)
+    return writer.right_side(_equation(name, () if name == "learning_rate" else loop, body))
+
+
+def _equation(name: str, loops: tuple[Loop, ...], body: sp.Expr) -> Equation:
+    return Equation(name, tuple(loop.index for loop in loops), loops, "none", body)
 
 
 def _assigned(name: str, right: Formula) -> Formula:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.calls import is_number
+from symgrad.spec.constant_block import constant_specs
 from symgrad.spec.declarations import check_declarations
 from symgrad.spec.formula import parse_formula
 from symgrad.spec.located import call_at, check_key, formula_at, names_at, signed_number
 from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
 from symgrad.spec.names import check_name, shorten
+from symgrad.spec.schema import TargetBlock
 from symgrad.spec.syntax import Boolean, Call, Index, Name, Number
 from symgrad.spec.train_block import train_spec
 
@@ -37,16 +39,18 @@ def build(block: SpecBlock, document: Document) -> Spec:
         axes=tuple((check_key(document, ("axes", name)), size) for name, size in block.axes.items()),
         inputs=_tensors("inputs", block.inputs, document),
         targets=_tensors("targets", block.targets, document),
+        constants=constant_specs(block, document),
         parameters=tuple(_parameter(name, p, document) for name, p in block.parameters.items()),
         functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
         layers=tuple(
             call_at(document, ("layers", i), text, "a layer", "dense(32, activation=relu)")
             for i, text in enumerate(block.layers or ())
         ),
-        equations=tuple(_equation(key, text, document) for key, text in (block.equations or {}).items()),
+        equations=_equations("equations", block.equations or {}, document),
         outputs=names_at(document, ("outputs",), block.outputs),
         loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
         gradients=names_at(document, ("gradients",), block.gradients),
+        manual=_equations("manual", block.manual, document),
         train=train_spec(block, document),
         sha256=document.sha256,
         path=document.path,
@@ -82,6 +86,7 @@ def _tensors(kind: str, blocks: Mapping[str, TensorBlock], document: Document) -
             _axes(block.axes, document, (kind, name)),
             block.classes,
             document.place((kind, name)).key,
+            block.ignore if isinstance(block, TargetBlock) else None,
         )
         for name, block in blocks.items()
     )
@@ -160,10 +165,14 @@ def _argument(node: Node) -> str:
     return node.id
 
 
-def _equation(key: str, text: str, document: Document) -> EquationSpec:
-    at = document.place(("equations", key)).key
-    name, indices = _head(key, at)
-    return EquationSpec(check_name(name, at), indices, formula_at(document, ("equations", key), text), at)
+def _equations(kind: str, formulas: Mapping[str, str], document: Document) -> tuple[EquationSpec, ...]:
+    return tuple(_equation((kind, key), text, document) for key, text in formulas.items())
+
+
+def _equation(key: tuple[str, str], text: str, document: Document) -> EquationSpec:
+    at = document.place(key).key
+    name, indices = _head(key[-1], at)
+    return EquationSpec(check_name(name, at), indices, formula_at(document, key, text), at)
 
 
 def _head(key: str, at: Position) -> tuple[str, tuple[str, ...] | None]:

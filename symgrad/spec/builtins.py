@@ -23,6 +23,8 @@ SCALAR_FUNCTIONS = frozenset(
         "sign",
     ]
 )
+STEPWISE_FUNCTIONS = frozenset(["floor"])
+"""Flat between jumps, so of use only where nothing is differentiated: in schedules and updates."""
 REDUCTIONS = frozenset(["sum", "mean", "max", "min", "logsumexp"])
 SPECIAL_FORMS = frozenset(("where", "onehot"))
-LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | REDUCTIONS | SPECIAL_FORMS
+LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS | SPECIAL_FORMS

@@ -38,9 +38,11 @@ def _named(spec: Spec, axes: Mapping[str, Position]) -> Iterator[tuple[str, str,
     yield from (("axis", name, at) for name, at in axes.items())
     yield from (("input", t.name, t.at) for t in spec.inputs)
     yield from (("target", t.name, t.at) for t in spec.targets)
+    yield from (("constant", c.name, c.at) for c in spec.constants)
     yield from (("parameter", p.name, p.at) for p in spec.parameters)
     yield from (("function", f.name, f.at) for f in spec.functions)
     yield from (("equation", e.name, e.at) for e in spec.equations)
+    yield from (("manual formula", e.name, e.at) for e in spec.manual)
 
 
 def _check_size(tensor: TensorSpec | ParameterSpec, sizes: Mapping[str, int]) -> None:

@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
-from symgrad.spec.builtins import SCALAR_FUNCTIONS
+from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.calls import walk
-from symgrad.spec.syntax import Binary, Call, Index, Name, Transpose
+from symgrad.spec.syntax import Binary, Boolean, Call, Index, Name, Transpose
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from symgrad.spec.syntax import Node
 
-_ARITY = {**dict.fromkeys(SCALAR_FUNCTIONS, 1), "max": 2, "min": 2, "where": 3}
+_ARITY = {**dict.fromkeys(SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS, 1), "max": 2, "min": 2, "where": 3}
 
 
-def check_entrywise(formula: Node, known: Collection[str], within: str) -> None:
+def check_entrywise(
+    formula: Node, known: Collection[str], within: str, other_calls: Collection[str] = ()
+) -> None:
     """Accept arithmetic, `where`, `max(a, b)`, `min(a, b)` and scalar functions of the known names.
+
+    `other_calls` are names that could have been meant where a function is unknown.
 
     Raises:
         SpecError: for an unknown name or function, and for everything that mixes entries.
@@ -29,7 +33,9 @@ def check_entrywise(formula: Node, known: Collection[str], within: str) -> None:
                 remedy = did_you_mean(name, known) or f"it may use {', '.join(known)}"
                 raise SpecError(f"unknown name '{name}' in {within}", at=at, remedy=remedy)
             case Call():
-                _check_call(node, within)
+                _check_call(node, within, other_calls)
+            case Boolean(at=at):
+                raise SpecError(f"true and false have no value in {within}", at=at, remedy="write a number")
             case Index(at=at) | Transpose(at=at) | Binary("@", _, _, at):
                 remedy = "expected + - * / **, where and functions of one number"
                 raise SpecError(f"{within} works entry by entry", at=at, remedy=remedy)
@@ -40,10 +46,11 @@ def is_entrywise(function: str) -> bool:
     return function in _ARITY
 
 
-def _check_call(call: Call, within: str) -> None:
+def _check_call(call: Call, within: str, other_calls: Collection[str]) -> None:
     arity = _ARITY.get(call.function)
     if arity is None:
-        remedy = did_you_mean(call.function, _ARITY) or f"it may call {', '.join(sorted(_ARITY))}"
+        known = (*_ARITY, *other_calls)
+        remedy = did_you_mean(call.function, known) or f"it may call {', '.join(sorted(_ARITY))}"
         raise SpecError(f"unknown function '{call.function}' in {within}", at=call.at, remedy=remedy)
     if len(call.arguments) != arity or call.keywords:
         count = f"{arity} argument{'' if arity == 1 else 's'}"

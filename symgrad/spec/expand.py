@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
-from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
+from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.calls import bind, calls, names_in, substitute, transform
 from symgrad.spec.layers import LayerExpander
+from symgrad.spec.learning_rate import resolve_schedule
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
-from symgrad.spec.resolve import resolve_optimizer, resolve_schedule
+from symgrad.spec.resolve import resolve_optimizer
 from symgrad.spec.syntax import Call, Name, Node
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def expand(spec: Spec) -> Model:
     raw_loss = _loss(spec, outputs)
     prediction, task = _prediction(raw_loss, after_targets)
     loss = _reduced_losses(raw_loss) if raw_loss is not None else None
-    used = [*(e.formula for e in equations), *(n for n in (loss, prediction) if n is not None)]
+    manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
+    used = [*(e.formula for e in (*equations, *manual)), *(n for n in (loss, prediction) if n is not None)]
     optimizer = resolve_optimizer(spec.train)
     return Model(
         spec=spec,
@@ -53,6 +55,7 @@ def expand(spec: Spec) -> Model:
         task=task,
         optimizer=optimizer,
         schedule=resolve_schedule(spec.train, optimizer, spec.at),
+        manual=manual,
     )
 
 
@@ -115,7 +118,7 @@ def _loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
     if isinstance(loss, Name):
         loss = Call(loss.id, (), (), loss.at)
     if not isinstance(loss, Call) or loss.function not in library.losses or loss.arguments:
-        return _without_layers(loss)
+        return _without_layers(loss, "the loss")
     if len(outputs) != 1 or len(spec.targets) != 1:
         raise SpecError(
             f"'{loss.function}' alone needs one output and one target, "
@@ -140,13 +143,25 @@ def _named_loss(spec: Spec, loss: Name) -> Node:
     raise SpecError(f"unknown loss '{loss.id}'", at=loss.at, remedy=remedy)
 
 
-def _without_layers(loss: Node) -> Node:
-    for call in calls(loss):
+def _without_layers(formula: Node, place: str) -> Node:
+    for call in calls(formula):
         if call.function in library.layers:
             raise SpecError(
-                f"{call.function} cannot stand in the loss", at=call.at, remedy="give it an equation"
+                f"{call.function} cannot stand in {place}", at=call.at, remedy="give it an equation"
             )
-    return loss
+    return formula
+
+
+def _manual(spec: Spec, taken: set[str]) -> tuple[EquationSpec, ...]:
+    """The formulas of the `manual` block, whose names no layer has taken."""
+    formulas = []
+    for equation in spec.manual:
+        if equation.name in taken:
+            problem = f"the manual formula '{equation.name}' has the name of a tensor of the model"
+            raise SpecError(problem, at=equation.at, remedy="choose another name")
+        formula = _without_layers(equation.formula, "a manual formula")
+        formulas.append(replace(equation, formula=_reduced_losses(formula)))
+    return tuple(formulas)
 
 
 def _prediction(loss: Node | None, after_targets: set[str]) -> tuple[Node | None, Task]:
@@ -187,6 +202,9 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
 
     def visit(call: Call, inside: tuple[str, ...]) -> None:
         name = call.function
+        if name in STEPWISE_FUNCTIONS:
+            remedy = "it may stand in a schedule or in an optimizer's update"
+            raise SpecError(f"{name} has no slope to learn by", at=call.at, remedy=remedy)
         if name in LANGUAGE_FUNCTIONS:
             return
         if name in inside:

@@ -84,7 +84,7 @@ def unused(name: str, taken: set[str]) -> str:
 
 def _names_taken(spec: Spec) -> set[str]:
     """What the user has named: no layer's tensor may bear such a name, not even an axis's."""
-    tensors = [t.name for t in (*spec.inputs, *spec.targets)] + [p.name for p in spec.parameters]
+    tensors = [t.name for t in (*spec.inputs, *spec.targets, *spec.constants, *spec.parameters)]
     listed = [t.axes for t in (*spec.inputs, *spec.targets)] + [p.axes for p in spec.parameters]
     axes = [axis for of in listed for axis in of if isinstance(axis, str)]
     return {*tensors, *axes, *(name for name, _ in spec.axes), *(f.name for f in spec.functions)}

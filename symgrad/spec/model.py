@@ -17,11 +17,25 @@ AxisSpec: TypeAlias = int | str
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A declared input or target. `classes` marks integer labels in `0 .. classes-1`."""
+    """A declared input or target. `classes` marks integer labels in `0 .. classes-1`.
+
+    `ignore` is the label of a target's entries that have none: they count in no loss and no accuracy.
+    """
 
     name: str
     axes: tuple[AxisSpec, ...]
     classes: int | None
+    at: Position = field(compare=False)
+    ignore: int | None = None
+
+
+@dataclass(frozen=True)
+class ConstantSpec:
+    """Fixed numbers, in the order of memory; a single number has the empty shape."""
+
+    name: str
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
     at: Position = field(compare=False)
 
 
@@ -58,13 +72,19 @@ class EquationSpec:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """An optimiser as equations over theta, g, t, hyper-parameters and states."""
+    """An optimiser as equations over theta, g, t, hyper-parameters, states and quantities of the step.
+
+    The gradient is taken at `look_ahead`, or at theta itself. `full_batch` is the reason why every step
+    needs all rows, or empty.
+    """
 
     name: str
     hyper: tuple[tuple[str, Node], ...]
     state: tuple[tuple[str, Node], ...]
     update: tuple[tuple[str, Node], ...]
     at: Position = field(compare=False)
+    look_ahead: Node | None = None
+    full_batch: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,19 +111,23 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """The `train` block. `batch_size` is a number of rows or 'full'."""
+    """The `train` block. `batch_size` is a number of rows or 'full'.
+
+    `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry.
+    """
 
     data: DataSpec | None
     validation: float | DataSpec | None
     standardize: bool
     optimizer: Call | OptimizerSpec
-    schedule: Call | Node | None
+    schedule: Node | None
     batch_size: int | Literal["full"]
     shuffle: Literal["each_epoch", "once", "never"]
     epochs: int
     stop: StopSpec
     clip_norm: float | None
     seed: int
+    clip_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +163,7 @@ class Model:
     """A spec without sugar: no layers, no bare losses, no library optimisers; equations only.
 
     Calls in formulas name builtin functions or `functions`, each applied entry by entry or with the
-    reductions its own formula holds. `schedule` is over learning_rate, epoch and step.
+    reductions its own formula holds. `schedule` is over learning_rate, epoch, epochs and step.
     """
 
     spec: Spec
@@ -152,11 +176,14 @@ class Model:
     task: Literal["values", "binary", "classes", "sign"]
     optimizer: OptimizerSpec
     schedule: Node
+    manual: tuple[EquationSpec, ...]
 
 
 @dataclass(frozen=True)
 class Spec:
     """A whole spec. `sha256` is of its text; `path` is None for text and dicts.
+
+    `manual` are formulas that are no part of the model: those named `dX` claim a derivative of the loss.
 
     `places` says where the names in `outputs` and `gradients` stand: key, name, place.
     """
@@ -166,6 +193,7 @@ class Spec:
     axes: tuple[tuple[str, int], ...]
     inputs: tuple[TensorSpec, ...]
     targets: tuple[TensorSpec, ...]
+    constants: tuple[ConstantSpec, ...]
     parameters: tuple[ParameterSpec, ...]
     functions: tuple[FunctionSpec, ...]
     layers: tuple[Call, ...]
@@ -173,6 +201,7 @@ class Spec:
     outputs: tuple[str, ...]
     loss: Node | None
     gradients: tuple[str, ...]
+    manual: tuple[EquationSpec, ...]
     train: TrainSpec
     sha256: str
     path: Path | None = field(compare=False)

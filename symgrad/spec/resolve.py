@@ -1,4 +1,4 @@
-"""Look up optimisers, schedules and initialisers in the library."""
+"""Look up optimisers and initialisers in the library."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
-from symgrad.spec.calls import bind, is_number, substitute
-from symgrad.spec.entrywise import check_entrywise, is_entrywise
+from symgrad.spec.calls import bind, is_number, names_in, substitute
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
 from symgrad.spec.syntax import Call, Name, Node, Number
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 E_ = TypeVar("E_", bound=library.Entry)
 
 ZERO = Fraction(0)
-TIME = ("learning_rate", "epoch", "step")
-"""What a schedule may be written in."""
 
 DISTRIBUTIONS = Literal["constant", "normal", "uniform"]
 
@@ -59,36 +56,34 @@ def resolve_init(node: Node) -> InitSpec:
 
 
 def resolve_optimizer(train: TrainSpec) -> OptimizerSpec:
-    """The update equations the train block asks for."""
-    if isinstance(train.optimizer, OptimizerSpec):
-        return train.optimizer
-    call = train.optimizer
+    """The update equations the train block asks for.
+
+    Raises:
+        SpecError: an unknown optimizer, a wrong call of one, or a schedule of a rate that no step reads.
+    """
+    asked = train.optimizer
+    optimizer = asked if isinstance(asked, OptimizerSpec) else _library_optimizer(asked)
+    if train.schedule is not None and "learning_rate" in dict(optimizer.hyper):
+        _demand_rate_is_read(optimizer, train.schedule.at)
+    return optimizer
+
+
+def _library_optimizer(call: Call) -> OptimizerSpec:
     entry = look_up("optimizer", call, library.optimizers)
     values = bind(call, entry.signature)
     _demand_numbers(values, call)
-    return OptimizerSpec(call.function, tuple(values.items()), entry.states, entry.updates, call.at)
+    hyper = tuple(values.items())
+    return OptimizerSpec(
+        call.function, hyper, entry.states, entry.updates, call.at, entry.look_ahead, entry.full_batch
+    )
 
 
-def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -> Node:
-    """The learning rate as a formula over `learning_rate`, `epoch` and `step`."""
-    if train.schedule is None:
-        return Name("learning_rate", at)
-    if "learning_rate" not in dict(optimizer.hyper):
-        raise SpecError(
-            "a schedule needs an optimizer with a learning_rate",
-            at=train.schedule.at,
-            remedy="name the step size learning_rate, or drop the schedule",
-        )
-    call = train.schedule
-    if not isinstance(call, Call) or call.function not in library.schedules:
-        if isinstance(call, Call) and not is_entrywise(call.function):
-            look_up("schedule", call, library.schedules)
-        check_entrywise(call, TIME, "a schedule")
-        return call
-    entry = library.schedules[call.function]
-    values = bind(call, entry.signature)
-    _demand_numbers(values, call)
-    return substitute(entry.body, values)
+def _demand_rate_is_read(optimizer: OptimizerSpec, at: Position) -> None:
+    formulas = [formula for _, formula in optimizer.update]
+    formulas += [optimizer.look_ahead] if optimizer.look_ahead is not None else []
+    if not any("learning_rate" in names_in(formula) for formula in formulas):
+        problem = "a schedule would change nothing: no step of this optimizer reads learning_rate"
+        raise SpecError(problem, at=at, remedy="drop the schedule")
 
 
 def _demand_numbers(values: Mapping[str, Node], call: Call) -> None:

@@ -145,6 +145,18 @@ class TensorBlock(_Block):
     classes: Annotated[int, Field(ge=2, le=MAX_SIZE)] | None = None
 
 
+class TargetBlock(TensorBlock):
+    """A target. `ignore` is the label of what has none: it may stand outside the classes, or be one of them."""
+
+    ignore: Annotated[int, Field(ge=-MAX_SIZE, le=MAX_SIZE)] | None = None
+
+    @model_validator(mode="after")
+    def _labels(self) -> TargetBlock:
+        if self.ignore is not None and self.classes is None:
+            raise refuse("only labels can be ignored", "add classes: 10, for example", "ignore")
+        return self
+
+
 class ParameterBlock(_Block):
     """A parameter; without `init` its rank decides."""
 
@@ -157,7 +169,9 @@ class OptimizerBlock(_Block):
 
     hyper: Formulas = {}
     state: Formulas = {}
+    gradient_at: Formula | None = None
     update: Formulas
+    full_batch: bool = False
 
 
 class StopBlock(_Block):
@@ -178,11 +192,12 @@ class DataBlock(_Block):
 Data: TypeAlias = Annotated[DataBlock, _under("path", str, "a path, or a mapping with path and columns")]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Tensor: TypeAlias = Annotated[TensorBlock, _under("axes", list, "a list of axes such as [batch, 4]")]
+Target: TypeAlias = Annotated[TargetBlock, _under("axes", list, "a list of axes such as [batch, 4]")]
 Parameter: TypeAlias = Annotated[ParameterBlock, _under("axes", list, "a list of axes such as [batch, 4]")]
 
 
 class TrainBlock(_Block):
-    """How to train."""
+    """How to train. Gradients are clipped by their norm first, then each entry by its value."""
 
     data: Data | None = None
     validation: (
@@ -206,6 +221,7 @@ class TrainBlock(_Block):
     epochs: Size = 10
     stop: StopBlock = StopBlock()
     clip_norm: Positive | None = None
+    clip_value: Positive | None = None
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
 
 
@@ -216,7 +232,8 @@ class SpecBlock(_Block):
     dtype: Literal["float32", "float64"] = "float32"
     axes: dict[str, Size] = {}
     inputs: dict[str, Tensor] = {}
-    targets: dict[str, Tensor] = {}
+    targets: dict[str, Target] = {}
+    constants: dict[str, Any] = {}
     parameters: dict[str, Parameter] = {}
     functions: Annotated[Formulas, Field(max_length=MAX_FUNCTIONS)] = {}
     layers: Annotated[list[LayerCall], Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
@@ -224,6 +241,7 @@ class SpecBlock(_Block):
     outputs: Names = []
     loss: Formula | None = None
     gradients: Names = []
+    manual: Annotated[Formulas, Field(max_length=MAX_EQUATIONS)] = {}
     train: TrainBlock = TrainBlock()
 
     @model_validator(mode="after")

@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
+from symgrad.spec import library
 from symgrad.spec.located import call_at, formula_at
 from symgrad.spec.model import DataSpec, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.optimizer_block import own_optimizer
-from symgrad.spec.resolve import TIME
 from symgrad.spec.schema import DataBlock, OptimizerBlock
-from symgrad.spec.syntax import Call, Name
+from symgrad.spec.syntax import Call
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from symgrad.spec.document import Document, Key
     from symgrad.spec.schema import SpecBlock, TrainBlock
     from symgrad.spec.syntax import Node
@@ -25,7 +27,13 @@ _ALIASES = {
     "beta_1": "b1",
     "beta_2": "b2",
     "epsilon": "eps",
+    "rho": "alpha",
+    "decay": "alpha",
+    "l2": "weight_decay",
+    "etaminus": "eta_minus",
+    "etaplus": "eta_plus",
 }
+"""Other libraries' words, for what the optimizer itself does not call so."""
 
 
 def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
@@ -46,13 +54,14 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         validation=validation,
         standardize=train.standardize,
         optimizer=_optimizer(train, document),
-        schedule=_schedule(train.schedule, document),
+        schedule=None if train.schedule is None else formula_at(document, ("train", "schedule"), train.schedule),
         batch_size=train.batch_size,
         shuffle=train.shuffle,
         epochs=train.epochs,
         stop=StopSpec(train.stop.patience, train.stop.tolerance, train.stop.time_limit),
         clip_norm=train.clip_norm,
         seed=train.seed,
+        clip_value=train.clip_value,
     )
 
 
@@ -69,17 +78,34 @@ def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: K
 def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
     key: Key = ("train", "optimizer")
     if isinstance(train.optimizer, OptimizerBlock):
-        return own_optimizer(train.optimizer, document, key)
+        own = own_optimizer(train.optimizer, document, key)
+        _check_batches("this optimizer", own.full_batch, train, document)
+        return own
     if key not in document.places:
         return Call("sgd", (), (), document.place(key).value)
     call = call_at(document, key, train.optimizer, "an optimizer", "adam(learning_rate=0.001)")
-    return replace(call, keywords=tuple((_ALIASES.get(k, k), value) for k, value in call.keywords))
+    entry = library.optimizers.get(call.function)
+    if entry is None:
+        return call
+    _check_batches(entry.name, entry.full_batch, train, document)
+    names = dict(entry.signature.defaults)
+    keywords = tuple((_canonical(keyword, names), value) for keyword, value in call.keywords)
+    return replace(call, keywords=keywords)
 
 
-def _schedule(text: str | None, document: Document) -> Call | Node | None:
-    if text is None:
-        return None
-    node = formula_at(document, ("train", "schedule"), text)
-    if isinstance(node, Name) and node.id not in TIME:
-        return Call(node.id, (), (), node.at)
-    return node
+def _canonical(keyword: str, names: Collection[str]) -> str:
+    """The optimizer's own word for a hyper-parameter."""
+    alias = _ALIASES.get(keyword, keyword)
+    return alias if keyword not in names and alias in names else keyword
+
+
+def _check_batches(optimizer: str, reason: str, train: TrainBlock, document: Document) -> None:
+    """Refuse mini-batches, the default too, where every step needs all rows."""
+    if reason and train.batch_size != "full":
+        given: Key = ("train", "batch_size")
+        key = given if given in document.places else ("train", "optimizer")
+        batches = f"{'' if key == given else 'the default, '}mini-batches of {train.batch_size}"
+        at = document.place(key).value
+        raise SpecError(
+            f"{optimizer} cannot learn from {batches}: {reason}", at=at, remedy="write batch_size: full"
+        )

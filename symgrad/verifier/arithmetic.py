@@ -1,7 +1,7 @@
 """Three arithmetics with one interface: 50 decimal digits, extended precision and double precision.
 
-Array operators are NumPy's own, on arrays of the arithmetic's element type. Nothing here raises:
-what has no value is nan or infinite, as it is for floats.
+Array operators are NumPy's own, on arrays of the arithmetic's element type; another array library can
+take its place. Nothing here raises: what has no value is nan or infinite, as it is for floats.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import mpmath
 import numpy as np
 
-from symgrad.spec.builtins import SCALAR_FUNCTIONS
+from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.verifier.arrays import NUMPY, ArrayLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,18 +39,19 @@ class Arithmetic:
 
     name: str
     epsilon: float
-    dtype: np.dtype[Any]
-    convert: Callable[[Array], Array]
+    dtype: Any
+    convert: Callable[[Any], Array]
     number: Callable[[Fraction], Any]
     divide: Callable[[Array, Array], Array]
     power: Callable[[Array, Array], Array]
     functions: Mapping[str, Callable[[Array], Array]]
     steps: tuple[float, ...]
     extrapolate: bool
+    library: ArrayLibrary = NUMPY
 
     def array(self, values: Any) -> Array:
         """The values as an array of this arithmetic's numbers, exactly."""
-        given = np.asarray(values)
+        given = values if isinstance(values, self.library.kind) else np.asarray(values)
         return given if given.dtype == self.dtype else self.convert(given)
 
 
@@ -95,7 +97,7 @@ def _elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., 
 
 _DIGITS_FUNCTIONS = {
     name: _elementwise(_real(getattr(_mp, name)))
-    for name in sorted(SCALAR_FUNCTIONS - {"exp", "expm1", "abs", "sign"})
+    for name in sorted((SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS) - {"exp", "expm1", "abs", "sign"})
 } | {
     "exp": _elementwise(_real(_exponential)),
     "expm1": _elementwise(_real(lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1)),
@@ -120,6 +122,7 @@ _NUMPY_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "atan": np.arctan,
     "abs": np.abs,
     "sign": np.sign,
+    "floor": np.floor,
 }
 
 

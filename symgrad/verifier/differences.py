@@ -92,21 +92,21 @@ class Differences:
             raise SpecError("there is no loss to differentiate", at=self.model.spec.at)
         return _Try(there.loss, there.branches)
 
-    def _central(self, name: str, along: Array, step: float) -> Array | None:
-        """The central difference, or None where a branch changes on the way."""
+    def central(self, name: str, along: Array, step: float) -> Array | None:
+        """The central difference in the arithmetic's own numbers, None where a branch changes on the way."""
         plus, minus = self._at(name, along, step), self._at(name, along, -step)
         if not (plus.takes_branches_of(self.here) and minus.takes_branches_of(self.here)):
             return None
         return np.asarray((plus.loss - minus.loss) / self.arithmetic.array(2 * step))
 
     def _smooth(self, name: str, along: Array, step: float) -> Slope | None:
-        first = self._central(name, along, step)
+        first = self.central(name, along, step)
         if first is None:
             return None
         noise = 4 * self.arithmetic.epsilon * abs(self.loss) / step
         if not self.arithmetic.extrapolate:
             return Slope(float(first), float(first), noise)
-        second, third = (self._central(name, along, step / n) for n in (2, 4))
+        second, third = (self.central(name, along, step / n) for n in (2, 4))
         if second is None or third is None:
             return None
         left, right = (4 * second - first) / 3, (4 * third - second) / 3

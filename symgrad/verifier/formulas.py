@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class Formulas:
             problem = f"each entry of '{equation.name}' must be one number"
             raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
         shape = tuple(sizes[name] for name in equation.indices)
-        return Value(np.broadcast_to(entry.array, shape), len(shape))
+        return Value(self.arithmetic.library.broadcast_to(entry.array, shape), len(shape))
 
     def value(self, node: Node, scope: Scope = OUTERMOST) -> Value:
         """The value of a formula in a scope.
@@ -93,9 +94,8 @@ class Formulas:
             case Negate(operand):
                 return self._entrywise(operator.neg, scope, operand)
             case Binary("@", left, right):
-                product, work = matmul(
-                    self.value(left, scope), self.value(right, scope), scope.depth, node.at
-                )
+                sides = self.value(left, scope), self.value(right, scope)
+                product, work = matmul(*sides, scope.depth, node.at, self.arithmetic.library)
                 self.work += work
                 return self._typed(product)
             case Binary(symbol, left, right):
@@ -103,7 +103,7 @@ class Formulas:
             case Transpose(operand):
                 value = self.value(operand, scope)
                 axes = (*range(value.depth), *reversed(range(value.depth, value.array.ndim)))
-                return replace(value, array=value.array.transpose(axes))
+                return replace(value, array=self.arithmetic.library.permute(value.array, axes))
             case Index():
                 return self._entry(node, scope)
             case Call():
@@ -111,14 +111,14 @@ class Formulas:
         raise SpecError("this has no value here", at=node.at)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: value.array.shape for name, value in self.tensors.items()}
+        return {name: tuple(value.array.shape) for name, value in self.tensors.items()}
 
     def _constant(self, number: object) -> Value:
-        return Value(np.asarray(number, dtype=self.arithmetic.dtype), 0)
+        return Value(self.arithmetic.array(number), 0)
 
     def _typed(self, value: Value) -> Value:
         # NumPy hands back bare numbers, not arrays, for 0-dimensional operands.
-        return replace(value, array=np.asarray(value.array, dtype=self.arithmetic.dtype))
+        return replace(value, array=self.arithmetic.array(value.array))
 
     def _arithmetic_operator(self, symbol: str) -> Callable[[Array, Array], Array]:
         known: dict[str, Callable[[Array, Array], Array]] = {
@@ -132,9 +132,9 @@ class Formulas:
 
     def _entrywise(self, function: Callable[..., Array], scope: Scope, *operands: Node) -> Value:
         values = [self.value(node, scope) for node in operands]
-        result = combine(function, values, scope.depth, operands[0].at)
-        self.work += result.array.size
-        return self._typed(result)
+        result = self._typed(combine(function, values, scope.depth, operands[0].at))
+        self.work += math.prod(result.array.shape)
+        return result
 
     def _name(self, node: Name, scope: Scope) -> Value:
         value = scope.bound.get(node.id) or self.tensors.get(node.id)
@@ -148,15 +148,15 @@ class Formulas:
         tensor = self.tensors.get(node.tensor)
         if tensor is None or len(node.indices) != tensor.rank:
             raise SpecError(f"'{node.tensor}' cannot be indexed like this", at=node.at)
-        chosen = self._gather(node, tensor.array, scope)
+        chosen = self.arithmetic.array(self._gather(node, tensor.array, scope))
         return Value(chosen.reshape(chosen.shape or (1,) * scope.depth), 0, tensor.classes)
 
-    def _gather(self, node: Index, array: Array, scope: Scope) -> Array:
+    def _gather(self, node: Index, array: Array, scope: Scope) -> Any:
         places = tuple(self._place(index, scope) for index in node.indices)
         for place, size in zip(places, array.shape, strict=True):
             if place.size and not (place.min() >= 0 and place.max() < size):
                 raise ShapeError(f"an index of '{node.tensor}' leaves its axis of {size}", at=node.at)
-        return np.asarray(array[places])
+        return array[places]
 
     def _place(self, node: Node, scope: Scope) -> Array:
         match node:
@@ -170,7 +170,7 @@ class Formulas:
                 function = self._arithmetic_operator(symbol)
                 return np.asarray(function(self._place(left, scope), self._place(right, scope)))
             case Index(tensor) if tensor in self.labels:
-                return self._gather(node, self.labels[tensor], scope)
+                return np.asarray(self._gather(node, self.labels[tensor], scope))
         raise SpecError("this is no index", at=node.at, remedy="write a name, a number or 2*i + u")
 
     def _call(self, call: Call, scope: Scope) -> Value:
@@ -196,9 +196,12 @@ class Formulas:
         return [n for n in names if n not in known and (n in used or n not in self.sizes)]
 
     def _choose(self, name: str, a: Array, b: Array) -> Array:
-        self.branches.append(side(a, b).tobytes())
-        first = np.asarray(a > b if name == "max" else a < b, dtype=bool)
-        return np.where(first, a, b)
+        self._note(lambda: side(a, b))
+        return self.arithmetic.library.where(a > b if name == "max" else a < b, a, b)
+
+    def _note(self, choice: Callable[[], Array]) -> None:
+        if self.arithmetic.library.is_concrete:
+            self.branches.append(choice().tobytes())
 
     def _where(self, call: Call, scope: Scope) -> Value:
         condition, chosen, other = call.arguments
@@ -207,25 +210,24 @@ class Formulas:
         compare = _COMPARE[condition.operator]
 
         def choose(left: Array, right: Array, a: Array, b: Array) -> Array:
-            holds = np.asarray(compare(left, right), dtype=bool)
-            self.branches.append(holds.tobytes())
-            return np.where(holds, a, b)
+            holds = compare(left, right)
+            self._note(lambda: np.asarray(holds, dtype=bool))
+            return self.arithmetic.library.where(holds, a, b)
 
         return self._entrywise(choose, scope, condition.left, condition.right, chosen, other)
 
     def _scalar_function(self, call: Call, scope: Scope) -> Value:
         value = self.value(call.arguments[0], scope)
         if call.function in ("abs", "sign"):
-            self.branches.append(side(value.array, self._constant(0).array).tobytes())
-        self.work += _DEAR * value.array.size
+            self._note(lambda: side(value.array, self._constant(0).array))
+        self.work += _DEAR * math.prod(value.array.shape)
         return self._typed(Value(self.arithmetic.functions[call.function](value.array), value.rank))
 
     def _onehot(self, value: Value) -> Value:
         if value.classes is None:
             return value
         classes = self.arithmetic.array(np.arange(value.classes, dtype=np.float64))
-        rows = np.asarray(value.array[..., None] == classes, dtype=np.float64)
-        return Value(self.arithmetic.array(rows), value.rank + 1)
+        return Value(self.arithmetic.array(value.array[..., None] == classes), value.rank + 1)
 
     def _function(self, call: Call, scope: Scope) -> Value:
         function = self.functions.get(call.function)
@@ -240,7 +242,8 @@ class Formulas:
         if indexed:
             sizes = index_sizes(call.arguments[0], indexed, self._shapes())
             value = self.value(call.arguments[0], scope.with_indices(indexed, sizes))
-            reduced = reduce_leading(function, value, [sizes[name] for name in indexed])
+            lengths = [sizes[name] for name in indexed]
+            reduced = reduce_leading(function, value, lengths, self.arithmetic.library)
         else:
             value = self.value(call.arguments[0], scope)
             keywords = dict(call.keywords)
@@ -248,5 +251,5 @@ class Formulas:
             own = reduced_axes(keywords.get("axis"), value.rank)
             kept = isinstance(keepdims, Boolean) and keepdims.value
             reduced = reduce_axes(function, value, own, kept)
-        self.work += value.array.size * (_DEAR if call.function == "logsumexp" else 1)
+        self.work += math.prod(value.array.shape) * (_DEAR if call.function == "logsumexp" else 1)
         return self._typed(reduced)

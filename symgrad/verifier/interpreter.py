@@ -86,7 +86,7 @@ def _define(
     formulas: Formulas, name: str, array: Array, shifts: Mapping[str, Array], classes: int | None
 ) -> None:
     if name in shifts:
-        array = np.asarray(operator.add(array, shifts[name]), dtype=array.dtype)
+        array = formulas.arithmetic.array(operator.add(array, shifts[name]))
     formulas.tensors[name] = Value(array, array.ndim, classes)
 
 

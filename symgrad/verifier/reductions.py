@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.verifier.tensors import kept_shape
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,16 +25,20 @@ def reducer(
 ) -> Callable[[Array, tuple[int, ...]], Array]:
     """The reduction `name` over some axes of an array; max and min note in `branches` who won."""
 
+    library = arithmetic.library
+
     def largest(array: Array, over: tuple[int, ...]) -> Array:
-        branches.append(_winners(array, over, np.argmax))
-        return np.asarray(array.max(axis=over))
+        if library.is_concrete:
+            branches.append(_winners(array, over, np.argmax))
+        return arithmetic.array(library.max(array, over))
 
     def smallest(array: Array, over: tuple[int, ...]) -> Array:
-        branches.append(_winners(array, over, np.argmin))
-        return np.asarray(array.min(axis=over))
+        if library.is_concrete:
+            branches.append(_winners(array, over, np.argmin))
+        return arithmetic.array(library.min(array, over))
 
     def total(array: Array, over: tuple[int, ...]) -> Array:
-        return np.asarray(array.sum(axis=over))
+        return arithmetic.array(library.sum(array, over))
 
     def mean(array: Array, over: tuple[int, ...]) -> Array:
         count = float(np.prod([array.shape[axis] for axis in over]))
@@ -40,9 +46,9 @@ def reducer(
 
     def log_sum_exp(array: Array, over: tuple[int, ...]) -> Array:
         # Of a 0-dimensional array of objects NumPy hands back the bare number.
-        top = np.asarray(array.max(axis=over, keepdims=True))
-        shifted = arithmetic.functions["exp"](np.asarray(array - top))
-        return np.asarray(arithmetic.functions["log"](total(shifted, over)) + top.max(axis=over))
+        top = arithmetic.array(library.max(array, over))
+        shifted = arithmetic.functions["exp"](arithmetic.array(array - top.reshape(kept_shape(array, over))))
+        return arithmetic.array(arithmetic.functions["log"](total(shifted, over)) + top)
 
     known = {"sum": total, "mean": mean, "max": largest, "min": smallest, "logsumexp": log_sum_exp}
     return known[name]

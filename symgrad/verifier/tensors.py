@@ -6,10 +6,9 @@ not depend on that index; its own axes follow. Outside there are no leading dime
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from symgrad.errors import ShapeError
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from symgrad.errors import Position
     from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import ArrayLibrary
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,12 @@ def combine(function: Callable[..., Array], values: Sequence[Value], depth: int,
         result = function(*arrays)
     except ValueError as error:
         raise _misfit(values, at) from error
-    return Value(np.asarray(result), rank)
+    return Value(result, rank)
 
 
-def matmul(left: Value, right: Value, depth: int, at: Position) -> tuple[Value, int]:
+def matmul(
+    left: Value, right: Value, depth: int, at: Position, library: ArrayLibrary
+) -> tuple[Value, int]:
     """NumPy's `@`, and the number of scalar products it took.
 
     Raises:
@@ -66,10 +68,10 @@ def matmul(left: Value, right: Value, depth: int, at: Position) -> tuple[Value, 
     b = _with_axis(right, -1) if column else right
     rank = max(a.rank, b.rank)
     try:
-        product = np.asarray(np.matmul(a.padded(depth, rank), b.padded(depth, rank)))
+        product = library.matmul(a.padded(depth, rank), b.padded(depth, rank))
     except ValueError as error:
         raise _misfit((left, right), at) from error
-    work = product.size * left.array.shape[-1]
+    work = math.prod(product.shape) * left.array.shape[-1]
     if row:
         product = product[..., 0, :]
     if column:
@@ -83,7 +85,9 @@ def _misfit(values: Sequence[Value], at: Position) -> ShapeError:
 
 
 def _with_axis(value: Value, place: int) -> Value:
-    return Value(np.expand_dims(value.array, place), value.rank + 1)
+    shape = list(value.array.shape)
+    shape.insert(len(shape) + 1 + place, 1)
+    return Value(value.array.reshape(shape), value.rank + 1)
 
 
 def reduce_axes(
@@ -91,18 +95,26 @@ def reduce_axes(
 ) -> Value:
     """`function` over some of the tensor's own axes, numbered from 0."""
     over = tuple(value.depth + axis for axis in own)
-    reduced = np.asarray(function(value.array, over))
+    reduced = function(value.array, over)
     if keepdims:
-        return Value(np.expand_dims(reduced, over), value.rank)
+        return Value(reduced.reshape(kept_shape(value.array, over)), value.rank)
     return Value(reduced, value.rank - len(over))
 
 
+def kept_shape(array: Array, over: Sequence[int]) -> tuple[int, ...]:
+    """The shape of an array once the axes in `over` have size 1."""
+    return tuple(1 if axis in over else size for axis, size in enumerate(array.shape))
+
+
 def reduce_leading(
-    function: Callable[[Array, tuple[int, ...]], Array], value: Value, sizes: Sequence[int]
+    function: Callable[[Array, tuple[int, ...]], Array],
+    value: Value,
+    sizes: Sequence[int],
+    library: ArrayLibrary,
 ) -> Value:
     """`function` over the last leading dimensions, one per entry of `sizes`."""
     depth = value.depth
     first = depth - len(sizes)
     shape = (*value.array.shape[:first], *sizes, *value.array.shape[depth:])
-    full = np.broadcast_to(value.array, shape)
-    return Value(np.asarray(function(full, tuple(range(first, depth)))), value.rank)
+    full = library.broadcast_to(value.array, shape)
+    return Value(function(full, tuple(range(first, depth))), value.rank)

@@ -98,10 +98,18 @@ class Layer(Entry):
 
 @dataclass(frozen=True)
 class Optimizer(Entry):
-    """Update equations over `theta`, `g`, the step `t` (from 1), hyper-parameters and states."""
+    """Update equations over `theta`, `g`, the step `t` (from 1), hyper-parameters and states.
+
+    A state starts from a formula over hyper-parameters. A target that is neither theta nor a state is a
+    quantity of this step, for the equations below it; `g` itself may be one. The gradient is taken at
+    `gradient_at`, a formula over all but g, or at theta where there is none. `full_batch` says why every
+    step needs all rows; it is empty where mini-batches will do.
+    """
 
     state: tuple[tuple[str, str], ...] = ()
     update: tuple[tuple[str, str], ...] = ()
+    gradient_at: str = ""
+    full_batch: str = ""
 
     @cached_property
     def states(self) -> tuple[tuple[str, Node], ...]:
@@ -111,10 +119,17 @@ class Optimizer(Entry):
     def updates(self) -> tuple[tuple[str, Node], ...]:
         return tuple((name, _parse(text, self.name)) for name, text in self.update)
 
+    @cached_property
+    def look_ahead(self) -> Node | None:
+        return _parse(self.gradient_at, self.name) if self.gradient_at else None
+
 
 @dataclass(frozen=True)
 class Schedule(Entry):
-    """The learning rate as a formula over `learning_rate`, `epoch` (from 0) and `step` (from 0)."""
+    """The learning rate as a formula over `learning_rate`, `epoch`, `step` (both from 0) and `epochs`.
+
+    A call may give another `learning_rate`: so one schedule is applied to another.
+    """
 
     formula: str = "learning_rate"
 

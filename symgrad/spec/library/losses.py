@@ -1,4 +1,7 @@
-"""Losses and regularisers. Defaults follow PyTorch where it has a function of the same name."""
+"""Losses, regularisers and what they are made of. Defaults follow PyTorch where a name is also its own.
+
+At a kink the slope is the one that `max`, `where` and `abs` have there; the notes say which.
+"""
 
 from symgrad.spec.library.entries import Function
 
@@ -9,11 +12,52 @@ LOSSES = (
         "averages over every element, as PyTorch does",
         formula="(y - t)**2",
     ),
+    Function(
+        "squared_error(y, t)",
+        "least squares, Legendre 1805",
+        "summed over the outputs of a sample, averaged over samples; reduction=sum adds all up",
+        formula="(y - t)**2",
+        reduction="batchmean",
+    ),
     Function("mae(y, t)", "mean absolute error, Laplace 1774", "the slope at 0 is 0", formula="abs(y - t)"),
     Function(
         "huber(y, t, delta=1)",
         "Huber 1964",
         formula="where(abs(y - t) <= delta, (y - t)**2 / 2, delta * (abs(y - t) - delta / 2))",
+    ),
+    Function(
+        "smooth_l1(y, t, beta=1)",
+        "Girshick 2015",
+        "huber(y, t, delta=beta) / beta",
+        formula="where(abs(y - t) < beta, (y - t)**2 / (2 * beta), abs(y - t) - beta / 2)",
+    ),
+    Function(
+        "log_cosh(y, t)", "Chen et al. 2019", "like mse near 0, like mae far away", formula="log(cosh(y - t))"
+    ),
+    Function(
+        "quantile(y, t, q=0.5)",
+        "pinball loss, Koenker & Bassett 1978",
+        "least where y is the q-quantile of t; the slope at 0 is 0",
+        formula="q * max(t - y, 0) + (1 - q) * max(y - t, 0)",
+    ),
+    Function(
+        "cosine(y, t)",
+        "1 - cosine similarity over the last axis; Salton 1975",
+        "1, with slope 0, where y or t is the zero vector",
+        formula="1 - sum(unit(y) * unit(t), axis=-1)",
+    ),
+    Function(
+        "poisson_nll(y, t)",
+        "Poisson regression; Nelder & Wedderburn 1972",
+        "y is the logarithm of the rate, t a count; the constant log t! is left out",
+        formula="exp(y) - t * y",
+        prediction="exp(y)",
+    ),
+    Function(
+        "gaussian_nll(y, t, variance, eps=1e-6)",
+        "Nix & Weigend 1994",
+        "a variance below eps counts as eps, and then has slope 0",
+        formula="(log(max(variance, eps)) + (y - t)**2 / max(variance, eps)) / 2",
     ),
     Function(
         "binary_cross_entropy(p, t)",
@@ -24,19 +68,54 @@ LOSSES = (
         task="binary",
     ),
     Function(
-        "binary_cross_entropy_with_logits(z, t)",
+        "binary_cross_entropy_with_logits(z, t, pos_weight=1)",
         "Good 1952, with p = sigmoid(z)",
-        "t is 0 or 1 or between",
-        formula="softplus(z) - t * z",
+        "t is 0 or 1 or between; pos_weight is how much a 1 counts",
+        formula="softplus(z) - t * z + (pos_weight - 1) * t * softplus(-z)",
         prediction="sigmoid(z)",
         task="binary",
     ),
     Function(
-        "softmax_cross_entropy(z, t)",
-        "Bridle 1990",
-        "z are scores; t are integer labels, or one-hot rows or probabilities",
-        formula="-sum(onehot(t) * log_softmax(z), axis=-1)",
+        "binary_focal(z, t, gamma=2, pos_weight=1)",
+        "Lin et al. 2017, with p = sigmoid(z)",
+        "t is 0 or 1; gamma=0 is binary_cross_entropy_with_logits",
+        formula="pos_weight * t * exp(-gamma * softplus(z)) * softplus(-z)"
+        " + (1 - t) * exp(-gamma * softplus(-z)) * softplus(z)",
+        prediction="sigmoid(z)",
+        task="binary",
+    ),
+    Function(
+        "softmax_cross_entropy(z, t, class_weights=1, label_smoothing=0)",
+        "Bridle 1990; smoothing: Szegedy et al. 2016",
+        "z are scores; t are integer labels, or one-hot rows or probabilities; "
+        "labels are averaged by their class_weights",
+        formula="-sum(class_weights * smoothed(t, label_smoothing) * log_softmax(z), axis=-1)",
         prediction="softmax(z)",
+        task="classes",
+    ),
+    Function(
+        "nll(y, t, class_weights=1)",
+        "negative log-likelihood, Fisher 1912",
+        "y are log-probabilities, as of log_softmax; t as in softmax_cross_entropy",
+        formula="-sum(class_weights * onehot(t) * y, axis=-1)",
+        prediction="exp(y)",
+        task="classes",
+    ),
+    Function(
+        "focal(z, t, gamma=2, class_weights=1)",
+        "Lin et al. 2017, with p = softmax(z)",
+        "gamma=0 is softmax_cross_entropy; t as there",
+        formula="label_weight(t, class_weights) * focused(softmax_cross_entropy(z, t), gamma)",
+        prediction="softmax(z)",
+        task="classes",
+    ),
+    Function(
+        "kl_div(y, t)",
+        "Kullback & Leibler 1951",
+        "y are log-probabilities, t probabilities, t log t being 0 at 0; averages over every element, "
+        "as PyTorch does: reduction=batchmean is the divergence",
+        formula="where(t > 0, t * log(t), 0) - t * y",
+        prediction="exp(y)",
         task="classes",
     ),
     Function(
@@ -47,9 +126,85 @@ LOSSES = (
         prediction="y",
         task="sign",
     ),
+    Function(
+        "squared_hinge(y, t)",
+        "Lee & Mangasarian 2001",
+        "t is -1 or 1",
+        formula="max(1 - t * y, 0)**2",
+        prediction="y",
+        task="sign",
+    ),
+    Function(
+        "soft_margin(y, t)",
+        "logistic loss; Cox 1958",
+        "t is -1 or 1",
+        formula="log(1 + exp(-t * y))",
+        prediction="y",
+        task="sign",
+    ),
+    Function(
+        "multi_margin(y, t, p=1, margin=1)",
+        "multiclass hinge, Weston & Watkins 1999",
+        "y are scores, t as in softmax_cross_entropy; the slope at the margin is 0",
+        formula="label_weight(t) * mean((1 - onehot(t)) * max(margin + y - labelled(y, t), 0)**p, axis=-1)",
+        prediction="y",
+        task="classes",
+    ),
 )
 
 REGULARISERS = (
     Function("l1(w)", "Tibshirani 1996", "the slope at 0 is 0", formula="sum(abs(w))"),
     Function("l2(w)", "Hoerl & Kennard 1970", "the sum of squares, not halved", formula="sum(w**2)"),
+)
+
+PARTS = (
+    Function(
+        "unit(x)",
+        "vectors of length 1 over the last axis",
+        "0, with slope 0, for the zero vector",
+        formula="where(squared_norm(x) > 0, x / sqrt(squared_norm(x)), 0)",
+    ),
+    Function(
+        "squared_norm(x)", "over the last axis, which is kept", formula="sum(x**2, axis=-1, keepdims=true)"
+    ),
+    Function(
+        "labelled(y, t)",
+        "the entry of the label, over the last axis, which is kept",
+        formula="sum(onehot(t) * y, axis=-1, keepdims=true)",
+    ),
+    Function(
+        "label_weight(t, class_weights=1)",
+        "the weight of the label's class",
+        "0 for an ignored label",
+        formula="sum(class_weights * onehot(t), axis=-1)",
+    ),
+    Function(
+        "smoothed(t, share)",
+        "Szegedy et al. 2016",
+        "labels as rows, a share of each spread evenly over the classes",
+        formula="(1 - share) * onehot(t) + share * mean(onehot(t), axis=-1, keepdims=true)",
+    ),
+    Function(
+        "focused(l, gamma)",
+        "Lin et al. 2017",
+        "(1 - p)**gamma * l with p = exp(-l); the slope at l = 0 is 0",
+        formula="where(l > 0, (1 - exp(-l))**gamma * l, 0)",
+    ),
+    Function(
+        "batchmean(x)", "summed, and divided by the size of the first axis", formula="sum(mean(x, axis=0))"
+    ),
+    Function("quotient(a, b)", "a / b, and 0 where b is 0", formula="where(b == 0, 0, a / b)"),
+    Function("weighted_sum(x, w)", "w as in spread(w, x)", formula="sum(spread(w, x) * x)"),
+    Function(
+        "weighted_mean(x, w, n=1)",
+        "Σ w x / Σ w n",
+        "w as in spread(w, x); 0 where Σ w n is 0",
+        formula="quotient(weighted_sum(x, w), sum(spread(w * n, x)))",
+    ),
+    Function(
+        "weighted_batchmean(x, w, n=1)",
+        "Σ w x / Σ w n, the samples being counted and not their entries",
+        "w as in spread(w, x); 0 where Σ w n is 0",
+        formula="quotient(weighted_sum(x, w), sum(w * n))",
+    ),
 )

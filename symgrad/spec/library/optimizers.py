@@ -1,27 +1,220 @@
-"""Optimisers as equations, applied in order; `theta` on the right is the parameter before the step."""
+"""Optimisers as equations, applied in order; `theta` on the right is the parameter before the step.
+
+Where libraries differ, the plain name follows PyTorch and the note says what others do. `weight_decay`
+is coupled, a part of the gradient, unless the note says otherwise.
+"""
 
 from symgrad.spec.library.entries import Optimizer
 
+COUPLED_DECAY = ("g", "g + weight_decay * theta")
+FIRST_MOMENT = ("m", "b1 * m + (1 - b1) * g")
+SECOND_MOMENT = ("v", "b2 * v + (1 - b2) * g**2")
+NOISE = "from a part of the rows, the signs of the gradient are partly noise, and noise would set the rates"
+
 OPTIMIZERS = (
     Optimizer(
-        "sgd(learning_rate=0.01)",
+        "sgd(learning_rate=0.01, weight_decay=0)",
         "Robbins & Monro 1951",
-        update=(("theta", "theta - learning_rate * g"),),
+        update=(COUPLED_DECAY, ("theta", "theta - learning_rate * g")),
     ),
     Optimizer(
-        "momentum(learning_rate=0.01, momentum=0.9)",
-        "Polyak 1964, in the form of PyTorch's SGD without dampening",
+        "momentum(learning_rate=0.01, momentum=0.9, dampening=0, weight_decay=0)",
+        "Polyak 1964, in the form of PyTorch's SGD",
+        "the velocity sums gradients, so a schedule acts on all of it; the first gradient is not dampened",
         state=(("v", "0"),),
-        update=(("v", "momentum * v + g"), ("theta", "theta - learning_rate * v")),
+        update=(
+            COUPLED_DECAY,
+            ("v", "momentum * v + (1 - where(t > 1, dampening, 0)) * g"),
+            ("theta", "theta - learning_rate * v"),
+        ),
     ),
     Optimizer(
-        "adam(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-8)",
+        "classical_momentum(learning_rate=0.01, momentum=0.9, weight_decay=0)",
+        "Polyak 1964, in the form of Sutskever et al. 2013",
+        "the velocity sums steps; the path of momentum as long as the learning rate stays the same",
+        state=(("v", "0"),),
+        update=(
+            COUPLED_DECAY,
+            ("v", "momentum * v - learning_rate * g"),
+            ("theta", "theta + v"),
+        ),
+    ),
+    Optimizer(
+        "nesterov(learning_rate=0.01, momentum=0.9, weight_decay=0)",
+        "Nesterov 1983, in the form of Sutskever et al. 2013",
+        "looks ahead: the gradient is taken where the velocity alone would lead, and so is the loss of a step",
+        state=(("v", "0"),),
+        gradient_at="theta + momentum * v",
+        update=(
+            ("g", "g + weight_decay * (theta + momentum * v)"),
+            ("v", "momentum * v - learning_rate * g"),
+            ("theta", "theta + v"),
+        ),
+    ),
+    Optimizer(
+        "simplified_nesterov(learning_rate=0.01, momentum=0.9, weight_decay=0)",
+        "Bengio et al. 2012",
+        "nesterov with the point ahead as theta; PyTorch's SGD with nesterov=True as long as the learning rate "
+        "stays the same",
+        state=(("v", "0"),),
+        update=(
+            COUPLED_DECAY,
+            ("theta", "theta + momentum**2 * v - learning_rate * (1 + momentum) * g"),
+            ("v", "momentum * v - learning_rate * g"),
+        ),
+    ),
+    Optimizer(
+        "adagrad(learning_rate=0.01, eps=1e-10, initial_accumulator=0, weight_decay=0)",
+        "Duchi et al. 2011",
+        "eps stands outside the root; optax and TensorFlow start at initial_accumulator=0.1",
+        state=(("r", "initial_accumulator"),),
+        update=(
+            COUPLED_DECAY,
+            ("r", "r + g**2"),
+            ("theta", "theta - learning_rate * g / (sqrt(r) + eps)"),
+        ),
+    ),
+    Optimizer(
+        "rmsprop(learning_rate=0.01, alpha=0.99, eps=1e-8, weight_decay=0)",
+        "Tieleman & Hinton 2012",
+        "eps stands outside the root, as in PyTorch",
+        state=(("r", "0"),),
+        update=(
+            COUPLED_DECAY,
+            ("r", "alpha * r + (1 - alpha) * g**2"),
+            ("theta", "theta - learning_rate * g / (sqrt(r) + eps)"),
+        ),
+    ),
+    Optimizer(
+        "rmsprop_eps_inside(learning_rate=0.01, alpha=0.99, eps=1e-8, weight_decay=0)",
+        "Tieleman & Hinton 2012, in the form of Goodfellow et al. 2016, algorithm 8.5",
+        "eps stands inside the root, as in optax",
+        state=(("r", "0"),),
+        update=(
+            COUPLED_DECAY,
+            ("r", "alpha * r + (1 - alpha) * g**2"),
+            ("theta", "theta - learning_rate * g / sqrt(r + eps)"),
+        ),
+    ),
+    Optimizer(
+        "adadelta(rho=0.9, eps=1e-6, weight_decay=0)",
+        "Zeiler 2012, algorithm 1",
+        "no step size, which is PyTorch's with lr=1; eps stands inside both roots",
+        state=(("r", "0"), ("s", "0")),
+        update=(
+            COUPLED_DECAY,
+            ("r", "rho * r + (1 - rho) * g**2"),
+            ("v", "-sqrt(s + eps) / sqrt(r + eps) * g"),
+            ("s", "rho * s + (1 - rho) * v**2"),
+            ("theta", "theta + v"),
+        ),
+    ),
+    Optimizer(
+        "adam(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0)",
         "Kingma & Ba 2015, algorithm 1; eps is added outside the root",
         state=(("m", "0"), ("v", "0")),
         update=(
-            ("m", "b1 * m + (1 - b1) * g"),
-            ("v", "b2 * v + (1 - b2) * g**2"),
+            COUPLED_DECAY,
+            FIRST_MOMENT,
+            SECOND_MOMENT,
             ("theta", "theta - learning_rate * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)"),
         ),
+    ),
+    Optimizer(
+        "adamw(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.01)",
+        "Loshchilov & Hutter 2019",
+        "decay is decoupled, and multiplied by the learning rate, as in PyTorch; optax decays by 1e-4",
+        state=(("m", "0"), ("v", "0")),
+        update=(
+            FIRST_MOMENT,
+            SECOND_MOMENT,
+            (
+                "theta",
+                "theta - learning_rate * weight_decay * theta"
+                " - learning_rate * (m / (1 - b1**t)) / (sqrt(v / (1 - b2**t)) + eps)",
+            ),
+        ),
+    ),
+    Optimizer(
+        "amsgrad(learning_rate=0.001, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0)",
+        "Reddi et al. 2018, with the bias correction of PyTorch's Adam(amsgrad=True)",
+        "corrects the largest v; optax keeps the largest corrected v, the paper corrects nothing",
+        state=(("m", "0"), ("v", "0"), ("largest", "0")),
+        update=(
+            COUPLED_DECAY,
+            FIRST_MOMENT,
+            SECOND_MOMENT,
+            ("largest", "max(largest, v)"),
+            ("theta", "theta - learning_rate * (m / (1 - b1**t)) / (sqrt(largest / (1 - b2**t)) + eps)"),
+        ),
+    ),
+    Optimizer(
+        "nadam(learning_rate=0.002, b1=0.9, b2=0.999, eps=1e-8, momentum_decay=0.004, weight_decay=0)",
+        "Dozat 2016, with his schedule of the momentum",
+        "as in PyTorch and Keras; optax holds mu at b1",
+        state=(("m", "0"), ("v", "0"), ("product", "1")),
+        update=(
+            COUPLED_DECAY,
+            FIRST_MOMENT,
+            SECOND_MOMENT,
+            ("mu", "b1 * (1 - 0.96**(t * momentum_decay) / 2)"),
+            ("mu_next", "b1 * (1 - 0.96**((t + 1) * momentum_decay) / 2)"),
+            ("product", "mu * product"),
+            ("ahead", "mu_next * m / (1 - mu_next * product) + (1 - mu) * g / (1 - product)"),
+            ("theta", "theta - learning_rate * ahead / (sqrt(v / (1 - b2**t)) + eps)"),
+        ),
+    ),
+    Optimizer(
+        "adamax(learning_rate=0.002, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0)",
+        "Kingma & Ba 2015, algorithm 2",
+        "eps is added to |g|, as in PyTorch and optax; the paper has none",
+        state=(("m", "0"), ("u", "0")),
+        update=(
+            COUPLED_DECAY,
+            FIRST_MOMENT,
+            ("u", "max(b2 * u, abs(g) + eps)"),
+            ("theta", "theta - learning_rate * (m / (1 - b1**t)) / u"),
+        ),
+    ),
+    Optimizer(
+        "lion(learning_rate=0.0001, b1=0.9, b2=0.99, weight_decay=0)",
+        "Chen et al. 2023",
+        "decay is decoupled, and multiplied by the learning rate; optax decays by 1e-3",
+        state=(("m", "0"),),
+        update=(
+            (
+                "theta",
+                "theta - learning_rate * weight_decay * theta - learning_rate * sign(b1 * m + (1 - b1) * g)",
+            ),
+            ("m", "b2 * m + (1 - b2) * g"),
+        ),
+    ),
+    Optimizer(
+        "rprop(learning_rate=0.01, eta_minus=0.5, eta_plus=1.2, min_step_size=1e-6, max_step_size=50)",
+        "Riedmiller & Braun 1993, in the form of Igel & Huesken 2000 without weight-backtracking",
+        "as in PyTorch: a weight rests for one step after its gradient has changed sign; learning_rate is the "
+        "first step size",
+        state=(("rate", "learning_rate"), ("last", "0")),
+        update=(
+            ("agrees", "sign(g) * sign(last)"),
+            ("change", "where(agrees > 0, eta_plus, 1) * where(agrees < 0, eta_minus, 1)"),
+            ("rate", "min(max(rate * change, min_step_size), max_step_size)"),
+            ("last", "where(agrees < 0, 0, g)"),
+            ("theta", "theta - rate * sign(last)"),
+        ),
+        full_batch=NOISE,
+    ),
+    Optimizer(
+        "delta_bar_delta(learning_rate=0.01, kappa=0.001, phi=0.1, average=0.7)",
+        "Jacobs 1988",
+        "the paper's theta is called average; learning_rate is the first rate of every weight",
+        state=(("rate", "learning_rate"), ("mean", "0")),
+        update=(
+            ("agrees", "sign(g) * sign(mean)"),
+            ("rate", "rate + where(agrees > 0, kappa, 0) - where(agrees < 0, phi * rate, 0)"),
+            ("mean", "(1 - average) * g + average * mean"),
+            ("theta", "theta - rate * g"),
+        ),
+        full_batch=NOISE,
     ),
 )

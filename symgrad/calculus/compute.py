@@ -1,0 +1,155 @@
+"""The numbers a program computes: its equations over NumPy arrays, in double precision."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import sympy as sp
+from scipy import special
+
+from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, shifted, sigmoid, softplus
+from symgrad.errors import DataError, InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from symgrad.calculus.program import Equation, Program
+
+Numbers: TypeAlias = "NDArray[Any]"
+
+MAX_TERMS = 20_000_000
+"""How many terms one equation may have: each is held in memory."""
+
+_EXACT = 2**53
+
+_FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
+    sp.exp: np.exp,
+    sp.log: np.log,
+    log1p: np.log1p,
+    expm1: np.expm1,
+    sp.sin: np.sin,
+    sp.cos: np.cos,
+    sp.tan: np.tan,
+    sp.sinh: np.sinh,
+    sp.cosh: np.cosh,
+    sp.tanh: np.tanh,
+    sp.asin: np.arcsin,
+    sp.acos: np.arccos,
+    sp.atan: np.arctan,
+    sp.erf: special.erf,
+    erfc: special.erfc,
+    sp.Abs: np.abs,
+    sp.sign: np.sign,
+    sp.floor: np.floor,
+    sigmoid: special.expit,
+    softplus: lambda x: np.logaddexp(0.0, x),
+    shifted: np.subtract,
+    delta: lambda a, b: np.equal(a, b).astype(np.float64),
+    sp.StrictLessThan: np.less,
+    sp.LessThan: np.less_equal,
+    sp.StrictGreaterThan: np.greater,
+    sp.GreaterThan: np.greater_equal,
+    sp.Equality: np.equal,
+    sp.Unequality: np.not_equal,
+    sp.And: lambda *c: reduce(np.logical_and, c),
+    sp.Or: lambda *c: reduce(np.logical_or, c),
+    sp.Not: np.logical_not,
+}
+
+_REDUCTIONS: Mapping[str, Callable[[Numbers, tuple[int, ...]], Numbers]] = {
+    "sum": lambda terms, over: terms.sum(axis=over),
+    "max": lambda terms, over: terms.max(axis=over),
+    "min": lambda terms, over: terms.min(axis=over),
+    "logsumexp": lambda terms, over: np.asarray(special.logsumexp(terms, axis=over)),
+}
+
+
+def compute(program: Program, given: Mapping[str, Numbers], sizes: Mapping[str, int]) -> dict[str, Numbers]:
+    """Every tensor of a program whose inputs, targets and parameters are given; `sizes` are of free axes.
+
+    What is not a number or too large for double precision becomes NaN or infinite, as in NumPy.
+
+    Raises:
+        DataError: an equation has more than MAX_TERMS terms.
+    """
+    calculator = _Calculator(program, sizes, dict(given))
+    with np.errstate(all="ignore"):
+        for equation in program.equations:
+            calculator.define(equation)
+    return calculator.arrays
+
+
+class _Calculator:
+    def __init__(self, program: Program, sizes: Mapping[str, int], arrays: dict[str, Numbers]) -> None:
+        self.program, self.sizes, self.arrays = program, sizes, arrays
+
+    def define(self, equation: Equation) -> None:
+        loops = (*equation.free, *equation.bound) if equation.is_plain else equation.loops
+        shape = tuple(self._size(loop.axis.extent) for loop in loops)
+        if math.prod(shape) > MAX_TERMS:
+            raise DataError(
+                f"'{equation.target}' is computed from {math.prod(shape):,} terms, more than {MAX_TERMS:,}",
+                remedy="give fewer rows",
+            )
+        index = {
+            loop.index: np.arange(size).reshape([-1 if n == place else 1 for n in range(len(shape))])
+            for place, (loop, size) in enumerate(zip(loops, shape, strict=True))
+        }
+        terms = np.broadcast_to(self._number(equation.body, index), shape)
+        self.arrays[equation.target] = self._reduced(equation, terms, index)
+
+    def _reduced(self, equation: Equation, terms: Numbers, index: Mapping[sp.Basic, Numbers]) -> Numbers:
+        if not equation.is_plain:
+            axes = self.program.tensor[equation.target].axes
+            total = np.zeros([self._size(axis.extent) for axis in axes])
+            place = tuple(np.broadcast_to(self._number(p, index), terms.shape) for p in equation.place)
+            np.add.at(total, place, terms)
+            return total
+        over = tuple(range(len(equation.free), terms.ndim))
+        if equation.reduction == "none":
+            return np.array(terms, dtype=np.float64)
+        return np.asarray(_REDUCTIONS[equation.reduction](terms, over), dtype=np.float64)
+
+    def _size(self, extent: sp.Expr) -> int:
+        return int(extent) if extent.is_Integer else self.sizes[extent.name]
+
+    def _number(self, expr: sp.Basic, index: Mapping[sp.Basic, Numbers]) -> Numbers:
+        """The value of an expression for every value of the indices at once."""
+        if isinstance(expr, sp.Integer) and abs(expr) < _EXACT:
+            return np.asarray(int(expr))
+        if expr.is_number:
+            return np.asarray(float(expr))
+        if isinstance(expr, sp.Symbol):
+            return index[expr] if expr in index else np.asarray(self.sizes[expr.name])
+        if isinstance(expr, Entry):
+            return np.asarray(self.arrays[expr.tensor][tuple(self._number(i, index) for i in expr.indices)])
+        if isinstance(expr, sp.Piecewise):
+            return self._choice(expr, index)
+        values = [self._number(argument, index) for argument in expr.args]
+        if isinstance(expr, sp.Add):
+            return reduce(np.add, values)
+        if isinstance(expr, sp.Mul):
+            return reduce(np.multiply, values)
+        if isinstance(expr, sp.Pow):
+            return _power(*values)
+        if type(expr) in _FUNCTIONS:
+            return np.asarray(_FUNCTIONS[type(expr)](*values))
+        raise InternalError(f"no arithmetic for {type(expr).__name__} in {expr}")
+
+    def _choice(self, expr: sp.Basic, index: Mapping[sp.Basic, Numbers]) -> Numbers:
+        *cases, last = expr.args
+        value = self._number(last[0], index)
+        for chosen, condition in reversed(cases):
+            value = np.where(self._number(condition, index), self._number(chosen, index), value)
+        return value
+
+
+def _power(base: Numbers, exponent: Numbers) -> Numbers:
+    if exponent.ndim == 0 and exponent == 0.5:
+        return np.asarray(np.sqrt(base))
+    return np.asarray(np.power(base.astype(np.float64), exponent))

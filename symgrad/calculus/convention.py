@@ -1,0 +1,27 @@
+"""How a program's formulas are written: which way its matrices lie, and symbols in place of names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.typeset import Formula
+
+Samples: TypeAlias = Literal["rows", "columns"]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """`samples` says what the samples of a batch are in a matrix; `symbols` are for tensors and free axes.
+
+    With samples in columns every vector is a column too, and functions of a sample run down its column.
+    """
+
+    samples: Samples = "rows"
+    symbols: Mapping[str, Formula] = field(default_factory=dict, hash=False)
+
+
+ROWS = Convention()

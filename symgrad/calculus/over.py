@@ -1,0 +1,85 @@
+"""Reductions as terms of an expression: `Σ_n f(n)` where formulas are put into one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.factors import content
+from symgrad.calculus.program import FREE_LETTERS, LETTERS
+from symgrad.calculus.terms import Entry, index_symbol, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from symgrad.calculus.program import Axis, Loop
+
+
+class Over(sp.Expr):
+    """A reduction of `body` over indices: a sum, a maximum or a minimum. Equations never hold one."""
+
+    is_commutative = True
+    is_real = True
+
+    def __new__(cls, kind: sp.Symbol, body: sp.Expr, *ranges: sp.Tuple) -> Over:
+        made: Over = sp.Expr.__new__(cls, kind, body, *ranges)
+        return made
+
+    @property
+    def kind(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def body(self) -> sp.Expr:
+        return self.args[1]
+
+    @property
+    def ranges(self) -> tuple[tuple[sp.Symbol, sp.Expr], ...]:
+        """The indices with their numbers of values."""
+        return tuple((index, extent) for index, extent in self.args[2:])
+
+    @property
+    def free_symbols(self) -> set[sp.Basic]:
+        """Without the indices it runs over."""
+        extents = {s for _, extent in self.ranges for s in extent.free_symbols}
+        return (self.body.free_symbols - {index for index, _ in self.ranges}) | extents
+
+
+def over(kind: str, body: sp.Expr, loops: Iterable[Loop]) -> sp.Expr:
+    """The body reduced over the loops. Numbers and sizes stand before a sum: `2·(Σ a)/N`, not `Σ 2·a/N`."""
+    return _over(kind, body, tuple(sp.Tuple(loop.index, loop.axis.extent) for loop in loops))
+
+
+def with_factors_taken_out(expr: sp.Expr) -> sp.Expr:
+    """The expression with common factors before its brackets, and numbers and sizes before its sums."""
+    if isinstance(expr, Over):
+        body = sp.factor_terms(with_factors_taken_out(expr.body))
+        return _over(expr.kind, body, expr.args[2:])
+    if not expr.has(Over):
+        return expr
+    return expr.func(*map(with_factors_taken_out, expr.args))
+
+
+def _over(kind: str, body: sp.Expr, ranges: tuple[sp.Tuple, ...]) -> sp.Expr:
+    if kind != "sum" or not ranges:
+        return Over(sp.Symbol(kind), body, *ranges) if ranges else body
+    fixed, changing = [], []
+    for factor in sp.Mul.make_args(body):
+        number, rest = content(factor)
+        fixed.append(number)
+        (changing if rest.atoms(Entry) or indices_in(rest) else fixed).append(rest)
+    if not changing:
+        return sp.Mul(body, *(extent for _, extent in ranges))
+    return sp.Mul(*fixed, Over(sp.Symbol("sum"), sp.Mul(*changing), *ranges))
+
+
+def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:
+    """An index for an axis that bears none of the `taken` names."""
+    letters = FREE_LETTERS if axis.size is None else LETTERS
+    return index_symbol(next((c for c in letters if c not in taken), f"i{len(taken)}"))
+
+
+def bound_letters(expr: sp.Expr) -> set[str]:
+    """The names of the indices that reductions in an expression run over."""
+    return {str(index) for total in expr.atoms(Over) for index, _ in total.ranges}

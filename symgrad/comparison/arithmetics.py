@@ -1,0 +1,110 @@
+"""Number types that give derivatives with the values: complex numbers, PyTorch's tensors and JAX's arrays.
+
+Each is one more arithmetic for the interpreter, so all ways evaluate the same formulas.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.spec.builtins import SCALAR_FUNCTIONS
+from symgrad.verifier.arithmetic import DOUBLE, Arithmetic
+from symgrad.verifier.arrays import ArrayLibrary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.verifier.arithmetic import Array
+
+_LONG_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+
+
+def complex_numbers() -> Arithmetic:
+    """Double precision in both parts: an imaginary step carries a slope through analytic formulas."""
+    from scipy import special
+
+    return Arithmetic(
+        name="complex numbers",
+        epsilon=DOUBLE.epsilon,
+        dtype=np.dtype(np.complex128),
+        convert=lambda values: values.astype(np.complex128),
+        number=complex,
+        divide=np.divide,
+        power=np.power,
+        functions={**DOUBLE.functions, "erf": special.erf},
+        steps=(),
+        extrapolate=False,
+    )
+
+
+def pytorch(torch: Any) -> Arithmetic:
+    """Tensors of float64 that remember how they were computed."""
+
+    def convert(values: Any) -> Array:
+        array: Array = torch.as_tensor(values, dtype=torch.float64)
+        return array
+
+    def over(reduce: Callable[..., Any]) -> Callable[[Any, tuple[int, ...]], Any]:
+        # PyTorch takes "no axes" for "all axes".
+        return lambda array, axes: reduce(array, axes) if axes else array
+
+    return Arithmetic(
+        name="PyTorch",
+        epsilon=DOUBLE.epsilon,
+        dtype=torch.float64,
+        convert=convert,
+        number=float,
+        divide=operator.truediv,
+        power=operator.pow,
+        functions={name: getattr(torch, name) for name in SCALAR_FUNCTIONS},
+        steps=(),
+        extrapolate=False,
+        library=ArrayLibrary(
+            kind=torch.Tensor,
+            where=torch.where,
+            matmul=torch.matmul,
+            broadcast_to=torch.broadcast_to,
+            permute=torch.permute,
+            sum=over(torch.sum),
+            max=over(torch.amax),
+            min=over(torch.amin),
+            is_concrete=False,
+        ),
+    )
+
+
+def jax_arrays(jax: Any) -> Arithmetic:
+    """Arrays of float64 that JAX traces; they need its 64-bit mode."""
+    jnp = jax.numpy
+
+    def convert(values: Any) -> Array:
+        array: Array = jnp.asarray(values, dtype=jnp.float64)
+        return array
+
+    functions = {name: getattr(jnp, _LONG_NAMES.get(name, name), None) for name in SCALAR_FUNCTIONS}
+    return Arithmetic(
+        name="JAX",
+        epsilon=DOUBLE.epsilon,
+        dtype=np.dtype(np.float64),
+        convert=convert,
+        number=float,
+        divide=operator.truediv,
+        power=operator.pow,
+        functions={**functions, "erf": jax.scipy.special.erf},
+        steps=(),
+        extrapolate=False,
+        library=ArrayLibrary(
+            kind=jax.Array,
+            where=jnp.where,
+            matmul=jnp.matmul,
+            broadcast_to=jnp.broadcast_to,
+            permute=jnp.transpose,
+            sum=jnp.sum,
+            max=jnp.max,
+            min=jnp.min,
+            is_concrete=False,
+        ),
+    )

@@ -1,0 +1,88 @@
+"""Which derivatives the formulas of a `manual` block claim, and whether such claims can be made at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.elaborate import elaborate
+from symgrad.calculus.program import show_axes
+from symgrad.errors import ShapeError, SpecError, did_you_mean
+from symgrad.spec.calls import names_in
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.spec.model import EquationSpec, Model
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """The manual formula `name` claims to be the derivative of the loss with respect to `of`."""
+
+    name: str
+    of: str
+
+
+def with_manual(model: Model) -> Model:
+    """The model that computes its manual formulas too, after all else."""
+    return replace(model, equations=(*model.equations, *model.manual))
+
+
+def claimed_derivatives(model: Model) -> tuple[Claimed, ...]:
+    """The claims of a model's manual formulas, in order: `dX`, where X is any tensor of the model.
+
+    Raises:
+        SpecError: an unknown name, a derivative that does not exist, a formula that claims nothing and is
+            of no use to another.
+        ShapeError: operands that do not fit together, or a claim of another shape than its tensor.
+    """
+    if not model.manual:
+        return ()
+    program = elaborate(with_manual(model))
+    tensors = {name: program.tensor[name] for name in _named(model)}
+    axes = {axis.name for tensor in tensors.values() for axis in tensor.axes} | dict(model.spec.axes).keys()
+    claims = []
+    for place, equation in enumerate(model.manual):
+        of = equation.name[1:] if equation.name[0] == "d" else ""
+        if of in axes:
+            problem = f"'{equation.name}' claims the derivative with respect to '{of}', which is a size"
+            raise SpecError(problem, at=equation.at, remedy="choose another name")
+        if of in tensors:
+            _check(equation, tensors[of], program)
+            claims.append(Claimed(equation.name, of))
+        elif not any(equation.name in names_in(later.formula) for later in model.manual[place + 1 :]):
+            raise _idle(equation, [f"d{name}" for name in tensors])
+    return tuple(claims)
+
+
+def _named(model: Model) -> list[str]:
+    declared = (*model.spec.inputs, *model.spec.targets, *model.parameters, *model.equations)
+    return [tensor.name for tensor in declared]
+
+
+def _check(equation: EquationSpec, tensor: Tensor, program: Program) -> None:
+    name, of = equation.name, tensor.name
+    if program.loss is None:
+        raise SpecError(f"'{name}' claims a derivative of a loss", at=equation.at, remedy="add loss: ...")
+    if tensor.is_integer:
+        problem = f"'{name}' claims the derivative with respect to '{of}', which holds integer labels"
+        raise SpecError(problem, at=equation.at, remedy="leave it out, or choose another name")
+    axes = program.tensor[name].axes
+    if _fit(axes, tensor.axes):
+        return
+    remedy = "a derivative has the shape of what it is taken by"
+    if _fit(axes[::-1], tensor.axes):
+        remedy = "its transpose would fit"
+    raise ShapeError(
+        f"'{name}' is {show_axes(axes)}, but '{of}' is {show_axes(tensor.axes)}", at=equation.at, remedy=remedy
+    )
+
+
+def _fit(left: tuple[object, ...], right: tuple[object, ...]) -> bool:
+    return len(left) == len(right) and all(a.fits(b) for a, b in zip(left, right, strict=True))
+
+
+def _idle(equation: EquationSpec, known: list[str]) -> SpecError:
+    problem = f"'{equation.name}' claims no derivative, and no formula below uses it"
+    remedy = did_you_mean(equation.name, known) or f"claims are called {', '.join(known[:6])}"
+    return SpecError(problem, at=equation.at, remedy=remedy)

@@ -1,0 +1,134 @@
+"""What a computation graph is: nodes in topological order, and an edge for every use of a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.compute import Numbers
+    from symgrad.calculus.trace import Detail
+
+NodeKind: TypeAlias = Literal["input", "target", "parameter", "constant", "gate", "equation"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value and where it comes from.
+
+    `titles` are the spec's names for it. `text` is a gate's operation, an equation's formula, a
+    constant. `effect` says what the gate does to a gradient. `gradient` is the derivative of the
+    graph's goal with respect to the whole value: the sum over the edges that leave the node.
+    """
+
+    name: str
+    kind: NodeKind
+    titles: tuple[str, ...]
+    text: str
+    effect: str = ""
+    shape: str = ""
+    value: Numbers | None = field(default=None, compare=False)
+    gradient: Numbers | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A use of a value; `role` tells operands apart where their order matters.
+
+    `gradient` is what flows back along this edge alone.
+    """
+
+    source: str
+    target: str
+    role: str = ""
+    shape: str = ""
+    value: Numbers | None = field(default=None, compare=False)
+    gradient: Numbers | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The computation graph of a spec. `goal` is the node whose derivatives the gradients are."""
+
+    name: str
+    detail: Detail
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    goal: str | None
+    has_numbers: bool
+
+    @cached_property
+    def node(self) -> Mapping[str, Node]:
+        """Nodes by their names, those of the spec too."""
+        by_title = {title: node for node in self.nodes for title in node.titles}
+        return {**{node.name: node for node in self.nodes}, **by_title}
+
+    @cached_property
+    def results(self) -> tuple[Node, ...]:
+        """What is computed but not used any further, and the goal."""
+        used = {edge.source for edge in self.edges}
+        computed = (node for node in self.nodes if node.kind in ("gate", "equation"))
+        return tuple(node for node in computed if node.name not in used or node.name == self.goal)
+
+    @property
+    def goal_title(self) -> str:
+        """How the goal is called: its first name."""
+        return "" if self.goal is None else (*self.node[self.goal].titles, self.goal)[0]
+
+    def into(self, name: str) -> tuple[Edge, ...]:
+        """The edges that enter a node, in the order of the operands."""
+        return tuple(edge for edge in self.edges if edge.target == name)
+
+    def out_of(self, name: str) -> tuple[Edge, ...]:
+        """The edges that leave a node."""
+        return tuple(edge for edge in self.edges if edge.source == name)
+
+    def dot(self) -> str:
+        """The graph in Graphviz's language."""
+        from symgrad.graph.dot import dot_text
+
+        return dot_text(self)
+
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        from symgrad.graph.mermaid import mermaid_text
+
+        return mermaid_text(self)
+
+    def svg(self) -> str:
+        """The picture as SVG, drawn by Graphviz.
+
+        Raises:
+            SymgradError: Graphviz is not installed, or fails.
+        """
+        from symgrad.graph.graphviz import drawn
+
+        return drawn(self.dot(), "svg").decode()
+
+    def png(self) -> bytes:
+        """The picture as PNG, drawn by Graphviz.
+
+        Raises:
+            SymgradError: Graphviz is not installed, or fails.
+        """
+        from symgrad.graph.graphviz import drawn
+
+        return drawn(self.dot(), "png")
+
+    def __str__(self) -> str:
+        from symgrad.graph.text import text_table
+
+        return text_table(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What notebooks show: the picture, or its Mermaid text where Graphviz is not installed."""
+        from symgrad.graph.graphviz import is_installed
+
+        shown = {"image/svg+xml": self.svg()} if is_installed() else {"text/markdown": self._markdown()}
+        return {"text/plain": str(self), **shown}
+
+    def _markdown(self) -> str:
+        return f"```mermaid\n{self.mermaid()}```\n"

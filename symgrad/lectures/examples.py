@@ -1,0 +1,64 @@
+"""Homework 2 and 3: the scripts beside the specs, run as a user runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symgrad.lectures.case import Case, demand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+def homework2(case: Case) -> str:
+    """Without and with bias; the same curves as PyTorch's from the same weights and batches."""
+    without, with_bias = _run(case.folder, "homework2", "--epochs", "100")
+    for title, ours, _ in (without, with_bias):
+        demand(ours.training[-1] < ours.training[0], f"{title}: the training loss does not fall")
+    demand(
+        with_bias[1].training[-1] < without[1].training[-1], "the biases do not improve the training loss"
+    )
+    return f"biases lower the loss; {_compared(case.folder, [without, with_bias])}"
+
+
+def homework3(case: Case) -> str:
+    """The network tells ones from twos, as PyTorch's does."""
+    result = _run(case.folder, "homework3", "--epochs", "3")
+    demand(result[1].accuracy > 0.95, f"accuracy {result[1].accuracy} on the digits held out")
+    return f"over 95 % of the digits held out are told apart; {_compared(case.folder, [result])}"
+
+
+def _compared(folder: Path, results: Sequence[tuple[str, Any, Any]]) -> str:
+    with _script(folder, "side_by_side") as script:
+        for title, ours, theirs in results:
+            if theirs is None:
+                return "PyTorch is not installed, so nothing was compared"
+            difference = script.largest_difference(ours, theirs)
+            demand(difference <= 1e-5, f"{title}: the curves differ from PyTorch's by {difference:.1e}")
+    return "PyTorch's loss curves to 1e-5"
+
+
+def _run(folder: Path, name: str, *arguments: str) -> Any:
+    """What a script's `main` returns; it writes into a folder that is thrown away."""
+    with (
+        tempfile.TemporaryDirectory() as out,
+        _script(folder, name) as script,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        return script.main([*arguments, "--out", out])
+
+
+@contextlib.contextmanager
+def _script(folder: Path, name: str) -> Iterator[Any]:
+    """A script of the folder, imported with its neighbours in reach."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield importlib.import_module(name)
+    finally:
+        sys.path.remove(str(folder))

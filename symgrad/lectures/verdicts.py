@@ -1,0 +1,56 @@
+"""Every demand of the lectures with its verdict, computed when asked."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symgrad import api
+from symgrad.errors import SymgradError
+from symgrad.lectures.case import Case, DisagreementError
+from symgrad.lectures.rows import ROWS, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from symgrad.lectures.case import Build
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A demand, whether it is met, and the evidence, or what is wrong. `seconds` tells how long it took."""
+
+    row: Row
+    holds: bool
+    evidence: str
+    seconds: float
+
+
+def specs_folder() -> Path:
+    """Where the lectures' specs lie: in the package when installed, among the examples in a checkout."""
+    inside = Path(__file__).parent / "specs"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "examples" / "lectures"
+
+
+def verdicts(
+    only: Collection[int] = (), *, folder: Path | None = None, build: Build = api.build
+) -> Iterator[Verdict]:
+    """Check the demands of these numbers, or all, one after another.
+
+    `folder` holds the specs; `build` makes a module of a spec.
+    """
+    for row in ROWS:
+        if not only or row.number in only:
+            yield judge(row, folder or specs_folder(), build)
+
+
+def judge(row: Row, folder: Path, build: Build) -> Verdict:
+    """One demand: what is wrong is said, not raised."""
+    start = time.perf_counter()
+    try:
+        evidence, holds = row.check(Case(folder, row.specs, build)), True
+    except (DisagreementError, SymgradError) as error:
+        evidence, holds = str(error), False
+    return Verdict(row, holds, evidence, time.perf_counter() - start)

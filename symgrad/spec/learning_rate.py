@@ -1,0 +1,111 @@
+"""The learning rate over time: a schedule of the library, a formula, or one made of both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError
+from symgrad.spec import library
+from symgrad.spec.calls import bind, substitute, transform, walk
+from symgrad.spec.constants import check_constants
+from symgrad.spec.entrywise import check_entrywise, is_entrywise
+from symgrad.spec.resolve import look_up
+from symgrad.spec.syntax import Binary, Call, Name, Negate, Node, Number
+
+if TYPE_CHECKING:
+    from symgrad.errors import Position
+    from symgrad.spec.model import OptimizerSpec, TrainSpec
+
+TIME = ("learning_rate", "epoch", "epochs", "step")
+"""What a schedule may be written in: `epoch` and `step` count from 0, `epochs` is how many there will be."""
+
+_TWICE = "pass one schedule to the other, as in linear_warmup(learning_rate=cosine()), or leave one out"
+
+
+def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -> Node:
+    """The learning rate as a formula over TIME, with the library's schedules written out.
+
+    Raises:
+        SpecError: an optimizer without a learning rate, a wrong call, or a formula that is no rate.
+    """
+    schedule = train.schedule
+    if schedule is None:
+        return Name("learning_rate", at)
+    if "learning_rate" not in dict(optimizer.hyper):
+        raise SpecError(
+            "a schedule needs an optimizer with a learning_rate",
+            at=schedule.at,
+            remedy="name the step size learning_rate, or drop the schedule",
+        )
+    _check_kind(schedule)
+    formula = transform(schedule, _written_out)
+    check_entrywise(formula, TIME, "a schedule", library.schedules)
+    check_constants(formula)
+    _check_factors(schedule)
+    return formula
+
+
+def _check_kind(schedule: Node) -> None:
+    """Refuse a lone word that names no schedule."""
+    if isinstance(schedule, Name) and schedule.id in TIME[1:]:
+        problem = f"the learning rate would be the number '{schedule.id}' itself"
+        remedy = "write step_decay(10), or a formula such as learning_rate / (1 + epoch)"
+        raise SpecError(problem, at=schedule.at, remedy=remedy)
+    if isinstance(schedule, Name) and schedule.id not in TIME:
+        look_up("schedule", Call(schedule.id, (), (), schedule.at), library.schedules)
+    if isinstance(schedule, Call) and not is_entrywise(schedule.function):
+        look_up("schedule", schedule, library.schedules)
+
+
+def _written_out(node: Node) -> Node:
+    """The formula of a library schedule in place of its call; a bare name is a call without arguments."""
+    if isinstance(node, Name) and node.id in library.schedules:
+        node = Call(node.id, (), (), node.at)
+    if not isinstance(node, Call) or node.function not in library.schedules:
+        return node
+    entry, at = library.schedules[node.function], node.at
+    defaults = tuple((name, _moved(value, at)) for name, value in entry.signature.defaults)
+    values = bind(node, replace(entry.signature, defaults=defaults), extra=("learning_rate",))
+    return substitute(_moved(entry.body, at), values)
+
+
+def _moved(formula: Node, at: Position) -> Node:
+    """A formula of the library, placed where the user calls it."""
+    return transform(formula, lambda node: replace(node, at=at))
+
+
+def _check_factors(schedule: Node) -> None:
+    """A library schedule is a multiple of the learning rate: refuse a product of two."""
+    if _degree(schedule) > 1 and any(_is_schedule(node) for node in walk(schedule)):
+        problem = "the learning rate is a factor of this schedule more than once"
+        raise SpecError(problem, at=schedule.at, remedy=_TWICE)
+
+
+def _is_schedule(node: Node) -> bool:
+    name = node.id if isinstance(node, Name) else node.function if isinstance(node, Call) else None
+    return name in library.schedules
+
+
+def _degree(node: Node) -> float:
+    """How often the learning rate is a factor of a formula."""
+    match node:
+        case Name(name):
+            return float(name == "learning_rate" or name in library.schedules)
+        case Negate(operand):
+            return _degree(operand)
+        case Binary("*", left, right):
+            return _degree(left) + _degree(right)
+        case Binary("/", left, right):
+            return _degree(left) - _degree(right)
+        case Binary("**", left, Number(power)):
+            return _degree(left) * float(power)
+        case Binary("+" | "-", left, right):
+            return max(_degree(left), _degree(right))
+        case Call("where", (_, chosen, other)):
+            return max(_degree(chosen), _degree(other))
+        case Call("max" | "min", arguments):
+            return max(map(_degree, arguments), default=0.0)
+        case Call(function, _, keywords) if function in library.schedules:
+            return _degree(dict(keywords).get("learning_rate", Name("learning_rate", node.at)))
+    return 0.0

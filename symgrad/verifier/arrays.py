@@ -1,0 +1,43 @@
+"""What the interpreter asks of an array library beside operators, indexing and `reshape`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class ArrayLibrary:
+    """`kind` is the type of its arrays; `max`, `min` and `sum` take an array and a tuple of axes.
+
+    `is_concrete` says whether numbers are known while a formula is walked: the interpreter then notes
+    which way every choice went. A library that records operations for later has none to look at.
+    """
+
+    kind: type[Any]
+    where: Callable[[Any, Any, Any], Any]
+    matmul: Callable[[Any, Any], Any]
+    broadcast_to: Callable[[Any, tuple[int, ...]], Any]
+    permute: Callable[[Any, tuple[int, ...]], Any]
+    sum: Callable[[Any, tuple[int, ...]], Any]
+    max: Callable[[Any, tuple[int, ...]], Any]
+    min: Callable[[Any, tuple[int, ...]], Any]
+    is_concrete: bool
+
+
+NUMPY = ArrayLibrary(
+    kind=np.ndarray,
+    where=np.where,
+    matmul=np.matmul,
+    broadcast_to=np.broadcast_to,
+    permute=np.transpose,
+    sum=np.sum,
+    max=np.max,
+    min=np.min,
+    is_concrete=True,
+)

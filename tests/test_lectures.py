@@ -1,0 +1,72 @@
+"""The lectures' demands: every row holds, its line stands in the README beside the specs, every spec is right."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from building import interpreted, judged
+
+from symgrad import api
+from symgrad.lectures.rows import ROWS, Row
+from symgrad.lectures.verdicts import Verdict, judge, specs_folder
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from symgrad.spec.model import Spec
+
+FOLDER = specs_folder()
+SPECS = sorted(FOLDER.glob("*.yaml"))
+NEEDS_COMPILATION = (22, 23)
+COMPARES_WITH_PYTORCH = (22, 23)
+
+
+def build_interpreted(spec: Spec) -> ModuleType:
+    """The emitted module as Python runs it: these networks are small, and compiling takes longer."""
+    with tempfile.TemporaryDirectory() as folder:
+        return interpreted(api.generate(spec, Path(folder) / "module.py"))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.number}")
+def test_what_a_lecture_demands_holds(row: Row) -> None:
+    build = api.build if row.number in NEEDS_COMPILATION else build_interpreted
+    verdict = judge(row, FOLDER, build)
+    assert verdict.holds, verdict.evidence
+    if row.number not in COMPARES_WITH_PYTORCH or find_spec("torch"):
+        check_line(verdict)
+
+
+def check_line(verdict: Verdict) -> None:
+    """Demand that the README has the row's line, or put it there when asked to."""
+    page = FOLDER / "README.md"
+    start, line = f"| {verdict.row.number} |", table_line(verdict)
+    lines = page.read_text(encoding="utf-8").splitlines()
+    if os.environ.get("SYMGRAD_UPDATE_GOLDEN") == "1":
+        place = next(n for n, text in enumerate(lines) if text.startswith(start))
+        lines[place] = line
+        page.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert [text for text in lines if text.startswith(start)] == [line]
+
+
+def table_line(verdict: Verdict) -> str:
+    row = verdict.row
+    specs = ", ".join(f"[{name}]({name}.yaml)" for name in row.specs)
+    evidence = verdict.evidence.replace("|", "\\|")
+    return f"| {row.number} | {row.lecture} | {row.demand} | {specs} | holds: {evidence} |"
+
+
+def test_every_spec_belongs_to_a_row() -> None:
+    named = [name for row in ROWS for name in row.specs]
+    assert sorted(named) == [path.stem for path in SPECS]
+    assert [row.number for row in ROWS] == list(range(1, 24))
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_every_spec_is_generated_and_verified(path: Path, tmp_path: Path) -> None:
+    report = judged(path, tmp_path, compiled=False)
+    assert report.passed, str(report)
