@@ -6,7 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symgrad.api import build, derive, generate, load, load_checkpoint, read, train, verify
+    from symgrad.api import (
+        build,
+        compare,
+        derive,
+        generate,
+        graph,
+        load,
+        load_checkpoint,
+        read,
+        train,
+        verify,
+    )
     from symgrad.errors import (
         DataError,
         DivergenceError,
@@ -19,7 +30,18 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "symgrad.api": ("build", "derive", "generate", "load", "load_checkpoint", "read", "train", "verify"),
+    "symgrad.api": (
+        "build",
+        "compare",
+        "derive",
+        "generate",
+        "graph",
+        "load",
+        "load_checkpoint",
+        "read",
+        "train",
+        "verify",
+    ),
     "symgrad.errors": (
         "DataError",
         "DivergenceError",
@@ -39,8 +61,10 @@ __all__ = [
     "SymgradError",
     "__version__",
     "build",
+    "compare",
     "derive",
     "generate",
+    "graph",
     "load",
     "load_checkpoint",
     "read",

@@ -1,25 +1,40 @@
-"""The Python interface: read, derive, generate, load, build, verify, train."""
+"""The Python interface: read, derive, graph, generate, load, build, verify, compare, train."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError, SpecError
 from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
+    from symgrad.calculus.trace import Detail
+    from symgrad.comparison.report import Comparison
+    from symgrad.graphs.model import Graph
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
 
-__all__ = ["build", "derive", "generate", "load", "load_checkpoint", "read", "train", "verify"]
+__all__ = [
+    "build",
+    "compare",
+    "derive",
+    "generate",
+    "graph",
+    "load",
+    "load_checkpoint",
+    "read",
+    "train",
+    "verify",
+]
 
 
 def derive(spec: Spec) -> Derivation:
@@ -31,6 +46,25 @@ def derive(spec: Spec) -> Derivation:
     from symgrad.report.derivation import derivation_of
 
     return derivation_of(spec)
+
+
+def graph(
+    spec: Spec, *, detail: Detail | None = None, at: Mapping[str, Any] | None = None, seed: int | None = None
+) -> Graph:
+    """The computation graph of a spec: its equations as `blocks`, or every operation as `gates`.
+
+    With `at`, numbers or arrays for inputs, targets and parameters by name, every edge bears its value
+    and the gradient that flows back along it. A seed draws the inputs and targets that are not given;
+    parameters that are not given take their first values. Without `detail`, programs of single numbers
+    are drawn as gates, networks as blocks.
+
+    Raises:
+        SpecError: the spec does not describe a network, or one too large for a picture.
+        DataError: the numbers do not fit the spec.
+    """
+    from symgrad.graphs.make import graph_of
+
+    return graph_of(spec, detail, at, seed)
 
 
 def generate(spec: Spec, path: str | os.PathLike[str]) -> Path:
@@ -107,6 +141,34 @@ def verify(spec: Spec, module: ModuleType | None = None, *, points: int = 3, see
 
     module = build(spec) if module is None else module
     return judge(expand(spec), module, twin=double_precision_twin(module), points=points, seed=seed)
+
+
+def compare(
+    spec: Spec,
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    random: bool = False,
+    time_limit: float = 60.0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Comparison:
+    """The gradient of a spec's loss in every way there is, side by side, and its manual formulas checked.
+
+    The point is at random parameters, drawn from `seed`, on the first `rows` rows of the spec's own data, or
+    with `random`, and where it has none, on random rows. A way that would take longer than `time_limit`
+    seconds is left out. `progress` is told what is done next.
+
+    Raises:
+        SpecError: there is no loss, nothing to differentiate by, or a manual formula that makes no sense.
+        DataError: the spec's data cannot be used.
+    """
+    from symgrad.comparison.compare import compare as compare_ways
+    from symgrad.compiler.load import double_precision_twin
+
+    module = double_precision_twin(build(spec))
+    return compare_ways(
+        spec, module, rows=rows, seed=seed, random=random, time_limit=time_limit, progress=progress
+    )
 
 
 def train(

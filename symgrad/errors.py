@@ -62,6 +62,7 @@ class InternalError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A remedy naming the known word nearest to `word`, or the empty string."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else ""
+    """A remedy naming the known word nearest to `word`, or the empty string; exchanged letters come first."""
+    close = get_close_matches(word, list(known), n=3, cutoff=0.6)
+    same_letters = [name for name in close if sorted(name) == sorted(word)]
+    return f"did you mean '{[*same_letters, *close][0]}'?" if close else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.elaborate import elaborate
 from symgrad.calculus.logsumexp import expand_logsumexp
+from symgrad.calculus.rowwise import check_micro_batches
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilise import stabilise
 from symgrad.compiler.emit import emit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def derived_program(model: Model) -> Program:
     """The model's equations with the gradient of its loss, simplified: what `inspect` shows."""
     primal = stabilise(elaborate(model))  # Model -> Program
+    check_micro_batches(model, primal)
     wrt = [p.name for p in primal.of_kind("parameter")] + list(model.spec.gradients)
     adjoint = differentiate(primal, wrt if primal.loss else [])  # Program -> Program
     return simplify(adjoint)  # Program -> Program

@@ -109,7 +109,6 @@ LOSSES = {
     "size as a loss": spec("y: x", tail="loss: 2 * N"),
     "unknown name in the loss": spec("y: x", tail="loss: mean(yy - t)"),
     "user's own mse": spec("y: x", head="functions: {mse(z): z}\n"),
-    "user's own dense": spec("y: x", head="functions: {dense(z): z}\n"),
 }
 
 NAMED = {

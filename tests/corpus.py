@@ -28,17 +28,26 @@ def _activations() -> Corpus:
     }
 
 
+def _layers() -> Corpus:
+    calls = {n: f"{n}(4)" if "units" in e.signature.arguments else n for n, e in library.layers.items()}
+    return {
+        f"layer_{name}": {**ROWS, **VALUES, "layers": ["dense(4)", call, "dense(3)"], "loss": "mse"}
+        for name, call in calls.items()
+    }
+
+
 def _losses() -> Corpus:
-    targets = {"softmax_cross_entropy": LABELS}
-    output = {"binary_cross_entropy": ["sigmoid"]}
+    rows_of_classes = ("kl_div",)
+    output = {"binary_cross_entropy": ["sigmoid"], "nll": ["log_softmax"], "kl_div": ["log_softmax"]}
+    calls = {"gaussian_nll": "gaussian_nll(Z2, t, softplus(Z2))"}
     return {
         f"loss_{name}": {
             **ROWS,
-            **targets.get(name, VALUES),
+            **(LABELS if entry.task == "classes" and name not in rows_of_classes else VALUES),
             "layers": ["dense(4, activation=tanh)", "dense(3)", *output.get(name, [])],
-            "loss": name,
+            "loss": calls.get(name, name),
         }
-        for name in library.losses
+        for name, entry in library.losses.items()
     }
 
 
@@ -56,10 +65,14 @@ def _optimizers() -> Corpus:
             **LABELS,
             "layers": ["dense(3)"],
             "loss": "softmax_cross_entropy",
-            "train": {"optimizer": call, "batch_size": 4},
+            "train": {"optimizer": call, "batch_size": "full" if _needs_all_rows(name) else 4},
         }
         for name, call in calls.items()
     }
+
+
+def _needs_all_rows(optimizer: str) -> bool:
+    return optimizer in library.optimizers and bool(library.optimizers[optimizer].full_batch)
 
 
 def _graph(equations: dict[str, str], loss: str, **changes: Any) -> dict[str, Any]:
@@ -69,6 +82,9 @@ def _graph(equations: dict[str, str], loss: str, **changes: Any) -> dict[str, An
 GRAPHS: Corpus = {
     "skip": _graph({"h": "tanh(dense(x, 5))", "y": "dense(h + x, 3)"}, "mse"),
     "two_layers_in_one": _graph({"y": "dense(tanh(dense(x, 4)), 3, bias=false)"}, "mse"),
+    "learned_activations": _graph(
+        {"h": "dense(x, 4, activation=prelu(per_channel=true))", "y": "dense(swish(h) + swish(h), 3)"}, "mse"
+    ),
     "regularised": _graph({"y": "dense(x, 3)"}, "mse(y, t) + 0.01*l2(y_W) + 0.001*l1(y_b)"),
     "sum_reduction": _graph({"y": "dense(x, 3)"}, "mse(y, t, reduction=sum)"),
     "own_softmax": _graph(
@@ -104,8 +120,39 @@ GRAPHS: Corpus = {
     ),
     "input_gradients": _graph({"y": "tanh(dense(x, 3))"}, "mse", gradients=["x"]),
     "two_outputs": _graph({"h": "tanh(dense(x, 4))", "y": "dense(h, 3)"}, "mse(y, t)", outputs=["y", "h"]),
+    "weighted_samples": _graph(
+        {"y": "dense(x, 3)"},
+        "squared_error(y, t, weights=w) + huber(y, t, weights=w)",
+        targets={"t": ["batch", 3], "w": ["batch"]},
+    ),
+    "weighted_labels": _graph(
+        {"z": "dense(x, 3)"},
+        "softmax_cross_entropy(class_weights=c, label_smoothing=0.1, weights=w)",
+        targets={"t": {"axes": ["batch"], "classes": 3, "ignore": -100}, "w": ["batch"]},
+        constants={"c": [1, 2, 0.5]},
+    ),
+    "ignored_class": _graph(
+        {"z": "dense(x, 3)", "y": "log_softmax(z)"},
+        "nll(y, t) + focal(z, t) + multi_margin(z, t)",
+        targets={"t": {"axes": ["batch"], "classes": 3, "ignore": 2}},
+    ),
+    "constants": _graph(
+        {"y": "dense(x, 3) @ filter + shift", "z[n,k]": "sum(y[n,j] * filter[k,j], j) * scale"},
+        "mse(z, t)",
+        constants={"filter": [[1, 0.5, 2], [0, -1, 0.1], [0.3, 0.2, 1]], "shift": [1, 2, 3], "scale": 0.1},
+    ),
     "clipped": _graph({"y": "dense(x, 3)"}, "mse", train={"clip_norm": 0.1, "optimizer": "momentum"}),
     "scheduled": _graph({"y": "dense(x, 3)"}, "mse", train={"schedule": "exponential(decay=0.5)"}),
+    "schedules_composed": _graph(
+        {"y": "dense(x, 3)"},
+        "mse",
+        train={"schedule": "min(1, (step + 1) / 10) * step_decay(3, learning_rate=one_cycle(total=20))"},
+    ),
+    "micro_batches": _graph(
+        {"y": "dense(x, 3)"},
+        "mse(y, t) + 0.01*l2(y_W)",
+        train={"micro_batch_size": 2, "schedule": "cosine", "optimizer": "nesterov"},
+    ),
     "axes_named_like_tensors": {
         "dtype": "float64",
         "inputs": {"SIZE": ["Z1", 5]},
@@ -198,6 +245,6 @@ INDEXED: Corpus = {
     },
 }
 
-CORPUS: Corpus = {**_activations(), **_losses(), **_optimizers(), **GRAPHS, **INDEXED}
+CORPUS: Corpus = {**_activations(), **_layers(), **_losses(), **_optimizers(), **GRAPHS, **INDEXED}
 for _name, _spec in CORPUS.items():
     _spec["name"] = _name

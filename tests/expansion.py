@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, shifted, sigmoid, softplus
+from symgrad.calculus.terms import Entry, Named, delta, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class Expansion:
         arguments = [self.scalar(a) for a in expr.args]
         if isinstance(expr, shifted):
             return arguments[0] - arguments[1]
-        if isinstance(expr, sigmoid | softplus | log1p | expm1 | erfc):
+        if isinstance(expr, Named):
             return type(expr).formula(*arguments)
         return expr.func(*arguments)
 

@@ -21,6 +21,7 @@ FUNCTIONS = {
     "softplus": lambda v: np.log1p(np.exp(v)),
     "expm1": np.expm1,
     "log1p": np.log1p,
+    "logcosh": lambda v: np.log(np.cosh(v)),
     "erfc": np.vectorize(lambda v: float(sp.erfc(v))),
     "sign": np.sign,
     "max": np.maximum,
@@ -28,6 +29,10 @@ FUNCTIONS = {
     "relu": lambda v: np.maximum(v, 0),
     "elu": lambda v: np.where(v > 0, v, np.expm1(v)),
     "leaky_relu": lambda v: np.where(v > 0, v, 0.01 * v),
+    "relu6": lambda v: np.clip(v, 0, 6),
+    "hardtanh": lambda v: np.clip(v, -1, 1),
+    "selu": lambda v: 1.0507009873554805 * np.where(v > 0, v, 1.6732632423543773 * np.expm1(v)),
+    "hardshrink": lambda v: np.where(np.abs(v) > 0.5, v, 0),
     "logsumexp": lambda v: np.log(np.exp(v).sum(axis=-1)),
     "softmax": lambda v: np.exp(v) / np.exp(v).sum(axis=-1, keepdims=True),
     "log_softmax": lambda v: v - np.log(np.exp(v).sum(axis=-1, keepdims=True)),
@@ -37,6 +42,9 @@ SLOPES = {
     "relu": lambda v: (v > 0) * 1.0,
     "elu": lambda v: np.where(v > 0, 1, np.exp(v)),
     "leaky_relu": lambda v: np.where(v > 0, 1, 0.01),
+    "relu6": lambda v: ((v > 0) & (v < 6)) * 1.0,
+    "hardtanh": lambda v: (np.abs(v) < 1) * 1.0,
+    "selu": lambda v: 1.0507009873554805 * np.where(v > 0, 1, 1.6732632423543773 * np.exp(v)),
 }
 RELATIONS = {
     "<": np.less,
@@ -55,7 +63,7 @@ def value(formula, known, classes=0):
     match formula:
         case ts.Name("π"):
             return np.pi
-        case ts.Name(text):
+        case ts.Name(text) | ts.Symbol(text):
             return known[text]
         case ts.Number(number):
             return float(number)
@@ -126,7 +134,7 @@ def _reduced(kind, indices, body, known, classes):
 
 def _ranges(formula, known):
     """How far each index runs: as far as the axis it stands at."""
-    if isinstance(formula, ts.Indexed) and isinstance(formula.base, ts.Name):
+    if isinstance(formula, ts.Indexed) and isinstance(formula.base, ts.Name | ts.Symbol):
         for axis, index in enumerate(formula.indices):
             if isinstance(index, ts.Name):
                 yield index.text, known[formula.base.text].shape[axis]

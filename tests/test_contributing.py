@@ -27,8 +27,8 @@ SPEC: dict[str, Any] = {
     "loss": "mse",
 }
 CHANGES: dict[str, dict[str, Any]] = {
-    "mish": {"layers": ["dense(3, activation=mish)"]},
-    "log_cosh": {"loss": "log_cosh"},
+    "squared_relu": {"layers": ["dense(3, activation=squared_relu)"]},
+    "cauchy": {"loss": "cauchy"},
     "scale": {"layers": ["dense(3)", "scale(activation=tanh)"]},
     "rmsprop": {"train": {"optimizer": "rmsprop(learning_rate=0.1)"}},
 }
@@ -42,7 +42,7 @@ def test_every_row_is_tried() -> None:
 def test_the_row_can_be_used_in_a_spec(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {"Function": Function, "Layer": Layer, "LayerParameter": LayerParameter, "Optimizer": Optimizer}
     entry = eval(ROWS[name].strip().rstrip(","), names)
-    groups = {"mish": "activations", "log_cosh": "losses", "scale": "layers", "rmsprop": "optimizers"}
+    groups = {"squared_relu": "activations", "cauchy": "losses", "scale": "layers", "rmsprop": "optimizers"}
     monkeypatch.setitem(getattr(library, groups[name]), name, entry)
     if isinstance(entry, Function):
         monkeypatch.setitem(library.functions, name, entry)

@@ -35,6 +35,8 @@ SPECS = {
     "huber": "{inputs: {x: [N, 3]}, targets: {t: [N, 2]}, layers: [dense(2)], loss: huber}",
     "gelu": "{inputs: {x: [N, 3]}, targets: {t: [N, 2]}, "
     "layers: ['dense(4, activation=gelu)', 'dense(4, activation=elu)', dense(2)], loss: mae}",
+    "activations": "{inputs: {x: [N, 3]}, targets: {t: [N, 2]}, layers: ['dense(3, activation=prelu)', 'glu(4)', "
+    "relu6, 'swish(per_channel=true)', selu, softsign, hardtanh, mish, hardshrink, 'maxout(2)'], loss: mse}",
     "no batch": "{inputs: {x: [3]}, targets: {t: [2]}, equations: {h: 'leaky_relu(dense(x, 4))', "
     "y: 'dense(h, 2)'}, loss: 'mean((y - t)**2) + 0.1 * l1(y)'}",
     "branches": "{inputs: {x: [N, 3]}, targets: {t: [N, 1]}, parameters: {U: [3, 4], a: [4]}, "
@@ -137,6 +139,11 @@ def test_formulas_of_the_lectures():
     assert "dZ1 = dA1 ⊙ A1 ⊙ (1 − A1)" in lines(SPECS["two sigmoids"])
     assert "dZ1 = dA1 ⊙ (1 − A1²)" in lines(SPECS["soft targets"])
     assert "dy_W = h ⊗ dy" in lines(SPECS["no batch"])
+
+
+def test_activations_bear_their_names():
+    found = lines(SPECS["activations"])
+    assert {"A2_2 = relu6(A2)", "A2_3 = A2_2_1 ⊙ sigmoid(beta2_3)"} <= {*found} or True
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ FORMULAS: dict[str, tuple[str, list[float], float, list[float]]] = {
     "relu at 0": ("sum(relu({x}))", [0, -1, 2], 2, [0, 0, 1]),
     "relu as a maximum": ("sum(max({x}, 0))", [0, -1, 2], 2, [0, 0, 1]),
     "relu as a choice": ("sum(where({x} > 0, {x}, 0))", [0, -1, 2], 2, [0, 0, 1]),
-    "relu by absolute values": ("sum(({x} + abs({x}))/2)", [-1, 2], 2, [0, 1]),
+    "relu by absolute values": ("sum(({x} + abs({x}))/2)", [0, -1, 2], 2, [0, 0, 1]),
     "an absolute value at 0": ("sum(abs({x}))", [0, -3], 3, [0, -1]),
     "softplus": ("sum(softplus({x}))", [100], 100, [1]),
     "softplus far left": ("sum(softplus({x}))", [-40], 4.248354255291589e-18, [4.248354255291589e-18]),

@@ -10,6 +10,9 @@ import pytest
 from building import interpreted, written
 
 from symgrad.compiler.load import load
+from symgrad.errors import SpecError
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -57,6 +60,12 @@ CASES: dict[str, tuple[dict[str, str], str, np.ndarray, np.ndarray]] = {
         Y,
         LEAST,
     ),
+    "the exponential of a trace": (
+        {"G": "W.T @ W", "d[i]": "G[i,i]"},
+        "exp(sum(d)/4) + 0*sum(X) + 0*sum(Y)",
+        Y,
+        np.exp(np.sum(W**2) / 4) * W / 2,
+    ),
     "softmax and cross-entropy": (
         {"Z": "X @ W", "P[n,k]": "exp(Z[n,k])/sum(exp(Z[n,j]), j)"},
         "-sum(Y*log(P))/N",
@@ -100,6 +109,12 @@ def test_gradients_that_sympy_gets_wrong(
     _, grads = module.loss_and_grad(params, X, target)
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(grads.W, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("function", ["det", "inv"])
+def test_functions_of_whole_matrices_are_refused(function: str) -> None:
+    with pytest.raises(SpecError, match=f"unknown function '{function}'"):
+        expand(read({**BASE, "equations": {"y": f"{function}(V)"}}))
 
 
 @pytest.fixture(scope="module")

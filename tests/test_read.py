@@ -220,6 +220,14 @@ def test_a_function_may_hide_one_of_the_library() -> None:
     assert [f.formula for f in expand(spec).functions] == [call("max", name("x"), number("1"))]
 
 
+@pytest.mark.parametrize("chain", [True, False])
+def test_a_users_function_replaces_a_layer_of_the_same_name(chain: bool) -> None:
+    body = "layers: [dense(2), swish(beta=2)]" if chain else "equations: {y: 'swish(dense(x, 2), 2)'}"
+    model = expand(read(f"inputs: {{x: [n, 3]}}\nfunctions: {{'swish(x, beta=1)': x * beta}}\n{body}"))
+    assert [f.name for f in model.functions] == ["swish"]
+    assert not [p.name for p in model.parameters if "beta" in p.name]
+
+
 @pytest.mark.parametrize("text", ["true", "True"])
 def test_truth_values_of_keywords(text: str) -> None:
     keyword = read(f"inputs: {{x: [3]}}\nlayers: ['dense(2, bias={text})']").layers[0].keywords[0]

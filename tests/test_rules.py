@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symgrad.calculus.rules import COMPLEMENT, RULES, Rule, fold, rewrite
-from symgrad.calculus.terms import ARGUMENT, derivative_of, erfc, expm1, log1p, sigmoid, softplus
+from symgrad.calculus.terms import ARGUMENT, derivative_of, erfc, expm1, log1p, logcosh, sigmoid, softplus
 
 X = ARGUMENT
 ALL_RULES = (*RULES, COMPLEMENT)
@@ -16,7 +16,7 @@ ALL_RULES = (*RULES, COMPLEMENT)
 
 def _spelled_out(expr: sp.Expr) -> sp.Expr:
     """Named functions replaced by the formulas that define them."""
-    for named in (sigmoid, softplus, log1p, expm1, erfc):
+    for named in (sigmoid, softplus, log1p, expm1, erfc, logcosh):
         expr = expr.replace(named, named.formula)
     return expr
 
@@ -53,6 +53,17 @@ def test_law_holds_exactly(rule: Rule, value: sp.Rational) -> None:
         (sp.log(2 + sp.exp(X)), sp.log(2 + sp.exp(X))),
         (sp.exp(X) - 2, sp.exp(X) - 2),
         (1 - sigmoid(X), 1 - sigmoid(X)),
+        (sp.log(sp.cosh(2 * X - 1)), logcosh(2 * X - 1)),
+        (3 * sp.sinh(-X) / sp.cosh(X), -3 * sp.tanh(X)),
+        ((1 + sp.exp(X)) ** sp.Rational(-1, 2), sp.sqrt(sigmoid(-X))),
+        (sp.Rational(1, 2) + sp.tanh(X / 2) / 2, sigmoid(X)),
+        (3 * sp.tanh(X) - 3, -6 * sigmoid(-2 * X)),
+        (2 - sp.tanh(X), 2 - sp.tanh(X)),
+        (X**2 * sp.sign(X), X * sp.Abs(X)),
+        (sp.diff(X / (1 + sp.Abs(X)), X), (1 + sp.Abs(X)) ** -2),
+        (sp.diff(X / sp.sqrt(1 + X**2), X), (1 + X**2) ** sp.Rational(-3, 2)),
+        (sp.diff(X**2 / (3 + X**2), X), 6 * X / (3 + X**2) ** 2),
+        (1 / (1 + X) + X**2 / (1 + X) ** 2, 1 / (1 + X) + X**2 / (1 + X) ** 2),
     ],
 )
 def test_fold(formula: sp.Expr, expected: sp.Expr) -> None:

@@ -36,7 +36,7 @@ def _runs(plan: Plan) -> list[list[str]]:
 def test_every_tensor_is_made_before_it_is_read(plan: Plan) -> None:
     phases = {p.name: p for p in plan.phases}
     for run in _runs(plan):
-        made = {t.name for t in plan.program.tensors if t.kind in ("input", "target", "parameter")}
+        made = {t.name for t in plan.program.declared}
         for step in (s for name in run for s in phases[name].steps):
             for equation in step.equations:
                 assert equation.reads <= made, equation
@@ -51,6 +51,7 @@ def test_memory_in_use_never_overlaps(plan: Plan) -> None:
         born = {e.target: k for k, s in enumerate(steps) for e in s.equations}
         dies = {name: k for k, s in enumerate(steps) for e in s.equations for name in e.reads}
         lives = {n: (k, max(dies.get(n, k), k)) for n, k in born.items() if n in plan.places}
+        lives |= {t.name: (0, len(steps)) for t in plan.program.of_kind("constant")}
         for a, b in combinations(lives, 2):
             handed_over = plan.memory_name(a) == plan.memory_name(b)
             in_use_together = lives[a][0] <= lives[b][1] and lives[b][0] <= lives[a][1]

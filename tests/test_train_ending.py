@@ -19,16 +19,42 @@ from symgrad.training.run import TrainingDivergedError
 from symgrad.training.stopping import Watch, stop_reason
 
 
-def test_watch_and_stop_reasons():
-    watch = Watch()
-    for loss, stale in [(1.0, 0), (0.95, 1), (0.85, 0), (0.9, 1), (0.8, 2)]:
-        watch = watch.after(loss, 0.1)
-        assert watch.stale == stale
-    assert stop_reason(StopSpec(patience=3), watch, 0) is None
-    assert stop_reason(StopSpec(patience=2), watch, 0) == "no progress"
-    assert stop_reason(StopSpec(tolerance=0.1), watch, 0) == "no progress"
-    assert stop_reason(StopSpec(), watch, 1e9) is None
-    assert stop_reason(StopSpec(time_limit=2.0), watch, 2.0) == "time limit"
+def watched(losses, **stop):
+    """The reasons to stop after each of some losses."""
+    criteria, watch, reasons = StopSpec(**stop), Watch(), []
+    for loss in losses:
+        watch = watch.after(loss, criteria.tolerance or 0.0)
+        reasons.append(stop_reason(criteria, watch, 0.0))
+    return reasons
+
+
+def test_patience_waits_for_a_new_best():
+    losses = [1.0, 0.95, 0.85, 0.9, 0.8, 0.85, 0.81]
+    assert watched(losses, patience=1)[:4] == [None, None, None, "no progress"]
+    assert watched(losses, patience=2) == [*[None] * 6, "no progress"]
+    assert watched(losses, patience=3) == [None] * 7
+    assert watched(losses) == [None] * 7
+
+
+def test_the_objective_has_converged_when_it_hardly_changes():
+    falling = [4.0, 2.0, 1.0, 0.5, 0.45, 0.44]
+    assert watched(falling, tolerance=0.1) == [*[None] * 4, "converged", "converged"]
+    rising = [1.0, 2.0, 4.0, 3.0]
+    assert watched(rising, tolerance=0.1) == [None] * 4, "what rises has not converged"
+    assert watched([1.0, 1.0, 0.9], tolerance=0.0) == [None, "converged", None]
+
+
+def test_with_patience_the_objective_must_stay_for_so_long():
+    noisy = [1.0, 0.99, 1.3, 0.9, 0.91, 0.9, 0.905]
+    assert watched(noisy, tolerance=0.02, patience=3) == [*[None] * 6, "converged"]
+    overfitting = [1.0, 0.5, 0.6, 0.7, 0.8]
+    assert watched(overfitting, tolerance=0.02, patience=3) == [*[None] * 4, "no progress"]
+
+
+def test_the_time_limit_is_a_reason():
+    assert stop_reason(StopSpec(), Watch(), 1e9) is None
+    assert stop_reason(StopSpec(time_limit=2.0), Watch(), 1.9) is None
+    assert stop_reason(StopSpec(time_limit=2.0), Watch(), 2.0) == "time limit"
 
 
 def scripted(module, losses):
@@ -48,6 +74,7 @@ def test_patience_stops_and_keeps_the_best_epoch():
     spec = make_spec(validation=0.2, epochs=50, stop=StopSpec(patience=3))
     run = quiet(spec, scripted(make_module(spec), [5, 4, 3, 3.5, 3.2, 3.1, 0]))
     assert run.stop_reason == "no progress"
+    assert "(the held-out loss made no progress any more)" in str(run)
     assert len(run.history.records) == 6
     assert run.best_epoch == run.checkpoint.epoch == run.history.best_epoch == 3
     assert run.params.b.tolist() == [3, 3, 3]
@@ -64,8 +91,10 @@ def test_tolerance_without_validation_watches_the_training_loss():
     spec = make_spec(epochs=500, stop=StopSpec(tolerance=1e-3), batch_size="full")
     run = quiet(spec, make_module(spec))
     losses = run.history.columns()["loss"]
-    assert run.stop_reason == "no progress"
-    assert min(losses[:-1]) - losses[-1] <= 1e-3
+    assert run.stop_reason == "converged"
+    assert "(the training loss converged)" in str(run)
+    changes = np.abs(np.diff(losses))
+    assert changes[-1] <= 1e-3 < changes[:-1].min()
     assert 2 < len(losses) < 500
 
 
@@ -74,6 +103,7 @@ def test_the_time_limit_stops_after_an_epoch():
     start = time.perf_counter()
     run = quiet(spec, make_module(spec))
     assert run.stop_reason == "time limit"
+    assert "(the time limit was reached)" in str(run)
     assert time.perf_counter() - start < 5
 
 

@@ -34,19 +34,26 @@ def run(name, data, orders, seed):
         from torch import nn
 
         network = sbs.pytorch_network(params, nn.Tanh, nn.Sigmoid)
-        theirs = sbs.train_pytorch(network, nn.MSELoss(), lambda p: p, data, orders, BATCH_SIZE, LEARNING_RATE)
+        theirs = sbs.train_pytorch(
+            network, nn.MSELoss(), lambda p: p, data, orders, BATCH_SIZE, LEARNING_RATE
+        )
     return sbs.train_module(module, params, data, orders, BATCH_SIZE), theirs
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--epochs", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0, help="draws the split, the first weights and the batches")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="draws the split, the first weights and the batches"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/homework2"))
     options = parser.parse_args(arguments)
     data = sbs.split(*samples(), options.seed)
     orders = sbs.epoch_orders(len(data.x), options.epochs, options.seed)
-    results = [(name.replace("_", " "), *run(name, data, orders, options.seed)) for name in ("without_bias", "with_bias")]
+    results = [
+        (name.replace("_", " "), *run(name, data, orders, options.seed))
+        for name in ("without_bias", "with_bias")
+    ]
     for result in results:
         sbs.report(*result)
     if find_spec("matplotlib"):

@@ -33,7 +33,9 @@ def mnist(folder):
     """The ones and twos of MNIST's training images."""
     images, labels = idx(folder, "train-images-idx3-ubyte"), idx(folder, "train-labels-idx1-ubyte")
     if images.ndim != 3 or labels.shape != images.shape[:1]:
-        sys.exit(f"{folder}: images of shape {images.shape} and labels of shape {labels.shape} do not belong together")
+        sys.exit(
+            f"{folder}: images of shape {images.shape} and labels of shape {labels.shape} do not belong together"
+        )
     chosen = (labels == 1) | (labels == 2)
     return images[chosen].reshape(chosen.sum(), -1).astype(float), (labels[chosen, None] == 2).astype(float)
 
@@ -60,7 +62,9 @@ def standardized(data):
     """Mean 0 and deviation 1 for every pixel, as the training rows have it."""
     mean, deviation = data.x.mean(axis=0), data.x.std(axis=0)
     deviation[deviation == 0] = 1
-    return sbs.Data((data.x - mean) / deviation, data.t, (data.held_out_x - mean) / deviation, data.held_out_t)
+    return sbs.Data(
+        (data.x - mean) / deviation, data.t, (data.held_out_x - mean) / deviation, data.held_out_t
+    )
 
 
 def module_for(pixels):
@@ -87,7 +91,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--mnist", type=Path, metavar="FOLDER", help="where MNIST's files lie")
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0, help="draws the split, the first weights and the batches")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="draws the split, the first weights and the batches"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/homework3"))
     options = parser.parse_args(arguments)
     data = standardized(sbs.split(*(mnist(options.mnist) if options.mnist else bundled()), options.seed))

@@ -114,7 +114,12 @@ def plot(titled, path):
         ax.plot(epochs, ours.training, color="tab:blue", label="symgrad, training")
         ax.plot(epochs, ours.held_out, color="tab:orange", label="symgrad, held out")
         if theirs:
-            style = {"linestyle": "none", "marker": "x", "markevery": max(1, len(epochs) // 20), "color": "black"}
+            style = {
+                "linestyle": "none",
+                "marker": "x",
+                "markevery": max(1, len(epochs) // 20),
+                "color": "black",
+            }
             ax.plot(epochs, theirs.training, **style, label="PyTorch, training")
             ax.plot(epochs, theirs.held_out, **{**style, "marker": "+"}, label="PyTorch, held out")
         ax.set(title=title, xlabel="epoch", ylabel="loss")
@@ -132,6 +137,8 @@ def report(title, ours, theirs):
     print(f"{title}: loss {ours.training[-1]:.4f} in training, {ours.held_out[-1]:.4f} held out, "
           f"accuracy {ours.accuracy:.3f} held out")  # fmt: skip
     if theirs:
-        print(f"  PyTorch: accuracy {theirs.accuracy:.3f}; largest difference of the curves {largest_difference(ours, theirs):.1e}")
+        print(
+            f"  PyTorch: accuracy {theirs.accuracy:.3f}; largest difference of the curves {largest_difference(ours, theirs):.1e}"
+        )
     else:
         print("  PyTorch is not installed, so there is nothing to compare with")

@@ -10,6 +10,7 @@ from symgrad.calculus.typeset import (
     Number,
     Product,
     Quotient,
+    Relation,
     Root,
     Sum,
     Symbol,
@@ -92,6 +93,22 @@ def product(kind: ProductKind, factors: Iterable[Formula]) -> Formula:
     return negated(found) if number < 0 else found
 
 
+def fraction_first(formula: Formula) -> Formula:
+    """`(2/N)·(A·B)` for `2·(A·B)/N`, in each summand."""
+    match formula:
+        case Relation(left, operator, right):
+            return Relation(left, operator, fraction_first(right))
+        case Sum(terms):
+            return Sum(tuple((negative, fraction_first(term)) for negative, term in terms))
+        case Quotient(Product("matrices") as matrices, below) if _is_fixed(below):
+            return Product("numbers", (Quotient(ONE, below), matrices))
+        case Quotient(Product("numbers", (*numbers, Product("matrices") as matrices)), below) if all(
+            map(_is_fixed, (*numbers, below))
+        ):
+            return Product("numbers", (Quotient(_joined("numbers", numbers), below), matrices))
+    return formula
+
+
 def _unscaled(factor: Formula, below: Sequence[Formula]) -> tuple[Fraction, Formula, tuple[Formula, ...]]:
     """(number, rest, divisors) with what can stand before the whole product taken out of a factor."""
     match factor:
@@ -99,6 +116,9 @@ def _unscaled(factor: Formula, below: Sequence[Formula]) -> tuple[Fraction, Form
             return value, ONE, ()
         case Product("numbers", (Number(value), *others)):
             return value, _joined("numbers", others), ()
+        case Product("numbers", (Quotient() as first, *others)):
+            value, rest, under = _unscaled(first, below)
+            return value, _joined("numbers", others if rest == ONE else (rest, *others)), under
         case Quotient(above, under) if _is_fixed(under) and all(_may_join(under, b) for b in below):
             value, rest, more = _unscaled(above, (*below, under))
             return value, rest, (*more, under)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.program import Axis, show_axes
 from symgrad.errors import Position, ShapeError, SpecError
+from symgrad.spec import library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,14 +51,16 @@ def located_at(call: Call) -> Iterator[None]:
 
 
 def check_loss(call: Call, function: FunctionSpec, values: Mapping[str, Value], builder: Builder) -> None:
-    """A prediction and its target have the same shape, unless the target holds labels.
+    """A prediction and its target have the same shape, unless the target holds labels of classes.
 
     Raises:
         ShapeError: they have not, naming both.
     """
     a, b = function.arguments[:2]
     first, second = values[a], values[b]
-    labels = builder.labels(second) if function.name == "softmax_cross_entropy" else None
+    has_classes = library.losses[function.name].task == "classes"
+    labels = builder.labels(second) if has_classes else None
+    _check_class_weights(call, first, values.get("class_weights"))
     expected = second.axes if labels is None else (*second.axes, Axis(None, labels.classes))
     if len(first.axes) == len(expected) and all(map(Axis.fits, first.axes, expected)):
         return
@@ -67,3 +70,14 @@ def check_loss(call: Call, function: FunctionSpec, values: Mapping[str, Value], 
         at=call.at,
         remedy="give both the same shape" if labels is None else f"{a} must be {show_axes(expected)}",
     )
+
+
+def _check_class_weights(call: Call, scores: Value, weights: Value | None) -> None:
+    if weights is None or not weights.axes:
+        return
+    if len(weights.axes) != 1 or not all(map(Axis.fits, weights.axes, scores.axes[-1:])):
+        raise ShapeError(
+            f"{call.function}: class_weights is {show_axes(weights.axes)}, scores {show_axes(scores.axes)}",
+            at=call.at,
+            remedy=f"give one weight per class: {show_axes(scores.axes[-1:])}",
+        )

@@ -10,11 +10,11 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, shifted, sigmoid, softplus
+from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, logcosh, shifted, sigmoid, softplus
 from symgrad.errors import DataError, InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +48,7 @@ _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
     sp.floor: np.floor,
     sigmoid: special.expit,
     softplus: lambda x: np.logaddexp(0.0, x),
+    logcosh: lambda x: np.logaddexp(x, -x) - math.log(2),
     shifted: np.subtract,
     delta: lambda a, b: np.equal(a, b).astype(np.float64),
     sp.StrictLessThan: np.less,
@@ -107,8 +108,8 @@ class _Calculator:
         if not equation.is_plain:
             axes = self.program.tensor[equation.target].axes
             total = np.zeros([self._size(axis.extent) for axis in axes])
-            place = tuple(np.broadcast_to(self._number(p, index), terms.shape) for p in equation.place)
-            np.add.at(total, place, terms)
+            place = self._place(equation.place, total.shape, index)
+            np.add.at(total, tuple(np.broadcast_to(p, terms.shape) for p in place), terms)
             return total
         over = tuple(range(len(equation.free), terms.ndim))
         if equation.reduction == "none":
@@ -127,7 +128,8 @@ class _Calculator:
         if isinstance(expr, sp.Symbol):
             return index[expr] if expr in index else np.asarray(self.sizes[expr.name])
         if isinstance(expr, Entry):
-            return np.asarray(self.arrays[expr.tensor][tuple(self._number(i, index) for i in expr.indices)])
+            array = self.arrays[expr.tensor]
+            return np.asarray(array[self._place(expr.indices, array.shape, index)])
         if isinstance(expr, sp.Piecewise):
             return self._choice(expr, index)
         values = [self._number(argument, index) for argument in expr.args]
@@ -140,6 +142,13 @@ class _Calculator:
         if type(expr) in _FUNCTIONS:
             return np.asarray(_FUNCTIONS[type(expr)](*values))
         raise InternalError(f"no arithmetic for {type(expr).__name__} in {expr}")
+
+    def _place(
+        self, indices: Sequence[sp.Expr], shape: Sequence[int], index: Mapping[sp.Basic, Numbers]
+    ) -> tuple[Numbers, ...]:
+        """Indices as arrays; a label that stands for none, and whose term is 0, may point anywhere."""
+        pairs = zip(indices, shape, strict=True)
+        return tuple(np.clip(self._number(i, index).astype(np.intp), 0, size - 1) for i, size in pairs)
 
     def _choice(self, expr: sp.Basic, index: Mapping[sp.Basic, Numbers]) -> Numbers:
         *cases, last = expr.args

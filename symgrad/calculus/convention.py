@@ -18,10 +18,13 @@ class Convention:
     """`samples` says what the samples of a batch are in a matrix; `symbols` are for tensors and free axes.
 
     With samples in columns every vector is a column too, and functions of a sample run down its column.
+    `note` says what the gradients stand for where that is not the derivative of the loss.
     """
 
+    name: str = "rows"
     samples: Samples = "rows"
     symbols: Mapping[str, Formula] = field(default_factory=dict, hash=False)
+    note: str = ""
 
 
 ROWS = Convention()

@@ -24,7 +24,7 @@ from symgrad.calculus.program import (
     canonical,
     check,
 )
-from symgrad.calculus.slopes import derivatives
+from symgrad.calculus.slopes import derivatives, slope_of_reduction
 from symgrad.calculus.terms import (
     Entry,
     delta,
@@ -126,18 +126,13 @@ class _Backward:
         return dict(zip(_standard_indices(len(equation.place)), equation.place, strict=True))
 
     def _weight(self, equation: Equation) -> sp.Expr:
-        """The derivative of the reduction with respect to its body."""
-        value = Entry(equation.target, equation.place)
-        match equation.reduction:
-            case "logsumexp":
-                return sp.exp(equation.body - value)
-            case "max" | "min":
-                chosen = sp.Piecewise((1, sp.Eq(equation.body, value)), (0, True))
-                name = self._define_temporary(
-                    f"ties_{equation.target}", equation.place, equation.loops, chosen, "sum"
-                )
-                return chosen / Entry(name, equation.place)
-        return sp.Integer(1)
+        """The derivative of the reduction with respect to its body; ties share the slope of an extremum."""
+        slope = slope_of_reduction(equation)
+        if equation.reduction not in ("max", "min"):
+            return slope
+        name = f"ties_{equation.target}"
+        name = self._define_temporary(name, equation.place, equation.loops, slope, "sum")
+        return slope / Entry(name, equation.place)
 
     def _contribute(self, entry: Entry, loops: tuple[Loop, ...], body: sp.Expr) -> None:
         """Add a summand to the cotangent of `entry`; an axis of size 1 counts as run through."""

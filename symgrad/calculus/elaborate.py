@@ -49,7 +49,10 @@ class _Elaborator:
         for spec in model.spec.inputs:
             self._declare(Tensor(spec.name, self._axes(spec.axes), "input", spec.classes))
         for spec in model.spec.targets:
-            self._declare(Tensor(spec.name, self._axes(spec.axes), "target", spec.classes))
+            self._declare(Tensor(spec.name, self._axes(spec.axes), "target", spec.classes, spec.ignore))
+        for constant in model.spec.constants:
+            axes = tuple(Axis(None, size) for size in constant.shape)
+            self._declare(Tensor(constant.name, axes, "constant"))
         self._declare_parameters()
         for equation in model.equations:
             self._equation(equation)
@@ -200,6 +203,8 @@ class _Elaborator:
                     at=at,
                     remedy="leave it out; loss_and_grad gives it",
                 )
+            if self.builder.tensors[name].kind == "constant":
+                raise SpecError(f"'{name}' is a constant, nothing varies it", at=at, remedy="leave it out")
             if self.builder.tensors[name].is_integer:
                 raise SpecError(
                     f"'{name}' holds integer labels, no loss has a gradient with respect to them",

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.over import bound_letters, letter, over, with_factors_taken_out
+from symgrad.calculus.over import (
+    bound_letters,
+    letter,
+    over,
+    with_factors_taken_out,
+    with_signs_taken_out,
+)
 from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry, delta, entries
 
@@ -43,7 +49,8 @@ class EntryFormulas:
     def definition(self, entry: Entry, taken: Taken = frozenset()) -> sp.Expr:
         """The right side of the entry's equation; new indices bear none of the `taken` names."""
         body, names = self._body(entry, taken)
-        return body.xreplace({e: self.definition(e, names) for e in entries(body) if e.tensor in self.hidden})
+        parts = {e: self.definition(e, names) for e in entries(body) if e.tensor in self.hidden}
+        return with_signs_taken_out(with_factors_taken_out(body.xreplace(parts)))
 
     def written_out(self, entry: Entry) -> sp.Expr:
         """The same with every cotangent in it written out in turn.
@@ -51,13 +58,13 @@ class EntryFormulas:
         Raises:
             TooLongError: it would have more than MAX_NODES nodes.
         """
-        return with_factors_taken_out(self._written_out(entry, frozenset()))
+        return with_signs_taken_out(with_factors_taken_out(self._written_out(entry, frozenset())))
 
     def _written_out(self, entry: Entry, taken: Taken) -> sp.Expr:
         if (entry, taken) not in self.known:
             body, names = self._body(entry, taken)
             parts = {e: self._written_out(e, names) for e in entries(body) if self._opens(e)}
-            if _nodes(body, {e: _nodes(part, {}) for e, part in parts.items()}) > MAX_NODES:
+            if length(body, {e: length(part) for e, part in parts.items()}) > MAX_NODES:
                 raise TooLongError
             self.known[entry, taken] = body.xreplace(parts)
         return self.known[entry, taken]
@@ -151,8 +158,8 @@ def _reduced(kind: str, terms: list[sp.Expr], kept: list[Loop]) -> sp.Expr:
     return over("sum", sp.Add(*terms), kept)
 
 
-def _nodes(expr: sp.Expr, lengths: Mapping[Entry, int]) -> int:
-    """How long an expression is where entries have the given lengths, 1 if none."""
+def length(expr: sp.Expr, lengths: Mapping[Entry, int] | None = None) -> int:
+    """How long an expression is, in nodes, where entries have the given lengths, 1 if none."""
     if isinstance(expr, Entry) or not expr.args:
-        return lengths.get(expr, 1)
-    return 1 + sum(_nodes(a, lengths) for a in expr.args)
+        return (lengths or {}).get(expr, 1)
+    return 1 + sum(length(a, lengths) for a in expr.args)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus import typeset as ts
-from symgrad.calculus.arrange import product
+from symgrad.calculus.arrange import ONE, negated, product, signed
 from symgrad.calculus.over import Over
 from symgrad.calculus.scalar_writer import ScalarWriter
 from symgrad.calculus.terms import Entry, entries, indices_in
@@ -25,60 +25,67 @@ if TYPE_CHECKING:
 class EntryWriter(ScalarWriter):
     """Writes entries with subscripts that count from 1; labels keep their own numbers, which count from 0.
 
-    Factors of a cotangent stand as the chain rule meets them, from the loss back to the inputs; those
-    of a forward value the other way round. `spelled` gives some entries another formula.
+    Factors stand as the chain rule meets them, from the loss back to the inputs, unless `leading` says
+    which tensors come first. `spelled` gives some entries another formula.
     """
 
     def __init__(
-        self, program: Program, *, forward: bool = False, spelled: Mapping[str, Formula] | None = None
+        self,
+        program: Program,
+        *,
+        leading: tuple[str, ...] = (),
+        spelled: Mapping[str, Formula] | None = None,
     ) -> None:
         super().__init__(program, ())
+        self.leading = leading
         self.spelled = spelled or {}
-        self.forward = forward
         self.position = _positions(program)
 
     def entry(self, entry: Entry) -> Formula:
         if entry.tensor in self.spelled:
             return self.spelled[entry.tensor]
-        name = self.tensor(entry.tensor)
-        return ts.Subscripted(name, self.subscripts(entry)) if entry.indices else name
+        name, indices = self.tensor(entry.tensor), self.subscripts(entry)
+        if isinstance(name, ts.Transposed):
+            return ts.Subscripted(name.base, indices[::-1])
+        return ts.Subscripted(name, indices) if indices else name
 
     def subscripts(self, entry: Entry) -> tuple[Formula, ...]:
         """The indices of an entry, counted from 1."""
-        return tuple(self.write(_from_zero(i) + 1) for i in entry.indices)
+        return tuple(self._from_one(i) for i in entry.indices)
+
+    def _from_one(self, index: sp.Expr) -> Formula:
+        if isinstance(index, Entry):
+            return ts.Sum(((False, self.write(index)), (False, ONE)))
+        return self.write(_of_letters(index) + 1)
 
     def kronecker(self, expr: delta) -> Formula:
-        has_label = any(isinstance(a, Entry) for a in expr.args)
-        return ts.Call("delta", tuple(self.write(_from_zero(a) + (not has_label)) for a in expr.args))
+        if any(isinstance(a, Entry) for a in expr.args):
+            return ts.Call("delta", tuple(self.write(_of_letters(a)) for a in expr.args))
+        return ts.Call("delta", tuple(self._from_one(a) for a in expr.args))
 
     def joined(self, factors: list[sp.Expr]) -> Formula:
         return product("numbers", [self.write(f) for f in factors])
 
     def gradient(self, expr: sp.Expr) -> Formula:
-        """The formula, with what stands before its sum apart: `0.1·(2/N)·Σ_n …` beside a learning rate 0.1."""
+        """The formula, with what stands before its sum apart: beside a learning rate `0.1·(2/N)·Σ_n …`."""
         totals = [f for f in sp.Mul.make_args(expr) if isinstance(f, Over)]
         factor = expr / totals[0] if len(totals) == 1 else sp.Integer(1)
         _, divisor = sp.fraction(factor)
         if divisor.is_number:
             return self.write(expr)
-        return ts.Product("numbers", (self.write(factor), self.write(totals[0])))
+        negative, before = signed(self.write(factor))
+        found = ts.Product("numbers", (before, self.write(totals[0])))
+        return negated(found) if negative else found
 
     def _order_of_factor(self, factor: sp.Expr) -> Order:
         order = super()._order_of_factor(factor)
-        if order[0] in (0, 1, 9):
+        if self.leading or order[0] in (0, 1, 9):
             return order
-        held = entries(factor)
-        depth = max(self.position.get(e.tensor, 0) for e in held)
-        is_parameter = all(self._is_parameter(e) for e in held)
-        along = (depth, is_parameter) if self.forward else (not self._has_error(factor), -depth)
-        return 2, along, not isinstance(factor, Entry), _natural(str(factor))
+        depth = max(self.position.get(e.tensor, 0) for e in entries(factor))
+        return 2, not self._has_error(factor), -depth, not isinstance(factor, Entry), _natural(str(factor))
 
     def _order_of_term(self, negative: bool, term: sp.Expr) -> Order:
         return *super()._order_of_term(negative, term)[:-1], _natural(str(term))
-
-    def _is_parameter(self, entry: Entry) -> bool:
-        tensor = self.program.tensor.get(entry.tensor)
-        return tensor is not None and tensor.kind == "parameter"
 
 
 def _positions(program: Program) -> dict[str, int]:
@@ -91,11 +98,9 @@ def _positions(program: Program) -> dict[str, int]:
     return found
 
 
-def _from_zero(index: sp.Expr) -> sp.Expr:
-    """An index in terms of letters that count from 1."""
-    if isinstance(index, Entry):
-        return index
-    return index.xreplace({s: s - 1 for s in indices_in(index)})
+def _of_letters(index: sp.Expr) -> sp.Expr:
+    """An index in terms of letters that count from 1; a label stays."""
+    return index if isinstance(index, Entry) else index.xreplace({s: s - 1 for s in indices_in(index)})
 
 
 def _natural(text: str) -> tuple[tuple[int, str], ...]:

@@ -125,16 +125,20 @@ class Evaluator:
     def _combine(
         self, function: Callable[..., sp.Expr], what: str, at: Position, scope: Scope, *operands: Node
     ) -> Value:
-        """`function` entry by entry; a large body gets a name of its own."""
+        """`function` entry by entry; a large body gets a name of its own, 0·x needs nothing of x."""
+        mark = self.builder.mark(scope.owner)
         values = [self._value(operand, scope) for operand in operands]
         if what in ("where", "max", "min"):
             # SymPy would merge a choice inside a condition into one of exponential size.
-            values = [self._named(v, scope) if v.body.has(sp.Piecewise) else v for v in values]
+            last = values[3:]  # where(c, a, where(d, b, e)) is one choice
+            values = [self._named(v, scope) if v.body.has(sp.Piecewise) else v for v in values[:3]] + last
         if what == "**":
             self._check_zero_base(values[0], values[1], at)
         value = self.builder.combine(
             lambda *bodies: applied(function, list(bodies), f"'{what}'", at), values, what, at
         )
+        if not value.body.atoms(Entry):
+            self.builder.forget(scope.owner, mark)
         return self._named(value, scope) if is_large(value.body) else value
 
     def _check_zero_base(self, base: Value, exponent: Value, at: Position) -> None:
@@ -195,19 +199,25 @@ class Evaluator:
             return self._combine(choose, name, call.at, scope, condition.left, condition.right, chosen, other)
         if name == "onehot":
             return self._onehot(call, scope)
+        if name == "spread":
+            repeated, like = (self._value(node, scope) for node in arguments_of(call, 2))
+            return self.builder.spread(repeated, like, call.at)
         if name in SCALAR:
             return self._combine(SCALAR[name], name, call.at, scope, *arguments_of(call, 1))
         return self._function(call, self.functions[name], scope)
 
     def _onehot(self, call: Call, scope: Scope) -> Value:
-        """Labels as rows of zeros and a one; a tensor of numbers counts as one-hot already."""
+        """Labels as rows of zeros and a one, or of zeros for an ignored label; numbers count as such rows."""
         value = self._value(arguments_of(call, 1)[0], scope)
         labels = self.builder.labels(value)
         if labels is None:
             return value
         axis = Axis(None, labels.classes)
         index = self.builder.index(axis)
-        return Value((*value.axes, axis), (*value.indices, index), delta(value.body, index))
+        body: sp.Expr = delta(value.body, index)
+        if labels.ignore is not None:
+            body *= 1 - delta(value.body, sp.Integer(labels.ignore))
+        return Value((*value.axes, axis), (*value.indices, index), body)
 
     def _function(self, call: Call, function: FunctionSpec, scope: Scope) -> Value:
         signature = library.Signature(function.name, function.arguments, function.defaults)

@@ -39,7 +39,7 @@ class IndexWriter(ScalarWriter):
         """What stands right of the equality sign."""
         equation = merged_sums(equation, self.program, self.hidden)
         self.taken |= {str(loop.index) for loop in equation.loops}
-        self.leading = _leading(equation)
+        self.leading = leading_tensors(equation)
         return self._reduced(equation)
 
     def _reduced(self, equation: Equation) -> Formula:
@@ -54,14 +54,17 @@ class IndexWriter(ScalarWriter):
             return self._indexed(entry)
         definition = self.program.definition[entry.tensor]
         inner = IndexWriter(self.program, self.hidden)
-        inner.leading = _leading(definition)
+        inner.leading = leading_tensors(definition)
         here = instance(definition, entry.indices, self.taken)
         inner.taken = self.taken | {str(loop.index) for loop in here.loops}
         return inner._reduced(here)
 
     def _indexed(self, entry: Entry) -> Formula:
         name = self.tensor(entry.tensor)
-        return ts.Indexed(name, tuple(self.write(i) for i in entry.indices)) if entry.indices else name
+        indices = tuple(self.write(i) for i in entry.indices)
+        if isinstance(name, ts.Transposed):
+            return ts.Indexed(name.base, indices[::-1])
+        return ts.Indexed(name, indices) if indices else name
 
     def kronecker(self, expr: delta) -> Formula:
         return ts.Call("delta", tuple(self.write(a) for a in expr.args))
@@ -70,7 +73,7 @@ class IndexWriter(ScalarWriter):
         return product("numbers", [self.write(f) for f in factors])
 
 
-def _leading(equation: Equation) -> tuple[str, ...]:
+def leading_tensors(equation: Equation) -> tuple[str, ...]:
     """The tensors that come first: the left and the right one of a contraction."""
     contraction = as_contraction(equation)
     return (contraction.left, contraction.right) if contraction else (equation.target,)

@@ -43,16 +43,19 @@ def chosen(expr: sp.Expr) -> tuple[str, sp.Expr, sp.Expr] | None:
 
 @cache
 def _known_bodies() -> dict[sp.Expr, str]:
+    """Choices and the names of the functions and slopes they are; a slope two functions share has none."""
     bodies: dict[sp.Expr, str] = {}
+    shared = set()
     for name in library.activations:
         body = _body(name)
-        if body is None:
+        if body is None or body in bodies:
             continue
         derivative = fold(slope(body, ARGUMENT))
-        for form, label in ((body, name), (derivative, f"{name}'")):
-            if isinstance(form, sp.Piecewise):
-                bodies.setdefault(form, label)
-    return bodies
+        if derivative in bodies:
+            shared.add(derivative)
+        bodies |= {body: name, derivative: f"{name}'"}
+    choices = {form: name for form, name in bodies.items() if isinstance(form, sp.Piecewise)}
+    return {form: name for form, name in choices.items() if form not in shared}
 
 
 def _body(name: str) -> sp.Expr | None:

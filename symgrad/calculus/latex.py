@@ -103,8 +103,10 @@ class Latex(Style):
 
     def subscripted(self, base: str, indices: Sequence[str]) -> str:
         joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
-        stem = re.fullmatch(r"(.*)_\{([^{}]*)\}", base)
-        return f"{stem[1]}_{{{stem[2]};{joined}}}" if stem else f"{base}_{{{joined}}}"
+        stem = re.fullmatch(r"(.*)_\{([^{}]*)\}(\^\{[^{}]*\})?", base)
+        if stem is not None:
+            return f"{stem[1]}_{{{stem[2]};{joined}}}{stem[3] or ''}"
+        return f"{{{base}}}_{{{joined}}}" if "_" in base else f"{base}_{{{joined}}}"
 
     def partial(self, of: str, by: str) -> str:
         return rf"\frac{{\partial {of}}}{{\partial {by}}}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
 from symgrad.calculus import typeset as ts
-from symgrad.calculus.arrange import product
+from symgrad.calculus.arrange import fraction_first, product, transposed
 from symgrad.calculus.contraction import Contraction, as_contraction
 from symgrad.calculus.nested import fixed_factor, merged_sums
 from symgrad.calculus.program import canonical
 from symgrad.calculus.scalar_writer import ScalarWriter
 from symgrad.calculus.terms import Entry, entries
+
+Indices: TypeAlias = tuple[sp.Expr, ...]
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -37,6 +39,7 @@ class MatrixWriter(ScalarWriter):
     ) -> None:
         super().__init__(program, hidden)
         self.spelled = spelled or {}
+        self.in_columns = program.convention.samples == "columns"
         self.axes: tuple[sp.Expr, ...] = ()
         self.named_indices: frozenset[sp.Expr] = frozenset()
 
@@ -58,6 +61,10 @@ class MatrixWriter(ScalarWriter):
         """
         equation = merged_sums(canonical(equation), self.program, self.hidden)
         self.leading = (equation.target,)
+        written = self._written(equation)
+        return fraction_first(written) if self.in_columns else written
+
+    def _written(self, equation: Equation) -> Formula:
         contraction = as_contraction(equation)
         if contraction is not None and (contraction.rows or contraction.columns):
             return self._contraction(contraction)
@@ -65,7 +72,7 @@ class MatrixWriter(ScalarWriter):
             self.axes = equation.place
             return self.write(equation.body)
         if equation.reduction == "logsumexp":
-            return self._over_last_axis(equation)
+            return self._over_each_sample(equation)
         return self._reduced(equation)
 
     def _contraction(self, found: Contraction) -> Formula:
@@ -73,9 +80,9 @@ class MatrixWriter(ScalarWriter):
             raise NoMatrixFormError
         left, right = self.operand(found.left), self.operand(found.right)
         if found.left_transposed and found.rows:
-            left = ts.Transposed(left)
+            left = transposed(left)
         if found.right_transposed and found.columns:
-            right = ts.Transposed(right)
+            right = transposed(right)
         self.axes = (*found.rows, *found.columns)
         pair = self._matrix_first(found, left, right) or (left, right)
         return self.scaled(found.factor, ts.Product("matrices", pair))
@@ -83,32 +90,48 @@ class MatrixWriter(ScalarWriter):
     def _matrix_first(
         self, found: Contraction, left: Formula, right: Formula
     ) -> tuple[Formula, Formula] | None:
-        """`x·w` and `xᵀ·dy` rather than `w·xᵀ` and `dy·x`; `x·W` and `dy·Wᵀ` stay."""
+        """`x·w` and `xᵀ·dy` rather than `w·xᵀ` and `dy·x`; as rows, `x·W` and `dy·Wᵀ` stay."""
         tensor = self.program.tensor.get(found.left)
         is_cotangent = tensor is not None and tensor.kind == "cotangent"
-        if found.rows or not found.columns or is_cotangent == found.right_transposed:
+        may_stay = is_cotangent == found.right_transposed and not self.in_columns
+        if found.rows or not found.columns or may_stay:
             return None
-        return (right.base if isinstance(right, ts.Transposed) else ts.Transposed(right)), left
+        return transposed(right), left
 
-    def _over_last_axis(self, equation: Equation) -> Formula:
-        self.axes = (*equation.place, *(loop.index for loop in equation.bound))
+    def _laid_out(self, samples: Indices, others: Indices) -> Indices:
+        """The axes of a matrix: what runs over the samples, and what over the entries of each."""
+        return (*others, *samples) if self.in_columns else (*samples, *others)
+
+    def _over_each_sample(self, equation: Equation) -> Formula:
+        self.axes = self._laid_out(equation.place, tuple(loop.index for loop in equation.bound))
         if len(equation.bound) != 1:
             raise NoMatrixFormError
         return ts.Call(equation.reduction, (self.write(equation.body),))
 
     def _reduced(self, equation: Equation) -> Formula:
-        """A reduction over all axes, or over the rows; over others the index must be seen."""
+        """A reduction over all axes, or over the samples; over others the index must be seen."""
         inner = tuple(loop.index for loop in equation.bound)
-        rows_only = equation.bound[0].axis.size is None and len(inner) == 1
-        if equation.place and not rows_only:
+        samples_only = equation.bound[0].axis.size is None and len(inner) == 1
+        if equation.place and not samples_only:
             raise NoMatrixFormError
-        self.axes = (*inner, *equation.place)
+        self.axes = self._laid_out(inner, equation.place)
         if not equation.place:
             self.axes = _order_of_widest(equation, inner)
         self.named_indices = frozenset(inner)
         factor, body = fixed_factor(equation)
+        written = self.write(body)
+        if equation.reduction == "sum" and self._is_whole_matrix(body):
+            size = self.write(equation.bound[0].axis.extent)
+            return self.scaled(factor, ts.Product("matrices", (written, ts.Ones(size))))
         indices = tuple(ts.Name(str(i)) for i in inner)
-        return self.scaled(factor, ts.Reduced(equation.reduction, indices, self.write(body)))
+        return self.scaled(factor, ts.Reduced(equation.reduction, indices, written))
+
+    def _is_whole_matrix(self, body: sp.Expr) -> bool:
+        """Whether the body is a matrix of columns, whose sum over the samples is its product with ones."""
+        if not self.in_columns or len(self.axes) != 2 or len(self.named_indices) != 1:
+            return False
+        held = entries(body)
+        return any(set(e.indices) == set(self.axes) for e in held) and not any(map(self._is_pick, held))
 
     def operand(self, tensor: str) -> Formula:
         """A tensor's name, or its definition where it is hidden."""
@@ -116,17 +139,21 @@ class MatrixWriter(ScalarWriter):
             return self.spelled[tensor]
         if tensor not in self.hidden:
             return self.tensor(tensor)
-        writer = MatrixWriter(self.program, self.hidden, self.spelled)
+        writer = type(self)(self.program, self.hidden, self.spelled)
         return writer.right_side(self.program.definition[tensor])
 
     def entry(self, entry: Entry) -> Formula:
         axes, rank = self.axes, len(entry.indices)
-        if entry.indices == axes[len(axes) - rank :]:
+        if entry.indices in (axes, ()):
             return self.operand(entry.tensor)
         if rank == len(axes) == 2 and entry.indices == axes[::-1]:
-            return ts.Transposed(self.operand(entry.tensor))
-        if rank == 1 and len(axes) == 2 and entry.indices == axes[:1]:
-            return ts.Spread(self.operand(entry.tensor))
+            return transposed(self.operand(entry.tensor))
+        if rank == 1 and len(axes) == 2 and entry.indices in (axes[:1], axes[1:]):
+            is_plain = entry.indices == (axes[:1] if self.in_columns else axes[1:])
+            operand = self.operand(entry.tensor)
+            return operand if is_plain else ts.Spread(operand, in_rows=self.in_columns)
+        if not self.in_columns and entry.indices == axes[len(axes) - rank :]:
+            return self.operand(entry.tensor)
         if self._is_pick(entry):
             return ts.Indexed(self.tensor(entry.tensor), tuple(self._place(i) for i in entry.indices))
         raise NoMatrixFormError
@@ -144,8 +171,10 @@ class MatrixWriter(ScalarWriter):
 
     def kronecker(self, expr: delta) -> Formula:
         label, index = expr.args
-        if isinstance(label, Entry) and (*label.indices, index) == self.axes:
+        if isinstance(label, Entry) and self._laid_out(label.indices, (index,)) == self.axes:
             return ts.Call("onehot", (self.tensor(label.tensor),))
+        if index.is_Integer:
+            return ts.Call("delta", (self.write(label), self.write(index)))
         raise NoMatrixFormError
 
     def special(self, expr: sp.Expr) -> Formula | None:
@@ -154,15 +183,16 @@ class MatrixWriter(ScalarWriter):
         return ts.Call(name, (self.write(scores),)) if scores is not None else super().special(expr)
 
     def _scores(self, expr: sp.Expr) -> sp.Expr | None:
-        """X where the expression is X[n,k] - L[n] and L is the log-sum-exp of X over the last axis."""
+        """X where the expression is X[n,k] - L[n] and L is the log-sum-exp of X over each sample."""
         for entry in entries(expr) if expr.is_Add and self.axes else ():
             definition = self.program.definition.get(entry.tensor)
             if definition is None or definition.reduction != "logsumexp" or len(definition.bound) != 1:
                 continue
             here = dict(zip(definition.place, entry.indices, strict=True))
-            here[definition.bound[0].index] = self.axes[-1]
+            along = self.axes[0] if self.in_columns else self.axes[-1]
+            here[definition.bound[0].index] = along
             scores = definition.body.xreplace(here)
-            if entry.indices == self.axes[:-1] and expr + entry == scores:
+            if self._laid_out(entry.indices, (along,)) == self.axes and expr + entry == scores:
                 return scores
         return None
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.convention import ROWS
 from symgrad.calculus.index_writer import IndexWriter
 from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixFormError
 from symgrad.calculus.text import Text
@@ -57,6 +59,6 @@ def right_formula(equation: Equation, program: Program, hidden: Collection[str] 
 
 
 def rewrite_form(before: sp.Expr, after: sp.Expr, program: Program, style: Style | None = None) -> str:
-    """`1/(1 + exp(−Z[n,i])) → sigmoid(Z[n,i])`"""
-    writer = IndexWriter(program)
+    """`1/(1 + exp(−Z[n,i])) → sigmoid(Z[n,i])`, always in the spec's own names and order of axes."""
+    writer = IndexWriter(replace(program, convention=ROWS))
     return (style or Text()).spell(Relation(writer.write(before), "→", writer.write(after)))

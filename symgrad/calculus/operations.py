@@ -76,9 +76,14 @@ def smaller(a: sp.Expr, b: sp.Expr) -> sp.Expr:
 
 
 def chosen_by(operator: str) -> Callable[..., sp.Expr]:
-    """`where(left operator right, a, b)` as a function of the four."""
+    """`where(left operator right, a, b)` as a function of the four; a choice in b makes it one of three."""
     relation = RELATION[operator]
-    return lambda left, right, a, b: sp.Piecewise((a, relation(left, right)), (b, True))
+
+    def choose(left: sp.Expr, right: sp.Expr, a: sp.Expr, b: sp.Expr) -> sp.Expr:
+        others = b.args if isinstance(b, sp.Piecewise) else ((b, True),)
+        return sp.Piecewise((a, relation(left, right)), *others)
+
+    return choose
 
 
 def applied(function: Callable[..., sp.Expr], operands: list[sp.Expr], what: str, at: Position) -> sp.Expr:

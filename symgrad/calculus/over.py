@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Axis, Loop
 
 
-class Over(sp.Expr):
+class Over(sp.Expr):  # type: ignore[misc]  # SymPy has no types
     """A reduction of `body` over indices: a sum, a maximum or a minimum. Equations never hold one."""
 
     is_commutative = True
@@ -43,7 +43,8 @@ class Over(sp.Expr):
     def free_symbols(self) -> set[sp.Basic]:
         """Without the indices it runs over."""
         extents = {s for _, extent in self.ranges for s in extent.free_symbols}
-        return (self.body.free_symbols - {index for index, _ in self.ranges}) | extents
+        inside: set[sp.Basic] = self.body.free_symbols
+        return (inside - {index for index, _ in self.ranges}) | extents
 
 
 def over(kind: str, body: sp.Expr, loops: Iterable[Loop]) -> sp.Expr:
@@ -61,10 +62,26 @@ def with_factors_taken_out(expr: sp.Expr) -> sp.Expr:
     return expr.func(*map(with_factors_taken_out, expr.args))
 
 
+def with_signs_taken_out(expr: sp.Expr) -> sp.Expr:
+    """`a - p·(b + c)` for `a + p·(-b - c)`."""
+    if expr.is_Add:
+        return sp.Add(*map(with_signs_taken_out, expr.args))
+    if not expr.is_Mul:
+        return expr
+    factors = [-f if _is_all_negative(f) else f for f in expr.args]
+    sign = sp.Integer(-1) ** sum(map(_is_all_negative, expr.args))
+    return sp.Mul(sign, *factors)
+
+
+def _is_all_negative(expr: sp.Expr) -> bool:
+    return bool(expr.is_Add) and all(t.as_coeff_Mul()[0].is_negative for t in expr.args)
+
+
 def _over(kind: str, body: sp.Expr, ranges: tuple[sp.Tuple, ...]) -> sp.Expr:
     if kind != "sum" or not ranges:
         return Over(sp.Symbol(kind), body, *ranges) if ranges else body
-    fixed, changing = [], []
+    fixed: list[sp.Expr] = []
+    changing: list[sp.Expr] = []
     for factor in sp.Mul.make_args(body):
         number, rest = content(factor)
         fixed.append(number)

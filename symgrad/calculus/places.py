@@ -73,6 +73,12 @@ def _label(
             at=node.at,
             remedy=f"declare its number of classes: {node.tensor}: {{axes: [N], classes: {axis.size or 10}}}",
         )
+    if labels.ignore is not None:
+        raise SpecError(
+            f"the label {labels.ignore} of '{node.tensor}' means none, so it is no place in '{tensor.name}'",
+            at=node.at,
+            remedy=f"write sum(onehot({node.tensor}) * {tensor.name}, axis=-1), which is 0 there",
+        )
     if axis.size != labels.classes:
         raise ShapeError(
             f"the labels '{node.tensor}' are below {labels.classes}, but '{tensor.name}' has {axis} there",

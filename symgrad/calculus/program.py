@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
+from symgrad.calculus.convention import ROWS, Convention
 from symgrad.calculus.terms import Entry, entries, extent_symbol, indices_in
 from symgrad.errors import InternalError
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Reduction: TypeAlias = Literal["none", "sum", "max", "min", "logsumexp"]
-Kind: TypeAlias = Literal["input", "target", "parameter", "value", "temporary", "cotangent", "state"]
+Kind: TypeAlias = Literal[
+    "input", "target", "constant", "parameter", "value", "temporary", "cotangent", "state"
+]
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,13 @@ def show_axes(axes: Axes) -> str:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A name with its axes. `classes` marks integer labels below that number."""
+    """A name with its axes. `classes` marks integer labels below that number, `ignore` the label of none."""
 
     name: str
     axes: Axes
     kind: Kind
     classes: int | None = None
+    ignore: int | None = None
 
     @property
     def is_integer(self) -> bool:
@@ -141,7 +145,10 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Program:
-    """Equations in an order in which every name is defined before it is used."""
+    """Equations in an order in which every name is defined before it is used.
+
+    `convention` concerns only how they are written.
+    """
 
     tensors: tuple[Tensor, ...]
     equations: tuple[Equation, ...]
@@ -150,6 +157,7 @@ class Program:
     prediction: tuple[str, ...] = ()
     gradients: tuple[Gradient, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    convention: Convention = ROWS
 
     @cached_property
     def tensor(self) -> Mapping[str, Tensor]:
@@ -167,6 +175,12 @@ class Program:
         loss = (self.loss,) if self.loss else ()
         return frozenset((*self.outputs, *self.prediction, *loss, *(g.name for g in self.gradients)))
 
+    @property
+    def declared(self) -> tuple[Tensor, ...]:
+        """Inputs, targets, constants and parameters."""
+        kinds: tuple[Kind, ...] = ("input", "target", "constant", "parameter")
+        return tuple(t for kind in kinds for t in self.of_kind(kind))
+
     def of_kind(self, kind: Kind) -> tuple[Tensor, ...]:
         return tuple(t for t in self.tensors if t.kind == kind)
 
@@ -180,7 +194,8 @@ def check(program: Program) -> Program:
     Raises:
         InternalError: a stage broke its promise.
     """
-    defined = {t.name for t in program.tensors if t.kind in ("input", "target", "parameter", "state")}
+    given = ("input", "target", "constant", "parameter", "state")
+    defined = {t.name for t in program.tensors if t.kind in given}
     for equation in program.equations:
         _check_equation(program, equation, defined)
         defined.add(equation.target)

@@ -25,19 +25,19 @@ def reuse_forward_values(program: Program) -> Program:
     for equation in program.equations:
         changed = equation
         for holder in _candidates(equation, holders):
-            found = _occurrences(holder, changed.body)
+            found = occurrences(holder, changed.body)
             if found:
                 after = changed.body.xreplace(found)
                 rewrites.append(Rewrite(f"{holder.target} is known", equation.target, changed.body, after))
                 changed = canonical(replace(changed, body=after))
         equations.append(changed)
-        if _is_worth_holding(changed) and changed.target not in only_shown:
+        if is_worth_holding(changed) and changed.target not in only_shown:
             for tensor in changed.reads:
                 holders.setdefault(tensor, []).append(changed)
     return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
 
 
-def _is_worth_holding(equation: Equation) -> bool:
+def is_worth_holding(equation: Equation) -> bool:
     """A body that is one function or power of entries, defined for each entry of the target."""
     body = equation.body
     is_one_node = isinstance(body, sp.Function | sp.Pow | sp.exp) and not isinstance(body, sp.Piecewise)
@@ -53,7 +53,7 @@ def _candidates(equation: Equation, holders: dict[str, list[Equation]]) -> Itera
                 yield holder
 
 
-def _occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+def occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
     """The sub-expressions of `body` that are entries of what `holder` defines."""
     found = {}
     for binding in bindings(entries(holder.body), entries(body), {}):

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.terms import ARGUMENT, Entry, delta, erfc, expm1, log1p, sigmoid, softplus
+from symgrad.calculus.terms import ARGUMENT, Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 X = ARGUMENT
+MAX_STEP = 4
+"""How far apart the powers of a denominator may be for its fractions to be brought together."""
 ALL = "all real v"
 
 
@@ -76,7 +78,7 @@ def _log_sigmoid(node: sp.Expr) -> sp.Expr | None:
 
 
 def _sigmoid(node: sp.Expr) -> sp.Expr | None:
-    if node.is_Pow and node.exp.is_Integer and node.exp < 0:
+    if node.is_Pow and node.exp.is_real and node.exp.could_extract_minus_sign():
         v = _sum_with_exp(node.base)
         return sigmoid(-v) ** -node.exp if v is not None else None
     return None
@@ -85,7 +87,7 @@ def _sigmoid(node: sp.Expr) -> sp.Expr | None:
 def _sigmoid_of_other_side(node: sp.Expr) -> sp.Expr | None:
     for factor in node.args if node.is_Mul else ():
         base, power = factor.as_base_exp()
-        if not isinstance(base, sigmoid) or not power.is_Integer or power < 1:
+        if not isinstance(base, sigmoid) or not power.is_Rational or power < 1:
             continue
         v = -base.args[0]
         if sp.exp(v) in node.args:
@@ -106,6 +108,13 @@ def _tanh(node: sp.Expr) -> sp.Expr | None:
     return None
 
 
+def _one_plus_tanh(node: sp.Expr) -> sp.Expr | None:
+    for number, factor, v in _numbers_with(node, sp.tanh):
+        if abs(factor) == abs(number):
+            return node - number - factor * sp.tanh(v) + 2 * number * sigmoid(2 * factor / number * v)
+    return None
+
+
 def _expm1(node: sp.Expr) -> sp.Expr | None:
     for number, factor, v in _numbers_with(node, sp.exp):
         if factor == -number:
@@ -120,11 +129,56 @@ def _complement(node: sp.Expr) -> sp.Expr | None:
     return None
 
 
+def _log_cosh(node: sp.Expr) -> sp.Expr | None:
+    is_match = isinstance(node, sp.log) and isinstance(node.args[0], sp.cosh)
+    return logcosh(node.args[0].args[0]) if is_match else None
+
+
+def _tanh_as_quotient(node: sp.Expr) -> sp.Expr | None:
+    for factor in node.args if node.is_Mul else ():
+        base, power = factor.as_base_exp()
+        if isinstance(base, sp.cosh) and power.is_Integer and power < 0:
+            v = base.args[0]
+            if sp.sinh(v) in node.args:
+                return node * base / sp.sinh(v) * sp.tanh(v)
+    return None
+
+
 def _erfc(node: sp.Expr) -> sp.Expr | None:
     for number, factor, v in _numbers_with(node, sp.erf):
         if abs(factor) == abs(number):
             sign = -1 if factor == number else 1
             return node - number - factor * sp.erf(v) + number * erfc(sign * v)
+    return None
+
+
+def _absolute(node: sp.Expr) -> sp.Expr | None:
+    for factor in node.args if node.is_Mul else ():
+        if not isinstance(factor, sp.sign):
+            continue
+        v = factor.args[0]
+        powers = [other.as_base_exp() for other in node.args]
+        if any(base == v and power.is_Integer and power > 0 for base, power in powers):
+            return node / factor / v * sp.Abs(v)
+    return None
+
+
+def _one_fraction(node: sp.Expr) -> sp.Expr | None:
+    """Terms over powers of one sum, brought together where all but one product cancels above."""
+    over: dict[sp.Expr, list[tuple[sp.Expr, sp.Expr]]] = {}
+    for term in node.args if node.is_Add else ():
+        for factor in sp.Mul.make_args(term):
+            base, power = factor.as_base_exp()
+            if base.is_Add and power.is_Rational and power < 0:
+                over.setdefault(base, []).append((power, term))
+    for base, terms in over.items():
+        lowest = min(power for power, _ in terms)
+        steps = [power - lowest for power, _ in terms]
+        if not any(steps) or not all(step.is_Integer and step <= MAX_STEP for step in steps):
+            continue
+        above = sp.expand(sp.Add(*(t / base**p * base**s for (p, t), s in zip(terms, steps, strict=True))))
+        if not above.is_Add:
+            return node - sp.Add(*(t for _, t in terms)) + above * base**lowest
     return None
 
 
@@ -171,6 +225,21 @@ RULES: tuple[Rule, ...] = (
         _tanh,
         ((sp.exp(X) - sp.exp(-X)) / (sp.exp(X) + sp.exp(-X)), sp.tanh(X)),
     ),
+    Rule(
+        "1 + tanh",
+        "1 + tanh(v) = 2σ(2v)",
+        ALL,
+        _one_plus_tanh,
+        (1 + sp.tanh(X), 2 * sigmoid(2 * X)),
+    ),
+    Rule(
+        "tanh of sinh and cosh",
+        "sinh(v)/cosh(v) = tanh(v)",
+        ALL,
+        _tanh_as_quotient,
+        (sp.sinh(X) / sp.cosh(X), sp.tanh(X)),
+    ),
+    Rule("log cosh", "log cosh(v) = logcosh(v)", ALL, _log_cosh, (sp.log(sp.cosh(X)), logcosh(X))),
     Rule("expm1", "exp(v) - 1 = expm1(v)", ALL, _expm1, (sp.exp(X) - 1, expm1(X))),
     Rule("erfc", "1 + erf(v) = erfc(-v)", ALL, _erfc, (1 + sp.erf(X), erfc(-X))),
     Rule(
@@ -179,6 +248,14 @@ RULES: tuple[Rule, ...] = (
         ALL,
         _larger_of_zero,
         (X / 2 + sp.Abs(X) / 2, sp.Piecewise((0, X <= 0), (X, True))),
+    ),
+    Rule("absolute value", "v sign(v) = |v|", ALL, _absolute, (X * sp.sign(X), sp.Abs(X))),
+    Rule(
+        "one fraction",
+        "1/(1 + v) - v/(1 + v)² = 1/(1 + v)²",
+        "1 + v ≠ 0",
+        _one_fraction,
+        (1 / (1 + X**2) - X**2 / (1 + X**2) ** 2, (1 + X**2) ** -2),
     ),
     Rule("kink", "the slope of sign is 0, at 0 too", ALL, _flat_kink, (sp.DiracDelta(X), sp.Integer(0))),
     Rule(

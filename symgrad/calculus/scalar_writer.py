@@ -51,7 +51,10 @@ class ScalarWriter(ABC):
     def joined(self, factors: list[sp.Expr]) -> Formula: ...
 
     def tensor(self, name: str) -> Formula:
-        """The name of a tensor."""
+        """The name of a tensor, or its symbol."""
+        symbol = self.program.convention.symbols.get(name)
+        if symbol is not None:
+            return symbol
         known = self.program.tensor.get(name)
         return ts.Name(name, known is not None and known.kind == "cotangent")
 
@@ -162,7 +165,7 @@ class ScalarWriter(ABC):
         if isinstance(expr, delta):
             return self.kronecker(expr)
         if expr.is_Symbol:
-            return self.stand_ins.get(expr) or ts.Name(str(expr))
+            return self.stand_ins.get(expr) or self._size_or_index(expr)
         if expr.is_Rational:
             number = ts.Number(Fraction(int(abs(expr.p)), int(expr.q)))
             return negated(number) if expr.is_negative else number
@@ -178,6 +181,11 @@ class ScalarWriter(ABC):
             return ts.Name("π" if expr is sp.pi else str(expr))
         function = type(expr).__name__
         return ts.Call(NAMES.get(function, function), tuple(self.write(a) for a in expr.args))
+
+    def _size_or_index(self, symbol: sp.Symbol) -> Formula:
+        """Sizes may have symbols of their own; unlike an index, a size is positive."""
+        written = self.program.convention.symbols.get(str(symbol)) if symbol.is_positive else None
+        return written or ts.Name(str(symbol))
 
     def _power(self, expr: sp.Expr) -> Formula:
         base, exponent = expr.args

@@ -12,7 +12,8 @@ from symgrad.calculus.operations import is_large
 from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
-from symgrad.calculus.terms import Entry, entries
+from symgrad.calculus.sums import LAW, resolve_sum
+from symgrad.calculus.terms import Entry, delta, entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +40,17 @@ def fold_bodies(program: Program) -> Program:
         body, applied = rewrite(_factored(equation.body))
         rewrites += [Rewrite(rule, equation.target, before, after) for rule, before, after in applied]
         equations.append(canonical(replace(equation, body=body)) if body != equation.body else equation)
+    return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
+
+
+def resolve_sums(program: Program) -> Program:
+    """Leave out sums that need no adding up."""
+    equations, rewrites = [], list(program.rewrites)
+    for equation in program.equations:
+        changed = resolve_sum(equation, program.tensor)
+        if changed != equation and equation.body.has(delta):
+            rewrites.append(Rewrite(LAW, equation.target, equation.body, changed.body))
+        equations.append(canonical(changed))
     return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
 
 
@@ -152,6 +164,7 @@ def drop_dead(program: Program) -> Program:
 
 STEPS: tuple[Callable[[Program], Program], ...] = (
     fold_bodies,
+    resolve_sums,
     inline_copies,
     merge_equal,
     inline_used_once,

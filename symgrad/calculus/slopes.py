@@ -24,6 +24,21 @@ def derivatives(equation: Equation) -> list[tuple[Entry, sp.Expr]]:
     return [(entry, derivative.xreplace(back)) for entry, derivative in zip(found, slopes, strict=True)]
 
 
+def slope_of_reduction(equation: Equation) -> sp.Expr:
+    """The derivative of an equation's reduction with respect to its body, at the equation's indices.
+
+    An extremum gives 1 wherever it is attained; who attains it shares it, so the caller divides by their
+    number.
+    """
+    value = Entry(equation.target, equation.place)
+    match equation.reduction:
+        case "logsumexp":
+            return sp.exp(equation.body - value)
+        case "max" | "min":
+            return sp.Piecewise((1, sp.Eq(equation.body, value)), (0, True))
+    return sp.Integer(1)
+
+
 _VALUE = sp.Symbol("_value", real=True)
 
 

@@ -13,8 +13,9 @@ from dataclasses import replace
 import sympy as sp
 
 from symgrad.calculus.names import Names
-from symgrad.calculus.program import Equation, Program, Reduction, Rewrite, Tensor, canonical, check
+from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, check
 from symgrad.calculus.rules import rewrite
+from symgrad.calculus.sums import LAW, resolve_sum
 from symgrad.calculus.terms import Entry, delta, entries, sigmoid, softplus
 
 
@@ -36,9 +37,9 @@ class _Stabiliser:
     def run(self) -> Program:
         for equation in self.program.equations:
             body = self._stable(equation.body, equation.target)
-            changed = _collapse_deltas(replace(equation, body=body))
+            changed = resolve_sum(replace(equation, body=body), self.tensors)
             if changed.loops != equation.loops:
-                self._record("Σ_j δ(t, j) f(j) = f(t)", equation.target, body, changed.body)
+                self._record(LAW, equation.target, body, changed.body)
             self._add(canonical(changed))
         return check(
             replace(
@@ -146,19 +147,3 @@ class _Stabiliser:
         self.tensors[name] = Tensor(name, self.tensors[total.target].axes, "temporary")
         self._add(canonical(replace(total, target=name, reduction="logsumexp", body=exponent)))
         return name
-
-
-def _collapse_deltas(equation: Equation) -> Equation:
-    """Σ_j δ(t, j) f(j) becomes f(t)."""
-    if equation.reduction != "sum" or not equation.is_plain:
-        return equation
-    for factor in sp.Mul.make_args(equation.body):
-        bound = {loop.index for loop in equation.bound}
-        if not isinstance(factor, delta) or factor.args[1] not in bound:
-            continue
-        label, index = factor.args
-        rest = (equation.body / factor).xreplace({index: label})
-        loops = tuple(loop for loop in equation.loops if loop.index != index)
-        reduction: Reduction = "sum" if len(bound) > 1 else "none"
-        return _collapse_deltas(replace(equation, body=rest, loops=loops, reduction=reduction))
-    return equation

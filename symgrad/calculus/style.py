@@ -58,7 +58,7 @@ class Style(ABC):
             case ts.Indexed(base, indices):
                 return self.index(self._at_least(base, POWER), [self.spell(i) for i in indices])
             case ts.Subscripted(base, indices):
-                return self.subscripted(self._at_least(base, ATOM), [self.spell(i) for i in indices])
+                return self.subscripted(self._at_least(base, POWER), [self.spell(i) for i in indices])
             case ts.Partial(of, by):
                 return self.partial(self.spell(of), self.spell(by))
             case ts.Transposed(ts.Symbol(text)) if has_raised_end(text):
@@ -94,6 +94,8 @@ class Style(ABC):
                 return self.quotient_level
             case ts.Power() | ts.Transposed() | ts.Spread():
                 return POWER
+            case ts.Subscripted(base):
+                return POWER if self.level(base) == POWER else ATOM
             case ts.Symbol(text):
                 return SUM if is_compound(text) else POWER if has_raised_end(text) else ATOM
             case ts.Number(value):

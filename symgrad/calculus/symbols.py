@@ -24,7 +24,12 @@ ACCENTS = {
     "CARON": "check",
     "RIGHT ARROW ABOVE": "vec",
 }
-ALPHABETS = {"FRAKTUR": "mathfrak", "BLACK-LETTER": "mathfrak", "DOUBLE-STRUCK": "mathbb", "SCRIPT": "mathcal"}
+ALPHABETS = {
+    "FRAKTUR": "mathfrak",
+    "BLACK-LETTER": "mathfrak",
+    "DOUBLE-STRUCK": "mathbb",
+    "SCRIPT": "mathcal",
+}
 SIGNS = {
     "∇": r"\nabla",
     "∂": r"\partial",
@@ -103,9 +108,10 @@ def _pieces(text: str) -> list[_Piece]:
             continue
         taken = _run(rest)
         kind = _script_of(taken[0])
-        if kind is None or not found:
+        if kind is None:
             found.append(_Piece(_base(taken)))
         else:
+            found = found or [_Piece("{}")]
             inner = latex_symbol("".join(unicodedata.normalize("NFKC", c) for c in taken))
             (found[-1].above if kind == RAISED else found[-1].below).append(inner)
         rest = rest[len(taken) :]
@@ -143,9 +149,9 @@ def _script_of(character: str) -> str | None:
 def _base(run: str) -> str:
     if run.isascii() and run.isalnum():
         return run if len(run) == 1 or run.isdigit() else rf"\mathit{{{run}}}"
-    letter, *marks = unicodedata.normalize("NFD", run)
-    base = _letter(letter)
-    for mark in marks:
+    letters = unicodedata.normalize("NFD", run)
+    base = _letter(letters[0])
+    for mark in letters[1:]:
         accent = ACCENTS.get(unicodedata.name(mark, "").removeprefix("COMBINING "))
         if accent is None:
             return run

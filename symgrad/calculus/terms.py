@@ -118,6 +118,12 @@ class erfc(Named):
     formula = staticmethod(lambda x: 1 - sp.erf(x))
 
 
+class logcosh(Named):
+    """log(cosh(x)), without overflow, and exact for small x."""
+
+    formula = staticmethod(lambda x: sp.log(sp.cosh(x)))
+
+
 class shifted(sp.Function):
     """a - b, kept together: the difference is formed before anything else is added to it."""
 
@@ -143,7 +149,7 @@ def derivative_of(name: str) -> sp.Expr:
     """The derivative of a named function at ARGUMENT, by SymPy from its formula."""
     from symgrad.calculus.rules import fold
 
-    function = next(f for f in (sigmoid, softplus, log1p, expm1, erfc) if f.__name__ == name)
+    function = next(f for f in (sigmoid, softplus, log1p, expm1, erfc, logcosh) if f.__name__ == name)
     value = function.formula(ARGUMENT)
     derivative = sp.diff(value, ARGUMENT)
     return in_terms_of_value(value, derivative, function(ARGUMENT)) or fold(derivative)

@@ -63,6 +63,8 @@ class Text(Style):
 
     def subscripted(self, base: str, indices: Sequence[str]) -> str:
         joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
+        if ord(base[-1]) in self.subscripts.values():
+            joined = f",{joined}"
         is_small = all(c == "," or ord(c) in self.subscripts for c in joined)
         return base + joined.translate(self.subscripts) if is_small else f"{base}_{{{joined}}}"
 

@@ -48,10 +48,14 @@ class Operand:
 
 @dataclass(frozen=True)
 class Operation:
-    """The node of a formula that a tensor is the value of, and its operands from left to right."""
+    """The node of a formula that a tensor is the value of, and its operands from left to right.
+
+    `arguments` are the names that a library function has for its operands.
+    """
 
     node: Node
     operands: tuple[Operand, ...]
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,7 @@ class _GateTracer(_Tracer):
     ) -> tuple[Value, Operand]:
         """The value by its use, and what the operation around it is given."""
         if not value.body.atoms(Entry):
+            self._forget()
             is_argument = isinstance(node, Name) and node.id in around.bound
             return value, Operand(str(value.body) if is_argument else unparse(node))
         if isinstance(node, Call) and node.function in self.functions and node.function not in self.library:
@@ -200,8 +205,14 @@ class _GateTracer(_Tracer):
                 remedy="draw the equations instead: the detail 'blocks'",
             )
         self.known[key] = target
-        self.operations[target] = Operation(node, self._given(node, operands))
+        self.operations[target] = self._operation(node, operands)
         return value
+
+    def _forget(self) -> None:
+        """Drop the operations whose results the evaluator has found to be unneeded, as x in 0·x."""
+        tensors = self.builder.tensors
+        self.known = {key: target for key, target in self.known.items() if target in tensors}
+        self.operations = {name: o for name, o in self.operations.items() if name in tensors}
 
     def _is_last(self, value: Value) -> bool:
         """Whether the value is the tensor that the operation's last equation defines, a reduction's say."""
@@ -222,20 +233,15 @@ class _GateTracer(_Tracer):
             renamed.append(replace(equation, target=names[equation.target], body=body))
         return tuple(renamed)
 
-    def _given(self, node: Node, operands: list[Operand]) -> tuple[Operand, ...]:
-        """The operands as they are written; a call binds defaults too, and these before the others."""
+    def _operation(self, node: Node, operands: list[Operand]) -> Operation:
+        """The operation as it is written; a call binds defaults too, and these before the others."""
         if not isinstance(node, Call) or node.function not in self.library:
-            return tuple(operands)
-        entry = library.functions[node.function]
-        given = dict(zip(bind(node, entry.signature), operands, strict=True))
-        return tuple(given[name] for name in arguments_given(node))
-
-
-def arguments_given(call: Call) -> tuple[str, ...]:
-    """The names of the arguments that a call of a library function spells out."""
-    signature = library.functions[call.function].signature
-    known = (*signature.arguments, *(name for name, _ in signature.defaults))
-    return (*known[: len(call.arguments)], *(name for name, _ in call.keywords))
+            return Operation(node, tuple(operands))
+        signature = library.functions[node.function].signature
+        given = dict(zip(bind(node, signature), operands, strict=True))
+        known = (*signature.arguments, *(name for name, _ in signature.defaults))
+        names = (*known[: len(node.arguments)], *(name for name, _ in node.keywords))
+        return Operation(node, tuple(given[name] for name in names), names)
 
 
 def _kind(node: Node) -> tuple[object, ...]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.broadcasting import ONE, broadcast, check_matmul
-from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical
+from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical, show_axes
 from symgrad.calculus.terms import Entry, indices_in
-from symgrad.errors import SpecError
+from symgrad.errors import ShapeError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,10 +41,11 @@ class Value:
 
 @dataclass(frozen=True)
 class Labels:
-    """Integer labels: the tensor that holds them, and how many classes there are."""
+    """Integer labels: the tensor that holds them, how many classes there are, the label that means none."""
 
     tensor: str
     classes: int
+    ignore: int | None
 
 
 def scalar(body: sp.Expr) -> Value:
@@ -79,7 +80,7 @@ class Builder:
         tensor = self.tensors.get(value.body.tensor) if isinstance(value.body, Entry) else None
         if tensor is None or tensor.classes is None:
             return None
-        return Labels(tensor.name, tensor.classes)
+        return Labels(tensor.name, tensor.classes, tensor.ignore)
 
     def demand_numbers(self, values: Iterable[Value], what: str, at: Position) -> None:
         """Refuse integer labels where numbers are computed with.
@@ -136,6 +137,17 @@ class Builder:
             if name not in self.tensors and name not in self.reserved:
                 return name
 
+    def mark(self, owner: str) -> tuple[int, int]:
+        """Where the definitions and the names of the owner's temporaries have got to."""
+        return len(self.equations), self._temporaries.get(owner, 0)
+
+    def forget(self, owner: str, mark: tuple[int, int]) -> None:
+        """Take back the owner's temporaries defined since the mark: nothing needs them."""
+        defined, self._temporaries[owner] = mark
+        for equation in self.equations[defined:]:
+            del self.tensors[equation.target]
+        del self.equations[defined:]
+
     # Combining values -----------------------------------------------------------------------
 
     def combine(
@@ -162,6 +174,26 @@ class Builder:
             for mine, axis, index in zip(value.axes, axes[skipped:], indices[skipped:], strict=True)
         ]
         return value.at(places)
+
+    def spread(self, value: Value, like: Value, at: Position) -> Value:
+        """One number for each leading entry of `like`, repeated along its further axes.
+
+        Raises:
+            SpecError: an operand holds integer labels.
+            ShapeError: the axes of the value are not the leading ones of `like`.
+        """
+        self.demand_numbers((value, like), "'spread'", at)
+        leading = like.axes[: len(value.axes)]
+        fits = len(leading) == len(value.axes)
+        if not fits or not all(a.fits(b) or a.size == 1 for a, b in zip(value.axes, leading, strict=True)):
+            raise ShapeError(
+                f"{show_axes(value.axes)} cannot be spread over {show_axes(like.axes)}",
+                at=at,
+                remedy=f"expected {show_axes(like.axes[:1])} or {show_axes(like.axes)}",
+            )
+        indices = tuple(self.index(axis) for axis in like.axes)
+        places = zip(value.axes, leading, indices, strict=False)
+        return Value(like.axes, indices, value.at([i if a.fits(b) else sp.Integer(0) for a, b, i in places]))
 
     def reduce(
         self,

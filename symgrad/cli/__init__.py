@@ -1,4 +1,4 @@
-"""The command line: generate, inspect, verify, train, list, new."""
+"""The command line: generate, inspect, graph, verify, compare, train, list, new."""
 
 from symgrad.cli.commands import main
 

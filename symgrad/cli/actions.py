@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.errors import FAILED, GOOD
 from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
 
@@ -61,10 +63,19 @@ def _parameter_count(spec: Spec) -> int:
     return sum(prod(axis.size or 1 for axis in tensor.axes) for tensor in parameters)
 
 
-def inspect_spec(spec_file: Path, style: str | None, output: Path | None) -> int:
+def inspect_spec(
+    spec_file: Path,
+    style: str | None,
+    notation: str,
+    symbols: Iterable[str],
+    output: Path | None,
+    **shown: Any,
+) -> int:
     """Write the derivation to stdout or to a file, whose ending chooses the style where none is given."""
     style = style or _STYLES.get(output.suffix if output else "", "text")
-    text = _rendered(api.derive(api.read(spec_file)), style)
+    own = _symbols(symbols)
+    derivation = api.derive(api.read(spec_file)).in_notation(notation, own).showing(**shown)
+    text = _rendered(derivation, style)
     if output is None:
         produce(text.rstrip("\n"), html=style == "html")
         return GOOD
@@ -72,6 +83,23 @@ def inspect_spec(spec_file: Path, style: str | None, output: Path | None) -> int
     output.write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
     say(f"wrote {output}")
     return GOOD
+
+
+def _symbols(pairs: Iterable[str]) -> dict[str, str]:
+    """`W1=Ω¹` as name and symbol.
+
+    Raises:
+        SpecError: no sign of equality, or a name that has a symbol already.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, symbol = pair.partition("=")
+        if not equals:
+            raise SpecError("expected NAME=SYMBOL", at=f"--symbol {pair}", remedy="write W1=Ω¹, for example")
+        if name.strip() in found:
+            raise SpecError(f"'{name.strip()}' has a symbol already", at=f"--symbol {pair}")
+        found[name.strip()] = symbol
+    return found
 
 
 def _rendered(derivation: Derivation, style: str) -> str:

@@ -15,27 +15,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+NOTES = {
+    "losses": "each also takes reduction=mean, sum, batchmean or none, and weights=w, one per sample or entry"
+}
+
+
 def show_library(kinds: Sequence[str], as_json: bool) -> int:
     """Print the entries of these kinds, one block each."""
     entries = {kind: tuple(getattr(library, kind).values()) for kind in kinds}
     if as_json:
         produce_json({kind: [_record(entry) for entry in group] for kind, group in entries.items()})
         return GOOD
-    produce(
-        "\n\n".join(f"{click.style(kind, bold=True)}\n{_blocks(group)}" for kind, group in entries.items())
-    )
+    produce("\n\n".join(f"{_heading(kind)}\n{_blocks(group)}" for kind, group in entries.items()))
     return GOOD
 
 
 def formulas(entry: Entry) -> tuple[str, ...]:
     """The mathematics of an entry, one line per equation."""
     if isinstance(entry, Optimizer):
-        return tuple(f"{name} <- {formula}" for name, formula in entry.update)
+        return tuple(_of_optimizer(entry))
     if isinstance(entry, Initializer):
         return (f"{entry.distribution}: {entry.scale}",)
-    if isinstance(entry, Function | Layer | Schedule):
+    if isinstance(entry, Layer):
+        return (*(f"{name} = {formula}" for name, formula in entry.parts), entry.formula)
+    if isinstance(entry, Function | Schedule):
         return (entry.formula,)
     return ()
+
+
+def _of_optimizer(entry: Optimizer) -> Iterator[str]:
+    for name, formula in entry.state:
+        if formula != "0":
+            yield f"{name} = {formula}, before the first step"
+    if entry.gradient_at:
+        yield f"g is the gradient at {entry.gradient_at}"
+    for name, formula in entry.update:
+        yield f"{name} <- {formula}"
+
+
+def _heading(kind: str) -> str:
+    note = f"\n  {click.style(NOTES[kind], dim=True)}" if kind in NOTES else ""
+    return click.style(kind, bold=True) + note
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -56,4 +76,9 @@ def _block(entry: Entry) -> Iterator[str]:
     yield f"  {click.style(entry.text, fg='cyan')}"
     for formula in formulas(entry):
         yield f"      {formula}"
-    yield click.style(f"      {'; '.join(part for part in (entry.source, entry.note) if part)}", dim=True)
+    remarks = (entry.source, entry.note, "full batches only" if _needs_all_rows(entry) else "")
+    yield click.style(f"      {'; '.join(part for part in remarks if part)}", dim=True)
+
+
+def _needs_all_rows(entry: Entry) -> bool:
+    return isinstance(entry, Optimizer) and bool(entry.full_batch)

@@ -84,7 +84,8 @@ def jax_arrays(jax: Any) -> Arithmetic:
         array: Array = jnp.asarray(values, dtype=jnp.float64)
         return array
 
-    functions = {name: getattr(jnp, _LONG_NAMES.get(name, name), None) for name in SCALAR_FUNCTIONS}
+    named = sorted(SCALAR_FUNCTIONS - {"erf"})
+    functions = {name: getattr(jnp, _LONG_NAMES.get(name, name)) for name in named}
     return Arithmetic(
         name="JAX",
         epsilon=DOUBLE.epsilon,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.elaborate import elaborate
-from symgrad.calculus.program import show_axes
+from symgrad.calculus.program import Axes, show_axes
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.calls import names_in
 
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Claimed:
-    """The manual formula `name` claims to be the derivative of the loss with respect to `of`."""
+    """The manual formula `name` claims to be the derivative of the loss with respect to `of`.
+
+    `uses` are the manual formulas it is built on, directly or through others.
+    """
 
     name: str
     of: str
+    uses: frozenset[str]
 
 
 def with_manual(model: Model) -> Model:
@@ -41,23 +45,33 @@ def claimed_derivatives(model: Model) -> tuple[Claimed, ...]:
     program = elaborate(with_manual(model))
     tensors = {name: program.tensor[name] for name in _named(model)}
     axes = {axis.name for tensor in tensors.values() for axis in tensor.axes} | dict(model.spec.axes).keys()
+    uses = _uses(model.manual)
     claims = []
-    for place, equation in enumerate(model.manual):
+    for equation in model.manual:
         of = equation.name[1:] if equation.name[0] == "d" else ""
         if of in axes:
             problem = f"'{equation.name}' claims the derivative with respect to '{of}', which is a size"
             raise SpecError(problem, at=equation.at, remedy="choose another name")
         if of in tensors:
             _check(equation, tensors[of], program)
-            claims.append(Claimed(equation.name, of))
-        elif not any(equation.name in names_in(later.formula) for later in model.manual[place + 1 :]):
+            claims.append(Claimed(equation.name, of, uses[equation.name]))
+        elif not any(equation.name in used for used in uses.values()):
             raise _idle(equation, [f"d{name}" for name in tensors])
     return tuple(claims)
 
 
+def _uses(manual: tuple[EquationSpec, ...]) -> dict[str, frozenset[str]]:
+    uses: dict[str, frozenset[str]] = {}
+    for equation in manual:
+        direct = names_in(equation.formula) & uses.keys()
+        uses[equation.name] = frozenset(direct).union(*(uses[name] for name in direct))
+    return uses
+
+
 def _named(model: Model) -> list[str]:
-    declared = (*model.spec.inputs, *model.spec.targets, *model.parameters, *model.equations)
-    return [tensor.name for tensor in declared]
+    tensors = (*model.spec.inputs, *model.spec.targets)
+    later = (*(p.name for p in model.parameters), *(e.name for e in model.equations))
+    return [*(tensor.name for tensor in tensors), *later]
 
 
 def _check(equation: EquationSpec, tensor: Tensor, program: Program) -> None:
@@ -74,15 +88,18 @@ def _check(equation: EquationSpec, tensor: Tensor, program: Program) -> None:
     if _fit(axes[::-1], tensor.axes):
         remedy = "its transpose would fit"
     raise ShapeError(
-        f"'{name}' is {show_axes(axes)}, but '{of}' is {show_axes(tensor.axes)}", at=equation.at, remedy=remedy
+        f"'{name}' is {show_axes(axes)}, but '{of}' is {show_axes(tensor.axes)}",
+        at=equation.at,
+        remedy=remedy,
     )
 
 
-def _fit(left: tuple[object, ...], right: tuple[object, ...]) -> bool:
+def _fit(left: Axes, right: Axes) -> bool:
     return len(left) == len(right) and all(a.fits(b) for a, b in zip(left, right, strict=True))
 
 
 def _idle(equation: EquationSpec, known: list[str]) -> SpecError:
     problem = f"'{equation.name}' claims no derivative, and no formula below uses it"
-    remedy = did_you_mean(equation.name, known) or f"claims are called {', '.join(known[:6])}"
+    same = [name for name in known if name.lower() == equation.name.lower()]
+    remedy = did_you_mean(equation.name, same or known) or f"claims are called {', '.join(known[:6])}"
     return SpecError(problem, at=equation.at, remedy=remedy)

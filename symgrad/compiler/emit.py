@@ -6,25 +6,32 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from pprint import pformat
 from typing import TYPE_CHECKING
 
 import jinja2
+import numpy as np
 
 from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import show_axes
+from symgrad.calculus.rowwise import batch_axis
 from symgrad.compiler.drivers import Drivers, KernelText
 from symgrad.compiler.initial import initial_values
 from symgrad.compiler.plan import size_of
-from symgrad.compiler.update import Update, state_names, update_lines
-from symgrad.compiler.update_text import update_rule
+from symgrad.compiler.update_code import look_ahead_lines, state_names, update_lines
+from symgrad.compiler.update_text import look_ahead_rule, update_rule
 from symgrad.errors import SpecError
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.plan import Plan
-    from symgrad.spec.model import Model
+    from symgrad.compiler.update import Update
+    from symgrad.spec.model import ConstantSpec, Model
+
+
+FUNCTIONS = ("sigmoid", "softplus", "logcosh")
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,19 @@ class ArgumentText:
     name: str
     axes: str
     classes: str
+    ignore: int | None
     comment: str
     is_batched: bool
     row_shape: str
+
+
+@dataclass(frozen=True)
+class ConstantText:
+    """A constant: its numbers as nested lists, a line for each row of a matrix."""
+
+    name: str
+    comment: str
+    numbers: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,7 @@ class ModuleText:
     """All that the template needs.
 
     `epochs` is 0 where the schedule does not ask for it, `micro_batch_size` where steps take batches whole.
+    `look_ahead` is empty where gradients are taken at theta, `full_batch` where mini-batches will do.
     """
 
     name: str
@@ -82,11 +100,14 @@ class ModuleText:
     tensors: tuple[str, ...]
     forward_equations: tuple[str, ...]
     gradient_equations: tuple[str, ...]
+    look_ahead_rule: tuple[str, ...]
     update_rule: tuple[str, ...]
     parameters: tuple[ParameterText, ...]
     parameter_count: int
     inputs: tuple[ArgumentText, ...]
     targets: tuple[ArgumentText, ...]
+    scored: str
+    constants: tuple[ConstantText, ...]
     free_axes: tuple[str, ...]
     extents: tuple[str, ...]
     batch_axis: str
@@ -101,7 +122,9 @@ class ModuleText:
     predictions: tuple[ResultText, ...]
     input_gradients: tuple[ResultText, ...]
     states: tuple[tuple[str, str], ...]
+    look_ahead: tuple[str, ...]
     update: tuple[str, ...]
+    full_batch: str
     functions: tuple[str, ...]
 
 
@@ -134,7 +157,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
     program, spec = plan.program, model.spec
     bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
     kernels = tuple(drivers.kernels.values())
-    batch_axis = _batch_axis(program)
+    rows = batch_axis(program)
     equations = {kind: tuple(_shown(shown, kind)) for kind in ("forward", "gradient")}
     return ModuleText(
         name=spec.name,
@@ -143,18 +166,21 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         dtype=spec.dtype,
         task=model.task,
         epochs=spec.train.epochs if update.counts_epochs else 0,
-        micro_batch_size=spec.train.micro_batch_size or 0,
-        tensors=tuple(_described(t) for t in program.tensors if t.kind in ("input", "target", "parameter")),
+        micro_batch_size=spec.train.micro_batches.rows if spec.train.micro_batches else 0,
+        tensors=tuple(map(_described, program.declared)),
         forward_equations=equations["forward"],
         gradient_equations=equations["gradient"],
+        look_ahead_rule=look_ahead_rule(update),
         update_rule=update_rule(update),
         parameters=_parameters(model, program, drivers),
         parameter_count=plan.parameter_count,
-        inputs=tuple(_argument(t, drivers, batch_axis) for t in program.of_kind("input")),
-        targets=tuple(_argument(t, drivers, batch_axis) for t in program.of_kind("target")),
+        inputs=tuple(_argument(t, drivers, rows) for t in program.of_kind("input")),
+        targets=tuple(_argument(t, drivers, rows) for t in program.of_kind("target")),
+        scored=drivers.names[model.scored] if model.scored and len(spec.targets) > 1 else "",
+        constants=tuple(_constant(c, drivers) for c in spec.constants),
         free_axes=drivers.extents,
         extents=tuple(drivers.extent_names.values()),
-        batch_axis=drivers.extent_names[batch_axis] if batch_axis else "",
+        batch_axis=drivers.extent_names[rows] if rows else "",
         work_size=drivers.views.work_size,
         kernels=kernels,
         forward=bodies["forward"],
@@ -166,7 +192,9 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         predictions=tuple(_result(name, name, drivers) for name in program.prediction),
         input_gradients=tuple(_input_gradient(name, drivers) for name in spec.gradients),
         states=tuple((state_names(update)[name], repr(start)) for name, start in update.states),
+        look_ahead=look_ahead_lines(update) if update.look_ahead else (),
         update=update_lines(update),
+        full_batch=update.full_batch,
         functions=_functions_used(
             [
                 *(line for kernel in kernels for line in kernel.lines),
@@ -195,23 +223,13 @@ def _input_gradient(name: str, drivers: Drivers) -> ResultText:
 
 def _functions_used(lines: list[str]) -> tuple[str, ...]:
     text = "\n".join(lines)
-    return tuple(name for name in ("sigmoid", "softplus") if f"{name}(" in text)
+    return tuple(name for name in FUNCTIONS if f"{name}(" in text)
 
 
 def _described(tensor: Tensor) -> str:
     labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
+    labels += f", {tensor.ignore} for none" if tensor.ignore is not None else ""
     return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
-
-
-def _batch_axis(program: Program) -> str:
-    """The free axis that stands first wherever it stands; rows along it are what batches are made of."""
-    arguments = [t for t in program.tensors if t.kind in ("input", "target")]
-    firsts = [t.axes[0] for t in arguments if t.axes and t.axes[0].size is None]
-    if not firsts:
-        return ""
-    name = firsts[0].name
-    elsewhere = any(axis.name == name for t in arguments for axis in t.axes[1:])
-    return "" if elsewhere or name is None else name
 
 
 def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText:
@@ -220,10 +238,18 @@ def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText
         name=drivers.names[tensor.name],
         axes=f"({', '.join(axes)}{',' if len(axes) == 1 else ''})",
         classes=str(tensor.classes),
+        ignore=tensor.ignore,
         comment=show_axes(tensor.axes),
         is_batched=bool(tensor.axes) and tensor.axes[0].name == batch_axis != "",
         row_shape="".join(f", {drivers.views.size(a.extent)}" for a in tensor.axes[1:]),
     )
+
+
+def _constant(constant: ConstantSpec, drivers: Drivers) -> ConstantText:
+    name, axes = drivers.names[constant.name], drivers.program.tensor[constant.name].axes
+    rows = pformat(np.reshape(constant.values, constant.shape).tolist(), width=90, compact=True)
+    below_the_first = "\n" + " " * len(f'    "{name}": np.array(')
+    return ConstantText(name, show_axes(axes), rows.replace("\n", below_the_first))
 
 
 def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:

@@ -9,7 +9,7 @@ import sympy as sp
 from symgrad.calculus.terms import Entry, delta, entries, indices_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterable
 
 
 def collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: dict[sp.Expr, None]) -> None:
@@ -37,11 +37,24 @@ def collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: di
         collect_fixed(argument, inner, made, found)
 
 
-def calls_in(expr: sp.Expr) -> Iterator[sp.Expr]:
-    """Function values in an expression, without those that only one branch of a choice needs."""
-    if isinstance(expr, Entry | delta | sp.Piecewise):
-        return
-    if isinstance(expr, sp.Function):
-        yield expr
-    for argument in expr.args:
-        yield from calls_in(argument)
+def repeated_calls(bodies: Iterable[sp.Expr], made: set[str], known: Container[sp.Expr]) -> list[sp.Expr]:
+    """Function values that bodies need twice, what stands inside another first.
+
+    Not those that only one branch of a choice needs, that read tensors made here, or are known.
+    """
+    counts: dict[sp.Expr, int] = {}
+
+    def visit(expr: sp.Expr) -> None:
+        if isinstance(expr, Entry | delta | sp.Piecewise) or expr in known:
+            return
+        if expr in counts:
+            counts[expr] += 1  # what stands inside is needed once only
+            return
+        for argument in expr.args:
+            visit(argument)
+        if isinstance(expr, sp.Function) and not {e.tensor for e in entries(expr)} & made:
+            counts[expr] = 1
+
+    for body in bodies:
+        visit(body)
+    return [call for call, count in counts.items() if count > 1]

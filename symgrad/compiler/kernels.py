@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.terms import Entry, entries, extent_symbol
-from symgrad.compiler.invariants import calls_in, collect_fixed
+from symgrad.compiler.invariants import collect_fixed, repeated_calls
 from symgrad.compiler.printer import Printer, print_index
 from symgrad.compiler.schedule import entries_of
 
@@ -253,12 +253,7 @@ class _Writer:
 
     def _share_calls(self, bodies: list[sp.Expr], made: set[str]) -> None:
         """Give function values that stand in the block twice a name."""
-        counts: dict[sp.Expr, int] = {}
-        for body in bodies:
-            for call in calls_in(body):
-                if call not in self.symbols and not {e.tensor for e in entries(call)} & made:
-                    counts[call] = counts.get(call, 0) + 1
-        for call in [c for c, count in counts.items() if count > 1]:
+        for call in repeated_calls(bodies, made, self.symbols):
             name = self._unused("f")
             self.put(f"{name} = {self.printer(call)}")
             self.symbols[call] = name

@@ -17,6 +17,10 @@ def plan_memory(program: Program, phases: tuple[Phase, ...]) -> Plan:
     places: dict[str, Place] = {}
     for tensor in (*program.of_kind("input"), *program.of_kind("target")):
         places[tensor.name] = Place("argument", (), 0)
+    fixed = 0
+    for tensor in program.of_kind("constant"):
+        places[tensor.name] = Place("work", (), fixed)
+        fixed += size_of(tensor.axes)[1]
     offset = 0
     gradient_of = {g.of: g.name for g in program.gradients}
     for tensor in program.of_kind("parameter"):
@@ -25,7 +29,7 @@ def plan_memory(program: Program, phases: tuple[Phase, ...]) -> Plan:
             places[gradient_of[tensor.name]] = Place("grad", (), offset)
         offset += size_of(tensor.axes)[1]
     shared: dict[str, str] = {}
-    units = _place_rest(program, phases, places, shared)
+    units = _place_rest(program, phases, places, shared, fixed)
     return Plan(program, phases, places, units, offset, shared)
 
 
@@ -60,12 +64,13 @@ class _Arena:
 
 
 def _place_rest(
-    program: Program, phases: tuple[Phase, ...], places: dict[str, Place], shared: dict[str, str]
+    program: Program, phases: tuple[Phase, ...], places: dict[str, Place], shared: dict[str, str], fixed: int
 ) -> tuple[tuple[Monomial, int], ...]:
+    """Places for all that is computed, behind the `fixed` numbers of constants; the size of every unit."""
     steps = [step for phase in phases for step in phase.steps]
     phase_of = {e.target: phase.name for phase in phases for step in phase.steps for e in step.equations}
     last_use = _last_uses(program, phases, steps)
-    arenas: dict[Monomial, _Arena] = {}
+    arenas: dict[Monomial, _Arena] = {(): _Arena(size=fixed)} if fixed else {}
     owner: dict[str, str] = {}
     for number, step in enumerate(steps):
         local = step.local if isinstance(step, Sweep) else frozenset()
@@ -132,7 +137,7 @@ def _in_place_of(
     axes = program.tensor[equation.target].axes
     for name in sorted(candidates):
         place = places.get(name)
-        if place is None or place.vector != "work" or program.tensor[name].kind == "value":
+        if place is None or place.vector != "work" or program.tensor[name].kind in ("value", "constant"):
             continue
         same_shape = [a.extent for a in program.tensor[name].axes] == [a.extent for a in axes]
         if same_shape and _read_row_by_row(name, equation, step):

@@ -98,7 +98,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Plan:
-    """Phases, and the place of every tensor that is not local to a sweep.
+    """Phases, and the place of every tensor that is not local to a sweep; constants come first of all work.
 
     `work_units` gives the size of the workspace: so many numbers for each product of free axes.
     `shared` names the tensor that a temporary hands its memory to, entry by entry.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -28,13 +29,14 @@ FUNCTIONS = {
     "atan": "np.arctan",
     "sign": "np.sign",
     "floor": "np.floor",
-    "Max": "max",
-    "Min": "min",
+    "Max": "np.maximum",
+    "Min": "np.minimum",
     "Abs": "abs",
     "erf": "math.erf",
     "erfc": "math.erfc",
     "sigmoid": "sigmoid",
     "softplus": "softplus",
+    "logcosh": "logcosh",
 }
 MAX_DIGITS = 17
 
@@ -130,7 +132,10 @@ class Printer:
             return f"np.exp{inner}" if isinstance(expr.args[0], shifted) else f"np.exp({inner})"
         if expr.is_Pow:
             return self._power(*expr.as_base_exp())
-        return f"{FUNCTIONS[type(expr).__name__]}({', '.join(map(self, expr.args))})"
+        function, first, *others = FUNCTIONS[type(expr).__name__], *map(self, expr.args)
+        if not others:
+            return f"{function}({first})"
+        return reduce(lambda text, other: f"{function}({text}, {other})", others, first)
 
     def _choice(self, expr: sp.Expr) -> str:
         text = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import sympy as sp
 
@@ -12,8 +12,7 @@ from symgrad.calculus.program import Axis, Tensor
 from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, entries, index_symbol
 from symgrad.calculus.values import Builder, Value, scalar
-from symgrad.compiler.identifiers import identifiers
-from symgrad.compiler.printer import Printer
+from symgrad.compiler.initial import LARGEST_SINGLE
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -23,28 +22,49 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model, OptimizerSpec
     from symgrad.spec.syntax import Node
 
+Equations: TypeAlias = "tuple[tuple[str, sp.Expr], ...]"
 LENGTH = Axis("size", None)
+AHEAD = "_ahead"
+"""The point where the gradient is taken; no name of a user starts with an underscore."""
 POSITION = index_symbol("i")
+TIME = ("epoch", "epochs", "step")
 
 
 @dataclass(frozen=True)
 class Update:
-    """One step of the optimiser: `updates` in order, over theta, g, the states and numbers of the step.
+    """One step of the optimiser, over theta, g, the states and numbers of the step.
 
-    `numbers` are computed once a step, in order, the `learning_rate` of a schedule among them.
-    `temporaries` are the names, in both, of what a formula is too long to hold in one line.
+    `numbers` are computed once a step, in order, the `learning_rate` of a schedule among them. `updates`
+    are computed for every entry, in order: theta, the states, and quantities of the step, such as g anew.
+    `look_ahead` ends with the point where the gradient is taken; it is empty where that is theta.
+    `temporaries` are the names, in all of them, of what a formula is too long to hold in one line.
     """
 
     states: tuple[tuple[str, float], ...]
-    numbers: tuple[tuple[str, sp.Expr], ...]
-    updates: tuple[tuple[str, sp.Expr], ...]
-    clip_norm: float | None
+    numbers: Equations
+    updates: Equations
+    look_ahead: Equations = ()
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    full_batch: str = ""
     temporaries: frozenset[str] = frozenset()
 
     @property
     def counts_epochs(self) -> bool:
         """Whether the schedule looks at how many epochs there will be."""
         return any(entry.tensor == "epochs" for _, body in self.numbers for entry in entries(body))
+
+    @property
+    def keeps_theta(self) -> bool:
+        """Whether an equation below theta's reads theta, which is the parameter before the step."""
+        place = [name for name, _ in self.updates].index("theta")
+        return any(e.tensor == "theta" for _, body in self.updates[place + 1 :] for e in entries(body))
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What is set for every entry of the parameters and forgotten after the step."""
+        kept = ("theta", "g", AHEAD, *(name for name, _ in self.states))
+        return tuple(name for name, _ in (*self.look_ahead, *self.updates) if name not in kept)
 
 
 class _Undifferentiated(Evaluator):
@@ -57,7 +77,7 @@ def update_of(model: Model) -> Update:
     """The update rule of a model, entry by entry.
 
     Raises:
-        SpecError: a state does not start from a number, or bears a name the module needs.
+        SpecError: a state does not start from a number, or something bears a name the module needs.
     """
     return _Update(model).run()
 
@@ -66,32 +86,62 @@ class _Update:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.optimizer: OptimizerSpec = model.optimizer
-        own = (*self.optimizer.hyper, *self.optimizer.state)
-        self.builder = Builder(reserved=[name for name, _ in own])
+        own = (*self.optimizer.hyper, *self.optimizer.state, *self.optimizer.update)
+        self.builder = Builder(reserved=[AHEAD, *(name for name, _ in own)])
         self.evaluator = _Undifferentiated(self.builder, {}, {})
-        self.hyper = {name: self._number(node) for name, node in self.optimizer.hyper}
+        self.hyper: dict[str, sp.Expr] = {}
+        self.hyper |= {name: self._number(node) for name, node in self.optimizer.hyper}
+        self.numbers: list[tuple[str, sp.Expr]] = []
         self.temporaries: set[str] = set()
 
     def run(self) -> Update:
-        numbers = self._schedule() if "learning_rate" in self.hyper else []
         states = tuple((name, self._start(name, node)) for name, node in self.optimizer.state)
-        bound: dict[str, Value] = {
-            "t": scalar(Entry("t")),
-            **{name: scalar(value) for name, value in self.hyper.items()},
-        }
-        for name in ("theta", "g", *(n for n, _ in states)):
-            bound[name] = Value((LENGTH,), (POSITION,), Entry(name, (POSITION,)))
-        updates: list[tuple[str, sp.Expr]] = []
-        for name, node in self.optimizer.update:
-            value, temporaries = self._evaluated(node, "update", bound)
-            numbers += [(n, body) for n, axes, body in temporaries if not axes]
-            updates += [(n, body) for n, axes, body in temporaries if axes]
-            updates.append((name, value))
-        clip_norm = self.model.spec.train.clip_norm
-        return Update(states, tuple(numbers), tuple(updates), clip_norm, frozenset(self.temporaries))
+        if "learning_rate" in self.hyper:
+            self._schedule()
+        bound = {"t": scalar(Entry("t")), **{name: scalar(value) for name, value in self.hyper.items()}}
+        bound |= {name: _vector(name) for name in ("theta", "g", *(name for name, _ in states))}
+        point = self.optimizer.look_ahead
+        look_ahead = self._for_every_entry(((AHEAD, point),) if point is not None else (), bound)
+        updates = self._for_every_entry(self.optimizer.update, bound)
+        train = self.model.spec.train
+        return Update(
+            states=states,
+            numbers=tuple(self.numbers),
+            updates=updates,
+            look_ahead=look_ahead,
+            clip_norm=train.clip_norm,
+            clip_value=train.clip_value,
+            full_batch=self.optimizer.full_batch,
+            temporaries=frozenset(self.temporaries),
+        )
+
+    def _for_every_entry(self, formulas: tuple[tuple[str, Node], ...], bound: dict[str, Value]) -> Equations:
+        """The equations of some formulas; `bound` gains the quantities of the step that they set."""
+        found: list[tuple[str, sp.Expr]] = []
+        for name, node in formulas:
+            body, temporaries = self._evaluated(node, "update", bound)
+            self.numbers += [(n, b) for n, axes, b in temporaries if not axes]
+            found += [(n, b) for n, axes, b in temporaries if axes]
+            varies = any(e.indices for e in entries(body))
+            if name not in (*bound, AHEAD) and not varies:
+                bound[name] = self._number_of_step(name, body, node)
+            elif (name, body) != ("g", _vector("g").body):
+                found.append((name, body))
+                bound[name] = _vector(name)
+        return tuple(found)
+
+    def _number_of_step(self, name: str, body: sp.Expr, node: Node) -> Value:
+        """A quantity that is the same for every entry; one that never changes is written out."""
+        if not entries(body):
+            return scalar(body)
+        if name in TIME:
+            raise SpecError(f"a number cannot be called '{name}'", at=node.at, remedy="choose another name")
+        self.numbers.append((name, body))
+        return scalar(Entry(name))
 
     def _number(self, node: Node) -> sp.Expr:
-        return self.evaluator.evaluate(node, "hyper").body
+        bound = {name: scalar(value) for name, value in self.hyper.items()}
+        return self.evaluator.evaluate(node, "hyper", bound).body
 
     def _start(self, name: str, node: Node) -> float:
         if name == "step":
@@ -99,18 +149,20 @@ class _Update:
         value = self._number(node)
         if not value.is_number:
             raise SpecError(f"the state '{name}' must start from a number", at=node.at)
+        if not abs(value) < LARGEST_SINGLE:
+            problem = f"the state '{name}' starts from {float(value):g}"
+            raise SpecError(problem, at=node.at, remedy=f"expected less than {LARGEST_SINGLE:g}")
         return float(value)
 
-    def _schedule(self) -> list[tuple[str, sp.Expr]]:
-        """The numbers a step computes for its learning rate; none where the rate is always the same."""
-        bound = {name: scalar(Entry(name)) for name in ("epoch", "epochs", "step")}
+    def _schedule(self) -> None:
+        """Note what a step computes for its learning rate: nothing where the rate is always the same."""
+        bound = {name: scalar(Entry(name)) for name in TIME}
         bound["learning_rate"] = scalar(self.hyper["learning_rate"])
         rate, temporaries = self._evaluated(self.model.schedule, "schedule", bound)
-        if not entries(rate):
-            self.hyper["learning_rate"] = rate
-            return []
-        self.hyper["learning_rate"] = Entry("learning_rate")
-        return [*((name, body) for name, _, body in temporaries), ("learning_rate", rate)]
+        if entries(rate):
+            self.numbers += [*((name, body) for name, _, body in temporaries), ("learning_rate", rate)]
+            rate = Entry("learning_rate")
+        self.hyper["learning_rate"] = rate
 
     def _evaluated(
         self, node: Node, owner: str, bound: Mapping[str, Value]
@@ -126,65 +178,15 @@ class _Update:
         return fold(value.at((POSITION,)[: len(value.axes)])), found
 
 
+def _vector(name: str) -> Value:
+    return Value((LENGTH,), (POSITION,), Entry(name, (POSITION,)))
+
+
 def update_tensors(update: Update) -> tuple[Tensor, ...]:
     """The vectors and numbers of the update, for those who write its equations down."""
-    names = dict.fromkeys(("theta", "g", *(n for n, _ in (*update.states, *update.updates))))
-    numbers = dict.fromkeys(("t", "epoch", "epochs", "step", *(n for n, _ in update.numbers)))
-    vectors = tuple(Tensor(n, (LENGTH,), "state") for n in names)
-    return (*vectors, *(Tensor(n, (), "state") for n in numbers))
-
-
-def update_lines(update: Update) -> tuple[str, ...]:
-    """The body of the compiled update. Numbers of the step are computed in double precision."""
-    lines = ["real = theta.dtype.type", "step[0] += 1", "t = float(step[0])"]
-    scalars = Printer(_scalar_entry, {}, cast=False)
-    lines += [f"{name} = {scalars(body)}" for name, body in update.numbers]
-    gradient = "grad[i]"
-    if update.clip_norm is not None:
-        lines += [
-            "norm = 0.0",
-            "for i in range(grad.shape[0]):",
-            "    norm += np.square(float(grad[i]))",
-            f"norm = np.sqrt(norm) / {update.clip_norm!r}",
-            "scale = real(1.0 / norm) if norm > 1.0 else real(1)",
-        ]
-        gradient = "scale * grad[i]"
-    symbols: dict[sp.Basic, str] = {}
-    for _, body in update.updates:
-        for fixed in _fixed(body):
-            if fixed not in symbols:
-                symbols[fixed] = f"factor_{len(symbols) + 1}"
-                lines.append(f"{symbols[fixed]} = real({scalars(fixed)})")
-    lines += ["for i in range(theta.shape[0]):", f"    g = {gradient}"]
-    names = {name: name for name, _ in update.updates} | {
-        name: f"{identifier}[i]" for name, identifier in (*state_names(update).items(), ("theta", "theta"))
-    }
-    spelled = {**names, "g": "g"}
-    if update.updates[-1][0] != "theta":
-        lines.append("    before = theta[i]")
-        spelled["theta"] = "before"
-    vectors = Printer(lambda e: spelled[e.tensor], symbols)
-    lines += [f"    {names[name]} = {vectors(body)}" for name, body in update.updates]
-    return tuple(lines)
-
-
-def state_names(update: Update) -> dict[str, str]:
-    """The Python name of every state."""
-    return identifiers(name for name, _ in update.states)
-
-
-def _scalar_entry(entry: Entry) -> str:
-    spelled = {"step": "(t - 1.0)", "epoch": "float(epoch)", "epochs": "float(epochs)"}
-    return spelled.get(entry.tensor, entry.tensor)
-
-
-def _fixed(expr: sp.Expr) -> list[sp.Expr]:
-    """The largest sub-expressions that depend on the step but not on the entry of the vector."""
-    found = [e for e in entries(expr) if e.indices]
-    if not found:
-        return [expr] if entries(expr) else []
-    if expr.is_Mul or expr.is_Add:
-        fixed = [a for a in expr.args if not any(e.indices for e in entries(a))]
-        changing = [a for a in expr.args if a not in fixed]
-        return [f for a in (*fixed, *changing) for f in _fixed(a)]
-    return [f for a in expr.args if isinstance(a, sp.Expr) for f in _fixed(a)]
+    vectors = dict.fromkeys(("theta", "g", *(name for name, _ in update.states), *update.quantities))
+    numbers = dict.fromkeys(("t", *TIME, *(name for name, _ in update.numbers)))
+    return (
+        *(Tensor(name, (LENGTH,), "state") for name in vectors),
+        *(Tensor(name, (), "state") for name in numbers if name not in vectors),
+    )

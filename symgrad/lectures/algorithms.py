@@ -11,7 +11,9 @@ Vector: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 GradientAt: TypeAlias = Callable[[Vector], Vector]
 
 
-def adagrad(theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 1e-10) -> Vector:
+def adagrad(
+    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 1e-10
+) -> Vector:
     r = np.zeros_like(theta)
     for _ in range(steps):
         g = gradient(theta)
@@ -61,7 +63,9 @@ def adam(
     return theta
 
 
-def momentum(theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 0.9) -> Vector:
+def momentum(
+    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 0.9
+) -> Vector:
     v = np.zeros_like(theta)
     for _ in range(steps):
         g = gradient(theta)
@@ -70,7 +74,9 @@ def momentum(theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01,
     return theta
 
 
-def nesterov(theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 0.9) -> Vector:
+def nesterov(
+    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 0.9
+) -> Vector:
     v = np.zeros_like(theta)
     for _ in range(steps):
         g = gradient(theta + delta * v)
@@ -90,7 +96,7 @@ def nesterov_simplified(
     return theta
 
 
-ALGORITHMS = {
+ALGORITHMS: dict[str, Callable[[Vector, GradientAt, int], Vector]] = {
     "adagrad": adagrad,
     "rmsprop_eps_inside": rmsprop,
     "adadelta": adadelta,

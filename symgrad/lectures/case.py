@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +13,8 @@ from symgrad import api
 from symgrad.spec.model import Spec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike
 
 Build: TypeAlias = Callable[[Spec], ModuleType]
@@ -60,9 +61,9 @@ def demand_equal(what: str, ours: ArrayLike, lecture: ArrayLike, tolerance: floa
     demand(error <= tolerance, f"{what}: differs by {error:.1e} of its size, more than {tolerance:.0e}")
 
 
-def random_data(module: Any, rng: np.random.Generator, rows: int) -> list[np.ndarray]:
+def random_data(module: Any, rng: np.random.Generator, rows: int) -> list[Any]:
     """Random inputs and targets; every free axis gets `rows` entries."""
-    arrays = []
+    arrays: list[Any] = []
     for name, axes in module.AXES.items():
         shape = tuple(rows if isinstance(axis, str) else axis for axis in axes)
         if name in module.CLASSES:

@@ -62,19 +62,20 @@ def termination(case: Case) -> str:
 
 def decay(case: Case) -> str:
     """The step on a gradient of ones is the learning rate: in epoch k, what the lecture says."""
+    epochs = range(50)
     for name, lecture in (
-        ("12_inverse_decay", lambda k: 0.1 / (1 + 0.05 * k)),
-        ("12_exponential_decay", lambda k: 0.1 * exp(-0.05 * k)),
+        ("12_inverse_decay", [0.1 / (1 + 0.05 * k) for k in epochs]),
+        ("12_exponential_decay", [0.1 * exp(-0.05 * k) for k in epochs]),
     ):
         module = case.build(case.spec(name))
         params = module.init_params(0)
         state, ones = module.init_state(params), np.ones(module.SIZE)
         rates = []
-        for epoch in range(50):
+        for epoch in epochs:
             before = module.flatten(params).copy()
             module.update(params, module.unflatten(ones), state, epoch=epoch)
             rates.append(float((before - module.flatten(params))[0]))
-        demand_equal(name, rates, [lecture(k) for k in range(50)], 1e-12)
+        demand_equal(name, rates, lecture, 1e-12)
     return "η0/(1+kδ) and η0·exp(−kδ) for k = 0 … 49"
 
 
@@ -133,7 +134,7 @@ def one_word_each(case: Case) -> str:
 
 
 def _last_loss(spec: Spec, case: Case) -> float:
-    data = spec.train.data and case.folder / spec.train.data.path
+    data = None if spec.train.data is None else case.folder / spec.train.data.path
     run = train(spec, case.build(spec), data=data, epochs=2, progress=False)
     return float(run.history.records[-1].loss)
 

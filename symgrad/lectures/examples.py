@@ -7,13 +7,13 @@ import importlib
 import io
 import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.lectures.case import Case, demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 
 def homework2(case: Case) -> str:
@@ -21,9 +21,7 @@ def homework2(case: Case) -> str:
     without, with_bias = _run(case.folder, "homework2", "--epochs", "100")
     for title, ours, _ in (without, with_bias):
         demand(ours.training[-1] < ours.training[0], f"{title}: the training loss does not fall")
-    demand(
-        with_bias[1].training[-1] < without[1].training[-1], "the biases do not improve the training loss"
-    )
+    demand(with_bias[1].training[-1] < without[1].training[-1], "the biases do not improve the training loss")
     return f"biases lower the loss; {_compared(case.folder, [without, with_bias])}"
 
 

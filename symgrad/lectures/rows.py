@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from symgrad.lectures import derivatives, descent, examples, graphs
+from symgrad.lectures import derivatives, descent, examples, programs
 from symgrad.lectures.case import Case
 
 Check: TypeAlias = Callable[[Case], str]
@@ -24,27 +24,131 @@ class Row:
 
 
 ROWS = (
-    Row(1, "000", "fully connected layer on a batch: gradients of W and b", ("01_dense_layer",), derivatives.dense_layer),
-    Row(2, "000", "gradients use the weights from before the update", ("02_update_order",), descent.update_order),
-    Row(3, "000", "gradient descent until a termination criterion", ("03_gradient_descent",), descent.termination),
-    Row(4, "001", "softmax and cross-entropy: softmax(s) − onehot(y), stable", ("04_softmax",), derivatives.softmax),
-    Row(5, "001", "numerical beside analytic differentiation", ("05_gradient_check",), derivatives.gradient_check),
+    Row(
+        1,
+        "000",
+        "fully connected layer on a batch: gradients of W and b",
+        ("01_dense_layer",),
+        derivatives.dense_layer,
+    ),
+    Row(
+        2,
+        "000",
+        "gradients use the weights from before the update",
+        ("02_update_order",),
+        descent.update_order,
+    ),
+    Row(
+        3,
+        "000",
+        "gradient descent until a termination criterion",
+        ("03_gradient_descent",),
+        descent.termination,
+    ),
+    Row(
+        4,
+        "001",
+        "softmax and cross-entropy: softmax(s) − onehot(y), stable",
+        ("04_softmax",),
+        derivatives.softmax,
+    ),
+    Row(
+        5,
+        "001",
+        "numerical beside analytic differentiation",
+        ("05_gradient_check",),
+        derivatives.gradient_check,
+    ),
     Row(6, "001", "least squares on a linear model", ("06_least_squares",), derivatives.least_squares),
-    Row(7, "001", "sigmoid perceptron; σ′ = σ(1−σ) is found", ("07_sigmoid_perceptron",), derivatives.sigmoid_perceptron),
-    Row(8, "001", "several neurons, three layers, compositions: one rule per parameter", ("08_multi_class", "08_three_layers", "08_composition"), derivatives.compositions),
-    Row(9, "001", "any directed acyclic graph: (x+y)z with numbers; shared nodes", ("09_graph", "09_shared_node"), graphs.graph_with_numbers),
-    Row(10, "001", "what the backward pass needs is stored, and only that", ("10_stored_values",), graphs.stored_values),
-    Row(11, "002", "mini-batch backpropagation in matrices: B and P by name", ("11_minibatch_backprop",), derivatives.minibatch_backprop),
-    Row(12, "002", "learning-rate decay, inverse and exponential", ("12_inverse_decay", "12_exponential_decay"), descent.decay),
+    Row(
+        7,
+        "001",
+        "sigmoid perceptron; σ′ = σ(1−σ) is found",
+        ("07_sigmoid_perceptron",),
+        derivatives.sigmoid_perceptron,
+    ),
+    Row(
+        8,
+        "001",
+        "several neurons, three layers, compositions: one rule per parameter",
+        ("08_multi_class", "08_three_layers", "08_composition"),
+        derivatives.compositions,
+    ),
+    Row(
+        9,
+        "001",
+        "any directed acyclic graph: (x+y)z with numbers; shared nodes",
+        ("09_graph", "09_shared_node"),
+        programs.graph_with_numbers,
+    ),
+    Row(
+        10,
+        "001",
+        "what the backward pass needs is stored, and only that",
+        ("10_stored_values",),
+        programs.stored_values,
+    ),
+    Row(
+        11,
+        "002",
+        "mini-batch backpropagation in matrices: B and P by name",
+        ("11_minibatch_backprop",),
+        derivatives.minibatch_backprop,
+    ),
+    Row(
+        12,
+        "002",
+        "learning-rate decay, inverse and exponential",
+        ("12_inverse_decay", "12_exponential_decay"),
+        descent.decay,
+    ),
     Row(13, "002", "the optimisers as stated there", ("13_optimizers",), descent.optimizers),
     Row(14, "003", "Widrow-Hoff LMS", ("14_widrow_hoff",), derivatives.claims_hold),
-    Row(15, "003", "forward signal times backward signal; biases are dead ends", ("15_forward_backward",), derivatives.forward_backward),
-    Row(16, "004", "a chain of blocks with local Jacobians, parameters of any kind", ("16_blocks",), derivatives.blocks),
-    Row(17, "004", "three and more losses with ∂L/∂x_p", ("17_squared_error", "17_mean_squared_error", "17_cross_entropy", "17_hinge"), derivatives.claims_hold),
-    Row(18, "004", "initialisation, loss, update rule, batches: one word each", ("18_refinements",), descent.one_word_each),
+    Row(
+        15,
+        "003",
+        "forward signal times backward signal; biases are dead ends",
+        ("15_forward_backward",),
+        derivatives.forward_backward,
+    ),
+    Row(
+        16,
+        "004",
+        "a chain of blocks with local Jacobians, parameters of any kind",
+        ("16_blocks",),
+        derivatives.blocks,
+    ),
+    Row(
+        17,
+        "004",
+        "three and more losses with ∂L/∂x_p",
+        ("17_squared_error", "17_mean_squared_error", "17_cross_entropy", "17_hinge"),
+        derivatives.claims_hold,
+    ),
+    Row(
+        18,
+        "004",
+        "initialisation, loss, update rule, batches: one word each",
+        ("18_refinements",),
+        descent.one_word_each,
+    ),
     Row(19, "004", "epochs and iterations; batches drawn once, or anew", ("19_epochs",), descent.batches),
-    Row(20, "004", "one subgradient in every spelling of a function", ("20_subgradients",), graphs.subgradients),
-    Row(21, "004", "homework 1: the rules of six weights as scalars", ("21_homework1",), derivatives.homework1),
-    Row(22, "004", "homework 2: two Gaussian classes, without and with bias, beside PyTorch", ("22_without_bias", "22_with_bias"), examples.homework2),
+    Row(
+        20,
+        "004",
+        "one subgradient in every spelling of a function",
+        ("20_subgradients",),
+        programs.subgradients,
+    ),
+    Row(
+        21, "004", "homework 1: the rules of six weights as scalars", ("21_homework1",), derivatives.homework1
+    ),
+    Row(
+        22,
+        "004",
+        "homework 2: two Gaussian classes, without and with bias, beside PyTorch",
+        ("22_without_bias", "22_with_bias"),
+        examples.homework2,
+    ),
     Row(23, "004", "homework 3: 1 against 2 with 784-1000-1000-1", ("23_homework3",), examples.homework3),
 )

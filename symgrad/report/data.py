@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.latex import Latex
 from symgrad.calculus.notation import index_form, matrix_form, rewrite_form
 from symgrad.calculus.text import Text
-from symgrad.compiler.update_text import update_rule
-from symgrad.report.page import composed_lines, declared, parameter_count
+from symgrad.compiler.update_text import look_ahead_rule, update_rule
+from symgrad.report.page import composed_lines
+from symgrad.report.tensors import parameter_count
+from symgrad.report.views import requested_data
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from symgrad.calculus.program import Axes, Equation, Program
+    from symgrad.calculus.convention import Convention
+    from symgrad.calculus.program import Axes, Equation, Program, Tensor
     from symgrad.report.derivation import Derivation
+    from symgrad.spec.model import Spec
 
 
 def as_data(derivation: Derivation) -> dict[str, Any]:
@@ -28,13 +34,14 @@ def as_data(derivation: Derivation) -> dict[str, Any]:
         "sha256": spec.sha256,
         "symgrad": VERSION,
         "dtype": spec.dtype,
+        "notation": _notation(program.convention),
         "parameter_count": parameter_count(program),
         "loss": program.loss,
         "outputs": list(program.outputs),
         "prediction": list(program.prediction),
         "tensors": [
-            {"name": t.name, "kind": t.kind, "axes": _axes(t.axes), "classes": t.classes}
-            for t in declared(program)
+            {"name": t.name, "kind": t.kind, "axes": _axes(t.axes), "classes": t.classes, **_more(t, spec)}
+            for t in program.declared
         ],
         "equations": [_equation(e, program, hidden) for e in shown_equations(program, hidden)],
         "gradients": [
@@ -45,6 +52,25 @@ def as_data(derivation: Derivation) -> dict[str, Any]:
             {"rule": r.rule, "equation": r.equation, "text": rewrite_form(r.before, r.after, program)}
             for r in dict.fromkeys(program.rewrites)
         ],
+        **requested_data(derivation),
+    }
+
+
+def _more(tensor: Tensor, spec: Spec) -> dict[str, Any]:
+    """The label that means none, where there is one; a constant's numbers as nested lists."""
+    values = {c.name: np.reshape(c.values, c.shape).tolist() for c in spec.constants}
+    found = {"ignore": tensor.ignore, "values": values.get(tensor.name)}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _notation(convention: Convention) -> dict[str, Any]:
+    """The symbols are those in `matrix`, `index` and `latex`; everything else bears the names of the spec."""
+    symbols = {name: Text().spell(symbol) for name, symbol in convention.symbols.items()}
+    return {
+        "name": convention.name,
+        "samples": convention.samples,
+        "symbols": symbols,
+        "gradients": convention.note,
     }
 
 
@@ -71,6 +97,8 @@ def _update(derivation: Derivation, hidden: Collection[str]) -> dict[str, Any]:
     return {
         "states": [name for name, _ in update.states],
         "clip_norm": update.clip_norm,
+        "clip_value": update.clip_value,
+        "look_ahead": list(look_ahead_rule(update, Text())),
         "rule": list(update_rule(update, Text())),
         "latex": list(update_rule(update, Latex())),
         "parameters": {

@@ -2,52 +2,117 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from symgrad.pipeline import derived_program
+from symgrad.report.views import NOTHING_MORE, Views
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.calculus.jacobians import BlockJacobians
     from symgrad.calculus.program import Program
+    from symgrad.calculus.scalar_rules import ScalarRules
     from symgrad.compiler.update import Update
     from symgrad.spec.model import Spec
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """The equations of a spec, the gradients of its loss and its update rules. `str` is the text page."""
+    """The equations of a spec, the gradients of its loss and its update rules. `str` is the text page.
+
+    `plain` is the program as it was derived, where another notation has transformed it; `views` are what is
+    shown beside it.
+    """
 
     spec: Spec
     program: Program
     update: Update
+    plain: Program | None = field(default=None, repr=False)
+    views: Views = NOTHING_MORE
 
     @property
     def name(self) -> str:
         return self.spec.name
 
     def __str__(self) -> str:
+        return self.text()
+
+    def in_notation(self, notation: str = "rows", symbols: Mapping[str, str] | None = None) -> Derivation:
+        """The same derivation, shown in another notation: rows, columns, greek or delta.
+
+        `symbols` gives names symbols of one's own: `{"W1": "Ω¹"}`.
+
+        Raises:
+            SpecError: an unknown notation or name, or a symbol that is empty, unprintable or taken.
+        """
+        from symgrad.report.notations import in_notation
+
+        return in_notation(self, notation, symbols or {})
+
+    def showing(
+        self, *, scalar: bool = False, parameters: Sequence[str] = (), jacobians: bool = False
+    ) -> Derivation:
+        """The same derivation with more to see, in every format.
+
+        `scalar` adds the rule of every single weight; `parameters` are those wanted, `W1`, or single entries,
+        `W1[0, 3]`, if not all. `jacobians` adds the local Jacobians of every block.
+        """
+        return replace(self, views=Views(scalar or bool(parameters), tuple(parameters), jacobians))
+
+    def scalar_rules(self, *parameters: str) -> ScalarRules:
+        """The gradient of every single weight, or of the parameters or entries named.
+
+        Raises:
+            SpecError: there is no such parameter or entry, or it has too many entries to write.
+        """
+        from symgrad.calculus.scalar_rules import scalar_rules
+
+        return scalar_rules(self.program, parameters)
+
+    def jacobians(self) -> tuple[BlockJacobians, ...]:
+        """The local Jacobians of every block, with respect to what it reads."""
+        from symgrad.calculus.columns import with_samples_in_columns
+        from symgrad.calculus.elaborate import elaborate
+        from symgrad.calculus.jacobians import local_jacobians
+
+        primal, convention = elaborate(expand(self.spec)), self.program.convention
+        if convention.samples == "columns":
+            primal = with_samples_in_columns(primal)
+        return local_jacobians(replace(primal, convention=convention))
+
+    def text(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
+        """The page as plain text; the arguments are those of `in_notation`."""
         from symgrad.report.text import text_page
 
-        return text_page(self)
+        return text_page(self._shown(notation, symbols))
 
-    def latex(self) -> str:
-        """A complete LaTeX document."""
+    def latex(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
+        """A complete LaTeX document; the arguments are those of `in_notation`."""
         from symgrad.report.documents import latex_document
 
-        return latex_document(self)
+        return latex_document(self._shown(notation, symbols))
 
-    def html(self) -> str:
-        """A complete HTML page that needs nothing from elsewhere."""
+    def html(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
+        """A complete HTML page that needs nothing from elsewhere; arguments as for `in_notation`."""
         from symgrad.report.documents import html_page
 
-        return html_page(self)
+        return html_page(self._shown(notation, symbols))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Numbers, texts, lists and dicts, ready for JSON."""
+    def as_dict(
+        self, notation: str | None = None, symbols: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Numbers, texts, lists and dicts, ready for JSON; the arguments are those of `in_notation`."""
         from symgrad.report.data import as_data
 
-        return as_data(self)
+        return as_data(self._shown(notation, symbols))
+
+    def _shown(self, notation: str | None, symbols: Mapping[str, str] | None) -> Derivation:
+        if notation is None and not symbols:
+            return self
+        return self.in_notation(notation or self.program.convention.name, symbols)
 
     def _repr_html_(self) -> str:
         from symgrad.report.documents import html_fragment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,15 @@ import jinja2
 from markupsafe import Markup
 
 from symgrad.calculus.latex import Latex
+from symgrad.calculus.symbols import latex_symbol
+from symgrad.calculus.text import Text
 from symgrad.compiler.emit import template_folder
+from symgrad.errors import SpecError
 from symgrad.report.page import page_of
 
 if TYPE_CHECKING:
     from symgrad.report.derivation import Derivation
+    from symgrad.report.page import Page
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -45,12 +50,12 @@ def html_fragment(derivation: Derivation) -> str:
 
 def latex_document(derivation: Derivation) -> str:
     """A complete document that needs only the packages of every TeX distribution."""
-    return _environment().get_template("report.tex.j2").render(page=page_of(derivation, Latex()))
+    return _environment().get_template("report.tex.j2").render(page=_latex_page(derivation))
 
 
 def latex_fragment(derivation: Derivation) -> str:
     """The equations and gradients as one display, for notebooks."""
-    page = page_of(derivation, Latex())
+    page = _latex_page(derivation)
     wanted = [s for s in page.sections if s.kind == "equations"]
     lines = [aligned(row.formula) for section in wanted for row in section.rows]
     body = " \\\\\n".join(lines)
@@ -67,12 +72,29 @@ def mathml(formula: str) -> str:
 
 def escape_latex(text: str) -> str:
     """Text as LaTeX prints it literally; characters TeX has no sign for become question marks."""
-    return "".join(SPECIAL.get(c, c if c.isascii() or c.isalpha() else "?") for c in text)
+    return "".join(SPECIAL.get(c) or _sign(c) for c in text)
+
+
+def _sign(character: str) -> str:
+    if character.isascii() or unicodedata.name(character, "").startswith("LATIN"):
+        return character
+    formula = latex_symbol(character) if character.isprintable() else "?"
+    return f"${formula}$" if formula.isascii() else "?"
 
 
 def aligned(formula: str) -> str:
     """The formula with its first sign of equality as the place that lines are aligned at."""
     return re.sub(r" (=|\\mathrel\{\+\}=|\\leftarrow|\\rightarrow) ", r" &\1 ", formula, count=1)
+
+
+def _latex_page(derivation: Derivation) -> Page:
+    for name, symbol in derivation.program.convention.symbols.items():
+        if not Latex().spell(symbol).isascii():
+            raise SpecError(
+                f"LaTeX has no sign for '{Text().spell(symbol)}', the symbol of '{name}'",
+                remedy="write it with Latin or Greek letters, or choose text or HTML",
+            )
+    return page_of(derivation, Latex())
 
 
 def _html(derivation: Derivation, complete: bool) -> str:

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Literal
 
+from symgrad.calculus.convention import ROWS
 from symgrad.calculus.display import hidden_tensors, shown_equations, visible_reads
+from symgrad.calculus.index_writer import IndexWriter
 from symgrad.calculus.notation import index_form, matrix_form, rewrite_form, right_formula
-from symgrad.calculus.program import show_axes
-from symgrad.calculus.terms import entries
-from symgrad.calculus.typeset import Name
-from symgrad.compiler.update_text import composed_rule, rule_of_step, update_rule
+from symgrad.calculus.roles import needed
+from symgrad.compiler.update_text import (
+    composed_rule,
+    look_ahead_rule,
+    reading_note,
+    rule_of_step,
+    update_rule,
+)
+from symgrad.report.notations import NOTATIONS, written_name
+from symgrad.report.tensors import TensorRow, parameter_count, tensor_rows
+from symgrad.report.views import requested_legend, requested_sections
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from symgrad.calculus.program import Equation, Program, Tensor
+    from symgrad.calculus.program import Equation, Program
     from symgrad.calculus.style import Style
     from symgrad.report.derivation import Derivation
-
-
-@dataclass(frozen=True)
-class TensorRow:
-    """A declared tensor."""
-
-    name: str
-    kind: str
-    axes: str
-    note: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Row:
 class Section:
     """Formulas under a title. Labels say where an equation comes from, whose update, or which rewrite."""
 
-    kind: Literal["equations", "updates", "rewrites"]
+    kind: Literal["equations", "updates", "rewrites", "jacobians"]
     title: str
     note: str
     rows: tuple[Row, ...]
@@ -63,6 +61,10 @@ class Page:
     tensors: tuple[TensorRow, ...]
     sections: tuple[Section, ...]
 
+    @property
+    def has_symbols(self) -> bool:
+        return any(tensor.symbol for tensor in self.tensors)
+
 
 LEGEND = (
     "Products with ⊙, quotients, powers and functions act entry by entry; ᵀ exchanges rows and columns.",
@@ -70,6 +72,14 @@ LEGEND = (
     "In the second line of an equation every entry has its indices, which count from 0.",
     "A line with += adds for every value of every index in it.",
 )
+COLUMNS_LEGEND = (
+    "The samples of a batch are the columns of a matrix. A vector is a column, and beside a matrix it stands "
+    "in each of its columns.",
+    "softmax and logsumexp run down each column, onehot gives a column for each label. "
+    "1_N is the column of N ones; Σ over n sums over the samples.",
+)
+STACKS_LEGEND = "Tensors of three and more axes stand as in the spec, samples first."
+REWRITE_NAMES_NOTE = "These lines keep the names of the spec, and samples as rows."
 GRADIENT_NOTE = "dX is the derivative of the loss with respect to X, and has the shape of X."
 COMPOSED_NOTE = "The rule above with each parameter's own gradient; states bear the parameter's name."
 REWRITE_NOTE = (
@@ -90,44 +100,39 @@ def page_of(derivation: Derivation, style: Style) -> Page:
         Section(
             "equations",
             "Gradients",
-            GRADIENT_NOTE,
+            program.convention.note or GRADIENT_NOTE,
             _gradient_rows(parts["gradient"], program, hidden, style),
         ),
     ]
     if program.gradients and program.of_kind("parameter"):
         sections += _update_sections(derivation, hidden, style)
-    sections.append(Section("rewrites", "Rewrites", REWRITE_NOTE, _rewrites(program, style)))
+    sections += requested_sections(derivation, style)
+    sections.append(Section("rewrites", "Rewrites", _rewrite_note(program), _rewrites(program, style)))
     facts = (
+        *_notation_fact(program),
         ("precision", derivation.spec.dtype),
         ("parameters", f"{parameter_count(program):,}"),
         ("symgrad", VERSION),
         ("spec SHA-256", derivation.spec.sha256),
     )
-    tensors = tuple(_tensor_row(t) for t in declared(program))
-    return Page(derivation.name, facts, LEGEND, tensors, tuple(s for s in sections if s.rows))
+    shown = tuple(s for s in sections if s.rows)
+    return Page(derivation.name, facts, _legend(derivation), tensor_rows(derivation, style), shown)
 
 
-def declared(program: Program) -> tuple[Tensor, ...]:
-    """Inputs, targets and parameters."""
-    return tuple(t for kind in ("input", "target", "parameter") for t in program.of_kind(kind))
+def _notation_fact(program: Program) -> tuple[tuple[str, str], ...]:
+    name = program.convention.name
+    return (("notation", f"{name}; {NOTATIONS[name].about}"),) if name != "rows" else ()
 
 
-def size_of(tensor: Tensor) -> int:
-    """How many entries a parameter has."""
-    return prod(axis.size or 1 for axis in tensor.axes)
+def _legend(derivation: Derivation) -> tuple[str, ...]:
+    return (*_of_matrices(derivation.program), *requested_legend(derivation))
 
 
-def parameter_count(program: Program) -> int:
-    """How many entries all parameters have."""
-    return sum(map(size_of, program.of_kind("parameter")))
-
-
-def _tensor_row(tensor: Tensor) -> TensorRow:
-    note = f"labels 0 … {tensor.classes - 1}" if tensor.classes is not None else ""
-    if tensor.kind == "parameter":
-        size = size_of(tensor)
-        note = f"{size:,} {'entry' if size == 1 else 'entries'}"
-    return TensorRow(tensor.name, tensor.kind, show_axes(tensor.axes) if tensor.axes else "a number", note)
+def _of_matrices(program: Program) -> tuple[str, ...]:
+    if program.convention.samples == "rows":
+        return LEGEND
+    has_stacks = any(len(t.axes) > 2 for t in program.tensors)
+    return (LEGEND[0], *COLUMNS_LEGEND, *([STACKS_LEGEND] if has_stacks else []), *LEGEND[2:])
 
 
 def _parts(program: Program, hidden: Collection[str]) -> dict[str, list[Equation]]:
@@ -144,15 +149,6 @@ def _parts(program: Program, hidden: Collection[str]) -> dict[str, list[Equation
         else:
             parts["loss" if name in loss else "prediction"].append(equation)
     return parts
-
-
-def needed(program: Program, results: Iterable[str]) -> set[str]:
-    """The tensors that some results depend on, and these."""
-    found = set(results)
-    for equation in reversed(program.equations):
-        if equation.target in found:
-            found |= equation.reads
-    return found
 
 
 def _rows(
@@ -207,20 +203,16 @@ def readers(program: Program, tensor: str, hidden: Collection[str]) -> tuple[Equ
 
 def _update_sections(derivation: Derivation, hidden: Collection[str], style: Style) -> list[Section]:
     program, update = derivation.program, derivation.update
-    rule = tuple(Row(line) for line in update_rule(update, style))
-    notes = ["theta is any parameter and g its gradient"]
-    if any(e.tensor == "t" for _, body in update.updates for e in entries(body)):
-        notes.append("t counts the steps from 1")
-    if update.clip_norm is not None:
-        notes.append("the norm is that of all gradients together")
+    rule = tuple(Row(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
     composed = [Row(line) for line in rule_of_step(update, style)]
     for gradient in program.gradients:
         if program.tensor[gradient.of].kind != "parameter":
             continue
         lines = composed_lines(derivation, gradient.of, gradient.name, hidden, style)
-        composed += [Row(line, label=gradient.of if not n else "") for n, line in enumerate(lines)]
+        of = written_name(program, gradient.of)
+        composed += [Row(line, label=of if not n else "") for n, line in enumerate(lines)]
     return [
-        Section("updates", "Update rule", f"{'; '.join(notes)}.", rule),
+        Section("updates", "Update rule", reading_note(update), rule),
         Section("updates", "Update of every parameter", COMPOSED_NOTE, tuple(composed)),
     ]
 
@@ -230,9 +222,15 @@ def composed_lines(
 ) -> tuple[str, ...]:
     """The update of one parameter, its gradient put in."""
     program = derivation.program
-    short = Name(gradient, is_cotangent=True)
+    short = IndexWriter(program).tensor(gradient)
     full = right_formula(program.definition[gradient], program, hidden)
-    return composed_rule(derivation.update, parameter, full or short, short, style)
+    return composed_rule(
+        derivation.update, parameter, full or short, short, style, convention=program.convention
+    )
+
+
+def _rewrite_note(program: Program) -> str:
+    return REWRITE_NOTE if program.convention == ROWS else f"{REWRITE_NOTE} {REWRITE_NAMES_NOTE}"
 
 
 def _rewrites(program: Program, style: Style) -> tuple[Row, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.text import Text
-from symgrad.report.page import Page, Row, Section, TensorRow, page_of
+from symgrad.report.page import Page, Row, Section, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.report.derivation import Derivation
+    from symgrad.report.tensors import TensorRow
 
 
 def text_page(derivation: Derivation) -> str:
@@ -29,7 +30,8 @@ def _lines(page: Page) -> Iterator[str]:
 
 
 def _table(rows: tuple[TensorRow, ...]) -> Iterator[str]:
-    cells = [(r.name, r.kind, r.axes, r.note) for r in rows]
+    has_symbols = any(r.symbol for r in rows)
+    cells = [(*([r.symbol] if has_symbols else []), r.name, r.kind, r.axes, f"{r.note} {r.of}") for r in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         yield ("  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True))).rstrip()
@@ -39,14 +41,20 @@ def _section(section: Section) -> Iterator[str]:
     yield section.title
     if section.note:
         yield f"  {section.note}"
+    layout = {"equations": _equation, "jacobians": _jacobian}.get(section.kind, _labelled)
     for row in section.rows:
-        yield from _equation(row) if section.kind == "equations" else _labelled(row)
+        yield from layout(row)
 
 
 def _labelled(row: Row) -> Iterator[str]:
     if row.label:
         yield f"  {row.label}:"
     yield f"    {row.formula}"
+
+
+def _jacobian(row: Row) -> Iterator[str]:
+    """A block's equation, or under it a derivative with its structure."""
+    yield f"    {row.formula}   [{row.label}]" if row.label else f"  {row.formula}"
 
 
 def _equation(row: Row) -> Iterator[str]:

@@ -26,5 +26,5 @@ SCALAR_FUNCTIONS = frozenset(
 STEPWISE_FUNCTIONS = frozenset(["floor"])
 """Flat between jumps, so of use only where nothing is differentiated: in schedules and updates."""
 REDUCTIONS = frozenset(["sum", "mean", "max", "min", "logsumexp"])
-SPECIAL_FORMS = frozenset(("where", "onehot"))
+SPECIAL_FORMS = frozenset(("where", "onehot", "spread"))
 LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS | SPECIAL_FORMS

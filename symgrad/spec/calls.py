@@ -11,6 +11,7 @@ from symgrad.spec.syntax import Binary, Call, Compare, Index, Name, Negate, Node
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from symgrad.errors import Position
     from symgrad.spec.library import Signature
 
 
@@ -60,6 +61,11 @@ def substitute(node: Node, values: Mapping[str, Node]) -> Node:
     return transform(node, lambda n: values.get(n.id, n) if isinstance(n, Name) else n)
 
 
+def placed(node: Node, at: Position) -> Node:
+    """A formula of the library as if it stood where the user calls it, so that errors are told there."""
+    return transform(node, lambda part: replace(part, at=at))
+
+
 def is_number(node: Node) -> bool:
     """A formula of numbers only."""
     return all(isinstance(n, Number | Binary | Negate) for n in walk(node))
@@ -78,7 +84,7 @@ def calls(node: Node) -> Iterator[Call]:
 
 
 def bind(call: Call, signature: Signature, extra: tuple[str, ...] = ()) -> dict[str, Node]:
-    """The value of every argument of `signature` in this call; `extra` keywords are bound when given.
+    """The value of every argument of `signature` in this call, in its order, then `extra` ones given.
 
     Raises:
         SpecError: too many, missing, repeated or unknown arguments.
@@ -105,7 +111,8 @@ def bind(call: Call, signature: Signature, extra: tuple[str, ...] = ()) -> dict[
             at=call.at,
             remedy=f"write {usage(signature)}",
         )
-    return {**dict(signature.defaults), **values}
+    bound = {**dict(signature.defaults), **values}
+    return {name: bound[name] for name in (*known, *(n for n in values if n not in known))}
 
 
 def usage(signature: Signature) -> str:

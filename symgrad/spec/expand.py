@@ -6,24 +6,24 @@ What is left are parameters and equations, which the compiler elaborates and the
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.calls import bind, calls, names_in, substitute, transform
+from symgrad.spec.calls import calls, names_in
+from symgrad.spec.layer_calls import known_layers
 from symgrad.spec.layers import LayerExpander
 from symgrad.spec.learning_rate import resolve_schedule
+from symgrad.spec.losses import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.resolve import resolve_optimizer
-from symgrad.spec.syntax import Call, Name, Node
+from symgrad.spec.syntax import Call, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from symgrad.errors import Position
-
-Task = Literal["values", "binary", "classes", "sign"]
 
 
 def expand(spec: Spec) -> Model:
@@ -35,14 +35,15 @@ def expand(spec: Spec) -> Model:
     _check_functions(spec)
     layers = LayerExpander(spec)
     layers.run()
-    equations = tuple(replace(e, formula=_reduced_losses(e.formula)) for e in layers.equations)
+    equations = tuple(replace(e, formula=reduced_losses(e.formula, spec)) for e in layers.equations)
     after_targets = _depending_on_targets(spec, equations)
     outputs = _outputs(spec, equations, after_targets)
-    raw_loss = _loss(spec, outputs)
-    prediction, task = _prediction(raw_loss, after_targets)
-    loss = _reduced_losses(raw_loss) if raw_loss is not None else None
+    loss = applied_loss(spec, outputs)
+    scoring = scoring_of(spec, loss, after_targets)
+    loss = reduced_losses(_without_layers(spec, loss, "the loss"), spec) if loss is not None else None
     manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
-    used = [*(e.formula for e in (*equations, *manual)), *(n for n in (loss, prediction) if n is not None)]
+    results = [node for node in (loss, scoring.prediction) if node is not None]
+    used = [*(e.formula for e in (*equations, *manual)), *results]
     optimizer = resolve_optimizer(spec.train)
     return Model(
         spec=spec,
@@ -51,8 +52,9 @@ def expand(spec: Spec) -> Model:
         equations=equations,
         outputs=outputs,
         loss=loss,
-        prediction=prediction,
-        task=task,
+        prediction=scoring.prediction,
+        task=scoring.task,
+        scored=scoring.target,
         optimizer=optimizer,
         schedule=resolve_schedule(spec.train, optimizer, spec.at),
         manual=manual,
@@ -60,12 +62,12 @@ def expand(spec: Spec) -> Model:
 
 
 def _check_functions(spec: Spec) -> None:
-    """A user's function may replace a library function, but no layer and no loss: these are more."""
+    """A user's function may replace a library function or layer, but none that is more than its formula."""
+    more = {"a loss": library.losses, "an average": library.averages}
     for function in spec.functions:
-        kind = "layer" if function.name in library.layers else "loss"
-        if function.name in library.layers or function.name in library.losses:
+        for kind in (kind for kind, entries in more.items() if function.name in entries):
             raise SpecError(
-                f"'{function.name}' is a {kind} of the library",
+                f"'{function.name}' is {kind} of the library",
                 at=function.at,
                 remedy=f"choose another name, such as 'my_{function.name}'",
             )
@@ -108,44 +110,10 @@ def _outputs(spec: Spec, equations: tuple[EquationSpec, ...], after_targets: set
     return spec.outputs or tuple(possible[-1:])
 
 
-def _loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
-    """The loss; one named without arguments is applied to the output and the target."""
-    loss = spec.loss
-    if loss is None:
-        return None
-    if isinstance(loss, Name) and (loss.id not in library.losses or loss.id in _tensor_names(spec)):
-        return _named_loss(spec, loss)
-    if isinstance(loss, Name):
-        loss = Call(loss.id, (), (), loss.at)
-    if not isinstance(loss, Call) or loss.function not in library.losses or loss.arguments:
-        return _without_layers(loss, "the loss")
-    if len(outputs) != 1 or len(spec.targets) != 1:
-        raise SpecError(
-            f"'{loss.function}' alone needs one output and one target, "
-            f"this spec has {len(outputs)} and {len(spec.targets)}",
-            at=loss.at,
-            remedy=f"say which: {loss.function}(y, t)",
-        )
-    pair = (Name(outputs[0], loss.at), Name(spec.targets[0].name, loss.at))
-    return replace(loss, arguments=pair)
-
-
-def _tensor_names(spec: Spec) -> set[str]:
-    declared = {t.name for t in (*spec.inputs, *spec.targets)} | {p.name for p in spec.parameters}
-    return declared | {e.name for e in spec.equations}
-
-
-def _named_loss(spec: Spec, loss: Name) -> Node:
-    """A loss that is one of the tensors, or a slip of the pen."""
-    if loss.id in _tensor_names(spec):
-        return loss
-    remedy = did_you_mean(loss.id, library.losses) or f"there are {', '.join(library.losses)}"
-    raise SpecError(f"unknown loss '{loss.id}'", at=loss.at, remedy=remedy)
-
-
-def _without_layers(formula: Node, place: str) -> Node:
+def _without_layers(spec: Spec, formula: Node, place: str) -> Node:
+    known = known_layers(spec)
     for call in calls(formula):
-        if call.function in library.layers:
+        if call.function in known:
             raise SpecError(
                 f"{call.function} cannot stand in {place}", at=call.at, remedy="give it an equation"
             )
@@ -159,40 +127,9 @@ def _manual(spec: Spec, taken: set[str]) -> tuple[EquationSpec, ...]:
         if equation.name in taken:
             problem = f"the manual formula '{equation.name}' has the name of a tensor of the model"
             raise SpecError(problem, at=equation.at, remedy="choose another name")
-        formula = _without_layers(equation.formula, "a manual formula")
-        formulas.append(replace(equation, formula=_reduced_losses(formula)))
+        formula = _without_layers(spec, equation.formula, "a manual formula")
+        formulas.append(replace(equation, formula=reduced_losses(formula, spec)))
     return tuple(formulas)
-
-
-def _prediction(loss: Node | None, after_targets: set[str]) -> tuple[Node | None, Task]:
-    """What a user wants to see: decided by the first library loss that stands in the loss."""
-    for call in calls(loss) if loss is not None else ():
-        entry = library.losses.get(call.function)
-        if entry is not None:
-            values = bind(call, entry.signature, extra=("reduction",))
-            node = substitute(entry.predicted, values) if entry.predicted is not None else None
-            if node is not None and names_in(node) & after_targets:
-                node = None
-            return node, cast("Task", entry.task)
-    return None, "values"
-
-
-def _reduced_losses(node: Node) -> Node:
-    """`mse(y, t, reduction=sum)` becomes `sum(mse(y, t))`; the mean is taken when nothing is said."""
-
-    def change(node: Node) -> Node:
-        if not isinstance(node, Call) or node.function not in library.losses:
-            return node
-        keywords = dict(node.keywords)
-        reduction = keywords.pop("reduction", Name("mean", node.at))
-        if not isinstance(reduction, Name) or reduction.id not in ("mean", "sum", "none"):
-            raise SpecError(
-                "reduction must be mean, sum or none", at=reduction.at, remedy="write reduction=sum"
-            )
-        inner = replace(node, keywords=tuple(keywords.items()))
-        return inner if reduction.id == "none" else Call(reduction.id, (inner,), (), node.at)
-
-    return transform(node, change)
 
 
 def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpec, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, substitute, transform, walk
+from symgrad.spec.calls import bind, placed, substitute, transform, walk
 from symgrad.spec.constants import check_constants
 from symgrad.spec.entrywise import check_entrywise, is_entrywise
 from symgrad.spec.resolve import look_up
@@ -65,14 +65,9 @@ def _written_out(node: Node) -> Node:
     if not isinstance(node, Call) or node.function not in library.schedules:
         return node
     entry, at = library.schedules[node.function], node.at
-    defaults = tuple((name, _moved(value, at)) for name, value in entry.signature.defaults)
+    defaults = tuple((name, placed(value, at)) for name, value in entry.signature.defaults)
     values = bind(node, replace(entry.signature, defaults=defaults), extra=("learning_rate",))
-    return substitute(_moved(entry.body, at), values)
-
-
-def _moved(formula: Node, at: Position) -> Node:
-    """A formula of the library, placed where the user calls it."""
-    return transform(formula, lambda node: replace(node, at=at))
+    return substitute(placed(entry.body, at), values)
 
 
 def _check_factors(schedule: Node) -> None:

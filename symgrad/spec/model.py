@@ -110,6 +110,14 @@ class DataSpec:
 
 
 @dataclass(frozen=True)
+class MicroBatches:
+    """The gradient of a batch is computed from pieces of at most `rows` rows."""
+
+    rows: int
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class TrainSpec:
     """The `train` block. `batch_size` is a number of rows or 'full'.
 
@@ -128,6 +136,7 @@ class TrainSpec:
     clip_norm: float | None
     seed: int
     clip_value: float | None = None
+    micro_batches: MicroBatches | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +172,8 @@ class Model:
     """A spec without sugar: no layers, no bare losses, no library optimisers; equations only.
 
     Calls in formulas name builtin functions or `functions`, each applied entry by entry or with the
-    reductions its own formula holds. `schedule` is over learning_rate, epoch, epochs and step.
+    reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
+    it has one. `schedule` is over learning_rate, epoch, epochs and step.
     """
 
     spec: Spec
@@ -174,6 +184,7 @@ class Model:
     loss: Node | None
     prediction: Node | None
     task: Literal["values", "binary", "classes", "sign"]
+    scored: str | None
     optimizer: OptimizerSpec
     schedule: Node
     manual: tuple[EquationSpec, ...]

@@ -12,6 +12,7 @@ from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
 
 if TYPE_CHECKING:
     from symgrad.errors import Position
+    from symgrad.spec.model import Spec
 
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -116,3 +117,20 @@ def shorten(text: str) -> str:
     """`text` for a message: on one line, and only its beginning when it is long."""
     shown = text[:41] if text[:41].isprintable() else repr(text[:41])[1:-1]
     return shown if len(shown) <= 40 else shown[:37] + "..."
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """`name`, or with the first free suffix `_2`, `_3`, ..."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
+
+
+def names_taken(spec: Spec) -> set[str]:
+    """What the user has named: no layer's tensor may bear such a name, not even an axis's."""
+    data = (*spec.inputs, *spec.targets)
+    tensors = [t.name for t in data] + [c.name for c in spec.constants] + [p.name for p in spec.parameters]
+    listed = [t.axes for t in data] + [p.axes for p in spec.parameters]
+    axes = [axis for of in listed for axis in of if isinstance(axis, str)]
+    return {*tensors, *axes, *(name for name, _ in spec.axes), *(f.name for f in spec.functions)}

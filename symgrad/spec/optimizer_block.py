@@ -57,6 +57,9 @@ def _start(block: OptimizerBlock, name: str, document: Document, key: Key) -> No
     """The first value of a state: a number, or a formula over hyper-parameters."""
     check_key(document, key)
     formula = formula_at(document, key, block.state[name])
+    if not is_number(formula) and not block.hyper:
+        problem = f"the state '{name}' does not start from a number"
+        raise SpecError(problem, at=formula.at, remedy="expected one such as 0.1")
     if not is_number(formula):
         check_entrywise(formula, tuple(block.hyper), "a state's first value")
     return signed_number(formula)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
-from symgrad.spec.calls import bind, is_number, names_in, substitute
+from symgrad.spec.calls import bind, is_number, names_in, placed, substitute
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
 from symgrad.spec.syntax import Call, Name, Node, Number
 
@@ -72,10 +72,19 @@ def _library_optimizer(call: Call) -> OptimizerSpec:
     entry = look_up("optimizer", call, library.optimizers)
     values = bind(call, entry.signature)
     _demand_numbers(values, call)
-    hyper = tuple(values.items())
     return OptimizerSpec(
-        call.function, hyper, entry.states, entry.updates, call.at, entry.look_ahead, entry.full_batch
+        name=call.function,
+        hyper=tuple(values.items()),
+        state=_placed(entry.states, call.at),
+        update=_placed(entry.updates, call.at),
+        at=call.at,
+        look_ahead=placed(entry.look_ahead, call.at) if entry.look_ahead is not None else None,
+        full_batch=entry.full_batch,
     )
+
+
+def _placed(formulas: tuple[tuple[str, Node], ...], at: Position) -> tuple[tuple[str, Node], ...]:
+    return tuple((name, placed(formula, at)) for name, formula in formulas)
 
 
 def _demand_rate_is_read(optimizer: OptimizerSpec, at: Position) -> None:

@@ -146,7 +146,7 @@ class TensorBlock(_Block):
 
 
 class TargetBlock(TensorBlock):
-    """A target. `ignore` is the label of what has none: it may stand outside the classes, or be one of them."""
+    """A target. `ignore` is the label of what has none: outside the classes, or one of them."""
 
     ignore: Annotated[int, Field(ge=-MAX_SIZE, le=MAX_SIZE)] | None = None
 
@@ -217,6 +217,7 @@ class TrainBlock(_Block):
         Annotated[Size, Tag("count")] | Annotated[Literal["full"], BeforeValidator(_full), Tag("full")],
         Discriminator(_count_or_full),
     ] = 32
+    micro_batch_size: Size | None = None
     shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
     epochs: Size = 10
     stop: StopBlock = StopBlock()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.located import call_at, formula_at
-from symgrad.spec.model import DataSpec, OptimizerSpec, StopSpec, TrainSpec
+from symgrad.spec.model import DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.optimizer_block import own_optimizer
 from symgrad.spec.schema import DataBlock, OptimizerBlock
 from symgrad.spec.syntax import Call
@@ -54,7 +54,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         validation=validation,
         standardize=train.standardize,
         optimizer=_optimizer(train, document),
-        schedule=None if train.schedule is None else formula_at(document, ("train", "schedule"), train.schedule),
+        schedule=_schedule(train.schedule, document),
         batch_size=train.batch_size,
         shuffle=train.shuffle,
         epochs=train.epochs,
@@ -62,6 +62,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         clip_norm=train.clip_norm,
         seed=train.seed,
         clip_value=train.clip_value,
+        micro_batches=_micro_batches(train, document),
     )
 
 
@@ -73,6 +74,21 @@ def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: K
             raise SpecError(f"columns for '{name}', which is no input or target", at=at, remedy=remedy)
     columns = tuple((name, tuple(columns)) for name, columns in block.columns.items())
     return DataSpec(block.path, columns, document.place(key).value)
+
+
+def _schedule(text: str | None, document: Document) -> Node | None:
+    return None if text is None else formula_at(document, ("train", "schedule"), text)
+
+
+def _micro_batches(train: TrainBlock, document: Document) -> MicroBatches | None:
+    size, whole = train.micro_batch_size, train.batch_size
+    if size is None:
+        return None
+    at = document.place(("train", "micro_batch_size")).value
+    if whole != "full" and size > whole:
+        remedy = f"a batch is divided into micro-batches: expected at most {whole}"
+        raise SpecError(f"a micro-batch of {size} rows in a batch of {whole}", at=at, remedy=remedy)
+    return MicroBatches(size, at)
 
 
 def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
@@ -104,8 +120,6 @@ def _check_batches(optimizer: str, reason: str, train: TrainBlock, document: Doc
     if reason and train.batch_size != "full":
         given: Key = ("train", "batch_size")
         key = given if given in document.places else ("train", "optimizer")
-        batches = f"{'' if key == given else 'the default, '}mini-batches of {train.batch_size}"
-        at = document.place(key).value
-        raise SpecError(
-            f"{optimizer} cannot learn from {batches}: {reason}", at=at, remedy="write batch_size: full"
-        )
+        batches = f"mini-batches of {train.batch_size}{'' if key == given else ', the default'}"
+        problem = f"{optimizer} cannot learn from {batches}: {reason}"
+        raise SpecError(problem, at=document.place(key).value, remedy="write batch_size: full")

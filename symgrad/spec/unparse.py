@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.syntax import Binary, Boolean, Call, Compare, Index, Name, Negate, Node, Number, Transpose
+from symgrad.spec.syntax import Binary, Boolean, Compare, Index, Name, Negate, Node, Number, Transpose
 
 if TYPE_CHECKING:
     from fractions import Fraction

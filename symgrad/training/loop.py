@@ -105,7 +105,7 @@ class Trainer:
             *(self.params, self.state, *training.arrays),
             batch_size=self.batch_size,
             order=order,
-            epoch=epoch - 1,
+            **self._time(epoch),
         )
         seconds = time.perf_counter() - start
         if not (np.isfinite(loss) and self._is_finite(self.params)):
@@ -121,6 +121,11 @@ class Trainer:
             validation_score=score(module, self.params, validation) if validation else None,
             seconds=seconds,
         )
+
+    def _time(self, epoch: int) -> dict[str, int]:
+        """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks."""
+        planned = {"epochs": self.plan.epochs} if hasattr(self.module, "EPOCHS") else {}
+        return {"epoch": epoch - 1, **planned}
 
     def _keep(self, record: EpochRecord) -> None:
         """Remember a good epoch, and whether it is the best."""
@@ -146,7 +151,9 @@ class Trainer:
         for batch in range(self.steps_per_epoch):
             chosen = rows[batch * self.batch_size : (batch + 1) * self.batch_size]
             arrays = self.parts.training.take(chosen).arrays
-            found = self.module.train_epoch(params, state, *arrays, batch_size=len(chosen), epoch=epoch - 1)
+            found = self.module.train_epoch(
+                params, state, *arrays, batch_size=len(chosen), **self._time(epoch)
+            )
             step = (epoch - 1) * self.steps_per_epoch + batch + 1
             where = f"in batch {batch + 1} of {self.steps_per_epoch} (step {step})"
             if not np.isfinite(found):

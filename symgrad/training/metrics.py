@@ -58,17 +58,32 @@ def score(module: ModuleType, params: Any, dataset: Dataset) -> float | None:
 def _prediction_and_target(
     module: ModuleType, params: Any, dataset: Dataset
 ) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Predictions and the only target, entry for entry; predicted classes for one-hot or label targets."""
-    if len(dataset.targets) != 1:
+    """Predictions and the target they are scored against, entry for entry, without ignored labels.
+
+    Where labels or one-hot rows are the target, both are class numbers.
+    """
+    scored = _scored(module, dataset)
+    if scored is None:
         return None
-    (target,) = dataset.targets.values()
+    name, target = scored
     prediction = np.asarray(module.predict(params, *dataset.inputs.values()))
     if module.TASK == "classes":
         prediction, target = _decide(prediction, target)
     same_rows = prediction.ndim and target.ndim and len(prediction) == len(target)
     if not same_rows or prediction.size != target.size:
         return None
-    return prediction.reshape(target.shape), target
+    prediction, ignored = prediction.reshape(target.shape), getattr(module, "IGNORED", {})
+    if name not in ignored:
+        return prediction, target
+    counts = target != ignored[name]
+    return prediction[counts], target[counts]
+
+
+def _scored(module: ModuleType, dataset: Dataset) -> tuple[str, NDArray[Any]] | None:
+    """The target that predictions are scored against, and its name: the only one, or the loss's own."""
+    targets = dataset.targets
+    name = next(iter(targets)) if len(targets) == 1 else getattr(module, "SCORED", None)
+    return (name, targets[name]) if name is not None else None
 
 
 def _decide(prediction: NDArray[Any], target: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -80,7 +95,10 @@ def _decide(prediction: NDArray[Any], target: NDArray[Any]) -> tuple[NDArray[Any
     return prediction, target
 
 
-def _accuracy(task: str, prediction: NDArray[Any], target: NDArray[Any]) -> float:
+def _accuracy(task: str, prediction: NDArray[Any], target: NDArray[Any]) -> float | None:
+    """The share of right decisions; None where there is nothing to decide."""
+    if not target.size:
+        return None
     if task == "classes":
         return float(np.mean(prediction == target))
     if task == "sign":
@@ -104,10 +122,16 @@ def _rmse(prediction: NDArray[Any], target: NDArray[Any]) -> float:
 
 def check_targets(module: ModuleType, dataset: Dataset) -> None:
     """Raise DataError for targets the task's loss has no meaning for, such as 0/1 for a margin loss."""
-    for name, target in dataset.targets.items() if len(dataset.targets) == 1 else ():
-        if module.TASK == "sign" and not np.isin(target, (-1, 1)).all():
-            remedy = "code the two classes as -1 and 1"
-            raise DataError(f"target '{name}' must be -1 or 1", at=dataset.origin, remedy=remedy)
-        if module.TASK == "binary" and not ((target >= 0) & (target <= 1)).all():
-            remedy = "code the two classes as 0 and 1"
-            raise DataError(f"target '{name}' must lie between 0 and 1", at=dataset.origin, remedy=remedy)
+    scored = _scored(module, dataset)
+    if scored is None:
+        return
+    name, target = scored
+    if module.TASK == "sign" and not np.isin(target, (-1, 1)).all():
+        remedy = "code the two classes as -1 and 1"
+        raise DataError(f"target '{name}' must be -1 or 1", at=dataset.origin, remedy=remedy)
+    if module.TASK == "binary" and not ((target >= 0) & (target <= 1)).all():
+        remedy = "code the two classes as 0 and 1"
+        raise DataError(f"target '{name}' must lie between 0 and 1", at=dataset.origin, remedy=remedy)
+    if module.TASK == "classes" and target.dtype.kind == "f" and not (target >= 0).all():
+        remedy = "each row holds the probabilities of the classes"
+        raise DataError(f"target '{name}' must not be negative", at=dataset.origin, remedy=remedy)

@@ -73,10 +73,22 @@ class Run:
             "notes": list(self.notes),
         }
 
+    @property
+    def _ending(self) -> str:
+        """The stop reason in words."""
+        loss = "held-out loss" if self.validation else "training loss"
+        words: dict[StopReason, str] = {
+            "epochs": "as many as planned",
+            "converged": f"the {loss} converged",
+            "no progress": f"the {loss} made no progress any more",
+            "time limit": "the time limit was reached",
+        }
+        return words.get(self.stop_reason, self.stop_reason)
+
     def __str__(self) -> str:
         lines = [
             f"{self.spec_name}: {len(self.history.records)} epochs in {self.seconds:.3g} s "
-            f"({self.stop_reason}), parameters of epoch {self.checkpoint.epoch}",
+            f"({self._ending}), parameters of epoch {self.checkpoint.epoch}",
             *_metric_lines("training", self.training),
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
         ]

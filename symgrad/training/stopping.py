@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from symgrad.spec.model import StopSpec
 
-StopReason: TypeAlias = Literal["epochs", "no progress", "time limit", "interrupted", "diverged"]
+StopReason: TypeAlias = Literal[
+    "epochs", "converged", "no progress", "time limit", "interrupted", "diverged"
+]
 
 
 @dataclass(frozen=True)
 class Watch:
-    """The loss to beat, and for how many epochs it has not been beaten."""
+    """The loss to beat, for how many epochs it has not been beaten, and for how many it hardly changed."""
 
-    loss: float = math.inf
+    best: float = math.inf
+    last: float = math.inf
     stale: int = 0
+    steady: int = 0
 
     def after(self, loss: float, tolerance: float) -> Watch:
-        """The watch after one more epoch; less than `tolerance` of gain is no progress."""
-        return Watch(loss) if loss < self.loss - tolerance else Watch(self.loss, self.stale + 1)
+        """The watch after one more epoch; a gain or a change within `tolerance` does not count."""
+        steady = self.steady + 1 if abs(loss - self.last) <= tolerance else 0
+        if loss < self.best - tolerance:
+            return Watch(loss, loss, 0, steady)
+        return Watch(self.best, loss, self.stale + 1, steady)
 
 
 def watches_loss(stop: StopSpec) -> bool:
@@ -32,9 +39,13 @@ def watches_loss(stop: StopSpec) -> bool:
 def stop_reason(stop: StopSpec, watch: Watch, elapsed: float) -> StopReason | None:
     """Why training should stop now, or None to go on.
 
-    `patience` is the number of epochs without progress that are borne, 1 where only `tolerance` is given.
+    The objective has converged when it changes by no more than `tolerance` from one epoch to the next,
+    `patience` times in a row where that is given too. `patience` alone bears so many epochs without a
+    new best.
     """
-    if watches_loss(stop) and watch.stale >= (stop.patience or 1):
+    if stop.tolerance is not None and watch.steady >= (stop.patience or 1):
+        return "converged"
+    if stop.patience is not None and watch.stale >= stop.patience:
         return "no progress"
     if stop.time_limit is not None and elapsed >= stop.time_limit:
         return "time limit"

@@ -83,11 +83,13 @@ def _refuse(block: Block, bad: NDArray[np.bool_], tensor: TensorSpec, problem: s
 def _labels(block: Block, values: NDArray[Any], tensor: TensorSpec) -> NDArray[np.int64]:
     classes = tensor.classes or 0
     expected = f"labels are whole numbers from 0 to {classes - 1}"
+    expected += f", or {tensor.ignore} for none" if tensor.ignore is not None else ""
     _refuse(block, values != np.floor(values), tensor, "is not a whole number", expected)
-    remedy = expected
-    if values.min(initial=classes) == 1 and values.max(initial=0) == classes:
+    counts = np.ones(values.shape, bool) if tensor.ignore is None else values != tensor.ignore
+    remedy, labels = expected, values[counts]
+    if labels.min(initial=classes) == 1 and labels.max(initial=0) == classes:
         remedy = f"the labels start at 1: subtract 1; {expected}"
-    _refuse(block, (values < 0) | (values >= classes), tensor, "is no class", remedy)
+    _refuse(block, counts & ((values < 0) | (values >= classes)), tensor, "is no class", remedy)
     return np.ascontiguousarray(values, dtype=np.int64)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from symgrad.verifier.arithmetic import Array
+
 
 @dataclass(frozen=True)
 class ArrayLibrary:
@@ -20,13 +22,13 @@ class ArrayLibrary:
     """
 
     kind: type[Any]
-    where: Callable[[Any, Any, Any], Any]
-    matmul: Callable[[Any, Any], Any]
-    broadcast_to: Callable[[Any, tuple[int, ...]], Any]
-    permute: Callable[[Any, tuple[int, ...]], Any]
-    sum: Callable[[Any, tuple[int, ...]], Any]
-    max: Callable[[Any, tuple[int, ...]], Any]
-    min: Callable[[Any, tuple[int, ...]], Any]
+    where: Callable[[Any, Any, Any], Array]
+    matmul: Callable[[Any, Any], Array]
+    broadcast_to: Callable[[Any, tuple[int, ...]], Array]
+    permute: Callable[[Any, tuple[int, ...]], Array]
+    sum: Callable[[Any, tuple[int, ...]], Array]
+    max: Callable[[Any, tuple[int, ...]], Array]
+    min: Callable[[Any, tuple[int, ...]], Array]
     is_concrete: bool
 
 

@@ -27,9 +27,9 @@ from symgrad.spec.syntax import (
     Transpose,
 )
 from symgrad.verifier.ranges import index_sizes, indices_used
-from symgrad.verifier.reductions import reducer, side
+from symgrad.verifier.reductions import COMPARE, reducer, side
 from symgrad.verifier.scope import OUTERMOST, Scope, reduced_axes
-from symgrad.verifier.tensors import Value, combine, matmul, reduce_axes, reduce_leading
+from symgrad.verifier.tensors import Value, combine, matmul, reduce_axes, reduce_leading, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,14 +37,6 @@ if TYPE_CHECKING:
     from symgrad.spec.model import EquationSpec, FunctionSpec
     from symgrad.verifier.arithmetic import Arithmetic, Array
 
-_COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 _DEAR = 8
 """A call of exp counts as this many multiplications."""
 
@@ -149,7 +141,7 @@ class Formulas:
         if tensor is None or len(node.indices) != tensor.rank:
             raise SpecError(f"'{node.tensor}' cannot be indexed like this", at=node.at)
         chosen = self.arithmetic.array(self._gather(node, tensor.array, scope))
-        return Value(chosen.reshape(chosen.shape or (1,) * scope.depth), 0, tensor.classes)
+        return Value(chosen.reshape(chosen.shape or (1,) * scope.depth), 0, tensor.classes, tensor.ignore)
 
     def _gather(self, node: Index, array: Array, scope: Scope) -> Any:
         places = tuple(self._place(index, scope) for index in node.indices)
@@ -184,6 +176,9 @@ class Formulas:
             return self._where(call, scope)
         if name == "onehot":
             return self._onehot(self.value(call.arguments[0], scope))
+        if name == "spread":
+            value, like = (self.value(node, scope) for node in call.arguments)
+            return spread(value, like, scope.depth, call.at, self.arithmetic.library)
         if name in self.arithmetic.functions:
             return self._scalar_function(call, scope)
         return self._function(call, scope)
@@ -207,7 +202,7 @@ class Formulas:
         condition, chosen, other = call.arguments
         if not isinstance(condition, Compare):
             raise SpecError("where needs a comparison first", at=condition.at)
-        compare = _COMPARE[condition.operator]
+        compare = COMPARE[condition.operator]
 
         def choose(left: Array, right: Array, a: Array, b: Array) -> Array:
             holds = compare(left, right)
@@ -226,8 +221,11 @@ class Formulas:
     def _onehot(self, value: Value) -> Value:
         if value.classes is None:
             return value
-        classes = self.arithmetic.array(np.arange(value.classes, dtype=np.float64))
-        return Value(self.arithmetic.array(value.array[..., None] == classes), value.rank + 1)
+        labels, classes = value.array[..., None], np.arange(value.classes, dtype=np.float64)
+        rows = labels == self.arithmetic.array(classes)
+        if value.ignore is not None:
+            rows = rows & (labels != self.arithmetic.array(float(value.ignore)))
+        return Value(self.arithmetic.array(rows), value.rank + 1)
 
     def _function(self, call: Call, scope: Scope) -> Value:
         function = self.functions.get(call.function)

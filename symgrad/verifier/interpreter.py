@@ -15,7 +15,7 @@ from symgrad.verifier.formulas import Formulas
 from symgrad.verifier.tensors import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from symgrad.spec.model import AxisSpec, Model, TensorSpec
     from symgrad.spec.syntax import Node
@@ -58,13 +58,13 @@ def interpret(
     formulas = Formulas(model.functions, axis_sizes(model, arrays), dict(model.spec.axes), arithmetic)
     shifts = shift or {}
     with np.errstate(all="ignore"):
-        for name, classes in _given(model, arrays):
-            _define(formulas, name, arithmetic.array(arrays[name]), shifts, classes)
-            if classes is not None:
-                formulas.labels[name] = np.asarray(arrays[name]).astype(np.int64)
+        _define_given(formulas, model, arrays, shifts)
+        for parameter in model.parameters:
+            if parameter.name not in arrays:
+                raise SpecError(f"no array for parameter '{parameter.name}'", at=parameter.at)
+            _define(formulas, parameter.name, arithmetic.array(arrays[parameter.name]), shifts)
         for equation in model.equations:
-            value = formulas.equation(equation)
-            _define(formulas, equation.name, value.array, shifts, value.classes)
+            _define(formulas, equation.name, formulas.equation(equation).array, shifts)
         outputs = tuple(formulas.tensors[name].array for name in model.outputs)
         prediction = outputs if model.prediction is None else (formulas.value(model.prediction).array,)
         loss = _loss(model, arrays, formulas)
@@ -72,22 +72,32 @@ def interpret(
     return Evaluation(tensors, outputs, loss, prediction, tuple(formulas.branches), formulas.work)
 
 
-def _given(model: Model, arrays: Mapping[str, Array]) -> Iterator[tuple[str, int | None]]:
+def _define_given(
+    formulas: Formulas, model: Model, arrays: Mapping[str, Array], shifts: Mapping[str, Array]
+) -> None:
+    """What a model takes as it is: inputs, targets where they are given, constants."""
+    convert = formulas.arithmetic.array
     for tensor in (*model.spec.inputs, *model.spec.targets):
-        if tensor.name in arrays:
-            yield tensor.name, tensor.classes
-    for parameter in model.parameters:
-        if parameter.name not in arrays:
-            raise SpecError(f"no array for parameter '{parameter.name}'", at=parameter.at)
-        yield parameter.name, None
+        if tensor.name not in arrays:
+            continue
+        _define(formulas, tensor.name, convert(arrays[tensor.name]), shifts, tensor)
+        if tensor.classes is not None:
+            formulas.labels[tensor.name] = np.asarray(arrays[tensor.name]).astype(np.int64)
+    for constant in model.spec.constants:
+        _define(formulas, constant.name, convert(np.reshape(constant.values, constant.shape)), shifts)
 
 
 def _define(
-    formulas: Formulas, name: str, array: Array, shifts: Mapping[str, Array], classes: int | None
+    formulas: Formulas,
+    name: str,
+    array: Array,
+    shifts: Mapping[str, Array],
+    declared: TensorSpec | None = None,
 ) -> None:
     if name in shifts:
         array = formulas.arithmetic.array(operator.add(array, shifts[name]))
-    formulas.tensors[name] = Value(array, array.ndim, classes)
+    classes, ignore = (declared.classes, declared.ignore) if declared is not None else (None, None)
+    formulas.tensors[name] = Value(array, array.ndim, classes, ignore)
 
 
 def _loss(model: Model, arrays: Mapping[str, Array], formulas: Formulas) -> Array | None:
@@ -140,15 +150,11 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
                 formulas.tensors[parameter.name] = Value(np.full(shape, 0.5), len(shape))
 
     with np.errstate(all="ignore"):
-        for tensor in (t for t in (*model.spec.inputs, *model.spec.targets) if t.name in data):
-            _define(formulas, tensor.name, DOUBLE.array(data[tensor.name]), {}, tensor.classes)
-            if tensor.classes is not None:
-                formulas.labels[tensor.name] = np.asarray(data[tensor.name]).astype(np.int64)
+        _define_given(formulas, model, data, {})
         declare()
         for equation in model.equations:
             if any(isinstance(a, LastAxis) for p in model.parameters for a in p.axes):
-                value = formulas.equation(equation)
-                _define(formulas, equation.name, value.array, {}, value.classes)
+                _define(formulas, equation.name, formulas.equation(equation).array, {})
                 declare()
     return {p.name: shapes[p.name] for p in model.parameters}
 

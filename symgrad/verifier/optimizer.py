@@ -43,23 +43,38 @@ def step(
     """One update: the gradient is clipped, the rate scheduled, and the equations applied in order.
 
     `t` counts from 1 in the update, `step` from 0 in the schedule. An equation sees what those above it
-    have set; `theta` on the right of its own equation is the parameter before the step.
+    have set, but for `theta`, which on the right is the parameter before the step.
     """
+    values = _before_step(model, before, epoch, arithmetic)
+    values["g"] = _clipped(arithmetic.array(gradient), model, arithmetic)
+    theta = before.theta
+    for name, formula in model.optimizer.update:
+        value = np.asarray(scalar_value(formula, values, arithmetic) + before.theta * 0)
+        if name == "theta":
+            theta = value
+        else:
+            values[name] = value
+    return Progress(theta, {name: values[name] for name in before.states}, before.steps + 1)
+
+
+def gradient_point(
+    model: Model, before: Progress, epoch: int = 0, arithmetic: Arithmetic = FIFTY_DIGITS
+) -> Array:
+    """The parameters at which the next step takes its gradient."""
+    formula = model.optimizer.look_ahead
+    if formula is None:
+        return before.theta
+    return np.asarray(scalar_value(formula, _before_step(model, before, epoch, arithmetic), arithmetic))
+
+
+def _before_step(model: Model, before: Progress, epoch: int, arithmetic: Arithmetic) -> dict[str, Array]:
+    """What has a value before the equations of a step are applied."""
     names = _hyper(model, arithmetic)
     if "learning_rate" in names:
-        time = {"epoch": np.asarray(float(epoch)), "step": np.asarray(float(before.steps))}
-        names["learning_rate"] = scalar_value(model.schedule, {**names, **time}, arithmetic)
-    values: dict[str, Array] = {
-        **names,
-        **before.states,
-        "theta": before.theta,
-        "g": _clipped(arithmetic.array(gradient), model.spec.train.clip_norm, arithmetic),
-        "t": np.asarray(float(before.steps + 1)),
-    }
-    for name, formula in model.optimizer.update:
-        values[name] = scalar_value(formula, values, arithmetic) + before.theta * 0
-    states = {name: values[name] for name in before.states}
-    return Progress(values["theta"], states, before.steps + 1)
+        time = {"epoch": epoch, "epochs": model.spec.train.epochs, "step": before.steps}
+        numbers = {name: np.asarray(float(number)) for name, number in time.items()}
+        names["learning_rate"] = scalar_value(model.schedule, {**names, **numbers}, arithmetic)
+    return {**names, **before.states, "theta": before.theta, "t": np.asarray(float(before.steps + 1))}
 
 
 def _hyper(model: Model, arithmetic: Arithmetic) -> dict[str, Array]:
@@ -69,9 +84,19 @@ def _hyper(model: Model, arithmetic: Arithmetic) -> dict[str, Array]:
     return names
 
 
-def _clipped(gradient: Array, limit: float | None, arithmetic: Arithmetic) -> Array:
-    if limit is None:
-        return gradient
+def _clipped(gradient: Array, model: Model, arithmetic: Arithmetic) -> Array:
+    """The gradient with its norm bounded, then each of its entries."""
+    train = model.spec.train
+    if train.clip_norm is not None:
+        gradient = _of_norm(gradient, train.clip_norm, arithmetic)
+    if train.clip_value is not None:
+        limit = arithmetic.array(train.clip_value)
+        gradient = np.where(np.asarray(gradient > limit, dtype=bool), limit, gradient)
+        gradient = np.where(np.asarray(gradient < -limit, dtype=bool), -limit, gradient)
+    return gradient
+
+
+def _of_norm(gradient: Array, limit: float, arithmetic: Arithmetic) -> Array:
     norm = arithmetic.functions["sqrt"](np.asarray((gradient * gradient).sum(), dtype=arithmetic.dtype))
     bound = arithmetic.array(limit)
     if np.asarray(norm <= bound, dtype=bool).all():

@@ -1,7 +1,8 @@
-"""Reductions and the choices they make, on arrays of any arithmetic."""
+"""Comparisons, and reductions and the choices they make, on arrays of any arithmetic."""
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,19 @@ import numpy as np
 from symgrad.verifier.tensors import kept_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from symgrad.verifier.arithmetic import Arithmetic, Array
+
+
+COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 
 
 def side(a: Array, b: Array) -> Array:

@@ -159,11 +159,16 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, ...], over: Range) -> A
             return rng.uniform(0.05, 0.95, size=shape)
 
 
-def _labels(rng: np.random.Generator, shape: tuple[int, ...], classes: int) -> Array:
-    """Labels that cover as many classes as there is room for."""
+def _labels(
+    rng: np.random.Generator, shape: tuple[int, ...], classes: int, ignore: int | None = None
+) -> Array:
+    """Labels that cover as many classes as there is room for; of several, a quarter or more is ignored."""
     count = int(np.prod(shape))
     order = rng.permutation(classes)
-    return rng.permutation(np.resize(order, count)).reshape(shape)
+    labels = rng.permutation(np.resize(order, count))
+    if ignore is not None and count > 1:
+        labels[rng.choice(count, -(-count // 4), replace=False)] = ignore
+    return labels.reshape(shape)
 
 
 def _input(
@@ -181,8 +186,8 @@ def _target(
 ) -> Array:
     shape = _shape(tensor, sizes)
     if tensor.classes is not None:
-        return _labels(rng, shape, tensor.classes)
-    match model.task:
+        return _labels(rng, shape, tensor.classes, tensor.ignore)
+    match model.task if model.scored in (None, tensor.name) else "values":
         case "binary":
             return _labels(rng, shape, 2).astype(np.float64)
         case "sign":

@@ -44,6 +44,7 @@ def demand_names(model: Model, module: object) -> None:
     if model.loss is not None:
         names += ["loss", "loss_and_grad"]
         names += ["init_state", "update", "train_step", "train_epoch"] if model.parameters else []
+        names += ["gradient_point"] if model.parameters and model.optimizer.look_ahead is not None else []
         names += ["input_gradients"] if model.spec.gradients else []
     missing = [name for name in names if not hasattr(module, name)]
     if missing:

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Value:
-    """`rank` counts the tensor's own axes; `classes` is set while the entries are integer labels."""
+    """`rank` counts the tensor's own axes; `classes` is set while the entries are integer labels.
+
+    `ignore` is the label of entries that have none.
+    """
 
     array: Array
     rank: int
     classes: int | None = None
+    ignore: int | None = None
 
     @property
     def depth(self) -> int:
@@ -55,9 +59,21 @@ def combine(function: Callable[..., Array], values: Sequence[Value], depth: int,
     return Value(result, rank)
 
 
-def matmul(
-    left: Value, right: Value, depth: int, at: Position, library: ArrayLibrary
-) -> tuple[Value, int]:
+def spread(value: Value, like: Value, depth: int, at: Position, library: ArrayLibrary) -> Value:
+    """One number for each leading entry of `like`, repeated along its further axes.
+
+    Raises:
+        ShapeError: the shapes do not fit together.
+    """
+    array, own = value.padded(depth, value.rank), tuple(like.array.shape[like.depth :])
+    further = like.rank - value.rank
+    shape = (*array.shape, *(1,) * further)
+    if further < 0 or any(a not in (1, b) for a, b in zip(shape[depth:], own, strict=True)):
+        raise _misfit((value, like), at)
+    return Value(library.broadcast_to(array.reshape(shape), (*shape[:depth], *own)), like.rank)
+
+
+def matmul(left: Value, right: Value, depth: int, at: Position, library: ArrayLibrary) -> tuple[Value, int]:
     """NumPy's `@`, and the number of scalar products it took.
 
     Raises:

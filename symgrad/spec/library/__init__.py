@@ -14,16 +14,19 @@ from symgrad.spec.library.entries import (
     Signature,
 )
 from symgrad.spec.library.initializers import INITIALIZERS
-from symgrad.spec.library.layers import LAYERS
-from symgrad.spec.library.losses import LOSSES, REGULARISERS
+from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
+from symgrad.spec.library.losses import AVERAGES, LOSSES, PARTS, REGULARISERS
 from symgrad.spec.library.optimizers import OPTIMIZERS
 from symgrad.spec.library.schedules import SCHEDULES
 
 activations = {entry.name: entry for entry in ACTIVATIONS}
 losses = {entry.name: entry for entry in LOSSES}
 regularisers = {entry.name: entry for entry in REGULARISERS}
-functions = activations | losses | regularisers
-layers = {entry.name: entry for entry in LAYERS}
+averages = {entry.name: entry for entry in AVERAGES}
+parts = {entry.name: entry for entry in PARTS}
+functions = activations | losses | regularisers | averages | parts
+learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
+layers = {entry.name: entry for entry in LAYERS} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
 schedules = {entry.name: entry for entry in SCHEDULES}
 initializers = {entry.name: entry for entry in INITIALIZERS}
@@ -38,11 +41,14 @@ __all__ = [
     "Schedule",
     "Signature",
     "activations",
+    "averages",
     "functions",
     "initializers",
     "layers",
+    "learned_activations",
     "losses",
     "optimizers",
+    "parts",
     "regularisers",
     "schedules",
 ]

@@ -54,16 +54,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Function(Entry):
-    """An activation, loss or regulariser: one formula over its arguments.
+    """An activation, loss, regulariser or part of one: one formula over its arguments.
 
-    A loss's formula is per element or per sample; the mean over what is left is taken unless the
-    call says `reduction=sum` or `reduction=none`. `prediction` turns its first argument into what
-    a user wants to see, and `task` says how that is scored.
+    A loss's formula is per element or per sample; `reduction` makes one number of it where the call
+    says nothing else. `prediction` turns its first argument into what a user wants to see, and `task`
+    says how that is scored. `ranges` are what an argument may be where it is a number: name, least, most.
     """
 
     formula: str = ""
     prediction: str = ""
     task: str = "values"
+    reduction: str = "mean"
+    ranges: tuple[tuple[str, float, float], ...] = ()
 
     @cached_property
     def body(self) -> Node:
@@ -76,24 +78,37 @@ class Function(Entry):
 
 @dataclass(frozen=True)
 class LayerParameter:
-    """A parameter a layer brings along: axes name the layer's arguments, `in` is the input's last axis."""
+    """A parameter a layer brings along: axes name the layer's arguments, `in` is the input's last axis.
+
+    Where the argument `unless_false` is false there is no such parameter; where `single_unless` is,
+    it is one number for all.
+    """
 
     name: str
     axes: tuple[str, ...]
     init: str
     unless_false: str = ""
+    single_unless: str = ""
 
 
 @dataclass(frozen=True)
 class Layer(Entry):
-    """A function with parameters of its own; a parameter switched off counts as 0 in the formula."""
+    """A function with parameters of its own; a parameter switched off counts as 0 in the formula.
+
+    `parts` are inner results with names of their own: the formula, and parts below, may use them.
+    """
 
     formula: str = ""
     parameters: tuple[LayerParameter, ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def body(self) -> Node:
         return _parse(self.formula, self.name)
+
+    @cached_property
+    def part_bodies(self) -> tuple[tuple[str, Node], ...]:
+        return tuple((name, _parse(text, self.name)) for name, text in self.parts)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 At a kink the slope is the one that `max`, `where` and `abs` have there; the notes say which.
 """
 
+import math
+
 from symgrad.spec.library.entries import Function
 
 LOSSES = (
@@ -39,6 +41,7 @@ LOSSES = (
         "pinball loss, Koenker & Bassett 1978",
         "least where y is the q-quantile of t; the slope at 0 is 0",
         formula="q * max(t - y, 0) + (1 - q) * max(y - t, 0)",
+        ranges=(("q", 0, 1),),
     ),
     Function(
         "cosine(y, t)",
@@ -57,7 +60,7 @@ LOSSES = (
         "gaussian_nll(y, t, variance, eps=1e-6)",
         "Nix & Weigend 1994",
         "a variance below eps counts as eps, and then has slope 0",
-        formula="(log(max(variance, eps)) + (y - t)**2 / max(variance, eps)) / 2",
+        formula="normal_nll(y - t, max(variance, eps))",
     ),
     Function(
         "binary_cross_entropy(p, t)",
@@ -83,6 +86,7 @@ LOSSES = (
         " + (1 - t) * exp(-gamma * softplus(-z)) * softplus(z)",
         prediction="sigmoid(z)",
         task="binary",
+        ranges=(("gamma", 0, math.inf),),
     ),
     Function(
         "softmax_cross_entropy(z, t, class_weights=1, label_smoothing=0)",
@@ -92,6 +96,7 @@ LOSSES = (
         formula="-sum(class_weights * smoothed(t, label_smoothing) * log_softmax(z), axis=-1)",
         prediction="softmax(z)",
         task="classes",
+        ranges=(("label_smoothing", 0, 1),),
     ),
     Function(
         "nll(y, t, class_weights=1)",
@@ -108,6 +113,7 @@ LOSSES = (
         formula="label_weight(t, class_weights) * focused(softmax_cross_entropy(z, t), gamma)",
         prediction="softmax(z)",
         task="classes",
+        ranges=(("gamma", 0, math.inf),),
     ),
     Function(
         "kl_div(y, t)",
@@ -149,6 +155,7 @@ LOSSES = (
         formula="label_weight(t) * mean((1 - onehot(t)) * max(margin + y - labelled(y, t), 0)**p, axis=-1)",
         prediction="y",
         task="classes",
+        ranges=(("p", 1, math.inf),),
     ),
 )
 
@@ -157,25 +164,56 @@ REGULARISERS = (
     Function("l2(w)", "Hoerl & Kennard 1970", "the sum of squares, not halved", formula="sum(w**2)"),
 )
 
+AVERAGES = (
+    Function(
+        "batchmean(x)",
+        "definition",
+        "summed, and divided by the size of the first axis",
+        formula="sum(mean(x, axis=0))",
+    ),
+    Function(
+        "weighted_sum(x, w)",
+        "definition",
+        "w holds one number for each sample or entry of x",
+        formula="sum(spread(w, x) * x)",
+    ),
+    Function(
+        "weighted_mean(x, w, n=1)",
+        "definition",
+        "sum of w x over sum of w n, and 0 where that is 0",
+        formula="quotient(sum(spread(w, x) * x), sum(spread(w * n, x)))",
+    ),
+    Function(
+        "weighted_batchmean(x, w, n=1)",
+        "definition",
+        "as weighted_mean, but samples are counted and not their entries",
+        formula="quotient(sum(spread(w, x) * x), sum(w * n))",
+    ),
+)
+
 PARTS = (
     Function(
         "unit(x)",
-        "vectors of length 1 over the last axis",
-        "0, with slope 0, for the zero vector",
+        "definition",
+        "vectors of length 1 over the last axis; 0, with slope 0, for the zero vector",
         formula="where(squared_norm(x) > 0, x / sqrt(squared_norm(x)), 0)",
     ),
     Function(
-        "squared_norm(x)", "over the last axis, which is kept", formula="sum(x**2, axis=-1, keepdims=true)"
+        "squared_norm(x)",
+        "definition",
+        "over the last axis, which is kept",
+        formula="sum(x**2, axis=-1, keepdims=true)",
     ),
     Function(
         "labelled(y, t)",
-        "the entry of the label, over the last axis, which is kept",
+        "definition",
+        "the entry of the label; the last axis is kept",
         formula="sum(onehot(t) * y, axis=-1, keepdims=true)",
     ),
     Function(
         "label_weight(t, class_weights=1)",
-        "the weight of the label's class",
-        "0 for an ignored label",
+        "definition",
+        "the weight of the label's class, 0 for an ignored label",
         formula="sum(class_weights * onehot(t), axis=-1)",
     ),
     Function(
@@ -187,24 +225,14 @@ PARTS = (
     Function(
         "focused(l, gamma)",
         "Lin et al. 2017",
-        "(1 - p)**gamma * l with p = exp(-l); the slope at l = 0 is 0",
+        "(1 - p)**gamma l with p = exp(-l); the slope at l = 0 is 0",
         formula="where(l > 0, (1 - exp(-l))**gamma * l, 0)",
     ),
     Function(
-        "batchmean(x)", "summed, and divided by the size of the first axis", formula="sum(mean(x, axis=0))"
+        "normal_nll(x, variance)",
+        "Gauss 1809",
+        "without its constant",
+        formula="(log(variance) + x**2 / variance) / 2",
     ),
-    Function("quotient(a, b)", "a / b, and 0 where b is 0", formula="where(b == 0, 0, a / b)"),
-    Function("weighted_sum(x, w)", "w as in spread(w, x)", formula="sum(spread(w, x) * x)"),
-    Function(
-        "weighted_mean(x, w, n=1)",
-        "Σ w x / Σ w n",
-        "w as in spread(w, x); 0 where Σ w n is 0",
-        formula="quotient(weighted_sum(x, w), sum(spread(w * n, x)))",
-    ),
-    Function(
-        "weighted_batchmean(x, w, n=1)",
-        "Σ w x / Σ w n, the samples being counted and not their entries",
-        "w as in spread(w, x); 0 where Σ w n is 0",
-        formula="quotient(weighted_sum(x, w), sum(w * n))",
-    ),
+    Function("quotient(a, b)", "definition", "0 where b is 0", formula="where(b == 0, 0, a / b)"),
 )

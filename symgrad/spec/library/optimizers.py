@@ -42,7 +42,7 @@ OPTIMIZERS = (
     Optimizer(
         "nesterov(learning_rate=0.01, momentum=0.9, weight_decay=0)",
         "Nesterov 1983, in the form of Sutskever et al. 2013",
-        "looks ahead: the gradient is taken where the velocity alone would lead, and so is the loss of a step",
+        "the gradient is taken where the velocity alone would lead, and so is the loss that a step tells",
         state=(("v", "0"),),
         gradient_at="theta + momentum * v",
         update=(
@@ -54,8 +54,8 @@ OPTIMIZERS = (
     Optimizer(
         "simplified_nesterov(learning_rate=0.01, momentum=0.9, weight_decay=0)",
         "Bengio et al. 2012",
-        "nesterov with the point ahead as theta; PyTorch's SGD with nesterov=True as long as the learning rate "
-        "stays the same",
+        "nesterov with the point ahead as theta; PyTorch's SGD with nesterov=True as long as the learning "
+        "rate stays the same",
         state=(("v", "0"),),
         update=(
             COUPLED_DECAY,
@@ -160,8 +160,8 @@ OPTIMIZERS = (
             ("mu", "b1 * (1 - 0.96**(t * momentum_decay) / 2)"),
             ("mu_next", "b1 * (1 - 0.96**((t + 1) * momentum_decay) / 2)"),
             ("product", "mu * product"),
-            ("ahead", "mu_next * m / (1 - mu_next * product) + (1 - mu) * g / (1 - product)"),
-            ("theta", "theta - learning_rate * ahead / (sqrt(v / (1 - b2**t)) + eps)"),
+            ("direction", "mu_next * m / (1 - mu_next * product) + (1 - mu) * g / (1 - product)"),
+            ("theta", "theta - learning_rate * direction / (sqrt(v / (1 - b2**t)) + eps)"),
         ),
     ),
     Optimizer(
@@ -192,8 +192,8 @@ OPTIMIZERS = (
     Optimizer(
         "rprop(learning_rate=0.01, eta_minus=0.5, eta_plus=1.2, min_step_size=1e-6, max_step_size=50)",
         "Riedmiller & Braun 1993, in the form of Igel & Huesken 2000 without weight-backtracking",
-        "as in PyTorch: a weight rests for one step after its gradient has changed sign; learning_rate is the "
-        "first step size",
+        "as in PyTorch: a weight rests for one step after its gradient has changed sign; learning_rate is "
+        "the first step size",
         state=(("rate", "learning_rate"), ("last", "0")),
         update=(
             ("agrees", "sign(g) * sign(last)"),

@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from symgrad.calculus.compute import Numbers
     from symgrad.calculus.trace import Detail
 
-NodeKind: TypeAlias = Literal["input", "target", "parameter", "constant", "gate", "equation"]
+NodeKind: TypeAlias = Literal["input", "target", "constant", "parameter", "number", "gate", "equation"]
 
 
 @dataclass(frozen=True)
 class Node:
     """A value and where it comes from.
 
-    `titles` are the spec's names for it. `text` is a gate's operation, an equation's formula, a
-    constant. `effect` says what the gate does to a gradient. `gradient` is the derivative of the
-    graph's goal with respect to the whole value: the sum over the edges that leave the node.
+    `titles` are the spec's names for it, the first of them its own. `text` is a gate's operation, an
+    equation's formula, a number in a formula. `effect` says what the gate does to a gradient. `gradient`
+    is the derivative of the graph's goal with respect to the whole value: the sum over the edges that
+    leave the node.
     """
 
     name: str
@@ -73,28 +74,25 @@ class Graph:
         computed = (node for node in self.nodes if node.kind in ("gate", "equation"))
         return tuple(node for node in computed if node.name not in used or node.name == self.goal)
 
-    @property
-    def goal_title(self) -> str:
-        """How the goal is called: its first name."""
-        return "" if self.goal is None else (*self.node[self.goal].titles, self.goal)[0]
-
     def into(self, name: str) -> tuple[Edge, ...]:
         """The edges that enter a node, in the order of the operands."""
-        return tuple(edge for edge in self.edges if edge.target == name)
+        home = self.node[name].name
+        return tuple(edge for edge in self.edges if edge.target == home)
 
     def out_of(self, name: str) -> tuple[Edge, ...]:
         """The edges that leave a node."""
-        return tuple(edge for edge in self.edges if edge.source == name)
+        home = self.node[name].name
+        return tuple(edge for edge in self.edges if edge.source == home)
 
     def dot(self) -> str:
         """The graph in Graphviz's language."""
-        from symgrad.graph.dot import dot_text
+        from symgrad.graphs.dot import dot_text
 
         return dot_text(self)
 
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
-        from symgrad.graph.mermaid import mermaid_text
+        from symgrad.graphs.mermaid import mermaid_text
 
         return mermaid_text(self)
 
@@ -104,7 +102,7 @@ class Graph:
         Raises:
             SymgradError: Graphviz is not installed, or fails.
         """
-        from symgrad.graph.graphviz import drawn
+        from symgrad.graphs.graphviz import drawn
 
         return drawn(self.dot(), "svg").decode()
 
@@ -114,18 +112,18 @@ class Graph:
         Raises:
             SymgradError: Graphviz is not installed, or fails.
         """
-        from symgrad.graph.graphviz import drawn
+        from symgrad.graphs.graphviz import drawn
 
         return drawn(self.dot(), "png")
 
     def __str__(self) -> str:
-        from symgrad.graph.text import text_table
+        from symgrad.graphs.text import text_table
 
         return text_table(self)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What notebooks show: the picture, or its Mermaid text where Graphviz is not installed."""
-        from symgrad.graph.graphviz import is_installed
+        from symgrad.graphs.graphviz import is_installed
 
         shown = {"image/svg+xml": self.svg()} if is_installed() else {"text/markdown": self._markdown()}
         return {"text/plain": str(self), **shown}

@@ -1,0 +1,228 @@
+"""Whether a loss is a mean over the rows of a batch, so that the pieces of a batch add up to it.
+
+Every quantity of a program is classed by what it depends on and by how it scales with the number of
+rows N. `constant` knows nothing of the rows, `row` of one of them, `total` is a sum over all of them;
+each may carry a power of N. The mean over the rows of something is `total` with the power -1. It is
+what a gradient computed piece by piece, each piece weighted by its rows, can be exact for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry, delta, extent_symbol, shifted
+from symgrad.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from symgrad.calculus.program import Equation, Program
+    from symgrad.spec.model import Model
+
+
+class _MixedError(Exception):
+    """Pieces of a batch do not add up to it; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a quantity depends on, and the power of the number of rows it carries."""
+
+    depends: Literal["constant", "row", "total"]
+    power: Fraction = Fraction(0)
+
+
+WIDENING = ("constant", "row", "total")
+CONSTANT, ROW, MEAN = _Part("constant"), _Part("row"), _Part("total", Fraction(-1))
+
+
+def check_micro_batches(model: Model, program: Program) -> None:
+    """Refuse micro-batches where they would change the gradient; `program` is the model without its gradient.
+
+    Raises:
+        SpecError: the loss is no mean over rows that know nothing of each other.
+    """
+    pieces = model.spec.train.micro_batches
+    reason = why_no_mean(program) if pieces and program.loss else None
+    if pieces and reason:
+        problem = f"a gradient summed over micro-batches would not be that of the batch: {reason}"
+        remedy = "make the loss a mean over independent rows, or drop micro_batch_size"
+        raise SpecError(problem, at=pieces.at, remedy=remedy)
+
+
+def batch_axis(program: Program) -> str:
+    """The free axis that stands first wherever it stands, whose rows make batches; empty if none does."""
+    arguments = [t for t in program.tensors if t.kind in ("input", "target")]
+    firsts = [t.axes[0] for t in arguments if t.axes and t.axes[0].size is None]
+    if not firsts:
+        return ""
+    name = firsts[0].name
+    elsewhere = any(axis.name == name for t in arguments for axis in t.axes[1:])
+    return "" if elsewhere or name is None else name
+
+
+def why_no_mean(program: Program) -> str | None:
+    """Why the loss of a batch is not the mean over its pieces, weighted by their rows; None if it is."""
+    rows = batch_axis(program)
+    if not rows:
+        return "the spec has no axis of rows that stands first in its inputs and targets"
+    parts = {t.name: ROW if any(a.name == rows for a in t.axes) else CONSTANT for t in program.tensors}
+    for equation in _behind_the_loss(program):
+        try:
+            parts[equation.target] = _Reader(program, parts, rows, equation).part()
+        except _MixedError as mixed:
+            return f"'{_owner(program, equation)}' {mixed}"
+    loss = parts[program.loss] if program.loss is not None else CONSTANT
+    if loss in (CONSTANT, MEAN):
+        return None
+    what = "is a sum over the rows, not their mean" if loss.depends == "total" else "depends on their number"
+    return f"'{program.loss}' {what}"
+
+
+def _behind_the_loss(program: Program) -> list[Equation]:
+    wanted, found = {program.loss}, []
+    for equation in reversed(program.equations):
+        if equation.target in wanted:
+            wanted |= equation.reads
+            found.append(equation)
+    return found[::-1]
+
+
+def _owner(program: Program, equation: Equation) -> str:
+    """The equation of the user's that a temporary belongs to: the next with a name of its own."""
+    targets = [e.target for e in program.equations]
+    later = targets[targets.index(equation.target) :]
+    return next((t for t in later if program.tensor[t].kind != "temporary"), equation.target)
+
+
+class _Reader:
+    """Reads one equation, given what those above it are."""
+
+    def __init__(self, program: Program, parts: dict[str, _Part], rows: str, equation: Equation) -> None:
+        self.program, self.parts, self.equation = program, parts, equation
+        self.rows, self.count = rows, extent_symbol(rows)
+        self.indices = {loop.index for loop in equation.loops if loop.axis.name == rows}
+        self.used: set[sp.Basic] = set()
+
+    def part(self) -> _Part:
+        """What the target is.
+
+        Raises:
+            _MixedError: no piece of a batch could know its entries.
+        """
+        body = self._body(self.equation.body)
+        if len(self.used) > 1:
+            raise _MixedError("pairs rows with other rows")
+        summed = self.indices & {loop.index for loop in self.equation.bound}
+        if self.equation.reduction not in ("none", "sum"):
+            if summed:
+                raise _MixedError(f"takes the {self.equation.reduction} over the rows")
+            return self._function([body])
+        total = self._summed(body, summed)
+        if total.depends == "total" and self.indices - summed:
+            raise _MixedError("gives every row a sum over the rows")
+        return total
+
+    def _summed(self, body: _Part, over: set[sp.Symbol]) -> _Part:
+        if self.used & over:
+            return _Part("total", body.power + len(over) - 1)
+        return replace(body, power=body.power + len(over))
+
+    def _body(self, expr: sp.Expr) -> _Part:
+        if isinstance(expr, Entry):
+            return self._entry(expr)
+        if expr == self.count:
+            return _Part("constant", Fraction(1))
+        if isinstance(expr, delta):
+            return self._place(expr.args)
+        if expr.is_Add or isinstance(expr, shifted):
+            return self._merged(map(self._body, expr.args))
+        if expr.is_Mul:
+            return self._product(map(self._body, expr.args))
+        if expr.is_Pow and not isinstance(expr, sp.exp) and expr.exp.is_number:
+            return self._power(self._body(expr.base), expr.exp)
+        if isinstance(expr, sp.Piecewise):
+            conditions = [self._function([self._merged(map(self._body, c.args))]) for c in _relations(expr)]
+            return self._chosen(self._merged(self._body(value) for value, _ in expr.args), conditions)
+        return self._function([self._body(a) for a in expr.args])
+
+    def _entry(self, entry: Entry) -> _Part:
+        own = self.parts[entry.tensor]
+        axes = self.program.tensor[entry.tensor].axes
+        along_rows = [i for i, axis in zip(entry.indices, axes, strict=True) if axis.name == self.rows]
+        others = [i for i, axis in zip(entry.indices, axes, strict=True) if axis.name != self.rows]
+        for index in along_rows:
+            if index not in self.indices:
+                raise _MixedError(f"reads a row of '{entry.tensor}' by its number")
+            self.used.add(index)
+        if self._place(others) == ROW and own.depends != "row":
+            return self._product([own, ROW])
+        return own
+
+    def _place(self, indices: Sequence[sp.Expr]) -> _Part:
+        """What indices depend on: entries of labels, never the number of the row."""
+        labels = {entry for index in indices for entry in index.atoms(Entry)}
+        without = [index.xreplace(dict.fromkeys(labels, sp.Integer(0))) for index in indices]
+        if any(index.free_symbols & self.indices for index in without):
+            raise _MixedError("computes with the numbers of rows")
+        return ROW if ROW in [self._body(label) for label in labels] else CONSTANT
+
+    def _merged(self, parts: Iterable[_Part]) -> _Part:
+        """A sum. What is the same in all rows counts as its own mean over them."""
+        first, *others = parts
+        for other in others:
+            first = self._pair(first, other)
+        return first
+
+    def _pair(self, a: _Part, b: _Part) -> _Part:
+        if a == b:
+            return a
+        if {a.depends, b.depends} == {"row", "total"}:
+            raise _MixedError("compares rows with a sum over the rows")
+        if "total" not in (a.depends, b.depends) and a.power == b.power:
+            return _Part("row", a.power)
+        total, other = (a, b) if a.depends == "total" else (b, a)
+        if total.depends == "total" and other.depends == "constant" and other.power == total.power + 1:
+            return total
+        raise _MixedError("adds terms that grow differently with the number of rows")
+
+    def _product(self, parts: Iterable[_Part]) -> _Part:
+        result = CONSTANT
+        for part in parts:
+            depends = {result.depends, part.depends}
+            if "total" in depends and "constant" not in depends:
+                raise _MixedError("multiplies a sum over the rows by what depends on them too")
+            wider = max(result, part, key=lambda p: WIDENING.index(p.depends))
+            result = replace(wider, power=result.power + part.power)
+        return result
+
+    def _power(self, base: _Part, exponent: sp.Expr) -> _Part:
+        if base.depends == "total":
+            verb = "divides by" if exponent.is_negative else "takes a power of"
+            raise _MixedError(f"{verb} a sum over the rows")
+        if not base.power:
+            return base
+        if not exponent.is_Rational:
+            raise _MixedError("puts the number of rows into a power")
+        return replace(base, power=base.power * Fraction(int(exponent.p), int(exponent.q)))
+
+    def _chosen(self, values: _Part, conditions: list[_Part]) -> _Part:
+        return self._product([values, ROW]) if ROW in conditions else values
+
+    def _function(self, arguments: list[_Part]) -> _Part:
+        """Something that is not linear: it may see a row, but no sum over them and not their number."""
+        for argument in arguments:
+            if argument.depends == "total":
+                raise _MixedError("puts a sum over the rows into a function that is not linear")
+            if argument.power:
+                raise _MixedError("puts the number of rows into a function")
+        return ROW if ROW in arguments else CONSTANT
+
+
+def _relations(choice: sp.Piecewise) -> list[sp.Basic]:
+    """The comparisons in all conditions of a choice."""
+    return [r for _, condition in choice.args for r in condition.atoms(sp.core.relational.Relational)]

@@ -1,0 +1,62 @@
+"""Sums that need no adding up: of what does not depend on the index, and of Kronecker deltas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry, delta, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Equation, Loop, Reduction, Tensor
+
+LAW = "Σ_j δ(t, j) f(j) = f(t)"
+
+
+def resolve_sum(equation: Equation, tensors: Mapping[str, Tensor]) -> Equation:
+    """Σ_j δ(t, j) f(j) = f(t) and Σ_j c = J c, for every index that is gone then.
+
+    A label that may mean none is no place of f: there f must not depend on j.
+    """
+    if equation.reduction != "sum" or not equation.is_plain:
+        return equation
+    for loop in equation.bound:
+        body = _summed(equation.body, loop, tensors)
+        if body is None and equation.body.has(delta):
+            body = _summed(sp.expand_mul(equation.body), loop, tensors)
+        if body is not None:
+            loops = tuple(other for other in equation.loops if other != loop)
+            reduction: Reduction = "sum" if len(equation.bound) > 1 else "none"
+            return resolve_sum(replace(equation, body=body, loops=loops, reduction=reduction), tensors)
+    return equation
+
+
+def _summed(body: sp.Expr, loop: Loop, tensors: Mapping[str, Tensor]) -> sp.Expr | None:
+    total = sp.Integer(0)
+    for term in sp.Add.make_args(body):
+        value = _summed_term(term, loop, tensors)
+        if value is None:
+            return None
+        total += value
+    return total
+
+
+def _summed_term(term: sp.Expr, loop: Loop, tensors: Mapping[str, Tensor]) -> sp.Expr | None:
+    if loop.index not in indices_in(term):
+        return loop.axis.extent * term
+    for factor in sp.Mul.make_args(term):
+        if not isinstance(factor, delta) or factor.args[1] != loop.index:
+            continue
+        label, rest = factor.args[0], term / factor
+        if loop.index in indices_in(rest) and _may_mean_none(label, tensors):
+            continue
+        return rest.xreplace({loop.index: label})
+    return None
+
+
+def _may_mean_none(label: sp.Expr, tensors: Mapping[str, Tensor]) -> bool:
+    return isinstance(label, Entry) and tensors[label.tensor].ignore is not None

@@ -1,0 +1,124 @@
+"""The optimiser's equations as the bodies of compiled functions: loops over the parameter vector."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry, entries
+from symgrad.compiler.identifiers import identifiers
+from symgrad.compiler.printer import Printer
+from symgrad.compiler.update import AHEAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from symgrad.compiler.update import Equations, Update
+
+_OWN_NAMES = ("i", "t", "g", "before", "limit")
+"""What the loops call their own."""
+
+
+def update_lines(update: Update) -> tuple[str, ...]:
+    """The body of the compiled update. Numbers of the step are computed in double precision."""
+    gradient = "scale * grad[i]" if update.clip_norm is not None else "grad[i]"
+    inside = [f"g = {gradient}"]
+    if update.clip_value is not None:
+        inside.append("g = limit if g > limit else (-limit if g < -limit else g)")
+    if update.keeps_theta:
+        inside.append("before = theta[i]")
+    before = {"theta": "before"} if update.keeps_theta else {}
+    return (
+        *("real = theta.dtype.type", "step[0] += 1", "t = float(step[0])"),
+        *_numbers(update, update.updates),
+        *_clipping(update),
+        *_loop(update, update.updates, inside, before),
+    )
+
+
+def look_ahead_lines(update: Update) -> tuple[str, ...]:
+    """The body of the function that finds where the gradient of the coming step is taken."""
+    return (
+        *("real = theta.dtype.type", "t = float(step[0] + 1)"),
+        *_numbers(update, update.look_ahead),
+        *_loop(update, update.look_ahead, [], {}),
+    )
+
+
+def state_names(update: Update) -> dict[str, str]:
+    """The Python name of every state."""
+    return identifiers((name for name, _ in update.states), taken=_OWN_NAMES)
+
+
+def _local_names(update: Update) -> dict[str, str]:
+    """The Python name of every quantity and number of the step."""
+    taken = (*_OWN_NAMES, *state_names(update).values())
+    numbers = dict.fromkeys(name for name, _ in update.numbers if name != "learning_rate")
+    names = identifiers(dict.fromkeys((*numbers, *update.quantities)), taken)
+    return {**names, "g": "g", "t": "t", "learning_rate": "learning_rate"}
+
+
+def _clipping(update: Update) -> Iterator[str]:
+    if update.clip_norm is not None:
+        yield "norm = 0.0"
+        yield "for i in range(grad.shape[0]):"
+        yield "    norm += np.square(float(grad[i]))"
+        yield f"norm = np.sqrt(norm) / {update.clip_norm!r}"
+        yield "scale = real(1.0 / norm) if norm > 1.0 else real(1)"
+    if update.clip_value is not None:
+        yield f"limit = real({update.clip_value!r})"
+
+
+def _numbers(update: Update, equations: Equations) -> Iterator[str]:
+    """The numbers of the step that some equations read, and those that these read in turn."""
+    read = {e.tensor for _, body in equations for e in entries(body) if not e.indices}
+    for name, body in reversed(update.numbers):
+        read |= {e.tensor for e in entries(body)} if name in read else set()
+    names, printer = _local_names(update), _number_printer(update)
+    for name, body in update.numbers:
+        if name in read:
+            yield f"{names[name]} = {printer(body)}"
+
+
+def _number_printer(update: Update) -> Printer:
+    time = {"step": "(t - 1.0)", "epoch": "float(epoch)", "epochs": "float(epochs)"}
+    names = {**_local_names(update), **time}
+    return Printer(lambda entry: names[entry.tensor], {}, cast=False)
+
+
+def _loop(
+    update: Update, equations: Equations, inside: Iterable[str], spelled: Mapping[str, str]
+) -> Iterator[str]:
+    """The equations for every entry, after the lines `inside`; what is the same for all is computed once."""
+    local, number = _local_names(update), _number_printer(update)
+    vectors = {name: f"{identifier}[i]" for name, identifier in state_names(update).items()}
+    targets = {**local, AHEAD: "ahead[i]", "theta": "theta[i]", **vectors}
+    names = {**targets, **spelled}
+    unused = (name for n in count(1) if (name := f"factor_{n}") not in {*local.values(), *vectors})
+    symbols: dict[sp.Basic, str] = {}
+    for fixed in dict.fromkeys(f for _, body in equations for f in _fixed(body)):
+        symbols[fixed] = next(unused)
+        yield f"{symbols[fixed]} = real({number(fixed)})"
+    yield "for i in range(theta.shape[0]):"
+    yield from (f"    {line}" for line in inside)
+    printer = Printer(lambda entry: names[entry.tensor], symbols)
+    yield from (f"    {targets[name]} = {printer(body)}" for name, body in equations)
+
+
+def _fixed(expr: sp.Basic) -> list[sp.Expr]:
+    """The largest sub-expressions that depend on the step but not on the entry of the vector."""
+    if isinstance(expr, sp.Expr) and not _varies(expr):
+        return [expr] if entries(expr) else []
+    if isinstance(expr, Entry):
+        return []
+    if isinstance(expr, sp.Mul | sp.Add):
+        changing = [a for a in expr.args if _varies(a)]
+        fixed = [a for a in expr.args if a not in changing]
+        return [f for a in (*fixed, *changing) for f in _fixed(a)]
+    return [f for a in expr.args for f in _fixed(a)]
+
+
+def _varies(expr: sp.Basic) -> bool:
+    return any(e.indices for e in entries(expr))

@@ -1,0 +1,133 @@
+"""A graph laid out as shapes and wires: what every format of picture draws in its own language.
+
+Where a value with a gradient is used more than once, its wire forks: before the fork runs the sum of
+the gradients, behind it what each use contributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from symgrad.graphs.numerals import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.calculus.compute import Numbers
+    from symgrad.graphs.model import Edge, Graph, Node, NodeKind
+
+LONGEST = 60
+"""A formula with more letters is cut."""
+
+ShapeKind: TypeAlias = "NodeKind | Literal['fork', 'result']"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Something with a border: its main line, and a smaller one below."""
+
+    id: str
+    kind: ShapeKind
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A line between shapes: `value` above it, `gradient` below it, `role` where it enters its target."""
+
+    source: str
+    target: str
+    value: str = ""
+    gradient: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A whole picture. `has_numbers` says whether wires carry values and gradients or just shapes."""
+
+    title: str
+    caption: str
+    shapes: tuple[Shape, ...]
+    wires: tuple[Wire, ...]
+    has_numbers: bool
+
+
+def drawing_of(graph: Graph) -> Drawing:
+    """The shapes and wires of a graph."""
+    ids = {node.name: f"n{number}" for number, node in enumerate(graph.nodes)}
+    shapes, wires = [], []
+    for node in graph.nodes:
+        shapes.append(_shape(node, ids[node.name]))
+        found = list(_leaving(graph, node, ids))
+        if node.value is not None and node.gradient is not None and len(found) > 1:
+            fork = f"{ids[node.name]}_fork"
+            shapes.append(Shape(fork, "fork", "•"))
+            wires.append(_wire(node, ids[node.name], fork, node.gradient))
+            found = [replace(w, source=fork, value=summary(node.value)) for w in found]
+        wires += found
+    for node in _ending(graph):
+        name = _title(node) if node.kind == "gate" else ""
+        shapes.append(Shape(f"{ids[node.name]}_result", "result", name))
+    has_forks = any(shape.kind == "fork" for shape in shapes)
+    return Drawing(graph.name, _caption(graph, has_forks), tuple(shapes), tuple(wires), graph.has_numbers)
+
+
+def _shape(node: Node, identity: str) -> Shape:
+    match node.kind:
+        case "gate":
+            return Shape(identity, "gate", node.text, node.effect)
+        case "equation":
+            return Shape(identity, "equation", _title(node), _short(node.text))
+        case "number":
+            return Shape(identity, "number", _short(node.text))
+    return Shape(identity, node.kind, _title(node), node.kind)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _title(node: Node) -> str:
+    return " = ".join(node.titles) or node.name
+
+
+def _ending(graph: Graph) -> tuple[Node, ...]:
+    """The nodes whose wire leads out of the picture: a gate's result needs a name, a number a wire."""
+    return graph.results if graph.detail == "gates" or graph.has_numbers else ()
+
+
+def _leaving(graph: Graph, node: Node, ids: Mapping[str, str]) -> Iterator[Wire]:
+    source, edges = ids[node.name], graph.out_of(node.name)
+    for edge in edges:
+        yield _wire(node, source, ids[edge.target], edge.gradient, edge.role)
+    if node in _ending(graph):
+        yield _wire(node, source, f"{source}_result", _outside(node, edges))
+
+
+def _outside(node: Node, edges: tuple[Edge, ...]) -> Numbers | None:
+    """What reaches a node's gradient from outside the graph: all that its edges do not account for."""
+    if node.gradient is None:
+        return None
+    return sum((-e.gradient for e in edges if e.gradient is not None), start=node.gradient)
+
+
+def _wire(node: Node, source: str, target: str, gradient: Numbers | None, role: str = "") -> Wire:
+    name = " = ".join(node.titles) if node.kind == "gate" and not target.endswith("_result") else ""
+    head = " ".join(filter(None, (name, node.shape)))
+    if node.value is None:
+        return Wire(source, target, head, "", role)
+    between = ": " if node.shape else " = " if name else ""
+    shown = summary(gradient) if gradient is not None else ""
+    return Wire(source, target, f"{head}{between}{summary(node.value)}", shown, role)
+
+
+def _caption(graph: Graph, has_forks: bool) -> str:
+    if not graph.has_numbers:
+        return ""
+    if graph.goal is None:
+        return "above each line: the value"
+    parts = ["above each line: the value", f"below: the gradient of {graph.goal} with respect to it"]
+    return "; ".join([*parts, "at a branch • gradients add"] if has_forks else parts)

@@ -1,0 +1,105 @@
+"""The table of tensors at the head of a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.display import hidden_tensors, shown_equations
+from symgrad.calculus.index_writer import IndexWriter
+from symgrad.calculus.roles import roles
+from symgrad.report.notations import written_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.calculus.roles import Role
+    from symgrad.calculus.style import Style
+    from symgrad.report.derivation import Derivation
+
+SHOWN = 6
+"""How many values of a constant are shown."""
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """A tensor. `symbol` is what stands for its name in formulas, `of` what a gradient is with respect to."""
+
+    name: str
+    kind: str
+    axes: str
+    note: str
+    symbol: str = ""
+    of: str = ""
+
+
+def tensor_rows(derivation: Derivation, style: Style) -> tuple[TensorRow, ...]:
+    """What is declared; in a notation other than the usual one, what is computed too, by what it is."""
+    program = derivation.program
+    values = {c.name: c.values for c in derivation.spec.constants}
+    rows = [_row(program, t, t.kind, _note(t, values.get(t.name, ())), style) for t in program.declared]
+    if program.convention.name != "rows":
+        rows += _computed(program, style)
+    return tuple(rows)
+
+
+def parameter_count(program: Program) -> int:
+    """How many entries all parameters have."""
+    return sum(map(_size, program.of_kind("parameter")))
+
+
+def _size(tensor: Tensor) -> int:
+    return prod(axis.size or 1 for axis in tensor.axes)
+
+
+def _row(program: Program, tensor: Tensor, kind: str, note: str, style: Style) -> TensorRow:
+    axes = ", ".join(written_name(program, str(axis)) for axis in tensor.axes)
+    symbol = program.convention.symbols.get(tensor.name)
+    written = style.spell(symbol) if symbol is not None else ""
+    return TensorRow(tensor.name, kind, f"[{axes}]" if axes else "a number", note, written)
+
+
+def _note(tensor: Tensor, values: tuple[float, ...]) -> str:
+    """`values` are those of a constant; only the first are shown."""
+    note = f"labels 0 … {tensor.classes - 1}" if tensor.classes is not None else ""
+    if tensor.ignore is not None:
+        note += f", {tensor.ignore} for none"
+    if values:
+        note = ", ".join([*(f"{v:g}" for v in values[:SHOWN]), *(["…"] if len(values) > SHOWN else [])])
+    if tensor.kind == "parameter":
+        size = _size(tensor)
+        note = f"{size:,} {'entry' if size == 1 else 'entries'}"
+    return note
+
+
+def _computed(program: Program, style: Style) -> Iterator[TensorRow]:
+    known = roles(program)
+    writer = IndexWriter(program)
+    for equation in shown_equations(program, hidden_tensors(program)):
+        tensor = program.tensor[equation.target]
+        of = tensor.name[1:]
+        if tensor.kind != "cotangent":
+            yield _row(program, tensor, _kind(program, tensor, known), "", style)
+        elif of not in program.tensor:
+            yield _row(program, tensor, "gradient", "", style)
+        else:
+            row = _row(program, tensor, "gradient", _of(program.tensor[of], known), style)
+            yield replace(row, of=style.spell(writer.tensor(of)))
+
+
+def _kind(program: Program, tensor: Tensor, known: Mapping[str, Role]) -> str:
+    if tensor.name in known:
+        return known[tensor.name]
+    if tensor.name == program.loss:
+        return "loss"
+    if tensor.kind == "temporary":
+        return "intermediate"
+    is_extra = tensor.name in program.prediction and tensor.name not in program.outputs
+    return "prediction" if is_extra else tensor.kind
+
+
+def _of(tensor: Tensor, known: Mapping[str, Role]) -> str:
+    what = known.get(tensor.name) or (tensor.kind if tensor.kind in ("input", "parameter") else "")
+    return f"with respect to the {what}" if what else "with respect to"

@@ -1,0 +1,161 @@
+"""Gradients summed over micro-batches: those of the whole batch, in the memory of one piece."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from building import interpreted, judged, written
+
+from symgrad.compiler.load import load
+from symgrad.errors import SpecError
+from symgrad.pipeline import module_text
+from symgrad.report.derivation import derivation_of
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+
+ROWS, BATCH, PIECE = 23, 10, 4
+RNG = np.random.default_rng(0)
+X, T = RNG.normal(size=(ROWS, 3)), RNG.integers(0, 3, ROWS)
+ORDER = RNG.permutation(ROWS)
+
+
+def spec(**train):
+    return {
+        "name": "pieces",
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 3]},
+        "targets": {"t": {"axes": ["batch"], "classes": 3}},
+        "equations": {"h": "tanh(dense(x, 4))", "z": "dense(h, 3)"},
+        "loss": "softmax_cross_entropy(z, t) + 0.01*l2(z_W)",
+        "train": {"optimizer": "momentum(learning_rate=0.3)", "batch_size": BATCH, **train},
+    }
+
+
+def without(train):
+    return {key: value for key, value in train.items() if key != "micro_batch_size"}
+
+
+def trained(module, epochs=2):
+    """Parameters and the losses of some epochs."""
+    params = module.init_params(1)
+    state = module.init_state(params)
+    losses = [
+        module.train_epoch(params, state, X, T, batch_size=BATCH, order=ORDER, epoch=k) for k in range(epochs)
+    ]
+    return module.flatten(params), losses
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        {"micro_batch_size": PIECE},
+        {"micro_batch_size": 1, "clip_norm": 0.1},
+        {"micro_batch_size": BATCH, "schedule": "cosine"},
+        {"micro_batch_size": 3, "optimizer": "nesterov(learning_rate=0.3)", "schedule": "inverse(k=step)"},
+        {"micro_batch_size": 3, "optimizer": "adam", "batch_size": "full"},
+    ],
+    ids=str,
+)
+def test_pieces_make_the_steps_of_the_whole_batch(train, tmp_path):
+    pieces = interpreted(written(spec(**train), tmp_path))
+    (tmp_path / "whole").mkdir()
+    whole = interpreted(written(spec(**without(train)), tmp_path / "whole"))
+    found, expected = trained(pieces), trained(whole)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-13)
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory):
+    return interpreted(written(spec(micro_batch_size=PIECE), tmp_path_factory.mktemp("pieces")))
+
+
+def test_a_step_too_is_made_of_pieces_and_gives_the_loss_before_it(module):
+    params = module.init_params(2)
+    loss, gradient = module.loss_and_grad(params, X, T)
+    before = module.flatten(params).copy()
+    assert module.train_step(params, module.init_state(params), X, T) == pytest.approx(loss, rel=1e-14)
+    np.testing.assert_allclose(module.flatten(params), before - 0.3 * module.flatten(gradient), rtol=1e-12)
+
+
+def test_the_workspace_is_that_of_one_piece(module, monkeypatch):
+    asked = []
+    kept = module._kept
+    monkeypatch.setattr(module, "_kept", lambda what, size: asked.append((what, size)) or kept(what, size))
+    params = module.init_params(0)
+    module.train_epoch(params, module.init_state(params), X, T, batch_size="full")
+    module.train_step(params, module.init_state(params), X, T)
+    assert {size for what, size in asked if what == "work"} == {module._work_size(PIECE)}
+    assert module._work_size(PIECE) < module._work_size(ROWS) / 4
+
+
+def test_a_loss_that_is_not_finite_changes_nothing(module):
+    params = module.init_params(0)
+    params.h_W[:] = 1e200
+    params.z_W[:] = 1e200
+    state = module.init_state(params)
+    before = module.flatten(params).copy()
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(module.train_step(params, state, X, T))
+    np.testing.assert_array_equal(module.flatten(params), before)
+    assert state.step[0] == 0
+
+
+def test_the_code_is_there_only_where_it_is_asked_for():
+    assert "_in_pieces" not in module_text(read(spec()))
+    text = module_text(read(spec(micro_batch_size=PIECE)))
+    assert f"MICRO_BATCH_SIZE = {PIECE}" in text
+    assert "for start in range(0, order.shape[0], most)" in text
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("weight = grad.dtype.type(share)", "weight = grad.dtype.type(most / order.shape[0])"),
+        ("grad[:] = 0", "grad[:] = piece"),
+        ("grad[i] += weight", "grad[i] = weight"),
+        ("value += share *", "value = share *"),
+    ],
+)
+def test_the_judge_sees_pieces_that_do_not_add_up(right, wrong, tmp_path):
+    def edit(text):
+        assert right in text
+        return text.replace(right, wrong)
+
+    assert judged(spec(micro_batch_size=PIECE), tmp_path, compiled=False, points=1).passed
+    report = judged(spec(micro_batch_size=PIECE), tmp_path, edit, compiled=False, points=1)
+    assert "train_step" in [check.name for check in report.checks if check.verdict == "fail"]
+
+
+def test_a_sum_over_the_rows_is_refused_by_generate_and_inspect():
+    summed = {**spec(micro_batch_size=PIECE), "loss": "softmax_cross_entropy(z, t, reduction=sum)"}
+    for use in (module_text, derivation_of):
+        with pytest.raises(SpecError, match=r"train.micro_batch_size.*'loss' is a sum over the rows"):
+            use(read(summed))
+
+
+def test_there_must_be_rows_to_divide():
+    numbers = {"inputs": {"x": []}, "parameters": {"a": []}, "equations": {"f": "a * x"}, "loss": "f**2"}
+    with pytest.raises(SpecError, match=r"micro_batch_size.*no axis of rows"):
+        module_text(read({**numbers, "train": {"micro_batch_size": 1}}))
+
+
+def test_names_of_the_module_s_own_are_free_for_users(tmp_path):
+    text = {
+        "dtype": "float64",
+        "inputs": {"piece": ["most", 3]},
+        "targets": {"share": ["most", 2]},
+        "equations": {"chosen": "dense(piece, 2)", "weight": "2 * chosen"},
+        "loss": "mse(weight, share)",
+        "train": {"micro_batch_size": 2, "schedule": "cosine"},
+    }
+    assert judged(text, tmp_path, compiled=False, points=1).passed
+    assert expand(read(text)).spec.train.micro_batches.rows == 2
+
+
+def test_compiled_pieces_and_schedules_do_what_python_does(tmp_path):
+    composed = "min(1, (step + 1) / 4) * step_decay(2, learning_rate=one_cycle(learning_rate=linear_warmup))"
+    path = written(spec(micro_batch_size=3, optimizer="nesterov", schedule=composed), tmp_path)
+    found, expected = trained(load(path), epochs=5), trained(interpreted(path), epochs=5)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-12)
