@@ -1,6 +1,6 @@
 """The value of a formula as linear algebra with columns: every vector is a matrix of one column.
 
-`sizes` that are not matrices, numbers and the batch, are plain numbers. Nothing here knows how formulas are made.
+Sizes and numbers are plain numbers. Nothing here knows how formulas are made.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ RELATIONS = {
     ">=": np.greater_equal,
     "==": np.equal,
     "!=": np.not_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
 }
 TOTALS = {"sum": np.sum, "max": np.max, "min": np.min, "logsumexp": lambda v: np.log(np.exp(v).sum())}
 
@@ -192,6 +194,8 @@ def _number(expr, arrays, index):
             if condition == sp.true or _number(condition, arrays, index):
                 return _number(branch, arrays, index)
     parts = [_number(a, arrays, index) for a in expr.args]
+    if isinstance(expr, sp.And | sp.Or):
+        return all(parts) if isinstance(expr, sp.And) else any(parts)
     if isinstance(expr, delta):
         return float(parts[0] == parts[1])
     if isinstance(expr, Named):

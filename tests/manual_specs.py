@@ -51,6 +51,7 @@ MLP: dict[str, Any] = {
 }
 PRELU: dict[str, Any] = {
     "name": "prelu",
+    "dtype": "float64",
     "inputs": {"x": ["N", 3]},
     "targets": {"t": ["N", 2]},
     "parameters": {"a": {"axes": [], "init": 0.25}},

@@ -164,6 +164,13 @@ def test_an_argument_is_computed_once() -> None:
     assert len(products) == 2
 
 
+def test_a_choice_in_the_last_place_of_a_choice_is_one_choice() -> None:
+    (equation,) = built({"y": "where(x < 0, -x, where(x > 1, 1, x))"}).equations
+    assert [str(condition) for _, condition in equation.body.args][-1] == "True"
+    assert len(equation.body.args) == 3
+    assert len(built({"y": "where(x < 0, where(x < -1, 1, -x), x)"}).equations) == 2
+
+
 def test_a_functions_argument_hides_a_tensor() -> None:
     value, arrays = values_of(built({"y": "h(v, 1)"}))
     np.testing.assert_allclose(value, arrays["v"] - 1, rtol=1e-12)

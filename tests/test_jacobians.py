@@ -252,7 +252,7 @@ def test_what_is_too_long_is_named() -> None:
         "gradients": ["x"],
     }
     work = sg.derive(read(spec)).showing(jacobians=True)
-    assert work.jacobians()[0].too_long == ("x",)
+    assert work.jacobians[0].too_long == ("x",)
     assert "Too long to be written: ∂y/∂x." in str(work)
     assert work.as_dict()["jacobians"][0]["too_long"] == ["x"]
 

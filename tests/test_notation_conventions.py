@@ -137,7 +137,7 @@ def test_every_index_form_holds_in_numbers(case, notation):
 
 
 def test_the_quantities_are_those_of_the_lectures_algorithms(mlp):
-    """Forward and backward propagation over columns as taught, in NumPy, against the tensors they are said to be."""
+    """Forward and backward propagation over columns as taught, in NumPy."""
     arrays = formula_values.run(mlp.program, SIZES)
     shown = mlp.in_notation("greek")
     known, _ = shown_values(mlp, shown, arrays)

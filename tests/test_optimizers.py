@@ -15,6 +15,7 @@ from golden import FOLDER
 from module_use import line_gradient
 
 import symgrad as sg
+from symgrad.compiler.load import load
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec import library
@@ -510,6 +511,11 @@ OWN: dict[str, dict[str, Any]] = {
 def test_ones_own_equations_pass_the_judge(name, tmp_path):
     report = judged(spec_with(OWN[name]), tmp_path, compiled=False, points=1)
     assert report.passed, [check for check in report.checks if check.verdict == "fail"]
+
+
+def test_compiled_steps_are_the_interpreted_ones(tmp_path):
+    file = written(spec_with(OWN["names the module uses"], clip_value=0.5), tmp_path)
+    agree(path(load(file), 5), path(interpreted(file), 5))
 
 
 def test_quantities_of_the_step_are_shown_with_their_parameter():

@@ -63,7 +63,9 @@ def test_the_wheel_holds_templates_starters_and_types(wheel: Path) -> None:
     templates = [f"symgrad/templates/{file.name}" for file in (ROOT / "templates").glob("*.j2")]
     starters = [f"symgrad/cli/starters/{form}.yaml" for form in ("chain", "graph", "index")]
     assert templates
-    for name in (*templates, *starters, "symgrad/py.typed"):
+    lectures = [f"symgrad/lectures/specs/{file.name}" for file in (ROOT / "examples/lectures").glob("*.*")]
+    assert lectures
+    for name in (*templates, *starters, *lectures, "symgrad/py.typed"):
         assert name in names
     assert {name.partition("/")[0] for name in names} == {
         "symgrad",
@@ -83,6 +85,7 @@ def test_the_wheel_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> No
     assert "wrote xor.py" in run(command, "generate", "xor.yaml", cwd=tmp_path).stderr
     run(command, "new", "demo", cwd=tmp_path)
     assert run(command, "inspect", "demo.yaml", cwd=tmp_path).stdout
+    assert "3 of 3" in run(command, "lectures", "4", "6", "10", cwd=tmp_path).stderr
 
 
 @pytest.mark.parametrize("example", ["linear_regression", "gradients_only"])

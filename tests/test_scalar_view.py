@@ -272,7 +272,7 @@ def test_parameters_can_be_chosen() -> None:
         ("W3", "there is no trained parameter 'W3'; the trained parameters are: W1, b1, W2, b2"),
         ("W11", "there is no trained parameter 'W11'; did you mean 'W1'?"),
         ("x", "there is no trained parameter 'x'; the trained parameters are: W1, b1, W2, b2"),
-        ("W1", "'W1' has 1,200 entries, and at most 1,000 rules are written; ask for one of them: W1[0, 0]"),
+        ("W1", "'W1' has 1,200 entries, and at most 300 rules are written; ask for one of them: W1[0, 0]"),
         ("W1[0]", "'W1' has no entry W1[0]; entries count from 0, the last is W1[29, 39]"),
         ("W1[30, 0]", "'W1' has no entry W1[30, 0]; entries count from 0, the last is W1[29, 39]"),
         ("b1[-1]", "'b1[-1]' names no parameter; write W1, or W1[0, 3] for one entry"),

@@ -33,15 +33,13 @@ def mnist(folder):
     """The ones and twos of MNIST's training images."""
     images, labels = idx(folder, "train-images-idx3-ubyte"), idx(folder, "train-labels-idx1-ubyte")
     if images.ndim != 3 or labels.shape != images.shape[:1]:
-        sys.exit(
-            f"{folder}: images of shape {images.shape} and labels of shape {labels.shape} do not belong together"
-        )
+        sys.exit(f"{folder}: images of shape {images.shape}, but labels of shape {labels.shape}")
     chosen = (labels == 1) | (labels == 2)
     return images[chosen].reshape(chosen.sum(), -1).astype(float), (labels[chosen, None] == 2).astype(float)
 
 
 def idx(folder, name):
-    """An array from MNIST's file format: two zero bytes, a type (8 is one byte), the rank, the sizes, the numbers."""
+    """An array from MNIST's file format: two zero bytes, 8 for bytes, the rank, the sizes, the numbers."""
     for path, opened in ((folder / name, open), (folder / f"{name}.gz", gzip.open)):
         if path.is_file():
             with opened(path, "rb") as stream:

@@ -20,7 +20,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Curves:
-    """Per epoch: the mean loss of its batches, and the loss on the rows held out; the final accuracy on these."""
+    """Per epoch: the mean loss of its batches and the loss on the rows held out; the final accuracy there."""
 
     training: list[float]
     held_out: list[float]
@@ -134,11 +134,10 @@ def plot(titled, path):
 
 def report(title, ours, theirs):
     """What a reader wants to know about one pair of runs."""
-    print(f"{title}: loss {ours.training[-1]:.4f} in training, {ours.held_out[-1]:.4f} held out, "
-          f"accuracy {ours.accuracy:.3f} held out")  # fmt: skip
+    losses = f"loss {ours.training[-1]:.4f} in training, {ours.held_out[-1]:.4f} held out"
+    print(f"{title}: {losses}, accuracy {ours.accuracy:.3f} held out")
     if theirs:
-        print(
-            f"  PyTorch: accuracy {theirs.accuracy:.3f}; largest difference of the curves {largest_difference(ours, theirs):.1e}"
-        )
+        difference = f"largest difference of the curves {largest_difference(ours, theirs):.1e}"
+        print(f"  PyTorch: accuracy {theirs.accuracy:.3f}; {difference}")
     else:
         print("  PyTorch is not installed, so there is nothing to compare with")

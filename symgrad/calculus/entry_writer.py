@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -11,7 +12,7 @@ from symgrad.calculus import typeset as ts
 from symgrad.calculus.arrange import ONE, negated, product, signed
 from symgrad.calculus.over import Over
 from symgrad.calculus.scalar_writer import ScalarWriter
-from symgrad.calculus.terms import Entry, entries, indices_in
+from symgrad.calculus.terms import CACHE_SIZE, Entry, entries, indices_in, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,10 +83,10 @@ class EntryWriter(ScalarWriter):
         if self.leading or order[0] in (0, 1, 9):
             return order
         depth = max(self.position.get(e.tensor, 0) for e in entries(factor))
-        return 2, not self._has_error(factor), -depth, not isinstance(factor, Entry), _natural(str(factor))
+        return 2, not self._has_error(factor), -depth, not isinstance(factor, Entry), _natural(factor)
 
     def _order_of_term(self, negative: bool, term: sp.Expr) -> Order:
-        return *super()._order_of_term(negative, term)[:-1], _natural(str(term))
+        return *super()._order_of_term(negative, term)[:-1], _natural(term)
 
 
 def _positions(program: Program) -> dict[str, int]:
@@ -103,6 +104,8 @@ def _of_letters(index: sp.Expr) -> sp.Expr:
     return index if isinstance(index, Entry) else index.xreplace({s: s - 1 for s in indices_in(index)})
 
 
-def _natural(text: str) -> tuple[tuple[int, str], ...]:
+@lru_cache(CACHE_SIZE)
+def _natural(expr: sp.Expr) -> tuple[tuple[int, str], ...]:
     """A key that sorts `W[2, 0]` before `W[10, 0]`."""
-    return tuple((int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", text))
+    parts = re.split(r"(\d+)", text_of(expr))
+    return tuple((int(part), "") if part.isdigit() else (0, part) for part in parts)

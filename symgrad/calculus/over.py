@@ -8,7 +8,7 @@ import sympy as sp
 
 from symgrad.calculus.factors import content
 from symgrad.calculus.program import FREE_LETTERS, LETTERS
-from symgrad.calculus.terms import Entry, index_symbol, indices_in
+from symgrad.calculus.terms import entries, index_symbol, indices_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -53,13 +53,8 @@ def over(kind: str, body: sp.Expr, loops: Iterable[Loop]) -> sp.Expr:
 
 
 def with_factors_taken_out(expr: sp.Expr) -> sp.Expr:
-    """The expression with common factors before its brackets, and numbers and sizes before its sums."""
-    if isinstance(expr, Over):
-        body = sp.factor_terms(with_factors_taken_out(expr.body))
-        return _over(expr.kind, body, expr.args[2:])
-    if not expr.has(Over):
-        return expr
-    return expr.func(*map(with_factors_taken_out, expr.args))
+    """The expression with numbers and sizes before its sums, also those that all terms of a bracket have."""
+    return sp.Mul(*_split(expr))
 
 
 def with_signs_taken_out(expr: sp.Expr) -> sp.Expr:
@@ -80,15 +75,29 @@ def _is_all_negative(expr: sp.Expr) -> bool:
 def _over(kind: str, body: sp.Expr, ranges: tuple[sp.Tuple, ...]) -> sp.Expr:
     if kind != "sum" or not ranges:
         return Over(sp.Symbol(kind), body, *ranges) if ranges else body
-    fixed: list[sp.Expr] = []
-    changing: list[sp.Expr] = []
-    for factor in sp.Mul.make_args(body):
-        number, rest = content(factor)
-        fixed.append(number)
-        (changing if rest.atoms(Entry) or indices_in(rest) else fixed).append(rest)
-    if not changing:
+    fixed, changing = _split(body)
+    if changing == 1:
         return sp.Mul(body, *(extent for _, extent in ranges))
-    return sp.Mul(*fixed, Over(sp.Symbol("sum"), sp.Mul(*changing), *ranges))
+    return sp.Mul(fixed, Over(sp.Symbol("sum"), changing, *ranges))
+
+
+def _split(expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """(2/N, a) for 2a/N: what is the same for all indices and data, and the rest."""
+    if not entries(expr) and not indices_in(expr):
+        return expr, sp.Integer(1)
+    if expr.is_Mul:
+        fixed, changing = zip(*map(_split, expr.args), strict=True)
+        return sp.Mul(*fixed), sp.Mul(*changing)
+    if isinstance(expr, Over) and expr.kind == "sum":
+        fixed, changing = _split(expr.body)
+        return fixed, Over(sp.Symbol("sum"), changing, *expr.args[2:])
+    if not expr.is_Add:
+        return sp.Integer(1), expr
+    parts = [_split(term) for term in expr.args]
+    sizes = {fixed.as_coeff_Mul()[1] for fixed, _ in parts}
+    common = sizes.pop() if len(sizes) == 1 else sp.Integer(1)
+    number, rest = content(sp.Add(*(fixed / common * changing for fixed, changing in parts)))
+    return common * number, rest
 
 
 def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:

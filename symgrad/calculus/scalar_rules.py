@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 24
 """A tensor with more entries is shown by one formula with letters for indices, unless it is asked for."""
-MAX_RULES = 1000
+MAX_RULES = 300
 """So many rules are written for one parameter at most."""
 
 Place = tuple[int | None, ...]

@@ -13,7 +13,7 @@ from symgrad.calculus.arrange import negated, quotient, total
 from symgrad.calculus.factors import Factors, content, factors_of
 from symgrad.calculus.known_functions import chosen, known_function
 from symgrad.calculus.over import Over
-from symgrad.calculus.terms import Entry, delta, entries, shifted
+from symgrad.calculus.terms import Entry, delta, entries, shifted, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -108,7 +108,7 @@ class ScalarWriter(ABC):
         own = [e for e in held if e.tensor in self.leading]
         rank = max((len(e.indices) for e in held), default=0)
         place = 1 if held else 0 if term.is_Integer else 2
-        return negative, not own, place, -rank, not self._has_error(term), str(term)
+        return negative, not own, place, -rank, not self._has_error(term), text_of(term)
 
     def _has_error(self, expr: sp.Expr) -> bool:
         """Whether a cotangent or a target stands in it: what comes from behind in a gradient."""
@@ -139,19 +139,19 @@ class ScalarWriter(ABC):
     def _order_of_factor(self, factor: sp.Expr) -> Order:
         """Numbers, then what is to lead, the error, tensors, functions and sums: δ ⊙ g'(v)."""
         if factor.is_number:
-            return 0, str(factor)
+            return 0, text_of(factor)
         if isinstance(factor, sp.Dummy | Over) or self._is_hidden_sum(factor):
-            return 9, str(factor)
+            return 9, text_of(factor)
         held = entries(factor)
         if isinstance(factor, Entry) and factor.tensor in self.leading:
             return 2, str(self.leading.index(factor.tensor))
         if not any(e.indices for e in held):
-            return 1, str(factor)
+            return 1, text_of(factor)
         if self._has_error(factor):
-            return 3, not isinstance(factor, Entry), str(factor)
+            return 3, not isinstance(factor, Entry), text_of(factor)
         if factor.is_Add:
-            return 6, str(factor)
-        return 4 if isinstance(factor, Entry) else 5, str(factor)
+            return 6, text_of(factor)
+        return 4 if isinstance(factor, Entry) else 5, text_of(factor)
 
     def _is_hidden_sum(self, factor: sp.Expr) -> bool:
         hides = isinstance(factor, Entry) and factor.tensor in self.hidden

@@ -223,6 +223,12 @@ def float_entries(expr: sp.Expr) -> list[Entry]:
 
 
 @lru_cache(CACHE_SIZE)
+def text_of(expr: sp.Basic) -> str:
+    """SymPy's text of an expression, which terms and factors are sorted by."""
+    return str(expr)
+
+
+@lru_cache(CACHE_SIZE)
 def indices_in(expr: sp.Basic) -> frozenset[sp.Symbol]:
     """The loop indices that occur in an expression."""
     return frozenset(s for s in expr.free_symbols if s.is_integer and s.is_nonnegative and not s.is_positive)

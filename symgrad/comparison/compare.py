@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symgrad.comparison.judge import judge
 from symgrad.comparison.manual import check_manual
 from symgrad.comparison.measure import measure
@@ -11,6 +13,7 @@ from symgrad.comparison.problem import problem_of
 from symgrad.comparison.reference import reference_of
 from symgrad.comparison.report import Comparison
 from symgrad.comparison.ways import symbolic_gradient, ways
+from symgrad.errors import ModuleError
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
@@ -39,10 +42,13 @@ def compare(
     would take longer than `time_limit` seconds is left out. `progress` is told what is done next.
 
     Raises:
+        ModuleError: the module does not compute in float64.
         SpecError: there is no loss, nothing to differentiate by, or a manual formula that makes no sense.
         DataError: the spec's data cannot be used.
         SymgradError: no point was found where the loss is a finite number.
     """
+    if np.dtype(module.DTYPE) != np.float64:
+        raise ModuleError("gradients are compared in float64", at=spec.name, remedy="pass the float64 twin")
     progress("manual formulas")
     claims = check_manual(spec, seed=seed)
     problem = problem_of(expand(spec), module, rows=rows, seed=seed, random=random)

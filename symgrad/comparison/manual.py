@@ -32,7 +32,7 @@ Verdict = Literal["right", "wrong", "no evidence"]
 WHOLE = 64
 """Claims of up to so many entries are compared entry by entry, larger ones along random directions."""
 
-AFFORDABLE = 4e6
+AFFORDABLE = 2e6
 """So many scalar operations take seconds in 50 digits."""
 
 

@@ -64,6 +64,6 @@ def _error_along(slopes: Slopes, name: str, block: Array, rng: np.random.Generat
     direction = np.asarray(rng.normal(size=block.shape))
     parts = block * direction
     claimed = float(parts.sum())
-    true = float(slopes.along(name, direction, claimed))
+    true = float(slopes.along(name, direction, claimed)[0])
     scale = max(float(np.max(np.abs(parts))), abs(true))
     return abs(claimed - true) / scale if scale else 0.0

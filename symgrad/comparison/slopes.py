@@ -55,24 +55,25 @@ class Slopes:
         self.tolerance = 1e-20 if is_exact else 1e-8
         self.noise = (1e-30 if is_exact else 1e-13) * abs(self.differences.loss)
 
-    def along(self, name: str, direction: Array, near: object) -> Any:
-        """The slope along a direction in a tensor; at a kink the admissible one nearest to `near`."""
-        step = self.arithmetic.steps[0]
+    def along(self, name: str, direction: Array, near: object) -> tuple[Any, float]:
+        """The slope along a direction, at a kink the one nearest to `near`, and its uncertainty."""
         if not self.arithmetic.extrapolate:
-            slope = self.differences.central(name, self.arithmetic.array(direction), step)
-            if slope is not None:
-                return slope[()]
-        return self.differences.slope(name, direction).nearest(float(np.asarray(near)))
+            step = self.arithmetic.steps[0]
+            exact = self.differences.central(name, self.arithmetic.array(direction), step)
+            if exact is not None:
+                return exact[()], 0.0
+        slope = self.differences.slope(name, direction)
+        return slope.nearest(float(np.asarray(near))), 4 * slope.uncertainty
 
     def gradient(self, name: str, claimed: Array) -> Array:
         """The slope along every entry of a tensor."""
-        return self._entries(name, claimed, range(claimed.size)).reshape(claimed.shape)
+        return self._entries(name, claimed, range(claimed.size))[0].reshape(claimed.shape)
 
     def compare(self, name: str, claimed: Array) -> Agreement | Disagreement:
         """Hold every entry of a claimed gradient against the slope along it."""
         everything = np.arange(claimed.size)
-        true = self._entries(name, claimed, everything)
-        wrong = self._wrong(claimed, everything, true)
+        true, margins = self._entries(name, claimed, everything)
+        wrong = self._wrong(claimed, everything, true, margins)
         if wrong.any():
             return _disagreement(claimed, int(np.argmax(wrong)), everything, true, wrong)
         scale = _largest(true)
@@ -87,29 +88,30 @@ class Slopes:
         direction = np.asarray(rng.normal(size=claimed.shape))
         parts = claimed * self.arithmetic.array(direction)
         slope: Any = parts.sum()
-        true = self.along(name, direction, slope)
+        true, margin = self.along(name, direction, slope)
         scale = max(_largest(parts), abs(float(true)))
         error = abs(slope - true)
-        if error <= self.tolerance * scale + self.noise:
+        if error <= self.tolerance * scale + self.noise + margin:
             return Agreement(_digits(float(error), scale), scale > self.noise)
         guilty = self._guilty(name, parts, direction, slope - true)
         others = rng.choice(claimed.size, min(claimed.size, _OTHERS), replace=False)
         seen = np.unique([guilty, *others])
-        slopes = self._entries(name, claimed, seen)
-        return _disagreement(claimed, guilty, seen, slopes, self._wrong(claimed, seen, slopes))
+        slopes, margins = self._entries(name, claimed, seen)
+        return _disagreement(claimed, guilty, seen, slopes, self._wrong(claimed, seen, slopes, margins))
 
-    def _entries(self, name: str, claimed: Array, flats: Iterable[int]) -> Array:
-        """The slopes along the entries at these places of the flattened tensor."""
-        entries = []
+    def _entries(self, name: str, claimed: Array, flats: Iterable[int]) -> tuple[Array, Array]:
+        """The slopes along the entries at these places of the flattened tensor, and their uncertainties."""
+        found = []
         for flat in flats:
             direction = np.zeros(claimed.size)
             direction[flat] = 1.0
-            entries.append(self.along(name, direction.reshape(claimed.shape), claimed.flat[flat]))
-        return self.arithmetic.array(np.array(entries))
+            found.append(self.along(name, direction.reshape(claimed.shape), claimed.flat[flat]))
+        slopes, margins = zip(*found, strict=True)
+        return self.arithmetic.array(np.array(slopes)), np.array(margins)
 
-    def _wrong(self, claimed: Array, flats: Array, true: Array) -> Array:
+    def _wrong(self, claimed: Array, flats: Array, true: Array, margins: Array) -> Array:
         errors = np.abs(claimed.flat[flats] - true)
-        return ~np.asarray(errors <= self.tolerance * _largest(true) + self.noise, dtype=bool)
+        return ~np.asarray(errors <= self.tolerance * _largest(true) + self.noise + margins, dtype=bool)
 
     def _guilty(self, name: str, parts: Array, direction: Array, excess: Any) -> int:
         lost = np.flatnonzero(~np.isfinite(parts.astype(np.float64)))
@@ -119,7 +121,7 @@ class Slopes:
             half = np.zeros(direction.size)
             half[left] = direction.flat[left]
             claimed = parts.flat[left].sum()
-            blame = claimed - self.along(name, half.reshape(direction.shape), claimed)
+            blame = claimed - self.along(name, half.reshape(direction.shape), claimed)[0]
             is_left = not abs(blame) < abs(excess - blame)
             suspects, excess = (left, blame) if is_left else (right, excess - blame)
         return int(suspects[0])

@@ -177,7 +177,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         inputs=tuple(_argument(t, drivers, rows) for t in program.of_kind("input")),
         targets=tuple(_argument(t, drivers, rows) for t in program.of_kind("target")),
         scored=drivers.names[model.scored] if model.scored and len(spec.targets) > 1 else "",
-        constants=tuple(_constant(c, drivers) for c in spec.constants),
+        constants=tuple(_constant(c, program) for c in spec.constants),
         free_axes=drivers.extents,
         extents=tuple(drivers.extent_names.values()),
         batch_axis=drivers.extent_names[rows] if rows else "",
@@ -245,8 +245,8 @@ def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText
     )
 
 
-def _constant(constant: ConstantSpec, drivers: Drivers) -> ConstantText:
-    name, axes = drivers.names[constant.name], drivers.program.tensor[constant.name].axes
+def _constant(constant: ConstantSpec, program: Program) -> ConstantText:
+    name, axes = constant.name, program.tensor[constant.name].axes
     rows = pformat(np.reshape(constant.values, constant.shape).tolist(), width=90, compact=True)
     below_the_first = "\n" + " " * len(f'    "{name}": np.array(')
     return ConstantText(name, show_axes(axes), rows.replace("\n", below_the_first))

@@ -94,7 +94,8 @@ def optimizers(case: Case) -> str:
         start = rng.normal(size=module.SIZE)
         demand_equal(word, _steps(module, start, gradient, 50), algorithm(start, gradient, 50), 1e-12)
     _refuses_minibatches(case)
-    return f"{', '.join(ALGORITHMS)}: 50 steps equal the lecture's to 1e-12; delta_bar_delta refuses mini-batches"
+    words = ", ".join(ALGORITHMS)
+    return f"{words}: 50 steps equal the lecture's to 1e-12; delta_bar_delta refuses mini-batches"
 
 
 def _steps(module: ModuleType, start: Vector, gradient: Any, steps: int) -> Vector:

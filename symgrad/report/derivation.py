@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from symgrad.pipeline import derived_program
@@ -72,6 +73,12 @@ class Derivation:
 
         return scalar_rules(self.program, parameters)
 
+    @cached_property
+    def requested_rules(self) -> ScalarRules:
+        """The scalar rules that are to be shown."""
+        return self.scalar_rules(*self.views.parameters)
+
+    @cached_property
     def jacobians(self) -> tuple[BlockJacobians, ...]:
         """The local Jacobians of every block, with respect to what it reads."""
         from symgrad.calculus.columns import with_samples_in_columns

@@ -32,7 +32,7 @@ NOTE = (
 
 def jacobian_sections(derivation: Derivation, style: Style) -> list[Section]:
     """One section: every block with its derivatives."""
-    found = derivation.jacobians()
+    found = derivation.jacobians
     long = [f"∂{b.block.name}/∂{name}" for b in found for name in b.too_long]
     note = NOTE + (f" Too long to be written: {', '.join(long)}." if long else "")
     rows = tuple(row for of_block in found for row in _rows(of_block, style))
@@ -48,7 +48,7 @@ def jacobian_data(derivation: Derivation) -> list[dict[str, Any]]:
             "jacobians": [_data(j, found.block) for j in found.jacobians],
             "too_long": list(found.too_long),
         }
-        for found in derivation.jacobians()
+        for found in derivation.jacobians
     ]
 
 

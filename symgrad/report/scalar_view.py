@@ -37,7 +37,7 @@ LABEL_NOTE = "Labels count from 0, as in the data: δ(a, 0) is 1 where the label
 
 def scalar_sections(derivation: Derivation, style: Style) -> list[Section]:
     """The definitions, the rules in terms of them, and the rules written out."""
-    rules = derivation.scalar_rules(*derivation.views.parameters)
+    rules = derivation.requested_rules
     writer = _Writer(derivation, style)
     of_step = [Row(line) for line in rule_of_step(derivation.update, style)] if rules.gradients else []
     changed = any(g.written_out not in (g.gradient.body, None) for g in rules.gradients)
@@ -54,7 +54,7 @@ def scalar_sections(derivation: Derivation, style: Style) -> list[Section]:
 
 def scalar_legend(derivation: Derivation) -> list[str]:
     """How the scalar view is to be read."""
-    rules = derivation.scalar_rules(*derivation.views.parameters)
+    rules = derivation.requested_rules
     numbered = [
         g.parameter
         for g in rules.gradients
@@ -77,7 +77,7 @@ def scalar_legend(derivation: Derivation) -> list[str]:
 
 def scalar_data(derivation: Derivation) -> dict[str, Any]:
     """The scalar view as numbers, texts, lists and dicts."""
-    rules = derivation.scalar_rules(*derivation.views.parameters)
+    rules = derivation.requested_rules
     text, latex = _Writer(derivation, Text()), _Writer(derivation, Latex())
     return {
         "forward": [_formula_data(f, text, latex) for f in rules.forward],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -176,3 +176,14 @@ def largest_block(got: Mapping[str, Array], expected: Mapping[str, Array], slack
 def shapes_of(arrays: Sequence[Array]) -> list[Shape]:
     """The shape of every array."""
     return [np.shape(a) for a in arrays]
+
+
+def vector_of(params: Any) -> Array:
+    """All parameters of a Params, in double precision."""
+    return np.concatenate([np.ravel(np.asarray(p, dtype=np.float64)) for p in params])
+
+
+def moved_off(got: Array, expected: Array, before: Array) -> float:
+    """The error of a change of parameters, less what rounding of the parameters themselves explains."""
+    slack = 2.0**-48 * float(np.max(np.abs(before), initial=0.0))
+    return mismatch(got - before, expected - before, slack)
