@@ -17,7 +17,19 @@ LOSSES = {
     "softmax_cross_entropy(y, t)": "labels",
     "-mean(sum(t * log(softmax(y)), axis=1))": "values",
 }
-ACTIVATIONS = ("tanh", "sigmoid", "relu", "silu", "softplus", "gelu", "elu", "leaky_relu")
+ACTIVATIONS = (
+    "tanh",
+    "sigmoid",
+    "relu",
+    "silu",
+    "softplus",
+    "gelu",
+    "elu",
+    "mish",
+    "softsign",
+    "hardswish",
+    "prelu",
+)
 SAME_WIDTH = (
     "{a} * tanh({b})",
     "{a} - {b} / (1 + abs({b}))",

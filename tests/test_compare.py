@@ -237,7 +237,8 @@ def test_what_machines_read(module_of, only_symgrad):
     assert record["ways"][1]["first_seconds"] > 0
     assert record["ways"][5]["seconds"] is None
     assert [claim["verdict"] for claim in record["claims"]] == ["right", "right"]
-    assert record["claims"][1]["shape"] == [4]
+    assert record["claims"][1]["axes"] == [4]
+    assert record["claims"][0]["axes"] == ["N"]
     wrong = compare(read(changed(HINGE, dw="x.T @ dp")), module_of(HINGE)).as_dict()["claims"][1]
     assert wrong["where"].keys() == {"index", "claimed", "true"}
     assert wrong["message"].startswith("entry [")
@@ -251,7 +252,7 @@ def test_refusals(module_of):
     with pytest.raises(DataError, match="there is no such file"):
         problem_of(expand(read({**LMS, "train": {"data": "missing.csv"}})), None)
     problem = problem_of(expand(read({**LMS, "train": {"data": "missing.csv"}})), None, random=True, rows=3)
-    assert problem.origin == "3 random rows"
+    assert problem.origin == "3 rows of random data"
 
 
 @pytest.fixture
@@ -275,7 +276,7 @@ def test_the_command(folder: Path, only_symgrad: None) -> None:
     assert "\x1b" not in good.stderr
     record = CliRunner().invoke(main, ["compare", "lms.yaml", "--json", "--random", "--rows", "6"])
     assert (record.exit_code, record.stderr) == (0, "")
-    assert json.loads(record.stdout)["data"] == "6 random rows"
+    assert json.loads(record.stdout)["data"] == "6 rows of random data"
     text = (folder / "lms.yaml").read_text()
     (folder / "lms.yaml").write_text(text.replace("-2 * sum", "2 * sum"))
     assert CliRunner().invoke(main, ["compare", "lms.yaml"]).exit_code == 1

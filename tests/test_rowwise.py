@@ -35,6 +35,7 @@ MEANS = [
     "mean(where(y > t, y, t * b))",
     "where(sum(b) > 0, mean(y), mean(t) + sum(W))",
     "sum(mean(y, axis=0))",
+    "where(sum(b) > 1, sum(y), 0) / N",
     "sum(W**2)",
     "mean(x @ W)",
 ]
@@ -46,6 +47,7 @@ OTHERS = {
     "sqrt(mse(y, t))": "'loss' takes a power of a sum over the rows",
     "log(mean(y**2))": "'loss' puts a sum over the rows into a function",
     "sum(t * (y - t)**2) / sum(t)": "'loss' divides by a sum over the rows",
+    "mse(y, t, weights=1 + t**2)": "'loss' divides by a sum over the rows",
     "mean(y) * mean(t)": "'loss' multiplies a sum over the rows",
     "mean((y - mean(y, axis=0))**2)": "'loss' compares rows with a sum over the rows",
     "mean(y / max(t))": "'loss' takes the max over the rows",

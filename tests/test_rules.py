@@ -63,6 +63,9 @@ def test_law_holds_exactly(rule: Rule, value: sp.Rational) -> None:
         (sp.diff(X / (1 + sp.Abs(X)), X), (1 + sp.Abs(X)) ** -2),
         (sp.diff(X / sp.sqrt(1 + X**2), X), (1 + X**2) ** sp.Rational(-3, 2)),
         (sp.diff(X**2 / (3 + X**2), X), 6 * X / (3 + X**2) ** 2),
+        (1 - X**2 / (1 + X**2), 1 / (1 + X**2)),
+        (5 + sp.diff(X / (1 + sp.Abs(X)), X), 5 + (1 + sp.Abs(X)) ** -2),
+        (2 - X**2 / (1 + X**2), 2 - X**2 / (1 + X**2)),
         (1 / (1 + X) + X**2 / (1 + X) ** 2, 1 / (1 + X) + X**2 / (1 + X) ** 2),
     ],
 )

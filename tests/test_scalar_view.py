@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import golden
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from corpus import CORPUS
 from entry_values import EntryValues
 from explicit_models import ExplicitModel, explicit
@@ -19,6 +20,7 @@ from explicit_models import ExplicitModel, explicit
 import symgrad as sg
 from symgrad.calculus.entry_formulas import MAX_NODES, length
 from symgrad.calculus.scalar_rules import MAX_ENTRIES, MAX_RULES, EntryFormula, ScalarRules
+from symgrad.cli import main
 from symgrad.errors import SpecError
 from symgrad.version import VERSION
 
@@ -305,6 +307,22 @@ def test_every_format_carries_it() -> None:
     assert "Scalar view: rules written out" in "".join(ElementTree.fromstring(work.html()).itertext())
     assert "Scalar" not in str(sg.derive(work.spec))
     assert "scalar" not in sg.derive(work.spec).as_dict()
+
+
+def test_the_command_shows_what_is_asked_for() -> None:
+    spec = str(EXAMPLES / "xor.yaml")
+    plain, chosen, wrong = (
+        CliRunner().invoke(main, ["inspect", spec, *more])
+        for more in ([], ["--parameter", "y_W[1, 0]", "--jacobians"], ["--parameter", "w"])
+    )
+    assert (plain.exit_code, chosen.exit_code, wrong.exit_code) == (0, 0, 2)
+    assert plain.stdout == str(sg.derive(sg.read(spec))) + "\n"
+    assert "dy_W₂₁ = Σ_n dy_Zₙ₁·hₙ₂" in chosen.stdout
+    assert "h_W₁₁ ←" not in chosen.stdout
+    assert "Local Jacobians" in chosen.stdout
+    assert wrong.stderr.startswith(
+        "error: there is no trained parameter 'w'; the trained parameters are: h_W,"
+    )
 
 
 def test_lecture_symbols_are_kept() -> None:

@@ -32,11 +32,10 @@ MAX_TERMS = 12
 MAX_NODES = 250
 """A formula with more nodes is not written out."""
 
+MAX_DEPTH = 100
+"""A chain of more cotangents is not written out."""
+
 Taken = frozenset[str]
-
-
-class TooLongError(Exception):
-    """A formula that nobody would read."""
 
 
 class EntryFormulas:
@@ -44,7 +43,7 @@ class EntryFormulas:
 
     def __init__(self, program: Program, hidden: Collection[str]) -> None:
         self.program, self.hidden = program, hidden
-        self.known: dict[tuple[Entry, Taken], sp.Expr] = {}
+        self.known: dict[tuple[Entry, Taken], sp.Expr | None] = {}
 
     def definition(self, entry: Entry, taken: Taken = frozenset()) -> sp.Expr:
         """The right side of the entry's equation; new indices bear none of the `taken` names."""
@@ -52,22 +51,29 @@ class EntryFormulas:
         parts = {e: self.definition(e, names) for e in entries(body) if e.tensor in self.hidden}
         return with_signs_taken_out(with_factors_taken_out(body.xreplace(parts)))
 
-    def written_out(self, entry: Entry) -> sp.Expr:
-        """The same with every cotangent in it written out in turn.
+    def written_out(self, entry: Entry) -> sp.Expr | None:
+        """The same with every cotangent in it written out in turn; None if it has more than MAX_NODES nodes.
 
-        Raises:
-            TooLongError: it would have more than MAX_NODES nodes.
+        What an entry is made of is kept, so those near the loss are best asked for first.
         """
-        return with_signs_taken_out(with_factors_taken_out(self._written_out(entry, frozenset())))
+        found = self._written_out(entry, frozenset(), 0)
+        return with_signs_taken_out(with_factors_taken_out(found)) if found is not None else None
 
-    def _written_out(self, entry: Entry, taken: Taken) -> sp.Expr:
+    def _written_out(self, entry: Entry, taken: Taken, depth: int) -> sp.Expr | None:
         if (entry, taken) not in self.known:
-            body, names = self._body(entry, taken)
-            parts = {e: self._written_out(e, names) for e in entries(body) if self._opens(e)}
-            if length(body, {e: length(part) for e, part in parts.items()}) > MAX_NODES:
-                raise TooLongError
-            self.known[entry, taken] = body.xreplace(parts)
+            self.known[entry, taken] = self._put_together(entry, taken, depth) if depth < MAX_DEPTH else None
         return self.known[entry, taken]
+
+    def _put_together(self, entry: Entry, taken: Taken, depth: int) -> sp.Expr | None:
+        body, names = self._body(entry, taken)
+        parts: dict[Entry, sp.Expr] = {}
+        for inner in filter(self._opens, entries(body)):
+            part = self._written_out(inner, names, depth + 1)
+            if part is None:
+                return None
+            parts[inner] = part
+        is_short = length(body, {e: length(part) for e, part in parts.items()}) <= MAX_NODES
+        return body.xreplace(parts) if is_short else None
 
     def _body(self, entry: Entry, taken: Taken) -> tuple[sp.Expr, Taken]:
         """The body of the entry's equation, and the names that are taken inside it."""

@@ -15,8 +15,6 @@ from symgrad.calculus.scalar_writer import ScalarWriter
 from symgrad.calculus.terms import CACHE_SIZE, Entry, entries, indices_in, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from symgrad.calculus.program import Program
     from symgrad.calculus.scalar_writer import Order
     from symgrad.calculus.terms import delta
@@ -27,24 +25,14 @@ class EntryWriter(ScalarWriter):
     """Writes entries with subscripts that count from 1; labels keep their own numbers, which count from 0.
 
     Factors stand as the chain rule meets them, from the loss back to the inputs, unless `leading` says
-    which tensors come first. `spelled` gives some entries another formula.
+    which tensors come first.
     """
 
-    def __init__(
-        self,
-        program: Program,
-        *,
-        leading: tuple[str, ...] = (),
-        spelled: Mapping[str, Formula] | None = None,
-    ) -> None:
+    def __init__(self, program: Program) -> None:
         super().__init__(program, ())
-        self.leading = leading
-        self.spelled = spelled or {}
         self.position = _positions(program)
 
     def entry(self, entry: Entry) -> Formula:
-        if entry.tensor in self.spelled:
-            return self.spelled[entry.tensor]
         name, indices = self.tensor(entry.tensor), self.subscripts(entry)
         if isinstance(name, ts.Transposed):
             return ts.Subscripted(name.base, indices[::-1])

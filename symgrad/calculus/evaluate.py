@@ -10,10 +10,11 @@ from symgrad.calculus.calls import arguments_of, check_loss, located_at
 from symgrad.calculus.indices import index_axes
 from symgrad.calculus.operations import ARITHMETIC, SCALAR, applied, chosen_by, is_large, larger, smaller
 from symgrad.calculus.places import entry_of
-from symgrad.calculus.program import Axes, Axis, show_axes
+from symgrad.calculus.program import Axes, show_axes
 from symgrad.calculus.reductions import check_keywords, index_names, over_axes, reduced
 from symgrad.calculus.scope import Scope, indexes, unknown_name
-from symgrad.calculus.terms import Entry, delta, extent_symbol
+from symgrad.calculus.special_forms import onehot, spread
+from symgrad.calculus.terms import Entry, extent_symbol
 from symgrad.calculus.values import Builder, Value, scalar
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
@@ -198,26 +199,13 @@ class Evaluator:
             choose = chosen_by(condition.operator)
             return self._combine(choose, name, call.at, scope, condition.left, condition.right, chosen, other)
         if name == "onehot":
-            return self._onehot(call, scope)
+            return onehot(self._value(arguments_of(call, 1)[0], scope), self.builder)
         if name == "spread":
             repeated, like = (self._value(node, scope) for node in arguments_of(call, 2))
-            return self.builder.spread(repeated, like, call.at)
+            return spread(repeated, like, self.builder, call.at)
         if name in SCALAR:
             return self._combine(SCALAR[name], name, call.at, scope, *arguments_of(call, 1))
         return self._function(call, self.functions[name], scope)
-
-    def _onehot(self, call: Call, scope: Scope) -> Value:
-        """Labels as rows of zeros and a one, or of zeros for an ignored label; numbers count as such rows."""
-        value = self._value(arguments_of(call, 1)[0], scope)
-        labels = self.builder.labels(value)
-        if labels is None:
-            return value
-        axis = Axis(None, labels.classes)
-        index = self.builder.index(axis)
-        body: sp.Expr = delta(value.body, index)
-        if labels.ignore is not None:
-            body *= 1 - delta(value.body, sp.Integer(labels.ignore))
-        return Value((*value.axes, axis), (*value.indices, index), body)
 
     def _function(self, call: Call, function: FunctionSpec, scope: Scope) -> Value:
         signature = library.Signature(function.name, function.arguments, function.defaults)

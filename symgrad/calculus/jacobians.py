@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.blocks import Block, blocks
-from symgrad.calculus.entry_formulas import MAX_NODES, TooLongError, length
+from symgrad.calculus.entry_formulas import MAX_NODES, length
 from symgrad.calculus.over import letter, over
 from symgrad.calculus.program import Equation, Loop, canonical
 from symgrad.calculus.reuse import is_worth_holding, occurrences
@@ -86,14 +86,15 @@ def _of_block(block: Block) -> BlockJacobians:
     of = Entry(block.name, canonical(block.equation).place)
     found, too_long = [], []
     for tensor in block.reads:
-        try:
-            found.append(_jacobian(block.program, of, tensor))
-        except TooLongError:
+        jacobian = _jacobian(block.program, of, tensor)
+        if jacobian is None:
             too_long.append(tensor.name)
+        else:
+            found.append(jacobian)
     return BlockJacobians(block, tuple(found), tuple(too_long))
 
 
-def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian:
+def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
     names = {str(i) for i in of.indices}
     indices = []
     for axis in tensor.axes:
@@ -105,7 +106,7 @@ def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian:
     reads = tuple(_common(path.place[b], of, paths, b) for b in range(len(by.indices)) for path in paths[:1])
     value = sp.Add(*(_summed(path, by, reads) for path in paths))
     if len(paths) > MAX_PATHS or length(value) > MAX_NODES:
-        raise TooLongError
+        return None
     return Jacobian(of, by, _short(value, program), reads, (program.tensor[of.tensor].axes, tensor.axes))
 
 

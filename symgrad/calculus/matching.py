@@ -141,22 +141,32 @@ def to_absolute(node: sp.Expr) -> sp.Expr | None:
 
 
 def to_one_fraction(node: sp.Expr) -> sp.Expr | None:
-    """Terms over powers of one sum, brought together where all but one product cancels above."""
+    """Terms over powers of one sum, and numbers, brought together where all but one product cancels above."""
+    if not node.is_Add:
+        return None
     over: dict[sp.Expr, list[tuple[sp.Expr, sp.Expr]]] = {}
-    for term in node.args if node.is_Add else ():
+    for term in node.args:
         for factor in sp.Mul.make_args(term):
             base, power = factor.as_base_exp()
             if base.is_Add and power.is_Rational and power < 0:
                 over.setdefault(base, []).append((power, term))
+    number = node.as_coeff_Add()[0]
     for base, terms in over.items():
-        lowest = min(power for power, _ in terms)
-        steps = [power - lowest for power, _ in terms]
-        if not any(steps) or not all(step.is_Integer and step <= MAX_STEP for step in steps):
-            continue
-        above = sp.expand(sp.Add(*(t / base**p * base**s for (p, t), s in zip(terms, steps, strict=True))))
-        if not above.is_Add:
-            return node - sp.Add(*(t for _, t in terms)) + above * base**lowest
+        for group in (terms, [*terms, (sp.Integer(0), number)]) if number else (terms,):
+            fraction = _common_fraction(base, group)
+            if fraction is not None:
+                return node - sp.Add(*(term for _, term in group)) + fraction
     return None
+
+
+def _common_fraction(base: sp.Expr, terms: list[tuple[sp.Expr, sp.Expr]]) -> sp.Expr | None:
+    """The sum of terms that hold the given powers of `base`, if it is one product over its lowest power."""
+    lowest = min(power for power, _ in terms)
+    steps = [power - lowest for power, _ in terms]
+    if not any(steps) or not all(step.is_Integer and step <= MAX_STEP for step in steps):
+        return None
+    above = sp.expand(sp.Add(*(term / base**lowest for _, term in terms)))
+    return None if above.is_Add else above * base**lowest
 
 
 def to_larger_of_zero(node: sp.Expr) -> sp.Expr | None:

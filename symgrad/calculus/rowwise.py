@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
@@ -128,7 +129,7 @@ class _Reader:
         return total
 
     def _summed(self, body: _Part, over: set[sp.Symbol]) -> _Part:
-        if self.used & over:
+        if body.depends == "row" and self.used & over:
             return _Part("total", body.power + len(over) - 1)
         return replace(body, power=body.power + len(over))
 
@@ -140,14 +141,14 @@ class _Reader:
         if isinstance(expr, delta):
             return self._place(expr.args)
         if expr.is_Add or isinstance(expr, shifted):
-            return self._merged(map(self._body, expr.args))
+            return self._merged(expr.args)
         if expr.is_Mul:
             return self._product(map(self._body, expr.args))
         if expr.is_Pow and not isinstance(expr, sp.exp) and expr.exp.is_number:
             return self._power(self._body(expr.base), expr.exp)
         if isinstance(expr, sp.Piecewise):
-            conditions = [self._function([self._merged(map(self._body, c.args))]) for c in _relations(expr)]
-            return self._chosen(self._merged(self._body(value) for value, _ in expr.args), conditions)
+            values = self._merged([value for value, _ in expr.args])
+            return self._chosen(values, [self._function([self._merged(r.args)]) for r in _relations(expr)])
         return self._function([self._body(a) for a in expr.args])
 
     def _entry(self, entry: Entry) -> _Part:
@@ -171,12 +172,10 @@ class _Reader:
             raise _MixedError("computes with the numbers of rows")
         return ROW if ROW in [self._body(label) for label in labels] else CONSTANT
 
-    def _merged(self, parts: Iterable[_Part]) -> _Part:
-        """A sum. What is the same in all rows counts as its own mean over them."""
-        first, *others = parts
-        for other in others:
-            first = self._pair(first, other)
-        return first
+    def _merged(self, terms: Iterable[sp.Expr]) -> _Part:
+        """A sum. What is the same in all rows counts as its own mean over them, and 0 as anything."""
+        parts = [self._body(term) for term in terms if term != 0]
+        return reduce(self._pair, parts) if parts else CONSTANT
 
     def _pair(self, a: _Part, b: _Part) -> _Part:
         if a == b:

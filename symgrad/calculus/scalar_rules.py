@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.display import hidden_tensors
-from symgrad.calculus.entry_formulas import EntryFormulas, TooLongError
+from symgrad.calculus.entry_formulas import EntryFormulas
 from symgrad.calculus.over import letter
 from symgrad.calculus.terms import Entry, entries
 from symgrad.errors import SpecError, did_you_mean
@@ -83,7 +83,7 @@ class _ScalarRules:
         chosen = [place for name in wanted for place in self._chosen(name, trained)]
         if not wanted:
             chosen = [(t, place) for t in trained for place in _places(t)]
-        gradients = tuple(self._gradient(tensor, place) for tensor, place in dict.fromkeys(chosen))
+        gradients = self._gradients(list(dict.fromkeys(chosen)))
         defined = self._needed(gradients)
         kinds = {name: self.program.tensor[name].kind for name in self.program.tensor}
         return ScalarRules(
@@ -93,14 +93,17 @@ class _ScalarRules:
             () if wanted else tuple((t.name, _entries(t)) for t in trained if _entries(t) > MAX_ENTRIES),
         )
 
+    def _gradients(self, chosen: list[tuple[Tensor, Place]]) -> tuple[EntryGradient, ...]:
+        """In the order asked for; made from the loss to the inputs, so that each finds its parts ready."""
+        position = {e.target: number for number, e in enumerate(self.program.equations)}
+        ordered = sorted(chosen, key=lambda c: position[self.gradient_of[c[0].name]])
+        found = {(tensor, place): self._gradient(tensor, place) for tensor, place in ordered}
+        return tuple(found[wanted] for wanted in chosen)
+
     def _gradient(self, tensor: Tensor, place: Place) -> EntryGradient:
         parameter = _entry(tensor, place)
         gradient = Entry(self.gradient_of[tensor.name], parameter.indices)
-        try:
-            written_out = self.formulas.written_out(gradient)
-        except TooLongError:
-            written_out = None
-        return EntryGradient(parameter, self._formula(gradient), written_out)
+        return EntryGradient(parameter, self._formula(gradient), self.formulas.written_out(gradient))
 
     def _formula(self, entry: Entry) -> EntryFormula:
         return EntryFormula(entry, self.formulas.definition(entry))

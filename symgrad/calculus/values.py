@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.broadcasting import ONE, broadcast, check_matmul
-from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical, show_axes
+from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical
 from symgrad.calculus.terms import Entry, indices_in
-from symgrad.errors import ShapeError, SpecError
+from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -174,26 +174,6 @@ class Builder:
             for mine, axis, index in zip(value.axes, axes[skipped:], indices[skipped:], strict=True)
         ]
         return value.at(places)
-
-    def spread(self, value: Value, like: Value, at: Position) -> Value:
-        """One number for each leading entry of `like`, repeated along its further axes.
-
-        Raises:
-            SpecError: an operand holds integer labels.
-            ShapeError: the axes of the value are not the leading ones of `like`.
-        """
-        self.demand_numbers((value, like), "'spread'", at)
-        leading = like.axes[: len(value.axes)]
-        fits = len(leading) == len(value.axes)
-        if not fits or not all(a.fits(b) or a.size == 1 for a, b in zip(value.axes, leading, strict=True)):
-            raise ShapeError(
-                f"{show_axes(value.axes)} cannot be spread over {show_axes(like.axes)}",
-                at=at,
-                remedy=f"expected {show_axes(like.axes[:1])} or {show_axes(like.axes)}",
-            )
-        indices = tuple(self.index(axis) for axis in like.axes)
-        places = zip(value.axes, leading, indices, strict=False)
-        return Value(like.axes, indices, value.at([i if a.fits(b) else sp.Integer(0) for a, b, i in places]))
 
     def reduce(
         self,

@@ -62,7 +62,7 @@ def _record(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "signature": entry.text,
-        "formulas": list(formulas(entry)),
+        "formulas": [" ".join(formula.split()) for formula in formulas(entry)],
         "source": entry.source,
         "note": entry.note,
     }

@@ -12,18 +12,20 @@ from symgrad.spec.calls import names_in
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program, Tensor
-    from symgrad.spec.model import EquationSpec, Model
+    from symgrad.spec.model import AxisSpec, EquationSpec, Model
 
 
 @dataclass(frozen=True)
 class Claimed:
     """The manual formula `name` claims to be the derivative of the loss with respect to `of`.
 
-    `uses` are the manual formulas it is built on, directly or through others.
+    `axes` are the names and sizes of both; `uses` are the manual formulas it is built on, directly or
+    through others.
     """
 
     name: str
     of: str
+    axes: tuple[AxisSpec, ...]
     uses: frozenset[str]
 
 
@@ -44,17 +46,18 @@ def claimed_derivatives(model: Model) -> tuple[Claimed, ...]:
         return ()
     program = elaborate(with_manual(model))
     tensors = {name: program.tensor[name] for name in _named(model)}
-    axes = {axis.name for tensor in tensors.values() for axis in tensor.axes} | dict(model.spec.axes).keys()
+    sizes = {axis.name for tensor in tensors.values() for axis in tensor.axes} | dict(model.spec.axes).keys()
     uses = _uses(model.manual)
     claims = []
     for equation in model.manual:
         of = equation.name[1:] if equation.name[0] == "d" else ""
-        if of in axes:
+        if of in sizes:
             problem = f"'{equation.name}' claims the derivative with respect to '{of}', which is a size"
             raise SpecError(problem, at=equation.at, remedy="choose another name")
         if of in tensors:
             _check(equation, tensors[of], program)
-            claims.append(Claimed(equation.name, of, uses[equation.name]))
+            axes = tuple(a.size if a.size is not None else str(a.name) for a in tensors[of].axes)
+            claims.append(Claimed(equation.name, of, axes, uses[equation.name]))
         elif not any(equation.name in used for used in uses.values()):
             raise _idle(equation, [f"d{name}" for name in tensors])
     return tuple(claims)

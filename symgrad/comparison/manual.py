@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from symgrad.comparison.claims import Claimed
-    from symgrad.spec.model import Model, Spec
+    from symgrad.spec.model import AxisSpec, Model, Spec
     from symgrad.verifier.arithmetic import Array
     from symgrad.verifier.samples import Sample
 
@@ -55,13 +55,13 @@ class Claim:
     """What became of the claim that the manual formula `name` is the derivative with respect to `of`.
 
     `digits` says to how many decimal digits of its largest entry it agrees at every point, 0 where it is
-    wrong. "no evidence" says that claim and derivative are zero at every point tried. `shape` is that of
-    the first point, and `where` the first entry that is wrong.
+    wrong. "no evidence" says that claim and derivative are zero at every point tried. `where` is the first
+    entry that is wrong.
     """
 
     name: str
     of: str
-    shape: tuple[int, ...]
+    axes: tuple[AxisSpec, ...]
     verdict: Verdict
     digits: int
     where: WrongEntry | None = None
@@ -111,7 +111,6 @@ class _Place:
 
 
 def _judge(claim: Claimed, places: Sequence[_Place], whole: float, seed: int) -> Claim:
-    shape = places[0].values[claim.name].shape
     rng = np.random.default_rng(seed)
     digits, evidence = MOST_DIGITS, False
     for number, place in enumerate(places):
@@ -123,7 +122,7 @@ def _judge(claim: Claimed, places: Sequence[_Place], whole: float, seed: int) ->
         if isinstance(found, Disagreement):
             return _wrong(claim, claimed, found, place.sizes)
         digits, evidence = min(digits, found.digits), evidence or found.evidence
-    return Claim(claim.name, claim.of, shape, "right" if evidence else "no evidence", digits)
+    return Claim(claim.name, claim.of, claim.axes, "right" if evidence else "no evidence", digits)
 
 
 def _blame(result: Claim, claim: Claimed, wrong: Sequence[str]) -> Claim:
@@ -149,4 +148,4 @@ def _wrong(claim: Claimed, claimed: Array, found: Disagreement, sizes: Mapping[s
     if not guess and found.wrong < seen:
         guess = f"{found.wrong} of {seen} entries{'' if seen == values.size else ' looked at'} differ"
     where = WrongEntry(found.index, float(values[found.index]), float(found.true[found.index]))
-    return Claim(claim.name, claim.of, values.shape, "wrong", 0, where, guess)
+    return Claim(claim.name, claim.of, claim.axes, "wrong", 0, where, guess)

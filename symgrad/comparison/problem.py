@@ -76,11 +76,10 @@ class Problem:
 
     def entry(self, flat: int) -> str:
         """The name of one number of the vector, `W[0,2]`."""
-        for name, block in self.blocks(np.arange(self.vector.size)).items():
-            place = np.argwhere(block == flat)
-            if place.size or (not block.ndim and block == flat):
-                return name + (f"[{','.join(map(str, place[0]))}]" if block.ndim else "")
-        raise IndexError(flat)
+        blocks = self.blocks(np.arange(self.vector.size))
+        name = next(name for name, block in blocks.items() if flat in block)
+        index = ",".join(map(str, np.argwhere(blocks[name] == flat)[0]))
+        return f"{name}[{index}]" if index else name
 
 
 def problem_of(
@@ -104,7 +103,7 @@ def problem_of(
     size = spec.train.batch_size
     wanted = rows or (min(size, MOST_ROWS) if isinstance(size, int) else MOST_ROWS)
     sample = draw(model, "at a random point", seed, batch=wanted)
-    origin = "random data" if batch_axis(model) is None else f"{wanted} random rows"
+    origin = "random data" if batch_axis(model) is None else f"{_rows(wanted)} of random data"
     if spec.train.data is not None and not random:
         sample, origin = _with_data(spec, sample, wanted)
     problem = Problem(model, module, sample, tuple(names), origin)
@@ -123,5 +122,9 @@ def _with_data(spec: Spec, sample: Sample, rows: int) -> tuple[Sample, str]:
 
     inputs = {name: exact(values) for name, values in first.inputs.items()}
     targets = {name: exact(values) for name, values in first.targets.items()}
-    origin = f"the first {first.rows} rows of {first.origin}"
+    origin = f"the first {_rows(first.rows)} of {first.origin}"
     return replace(sample, inputs=inputs, targets=targets), origin
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"

@@ -128,9 +128,9 @@ def _manual(comparison: Comparison) -> tuple[Text | Table, ...]:
     table.add_column("verdict", no_wrap=True)
     table.add_column("")
     for claim in comparison.claims:
-        shape = f" {list(claim.shape)}" if claim.shape else ""
+        axes = f" [{', '.join(map(str, claim.axes))}]" if claim.axes else ""
         verdict = Text(claim.verdict, style=_STYLE.get(claim.verdict, "yellow"))
-        table.add_row(claim.name, Text(claim.of + shape), verdict, Text(_said(claim)))
+        table.add_row(claim.name, Text(claim.of + axes), verdict, Text(_said(claim)))
     return (table,)
 
 
@@ -158,7 +158,7 @@ def _claim(claim: Claim) -> dict[str, Any]:
     where = claim.where and {**record["where"], "index": list(claim.where.index)}
     if where:
         where = {key: _finite(value) for key, value in where.items()}
-    return {**record, "shape": list(claim.shape), "where": where, "message": claim.message}
+    return {**record, "axes": list(claim.axes), "where": where, "message": claim.message}
 
 
 def _finite(value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""From a plan to the text of a module: frozen records of strings for the template."""
+"""From a plan to the text of a module."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -16,8 +16,9 @@ from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import show_axes
 from symgrad.calculus.rowwise import batch_axis
-from symgrad.compiler.drivers import Drivers, KernelText
+from symgrad.compiler.drivers import Drivers
 from symgrad.compiler.initial import initial_values
+from symgrad.compiler.module_text import ArgumentText, ConstantText, ModuleText, ParameterText, ResultText
 from symgrad.compiler.plan import size_of
 from symgrad.compiler.update_code import look_ahead_lines, state_names, update_lines
 from symgrad.compiler.update_text import look_ahead_rule, update_rule
@@ -30,102 +31,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.update import Update
     from symgrad.spec.model import ConstantSpec, Model
 
-
 FUNCTIONS = ("sigmoid", "softplus", "logcosh")
-
-
-@dataclass(frozen=True)
-class ParameterText:
-    """A parameter: its field's name, shape and first values."""
-
-    name: str
-    comment: str
-    start: int
-    end: int
-    shape: str
-    initial: str
-
-
-@dataclass(frozen=True)
-class ArgumentText:
-    """An input or target: `axes` as a Python tuple of sizes and axis names."""
-
-    name: str
-    axes: str
-    classes: str
-    ignore: int | None
-    comment: str
-    is_batched: bool
-    row_shape: str
-
-
-@dataclass(frozen=True)
-class ConstantText:
-    """A constant: its numbers as nested lists, a line for each row of a matrix."""
-
-    name: str
-    comment: str
-    numbers: str
-
-
-@dataclass(frozen=True)
-class ResultText:
-    """A tensor that a caller gets: a view of the workspace, `as_scalar` where it is one number.
-
-    `place` counts inputs and targets: the one that a gradient belongs to, or -1.
-    """
-
-    name: str
-    view: str
-    comment: str
-    as_scalar: str
-    place: int = -1
-
-
-@dataclass(frozen=True)
-class ModuleText:
-    """All that the template needs.
-
-    `epochs` is 0 where the schedule does not ask for it, `micro_batch_size` where steps take batches whole.
-    `look_ahead` is empty where gradients are taken at theta, `full_batch` where mini-batches will do.
-    """
-
-    name: str
-    sha256: str
-    version: str
-    dtype: str
-    task: str
-    epochs: int
-    micro_batch_size: int
-    tensors: tuple[str, ...]
-    forward_equations: tuple[str, ...]
-    gradient_equations: tuple[str, ...]
-    look_ahead_rule: tuple[str, ...]
-    update_rule: tuple[str, ...]
-    parameters: tuple[ParameterText, ...]
-    parameter_count: int
-    inputs: tuple[ArgumentText, ...]
-    targets: tuple[ArgumentText, ...]
-    scored: str
-    constants: tuple[ConstantText, ...]
-    free_axes: tuple[str, ...]
-    extents: tuple[str, ...]
-    batch_axis: str
-    work_size: str
-    kernels: tuple[KernelText, ...]
-    forward: tuple[str, ...]
-    prediction: tuple[str, ...]
-    loss: tuple[str, ...]
-    gradient: tuple[str, ...]
-    loss_view: str
-    outputs: tuple[ResultText, ...]
-    predictions: tuple[ResultText, ...]
-    input_gradients: tuple[ResultText, ...]
-    states: tuple[tuple[str, str], ...]
-    look_ahead: tuple[str, ...]
-    update: tuple[str, ...]
-    full_batch: str
-    functions: tuple[str, ...]
 
 
 def emit(model: Model, shown: Program, plan: Plan, update: Update) -> str:

@@ -130,7 +130,7 @@ def homework1(case: Case) -> str:
 
 def _jacobians(case: Case) -> dict[tuple[str, str], tuple[str, str]]:
     """Structure and formula of every local Jacobian, by what is derived and by what."""
-    found = (j for block in api.derive(case.spec()).jacobians() for j in block.jacobians)
+    found = (j for block in api.derive(case.spec()).jacobians for j in block.jacobians)
     return {(j.of.tensor, j.by.tensor): (structure(j), str(j.entire)) for j in found}
 
 

@@ -80,6 +80,7 @@ COLUMNS_LEGEND = (
 )
 STACKS_LEGEND = "Tensors of three and more axes stand as in the spec, samples first."
 REWRITE_NAMES_NOTE = "These lines keep the names of the spec, and samples as rows."
+DELTA_LEGEND = "δ(a, b) is 1 where a is b, and 0 elsewhere."
 GRADIENT_NOTE = "dX is the derivative of the loss with respect to X, and has the shape of X."
 COMPOSED_NOTE = "The rule above with each parameter's own gradient; states bear the parameter's name."
 REWRITE_NOTE = (
@@ -125,7 +126,9 @@ def _notation_fact(program: Program) -> tuple[tuple[str, str], ...]:
 
 
 def _legend(derivation: Derivation) -> tuple[str, ...]:
-    return (*_of_matrices(derivation.program), *requested_legend(derivation))
+    ignores = any(tensor.ignore is not None for tensor in derivation.program.declared)
+    own = (*_of_matrices(derivation.program), *([DELTA_LEGEND] if ignores else []))
+    return (*own, *requested_legend(derivation))
 
 
 def _of_matrices(program: Program) -> tuple[str, ...]:

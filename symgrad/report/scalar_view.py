@@ -135,7 +135,7 @@ class _Writer:
 
     def __init__(self, derivation: Derivation, style: Style) -> None:
         self.program, self.update, self.style = derivation.program, derivation.update, style
-        self.backward = EntryWriter(self.program)
+        self.forward, self.backward = EntryWriter(self.program), EntryWriter(self.program)
         self.hidden = hidden_tensors(self.program)
 
     def rows(self, formulas: tuple[EntryFormula, ...]) -> tuple[Row, ...]:
@@ -145,7 +145,8 @@ class _Writer:
         """`A1ₙ₁ = tanh(Z1ₙ₁)`"""
         writer = self.backward
         if self.program.tensor[formula.entry.tensor].kind != "cotangent":
-            writer = EntryWriter(self.program, leading=self._leading(formula.entry.tensor))
+            writer = self.forward
+            writer.leading = self._leading(formula.entry.tensor)
         return self.style.spell(ts.Relation(writer.entry(formula.entry), "=", writer.write(formula.body)))
 
     def _leading(self, tensor: str) -> tuple[str, ...]:

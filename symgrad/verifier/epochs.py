@@ -60,20 +60,22 @@ def _batch_size(trial: Trial) -> int:
 def _epoch(
     trial: Trial, sample: Sample, order: Array, epoch: int, steps: int = 0, **planned: int
 ) -> tuple[Array, float]:
+    """The parameters after an epoch that begins at the sample's, after so many steps, and its loss."""
     twin = trial.twin
     params = twin.params(twin.vector(sample.parameters))
     state = twin.call("init_state", params)
     if steps:
-        state.step[...] = steps
-    data = twin.data(sample)
-    answer = twin.call(
-        *("train_epoch", params, state, *data),
-        batch_size=_batch_size(trial),
-        order=order.astype(np.int64),
-        epoch=epoch,
-        **planned,
-    )
+        state.step[:] = steps
+    options = {"batch_size": _batch_size(trial), "order": order.astype(np.int64), "epoch": epoch, **planned}
+    answer = twin.call("train_epoch", params, state, *twin.data(sample), **options)
     return vector_of(params), number(answer, "train_epoch")
+
+
+def _counts_steps(trial: Trial) -> bool:
+    """Whether the module's state says where its step counter is, so that it can be set."""
+    params = trial.twin.params(trial.twin.vector(trial.points[0].sample.parameters))
+    counter = getattr(trial.twin.call("init_state", params), "step", None)
+    return isinstance(counter, np.ndarray) and counter.shape == (1,) and counter.flags.writeable
 
 
 def _train_epoch(trial: Trial) -> Measure:
@@ -115,7 +117,7 @@ def _scheduled(trial: Trial, model: Model, epoch: int, **planned: int) -> Measur
     sample, order, batches = _batches(trial)
     before = twin.vector(sample.parameters)
     arithmetic = vector_arithmetic(before.size)
-    steps = epoch * len(batches)
+    steps = epoch * len(batches) if _counts_steps(trial) else 0
     progress = replace(start(model, before, arithmetic), steps=steps)
     for rows in batches:
         point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
