@@ -65,7 +65,7 @@ class EntryValues:
         if isinstance(expr, sp.Piecewise):
             return next(self.value(v, at) for v, condition in expr.args if self.value(condition, at))
         if isinstance(expr, sp.Symbol):
-            return at[expr.name] if expr.name in at else self.sizes[expr.name]
+            return self.sizes[expr.name] if expr.is_positive else at[expr.name]
         if not expr.args:
             return bool(expr) if expr in (sp.true, sp.false) else float(expr)
         return FUNCTIONS[type(expr).__name__](*(self.value(a, at) for a in expr.args))

@@ -70,6 +70,14 @@ def test_a_users_own_identity_is_called() -> None:
     assert model(layers=["dense(2)"], functions={"identity(z)": "z + 1"})[1] == ["Z1"]
 
 
+def test_a_layer_is_never_built_on_a_users_function() -> None:
+    spec = {**BASE, "functions": {"sigmoid(z)": "z"}, "equations": {"y": "glu(x, 2)"}}
+    with pytest.raises(
+        SpecError, match=r"functions.*'sigmoid' is defined here, but the library's glu is built"
+    ):
+        expand(read(spec))
+
+
 @pytest.mark.parametrize(
     ("equation", "problem"),
     [

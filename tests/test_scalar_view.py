@@ -325,6 +325,13 @@ def test_the_command_shows_what_is_asked_for() -> None:
     )
 
 
+def test_no_index_is_called_like_a_size() -> None:
+    spec = {**HOMEWORK, "inputs": {"x": ["n", 2]}, "targets": {"t": ["n", 1]}}
+    text = str(sg.derive(sg.read(spec)).showing(scalar=True, jacobians=True))
+    assert "    W2₁₁ ← W2₁₁ − 0.1·(2/n)·Σ_m (A2ₘ₁ − tₘ₁)·A2ₘ₁·(1 − A2ₘ₁)·A1ₘ₁\n" in text
+    assert "∂loss/∂A2[m,i] = 2·(A2[m,i] − t[m,i])/n" in text
+
+
 def test_lecture_symbols_are_kept() -> None:
     text = str(sg.derive(sg.read(HOMEWORK)).in_notation("greek").showing(scalar=True))
     assert "  B²₁ₙ = 2·(α²₁ₙ − ρ₁ₙ)·α²₁ₙ·(1 − α²₁ₙ)\n" in text

@@ -16,6 +16,7 @@ from symgrad.calculus.over import (
     bound_letters,
     letter,
     over,
+    size_names,
     with_factors_taken_out,
     with_signs_taken_out,
 )
@@ -42,13 +43,16 @@ class EntryFormulas:
     """What the entries of a program's tensors are; tensors in `hidden` are always written out."""
 
     def __init__(self, program: Program, hidden: Collection[str]) -> None:
-        self.program, self.hidden = program, hidden
+        self.program, self.hidden, self.sizes = program, hidden, size_names(program)
         self.known: dict[tuple[Entry, Taken], sp.Expr | None] = {}
 
-    def definition(self, entry: Entry, taken: Taken = frozenset()) -> sp.Expr:
-        """The right side of the entry's equation; new indices bear none of the `taken` names."""
+    def definition(self, entry: Entry) -> sp.Expr:
+        """The right side of the entry's equation."""
+        return self._definition(entry, self.sizes)
+
+    def _definition(self, entry: Entry, taken: Taken) -> sp.Expr:
         body, names = self._body(entry, taken)
-        parts = {e: self.definition(e, names) for e in entries(body) if e.tensor in self.hidden}
+        parts = {e: self._definition(e, names) for e in entries(body) if e.tensor in self.hidden}
         return with_signs_taken_out(with_factors_taken_out(body.xreplace(parts)))
 
     def written_out(self, entry: Entry) -> sp.Expr | None:
@@ -56,7 +60,7 @@ class EntryFormulas:
 
         What an entry is made of is kept, so those near the loss are best asked for first.
         """
-        found = self._written_out(entry, frozenset(), 0)
+        found = self._written_out(entry, self.sizes, 0)
         return with_signs_taken_out(with_factors_taken_out(found)) if found is not None else None
 
     def _written_out(self, entry: Entry, taken: Taken, depth: int) -> sp.Expr | None:

@@ -14,8 +14,8 @@ import sympy as sp
 
 from symgrad.calculus.blocks import Block, blocks
 from symgrad.calculus.entry_formulas import MAX_NODES, length
-from symgrad.calculus.over import letter, over
-from symgrad.calculus.program import Equation, Loop, canonical
+from symgrad.calculus.over import letter, letters, over, size_names
+from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.reuse import is_worth_holding, occurrences
 from symgrad.calculus.rules import fold
 from symgrad.calculus.slopes import derivatives, slope_of_reduction
@@ -83,10 +83,11 @@ def local_jacobians(program: Program) -> tuple[BlockJacobians, ...]:
 
 
 def _of_block(block: Block) -> BlockJacobians:
-    of = Entry(block.name, canonical(block.equation).place)
+    program = block.program
+    of = Entry(block.name, letters(program.tensor[block.name].axes, size_names(program)))
     found, too_long = [], []
     for tensor in block.reads:
-        jacobian = _jacobian(block.program, of, tensor)
+        jacobian = _jacobian(program, of, tensor)
         if jacobian is None:
             too_long.append(tensor.name)
         else:
@@ -95,12 +96,9 @@ def _of_block(block: Block) -> BlockJacobians:
 
 
 def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
-    names = {str(i) for i in of.indices}
-    indices = []
-    for axis in tensor.axes:
-        indices.append(letter(axis, names))
-        names.add(str(indices[-1]))
-    by = Entry(tensor.name, indices)
+    names = {*map(str, of.indices), *size_names(program)}
+    by = Entry(tensor.name, letters(tensor.axes, names))
+    names |= set(map(str, by.indices))
     found = list(islice(_paths(program, of, tensor.name, names), MAX_PATHS + 1))
     paths = [_resolved(path, by, tensor) for path in found]
     reads = tuple(_common(path.place[b], of, paths, b) for b in range(len(by.indices)) for path in paths[:1])

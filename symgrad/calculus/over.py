@@ -13,7 +13,7 @@ from symgrad.calculus.terms import entries, index_symbol, indices_in
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from symgrad.calculus.program import Axis, Loop
+    from symgrad.calculus.program import Axis, Loop, Program
 
 
 class Over(sp.Expr):  # type: ignore[misc]  # SymPy has no types
@@ -104,6 +104,21 @@ def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:
     """An index for an axis that bears none of the `taken` names."""
     letters = FREE_LETTERS if axis.size is None else LETTERS
     return index_symbol(next((c for c in letters if c not in taken), f"i{len(taken)}"))
+
+
+def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ...]:
+    """An index for each axis, all different."""
+    found: list[sp.Symbol] = []
+    for axis in axes:
+        found.append(letter(axis, {*taken, *map(str, found)}))
+    return tuple(found)
+
+
+def size_names(program: Program) -> frozenset[str]:
+    """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
+    return frozenset(
+        str(axis.name) for tensor in program.tensors for axis in tensor.axes if axis.size is None
+    )
 
 
 def bound_letters(expr: sp.Expr) -> set[str]:

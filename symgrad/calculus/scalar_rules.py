@@ -12,7 +12,7 @@ import sympy as sp
 
 from symgrad.calculus.display import hidden_tensors
 from symgrad.calculus.entry_formulas import EntryFormulas
-from symgrad.calculus.over import letter
+from symgrad.calculus.over import letters, size_names
 from symgrad.calculus.terms import Entry, entries
 from symgrad.errors import SpecError, did_you_mean
 
@@ -76,6 +76,7 @@ class _ScalarRules:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.formulas = EntryFormulas(program, hidden_tensors(program))
+        self.sizes = size_names(program)
         self.gradient_of = {g.of: g.name for g in program.gradients}
 
     def run(self, wanted: Sequence[str]) -> ScalarRules:
@@ -101,9 +102,15 @@ class _ScalarRules:
         return tuple(found[wanted] for wanted in chosen)
 
     def _gradient(self, tensor: Tensor, place: Place) -> EntryGradient:
-        parameter = _entry(tensor, place)
+        parameter = self._entry(tensor, place)
         gradient = Entry(self.gradient_of[tensor.name], parameter.indices)
         return EntryGradient(parameter, self._formula(gradient), self.formulas.written_out(gradient))
+
+    def _entry(self, tensor: Tensor, place: Place) -> Entry:
+        """The entry at a place, with letters for what the place leaves open."""
+        open_axes = [axis for axis, number in zip(tensor.axes, place, strict=True) if number is None]
+        names = iter(letters(open_axes, self.sizes))
+        return Entry(tensor.name, [next(names) if number is None else sp.Integer(number) for number in place])
 
     def _formula(self, entry: Entry) -> EntryFormula:
         return EntryFormula(entry, self.formulas.definition(entry))
@@ -136,7 +143,7 @@ class _ScalarRules:
         inputs = [g.name for g in self.program.gradients if self.program.tensor[g.of].kind != "parameter"]
         roots = inputs if self.program.gradients else self.program.outputs
         found: dict[str, dict[Place, EntryFormula]] = {}
-        queue += [_entry(self.program.tensor[name], None) for name in roots]
+        queue += [self._entry(t, (None,) * len(t.axes)) for t in map(self.program.tensor.__getitem__, roots)]
         while queue:
             for entry in entries(queue.pop()):
                 if entry.tensor not in self.program.definition:
@@ -145,7 +152,7 @@ class _ScalarRules:
                 tensor = self.program.tensor[entry.tensor]
                 for place in _places(tensor, entry):
                     if place not in of_tensor:
-                        of_tensor[place] = self._formula(_entry(tensor, place))
+                        of_tensor[place] = self._formula(self._entry(tensor, place))
                         queue.append(of_tensor[place].body)
         order = [e.target for e in self.program.equations if e.target in found]
         return [found[name][place] for name in order for place in sorted(found[name], key=_sorting)]
@@ -189,17 +196,6 @@ def _places(tensor: Tensor, entry: Entry | None = None) -> Iterator[Place]:
         for axis, index in zip(tensor.axes, entry.indices, strict=True)
     )
     return _all_places(tensor) if -1 in place else iter([place])
-
-
-def _entry(tensor: Tensor, place: Place | None) -> Entry:
-    """The entry at a place, with letters for what the place leaves open."""
-    names: set[str] = set()
-    indices: list[sp.Expr] = []
-    for number, axis in enumerate(tensor.axes):
-        at = place[number] if place is not None else None
-        indices.append(letter(axis, names) if at is None else sp.Integer(at))
-        names.add(str(indices[-1]))
-    return Entry(tensor.name, indices)
 
 
 def _sorting(place: Place) -> tuple[int, ...]:

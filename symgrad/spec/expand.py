@@ -12,7 +12,7 @@ from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.calls import calls, names_in
-from symgrad.spec.layer_calls import known_layers
+from symgrad.spec.layer_calls import known_layers, replaced_inside
 from symgrad.spec.layers import LayerExpander
 from symgrad.spec.learning_rate import resolve_schedule
 from symgrad.spec.losses import applied_loss, reduced_losses, scoring_of
@@ -149,11 +149,7 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
                 f"function '{name}' calls itself", at=call.at, remedy="write it without recursion"
             )
         if name in users and inside and inside[-1] not in users:
-            raise SpecError(
-                f"'{name}' is defined here, but the library's {inside[-1]} is built on its own {name}",
-                at=users[name].at,
-                remedy="choose another name",
-            )
+            raise replaced_inside(users[name], inside[-1])
         if name in found:
             return
         function = users.get(name) or _library_function(name, call.at, users)

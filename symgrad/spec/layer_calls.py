@@ -11,7 +11,7 @@ from symgrad.spec.calls import bind
 from symgrad.spec.syntax import Call, Name, Node
 
 if TYPE_CHECKING:
-    from symgrad.spec.model import Spec
+    from symgrad.spec.model import FunctionSpec, Spec
 
 
 def known_layers(spec: Spec) -> dict[str, library.Layer]:
@@ -22,6 +22,14 @@ def known_layers(spec: Spec) -> dict[str, library.Layer]:
 
 def _users(spec: Spec) -> set[str]:
     return {function.name for function in spec.functions}
+
+
+def replaced_inside(function: FunctionSpec, entry: str) -> SpecError:
+    """The error for a user's function of the name of one that a library entry is built on."""
+    problem = (
+        f"'{function.name}' is defined here, but the library's {entry} is built on its own {function.name}"
+    )
+    return SpecError(problem, at=function.at, remedy="choose another name")
 
 
 def is_activation(name: str) -> bool:

@@ -13,6 +13,7 @@ from symgrad.spec.layer_calls import (
     applied,
     is_activation,
     known_layers,
+    replaced_inside,
     takes_activation,
     without_activation,
 )
@@ -79,6 +80,7 @@ class LayerExpander:
 
     def _layer(self, call: Call, equation: EquationSpec, suffix: str) -> Node:
         entry, owner = self.known[call.function], equation.name
+        self._check_built_on(entry)
         values = bind(call, entry.signature)
         operand = self._named(values["x"], owner, f"X{suffix}")
         known = {"x": operand, **self._create_parameters(entry, values, operand, owner, suffix)}
@@ -89,6 +91,13 @@ class LayerExpander:
         if is_activation(call.function) or (isinstance(whole, Call) and whole.at == call.at):
             return formula
         return self._named(formula, owner, f"{'Z' if takes_activation(entry) else 'A'}{suffix}", always=True)
+
+    def _check_built_on(self, entry: library.Layer) -> None:
+        bodies = (entry.body, *(body for _, body in entry.part_bodies))
+        inside = {call.function for body in bodies for call in calls(body)}
+        for function in self.spec.functions:
+            if function.name in inside:
+                raise replaced_inside(function, entry.name)
 
     def _named(self, node: Node, owner: str, suffix: str, always: bool = False) -> Name:
         if isinstance(node, Name) and not always:
