@@ -10,7 +10,7 @@ indices of Y, so that the Jacobian is 0 for any other value. Each name is a stat
 - identity: Y and X have the same indices; 1 where they all agree, else 0.
 - multiple of the identity: the same with one number, or one size, in place of 1.
 - diagonal: the same with any values in place of 1.
-- identity (diagonal) for every n: the same for each value of the indices that Y has beside those of X.
+- any of these three for every n: the same for each value of the indices that Y has beside those of X.
 - one entry: each entry of Y reads exactly one entry of X, in another arrangement than the above.
 - only row k, only column k: of the matrix X, row or column k alone, where k is an index of Y of fixed size,
   a label or a number.
