@@ -24,7 +24,7 @@ from symgrad.calculus.roles import roles
 from symgrad.calculus.symbols import latex_symbol
 from symgrad.calculus.text import Text
 from symgrad.cli import main
-from symgrad.cli.commands import NOTATIONS as OFFERED
+from symgrad.cli.views import NOTATIONS as OFFERED
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.notations import NOTATIONS
 from symgrad.version import VERSION

@@ -1,5 +1,6 @@
-"""The command line: generate, inspect, graph, verify, compare, train, list, new."""
+"""The command line: `symgrad` and its commands."""
 
-from symgrad.cli.commands import main
+from symgrad.cli import commands, views
+from symgrad.cli.group import main
 
-__all__ = ["main"]
+__all__ = ["commands", "main", "views"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.plan import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from symgrad.calculus.program import Axes, Equation
     from symgrad.compiler.plan import Monomial, Phase, Plan
@@ -29,11 +29,12 @@ class Amount:
 
 @dataclass(frozen=True)
 class Kept:
-    """A value of the forward pass that the backward pass reads."""
+    """A value of the forward pass, and the values of the backward pass that are computed from it."""
 
     name: str
     axes: Axes
     amount: Amount
+    readers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,21 @@ def memory_use(plan: Plan, dtype: str) -> MemoryUse:
     """What is kept for the backward pass. Data and parameters are the caller's and not counted."""
     width = BYTES[dtype]
     kept = []
-    for name in _read_backward(plan):
+    for name, readers in _read_backward(plan):
         tensor = plan.program.tensor[name]
         unit, number = size_of(tensor.axes)
-        kept.append(Kept(name, tensor.axes, Amount(((unit, width * number),))))
+        kept.append(Kept(name, tensor.axes, Amount(((unit, width * number),)), readers))
     return MemoryUse(tuple(kept), Amount(tuple((unit, width * number) for unit, number in plan.work_units)))
 
 
-def _read_backward(plan: Plan) -> list[str]:
-    """Tensors made before the gradient phase and read in it, in the order in which they are made."""
-    backward = [phase for phase in plan.phases if phase.name == "gradient"]
-    before = [phase for phase in plan.phases if phase.name in ("forward", "loss")]
-    read = {name for equation in _equations(backward) for name in equation.reads}
-    return [e.target for e in _equations(before) if e.target in read]
+def _read_backward(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Tensors made before the gradient phase, in that order, and what is computed from them in it."""
+    backward = tuple(_equations(phase for phase in plan.phases if phase.name == "gradient"))
+    for made in _equations(phase for phase in plan.phases if phase.name in ("forward", "loss")):
+        readers = tuple(equation.target for equation in backward if made.target in equation.reads)
+        if readers:
+            yield made.target, readers
 
 
-def _equations(phases: Iterable[Phase]) -> Iterable[Equation]:
+def _equations(phases: Iterable[Phase]) -> Iterator[Equation]:
     return (equation for phase in phases for step in phase.steps for equation in step.equations)

@@ -54,14 +54,20 @@ class Derivation:
         return in_notation(self, notation, symbols or {})
 
     def showing(
-        self, *, scalar: bool = False, parameters: Sequence[str] = (), jacobians: bool = False
+        self,
+        *,
+        scalar: bool = False,
+        parameters: Sequence[str] = (),
+        jacobians: bool = False,
+        memory: bool = False,
     ) -> Derivation:
         """The same derivation with more to see, in every format.
 
         `scalar` adds the rule of every single weight; `parameters` are those wanted, `W1`, or single entries,
-        `W1[0, 3]`, if not all. `jacobians` adds the local Jacobians of every block.
+        `W1[0, 3]`, if not all. `jacobians` adds the local Jacobians of every block, `memory` what the forward
+        pass keeps for the backward pass.
         """
-        return replace(self, views=Views(scalar or bool(parameters), tuple(parameters), jacobians))
+        return replace(self, views=Views(scalar or bool(parameters), tuple(parameters), jacobians, memory))
 
     def scalar_rules(self, *parameters: str) -> ScalarRules:
         """The gradient of every single weight, or of the parameters or entries named.

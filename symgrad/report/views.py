@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Views:
-    """`scalar`: every weight's own rule, of the `parameters` named or of all; `jacobians`: the local ones."""
+    """`scalar`: every weight's own rule, of the `parameters` named or of all; `jacobians`: the local ones;
+    `memory`: what is kept for the backward pass."""
 
     scalar: bool = False
     parameters: tuple[str, ...] = ()
     jacobians: bool = False
+    memory: bool = False
 
 
 NOTHING_MORE = Views()
@@ -26,6 +28,7 @@ NOTHING_MORE = Views()
 def requested_sections(derivation: Derivation, style: Style) -> list[Section]:
     """The sections of the views that the derivation is to show."""
     from symgrad.report.jacobian_view import jacobian_sections
+    from symgrad.report.memory_view import memory_sections
     from symgrad.report.scalar_view import scalar_sections
 
     sections = []
@@ -33,6 +36,8 @@ def requested_sections(derivation: Derivation, style: Style) -> list[Section]:
         sections += jacobian_sections(derivation, style)
     if derivation.views.scalar:
         sections += scalar_sections(derivation, style)
+    if derivation.views.memory:
+        sections += memory_sections(derivation, style)
     return sections
 
 
@@ -46,6 +51,7 @@ def requested_legend(derivation: Derivation) -> tuple[str, ...]:
 def requested_data(derivation: Derivation) -> dict[str, Any]:
     """The same views as numbers, texts, lists and dicts."""
     from symgrad.report.jacobian_view import jacobian_data
+    from symgrad.report.memory_view import memory_data
     from symgrad.report.scalar_view import scalar_data
 
     data: dict[str, Any] = {}
@@ -53,4 +59,6 @@ def requested_data(derivation: Derivation) -> dict[str, Any]:
         data["jacobians"] = jacobian_data(derivation)
     if derivation.views.scalar:
         data["scalar"] = scalar_data(derivation)
+    if derivation.views.memory:
+        data["memory"] = memory_data(derivation)
     return data

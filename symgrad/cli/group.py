@@ -1,0 +1,63 @@
+"""The command `symgrad`, to which the modules beside this one add their commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symgrad.cli.errors import exit_code_of, reader_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILE = click.Path(path_type=Path)
+
+
+class Commands(click.Group):
+    """A group of commands that ends with symgrad's exit codes."""
+
+    def main(  # type: ignore[override]  # click overloads this on standalone_mode, which is fixed here
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> None:
+        """Run the command that the arguments name, and exit."""
+        run = super().main
+        extra["standalone_mode"] = False
+        sys.exit(exit_code_of(lambda: run(args, prog_name, **extra)))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader who has gone is no failure, though click would exit with 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return reader_gone()
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from symgrad.version import VERSION
+
+        click.echo(f"symgrad {VERSION}")
+        context.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def main() -> None:
+    """Turn a network written as mathematics into a Python module that trains it.
+
+    Every gradient is derived from the equations and checked against them.
+
+    \b
+    Exit codes: 0 good; 1 a check failed or training diverged;
+    2 wrong usage, a bad spec or bad data; 70 a defect of symgrad; 130 interrupted.
+    """

@@ -1,0 +1,58 @@
+"""What the backward pass needs of the forward pass, and how much memory a step takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from symgrad.calculus.notation import matrix_form
+from symgrad.calculus.program import show_axes
+from symgrad.compiler.kept import memory_use
+from symgrad.pipeline import plan_of
+from symgrad.report.page import Row, Section
+
+if TYPE_CHECKING:
+    from symgrad.calculus.style import Style
+    from symgrad.compiler.kept import Kept, MemoryUse
+    from symgrad.compiler.plan import Plan
+    from symgrad.report.derivation import Derivation
+
+NOTE = (
+    "Values of the forward pass that a gradient is computed from; no other value is kept. Data and "
+    "parameters are read where they lie. The workspace of one step takes {} bytes."
+)
+
+
+def memory_sections(derivation: Derivation, style: Style) -> list[Section]:
+    """One section: every value that is kept, as the module computes it."""
+    plan, use = _use(derivation)
+    rows = tuple(
+        Row(matrix_form(plan.program.definition[kept.name], plan.program, style), label=_label(kept))
+        for kept in use.kept
+    )
+    return [Section("equations", "Kept for the backward pass", NOTE.format(use.workspace), rows)]
+
+
+def memory_data(derivation: Derivation) -> dict[str, Any]:
+    """The same as numbers, texts, lists and dicts; a size is a number of bytes per product of free axes."""
+    _, use = _use(derivation)
+    return {
+        "kept": [
+            {
+                "name": kept.name,
+                "axes": show_axes(kept.axes),
+                "bytes": str(kept.amount),
+                "for": list(kept.readers),
+            }
+            for kept in use.kept
+        ],
+        "workspace_bytes": str(use.workspace),
+    }
+
+
+def _use(derivation: Derivation) -> tuple[Plan, MemoryUse]:
+    plan = plan_of(derivation.plain or derivation.program)
+    return plan, memory_use(plan, derivation.spec.dtype)
+
+
+def _label(kept: Kept) -> str:
+    return f"{kept.amount} bytes, for {', '.join(kept.readers)}"
