@@ -105,7 +105,8 @@ def test_the_train_block() -> None:
     assert (train.data.path, train.data.columns) == ("data/digits.csv", ())
     aliases = {"learning_rate": number("1e-3"), "b1": number("0.8"), "eps": number("1e-8")}
     assert train.optimizer == call("adam", **aliases)
-    assert train.schedule == call("exponential")
+    assert isinstance(train.schedule, Name)
+    assert train.schedule.id == "exponential"
     assert (train.validation, train.batch_size, train.clip_norm) == (0.2, "full", 5.0)
     assert train.stop == StopSpec(patience=3, tolerance=1e-4)
 
