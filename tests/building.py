@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numba
+import numpy as np
+from corpus import CORPUS
 
 from symgrad.compiler.load import double_precision_twin, load
-from symgrad.pipeline import module_text
+from symgrad.pipeline import derived_program, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier import verify
@@ -17,7 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from symgrad.calculus.program import Program
     from symgrad.verifier.report import Report
+
+
+@cache
+def program_of(name: str) -> Program:
+    """The derived program of a spec of the corpus, derived once in a process."""
+    return derived_program(expand(read(CORPUS[name])))
 
 
 def written(spec: Any, folder: Path, edit: Callable[[str], str] = str) -> Path:
@@ -40,12 +50,11 @@ def interpreted(path: Path) -> ModuleType:
 def judged(
     spec: Any, folder: Path, edit: Callable[[str], str] = str, *, compiled: bool, points: int = 2
 ) -> Report:
-    """The verdict on the module of a spec, after an edit."""
+    """The verdict on the module of a spec, after an edit; a float64 module is its own twin."""
     path = written(spec, folder, edit)
     module = load(path) if compiled else interpreted(path)
-    twin = double_precision_twin(module) if compiled else interpreted(path)
-    if not compiled:
-        import numpy as np
-
+    twin = module
+    if np.float64 != module.DTYPE:
+        twin = double_precision_twin(module) if compiled else interpreted(path)
         twin.DTYPE = np.float64
     return verify(expand(read(spec)), module, twin=twin, points=points)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sympy as sp
+from building import program_of
 from corpus import CORPUS
 from expansion import Cell, Expansion, arguments
 
@@ -55,7 +56,7 @@ def _stages(name: str) -> dict[str, Program]:
     model = expand(read(CORPUS[name]))
     primal = elaborate(model)
     wrt = [p.name for p in primal.of_kind("parameter")] + list(model.spec.gradients)
-    simple = derived_program(model)
+    simple = program_of(name)
     return {
         "plain": differentiate(primal, wrt),
         "stable": differentiate(stabilise(primal), wrt),
@@ -99,7 +100,7 @@ def test_a_name_used_twice_collects_both_contributions() -> None:
 
 
 def test_a_tensor_the_loss_does_not_need_has_gradient_zero() -> None:
-    program = derived_program(expand(read(CORPUS["unused_parameter"])))
+    program = program_of("unused_parameter")
     assert program.definition["du"].body == 0
 
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
 
 import pytest
+from building import program_of
 from corpus import CORPUS
 
-from symgrad.calculus.logsumexp import expand_logsumexp
-from symgrad.calculus.simplify import simplify
-from symgrad.compiler.memory import plan_memory
 from symgrad.compiler.plan import Plan, Product, Sweep, size_of
-from symgrad.compiler.schedule import schedule
-from symgrad.pipeline import derived_program, module_text
-from symgrad.spec.expand import expand
+from symgrad.pipeline import module_text, plan_of
 from symgrad.spec.reader import read
 
 
-def planned(spec: dict[str, Any]) -> Plan:
-    program = simplify(expand_logsumexp(derived_program(expand(read(spec)))))
-    return plan_memory(program, schedule(program))
+def planned(name: str) -> Plan:
+    return plan_of(program_of(name))
 
 
 @pytest.fixture(scope="module", params=CORPUS)
 def plan(request: pytest.FixtureRequest) -> Plan:
-    return planned(CORPUS[request.param])
+    return planned(request.param)
 
 
 def _runs(plan: Plan) -> list[list[str]]:
@@ -74,7 +68,7 @@ def test_a_tensor_that_hands_its_memory_over_is_not_read_afterwards(plan: Plan) 
 
 
 def test_matrix_products_go_to_blas_and_elementwise_chains_are_one_sweep() -> None:
-    steps = [s for p in planned(CORPUS["activation_tanh"]).phases for s in p.steps]
+    steps = [s for p in planned("activation_tanh").phases for s in p.steps]
     targets = {s.equation.target for s in steps if isinstance(s, Product)}
     assert targets == {"Z1_1", "Z2_1", "dA1", "dW1", "dW2"}
     fused = [[e.target for e in s.equations] for s in steps if isinstance(s, Sweep)]

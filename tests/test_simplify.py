@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from building import program_of
 from corpus import CORPUS
 
 from symgrad.calculus.notation import matrix_form
@@ -44,13 +45,13 @@ def test_softmax_cross_entropy_comes_out_as_softmax_minus_onehot() -> None:
 
 
 def test_own_softmax_and_logarithm_come_out_the_same() -> None:
-    program = derive(CORPUS["own_softmax"])
+    program = program_of("own_softmax")
     assert not [e for e in program.equations if "log(" in str(e.body)]
     assert "P" in shown(program, "dz")
 
 
 def test_own_log_of_own_sigmoid_never_takes_a_logarithm_of_a_small_number() -> None:
-    program = derive(CORPUS["own_log_sigmoid"])
+    program = program_of("own_log_sigmoid")
     assert not [e for e in program.equations if "log(" in str(e.body)]
     assert any("softplus" in str(e.body) for e in program.equations)
 
@@ -83,7 +84,7 @@ def test_every_rewrite_is_recorded_with_before_and_after() -> None:
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_simplify_is_finished_and_keeps_all_results(name: str) -> None:
-    program = derive(CORPUS[name])
+    program = program_of(name)
     assert simplify(program).equations == program.equations
     arguments = {t.name for t in program.tensors if t.kind in ("input", "target", "parameter")}
     assert program.results <= {e.target for e in program.equations} | arguments
@@ -91,7 +92,7 @@ def test_simplify_is_finished_and_keeps_all_results(name: str) -> None:
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_nothing_is_computed_that_no_result_needs(name: str) -> None:
-    program = derive(CORPUS[name])
+    program = program_of(name)
     read_somewhere = {tensor for e in program.equations for tensor in e.reads}
     assert {e.target for e in program.equations} <= read_somewhere | program.results
 

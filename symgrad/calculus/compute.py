@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, logcosh, shifted, sigmoid, softplus
+from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
 from symgrad.errors import DataError, InternalError
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
     sigmoid: special.expit,
     softplus: lambda x: np.logaddexp(0.0, x),
     logcosh: lambda x: np.logaddexp(x, -x) - math.log(2),
-    shifted: np.subtract,
     delta: lambda a, b: np.equal(a, b).astype(np.float64),
     sp.StrictLessThan: np.less,
     sp.LessThan: np.less_equal,

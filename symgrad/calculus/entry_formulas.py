@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.over import (
-    bound_letters,
-    letter,
-    over,
-    size_names,
-    with_factors_taken_out,
-    with_signs_taken_out,
-)
+from symgrad.calculus.letters import letter, size_names
+from symgrad.calculus.over import bound_letters, over, with_factors_taken_out, with_signs_taken_out
 from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry, delta, entries
 

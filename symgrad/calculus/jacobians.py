@@ -6,7 +6,7 @@ entries of the input an entry of the output reads, and give the structure its na
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ import sympy as sp
 
 from symgrad.calculus.blocks import Block, blocks
 from symgrad.calculus.entry_formulas import MAX_NODES, length
-from symgrad.calculus.over import letter, letters, over, size_names
+from symgrad.calculus.letters import letter, letters, size_names
+from symgrad.calculus.nested import instance
+from symgrad.calculus.over import over
 from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.reuse import is_worth_holding, occurrences
 from symgrad.calculus.rules import fold
@@ -125,13 +127,9 @@ def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_
 
 def _placed(equation: Equation, indices: Indices, taken: set[str]) -> Equation:
     """The equation for one entry; its loops, now all reduced, get names of their own."""
-    at = dict(zip(equation.place, indices, strict=True))
-    loops = []
-    for loop in equation.bound:
-        at[loop.index] = letter(loop.axis, taken)
-        taken.add(str(at[loop.index]))
-        loops.append(Loop(at[loop.index], loop.axis))
-    return Equation(equation.target, indices, tuple(loops), equation.reduction, equation.body.xreplace(at))
+    found = instance(equation, indices, taken)
+    taken |= {str(loop.index) for loop in found.loops}
+    return replace(found, place=indices)
 
 
 def _weight(equation: Equation, taken: set[str]) -> sp.Expr:
@@ -161,8 +159,8 @@ def _resolved(path: _Path, by: Entry, tensor: Tensor) -> _Path:
 
 def _common(read: sp.Expr, of: Entry, paths: list[_Path], axis: int) -> sp.Expr | None:
     """Which index of an axis is read, if it is the same on every path and the output's indices decide it."""
-    letters = {s for s in read.free_symbols if isinstance(s, sp.Symbol)}
-    is_decided = letters <= {s for i in of.indices for s in i.free_symbols}
+    symbols = {s for s in read.free_symbols if isinstance(s, sp.Symbol)}
+    is_decided = symbols <= {s for i in of.indices for s in i.free_symbols}
     return read if is_decided and all(path.place[axis] == read for path in paths) else None
 
 

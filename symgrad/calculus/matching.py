@@ -187,7 +187,7 @@ def to_flat_kink(node: sp.Expr) -> sp.Expr | None:
 
 
 def to_same_choice(node: sp.Expr) -> sp.Expr | None:
-    """A choice between equals, and a product with a choice of zeros."""
+    """A choice between equals is what they are."""
     if isinstance(node, sp.Piecewise) and len({value for value, _ in node.args}) == 1:
         return node.args[0][0]
     return None

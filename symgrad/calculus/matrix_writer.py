@@ -17,7 +17,7 @@ from symgrad.calculus.terms import Entry, entries
 Indices: TypeAlias = tuple[sp.Expr, ...]
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from symgrad.calculus.program import Equation, Program
     from symgrad.calculus.terms import delta
@@ -29,16 +29,10 @@ class NoMatrixFormError(Exception):
 
 
 class MatrixWriter(ScalarWriter):
-    """Writes tensors as matrices and vectors. `spelled` gives some of them another formula.
+    """Writes tensors as matrices and vectors. Tensors in `hidden` are written out where they are used."""
 
-    Tensors in `hidden` are written out where they are used.
-    """
-
-    def __init__(
-        self, program: Program, hidden: Collection[str] = (), spelled: Mapping[str, Formula] | None = None
-    ) -> None:
+    def __init__(self, program: Program, hidden: Collection[str] = ()) -> None:
         super().__init__(program, hidden)
-        self.spelled = spelled or {}
         self.in_columns = program.convention.samples == "columns"
         self.axes: tuple[sp.Expr, ...] = ()
         self.named_indices: frozenset[sp.Expr] = frozenset()
@@ -135,12 +129,9 @@ class MatrixWriter(ScalarWriter):
 
     def operand(self, tensor: str) -> Formula:
         """A tensor's name, or its definition where it is hidden."""
-        if tensor in self.spelled:
-            return self.spelled[tensor]
         if tensor not in self.hidden:
             return self.tensor(tensor)
-        writer = type(self)(self.program, self.hidden, self.spelled)
-        return writer.right_side(self.program.definition[tensor])
+        return type(self)(self.program, self.hidden).right_side(self.program.definition[tensor])
 
     def entry(self, entry: Entry) -> Formula:
         axes, rank = self.axes, len(entry.indices)

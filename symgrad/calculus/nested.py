@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import LETTERS, Equation, Loop, canonical
-from symgrad.calculus.terms import Entry, index_symbol, indices_in
+from symgrad.calculus.letters import letter
+from symgrad.calculus.program import Equation, Loop, canonical
+from symgrad.calculus.terms import Entry, indices_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from symgrad.calculus.program import Program
-
-FREE_LETTERS = "nsmbace"
 
 
 def fixed_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:
@@ -34,11 +33,10 @@ def instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: set[str]
     used = set(taken)
     loops = []
     for loop in definition.bound:
-        letters = (FREE_LETTERS if loop.axis.size is None else "") + LETTERS
-        name = next((c for c in letters if c not in used), f"i{len(used)}")
-        used.add(name)
-        renamed[loop.index] = index_symbol(name)
-        loops.append(Loop(index_symbol(name), loop.axis))
+        index = letter(loop.axis, used)
+        used.add(str(index))
+        renamed[loop.index] = index
+        loops.append(Loop(index, loop.axis))
     renamed |= dict(zip(definition.place, indices, strict=True))
     body = definition.body.xreplace(renamed)
     return Equation(definition.target, (), tuple(loops), definition.reduction, body)

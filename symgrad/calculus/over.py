@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.factors import content
-from symgrad.calculus.program import FREE_LETTERS, LETTERS
-from symgrad.calculus.terms import entries, index_symbol, indices_in
+from symgrad.calculus.terms import entries, indices_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
-    from symgrad.calculus.program import Axis, Loop, Program
+    from symgrad.calculus.program import Loop
 
 
 class Over(sp.Expr):  # type: ignore[misc]  # SymPy has no types
@@ -98,27 +97,6 @@ def _split(expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
     common = sizes.pop() if len(sizes) == 1 else sp.Integer(1)
     number, rest = content(sp.Add(*(fixed / common * changing for fixed, changing in parts)))
     return common * number, rest
-
-
-def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:
-    """An index for an axis that bears none of the `taken` names."""
-    letters = FREE_LETTERS if axis.size is None else LETTERS
-    return index_symbol(next((c for c in letters if c not in taken), f"i{len(taken)}"))
-
-
-def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ...]:
-    """An index for each axis, all different."""
-    found: list[sp.Symbol] = []
-    for axis in axes:
-        found.append(letter(axis, {*taken, *map(str, found)}))
-    return tuple(found)
-
-
-def size_names(program: Program) -> frozenset[str]:
-    """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
-    return frozenset(
-        str(axis.name) for tensor in program.tensors for axis in tensor.axes if axis.size is None
-    )
 
 
 def bound_letters(expr: sp.Expr) -> set[str]:

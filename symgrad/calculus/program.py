@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.convention import ROWS, Convention
-from symgrad.calculus.terms import Entry, entries, extent_symbol, indices_in
+from symgrad.calculus.letters import FREE_LETTERS, LETTERS
+from symgrad.calculus.terms import Entry, entries, extent_symbol, index_symbol, indices_in
 from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
@@ -184,6 +185,14 @@ class Program:
     def of_kind(self, kind: Kind) -> tuple[Tensor, ...]:
         return tuple(t for t in self.tensors if t.kind == kind)
 
+    def needed(self, results: Iterable[str]) -> set[str]:
+        """The tensors that some results depend on, and these."""
+        found = set(results)
+        for equation in reversed(self.equations):
+            if equation.target in found:
+                found |= equation.reads
+        return found
+
     def __str__(self) -> str:
         return "\n".join(map(str, self.equations))
 
@@ -222,10 +231,6 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
                 raise InternalError(f"index {index} of {entry} does not run over {axis} in {equation}")
 
 
-LETTERS = "ijklopquvw"
-FREE_LETTERS = "nmsrgfech"
-
-
 def canonical(equation: Equation) -> Equation:
     """The same equation with standard index names: n, m, ... for free axes, i, j, k, ... for others."""
     free_names, other_names = iter(FREE_LETTERS), iter(LETTERS)
@@ -234,7 +239,7 @@ def canonical(equation: Equation) -> Equation:
     for number, loop in enumerate(equation.loops):
         source = free_names if loop.axis.size is None else other_names
         name = next(source, f"i{number}")
-        symbol = sp.Symbol(name, integer=True, nonnegative=True)
+        symbol = index_symbol(name)
         renamed[loop.index] = symbol
         loops.append(Loop(symbol, loop.axis))
     return Equation(

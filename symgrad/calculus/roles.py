@@ -9,8 +9,6 @@ import sympy as sp
 from symgrad.calculus.terms import Entry, float_entries, slope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from symgrad.calculus.program import Equation, Program
 
 Role: TypeAlias = Literal["net input", "activation"]
@@ -22,7 +20,7 @@ def roles(program: Program) -> dict[str, Role]:
     A net input is a sum with a parameter as its weights, to which only multiples of tensors are added; an
     activation is made from a net input entry by entry.
     """
-    on_the_way = needed(program, (*program.outputs, *([program.loss] if program.loss else [])))
+    on_the_way = program.needed((*program.outputs, *([program.loss] if program.loss else [])))
     after_targets = _after_targets(program)
     found: dict[str, Role] = {}
     for equation in program.equations:
@@ -36,15 +34,6 @@ def roles(program: Program) -> dict[str, Role]:
             before = _reads_through_temporaries(equation, program)
             if any(found.get(n) == "net input" and program.tensor[n].axes == tensor.axes for n in before):
                 found[name] = "activation"
-    return found
-
-
-def needed(program: Program, results: Iterable[str]) -> set[str]:
-    """The tensors that some results depend on, and these."""
-    found = set(results)
-    for equation in reversed(program.equations):
-        if equation.target in found:
-            found |= equation.reads
     return found
 
 

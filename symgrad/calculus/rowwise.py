@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, extent_symbol, shifted
+from symgrad.calculus.terms import Entry, delta, extent_symbol
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -85,12 +85,8 @@ def why_no_mean(program: Program) -> str | None:
 
 
 def _behind_the_loss(program: Program) -> list[Equation]:
-    wanted, found = {program.loss}, []
-    for equation in reversed(program.equations):
-        if equation.target in wanted:
-            wanted |= equation.reads
-            found.append(equation)
-    return found[::-1]
+    behind = program.needed([program.loss] if program.loss else [])
+    return [equation for equation in program.equations if equation.target in behind]
 
 
 def _owner(program: Program, equation: Equation) -> str:
@@ -140,7 +136,7 @@ class _Reader:
             return _Part("constant", Fraction(1))
         if isinstance(expr, delta):
             return self._place(expr.args)
-        if expr.is_Add or isinstance(expr, shifted):
+        if expr.is_Add:
             return self._merged(expr.args)
         if expr.is_Mul:
             return self._product(map(self._body, expr.args))

@@ -12,7 +12,7 @@ import sympy as sp
 
 from symgrad.calculus.display import hidden_tensors
 from symgrad.calculus.entry_formulas import EntryFormulas
-from symgrad.calculus.over import letters, size_names
+from symgrad.calculus.letters import letters, size_names
 from symgrad.calculus.terms import Entry, entries
 from symgrad.errors import SpecError, did_you_mean
 

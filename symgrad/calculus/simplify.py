@@ -151,10 +151,7 @@ def _renamed(equation: Equation, alias: Mapping[str, str]) -> Equation:
 
 def drop_dead(program: Program) -> Program:
     """Keep what the results need."""
-    needed = set(program.results)
-    for equation in reversed(program.equations):
-        if equation.target in needed:
-            needed |= equation.reads
+    needed = program.needed(program.results)
     kept = tuple(e for e in program.equations if e.target in needed)
     defined = Counter(e.target for e in program.equations)
     tensors = tuple(t for t in program.tensors if t.name in needed or t.name not in defined)

@@ -83,7 +83,7 @@ class Named(sp.Function):
     formula: ClassVar[Any]
 
     def fdiff(self, _argindex: int = 1) -> sp.Expr:
-        return derivative_of(type(self).__name__).xreplace({ARGUMENT: self.args[0]})
+        return derivative_of(type(self)).xreplace({ARGUMENT: self.args[0]})
 
 
 class sigmoid(Named):
@@ -145,11 +145,10 @@ ARGUMENT = sp.Symbol("x", real=True)
 
 
 @cache
-def derivative_of(name: str) -> sp.Expr:
+def derivative_of(function: sp.FunctionClass) -> sp.Expr:
     """The derivative of a named function at ARGUMENT, by SymPy from its formula."""
     from symgrad.calculus.rules import fold
 
-    function = next(f for f in (sigmoid, softplus, log1p, expm1, erfc, logcosh) if f.__name__ == name)
     value = function.formula(ARGUMENT)
     derivative = sp.diff(value, ARGUMENT)
     return in_terms_of_value(value, derivative, function(ARGUMENT)) or fold(derivative)

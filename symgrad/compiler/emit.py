@@ -82,7 +82,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         parameter_count=plan.parameter_count,
         inputs=tuple(_argument(t, drivers, rows) for t in program.of_kind("input")),
         targets=tuple(_argument(t, drivers, rows) for t in program.of_kind("target")),
-        scored=drivers.names[model.scored] if model.scored and len(spec.targets) > 1 else "",
+        scored=model.scored if model.scored and len(spec.targets) > 1 else "",
         constants=tuple(_constant(c, program) for c in spec.constants),
         free_axes=drivers.extents,
         extents=tuple(drivers.extent_names.values()),
@@ -141,7 +141,8 @@ def _described(tensor: Tensor) -> str:
 def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText:
     axes = [str(a.size) if a.size is not None else repr(a.name) for a in tensor.axes]
     return ArgumentText(
-        name=drivers.names[tensor.name],
+        name=tensor.name,
+        variable=drivers.names[tensor.name],
         axes=f"({', '.join(axes)}{',' if len(axes) == 1 else ''})",
         classes=str(tensor.classes),
         ignore=tensor.ignore,

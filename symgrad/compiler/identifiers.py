@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _MODULE_NAMES = """
 np math threading sys njit compiled real value acc theta grad work params grads state step epoch
 order batch_size epochs seed shuffle points tolerance sigmoid softplus logcosh exactly rows start total
-scale norm learning_rate piece most share weight chosen
+scale norm learning_rate piece most share weight chosen entry
 Params State forward predict loss loss_and_grad input_gradients init_params init_state update
 train_step train_epoch fit flatten unflatten verify self layer ahead gradient_point
 DTYPE TASK EPOCHS MICRO_BATCH_SIZE INPUTS TARGETS FREE_AXES AXES CLASSES IGNORED SCORED CONSTANTS

@@ -1,4 +1,4 @@
-"""What a kernel computes once: before a loop it does not change in, or once for several uses."""
+"""What is computed once: before a loop it does not change in, or once for several uses."""
 
 from __future__ import annotations
 

@@ -23,9 +23,13 @@ class ParameterText:
 
 @dataclass(frozen=True)
 class ArgumentText:
-    """An input or target: `axes` as a Python tuple of sizes and axis names."""
+    """An input or target: `axes` as a Python tuple of sizes and axis names.
+
+    `name` is the spec's, `variable` what Python calls it.
+    """
 
     name: str
+    variable: str
     axes: str
     classes: str
     ignore: int | None

@@ -28,20 +28,12 @@ def schedule(program: Program) -> tuple[Phase, ...]:
     done: set[str] = set()
     phases = []
     for name, results in wanted:
-        needed = _needed(program, results) - done
+        needed = program.needed(results) - done
         if name != "prediction":
             done |= needed
         equations = [e for e in program.equations if e.target in needed]
         phases.append(Phase(name, tuple(_with_locals(program, list(_steps(equations))))))
     return tuple(phases)
-
-
-def _needed(program: Program, results: Iterable[str]) -> set[str]:
-    needed = set(results)
-    for equation in reversed(program.equations):
-        if equation.target in needed:
-            needed |= equation.reads
-    return needed
 
 
 def _steps(equations: Sequence[Equation]) -> Iterator[Step]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-import sympy as sp
-
-from symgrad.calculus.terms import Entry, entries
+from symgrad.calculus.terms import entries
 from symgrad.compiler.identifiers import identifiers
+from symgrad.compiler.invariants import collect_fixed
 from symgrad.compiler.printer import Printer
-from symgrad.compiler.update import AHEAD
+from symgrad.compiler.update import AHEAD, POSITION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    import sympy as sp
 
     from symgrad.compiler.update import Equations, Update
 
@@ -97,28 +98,12 @@ def _loop(
     targets = {**local, AHEAD: "ahead[i]", "theta": "theta[i]", **vectors}
     names = {**targets, **spelled}
     unused = (name for n in count(1) if (name := f"factor_{n}") not in {*local.values(), *vectors})
-    symbols: dict[sp.Basic, str] = {}
-    for fixed in dict.fromkeys(f for _, body in equations for f in _fixed(body)):
-        symbols[fixed] = next(unused)
-        yield f"{symbols[fixed]} = real({number(fixed)})"
+    fixed: dict[sp.Expr, None] = {}
+    for _, body in equations:
+        collect_fixed(body, {POSITION}, set(), fixed)
+    symbols: dict[sp.Basic, str] = dict(zip(fixed, unused, strict=False))
+    yield from (f"{symbols[expr]} = real({number(expr)})" for expr in fixed)
     yield "for i in range(theta.shape[0]):"
     yield from (f"    {line}" for line in inside)
     printer = Printer(lambda entry: names[entry.tensor], symbols)
     yield from (f"    {targets[name]} = {printer(body)}" for name, body in equations)
-
-
-def _fixed(expr: sp.Basic) -> list[sp.Expr]:
-    """The largest sub-expressions that depend on the step but not on the entry of the vector."""
-    if isinstance(expr, sp.Expr) and not _varies(expr):
-        return [expr] if entries(expr) else []
-    if isinstance(expr, Entry):
-        return []
-    if isinstance(expr, sp.Mul | sp.Add):
-        changing = [a for a in expr.args if _varies(a)]
-        fixed = [a for a in expr.args if a not in changing]
-        return [f for a in (*fixed, *changing) for f in _fixed(a)]
-    return [f for a in expr.args for f in _fixed(a)]
-
-
-def _varies(expr: sp.Basic) -> bool:
-    return any(e.indices for e in entries(expr))

@@ -132,33 +132,33 @@ def _of_step(update: Update) -> Iterator[Formula]:
 def _point(
     update: Update,
     ahead: Formula,
-    spelled: Mapping[str, Formula],
+    symbols: Mapping[str, Formula],
     writer: type[MatrixWriter] = MatrixWriter,
 ) -> Iterator[Formula]:
     for name, body in update.look_ahead:
         if name not in update.temporaries:
-            yield ts.Relation(ahead, "←", _right_side(update, name, body, spelled, writer))
+            yield ts.Relation(ahead, "←", _right_side(update, name, body, symbols, writer))
 
 
 def _assignments(
     update: Update,
     targets: Mapping[str, Formula],
-    spelled: Mapping[str, Formula],
+    symbols: Mapping[str, Formula],
     writer: type[MatrixWriter] = MatrixWriter,
 ) -> Iterator[Formula]:
     """One line per equation; a step that reads theta after changing it keeps the old one."""
     before = ts.Name(_unused(update, "before"))
     if update.keeps_theta:
-        yield ts.Relation(before, "←", spelled.get("theta", ts.Name("theta")))
+        yield ts.Relation(before, "←", symbols.get("theta", ts.Name("theta")))
     for name, body in update.updates:
         if name in update.temporaries:
             continue
         target = targets.get(name, ts.Name(name))
-        yield ts.Relation(target, "←", _right_side(update, name, body, spelled, writer))
+        yield ts.Relation(target, "←", _right_side(update, name, body, symbols, writer))
         if name == "g":
-            spelled = {**spelled, "g": target}
+            symbols = {**symbols, "g": target}
         if name == "theta" and update.keeps_theta:
-            spelled = {**spelled, "theta": before}
+            symbols = {**symbols, "theta": before}
 
 
 def _ahead(update: Update) -> ts.Name:
@@ -177,7 +177,7 @@ def _right_side(
     update: Update,
     name: str,
     body: sp.Expr,
-    spelled: Mapping[str, Formula],
+    symbols: Mapping[str, Formula],
     writer: type[MatrixWriter] = MatrixWriter,
 ) -> Formula:
     """The formula of one equation, its temporaries written out."""
@@ -186,10 +186,10 @@ def _right_side(
     vectors = (*update.look_ahead, *update.updates)
     defined = [*((n, (), b) for n, b in numbers.items()), *((n, loop, b) for n, b in vectors)]
     hidden = tuple(_equation(n, loops, b) for n, loops, b in defined if n in update.temporaries)
-    program = Program(update_tensors(update), hidden, (), None)
+    program = Program(update_tensors(update), hidden, (), None, convention=Convention(symbols=symbols))
     subject = "theta" if name == AHEAD else name
     equation = _equation(subject, () if name in numbers else loop, body)
-    return writer(program, update.temporaries, spelled).right_side(equation)
+    return writer(program, update.temporaries).right_side(equation)
 
 
 def _equation(name: str, loops: tuple[Loop, ...], body: sp.Expr) -> Equation:

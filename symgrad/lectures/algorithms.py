@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,9 +12,7 @@ Vector: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
 GradientAt: TypeAlias = Callable[[Vector], Vector]
 
 
-def adagrad(
-    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 1e-10
-) -> Vector:
+def adagrad(theta: Vector, gradient: GradientAt, steps: int, *, eta: float, delta: float) -> Vector:
     r = np.zeros_like(theta)
     for _ in range(steps):
         g = gradient(theta)
@@ -24,7 +23,7 @@ def adagrad(
 
 
 def rmsprop(
-    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, rho: float = 0.99, delta: float = 1e-8
+    theta: Vector, gradient: GradientAt, steps: int, *, eta: float, rho: float, delta: float
 ) -> Vector:
     r = np.zeros_like(theta)
     for _ in range(steps):
@@ -35,9 +34,7 @@ def rmsprop(
     return theta
 
 
-def adadelta(
-    theta: Vector, gradient: GradientAt, steps: int, rho: float = 0.9, delta: float = 1e-6
-) -> Vector:
+def adadelta(theta: Vector, gradient: GradientAt, steps: int, *, rho: float, delta: float) -> Vector:
     r, s = np.zeros_like(theta), np.zeros_like(theta)
     for _ in range(steps):
         g = gradient(theta)
@@ -49,9 +46,8 @@ def adadelta(
 
 
 def adam(
-    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.001,
-    rho1: float = 0.9, rho2: float = 0.999, delta: float = 1e-8,
-) -> Vector:  # fmt: skip
+    theta: Vector, gradient: GradientAt, steps: int, *, eta: float, rho1: float, rho2: float, delta: float
+) -> Vector:
     s, r = np.zeros_like(theta), np.zeros_like(theta)
     for i in range(1, steps + 1):
         g = gradient(theta)
@@ -63,9 +59,7 @@ def adam(
     return theta
 
 
-def momentum(
-    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 0.9
-) -> Vector:
+def momentum(theta: Vector, gradient: GradientAt, steps: int, *, eta: float, delta: float) -> Vector:
     v = np.zeros_like(theta)
     for _ in range(steps):
         g = gradient(theta)
@@ -74,9 +68,7 @@ def momentum(
     return theta
 
 
-def nesterov(
-    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 0.9
-) -> Vector:
+def nesterov(theta: Vector, gradient: GradientAt, steps: int, *, eta: float, delta: float) -> Vector:
     v = np.zeros_like(theta)
     for _ in range(steps):
         g = gradient(theta + delta * v)
@@ -86,7 +78,7 @@ def nesterov(
 
 
 def nesterov_simplified(
-    theta: Vector, gradient: GradientAt, steps: int, eta: float = 0.01, delta: float = 0.9
+    theta: Vector, gradient: GradientAt, steps: int, *, eta: float, delta: float
 ) -> Vector:
     v = np.zeros_like(theta)
     for _ in range(steps):
@@ -97,12 +89,18 @@ def nesterov_simplified(
 
 
 ALGORITHMS: dict[str, Callable[[Vector, GradientAt, int], Vector]] = {
-    "adagrad": adagrad,
-    "rmsprop_eps_inside": rmsprop,
-    "adadelta": adadelta,
-    "adam": adam,
-    "classical_momentum": momentum,
-    "nesterov": nesterov,
-    "simplified_nesterov": nesterov_simplified,
+    "adagrad(learning_rate=0.3, eps=0.1)": partial(adagrad, eta=0.3, delta=0.1),
+    "rmsprop_eps_inside(learning_rate=0.02, alpha=0.9, eps=0.1)": partial(
+        rmsprop, eta=0.02, rho=0.9, delta=0.1
+    ),
+    "adadelta(rho=0.8, eps=0.1)": partial(adadelta, rho=0.8, delta=0.1),
+    "adam(learning_rate=0.05, b1=0.8, b2=0.95, eps=0.1)": partial(
+        adam, eta=0.05, rho1=0.8, rho2=0.95, delta=0.1
+    ),
+    "classical_momentum(learning_rate=0.05, momentum=0.8)": partial(momentum, eta=0.05, delta=0.8),
+    "nesterov(learning_rate=0.05, momentum=0.8)": partial(nesterov, eta=0.05, delta=0.8),
+    "simplified_nesterov(learning_rate=0.05, momentum=0.8)": partial(
+        nesterov_simplified, eta=0.05, delta=0.8
+    ),
 }
-"""By the word that asks for them in a spec."""
+"""By the words that ask for them in a spec. A large stabilizer shows where it stands, as a usual one does not."""

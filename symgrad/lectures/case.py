@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -50,6 +50,13 @@ def demand(condition: object, otherwise: str) -> None:
     """Raise DisagreementError unless the condition holds."""
     if not condition:
         raise DisagreementError(otherwise)
+
+
+def demand_lines(where: str, page: str, lines: Iterable[str]) -> None:
+    """Raise DisagreementError unless every line stands on the page, alone or before its [reasons]."""
+    found = {line.split("   [")[0].strip() for line in page.splitlines()}
+    for line in lines:
+        demand(line in found, f"{where} lacks {line}")
 
 
 def demand_equal(what: str, ours: ArrayLike, lecture: ArrayLike, tolerance: float) -> None:

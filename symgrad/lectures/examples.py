@@ -9,6 +9,9 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scipy.optimize import linprog
+
 from symgrad.lectures.case import Case, demand
 
 if TYPE_CHECKING:
@@ -18,18 +21,34 @@ if TYPE_CHECKING:
 
 def homework2(case: Case) -> str:
     """Without and with bias; the same curves as PyTorch's from the same weights and batches."""
+    with _script(case.folder, "homework2") as script:
+        x, t = script.samples()
+        held_out = script.sbs.split(x, t, 0).held_out_x
+    demand(x.shape == (200, 2) and t.sum() == 100 and len(held_out) == 40, "not 2 × 100 samples, 40 held out")
+    demand(not _separable(x, t), "a line separates the classes")
     without, with_bias = _run(case.folder, "homework2", "--epochs", "100")
     for title, ours, _ in (without, with_bias):
         demand(ours.training[-1] < ours.training[0], f"{title}: the training loss does not fall")
     demand(with_bias[1].training[-1] < without[1].training[-1], "the biases do not improve the training loss")
-    return f"biases lower the loss; {_compared(case.folder, [without, with_bias])}"
+    return f"2 × 100 samples that no line separates, 40 held out; biases lower the loss; {_compared(case.folder, [without, with_bias])}"
 
 
 def homework3(case: Case) -> str:
     """The network tells ones from twos, as PyTorch's does."""
     result = _run(case.folder, "homework3", "--epochs", "3")
     demand(result[1].accuracy > 0.95, f"accuracy {result[1].accuracy} on the digits held out")
-    return f"over 95 % of the digits held out are told apart; {_compared(case.folder, [result])}"
+    with _script(case.folder, "homework3") as script:
+        size = script.module_for(28 * 28).SIZE
+    demand(size == 785 * 1000 + 1001 * 1000 + 1001, f"784-1000-1000-1 has {size} parameters")
+    made = "a module for 784-1000-1000-1 is made"
+    return f"{made}; with 8x8 pixels over 95 % of the digits held out are told apart; {_compared(case.folder, [result])}"
+
+
+def _separable(x: Any, t: Any) -> bool:
+    """Whether a line has one class on each side: w·x + b ≥ 1 for the one, ≤ −1 for the other."""
+    side = np.where(t == 1, 1.0, -1.0)
+    constraints = -side * np.hstack([x, np.ones((len(x), 1))])
+    return bool(linprog(np.zeros(3), constraints, -np.ones(len(x)), bounds=(None, None)).success)
 
 
 def _compared(folder: Path, results: Sequence[tuple[str, Any, Any]]) -> str:

@@ -18,24 +18,44 @@ def graph_with_numbers(case: Case) -> str:
     demand_equal("f", module.loss(params, *numbers), -12, 0)
     gradients = module.input_gradients(params, *numbers)
     demand_equal("∂f/∂x, ∂f/∂y, ∂f/∂z", [gradients.x, gradients.y, gradients.z], [-4, -4, 3], 0)
-    return f"f = −12, ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3; {claims_hold(case)}"
+    picture = str(api.graph(case.spec(), at=dict(zip("xyz", numbers, strict=True))))
+    table = [line.split() for line in picture.splitlines()]
+    for row in (
+        ["q", "+", "of", "x,", "y", "(distributor)", "3", "-4"],
+        ["f", "×", "of", "q,", "z", "(switcher)", "-12", "1"],
+    ):
+        demand(row in table, f"the graph lacks {' '.join(row)}")
+    gates = "the graph has + as distributor and × as switcher"
+    return f"f = −12, ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3; {gates}; {claims_hold(case)}"
 
 
 def stored_values(case: Case) -> str:
-    """Of a tanh and a ReLU layer with softmax: no value is kept that a derivative does not use."""
+    """Of a tanh and a ReLU layer with softmax, what the slides' formulas need, in bytes of float32."""
     spec = case.spec()
     use = memory_use(plan_of(api.derive(spec).program), spec.dtype)
-    names = [kept.name for kept in use.kept]
-    demand("A1" in names and "Z1" not in names, "tanh′ = 1 − a² needs A1 and not Z1")
-    demand({"A2", "Z2"} <= set(names), "dW3 needs A2, relu′ needs Z2")
-    kept = ", ".join(f"{kept.name} {kept.amount}" for kept in use.kept)
-    return f"kept for the backward pass, in bytes: {kept}; workspace {use.workspace}"
+    needed = {
+        "A1": 4 * 30,  # dW2 = A1ᵀ·dZ2, and tanh′ = 1 − A1², so Z1 goes
+        "Z2": 4 * 10,  # relu′(Z2)
+        "A2": 4 * 10,  # dW3 = A2ᵀ·dZ3
+        "exp_Z3": 4 * 5,  # softmax is exp_Z3/sum_Z3, so Z3 goes
+        "sum_Z3": 4 * 1,
+    }
+    kept = {kept.name: str(kept.amount) for kept in use.kept}
+    demand(kept == {name: f"{size}·batch" for name, size in needed.items()}, f"kept: {kept}")
+    for value in use.kept:
+        demand(value.readers, f"{value.name} is kept for nothing")
+    listed = ", ".join(f"{name} {amount}" for name, amount in kept.items())
+    return f"kept for the backward pass, in bytes: {listed}, not Z1 nor Z3; workspace {use.workspace}"
 
 
 def subgradients(case: Case) -> str:
-    """At a kink every spelling has the same slope; elsewhere the derivative."""
+    """At a kink every spelling has the slope 0; elsewhere the derivative."""
     module = case.build(case.spec())
-    x = np.array([-1.0, 0.0, 2.0])
-    slopes = module.input_gradients(module.init_params(0), x).x
-    demand_equal("slopes at −1, 0, 2", slopes, [-10000.0, 0.0, 1111.0], 0)
-    return "relu′(0) = 0 as relu, max, where and (x+|x|)/2; the hinge at its margin likewise"
+    slopes = module.input_gradients(module.init_params(0), np.array([-1.0, 0.0, 2.0])).x
+    rectified, hinges = 111_111, 111_000_000  # a digit for each spelling: left of 0 and right of it
+    demand_equal("slopes at −1, 0, 2", slopes, [-hinges, 0, rectified], 0)
+    hinge = case.build(case.spec("17_hinge"))
+    at_margin = hinge.unflatten(np.array([0.0, 0.0, 0.0, 0.0, 1.0]))
+    _, gradients = hinge.loss_and_grad(at_margin, np.ones((2, 4)), np.ones((2, 1)))
+    demand_equal("the hinge's slopes at its margin", hinge.flatten(gradients), np.zeros(5), 0)
+    return "relu′(0) = 0 in 6 spellings; the hinge at its margin likewise, in 3 and as the library's loss"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from symgrad.lectures import derivatives, descent, examples, programs
+from symgrad.lectures import derivatives, descent, examples, programs, updates
 from symgrad.lectures.case import Case
 
 Check: TypeAlias = Callable[[Case], str]
@@ -36,7 +36,7 @@ ROWS = (
         "000",
         "gradients use the weights from before the update",
         ("02_update_order",),
-        descent.update_order,
+        updates.update_order,
     ),
     Row(
         3,
@@ -59,13 +59,13 @@ ROWS = (
         ("05_gradient_check",),
         derivatives.gradient_check,
     ),
-    Row(6, "001", "least squares on a linear model", ("06_least_squares",), derivatives.least_squares),
+    Row(6, "001", "least squares on a linear model", ("06_least_squares",), updates.least_squares),
     Row(
         7,
         "001",
         "sigmoid perceptron; σ′ = σ(1−σ) is found",
         ("07_sigmoid_perceptron",),
-        derivatives.sigmoid_perceptron,
+        updates.sigmoid_perceptron,
     ),
     Row(
         8,
@@ -103,7 +103,7 @@ ROWS = (
         descent.decay,
     ),
     Row(13, "002", "the optimisers as stated there", ("13_optimizers",), descent.optimizers),
-    Row(14, "003", "Widrow-Hoff LMS", ("14_widrow_hoff",), derivatives.claims_hold),
+    Row(14, "003", "Widrow-Hoff LMS", ("14_widrow_hoff",), updates.widrow_hoff),
     Row(
         15,
         "003",
@@ -123,7 +123,7 @@ ROWS = (
         "004",
         "three and more losses with ∂L/∂x_p",
         ("17_squared_error", "17_mean_squared_error", "17_cross_entropy", "17_hinge"),
-        derivatives.claims_hold,
+        derivatives.losses,
     ),
     Row(
         18,
@@ -140,9 +140,7 @@ ROWS = (
         ("20_subgradients",),
         programs.subgradients,
     ),
-    Row(
-        21, "004", "homework 1: the rules of six weights as scalars", ("21_homework1",), derivatives.homework1
-    ),
+    Row(21, "004", "homework 1: the rules of six weights as scalars", ("21_homework1",), updates.homework1),
     Row(
         22,
         "004",

@@ -10,7 +10,6 @@ from symgrad.calculus.convention import ROWS
 from symgrad.calculus.display import hidden_tensors, shown_equations, visible_reads
 from symgrad.calculus.index_writer import IndexWriter
 from symgrad.calculus.notation import index_form, matrix_form, rewrite_form, right_formula
-from symgrad.calculus.roles import needed
 from symgrad.compiler.update_text import (
     composed_rule,
     look_ahead_rule,
@@ -140,8 +139,8 @@ def _of_matrices(program: Program) -> tuple[str, ...]:
 
 def _parts(program: Program, hidden: Collection[str]) -> dict[str, list[Equation]]:
     """The shown equations by what they are for."""
-    outputs = needed(program, program.outputs)
-    loss = needed(program, (program.loss,) if program.loss else ())
+    outputs = program.needed(program.outputs)
+    loss = program.needed((program.loss,) if program.loss else ())
     parts: dict[str, list[Equation]] = {"forward": [], "loss": [], "prediction": [], "gradient": []}
     for equation in shown_equations(program, hidden):
         name = equation.target
@@ -193,7 +192,7 @@ def _origin(of: str, program: Program, in_loss: bool) -> str:
 
 def readers(program: Program, tensor: str, hidden: Collection[str]) -> tuple[Equation, ...]:
     """The shown equations that the chain rule goes through, up to the next cotangents or the loss."""
-    on_the_way = needed(program, (program.loss,) if program.loss else ())
+    on_the_way = program.needed((program.loss,) if program.loss else ())
     reached = {tensor}
     found = []
     for equation in shown_equations(program, hidden):

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from symgrad.calculus.typeset import Formula
     from symgrad.report.notations import Notation
 
-RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 OWNED = re.compile(r"(?:(?P<owner>\w+)_)?(?P<letter>[A-Za-z])(?P<number>\d*)")
 
 
@@ -99,5 +97,5 @@ def _index(name: str, role: str, chain: bool) -> str:
 def _symbol(notation: Notation, what: str, index: str) -> Symbol:
     letter = notation.letters[what]
     if index.isdigit():
-        return Symbol(letter + index.translate(RAISED if notation.raised else LOWERED))
+        return Symbol(letter + index.translate(Text.superscripts if notation.raised else Text.subscripts))
     return Symbol(f"{letter}_{index}" if index else letter)

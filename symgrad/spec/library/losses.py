@@ -181,13 +181,13 @@ AVERAGES = (
         "weighted_mean(x, w, n=1)",
         "definition",
         "sum of w x over sum of w n, and 0 where that is 0",
-        formula="quotient(sum(spread(w, x) * x), sum(spread(w * n, x)))",
+        formula="quotient(sum(spread(w, x) * x), sum(spread(w, x) * spread(n, x)))",
     ),
     Function(
         "weighted_batchmean(x, w, n=1)",
         "definition",
         "as weighted_mean, but samples are counted and not their entries",
-        formula="quotient(sum(spread(w, x) * x), sum(w * n))",
+        formula="quotient(batchmean(spread(w, x) * x), mean(spread(w, x) * spread(n, x)))",
     ),
 )
 

@@ -1,0 +1,38 @@
+"""Which letters loop indices are written with: n, m, ... along free axes, i, j, k, ... along others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.terms import index_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Axis, Program
+
+LETTERS = "ijklopquvw"
+FREE_LETTERS = "nmsrgfech"
+
+
+def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:
+    """An index for an axis that bears none of the `taken` names."""
+    letters = FREE_LETTERS if axis.size is None else LETTERS
+    return index_symbol(next((c for c in letters if c not in taken), f"i{len(taken)}"))
+
+
+def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ...]:
+    """An index for each axis, all different."""
+    found: list[sp.Symbol] = []
+    for axis in axes:
+        found.append(letter(axis, {*taken, *map(str, found)}))
+    return tuple(found)
+
+
+def size_names(program: Program) -> frozenset[str]:
+    """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
+    return frozenset(
+        str(axis.name) for tensor in program.tensors for axis in tensor.axes if axis.size is None
+    )

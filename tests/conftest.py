@@ -1,0 +1,10 @@
+"""Settings of the process that runs the tests; they change how long it takes, not what it computes."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+# Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
+gc.set_threshold(50_000, 20, 50)
+os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
