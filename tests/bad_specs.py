@@ -161,6 +161,8 @@ TRAINING = {
     "schedule with a tensor": train("schedule: cosine(total=x)"),
     "schedule of no length": train("schedule: linear_warmup(learning_rate=cosine(total=0))"),
     "schedule that only rises": train("schedule: one_cycle(pct_start=1)"),
+    "schedule that starts with a division by zero": train("schedule: learning_rate / epoch"),
+    "schedule that starts at log(0)": train("schedule: learning_rate * log(step)"),
     "schedule with a floor of two": train("schedule: learning_rate * floor(epoch, 2)"),
     "floor in the network": graph("y: floor(x)"),
     "floor as a name": graph("floor: x"),

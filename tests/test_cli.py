@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numba
 import pytest
 from click.testing import CliRunner, Result
 
@@ -105,10 +107,13 @@ def test_exit_codes_of_real_processes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_starter_works_at_once(form: str, folder: Path) -> None:
+def test_a_starter_works_at_once(form: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training compiles the module; the judge, before it, sees the same statements run by Python."""
     assert run("new", "demo", "--form", form).exit_code == 0
     assert run("generate", "demo.yaml").exit_code == 0
-    result = run("verify", "demo.yaml", "--module", "demo.py")
+    with monkeypatch.context() as uncompiled:
+        uncompiled.setattr(numba.config, "DISABLE_JIT", True)
+        result = run("verify", "demo.yaml", "--module", "demo.py")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     trained = run("train", "demo.yaml", "--module", "demo.py", "--no-verify", "--epochs", "2", "--json")
@@ -187,6 +192,18 @@ def test_inspect_writes_each_format(style: str, start: str, folder: Path) -> Non
     ending = {"text": "txt", "latex": "tex"}.get(style, style)
     assert run("inspect", "line.yaml", "-o", f"line.{ending}").stderr == f"wrote line.{ending}\n"
     assert (folder / f"line.{ending}").read_text(encoding="utf-8") == result.stdout
+
+
+def test_the_ending_may_be_in_capitals(folder: Path) -> None:
+    assert run("inspect", "line.yaml", "-o", "LINE.HTML").exit_code == 0
+    assert (folder / "LINE.HTML").read_text(encoding="utf-8").lower().startswith("<!")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams as shells do")
+def test_closed_streams_are_no_defect(folder: Path) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        command = f'"{sys.executable}" -m symgrad list schedules {closed}'
+        assert subprocess.run(["sh", "-c", command], capture_output=True, check=False).returncode == 0
 
 
 def test_a_wrong_module_fails_and_is_not_trained(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symgrad.errors import Position, SpecError
@@ -97,6 +97,7 @@ FORMULAS = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(FORMULAS)
 def test_a_printed_formula_is_read_back_as_it_was(formula: Node) -> None:
     assert parse_formula(show(formula), START) == formula

@@ -12,6 +12,8 @@ from symgrad.pipeline import module_text
 from symgrad.report.derivation import derivation_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.training.data import Dataset
+from symgrad.training.train import train as train_module
 
 ROWS, BATCH, PIECE = 23, 10, 4
 RNG = np.random.default_rng(0)
@@ -113,7 +115,7 @@ def test_the_code_is_there_only_where_it_is_asked_for():
     [
         ("weight = grad.dtype.type(share)", "weight = grad.dtype.type(most / order.shape[0])"),
         ("grad[:] = 0", "grad[:] = piece"),
-        ("grad[i] += weight", "grad[i] = weight"),
+        ("grad[entry] += weight", "grad[entry] = weight"),
         ("value += share *", "value = share *"),
     ],
 )
@@ -161,3 +163,21 @@ def test_compiled_pieces_and_schedules_do_what_python_does(tmp_path):
     found, expected = trained(load(path), epochs=5), trained(interpreted(path), epochs=5)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("names", [("i", "grad"), ("work", "entry"), ("order", "piece")])
+def test_tensors_may_bear_the_names_of_what_the_module_uses(names, tmp_path):
+    x, t = names
+    awkward = {
+        **spec(micro_batch_size=PIECE, epochs=2),
+        "inputs": {x: ["batch", 3]},
+        "targets": {t: {"axes": ["batch"], "classes": 3}},
+        "equations": {"h": f"tanh(dense({x}, 4))", "z": "dense(h, 3)"},
+        "loss": f"softmax_cross_entropy(z, {t}) + 0.01*l2(z_W)",
+    }
+    report = judged(awkward, tmp_path, compiled=False, points=1)
+    assert report.passed, str(report)
+    module = interpreted(tmp_path / "module.py")
+    assert (module.INPUTS, module.TARGETS, set(module.AXES)) == ((x,), (t,), {x, t})
+    run = train_module(read(awkward), module, data=Dataset({x: X}, {t: T}, "here"), progress=False)
+    assert run.history.columns()["loss"][1] < run.history.columns()["loss"][0]

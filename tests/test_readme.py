@@ -36,6 +36,8 @@ class Block(NamedTuple):
 
 BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)]
 COMMANDS = [block for block in BLOCKS if block.language == "bash"]
+PROGRAMS = [b for b in BLOCKS if b.language == "python" and not EXCERPT.match(b.text)]
+SHARED = "generated/"
 
 
 def shown(block: Block) -> str:
@@ -51,12 +53,20 @@ def demand(block: Block, output: str) -> None:
     assert matches, f"{block.text}\nshows\n{shown(block)}\nbut gives\n{output}"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the examples, in which the blocks are run."""
-    place = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "examples", place / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-    return place
+def runs() -> dict[str, list[Block]]:
+    """The commands by their first lines: together where they share a file they write, else each alone."""
+    found: dict[str, list[Block]] = {}
+    for block in (COMMANDS[0], *COMMANDS[2:]):
+        text = SET_UP.sub("", block.text)
+        found.setdefault(SHARED if SHARED in text else text.splitlines()[0], []).append(block)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the examples, in which blocks are run."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
 
 
 def run(folder: Path, *command: str) -> str:
@@ -85,13 +95,16 @@ def test_the_first_two_command_blocks_set_up_and_test() -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the blocks are written for bash")
-def test_commands_and_python_give_what_is_shown(folder: Path) -> None:
-    for block in [COMMANDS[0], *COMMANDS[2:]]:
+@pytest.mark.parametrize("blocks", runs().values(), ids=runs())
+def test_commands_give_what_is_shown(blocks: list[Block], folder: Path) -> None:
+    for block in blocks:
         demand(block, run(folder, "bash", "-ec", SET_UP.sub("", block.text)))
-    programs = [b for b in BLOCKS if b.language == "python" and not EXCERPT.match(b.text)]
-    script = f"\nprint({SEPARATOR!r})\n".join(block.text for block in programs)
+
+
+def test_python_gives_what_is_shown(folder: Path) -> None:
+    script = f"\nprint({SEPARATOR!r})\n".join(block.text for block in PROGRAMS)
     outputs = run(folder, sys.executable, "-c", script).split(SEPARATOR + "\n")
-    for block, output in zip(programs, outputs, strict=True):
+    for block, output in zip(PROGRAMS, outputs, strict=True):
         demand(block, output)
 
 

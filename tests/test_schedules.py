@@ -124,6 +124,11 @@ def test_schedules_compose_in_formulas_and_in_each_other():
     np.testing.assert_allclose(rates(then)[2:], after, rtol=1e-14)
 
 
+def test_a_branch_may_guard_the_first_step():
+    guarded = rates("where(epoch > 0, learning_rate / epoch, learning_rate)")
+    np.testing.assert_allclose(guarded, [ETA, *(ETA / k for k in range(1, EPOCHS))])
+
+
 def test_a_rate_that_is_not_multiplied_twice_is_accepted():
     for schedule in (
         "max(cosine(), 0.001)",

@@ -78,6 +78,37 @@ def test_the_weighted_mean_divides_by_the_weights(loss: str, tmp_path: Path) -> 
     np.testing.assert_allclose(module.input_gradients((), *data).y, slope, rtol=1e-13)
 
 
+SEQUENCES = {
+    "softmax_cross_entropy(z, t, weights=w)": lambda loss, w: (w * loss).sum() / w.sum(),
+    "softmax_cross_entropy(z, t, weights=w, reduction=batchmean)": lambda loss, w: (
+        (w * loss).sum() / w.mean(axis=1).sum()
+    ),
+}
+
+
+@pytest.mark.parametrize("counted", [{}, {"ignore": -100}], ids=["all", "ignore"])
+@pytest.mark.parametrize("per", [1, 2], ids=["sequence", "label"])
+@pytest.mark.parametrize("loss", SEQUENCES)
+def test_labels_in_sequences_have_weights(
+    loss: str, per: int, counted: dict[str, int], tmp_path: Path
+) -> None:
+    axes, rng = ["n", 2], np.random.default_rng(6)
+    spec = {
+        **BASE,
+        "inputs": {"x": [*axes, 3]},
+        "targets": {"t": {**LABELS, "axes": axes, **counted}, "w": axes[:per]},
+        "loss": loss.replace("z", "x"),
+    }
+    del spec["layers"]
+    module = interpreted(written({**spec, "equations": {"y": "x"}}, tmp_path))
+    scores, labels = rng.normal(size=(5, 2, 3)), rng.integers(0, 3, (5, 2))
+    weights = rng.uniform(1, 2, (5, 2)[:per])
+    picked = np.take_along_axis(scores, labels[..., None], axis=2)[..., 0]
+    each_loss = np.log(np.exp(scores).sum(axis=2)) - picked
+    every = np.broadcast_to(weights.reshape(5, -1), (5, 2))
+    assert module.loss((), scores, labels, weights) == pytest.approx(SEQUENCES[loss](each_loss, every))
+
+
 def test_a_mean_over_nothing_is_zero(tmp_path: Path) -> None:
     module = of_inputs("huber(z, t, weights=w)", tmp_path, t=["n", 3], w=["n"])
     assert module.loss((), Y, T, 0 * W) == 0

@@ -76,14 +76,14 @@ class EntryFormulas:
     def _body(self, entry: Entry, taken: Taken) -> tuple[sp.Expr, Taken]:
         """The body of the entry's equation, and the names that are taken inside it."""
         names = taken | {str(s) for i in entry.indices for s in i.free_symbols}
-        body = instance(self.program.definition[entry.tensor], entry.indices, names)
+        body = body_of_entry(self.program.definition[entry.tensor], entry.indices, names)
         return body, names | bound_letters(body)
 
     def _opens(self, entry: Entry) -> bool:
         return entry.tensor in self.hidden or self.program.tensor[entry.tensor].kind == "cotangent"
 
 
-def instance(equation: Equation, indices: tuple[sp.Expr, ...], taken: Taken) -> sp.Expr:
+def body_of_entry(equation: Equation, indices: tuple[sp.Expr, ...], taken: Taken) -> sp.Expr:
     """The body of an equation for one entry of its target, reduced.
 
     Where the place is no loop index of its own, `X[2*i + u]` or `E[w[n], d]`, only those terms count

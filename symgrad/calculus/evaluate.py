@@ -43,9 +43,7 @@ class Evaluator:
     def __init__(
         self, builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> None:
-        self.builder = builder
-        self.functions = functions
-        self.sizes = sizes
+        self.builder, self.functions, self.sizes = builder, functions, sizes
         self.free_axes: dict[str, sp.Symbol] = {}
         self.nodes = 0
 

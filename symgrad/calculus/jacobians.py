@@ -14,7 +14,7 @@ import sympy as sp
 
 from symgrad.calculus.blocks import Block, blocks
 from symgrad.calculus.entry_formulas import MAX_NODES, length
-from symgrad.calculus.letters import letter, letters, size_names
+from symgrad.calculus.letters import letters, size_names
 from symgrad.calculus.nested import instance
 from symgrad.calculus.over import over
 from symgrad.calculus.program import Equation, Loop
@@ -136,8 +136,9 @@ def _weight(equation: Equation, taken: set[str]) -> sp.Expr:
     slope = slope_of_reduction(equation)
     if equation.reduction not in ("max", "min"):
         return slope
-    again = {loop.index: letter(loop.axis, taken) for loop in equation.loops}
-    taken |= {str(index) for index in again.values()}
+    indices = letters((loop.axis for loop in equation.loops), taken)
+    again = {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
+    taken |= set(map(str, indices))
     loops = [Loop(again[loop.index], loop.axis) for loop in equation.loops]
     return slope / over("sum", slope.xreplace(again), loops)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.letters import letter
+from symgrad.calculus.letters import letters
 from symgrad.calculus.program import Equation, Loop, canonical
 from symgrad.calculus.terms import Entry, indices_in
 
@@ -27,19 +27,13 @@ def fixed_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:
     return (sp.Mul(*fixed), sp.Mul(*changing)) if changing else (sp.Integer(1), equation.body)
 
 
-def instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: set[str]) -> Equation:
+def instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: Collection[str]) -> Equation:
     """The definition at an entry's indices, its reduced indices renamed to letters not yet taken."""
-    renamed: dict[sp.Basic, sp.Expr] = {}
-    used = set(taken)
-    loops = []
-    for loop in definition.bound:
-        index = letter(loop.axis, used)
-        used.add(str(index))
-        renamed[loop.index] = index
-        loops.append(Loop(index, loop.axis))
-    renamed |= dict(zip(definition.place, indices, strict=True))
-    body = definition.body.xreplace(renamed)
-    return Equation(definition.target, (), tuple(loops), definition.reduction, body)
+    new = letters((loop.axis for loop in definition.bound), taken)
+    loops = tuple(Loop(index, loop.axis) for index, loop in zip(new, definition.bound, strict=True))
+    renamed = {old.index: loop.index for old, loop in zip(definition.bound, loops, strict=True)}
+    body = definition.body.xreplace({**renamed, **dict(zip(definition.place, indices, strict=True))})
+    return Equation(definition.target, (), loops, definition.reduction, body)
 
 
 def merged_sums(equation: Equation, program: Program, hidden: Collection[str]) -> Equation:

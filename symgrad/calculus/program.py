@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.convention import ROWS, Convention
-from symgrad.calculus.letters import FREE_LETTERS, LETTERS
-from symgrad.calculus.terms import Entry, entries, extent_symbol, index_symbol, indices_in
+from symgrad.calculus.letters import letters
+from symgrad.calculus.terms import Entry, entries, extent_symbol, indices_in
 from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
@@ -233,19 +233,13 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
 
 def canonical(equation: Equation) -> Equation:
     """The same equation with standard index names: n, m, ... for free axes, i, j, k, ... for others."""
-    free_names, other_names = iter(FREE_LETTERS), iter(LETTERS)
-    renamed: dict[sp.Symbol, sp.Symbol] = {}
-    loops = []
-    for number, loop in enumerate(equation.loops):
-        source = free_names if loop.axis.size is None else other_names
-        name = next(source, f"i{number}")
-        symbol = index_symbol(name)
-        renamed[loop.index] = symbol
-        loops.append(Loop(symbol, loop.axis))
+    loops = equation.loops
+    indices = letters((loop.axis for loop in loops), ())
+    renamed = {loop.index: index for loop, index in zip(loops, indices, strict=True)}
     return Equation(
         equation.target,
         tuple(p.xreplace(renamed) for p in equation.place),
-        tuple(loops),
+        tuple(Loop(renamed[loop.index], loop.axis) for loop in loops),
         equation.reduction,
         equation.body.xreplace(renamed),
     )

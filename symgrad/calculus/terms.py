@@ -83,7 +83,7 @@ class Named(sp.Function):
     formula: ClassVar[Any]
 
     def fdiff(self, _argindex: int = 1) -> sp.Expr:
-        return derivative_of(type(self)).xreplace({ARGUMENT: self.args[0]})
+        return derivative_of(self.func).xreplace({ARGUMENT: self.args[0]})
 
 
 class sigmoid(Named):

@@ -72,7 +72,7 @@ def inspect_spec(
     **shown: Any,
 ) -> int:
     """Write the derivation to stdout or to a file, whose ending chooses the style where none is given."""
-    style = style or _STYLES.get(output.suffix if output else "", "text")
+    style = style or _STYLES.get(output.suffix.lower() if output else "", "text")
     own = _symbols(symbols)
     derivation = api.derive(api.read(spec_file)).in_notation(notation, own).showing(**shown)
     text = _rendered(derivation, style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ class Commands(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> None:
         """Run the command that the arguments name, and exit."""
+        _replace_closed_streams()
         run = super().main
         extra["standalone_mode"] = False
         sys.exit(exit_code_of(lambda: run(args, prog_name, **extra)))
@@ -33,6 +35,14 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             return reader_gone()
+
+
+def _replace_closed_streams() -> None:
+    """Let what is written to a stream that the caller has closed, as by `>&-`, go nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open until the process ends
+            setattr(sys, name, nowhere)
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.terms import Entry, entries, extent_symbol
-from symgrad.compiler.invariants import collect_fixed, repeated_calls
-from symgrad.compiler.printer import Printer, print_index
+from symgrad.compiler.loop_text import LoopText
 from symgrad.compiler.schedule import entries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     import sympy as sp
 
     from symgrad.calculus.program import Equation, Loop, Program
     from symgrad.compiler.plan import Block, Statement, Sweep
 
-INDEX_NAMES = ("n", "i", "j", "k", "l", "m", "p", "q", "r", "u", "v", "w")
 START = {"sum": "real(0)", "max": "real(-np.inf)", "min": "real(np.inf)"}
 
 
@@ -46,7 +44,7 @@ def kernel_of(
     return Kernel(writer.arrays, writer.sizes, tuple(writer.lines))
 
 
-class _Writer:
+class _Writer(LoopText):
     def __init__(
         self,
         sweep: Sweep,
@@ -56,24 +54,12 @@ class _Writer:
         comment: Callable[[Equation], str] | None,
     ) -> None:
         self.sweep, self.program, self.comment = sweep, program, comment
-        self.names, self.extents = names, extents
-        self.lines: list[str] = []
-        self.depth = 0
-        self.symbols = self._index_names()
-        self.printer = Printer(self._entry, self.symbols)
+        self.indices = _loop_indices(sweep)
+        super().__init__(self.indices, names, extents, sweep.local)
         self.arrays = self._arrays()
         self.sizes = self._sizes()
         self.symbols |= {extent_symbol(name): f"real({extents[name]})" for name in self.sizes}
         self.made = {e.target for e in sweep.equations}
-
-    def _index_names(self) -> dict[sp.Basic, str]:
-        taken = {*self.names.values(), *self.extents.values()}
-        free = (n for n in (*INDEX_NAMES, *(f"i{k}" for k in range(99))) if n not in taken)
-        return {index: next(free) for index in dict.fromkeys(self._loop_indices())}
-
-    def _loop_indices(self) -> list[sp.Symbol]:
-        row = [self.sweep.row] if self.sweep.row is not None else []
-        return [loop.index for loop in (*row, *(loop for block in self.sweep.blocks for loop in block.loops))]
 
     def _arrays(self) -> tuple[str, ...]:
         equations = self.sweep.equations
@@ -89,27 +75,8 @@ class _Writer:
         free = [loop.axis.name for loop in loops if loop.axis.size is None]
         return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
 
-    def _entry(self, entry: Entry) -> str:
-        name = self.names[entry.tensor]
-        if entry.tensor in self.sweep.local:
-            return name
-        places = [
-            self._entry(i) if isinstance(i, Entry) else print_index(i, self.symbols) for i in entry.indices
-        ]
-        return f"{name}[{', '.join(places) or '0'}]"
-
-    # Lines ----------------------------------------------------------------------------------
-
-    def put(self, line: str) -> None:
-        self.lines.append("    " * self.depth + line)
-
-    def loop(self, loop: Loop) -> None:
-        size = loop.axis.size if loop.axis.size is not None else self.extents[str(loop.axis.name)]
-        self.put(f"for {self.symbols[loop.index]} in range({size}):")
-        self.depth += 1
-
     def write(self) -> None:
-        self._hoist([e.body for e in self.sweep.equations], set(), self.made, "s")
+        self.hoist([e.body for e in self.sweep.equations], set(self.indices), self.made, "s")
         totals = [s for b in self.sweep.blocks for s in b.statements if s.mode == "total"]
         for statement in totals:
             self.put(f"{self._total(statement)} = 0.0")
@@ -121,7 +88,7 @@ class _Writer:
         before = dict(self.symbols)
         for block in self.sweep.blocks:
             self._block(block)
-            self._forget(before)
+            self.forget(before)
         self.depth = 0
         for statement in totals:
             self.put(f"{self._entry_of(statement.equation)} = real({self._total(statement)})")
@@ -143,11 +110,7 @@ class _Writer:
         return f"total_{self.names[statement.equation.target]}"
 
     def _entry_of(self, equation: Equation) -> str:
-        return self._entry(Entry(equation.target, equation.place))
-
-    def _forget(self, before: Mapping[sp.Basic, str]) -> None:
-        for expr in [e for e in self.symbols if e not in before]:
-            del self.symbols[expr]
+        return self.entry(Entry(equation.target, equation.place))
 
     def _block(self, block: Block) -> None:
         depth = self.depth
@@ -160,13 +123,13 @@ class _Writer:
         made = {s.equation.target for s in block.statements}
         if block.loops:
             inner = {loop.index for loop in block.loops}
-            self._hoist([s.equation.body for s in block.statements], inner, made, "c")
+            self.hoist([s.equation.body for s in block.statements], inner, made, "c")
         per_row = [s.equation for s in block.statements if s.mode == "row"]
         for equation in per_row:
             self.put(f"acc_{self.names[equation.target]} = {START[equation.reduction]}")
         for loop in block.loops:
             self.loop(loop)
-        self._share_calls([s.equation.body for s in block.statements], made)
+        self.share_calls([s.equation.body for s in block.statements], made)
         for statement in block.statements:
             self._statement(statement)
         self.depth = depth
@@ -234,33 +197,14 @@ class _Writer:
         self.depth = depth
         for loop in bound:
             self.loop(loop)
-        self._hoist([equation.body], {last.index}, {equation.target}, "c")
+        self.hoist([equation.body], {last.index}, {equation.target}, "c")
         self.loop(last)
         self.put(f"{self._entry_of(equation)} += {self.printer(equation.body)}")
 
-    # What is computed before a loop or once in it ---------------------------------------------
 
-    def _hoist(self, bodies: Iterable[sp.Expr], inner: set[sp.Basic], made: set[str], prefix: str) -> None:
-        """Give what does not change in the loops to come a name before them."""
-        outside = inner or set(self._loop_indices())
-        found: dict[sp.Expr, None] = {}
-        for body in bodies:
-            collect_fixed(body, outside, made, found)
-        for expr in [e for e in found if e not in self.symbols]:
-            name = self._unused(prefix)
-            self.put(f"{name} = {self.printer(expr)}")
-            self.symbols[expr] = name
-
-    def _share_calls(self, bodies: list[sp.Expr], made: set[str]) -> None:
-        """Give function values that stand in the block twice a name."""
-        for call in repeated_calls(bodies, made, self.symbols):
-            name = self._unused("f")
-            self.put(f"{name} = {self.printer(call)}")
-            self.symbols[call] = name
-
-    def _unused(self, prefix: str) -> str:
-        taken = {*self.names.values(), *self.extents.values(), *self.symbols.values()}
-        return next(f"{prefix}{k}" for k in range(10**6) if f"{prefix}{k}" not in taken)
+def _loop_indices(sweep: Sweep) -> list[sp.Symbol]:
+    row = [sweep.row] if sweep.row is not None else []
+    return [loop.index for loop in (*row, *(loop for block in sweep.blocks for loop in block.loops))]
 
 
 def _lies_along(equation: Equation, free: Loop, bound: Loop) -> bool:

@@ -69,7 +69,7 @@ def drawing_of(graph: Graph) -> Drawing:
             found = [replace(w, source=fork, value=summary(node.value)) for w in found]
         wires += found
     for node in _ending(graph):
-        name = _title(node) if node.kind == "gate" else ""
+        name = node.title if node.kind == "gate" else ""
         shapes.append(Shape(f"{ids[node.name]}_result", "result", name))
     has_forks = any(shape.kind == "fork" for shape in shapes)
     return Drawing(graph.name, _caption(graph, has_forks), tuple(shapes), tuple(wires), graph.has_numbers)
@@ -80,18 +80,14 @@ def _shape(node: Node, identity: str) -> Shape:
         case "gate":
             return Shape(identity, "gate", node.text, node.effect)
         case "equation":
-            return Shape(identity, "equation", _title(node), _short(node.text))
+            return Shape(identity, "equation", node.title, _short(node.text))
         case "number":
             return Shape(identity, "number", _short(node.text))
-    return Shape(identity, node.kind, _title(node), node.kind)
+    return Shape(identity, node.kind, node.title, node.kind)
 
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-def _title(node: Node) -> str:
-    return " = ".join(node.titles) or node.name
 
 
 def _ending(graph: Graph) -> tuple[Node, ...]:

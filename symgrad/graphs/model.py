@@ -34,6 +34,11 @@ class Node:
     value: Numbers | None = field(default=None, compare=False)
     gradient: Numbers | None = field(default=None, compare=False)
 
+    @property
+    def title(self) -> str:
+        """All of the spec's names for it: `z = Z1`."""
+        return " = ".join(self.titles) or self.name
+
 
 @dataclass(frozen=True)
 class Edge:

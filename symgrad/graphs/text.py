@@ -26,14 +26,10 @@ def text_table(graph: Graph) -> str:
 
 
 def _row(node: Node, graph: Graph) -> list[str]:
-    cells = [_title(node), _description(node, graph), node.shape]
+    cells = [node.title, _description(node, graph), node.shape]
     if graph.has_numbers and node.value is not None:
         cells += [summary(node.value), _gradient(node, graph)]
     return cells
-
-
-def _title(node: Node) -> str:
-    return " = ".join(node.titles) or node.name
 
 
 def _description(node: Node, graph: Graph) -> str:

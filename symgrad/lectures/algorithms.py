@@ -103,4 +103,4 @@ ALGORITHMS: dict[str, Callable[[Vector, GradientAt, int], Vector]] = {
         nesterov_simplified, eta=0.05, delta=0.8
     ),
 }
-"""By the words that ask for them in a spec. A large stabilizer shows where it stands, as a usual one does not."""
+"""By the words that ask for them in a spec. A large δ shows where it stands, as a usual one does not."""

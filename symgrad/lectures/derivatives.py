@@ -56,18 +56,16 @@ def softmax(case: Case) -> str:
 
 
 def gradient_check(case: Case) -> str:
-    """The analytic gradient needs one evaluation and is exact; the better the differences, the more they need."""
+    """Better and better differences, the slides' first; the analytic gradient is faster and more accurate."""
     comparison = api.compare(case.spec())
     demand(comparison.passed, str(comparison))
     ways = {way.name: way for way in comparison.results if way.error is not None and way.seconds is not None}
-    analytic, numerical = (
-        ways["emitted module"],
-        ("forward, h = 1e-4", "central", "Richardson", "complex step"),
-    )
+    analytic = ways["emitted module"]
+    numerical = ("forward, h = 1e-4", "central", "Richardson", "complex step")
     errors = [ways[name].error or 0.0 for name in numerical]
     demand(errors == sorted(errors, reverse=True), f"errors {errors} of {numerical}")
     demand(1e-6 < errors[0] < 1e-2, f"the slides' difference is off by {errors[0]}, not by about h = 1e-4")
-    demand((analytic.error or 0.0) < errors[2], "the analytic gradient is less accurate than Richardson's")
+    demand((analytic.error or 0.0) < 1e-14, f"the analytic gradient is off by {analytic.error}")
     fastest = min(ways[name].seconds or 0.0 for name in numerical)
     demand((analytic.seconds or 0.0) < fastest, "the analytic gradient is not the fastest")
     evaluations = [ways[name].evaluations for name in numerical]
@@ -75,7 +73,7 @@ def gradient_check(case: Case) -> str:
     needed = ", ".join(f"{name} ({number})" for name, number in zip(numerical, evaluations, strict=True))
     return (
         f"{claims_hold(case)}; ever more accurate, by so many evaluations: {needed}; "
-        "the analytic gradient is exact and faster than all of them"
+        "the analytic gradient is right to 14 digits by one, and faster than all of them"
     )
 
 
@@ -123,7 +121,7 @@ def forward_backward(case: Case) -> str:
 
 
 def blocks(case: Case) -> str:
-    """Elementwise blocks are diagonal; a slope and a β are parameters like any other; no spec has a block without."""
+    """Elementwise blocks are diagonal; a slope and a β are parameters like any other; so for every spec."""
     found = _jacobians(case)
     for of, by, name, formula in (
         ("t1", "x", "block diagonal over n", "delta(n, m)*W1[j, i]"),

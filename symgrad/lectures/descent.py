@@ -54,7 +54,7 @@ def termination(case: Case) -> str:
 
 
 def _demand_epoch(module: ModuleType, batch_size: int, rows: int) -> None:
-    """An epoch of logistic regression beside the same by hand: so many rows, in their order, for each update."""
+    """An epoch of logistic regression beside the same by hand: so many rows for each update, in order."""
     rng, rate = np.random.default_rng(0), 0.5
     (x, t), order = random_data(module, rng, rows), rng.permutation(rows)
     params = module.init_params(0)

@@ -30,7 +30,8 @@ def homework2(case: Case) -> str:
     for title, ours, _ in (without, with_bias):
         demand(ours.training[-1] < ours.training[0], f"{title}: the training loss does not fall")
     demand(with_bias[1].training[-1] < without[1].training[-1], "the biases do not improve the training loss")
-    return f"2 × 100 samples that no line separates, 40 held out; biases lower the loss; {_compared(case.folder, [without, with_bias])}"
+    compared = _compared(case.folder, [without, with_bias])
+    return f"2 × 100 samples that no line separates, 40 held out; biases lower the loss; {compared}"
 
 
 def homework3(case: Case) -> str:
@@ -40,15 +41,18 @@ def homework3(case: Case) -> str:
     with _script(case.folder, "homework3") as script:
         size = script.module_for(28 * 28).SIZE
     demand(size == 785 * 1000 + 1001 * 1000 + 1001, f"784-1000-1000-1 has {size} parameters")
-    made = "a module for 784-1000-1000-1 is made"
-    return f"{made}; with 8x8 pixels over 95 % of the digits held out are told apart; {_compared(case.folder, [result])}"
+    compared = _compared(case.folder, [result])
+    told_apart = "with 8x8 pixels over 95 % of the digits held out are told apart"
+    return f"a module for 784-1000-1000-1 is made; {told_apart}; {compared}"
 
 
 def _separable(x: Any, t: Any) -> bool:
     """Whether a line has one class on each side: w·x + b ≥ 1 for the one, ≤ −1 for the other."""
     side = np.where(t == 1, 1.0, -1.0)
     constraints = -side * np.hstack([x, np.ones((len(x), 1))])
-    return bool(linprog(np.zeros(3), constraints, -np.ones(len(x)), bounds=(None, None)).success)
+    infeasible = 2
+    found = linprog(np.zeros(3), constraints, -np.ones(len(x)), bounds=(None, None))
+    return int(found.status) != infeasible
 
 
 def _compared(folder: Path, results: Sequence[tuple[str, Any, Any]]) -> str:

@@ -16,7 +16,7 @@ Parameters: TypeAlias = Mapping[str, Array]
 
 
 def update_order(case: Case) -> str:
-    """One step with the old weights by hand; and wherever statements are fused, one with the module's gradients."""
+    """A step by hand with the old weights; in two deeper networks, gradients first and updates after them."""
 
     def by_hand(old: Parameters, x: Array, t: Array) -> Parameters:
         hidden = _sigmoid(x @ old["W1"] + old["b1"])
@@ -34,7 +34,7 @@ def update_order(case: Case) -> str:
 
 
 def _demand_gradients_first(case: Case, name: str, rate: float) -> None:
-    """A step, in which gradients and updates may be fused, is the gradients of the old weights, then the updates."""
+    """A training step, whatever is fused in it, moves by the gradients taken at the old weights."""
     module = case.build(case.spec(name))
     data, params = random_data(module, np.random.default_rng(0), 5), module.init_params(0)
     _, gradients = module.loss_and_grad(params, *data)
@@ -72,7 +72,7 @@ def widrow_hoff(case: Case) -> str:
 
 
 def homework1(case: Case) -> str:
-    """Six weights, six rules, each written in forward values, targets and weights alone; and their numbers."""
+    """Six weights, six rules, each in forward values, targets and weights alone; and their numbers."""
 
     def by_hand(old: Parameters, x: Array, y: Array) -> Parameters:
         hidden = np.tanh(x @ old["W1"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.blocks import Block
     from symgrad.calculus.jacobians import BlockJacobians, Jacobian
     from symgrad.calculus.style import Style
+    from symgrad.calculus.terms import Entry
     from symgrad.calculus.typeset import Formula
     from symgrad.report.derivation import Derivation
 
@@ -84,7 +85,7 @@ def _label(jacobian: Jacobian, block: Block) -> str:
     return f"{structure(jacobian)}: {reads}; {of} × {by}"
 
 
-def _entry_text(entry: Any, block: Block) -> str:
+def _entry_text(entry: Entry, block: Block) -> str:
     return Text().spell(IndexWriter(block.program).write(entry))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
+from symgrad.spec.fields import MAX_RANK
 from symgrad.spec.located import check_key
 from symgrad.spec.model import ConstantSpec
 from symgrad.spec.names import shorten
-from symgrad.spec.schema import MAX_RANK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

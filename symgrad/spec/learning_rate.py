@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
@@ -42,6 +43,7 @@ def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -
     formula = transform(schedule, _written_out)
     check_entrywise(formula, TIME, "a schedule", library.schedules)
     check_constants(formula)
+    _check_start(formula)
     _check_factors(schedule)
     return formula
 
@@ -68,6 +70,22 @@ def _written_out(node: Node) -> Node:
     defaults = tuple((name, placed(value, at)) for name, value in entry.signature.defaults)
     values = bind(node, replace(entry.signature, defaults=defaults), extra=("learning_rate",))
     return substitute(placed(entry.body, at), values)
+
+
+def _check_start(formula: Node) -> None:
+    """Refuse a rate without a value at the first step, as of learning_rate / epoch; `where` may guard it."""
+
+    def at_the_first_step(node: Node) -> Node:
+        if isinstance(node, Name) and node.id in ("epoch", "step"):
+            return Number(Fraction(0), node.at)
+        return Name("learning_rate", node.at) if isinstance(node, Call) and node.function == "where" else node
+
+    try:
+        check_constants(transform(formula, at_the_first_step))
+    except SpecError as error:
+        problem = f"{error.problem} at the first step, where epoch and step are 0"
+        remedy = "count from 1, as in learning_rate / (1 + epoch)"
+        raise SpecError(problem, at=error.at, remedy=remedy) from None
 
 
 def _check_factors(schedule: Node) -> None:

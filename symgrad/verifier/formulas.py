@@ -29,7 +29,7 @@ from symgrad.spec.syntax import (
 from symgrad.verifier.ranges import index_sizes, indices_used
 from symgrad.verifier.reductions import COMPARE, reducer, side
 from symgrad.verifier.scope import OUTERMOST, Scope, reduced_axes
-from symgrad.verifier.tensors import Value, combine, matmul, reduce_axes, reduce_leading, spread
+from symgrad.verifier.tensors import Value, combine, matmul, onehot, reduce_axes, reduce_leading, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -175,7 +175,7 @@ class Formulas:
         if name == "where":
             return self._where(call, scope)
         if name == "onehot":
-            return self._onehot(self.value(call.arguments[0], scope))
+            return onehot(self.value(call.arguments[0], scope), self.arithmetic)
         if name == "spread":
             value, like = (self.value(node, scope) for node in call.arguments)
             return spread(value, like, scope.depth, call.at, self.arithmetic.library)
@@ -217,15 +217,6 @@ class Formulas:
             self._note(lambda: side(value.array, self._constant(0).array))
         self.work += _DEAR * math.prod(value.array.shape)
         return self._typed(Value(self.arithmetic.functions[call.function](value.array), value.rank))
-
-    def _onehot(self, value: Value) -> Value:
-        if value.classes is None:
-            return value
-        labels, classes = value.array[..., None], np.arange(value.classes, dtype=np.float64)
-        rows = labels == self.arithmetic.array(classes)
-        if value.ignore is not None:
-            rows = rows & (labels != self.arithmetic.array(float(value.ignore)))
-        return Value(self.arithmetic.array(rows), value.rank + 1)
 
     def _function(self, call: Call, scope: Scope) -> Value:
         function = self.functions.get(call.function)

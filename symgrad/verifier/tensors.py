@@ -10,13 +10,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symgrad.errors import ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from symgrad.errors import Position
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arithmetic import Arithmetic, Array
     from symgrad.verifier.arrays import ArrayLibrary
 
 
@@ -71,6 +73,17 @@ def spread(value: Value, like: Value, depth: int, at: Position, library: ArrayLi
     if further < 0 or any(a not in (1, b) for a, b in zip(shape[depth:], own, strict=True)):
         raise _misfit((value, like), at)
     return Value(library.broadcast_to(array.reshape(shape), (*shape[:depth], *own)), like.rank)
+
+
+def onehot(value: Value, arithmetic: Arithmetic) -> Value:
+    """Labels as rows of zeros and a one, or of zeros for an ignored label; numbers count as such rows."""
+    if value.classes is None:
+        return value
+    labels, classes = value.array[..., None], np.arange(value.classes, dtype=np.float64)
+    rows = labels == arithmetic.array(classes)
+    if value.ignore is not None:
+        rows = rows & (labels != arithmetic.array(float(value.ignore)))
+    return Value(arithmetic.array(rows), value.rank + 1)
 
 
 def matmul(left: Value, right: Value, depth: int, at: Position, library: ArrayLibrary) -> tuple[Value, int]:

@@ -1,7 +1,8 @@
 """Optimisers as equations, applied in order; `theta` on the right is the parameter before the step.
 
 Where libraries differ, the plain name follows PyTorch and the note says what others do. `weight_decay`
-is coupled, a part of the gradient, unless the note says otherwise.
+is coupled, a part of the gradient, unless the note says otherwise. The default learning rate of sgd and of
+the momentum methods is 0.01, as Keras has it; PyTorch's is 0.001.
 """
 
 from symgrad.spec.library.entries import Optimizer
@@ -151,7 +152,7 @@ OPTIMIZERS = (
     Optimizer(
         "nadam(learning_rate=0.002, b1=0.9, b2=0.999, eps=1e-8, momentum_decay=0.004, weight_decay=0)",
         "Dozat 2016, with his schedule of the momentum",
-        "as in PyTorch and Keras; optax holds mu at b1",
+        "as in PyTorch; Keras has momentum_decay=1, optax holds mu at b1",
         state=(("m", "0"), ("v", "0"), ("product", "1")),
         update=(
             COUPLED_DECAY,
