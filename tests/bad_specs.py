@@ -183,6 +183,7 @@ TRAINING = {
     "patience": train("stop: {patience: 0}"),
     "stop misspelt": train("stop: {patence: 3}"),
     "tolerance": train("stop: {tolerance: -1e-6}"),
+    "cycle": train("schedule: one_cycle(pct_start=2)"),
     "time limit": train("stop: {time_limit: 0}"),
     "standardize": train("standardize: 1"),
     "train misspelt": train("epoch: 3"),

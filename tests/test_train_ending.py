@@ -23,7 +23,7 @@ def watched(losses, **stop):
     """The reasons to stop after each of some losses."""
     criteria, watch, reasons = StopSpec(**stop), Watch(), []
     for loss in losses:
-        watch = watch.after(loss, criteria.tolerance or 0.0)
+        watch = watch.after(loss, loss, criteria.tolerance or 0.0)
         reasons.append(stop_reason(criteria, watch, 0.0))
     return reasons
 

@@ -75,7 +75,7 @@ COLUMNS_LEGEND = (
     "The samples of a batch are the columns of a matrix. A vector is a column, and beside a matrix it stands "
     "in each of its columns.",
     "softmax and logsumexp run down each column, onehot gives a column for each label. "
-    "1_N is the column of N ones; Σ over n sums over the samples.",
+    "1 with an axis below it is a column of so many ones; Σ over n sums over the samples.",
 )
 STACKS_LEGEND = "Tensors of three and more axes stand as in the spec, samples first."
 REWRITE_NAMES_NOTE = "These lines keep the names of the spec, and samples as rows."

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
-from symgrad.spec.calls import is_number
+from symgrad.spec.calls import is_number, signed_number
 from symgrad.spec.constant_block import constant_specs
 from symgrad.spec.declarations import check_declarations
 from symgrad.spec.formula import parse_formula
-from symgrad.spec.located import call_at, check_key, formula_at, names_at, signed_number
+from symgrad.spec.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
 from symgrad.spec.names import check_name, shorten
 from symgrad.spec.schema import TargetBlock

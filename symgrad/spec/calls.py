@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,13 @@ def is_number(node: Node) -> bool:
     return all(isinstance(n, Number | Binary | Negate) for n in walk(node))
 
 
+def signed_number(node: Node) -> Node:
+    """`-0.5` as one number."""
+    if isinstance(node, Negate) and isinstance(node.operand, Number):
+        return Number(-node.operand.value, node.at)
+    return node
+
+
 def names_in(node: Node) -> set[str]:
     """The names in a formula, those of indexed tensors too."""
     return {n.id for n in walk(node) if isinstance(n, Name)} | {
@@ -113,6 +121,22 @@ def bind(call: Call, signature: Signature, extra: tuple[str, ...] = ()) -> dict[
         )
     bound = {**dict(signature.defaults), **values}
     return {name: bound[name] for name in (*known, *(n for n in values if n not in known))}
+
+
+def check_ranges(
+    call: Call, ranges: tuple[tuple[str, float, float], ...], values: Mapping[str, Node]
+) -> None:
+    """Demand that arguments which are numbers lie in their ranges: name, least, most.
+
+    Raises:
+        SpecError: one does not.
+    """
+    for name, least, most in ranges:
+        number = signed_number(values[name])
+        if isinstance(number, Number) and not least <= number.value <= most:
+            expected = f"from {least:g} to {most:g}" if most < math.inf else f"from {least:g} on"
+            problem = f"{call.function}: {name} is {float(number.value):g}"
+            raise SpecError(problem, at=number.at, remedy=f"expected a number {expected}")
 
 
 def usage(signature: Signature) -> str:

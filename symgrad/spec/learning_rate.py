@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, placed, substitute, transform, walk
+from symgrad.spec.calls import bind, check_ranges, placed, substitute, transform, walk
 from symgrad.spec.constants import check_constants
 from symgrad.spec.entrywise import check_entrywise, is_entrywise
 from symgrad.spec.resolve import look_up
@@ -69,6 +69,7 @@ def _written_out(node: Node) -> Node:
     entry, at = library.schedules[node.function], node.at
     defaults = tuple((name, placed(value, at)) for name, value in entry.signature.defaults)
     values = bind(node, replace(entry.signature, defaults=defaults), extra=("learning_rate",))
+    check_ranges(node, entry.ranges, values)
     return substitute(placed(entry.body, at), values)
 
 

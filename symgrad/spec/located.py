@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec.calls import is_number
+from symgrad.spec.calls import is_number, signed_number
 from symgrad.spec.formula import parse_formula
 from symgrad.spec.names import check_name
-from symgrad.spec.syntax import Call, Name, Negate, Node, Number
+from symgrad.spec.syntax import Call, Name, Node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,13 +66,6 @@ def numbers_at(document: Document, key: Key, texts: Mapping[str, str]) -> tuple[
 def check_key(document: Document, key: Key) -> str:
     """The last part of `key`, if it can be a name."""
     return check_name(str(key[-1]), document.place(key).key)
-
-
-def signed_number(node: Node) -> Node:
-    """`-0.5` as one number."""
-    if isinstance(node, Negate) and isinstance(node.operand, Number):
-        return Number(-node.operand.value, node.at)
-    return node
 
 
 def _number_at(document: Document, key: Key, text: str) -> Node:

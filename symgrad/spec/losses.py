@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, cast
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
-from symgrad.spec.calls import bind, calls, names_in, substitute, transform
-from symgrad.spec.located import signed_number
+from symgrad.spec.calls import bind, calls, check_ranges, names_in, substitute, transform
 from symgrad.spec.syntax import Call, Name, Node, Number
 
 if TYPE_CHECKING:
@@ -107,7 +105,7 @@ def reduced_losses(node: Node, spec: Spec) -> Node:
 
 def _reduced(call: Call, entry: Function, spec: Spec) -> Node:
     values = bind(call, entry.signature, extra=KEYWORDS)
-    _check_ranges(call, entry, values)
+    check_ranges(call, entry.ranges, values)
     reduction = _reduction(values.get("reduction", Name(entry.reduction, call.at)))
     weights, count = values.get("weights"), _count(call, entry, values, spec)
     loss = replace(call, keywords=tuple((k, v) for k, v in call.keywords if k not in KEYWORDS))
@@ -128,15 +126,6 @@ def _reduction(node: Node) -> str:
         return node.id
     problem = f"reduction must be {', '.join(REDUCTIONS[:-1])} or {REDUCTIONS[-1]}"
     raise SpecError(problem, at=node.at, remedy="write reduction=sum")
-
-
-def _check_ranges(call: Call, entry: Function, values: dict[str, Node]) -> None:
-    for name, least, most in entry.ranges:
-        number = signed_number(values[name])
-        if isinstance(number, Number) and not least <= number.value <= most:
-            expected = f"from {least:g} to {most:g}" if most < math.inf else f"from {least:g} on"
-            problem = f"{call.function}: {name} is {float(number.value):g}"
-            raise SpecError(problem, at=number.at, remedy=f"expected a number {expected}")
 
 
 def _count(call: Call, entry: Function, values: dict[str, Node], spec: Spec) -> Node | None:

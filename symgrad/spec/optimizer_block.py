@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
-from symgrad.spec.calls import is_number, names_in
+from symgrad.spec.calls import is_number, names_in, signed_number
 from symgrad.spec.entrywise import check_entrywise
-from symgrad.spec.located import check_key, formula_at, numbers_at, signed_number
+from symgrad.spec.located import check_key, formula_at, numbers_at
 from symgrad.spec.model import OptimizerSpec
 
 if TYPE_CHECKING:

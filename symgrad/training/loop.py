@@ -133,7 +133,7 @@ class Trainer:
         self.records.append(record)
         if record.objective < self.lowest:
             self.best, self.lowest = self.last, record.objective
-        self.watch = self.watch.after(record.objective, self.plan.stop.tolerance or 0.0)
+        self.watch = self.watch.after(record.loss, record.objective, self.plan.stop.tolerance or 0.0)
 
     def _order(self, epoch: int) -> NDArray[np.int64] | None:
         """The order of the rows in this epoch; None, as they stand, when one batch holds them all."""

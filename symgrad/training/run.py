@@ -79,15 +79,16 @@ class Run:
         loss = "held-out loss" if self.validation else "training loss"
         words: dict[StopReason, str] = {
             "epochs": "as many as planned",
-            "converged": f"the {loss} converged",
+            "converged": "the training loss converged",
             "no progress": f"the {loss} made no progress any more",
             "time limit": "the time limit was reached",
         }
         return words.get(self.stop_reason, self.stop_reason)
 
     def __str__(self) -> str:
+        count = len(self.history.records)
         lines = [
-            f"{self.spec_name}: {len(self.history.records)} epochs in {self.seconds:.3g} s "
+            f"{self.spec_name}: {count} {'epoch' if count == 1 else 'epochs'} in {self.seconds:.3g} s "
             f"({self._ending}), parameters of epoch {self.checkpoint.epoch}",
             *_metric_lines("training", self.training),
             *(_metric_lines("held-out", self.validation) if self.validation else ()),

@@ -14,19 +14,22 @@ StopReason: TypeAlias = Literal["epochs", "converged", "no progress", "time limi
 
 @dataclass(frozen=True)
 class Watch:
-    """The loss to beat, for how many epochs it has not been beaten, and for how many it hardly changed."""
+    """The loss to beat, for how many epochs it was not beaten, and for how many training hardly moved."""
 
     best: float = math.inf
     last: float = math.inf
     stale: int = 0
     steady: int = 0
 
-    def after(self, loss: float, tolerance: float) -> Watch:
-        """The watch after one more epoch; a gain or a change within `tolerance` does not count."""
-        steady = self.steady + 1 if abs(loss - self.last) <= tolerance else 0
-        if loss < self.best - tolerance:
-            return Watch(loss, loss, 0, steady)
-        return Watch(self.best, loss, self.stale + 1, steady)
+    def after(self, training: float, judged: float, tolerance: float) -> Watch:
+        """The watch after one more epoch; a gain or a change within `tolerance` does not count.
+
+        `training` is the loss that is minimised, `judged` the one that says which epoch is best.
+        """
+        steady = self.steady + 1 if abs(training - self.last) <= tolerance else 0
+        if judged < self.best - tolerance:
+            return Watch(judged, training, 0, steady)
+        return Watch(self.best, training, self.stale + 1, steady)
 
 
 def watches_loss(stop: StopSpec) -> bool:
@@ -37,9 +40,9 @@ def watches_loss(stop: StopSpec) -> bool:
 def stop_reason(stop: StopSpec, watch: Watch, elapsed: float) -> StopReason | None:
     """Why training should stop now, or None to go on.
 
-    The objective has converged when it changes by no more than `tolerance` from one epoch to the next,
-    `patience` times in a row where that is given too. `patience` alone bears so many epochs without a
-    new best.
+    The objective has converged when the training loss changes by no more than `tolerance` from one epoch to
+    the next, `patience` times in a row where that is given too. `patience` alone bears so many epochs without
+    a new best, on the rows held out where there are some.
     """
     if stop.tolerance is not None and watch.steady >= (stop.patience or 1):
         return "converged"

@@ -143,10 +143,12 @@ class Optimizer(Entry):
 class Schedule(Entry):
     """The learning rate as a formula over `learning_rate`, `epoch`, `step` (both from 0) and `epochs`.
 
-    A call may give another `learning_rate`: so one schedule is applied to another.
+    A call may give another `learning_rate`: so one schedule is applied to another. `ranges` are what an
+    argument may be where it is a number: name, least, most.
     """
 
     formula: str = "learning_rate"
+    ranges: tuple[tuple[str, float, float], ...] = ()
 
     @cached_property
     def body(self) -> Node:

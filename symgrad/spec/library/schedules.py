@@ -50,6 +50,7 @@ SCHEDULES = (
                 * (1 + cos(acos(-1) * k / max(pct_start * total - 1, 1e-9))) / 2,
             1 / div_factor / final_div_factor + (1 - 1 / div_factor / final_div_factor)
                 * (1 + cos(acos(-1) * min((k - pct_start * total + 1) / total / (1 - pct_start), 1))) / 2)""",
+        ranges=(("pct_start", 0, 1),),
     ),
     Schedule(
         "one_cycle_linear(pct_start=0.3, div_factor=25, final_div_factor=1e4, total=epochs, k=epoch)",
@@ -59,5 +60,6 @@ SCHEDULES = (
             1 / div_factor + (1 - 1 / div_factor) * k / max(pct_start * total - 1, 1e-9),
             1 - (1 - 1 / div_factor / final_div_factor)
                 * min((k - pct_start * total + 1) / total / (1 - pct_start), 1))""",
+        ranges=(("pct_start", 0, 1),),
     ),
 )
