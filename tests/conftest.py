@@ -8,3 +8,5 @@ import os
 # Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
 gc.set_threshold(50_000, 20, 50)
 os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
+# Threads of one matrix product wait for each other in a loop, which tests side by side would prolong.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
