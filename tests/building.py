@@ -53,15 +53,11 @@ def judged(
     edit: Callable[[str], str] = str,
     *,
     compiled: bool,
-    also_single: bool = True,
     points: int = 2,
 ) -> Report:
-    """The verdict on the module of a spec, after an edit; a float64 module is its own twin.
-
-    Of a float32 module, the twin is compiled and the module `also_single`: else it is run by Python.
-    """
+    """The verdict on the module of a spec, after an edit; a float64 module is its own twin."""
     path = written(spec, folder, edit)
-    module = load(path) if compiled and also_single else interpreted(path)
+    module = load(path) if compiled else interpreted(path)
     twin = module
     if np.float64 != module.DTYPE:
         twin = double_precision_twin(module) if compiled else interpreted(path)

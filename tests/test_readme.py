@@ -69,13 +69,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *command: str, compiled: bool = True) -> str:
+def run(folder: Path, *command: str) -> str:
     """Run a command with this environment's programs before all others; its stdout and stderr."""
     scripts = sysconfig.get_path("scripts")
     path = os.pathsep.join([scripts, os.environ["PATH"]])
     variables = {**os.environ, "PATH": path, "XDG_CACHE_HOME": str(folder), "PYTHONIOENCODING": "utf-8"}
-    if not compiled:
-        variables["NUMBA_DISABLE_JIT"] = "1"
     answer = subprocess.run(
         command,
         cwd=folder,
@@ -99,10 +97,8 @@ def test_the_first_two_command_blocks_set_up_and_test() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the blocks are written for bash")
 @pytest.mark.parametrize("blocks", runs().values(), ids=runs())
 def test_commands_give_what_is_shown(blocks: list[Block], folder: Path) -> None:
-    """Training compiles, in both precisions; what is only verified is run by Python."""
-    compiled = not any("symgrad verify" in block.text for block in blocks)
     for block in blocks:
-        demand(block, run(folder, "bash", "-ec", SET_UP.sub("", block.text), compiled=compiled))
+        demand(block, run(folder, "bash", "-ec", SET_UP.sub("", block.text)))
 
 
 def test_python_gives_what_is_shown(folder: Path) -> None:
