@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Loop
 
 
-class Over(sp.Expr):  # type: ignore[misc]  # SymPy has no types
+class Over(sp.Expr):
     """A reduction of `body` over indices: a sum, a maximum or a minimum. Equations never hold one."""
 
     is_commutative = True

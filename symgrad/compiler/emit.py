@@ -16,6 +16,7 @@ from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import show_axes
 from symgrad.calculus.rowwise import batch_axis
+from symgrad.compiler.call_texts import call_texts
 from symgrad.compiler.drivers import Drivers
 from symgrad.compiler.initial import initial_values
 from symgrad.compiler.module_text import ArgumentText, ConstantText, ModuleText, ParameterText, ResultText
@@ -36,7 +37,8 @@ FUNCTIONS = ("sigmoid", "softplus", "logcosh")
 
 def emit(model: Model, shown: Program, plan: Plan, update: Update) -> str:
     """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed."""
-    return _template().render(module=_module_text(model, shown, plan, update))
+    module = _module_text(model, shown, plan, update)
+    return _template().render(module=module, calls=call_texts(module))
 
 
 def template_folder() -> Path:

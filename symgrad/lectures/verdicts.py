@@ -34,16 +34,11 @@ def specs_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "examples" / "lectures"
 
 
-def verdicts(
-    only: Collection[int] = (), *, folder: Path | None = None, build: Build = api.build
-) -> Iterator[Verdict]:
-    """Check the demands of these numbers, or all, one after another.
-
-    `folder` holds the specs; `build` makes a module of a spec.
-    """
+def verdicts(only: Collection[int] = ()) -> Iterator[Verdict]:
+    """Check the demands of these numbers, or all, one after another."""
     for row in ROWS:
         if not only or row.number in only:
-            yield judge(row, folder or specs_folder(), build)
+            yield judge(row, specs_folder(), api.build)
 
 
 def judge(row: Row, folder: Path, build: Build) -> Verdict:

@@ -1,0 +1,101 @@
+"""The lists of arguments that the emitted module's functions hand to one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from symgrad.compiler.module_text import ArgumentText, ModuleText
+
+
+@dataclass(frozen=True)
+class CallTexts:
+    """Pieces of calls and signatures, each as it is written; the names of the fields are the template's.
+
+    `time` is what a schedule looks at, `gathered` the arguments of a step on the rows of one batch.
+    """
+
+    data: str
+    data_count: int
+    inputs: str
+    extents: str
+    other_extents: str
+    batched: tuple[ArgumentText, ...]
+    ignored: tuple[ArgumentText, ...]
+    forward_arguments: str
+    data_arguments: str
+    step_arguments: str
+    gathered: str
+    state_arguments: str
+    entries_of_state: str
+    gradient_memory: str
+    step_memory: str
+    time: str
+    time_options: str
+    given_time: str
+    checked_time: str
+    is_scored: str
+    new_work: str
+
+
+def call_texts(module: ModuleText) -> CallTexts:
+    """What is passed where, from the records of a module."""
+    arguments = (*module.inputs, *module.targets)
+    data, inputs = _listed(a.variable for a in arguments), _listed(a.variable for a in module.inputs)
+    batched = tuple(a for a in arguments if a.is_batched)
+    other_extents = _listed(e for e in module.extents if e != module.batch_axis)
+    extents = _listed(module.extents)
+    data_arguments = _listed([data, "work", extents])
+    gradient_memory = "grad, piece" if module.micro_batch_size else "grad"
+    new_work = "np.empty(_work_size(*extents))"
+    return CallTexts(
+        data=data,
+        data_count=len(arguments),
+        inputs=inputs,
+        extents=extents,
+        other_extents=other_extents,
+        batched=batched,
+        ignored=tuple(a for a in module.targets if a.ignore is not None),
+        forward_arguments=_listed([inputs, "work", extents]),
+        data_arguments=data_arguments,
+        step_arguments=_listed([data, "order", "rows", "work", other_extents])
+        if module.micro_batch_size
+        else data_arguments,
+        gathered=", ".join([*(_of_one_batch(a, batched, module) for a in arguments), "work", extents]),
+        state_arguments=_listed(["step", *(name for name, _ in module.states)]),
+        entries_of_state=_listed(f"state[{place}]" for place in range(1 + len(module.states))),
+        gradient_memory=gradient_memory,
+        step_memory=f"{gradient_memory}, ahead" if module.look_ahead else gradient_memory,
+        is_scored="name == SCORED" if module.scored else "name in TARGETS",
+        new_work=f"_with_constants({new_work})" if module.constants else new_work,
+        **_time_texts(counts_epochs=bool(module.epochs)),
+    )
+
+
+def _time_texts(*, counts_epochs: bool) -> dict[str, str]:
+    if not counts_epochs:
+        return {
+            "time": "epoch",
+            "time_options": "epoch=0",
+            "given_time": "epoch=epoch",
+            "checked_time": '_whole("epoch", epoch, 0)',
+        }
+    return {
+        "time": "epoch, epochs",
+        "time_options": "epoch=0, epochs=EPOCHS",
+        "given_time": "epoch=epoch, epochs=epochs",
+        "checked_time": '_whole("epoch", epoch, 0), _whole("epochs", epochs, 1)',
+    }
+
+
+def _of_one_batch(argument: ArgumentText, batched: tuple[ArgumentText, ...], module: ModuleText) -> str:
+    if not argument.is_batched:
+        return argument.variable
+    return f"rows[{batched.index(argument)}][:{module.batch_axis}]"
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(text for text in texts if text)
