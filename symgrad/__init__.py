@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symgrad.api import (
+        bench,
         build,
         compare,
         derive,
+        doctor,
         generate,
         graph,
         load,
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "symgrad.api": (
+        "bench",
         "build",
         "compare",
         "derive",
+        "doctor",
         "generate",
         "graph",
         "load",
@@ -60,9 +64,11 @@ __all__ = [
     "SpecError",
     "SymgradError",
     "__version__",
+    "bench",
     "build",
     "compare",
     "derive",
+    "doctor",
     "generate",
     "graph",
     "load",

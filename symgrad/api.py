@@ -1,4 +1,4 @@
-"""The Python interface: read, derive, graph, generate, load, build, verify, compare, train."""
+"""The Python interface: read, derive, graph, generate, load, build, verify, compare, train, bench, doctor."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
+    from symgrad.benchmark.report import Benchmark
     from symgrad.calculus.trace import Detail
     from symgrad.comparison.report import Comparison
+    from symgrad.doctor.report import Diagnosis
     from symgrad.graphs.model import Graph
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from symgrad.verifier.report import Report
 
 __all__ = [
+    "bench",
     "build",
     "compare",
     "derive",
+    "doctor",
     "generate",
     "graph",
     "load",
@@ -124,9 +128,14 @@ def build(spec: Spec) -> ModuleType:
         SpecError: the spec does not describe a network.
     """
     from symgrad.compiler.cache import cached_module
-    from symgrad.pipeline import module_text
 
-    return cached_module(spec, module_text(spec))
+    return cached_module(spec, _module_text)
+
+
+def _module_text(spec: Spec) -> str:
+    from symgrad.pipeline import module_text  # and with it SymPy, which a module in the cache does not need
+
+    return module_text(spec)
 
 
 def verify(spec: Spec, module: ModuleType | None = None, *, points: int = 3, seed: int = 0) -> Report:
@@ -193,6 +202,55 @@ def train(
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     module = build(spec) if module is None else module
     return run_training(spec, module, data=data, out=out, epochs=epochs, seed=seed, progress=progress)
+
+
+def bench(
+    spec: Spec,
+    *,
+    batch: int | None = None,
+    rows: int | None = None,
+    seconds: float = 5.0,
+    cores: int = 1,
+    random: bool = False,
+    peers: bool = True,
+    with_compile: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Benchmark:
+    """How long a step of a spec takes, where its time goes, and how far that is from the machine's limit.
+
+    Steps are made on the first `rows` rows of the spec's own data, or with `random`, and where it has none,
+    on random rows, in batches of the spec's size or of `batch`. symgrad, and with `peers` PyTorch and JAX
+    where they are installed, take turns for `seconds` on so many cores; `with_compile` adds torch.compile,
+    which is slow to compile. A spec that trains nothing is timed at what it does: its gradient, loss or
+    forward pass. `progress` is told what is done next.
+
+    Raises:
+        SpecError: the spec does not describe a network, or has no axis of rows to choose from.
+        DataError: the spec's data cannot be used, a batch or the cores are too many, or a loss is not finite.
+    """
+    from symgrad.benchmark.bench import bench as run_benchmark
+
+    return run_benchmark(
+        spec,
+        batch=batch,
+        rows=rows,
+        seconds=seconds,
+        cores=cores,
+        random=random,
+        with_peers=peers,
+        with_compile=with_compile,
+        progress=progress,
+    )
+
+
+def doctor(progress: Callable[[str], None] = lambda _: None) -> Diagnosis:
+    """What this machine and installation can do, and what is wrong with them.
+
+    `progress` is told what is done next.
+    """
+    from symgrad.doctor.examine import examine
+
+    return examine(progress)
 
 
 def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpoint:

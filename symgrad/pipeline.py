@@ -10,6 +10,9 @@ from symgrad.calculus.logsumexp import expand_logsumexp
 from symgrad.calculus.rowwise import check_micro_batches
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilise import stabilise
+from symgrad.compiler.accumulation import accumulation_of
+from symgrad.compiler.carry import can_carry, carry
+from symgrad.compiler.columns import column_axis
 from symgrad.compiler.emit import emit
 from symgrad.compiler.memory import plan_memory
 from symgrad.compiler.schedule import schedule
@@ -17,8 +20,11 @@ from symgrad.compiler.update import update_of
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from symgrad.calculus.program import Program
     from symgrad.compiler.plan import Plan
+    from symgrad.compiler.update import Update
     from symgrad.spec.model import Model, Spec
 
 
@@ -39,10 +45,15 @@ def module_text(spec: Spec) -> str:
     """
     model = expand(spec)  # Spec -> Model
     shown = derived_program(model)  # Model -> Program
-    return emit(model, shown, plan_of(shown), update_of(model))  # Plan -> text
+    update = update_of(model)
+    return emit(model, shown, plan_of(shown, update), update)  # Plan -> text
 
 
-def plan_of(shown: Program) -> Plan:
+def plan_of(shown: Program, update: Update) -> Plan:
     """In which steps a derived program is computed, and where every tensor lies in memory."""
     computed = simplify(expand_logsumexp(shown))  # Program -> Program
-    return plan_memory(computed, schedule(computed))  # Program -> Plan
+    carried: Mapping[str, str] = {}
+    columns = column_axis(computed)
+    if not columns and accumulation_of(update) is not None and can_carry(computed):
+        computed, carried = carry(computed)
+    return plan_memory(computed, schedule(computed, carried, columns), carried, columns)  # Program -> Plan

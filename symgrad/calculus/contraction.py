@@ -54,6 +54,12 @@ def as_contraction(equation: Equation) -> Contraction | None:
     )
 
 
+def as_product(equation: Equation) -> Contraction | None:
+    """The contraction that is one product of a matrix with a matrix or a vector, or None."""
+    found = as_contraction(equation)
+    return found if found is not None and not found.batch and (found.rows or found.columns) else None
+
+
 def _indices(equation: Equation) -> set[sp.Symbol]:
     return {loop.index for loop in equation.loops}
 

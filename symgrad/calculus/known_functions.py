@@ -48,14 +48,13 @@ def _known_bodies() -> dict[sp.Expr, str]:
     shared = set()
     for name in library.activations:
         body = _body(name)
-        if body is None or body in bodies:
+        if not isinstance(body, sp.Piecewise) or body in bodies:
             continue
         derivative = fold(slope(body, ARGUMENT))
         if derivative in bodies:
             shared.add(derivative)
         bodies |= {body: name, derivative: f"{name}'"}
-    choices = {form: name for form, name in bodies.items() if isinstance(form, sp.Piecewise)}
-    return {form: name for form, name in choices.items() if form not in shared}
+    return {form: name for form, name in bodies.items() if form not in shared}
 
 
 def _body(name: str) -> sp.Expr | None:

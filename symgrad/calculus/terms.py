@@ -157,8 +157,9 @@ def derivative_of(function: sp.FunctionClass) -> sp.Expr:
 def in_terms_of_value(value: sp.Expr, derivative: sp.Expr, name: sp.Expr) -> sp.Expr | None:
     """`derivative` as a polynomial in `name`, where `value`, called `name`, is rational in one exponential.
 
-    Solves value(u) = name for the exponential u and substitutes: tanh' and sigmoid' are found so.
-    A form `a + c` is refused: where a is near -c it would cancel.
+    So are tanh' and sigmoid' found. The degree is 2 at most: where the value has a pole of order m in the
+    exponential u, its derivative has one of order m at u = 0 and of order m + 1 elsewhere. A form `a + c` is
+    refused: where a is near -c it would cancel.
     """
     u, a = sp.Dummy("u", positive=True), sp.Dummy("a")
     powers = _powers_of_one_exponential(value, u)
@@ -167,14 +168,14 @@ def in_terms_of_value(value: sp.Expr, derivative: sp.Expr, name: sp.Expr) -> sp.
         return None
     if not in_u.is_rational_function(u) or derivative_u.atoms(sp.exp):
         return None
-    forms = {sp.factor(sp.simplify(derivative_u.xreplace({u: root}))) for root in sp.solve(in_u - a, u)}
-    found = forms.pop() if len(forms) == 1 else None
-    if found is None or not found.is_polynomial(a):
-        return None
-    polynomial = sp.Poly(found, a)
-    if polynomial.degree() == 1 and polynomial.eval(0):
-        return None
-    return _without_leading_minus(found).xreplace({a: name})
+    unknown = sp.symbols("c:3", cls=sp.Dummy)
+    excess = derivative_u - sum(c * in_u**power for power, c in enumerate(unknown))
+    solutions = sp.linsolve(sp.Poly(sp.numer(sp.together(excess)), u).coeffs(), unknown)
+    for constant, first, second in solutions:
+        if second == 0 and constant != 0:
+            return None
+        return _without_leading_minus(sp.factor(constant + first * a + second * a**2)).xreplace({a: name})
+    return None
 
 
 def _powers_of_one_exponential(value: sp.Expr, u: sp.Symbol) -> dict[sp.Expr, sp.Expr]:

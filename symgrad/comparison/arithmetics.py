@@ -40,11 +40,12 @@ def complex_numbers() -> Arithmetic:
     )
 
 
-def pytorch(torch: Any) -> Arithmetic:
-    """Tensors of float64 that remember how they were computed."""
+def pytorch(torch: Any, dtype: str = "float64") -> Arithmetic:
+    """Tensors that remember how they were computed."""
+    kind = getattr(torch, dtype)
 
     def convert(values: Any) -> Array:
-        array: Array = torch.as_tensor(values, dtype=torch.float64)
+        array: Array = torch.as_tensor(values, dtype=kind)
         return array
 
     def over(reduce: Callable[..., Any]) -> Callable[[Any, tuple[int, ...]], Any]:
@@ -53,8 +54,8 @@ def pytorch(torch: Any) -> Arithmetic:
 
     return Arithmetic(
         name="PyTorch",
-        epsilon=DOUBLE.epsilon,
-        dtype=torch.float64,
+        epsilon=float(np.finfo(dtype).eps),
+        dtype=kind,
         convert=convert,
         number=float,
         divide=operator.truediv,
@@ -64,6 +65,7 @@ def pytorch(torch: Any) -> Arithmetic:
         extrapolate=False,
         library=ArrayLibrary(
             kind=torch.Tensor,
+            integers=lambda values: torch.as_tensor(values, dtype=torch.int64),
             where=torch.where,
             matmul=torch.matmul,
             broadcast_to=torch.broadcast_to,
@@ -76,20 +78,20 @@ def pytorch(torch: Any) -> Arithmetic:
     )
 
 
-def jax_arrays(jax: Any) -> Arithmetic:
-    """Arrays of float64 that JAX traces; they need its 64-bit mode."""
+def jax_arrays(jax: Any, dtype: str = "float64") -> Arithmetic:
+    """Arrays that JAX traces; those of float64 need its 64-bit mode."""
     jnp = jax.numpy
 
     def convert(values: Any) -> Array:
-        array: Array = jnp.asarray(values, dtype=jnp.float64)
+        array: Array = jnp.asarray(values, dtype=dtype)
         return array
 
     named = sorted(SCALAR_FUNCTIONS - {"erf"})
     functions = {name: getattr(jnp, _LONG_NAMES.get(name, name)) for name in named}
     return Arithmetic(
         name="JAX",
-        epsilon=DOUBLE.epsilon,
-        dtype=np.dtype(np.float64),
+        epsilon=float(np.finfo(dtype).eps),
+        dtype=np.dtype(dtype),
         convert=convert,
         number=float,
         divide=operator.truediv,
@@ -99,6 +101,7 @@ def jax_arrays(jax: Any) -> Arithmetic:
         extrapolate=False,
         library=ArrayLibrary(
             kind=jax.Array,
+            integers=lambda values: jnp.asarray(values, dtype=int),
             where=jnp.where,
             matmul=jnp.matmul,
             broadcast_to=jnp.broadcast_to,

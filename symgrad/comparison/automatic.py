@@ -72,7 +72,7 @@ def jax_gradient(problem: Problem, jax: Any) -> Gradient:
     compiled = jax.jit(jax.value_and_grad(loss))
 
     def gradient() -> tuple[float, Array]:
-        with _double_precision(jax), jax.default_device(jax.devices("cpu")[0]):
+        with of_precision(jax, double=True), jax.default_device(jax.devices("cpu")[0]):
             value, found = jax.block_until_ready(compiled(varied, floats))
         return float(value), np.concatenate([np.ravel(np.asarray(found[name])) for name in varied])
 
@@ -90,7 +90,8 @@ def _float_or_label(array: Array, convert: Callable[[Array], Any]) -> Any:
     return array if array.dtype.kind == "i" else convert(array)
 
 
-def _double_precision(jax: Any) -> AbstractContextManager[Any]:
+def of_precision(jax: Any, *, double: bool) -> AbstractContextManager[Any]:
+    """JAX's 64-bit mode, on or off."""
     home = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
-    context: AbstractContextManager[Any] = home.enable_x64(True)
+    context: AbstractContextManager[Any] = home.enable_x64(double)
     return context

@@ -6,14 +6,17 @@ import hashlib
 import os
 import stat
 import sys
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.load import load
+from symgrad.compiler.sources import sources_digest
 from symgrad.errors import ModuleError
-from symgrad.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from symgrad.spec.model import Spec
@@ -22,19 +25,26 @@ _REMEDY = "set XDG_CACHE_HOME to a folder of your own"
 _NAME_LENGTH = 40
 
 
-def cached_module(spec: Spec, text: str) -> ModuleType:
-    """Put the module of a spec, whose text is given, into the cache folder unless it is there, and load it.
+def cached_module(spec: Spec, derive: Callable[[Spec], str]) -> ModuleType:
+    """The module of a spec from the cache folder, its text derived where none is kept there.
 
     Raises:
         ModuleError: there is no folder that only this user can write.
     """
-    file = cache_folder() / _file_name(spec, text)
-    try:
-        _keep(file, text)
-    except OSError as error:
-        problem = f"the cache cannot be written: {error.strerror}"
-        raise ModuleError(problem, at=str(file), remedy=_REMEDY) from None
+    folder, name = cache_folder(), _name(spec)
+    file = _kept(folder, name) or _keep(folder, name, derive(spec).encode())
     return load(file)
+
+
+def cached_text(name: str, text: str) -> ModuleType:
+    """The module of a text that is not a spec's own, kept beside the others under this name.
+
+    Raises:
+        ModuleError: there is no folder that only this user can write.
+    """
+    folder, content = cache_folder(), text.encode()
+    file = folder / f"{name}_{_digest(content)}.py"
+    return load(file if file.is_file() and file.read_bytes() == content else _keep(folder, name, content))
 
 
 def cache_folder() -> Path:
@@ -86,21 +96,46 @@ def _demand_private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _file_name(spec: Spec, text: str) -> str:
-    """A name that changes with the spec, with symgrad's version and with the generated text."""
-    version = VERSION.replace(".", "_")
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{spec.name[:_NAME_LENGTH]}_{spec.sha256[:12]}_{version}_{digest[:12]}.py"
+def _name(spec: Spec) -> str:
+    """A name that changes with all that a module's text depends on."""
+    digest = _digest(f"{sources_digest()} {_content(spec)!r}".encode())
+    return f"{spec.name[:_NAME_LENGTH]}_{spec.sha256[:12]}_{digest}"
 
 
-def _keep(file: Path, text: str) -> None:
-    """Write the file whole, unless it holds this text; an untouched file keeps its compiled code."""
-    content = text.encode()
-    if file.is_file() and file.read_bytes() == content:
-        return
+def _content(value: object) -> object:
+    """What makes two specs equal: everything but the places where things stand in their files."""
+    if isinstance(value, tuple):
+        return tuple(map(_content, value))
+    if is_dataclass(value):
+        compared = [field.name for field in fields(value) if field.compare]
+        return (type(value).__name__, *(_content(getattr(value, name)) for name in compared))
+    return value
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _kept(folder: Path, name: str) -> Path | None:
+    """The file of this name, unless its text is not the one that was written: its name ends in its digest."""
+    for file in folder.glob(f"{name}_*.py"):
+        with suppress(OSError):
+            if file.stem == f"{name}_{_digest(file.read_bytes())}":
+                return file
+    return None
+
+
+def _keep(folder: Path, name: str, text: bytes) -> Path:
+    """Write the file whole."""
+    file = folder / f"{name}_{_digest(text)}.py"
     temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+        try:
+            temporary.write_bytes(text)
+            temporary.replace(file)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        problem = f"the cache cannot be written: {error.strerror}"
+        raise ModuleError(problem, at=str(file), remedy=_REMEDY) from None
+    return file

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 class CallTexts:
     """Pieces of calls and signatures, each as it is written; the names of the fields are the template's.
 
-    `time` is what a schedule looks at, `gathered` the arguments of a step on the rows of one batch.
+    `point` is where the gradient of a step is taken, `step_vectors` are what a step needs of the parameters'
+    size, `time` is what a schedule looks at. `gathering` lays the rows of one batch side by side, and
+    `gathered` are then the arguments of a step.
     """
 
     data: str
@@ -28,11 +30,15 @@ class CallTexts:
     forward_arguments: str
     data_arguments: str
     step_arguments: str
+    flat_data: str
+    gathering: tuple[str, ...]
     gathered: str
     state_arguments: str
     entries_of_state: str
+    point: str
     gradient_memory: str
-    step_memory: str
+    step_vectors: str
+    kept_step_vectors: str
     time: str
     time_options: str
     given_time: str
@@ -49,7 +55,8 @@ def call_texts(module: ModuleText) -> CallTexts:
     other_extents = _listed(e for e in module.extents if e != module.batch_axis)
     extents = _listed(module.extents)
     data_arguments = _listed([data, "work", extents])
-    gradient_memory = "grad, piece" if module.micro_batch_size else "grad"
+    gradient_memory = ("grad", "piece") if module.micro_batch_size else ("grad",)
+    step_memory = [*(() if module.carrying else gradient_memory), *(("ahead",) if module.look_ahead else ())]
     new_work = "np.empty(_work_size(*extents))"
     return CallTexts(
         data=data,
@@ -64,11 +71,18 @@ def call_texts(module: ModuleText) -> CallTexts:
         step_arguments=_listed([data, "order", "rows", "work", other_extents])
         if module.micro_batch_size
         else data_arguments,
-        gathered=", ".join([*(_of_one_batch(a, batched, module) for a in arguments), "work", extents]),
+        flat_data=_listed(f"{a.variable}.reshape(-1)" if a.is_batched else a.variable for a in arguments),
+        gathering=tuple(
+            f"_gather({a.variable}, order, start, {module.batch_axis}, {a.row_size or 1}, rows[{place}])"
+            for place, a in enumerate(batched)
+        ),
+        gathered=", ".join([*(_of_one_batch(a, batched) for a in arguments), "work", extents]),
         state_arguments=_listed(["step", *(name for name, _ in module.states)]),
         entries_of_state=_listed(f"state[{place}]" for place in range(1 + len(module.states))),
-        gradient_memory=gradient_memory,
-        step_memory=f"{gradient_memory}, ahead" if module.look_ahead else gradient_memory,
+        gradient_memory=_listed(gradient_memory),
+        step_vectors=_listed(["theta", *step_memory]),
+        kept_step_vectors=_listed(["theta", *(f'_kept("{name}", SIZE)' for name in step_memory)]),
+        point="ahead" if module.look_ahead else "theta",
         is_scored="name == SCORED" if module.scored else "name in TARGETS",
         new_work=f"_with_constants({new_work})" if module.constants else new_work,
         **_time_texts(counts_epochs=bool(module.epochs)),
@@ -91,10 +105,10 @@ def _time_texts(*, counts_epochs: bool) -> dict[str, str]:
     }
 
 
-def _of_one_batch(argument: ArgumentText, batched: tuple[ArgumentText, ...], module: ModuleText) -> str:
+def _of_one_batch(argument: ArgumentText, batched: tuple[ArgumentText, ...]) -> str:
     if not argument.is_batched:
         return argument.variable
-    return f"rows[{batched.index(argument)}][:{module.batch_axis}]"
+    return f"view(rows[{batched.index(argument)}], 0, ({argument.batch_shape}))"
 
 
 def _listed(texts: Iterable[str]) -> str:

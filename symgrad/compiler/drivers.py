@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.contraction import as_product
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import Equation, show_axes
 from symgrad.calculus.terms import Entry, entries, extent_symbol, shifted
+from symgrad.compiler.column_kernels import column_kernel_of
 from symgrad.compiler.identifiers import identifiers
-from symgrad.compiler.kernels import kernel_of
-from symgrad.compiler.plan import Plan, Product, Scalar, Step, Sweep
+from symgrad.compiler.kernels import Kernel, kernel_of
+from symgrad.compiler.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
 from symgrad.compiler.printer import Printer, print_index
 from symgrad.compiler.rolling import Action, Repeat, roll
 from symgrad.compiler.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.calculus.contraction import Contraction
     from symgrad.compiler.plan import Phase
@@ -111,17 +113,30 @@ class Drivers:
         match step:
             case Product():
                 statement, tensors = self._product(step)
+            case Carry(equation):
+                statement, tensors = self._carry(equation)
             case Scalar(equation):
                 statement, tensors = self._scalar(equation)
-            case Sweep():
+            case Sweep() | ColumnSweep():
                 statement, tensors = self._sweep(step)
         operands = []
         for tensor in tensors:
             place = self.plan.places[tensor]
             axes = tuple(axis.extent for axis in self.program.tensor[tensor].axes)
             operands.append((place, (axes, tensor if place.vector == "argument" else "")))
-        comments = tuple(self._comment(e) for e in step.equations)
+        comments = tuple(line for e in step.equations for line in self._comments(e))
         return Action(statement, tensors, tuple(operands), comments)
+
+    def _comments(self, equation: Equation) -> tuple[str, ...]:
+        """The equation, and what its carried gradient is added to."""
+        into = equation.target
+        if into not in self.plan.carried:
+            return (self._comment(equation),)
+        gradient = self.plan.carried[into]
+        carrying = f"{into} ← keep·{into} + scale·{gradient}"
+        if as_product(equation) is None:
+            return (carrying,)
+        return self._comment(replace(equation, target=gradient)), carrying
 
     def _comment(self, equation: Equation) -> str:
         """The equation as mathematics, with the axes of what it defines."""
@@ -160,15 +175,20 @@ class Drivers:
         sizes = {loop.index: loop.axis.extent for loop in equation.loops}
         left, right = self._factors(found, slots, sizes)
         target = self._matrix(slots[equation.target], (found.rows, found.columns), False, sizes)
-        statement = f"np.dot({left}, {right}, {target})"
-        if found.factor != 1:
-            statement += f"\n{slots[equation.target]} *= {self._number(found.factor, slots)}"
-        return statement, tensors
+        scale = "1" if found.factor == 1 else self._number(found.factor, slots)
+        keep = "0"
+        if equation.target in self.plan.carried:
+            scale, keep = ("scale" if scale == "1" else f"scale * ({scale})"), "keep"
+        return f"gemm({scale}, {left}, {right}, {keep}, {target})", tensors
+
+    def _carry(self, equation: Equation) -> tuple[str, tuple[str, ...]]:
+        (gradient,) = equation.reads
+        return "carry({0}, {1}, keep, scale)", (gradient, equation.target)
 
     def _factors(
         self, found: Contraction, slots: Mapping[str, str], sizes: Mapping[sp.Symbol, sp.Expr]
     ) -> tuple[str, str]:
-        """The operands of np.dot; a vector stands on the right."""
+        """The operands of gemm; a vector stands on the right."""
         left = self._matrix(slots[found.left], (found.rows, found.inner), found.left_transposed, sizes)
         if found.rows:
             right = self._matrix(
@@ -192,10 +212,20 @@ class Drivers:
             name = f"{name}.reshape({', '.join(shape)})"
         return f"{name}.T" if transposed and len(stored) == 2 else name
 
-    def _sweep(self, step: Sweep) -> tuple[str, tuple[str, ...]]:
-        kernel = kernel_of(step, self.program, self.names, self.extent_names)
+    def _kernel(
+        self,
+        step: Sweep | ColumnSweep,
+        names: Mapping[str, str],
+        comment: Callable[[Equation], str] | None = None,
+    ) -> Kernel:
+        if isinstance(step, ColumnSweep):
+            return column_kernel_of(step, self.plan, names, self.extent_names, comment)
+        return kernel_of(step, self.program, names, self.extent_names, comment)
+
+    def _sweep(self, step: Sweep | ColumnSweep) -> tuple[str, tuple[str, ...]]:
+        kernel = self._kernel(step, self.names)
         placeholders = {t: f"a{k}" for k, t in enumerate((*kernel.arrays, *sorted(step.local)))}
-        canonical = kernel_of(step, self.program, {**self.names, **placeholders}, self.extent_names)
+        canonical = self._kernel(step, {**self.names, **placeholders})
         by_name = {self.names[a]: a for a in kernel.arrays}
         shared = tuple(list(by_name.values()).index(by_name[self.names[a]]) for a in kernel.arrays)
         key = (*canonical.lines, *kernel.sizes, str(shared))
@@ -206,17 +236,23 @@ class Drivers:
         arguments = [*(f"{{{k}}}" for k in range(len(tensors))), *sizes]
         return f"{self.kernels[key].name}({', '.join(arguments)})", tensors
 
-    def _kernel_text(self, step: Sweep, arguments: Sequence[str]) -> KernelText:
+    def _kernel_text(self, step: Sweep | ColumnSweep, arguments: Sequence[str]) -> KernelText:
         targets = dict.fromkeys(self.names[e.target] for e in step.equations if e.target not in step.local)
         base = "_" + "_".join(list(targets)[:3])
         name, number = base, 2
         while name in self.kernel_names:
             name, number = f"{base}_{number}", number + 1
         self.kernel_names.add(name)
-        kernel = kernel_of(step, self.program, self.names, self.extent_names, self._comment)
-        doc = f"{', '.join(targets)}, row by row." if step.row is not None else f"{', '.join(targets)}."
+        kernel = self._kernel(step, self.names, self._comment)
+        doc = f"{', '.join(targets)}{_manner(step)}."
         exact = any(_adds_to_a_difference(e.body) for e in step.equations)
         return KernelText(name, ", ".join(arguments), doc, kernel.lines, exact)
+
+
+def _manner(step: Sweep | ColumnSweep) -> str:
+    if isinstance(step, ColumnSweep):
+        return ", each stored by columns"
+    return ", row by row" if step.row is not None else ""
 
 
 def _adds_to_a_difference(expr: sp.Expr) -> bool:

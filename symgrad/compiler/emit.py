@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from pprint import pformat
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,28 @@ from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import show_axes
 from symgrad.calculus.rowwise import batch_axis
+from symgrad.compiler.accumulation import accumulation_of
 from symgrad.compiler.call_texts import call_texts
 from symgrad.compiler.drivers import Drivers
+from symgrad.compiler.elementary import PRECISIONS, functions_in
 from symgrad.compiler.initial import initial_values
-from symgrad.compiler.module_text import ArgumentText, ConstantText, ModuleText, ParameterText, ResultText
-from symgrad.compiler.plan import size_of
-from symgrad.compiler.update_code import look_ahead_lines, state_names, update_lines
+from symgrad.compiler.module_text import (
+    ArgumentText,
+    CarryingText,
+    ConstantText,
+    ModuleText,
+    ParameterText,
+    ResultText,
+)
+from symgrad.compiler.plan import Product, size_of
+from symgrad.compiler.sources import template_folder
+from symgrad.compiler.update_code import (
+    look_ahead_lines,
+    rest_lines,
+    share_lines,
+    state_names,
+    update_lines,
+)
 from symgrad.compiler.update_text import look_ahead_rule, update_rule
 from symgrad.errors import SpecError
 from symgrad.version import VERSION
@@ -32,19 +47,11 @@ if TYPE_CHECKING:
     from symgrad.compiler.update import Update
     from symgrad.spec.model import ConstantSpec, Model
 
-FUNCTIONS = ("sigmoid", "softplus", "logcosh")
-
 
 def emit(model: Model, shown: Program, plan: Plan, update: Update) -> str:
     """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed."""
     module = _module_text(model, shown, plan, update)
     return _template().render(module=module, calls=call_texts(module))
-
-
-def template_folder() -> Path:
-    """Where the templates lie: in the package when installed, beside it in a checkout."""
-    inside = Path(__file__).parent.parent / "templates"
-    return inside if inside.is_dir() else inside.parent.parent / "templates"
 
 
 @cache
@@ -66,6 +73,12 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
     bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
     kernels = tuple(drivers.kernels.values())
     rows = batch_axis(program)
+    steps, look_ahead = update_lines(update), look_ahead_lines(update) if update.look_ahead else ()
+    carrying = _carrying(plan, update)
+    code = [
+        *chain(*(kernel.lines for kernel in kernels), *bodies.values(), steps, look_ahead),
+        *((*carrying.shares, *carrying.rest) if carrying else ()),
+    ]
     equations = {kind: tuple(_shown(shown, kind)) for kind in ("forward", "gradient")}
     return ModuleText(
         name=spec.name,
@@ -89,7 +102,9 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         free_axes=drivers.extents,
         extents=tuple(drivers.extent_names.values()),
         batch_axis=drivers.extent_names[rows] if rows else "",
+        by_columns=bool(plan.column_axis),
         work_size=drivers.views.work_size,
+        has_products=any(isinstance(step, Product) for phase in plan.phases for step in phase.steps),
         kernels=kernels,
         forward=bodies["forward"],
         prediction=bodies["prediction"],
@@ -100,16 +115,26 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         predictions=tuple(_result(name, name, drivers) for name in program.prediction),
         input_gradients=tuple(_input_gradient(name, drivers) for name in spec.gradients),
         states=tuple((state_names(update)[name], repr(start)) for name, start in update.states),
-        look_ahead=look_ahead_lines(update) if update.look_ahead else (),
-        update=update_lines(update),
+        look_ahead=look_ahead,
+        update=steps,
+        carrying=carrying,
         full_batch=update.full_batch,
-        functions=_functions_used(
-            [
-                *(line for kernel in kernels for line in kernel.lines),
-                *chain(*bodies.values()),
-                *update_lines(update),
-            ]
-        ),
+        precision=PRECISIONS[spec.dtype],
+        functions=functions_in(code, spec.dtype),
+    )
+
+
+def _carrying(plan: Plan, update: Update) -> CarryingText | None:
+    accumulation = accumulation_of(update)
+    if accumulation is None or not plan.carried:
+        return None
+    states = list(state_names(update))
+    is_theta = accumulation.target == "theta"
+    return CarryingText(
+        target_name=accumulation.target,
+        target="theta" if is_theta else f"state[{1 + states.index(accumulation.target)}]",
+        shares=share_lines(update, accumulation),
+        rest=rest_lines(update, accumulation),
     )
 
 
@@ -129,11 +154,6 @@ def _input_gradient(name: str, drivers: Drivers) -> ResultText:
     return replace(_result(name, gradient, drivers), place=places.get(name, -1))
 
 
-def _functions_used(lines: list[str]) -> tuple[str, ...]:
-    text = "\n".join(lines)
-    return tuple(name for name in FUNCTIONS if f"{name}(" in text)
-
-
 def _described(tensor: Tensor) -> str:
     labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
     labels += f", {tensor.ignore} for none" if tensor.ignore is not None else ""
@@ -150,7 +170,8 @@ def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText
         ignore=tensor.ignore,
         comment=show_axes(tensor.axes),
         is_batched=bool(tensor.axes) and tensor.axes[0].name == batch_axis != "",
-        row_shape="".join(f", {drivers.views.size(a.extent)}" for a in tensor.axes[1:]),
+        row_size=" * ".join(drivers.views.size(a.extent) for a in tensor.axes[1:]),
+        batch_shape=drivers.views.shape_in_memory(tensor.name),
     )
 
 
@@ -163,7 +184,14 @@ def _constant(constant: ConstantSpec, program: Program) -> ConstantText:
 
 def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:
     axes = drivers.program.tensor[tensor].axes
-    return ResultText(name, drivers.views.view(tensor), show_axes(axes), "" if axes else ".reshape(())")
+    view, is_by_columns = drivers.views.view(tensor, function="_array"), drivers.plan.is_by_columns(tensor)
+    return ResultText(
+        name=name,
+        view=f"np.moveaxis({view}, -1, 0)" if is_by_columns else view,
+        comment=show_axes(axes),
+        as_scalar="" if axes else ".reshape(())",
+        is_by_columns=is_by_columns,
+    )
 
 
 def _parameters(model: Model, program: Program, drivers: Drivers) -> tuple[ParameterText, ...]:

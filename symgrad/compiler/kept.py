@@ -60,7 +60,8 @@ def _read_backward(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Tensors made before the gradient phase, in that order, and what is computed from them in it."""
     backward = tuple(_equations(phase for phase in plan.phases if phase.name == "gradient"))
     for made in _equations(phase for phase in plan.phases if phase.name in ("forward", "loss")):
-        readers = tuple(equation.target for equation in backward if made.target in equation.reads)
+        targets = (e.target for e in backward if made.target in e.reads)
+        readers = tuple(plan.carried.get(target, target) for target in targets)
         if readers:
             yield made.target, readers
 

@@ -10,9 +10,7 @@ from symgrad.compiler.loop_text import LoopText
 from symgrad.compiler.schedule import entries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import sympy as sp
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.calculus.program import Equation, Loop, Program
     from symgrad.compiler.plan import Block, Statement, Sweep
@@ -37,14 +35,74 @@ def kernel_of(
     comment: Callable[[Equation], str] | None = None,
 ) -> Kernel:
     """The loops of a sweep, each under its equation; `names` are of tensors, `extents` of free axes."""
-    writer = _Writer(sweep, program, names, extents, comment)
-    writer.write()
-    if any("real(" in line for line in writer.lines):
-        writer.lines.insert(0, f"real = {writer.typed_array}.dtype.type")
-    return Kernel(writer.arrays, writer.sizes, tuple(writer.lines))
+    return _Writer(sweep, program, names, extents, comment).kernel()
 
 
-class _Writer(LoopText):
+class KernelWriter(LoopText):
+    """What all kernels share: arguments and reductions. A subclass writes the loops of its equations."""
+
+    def __init__(
+        self,
+        equations: Sequence[Equation],
+        local: frozenset[str],
+        loops: Sequence[Loop],
+        program: Program,
+        names: Mapping[str, str],
+        extents: Mapping[str, str],
+        comment: Callable[[Equation], str] | None,
+    ) -> None:
+        self.equations, self.loops, self.program, self.comment = equations, loops, program, comment
+        self.indices = [loop.index for loop in loops]
+        super().__init__(self.indices, names, extents, local)
+        self.arrays = self._arrays()
+        self.sizes = self._sizes()
+        self.symbols |= {extent_symbol(name): f"real({extents[name]})" for name in self.sizes}
+        self.made = {e.target for e in equations}
+
+    def kernel(self) -> Kernel:
+        """The kernel of the equations."""
+        self.write()
+        if any("real(" in line for line in self.lines):
+            self.lines.insert(0, f"real = {self._typed_array}.dtype.type")
+        return Kernel(self.arrays, self.sizes, tuple(self.lines))
+
+    def write(self) -> None:
+        """Write all lines."""
+        raise NotImplementedError
+
+    def write_comments(self, equations: Iterable[Equation]) -> None:
+        """The equations as mathematics, each in a line."""
+        if self.comment is not None:
+            self.lines += ["    " * self.depth + f"# {self.comment(e)}" for e in equations]
+
+    def _arrays(self) -> tuple[str, ...]:
+        read = [e.tensor for e in entries_of(self.equations)]
+        tensors = dict.fromkeys([*read, *(e.target for e in self.equations)])
+        return tuple(t for t in tensors if t not in self.local)
+
+    def _sizes(self) -> tuple[str, ...]:
+        inside = {s.name for e in self.equations for s in e.body.free_symbols if s.is_positive}
+        free = [loop.axis.name for loop in self.loops if loop.axis.size is None]
+        return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
+
+    @property
+    def _typed_array(self) -> str:
+        """An array of the arithmetic type."""
+        return self.names[next(a for a in self.arrays if not self.program.tensor[a].is_integer)]
+
+    def reduce(self, accumulator: str, equation: Equation, body: str) -> None:
+        """Take one more value into a sum, a maximum or a minimum."""
+        if equation.reduction == "sum":
+            self.put(f"{accumulator} += {body}")
+            return
+        self.put(f"value = {body}")
+        # a NaN is taken, and kept
+        worse = "<=" if equation.reduction == "max" else ">="
+        self.put(f"if not (value {worse} {accumulator}) and {accumulator} == {accumulator}:")
+        self.put(f"    {accumulator} = value")
+
+
+class _Writer(KernelWriter):
     def __init__(
         self,
         sweep: Sweep,
@@ -53,27 +111,8 @@ class _Writer(LoopText):
         extents: Mapping[str, str],
         comment: Callable[[Equation], str] | None,
     ) -> None:
-        self.sweep, self.program, self.comment = sweep, program, comment
-        self.indices = _loop_indices(sweep)
-        super().__init__(self.indices, names, extents, sweep.local)
-        self.arrays = self._arrays()
-        self.sizes = self._sizes()
-        self.symbols |= {extent_symbol(name): f"real({extents[name]})" for name in self.sizes}
-        self.made = {e.target for e in sweep.equations}
-
-    def _arrays(self) -> tuple[str, ...]:
-        equations = self.sweep.equations
-        read = [e.tensor for e in entries_of(equations)]
-        tensors = dict.fromkeys([*read, *(e.target for e in equations)])
-        return tuple(t for t in tensors if t not in self.sweep.local)
-
-    def _sizes(self) -> tuple[str, ...]:
-        loops = [loop for block in self.sweep.blocks for loop in block.loops]
-        if self.sweep.row is not None:
-            loops.insert(0, self.sweep.row)
-        inside = {s.name for e in self.sweep.equations for s in e.body.free_symbols if s.is_positive}
-        free = [loop.axis.name for loop in loops if loop.axis.size is None]
-        return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
+        self.sweep = sweep
+        super().__init__(sweep.equations, sweep.local, _loops(sweep), program, names, extents, comment)
 
     def write(self) -> None:
         self.hoist([e.body for e in self.sweep.equations], set(self.indices), self.made, "s")
@@ -93,11 +132,6 @@ class _Writer(LoopText):
         for statement in totals:
             self.put(f"{self._entry_of(statement.equation)} = real({self._total(statement)})")
 
-    @property
-    def typed_array(self) -> str:
-        """An array of the arithmetic type."""
-        return self.names[next(a for a in self.arrays if not self.program.tensor[a].is_integer)]
-
     def _accumulates(self, equation: Equation) -> bool:
         """Sums over all rows, and sums at computed places, start from an array of zeros."""
         if not equation.is_plain:
@@ -114,8 +148,9 @@ class _Writer(LoopText):
 
     def _block(self, block: Block) -> None:
         depth = self.depth
-        if self.comment is not None:
-            self.lines += ["    " * depth + f"# {self.comment(s.equation)}" for s in block.statements]
+        # beside the loops of a row, what is computed once for the row is not vectorised
+        self.printer.vectorised = bool(block.loops) or not any(b.loops for b in self.sweep.blocks)
+        self.write_comments(s.equation for s in block.statements)
         if block.statements[0].mode == "general":
             self._general(block.statements[0].equation, block.loops)
             self.depth = depth
@@ -143,21 +178,11 @@ class _Writer(LoopText):
             case "each":
                 self.put(f"{self._entry_of(equation)} = {body}")
             case "row":
-                self._reduce(f"acc_{self.names[equation.target]}", equation, body)
+                self.reduce(f"acc_{self.names[equation.target]}", equation, body)
             case "columns":
                 self.put(f"{self._entry_of(equation)} += {body}")
             case "total":
                 self.put(f"{self._total(statement)} += {body}")
-
-    def _reduce(self, accumulator: str, equation: Equation, body: str) -> None:
-        if equation.reduction == "sum":
-            self.put(f"{accumulator} += {body}")
-            return
-        self.put(f"value = {body}")
-        # a NaN is taken, and kept
-        worse = "<=" if equation.reduction == "max" else ">="
-        self.put(f"if not (value {worse} {accumulator}) and {accumulator} == {accumulator}:")
-        self.put(f"    {accumulator} = value")
 
     def _general(self, equation: Equation, loops: tuple[Loop, ...]) -> None:
         """Any reduction: in one accumulator where its terms lie side by side, else over whole rows."""
@@ -183,7 +208,7 @@ class _Writer(LoopText):
         self.put(f"acc = {START[equation.reduction]}")
         for loop in bound:
             self.loop(loop)
-        self._reduce("acc", equation, self.printer(equation.body))
+        self.reduce("acc", equation, self.printer(equation.body))
         self.depth = depth
         self.put(f"{target} = acc")
 
@@ -202,9 +227,9 @@ class _Writer(LoopText):
         self.put(f"{self._entry_of(equation)} += {self.printer(equation.body)}")
 
 
-def _loop_indices(sweep: Sweep) -> list[sp.Symbol]:
+def _loops(sweep: Sweep) -> list[Loop]:
     row = [sweep.row] if sweep.row is not None else []
-    return [loop.index for loop in (*row, *(loop for block in sweep.blocks for loop in block.loops))]
+    return [*row, *(loop for block in sweep.blocks for loop in block.loops)]
 
 
 def _lies_along(equation: Equation, free: Loop, bound: Loop) -> bool:

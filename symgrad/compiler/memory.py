@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.plan import Monomial, Phase, Place, Plan, Step, Sweep, size_of
+from symgrad.compiler.plan import ColumnSweep, Monomial, Phase, Place, Plan, Step, Sweep, size_of
 from symgrad.compiler.schedule import entries_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from symgrad.calculus.program import Equation, Program
 
 
-def plan_memory(program: Program, phases: tuple[Phase, ...]) -> Plan:
+def plan_memory(
+    program: Program, phases: tuple[Phase, ...], carried: Mapping[str, str], columns: str = ""
+) -> Plan:
     """The plan with a place for every tensor; memory is used again once its tensor is read no more."""
     places: dict[str, Place] = {}
     for tensor in (*program.of_kind("input"), *program.of_kind("target")):
@@ -26,11 +30,11 @@ def plan_memory(program: Program, phases: tuple[Phase, ...]) -> Plan:
     for tensor in program.of_kind("parameter"):
         places[tensor.name] = Place("theta", (), offset)
         if tensor.name in gradient_of:
-            places[gradient_of[tensor.name]] = Place("grad", (), offset)
+            places[gradient_of[tensor.name]] = Place("into" if carried else "grad", (), offset)
         offset += size_of(tensor.axes)[1]
     shared: dict[str, str] = {}
     units = _place_rest(program, phases, places, shared, fixed)
-    return Plan(program, phases, places, units, offset, shared)
+    return Plan(program, phases, places, units, offset, shared, carried, columns)
 
 
 @dataclass
@@ -73,7 +77,7 @@ def _place_rest(
     arenas: dict[Monomial, _Arena] = {(): _Arena(size=fixed)} if fixed else {}
     owner: dict[str, str] = {}
     for number, step in enumerate(steps):
-        local = step.local if isinstance(step, Sweep) else frozenset()
+        local = step.local if isinstance(step, Sweep | ColumnSweep) else frozenset()
         handed_over: set[str] = set()
         for equation in step.equations:
             name = equation.target
@@ -132,7 +136,7 @@ def _in_place_of(
 
     Both must be of one phase, so that the name they share in the module fits both.
     """
-    if not isinstance(step, Sweep) or not equation.is_elementwise or not equation.is_plain:
+    if not isinstance(step, Sweep | ColumnSweep) or not equation.is_elementwise or not equation.is_plain:
         return None
     axes = program.tensor[equation.target].axes
     for name in sorted(candidates):
@@ -145,13 +149,16 @@ def _in_place_of(
     return None
 
 
-def _read_row_by_row(name: str, equation: Equation, step: Sweep) -> bool:
+def _read_row_by_row(name: str, equation: Equation, step: Sweep | ColumnSweep) -> bool:
     """Whether no entry of `name` is read after the equation overwrites it."""
     position = step.equations.index(equation)
     if any(e.indices != equation.place for e in entries_of([equation]) if e.tensor == name):
         return False
     if any(name in later.reads for later in step.equations[position + 1 :]):
         return False
+    if isinstance(step, ColumnSweep):
+        (nest,) = (n for n in step.nests if equation in n.equations)
+        return all(e.indices == equation.place for e in entries_of(nest.equations) if e.tensor == name)
     if step.row is None:
         return len(step.equations) == 1
     return all(

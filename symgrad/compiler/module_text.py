@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from symgrad.compiler.drivers import KernelText
+    from symgrad.compiler.elementary import FunctionText, Precision
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class ArgumentText:
     ignore: int | None
     comment: str
     is_batched: bool
-    row_shape: str
+    row_size: str
+    batch_shape: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ class ResultText:
     comment: str
     as_scalar: str
     place: int = -1
+    is_by_columns: bool = False
+
+
+@dataclass(frozen=True)
+class CarryingText:
+    """How a step takes gradients in while they are formed: `target` by `shares`, and the rest of the step."""
+
+    target_name: str
+    target: str
+    shares: tuple[str, ...]
+    rest: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,9 @@ class ModuleText:
     free_axes: tuple[str, ...]
     extents: tuple[str, ...]
     batch_axis: str
+    by_columns: bool
     work_size: str
+    has_products: bool
     kernels: tuple[KernelText, ...]
     forward: tuple[str, ...]
     prediction: tuple[str, ...]
@@ -103,5 +118,7 @@ class ModuleText:
     states: tuple[tuple[str, str], ...]
     look_ahead: tuple[str, ...]
     update: tuple[str, ...]
+    carrying: CarryingText | None
     full_batch: str
-    functions: tuple[str, ...]
+    precision: Precision
+    functions: tuple[FunctionText, ...]

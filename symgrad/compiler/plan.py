@@ -50,6 +50,27 @@ class Sweep:
 
 
 @dataclass(frozen=True)
+class Nest:
+    """Loops over features, inside them one over samples, inside it what each equation sums over."""
+
+    outer: tuple[Loop, ...]
+    row: Loop | None
+    equations: tuple[Equation, ...]
+
+
+@dataclass(frozen=True)
+class ColumnSweep:
+    """One kernel over tensors stored by columns, nest after nest. `local` tensors never leave it."""
+
+    nests: tuple[Nest, ...]
+    local: frozenset[str] = frozenset()
+
+    @cached_property
+    def equations(self) -> tuple[Equation, ...]:
+        return tuple(equation for nest in self.nests for equation in nest.equations)
+
+
+@dataclass(frozen=True)
 class Product:
     """One matrix product, left to BLAS."""
 
@@ -72,7 +93,18 @@ class Scalar:
         return (self.equation,)
 
 
-Step: TypeAlias = Sweep | Product | Scalar
+@dataclass(frozen=True)
+class Carry:
+    """A gradient added to the vector that gathers them: into ← keep·into + scale·g."""
+
+    equation: Equation
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        return (self.equation,)
+
+
+Step: TypeAlias = Sweep | ColumnSweep | Product | Scalar | Carry
 
 
 @dataclass(frozen=True)
@@ -91,7 +123,7 @@ Monomial: TypeAlias = tuple[str, ...]
 class Place:
     """Where a tensor lies: `offset` counts units of its own size's free axes, behind all smaller units."""
 
-    vector: Literal["argument", "theta", "grad", "work"]
+    vector: Literal["argument", "theta", "grad", "into", "work"]
     unit: Monomial
     offset: int
 
@@ -101,7 +133,9 @@ class Plan:
     """Phases, and the place of every tensor that is not local to a sweep; constants come first of all work.
 
     `work_units` gives the size of the workspace: so many numbers for each product of free axes.
-    `shared` names the tensor that a temporary hands its memory to, entry by entry.
+    `shared` names the tensor that a temporary hands its memory to, entry by entry. `carried` names the
+    gradient that each part of the vector `into` takes in while it is formed: into ← keep·into + scale·g.
+    `column_axis` is the axis that lies innermost in memory where tensors are stored by columns, else empty.
     """
 
     program: Program
@@ -110,6 +144,13 @@ class Plan:
     work_units: tuple[tuple[Monomial, int], ...]
     parameter_count: int
     shared: Mapping[str, str]
+    carried: Mapping[str, str]
+    column_axis: str = ""
+
+    def is_by_columns(self, tensor: str) -> bool:
+        """Whether the first axis of a tensor is its last one in memory."""
+        axes = self.program.tensor[tensor].axes
+        return len(axes) > 1 and axes[0].size is None and axes[0].name == self.column_axis != ""
 
     def memory_name(self, tensor: str) -> str:
         """The tensor whose name the memory of `tensor` bears in the module."""

@@ -9,6 +9,7 @@ import sympy as sp
 
 from symgrad.calculus.scalar_writer import OPERATORS
 from symgrad.calculus.terms import Entry, delta, shifted
+from symgrad.compiler.elementary import ULPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,9 +35,6 @@ FUNCTIONS = {
     "Abs": "abs",
     "erf": "math.erf",
     "erfc": "math.erfc",
-    "sigmoid": "sigmoid",
-    "softplus": "softplus",
-    "logcosh": "logcosh",
 }
 MAX_DIGITS = 17
 
@@ -44,13 +42,15 @@ MAX_DIGITS = 17
 class Printer:
     """Prints scalar bodies. `entry` spells tensor entries, `symbols` replaces whole sub-expressions.
 
-    Numbers are cast to the arithmetic type of the arrays, `real(2)`, unless `cast` is false.
+    Numbers are cast to the arithmetic type of the arrays, `real(2)`, unless `cast` is false. While it is
+    `vectorised`, functions are the module's own; else those of the C library, which need no compilation.
     """
 
     def __init__(
         self, entry: Callable[[Entry], str], symbols: Mapping[sp.Basic, str], cast: bool = True
     ) -> None:
         self.entry, self.symbols, self.cast = entry, symbols, cast
+        self.vectorised = cast
 
     def __call__(self, expr: sp.Expr) -> str:
         """The expression as a sum; put it in brackets before it becomes a factor."""
@@ -129,13 +129,17 @@ class Printer:
             return self._choice(expr)
         if isinstance(expr, sp.exp):
             inner = self(expr.args[0])
-            return f"np.exp{inner}" if isinstance(expr.args[0], shifted) else f"np.exp({inner})"
+            return f"{self._function(expr)}{inner if isinstance(expr.args[0], shifted) else f'({inner})'}"
         if expr.is_Pow:
             return self._power(*expr.as_base_exp())
-        function, first, *others = FUNCTIONS[type(expr).__name__], *map(self, expr.args)
+        function, first, *others = self._function(expr), *map(self, expr.args)
         if not others:
             return f"{function}({first})"
         return reduce(lambda text, other: f"{function}({text}, {other})", others, first)
+
+    def _function(self, expr: sp.Expr) -> str:
+        name = type(expr).__name__
+        return name if name in ULPS and (self.vectorised or name not in FUNCTIONS) else FUNCTIONS[name]
 
     def _choice(self, expr: sp.Expr) -> str:
         text = ""

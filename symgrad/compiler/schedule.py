@@ -5,20 +5,36 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.contraction import as_contraction
+from symgrad.calculus.contraction import as_contraction, as_product
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, entries, index_symbol
-from symgrad.compiler.plan import Block, Mode, Phase, PhaseName, Product, Scalar, Statement, Step, Sweep
+from symgrad.compiler.columns import column_steps
+from symgrad.compiler.plan import (
+    Block,
+    Carry,
+    Mode,
+    Phase,
+    PhaseName,
+    Product,
+    Scalar,
+    Statement,
+    Step,
+    Sweep,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 ROW = index_symbol("_row")
 LOOK_AHEAD = 8
 
 
-def schedule(program: Program) -> tuple[Phase, ...]:
-    """The phases of a program, each needing only those before it; only the prediction is needed by none."""
+def schedule(program: Program, carried: Collection[str] = (), columns: str = "") -> tuple[Phase, ...]:
+    """The phases of a program, each needing only those before it; only the prediction is needed by none.
+
+    What is `carried`, maybe into the parameters, is formed after the last use of its parameter. Where
+    `columns` names an axis, tensors are stored by columns along it.
+    """
     wanted: list[tuple[PhaseName, tuple[str, ...]]] = [
         ("forward", program.outputs),
         ("prediction", program.prediction),
@@ -32,32 +48,57 @@ def schedule(program: Program) -> tuple[Phase, ...]:
         if name != "prediction":
             done |= needed
         equations = [e for e in program.equations if e.target in needed]
-        phases.append(Phase(name, tuple(_with_locals(program, list(_steps(equations))))))
+        if carried and name == "gradient":
+            equations = _gradients_after_uses(program, equations)
+        if columns:
+            steps = column_steps(program, equations, columns)
+        else:
+            steps = list(_with_locals(program, list(_steps(equations, carried))))
+        phases.append(Phase(name, tuple(steps)))
     return tuple(phases)
 
 
-def _steps(equations: Sequence[Equation]) -> Iterator[Step]:
+def _gradients_after_uses(program: Program, equations: Sequence[Equation]) -> list[Equation]:
+    """The equations with the gradient of every tensor behind the others that read the tensor."""
+    source = {g.name: g.of for g in program.gradients}
+    ordered: list[Equation] = []
+    waiting = list(equations)
+    while waiting:
+        left_waiting: set[str] = set()
+        for number, equation in enumerate(waiting):
+            others = (e for e in waiting if e is not equation)
+            is_read = equation.target in source and any(source[equation.target] in e.reads for e in others)
+            if not is_read and not equation.reads & left_waiting:
+                ordered.append(waiting.pop(number))
+                break
+            left_waiting.add(equation.target)
+    return ordered
+
+
+def _steps(equations: Sequence[Equation], carried: Collection[str]) -> Iterator[Step]:
     """Steps in order; a sweep also takes equations from a little further down that are ready by then."""
     waiting = list(equations)
     while waiting:
         first = waiting.pop(0)
-        contraction = as_contraction(first)
-        if contraction is not None and not contraction.batch and (contraction.rows or contraction.columns):
+        contraction = as_product(first)
+        if contraction is not None:
             yield Product(first, contraction)
+        elif first.target in carried:
+            yield Carry(first)
         elif not first.loops:
             yield Scalar(first)
         else:
             sweep = _Sweep(first)
-            while (found := _joining(sweep, waiting)) is not None:
+            while (found := _joining(sweep, waiting, carried)) is not None:
                 waiting.remove(found)
             yield sweep.close()
 
 
-def _joining(sweep: _Sweep, waiting: Sequence[Equation]) -> Equation | None:
+def _joining(sweep: _Sweep, waiting: Sequence[Equation], carried: Collection[str]) -> Equation | None:
     """The next equation taken by the sweep that does not need one left waiting before it."""
     left_waiting: set[str] = set()
     for equation in waiting[:LOOK_AHEAD]:
-        if not equation.reads & left_waiting and sweep.take(equation):
+        if equation.target not in carried and not equation.reads & left_waiting and sweep.take(equation):
             return equation
         left_waiting.add(equation.target)
     return None

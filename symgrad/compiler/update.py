@@ -37,6 +37,7 @@ class Update:
     `numbers` are computed once a step, in order, the `learning_rate` of a schedule among them. `updates`
     are computed for every entry, in order: theta, the states, and quantities of the step, such as g anew.
     `look_ahead` ends with the point where the gradient is taken; it is empty where that is theta.
+    `in_pieces` says that a step sums the gradients of several pieces of its batch.
     `temporaries` are the names, in all of them, of what a formula is too long to hold in one line.
     """
 
@@ -47,6 +48,7 @@ class Update:
     clip_norm: float | None = None
     clip_value: float | None = None
     full_batch: str = ""
+    in_pieces: bool = False
     temporaries: frozenset[str] = frozenset()
 
     @property
@@ -112,6 +114,7 @@ class _Update:
             clip_norm=train.clip_norm,
             clip_value=train.clip_value,
             full_batch=self.optimizer.full_batch,
+            in_pieces=train.micro_batches is not None,
             temporaries=frozenset(self.temporaries),
         )
 

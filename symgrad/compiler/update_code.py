@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import sympy as sp
 
+    from symgrad.compiler.accumulation import Accumulation
     from symgrad.compiler.update import Equations, Update
 
 _OWN_NAMES = ("i", "t", "g", "before", "limit")
@@ -45,6 +46,28 @@ def look_ahead_lines(update: Update) -> tuple[str, ...]:
         *("real = theta.dtype.type", "t = float(step[0] + 1)"),
         *_numbers(update, update.look_ahead),
         *_loop(update, update.look_ahead, [], {}),
+    )
+
+
+def share_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
+    """The body of the function that finds `keep` and `scale`, before the step is counted."""
+    shares = (("keep", accumulation.keep), ("scale", accumulation.scale))
+    printer = _number_printer(update)
+    return (
+        "t = float(step[0] + 1)",
+        *_numbers(update, shares),
+        f"return {', '.join(printer(body) for _, body in shares)}",
+    )
+
+
+def rest_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
+    """The body of the function that ends a step whose gradient has been carried to where it belongs."""
+    if not accumulation.rest:
+        return ("step[0] += 1",)
+    return (
+        *("real = theta.dtype.type", "step[0] += 1", "t = float(step[0])"),
+        *_numbers(update, accumulation.rest),
+        *_loop(update, accumulation.rest, [], {}),
     )
 
 

@@ -23,17 +23,24 @@ class Views:
         self.plan, self.names, self.extents = plan, names, extents
         self.symbols = {extent_symbol(n): identifier for n, identifier in extents.items()}
 
-    def view(self, tensor: str, stride: int = 0) -> str:
-        """The tensor as a view of its vector; with a stride it moves with the loop variable `layer`."""
+    def view(self, tensor: str, stride: int = 0, function: str = "view") -> str:
+        """The tensor as a view of its vector; with a stride it moves with the loop variable `layer`.
+
+        The `function` is the module's one for compiled code, or `_array` for all other.
+        """
         place = self.plan.places[tensor]
         axes = self.plan.program.tensor[tensor].axes
         if place.vector == "argument":
             return self.names[tensor]
-        unit, amount = size_of(axes)
-        start = self._offset(unit, place.offset, stride)
-        end = self._offset(unit, place.offset + amount, stride)
-        flat = f"{place.vector}[{start} : {end}]"
-        return flat if len(axes) < 2 else f"{flat}.reshape({self.shape(axes)})"
+        start = self._offset(size_of(axes)[0], place.offset, stride)
+        return f"{function}({place.vector}, {start}, ({self.shape_in_memory(tensor)}))"
+
+    def shape_in_memory(self, tensor: str) -> str:
+        """The sizes of a tensor's axes, the first one last where it is stored by columns: `64, batch`."""
+        axes = self.plan.program.tensor[tensor].axes
+        if self.plan.is_by_columns(tensor):
+            axes = (*axes[1:], axes[0])
+        return f"{self.shape(axes) if axes else '1'}{',' if len(axes) < 2 else ''}"
 
     def _offset(self, unit: Monomial, position: int, stride: int) -> str:
         """A place in a vector: behind all smaller units, `position` of this one."""

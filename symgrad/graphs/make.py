@@ -71,7 +71,7 @@ def _first_values(model: Model, seed: int) -> dict[str, Numbers]:
     from symgrad.compiler.cache import cached_module
     from symgrad.pipeline import module_text
 
-    params = cached_module(model.spec, module_text(model.spec)).init_params(seed)
+    params = cached_module(model.spec, module_text).init_params(seed)
     return {
         p.name: np.array(values, dtype=np.float64) for p, values in zip(model.parameters, params, strict=True)
     }

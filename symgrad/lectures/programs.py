@@ -32,7 +32,8 @@ def graph_with_numbers(case: Case) -> str:
 def stored_values(case: Case) -> str:
     """Of a tanh and a ReLU layer with softmax, what the slides' formulas need, in bytes of float32."""
     spec = case.spec()
-    use = memory_use(plan_of(api.derive(spec).program), spec.dtype)
+    derivation = api.derive(spec)
+    use = memory_use(plan_of(derivation.program, derivation.update), spec.dtype)
     needed = {
         "A1": 4 * 30,  # dW2 = A1ᵀ·dZ2, and tanh′ = 1 − A1², so Z1 goes
         "Z2": 4 * 10,  # relu′(Z2)

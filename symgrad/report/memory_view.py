@@ -50,7 +50,7 @@ def memory_data(derivation: Derivation) -> dict[str, Any]:
 
 
 def _use(derivation: Derivation) -> tuple[Plan, MemoryUse]:
-    plan = plan_of(derivation.plain or derivation.program)
+    plan = plan_of(derivation.plain or derivation.program, derivation.update)
     return plan, memory_use(plan, derivation.spec.dtype)
 
 

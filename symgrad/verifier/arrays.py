@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class ArrayLibrary:
     """`kind` is the type of its arrays; `max`, `min` and `sum` take an array and a tuple of axes.
 
-    `is_concrete` says whether numbers are known while a formula is walked: the interpreter then notes
+    `integers` takes labels and indices. `is_concrete` says whether numbers are known while a formula is walked: the interpreter then notes
     which way every choice went. A library that records operations for later has none to look at.
     """
 
     kind: type[Any]
+    integers: Callable[[Any], Array]
     where: Callable[[Any, Any, Any], Array]
     matmul: Callable[[Any, Any], Array]
     broadcast_to: Callable[[Any, tuple[int, ...]], Array]
@@ -34,6 +35,7 @@ class ArrayLibrary:
 
 NUMPY = ArrayLibrary(
     kind=np.ndarray,
+    integers=lambda values: np.asarray(values).astype(np.int64, copy=False),
     where=np.where,
     matmul=np.matmul,
     broadcast_to=np.broadcast_to,

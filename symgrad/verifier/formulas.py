@@ -145,24 +145,26 @@ class Formulas:
 
     def _gather(self, node: Index, array: Array, scope: Scope) -> Any:
         places = tuple(self._place(index, scope) for index in node.indices)
+        library = self.arithmetic.library
         for place, size in zip(places, array.shape, strict=True):
-            if place.size and not (place.min() >= 0 and place.max() < size):
+            if library.is_concrete and place.size and not (place.min() >= 0 and place.max() < size):
                 raise ShapeError(f"an index of '{node.tensor}' leaves its axis of {size}", at=node.at)
         return array[places]
 
     def _place(self, node: Node, scope: Scope) -> Array:
+        integers = self.arithmetic.library.integers
         match node:
             case Name(name) if name in scope.indices:
-                return scope.places(name)
+                return integers(scope.places(name))
             case Number(number) if number.denominator == 1:
-                return np.asarray(int(number))
+                return integers(int(number))
             case Negate(operand):
-                return np.asarray(-self._place(operand, scope))
+                return integers(-self._place(operand, scope))
             case Binary(("+" | "-" | "*") as symbol, left, right):
                 function = self._arithmetic_operator(symbol)
-                return np.asarray(function(self._place(left, scope), self._place(right, scope)))
+                return integers(function(self._place(left, scope), self._place(right, scope)))
             case Index(tensor) if tensor in self.labels:
-                return np.asarray(self._gather(node, self.labels[tensor], scope))
+                return integers(self._gather(node, self.labels[tensor], scope))
         raise SpecError("this is no index", at=node.at, remedy="write a name, a number or 2*i + u")
 
     def _call(self, call: Call, scope: Scope) -> Value:

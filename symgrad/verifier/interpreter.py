@@ -82,7 +82,7 @@ def _define_given(
             continue
         _define(formulas, tensor.name, convert(arrays[tensor.name]), shifts, tensor)
         if tensor.classes is not None:
-            formulas.labels[tensor.name] = np.asarray(arrays[tensor.name]).astype(np.int64)
+            formulas.labels[tensor.name] = formulas.arithmetic.library.integers(arrays[tensor.name])
     for constant in model.spec.constants:
         _define(formulas, constant.name, convert(np.reshape(constant.values, constant.shape)), shifts)
 

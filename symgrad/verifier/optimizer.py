@@ -31,7 +31,7 @@ def start(model: Model, theta: Array, arithmetic: Arithmetic = FIFTY_DIGITS) -> 
     vector = arithmetic.array(theta)
     hyper = _hyper(model, arithmetic)
     states = {
-        name: np.asarray(scalar_value(node, hyper, arithmetic) + vector * 0, dtype=arithmetic.dtype)
+        name: arithmetic.array(scalar_value(node, hyper, arithmetic) + vector * 0)
         for name, node in model.optimizer.state
     }
     return Progress(vector, states, 0)
@@ -49,7 +49,7 @@ def step(
     values["g"] = _clipped(arithmetic.array(gradient), model, arithmetic)
     theta = before.theta
     for name, formula in model.optimizer.update:
-        value = np.asarray(scalar_value(formula, values, arithmetic) + before.theta * 0)
+        value = arithmetic.array(scalar_value(formula, values, arithmetic) + before.theta * 0)
         if name == "theta":
             theta = value
         else:
@@ -64,7 +64,7 @@ def gradient_point(
     formula = model.optimizer.look_ahead
     if formula is None:
         return before.theta
-    return np.asarray(scalar_value(formula, _before_step(model, before, epoch, arithmetic), arithmetic))
+    return scalar_value(formula, _before_step(model, before, epoch, arithmetic), arithmetic)
 
 
 def _before_step(model: Model, before: Progress, epoch: int, arithmetic: Arithmetic) -> dict[str, Array]:
@@ -72,9 +72,9 @@ def _before_step(model: Model, before: Progress, epoch: int, arithmetic: Arithme
     names = _hyper(model, arithmetic)
     if "learning_rate" in names:
         time = {"epoch": epoch, "epochs": model.spec.train.epochs, "step": before.steps}
-        numbers = {name: np.asarray(float(number)) for name, number in time.items()}
+        numbers = {name: arithmetic.array(number) for name, number in time.items()}
         names["learning_rate"] = scalar_value(model.schedule, {**names, **numbers}, arithmetic)
-    return {**names, **before.states, "theta": before.theta, "t": np.asarray(float(before.steps + 1))}
+    return {**names, **before.states, "theta": before.theta, "t": arithmetic.array(before.steps + 1)}
 
 
 def _hyper(model: Model, arithmetic: Arithmetic) -> dict[str, Array]:
@@ -91,14 +91,13 @@ def _clipped(gradient: Array, model: Model, arithmetic: Arithmetic) -> Array:
         gradient = _of_norm(gradient, train.clip_norm, arithmetic)
     if train.clip_value is not None:
         limit = arithmetic.array(train.clip_value)
-        gradient = np.where(np.asarray(gradient > limit, dtype=bool), limit, gradient)
-        gradient = np.where(np.asarray(gradient < -limit, dtype=bool), -limit, gradient)
+        gradient = arithmetic.library.where(gradient > limit, limit, gradient)
+        gradient = arithmetic.library.where(gradient < -limit, -limit, gradient)
     return gradient
 
 
 def _of_norm(gradient: Array, limit: float, arithmetic: Arithmetic) -> Array:
-    norm = arithmetic.functions["sqrt"](np.asarray((gradient * gradient).sum(), dtype=arithmetic.dtype))
-    bound = arithmetic.array(limit)
-    if np.asarray(norm <= bound, dtype=bool).all():
-        return gradient
-    return np.asarray(gradient * arithmetic.divide(bound, norm), dtype=arithmetic.dtype)
+    norm = arithmetic.functions["sqrt"](arithmetic.array((gradient * gradient).sum()))
+    bound, one = arithmetic.array(limit), arithmetic.array(1)
+    factor = arithmetic.library.where(norm <= bound, one, arithmetic.divide(bound, norm))
+    return arithmetic.array(gradient * factor)

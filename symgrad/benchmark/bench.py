@@ -1,0 +1,203 @@
+"""The benchmark of a spec: its module against the machine's limit and against other libraries."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.benchmark.clocked import can_clock, clocked
+from symgrad.benchmark.machine import copy, cpu_name, on_cores, product, seconds_of, usable_cores
+from symgrad.benchmark.parts import Clock, parts_of
+from symgrad.benchmark.peers import peers
+from symgrad.benchmark.report import Benchmark, Machine, Row
+from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
+from symgrad.benchmark.workload import workload_of
+from symgrad.compiler.cache import cached_module, cached_text
+from symgrad.compiler.cost import Cost, CostModel
+from symgrad.compiler.update import update_of
+from symgrad.errors import DataError
+from symgrad.pipeline import derived_program, module_text, plan_of
+from symgrad.spec.expand import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from symgrad.benchmark.parts import Part
+    from symgrad.benchmark.peers import Peer
+    from symgrad.benchmark.workload import Kind, Workload
+    from symgrad.compiler.plan import PhaseName
+    from symgrad.compiler.update import Update
+    from symgrad.spec.model import Model, Spec
+
+_PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
+    "training step": ("forward", "loss", "gradient"),
+    "gradient": ("forward", "loss", "gradient"),
+    "loss": ("forward", "loss"),
+    "forward pass": ("forward",),
+}
+_COMPARED_STEPS = 10
+
+
+def bench(
+    spec: Spec,
+    *,
+    batch: int | None = None,
+    rows: int | None = None,
+    seconds: float = 5.0,
+    cores: int = 1,
+    random: bool = False,
+    with_peers: bool = True,
+    with_compile: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Benchmark:
+    """Time the step of a spec: see `symgrad.api.bench`.
+
+    Raises:
+        SpecError: the spec does not describe a network, or has no axis of rows to choose from.
+        DataError: the spec's data cannot be used, a batch or the cores are too many, or a loss is not finite.
+    """
+    if cores > usable_cores():
+        raise DataError(f"{cores} cores of {usable_cores()}", at=spec.name, remedy="ask for fewer --cores")
+    model = expand(spec)
+    with on_cores(cores):
+        progress("compiling the module")
+        module = cached_module(spec, module_text)
+        work = workload_of(model, module, batch=batch, rows=rows, random=random)
+        work = work if rows else grown(work)
+        clock = _clock(work, progress)
+        others = list(_peers(work, cores, with_compile, progress)) if with_peers else []
+        progress("timing")
+        return _measured(model, work, clock, others, cores, seconds)
+
+
+def _clock(work: Workload, progress: Callable[[str], None]) -> Clock | None:
+    if not can_clock():
+        return None
+    progress("compiling a copy that reads a clock")
+    file = Path(str(work.module.__file__))
+    timed = clocked(file.read_text(encoding="utf-8"))
+    return Clock(work, timed, cached_text(f"clocked_{file.stem}", timed.text))
+
+
+def _peers(work: Workload, cores: int, with_compile: bool, progress: Callable[[str], None]) -> Iterator[Peer]:
+    if work.kind == "training step":
+        progress("other libraries")
+        yield from peers(work, cores, with_compile=with_compile)
+
+
+def _measured(
+    model: Model, work: Workload, clock: Clock | None, others: Sequence[Peer], cores: int, seconds: float
+) -> Benchmark:
+    update = update_of(model)
+    counts = CostModel(plan_of(derived_program(model), update), work.sizes, model.spec.dtype)
+    trains, phases = work.kind == "training step", _PHASES[work.kind]
+    costs, passes = _costs(model, work, counts, phases), [update] if trains else []
+    least = counts.least(update if trains else None, phases)
+    multiply, move = product(model.spec.dtype, work.module), copy(least.bytes)
+    able = [(other, other.run) for other in others if other.run is not None]
+    contenders = [
+        Contender("symgrad", work.steps, run_of(work, work.module)),
+        *(Contender(other.name, other.steps, run) for other, run in able),
+        *([Contender("clock", work.steps, clock.run)] if clock is not None else []),
+        Contender("product", 1, lambda: seconds_of(multiply.call)),
+        Contender("copy", 1, lambda: seconds_of(move.call)),
+    ]
+    times = dict(zip([c.name for c in contenders], take_turns(contenders, seconds), strict=True))
+    own = _losses(work) if able else []
+    return Benchmark(
+        name=model.spec.name,
+        kind=work.kind,
+        dtype=model.spec.dtype,
+        parameters=counts.plan.parameter_count,
+        rows_per_step=work.rows_per_step,
+        sizes=tuple(work.sizes.items()),
+        steps=work.steps,
+        origin=work.origin,
+        machine=Machine(
+            cpu_name(),
+            cores,
+            getattr(work.module, "BLAS", "SciPy's BLAS"),
+            multiply.amount / times["product"].fastest,
+            move.amount / times["copy"].fastest,
+        ),
+        rows=(
+            Row("symgrad", times["symgrad"]),
+            *(Row(o.name, times.get(o.name), _difference(o, own), o.refusal or o.note) for o in others),
+        ),
+        cost=reduce(
+            add, [c for phase in costs.values() for c in phase] + [counts.update(u) for u in passes], Cost()
+        ),
+        least=least,
+        parts=_parts(clock, costs, counts, passes),
+        notes=tuple(_notes(work, clock, others)),
+    )
+
+
+def _parts(
+    clock: Clock | None,
+    costs: Mapping[str, Sequence[Cost]],
+    counts: CostModel,
+    passes: Sequence[Update],
+) -> tuple[Part, ...]:
+    if clock is None:
+        return ()
+    update = counts.update(passes[0]) if passes else None
+    return parts_of(clock.text.statements, clock.seconds(), costs, update)
+
+
+def _costs(
+    model: Model, work: Workload, counts: CostModel, phases: Sequence[PhaseName]
+) -> dict[str, tuple[Cost, ...]]:
+    """What every statement costs in one step: all pieces of a batch together where it is cut into such."""
+    pieces = model.spec.train.micro_batches
+    if pieces is None or work.batch is None:
+        return {phase: counts.phase(phase) for phase in phases}
+    starts = range(0, work.batch, pieces.rows)
+    found: dict[str, tuple[Cost, ...]] = {}
+    for phase in phases:
+        by_piece = [
+            counts.of_rows(work.rows_axis, min(pieces.rows, work.batch - s)).phase(phase) for s in starts
+        ]
+        found[phase] = tuple(reduce(add, same) for same in zip(*by_piece, strict=True))
+    return found
+
+
+def _losses(work: Workload) -> list[float]:
+    """symgrad's losses in the first steps."""
+    module, batches = work.module, work.batches(_COMPARED_STEPS)
+    params = module.init_params(0)
+    state = module.init_state(params)
+    return [float(module.train_step(params, state, *batch.values())) for batch in batches]
+
+
+def _difference(other: Peer, own: Sequence[float]) -> float | None:
+    """The largest difference of a loss, as a part of the larger one."""
+    if other.losses is None:
+        return None
+    theirs = np.array(other.losses(len(own))[: len(own)])
+    scale = np.maximum(np.abs(theirs), np.abs(own[: len(theirs)]))
+    difference = np.abs(theirs - own[: len(theirs)]) / np.where(scale > 0, scale, 1.0)
+    return float(np.max(difference)) if np.isfinite(difference).all() else math.inf
+
+
+def _notes(work: Workload, clock: Clock | None, others: Sequence[Peer]) -> Iterator[str]:
+    steps = f"{work.steps:,} steps" if work.steps > 1 else "one step"
+    yield f"time: the median of passes of {steps} each, from the first parameters, by a compiled module"
+    if work.steps == 1:
+        yield "every pass is one call from Python, which checks its arguments first: some tens of µs"
+    if clock is None:
+        yield "this system has not the clock that times the parts of a step"
+    else:
+        yield "parts: timed in a copy of the module that reads a clock between them, without the readings"
+    if others:
+        yield "losses: of the first steps, from the same parameters, on the same rows"
+    if any(o.name.startswith("PyTorch") and o.run is not None for o in others):
+        yield (
+            "PyTorch: the spec's own formulas and update rules, operation by operation; the fused functions "
+            "of torch.nn and torch.optim can be several times faster where a step takes microseconds"
+        )

@@ -1,0 +1,1 @@
+"""symgrad beside what a user would pick instead, and beside the floor that the machine sets."""

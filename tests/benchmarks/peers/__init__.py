@@ -1,0 +1,73 @@
+"""The libraries side by side: each written the way its experienced users write it for speed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from benchmarks.problems import Array, Problem
+
+
+class Training(NamedTuple):
+    """A problem set up in one library: back to the first weights, and an epoch in an order of the rows.
+
+    `epoch` gives the mean loss of its batches.
+    """
+
+    restart: Callable[[], None]
+    epoch: Callable[[Array], float]
+
+
+class NotApplicable(Exception):  # noqa: N818  # not an error: some libraries cannot do some problems
+    """Why a peer does not take part in a problem."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A row of the tables: functions of a module of this package, of which the fastest one counts.
+
+    `needs` are the distributions that must be installed, the first being the library itself; `libraries`
+    are the modules that its user imports; `environment` is set in its process.
+    """
+
+    name: str
+    home: str
+    variants: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+
+    def load(self) -> tuple[Callable[[Problem], Training], ...]:
+        """The functions that set a problem up."""
+        home = import_module(f"benchmarks.peers.{self.home}")
+        return tuple(getattr(home, variant) for variant in self.variants)
+
+    def import_libraries(self) -> None:
+        """Import what the library's user imports."""
+        for name in self.libraries:
+            if name not in sys.modules:
+                import_module(name)
+
+
+_SYMGRAD = ("numba", "scipy.linalg", "sympy", "symgrad", "symgrad.api", "symgrad.pipeline", "symgrad.compiler.cache")
+
+PEERS = (
+    Peer("symgrad", "with_symgrad", ("epochs",), ("numba", "scipy"), _SYMGRAD),
+    Peer(
+        "symgrad MKL", "with_symgrad", ("epochs_with_mkl",), ("numba", "scipy", "mkl", "threadpoolctl"), _SYMGRAD,
+        environment=(("SYMGRAD_BLAS", "mkl"),),
+    ),
+    Peer("symgrad step", "with_symgrad", ("steps",), ("numba", "scipy"), _SYMGRAD),
+    Peer("NumPy", "with_numpy", ("train",), ("numpy",)),
+    Peer("PyTorch", "with_torch", ("functional", "optimizer"), ("torch",), ("torch", "torch.optim")),
+    Peer("torch.compile", "with_torch", ("compiled_step",), ("torch",), ("torch", "torch.optim")),
+    Peer("JAX step", "with_jax", ("steps", "steps_of_vector"), ("jax",), ("jax", "jax.numpy")),
+    Peer("JAX scan", "with_jax", ("scan", "unrolled_scan"), ("jax",), ("jax", "jax.numpy")),
+    Peer("PyTensor", "with_pytensor", ("steps", "scan"), ("pytensor",), ("pytensor", "pytensor.tensor")),
+    Peer("autograd", "with_autograd", ("train",), ("autograd",), ("autograd", "autograd.numpy")),
+    Peer("scikit-learn", "with_sklearn", ("train",), ("scikit-learn",), ("sklearn.neural_network",)),
+)  # fmt: skip

@@ -1,0 +1,150 @@
+"""JAX: a jitted step called from Python, or a jitted scan over the epoch; the state is donated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from benchmarks.peers import Training
+
+if TYPE_CHECKING:
+    from benchmarks.problems import Array, Problem
+
+FEW_CLASSES = 100  # up to here a one-hot product is faster than picking the labels' entries, above slower
+
+
+def steps(problem: Problem) -> Training:
+    """A jitted step, its parameters a list of arrays."""
+    return _steps(problem, _parameters(problem), lambda weights: weights)
+
+
+def steps_of_vector(problem: Problem) -> Training:
+    """A jitted step, its parameters one vector: there is less to hand over."""
+    vector, unravel = ravel_pytree(_parameters(problem))
+    return _steps(problem, vector, unravel)
+
+
+def scan(problem: Problem) -> Training:
+    """A jitted epoch."""
+    return _scan(problem, 1)
+
+
+def unrolled_scan(problem: Problem) -> Training:
+    """A jitted epoch that takes four steps in a row."""
+    return _scan(problem, 4)
+
+
+def _steps(problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Array]]) -> Training:
+    x, t = map(jnp.asarray, problem.data())
+    one = _step(problem, unpack)
+
+    @partial(jax.jit, donate_argnums=(0, 1))
+    def step(state: Any, total: jax.Array, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
+        state, loss = one(state, x[rows], t[rows])
+        return state, total + loss
+
+    first = jax.tree.map(lambda w: w + 0, _first_state(problem, weights))
+    state = first
+
+    def restart() -> None:
+        nonlocal state
+        state = jax.tree.map(lambda w: w + 0, _first_state(problem, weights))
+
+    restart()
+
+    def epoch(order: Array) -> float:
+        nonlocal state
+        total = jnp.zeros(())
+        for rows in order.astype("int32").reshape(-1, problem.batch):
+            state, total = step(state, total, x, t, rows)
+        return float(total) / problem.steps
+
+    return Training(restart, epoch)
+
+
+def _scan(problem: Problem, unroll: int) -> Training:
+    x, t = map(jnp.asarray, problem.data())
+    weights = _parameters(problem)
+    one = _step(problem, lambda weights: weights)
+
+    @partial(jax.jit, donate_argnums=0)
+    def whole(state: Any, x: jax.Array, t: jax.Array, order: jax.Array) -> Any:
+        batches = order.reshape(-1, problem.batch)
+        state, losses = jax.lax.scan(lambda s, r: one(s, x[r], t[r]), state, batches, unroll=unroll)
+        return state, losses.mean()
+
+    state: Any = None
+
+    def restart() -> None:
+        nonlocal state
+        state = jax.tree.map(lambda w: w + 0, _first_state(problem, weights))
+
+    restart()
+
+    def epoch(order: Array) -> float:
+        nonlocal state
+        state, loss = whole(state, x, t, order)
+        return float(loss)
+
+    return Training(restart, epoch)
+
+
+def _parameters(problem: Problem) -> list[jax.Array]:
+    return [jnp.asarray(w) for w in problem.weights()]
+
+
+def _first_state(problem: Problem, weights: Any) -> Any:
+    if problem.optimizer == "sgd":
+        return weights
+    zeros = jax.tree.map(jnp.zeros_like, weights)
+    return weights, zeros, zeros, jnp.zeros(())
+
+
+def _step(problem: Problem, unpack: Callable[[Any], list[jax.Array]]) -> Callable[..., Any]:
+    loss_of, rate = _loss(problem), problem.learning_rate
+    gradient = jax.value_and_grad(lambda weights, x, t: loss_of(unpack(weights), x, t))
+
+    def sgd(weights: Any, x: jax.Array, t: jax.Array) -> Any:
+        loss, gradients = gradient(weights, x, t)
+        return jax.tree.map(lambda w, g: w - rate * g, weights, gradients), loss
+
+    def adam(state: Any, x: jax.Array, t: jax.Array) -> Any:
+        weights, m, v, n = state
+        loss, g = gradient(weights, x, t)
+        n = n + 1
+        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g**2, v, g)
+        a, b = 1 / (1 - 0.9**n), 1 / (1 - 0.999**n)
+        weights = jax.tree.map(lambda w, m, v: w - rate * (a * m) / (jnp.sqrt(b * v) + 1e-8), weights, m, v)
+        return (weights, m, v, n), loss
+
+    return sgd if problem.optimizer == "sgd" else adam
+
+
+def _loss(problem: Problem) -> Callable[[list[jax.Array], jax.Array, jax.Array], jax.Array]:
+    act = jax.nn.relu if problem.activation == "relu" else jnp.tanh
+
+    def attention(weights: list[jax.Array], x: jax.Array, t: jax.Array) -> jax.Array:
+        q, k, v = (x @ w for w in weights)
+        p = jax.nn.softmax(q @ k.swapaxes(1, 2) * q.shape[-1] ** -0.5)
+        return jnp.mean((p @ v - t) ** 2)
+
+    def dense(weights: list[jax.Array], x: jax.Array, t: jax.Array) -> jax.Array:
+        for i in range(0, len(weights), 2):
+            x = x @ weights[i] + weights[i + 1]
+            if i < len(weights) - 2:
+                x = act(x)
+        if problem.kind == "binary":
+            return jnp.mean(jax.nn.softplus(x) - t * x)
+        if problem.kind == "squares":
+            return jnp.mean((jax.nn.relu(x) - jax.nn.one_hot(t, x.shape[1])) ** 2)
+        if x.shape[1] <= FEW_CLASSES:
+            return -jnp.sum(jax.nn.log_softmax(x) * jax.nn.one_hot(t, x.shape[1])) / len(t)
+        return jnp.mean(jax.nn.logsumexp(x, axis=1) - jnp.take_along_axis(x, t[:, None], 1)[:, 0])
+
+    return attention if problem.kind == "attention" else dense

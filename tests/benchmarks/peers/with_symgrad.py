@@ -1,0 +1,66 @@
+"""symgrad: the emitted module's own epoch, or its step called from Python."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.peers import NotApplicable, Training
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.problems import Array, Problem
+
+
+def epochs(problem: Problem) -> Training:
+    """A whole epoch inside the emitted module."""
+    x, t = problem.data()
+
+    def epoch(module: ModuleType, params: Any, state: Any, order: Array) -> float:
+        value: float = module.train_epoch(params, state, x, t, batch_size=problem.batch, order=order)
+        return value
+
+    return _training(problem, epoch)
+
+
+def epochs_with_mkl(problem: Problem) -> Training:
+    """The same with Intel's MKL for the products, which the environment asks for."""
+    from threadpoolctl import threadpool_info
+
+    training = epochs(problem)
+    training.epoch(next(problem.orders()))
+    training.restart()
+    if not any(library["internal_api"] == "mkl" for library in threadpool_info()):
+        raise NotApplicable("SYMGRAD_BLAS=mkl is set, but MKL was not loaded")
+    return training
+
+
+def steps(problem: Problem) -> Training:
+    """One call from Python for each step."""
+    x, t = problem.data()
+
+    def epoch(module: ModuleType, params: Any, state: Any, order: Array) -> float:
+        total = 0.0
+        for rows in order.reshape(-1, problem.batch):
+            total += module.train_step(params, state, x[rows], t[rows])
+        return total / problem.steps
+
+    return _training(problem, epoch)
+
+
+def _training(problem: Problem, run: Callable[[ModuleType, Any, Any, Array], float]) -> Training:
+    import symgrad as sg
+
+    module = sg.build(sg.read(problem.spec()))
+    params = module.init_params(0)
+    state = module.init_state(params)
+
+    def restart() -> None:
+        for mine, given in zip(params, problem.weights(), strict=True):
+            mine[...] = given
+        for mine, given in zip(state, module.init_state(params), strict=True):
+            mine[...] = given
+
+    restart()
+    return Training(restart, lambda order: run(module, params, state, order))

@@ -1,0 +1,137 @@
+"""PyTorch, eager and compiled. The rows are gathered once an epoch, which is faster than once a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.peers import Training
+
+if TYPE_CHECKING:
+    from benchmarks.problems import Array, Problem
+
+Step = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Any]
+
+
+def optimizer(problem: Problem) -> Training:
+    """`backward` and the library's fused optimizer."""
+    weights, loss_of = _weights(problem), _loss(problem)
+    kind = torch.optim.Adam if problem.optimizer == "adam" else torch.optim.SGD
+
+    def make_step() -> Step:
+        rule = kind(weights, lr=problem.learning_rate, fused=True)
+
+        def step(total: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> None:
+            loss = loss_of(weights, x, t)
+            rule.zero_grad(set_to_none=True)
+            loss.backward()
+            rule.step()
+            total += loss.detach()
+
+        return step
+
+    return _training(problem, weights, make_step)
+
+
+def functional(problem: Problem) -> Training:
+    """Gradients without `.grad` fields; for SGD one call that updates all parameters."""
+    if problem.optimizer == "adam":
+        return optimizer(problem)
+    weights, loss_of = _weights(problem), _loss(problem)
+
+    def step(total: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> None:
+        loss = loss_of(weights, x, t)
+        gradients = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            torch._foreach_add_(weights, gradients, alpha=-problem.learning_rate)
+            total += loss
+
+    return _training(problem, weights, lambda: step)
+
+
+def compiled_step(problem: Problem) -> Training:
+    """Loss, gradient and update in one compiled function, called through a C++ wrapper."""
+    torch._dynamo.reset()  # type: ignore[no-untyped-call]  # else the shapes of the problem before count
+    weights = [w.detach() for w in _weights(problem)]
+    loss_of, rate = _loss(problem), problem.learning_rate
+    moments = [[torch.zeros_like(w) for w in weights] for _ in range(2 if problem.optimizer == "adam" else 0)]
+    n = torch.zeros(())
+
+    def whole(weights: Any, moments: Any, n: Any, total: Any, x: Any, t: Any) -> None:
+        gradients, loss = torch.func.grad_and_value(loss_of)(weights, x, t)
+        total += loss
+        if not moments:
+            for w, g in zip(weights, gradients, strict=True):
+                w.sub_(g, alpha=rate)
+            return
+        n += 1
+        for w, g, m, v in zip(weights, gradients, *moments, strict=True):
+            m.mul_(0.9).add_(g, alpha=0.1)
+            v.mul_(0.999).addcmul_(g, g, value=0.001)
+            w.sub_(rate * (m / (1 - 0.9**n)) / (torch.sqrt(v / (1 - 0.999**n)) + 1e-8))
+
+    compiled = torch.compile(whole, options={"cpp_wrapper": True})
+
+    def make_step() -> Step:
+        for array in (*sum(moments, []), n):
+            array.zero_()
+
+        def step(total: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> None:
+            with torch.no_grad():
+                compiled(weights, moments, n, total, x, t)
+
+        return step
+
+    return _training(problem, weights, make_step)
+
+
+def _weights(problem: Problem) -> list[torch.Tensor]:
+    return [torch.from_numpy(w).requires_grad_() for w in problem.weights()]
+
+
+def _training(problem: Problem, weights: list[torch.Tensor], make_step: Callable[[], Step]) -> Training:
+    x, t = map(torch.from_numpy, problem.data())
+    step = make_step()
+
+    def restart() -> None:
+        nonlocal step
+        with torch.no_grad():
+            for mine, given in zip(weights, problem.weights(), strict=True):
+                mine.copy_(torch.from_numpy(given))
+        step = make_step()
+
+    def batches(order: Array) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+        rows = torch.from_numpy(order)
+        return zip(x[rows].split(problem.batch), t[rows].split(problem.batch), strict=True)
+
+    def epoch(order: Array) -> float:
+        total = torch.zeros(())
+        for inputs, targets in batches(order):
+            step(total, inputs, targets)
+        return float(total) / problem.steps
+
+    return Training(restart, epoch)
+
+
+def _loss(problem: Problem) -> Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]:
+    act = torch.relu if problem.activation == "relu" else torch.tanh
+
+    def attention(weights: list[torch.Tensor], x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        q, k, v = (x @ w for w in weights)
+        return F.mse_loss(torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, dim=-1) @ v, t)
+
+    def dense(weights: list[torch.Tensor], x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        for i in range(0, len(weights), 2):
+            x = torch.addmm(weights[i + 1], x, weights[i])
+            if i < len(weights) - 2:
+                x = act(x)
+        if problem.kind == "binary":
+            return F.binary_cross_entropy_with_logits(x, t)
+        if problem.kind == "squares":
+            return F.mse_loss(torch.relu(x), F.one_hot(t, problem.sizes[-1]).float())
+        return F.cross_entropy(x, t)
+
+    return attention if problem.kind == "attention" else dense

@@ -1,0 +1,161 @@
+"""The work that symgrad and its peers are timed on: networks, sizes, batches, optimizers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+LENGTH, CHANNELS, FEATURES = 5, 4, 3  # the sizes of examples/attention.yaml
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Dense layers of these sizes with an activation between them, a loss, an optimizer, and a batch.
+
+    An epoch is `steps` batches of `batch` rows, drawn anew: the rows are gathered by their numbers.
+    `kind` is what is learnt: `classes` has softmax cross-entropy on the last layer; `squares` compares its
+    ReLU with the labels' one-hot rows, so that no softmax is left; `binary` has the cross-entropy of one
+    score; `attention` is examples/attention.yaml, without sizes. `example` names a spec to use as it is.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    batch: int
+    steps: int
+    activation: Literal["relu", "tanh"] = "relu"
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = 0.01
+    kind: Literal["classes", "squares", "binary", "attention"] = "classes"
+    example: str = ""
+
+    @property
+    def rows(self) -> int:
+        """The rows of an epoch."""
+        return self.batch * self.steps
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of W1, b1, W2, b2, ... or of Wq, Wk, Wv."""
+        if self.kind == "attention":
+            return ((CHANNELS, FEATURES),) * 3
+        pairs = zip(self.sizes, self.sizes[1:], strict=False)
+        return tuple(shape for rows, columns in pairs for shape in ((rows, columns), (columns,)))
+
+    def weights(self) -> list[Array]:
+        """The first values of the parameters, the same for all: float32, biases not zero."""
+        rng = np.random.default_rng(1)
+        draws = (rng.normal(0, shape[0] ** -0.5 if len(shape) == 2 else 0.1, shape) for shape in self.shapes)
+        return [array.astype(np.float32) for array in draws]
+
+    def data(self) -> tuple[Array, Array]:
+        """Inputs in float32; labels in int64, or values in float32."""
+        rng = np.random.default_rng(2)
+        if self.kind == "attention":
+            x = rng.standard_normal((self.rows, LENGTH, CHANNELS), np.float32)
+            return x, rng.standard_normal((self.rows, LENGTH, FEATURES), np.float32)
+        x = rng.standard_normal((self.rows, self.sizes[0]), np.float32)
+        if self.kind == "binary":
+            return x, (x[:, :1] > rng.standard_normal((self.rows, 1), np.float32)).astype(np.float32)
+        return x, rng.integers(0, self.sizes[-1], self.rows)
+
+    def orders(self) -> Iterator[Array]:
+        """The order of the rows in each epoch, without end."""
+        rng = np.random.default_rng(3)
+        while True:
+            yield rng.permutation(self.rows)
+
+    def spec(self) -> str | dict[str, Any]:
+        """The same as a symgrad spec: the path of a file, or a dict."""
+        if self.example:
+            return str(EXAMPLES / self.example)
+        rule = f"{self.optimizer}(learning_rate={self.learning_rate})"
+        name = "bench_" + "".join(letter if letter.isalnum() else "_" for letter in self.name)
+        about = {"name": name, "dtype": "float32", "train": {"optimizer": rule, "batch_size": self.batch}}
+        return about | (_ATTENTION if self.kind == "attention" else self._layers())
+
+    def _layers(self) -> dict[str, Any]:
+        *hidden, last = self.sizes[1:]
+        top = f"dense({last}, activation=relu)" if self.kind == "squares" else f"dense({last})"
+        losses = {
+            "classes": "softmax_cross_entropy",
+            "squares": f"mse(A{len(self.sizes) - 1}, onehot(t))",
+            "binary": "binary_cross_entropy_with_logits",
+        }
+        return {
+            "inputs": {"x": ["batch", self.sizes[0]]},
+            "targets": {"t": ["batch", 1] if self.kind == "binary" else {"axes": ["batch"], "classes": last}},
+            "layers": [*(f"dense({units}, activation={self.activation})" for units in hidden), top],
+            "loss": losses[self.kind],
+        }
+
+
+_ATTENTION = {
+    "inputs": {"x": ["batch", LENGTH, CHANNELS]},
+    "targets": {"t": ["batch", LENGTH, FEATURES]},
+    "parameters": {name: [CHANNELS, FEATURES] for name in ("Wq", "Wk", "Wv")},
+    "equations": {
+        "Q": "x @ Wq",
+        "K": "x @ Wk",
+        "V": "x @ Wv",
+        "S[b,i,j]": f"sum(Q[b,i,d] * K[b,j,d], d) / sqrt({FEATURES})",
+        "P[b,i,j]": "exp(S[b,i,j]) / sum(exp(S[b,i,k]), k)",
+        "O[b,i,d]": "sum(P[b,i,j] * V[b,j,d], j)",
+    },
+    "loss": "mean((O - t)**2)",
+}
+
+SMALL, MIDDLE, LARGE = (64, 32, 32, 10), (784, 128, 128, 10), (784, 1000, 1000, 2)
+MANY_CLASSES = (64, 32, 32, 1000)
+
+PROBLEMS = (
+    Problem("2-4-4-2 b1", (2, 4, 4, 2), 1, 3000),
+    Problem("2-4-4-2 b32", (2, 4, 4, 2), 32, 1500),
+    Problem("64-32-32-10 b32", SMALL, 32, 500),
+    Problem("784-128-128-10 b64", MIDDLE, 64, 50),
+    Problem("784-1000-1000-2 b100", LARGE, 100, 5),
+    Problem("784-1000-1000-10 b512", (784, 1000, 1000, 10), 512, 3),
+    Problem("64-32-32-10 b32 tanh", SMALL, 32, 500, activation="tanh"),
+    Problem("784-128-128-10 b64 tanh", MIDDLE, 64, 50, activation="tanh"),
+    Problem("784-1000-1000-2 b100 tanh", LARGE, 100, 5, activation="tanh"),
+    Problem("64-32-32-1000 b32", MANY_CLASSES, 32, 100),
+    Problem("64-32-32-1000 b32 tanh", MANY_CLASSES, 32, 100, activation="tanh"),
+    Problem("64-32-32-1000 b32 relu at the end", MANY_CLASSES, 32, 100, kind="squares"),
+    Problem("20 layers of 64 b32", (*(64,) * 20, 10), 32, 100),
+    Problem("attention b32", (), 32, 200, kind="attention"),
+    Problem("logistic 100000x50 b250", (50, 1), 250, 400, kind="binary"),
+    Problem("64-32-32-10 b32 adam", SMALL, 32, 500, optimizer="adam", learning_rate=1e-4),
+    Problem("784-128-128-10 b64 adam", MIDDLE, 64, 50, optimizer="adam", learning_rate=1e-5),
+    Problem("784-1000-1000-2 b100 adam", LARGE, 100, 5, optimizer="adam", learning_rate=1e-5),
+)
+
+DIGITS = Problem(
+    "digits", (64, 64, 10), 32, 1, optimizer="adam", learning_rate=0.003, example="digits.yaml"
+)  # one step: what the first one costs
+
+
+def deep(layers: int) -> Problem:
+    """So many equal layers, and one more for ten classes."""
+    return Problem(f"{layers} layers", (*(64,) * (layers + 1), 10), 32, max(10, 1000 // layers))
+
+
+def wide(units: int) -> Problem:
+    """Two equal layers of so many units, and one more for ten classes."""
+    return Problem(f"{units} units", (units, units, units, 10), 32, max(4, 100_000 // units**2))
+
+
+def batched(rows: int) -> Problem:
+    """Batches of so many rows."""
+    return Problem(f"batches of {rows}", SMALL, rows, max(10, 10_000 // rows))
+
+
+def parameter_count(problem: Problem) -> int:
+    """How many numbers training changes."""
+    return sum(math.prod(shape) for shape in problem.shapes)

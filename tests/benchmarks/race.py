@@ -1,0 +1,126 @@
+"""Time per step of all peers on a problem, interleaved: every round asks every peer for an epoch."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from benchmarks.problems import Problem
+    from benchmarks.processes import Process
+
+REFERENCE = "symgrad"
+AGREEMENT = 1e-4
+"""How far the loss after the run may be from symgrad's, relative to it."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long to measure: at most so many rounds, fewer for peers that would take longer than `seconds`."""
+
+    rounds: int = 31
+    least: int = 5
+    seconds: float = 0.6
+
+
+@dataclass(frozen=True)
+class Lap:
+    """What one peer needs for a step, in seconds: the quartiles over its epochs.
+
+    `losses` are those of the first and the last epoch, `difference` says how far the last one is from the
+    reference's loss of the same epoch, relative to it; without a reference there is none.
+    """
+
+    peer: str
+    variant: str
+    quartiles: tuple[float, float, float]
+    epochs: int
+    losses: tuple[float, float]
+    difference: float | None
+
+    @property
+    def median(self) -> float:
+        """The number that the tables show."""
+        return self.quartiles[1]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it computed what symgrad computed."""
+        return self.difference is not None and self.difference <= AGREEMENT
+
+
+@dataclass(frozen=True)
+class Race:
+    """The laps of a problem, and why the other peers have none."""
+
+    problem: str
+    laps: tuple[Lap, ...]
+    missing: tuple[tuple[str, str], ...]
+
+    def lap(self, peer: str) -> Lap | None:
+        """That of a peer, if it took part."""
+        return next((lap for lap in self.laps if lap.peer == peer), None)
+
+
+def race(problem: Problem, processes: Sequence[Process], pace: Pace) -> Race:
+    """Let all peers train on a problem, each for as many epochs as its pace allows, spread over all rounds."""
+    missing, variants, counts = {}, {}, {}
+    for process in processes:
+        name, answer = process.peer.name, process.ask("prepare", problem=asdict(problem))
+        if "missing" in answer:
+            missing[name] = answer["missing"]
+        else:
+            counts[name] = min(pace.rounds, max(pace.least, int(pace.seconds / answer["seconds"])))
+            variants[name] = answer["variant"]
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    losses: dict[str, list[float]] = {name: [] for name in variants}
+    for process in _turns([p for p in processes if p.peer.name in variants], counts, pace.rounds):
+        if (name := process.peer.name) not in missing:
+            answer = process.ask("epoch")
+            if "missing" in answer:
+                missing[name] = answer["missing"]
+                continue
+            times[name].append(answer["seconds"] / problem.steps)
+            losses[name].append(answer["loss"])
+    laps = (
+        Lap(
+            peer=name,
+            variant=variant,
+            quartiles=quartiles(times[name]),
+            epochs=len(times[name]),
+            losses=(losses[name][0], losses[name][-1]),
+            difference=_difference(losses[name], losses.get(REFERENCE, [])),
+        )
+        for name, variant in variants.items()
+        if name not in missing
+    )
+    return Race(problem.name, tuple(laps), tuple(missing.items()))
+
+
+def _turns(processes: Sequence[Process], counts: dict[str, int], rounds: int) -> Iterable[Process]:
+    """Who runs next: a peer with fewer epochs than rounds sits some of them out, evenly."""
+    for number in range(rounds):
+        for process in processes:
+            count = counts[process.peer.name]
+            if (number + 1) * count // rounds > number * count // rounds:
+                yield process
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """The quarter, the half and three quarters of the values lie below these."""
+    if len(values) == 1:
+        return (values[0],) * 3
+    first, second, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, second, third
+
+
+def _difference(losses: Sequence[float], reference: Sequence[float]) -> float | None:
+    """How far the last loss that both have is from the reference's."""
+    common = min(len(losses), len(reference))
+    if not common:
+        return None
+    mine, other = losses[common - 1], reference[common - 1]
+    return abs(mine - other) / abs(other)
