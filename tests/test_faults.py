@@ -25,10 +25,10 @@ SQUARE: dict[str, Any] = {
     "layers": ["dense(4, activation=tanh)", "dense(4)"],
     "loss": "mse",
 }
-DW2 = "np.dot(A1.T, dZ2, dW2)"
+DW2 = "gemm(1, A1.T, dZ2, 0, dW2)"
 SHORT = "range(0, order.shape[0] - batch_size + 1, batch_size)"
 FAULTS: dict[str, tuple[str, str, set[str], str]] = {
-    "a transposed factor": ("np.dot(dZ2, W2.T, dZ1)", "np.dot(dZ2, W2, dZ1)", {"W1", "b1"}, ""),
+    "a transposed factor": ("gemm(1, dZ2, W2.T, 0, dZ1)", "np.dot(dZ2, W2, dZ1)", {"W1", "b1"}, ""),
     "a transposed gradient": (DW2, f"{DW2}; dW2[:] = dW2.T.copy()", {"W2"}, "transposed"),
     "a dropped 1/N": (
         "s0 = real(1) / real(batch)",

@@ -165,10 +165,10 @@ FAULTS = {
     "a sign": ("db2[i] += dZ2[n, i]", "db2[i] -= dZ2[n, i]", "b2"),
     "a dropped 1/N": ("s0 = real(1) / real(batch)", "s0 = real(1)", "W2"),
     "a missing sum over the batch": ("db1[i] += dZ1[n, i]", "db1[i] = dZ1[n, i]", "b1"),
-    "a stale activation": ("np.dot(A1.T, dZ2, dW2)", "np.dot(np.arctanh(A1).T, dZ2, dW2)", "W2"),
-    "a transposed factor": ("np.dot(dZ2, W2.T, dZ1)", "np.dot(dZ2, W2, dZ1)", "W1"),
-    "nan": ("np.dot(A1.T, dZ2, dW2)", "np.dot(A1.T, dZ2, dW2); dW2[1, 2] = np.nan", "W2"),
-    "nothing at all": ("np.dot(A1.T, dZ2, dW2)", "dW2[:] = 0", "W2"),
+    "a stale activation": ("gemm(1, A1.T, dZ2, 0, dW2)", "np.dot(np.arctanh(A1).T, dZ2, dW2)", "W2"),
+    "a transposed factor": ("gemm(1, dZ2, W2.T, 0, dZ1)", "np.dot(dZ2, W2, dZ1)", "W1"),
+    "nan": ("gemm(1, A1.T, dZ2, 0, dW2)", "gemm(1, A1.T, dZ2, 0, dW2); dW2[1, 2] = np.nan", "W2"),
+    "nothing at all": ("gemm(1, A1.T, dZ2, 0, dW2)", "dW2[:] = 0", "W2"),
 }
 SQUARE = {**MLP, "layers": ["dense(4, activation=tanh)", "dense(4)"]}
 

@@ -38,7 +38,7 @@ def column_axis(program: Program) -> str:
 
 
 def _runs_over_samples(equation: Equation, program: Program, rows: str) -> bool:
-    """Whether the equation reads and writes what has a row per sample at one sample alone, the first index."""
+    """Whether the equation uses what has a row per sample at one sample alone, its first index."""
     samples = [loop.index for loop in equation.loops if loop.axis.name == rows and loop.axis.size is None]
     if len(samples) > 1:
         return False
