@@ -8,6 +8,7 @@ from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.elaborate import elaborate
 from symgrad.calculus.logsumexp import expand_logsumexp
 from symgrad.calculus.rowwise import check_micro_batches
+from symgrad.calculus.signs import choose_by_outputs
 from symgrad.calculus.simplify import simplify
 from symgrad.calculus.stabilise import stabilise
 from symgrad.compiler.accumulation import accumulation_of
@@ -51,7 +52,7 @@ def module_text(spec: Spec) -> str:
 
 def plan_of(shown: Program, update: Update) -> Plan:
     """In which steps a derived program is computed, and where every tensor lies in memory."""
-    computed = simplify(expand_logsumexp(shown))  # Program -> Program
+    computed = choose_by_outputs(simplify(expand_logsumexp(shown)))  # Program -> Program
     carried: Mapping[str, str] = {}
     columns = column_axis(computed)
     if not columns and accumulation_of(update) is not None and can_carry(computed):

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import symgrad as sg
+from symgrad.compiler import cache
 from symgrad.compiler.cache import cache_folder
+from symgrad.compiler.sources import sources_digest, template_folder
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Spec
 
 SPEC = {
     "name": "tiny",
@@ -28,18 +39,90 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_module_is_written_once_and_mended_when_changed(home: Path) -> None:
+def built(spec: Spec) -> Path:
+    """The file of the module that `build` loads."""
+    return Path(sg.build(spec).__file__ or "")
+
+
+def test_a_module_is_written_once(home: Path) -> None:
     spec = sg.read(SPEC)
-    file = Path(sg.build(spec).__file__ or "")
+    file = built(spec)
     assert file.parent == home / "symgrad"
     assert file.name.startswith(f"tiny_{spec.sha256[:12]}_")
-    text, written = file.read_bytes(), file.stat().st_mtime_ns
-    sg.build(spec)
+    written = file.stat().st_mtime_ns
+    assert built(spec) == file
     assert file.stat().st_mtime_ns == written
-    file.write_text("raise SystemExit")
-    sg.build(spec)
-    assert file.read_bytes() == text
+
+
+@pytest.mark.parametrize("damage", [b"raise SystemExit", b"", b"\x00\xff"])
+def test_an_edited_or_damaged_module_is_written_anew(damage: bytes) -> None:
+    spec = sg.read(SPEC)
+    file = built(spec)
+    text = file.read_bytes()
+    for content in (damage, text + damage + b"#", text[:-1]):
+        file.write_bytes(content)
+        assert built(spec) == file
+        assert file.read_bytes() == text
     assert [f.name for f in file.parent.glob("*.part")] == []
+
+
+def test_a_module_in_the_cache_is_loaded_without_sympy() -> None:
+    file = built(sg.read(SPEC))
+    program = (
+        "import sys, symgrad as sg\n"
+        f"module = sg.build(sg.read({SPEC!r}))\n"
+        "print(module.__file__, [name for name in ('sympy', 'jinja2') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == f"{file} []\n"
+
+
+def test_a_spec_changed_in_python_has_a_module_of_its_own() -> None:
+    spec = sg.read(SPEC)
+    modules = [sg.build(replace(spec, dtype=dtype)) for dtype in ("float32", "float64", "float32")]
+    assert [np.dtype(module.DTYPE).name for module in modules] == ["float32", "float64", "float32"]
+    assert modules[0].__file__ == modules[2].__file__
+
+
+def test_a_spec_read_from_elsewhere_has_the_same_module(tmp_path: Path) -> None:
+    text = "inputs: {x: [n]}\nequations: {f: x**2}\nname: tiny\n"
+    copies = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    for copy in copies:
+        copy.write_text(text)
+    assert len({built(sg.read(source)) for source in (*copies, text)}) == 1
+
+
+def test_changed_sources_make_another_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = sg.read(SPEC)
+    file = built(spec)
+    monkeypatch.setattr(cache, "sources_digest", lambda: "of other sources")
+    assert built(spec) != file
+
+
+def test_all_that_a_text_comes_from_counts_as_a_source(tmp_path: Path) -> None:
+    """Every module that is imported to derive a text, and the template with all it includes."""
+    package = Path(sg.__file__).parent
+    copy = shutil.copytree(package, tmp_path / "symgrad", ignore=shutil.ignore_patterns("__pycache__"))
+    templates = shutil.copytree(template_folder(), tmp_path / "templates", dirs_exist_ok=True)
+    program = (
+        "import sys, symgrad.pipeline\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('symgrad.')), sep='\\n')"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = {Path(line).relative_to(package) for line in run.stdout.splitlines()}
+    files = [copy / file for file in imported - {Path("version.py")}]
+    files += [file for file in templates.iterdir() if file.suffixes == [".py", ".j2"]]
+    assert len(files) > 80
+    digest = sources_digest.__wrapped__
+    before = digest(copy)
+    assert before == digest(copy)
+    for file in files:
+        content = file.read_bytes()
+        file.write_bytes(content + b"#")
+        assert digest(copy) != before, file
+        file.write_bytes(content)
+    (copy / "calculus" / "one_more.py").write_text("")
+    assert digest(copy) != before
 
 
 @posix

@@ -7,6 +7,7 @@ import platform
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,6 @@ def product(dtype: str, module: ModuleType | None = None, size: int = 1024) -> W
 
 
 def _multiplication(a: Array, b: Array, module: ModuleType | None) -> Callable[[], object]:
-    from numba import njit
     from scipy.linalg import blas
 
     gemm = getattr(module, "gemm", None)
@@ -89,8 +89,16 @@ def _multiplication(a: Array, b: Array, module: ModuleType | None) -> Callable[[
         c = np.zeros((b.shape[1], a.shape[0]), a.dtype, order="F")
         return lambda: multiply(1.0, b.T, a.T, 0.0, c, overwrite_c=True)
     target = np.zeros((a.shape[0], b.shape[1]), a.dtype)
-    compiled = njit(lambda a, b, c: gemm(1, a, b, 0, c))
-    return lambda: compiled(a, b, target)
+    into = _compiled(gemm)
+    return lambda: into(a, b, target)
+
+
+@cache
+def _compiled(gemm: Callable[..., None]) -> Callable[[Array, Array, Array], None]:
+    from numba import njit
+
+    compiled: Callable[[Array, Array, Array], None] = njit(lambda a, b, c: gemm(1, a, b, 0, c))
+    return compiled
 
 
 def copy(working_set: int) -> Work:
@@ -106,8 +114,8 @@ def copy(working_set: int) -> Work:
 def fastest(call: Callable[[], object], seconds: float = _SECONDS) -> float:
     """The time of the fastest of several calls: others were held up by something else."""
     call()
-    times: list[float] = []
-    while len(times) < 3 or sum(times) < seconds:
+    end, times = time.perf_counter() + seconds, [seconds_of(call) for _ in range(3)]
+    while time.perf_counter() < end:
         times.append(seconds_of(call))
     return min(times)
 

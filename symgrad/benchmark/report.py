@@ -22,6 +22,8 @@ SAME_LOSS = 1e-4
 
 _WIDTH = 110
 _MOST_EQUATIONS = 4
+_LEAST_SHARE = 0.005
+"""What takes less than this part of the time is not shown by itself."""
 
 
 @dataclass(frozen=True)
@@ -186,15 +188,21 @@ def _parts(benchmark: Benchmark) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("where the time goes")
     whole = benchmark.times.median
-    for part in benchmark.parts:
+    shown = [part for part in benchmark.parts if part.seconds >= _LEAST_SHARE * whole]
+    for part in shown:
         work = ("", "", "")
         if part.cost is not None:
             work = amount(part.cost.flops), amount(part.cost.bytes), _rate(part)
         table.add_row(f"{part.seconds / whole:.1%}", duration(part.seconds), *work, "\n".join(_lines(part)))
+    small = benchmark.parts[len(shown) :]
+    if small:
+        seconds = sum(part.seconds for part in small)
+        table.add_row(f"{seconds / whole:.1%}", duration(seconds), "", "", "", f"{len(small)} smaller ones")
     rest = benchmark.rest
-    table.add_row(
-        f"{rest / whole:.1%}", duration(rest), "", "", "", "the rest: calls, loops, checks of the data"
-    )
+    said = "the rest: calls, loops, checks of the data"
+    if rest < 0:
+        said = "by so much the parts are slower in the copy that times them"
+    table.add_row(f"{rest / whole:.1%}", duration(rest), "", "", "", said)
     return table
 
 
@@ -207,7 +215,7 @@ def _lines(part: Part) -> list[str]:
 
 def _rate(part: Part) -> str:
     """Operations per second of a product, bytes per second of everything else."""
-    if part.cost is None or not part.seconds:
+    if part.cost is None or not part.cost.bytes or not part.seconds:
         return ""
     if part.is_product:
         return f"{amount(part.cost.flops / part.seconds)}FLOP/s"

@@ -36,7 +36,7 @@ class Axis:
 
     def fits(self, other: Axis) -> bool:
         """Whether the two always have the same size."""
-        return bool(self.extent == other.extent)
+        return self.size == other.size and (self.size is not None or self.name == other.name)
 
     def __str__(self) -> str:
         return self.name or str(self.size)
@@ -227,7 +227,7 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
         if len(axes) != len(entry.indices):
             raise InternalError(f"{entry} has rank {len(axes)} in {equation}")
         for index, axis in zip(entry.indices, axes, strict=True):
-            if index in loops and not loops[index].fits(axis) and loops[index].size is None:
+            if index in loops and loops[index].size is None and not loops[index].fits(axis):
                 raise InternalError(f"index {index} of {entry} does not run over {axis} in {equation}")
 
 
@@ -236,6 +236,8 @@ def canonical(equation: Equation) -> Equation:
     loops = equation.loops
     indices = letters((loop.axis for loop in loops), ())
     renamed = {loop.index: index for loop, index in zip(loops, indices, strict=True)}
+    if all(old == new for old, new in renamed.items()):
+        return equation
     return Equation(
         equation.target,
         tuple(p.xreplace(renamed) for p in equation.place),

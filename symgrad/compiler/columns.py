@@ -124,6 +124,6 @@ def _locals(program: Program, nests: Sequence[Nest]) -> Iterator[str]:
         for equation in nest.equations:
             name = equation.target
             readers = {e.target for e in program.equations if name in e.reads}
-            hidden = program.tensor[name].kind in ("temporary", "cotangent") and name not in program.results
-            if hidden and ROW in equation.place and readers <= inside:
+            hidden = program.tensor[name].kind in ("value", "temporary", "cotangent")
+            if hidden and name not in program.results and ROW in equation.place and readers <= inside:
                 yield name

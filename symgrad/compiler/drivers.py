@@ -245,7 +245,7 @@ class Drivers:
         self.kernel_names.add(name)
         kernel = self._kernel(step, self.names, self._comment)
         doc = f"{', '.join(targets)}{_manner(step)}."
-        exact = any(_adds_to_a_difference(e.body) for e in step.equations)
+        exact = any(_adds_to_a_difference(e.body) for e in _vectorised(step))
         return KernelText(name, ", ".join(arguments), doc, kernel.lines, exact)
 
 
@@ -253,6 +253,13 @@ def _manner(step: Sweep | ColumnSweep) -> str:
     if isinstance(step, ColumnSweep):
         return ", each stored by columns"
     return ", row by row" if step.row is not None else ""
+
+
+def _vectorised(step: Sweep | ColumnSweep) -> Iterable[Equation]:
+    """The equations that stand in loops; elsewhere a difference is kept by itself, which loops would suffer from."""
+    if isinstance(step, ColumnSweep):
+        return step.equations
+    return [s.equation for block in step.blocks if not step.is_once_a_row(block) for s in block.statements]
 
 
 def _adds_to_a_difference(expr: sp.Expr) -> bool:

@@ -95,14 +95,14 @@ PRECISIONS = {
         exp_limits=(-104, 89),
         expm1_limit=-20,
         erfc_limit=11,
-        terms={"exp": 6, "log": 4, "erf": 7, "erfc": 10, "erfc near 0": 5, "tanh": 6, "logcosh": 7},
+        terms={"exp": 6, "log": 4, "erf": 7, "erfc": 9, "tanh": 6, "logcosh": 7},
     ),
     "float64": Precision(
         *("float64", "int64", 52, 1023),
         exp_limits=(-746, 710),
         expm1_limit=-40,
         erfc_limit=28,
-        terms={"exp": 11, "log": 7, "erf": 13, "erfc": 22, "erfc near 0": 9, "tanh": 12, "logcosh": 15},
+        terms={"exp": 11, "log": 7, "erf": 13, "erfc": 20, "tanh": 12, "logcosh": 15},
     ),
 }
 
@@ -133,9 +133,14 @@ class _Polynomial:
         return text
 
 
-def functions_in(lines: Iterable[str], dtype: str) -> tuple[FunctionText, ...]:
-    """The functions that lines of code call, and those that these call, in order."""
-    called = set(chain(*(re.findall(r"(?<![\w.])\w+(?=\()", line.partition("#")[0]) for line in lines)))
+def called_in(lines: Iterable[str]) -> set[str]:
+    """The names that lines of code call."""
+    return set(chain(*(re.findall(r"(?<![\w.])\w+(?=\()", line.partition("#")[0]) for line in lines)))
+
+
+def functions_of(called: Iterable[str], dtype: str) -> tuple[FunctionText, ...]:
+    """The elementary functions among the names called, and those that these call, in order."""
+    called = set(called)
     for name in reversed(ULPS):
         called |= set(NEEDS.get(name, ())) if name in called else set()
     return tuple(_function(name, dtype) for name in ULPS if name in called)
@@ -212,32 +217,31 @@ def _log1p(p: Precision) -> _Numbers:
     return {"ln2": head, "ln2_rest": rest, **_OF_LOGARITHMS}, (_logarithm(p),)
 
 
-def _error_function(end: float, terms: int) -> _Polynomial:
-    """erf(x)/x - 1 for z = x² up to an end."""
+def _error_function(p: Precision) -> _Polynomial:
+    """erf(x)/x - 1 for z = x² up to 1."""
 
     def quotient(z: Any) -> Any:
         return (mp.erf(mp.sqrt(z)) / mp.sqrt(z) if z > 1e-25 else 2 / mp.sqrt(mp.pi)) - 1
 
-    return _fit("z", quotient, 0, end, terms)
+    return _fit("z", quotient, 0, 1, p.terms["erf"])
 
 
 def _erf(p: Precision) -> _Numbers:
-    return {"most": p.erfc_limit, "zero": 0, "one": 1}, (_error_function(1, p.terms["erf"]),)
+    return {"most": p.erfc_limit, "zero": 0, "one": 1}, (_error_function(p),)
 
 
 def _erfc(p: Precision) -> _Numbers:
     """(1 + 2x)·exp(x²)·erfc(x) for w = (x - c)/(x + c), after Shepherd and Laframboise (1981)."""
     middle = mp.mpf(2.5)
-    least, most = ((x - middle) / (x + middle) for x in (mp.mpf(0.5), mp.mpf(p.erfc_limit)))
+    least, most = ((x - middle) / (x + middle) for x in (mp.mpf(1), mp.mpf(p.erfc_limit)))
 
     def scaled(w: Any) -> Any:
         x = middle * (1 + w) / (1 - w)
         return (1 + 2 * x) * mp.exp(x**2) * mp.erfc(x)
 
     far = _fit("w", scaled, least, most, p.terms["erfc"])
-    near = _error_function(0.25, p.terms["erfc near 0"])
-    numbers = {"most": p.erfc_limit, **_reduction(p), "zero": 0, "half": 0.5, "two": 2, "middle": middle}
-    return numbers, (_exponential(p), far, near)
+    numbers = {"most": p.erfc_limit, **_reduction(p), "zero": 0, "two": 2, "middle": middle}
+    return numbers, (_exponential(p), far, _error_function(p))
 
 
 def _tanh(p: Precision) -> _Numbers:

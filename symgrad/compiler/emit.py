@@ -18,7 +18,7 @@ from symgrad.calculus.rowwise import batch_axis
 from symgrad.compiler.accumulation import accumulation_of
 from symgrad.compiler.call_texts import call_texts
 from symgrad.compiler.drivers import Drivers
-from symgrad.compiler.elementary import PRECISIONS, functions_in
+from symgrad.compiler.elementary import PRECISIONS, called_in, functions_of
 from symgrad.compiler.initial import initial_values
 from symgrad.compiler.module_text import (
     ArgumentText,
@@ -75,10 +75,8 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
     rows = batch_axis(program)
     steps, look_ahead = update_lines(update), look_ahead_lines(update) if update.look_ahead else ()
     carrying = _carrying(plan, update)
-    code = [
-        *chain(*(kernel.lines for kernel in kernels), *bodies.values(), steps, look_ahead),
-        *((*carrying.shares, *carrying.rest) if carrying else ()),
-    ]
+    code = chain(*(kernel.lines for kernel in kernels), *bodies.values(), steps, look_ahead)
+    called = called_in([*code, *((*carrying.shares, *carrying.rest) if carrying else ())])
     equations = {kind: tuple(_shown(shown, kind)) for kind in ("forward", "gradient")}
     return ModuleText(
         name=spec.name,
@@ -120,7 +118,8 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         carrying=carrying,
         full_batch=update.full_batch,
         precision=PRECISIONS[spec.dtype],
-        functions=functions_in(code, spec.dtype),
+        llvm_functions=tuple(name for name in ("maximum", "minimum", "formed_first") if name in called),
+        functions=functions_of(called, spec.dtype),
     )
 
 

@@ -95,11 +95,7 @@ class KernelWriter(LoopText):
         if equation.reduction == "sum":
             self.put(f"{accumulator} += {body}")
             return
-        self.put(f"value = {body}")
-        # a NaN is taken, and kept
-        worse = "<=" if equation.reduction == "max" else ">="
-        self.put(f"if not (value {worse} {accumulator}) and {accumulator} == {accumulator}:")
-        self.put(f"    {accumulator} = value")
+        self.put(f"{accumulator} = {equation.reduction}imum({accumulator}, {body})")
 
 
 class _Writer(KernelWriter):
@@ -148,8 +144,7 @@ class _Writer(KernelWriter):
 
     def _block(self, block: Block) -> None:
         depth = self.depth
-        # beside the loops of a row, what is computed once for the row is not vectorised
-        self.printer.vectorised = bool(block.loops) or not any(b.loops for b in self.sweep.blocks)
+        self.printer.vectorised = not self.sweep.is_once_a_row(block)
         self.write_comments(s.equation for s in block.statements)
         if block.statements[0].mode == "general":
             self._general(block.statements[0].equation, block.loops)

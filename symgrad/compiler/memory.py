@@ -84,7 +84,8 @@ def _place_rest(
             if name in places or name in local:
                 continue
             unit, amount = size_of(program.tensor[name].axes)
-            ends_here = {n for n in equation.reads if last_use.get(n) == number and n not in handed_over}
+            read = _read_through_locals(equation, step, local)
+            ends_here = {n for n in read if last_use.get(n) == number and n not in handed_over}
             same_phase = {n for n in ends_here if phase_of.get(n) == phase_of[name]}
             giver = _in_place_of(equation, step, program, places, same_phase)
             if giver is not None:
@@ -104,6 +105,15 @@ def _place_rest(
     return tuple(
         (unit, arena.size) for unit, arena in sorted(arenas.items(), key=lambda a: (len(a[0]), a[0]))
     )
+
+
+def _read_through_locals(equation: Equation, step: Step, local: frozenset[str]) -> set[str]:
+    """What an equation reads, and what is read for the locals among it."""
+    made = {e.target: e for e in step.equations}
+    found: set[str] = set()
+    for name in equation.reads:
+        found |= {name} if name not in local else _read_through_locals(made[name], step, local)
+    return found
 
 
 def _last_uses(program: Program, phases: tuple[Phase, ...], steps: list[Step]) -> dict[str, int]:
@@ -152,15 +162,22 @@ def _in_place_of(
 def _read_row_by_row(name: str, equation: Equation, step: Sweep | ColumnSweep) -> bool:
     """Whether no entry of `name` is read after the equation overwrites it."""
     position = step.equations.index(equation)
-    if any(e.indices != equation.place for e in entries_of([equation]) if e.tensor == name):
-        return False
     if any(name in later.reads for later in step.equations[position + 1 :]):
         return False
+    together = _in_the_same_loops(equation, step)
+    if any(e.indices != equation.place for e in entries_of(together) if e.tensor == name):
+        return False
     if isinstance(step, ColumnSweep):
-        (nest,) = (n for n in step.nests if equation in n.equations)
-        return all(e.indices == equation.place for e in entries_of(nest.equations) if e.tensor == name)
+        return True
     if step.row is None:
         return len(step.equations) == 1
     return all(
         e.indices[:1] == (step.row.index,) for e in entries_of(step.equations[:position]) if e.tensor == name
     )
+
+
+def _in_the_same_loops(equation: Equation, step: Sweep | ColumnSweep) -> tuple[Equation, ...]:
+    if isinstance(step, ColumnSweep):
+        return next(nest.equations for nest in step.nests if equation in nest.equations)
+    blocks = (tuple(s.equation for s in block.statements) for block in step.blocks)
+    return next(equations for equations in blocks if equation in equations)

@@ -121,4 +121,5 @@ class ModuleText:
     carrying: CarryingText | None
     full_batch: str
     precision: Precision
+    llvm_functions: tuple[str, ...]
     functions: tuple[FunctionText, ...]

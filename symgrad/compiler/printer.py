@@ -36,6 +36,7 @@ FUNCTIONS = {
     "erf": "math.erf",
     "erfc": "math.erfc",
 }
+OWN_FUNCTIONS = {**{name: name for name in ULPS}, "Max": "maximum", "Min": "minimum"}
 MAX_DIGITS = 17
 
 
@@ -43,7 +44,8 @@ class Printer:
     """Prints scalar bodies. `entry` spells tensor entries, `symbols` replaces whole sub-expressions.
 
     Numbers are cast to the arithmetic type of the arrays, `real(2)`, unless `cast` is false. While it is
-    `vectorised`, functions are the module's own; else those of the C library, which need no compilation.
+    `vectorised`, functions are the module's own; else those of the C library, which need no compilation,
+    and a difference that must be formed first says so.
     """
 
     def __init__(
@@ -124,12 +126,13 @@ class Printer:
             label_text = self.entry(label) if isinstance(label, Entry) else self._index(label)
             return f"(real(1) if {label_text} == {self._index(index)} else real(0))"
         if isinstance(expr, shifted):
-            return f"({self(expr.args[0])} - {self._factor(expr.args[1])})"
+            return f"{'' if self.vectorised else 'formed_first'}({self._difference(*expr.args)})"
         if isinstance(expr, sp.Piecewise):
             return self._choice(expr)
         if isinstance(expr, sp.exp):
-            inner = self(expr.args[0])
-            return f"{self._function(expr)}{inner if isinstance(expr.args[0], shifted) else f'({inner})'}"
+            inner = expr.args[0]
+            argument = self._difference(*inner.args) if isinstance(inner, shifted) else self(inner)
+            return f"{self._function(expr)}({argument})"
         if expr.is_Pow:
             return self._power(*expr.as_base_exp())
         function, first, *others = self._function(expr), *map(self, expr.args)
@@ -137,9 +140,14 @@ class Printer:
             return f"{function}({first})"
         return reduce(lambda text, other: f"{function}({text}, {other})", others, first)
 
+    def _difference(self, minuend: sp.Expr, subtrahend: sp.Expr) -> str:
+        return f"{self(minuend)} - {self._factor(subtrahend)}"
+
     def _function(self, expr: sp.Expr) -> str:
         name = type(expr).__name__
-        return name if name in ULPS and (self.vectorised or name not in FUNCTIONS) else FUNCTIONS[name]
+        if name in OWN_FUNCTIONS and (self.vectorised or name not in FUNCTIONS):
+            return OWN_FUNCTIONS[name]
+        return FUNCTIONS[name]
 
     def _choice(self, expr: sp.Expr) -> str:
         text = ""

@@ -226,7 +226,7 @@ def _with_locals(program: Program, steps: Sequence[Step]) -> Iterator[Step]:
             for statement in block.statements:
                 name = statement.equation.target
                 readers = {e.target for e in program.equations if name in e.reads}
-                hidden = program.tensor[name].kind in ("temporary", "cotangent")
+                hidden = program.tensor[name].kind in ("value", "temporary", "cotangent")
                 if statement.mode == "each" and hidden and name not in program.results and readers <= inside:
                     local.add(name)
         yield replace(step, local=frozenset(local))

@@ -12,24 +12,23 @@ from symgrad.version import VERSION
 _PACKAGE = Path(__file__).parent.parent
 
 
-def template_folder() -> Path:
+def template_folder(package: Path = _PACKAGE) -> Path:
     """Where the templates lie: in the package when installed, beside it in a checkout."""
-    inside = _PACKAGE / "templates"
-    return inside if inside.is_dir() else _PACKAGE.parent / "templates"
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
 
 
 @cache
-def sources_digest() -> str:
+def sources_digest(package: Path = _PACKAGE) -> str:
     """The SHA-256 of all that turns a spec into text, so that no text outlives the code that wrote it."""
     digest = hashlib.sha256(f"{VERSION} {version('sympy')}".encode())
-    for file in _files():
+    for file in _sources(package):
         content = file.read_bytes()
-        digest.update(f"{file.name} {len(content)} ".encode() + content)
+        digest.update(f" {file.name} {len(content)} ".encode() + content)
     return digest.hexdigest()
 
 
-def _files() -> list[Path]:
-    folders = (_PACKAGE / name for name in ("spec", "calculus", "compiler"))
-    sources = (file for folder in folders for file in folder.rglob("*.py"))
-    templates = template_folder().glob("*.py.j2")
-    return sorted([_PACKAGE / "errors.py", _PACKAGE / "pipeline.py", *sources, *templates])
+def _sources(package: Path) -> list[Path]:
+    stages = (file for stage in ("spec", "calculus", "compiler") for file in (package / stage).rglob("*.py"))
+    templates = template_folder(package).glob("*.py.j2")
+    return sorted([package / "errors.py", package / "pipeline.py", *stages, *templates])

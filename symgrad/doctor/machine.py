@@ -85,7 +85,7 @@ def _described(info: dict[str, Any]) -> str:
 
 def numba_threads() -> Iterator[Finding]:
     """The threading layers that parallel loops can use."""
-    from numba import config
+    import numba
 
     def is_there(module: str) -> bool:
         try:
@@ -96,7 +96,8 @@ def numba_threads() -> Iterator[Finding]:
 
     layers = [name for name, module in _LAYERS if is_there(module)]
     yield Finding("Numba", "threading layers", ", ".join(layers) or "none")
-    yield Finding("Numba", "threads", str(config.NUMBA_NUM_THREADS), number=config.NUMBA_NUM_THREADS)
-    if config.DISABLE_JIT:
+    threads = numba.get_num_threads()
+    yield Finding("Numba", "threads", str(threads), number=threads)
+    if getattr(numba.config, "DISABLE_JIT", False):
         remedy = "unset NUMBA_DISABLE_JIT: without compilation modules are hundreds of times slower"
         yield Finding("Numba", "compilation", "switched off", "warning", remedy)

@@ -7,7 +7,7 @@ take its place. Nothing here raises: what has no value is nan or infinite, as it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import mpmath
@@ -15,6 +15,7 @@ import numpy as np
 
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.verifier.arrays import NUMPY, ArrayLibrary
+from symgrad.verifier.products import matmul_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -158,6 +159,7 @@ FIFTY_DIGITS = Arithmetic(
     functions=_DIGITS_FUNCTIONS,
     steps=(2.0**-50, 2.0**-75),
     extrapolate=False,
+    library=replace(NUMPY, matmul=matmul_in(_mp)),
 )
 
 EXTENDED = Arithmetic(

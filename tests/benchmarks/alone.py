@@ -131,7 +131,10 @@ def growing_problems(quick: bool) -> Iterator[tuple[str, Problem]]:
 
 def growth(peer: Peer, place: Place, row: str, problem: Problem) -> Growth:
     """One point of a row, in a process of its own with empty caches."""
-    with tempfile.TemporaryDirectory() as folder, Process(peer, replace(place, cache=Path(folder))) as process:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Process(peer, replace(place, cache=Path(folder))) as process,
+    ):
         try:
             _ask(process, "imports")
             cold = _first(process, problem)

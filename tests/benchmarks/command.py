@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -27,15 +28,24 @@ WIDTH = 240  # of the tables where the output is no terminal
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Measure this alone; may be repeated.")
+@click.option(
+    "--part", "parts", multiple=True, type=click.Choice(PARTS), help="Measure this alone; may be repeated."
+)
 @click.option("--problems", default="", help="Parts of the problems' names, between commas.")
 @click.option("--peers", default="", help="Names of peers, between commas.")
-@click.option("--cores", type=click.Choice(["one", "all", "both"]), default="both", help="Where steps are timed.")
+@click.option(
+    "--cores", type=click.Choice(["one", "all", "both"]), default="both", help="Where steps are timed."
+)
 @click.option("--rounds", type=click.IntRange(1), default=Pace.rounds, help="Epochs of each peer, at most.")
 @click.option("--quick", is_flag=True, help="Few epochs: to see that it runs, not for numbers.")
 @click.option("--python", "pythons", multiple=True, metavar="PEER=PATH", help="The interpreter of a peer.")
 @click.option(
-    "-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="Also write a .md or .json file."
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Also write a .md or .json file.",
 )
 def main(
     parts: tuple[str, ...],
@@ -48,13 +58,16 @@ def main(
     outputs: tuple[Path, ...],
 ) -> None:
     """Time symgrad and its peers at the same work, and print every table."""
+    begun = time.perf_counter()
     parts = parts or PARTS
     chosen = [p for p in PROBLEMS if _named(p.name, problems)]
     if not chosen:
         raise click.BadParameter(f"no problem has {problems!r} in its name", param_hint="--problems")
     for output in outputs:
         if output.suffix not in (".md", ".json"):
-            raise click.BadParameter(f"expected a name that ends in .md or .json, got {output}", param_hint="--output")
+            raise click.BadParameter(
+                f"expected a name that ends in .md or .json, got {output}", param_hint="--output"
+            )
     all_cores = available_cores()
     place = Place(all_cores[-1:], _interpreters(pythons))
     said = Console(stderr=True)
@@ -75,7 +88,8 @@ def main(
         said.print("growth with depth, width and batch")
         growing = [(p, *point) for point in growing_problems(quick) for p in there if p.name in GROWING]
         results = replace(results, growths=tuple(growth(p, place, row, at) for p, row, at in growing))
-    _show(results, outputs)
+    minutes = f"{(time.perf_counter() - begun) / 60:.1f} minutes"
+    _show(replace(results, machine=results.machine | {"time taken": minutes}), outputs)
 
 
 def _named(name: str, wanted: str) -> bool:
@@ -90,7 +104,9 @@ def _chosen_peers(wanted: str) -> list[Peer]:
     known = {peer.name.lower() for peer in PEERS}
     if unknown := sorted(names - known):
         expected = ", ".join(peer.name for peer in PEERS)
-        raise click.BadParameter(f"no peer is called {unknown[0]!r}; there are {expected}", param_hint="--peers")
+        raise click.BadParameter(
+            f"no peer is called {unknown[0]!r}; there are {expected}", param_hint="--peers"
+        )
     return [peer for peer in PEERS if peer.name.lower() in names | {REFERENCE}]
 
 
@@ -100,7 +116,9 @@ def _interpreters(given: tuple[str, ...]) -> dict[str, str]:
     for text in given:
         name, _, path = text.partition("=")
         if name.lower() not in names or not Path(path).is_file():
-            raise click.BadParameter(f"expected PEER=PATH of an interpreter, got {text!r}", param_hint="--python")
+            raise click.BadParameter(
+                f"expected PEER=PATH of an interpreter, got {text!r}", param_hint="--python"
+            )
         found[names[name.lower()]] = path
     return found
 
@@ -129,9 +147,13 @@ def _steps(
     with ExitStack() as stack:
         processes = [stack.enter_context(Process(peer, place)) for peer in peers]
         for number, problem in enumerate(problems, 1):
-            said.print(f"steps on {count} core{'s' * (count > 1)}, {number} of {len(problems)}: {problem.name}")
+            said.print(
+                f"steps on {count} core{'s' * (count > 1)}, {number} of {len(problems)}: {problem.name}"
+            )
             races.append(race(problem, processes, pace))
-        libraries = {process.peer.name: process.ask("libraries").get("libraries", []) for process in processes}
+        libraries = {
+            process.peer.name: process.ask("libraries").get("libraries", []) for process in processes
+        }
     rates = rates.best(measured_rates(place, probing))
     found = Steps(count, tuple(races), tuple(floor_of(problem, rates) for problem in problems), rates)
     return replace(results, steps=(*results.steps, found), libraries=libraries)

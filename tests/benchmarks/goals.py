@@ -11,7 +11,7 @@ from benchmarks.results import Results, Steps, peers_of
 if TYPE_CHECKING:
     from benchmarks.alone import Footprint
 
-OURS = ("symgrad", "symgrad MKL", "symgrad step")
+OURS = ("symgrad", "symgrad OpenBLAS", "symgrad step")
 TINY = ("2-4-4-2 b1", "2-4-4-2 b32")
 SMALL, MIDDLE = "64-32-32-10 b32", "784-128-128-10 b64"
 LARGE = ("784-1000-1000-2 b100", "784-1000-1000-10 b512")
@@ -96,7 +96,9 @@ def _seconds(demand: str, found: float | None, allowed: float) -> Goal:
 
 
 def _goals_of_memory(results: Results) -> Iterator[Goal]:
-    deepest = [p for p in results.growths if (p.peer, p.problem) == ("symgrad", "100 layers") and not p.missing]
+    deepest = [
+        p for p in results.growths if (p.peer, p.problem) == ("symgrad", "100 layers") and not p.missing
+    ]
     if results.growths:
         yield _seconds("100 equal layers: cold under 8 s", deepest[0].cold if deepest else None, 8)
     problems = dict.fromkeys(found.problem for found in results.footprints)

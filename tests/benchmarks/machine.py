@@ -41,7 +41,9 @@ def _processor() -> str:
 
 def _caches() -> str:
     folders = sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
-    facts = [tuple((folder / name).read_text().strip() for name in ("level", "type", "size")) for folder in folders]
+    facts = [
+        tuple((folder / name).read_text().strip() for name in ("level", "type", "size")) for folder in folders
+    ]
     return ", ".join(f"L{level} {size}" for level, kind, size in facts if kind != "Instruction") or "unknown"
 
 
@@ -49,3 +51,11 @@ def _memory() -> str:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return "unknown"
     return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB"
+
+
+def loaded_blas() -> list[str]:
+    """The files of the BLAS libraries in this process, as far as the system tells."""
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    names = {line.rsplit("/", 1)[-1] for line in lines if "/" in line}
+    return sorted(name for name in names if name.startswith("lib") and ("blas" in name or "mkl_rt" in name))

@@ -60,7 +60,9 @@ def _providers() -> dict[str, Callable[[Any, Any, Any], Any]]:
         import torch
     except ImportError:
         return found
-    found["PyTorch's BLAS"] = lambda a, b, c: torch.mm(*map(torch.from_numpy, (a, b)), out=torch.from_numpy(c))
+    found["PyTorch's BLAS"] = lambda a, b, c: torch.mm(
+        *map(torch.from_numpy, (a, b)), out=torch.from_numpy(c)
+    )
     return found
 
 

@@ -23,7 +23,7 @@ class Pace:
 
     rounds: int = 31
     least: int = 5
-    seconds: float = 0.6
+    seconds: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ NONE = "–"
 
 @dataclass(frozen=True)
 class Table:
-    """A title, columns, rows of texts, and sentences below."""
+    """A title, columns, rows of texts, and sentences below; `numbers` stand on the right of their columns."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    numbers: bool = True
 
     def rich(self) -> RichTable:
         """For the terminal."""
@@ -37,14 +38,18 @@ class Table:
         drawn = RichTable(title=self.title, caption=caption, box=SIMPLE_HEAD, title_justify="left")
         drawn.caption_justify = "left"
         for place, column in enumerate(self.columns):
-            drawn.add_column(column, justify="right" if place else "left", no_wrap=not place)
+            drawn.add_column(column, justify="right" if place and self.numbers else "left", no_wrap=not place)
         for row in self.rows:
             drawn.add_row(*row)
         return drawn
 
     def markdown(self) -> str:
         """For a README."""
-        lines = [self.columns, ("---", *("---:" for _ in self.columns[1:])), *self.rows]
+        lines = [
+            self.columns,
+            ("---", *("---:" if self.numbers else "---" for _ in self.columns[1:])),
+            *self.rows,
+        ]
         body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return "\n\n".join([f"### {self.title}", body, *self.notes]) + "\n"
 
@@ -64,7 +69,7 @@ def tables(results: Results) -> Iterator[Table]:
     if checked := goals(results):
         marks = {True: "met", False: "NOT met", None: "?"}
         rows = tuple((goal.demand, goal.measured, marks[goal.met]) for goal in checked)
-        yield Table("Goals, on one core", ("goal", "measured", ""), rows)
+        yield Table("Goals, on one core", ("goal", "measured", ""), rows, numbers=False)
 
 
 def _machine(results: Results) -> Table:
@@ -73,9 +78,9 @@ def _machine(results: Results) -> Table:
         rows.append((peer, ", ".join(f"{name} {version}" for name, version in versions.items())))
     for peer, files in results.libraries.items():
         if files:
-            rows.append((f"BLAS in {peer}", ", ".join(files)))
+            rows.append((f"BLAS files in the process of {peer}", ", ".join(files)))
     rows += [(peer, f"left out: {reason}") for peer, reason in results.missing.items()]
-    return Table("Machine", ("", "what"), tuple(rows))
+    return Table("Machine", ("", "what"), tuple(rows), numbers=False)
 
 
 def _times(steps: Steps, missing: dict[str, str]) -> Table:
@@ -136,7 +141,9 @@ def _absences(steps: Steps) -> Iterator[str]:
 
 def _rates(steps: Steps) -> Table:
     rows = [(name, f"{rate / 1e9:.0f} GFLOP/s") for name, rate in steps.rates.products.items()]
-    rows += [(f"array of {_size(size)}", f"{rate / 1e9:.0f} GB/s") for size, rate in steps.rates.passes.items()]
+    rows += [
+        (f"array of {_size(size)}", f"{rate / 1e9:.0f} GB/s") for size, rate in steps.rates.passes.items()
+    ]
     title = f"Rates behind the floor, {'one core' if steps.cores == 1 else f'{steps.cores} cores'}"
     return Table(title, ("float32", "best"), tuple(rows))
 
@@ -147,25 +154,39 @@ def _size(size: int) -> str:
 
 def _starts(results: Results) -> Table:
     columns = ("peer", "imports s", "cold s", "warm s", "warm with imports s")
-    rows, notes = [], ["digits example: from the spec, or the model's definition, to the end of the first step."]
+    rows, notes = (
+        [],
+        ["digits example: from the spec, or the model's definition, to the end of the first step."],
+    )
     for start in results.starts:
         if start.missing:
             notes.append(f"{start.peer} is left out: {start.missing}.")
         else:
             numbers = (start.imports, start.cold, start.warm, start.whole)
             rows.append((start.peer, *(f"{seconds:.2f}" for seconds in numbers)))
-    notes.append("Cold: empty caches. Warm: those of the cold start, in a new process. Both after the imports.")
+    notes.append(
+        "Cold: empty caches. Warm: those of the cold start, in a new process. Both after the imports."
+    )
     return Table("Spec to first step", columns, tuple(rows), tuple(notes))
 
 
 def _footprints(results: Results) -> Table:
     columns = ("problem", "peer", "after imports", "first run", "growth", "later run", "growth")
-    rows, notes = [], ["Megabytes: the peak of a process over a training run, and its growth over the imports."]
+    rows, notes = (
+        [],
+        ["Megabytes: the peak of a process over a training run, and its growth over the imports."],
+    )
     for found in results.footprints:
         if found.missing:
             notes.append(f"{found.peer} is left out of {found.problem}: {found.missing}.")
             continue
-        numbers = (found.imported, found.cold, found.cold - found.imported, found.warm, found.warm - found.imported)
+        numbers = (
+            found.imported,
+            found.cold,
+            found.cold - found.imported,
+            found.warm,
+            found.warm - found.imported,
+        )
         rows.append((found.problem, found.peer, *(f"{number / 1e6:.0f}" for number in numbers)))
     return Table("Memory", columns, tuple(rows), tuple(notes))
 

@@ -20,6 +20,7 @@ from importlib import metadata  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
+from benchmarks.machine import loaded_blas  # noqa: E402
 from benchmarks.peers import PEERS, NotApplicable, Training  # noqa: E402
 from benchmarks.problems import Problem  # noqa: E402
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from benchmarks.problems import Array
 
-TRIALS = 2  # epochs by which the variants of a peer are compared
+TRIALS = 2  # epochs by which the variants of a peer are compared, where it has some
 CALM, LONGEST_WAIT = 0.002, 0.5
 
 
@@ -72,7 +73,8 @@ class Worker:
         for name, variant in zip(self.peer.variants, self.peer.load(), strict=True):
             training, self.orders = variant(chosen), chosen.orders()
             training.epoch(next(self.orders))
-            trials = [_timed(training, next(self.orders))[0] for _ in range(TRIALS)]
+            count = TRIALS if len(self.peer.variants) > 1 else 1
+            trials = [_timed(training, next(self.orders))[0] for _ in range(count)]
             if min(trials) < fastest:
                 self.training, fastest, way = training, min(trials), name
             del training
@@ -126,14 +128,6 @@ def memory(field: str) -> int | None:
         return None
     line = next(line for line in status.read_text().splitlines() if line.startswith(field))
     return int(line.split()[1]) * 1024
-
-
-def loaded_blas() -> list[str]:
-    """The files of the BLAS libraries in this process, as far as the system tells."""
-    maps = Path("/proc/self/maps")
-    lines = maps.read_text().splitlines() if maps.exists() else []
-    names = {line.rsplit("/", 1)[-1] for line in lines if "/" in line}
-    return sorted(name for name in names if "blas" in name.lower() or "mkl_rt" in name)
 
 
 def main() -> None:

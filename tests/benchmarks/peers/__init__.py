@@ -53,13 +53,21 @@ class Peer:
                 import_module(name)
 
 
-_SYMGRAD = ("numba", "scipy.linalg", "sympy", "symgrad", "symgrad.api", "symgrad.pipeline", "symgrad.compiler.cache")
+_SYMGRAD = (
+    "numba",
+    "scipy.linalg",
+    "sympy",
+    "symgrad",
+    "symgrad.api",
+    "symgrad.pipeline",
+    "symgrad.compiler.cache",
+)
 
 PEERS = (
     Peer("symgrad", "with_symgrad", ("epochs",), ("numba", "scipy"), _SYMGRAD),
     Peer(
-        "symgrad MKL", "with_symgrad", ("epochs_with_mkl",), ("numba", "scipy", "mkl", "threadpoolctl"), _SYMGRAD,
-        environment=(("SYMGRAD_BLAS", "mkl"),),
+        "symgrad OpenBLAS", "with_symgrad", ("epochs_without_mkl",), ("numba", "scipy", "mkl"), _SYMGRAD,
+        environment=(("SYMGRAD_BLAS", "scipy"),),
     ),
     Peer("symgrad step", "with_symgrad", ("steps",), ("numba", "scipy"), _SYMGRAD),
     Peer("NumPy", "with_numpy", ("train",), ("numpy",)),
