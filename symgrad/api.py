@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from symgrad.benchmark.report import Benchmark
     from symgrad.calculus.trace import Detail
     from symgrad.comparison.report import Comparison
-    from symgrad.doctor.report import Diagnosis
+    from symgrad.diagnosis.report import Diagnosis
     from symgrad.graphs.model import Graph
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
@@ -74,6 +74,8 @@ def graph(
 def generate(spec: Spec, path: str | os.PathLike[str]) -> Path:
     """Write the training module of a spec to a file, replacing it whole or not at all.
 
+    A file that holds this text already is left as it is, and with it the compiled code that Numba keeps.
+
     Raises:
         SpecError: the spec does not describe a network.
         ModuleError: the file cannot be written.
@@ -83,12 +85,17 @@ def generate(spec: Spec, path: str | os.PathLike[str]) -> Path:
     text, file = module_text(spec), Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(file, text)
+        if not _holds(file, text):
+            _write_whole(file, text)
     except OSError as error:
         raise ModuleError(
             f"cannot be written: {error.strerror}", at=str(file), remedy="name another file"
         ) from None
     return file
+
+
+def _holds(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_bytes() == text.encode()
 
 
 def _write_whole(file: Path, text: str) -> None:
@@ -248,7 +255,7 @@ def doctor(progress: Callable[[str], None] = lambda _: None) -> Diagnosis:
 
     `progress` is told what is done next.
     """
-    from symgrad.doctor.examine import examine
+    from symgrad.diagnosis.examine import examine
 
     return examine(progress)
 

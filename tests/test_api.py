@@ -29,6 +29,16 @@ def test_public_names_are_there_and_others_are_not() -> None:
         _ = sg.nonsense
 
 
+def test_generate_leaves_a_file_that_holds_the_text_already(tmp_path: Path) -> None:
+    path = sg.generate(sg.read(SPEC), tmp_path / "net.py")
+    text, written = path.read_bytes(), path.stat().st_mtime_ns
+    sg.generate(sg.read(SPEC), path)
+    assert path.stat().st_mtime_ns == written
+    path.write_bytes(text + b"#")
+    sg.generate(sg.read(SPEC), path)
+    assert path.read_bytes() == text
+
+
 def test_generate_writes_whole_files_or_none(tmp_path: Path) -> None:
     path = sg.generate(sg.read(SPEC), tmp_path / "new" / "net.py")
     assert [p.name for p in path.parent.iterdir()] == ["net.py"]

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from building import interpreted, written
 from click.testing import CliRunner
-from module_use import LINE, MLP
+from module_use import LINE
 
 import symgrad as sg
 from symgrad.benchmark.bench import _difference, _losses
 from symgrad.benchmark.peers import Peer, peers
+from symgrad.benchmark.report import Row
 from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
 from symgrad.benchmark.workload import workload_of
 from symgrad.cli import main
@@ -25,7 +26,7 @@ from symgrad.spec.reader import read
 if TYPE_CHECKING:
     from pathlib import Path
 
-NETWORK: dict[str, Any] = {**MLP, "name": "network", "dtype": "float32"}
+NETWORK: dict[str, Any] = {**LINE, "name": "network"}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def found(cache: Path):
-    return sg.bench(read(NETWORK), batch=8, rows=64, seconds=0.1, peers=False)
+    return sg.bench(read(NETWORK), batch=8, rows=4096, seconds=0.1, peers=False)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def work_of(spec, module_of, **options):
 
 def test_the_parts_are_the_step(found):
     assert found.kind == "training step"
-    assert (found.rows_per_step, found.steps, dict(found.sizes)) == (8, 8, {"batch": 8})
+    assert (found.rows_per_step, found.steps, dict(found.sizes)) == (8, 512, {"batch": 8})
     said = [line for part in found.parts for line in part.what]
     assert any(line.startswith("dW1 = xᵀ·dZ1") for line in said)
     assert "the update of all parameters" in said
@@ -83,7 +84,7 @@ def test_the_floor_is_what_the_machine_could_do(found):
 def test_it_prints_and_can_be_read_by_machines(found):
     text = str(found)
     for piece in (
-        "network: a training step with 44 parameters",
+        "network: a training step with 8 parameters",
         "symgrad",
         "floor:",
         "dW1 = xᵀ·dZ1",
@@ -96,13 +97,25 @@ def test_it_prints_and_can_be_read_by_machines(found):
     assert record["parts"][0]["what"] == list(found.parts[0].what)
 
 
-def test_the_command_writes_json_alone(cache: Path, tmp_path: Path):
-    file = tmp_path / "network.json.yaml"
+def test_the_command(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file, asked = tmp_path / "network.yaml", {}
     file.write_text(json.dumps(NETWORK), encoding="utf-8")
-    options = ["--batch", "8", "--rows", "64", "--seconds", "0.1", "--no-peers", "--json"]
-    answer = CliRunner().invoke(main, ["bench", str(file), *options])
+
+    def bench(spec, **options):
+        asked.update(options)
+        return found
+
+    monkeypatch.setattr("symgrad.api.bench", bench)
+    answer = CliRunner().invoke(main, ["bench", str(file), "--batch", "8", "--no-peers", "--json"])
     assert answer.exit_code == 0, answer.output
-    assert json.loads(answer.stdout)["rows_per_step"] == 8
+    assert json.loads(answer.stdout) == found.as_dict()
+    assert (asked["batch"], asked["peers"], asked["cores"]) == (8, False, 1)
+    other = Row("another", found.times, difference=0.1)
+    monkeypatch.setattr("symgrad.api.bench", lambda spec, **_: replace(found, rows=(*found.rows, other)))
+    answer = CliRunner().invoke(main, ["bench", str(file)])
+    assert answer.exit_code == 1
+    assert answer.stdout == ""
+    assert "DIFFER by 1.0e-01: not the same work" in " ".join(answer.stderr.split())
 
 
 @pytest.mark.parametrize(
@@ -157,6 +170,7 @@ def test_own_data_come_first(module_of, tmp_path: Path):
     assert workload_of(expand(spec), work.module, random=True).origin == "4 rows of random data"
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_steps_stop_before_the_loss_is_no_number(module_of):
     spec = {**LINE, "train": {"optimizer": "sgd(learning_rate=1e12)"}}
     work = grown(work_of(spec, module_of, batch=2, rows=128))
@@ -164,6 +178,7 @@ def test_steps_stop_before_the_loss_is_no_number(module_of):
     run_of(work, work.module)()
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_loss_that_is_never_finite_is_refused(module_of):
     work = work_of(LINE, module_of, batch=2)
     arrays = {name: np.full_like(values, 1e38) for name, values in work.arrays.items()}
@@ -184,7 +199,7 @@ def test_contenders_take_turns():
     assert times[0].runs == 3
 
 
-@pytest.mark.parametrize("optimizer", ["momentum(learning_rate=0.1)", "nag(learning_rate=0.1)"])
+@pytest.mark.parametrize("optimizer", ["momentum(learning_rate=0.1)", "nesterov(learning_rate=0.1)"])
 def test_other_libraries_do_the_same_work(optimizer, module_of):
     pytest.importorskip("torch")
     pytest.importorskip("jax")
@@ -195,8 +210,6 @@ def test_other_libraries_do_the_same_work(optimizer, module_of):
     assert [other.refusal for other in others] == ["", "", ""]
     assert all(_difference(other, own) < 1e-5 for other in others)
     assert all(other.run() > 0 for other in others)
-    faster = replace(work, model=expand(read({**spec, "train": {"optimizer": "sgd(learning_rate=0.3)"}})))
-    assert min(_difference(other, own) for other in peers(faster, 1, with_compile=False)) > 1e-3
 
 
 def test_labels_that_choose_entries_reach_other_libraries(module_of):
@@ -227,3 +240,12 @@ def test_another_library_that_is_not_installed_is_named(module_of, monkeypatch: 
 def test_losses_that_are_no_numbers_differ():
     assert _difference(Peer("x", losses=lambda count: [float("nan")] * count), [1.0, 2.0]) == float("inf")
     assert _difference(Peer("x", losses=lambda count: [1.0, 1.0]), [1.0, 2.0]) == pytest.approx(0.5)
+
+
+def test_a_loss_that_is_no_number_can_be_written(found):
+    rows = (*found.rows, Row("another", found.times, difference=float("inf")))
+    worse = replace(found, rows=rows)
+    assert not worse.passed
+    record = json.loads(json.dumps(worse.as_dict(), allow_nan=False))
+    assert (record["ways"][1]["difference"], record["ways"][1]["agrees"]) == (None, False)
+    assert record["ways"][0]["agrees"] is None

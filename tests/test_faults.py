@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple[str, str, set[str], str]] = {
     "an order that is ignored": ("source[order[k], i]", "source[k, i]", {"train_epoch"}, ""),
     "a sum over batches": ("return total / order.shape[0]", "return total", {"train_epoch"}, ""),
     "a loss with another mean": ("real(4) * real(batch)", "real(batch)", {"loss"}, ""),
-    "another activation": ("np.tanh(Z1[n, i])", "np.sin(Z1[n, i])", {"forward"}, ""),
+    "another activation": ("A1[i, n] = tanh(Z1)", "A1[i, n] = np.sin(Z1)", {"forward"}, ""),
 }
 
 

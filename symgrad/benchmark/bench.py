@@ -72,7 +72,8 @@ def bench(
         clock = _clock(work, progress)
         others = list(_peers(work, cores, with_compile, progress)) if with_peers else []
         progress("timing")
-        return _measured(model, work, clock, others, cores, seconds)
+        with on_cores(cores):  # BLAS libraries that the modules brought with them too
+            return _measured(model, work, clock, others, cores, seconds)
 
 
 def _clock(work: Workload, progress: Callable[[str], None]) -> Clock | None:

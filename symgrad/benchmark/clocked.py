@@ -7,7 +7,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ class Statement:
     """One statement of the step, or those of one group of equations: where its time is counted.
 
     `function` is the one it stands in, `equations` are written above it, `calls` names what it calls where
-    there are none. In a loop over equal layers it is run `times` times.
+    there are none. In a `loop` over equal layers, named by its line, it is run `times` times.
     """
 
     function: str
@@ -59,6 +59,7 @@ class Statement:
     calls: str
     place: int
     times: int = 1
+    loop: int = 0
 
     @property
     def is_product(self) -> bool:
@@ -124,6 +125,14 @@ def _start_of(function: ast.FunctionDef) -> int:
     return function.body[0].end_lineno or function.lineno
 
 
+class _Loop(NamedTuple):
+    times: int
+    line: int
+
+
+_ONCE = _Loop(1, 0)
+
+
 class _Reader:
     """Finds the statements of functions in their order, with the comments above them."""
 
@@ -134,36 +143,36 @@ class _Reader:
         self.added: dict[int, str] = {}
 
     def read(self, function: ast.FunctionDef) -> None:
-        for statement, times in self._timed(function.body[1:], 1):
+        for statement, loop in self._timed(function.body[1:], _ONCE):
             called = self._called(statement)
             equations = self._comments_above(statement)
             place = self.rest
             if not set(called) & set(DRIVERS):
-                place = self._place(function.name, equations, called[0] if called else "", times)
+                place = self._place(function.name, equations, called[0] if called else "", loop)
             indent = " " * statement.col_offset
             self.added[statement.end_lineno or 0] = f"{indent}_symgrad_tick(_symgrad_ticks, {place})"
 
-    def _place(self, function: str, equations: tuple[str, ...], calls: str, times: int) -> int:
+    def _place(self, function: str, equations: tuple[str, ...], calls: str, loop: _Loop) -> int:
         """A place of its own; a statement without a comment belongs to the one above it."""
         last = self.statements[-1] if self.statements else None
         if not equations and not calls and last is not None and last.function == function:
             return last.place
-        self.statements.append(Statement(function, equations, calls, self.next_place, times))
+        self.statements.append(Statement(function, equations, calls, self.next_place, *loop))
         self.next_place += 2
         return self.next_place - 2
 
-    def _timed(self, body: Sequence[ast.stmt], times: int) -> Iterator[tuple[ast.stmt, int]]:
+    def _timed(self, body: Sequence[ast.stmt], loop: _Loop) -> Iterator[tuple[ast.stmt, _Loop]]:
         for statement in body:
             calls = self._called(statement)
             match statement:
                 case ast.For(iter=ast.Call(func=ast.Name("range"), args=arguments)) if calls:
-                    yield from self._timed(statement.body, _rounds(arguments))
+                    yield from self._timed(statement.body, _loop(statement, arguments))
                 case ast.If() if calls:
-                    yield from self._timed([*statement.body, *statement.orelse], times)
+                    yield from self._timed([*statement.body, *statement.orelse], loop)
                 case ast.Return():
                     pass
                 case _ if calls or _stores(statement):
-                    yield statement, times
+                    yield statement, loop
 
     def _called(self, statement: ast.stmt) -> list[str]:
         """The module's own functions that a statement calls, and NumPy's product."""
@@ -180,12 +189,12 @@ class _Reader:
         return tuple(found)
 
 
-def _rounds(arguments: Sequence[ast.expr]) -> int:
-    """How often a loop over equal layers runs; 1 for one over batches, whose number the text does not say."""
+def _loop(statement: ast.For, arguments: Sequence[ast.expr]) -> _Loop:
+    """A loop over equal layers; one over batches, whose number the text does not say, counts as none."""
     match arguments:
         case [ast.Constant(int(number))]:
-            return number
-    return 1
+            return _Loop(number, statement.lineno)
+    return _ONCE
 
 
 def _stores(statement: ast.stmt) -> bool:

@@ -44,7 +44,10 @@ def cpu_name() -> str:
 
 @contextmanager
 def on_cores(count: int) -> Iterator[None]:
-    """Keep this thread, the threads it starts, and BLAS to so many cores, where the system can."""
+    """Keep this thread, the threads it starts, and the BLAS libraries loaded by now to so many cores.
+
+    Where the system cannot do so with threads, it is done with BLAS alone.
+    """
     from threadpoolctl import threadpool_limits
 
     before = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else None

@@ -73,7 +73,8 @@ class Clock:
         middle = np.mean(ranked[count // 4 : count - count // 4], axis=0)
         places = [s.place for s in self.text.statements]
         spent = middle[places] * 1e-9 - middle[[p + 1 for p in places]] * self._seconds_of_reading()
-        return dict(zip(places, np.maximum(spent, 0.0) / self.work.steps, strict=True))
+        seconds = np.maximum(spent, 0.0) / self.work.steps
+        return dict(zip(places, seconds.tolist(), strict=True))
 
     def _seconds_of_reading(self) -> float:
         """What one reading adds to the statement before it: the least of several tries."""
@@ -93,18 +94,15 @@ def parts_of(
     update: Cost | None,
 ) -> tuple[Part, ...]:
     """The statements that are run, those of the same purpose together, the slowest first."""
-    parts: dict[tuple[str, ...], Part] = {}
+    parts: dict[tuple[tuple[str, ...], int], Part] = {}
     for statement, cost in _with_costs(statements, costs, update):
         what = statement.equations or (_WHAT.get(statement.calls, statement.calls or "numbers of the step"),)
         part = Part(what, seconds[statement.place], cost, statement.times, statement.is_product)
-        same = parts.get(what)
-        parts[what] = part if same is None or statement.equations else _together(same, part)
+        key = what, statement.place if statement.equations else 0
+        same = parts.get(key)
+        parts[key] = part if same is None else replace(same, seconds=same.seconds + part.seconds)
     ran = [part for part in parts.values() if part.seconds or part.cost]
     return tuple(sorted(ran, key=lambda part: -part.seconds))
-
-
-def _together(a: Part, b: Part) -> Part:
-    return replace(a, seconds=a.seconds + b.seconds)
 
 
 def _with_costs(
@@ -130,10 +128,10 @@ def _in_order(statements: Sequence[Statement]) -> Iterator[Statement]:
     """Every statement as often as it is run: those of one loop in turn."""
     place = 0
     while place < len(statements):
-        times = statements[place].times
+        first = statements[place]
         end = place + 1
-        while times > 1 and end < len(statements) and statements[end].times == times:
+        while first.loop and end < len(statements) and statements[end].loop == first.loop:
             end += 1
-        for _ in range(times):
+        for _ in range(first.times):
             yield from statements[place:end]
         place = end

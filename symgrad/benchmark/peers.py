@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,7 @@ def _stepwise(
 
     losses(_PILOT)
     pilot = min(_PILOT, len(batches))
-    count = min(len(batches), math.ceil(_SAMPLE * pilot / max(run(pilot), 1e-9)))
+    count = min(len(batches), max(pilot, math.ceil(_SAMPLE * pilot / max(run(pilot), 1e-9))))
     return Peer(name, note, count, losses, lambda: run(count))
 
 
@@ -119,7 +119,6 @@ def _pytorch_compiled(name: str, work: Workload, cores: int, torch: Any) -> Peer
 
 
 def _pytorch(name: str, work: Workload, cores: int, torch: Any, improve: Callable[[Any], Any]) -> Peer:
-    torch.set_num_threads(cores)
     training = Training(work.model, pytorch(torch, work.model.spec.dtype), _shapes(work))
     batches = [
         {n: torch.from_numpy(np.array(a)) for n, a in batch.items()} for batch in work.batches(_MOST_STEPS)
@@ -148,7 +147,17 @@ def _pytorch(name: str, work: Workload, cores: int, torch: Any, improve: Callabl
         return Stepper(step, lambda _: None)
 
     note = f"the spec's formulas, {operations(loss_graph)} operations forward"
-    return _stepwise(name, note, batches, begin)
+    return _stepwise(name, note, batches, begin, lambda: _on_threads(torch, cores))
+
+
+@contextmanager
+def _on_threads(torch: Any, count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 # JAX ----------------------------------------------------------------------------------------------

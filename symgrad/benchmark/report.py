@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -128,16 +129,24 @@ class Benchmark:
             "flops_per_step": self.cost.flops,
             "bytes_per_step": self.cost.bytes,
             "floor": {**asdict(self.least), "seconds": self.floor, "share": self.floor / self.times.median},
-            "ways": [{**asdict(row), "agrees": row.agrees} for row in self.rows],
-            "parts": [{**asdict(part), "share": part.seconds / self.times.median} for part in self.parts],
+            "ways": [_way(row) for row in self.rows],
+            "parts": [self._part(part) for part in self.parts],
             "rest_seconds": self.rest,
             "notes": list(self.notes),
         }
+
+    def _part(self, part: Part) -> dict[str, Any]:
+        return {**asdict(part), "what": list(part.what), "share": part.seconds / self.times.median}
 
     def __str__(self) -> str:
         text = io.StringIO()
         Console(file=text, width=_WIDTH, color_system=None, force_terminal=False).print(self.table())
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _way(row: Row) -> dict[str, Any]:
+    difference = row.difference if row.difference is not None and math.isfinite(row.difference) else None
+    return {**asdict(row), "difference": difference, "agrees": None if row.difference is None else row.agrees}
 
 
 def _rows(benchmark: Benchmark) -> Table:

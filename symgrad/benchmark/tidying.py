@@ -32,12 +32,27 @@ def recorded(torch: Any, function: Callable[..., Any], example: tuple[Any, ...])
             with graph.inserting_before(node):
                 constant = graph.get_attr(name)
             known.add(constant)
+            values[constant] = values[node]
             node.replace_all_uses_with(constant)
         elif node.target in shapers and values[node].shape == values.get(node.args[0], values[node]).shape:
             node.replace_all_uses_with(node.args[0])
+    _write_numbers(torch, graph, known, values)
     graph.eliminate_dead_code()
     module.recompile()
     return module
+
+
+def _write_numbers(torch: Any, graph: Any, known: set[Any], values: dict[Any, Any]) -> None:
+    """Numbers as numbers where an operation takes them: arrays of one entry take it longer."""
+    aten = torch.ops.aten
+    for node in graph.nodes:
+        if node.target not in (aten.mul.Tensor, aten.add.Tensor, aten.sub.Tensor, aten.div.Tensor):
+            continue
+        left, right, *_ = node.args
+        if left in known and node.target is aten.mul.Tensor:
+            left, right = right, left
+        if right in known and left not in known and values[right].ndim == 0 < values[left].ndim:
+            node.args = (left, values[right].item())
 
 
 def operations(module: Any) -> int:

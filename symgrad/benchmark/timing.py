@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEAST_ROUNDS = 3
 _SAMPLE = 0.02
-_PILOT_STEPS = 16
+_LEAST_STEPS, _PILOT_STEPS = 4, 16
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def grown(work: Workload) -> Workload:
     try:
         run()
         wanted = math.ceil(_SAMPLE / max(min(run() for _ in range(3)) / pilot.steps, 1e-9))
-        steps = min(max(work.steps, wanted), work.most_steps)
+        steps = min(max(work.steps, wanted, _LEAST_STEPS), work.most_steps)
     except DivergedError:
         pass
     return finite(work.with_steps(steps))

@@ -27,7 +27,7 @@ def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ..
     """An index for each axis, all different."""
     found: list[sp.Symbol] = []
     for axis in axes:
-        found.append(letter(axis, {*taken, *map(str, found)}))
+        found.append(letter(axis, {*taken, *(index.name for index in found)}))
     return tuple(found)
 
 

@@ -74,7 +74,7 @@ def to_sigmoid_of_other_side(node: sp.Expr) -> sp.Expr | None:
 
 def to_tanh(node: sp.Expr) -> sp.Expr | None:
     for factor in node.args if node.is_Mul else ():
-        exponentials = sp.Add.make_args(1 / factor)
+        exponentials = sp.Add.make_args(factor.base) if factor.is_Pow and factor.exp == -1 else ()
         if len(exponentials) != 2 or not all(isinstance(e, sp.exp) for e in exponentials):
             continue
         v, other = (e.args[0] for e in exponentials)

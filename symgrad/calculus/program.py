@@ -111,6 +111,11 @@ class Equation:
         inside = [self.body, *self.place]
         return frozenset(entry.tensor for expr in inside for entry in expr.atoms(Entry))
 
+    @cached_property
+    def accesses(self) -> tuple[Entry, ...]:
+        """The entries that the body reads, and the one it defines."""
+        return (*entries(self.body), Entry(self.target, self.place))
+
     @property
     def is_elementwise(self) -> bool:
         return self.reduction == "none"
@@ -222,11 +227,11 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
     loops = {loop.index: loop.axis for loop in equation.loops}
     if stray := indices_in(equation.body) - loops.keys():
         raise InternalError(f"free index {stray} in {equation}")
-    for entry in (*entries(equation.body), Entry(equation.target, equation.place)):
-        axes = program.tensor[entry.tensor].axes
-        if len(axes) != len(entry.indices):
+    for entry in equation.accesses:
+        axes, indices = program.tensor[entry.tensor].axes, entry.indices
+        if len(axes) != len(indices):
             raise InternalError(f"{entry} has rank {len(axes)} in {equation}")
-        for index, axis in zip(entry.indices, axes, strict=True):
+        for index, axis in zip(indices, axes, strict=True):
             if index in loops and loops[index].size is None and not loops[index].fits(axis):
                 raise InternalError(f"index {index} of {entry} does not run over {axis} in {equation}")
 
@@ -236,8 +241,6 @@ def canonical(equation: Equation) -> Equation:
     loops = equation.loops
     indices = letters((loop.axis for loop in loops), ())
     renamed = {loop.index: index for loop, index in zip(loops, indices, strict=True)}
-    if all(old == new for old, new in renamed.items()):
-        return equation
     return Equation(
         equation.target,
         tuple(p.xreplace(renamed) for p in equation.place),

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 
 def can_carry(program: Program) -> bool:
-    """Whether some gradient of a parameter is a product, and none is needed to compute anything else."""
+    """Whether some gradient of a parameter is a product, and can be formed after all uses of its parameter.
+
+    It cannot where something is computed from it, or where it is a product with a parameter: two of these
+    might each have to wait for the other.
+    """
     gradients = _gradients_of_parameters(program)
     if any(gradients.keys() & equation.reads for equation in program.equations):
         return False
-    return any(as_product(program.definition[name]) for name in gradients)
+    products = [e for e in map(program.definition.__getitem__, gradients) if as_product(e)]
+    parameters = {t.name for t in program.of_kind("parameter")}
+    return bool(products) and not any(parameters & e.reads for e in products)
 
 
 def carry(program: Program) -> tuple[Program, Mapping[str, str]]:

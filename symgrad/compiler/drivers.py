@@ -256,7 +256,7 @@ def _manner(step: Sweep | ColumnSweep) -> str:
 
 
 def _vectorised(step: Sweep | ColumnSweep) -> Iterable[Equation]:
-    """The equations that stand in loops; elsewhere a difference is kept by itself, which loops would suffer from."""
+    """The equations in loops that are vectorised; in others a difference is kept together by itself."""
     if isinstance(step, ColumnSweep):
         return step.equations
     return [s.equation for block in step.blocks if not step.is_once_a_row(block) for s in block.statements]

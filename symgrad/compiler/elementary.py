@@ -1,9 +1,4 @@
-"""The elementary functions of an emitted module: which it carries, and the numbers they compute with.
-
-Each is a reduction to a short interval and a polynomial there, without branches, so that a loop over it
-is vectorised. The polynomials are fitted here, by interpolation at Chebyshev points in high precision,
-which is near the best in the largest error; no coefficient is typed.
-"""
+"""The elementary functions of an emitted module: which it carries, and how exact they are."""
 
 from __future__ import annotations
 
@@ -12,98 +7,32 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import mpmath
-import numpy as np
+from symgrad.compiler.approximations import NUMBERS, PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-mp = mpmath.mp.clone()
-mp.dps = 40
+    from collections.abc import Iterable, Mapping
 
 ULPS = {
     "exp": 0.9,
-    "expm1": 1.0,
+    "expm1": 1.3,
     "log": 0.9,
-    "log1p": 1.0,
-    "erfc": 3.0,
-    "erf": 1.0,
-    "sigmoid": 2.0,
-    "softplus": 2.0,
-    "tanh": 2.0,
-    "logcosh": 2.0,
+    "log1p": 0.9,
+    "erfc": 4,
+    "erf": 1.4,
+    "sigmoid": 1.7,
+    "softplus": 1.6,
+    "tanh": 1.5,
+    "logcosh": 2.2,
 }
-"""The functions, each after those it calls, and their largest errors in units in the last place."""
+"""The functions, each after those it calls, and bounds of their errors in units in the last place."""
 NEEDS = {
     "erf": ("erfc",),
     "sigmoid": ("exp",),
     "softplus": ("exp", "log1p"),
     "tanh": ("exp",),
     "logcosh": ("exp", "log1p"),
-}
-
-
-@dataclass(frozen=True)
-class Precision:
-    """A floating-point type: the integers of its size, the bits of its fraction, the bias of its exponent.
-
-    Beyond the limits exp is 0 and infinite, expm1 is -1 and erfc is 0. `terms` counts coefficients.
-    """
-
-    dtype: str
-    integer: str
-    fraction: int
-    bias: int
-    exp_limits: tuple[int, int]
-    expm1_limit: int
-    erfc_limit: int
-    terms: Mapping[str, int]
-
-    @property
-    def whole(self) -> Any:
-        """Added to a small number, it leaves the whole number next to that in the last bits."""
-        return mp.mpf(3) * 2 ** (self.fraction - 1)
-
-    @property
-    def ln2(self) -> tuple[Any, Any]:
-        """ln(2) in two parts: n times the first is exact for every n that is an exponent."""
-        unit = mp.mpf(2) ** (self.fraction - self.bias.bit_length() - 1)
-        head = mp.floor(mp.ln2 * unit) / unit
-        return head, mp.ln2 - head
-
-    @property
-    def root_half(self) -> int:
-        """The bits of √½."""
-        return int(np.sqrt(np.dtype(self.dtype).type(0.5)).view(self.integer))
-
-    @property
-    def head(self) -> int:
-        """The mask that leaves a number of which the square is exact."""
-        return -(1 << (self.fraction // 2 + 1))
-
-    def rounded(self, value: Any) -> str:
-        """The number of this type next to a value, in as few digits as tell it from the others."""
-        text = str(np.dtype(self.dtype).type(mp.nstr(value, 30)))
-        return text if mp.isfinite(value) else f"np.{text}"
-
-
-PRECISIONS = {
-    "float32": Precision(
-        *("float32", "int32", 23, 127),
-        exp_limits=(-104, 89),
-        expm1_limit=-20,
-        erfc_limit=11,
-        terms={"exp": 6, "log": 4, "erf": 7, "erfc": 9, "tanh": 6, "logcosh": 7},
-    ),
-    "float64": Precision(
-        *("float64", "int64", 52, 1023),
-        exp_limits=(-746, 710),
-        expm1_limit=-40,
-        erfc_limit=28,
-        terms={"exp": 11, "log": 7, "erf": 13, "erfc": 20, "tanh": 12, "logcosh": 15},
-    ),
 }
 
 
@@ -116,21 +45,6 @@ class FunctionText:
     names: str
     numbers: str
     polynomials: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Polynomial:
-    variable: str
-    coefficients: tuple[Any, ...]
-
-    def names(self) -> list[str]:
-        return [f"{self.variable}{k}" for k in range(len(self.coefficients))]
-
-    def horner(self) -> str:
-        *others, text = self.names()
-        for name in reversed(others):
-            text = f"{name} + {self.variable} * {f'({text})' if ' ' in text else text}"
-        return text
 
 
 def called_in(lines: Iterable[str]) -> set[str]:
@@ -149,9 +63,9 @@ def functions_of(called: Iterable[str], dtype: str) -> tuple[FunctionText, ...]:
 @cache
 def _function(name: str, dtype: str) -> FunctionText:
     precision = PRECISIONS[dtype]
-    numbers, polynomials = _NUMBERS[name](precision) if name in _NUMBERS else ({}, ())
+    numbers, polynomials = NUMBERS[name](precision) if name in NUMBERS else ({}, ())
     fitted = [(n, c) for p in polynomials for n, c in zip(p.names(), p.coefficients, strict=True)]
-    values = ", ".join(precision.rounded(mp.mpf(v)) for v in (*numbers.values(), *(c for _, c in fitted)))
+    values = ", ".join(precision.rounded(v) for v in (*numbers.values(), *(c for _, c in fitted)))
     return FunctionText(
         name,
         ULPS[name],
@@ -159,116 +73,3 @@ def _function(name: str, dtype: str) -> FunctionText:
         fill(values, 100, initial_indent="    ", subsequent_indent="    "),
         {p.variable: p.horner() for p in polynomials},
     )
-
-
-def _fit(variable: str, function: Callable[[Any], Any], low: Any, high: Any, terms: int) -> _Polynomial:
-    return _Polynomial(variable, tuple(reversed(mp.chebyfit(function, [low, high], terms))))
-
-
-_Numbers = tuple[dict[str, Any], tuple[_Polynomial, ...]]
-
-
-def _reduction(p: Precision) -> dict[str, Any]:
-    head, rest = p.ln2
-    return {"per_ln2": 1 / mp.ln2, "whole": p.whole, "ln2": head, "ln2_rest": rest, "one": 1}
-
-
-def _exponential(p: Precision) -> _Polynomial:
-    """(exp(r) - 1 - r)/r² for |r| up to ln(2)/2."""
-
-    def remainder(r: Any) -> Any:
-        return (mp.expm1(r) - r) / r**2 if abs(r) > 1e-9 else 0.5 + r / 6
-
-    return _fit("r", remainder, -mp.ln2 / 2, mp.ln2 / 2, p.terms["exp"])
-
-
-def _exp(p: Precision) -> _Numbers:
-    least, most = p.exp_limits
-    return {"least": least, "most": most, **_reduction(p)}, (_exponential(p),)
-
-
-def _expm1(p: Precision) -> _Numbers:
-    limits = {"least": p.expm1_limit, "most": p.exp_limits[1]}
-    return {**limits, **_reduction(p), "half": 0.5}, (_exponential(p),)
-
-
-def _logarithm(p: Precision) -> _Polynomial:
-    """(2·artanh(s)/s - 2)/z for z = s² where (1 + s)/(1 - s) lies between √½ and √2."""
-
-    def remainder(z: Any) -> Any:
-        s = mp.sqrt(z)
-        return (2 * mp.atanh(s) / s - 2) / z if z > 1e-12 else mp.mpf(2) / 3 + z * 2 / 5
-
-    end = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
-    return _fit("z", remainder, 0, end**2, p.terms["log"])
-
-
-_OF_LOGARITHMS = {"zero": 0, "half": 0.5, "one": 1, "two": 2, "infinite": mp.inf, "undefined": mp.nan}
-
-
-def _log(p: Precision) -> _Numbers:
-    head, rest = p.ln2
-    scale = {"least": mp.mpf(2) ** (1 - p.bias), "scale": mp.mpf(2) ** p.fraction, "shift": p.fraction}
-    return {**scale, "ln2": head, "ln2_rest": rest, **_OF_LOGARITHMS}, (_logarithm(p),)
-
-
-def _log1p(p: Precision) -> _Numbers:
-    head, rest = p.ln2
-    return {"ln2": head, "ln2_rest": rest, **_OF_LOGARITHMS}, (_logarithm(p),)
-
-
-def _error_function(p: Precision) -> _Polynomial:
-    """erf(x)/x - 1 for z = x² up to 1."""
-
-    def quotient(z: Any) -> Any:
-        return (mp.erf(mp.sqrt(z)) / mp.sqrt(z) if z > 1e-25 else 2 / mp.sqrt(mp.pi)) - 1
-
-    return _fit("z", quotient, 0, 1, p.terms["erf"])
-
-
-def _erf(p: Precision) -> _Numbers:
-    return {"most": p.erfc_limit, "zero": 0, "one": 1}, (_error_function(p),)
-
-
-def _erfc(p: Precision) -> _Numbers:
-    """(1 + 2x)·exp(x²)·erfc(x) for w = (x - c)/(x + c), after Shepherd and Laframboise (1981)."""
-    middle = mp.mpf(2.5)
-    least, most = ((x - middle) / (x + middle) for x in (mp.mpf(1), mp.mpf(p.erfc_limit)))
-
-    def scaled(w: Any) -> Any:
-        x = middle * (1 + w) / (1 - w)
-        return (1 + 2 * x) * mp.exp(x**2) * mp.erfc(x)
-
-    far = _fit("w", scaled, least, most, p.terms["erfc"])
-    numbers = {"most": p.erfc_limit, **_reduction(p), "zero": 0, "two": 2, "middle": middle}
-    return numbers, (_exponential(p), far, _error_function(p))
-
-
-def _tanh(p: Precision) -> _Numbers:
-    """(tanh(x)/x - 1)/z for z = x² up to (5/8)²."""
-
-    def quotient(z: Any) -> Any:
-        return (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z if z > 1e-12 else z * 2 / 15 - mp.mpf(1) / 3
-
-    return {"end": 0.625, "zero": 0, "one": 1}, (_fit("z", quotient, 0, 0.625**2, p.terms["tanh"]),)
-
-
-def _logcosh(p: Precision) -> _Numbers:
-    """log(cosh(x))/z for z = x² up to 1."""
-
-    def quotient(z: Any) -> Any:
-        return mp.log(mp.cosh(mp.sqrt(z))) / z if z > 1e-15 else 0.5 - z / 12
-
-    return {"ln2": mp.ln2, "one": 1}, (_fit("z", quotient, 0, 1, p.terms["logcosh"]),)
-
-
-_NUMBERS: dict[str, Callable[[Precision], _Numbers]] = {
-    "exp": _exp,
-    "expm1": _expm1,
-    "log": _log,
-    "log1p": _log1p,
-    "erfc": _erfc,
-    "erf": _erf,
-    "tanh": _tanh,
-    "logcosh": _logcosh,
-}

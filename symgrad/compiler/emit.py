@@ -16,9 +16,10 @@ from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import show_axes
 from symgrad.calculus.rowwise import batch_axis
 from symgrad.compiler.accumulation import accumulation_of
+from symgrad.compiler.approximations import PRECISIONS
 from symgrad.compiler.call_texts import call_texts
 from symgrad.compiler.drivers import Drivers
-from symgrad.compiler.elementary import PRECISIONS, called_in, functions_of
+from symgrad.compiler.elementary import called_in, functions_of
 from symgrad.compiler.initial import initial_values
 from symgrad.compiler.module_text import (
     ArgumentText,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from symgrad.compiler.approximations import Precision
     from symgrad.compiler.drivers import KernelText
-    from symgrad.compiler.elementary import FunctionText, Precision
+    from symgrad.compiler.elementary import FunctionText
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Sweep:
         return tuple(s.equation for block in self.blocks for s in block.statements)
 
     def is_once_a_row(self, block: Block) -> bool:
-        """Whether a block is computed once for a row, beside the loops of others, where nothing is vectorised."""
+        """Whether a block is computed once for a row, beside the loops of others: nothing is vectorised."""
         return not block.loops and any(b.loops for b in self.blocks)
 
 

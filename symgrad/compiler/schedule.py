@@ -49,7 +49,7 @@ def schedule(program: Program, carried: Collection[str] = (), columns: str = "")
             done |= needed
         equations = [e for e in program.equations if e.target in needed]
         if carried and name == "gradient":
-            equations = _gradients_after_uses(program, equations)
+            equations = _after_uses_of_parameters(program, equations, carried)
         if columns:
             steps = column_steps(program, equations, columns)
         else:
@@ -58,9 +58,11 @@ def schedule(program: Program, carried: Collection[str] = (), columns: str = "")
     return tuple(phases)
 
 
-def _gradients_after_uses(program: Program, equations: Sequence[Equation]) -> list[Equation]:
-    """The equations with the gradient of every tensor behind the others that read the tensor."""
-    source = {g.name: g.of for g in program.gradients}
+def _after_uses_of_parameters(
+    program: Program, equations: Sequence[Equation], carried: Collection[str]
+) -> list[Equation]:
+    """The equations with the carried gradient of every parameter behind all that read the parameter."""
+    source = {g.name: g.of for g in program.gradients if g.name in carried}
     ordered: list[Equation] = []
     waiting = list(equations)
     while waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,8 @@ def share_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
     """The body of the function that finds `keep` and `scale`, before the step is counted."""
     shares = (("keep", accumulation.keep), ("scale", accumulation.scale))
     printer = _number_printer(update)
-    return (
-        "t = float(step[0] + 1)",
-        *_numbers(update, shares),
-        f"return {', '.join(printer(body) for _, body in shares)}",
-    )
+    lines = (*_numbers(update, shares), f"return {', '.join(printer(body) for _, body in shares)}")
+    return ("t = float(step[0] + 1)", *lines) if any(re.search(r"\bt\b", line) for line in lines) else lines
 
 
 def rest_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class ArrayLibrary:
     """`kind` is the type of its arrays; `max`, `min` and `sum` take an array and a tuple of axes.
 
-    `integers` takes labels and indices. `is_concrete` says whether numbers are known while a formula is walked: the interpreter then notes
-    which way every choice went. A library that records operations for later has none to look at.
+    `integers` takes labels and indices. `is_concrete` says whether numbers are known while a formula is
+    walked: the interpreter then notes which way every choice went. A library that records operations for
+    later has none to look at.
     """
 
     kind: type[Any]

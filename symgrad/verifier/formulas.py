@@ -110,7 +110,8 @@ class Formulas:
 
     def _typed(self, value: Value) -> Value:
         # NumPy hands back bare numbers, not arrays, for 0-dimensional operands.
-        return replace(value, array=self.arithmetic.array(value.array))
+        array = self.arithmetic.array(value.array)
+        return value if array is value.array else replace(value, array=array)
 
     def _arithmetic_operator(self, symbol: str) -> Callable[[Array, Array], Array]:
         known: dict[str, Callable[[Array, Array], Array]] = {
@@ -131,6 +132,8 @@ class Formulas:
     def _name(self, node: Name, scope: Scope) -> Value:
         value = scope.bound.get(node.id) or self.tensors.get(node.id)
         if value is not None:
+            if value.depth == scope.depth:
+                return value
             return replace(value, array=value.padded(scope.depth, value.rank))
         if node.id in self.sizes:
             return self._constant(self.arithmetic.array(float(self.sizes[node.id])))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpreter import scalar_value
 

@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.command import main  # noqa: E402
+from benchmarks.command import main
 
 main()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 REPEATS, LONG = 5, 20.0  # starts of each kind, unless they take longer than these seconds together
 EPOCHS = 5  # of a training run whose memory is measured
+DEPTHS, WIDTHS, BATCHES = (1, 12, 25, 50, 100), (16, 64, 256, 1024), (1, 16, 128, 1024)
 GROWING = ("symgrad", "PyTorch", "JAX scan")
 MEMORY_PROBLEMS = tuple(p for p in PROBLEMS if p.name in ("64-32-32-10 b32", "784-1000-1000-10 b512"))
 
@@ -58,7 +59,7 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Growth:
-    """A peer on one of a row of problems that grow: cold start and time per step in seconds, peak in bytes."""
+    """A peer on one of a row of problems that grow: cold start and step in seconds, peak in bytes."""
 
     peer: str
     row: str
@@ -71,14 +72,15 @@ class Growth:
 
 def start(peer: Peer, place: Place, repeats: int) -> Start:
     """The medians of some starts on the digits example, each of the cold ones with caches of its own."""
-    begun, found = time.perf_counter(), []
+    begun = time.perf_counter()
+    found: list[tuple[float, float, float, float]] = []
     try:
         while not found or (len(found) < repeats and time.perf_counter() - begun < LONG):
             found.append(_start(peer, place))
     except Missing as reason:
         return Start(peer.name, missing=str(reason))
-    medians = (quartiles(times)[1] for times in zip(*found, strict=True))
-    return Start(peer.name, *medians)
+    imports, cold, warm, whole = (quartiles(times)[1] for times in zip(*found, strict=True))
+    return Start(peer.name, imports, cold, warm, whole)
 
 
 def _start(peer: Peer, place: Place) -> tuple[float, float, float, float]:
@@ -87,11 +89,14 @@ def _start(peer: Peer, place: Place) -> tuple[float, float, float, float]:
         with Process(peer, own) as process:
             imports = _ask(process, "imports")["seconds"]
             cold = _first(process, DIGITS)
-        with Process(peer, own) as process:
+        if peer.keeping:
+            with Process(peer, own, keeping=True) as process:
+                _first(process, DIGITS)
+        with Process(peer, own, keeping=True) as process:
             _ask(process, "imports")
             warm = _first(process, DIGITS)
         begun = time.perf_counter()
-        with Process(peer, own) as process:
+        with Process(peer, own, keeping=True) as process:
             _first(process, DIGITS)
             whole = time.perf_counter() - begun
     return imports, cold, warm, whole
@@ -102,15 +107,17 @@ def footprint(peer: Peer, place: Place, problem: Problem) -> Footprint:
     with tempfile.TemporaryDirectory() as folder:
         own = replace(place, cache=Path(folder))
         try:
-            imported, cold = _run(peer, own, problem)
-            _, warm = _run(peer, own, problem)
+            imported, cold = _train(peer, own, problem)
+            if peer.keeping:
+                _train(peer, own, problem, keeping=True)
+            _, warm = _train(peer, own, problem, keeping=True)
         except Missing as reason:
             return Footprint(peer.name, problem.name, missing=str(reason))
     return Footprint(peer.name, problem.name, imported, cold, warm)
 
 
-def _run(peer: Peer, place: Place, problem: Problem) -> tuple[int, int]:
-    with Process(peer, place) as process:
+def _train(peer: Peer, place: Place, problem: Problem, *, keeping: bool = False) -> tuple[int, int]:
+    with Process(peer, place, keeping=keeping) as process:
         imported = _ask(process, "imports")["memory"]
         _first(process, problem)
         for _ in range(EPOCHS):
@@ -123,10 +130,9 @@ def _run(peer: Peer, place: Place, problem: Problem) -> tuple[int, int]:
 
 def growing_problems(quick: bool) -> Iterator[tuple[str, Problem]]:
     """Depth, width and batch, each growing for itself."""
-    skip = slice(None, None, 3) if quick else slice(None)
-    yield from (("depth", deep(layers)) for layers in (1, 12, 25, 50, 100)[skip])
-    yield from (("width", wide(units)) for units in (16, 64, 256, 1024)[skip])
-    yield from (("batch", batched(rows)) for rows in (1, 16, 128, 1024)[skip])
+    for row, make, sizes in (("depth", deep, DEPTHS), ("width", wide, WIDTHS), ("batch", batched, BATCHES)):
+        for size in (sizes[0], sizes[-1]) if quick else sizes:
+            yield row, make(size)
 
 
 def growth(peer: Peer, place: Place, row: str, problem: Problem) -> Growth:

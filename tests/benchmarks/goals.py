@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.results import Results, Steps, peers_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from benchmarks.alone import Footprint
 
 OURS = ("symgrad", "symgrad OpenBLAS", "symgrad step")
@@ -28,7 +29,7 @@ class Goal:
 
 
 def goals(results: Results) -> list[Goal]:
-    """All goals, in the order of the tables. Steps count on one core, by their medians, with the default BLAS."""
+    """All goals, in the order of the tables; those of steps by their medians on one core."""
     steps = results.on_one_core()
     of_steps = list(_goals_of_steps(steps)) if steps else []
     return [*of_steps, *_goals_of_starts(results), *_goals_of_memory(results)]

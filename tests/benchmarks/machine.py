@@ -31,7 +31,8 @@ def available_cores() -> tuple[int, ...]:
 def _processor() -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
-    facts = dict(tuple(map(str.strip, line.split(":", 1))) for line in lines if ":" in line)
+    pairs = (line.partition(":") for line in lines)
+    facts = {name.strip(): value.strip() for name, _, value in pairs}
     if "model name" not in facts:
         return platform.processor() or platform.machine()
     widest = [name for name in ("avx2", "avx512f") if name in facts.get("flags", "").split()]

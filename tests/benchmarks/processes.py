@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,14 +46,13 @@ class Place:
 
 
 def _caches(folder: Path) -> dict[str, str]:
-    """Every library's compiled code in one folder; JAX keeps any only when told so."""
+    """Every library's compiled code in one folder. JAX by itself keeps none: see `Peer.keeping`."""
     return {
         "XDG_CACHE_HOME": str(folder),
         "NUMBA_CACHE_DIR": str(folder / "numba"),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor"),
+        "JAX_ENABLE_COMPILATION_CACHE": "false",
         "JAX_COMPILATION_CACHE_DIR": str(folder / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "PYTENSOR_FLAGS": f"base_compiledir={folder / 'pytensor'}",
     }
 
@@ -60,7 +60,7 @@ def _caches(folder: Path) -> dict[str, str]:
 class Process:
     """A running worker. It is a context: leaving it ends the process."""
 
-    def __init__(self, peer: Peer, place: Place) -> None:
+    def __init__(self, peer: Peer, place: Place, *, keeping: bool = False) -> None:
         self.peer = peer
         interpreter = place.interpreters.get(peer.name, sys.executable)
         command = [interpreter, "-m", "benchmarks.worker", peer.name]
@@ -70,7 +70,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=place.environment(peer.environment),
+            env=place.environment(peer.environment) | dict(peer.keeping if keeping else ()),
         )
 
     def ask(self, do: str, **about: Any) -> dict[str, Any]:
@@ -94,8 +94,9 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
+            with suppress(BrokenPipeError):  # it may have died with a request unread
+                if stream is not None:
+                    stream.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

@@ -66,7 +66,7 @@ class Race:
 
 
 def race(problem: Problem, processes: Sequence[Process], pace: Pace) -> Race:
-    """Let all peers train on a problem, each for as many epochs as its pace allows, spread over all rounds."""
+    """Let all peers train on a problem, each for as many epochs as the pace allows, spread evenly."""
     missing, variants, counts = {}, {}, {}
     for process in processes:
         name, answer = process.peer.name, process.ask("prepare", problem=asdict(problem))

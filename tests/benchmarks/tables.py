@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from benchmarks.race import AGREEMENT
 from benchmarks.results import peers_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from benchmarks.alone import Growth
     from benchmarks.race import Lap, Race
     from benchmarks.results import Results, Steps
@@ -98,7 +99,7 @@ def _times(steps: Steps, missing: dict[str, str]) -> Table:
     return Table(f"Time per step on {cores}", columns, rows, tuple(notes))
 
 
-def _cells(steps: Steps, race: Race, peers: Iterator[str] | list[str]) -> Iterator[str]:
+def _cells(steps: Steps, race: Race, peers: Sequence[str]) -> Iterator[str]:
     for peer in peers:
         lap = race.lap(peer)
         yield _time(lap) if lap else NONE
@@ -126,7 +127,8 @@ def _disagreements(steps: Steps) -> Iterator[str]:
         for lap in race.laps:
             if not lap.agrees:
                 apart = "unknown" if lap.difference is None else f"{lap.difference:.1e}"
-                yield f"≠ {lap.peer} in {race.problem}: its loss went from {lap.losses[0]:.6g} to {lap.losses[1]:.6g}; distance {apart}."
+                path = f"its loss went from {lap.losses[0]:.6g} to {lap.losses[1]:.6g}"
+                yield f"≠ {lap.peer} in {race.problem}: {path}; distance {apart}."
 
 
 def _absences(steps: Steps) -> Iterator[str]:
@@ -154,10 +156,8 @@ def _size(size: int) -> str:
 
 def _starts(results: Results) -> Table:
     columns = ("peer", "imports s", "cold s", "warm s", "warm with imports s")
-    rows, notes = (
-        [],
-        ["digits example: from the spec, or the model's definition, to the end of the first step."],
-    )
+    rows = []
+    notes = ["examples/digits.yaml: from the spec, or the model's definition, to the end of its first step."]
     for start in results.starts:
         if start.missing:
             notes.append(f"{start.peer} is left out: {start.missing}.")
@@ -165,28 +165,23 @@ def _starts(results: Results) -> Table:
             numbers = (start.imports, start.cold, start.warm, start.whole)
             rows.append((start.peer, *(f"{seconds:.2f}" for seconds in numbers)))
     notes.append(
-        "Cold: empty caches. Warm: those of the cold start, in a new process. Both after the imports."
+        "Cold: empty caches. Warm: a new process with full ones. Both are counted after the imports."
     )
     return Table("Spec to first step", columns, tuple(rows), tuple(notes))
 
 
 def _footprints(results: Results) -> Table:
     columns = ("problem", "peer", "after imports", "first run", "growth", "later run", "growth")
-    rows, notes = (
-        [],
-        ["Megabytes: the peak of a process over a training run, and its growth over the imports."],
-    )
+    rows = []
+    notes = [
+        "Megabytes: the peak of a process that trains, and its growth over the memory after the imports."
+    ]
     for found in results.footprints:
         if found.missing:
             notes.append(f"{found.peer} is left out of {found.problem}: {found.missing}.")
             continue
-        numbers = (
-            found.imported,
-            found.cold,
-            found.cold - found.imported,
-            found.warm,
-            found.warm - found.imported,
-        )
+        start, cold, warm = found.imported, found.cold, found.warm
+        numbers = (start, cold, cold - start, warm, warm - start)
         rows.append((found.problem, found.peer, *(f"{number / 1e6:.0f}" for number in numbers)))
     return Table("Memory", columns, tuple(rows), tuple(notes))
 

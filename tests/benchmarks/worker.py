@@ -70,8 +70,13 @@ class Worker:
         """Set a problem up, warm up, and take the fastest way the peer has; it starts anew."""
         chosen = _problem(problem)
         self.training, fastest, way = None, float("inf"), ""
+        reason: NotApplicable | None = None
         for name, variant in zip(self.peer.variants, self.peer.load(), strict=True):
-            training, self.orders = variant(chosen), chosen.orders()
+            try:
+                training, self.orders = variant(chosen), chosen.orders()
+            except NotApplicable as found:
+                reason = found
+                continue
             training.epoch(next(self.orders))
             count = TRIALS if len(self.peer.variants) > 1 else 1
             trials = [_timed(training, next(self.orders))[0] for _ in range(count)]
@@ -79,7 +84,9 @@ class Worker:
                 self.training, fastest, way = training, min(trials), name
             del training
             gc.collect()
-        assert self.training is not None
+        if self.training is None:
+            assert reason is not None
+            raise reason
         self.training.restart()
         self.orders = chosen.orders()
         settle()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.problems import Array, Problem
 
 
@@ -30,8 +31,9 @@ class NotApplicable(Exception):  # noqa: N818  # not an error: some libraries ca
 class Peer:
     """A row of the tables: functions of a module of this package, of which the fastest one counts.
 
-    `needs` are the distributions that must be installed, the first being the library itself; `libraries`
-    are the modules that its user imports; `environment` is set in its process.
+    `needs` are the distributions that must be installed; `libraries` are the modules that are imported
+    before its first step is timed, with those that the library itself imports late; `environment` is set in
+    its process, and `keeping` too where compiled code is to be kept that the library keeps only when told so.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Peer:
     needs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    keeping: tuple[tuple[str, str], ...] = ()
 
     def load(self) -> tuple[Callable[[Problem], Training], ...]:
         """The functions that set a problem up."""
@@ -63,6 +66,13 @@ _SYMGRAD = (
     "symgrad.compiler.cache",
 )
 
+_JAX = ("jax", "jax.numpy", "jax.flatten_util")
+_JAX_CACHE = (
+    ("JAX_ENABLE_COMPILATION_CACHE", "true"),
+    ("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0"),
+    ("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1"),
+)
+
 PEERS = (
     Peer("symgrad", "with_symgrad", ("epochs",), ("numba", "scipy"), _SYMGRAD),
     Peer(
@@ -71,10 +81,10 @@ PEERS = (
     ),
     Peer("symgrad step", "with_symgrad", ("steps",), ("numba", "scipy"), _SYMGRAD),
     Peer("NumPy", "with_numpy", ("train",), ("numpy",)),
-    Peer("PyTorch", "with_torch", ("functional", "optimizer"), ("torch",), ("torch", "torch.optim")),
-    Peer("torch.compile", "with_torch", ("compiled_step",), ("torch",), ("torch", "torch.optim")),
-    Peer("JAX step", "with_jax", ("steps", "steps_of_vector"), ("jax",), ("jax", "jax.numpy")),
-    Peer("JAX scan", "with_jax", ("scan", "unrolled_scan"), ("jax",), ("jax", "jax.numpy")),
+    Peer("PyTorch", "with_torch", ("functional", "optimizer", "functional_on_one_thread"), ("torch",), ("torch", "torch._dynamo")),
+    Peer("torch.compile", "with_torch", ("compiled_step",), ("torch",), ("torch", "torch._inductor")),
+    Peer("JAX step", "with_jax", ("steps", "steps_of_vector"), ("jax",), _JAX, keeping=_JAX_CACHE),
+    Peer("JAX scan", "with_jax", ("scan", "unrolled_scan"), ("jax",), _JAX, keeping=_JAX_CACHE),
     Peer("PyTensor", "with_pytensor", ("steps", "scan"), ("pytensor",), ("pytensor", "pytensor.tensor")),
     Peer("autograd", "with_autograd", ("train",), ("autograd",), ("autograd", "autograd.numpy")),
     Peer("scikit-learn", "with_sklearn", ("train",), ("scikit-learn",), ("sklearn.neural_network",)),

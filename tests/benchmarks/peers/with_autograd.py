@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import autograd.numpy as anp
@@ -12,6 +11,8 @@ from autograd import value_and_grad
 from benchmarks.peers import Training
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.problems import Array, Problem
 
 

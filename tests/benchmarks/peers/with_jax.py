@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from benchmarks.peers import Training
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.problems import Array, Problem
 
 FEW_CLASSES = 100  # up to here a one-hot product is faster than picking the labels' entries, above slower
@@ -20,13 +22,13 @@ FEW_CLASSES = 100  # up to here a one-hot product is faster than picking the lab
 
 def steps(problem: Problem) -> Training:
     """A jitted step, its parameters a list of arrays."""
-    return _steps(problem, _parameters(problem), lambda weights: weights)
+    return _steps(problem, problem.weights(), lambda weights: weights)
 
 
 def steps_of_vector(problem: Problem) -> Training:
     """A jitted step, its parameters one vector: there is less to hand over."""
-    vector, unravel = ravel_pytree(_parameters(problem))
-    return _steps(problem, vector, unravel)
+    vector, unravel = ravel_pytree(problem.weights())
+    return _steps(problem, np.asarray(vector), unravel)
 
 
 def scan(problem: Problem) -> Training:
@@ -48,18 +50,17 @@ def _steps(problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Arra
         state, loss = one(state, x[rows], t[rows])
         return state, total + loss
 
-    first = jax.tree.map(lambda w: w + 0, _first_state(problem, weights))
-    state = first
+    state: Any = None
 
     def restart() -> None:
         nonlocal state
-        state = jax.tree.map(lambda w: w + 0, _first_state(problem, weights))
+        state = _first_state(problem, weights)
 
     restart()
 
     def epoch(order: Array) -> float:
         nonlocal state
-        total = jnp.zeros(())
+        total = jnp.array(np.float32(0))
         for rows in order.astype("int32").reshape(-1, problem.batch):
             state, total = step(state, total, x, t, rows)
         return float(total) / problem.steps
@@ -69,7 +70,6 @@ def _steps(problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Arra
 
 def _scan(problem: Problem, unroll: int) -> Training:
     x, t = map(jnp.asarray, problem.data())
-    weights = _parameters(problem)
     one = _step(problem, lambda weights: weights)
 
     @partial(jax.jit, donate_argnums=0)
@@ -82,7 +82,7 @@ def _scan(problem: Problem, unroll: int) -> Training:
 
     def restart() -> None:
         nonlocal state
-        state = jax.tree.map(lambda w: w + 0, _first_state(problem, weights))
+        state = _first_state(problem, problem.weights())
 
     restart()
 
@@ -94,15 +94,13 @@ def _scan(problem: Problem, unroll: int) -> Training:
     return Training(restart, epoch)
 
 
-def _parameters(problem: Problem) -> list[jax.Array]:
-    return [jnp.asarray(w) for w in problem.weights()]
-
-
 def _first_state(problem: Problem, weights: Any) -> Any:
-    if problem.optimizer == "sgd":
-        return weights
-    zeros = jax.tree.map(jnp.zeros_like, weights)
-    return weights, zeros, zeros, jnp.zeros(())
+    """Copies of NumPy's arrays, which may be donated; to make them in JAX would compile functions."""
+    state = weights
+    if problem.optimizer == "adam":
+        zeros = jax.tree.map(np.zeros_like, weights)
+        state = (weights, zeros, zeros, np.float32(0))
+    return jax.tree.map(jnp.array, state)
 
 
 def _step(problem: Problem, unpack: Callable[[Any], list[jax.Array]]) -> Callable[..., Any]:

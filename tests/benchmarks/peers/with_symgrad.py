@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.machine import loaded_blas
@@ -10,6 +9,7 @@ from benchmarks.peers import NotApplicable, Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from benchmarks.problems import Array, Problem
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812  # the name all its users give it
 
-from benchmarks.peers import Training
+from benchmarks.peers import NotApplicable, Training
 
 if TYPE_CHECKING:
     from benchmarks.problems import Array, Problem
@@ -52,9 +53,26 @@ def functional(problem: Problem) -> Training:
     return _training(problem, weights, lambda: step)
 
 
+def functional_on_one_thread(problem: Problem) -> Training:
+    """The same with one thread where there are more: small products are slower on several."""
+    threads = torch.get_num_threads()
+    if threads == 1:
+        raise NotApplicable("there is one thread only")
+    training = functional(problem)
+
+    def epoch(order: Array) -> float:
+        torch.set_num_threads(1)
+        try:
+            return training.epoch(order)
+        finally:
+            torch.set_num_threads(threads)
+
+    return Training(training.restart, epoch)
+
+
 def compiled_step(problem: Problem) -> Training:
     """Loss, gradient and update in one compiled function, called through a C++ wrapper."""
-    torch._dynamo.reset()  # type: ignore[no-untyped-call]  # else the shapes of the problem before count
+    torch._dynamo.reset()  # else the shapes of the problem before count
     weights = [w.detach() for w in _weights(problem)]
     loss_of, rate = _loss(problem), problem.learning_rate
     moments = [[torch.zeros_like(w) for w in weights] for _ in range(2 if problem.optimizer == "adam" else 0)]
@@ -76,7 +94,7 @@ def compiled_step(problem: Problem) -> Training:
     compiled = torch.compile(whole, options={"cpp_wrapper": True})
 
     def make_step() -> Step:
-        for array in (*sum(moments, []), n):
+        for array in (*chain(*moments), n):
             array.zero_()
 
         def step(total: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> None:

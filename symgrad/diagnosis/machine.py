@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.benchmark.machine import cpu_name, usable_cores
-from symgrad.doctor.report import Finding
+from symgrad.diagnosis.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

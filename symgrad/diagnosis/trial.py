@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.benchmark.machine import copy, fastest, product
 from symgrad.benchmark.report import amount, duration
-from symgrad.doctor.report import Finding
+from symgrad.diagnosis.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
