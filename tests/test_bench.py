@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from module_use import LINE
 
 import symgrad as sg
-from symgrad.benchmark.bench import _difference, _losses
+from symgrad.benchmark.bench import _difference, _differences, _losses
 from symgrad.benchmark.peers import Peer, peers
 from symgrad.benchmark.report import Row
 from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
@@ -249,3 +249,15 @@ def test_a_loss_that_is_no_number_can_be_written(found):
     record = json.loads(json.dumps(worse.as_dict(), allow_nan=False))
     assert (record["ways"][1]["difference"], record["ways"][1]["agrees"]) == (None, False)
     assert record["ways"][0]["agrees"] is None
+
+
+def test_losses_may_differ_by_what_rounding_does(found, module_of, monkeypatch: pytest.MonkeyPatch):
+    work, twin = work_of(LINE, module_of, batch=4, rows=40), module_of(LINE)
+    twin.DTYPE = np.float64
+    monkeypatch.setattr("symgrad.benchmark.bench.double_precision_twin", lambda module: twin)
+    shifted = [loss * 1.001 for loss in _losses(work)]
+    differences, rounding = _differences(work, [Peer("x", losses=lambda count: shifted[:count])])
+    assert differences == [pytest.approx(1e-3, rel=0.01)]
+    assert 0 < rounding < 1e-5
+    assert not Row("x", found.times, differences[0], rounding).agrees
+    assert Row("x", found.times, differences[0], rounding=6e-4).agrees

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -14,11 +15,12 @@ from symgrad.benchmark.clocked import can_clock, clocked
 from symgrad.benchmark.machine import copy, cpu_name, on_cores, product, seconds_of, usable_cores
 from symgrad.benchmark.parts import Clock, parts_of
 from symgrad.benchmark.peers import peers
-from symgrad.benchmark.report import Benchmark, Machine, Row
+from symgrad.benchmark.report import SAME_LOSS, Benchmark, Machine, Row
 from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
 from symgrad.benchmark.workload import workload_of
 from symgrad.compiler.cache import cached_module, cached_text
 from symgrad.compiler.cost import Cost, CostModel
+from symgrad.compiler.load import double_precision_twin
 from symgrad.compiler.update import update_of
 from symgrad.errors import DataError
 from symgrad.pipeline import derived_program, module_text, plan_of
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.plan import PhaseName
     from symgrad.compiler.update import Update
     from symgrad.spec.model import Model, Spec
+    from symgrad.verifier.arithmetic import Array
 
 _PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
     "training step": ("forward", "loss", "gradient"),
@@ -109,7 +112,7 @@ def _measured(
         Contender("copy", 1, lambda: seconds_of(move.call)),
     ]
     times = dict(zip([c.name for c in contenders], take_turns(contenders, seconds), strict=True))
-    own = _losses(work) if able else []
+    differences, rounding = _differences(work, others)
     return Benchmark(
         name=model.spec.name,
         kind=work.kind,
@@ -128,7 +131,10 @@ def _measured(
         ),
         rows=(
             Row("symgrad", times["symgrad"]),
-            *(Row(o.name, times.get(o.name), _difference(o, own), o.refusal or o.note) for o in others),
+            *(
+                Row(o.name, times.get(o.name), difference, rounding, o.refusal or o.note)
+                for o, difference in zip(others, differences, strict=True)
+            ),
         ),
         cost=reduce(
             add, [c for phase in costs.values() for c in phase] + [counts.update(u) for u in passes], Cost()
@@ -168,6 +174,20 @@ def _costs(
     return found
 
 
+def _differences(work: Workload, others: Sequence[Peer]) -> tuple[list[float | None], float]:
+    """How far the losses of the others are from symgrad's, and how far rounding moves symgrad's own.
+
+    In float32 an optimiser that divides by the size of the gradient makes steps of what is rounding alone, so
+    where losses differ, those of the same module in float64 say by how much they may.
+    """
+    own = _losses(work) if any(other.losses is not None for other in others) else []
+    found = [_difference(other, own) for other in others]
+    if work.model.spec.dtype == "float64" or all(d is None or d <= SAME_LOSS for d in found):
+        return found, 0.0
+    double = _losses(replace(work, module=double_precision_twin(work.module)))
+    return found, _largest(np.array(double), np.array(own))
+
+
 def _losses(work: Workload) -> list[float]:
     """symgrad's losses in the first steps."""
     module, batches = work.module, work.batches(_COMPARED_STEPS)
@@ -181,8 +201,12 @@ def _difference(other: Peer, own: Sequence[float]) -> float | None:
     if other.losses is None:
         return None
     theirs = np.array(other.losses(len(own))[: len(own)])
-    scale = np.maximum(np.abs(theirs), np.abs(own[: len(theirs)]))
-    difference = np.abs(theirs - own[: len(theirs)]) / np.where(scale > 0, scale, 1.0)
+    return _largest(theirs, np.array(own[: len(theirs)]))
+
+
+def _largest(a: Array, b: Array) -> float:
+    scale = np.maximum(np.abs(a), np.abs(b))
+    difference = np.abs(a - b) / np.where(scale > 0, scale, 1.0)
     return float(np.max(difference)) if np.isfinite(difference).all() else math.inf
 
 

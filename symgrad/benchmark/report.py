@@ -12,6 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from symgrad.benchmark.units import amount, duration
+
 if TYPE_CHECKING:
     from symgrad.benchmark.parts import Part
     from symgrad.benchmark.timing import Times
@@ -29,17 +31,21 @@ _LEAST_SHARE = 0.005
 
 @dataclass(frozen=True)
 class Row:
-    """One way to make steps, and its times. `difference` is that of its losses from symgrad's."""
+    """One way to make steps, and its times. `difference` is that of its losses from symgrad's.
+
+    `rounding` is the difference that rounding makes, where the losses needed that to be found out.
+    """
 
     name: str
     times: Times | None
     difference: float | None = None
+    rounding: float = 0.0
     note: str = ""
 
     @property
     def agrees(self) -> bool:
-        """Whether its losses are symgrad's."""
-        return self.difference is not None and self.difference <= SAME_LOSS
+        """Whether its losses are symgrad's, but for what rounding may do to both."""
+        return self.difference is not None and self.difference <= max(SAME_LOSS, 2 * self.rounding)
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,9 @@ class Benchmark:
 
 def _way(row: Row) -> dict[str, Any]:
     difference = row.difference if row.difference is not None and math.isfinite(row.difference) else None
-    return {**asdict(row), "difference": difference, "agrees": None if row.difference is None else row.agrees}
+    rounding = row.rounding if math.isfinite(row.rounding) else None
+    found = {"difference": difference, "rounding": rounding}
+    return {**asdict(row), **found, "agrees": None if row.difference is None else row.agrees}
 
 
 def _rows(benchmark: Benchmark) -> Table:
@@ -175,7 +183,8 @@ def _agreement(row: Row) -> Text:
     if row.difference is None:
         return Text(row.note, style="dim")
     if row.agrees:
-        return Text("agree", style="green")
+        within = f" within rounding, {row.difference:.0e}" if row.difference > SAME_LOSS else ""
+        return Text(f"agree{within}", style="green")
     return Text(f"DIFFER by {row.difference:.1e}: not the same work", style="bold red")
 
 
@@ -229,19 +238,3 @@ def _rate(part: Part) -> str:
     if part.is_product:
         return f"{amount(part.cost.flops / part.seconds)}FLOP/s"
     return f"{amount(part.cost.bytes / part.seconds)}B/s"
-
-
-def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if abs(seconds) >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 1e-9:.3g} ns"
-
-
-def amount(number: float) -> str:
-    """A number with a prefix for its thousands, and a space before the unit to come."""
-    for unit, name in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= unit:
-            return f"{number / unit:.3g} {name}"
-    return f"{number:.3g} "

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from symgrad.benchmark.machine import copy, fastest, product
-from symgrad.benchmark.report import amount, duration
+from symgrad.benchmark.units import amount, duration
 from symgrad.diagnosis.report import Finding
 
 if TYPE_CHECKING:

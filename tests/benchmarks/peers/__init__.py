@@ -81,7 +81,10 @@ PEERS = (
     ),
     Peer("symgrad step", "with_symgrad", ("steps",), ("numba", "scipy"), _SYMGRAD),
     Peer("NumPy", "with_numpy", ("train",), ("numpy",)),
-    Peer("PyTorch", "with_torch", ("functional", "optimizer", "functional_on_one_thread"), ("torch",), ("torch", "torch._dynamo")),
+    Peer(
+        "PyTorch", "with_torch", ("functional", "optimizer", "functional_on_one_thread"),
+        ("torch",), ("torch", "torch._dynamo"),
+    ),
     Peer("torch.compile", "with_torch", ("compiled_step",), ("torch",), ("torch", "torch._inductor")),
     Peer("JAX step", "with_jax", ("steps", "steps_of_vector"), ("jax",), _JAX, keeping=_JAX_CACHE),
     Peer("JAX scan", "with_jax", ("scan", "unrolled_scan"), ("jax",), _JAX, keeping=_JAX_CACHE),
