@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
+import pytest
 from corpus import CORPUS
 
 from symgrad.compiler.load import double_precision_twin, load
@@ -16,12 +18,20 @@ from symgrad.spec.reader import read
 from symgrad.verifier import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
     from symgrad.calculus.program import Program
     from symgrad.verifier.report import Report
+
+
+@contextmanager
+def by_rows() -> Iterator[None]:
+    """Inside it small networks too are stored row by row and leave their products to BLAS, as large ones do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("symgrad.compiler.columns.MOST_FEATURES", 0)
+        yield
 
 
 @cache

@@ -21,23 +21,26 @@ if TYPE_CHECKING:
 SQUARE: dict[str, Any] = {
     **MLP,
     "name": "square",
-    "targets": {"t": ["batch", 4]},
-    "layers": ["dense(4, activation=tanh)", "dense(4)"],
+    "targets": {"t": ["batch", 20]},
+    "layers": ["dense(20, activation=tanh)", "dense(20)"],
     "loss": "mse",
 }
+SMALL = {**SQUARE, "targets": {"t": ["batch", 4]}, "layers": ["dense(4, activation=tanh)", "dense(4)"]}
+SGD = {**SQUARE, "train": {"optimizer": "sgd(learning_rate=0.1)"}}
+MOMENTUM = {**SQUARE, "train": {"optimizer": "momentum(learning_rate=0.1, dampening=0.3)"}}
+
+Faults = dict[str, tuple[str, str, set[str], str]]
 DW2 = "gemm(1, A1.T, dZ2, 0, dW2)"
 SHORT = "range(0, order.shape[0] - batch_size + 1, batch_size)"
-FAULTS: dict[str, tuple[str, str, set[str], str]] = {
-    "a transposed factor": ("gemm(1, dZ2, W2.T, 0, dZ1)", "np.dot(dZ2, W2, dZ1)", {"W1", "b1"}, ""),
+WITHOUT_1_N = ("s0 = real(1) / real(batch)", "s0 = real(1)", {"W1", "b1", "W2", "b2"}, "the batch size, is missing")
+OF_ROWS: Faults = {
+    "a transposed factor": ("gemm(1, dZ2, W2.T, 0, dZ1)", "gemm(1, dZ2, W2, 0, dZ1)", {"W1", "b1"}, ""),
     "a transposed gradient": (DW2, f"{DW2}; dW2[:] = dW2.T.copy()", {"W2"}, "transposed"),
-    "a dropped 1/N": (
-        "s0 = real(1) / real(batch)",
-        "s0 = real(1)",
-        {"W1", "b1", "W2", "b2"},
-        "the batch size, is missing",
-    ),
+    "a dropped 1/N": WITHOUT_1_N,
     "a missing sum over the batch": ("db1[i] += dZ1[n, i]", "db1[i] = dZ1[n, i]", {"b1"}, ""),
     "a sign": ("db2[i] += dZ2[n, i]", "db2[i] -= dZ2[n, i]", {"b2"}, "opposite sign"),
+    "another factor": (DW2, DW2.replace("1,", "2,"), {"W2"}, ""),
+    "what was there before": (DW2, DW2.replace("0,", "1,"), {"W2"}, ""),
     "a stale activation": (DW2, DW2.replace("A1.T", "np.arctanh(A1).T"), {"W2"}, ""),
     "a slope at the wrong point": ("np.square(A1[n, i])", "np.square(np.tanh(A1[n, i]))", {"W1", "b1"}, ""),
     "a lost gradient": (DW2, "dW2[:] = 0", {"W2"}, "the gradient is lost"),
@@ -48,11 +51,58 @@ FAULTS: dict[str, tuple[str, str, set[str], str]] = {
     "no correction of the first steps": ("factor_1 * m[i]", "m[i]", {"update"}, ""),
     "a step counter that stands": ("step[0] += 1", "step[0] = 1", {"update"}, ""),
     "a missing last batch": ("range(0, order.shape[0], batch_size)", SHORT, {"train_epoch"}, ""),
-    "an order that is ignored": ("source[order[k], i]", "source[k, i]", {"train_epoch"}, ""),
+    "an order that is ignored": ("order[start + k] * width", "(start + k) * width", {"train_epoch"}, ""),
     "a sum over batches": ("return total / order.shape[0]", "return total", {"train_epoch"}, ""),
+    "a loss with another mean": ("real(20) * real(batch)", "real(batch)", {"loss"}, ""),
+    "another activation": ("A1[n, i] = tanh(Z1)", "A1[n, i] = np.sin(Z1)", {"forward"}, ""),
+}
+STORED = "dW2[i, j] = real(acc_dW2)"
+OF_COLUMNS: Faults = {
+    "a transposed factor": ("W2[i, j] * dZ2[j, n]", "W2[j, i] * dZ2[j, n]", {"W1", "b1"}, ""),
+    "a transposed gradient": (STORED, STORED.replace("i, j", "j, i"), {"W2"}, "transposed"),
+    "a dropped 1/N": WITHOUT_1_N,
+    "a missing sum over the batch": ("acc_db1 += dZ1[i, n]", "acc_db1 = dZ1[i, n]", {"b1"}, ""),
+    "a missing sum in a product": ("acc_dW1 += dZ1[j, n]", "acc_dW1 = dZ1[j, n]", {"W1"}, ""),
+    "a sign": ("acc_db2 += dZ2[i, n]", "acc_db2 -= dZ2[i, n]", {"b2"}, "opposite sign"),
+    "a stale activation": ("A1[i, n] * dZ2[j, n]", "np.arctanh(A1[i, n]) * dZ2[j, n]", {"W2"}, ""),
+    "a slope at the wrong point": ("np.square(A1[i, n])", "np.square(np.tanh(A1[i, n]))", {"W1", "b1"}, ""),
+    "a lost gradient": (STORED, "dW2[i, j] = 0", {"W2"}, "the gradient is lost"),
+    "one wrong entry": (STORED, f"{STORED} * (1.001 if i == 1 and j == 2 else 1)", {"W2"}, "entry [1, 2]"),
+    "nan": (STORED, f"{STORED} * (np.nan if i == 3 and j == 0 else 1)", {"W2"}, "entry [3, 0] is nan"),
+    "rows among columns": ("rows[i * count + k]", "rows[k * width + i]", {"train_epoch"}, ""),
+    "an order that is ignored": ("order[start + k] * width", "(start + k) * width", {"train_epoch"}, ""),
     "a loss with another mean": ("real(4) * real(batch)", "real(batch)", {"loss"}, ""),
     "another activation": ("A1[i, n] = tanh(Z1)", "A1[i, n] = np.sin(Z1)", {"forward"}, ""),
 }
+INTO_W2 = "gemm(scale, A1.T, dZ2, keep, into_W2)"
+BY_W2 = "gemm(1, dZ2, W2.T, 0, dZ1)"
+OF_CARRYING: Faults = {
+    "a product that keeps all": (INTO_W2, INTO_W2.replace("keep", "1"), {"train_step", "W2"}, ""),
+    "a product that forgets": (INTO_W2, INTO_W2.replace("keep", "0"), {"train_step"}, ""),
+    "a product of another scale": (INTO_W2, INTO_W2.replace("scale", "1"), {"train_step"}, ""),
+    "a product of the opposite scale": (INTO_W2, INTO_W2.replace("scale", "-scale"), {"W2"}, "opposite sign"),
+    "a bias that is not carried": ("carry(db1, into_b1, keep, scale)", "pass", {"train_step", "b1"}, ""),
+    "a bias that keeps all": ("into_b1, keep, scale", "into_b1, real(1), scale", {"train_step", "b1"}, ""),
+    "a bias of another scale": ("into_b1, keep, scale", "into_b1, keep, real(1)", {"train_step"}, ""),
+    "the bias of another layer": ("carry(db1, into_b1", "carry(db2, into_b1", {"train_step", "b1"}, ""),
+    "another part to keep": ("return 0.9, 0.7", "return 0.8, 0.7", {"train_step"}, ""),
+    "another scale": ("return 0.9, 0.7", "return 0.9, 1", {"train_step"}, ""),
+    "keep and scale exchanged": ("real(keep), real(scale),", "real(scale), real(keep),", {"train_step"}, ""),
+    "a velocity in place of the parameters": ("_backward(theta, state[1]", "_backward(theta, theta", {"train_step"}, ""),
+    "a step that does not end": ("_end_of_step(theta, state[0]", "(theta, state[0]", {"train_step"}, ""),
+}  # fmt: skip
+OF_DESCENT: Faults = {
+    "carried before the parameter's last use": (BY_W2, f"{INTO_W2}; {BY_W2}; scale = 0; keep = 1", set(), ""),
+    "an opposite step": ("return 1, -0.1", "return 1, 0.1", {"train_step", "train_epoch"}, ""),
+    "a forgotten parameter": ("return 1, -0.1", "return 0, -0.1", {"train_step", "train_epoch"}, ""),
+}
+KINDS = {
+    "rows": (SQUARE, OF_ROWS),
+    "columns": (SMALL, OF_COLUMNS),
+    "momentum": (MOMENTUM, OF_CARRYING),
+    "descent": (SGD, OF_DESCENT),
+}
+ALL = {f"{kind}: {name}": (spec, *fault) for kind, (spec, faults) in KINDS.items() for name, fault in faults.items()}
 
 
 def edit(before: str, after: str) -> Any:
@@ -67,11 +117,12 @@ def edit(before: str, after: str) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
-@pytest.mark.parametrize(("before", "after", "guilty", "words"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("spec", "before", "after", "guilty", "words"), ALL.values(), ids=ALL)
 def test_every_fault_is_caught_and_named(
-    before: str, after: str, guilty: set[str], words: str, tmp_path: Path
+    spec: dict[str, Any], before: str, after: str, guilty: set[str], words: str, tmp_path: Path
 ) -> None:
-    report = judged(SQUARE, tmp_path, edit(before, after), compiled=False)
+    report = judged(spec, tmp_path, edit(before, after), compiled=False)
+    print(report)
     assert not report.passed
     wrong = {p.name for p in report.parameters if p.verdict == "fail"}
     failed = wrong | {check.name for check in report.checks if check.verdict == "fail"}

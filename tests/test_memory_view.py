@@ -6,6 +6,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.compiler.kept import memory_use
+from symgrad.compiler.update import update_of
 from symgrad.pipeline import derived_program, plan_of
 from symgrad.spec.expand import expand
 
@@ -26,7 +27,8 @@ def spec_with(layer: str, **more: object) -> dict[str, object]:
 
 def kept(layer: str, dtype: str = "float32", **more: object) -> dict[str, str]:
     """The values kept of a layer before a linear one, with their bytes."""
-    plan = plan_of(derived_program(expand(sg.read(spec_with(layer, dtype=dtype, **more)))))
+    model = expand(sg.read(spec_with(layer, dtype=dtype, **more)))
+    plan = plan_of(derived_program(model), update_of(model))
     return {value.name: str(value.amount) for value in memory_use(plan, dtype).kept}
 
 
@@ -34,7 +36,8 @@ def kept(layer: str, dtype: str = "float32", **more: object) -> dict[str, str]:
     ("layer", "names"),
     [
         (TANH, {"A1", "Z2"}),
-        (RELU, {"Z1", "A1", "Z2"}),
+        (RELU, {"A1", "Z2"}),
+        ("dense(30, activation=elu)", {"Z1", "A1", "Z2"}),
         ("dense(30)", {"Z1", "Z2"}),
         ("dense(30, activation=square)", {"Z1", "A1", "Z2"}),
     ],

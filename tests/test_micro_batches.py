@@ -107,13 +107,13 @@ def test_the_code_is_there_only_where_it_is_asked_for():
     assert "_in_pieces" not in module_text(read(spec()))
     text = module_text(read(spec(micro_batch_size=PIECE)))
     assert f"MICRO_BATCH_SIZE = {PIECE}" in text
-    assert "for start in range(0, order.shape[0], most)" in text
+    assert "for start in range(0, order.shape[0], MICRO_BATCH_SIZE)" in text
 
 
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("weight = grad.dtype.type(share)", "weight = grad.dtype.type(most / order.shape[0])"),
+        ("weight = grad.dtype.type(share)", "weight = grad.dtype.type(MICRO_BATCH_SIZE / order.shape[0])"),
         ("grad[:] = 0", "grad[:] = piece"),
         ("grad[entry] += weight", "grad[entry] = weight"),
         ("value += share *", "value = share *"),

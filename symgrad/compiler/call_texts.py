@@ -11,15 +11,21 @@ if TYPE_CHECKING:
     from symgrad.compiler.module_text import ArgumentText, ModuleText
 
 
+MOST_ARGUMENTS = 16
+"""Of data, sizes and states together. Numba cannot put one function into another for calls that Python
+spells differently, those of more than 30 arguments."""
+
+
 @dataclass(frozen=True)
 class CallTexts:
     """Pieces of calls and signatures, each as it is written; the names of the fields are the template's.
 
     `point` is where the gradient of a step is taken, `step_vectors` are what a step needs of the parameters'
-    size, `time` is what a schedule looks at. `gathering` lays the rows of one batch side by side, and
-    `gathered` are then the arguments of a step.
+    size, `time` is what a schedule looks at. `gathering` are calls that lay the rows of one batch
+    side by side, and `gathered` are then the arguments of a step.
     """
 
+    joins_drivers: bool
     data: str
     data_count: int
     inputs: str
@@ -32,6 +38,7 @@ class CallTexts:
     step_arguments: str
     flat_data: str
     gathering: tuple[str, ...]
+    rows_axis: str
     gathered: str
     state_arguments: str
     entries_of_state: str
@@ -59,6 +66,7 @@ def call_texts(module: ModuleText) -> CallTexts:
     step_memory = [*(() if module.carrying else gradient_memory), *(("ahead",) if module.look_ahead else ())]
     new_work = "np.empty(_work_size(*extents))"
     return CallTexts(
+        joins_drivers=len(arguments) + len(module.extents) + len(module.states) <= MOST_ARGUMENTS,
         data=data,
         data_count=len(arguments),
         inputs=inputs,
@@ -76,6 +84,7 @@ def call_texts(module: ModuleText) -> CallTexts:
             f"_gather({a.variable}, order, start, {module.batch_axis}, {a.row_size or 1}, rows[{place}])"
             for place, a in enumerate(batched)
         ),
+        rows_axis=repr(module.free_axes[module.extents.index(module.batch_axis)]) if module.batch_axis else "",
         gathered=", ".join([*(_of_one_batch(a, batched) for a in arguments), "work", extents]),
         state_arguments=_listed(["step", *(name for name, _ in module.states)]),
         entries_of_state=_listed(f"state[{place}]" for place in range(1 + len(module.states))),

@@ -36,15 +36,14 @@ def stored_values(case: Case) -> str:
     use = memory_use(plan_of(derivation.program, derivation.update), spec.dtype)
     needed = {
         "A1": 4 * 30,  # dW2 = A1ᵀ·dZ2, and tanh′ = 1 − A1², so Z1 goes
-        "Z2": 4 * 10,  # relu′(Z2)
-        "A2": 4 * 10,  # dW3 = A2ᵀ·dZ3
+        "A2": 4 * 10,  # dW3 = A2ᵀ·dZ3, and relu′(Z2) is 1 where A2 > 0, so Z2 goes
         "exp_Z3": 4 * 5,  # softmax is exp_Z3/sum_Z3, so Z3 goes
         "sum_Z3": 4 * 1,
     }
     kept = {kept.name: str(kept.amount) for kept in use.kept}
     demand(kept == {name: f"{size}·batch" for name, size in needed.items()}, f"kept: {kept}")
     listed = ", ".join(f"{name} {amount}" for name, amount in kept.items())
-    return f"kept for the backward pass, in bytes: {listed}, not Z1 nor Z3; workspace {use.workspace}"
+    return f"kept for the backward pass, in bytes: {listed}, not Z1, Z2 nor Z3; workspace {use.workspace}"
 
 
 def subgradients(case: Case) -> str:
