@@ -61,7 +61,8 @@ def occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
             instance = holder.body.xreplace(binding)
             value = Entry(holder.target, tuple(binding[p] for p in holder.place))
             for power in _powers_of(instance, body):
-                found[power] = value ** (power.as_base_exp()[1] / instance.as_base_exp()[1])
+                ratio = 1 if power == instance else power.as_base_exp()[1] / instance.as_base_exp()[1]
+                found[power] = value**ratio
     return found
 
 

@@ -84,7 +84,7 @@ def call_texts(module: ModuleText) -> CallTexts:
             f"_gather({a.variable}, order, start, {module.batch_axis}, {a.row_size or 1}, rows[{place}])"
             for place, a in enumerate(batched)
         ),
-        rows_axis=repr(module.free_axes[module.extents.index(module.batch_axis)]) if module.batch_axis else "",
+        rows_axis=repr(_batch_axis(module)) if module.batch_axis else "",
         gathered=", ".join([*(_of_one_batch(a, batched) for a in arguments), "work", extents]),
         state_arguments=_listed(["step", *(name for name, _ in module.states)]),
         entries_of_state=_listed(f"state[{place}]" for place in range(1 + len(module.states))),
@@ -96,6 +96,11 @@ def call_texts(module: ModuleText) -> CallTexts:
         new_work=f"_with_constants({new_work})" if module.constants else new_work,
         **_time_texts(counts_epochs=bool(module.epochs)),
     )
+
+
+def _batch_axis(module: ModuleText) -> str:
+    """The axis of batches by its name in the spec."""
+    return module.free_axes[module.extents.index(module.batch_axis)]
 
 
 def _time_texts(*, counts_epochs: bool) -> dict[str, str]:

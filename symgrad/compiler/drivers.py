@@ -10,19 +10,18 @@ import sympy as sp
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import Equation, show_axes
-from symgrad.calculus.terms import Entry, entries, extent_symbol, shifted
+from symgrad.calculus.terms import Entry, entries, shifted
 from symgrad.compiler.column_kernels import column_kernel_of
 from symgrad.compiler.identifiers import identifiers
 from symgrad.compiler.kernels import Kernel, kernel_of
 from symgrad.compiler.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
-from symgrad.compiler.printer import Printer, print_index
 from symgrad.compiler.rolling import Action, Repeat, roll
+from symgrad.compiler.statements import Statements
 from symgrad.compiler.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from symgrad.calculus.contraction import Contraction
     from symgrad.compiler.plan import Phase
 
 INDENT = "    "
@@ -54,6 +53,7 @@ class Drivers:
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
         self.views = Views(plan, self.names, self.extent_names)
+        self.statements = Statements(plan, self.views, self.extent_names)
         self.kernels: dict[tuple[str, ...], KernelText] = {}
         self.kernel_names: set[str] = set()
 
@@ -112,11 +112,11 @@ class Drivers:
     def _action(self, step: Step) -> Action:
         match step:
             case Product():
-                statement, tensors = self._product(step)
+                statement, tensors = self.statements.product(step)
             case Carry(equation):
-                statement, tensors = self._carry(equation)
+                statement, tensors = self.statements.carry(equation)
             case Scalar(equation):
-                statement, tensors = self._scalar(equation)
+                statement, tensors = self.statements.scalar(equation)
             case Sweep() | ColumnSweep():
                 statement, tensors = self._sweep(step)
         operands = []
@@ -153,64 +153,6 @@ class Drivers:
         }
         target = self.plan.memory_name(equation.target)
         return replace(equation, target=target, body=equation.body.xreplace(shared))
-
-    def _scalar(self, equation: Equation) -> tuple[str, tuple[str, ...]]:
-        tensors = (*dict.fromkeys(e.tensor for e in entries(equation.body)), equation.target)
-        slots = _slots(tensors)
-        target = _entry_text(Entry(equation.target, equation.place), slots)
-        return f"{target} = {self._number(equation.body, slots)}", tensors
-
-    def _number(self, body: sp.Expr, slots: Mapping[str, str]) -> str:
-        extents = {extent_symbol(n): f"real({self.extent_names[n]})" for n in self.extents}
-        return Printer(lambda entry: _entry_text(entry, slots), extents)(body)
-
-    def _product(self, step: Product) -> tuple[str, tuple[str, ...]]:
-        found, equation = step.contraction, step.equation
-        tensors = tuple(
-            dict.fromkeys(
-                (found.left, found.right, equation.target, *(e.tensor for e in entries(found.factor)))
-            )
-        )
-        slots = _slots(tensors)
-        sizes = {loop.index: loop.axis.extent for loop in equation.loops}
-        left, right = self._factors(found, slots, sizes)
-        target = self._matrix(slots[equation.target], (found.rows, found.columns), False, sizes)
-        scale = "1" if found.factor == 1 else self._number(found.factor, slots)
-        keep = "0"
-        if equation.target in self.plan.carried:
-            scale, keep = ("scale" if scale == "1" else f"scale * ({scale})"), "keep"
-        return f"gemm({scale}, {left}, {right}, {keep}, {target})", tensors
-
-    def _carry(self, equation: Equation) -> tuple[str, tuple[str, ...]]:
-        (gradient,) = equation.reads
-        return "carry({0}, {1}, keep, scale)", (gradient, equation.target)
-
-    def _factors(
-        self, found: Contraction, slots: Mapping[str, str], sizes: Mapping[sp.Symbol, sp.Expr]
-    ) -> tuple[str, str]:
-        """The operands of gemm; a vector stands on the right."""
-        left = self._matrix(slots[found.left], (found.rows, found.inner), found.left_transposed, sizes)
-        if found.rows:
-            right = self._matrix(
-                slots[found.right], (found.inner, found.columns), found.right_transposed, sizes
-            )
-            return left, right
-        groups = (found.columns, found.inner)
-        return self._matrix(slots[found.right], groups, not found.right_transposed, sizes), left
-
-    def _matrix(
-        self,
-        name: str,
-        groups: tuple[Sequence[sp.Symbol], ...],
-        transposed: bool,
-        sizes: Mapping[sp.Symbol, sp.Expr],
-    ) -> str:
-        """The tensor as a matrix (or vector) whose axes are the groups."""
-        stored = tuple(g for g in (groups[::-1] if transposed else groups) if g)
-        if any(len(g) > 1 for g in stored):
-            shape = [self.views.size(sp.prod(sizes[i] for i in g)) for g in stored]
-            name = f"{name}.reshape({', '.join(shape)})"
-        return f"{name}.T" if transposed and len(stored) == 2 else name
 
     def _kernel(
         self,
@@ -267,12 +209,3 @@ def _adds_to_a_difference(expr: sp.Expr) -> bool:
     if isinstance(expr, sp.exp) and isinstance(expr.args[0], shifted):
         return False
     return isinstance(expr, shifted) or any(map(_adds_to_a_difference, expr.args))
-
-
-def _slots(tensors: Sequence[str]) -> dict[str, str]:
-    return {tensor: f"{{{number}}}" for number, tensor in enumerate(tensors)}
-
-
-def _entry_text(entry: Entry, slots: Mapping[str, str]) -> str:
-    places = [_entry_text(i, slots) if isinstance(i, Entry) else print_index(i, {}) for i in entry.indices]
-    return f"{slots[entry.tensor]}[{', '.join(places) or '0'}]"

@@ -33,21 +33,18 @@ def update_lines(update: Update) -> tuple[str, ...]:
     if update.keeps_theta:
         inside.append("before = theta[i]")
     before = {"theta": "before"} if update.keeps_theta else {}
-    return (
-        *("real = theta.dtype.type", "step[0] += 1", "t = float(step[0])"),
+    lines = (
         *_numbers(update, update.updates),
         *_clipping(update),
         *_loop(update, update.updates, inside, before),
     )
+    return ("real = theta.dtype.type", "step[0] += 1", *_counted("step[0]", lines))
 
 
 def look_ahead_lines(update: Update) -> tuple[str, ...]:
     """The body of the function that finds where the gradient of the coming step is taken."""
-    return (
-        *("real = theta.dtype.type", "t = float(step[0] + 1)"),
-        *_numbers(update, update.look_ahead),
-        *_loop(update, update.look_ahead, [], {}),
-    )
+    lines = (*_numbers(update, update.look_ahead), *_loop(update, update.look_ahead, [], {}))
+    return ("real = theta.dtype.type", *_counted("step[0] + 1", lines))
 
 
 def share_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
@@ -55,18 +52,21 @@ def share_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
     shares = (("keep", accumulation.keep), ("scale", accumulation.scale))
     printer = _number_printer(update)
     lines = (*_numbers(update, shares), f"return {', '.join(printer(body) for _, body in shares)}")
-    return ("t = float(step[0] + 1)", *lines) if any(re.search(r"\bt\b", line) for line in lines) else lines
+    return _counted("step[0] + 1", lines)
 
 
 def rest_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
     """The body of the function that ends a step whose gradient has been carried to where it belongs."""
     if not accumulation.rest:
         return ("step[0] += 1",)
-    return (
-        *("real = theta.dtype.type", "step[0] += 1", "t = float(step[0])"),
-        *_numbers(update, accumulation.rest),
-        *_loop(update, accumulation.rest, [], {}),
-    )
+    lines = (*_numbers(update, accumulation.rest), *_loop(update, accumulation.rest, [], {}))
+    return ("real = theta.dtype.type", "step[0] += 1", *_counted("step[0]", lines))
+
+
+def _counted(step: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines, below the number of the step where they use it."""
+    uses_it = any(re.search(r"\bt\b", line) for line in lines)
+    return (f"t = float({step})", *lines) if uses_it else lines
 
 
 def state_names(update: Update) -> dict[str, str]:
