@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from building import interpreted, judged, written
+from building import by_rows, interpreted, judged, written
 
 from symgrad.api import derive
 from symgrad.compiler.load import double_precision_twin, load
@@ -71,20 +72,31 @@ def test_training_leaves_them_as_they_are(tmp_path: Path) -> None:
 
 FAULTS = {
     "a number": ("[0.1, 2.0, -3.0]", "[0.1, 2.0, -3.1]", "forward"),
-    "a sign": ("+ shift[j]", "- shift[j]", "forward"),
-    "a factor backward": ("np.square(z[i, j])", "np.square(z[i, j]) * shift[j]", "forward"),
+    "a sign": ("+ c1", "- c1", "forward"),
+    "a factor": ("np.square(z[j, i])", "np.square(z[j, i]) * c1", "forward"),
 }
 
 
+BY_ROWS = {
+    "a number": FAULTS["a number"],
+    "a sign": ("+ shift[j]", "- shift[j]", "forward"),
+    "a factor": ("np.square(z[i, j])", "np.square(z[i, j]) * shift[j]", "forward"),
+}
+
+
+@pytest.mark.parametrize(
+    ("surroundings", "faults"), [(nullcontext, FAULTS), (by_rows, BY_ROWS)], ids=["columns", "rows"]
+)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_judge_knows_them_from_the_spec(fault: str, tmp_path: Path) -> None:
-    before, after, guilty = FAULTS[fault]
+def test_the_judge_knows_them_from_the_spec(fault: str, surroundings: Any, faults: Any, tmp_path: Path) -> None:
+    before, after, guilty = faults[fault]
 
     def edit(text: str) -> str:
         assert before in text
         return text.replace(before, after)
 
-    report = judged({**SPEC, "dtype": "float64"}, tmp_path, edit, compiled=False)
+    with surroundings():
+        report = judged({**SPEC, "dtype": "float64"}, tmp_path, edit, compiled=False)
     assert guilty in {c.name for c in report.checks if c.verdict == "fail"}
 
 

@@ -172,7 +172,8 @@ def test_a_wrong_input_gradient_is_caught(surroundings: Any, before: str, after:
     assert [line.split(":")[0] for line in report.failures] == ["dloss/dx"]
 
 
-def test_the_interface_judges_a_module_it_is_given(tmp_path: Path) -> None:
+def test_the_interface_judges_a_module_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
     path = written(SQUARE, tmp_path, edit("acc_db2 += dZ2[i, n]", "acc_db2 -= dZ2[i, n]"))
     report = verify(read(SQUARE), interpreted(path), points=1)
     assert not report.passed

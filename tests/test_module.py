@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from building import interpreted, written
+from building import by_rows, interpreted, written
 from module_use import LINE, MLP, flat_copy, line_data, line_gradient, mlp_data, mlp_loss
 from numba.core.runtime import _nrt_python, rtsys
 from scipy.optimize import minimize
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
+
+
+MOMENTUM = {**MLP, "train": {"optimizer": "momentum(learning_rate=0.05)"}}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def mlp(folder: Any) -> ModuleType:
     """Two layers in float64, compiled."""
     return load(written(MLP, folder()))
+
+
+@pytest.fixture(scope="module")
+def carrying(folder: Any) -> ModuleType:
+    """The same row by row, with gradients carried into the optimiser's state, compiled."""
+    with by_rows():
+        return load(written(MOMENTUM, folder()))
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +191,23 @@ def test_fit_repeats_itself_bit_for_bit_and_keeps_what_it_was_given(mlp: ModuleT
     assert (mlp.flatten(trained) != before).any()
 
 
+def test_compiled_rows_and_carried_gradients_train_as_updates_do(carrying: ModuleType) -> None:
+    x, t = mlp_data()
+    params, by_update = carrying.init_params(1), carrying.init_params(1)
+    state, other = carrying.init_state(params), carrying.init_state(by_update)
+    order = np.random.default_rng(2).permutation(len(t))
+    value = carrying.train_epoch(params, state, x, t, batch_size=5, order=order)
+    expected = 0.0
+    for part in np.split(order, range(5, len(t), 5)):
+        loss, grads = carrying.loss_and_grad(by_update, x[part], t[part])
+        assert loss == pytest.approx(mlp_loss(by_update, x[part], t[part]), rel=1e-12)
+        carrying.update(by_update, grads, other)
+        expected += loss * len(part) / len(t)
+    assert value == pytest.approx(expected, rel=1e-12)
+    np.testing.assert_allclose(carrying.flatten(params), carrying.flatten(by_update), rtol=1e-11)
+    np.testing.assert_allclose(state.v, other.v, rtol=1e-11)
+
+
 def test_answers_are_copies(mlp: ModuleType) -> None:
     params, (x, t) = mlp.init_params(0), mlp_data()
     answers = [mlp.forward(params, x), mlp.predict(params, x), *mlp.loss_and_grad(params, x, t)[1]]
@@ -211,14 +238,19 @@ def allocated(module: ModuleType, rows: int, counted: Callable[[], int]) -> int:
     return counted() - before
 
 
-def test_no_memory_is_taken_inside_a_step(mlp: ModuleType, counted: Callable[[], int]) -> None:
-    allocated(mlp, 8, counted)
-    assert allocated(mlp, 8, counted) == allocated(mlp, 4000, counted)
+@pytest.mark.parametrize("name", ["mlp", "carrying"])
+def test_no_memory_is_taken_inside_a_step(
+    name: str, request: pytest.FixtureRequest, counted: Callable[[], int]
+) -> None:
+    module = request.getfixturevalue(name)
+    allocated(module, 8, counted)
+    assert allocated(module, 8, counted) == allocated(module, 4000, counted)
 
 
 def test_memory_taken_inside_a_step_would_be_seen(folder: Any, counted: Callable[[], int]) -> None:
-    product = "np.dot(x.T, dZ1, dW1)"
-    module = load(written(MLP, folder(), lambda text: text.replace(product, "dW1[:] = np.dot(x.T, dZ1)")))
+    product, copied = "gemm(scale, x.T, dZ1, keep, into_W1)", "gemm(scale, x.T, dZ1.copy(), keep, into_W1)"
+    with by_rows():
+        module = load(written(MOMENTUM, folder(), lambda text: text.replace(product, copied)))
     allocated(module, 8, counted)
     assert allocated(module, 4000, counted) >= allocated(module, 8, counted) + 998
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from building import interpreted, written
+from building import by_rows, interpreted, written
 from module_use import LINE, MLP, flat_copy, line_data, mlp_data
 
 if TYPE_CHECKING:
@@ -161,25 +162,47 @@ def test_a_loss_that_is_not_finite_changes_nothing(build: Build) -> None:
             module.fit(x, mixed, epochs=3, batch_size=2, shuffle=False)
 
 
-FAULTS = {
+DW2 = "gemm(1, A1.T, dZ2, 0, dW2)"
+OF_ROWS = {
     "a sign": ("db2[i] += dZ2[n, i]", "db2[i] -= dZ2[n, i]", "b2"),
     "a dropped 1/N": ("s0 = real(1) / real(batch)", "s0 = real(1)", "W2"),
     "a missing sum over the batch": ("db1[i] += dZ1[n, i]", "db1[i] = dZ1[n, i]", "b1"),
-    "a stale activation": ("gemm(1, A1.T, dZ2, 0, dW2)", "np.dot(np.arctanh(A1).T, dZ2, dW2)", "W2"),
-    "a transposed factor": ("gemm(1, dZ2, W2.T, 0, dZ1)", "np.dot(dZ2, W2, dZ1)", "W1"),
-    "nan": ("gemm(1, A1.T, dZ2, 0, dW2)", "gemm(1, A1.T, dZ2, 0, dW2); dW2[1, 2] = np.nan", "W2"),
-    "nothing at all": ("gemm(1, A1.T, dZ2, 0, dW2)", "dW2[:] = 0", "W2"),
+    "a stale activation": (DW2, DW2.replace("A1.T", "np.arctanh(A1).T"), "W2"),
+    "a transposed factor": ("gemm(1, dZ2, W2.T, 0, dZ1)", "gemm(1, dZ2, W2, 0, dZ1)", "W1"),
+    "nan": (DW2, f"{DW2}; dW2[1, 2] = np.nan", "W2"),
+    "nothing at all": (DW2, "dW2[:] = 0", "W2"),
+}
+OF_COLUMNS = {
+    "a sign": ("acc_db2 += dZ2[i, n]", "acc_db2 -= dZ2[i, n]", "b2"),
+    "a missing sum over the batch": ("acc_db1 += dZ1[i, n]", "acc_db1 = dZ1[i, n]", "b1"),
+    "a transposed factor": ("W2[i, j] * dZ2[j, n]", "W2[j, i] * dZ2[j, n]", "W1"),
+    "nothing at all": ("dW2[i, j] = real(acc_dW2)", "dW2[i, j] = 0", "W2"),
+}
+INTO_W2 = "gemm(scale, A1.T, dZ2, keep, into_W2)"
+OF_CARRYING = {
+    "a sign": (INTO_W2, INTO_W2.replace("scale", "-scale"), "W2"),
+    "what was there before": (INTO_W2, INTO_W2.replace("keep", "1"), "W2"),
+    "a bias that is not carried": ("carry(db1, into_b1, keep, scale)", "into_b1[:] = 0", "b1"),
 }
 SQUARE = {**MLP, "layers": ["dense(4, activation=tanh)", "dense(4)"]}
+SGD = {**SQUARE, "train": {"optimizer": "sgd(learning_rate=0.1)"}}
+KINDS = {
+    "rows": (by_rows, SQUARE, OF_ROWS),
+    "columns": (nullcontext, SQUARE, OF_COLUMNS),
+    "carried": (by_rows, SGD, OF_CARRYING),
+}
 
 
-@pytest.mark.parametrize(("before", "after", "guilty"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("kind", "fault"), [(kind, fault) for kind in KINDS for fault in KINDS[kind][2]])
 def test_the_self_check_finds_wrong_gradients(
-    build: Build, before: str, after: str, guilty: str, capsys: pytest.CaptureFixture[str]
+    build: Build, kind: str, fault: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert build(SQUARE).verify(points=1)
-    assert "WRONG" not in capsys.readouterr().out
-    module = build(SQUARE, before, after)
+    surroundings, spec, faults = KINDS[kind]
+    before, after, guilty = faults[fault]
+    with surroundings():
+        assert build(spec).verify(points=1)
+        assert "WRONG" not in capsys.readouterr().out
+        module = build(spec, before, after)
     with np.errstate(invalid="ignore"):
         assert not module.verify(points=1)
     lines = capsys.readouterr().out.splitlines()

@@ -77,7 +77,7 @@ def test_the_cache_serves_every_way_of_loading(file: Path, tmp_path: Path) -> No
 
 
 def test_the_script_exits_with_1_when_a_gradient_is_wrong(tmp_path: Path) -> None:
-    edit = ("db1[i] += dZ1[n, i]", "db1[i] -= dZ1[n, i]")
+    edit = ("acc_db1 += dZ1[i, n]", "acc_db1 -= dZ1[i, n]")
     path = written(LINE, tmp_path, lambda text: text.replace(*edit))
     assert edit[1] in path.read_text(encoding="utf-8")
     run = python(str(path), cwd=tmp_path, NUMBA_DISABLE_JIT="1")

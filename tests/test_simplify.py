@@ -76,6 +76,17 @@ def test_derivatives_reuse_forward_values(activation: str, expected: str) -> Non
     assert shown(program, "dZ1") == expected
 
 
+def test_a_value_that_is_known_is_read_whatever_it_is_the_exponential_of() -> None:
+    """At the kink the exponent is 0, and nothing may be divided by it."""
+    spec = {
+        "inputs": {"x": ["n", 4]},
+        "equations": {"y": "exp(-relu(x)**2)"},
+        "loss": "mean(y)",
+        "gradients": ["x"],
+    }
+    assert shown(derive(spec), "dx") == "dx = −y ⊙ (0 if x ≤ 0 else 2·x)/(4·n)"
+
+
 def test_every_rewrite_is_recorded_with_before_and_after() -> None:
     program = derive(chain("dense(3)", loss="softmax_cross_entropy"))
     assert {"log exp(v) = v", "Σ_j δ(t, j) f(j) = f(t)"} <= {r.rule for r in program.rewrites}

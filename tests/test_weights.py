@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from building import interpreted, judged, written
+from building import by_rows, interpreted, judged, written
 
 from symgrad.api import derive
 from symgrad.compiler.load import load
@@ -224,18 +225,29 @@ EVERYTHING = {
     "loss": "softmax_cross_entropy(weights=w, class_weights=c)",
 }
 FAULTS = {
-    "a sample's weight dropped": ("loss_2[i] * w[i]", "loss_2[i]", {"loss"}),
+    "a sample's weight dropped": ("loss_2 * w[i]", "loss_2", {"loss"}),
     "a sample's weight dropped backward": ("-s0 * w[i]", "-s0", {"W1", "b1"}),
-    "a class's weight dropped backward": ("c2 * c[j] * c3", "c2 * c3", {"W1", "b1"}),
-    "a mean without the classes' weights": ("loss_4[i] * w[i]", "w[i]", {"loss", "W1"}),
+    "a class's weight dropped backward": ("c0 * dloss_2[i]", "dloss_2[i]", {"W1", "b1"}),
+    "a mean without the classes' weights": ("loss_4 * w[i]", "w[i]", {"loss", "W1"}),
     "another weight": ("[1.0, 2.0, 0.5]", "[1.0, 2.0, 0.6]", {"loss", "W1"}),
     "the ignored counted": ("t[i] == -100", "t[i] == -101", {"loss", "W1"}),
 }
 
 
+BY_ROWS = {
+    **FAULTS,
+    "a sample's weight dropped": ("loss_2[i] * w[i]", "loss_2[i]", {"loss"}),
+    "a class's weight dropped backward": ("c2 * c[j] * c3", "c2 * c3", {"W1", "b1"}),
+    "a mean without the classes' weights": ("loss_4[i] * w[i]", "w[i]", {"loss", "W1"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("surroundings", "faults"), [(nullcontext, FAULTS), (by_rows, BY_ROWS)], ids=["columns", "rows"]
+)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_judge_catches(fault: str, tmp_path: Path) -> None:
-    before, after, guilty = FAULTS[fault]
+def test_the_judge_catches(fault: str, surroundings: Any, faults: Any, tmp_path: Path) -> None:
+    before, after, guilty = faults[fault]
     # Where ignored labels are a class of their own, each factor that leaves them out is needed.
     spec = {**EVERYTHING, "targets": {**EVERYTHING["targets"], "t": {**LABELS, "ignore": 1}}}
     before, after = before.replace("-100", "1"), after.replace("-101", "3")
@@ -244,7 +256,8 @@ def test_the_judge_catches(fault: str, tmp_path: Path) -> None:
         assert before in text
         return text.replace(before, after)
 
-    report = judged(spec, tmp_path, edit, compiled=False)
+    with surroundings():
+        report = judged(spec, tmp_path, edit, compiled=False)
     failed = {c.name for c in (*report.parameters, *report.checks) if c.verdict == "fail"}
     assert guilty <= failed, str(report)
 

@@ -53,9 +53,9 @@ class LoopText:
         """Add a line."""
         self.lines.append("    " * self.depth + line)
 
-    def loop(self, loop: Loop) -> None:
-        """Open a loop; the lines to come stand inside it."""
-        size = loop.axis.size if loop.axis.size is not None else self.extents[str(loop.axis.name)]
+    def loop(self, loop: Loop, size: str = "") -> None:
+        """Open a loop, over the size of its axis or a text for it; the lines to come stand inside."""
+        size = size or str(loop.axis.size or self.extents[str(loop.axis.name)])
         self.put(f"for {self.symbols[loop.index]} in range({size}):")
         self.depth += 1
 

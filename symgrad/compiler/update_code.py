@@ -13,7 +13,7 @@ from symgrad.compiler.printer import Printer
 from symgrad.compiler.update import AHEAD, POSITION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     import sympy as sp
 
@@ -30,20 +30,17 @@ def update_lines(update: Update) -> tuple[str, ...]:
     inside = [f"g = {gradient}"]
     if update.clip_value is not None:
         inside.append("g = limit if g > limit else (-limit if g < -limit else g)")
-    if update.keeps_theta:
-        inside.append("before = theta[i]")
-    before = {"theta": "before"} if update.keeps_theta else {}
     lines = (
         *_numbers(update, update.updates),
         *_clipping(update),
-        *_loop(update, update.updates, inside, before),
+        *_loop(update, update.updates, inside, update.keeps_theta),
     )
     return ("real = theta.dtype.type", "step[0] += 1", *_counted("step[0]", lines))
 
 
 def look_ahead_lines(update: Update) -> tuple[str, ...]:
     """The body of the function that finds where the gradient of the coming step is taken."""
-    lines = (*_numbers(update, update.look_ahead), *_loop(update, update.look_ahead, [], {}))
+    lines = (*_numbers(update, update.look_ahead), *_loop(update, update.look_ahead))
     return ("real = theta.dtype.type", *_counted("step[0] + 1", lines))
 
 
@@ -59,7 +56,8 @@ def rest_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
     """The body of the function that ends a step whose gradient has been carried to where it belongs."""
     if not accumulation.rest:
         return ("step[0] += 1",)
-    lines = (*_numbers(update, accumulation.rest), *_loop(update, accumulation.rest, [], {}))
+    loop = _loop(update, accumulation.rest, keeps_theta=update.keeps_theta)
+    lines = (*_numbers(update, accumulation.rest), *loop)
     return ("real = theta.dtype.type", "step[0] += 1", *_counted("step[0]", lines))
 
 
@@ -111,13 +109,16 @@ def _number_printer(update: Update) -> Printer:
 
 
 def _loop(
-    update: Update, equations: Equations, inside: Iterable[str], spelled: Mapping[str, str]
+    update: Update, equations: Equations, inside: Iterable[str] = (), keeps_theta: bool = False
 ) -> Iterator[str]:
-    """The equations for every entry, after the lines `inside`; what is the same for all is computed once."""
+    """The equations for every entry, after the lines `inside`; what is the same for all is computed once.
+
+    With `keeps_theta` an equation that reads theta means the parameter before the step.
+    """
     local, number = _local_names(update), _number_printer(update)
     vectors = {name: f"{identifier}[i]" for name, identifier in state_names(update).items()}
     targets = {**local, AHEAD: "ahead[i]", "theta": "theta[i]", **vectors}
-    names = {**targets, **spelled}
+    names = {**targets, "theta": "before"} if keeps_theta else targets
     unused = (name for n in count(1) if (name := f"factor_{n}") not in {*local.values(), *vectors})
     fixed: dict[sp.Expr, None] = {}
     for _, body in equations:
@@ -126,5 +127,7 @@ def _loop(
     yield from (f"{symbols[expr]} = real({number(expr)})" for expr in fixed)
     yield "for i in range(theta.shape[0]):"
     yield from (f"    {line}" for line in inside)
+    if keeps_theta:
+        yield "    before = theta[i]"
     printer = Printer(lambda entry: names[entry.tensor], symbols)
     yield from (f"    {targets[name]} = {printer(body)}" for name, body in equations)
