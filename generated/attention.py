@@ -42,8 +42,12 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg  # noqa: F401  # Numba takes its matrix products from SciPy
-from numba import njit
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "attention"
 SPEC_SHA256 = "addfc13aa26201553a6d083583f0709a679c0c279c0b5b9aaea8a450940893ab"
@@ -85,12 +89,16 @@ SHAPES = {
     "Wv": (4, 3),
 }
 
+
+# --- How functions are compiled ---
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
-    """Compile with Numba, kept on disk where there is a place to keep it; sums may be regrouped."""
-    options = {"error_model": "numpy", "fastmath": set(fastmath)}
+def compiled(function, may_regroup_sums=True, **options):
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    options = {"error_model": "numpy", "fastmath": fastmath, **options}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -99,212 +107,272 @@ def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
         return njit(**options)(function)
 
 
-def exactly(function):
-    """Compile without leave to regroup sums: a difference in brackets is formed first."""
-    return compiled(function, IN_ORDER)
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
+
+    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
+
+
+def kernel(function, may_regroup_sums=True):
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function):
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function):
+    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
+    return compiled(function, may_regroup_sums=False, inline="always")
 
 
 # --- Kernels: each one pass over the rows of its arrays ---
 
 
-@compiled
-def _S_max_S_P(K, Q, S, max_S, P, sum_S, V, O, batch):
-    """S, max_S, P, sum_S, O, row by row."""
-    real = K.dtype.type
-    for n in range(batch):
-        # S[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]   [batch, L, L]
-        for i in range(5):
-            for j in range(5):
-                acc = real(0)
+@kernel
+def _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch):
+    """Q, K, V, S, max_S, P, sum_S, O, each stored by columns."""
+    real = Wq.dtype.type
+    # Q[n,i,j] = Σ_k x[n,i,k]·Wq[k,j]   [batch, L, D]
+    # K[n,i,j] = Σ_k x[n,i,k]·Wk[k,j]   [batch, L, D]
+    # V[n,i,j] = Σ_k x[n,i,k]·Wv[k,j]   [batch, L, D]
+    for i in range(5):
+        for j in range(3):
+            for n in range(batch):
+                acc_Q = real(0)
+                for k in range(4):
+                    acc_Q += Wq[k, j] * x[i, k, n]
+                Q[i, j, n] = acc_Q
+                acc_K = real(0)
+                for k in range(4):
+                    acc_K += Wk[k, j] * x[i, k, n]
+                K[i, j, n] = acc_K
+                acc_V = real(0)
+                for k in range(4):
+                    acc_V += Wv[k, j] * x[i, k, n]
+                V[i, j, n] = acc_V
+    # S_1[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]   [batch, L, L]
+    # S = S_1/√3   [batch, L, L]
+    for i in range(5):
+        for j in range(5):
+            for n in range(batch):
+                acc_S_1 = real(0)
                 for k in range(3):
-                    acc += K[n, j, k] * Q[n, i, k]
-                S[n, i, j] = acc
-        # S = S/√3   [batch, L, L]
-        for i in range(5):
+                    acc_S_1 += K[j, k, n] * Q[i, k, n]
+                S_1 = acc_S_1
+                S[i, j, n] = real(0.5773502691896257) * S_1
+    # max_S[n,i] = max_j(S[n,i,j])   [batch, L]
+    for i in range(5):
+        for n in range(batch):
+            acc_max_S = real(-np.inf)
             for j in range(5):
-                S[n, i, j] = real(0.5773502691896257) * S[n, i, j]
-        # max_S[n,i] = max_j(S[n,i,j])   [batch, L]
-        for i in range(5):
-            acc = real(-np.inf)
+                acc_max_S = maximum(acc_max_S, S[i, j, n])
+            max_S[i, n] = acc_max_S
+    # P[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L]
+    for i in range(5):
+        for j in range(5):
+            for n in range(batch):
+                P[i, j, n] = exp(S[i, j, n] - max_S[i, n])
+    # sum_S[n,i] = Σ_j P[n,i,j]   [batch, L]
+    for i in range(5):
+        for n in range(batch):
+            acc_sum_S = real(0)
             for j in range(5):
-                value = S[n, i, j]
-                if not (value <= acc) and acc == acc:
-                    acc = value
-            max_S[n, i] = acc
-        # P[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L]
-        for i in range(5):
-            for j in range(5):
-                P[n, i, j] = np.exp(S[n, i, j] - max_S[n, i])
-        # sum_S[n,i] = Σ_j P[n,i,j]   [batch, L]
-        for i in range(5):
-            acc = real(0)
-            for j in range(5):
-                acc += P[n, i, j]
-            sum_S[n, i] = acc
-        # P[n,i,j] = P[n,i,j]/sum_S[n,i]   [batch, L, L]
-        for i in range(5):
-            for j in range(5):
-                P[n, i, j] = P[n, i, j] / sum_S[n, i]
-        # O[n,i,j] = Σ_k P[n,i,k]·V[n,k,j]   [batch, L, D]
-        for i in range(5):
-            for j in range(3):
-                acc = real(0)
+                acc_sum_S += P[i, j, n]
+            sum_S[i, n] = acc_sum_S
+    # P[n,i,j] = P[n,i,j]/sum_S[n,i]   [batch, L, L]
+    for i in range(5):
+        for j in range(5):
+            for n in range(batch):
+                P[i, j, n] = P[i, j, n] / sum_S[i, n]
+    # O[n,i,j] = Σ_k P[n,i,k]·V[n,k,j]   [batch, L, D]
+    for i in range(5):
+        for j in range(3):
+            for n in range(batch):
+                acc_O = real(0)
                 for k in range(5):
-                    acc += P[n, i, k] * V[n, k, j]
-                O[n, i, j] = acc
+                    acc_O += P[i, k, n] * V[k, j, n]
+                O[i, j, n] = acc_O
 
 
-@compiled
+@kernel
 def _loss_1(O, t, loss_1, batch):
-    """loss_1, row by row."""
+    """loss_1, each stored by columns."""
     real = O.dtype.type
-    total_loss_1 = 0.0
+    # loss_1 = Σ_{n,i,j} (O − t)²
+    acc_loss_1 = 0.0
     for n in range(batch):
-        # loss_1 = Σ_{n,i,j} (O − t)²
         for i in range(5):
             for j in range(3):
-                total_loss_1 += np.square(O[n, i, j] - t[n, i, j])
-    loss_1[0] = real(total_loss_1)
+                acc_loss_1 += np.square(O[i, j, n] - t[i, j, n])
+    loss_1[0] = real(acc_loss_1)
 
 
-@compiled
-def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, Q, K, dV, dK, dQ, batch):
-    """dO, dS_1, dL_S, dV, dK, dQ, row by row."""
+@kernel
+def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch):
+    """dO, dS_1, dL_S, dV, dWv, dK, dWk, dQ, dWq, each stored by columns."""
     real = O.dtype.type
     s0 = real(1) / real(batch)
-    for n in range(batch):
-        # dO = 2·(O − t)/(15·batch)   [batch, L, D]
-        for i in range(5):
-            for j in range(3):
-                dO[n, i, j] = s0 * (real(2) * O[n, i, j] - real(2) * t[n, i, j]) / real(15)
-        # dS_1[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L]
-        for i in range(5):
-            for j in range(5):
-                acc = real(0)
+    # dO = 2·(O − t)/(15·batch)   [batch, L, D]
+    for i in range(5):
+        for j in range(3):
+            for n in range(batch):
+                dO[i, j, n] = s0 * (real(2) * O[i, j, n] - real(2) * t[i, j, n]) / real(15)
+    # dS_1[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L]
+    for i in range(5):
+        for j in range(5):
+            for n in range(batch):
+                acc_dS_1 = real(0)
                 for k in range(3):
-                    acc += V[n, j, k] * dO[n, i, k]
-                dS_1[n, i, j] = acc
-        # dL_S[n,i] = −Σ_j P[n,i,j]·dS_1[n,i,j]   [batch, L]
-        for i in range(5):
-            acc = real(0)
+                    acc_dS_1 += V[j, k, n] * dO[i, k, n]
+                dS_1[i, j, n] = acc_dS_1
+    # dL_S[n,i] = −Σ_j P[n,i,j]·dS_1[n,i,j]   [batch, L]
+    for i in range(5):
+        for n in range(batch):
+            acc_dL_S = real(0)
             for j in range(5):
-                acc += -P[n, i, j] * dS_1[n, i, j]
-            dL_S[n, i] = acc
-        # dS_1[n,i,j] = (dS_1[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
-        for i in range(5):
-            for j in range(5):
-                dS_1[n, i, j] = real(0.5773502691896257) * (dL_S[n, i] * P[n, i, j] + P[n, i, j] * dS_1[n, i, j])
-        # dV[n,k,j] = Σ_i P[n,i,k]·dO[n,i,j]   [batch, L, D]
-        for i in range(5):
-            for j in range(3):
-                dV[n, i, j] = real(0)
-            for k in range(5):
-                c0 = P[n, k, i]
-                for j in range(3):
-                    dV[n, i, j] += c0 * dO[n, k, j]
-        # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]
-        for i in range(5):
-            for j in range(3):
-                dK[n, i, j] = real(0)
-            for k in range(5):
-                c0 = dS_1[n, k, i]
-                for j in range(3):
-                    dK[n, i, j] += Q[n, k, j] * c0
-        # dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]   [batch, L, D]
-        for i in range(5):
-            for j in range(3):
-                acc = real(0)
+                acc_dL_S += -P[i, j, n] * dS_1[i, j, n]
+            dL_S[i, n] = acc_dL_S
+    # dS_1[n,i,j] = (dS_1[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
+    for i in range(5):
+        for j in range(5):
+            for n in range(batch):
+                dS_1[i, j, n] = real(0.5773502691896257) * (dL_S[i, n] * P[i, j, n] + P[i, j, n] * dS_1[i, j, n])
+    # dV[n,k,j] = Σ_i P[n,i,k]·dO[n,i,j]   [batch, L, D]
+    for i in range(5):
+        for j in range(3):
+            for n in range(batch):
+                acc_dV = real(0)
                 for k in range(5):
-                    acc += K[n, k, j] * dS_1[n, i, k]
-                dQ[n, i, j] = acc
+                    acc_dV += P[k, i, n] * dO[k, j, n]
+                dV[i, j, n] = acc_dV
+    # dWv[k,j] = Σ_{n,i} x[n,i,k]·dV[n,i,j]   [C, D]
+    for i in range(4):
+        for j in range(3):
+            acc_dWv = real(0)
+            for n in range(batch):
+                for k in range(5):
+                    acc_dWv += dV[k, j, n] * x[k, i, n]
+            dWv[i, j] = real(acc_dWv)
+    # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]
+    for i in range(5):
+        for j in range(3):
+            for n in range(batch):
+                acc_dK = real(0)
+                for k in range(5):
+                    acc_dK += Q[k, j, n] * dS_1[k, i, n]
+                dK[i, j, n] = acc_dK
+    # dWk[k,j] = Σ_{n,i} x[n,i,k]·dK[n,i,j]   [C, D]
+    for i in range(4):
+        for j in range(3):
+            acc_dWk = real(0)
+            for n in range(batch):
+                for k in range(5):
+                    acc_dWk += dK[k, j, n] * x[k, i, n]
+            dWk[i, j] = real(acc_dWk)
+    # dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]   [batch, L, D]
+    for i in range(5):
+        for j in range(3):
+            for n in range(batch):
+                acc_dQ = real(0)
+                for k in range(5):
+                    acc_dQ += K[k, j, n] * dS_1[i, k, n]
+                dQ[i, j, n] = acc_dQ
+    # dWq[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]   [C, D]
+    for i in range(4):
+        for j in range(3):
+            acc_dWq = real(0)
+            for n in range(batch):
+                for k in range(5):
+                    acc_dWq += dQ[k, j, n] * x[k, i, n]
+            dWq[i, j] = real(acc_dWq)
 
 
 # --- The network, its loss and its gradient ---
 
 
-@exactly
+@driver
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
-    Wq = theta[0 : 12].reshape(4, 3)
-    Q = work[2 : 2 + 15 * batch].reshape(batch, 5, 3)
-    Wk = theta[12 : 24].reshape(4, 3)
-    K = work[2 + 15 * batch : 2 + 30 * batch].reshape(batch, 5, 3)
-    Wv = theta[24 : 36].reshape(4, 3)
-    V = work[2 + 30 * batch : 2 + 45 * batch].reshape(batch, 5, 3)
-    S = work[2 + 45 * batch : 2 + 70 * batch].reshape(batch, 5, 5)
-    max_S = work[2 + 70 * batch : 2 + 75 * batch].reshape(batch, 5)
-    P = work[2 + 75 * batch : 2 + 100 * batch].reshape(batch, 5, 5)
-    sum_S = work[2 + 100 * batch : 2 + 105 * batch].reshape(batch, 5)
-    O = work[2 + 105 * batch : 2 + 120 * batch].reshape(batch, 5, 3)
+    Wq = view(theta, 0, (4, 3))
+    Wk = view(theta, 12, (4, 3))
+    Wv = view(theta, 24, (4, 3))
+    K = view(work, 2 + 15 * batch, (5, 3, batch))
+    Q = view(work, 2, (5, 3, batch))
+    S = view(work, 2 + 45 * batch, (5, 5, batch))
+    max_S = view(work, 2 + 70 * batch, (5, batch))
+    P = view(work, 2 + 75 * batch, (5, 5, batch))
+    sum_S = view(work, 2 + 100 * batch, (5, batch))
+    V = view(work, 2 + 30 * batch, (5, 3, batch))
+    O = view(work, 2 + 105 * batch, (5, 3, batch))
     # Q[n,i,j] = Σ_k x[n,i,k]·Wq[k,j]   [batch, L, D]
-    np.dot(x.reshape(5 * batch, 4), Wq, Q.reshape(5 * batch, 3))
     # K[n,i,j] = Σ_k x[n,i,k]·Wk[k,j]   [batch, L, D]
-    np.dot(x.reshape(5 * batch, 4), Wk, K.reshape(5 * batch, 3))
     # V[n,i,j] = Σ_k x[n,i,k]·Wv[k,j]   [batch, L, D]
-    np.dot(x.reshape(5 * batch, 4), Wv, V.reshape(5 * batch, 3))
-    # S[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]   [batch, L, L]
-    # S = S/√3   [batch, L, L]
+    # S_1[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]   [batch, L, L]
+    # S = S_1/√3   [batch, L, L]
     # max_S[n,i] = max_j(S[n,i,j])   [batch, L]
     # P[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L]
     # sum_S[n,i] = Σ_j P[n,i,j]   [batch, L]
     # P[n,i,j] = P[n,i,j]/sum_S[n,i]   [batch, L, L]
     # O[n,i,j] = Σ_k P[n,i,k]·V[n,k,j]   [batch, L, D]
-    _S_max_S_P(K, Q, S, max_S, P, sum_S, V, O, batch)
+    _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch)
 
 
-@exactly
+@driver
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
 
 
-@exactly
+@driver
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    O = work[2 + 105 * batch : 2 + 120 * batch].reshape(batch, 5, 3)
-    loss_1 = work[0 : 1]
-    loss_ = work[1 : 2]
+    O = view(work, 2 + 105 * batch, (5, 3, batch))
+    loss_1 = view(work, 0, (1,))
+    loss_ = view(work, 1, (1,))
     # loss_1 = Σ_{n,i,j} (O − t)²
     _loss_1(O, t, loss_1, batch)
     # loss = loss_1/(15·batch)
     loss_[0] = loss_1[0] / (real(15) * real(batch))
-    return work[1 : 2][0]
+    return view(work, 1, (1,))[0]
 
 
-@exactly
+@driver
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    O = work[2 + 105 * batch : 2 + 120 * batch].reshape(batch, 5, 3)
-    V = work[2 + 30 * batch : 2 + 45 * batch].reshape(batch, 5, 3)
-    dO = work[2 + 45 * batch : 2 + 60 * batch].reshape(batch, 5, 3)
-    P = work[2 + 75 * batch : 2 + 100 * batch].reshape(batch, 5, 5)
-    dS_1 = work[2 + 120 * batch : 2 + 145 * batch].reshape(batch, 5, 5)
-    dL_S = work[2 + 60 * batch : 2 + 65 * batch].reshape(batch, 5)
-    Q = work[2 : 2 + 15 * batch].reshape(batch, 5, 3)
-    K = work[2 + 15 * batch : 2 + 30 * batch].reshape(batch, 5, 3)
-    dV = work[2 + 145 * batch : 2 + 160 * batch].reshape(batch, 5, 3)
-    dK = work[2 + 160 * batch : 2 + 175 * batch].reshape(batch, 5, 3)
-    dQ = work[2 + 175 * batch : 2 + 190 * batch].reshape(batch, 5, 3)
-    dWv = grad[24 : 36].reshape(4, 3)
-    dWk = grad[12 : 24].reshape(4, 3)
-    dWq = grad[0 : 12].reshape(4, 3)
+    O = view(work, 2 + 105 * batch, (5, 3, batch))
+    V = view(work, 2 + 30 * batch, (5, 3, batch))
+    dO = view(work, 2 + 45 * batch, (5, 3, batch))
+    P = view(work, 2 + 75 * batch, (5, 5, batch))
+    dS_1 = view(work, 2 + 120 * batch, (5, 5, batch))
+    dL_S = view(work, 2 + 60 * batch, (5, batch))
+    dV = view(work, 2 + 145 * batch, (5, 3, batch))
+    Q = view(work, 2, (5, 3, batch))
+    dK = view(work, 2 + 160 * batch, (5, 3, batch))
+    K = view(work, 2 + 15 * batch, (5, 3, batch))
+    dQ = view(work, 2 + 175 * batch, (5, 3, batch))
+    dWv = view(grad, 24, (4, 3))
+    dWk = view(grad, 12, (4, 3))
+    dWq = view(grad, 0, (4, 3))
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
     # dS_1[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L]
     # dL_S[n,i] = −Σ_j P[n,i,j]·dS_1[n,i,j]   [batch, L]
     # dS_1[n,i,j] = (dS_1[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
     # dV[n,k,j] = Σ_i P[n,i,k]·dO[n,i,j]   [batch, L, D]
-    # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]
-    # dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]   [batch, L, D]
-    _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, Q, K, dV, dK, dQ, batch)
     # dWv[k,j] = Σ_{n,i} x[n,i,k]·dV[n,i,j]   [C, D]
-    np.dot(x.reshape(5 * batch, 4).T, dV.reshape(5 * batch, 3), dWv)
+    # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]
     # dWk[k,j] = Σ_{n,i} x[n,i,k]·dK[n,i,j]   [C, D]
-    np.dot(x.reshape(5 * batch, 4).T, dK.reshape(5 * batch, 3), dWk)
+    # dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]   [batch, L, D]
     # dWq[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]   [C, D]
-    np.dot(x.reshape(5 * batch, 4).T, dQ.reshape(5 * batch, 3), dWq)
+    _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch)
     return value
 
 
@@ -326,7 +394,7 @@ def _update(theta, grad, step, m, v, epoch):
         theta[i] = theta[i] - factor_1 * m[i] / (real(100) * (real(1e-08) + np.sqrt(factor_2 * v[i])))
 
 
-@compiled
+@driver
 def _step(theta, grad, state, epoch, x, t, work, batch):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, x, t, work, batch)
@@ -335,24 +403,31 @@ def _step(theta, grad, state, epoch, x, t, work, batch):
     return value
 
 
-@compiled
-def _gather(array, order, rows):
-    """Copy the chosen rows to the front of `rows`, so that a batch lies in one piece."""
-    source, target = array.reshape(array.shape[0], -1), rows.reshape(rows.shape[0], -1)
-    for k in range(order.shape[0]):
-        for i in range(source.shape[1]):
-            target[k, i] = source[order[k], i]
+@kernel
+def _gather(array, order, start, count, width, rows):
+    """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece, by columns.
+
+    Returns 0, or NaN where a number is not finite.
+    """
+    for k in range(count):
+        row = order[start + k] * width
+        for i in range(width):
+            rows[i * count + k] = array[row + i]
+    sign = rows[0] * 0
+    for k in range(count * width):
+        sign += rows[k] * 0
+    return float(sign)
 
 
-@compiled
+@driver
 def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         batch = min(batch_size, order.shape[0] - start)
-        _gather(x, order[start : start + batch], rows[0])
-        _gather(t, order[start : start + batch], rows[1])
-        value = _step(theta, grad, state, epoch, rows[0][:batch], rows[1][:batch], work, batch)
+        if not np.isfinite(_gather(x, order, start, batch, 5 * 4, rows[0]) + _gather(t, order, start, batch, 5 * 3, rows[1])):
+            return np.nan
+        value = _step(theta, grad, state, epoch, view(rows[0], 0, (5, 4, batch)), view(rows[1], 0, (5, 3, batch)), work, batch)
         if not np.isfinite(value):
             return float(value)
         total += value * batch
@@ -395,7 +470,7 @@ def _as_numbers(name, value):
     return array
 
 
-def _checked(name, value, extents, dtype):
+def _fitting(name, value, extents, dtype):
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
     array, axes = _as_numbers(name, value), AXES[name]
     if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
@@ -406,24 +481,46 @@ def _checked(name, value, extents, dtype):
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
     with np.errstate(over="ignore", invalid="ignore"):
-        if name in CLASSES:
-            fitting, expected = array.astype(np.int64, "C", copy=False), f"a whole number from 0 to {CLASSES[name] - 1}"
-            good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        else:
-            fitting, expected = array.astype(dtype, "C", copy=False), f"a finite number that {np.dtype(dtype)} can hold"
-            good = np.isfinite(fitting)
+        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name, value, extents, dtype):
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES:
+        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
     if not good.all():
         place = np.unravel_index(np.argmin(good), array.shape)
         which = f"the entry at {_show(map(int, place))}" if place else "the number"
         raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+    return fitting
+
+
+def _given(names, given, dtype=None, check=_checked):
+    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    extents = {}
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
+    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+def _by_columns(array):
+    """The array as compiled code keeps it: its first axis, of samples, comes last in memory."""
+    return np.ascontiguousarray(np.moveaxis(array, 0, -1))
 
 
 def _arguments(names, given, dtype=None):
-    """The arrays a caller gave, checked, and the sizes of the free axes."""
-    extents = {}
-    arrays = [_checked(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
-    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+    """The same, with all that has a row per sample stored by columns."""
+    arrays, extents = _given(names, given, dtype)
+    return [_by_columns(array) if FREE_AXES[0] in AXES[name] else array for name, array in zip(names, arrays)], extents
+
+
+def _checked_but_rows(name, value, extents, dtype):
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = 'batch' in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
 
 
 def _address(array):
@@ -535,7 +632,7 @@ def forward(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _forward(theta, x, work, batch)
-    return work[2 + 105 * batch : 2 + 120 * batch].reshape(batch, 5, 3).copy()
+    return np.moveaxis(_array(work, 2 + 105 * batch, (5, 3, batch)), -1, 0).copy()
 
 
 def predict(params, x):
@@ -544,7 +641,7 @@ def predict(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _predict(theta, x, work, batch)
-    return work[2 + 105 * batch : 2 + 120 * batch].reshape(batch, 5, 3).copy()
+    return np.moveaxis(_array(work, 2 + 105 * batch, (5, 3, batch)), -1, 0).copy()
 
 
 def init_state(params):
@@ -593,19 +690,24 @@ def train_epoch(params, state, x, t, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
+    comes: an entry that is not finite raises ValueError before the step that would use it.
     """
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
+    given = (x, t)
+    [x, t], [batch] = _given(INPUTS + TARGETS, given, check=_checked_but_rows)
     order = np.arange(batch) if order is None else _checked_order(order, batch)
     batch = len(order) if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), len(order))
     work = _kept("work", _work_size(batch))
     rows = (
-        np.empty((batch, 5, 4), x.dtype),
-        np.empty((batch, 5, 3), t.dtype),
+        np.empty(batch * 5 * 4, x.dtype),
+        np.empty(batch * 5 * 3, t.dtype),
     )
-    theta, grad, epoch = _writable_vector(params), _kept("grad", SIZE), _whole("epoch", epoch, 0)
+    theta, epoch = _writable_vector(params), _whole("epoch", epoch, 0)
     _check_state(state)
-    return float(_epoch(theta, grad, tuple(state), epoch, x, t, order, batch, rows, work))
+    value = float(_epoch(theta, _kept("grad", SIZE), tuple(state), epoch, x.reshape(-1), t.reshape(-1), order, batch, rows, work))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, given)  # an entry that is not finite is told with its place
+    return value
 
 
 def _checked_order(order, rows):
@@ -640,6 +742,116 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+# --- Arrays laid over memory ---
+
+
+def _array(vector, start, shape):
+    """A part of a vector as an array; of an array, a part of all its entries in a row."""
+    return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
+
+
+def _typed_view(context, vector, start, shape):
+    """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+
+    def generate(context, builder, signature, arguments):
+        source = make_array(vector)(context, builder, arguments[0])
+        place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
+        place, *sizes = (
+            context.cast(builder, number, kind, types.intp)
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+        )
+        strides = [source.itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
+        array = make_array(signature.return_type)(context, builder)
+        data = builder.gep(source.data, [place])
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
+
+
+view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
+
+
+# --- Functions of numbers: without branches, so that loops over them are vectorised ---
+
+
+def _in_llvm(name):
+    """How compiled code calls LLVM's function of this name."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(arguments[0].type, [value.type for value in arguments])
+        return builder.call(builder.module.declare_intrinsic(name, kind.args[:1], kind), arguments)
+
+    return generate
+
+
+def _typed_maximum(context, a, b):
+    """NumPy's function, which keeps a NaN, as one that is vectorised."""
+    return a(a, a), _in_llvm("llvm.maximum")
+
+
+maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
+
+
+def accurately(function):
+    """Compile into every caller, whose leave to regroup sums does not count inside."""
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return compiled(function, fastmath={"contract"}, forceinline=True, **wrappers)
+
+
+def _bits(number):
+    """The bits of a number, as an integer."""
+    return np.float64(number).view(np.int64)
+
+
+def _from_bits(number):
+    """The number with these bits, the last 63 of an integer."""
+    return np.int64(number).view(np.float64)
+
+
+def _recast(source, target):
+    """The same for compiled code."""
+
+    def typed(context, number):
+        def generate(context, builder, signature, arguments):
+            value = context.cast(builder, arguments[0], number, source)
+            return builder.bitcast(value, context.get_value_type(target))
+
+        return target(number), generate
+
+    return intrinsic(typed)
+
+
+bits = _bits if config.DISABLE_JIT else _recast(types.float64, types.int64)
+from_bits = _from_bits if config.DISABLE_JIT else _recast(types.int64, types.float64)
+
+EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10
+    -746.0, 710.0, 1.4426950408889634, 6755399441055744.0, 0.693147180559663,
+    2.8235290563031577e-13, 1.0, 0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326141,
+    0.0013888888888883752, 0.00019841269874800493, 2.4801587325533363e-05, 2.7557255425746435e-06,
+    2.7557273661348637e-07, 2.510520637395701e-08, 2.0914679376583935e-09
+)
+EXP = tuple(map(np.float64, EXP))
+
+
+@accurately
+def exp(x):
+    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
+    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10 = EXP
+    x = least if x < least else most if x > most else x
+    shifted = x * per_ln2 + whole  # its last bits are n
+    n = shifted - whole
+    part = x - n * ln2
+    rest = n * ln2_rest
+    r = part - rest
+    n_bits = bits(shifted)
+    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * (r5 + r * (r6 + r * (r7 + r * (r8 + r * (r9 + r * r10)))))))))) - rest))
+    m = n_bits >> 1
+    return exp_r * from_bits((m + 1023) << 52) * from_bits((n_bits - m + 1023) << 52)
 
 
 # --- The module checks its own gradients ---

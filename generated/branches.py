@@ -42,13 +42,21 @@ Spec SHA-256 f9d7358d9ac5abf2bdebc1ecd9b3a34b2e99f9b41df4307365b2bdcb5f06c379
 """
 
 import math
+import os
 import sys
 import threading
+from ctypes import CDLL, c_void_p, cast
+from glob import glob
 from typing import NamedTuple
 
+import llvmlite.binding
 import numpy as np
-import scipy.linalg  # noqa: F401  # Numba takes its matrix products from SciPy
-from numba import njit
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import get_cython_function_address, intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "branches"
 SPEC_SHA256 = "f9d7358d9ac5abf2bdebc1ecd9b3a34b2e99f9b41df4307365b2bdcb5f06c379"
@@ -95,12 +103,16 @@ SHAPES = {
     "y_W2": (30, 1),
 }
 
+
+# --- How functions are compiled ---
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
-    """Compile with Numba, kept on disk where there is a place to keep it; sums may be regrouped."""
-    options = {"error_model": "numpy", "fastmath": set(fastmath)}
+def compiled(function, may_regroup_sums=True, **options):
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    options = {"error_model": "numpy", "fastmath": fastmath, **options}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -109,42 +121,47 @@ def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
         return njit(**options)(function)
 
 
-def exactly(function):
-    """Compile without leave to regroup sums: a difference in brackets is formed first."""
-    return compiled(function, IN_ORDER)
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
+
+    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
+
+
+def kernel(function, may_regroup_sums=True):
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function):
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function):
+    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
+    return compiled(function, may_regroup_sums=False, inline="always")
 
 
 # --- Kernels: each one pass over the rows of its arrays ---
 
 
-@compiled
-def sigmoid(x):
-    """1 / (1 + exp(-x)), without overflow."""
-    e = np.exp(-abs(x))
-    return (e if x < 0 else type(x)(1)) / (type(x)(1) + e)
-
-
-@compiled
-def softplus(x):
-    """log(1 + exp(x)), without overflow."""
-    tail = np.log1p(np.exp(-abs(x)))
-    return tail if x < 0 else x + tail
-
-
-@compiled
+@kernel
 def _content_gate_gated(a, gate, b, content, gated, batch):
     """content, gate, gated, row by row."""
     for n in range(batch):
         # content = tanh(gate + a)   [batch, H]
         # gate = sigmoid(gate + b)   [batch, H]
         # gated = content ⊙ gate   [batch, H]
-        for i in range(8):
-            content[n, i] = np.tanh(a[i] + gate[n, i])
+        for i in range(content.shape[1]):
+            content[n, i] = tanh(a[i] + gate[n, i])
             gate[n, i] = sigmoid(b[i] + gate[n, i])
             gated[n, i] = content[n, i] * gate[n, i]
 
 
-@compiled
+@kernel
 def _y_Z1(y_b1, y_Z1, batch):
     """y_Z1, row by row."""
     for n in range(batch):
@@ -153,7 +170,7 @@ def _y_Z1(y_b1, y_Z1, batch):
             y_Z1[n, i] = y_b1[i] + y_Z1[n, i]
 
 
-@compiled
+@kernel
 def _y(y_Z1, y_Z2, y, batch):
     """y, row by row."""
     for n in range(batch):
@@ -162,7 +179,7 @@ def _y(y_Z1, y_Z2, y, batch):
             y[n, i] = y_Z1[n, i] + y_Z2[n, i]
 
 
-@compiled
+@kernel
 def _prediction(y, prediction, batch):
     """prediction, row by row."""
     for n in range(batch):
@@ -171,7 +188,7 @@ def _prediction(y, prediction, batch):
             prediction[n, i] = sigmoid(y[n, i])
 
 
-@compiled
+@kernel
 def _loss_1(t, y, loss_1, batch):
     """loss_1, row by row."""
     real = t.dtype.type
@@ -183,19 +200,19 @@ def _loss_1(t, y, loss_1, batch):
     loss_1[0] = real(total_loss_1)
 
 
-@compiled
+@kernel
 def _loss_2(U, loss_2):
     """loss_2, row by row."""
     real = U.dtype.type
     total_loss_2 = 0.0
     for n in range(30):
         # loss_2 = Σ_{i,j} U²
-        for i in range(8):
+        for i in range(U.shape[1]):
             total_loss_2 += np.square(U[n, i])
     loss_2[0] = real(total_loss_2)
 
 
-@compiled
+@kernel
 def _dy_dy_b1(t, y, dy, dy_b1, batch):
     """dy, dy_b1, row by row."""
     real = t.dtype.type
@@ -209,7 +226,7 @@ def _dy_dy_b1(t, y, dy, dy_b1, batch):
             dy_b1[i] += dy[n, i]
 
 
-@compiled
+@kernel
 def _dgate_2_db_dcontent_net(content, dcontent_net, gate, dgate_2, db, da, batch):
     """dgate_2, db, dcontent_net, da, row by row."""
     real = content.dtype.type
@@ -220,125 +237,125 @@ def _dgate_2_db_dcontent_net(content, dcontent_net, gate, dgate_2, db, da, batch
         # db = Σ_n dgate_2   [H]
         # dcontent_net = dcontent_net ⊙ gate ⊙ (1 − content²)   [batch, H]
         # da = Σ_n dcontent_net   [H]
-        for i in range(8):
+        for i in range(dgate_2.shape[1]):
             dgate_2[n, i] = (real(1) - gate[n, i]) * content[n, i] * dcontent_net[n, i] * gate[n, i]
             db[i] += dgate_2[n, i]
             dcontent_net[n, i] = (real(1) - np.square(content[n, i])) * dcontent_net[n, i] * gate[n, i]
             da[i] += dcontent_net[n, i]
 
 
-@compiled
+@kernel
 def _dU(U, dU_1, dU_1_2, dU):
     """dU, row by row."""
     real = U.dtype.type
     for n in range(30):
         # dU = dU_1 + dU_1_2 + 0.002·U   [D, H]
-        for i in range(8):
+        for i in range(dU.shape[1]):
             dU[n, i] = U[n, i] / real(500) + dU_1[n, i] + dU_1_2[n, i]
 
 
 # --- The network, its loss and its gradient ---
 
 
-@exactly
+@driver
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
-    U = theta[0 : 240].reshape(30, 8)
-    gate = work[480 : 480 + 8 * batch].reshape(batch, 8)
-    a = theta[240 : 248]
-    b = theta[248 : 256]
-    content = work[480 + 8 * batch : 480 + 16 * batch].reshape(batch, 8)
-    gated = work[480 + 16 * batch : 480 + 24 * batch].reshape(batch, 8)
-    y_W1 = theta[256 : 264].reshape(8, 1)
-    y_Z1 = work[480 + 24 * batch : 480 + 25 * batch].reshape(batch, 1)
-    y_b1 = theta[264 : 265]
-    y_W2 = theta[265 : 295].reshape(30, 1)
-    y_Z2 = work[480 + 25 * batch : 480 + 26 * batch].reshape(batch, 1)
-    y = work[480 + 26 * batch : 480 + 27 * batch].reshape(batch, 1)
+    U = view(theta, 0, (30, 8))
+    gate = view(work, 480, (batch, 8))
+    a = view(theta, 240, (8,))
+    b = view(theta, 248, (8,))
+    content = view(work, 480 + 8 * batch, (batch, 8))
+    gated = view(work, 480 + 16 * batch, (batch, 8))
+    y_W1 = view(theta, 256, (8, 1))
+    y_Z1 = view(work, 480 + 24 * batch, (batch, 1))
+    y_b1 = view(theta, 264, (1,))
+    y_W2 = view(theta, 265, (30, 1))
+    y_Z2 = view(work, 480 + 25 * batch, (batch, 1))
+    y = view(work, 480 + 26 * batch, (batch, 1))
     # gate = x·U   [batch, H]
-    np.dot(x, U, gate)
+    gemm(1, x, U, 0, gate)
     # content = tanh(gate + a)   [batch, H]
     # gate = sigmoid(gate + b)   [batch, H]
     # gated = content ⊙ gate   [batch, H]
     _content_gate_gated(a, gate, b, content, gated, batch)
     # y_Z1 = gated·y_W1   [batch, 1]
-    np.dot(gated, y_W1, y_Z1)
+    gemm(1, gated, y_W1, 0, y_Z1)
     # y_Z1 = y_Z1 + y_b1   [batch, 1]
     _y_Z1(y_b1, y_Z1, batch)
     # y_Z2 = x·y_W2   [batch, 1]
-    np.dot(x, y_W2, y_Z2)
+    gemm(1, x, y_W2, 0, y_Z2)
     # y = y_Z1 + y_Z2   [batch, 1]
     _y(y_Z1, y_Z2, y, batch)
 
 
-@exactly
+@driver
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
-    y = work[480 + 26 * batch : 480 + 27 * batch].reshape(batch, 1)
-    prediction = work[480 + 24 * batch : 480 + 25 * batch].reshape(batch, 1)
+    y = view(work, 480 + 26 * batch, (batch, 1))
+    prediction = view(work, 480 + 24 * batch, (batch, 1))
     # prediction = sigmoid(y)   [batch, 1]
     _prediction(y, prediction, batch)
 
 
-@exactly
+@driver
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    y = work[480 + 26 * batch : 480 + 27 * batch].reshape(batch, 1)
-    loss_1 = work[0 : 1]
-    U = theta[0 : 240].reshape(30, 8)
-    loss_2 = work[1 : 2]
-    loss_ = work[2 : 3]
+    y = view(work, 480 + 26 * batch, (batch, 1))
+    loss_1 = view(work, 0, (1,))
+    U = view(theta, 0, (30, 8))
+    loss_2 = view(work, 1, (1,))
+    loss_ = view(work, 2, (1,))
     # loss_1 = Σ_{n,i} (softplus(y) − t ⊙ y)
     _loss_1(t, y, loss_1, batch)
     # loss_2 = Σ_{i,j} U²
     _loss_2(U, loss_2)
     # loss = loss_1/batch + 0.001·loss_2
     loss_[0] = loss_2[0] / real(1000) + loss_1[0] / real(batch)
-    return work[2 : 3][0]
+    return view(work, 2, (1,))[0]
 
 
-@exactly
+@driver
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    y = work[480 + 26 * batch : 480 + 27 * batch].reshape(batch, 1)
-    dy = work[480 + 24 * batch : 480 + 25 * batch].reshape(batch, 1)
-    dy_b1 = grad[264 : 265]
-    dy_W2 = grad[265 : 295].reshape(30, 1)
-    gated = work[480 + 16 * batch : 480 + 24 * batch].reshape(batch, 8)
-    dy_W1 = grad[256 : 264].reshape(8, 1)
-    y_W1 = theta[256 : 264].reshape(8, 1)
-    dcontent_net = work[480 + 16 * batch : 480 + 24 * batch].reshape(batch, 8)
-    content = work[480 + 8 * batch : 480 + 16 * batch].reshape(batch, 8)
-    gate = work[480 : 480 + 8 * batch].reshape(batch, 8)
-    dgate_2 = work[480 + 24 * batch : 480 + 32 * batch].reshape(batch, 8)
-    db = grad[248 : 256]
-    da = grad[240 : 248]
-    dU_1 = work[0 : 240].reshape(30, 8)
-    dU_1_2 = work[240 : 480].reshape(30, 8)
-    U = theta[0 : 240].reshape(30, 8)
-    dU = grad[0 : 240].reshape(30, 8)
+    y = view(work, 480 + 26 * batch, (batch, 1))
+    dy = view(work, 480 + 24 * batch, (batch, 1))
+    dy_b1 = view(grad, 264, (1,))
+    dy_W2 = view(grad, 265, (30, 1))
+    gated = view(work, 480 + 16 * batch, (batch, 8))
+    dy_W1 = view(grad, 256, (8, 1))
+    y_W1 = view(theta, 256, (8, 1))
+    dcontent_net = view(work, 480 + 16 * batch, (batch, 8))
+    content = view(work, 480 + 8 * batch, (batch, 8))
+    gate = view(work, 480, (batch, 8))
+    dgate_2 = view(work, 480 + 24 * batch, (batch, 8))
+    db = view(grad, 248, (8,))
+    da = view(grad, 240, (8,))
+    dU_1 = view(work, 0, (30, 8))
+    dU_1_2 = view(work, 240, (30, 8))
+    U = view(theta, 0, (30, 8))
+    dU = view(grad, 0, (30, 8))
     # dy = (sigmoid(y) − t)/batch   [batch, 1]
     # dy_b1 = Σ_n dy   [1]
     _dy_dy_b1(t, y, dy, dy_b1, batch)
     # dy_W2 = xᵀ·dy   [D, 1]
-    np.dot(x.T, dy, dy_W2)
+    gemm(1, x.T, dy, 0, dy_W2)
     # dy_W1 = gatedᵀ·dy   [H, 1]
-    np.dot(gated.T, dy, dy_W1)
+    gemm(1, gated.T, dy, 0, dy_W1)
     # dcontent_net = dy·y_W1ᵀ   [batch, H]
-    np.dot(dy, y_W1.T, dcontent_net)
+    gemm(1, dy, y_W1.T, 0, dcontent_net)
     # dgate_2 = dcontent_net ⊙ content ⊙ gate ⊙ (1 − gate)   [batch, H]
     # db = Σ_n dgate_2   [H]
     # dcontent_net = dcontent_net ⊙ gate ⊙ (1 − content²)   [batch, H]
     # da = Σ_n dcontent_net   [H]
     _dgate_2_db_dcontent_net(content, dcontent_net, gate, dgate_2, db, da, batch)
     # dU_1 = xᵀ·dgate_2   [D, H]
-    np.dot(x.T, dgate_2, dU_1)
+    gemm(1, x.T, dgate_2, 0, dU_1)
     # dU_1_2 = xᵀ·dcontent_net   [D, H]
-    np.dot(x.T, dcontent_net, dU_1_2)
+    gemm(1, x.T, dcontent_net, 0, dU_1_2)
     # dU = dU_1 + dU_1_2 + 0.002·U   [D, H]
     _dU(U, dU_1, dU_1_2, dU)
     return value
@@ -352,7 +369,6 @@ def _update(theta, grad, step, v, epoch):
     """g ← g·min(1, 5/‖g‖); v ← 0.9·v + g; theta ← theta − 0.02·v"""
     real = theta.dtype.type
     step[0] += 1
-    t = float(step[0])
     norm = 0.0
     for i in range(grad.shape[0]):
         norm += np.square(float(grad[i]))
@@ -364,7 +380,7 @@ def _update(theta, grad, step, v, epoch):
         theta[i] = theta[i] - v[i] / real(50)
 
 
-@compiled
+@driver
 def _step(theta, grad, state, epoch, x, t, work, batch):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, x, t, work, batch)
@@ -373,24 +389,29 @@ def _step(theta, grad, state, epoch, x, t, work, batch):
     return value
 
 
-@compiled
-def _gather(array, order, rows):
-    """Copy the chosen rows to the front of `rows`, so that a batch lies in one piece."""
-    source, target = array.reshape(array.shape[0], -1), rows.reshape(rows.shape[0], -1)
-    for k in range(order.shape[0]):
-        for i in range(source.shape[1]):
-            target[k, i] = source[order[k], i]
+@kernel
+def _gather(array, order, start, count, width, rows):
+    """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece.
+
+    Returns 0, or NaN where a number is not finite.
+    """
+    for k in range(count):
+        copy(array, order[start + k] * width, rows, k * width, width)
+    sign = rows[0] * 0
+    for k in range(count * width):
+        sign += rows[k] * 0
+    return float(sign)
 
 
-@compiled
+@driver
 def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         batch = min(batch_size, order.shape[0] - start)
-        _gather(x, order[start : start + batch], rows[0])
-        _gather(t, order[start : start + batch], rows[1])
-        value = _step(theta, grad, state, epoch, rows[0][:batch], rows[1][:batch], work, batch)
+        if not np.isfinite(_gather(x, order, start, batch, 30, rows[0]) + _gather(t, order, start, batch, 1, rows[1])):
+            return np.nan
+        value = _step(theta, grad, state, epoch, view(rows[0], 0, (batch, 30)), view(rows[1], 0, (batch, 1)), work, batch)
         if not np.isfinite(value):
             return float(value)
         total += value * batch
@@ -433,7 +454,7 @@ def _as_numbers(name, value):
     return array
 
 
-def _checked(name, value, extents, dtype):
+def _fitting(name, value, extents, dtype):
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
     array, axes = _as_numbers(name, value), AXES[name]
     if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
@@ -444,24 +465,38 @@ def _checked(name, value, extents, dtype):
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
     with np.errstate(over="ignore", invalid="ignore"):
-        if name in CLASSES:
-            fitting, expected = array.astype(np.int64, "C", copy=False), f"a whole number from 0 to {CLASSES[name] - 1}"
-            good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        else:
-            fitting, expected = array.astype(dtype, "C", copy=False), f"a finite number that {np.dtype(dtype)} can hold"
-            good = np.isfinite(fitting)
+        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name, value, extents, dtype):
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES:
+        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
     if not good.all():
         place = np.unravel_index(np.argmin(good), array.shape)
         which = f"the entry at {_show(map(int, place))}" if place else "the number"
         raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+    return fitting
 
 
-def _arguments(names, given, dtype=None):
+def _given(names, given, dtype=None, check=_checked):
     """The arrays a caller gave, checked, and the sizes of the free axes."""
     extents = {}
-    arrays = [_checked(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
     return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+_arguments = _given
+
+
+def _checked_but_rows(name, value, extents, dtype):
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = 'batch' in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
 
 
 def _address(array):
@@ -579,7 +614,7 @@ def forward(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _forward(theta, x, work, batch)
-    return work[480 + 26 * batch : 480 + 27 * batch].reshape(batch, 1).copy()
+    return _array(work, 480 + 26 * batch, (batch, 1)).copy()
 
 
 def predict(params, x):
@@ -588,7 +623,7 @@ def predict(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _predict(theta, x, work, batch)
-    return work[480 + 24 * batch : 480 + 25 * batch].reshape(batch, 1).copy()
+    return _array(work, 480 + 24 * batch, (batch, 1)).copy()
 
 
 def init_state(params):
@@ -636,19 +671,24 @@ def train_epoch(params, state, x, t, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
+    comes: an entry that is not finite raises ValueError before the step that would use it.
     """
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
+    given = (x, t)
+    [x, t], [batch] = _given(INPUTS + TARGETS, given, check=_checked_but_rows)
     order = np.arange(batch) if order is None else _checked_order(order, batch)
     batch = len(order) if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), len(order))
     work = _kept("work", _work_size(batch))
     rows = (
-        np.empty((batch, 30), x.dtype),
-        np.empty((batch, 1), t.dtype),
+        np.empty(batch * 30, x.dtype),
+        np.empty(batch * 1, t.dtype),
     )
-    theta, grad, epoch = _writable_vector(params), _kept("grad", SIZE), _whole("epoch", epoch, 0)
+    theta, epoch = _writable_vector(params), _whole("epoch", epoch, 0)
     _check_state(state)
-    return float(_epoch(theta, grad, tuple(state), epoch, x, t, order, batch, rows, work))
+    value = float(_epoch(theta, _kept("grad", SIZE), tuple(state), epoch, x.reshape(-1), t.reshape(-1), order, batch, rows, work))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, given)  # an entry that is not finite is told with its place
+    return value
 
 
 def _checked_order(order, rows):
@@ -683,6 +723,256 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+# --- Arrays laid over memory ---
+
+
+def _array(vector, start, shape):
+    """A part of a vector as an array; of an array, a part of all its entries in a row."""
+    return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
+
+
+def _typed_view(context, vector, start, shape):
+    """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+
+    def generate(context, builder, signature, arguments):
+        source = make_array(vector)(context, builder, arguments[0])
+        place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
+        place, *sizes = (
+            context.cast(builder, number, kind, types.intp)
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+        )
+        strides = [source.itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
+        array = make_array(signature.return_type)(context, builder)
+        data = builder.gep(source.data, [place])
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
+
+
+view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
+
+
+def _copied(source, start, target, place, count):
+    """Copy entries of one vector into another."""
+    target[place : place + count] = source[start : start + count]
+
+
+def _typed_copy(context, source, start, target, place, count):
+    """The same for compiled code, as one copy of memory: a loop over entries was measured to take five times as long."""
+
+    def generate(context, builder, signature, arguments):
+        read, written = (make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2))
+        size = context.get_abi_sizeof(context.get_data_type(source.dtype))
+        places = builder.gep(written.data, [arguments[3]]), builder.gep(read.data, [arguments[1]])
+        cgutils.raw_memcpy(builder, *places, arguments[4], size)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp, types.intp), generate
+
+
+copy = _copied if config.DISABLE_JIT else intrinsic(_typed_copy)
+
+
+# --- Matrix products: BLAS, called where it lies in memory ---
+
+
+def _mkl():
+    """Intel's MKL where it is installed beside Python, unless the environment says SYMGRAD_BLAS=scipy."""
+    if os.environ.get("SYMGRAD_BLAS") != "scipy":
+        for file in sorted(glob(f"{sys.prefix}/lib/libmkl_rt.*") + glob(f"{sys.prefix}/Library/bin/mkl_rt*.dll")):
+            try:
+                return CDLL(file)
+            except OSError:
+                continue
+    return None
+
+
+# MKL is called for products of a middle size, where it was measured to be faster: those of so many
+# multiplications with no size below WIDE. All others are SciPy's.
+MIDDLE, WIDE = (2**19, 2**26), 32
+_MKL = _mkl()
+BLAS = "SciPy's" if _MKL is None else "SciPy's, and MKL for products of a middle size"
+for _routine in ("sgemm", "dgemm"):
+    _address_in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
+    llvmlite.binding.add_symbol(f"symgrad_{_routine}", _address_in_scipy)
+    _address_in_mkl = cast(getattr(_MKL, _routine), c_void_p).value if _MKL else _address_in_scipy
+    llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _address_in_mkl)
+
+
+def _typed_gemm(context, alpha, a, b, beta, c):
+    """The call of BLAS as LLVM sees it. BLAS stores by columns, so it is asked for the transposed product."""
+
+    def generate(context, builder, signature, arguments):
+        whole = context.get_value_type(types.intp)
+
+        def stored(value):
+            return cgutils.alloca_once_value(builder, value)
+
+        def stored_size(size):
+            return stored(builder.trunc(size, ir.IntType(32)))
+
+        def matrix(number, is_right):
+            kind = signature.args[number]
+            array = context.make_array(kind)(context, builder, arguments[number])
+            sizes = cgutils.unpack_tuple(builder, array.shape)
+            if kind.ndim == 1:
+                sizes.insert(1 if is_right else 0, whole(1))
+            letter, lead = ("N", sizes[1]) if kind.layout == "C" else ("T", sizes[0])
+            return array.data, sizes, stored(ir.Constant(ir.IntType(8), ord(letter))), stored_size(lead)
+
+        a, (rows, inner), a_form, a_lead = matrix(1, False)
+        b, (_, columns), b_form, b_lead = matrix(2, True)
+        c, _, _, _ = matrix(4, False)
+        sizes = [stored_size(size) for size in (columns, rows, inner)]
+        factors = [stored(arguments[place]) for place in (0, 3)]
+        pointers = [b_form, a_form, *sizes, factors[0], b, b_lead, a, a_lead, factors[1], c, sizes[0]]
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers])
+        routine = "sgemm" if signature.args[0] == types.float32 else "dgemm"
+        in_scipy, in_mkl = (
+            cgutils.get_or_insert_function(builder.module, kind, f"symgrad_{routine}")
+            for routine in (routine, f"middle_{routine}")
+        )
+        amount = builder.mul(builder.mul(rows, inner), columns)
+        bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1]), *((">=", size, WIDE) for size in (rows, inner, columns))]
+        is_middle = ir.Constant(ir.IntType(1), 1)
+        for sign, size, bound in bounds:
+            is_middle = builder.and_(is_middle, builder.icmp_signed(sign, size, whole(bound)))
+        builder.call(builder.select(is_middle, in_mkl, in_scipy), pointers)
+        return context.get_dummy_value()
+
+    return types.void(c.dtype, a, b, c.dtype, c), generate
+
+
+def _gemm_by_numpy(alpha, a, b, beta, c):
+    c[...] = alpha * np.dot(a, b) + (beta * c if beta else 0)
+
+
+gemm = _gemm_by_numpy if config.DISABLE_JIT else intrinsic(_typed_gemm)  # c ← alpha·a·b + beta·c
+
+
+# --- Functions of numbers: without branches, so that loops over them are vectorised ---
+
+
+def accurately(function):
+    """Compile into every caller, whose leave to regroup sums does not count inside."""
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return compiled(function, fastmath={"contract"}, forceinline=True, **wrappers)
+
+
+def _bits(number):
+    """The bits of a number, as an integer."""
+    return np.float32(number).view(np.int32)
+
+
+def _from_bits(number):
+    """The number with these bits, the last 31 of an integer."""
+    return np.int32(number).view(np.float32)
+
+
+def _recast(source, target):
+    """The same for compiled code."""
+
+    def typed(context, number):
+        def generate(context, builder, signature, arguments):
+            value = context.cast(builder, arguments[0], number, source)
+            return builder.bitcast(value, context.get_value_type(target))
+
+        return target(number), generate
+
+    return intrinsic(typed)
+
+
+bits = _bits if config.DISABLE_JIT else _recast(types.float32, types.int32)
+from_bits = _from_bits if config.DISABLE_JIT else _recast(types.int32, types.float32)
+
+EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5
+    -104.0, 89.0, 1.442695, 1.2582912e+07, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
+    0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
+)
+EXP = tuple(map(np.float32, EXP))
+
+
+@accurately
+def exp(x):
+    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
+    if type(x) is not np.float32:
+        return np.exp(x)  # double precision, in which gradients are checked
+    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5 = EXP
+    x = least if x < least else most if x > most else x
+    shifted = x * per_ln2 + whole  # its last bits are n
+    n = shifted - whole
+    part = x - n * ln2
+    rest = n * ln2_rest
+    r = part - rest
+    n_bits = bits(shifted)
+    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * r5))))) - rest))
+    m = n_bits >> 1
+    return exp_r * from_bits((m + 127) << 23) * from_bits((n_bits - m + 127) << 23)
+
+LOG1P = (  # ln2, ln2_rest, zero, half, one, two, infinite, undefined, z0, z1, z2, z3
+    0.69314575, 1.4286068e-06, 0.0, 0.5, 1.0, 2.0, np.inf, np.nan, 0.6666667, 0.40000123,
+    0.28550822, 0.23330468
+)
+LOG1P = tuple(map(np.float32, LOG1P))
+
+
+@accurately
+def log1p(x):
+    """log(1 + x) = log(u) + c/u, c being what rounding 1 + x to u loses; to 0.9 units in the last place."""
+    if type(x) is not np.float32:
+        return np.log1p(x)  # double precision, in which gradients are checked
+    ln2, ln2_rest, zero, half, one, two, infinite, undefined, z0, z1, z2, z3 = LOG1P
+    u = one + x
+    x_kept = u - one
+    c = one - (u - x_kept) + (x - x_kept)
+    u_bits = np.int32(bits(u) - 1060439283)
+    n = np.float32(np.int32(u_bits >> 23))
+    f = from_bits((u_bits & 8388607) + 1060439283) - one
+    s = f / (two + f)
+    z = s * s
+    h = half * f * f
+    near = f - (h - (s * (h + z * (z0 + z * (z1 + z * (z2 + z * z3)))) + (n * ln2_rest + c / u)))
+    value = n * ln2 + near if u > zero else (-infinite if u == zero else undefined)
+    return value if x < infinite else x
+
+
+@accurately
+def sigmoid(x):
+    """1/(1 + exp(-x)), to 1.7 units in the last place."""
+    one = type(x)(1)
+    e = exp(-abs(x))
+    other = e / (one + e)
+    return e - e * other if x < 0 else one - other
+
+
+@accurately
+def softplus(x):
+    """log(1 + exp(x)), to 1.6 units in the last place."""
+    tail = log1p(exp(-abs(x)))
+    return tail if x < 0 else x + tail
+
+TANH = (  # end, zero, one, z0, z1, z2, z3, z4, z5
+    0.625, 0.0, 1.0, -0.33333334, 0.13333304, -0.053959258, 0.021768918, -0.008343945, 0.0022927448
+)
+TANH = tuple(map(np.float32, TANH))
+
+
+@accurately
+def tanh(x):
+    """tanh(x), below 5/8 as x + x³ times a polynomial in x², above as 1 - 2/(exp(2x) + 1); to 1.5 units in the last place."""
+    if type(x) is not np.float32:
+        return np.tanh(x)  # double precision, in which gradients are checked
+    end, zero, one, z0, z1, z2, z3, z4, z5 = TANH
+    size = abs(x)
+    z = x * x
+    e = exp(-size - size)
+    value = size + size * z * (z0 + z * (z1 + z * (z2 + z * (z3 + z * (z4 + z * z5))))) if size < end else one - (e + e) / (one + e)
+    return -value if x < zero else value
 
 
 # --- The module checks its own gradients ---

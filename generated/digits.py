@@ -34,13 +34,21 @@ Spec SHA-256 3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf
 """
 
 import math
+import os
 import sys
 import threading
+from ctypes import CDLL, c_void_p, cast
+from glob import glob
 from typing import NamedTuple
 
+import llvmlite.binding
 import numpy as np
-import scipy.linalg  # noqa: F401  # Numba takes its matrix products from SciPy
-from numba import njit
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import get_cython_function_address, intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "digits"
 SPEC_SHA256 = "3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf"
@@ -85,12 +93,16 @@ SHAPES = {
     "b2": (10,),
 }
 
+
+# --- How functions are compiled ---
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
-    """Compile with Numba, kept on disk where there is a place to keep it; sums may be regrouped."""
-    options = {"error_model": "numpy", "fastmath": set(fastmath)}
+def compiled(function, may_regroup_sums=True, **options):
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    options = {"error_model": "numpy", "fastmath": fastmath, **options}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -99,62 +111,79 @@ def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
         return njit(**options)(function)
 
 
-def exactly(function):
-    """Compile without leave to regroup sums: a difference in brackets is formed first."""
-    return compiled(function, IN_ORDER)
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
+
+    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
+
+
+def kernel(function, may_regroup_sums=True):
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function):
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function):
+    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
+    return compiled(function, may_regroup_sums=False, inline="always")
 
 
 # --- Kernels: each one pass over the rows of its arrays ---
 
 
-@compiled
-def _Z1_A1(b1, Z1, A1, batch):
-    """Z1, A1, row by row."""
+@kernel
+def _A1(b1, A1, batch):
+    """A1, row by row."""
     real = b1.dtype.type
     for n in range(batch):
-        # Z1 = Z1 + b1   [batch, 64]
+        # Z1 = A1 + b1   [batch, 64]
         # A1 = relu(Z1)   [batch, 64]
         for i in range(64):
-            Z1[n, i] = b1[i] + Z1[n, i]
-            A1[n, i] = (real(0) if Z1[n, i] <= real(0) else Z1[n, i])
+            Z1 = b1[i] + A1[n, i]
+            A1[n, i] = (real(0) if Z1 <= real(0) else Z1)
 
 
-@compiled
+@kernel
 def _Z2(b2, Z2, batch):
     """Z2, row by row."""
     for n in range(batch):
         # Z2 = Z2 + b2   [batch, 10]
-        for i in range(10):
+        for i in range(Z2.shape[1]):
             Z2[n, i] = b2[i] + Z2[n, i]
 
 
-@compiled
+@kernel
 def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, batch):
     """max_Z2, exp_Z2, sum_Z2, prediction, row by row."""
     real = Z2.dtype.type
     for n in range(batch):
         # max_Z2[n] = max_i(Z2[n,i])   [batch]
         acc_max_Z2 = real(-np.inf)
-        for i in range(10):
-            value = Z2[n, i]
-            if not (value <= acc_max_Z2) and acc_max_Z2 == acc_max_Z2:
-                acc_max_Z2 = value
+        for i in range(exp_Z2.shape[1]):
+            acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [batch, 10]
         # sum_Z2[n] = Σ_i exp_Z2[n,i]   [batch]
         c0 = max_Z2[n]
         acc_sum_Z2 = real(0)
-        for i in range(10):
-            exp_Z2[n, i] = np.exp(Z2[n, i] - c0)
+        for i in range(exp_Z2.shape[1]):
+            exp_Z2[n, i] = exp(Z2[n, i] - c0)
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # prediction = exp_Z2/sum_Z2[:,None]   [batch, 10]
         c0 = real(1) / sum_Z2[n]
-        for i in range(10):
+        for i in range(exp_Z2.shape[1]):
             prediction[n, i] = c0 * exp_Z2[n, i]
 
 
-@exactly
+@kernel
 def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch):
     """max_Z2, exp_Z2, sum_Z2, loss_3, row by row."""
     real = Z2.dtype.type
@@ -162,25 +191,23 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch):
     for n in range(batch):
         # max_Z2[n] = max_i(Z2[n,i])   [batch]
         acc_max_Z2 = real(-np.inf)
-        for i in range(10):
-            value = Z2[n, i]
-            if not (value <= acc_max_Z2) and acc_max_Z2 == acc_max_Z2:
-                acc_max_Z2 = value
+        for i in range(exp_Z2.shape[1]):
+            acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [batch, 10]
         # sum_Z2[n] = Σ_i exp_Z2[n,i]   [batch]
         c0 = max_Z2[n]
         acc_sum_Z2 = real(0)
-        for i in range(10):
-            exp_Z2[n, i] = np.exp(Z2[n, i] - c0)
+        for i in range(exp_Z2.shape[1]):
+            exp_Z2[n, i] = exp(Z2[n, i] - c0)
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # loss_3 = Σ_n (log(sum_Z2) + max_Z2 − Z2[n,t[n]])
-        total_loss_3 += np.log(sum_Z2[n]) - (Z2[n, t[n]] - max_Z2[n])
+        total_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]] - max_Z2[n])
     loss_3[0] = real(total_loss_3)
 
 
-@compiled
+@kernel
 def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, batch):
     """dZ2, db2, row by row."""
     real = sum_Z2.dtype.type
@@ -190,57 +217,56 @@ def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, batch):
         # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/batch   [batch, 10]
         # db2 = Σ_n dZ2   [10]
         c0 = real(1) / sum_Z2[n]
-        for i in range(10):
+        for i in range(dZ2.shape[1]):
             dZ2[n, i] = s0 * (c0 * exp_Z2[n, i] - (real(1) if t[n] == i else real(0)))
             db2[i] += dZ2[n, i]
 
 
-@compiled
-def _dZ1_db1(Z1, dZ1, db1, batch):
+@kernel
+def _dZ1_db1(A1, dZ1, db1, batch):
     """dZ1, db1, row by row."""
-    real = Z1.dtype.type
+    real = A1.dtype.type
     db1[:] = 0
     for n in range(batch):
-        # dZ1 = dZ1 ⊙ relu′(Z1)   [batch, 64]
+        # dZ1 = dZ1 ⊙ relu′(A1)   [batch, 64]
         # db1 = Σ_n dZ1   [64]
         for i in range(64):
-            dZ1[n, i] = dZ1[n, i] * (real(0) if Z1[n, i] <= real(0) else real(1))
+            dZ1[n, i] = dZ1[n, i] * (real(0) if A1[n, i] <= real(0) else real(1))
             db1[i] += dZ1[n, i]
 
 
 # --- The network, its loss and its gradient ---
 
 
-@exactly
+@driver
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
-    W1 = theta[0 : 4096].reshape(64, 64)
-    Z1 = work[2 : 2 + 64 * batch].reshape(batch, 64)
-    b1 = theta[4096 : 4160]
-    A1 = work[2 + 64 * batch : 2 + 128 * batch].reshape(batch, 64)
-    W2 = theta[4160 : 4800].reshape(64, 10)
-    Z2 = work[2 + 128 * batch : 2 + 138 * batch].reshape(batch, 10)
-    b2 = theta[4800 : 4810]
-    # Z1 = x·W1   [batch, 64]
-    np.dot(x, W1, Z1)
-    # Z1 = Z1 + b1   [batch, 64]
+    W1 = view(theta, 0, (64, 64))
+    A1 = view(work, 2, (batch, 64))
+    b1 = view(theta, 4096, (64,))
+    W2 = view(theta, 4160, (64, 10))
+    Z2 = view(work, 2 + 64 * batch, (batch, 10))
+    b2 = view(theta, 4800, (10,))
+    # A1 = x·W1   [batch, 64]
+    gemm(1, x, W1, 0, A1)
+    # Z1 = A1 + b1   [batch, 64]
     # A1 = relu(Z1)   [batch, 64]
-    _Z1_A1(b1, Z1, A1, batch)
+    _A1(b1, A1, batch)
     # Z2 = A1·W2   [batch, 10]
-    np.dot(A1, W2, Z2)
+    gemm(1, A1, W2, 0, Z2)
     # Z2 = Z2 + b2   [batch, 10]
     _Z2(b2, Z2, batch)
 
 
-@exactly
+@driver
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
-    Z2 = work[2 + 128 * batch : 2 + 138 * batch].reshape(batch, 10)
-    max_Z2 = work[2 + 138 * batch : 2 + 139 * batch]
-    exp_Z2 = work[2 + 139 * batch : 2 + 149 * batch].reshape(batch, 10)
-    sum_Z2 = work[2 + 149 * batch : 2 + 150 * batch]
-    prediction = work[2 + 150 * batch : 2 + 160 * batch].reshape(batch, 10)
+    Z2 = view(work, 2 + 64 * batch, (batch, 10))
+    max_Z2 = view(work, 2 + 74 * batch, (batch,))
+    exp_Z2 = view(work, 2 + 75 * batch, (batch, 10))
+    sum_Z2 = view(work, 2 + 85 * batch, (batch,))
+    prediction = view(work, 2 + 86 * batch, (batch, 10))
     # max_Z2[n] = max_i(Z2[n,i])   [batch]
     # exp_Z2 = exp(Z2 − max_Z2[:,None])   [batch, 10]
     # sum_Z2[n] = Σ_i exp_Z2[n,i]   [batch]
@@ -248,17 +274,17 @@ def _predict(theta, x, work, batch):
     _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, batch)
 
 
-@exactly
+@driver
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    Z2 = work[2 + 128 * batch : 2 + 138 * batch].reshape(batch, 10)
-    max_Z2 = work[2 + 138 * batch : 2 + 139 * batch]
-    exp_Z2 = work[2 + 139 * batch : 2 + 149 * batch].reshape(batch, 10)
-    sum_Z2 = work[2 + 149 * batch : 2 + 150 * batch]
-    loss_3 = work[0 : 1]
-    loss_ = work[1 : 2]
+    Z2 = view(work, 2 + 64 * batch, (batch, 10))
+    max_Z2 = view(work, 2 + 74 * batch, (batch,))
+    exp_Z2 = view(work, 2 + 75 * batch, (batch, 10))
+    sum_Z2 = view(work, 2 + 85 * batch, (batch,))
+    loss_3 = view(work, 0, (1,))
+    loss_ = view(work, 1, (1,))
     # max_Z2[n] = max_i(Z2[n,i])   [batch]
     # exp_Z2 = exp(Z2 − max_Z2[:,None])   [batch, 10]
     # sum_Z2[n] = Σ_i exp_Z2[n,i]   [batch]
@@ -266,36 +292,35 @@ def _loss(theta, x, t, work, batch):
     _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch)
     # loss = loss_3/batch
     loss_[0] = loss_3[0] / real(batch)
-    return work[1 : 2][0]
+    return view(work, 1, (1,))[0]
 
 
-@exactly
+@driver
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    sum_Z2 = work[2 + 149 * batch : 2 + 150 * batch]
-    exp_Z2 = work[2 + 139 * batch : 2 + 149 * batch].reshape(batch, 10)
-    dZ2 = work[2 + 128 * batch : 2 + 138 * batch].reshape(batch, 10)
-    db2 = grad[4800 : 4810]
-    A1 = work[2 + 64 * batch : 2 + 128 * batch].reshape(batch, 64)
-    dW2 = grad[4160 : 4800].reshape(64, 10)
-    W2 = theta[4160 : 4800].reshape(64, 10)
-    dZ1 = work[2 + 64 * batch : 2 + 128 * batch].reshape(batch, 64)
-    Z1 = work[2 : 2 + 64 * batch].reshape(batch, 64)
-    db1 = grad[4096 : 4160]
-    dW1 = grad[0 : 4096].reshape(64, 64)
+    sum_Z2 = view(work, 2 + 85 * batch, (batch,))
+    exp_Z2 = view(work, 2 + 75 * batch, (batch, 10))
+    dZ2 = view(work, 2 + 64 * batch, (batch, 10))
+    db2 = view(grad, 4800, (10,))
+    A1 = view(work, 2, (batch, 64))
+    dW2 = view(grad, 4160, (64, 10))
+    W2 = view(theta, 4160, (64, 10))
+    dZ1 = view(work, 2 + 74 * batch, (batch, 64))
+    db1 = view(grad, 4096, (64,))
+    dW1 = view(grad, 0, (64, 64))
     # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/batch   [batch, 10]
     # db2 = Σ_n dZ2   [10]
     _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, batch)
     # dW2 = A1ᵀ·dZ2   [64, 10]
-    np.dot(A1.T, dZ2, dW2)
+    gemm(1, A1.T, dZ2, 0, dW2)
     # dZ1 = dZ2·W2ᵀ   [batch, 64]
-    np.dot(dZ2, W2.T, dZ1)
-    # dZ1 = dZ1 ⊙ relu′(Z1)   [batch, 64]
+    gemm(1, dZ2, W2.T, 0, dZ1)
+    # dZ1 = dZ1 ⊙ relu′(A1)   [batch, 64]
     # db1 = Σ_n dZ1   [64]
-    _dZ1_db1(Z1, dZ1, db1, batch)
+    _dZ1_db1(A1, dZ1, db1, batch)
     # dW1 = xᵀ·dZ1   [64, 64]
-    np.dot(x.T, dZ1, dW1)
+    gemm(1, x.T, dZ1, 0, dW1)
     return value
 
 
@@ -319,7 +344,7 @@ def _update(theta, grad, step, m, v, epoch):
         theta[i] = theta[i] - factor_1 * factor_2 * m[i] / (real(1e-08) + np.sqrt(factor_3 * v[i]))
 
 
-@compiled
+@driver
 def _step(theta, grad, state, epoch, x, t, work, batch):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, x, t, work, batch)
@@ -328,24 +353,29 @@ def _step(theta, grad, state, epoch, x, t, work, batch):
     return value
 
 
-@compiled
-def _gather(array, order, rows):
-    """Copy the chosen rows to the front of `rows`, so that a batch lies in one piece."""
-    source, target = array.reshape(array.shape[0], -1), rows.reshape(rows.shape[0], -1)
-    for k in range(order.shape[0]):
-        for i in range(source.shape[1]):
-            target[k, i] = source[order[k], i]
+@kernel
+def _gather(array, order, start, count, width, rows):
+    """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece.
+
+    Returns 0, or NaN where a number is not finite.
+    """
+    for k in range(count):
+        copy(array, order[start + k] * width, rows, k * width, width)
+    sign = rows[0] * 0
+    for k in range(count * width):
+        sign += rows[k] * 0
+    return float(sign)
 
 
-@compiled
+@driver
 def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         batch = min(batch_size, order.shape[0] - start)
-        _gather(x, order[start : start + batch], rows[0])
-        _gather(t, order[start : start + batch], rows[1])
-        value = _step(theta, grad, state, epoch, rows[0][:batch], rows[1][:batch], work, batch)
+        if not np.isfinite(_gather(x, order, start, batch, 64, rows[0]) + _gather(t, order, start, batch, 1, rows[1])):
+            return np.nan
+        value = _step(theta, grad, state, epoch, view(rows[0], 0, (batch, 64)), view(rows[1], 0, (batch,)), work, batch)
         if not np.isfinite(value):
             return float(value)
         total += value * batch
@@ -356,7 +386,7 @@ def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
 
 
 def _work_size(batch):
-    return 2 + 160 * batch
+    return 2 + 138 * batch
 
 
 _KEPT = threading.local()
@@ -388,7 +418,7 @@ def _as_numbers(name, value):
     return array
 
 
-def _checked(name, value, extents, dtype):
+def _fitting(name, value, extents, dtype):
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
     array, axes = _as_numbers(name, value), AXES[name]
     if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
@@ -399,24 +429,38 @@ def _checked(name, value, extents, dtype):
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
     with np.errstate(over="ignore", invalid="ignore"):
-        if name in CLASSES:
-            fitting, expected = array.astype(np.int64, "C", copy=False), f"a whole number from 0 to {CLASSES[name] - 1}"
-            good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        else:
-            fitting, expected = array.astype(dtype, "C", copy=False), f"a finite number that {np.dtype(dtype)} can hold"
-            good = np.isfinite(fitting)
+        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name, value, extents, dtype):
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES:
+        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
     if not good.all():
         place = np.unravel_index(np.argmin(good), array.shape)
         which = f"the entry at {_show(map(int, place))}" if place else "the number"
         raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+    return fitting
 
 
-def _arguments(names, given, dtype=None):
+def _given(names, given, dtype=None, check=_checked):
     """The arrays a caller gave, checked, and the sizes of the free axes."""
     extents = {}
-    arrays = [_checked(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
     return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+_arguments = _given
+
+
+def _checked_but_rows(name, value, extents, dtype):
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = 'batch' in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
 
 
 def _address(array):
@@ -530,7 +574,7 @@ def forward(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _forward(theta, x, work, batch)
-    return work[2 + 128 * batch : 2 + 138 * batch].reshape(batch, 10).copy()
+    return _array(work, 2 + 64 * batch, (batch, 10)).copy()
 
 
 def predict(params, x):
@@ -539,7 +583,7 @@ def predict(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _predict(theta, x, work, batch)
-    return work[2 + 150 * batch : 2 + 160 * batch].reshape(batch, 10).copy()
+    return _array(work, 2 + 86 * batch, (batch, 10)).copy()
 
 
 def init_state(params):
@@ -588,19 +632,24 @@ def train_epoch(params, state, x, t, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
+    comes: an entry that is not finite raises ValueError before the step that would use it.
     """
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
+    given = (x, t)
+    [x, t], [batch] = _given(INPUTS + TARGETS, given, check=_checked_but_rows)
     order = np.arange(batch) if order is None else _checked_order(order, batch)
     batch = len(order) if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), len(order))
     work = _kept("work", _work_size(batch))
     rows = (
-        np.empty((batch, 64), x.dtype),
-        np.empty((batch,), t.dtype),
+        np.empty(batch * 64, x.dtype),
+        np.empty(batch, t.dtype),
     )
-    theta, grad, epoch = _writable_vector(params), _kept("grad", SIZE), _whole("epoch", epoch, 0)
+    theta, epoch = _writable_vector(params), _whole("epoch", epoch, 0)
     _check_state(state)
-    return float(_epoch(theta, grad, tuple(state), epoch, x, t, order, batch, rows, work))
+    value = float(_epoch(theta, _kept("grad", SIZE), tuple(state), epoch, x.reshape(-1), t.reshape(-1), order, batch, rows, work))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, given)  # an entry that is not finite is told with its place
+    return value
 
 
 def _checked_order(order, rows):
@@ -635,6 +684,226 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+# --- Arrays laid over memory ---
+
+
+def _array(vector, start, shape):
+    """A part of a vector as an array; of an array, a part of all its entries in a row."""
+    return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
+
+
+def _typed_view(context, vector, start, shape):
+    """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+
+    def generate(context, builder, signature, arguments):
+        source = make_array(vector)(context, builder, arguments[0])
+        place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
+        place, *sizes = (
+            context.cast(builder, number, kind, types.intp)
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+        )
+        strides = [source.itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
+        array = make_array(signature.return_type)(context, builder)
+        data = builder.gep(source.data, [place])
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
+
+
+view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
+
+
+def _copied(source, start, target, place, count):
+    """Copy entries of one vector into another."""
+    target[place : place + count] = source[start : start + count]
+
+
+def _typed_copy(context, source, start, target, place, count):
+    """The same for compiled code, as one copy of memory: a loop over entries was measured to take five times as long."""
+
+    def generate(context, builder, signature, arguments):
+        read, written = (make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2))
+        size = context.get_abi_sizeof(context.get_data_type(source.dtype))
+        places = builder.gep(written.data, [arguments[3]]), builder.gep(read.data, [arguments[1]])
+        cgutils.raw_memcpy(builder, *places, arguments[4], size)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp, types.intp), generate
+
+
+copy = _copied if config.DISABLE_JIT else intrinsic(_typed_copy)
+
+
+# --- Matrix products: BLAS, called where it lies in memory ---
+
+
+def _mkl():
+    """Intel's MKL where it is installed beside Python, unless the environment says SYMGRAD_BLAS=scipy."""
+    if os.environ.get("SYMGRAD_BLAS") != "scipy":
+        for file in sorted(glob(f"{sys.prefix}/lib/libmkl_rt.*") + glob(f"{sys.prefix}/Library/bin/mkl_rt*.dll")):
+            try:
+                return CDLL(file)
+            except OSError:
+                continue
+    return None
+
+
+# MKL is called for products of a middle size, where it was measured to be faster: those of so many
+# multiplications with no size below WIDE. All others are SciPy's.
+MIDDLE, WIDE = (2**19, 2**26), 32
+_MKL = _mkl()
+BLAS = "SciPy's" if _MKL is None else "SciPy's, and MKL for products of a middle size"
+for _routine in ("sgemm", "dgemm"):
+    _address_in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
+    llvmlite.binding.add_symbol(f"symgrad_{_routine}", _address_in_scipy)
+    _address_in_mkl = cast(getattr(_MKL, _routine), c_void_p).value if _MKL else _address_in_scipy
+    llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _address_in_mkl)
+
+
+def _typed_gemm(context, alpha, a, b, beta, c):
+    """The call of BLAS as LLVM sees it. BLAS stores by columns, so it is asked for the transposed product."""
+
+    def generate(context, builder, signature, arguments):
+        whole = context.get_value_type(types.intp)
+
+        def stored(value):
+            return cgutils.alloca_once_value(builder, value)
+
+        def stored_size(size):
+            return stored(builder.trunc(size, ir.IntType(32)))
+
+        def matrix(number, is_right):
+            kind = signature.args[number]
+            array = context.make_array(kind)(context, builder, arguments[number])
+            sizes = cgutils.unpack_tuple(builder, array.shape)
+            if kind.ndim == 1:
+                sizes.insert(1 if is_right else 0, whole(1))
+            letter, lead = ("N", sizes[1]) if kind.layout == "C" else ("T", sizes[0])
+            return array.data, sizes, stored(ir.Constant(ir.IntType(8), ord(letter))), stored_size(lead)
+
+        a, (rows, inner), a_form, a_lead = matrix(1, False)
+        b, (_, columns), b_form, b_lead = matrix(2, True)
+        c, _, _, _ = matrix(4, False)
+        sizes = [stored_size(size) for size in (columns, rows, inner)]
+        factors = [stored(arguments[place]) for place in (0, 3)]
+        pointers = [b_form, a_form, *sizes, factors[0], b, b_lead, a, a_lead, factors[1], c, sizes[0]]
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers])
+        routine = "sgemm" if signature.args[0] == types.float32 else "dgemm"
+        in_scipy, in_mkl = (
+            cgutils.get_or_insert_function(builder.module, kind, f"symgrad_{routine}")
+            for routine in (routine, f"middle_{routine}")
+        )
+        amount = builder.mul(builder.mul(rows, inner), columns)
+        bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1]), *((">=", size, WIDE) for size in (rows, inner, columns))]
+        is_middle = ir.Constant(ir.IntType(1), 1)
+        for sign, size, bound in bounds:
+            is_middle = builder.and_(is_middle, builder.icmp_signed(sign, size, whole(bound)))
+        builder.call(builder.select(is_middle, in_mkl, in_scipy), pointers)
+        return context.get_dummy_value()
+
+    return types.void(c.dtype, a, b, c.dtype, c), generate
+
+
+def _gemm_by_numpy(alpha, a, b, beta, c):
+    c[...] = alpha * np.dot(a, b) + (beta * c if beta else 0)
+
+
+gemm = _gemm_by_numpy if config.DISABLE_JIT else intrinsic(_typed_gemm)  # c ← alpha·a·b + beta·c
+
+
+# --- Functions of numbers: without branches, so that loops over them are vectorised ---
+
+
+def _in_llvm(name):
+    """How compiled code calls LLVM's function of this name."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(arguments[0].type, [value.type for value in arguments])
+        return builder.call(builder.module.declare_intrinsic(name, kind.args[:1], kind), arguments)
+
+    return generate
+
+
+def _typed_maximum(context, a, b):
+    """NumPy's function, which keeps a NaN, as one that is vectorised."""
+    return a(a, a), _in_llvm("llvm.maximum")
+
+
+maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
+
+
+def _same(difference):
+    return difference
+
+
+def _typed_fence(context, difference):
+    """The difference itself, which is not regrouped with the sum that it stands in."""
+    return difference(difference), _in_llvm("llvm.arithmetic.fence")
+
+
+formed_first = _same if config.DISABLE_JIT else intrinsic(_typed_fence)
+
+
+def accurately(function):
+    """Compile into every caller, whose leave to regroup sums does not count inside."""
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return compiled(function, fastmath={"contract"}, forceinline=True, **wrappers)
+
+
+def _bits(number):
+    """The bits of a number, as an integer."""
+    return np.float32(number).view(np.int32)
+
+
+def _from_bits(number):
+    """The number with these bits, the last 31 of an integer."""
+    return np.int32(number).view(np.float32)
+
+
+def _recast(source, target):
+    """The same for compiled code."""
+
+    def typed(context, number):
+        def generate(context, builder, signature, arguments):
+            value = context.cast(builder, arguments[0], number, source)
+            return builder.bitcast(value, context.get_value_type(target))
+
+        return target(number), generate
+
+    return intrinsic(typed)
+
+
+bits = _bits if config.DISABLE_JIT else _recast(types.float32, types.int32)
+from_bits = _from_bits if config.DISABLE_JIT else _recast(types.int32, types.float32)
+
+EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5
+    -104.0, 89.0, 1.442695, 1.2582912e+07, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
+    0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
+)
+EXP = tuple(map(np.float32, EXP))
+
+
+@accurately
+def exp(x):
+    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
+    if type(x) is not np.float32:
+        return np.exp(x)  # double precision, in which gradients are checked
+    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5 = EXP
+    x = least if x < least else most if x > most else x
+    shifted = x * per_ln2 + whole  # its last bits are n
+    n = shifted - whole
+    part = x - n * ln2
+    rest = n * ln2_rest
+    r = part - rest
+    n_bits = bits(shifted)
+    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * r5))))) - rest))
+    m = n_bits >> 1
+    return exp_r * from_bits((m + 127) << 23) * from_bits((n_bits - m + 127) << 23)
 
 
 # --- The module checks its own gradients ---

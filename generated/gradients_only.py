@@ -26,8 +26,11 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg  # noqa: F401  # Numba takes its matrix products from SciPy
-from numba import njit
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "gradients_only"
 SPEC_SHA256 = "70171fb41a43ffe73fffbd2eee679600850cd7f49c3949569eb79ed55c27fa2c"
@@ -63,12 +66,16 @@ class State(NamedTuple):
 SHAPES = {
 }
 
+
+# --- How functions are compiled ---
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
-    """Compile with Numba, kept on disk where there is a place to keep it; sums may be regrouped."""
-    options = {"error_model": "numpy", "fastmath": set(fastmath)}
+def compiled(function, may_regroup_sums=True, **options):
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    options = {"error_model": "numpy", "fastmath": fastmath, **options}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -77,9 +84,28 @@ def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
         return njit(**options)(function)
 
 
-def exactly(function):
-    """Compile without leave to regroup sums: a difference in brackets is formed first."""
-    return compiled(function, IN_ORDER)
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
+
+    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
+
+
+def kernel(function, may_regroup_sums=True):
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function):
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function):
+    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
+    return compiled(function, may_regroup_sums=False, inline="always")
 
 
 # --- Kernels: each one pass over the rows of its arrays ---
@@ -88,38 +114,38 @@ def exactly(function):
 # --- The network, its loss and its gradient ---
 
 
-@exactly
+@driver
 def _forward(theta, x, y, z, work):
     """The outputs, in the workspace."""
-    f = work[0 : 1]
+    f = view(work, 0, (1,))
     # f = (x + y)·z
     f[0] = (x[0] + y[0]) * z[0]
 
 
-@exactly
+@driver
 def _predict(theta, x, y, z, work):
     """The prediction, in the workspace."""
     _forward(theta, x, y, z, work)
 
 
-@exactly
+@driver
 def _loss(theta, x, y, z, work):
     """The loss."""
     _forward(theta, x, y, z, work)
-    f = work[0 : 1]
-    loss_ = work[1 : 2]
+    f = view(work, 0, (1,))
+    loss_ = view(work, 1, (1,))
     # loss = f
     loss_[0] = f[0]
-    return work[1 : 2][0]
+    return view(work, 1, (1,))[0]
 
 
-@exactly
+@driver
 def _gradient(theta, grad, x, y, z, work):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, y, z, work)
-    dx = work[0 : 1]
-    dy = work[1 : 2]
-    dz = work[2 : 3]
+    dx = view(work, 0, (1,))
+    dy = view(work, 1, (1,))
+    dz = view(work, 2, (1,))
     # dx = z
     dx[0] = z[0]
     # dy = z
@@ -137,13 +163,12 @@ def _update(theta, grad, step, epoch):
     """theta ← theta − 0.01·g"""
     real = theta.dtype.type
     step[0] += 1
-    t = float(step[0])
     for i in range(theta.shape[0]):
         g = grad[i]
         theta[i] = theta[i] - g / real(100)
 
 
-@compiled
+@driver
 def _step(theta, grad, state, epoch, x, y, z, work):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, x, y, z, work)
@@ -188,7 +213,7 @@ def _as_numbers(name, value):
     return array
 
 
-def _checked(name, value, extents, dtype):
+def _fitting(name, value, extents, dtype):
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
     array, axes = _as_numbers(name, value), AXES[name]
     if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
@@ -199,24 +224,32 @@ def _checked(name, value, extents, dtype):
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
     with np.errstate(over="ignore", invalid="ignore"):
-        if name in CLASSES:
-            fitting, expected = array.astype(np.int64, "C", copy=False), f"a whole number from 0 to {CLASSES[name] - 1}"
-            good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        else:
-            fitting, expected = array.astype(dtype, "C", copy=False), f"a finite number that {np.dtype(dtype)} can hold"
-            good = np.isfinite(fitting)
+        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name, value, extents, dtype):
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES:
+        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
     if not good.all():
         place = np.unravel_index(np.argmin(good), array.shape)
         which = f"the entry at {_show(map(int, place))}" if place else "the number"
         raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+    return fitting
 
 
-def _arguments(names, given, dtype=None):
+def _given(names, given, dtype=None, check=_checked):
     """The arrays a caller gave, checked, and the sizes of the free axes."""
     extents = {}
-    arrays = [_checked(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
     return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+_arguments = _given
 
 
 def _address(array):
@@ -322,7 +355,7 @@ def forward(params, x, y, z):
     work = _kept("work", _work_size())
     theta = flatten(params)
     _forward(theta, x, y, z, work)
-    return work[0 : 1].reshape(()).copy()
+    return _array(work, 0, (1,)).reshape(()).copy()
 
 
 def predict(params, x, y, z):
@@ -331,7 +364,7 @@ def predict(params, x, y, z):
     work = _kept("work", _work_size())
     theta = flatten(params)
     _predict(theta, x, y, z, work)
-    return work[0 : 1].reshape(()).copy()
+    return _array(work, 0, (1,)).reshape(()).copy()
 
 
 def init_state(params):
@@ -376,9 +409,9 @@ def input_gradients(params, x, y, z):
 def _input_gradients(work):
     """Copies of them, from the workspace where _gradient left them."""
     return Gradients(
-        work[0 : 1].reshape(()).copy(),
-        work[1 : 2].reshape(()).copy(),
-        work[2 : 3].reshape(()).copy(),
+        _array(work, 0, (1,)).reshape(()).copy(),
+        _array(work, 1, (1,)).reshape(()).copy(),
+        _array(work, 2, (1,)).reshape(()).copy(),
     )
 
 
@@ -403,7 +436,8 @@ def train_epoch(params, state, x, y, z, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
+    comes: an entry that is not finite raises ValueError before the step that would use it.
     """
     if not _is_full(batch_size) or order is not None:
         raise ValueError("batch_size: this network has no axis of rows, so every step takes all data; use 'full'")
@@ -435,6 +469,38 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+# --- Arrays laid over memory ---
+
+
+def _array(vector, start, shape):
+    """A part of a vector as an array; of an array, a part of all its entries in a row."""
+    return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
+
+
+def _typed_view(context, vector, start, shape):
+    """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+
+    def generate(context, builder, signature, arguments):
+        source = make_array(vector)(context, builder, arguments[0])
+        place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
+        place, *sizes = (
+            context.cast(builder, number, kind, types.intp)
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+        )
+        strides = [source.itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
+        array = make_array(signature.return_type)(context, builder)
+        data = builder.gep(source.data, [place])
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
+
+
+view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
 
 
 # --- The module checks its own gradients ---

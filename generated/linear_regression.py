@@ -27,8 +27,11 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg  # noqa: F401  # Numba takes its matrix products from SciPy
-from numba import njit
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "linear_regression"
 SPEC_SHA256 = "271edb63b9e0e34fe75f9eb77919922c3910f77921b73952011238ff60edfa81"
@@ -66,12 +69,16 @@ SHAPES = {
     "b": (1,),
 }
 
+
+# --- How functions are compiled ---
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
-    """Compile with Numba, kept on disk where there is a place to keep it; sums may be regrouped."""
-    options = {"error_model": "numpy", "fastmath": set(fastmath)}
+def compiled(function, may_regroup_sums=True, **options):
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    options = {"error_model": "numpy", "fastmath": fastmath, **options}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -80,98 +87,130 @@ def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
         return njit(**options)(function)
 
 
-def exactly(function):
-    """Compile without leave to regroup sums: a difference in brackets is formed first."""
-    return compiled(function, IN_ORDER)
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
+
+    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
+
+
+def kernel(function, may_regroup_sums=True):
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function):
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function):
+    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
+    return compiled(function, may_regroup_sums=False, inline="always")
 
 
 # --- Kernels: each one pass over the rows of its arrays ---
 
 
-@compiled
-def _y(b, y, batch):
-    """y, row by row."""
-    for n in range(batch):
-        # y = y + b   [batch, 1]
-        for i in range(1):
-            y[n, i] = b[i] + y[n, i]
+@kernel
+def _y(w, x, b, y, batch):
+    """y, each stored by columns."""
+    real = w.dtype.type
+    # y_1 = x·w   [batch, 1]
+    # y = y_1 + b   [batch, 1]
+    for i in range(1):
+        c0 = b[i]
+        for n in range(batch):
+            acc_y_1 = real(0)
+            for j in range(10):
+                acc_y_1 += w[j, i] * x[j, n]
+            y_1 = acc_y_1
+            y[i, n] = c0 + y_1
 
 
-@compiled
+@kernel
 def _loss_1(t, y, loss_1, batch):
-    """loss_1, row by row."""
+    """loss_1, each stored by columns."""
     real = t.dtype.type
-    total_loss_1 = 0.0
+    # loss_1 = Σ_{n,i} (y − t)²
+    acc_loss_1 = 0.0
     for n in range(batch):
-        # loss_1 = Σ_{n,i} (y − t)²
         for i in range(1):
-            total_loss_1 += np.square(y[n, i] - t[n, i])
-    loss_1[0] = real(total_loss_1)
+            acc_loss_1 += np.square(y[i, n] - t[i, n])
+    loss_1[0] = real(acc_loss_1)
 
 
-@compiled
-def _dy_db(t, y, dy, db, batch):
-    """dy, db, row by row."""
+@kernel
+def _dy_db_dw(t, y, dy, x, db, dw, batch):
+    """dy, db, dw, each stored by columns."""
     real = t.dtype.type
     s0 = real(1) / real(batch)
-    db[:] = 0
-    for n in range(batch):
-        # dy = 2·(y − t)/batch   [batch, 1]
-        # db = Σ_n dy   [1]
-        for i in range(1):
-            dy[n, i] = s0 * (real(2) * y[n, i] - real(2) * t[n, i])
-            db[i] += dy[n, i]
+    # dy = 2·(y − t)/batch   [batch, 1]
+    # db = Σ_n dy   [1]
+    for i in range(1):
+        acc_db = real(0)
+        for n in range(batch):
+            dy[i, n] = s0 * (real(2) * y[i, n] - real(2) * t[i, n])
+            acc_db += dy[i, n]
+        db[i] = real(acc_db)
+    # dw = xᵀ·dy   [10, 1]
+    for i in range(10):
+        for j in range(1):
+            acc_dw = real(0)
+            for n in range(batch):
+                acc_dw += dy[j, n] * x[i, n]
+            dw[i, j] = real(acc_dw)
 
 
 # --- The network, its loss and its gradient ---
 
 
-@exactly
+@driver
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
-    w = theta[0 : 10].reshape(10, 1)
-    y = work[2 : 2 + batch].reshape(batch, 1)
-    b = theta[10 : 11]
-    # y = x·w   [batch, 1]
-    np.dot(x, w, y)
-    # y = y + b   [batch, 1]
-    _y(b, y, batch)
+    w = view(theta, 0, (10, 1))
+    b = view(theta, 10, (1,))
+    y = view(work, 2, (1, batch))
+    # y_1 = x·w   [batch, 1]
+    # y = y_1 + b   [batch, 1]
+    _y(w, x, b, y, batch)
 
 
-@exactly
+@driver
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
 
 
-@exactly
+@driver
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    y = work[2 : 2 + batch].reshape(batch, 1)
-    loss_1 = work[0 : 1]
-    loss_ = work[1 : 2]
+    y = view(work, 2, (1, batch))
+    loss_1 = view(work, 0, (1,))
+    loss_ = view(work, 1, (1,))
     # loss_1 = Σ_{n,i} (y − t)²
     _loss_1(t, y, loss_1, batch)
     # loss = loss_1/batch
     loss_[0] = loss_1[0] / real(batch)
-    return work[1 : 2][0]
+    return view(work, 1, (1,))[0]
 
 
-@exactly
+@driver
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    y = work[2 : 2 + batch].reshape(batch, 1)
-    dy = work[2 + batch : 2 + 2 * batch].reshape(batch, 1)
-    db = grad[10 : 11]
-    dw = grad[0 : 10].reshape(10, 1)
+    y = view(work, 2, (1, batch))
+    dy = view(work, 2 + batch, (1, batch))
+    db = view(grad, 10, (1,))
+    dw = view(grad, 0, (10, 1))
     # dy = 2·(y − t)/batch   [batch, 1]
     # db = Σ_n dy   [1]
-    _dy_db(t, y, dy, db, batch)
     # dw = xᵀ·dy   [10, 1]
-    np.dot(x.T, dy, dw)
+    _dy_db_dw(t, y, dy, x, db, dw, batch)
     return value
 
 
@@ -183,13 +222,12 @@ def _update(theta, grad, step, epoch):
     """theta ← theta − 0.01·g"""
     real = theta.dtype.type
     step[0] += 1
-    t = float(step[0])
     for i in range(theta.shape[0]):
         g = grad[i]
         theta[i] = theta[i] - g / real(100)
 
 
-@compiled
+@driver
 def _step(theta, grad, state, epoch, x, t, work, batch):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, x, t, work, batch)
@@ -198,24 +236,31 @@ def _step(theta, grad, state, epoch, x, t, work, batch):
     return value
 
 
-@compiled
-def _gather(array, order, rows):
-    """Copy the chosen rows to the front of `rows`, so that a batch lies in one piece."""
-    source, target = array.reshape(array.shape[0], -1), rows.reshape(rows.shape[0], -1)
-    for k in range(order.shape[0]):
-        for i in range(source.shape[1]):
-            target[k, i] = source[order[k], i]
+@kernel
+def _gather(array, order, start, count, width, rows):
+    """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece, by columns.
+
+    Returns 0, or NaN where a number is not finite.
+    """
+    for k in range(count):
+        row = order[start + k] * width
+        for i in range(width):
+            rows[i * count + k] = array[row + i]
+    sign = rows[0] * 0
+    for k in range(count * width):
+        sign += rows[k] * 0
+    return float(sign)
 
 
-@compiled
+@driver
 def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         batch = min(batch_size, order.shape[0] - start)
-        _gather(x, order[start : start + batch], rows[0])
-        _gather(t, order[start : start + batch], rows[1])
-        value = _step(theta, grad, state, epoch, rows[0][:batch], rows[1][:batch], work, batch)
+        if not np.isfinite(_gather(x, order, start, batch, 10, rows[0]) + _gather(t, order, start, batch, 1, rows[1])):
+            return np.nan
+        value = _step(theta, grad, state, epoch, view(rows[0], 0, (10, batch)), view(rows[1], 0, (1, batch)), work, batch)
         if not np.isfinite(value):
             return float(value)
         total += value * batch
@@ -258,7 +303,7 @@ def _as_numbers(name, value):
     return array
 
 
-def _checked(name, value, extents, dtype):
+def _fitting(name, value, extents, dtype):
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
     array, axes = _as_numbers(name, value), AXES[name]
     if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
@@ -269,24 +314,46 @@ def _checked(name, value, extents, dtype):
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
     with np.errstate(over="ignore", invalid="ignore"):
-        if name in CLASSES:
-            fitting, expected = array.astype(np.int64, "C", copy=False), f"a whole number from 0 to {CLASSES[name] - 1}"
-            good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        else:
-            fitting, expected = array.astype(dtype, "C", copy=False), f"a finite number that {np.dtype(dtype)} can hold"
-            good = np.isfinite(fitting)
+        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name, value, extents, dtype):
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES:
+        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
     if not good.all():
         place = np.unravel_index(np.argmin(good), array.shape)
         which = f"the entry at {_show(map(int, place))}" if place else "the number"
         raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+    return fitting
+
+
+def _given(names, given, dtype=None, check=_checked):
+    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    extents = {}
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
+    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+def _by_columns(array):
+    """The array as compiled code keeps it: its first axis, of samples, comes last in memory."""
+    return np.ascontiguousarray(np.moveaxis(array, 0, -1))
 
 
 def _arguments(names, given, dtype=None):
-    """The arrays a caller gave, checked, and the sizes of the free axes."""
-    extents = {}
-    arrays = [_checked(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
-    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+    """The same, with all that has a row per sample stored by columns."""
+    arrays, extents = _given(names, given, dtype)
+    return [_by_columns(array) if FREE_AXES[0] in AXES[name] else array for name, array in zip(names, arrays)], extents
+
+
+def _checked_but_rows(name, value, extents, dtype):
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = 'batch' in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
 
 
 def _address(array):
@@ -396,7 +463,7 @@ def forward(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _forward(theta, x, work, batch)
-    return work[2 : 2 + batch].reshape(batch, 1).copy()
+    return np.moveaxis(_array(work, 2, (1, batch)), -1, 0).copy()
 
 
 def predict(params, x):
@@ -405,7 +472,7 @@ def predict(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _predict(theta, x, work, batch)
-    return work[2 : 2 + batch].reshape(batch, 1).copy()
+    return np.moveaxis(_array(work, 2, (1, batch)), -1, 0).copy()
 
 
 def init_state(params):
@@ -452,19 +519,24 @@ def train_epoch(params, state, x, t, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
+    comes: an entry that is not finite raises ValueError before the step that would use it.
     """
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
+    given = (x, t)
+    [x, t], [batch] = _given(INPUTS + TARGETS, given, check=_checked_but_rows)
     order = np.arange(batch) if order is None else _checked_order(order, batch)
     batch = len(order) if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), len(order))
     work = _kept("work", _work_size(batch))
     rows = (
-        np.empty((batch, 10), x.dtype),
-        np.empty((batch, 1), t.dtype),
+        np.empty(batch * 10, x.dtype),
+        np.empty(batch * 1, t.dtype),
     )
-    theta, grad, epoch = _writable_vector(params), _kept("grad", SIZE), _whole("epoch", epoch, 0)
+    theta, epoch = _writable_vector(params), _whole("epoch", epoch, 0)
     _check_state(state)
-    return float(_epoch(theta, grad, tuple(state), epoch, x, t, order, batch, rows, work))
+    value = float(_epoch(theta, _kept("grad", SIZE), tuple(state), epoch, x.reshape(-1), t.reshape(-1), order, batch, rows, work))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, given)  # an entry that is not finite is told with its place
+    return value
 
 
 def _checked_order(order, rows):
@@ -499,6 +571,38 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+# --- Arrays laid over memory ---
+
+
+def _array(vector, start, shape):
+    """A part of a vector as an array; of an array, a part of all its entries in a row."""
+    return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
+
+
+def _typed_view(context, vector, start, shape):
+    """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+
+    def generate(context, builder, signature, arguments):
+        source = make_array(vector)(context, builder, arguments[0])
+        place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
+        place, *sizes = (
+            context.cast(builder, number, kind, types.intp)
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+        )
+        strides = [source.itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
+        array = make_array(signature.return_type)(context, builder)
+        data = builder.gep(source.data, [place])
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
+
+
+view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
 
 
 # --- The module checks its own gradients ---

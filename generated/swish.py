@@ -37,13 +37,21 @@ Spec SHA-256 70acbbd092d85ab876a06cd3f30afcb93f63472d3e6460e9010596791fd85ddd
 """
 
 import math
+import os
 import sys
 import threading
+from ctypes import CDLL, c_void_p, cast
+from glob import glob
 from typing import NamedTuple
 
+import llvmlite.binding
 import numpy as np
-import scipy.linalg  # noqa: F401  # Numba takes its matrix products from SciPy
-from numba import njit
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import get_cython_function_address, intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "swish"
 SPEC_SHA256 = "70acbbd092d85ab876a06cd3f30afcb93f63472d3e6460e9010596791fd85ddd"
@@ -90,12 +98,16 @@ SHAPES = {
     "b2": (10,),
 }
 
+
+# --- How functions are compiled ---
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
-    """Compile with Numba, kept on disk where there is a place to keep it; sums may be regrouped."""
-    options = {"error_model": "numpy", "fastmath": set(fastmath)}
+def compiled(function, may_regroup_sums=True, **options):
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    options = {"error_model": "numpy", "fastmath": fastmath, **options}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -104,22 +116,34 @@ def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
         return njit(**options)(function)
 
 
-def exactly(function):
-    """Compile without leave to regroup sums: a difference in brackets is formed first."""
-    return compiled(function, IN_ORDER)
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
+
+    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
+
+
+def kernel(function, may_regroup_sums=True):
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function):
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function):
+    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
+    return compiled(function, may_regroup_sums=False, inline="always")
 
 
 # --- Kernels: each one pass over the rows of its arrays ---
 
 
-@compiled
-def sigmoid(x):
-    """1 / (1 + exp(-x)), without overflow."""
-    e = np.exp(-abs(x))
-    return (e if x < 0 else type(x)(1)) / (type(x)(1) + e)
-
-
-@compiled
+@kernel
 def _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N):
     """Z1, A1_1, A1, row by row."""
     s0 = slope[0]
@@ -127,48 +151,46 @@ def _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N):
         # Z1 = Z1 + b1   [N, H]
         # A1_1 = slope·Z1   [N, H]
         # A1 = Z1 ⊙ sigmoid(A1_1)   [N, H]
-        for i in range(32):
+        for i in range(Z1.shape[1]):
             Z1[n, i] = b1[i] + Z1[n, i]
             A1_1[n, i] = s0 * Z1[n, i]
             A1[n, i] = Z1[n, i] * sigmoid(A1_1[n, i])
 
 
-@compiled
+@kernel
 def _Z2(b2, Z2, N):
     """Z2, row by row."""
     for n in range(N):
         # Z2 = Z2 + b2   [N, C]
-        for i in range(10):
+        for i in range(Z2.shape[1]):
             Z2[n, i] = b2[i] + Z2[n, i]
 
 
-@compiled
+@kernel
 def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, N):
     """max_Z2, exp_Z2, sum_Z2, prediction, row by row."""
     real = Z2.dtype.type
     for n in range(N):
         # max_Z2[n] = max_i(Z2[n,i])   [N]
         acc_max_Z2 = real(-np.inf)
-        for i in range(10):
-            value = Z2[n, i]
-            if not (value <= acc_max_Z2) and acc_max_Z2 == acc_max_Z2:
-                acc_max_Z2 = value
+        for i in range(exp_Z2.shape[1]):
+            acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [N, C]
         # sum_Z2[n] = Σ_i exp_Z2[n,i]   [N]
         c0 = max_Z2[n]
         acc_sum_Z2 = real(0)
-        for i in range(10):
-            exp_Z2[n, i] = np.exp(Z2[n, i] - c0)
+        for i in range(exp_Z2.shape[1]):
+            exp_Z2[n, i] = exp(Z2[n, i] - c0)
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # prediction = exp_Z2/sum_Z2[:,None]   [N, C]
         c0 = real(1) / sum_Z2[n]
-        for i in range(10):
+        for i in range(exp_Z2.shape[1]):
             prediction[n, i] = c0 * exp_Z2[n, i]
 
 
-@exactly
+@kernel
 def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N):
     """max_Z2, exp_Z2, sum_Z2, loss_3, row by row."""
     real = Z2.dtype.type
@@ -176,25 +198,23 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N):
     for n in range(N):
         # max_Z2[n] = max_i(Z2[n,i])   [N]
         acc_max_Z2 = real(-np.inf)
-        for i in range(10):
-            value = Z2[n, i]
-            if not (value <= acc_max_Z2) and acc_max_Z2 == acc_max_Z2:
-                acc_max_Z2 = value
+        for i in range(exp_Z2.shape[1]):
+            acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [N, C]
         # sum_Z2[n] = Σ_i exp_Z2[n,i]   [N]
         c0 = max_Z2[n]
         acc_sum_Z2 = real(0)
-        for i in range(10):
-            exp_Z2[n, i] = np.exp(Z2[n, i] - c0)
+        for i in range(exp_Z2.shape[1]):
+            exp_Z2[n, i] = exp(Z2[n, i] - c0)
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # loss_3 = Σ_n (log(sum_Z2) + max_Z2 − Z2[n,t[n]])
-        total_loss_3 += np.log(sum_Z2[n]) - (Z2[n, t[n]] - max_Z2[n])
+        total_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]] - max_Z2[n])
     loss_3[0] = real(total_loss_3)
 
 
-@compiled
+@kernel
 def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, N):
     """dZ2, db2, row by row."""
     real = sum_Z2.dtype.type
@@ -204,12 +224,12 @@ def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, N):
         # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/N   [N, C]
         # db2 = Σ_n dZ2   [C]
         c0 = real(1) / sum_Z2[n]
-        for i in range(10):
+        for i in range(dZ2.shape[1]):
             dZ2[n, i] = s0 * (c0 * exp_Z2[n, i] - (real(1) if t[n] == i else real(0)))
             db2[i] += dZ2[n, i]
 
 
-@compiled
+@kernel
 def _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, N):
     """dA1_1, dZ1, db1, row by row."""
     real = A1_1.dtype.type
@@ -219,21 +239,21 @@ def _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, N):
         # dA1_1 = dZ1 ⊙ Z1 ⊙ sigmoid(A1_1) ⊙ (1 − sigmoid(A1_1))   [N, H]
         # dZ1 = dZ1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
         # db1 = Σ_n dZ1   [H]
-        for i in range(32):
+        for i in range(dA1_1.shape[1]):
             f0 = sigmoid(A1_1[n, i])
             dA1_1[n, i] = (real(1) - f0) * Z1[n, i] * dZ1[n, i] * f0
             dZ1[n, i] = s0 * dA1_1[n, i] + dZ1[n, i] * f0
             db1[i] += dZ1[n, i]
 
 
-@compiled
+@kernel
 def _dslope(Z1, dA1_1, dslope, N):
     """dslope, row by row."""
     real = Z1.dtype.type
     total_dslope = 0.0
     for n in range(N):
         # dslope = Σ_{n,i} dA1_1 ⊙ Z1
-        for i in range(32):
+        for i in range(Z1.shape[1]):
             total_dslope += Z1[n, i] * dA1_1[n, i]
     dslope[0] = real(total_dslope)
 
@@ -241,39 +261,39 @@ def _dslope(Z1, dA1_1, dslope, N):
 # --- The network, its loss and its gradient ---
 
 
-@exactly
+@driver
 def _forward(theta, X, work, N):
     """The outputs, in the workspace."""
-    W1 = theta[0 : 2048].reshape(64, 32)
-    Z1 = work[2 : 2 + 32 * N].reshape(N, 32)
-    b1 = theta[2048 : 2080]
-    slope = theta[2080 : 2081]
-    A1_1 = work[2 + 32 * N : 2 + 64 * N].reshape(N, 32)
-    A1 = work[2 + 64 * N : 2 + 96 * N].reshape(N, 32)
-    W2 = theta[2081 : 2401].reshape(32, 10)
-    Z2 = work[2 + 96 * N : 2 + 106 * N].reshape(N, 10)
-    b2 = theta[2401 : 2411]
+    W1 = view(theta, 0, (64, 32))
+    Z1 = view(work, 2, (N, 32))
+    b1 = view(theta, 2048, (32,))
+    slope = view(theta, 2080, (1,))
+    A1_1 = view(work, 2 + 32 * N, (N, 32))
+    A1 = view(work, 2 + 64 * N, (N, 32))
+    W2 = view(theta, 2081, (32, 10))
+    Z2 = view(work, 2 + 96 * N, (N, 10))
+    b2 = view(theta, 2401, (10,))
     # Z1 = X·W1   [N, H]
-    np.dot(X, W1, Z1)
+    gemm(1, X, W1, 0, Z1)
     # Z1 = Z1 + b1   [N, H]
     # A1_1 = slope·Z1   [N, H]
     # A1 = Z1 ⊙ sigmoid(A1_1)   [N, H]
     _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N)
     # Z2 = A1·W2   [N, C]
-    np.dot(A1, W2, Z2)
+    gemm(1, A1, W2, 0, Z2)
     # Z2 = Z2 + b2   [N, C]
     _Z2(b2, Z2, N)
 
 
-@exactly
+@driver
 def _predict(theta, X, work, N):
     """The prediction, in the workspace."""
     _forward(theta, X, work, N)
-    Z2 = work[2 + 96 * N : 2 + 106 * N].reshape(N, 10)
-    max_Z2 = work[2 + 106 * N : 2 + 107 * N]
-    exp_Z2 = work[2 + 107 * N : 2 + 117 * N].reshape(N, 10)
-    sum_Z2 = work[2 + 117 * N : 2 + 118 * N]
-    prediction = work[2 + 118 * N : 2 + 128 * N].reshape(N, 10)
+    Z2 = view(work, 2 + 96 * N, (N, 10))
+    max_Z2 = view(work, 2 + 106 * N, (N,))
+    exp_Z2 = view(work, 2 + 107 * N, (N, 10))
+    sum_Z2 = view(work, 2 + 117 * N, (N,))
+    prediction = view(work, 2 + 118 * N, (N, 10))
     # max_Z2[n] = max_i(Z2[n,i])   [N]
     # exp_Z2 = exp(Z2 − max_Z2[:,None])   [N, C]
     # sum_Z2[n] = Σ_i exp_Z2[n,i]   [N]
@@ -281,17 +301,17 @@ def _predict(theta, X, work, N):
     _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, N)
 
 
-@exactly
+@driver
 def _loss(theta, X, t, work, N):
     """The loss."""
     _forward(theta, X, work, N)
     real = theta.dtype.type
-    Z2 = work[2 + 96 * N : 2 + 106 * N].reshape(N, 10)
-    max_Z2 = work[2 + 106 * N : 2 + 107 * N]
-    exp_Z2 = work[2 + 107 * N : 2 + 117 * N].reshape(N, 10)
-    sum_Z2 = work[2 + 117 * N : 2 + 118 * N]
-    loss_3 = work[0 : 1]
-    loss_ = work[1 : 2]
+    Z2 = view(work, 2 + 96 * N, (N, 10))
+    max_Z2 = view(work, 2 + 106 * N, (N,))
+    exp_Z2 = view(work, 2 + 107 * N, (N, 10))
+    sum_Z2 = view(work, 2 + 117 * N, (N,))
+    loss_3 = view(work, 0, (1,))
+    loss_ = view(work, 1, (1,))
     # max_Z2[n] = max_i(Z2[n,i])   [N]
     # exp_Z2 = exp(Z2 − max_Z2[:,None])   [N, C]
     # sum_Z2[n] = Σ_i exp_Z2[n,i]   [N]
@@ -299,35 +319,35 @@ def _loss(theta, X, t, work, N):
     _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N)
     # loss = loss_3/N
     loss_[0] = loss_3[0] / real(N)
-    return work[1 : 2][0]
+    return view(work, 1, (1,))[0]
 
 
-@exactly
+@driver
 def _gradient(theta, grad, X, t, work, N):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, X, t, work, N)
-    sum_Z2 = work[2 + 117 * N : 2 + 118 * N]
-    exp_Z2 = work[2 + 107 * N : 2 + 117 * N].reshape(N, 10)
-    dZ2 = work[2 + 96 * N : 2 + 106 * N].reshape(N, 10)
-    db2 = grad[2401 : 2411]
-    A1 = work[2 + 64 * N : 2 + 96 * N].reshape(N, 32)
-    dW2 = grad[2081 : 2401].reshape(32, 10)
-    W2 = theta[2081 : 2401].reshape(32, 10)
-    dZ1 = work[2 + 64 * N : 2 + 96 * N].reshape(N, 32)
-    A1_1 = work[2 + 32 * N : 2 + 64 * N].reshape(N, 32)
-    Z1 = work[2 : 2 + 32 * N].reshape(N, 32)
-    slope = theta[2080 : 2081]
-    dA1_1 = work[2 + 96 * N : 2 + 128 * N].reshape(N, 32)
-    db1 = grad[2048 : 2080]
-    dslope = grad[2080 : 2081]
-    dW1 = grad[0 : 2048].reshape(64, 32)
+    sum_Z2 = view(work, 2 + 117 * N, (N,))
+    exp_Z2 = view(work, 2 + 107 * N, (N, 10))
+    dZ2 = view(work, 2 + 96 * N, (N, 10))
+    db2 = view(grad, 2401, (10,))
+    A1 = view(work, 2 + 64 * N, (N, 32))
+    dW2 = view(grad, 2081, (32, 10))
+    W2 = view(theta, 2081, (32, 10))
+    dZ1 = view(work, 2 + 64 * N, (N, 32))
+    A1_1 = view(work, 2 + 32 * N, (N, 32))
+    Z1 = view(work, 2, (N, 32))
+    slope = view(theta, 2080, (1,))
+    dA1_1 = view(work, 2 + 96 * N, (N, 32))
+    db1 = view(grad, 2048, (32,))
+    dslope = view(grad, 2080, (1,))
+    dW1 = view(grad, 0, (64, 32))
     # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/N   [N, C]
     # db2 = Σ_n dZ2   [C]
     _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, N)
     # dW2 = A1ᵀ·dZ2   [H, C]
-    np.dot(A1.T, dZ2, dW2)
+    gemm(1, A1.T, dZ2, 0, dW2)
     # dZ1 = dZ2·W2ᵀ   [N, H]
-    np.dot(dZ2, W2.T, dZ1)
+    gemm(1, dZ2, W2.T, 0, dZ1)
     # dA1_1 = dZ1 ⊙ Z1 ⊙ sigmoid(A1_1) ⊙ (1 − sigmoid(A1_1))   [N, H]
     # dZ1 = dZ1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
     # db1 = Σ_n dZ1   [H]
@@ -335,7 +355,7 @@ def _gradient(theta, grad, X, t, work, N):
     # dslope = Σ_{n,i} dA1_1 ⊙ Z1
     _dslope(Z1, dA1_1, dslope, N)
     # dW1 = Xᵀ·dZ1   [D, H]
-    np.dot(X.T, dZ1, dW1)
+    gemm(1, X.T, dZ1, 0, dW1)
     return value
 
 
@@ -357,7 +377,7 @@ def _update(theta, grad, step, m, v, epoch):
         theta[i] = theta[i] - factor_1 * m[i] / (real(500) * (real(1e-08) + np.sqrt(factor_2 * v[i])))
 
 
-@compiled
+@driver
 def _step(theta, grad, state, epoch, X, t, work, N):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, X, t, work, N)
@@ -366,24 +386,29 @@ def _step(theta, grad, state, epoch, X, t, work, N):
     return value
 
 
-@compiled
-def _gather(array, order, rows):
-    """Copy the chosen rows to the front of `rows`, so that a batch lies in one piece."""
-    source, target = array.reshape(array.shape[0], -1), rows.reshape(rows.shape[0], -1)
-    for k in range(order.shape[0]):
-        for i in range(source.shape[1]):
-            target[k, i] = source[order[k], i]
+@kernel
+def _gather(array, order, start, count, width, rows):
+    """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece.
+
+    Returns 0, or NaN where a number is not finite.
+    """
+    for k in range(count):
+        copy(array, order[start + k] * width, rows, k * width, width)
+    sign = rows[0] * 0
+    for k in range(count * width):
+        sign += rows[k] * 0
+    return float(sign)
 
 
-@compiled
+@driver
 def _epoch(theta, grad, state, epoch, X, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         N = min(batch_size, order.shape[0] - start)
-        _gather(X, order[start : start + N], rows[0])
-        _gather(t, order[start : start + N], rows[1])
-        value = _step(theta, grad, state, epoch, rows[0][:N], rows[1][:N], work, N)
+        if not np.isfinite(_gather(X, order, start, N, 64, rows[0]) + _gather(t, order, start, N, 1, rows[1])):
+            return np.nan
+        value = _step(theta, grad, state, epoch, view(rows[0], 0, (N, 64)), view(rows[1], 0, (N,)), work, N)
         if not np.isfinite(value):
             return float(value)
         total += value * N
@@ -426,7 +451,7 @@ def _as_numbers(name, value):
     return array
 
 
-def _checked(name, value, extents, dtype):
+def _fitting(name, value, extents, dtype):
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
     array, axes = _as_numbers(name, value), AXES[name]
     if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
@@ -437,24 +462,38 @@ def _checked(name, value, extents, dtype):
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
     with np.errstate(over="ignore", invalid="ignore"):
-        if name in CLASSES:
-            fitting, expected = array.astype(np.int64, "C", copy=False), f"a whole number from 0 to {CLASSES[name] - 1}"
-            good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        else:
-            fitting, expected = array.astype(dtype, "C", copy=False), f"a finite number that {np.dtype(dtype)} can hold"
-            good = np.isfinite(fitting)
+        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name, value, extents, dtype):
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES:
+        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
     if not good.all():
         place = np.unravel_index(np.argmin(good), array.shape)
         which = f"the entry at {_show(map(int, place))}" if place else "the number"
         raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+    return fitting
 
 
-def _arguments(names, given, dtype=None):
+def _given(names, given, dtype=None, check=_checked):
     """The arrays a caller gave, checked, and the sizes of the free axes."""
     extents = {}
-    arrays = [_checked(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
     return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+_arguments = _given
+
+
+def _checked_but_rows(name, value, extents, dtype):
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = 'N' in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
 
 
 def _address(array):
@@ -570,7 +609,7 @@ def forward(params, X):
     work = _kept("work", _work_size(N))
     theta = flatten(params)
     _forward(theta, X, work, N)
-    return work[2 + 96 * N : 2 + 106 * N].reshape(N, 10).copy()
+    return _array(work, 2 + 96 * N, (N, 10)).copy()
 
 
 def predict(params, X):
@@ -579,7 +618,7 @@ def predict(params, X):
     work = _kept("work", _work_size(N))
     theta = flatten(params)
     _predict(theta, X, work, N)
-    return work[2 + 118 * N : 2 + 128 * N].reshape(N, 10).copy()
+    return _array(work, 2 + 118 * N, (N, 10)).copy()
 
 
 def init_state(params):
@@ -628,19 +667,24 @@ def train_epoch(params, state, X, t, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
+    comes: an entry that is not finite raises ValueError before the step that would use it.
     """
-    [X, t], [N] = _arguments(INPUTS + TARGETS, (X, t))
+    given = (X, t)
+    [X, t], [N] = _given(INPUTS + TARGETS, given, check=_checked_but_rows)
     order = np.arange(N) if order is None else _checked_order(order, N)
     N = len(order) if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), len(order))
     work = _kept("work", _work_size(N))
     rows = (
-        np.empty((N, 64), X.dtype),
-        np.empty((N,), t.dtype),
+        np.empty(N * 64, X.dtype),
+        np.empty(N, t.dtype),
     )
-    theta, grad, epoch = _writable_vector(params), _kept("grad", SIZE), _whole("epoch", epoch, 0)
+    theta, epoch = _writable_vector(params), _whole("epoch", epoch, 0)
     _check_state(state)
-    return float(_epoch(theta, grad, tuple(state), epoch, X, t, order, N, rows, work))
+    value = float(_epoch(theta, _kept("grad", SIZE), tuple(state), epoch, X.reshape(-1), t.reshape(-1), order, N, rows, work))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, given)  # an entry that is not finite is told with its place
+    return value
 
 
 def _checked_order(order, rows):
@@ -675,6 +719,235 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+# --- Arrays laid over memory ---
+
+
+def _array(vector, start, shape):
+    """A part of a vector as an array; of an array, a part of all its entries in a row."""
+    return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
+
+
+def _typed_view(context, vector, start, shape):
+    """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+
+    def generate(context, builder, signature, arguments):
+        source = make_array(vector)(context, builder, arguments[0])
+        place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
+        place, *sizes = (
+            context.cast(builder, number, kind, types.intp)
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+        )
+        strides = [source.itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
+        array = make_array(signature.return_type)(context, builder)
+        data = builder.gep(source.data, [place])
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
+
+
+view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
+
+
+def _copied(source, start, target, place, count):
+    """Copy entries of one vector into another."""
+    target[place : place + count] = source[start : start + count]
+
+
+def _typed_copy(context, source, start, target, place, count):
+    """The same for compiled code, as one copy of memory: a loop over entries was measured to take five times as long."""
+
+    def generate(context, builder, signature, arguments):
+        read, written = (make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2))
+        size = context.get_abi_sizeof(context.get_data_type(source.dtype))
+        places = builder.gep(written.data, [arguments[3]]), builder.gep(read.data, [arguments[1]])
+        cgutils.raw_memcpy(builder, *places, arguments[4], size)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp, types.intp), generate
+
+
+copy = _copied if config.DISABLE_JIT else intrinsic(_typed_copy)
+
+
+# --- Matrix products: BLAS, called where it lies in memory ---
+
+
+def _mkl():
+    """Intel's MKL where it is installed beside Python, unless the environment says SYMGRAD_BLAS=scipy."""
+    if os.environ.get("SYMGRAD_BLAS") != "scipy":
+        for file in sorted(glob(f"{sys.prefix}/lib/libmkl_rt.*") + glob(f"{sys.prefix}/Library/bin/mkl_rt*.dll")):
+            try:
+                return CDLL(file)
+            except OSError:
+                continue
+    return None
+
+
+# MKL is called for products of a middle size, where it was measured to be faster: those of so many
+# multiplications with no size below WIDE. All others are SciPy's.
+MIDDLE, WIDE = (2**19, 2**26), 32
+_MKL = _mkl()
+BLAS = "SciPy's" if _MKL is None else "SciPy's, and MKL for products of a middle size"
+for _routine in ("sgemm", "dgemm"):
+    _address_in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
+    llvmlite.binding.add_symbol(f"symgrad_{_routine}", _address_in_scipy)
+    _address_in_mkl = cast(getattr(_MKL, _routine), c_void_p).value if _MKL else _address_in_scipy
+    llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _address_in_mkl)
+
+
+def _typed_gemm(context, alpha, a, b, beta, c):
+    """The call of BLAS as LLVM sees it. BLAS stores by columns, so it is asked for the transposed product."""
+
+    def generate(context, builder, signature, arguments):
+        whole = context.get_value_type(types.intp)
+
+        def stored(value):
+            return cgutils.alloca_once_value(builder, value)
+
+        def stored_size(size):
+            return stored(builder.trunc(size, ir.IntType(32)))
+
+        def matrix(number, is_right):
+            kind = signature.args[number]
+            array = context.make_array(kind)(context, builder, arguments[number])
+            sizes = cgutils.unpack_tuple(builder, array.shape)
+            if kind.ndim == 1:
+                sizes.insert(1 if is_right else 0, whole(1))
+            letter, lead = ("N", sizes[1]) if kind.layout == "C" else ("T", sizes[0])
+            return array.data, sizes, stored(ir.Constant(ir.IntType(8), ord(letter))), stored_size(lead)
+
+        a, (rows, inner), a_form, a_lead = matrix(1, False)
+        b, (_, columns), b_form, b_lead = matrix(2, True)
+        c, _, _, _ = matrix(4, False)
+        sizes = [stored_size(size) for size in (columns, rows, inner)]
+        factors = [stored(arguments[place]) for place in (0, 3)]
+        pointers = [b_form, a_form, *sizes, factors[0], b, b_lead, a, a_lead, factors[1], c, sizes[0]]
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers])
+        routine = "sgemm" if signature.args[0] == types.float32 else "dgemm"
+        in_scipy, in_mkl = (
+            cgutils.get_or_insert_function(builder.module, kind, f"symgrad_{routine}")
+            for routine in (routine, f"middle_{routine}")
+        )
+        amount = builder.mul(builder.mul(rows, inner), columns)
+        bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1]), *((">=", size, WIDE) for size in (rows, inner, columns))]
+        is_middle = ir.Constant(ir.IntType(1), 1)
+        for sign, size, bound in bounds:
+            is_middle = builder.and_(is_middle, builder.icmp_signed(sign, size, whole(bound)))
+        builder.call(builder.select(is_middle, in_mkl, in_scipy), pointers)
+        return context.get_dummy_value()
+
+    return types.void(c.dtype, a, b, c.dtype, c), generate
+
+
+def _gemm_by_numpy(alpha, a, b, beta, c):
+    c[...] = alpha * np.dot(a, b) + (beta * c if beta else 0)
+
+
+gemm = _gemm_by_numpy if config.DISABLE_JIT else intrinsic(_typed_gemm)  # c ← alpha·a·b + beta·c
+
+
+# --- Functions of numbers: without branches, so that loops over them are vectorised ---
+
+
+def _in_llvm(name):
+    """How compiled code calls LLVM's function of this name."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(arguments[0].type, [value.type for value in arguments])
+        return builder.call(builder.module.declare_intrinsic(name, kind.args[:1], kind), arguments)
+
+    return generate
+
+
+def _typed_maximum(context, a, b):
+    """NumPy's function, which keeps a NaN, as one that is vectorised."""
+    return a(a, a), _in_llvm("llvm.maximum")
+
+
+maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
+
+
+def _same(difference):
+    return difference
+
+
+def _typed_fence(context, difference):
+    """The difference itself, which is not regrouped with the sum that it stands in."""
+    return difference(difference), _in_llvm("llvm.arithmetic.fence")
+
+
+formed_first = _same if config.DISABLE_JIT else intrinsic(_typed_fence)
+
+
+def accurately(function):
+    """Compile into every caller, whose leave to regroup sums does not count inside."""
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return compiled(function, fastmath={"contract"}, forceinline=True, **wrappers)
+
+
+def _bits(number):
+    """The bits of a number, as an integer."""
+    return np.float32(number).view(np.int32)
+
+
+def _from_bits(number):
+    """The number with these bits, the last 31 of an integer."""
+    return np.int32(number).view(np.float32)
+
+
+def _recast(source, target):
+    """The same for compiled code."""
+
+    def typed(context, number):
+        def generate(context, builder, signature, arguments):
+            value = context.cast(builder, arguments[0], number, source)
+            return builder.bitcast(value, context.get_value_type(target))
+
+        return target(number), generate
+
+    return intrinsic(typed)
+
+
+bits = _bits if config.DISABLE_JIT else _recast(types.float32, types.int32)
+from_bits = _from_bits if config.DISABLE_JIT else _recast(types.int32, types.float32)
+
+EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5
+    -104.0, 89.0, 1.442695, 1.2582912e+07, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
+    0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
+)
+EXP = tuple(map(np.float32, EXP))
+
+
+@accurately
+def exp(x):
+    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
+    if type(x) is not np.float32:
+        return np.exp(x)  # double precision, in which gradients are checked
+    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5 = EXP
+    x = least if x < least else most if x > most else x
+    shifted = x * per_ln2 + whole  # its last bits are n
+    n = shifted - whole
+    part = x - n * ln2
+    rest = n * ln2_rest
+    r = part - rest
+    n_bits = bits(shifted)
+    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * r5))))) - rest))
+    m = n_bits >> 1
+    return exp_r * from_bits((m + 127) << 23) * from_bits((n_bits - m + 127) << 23)
+
+
+@accurately
+def sigmoid(x):
+    """1/(1 + exp(-x)), to 1.7 units in the last place."""
+    one = type(x)(1)
+    e = exp(-abs(x))
+    other = e / (one + e)
+    return e - e * other if x < 0 else one - other
 
 
 # --- The module checks its own gradients ---

@@ -38,8 +38,11 @@ import threading
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg  # noqa: F401  # Numba takes its matrix products from SciPy
-from numba import njit
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "xor"
 SPEC_SHA256 = "b9b883e87af59e52371c0404e496abc5d95299cbf5d832dda4be94207e518129"
@@ -83,12 +86,16 @@ SHAPES = {
     "y_b": (1,),
 }
 
+
+# --- How functions are compiled ---
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
-    """Compile with Numba, kept on disk where there is a place to keep it; sums may be regrouped."""
-    options = {"error_model": "numpy", "fastmath": set(fastmath)}
+def compiled(function, may_regroup_sums=True, **options):
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    options = {"error_model": "numpy", "fastmath": fastmath, **options}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError as error:
@@ -97,154 +104,180 @@ def compiled(function, fastmath=frozenset({*IN_ORDER, "reassoc"})):
         return njit(**options)(function)
 
 
-def exactly(function):
-    """Compile without leave to regroup sums: a difference in brackets is formed first."""
-    return compiled(function, IN_ORDER)
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
+
+    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
+
+
+def kernel(function, may_regroup_sums=True):
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function):
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function):
+    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
+    return compiled(function, may_regroup_sums=False, inline="always")
 
 
 # --- Kernels: each one pass over the rows of its arrays ---
 
 
-@compiled
-def sigmoid(x):
-    """1 / (1 + exp(-x)), without overflow."""
-    e = np.exp(-abs(x))
-    return (e if x < 0 else type(x)(1)) / (type(x)(1) + e)
+@kernel
+def _h_y(h_W, x, h_b, h, y_W, y_b, y, batch):
+    """h, y, each stored by columns."""
+    real = h_W.dtype.type
+    # h_Z_1 = x·h_W   [batch, 2]
+    # h_Z = h_Z_1 + h_b   [batch, 2]
+    # h = sigmoid(h_Z)   [batch, 2]
+    for i in range(2):
+        c0 = h_b[i]
+        for n in range(batch):
+            acc_h_Z_1 = real(0)
+            for j in range(2):
+                acc_h_Z_1 += h_W[j, i] * x[j, n]
+            h_Z_1 = acc_h_Z_1
+            h_Z = c0 + h_Z_1
+            h[i, n] = sigmoid(h_Z)
+    # y_Z_1 = h·y_W   [batch, 1]
+    # y_Z = y_Z_1 + y_b   [batch, 1]
+    # y = sigmoid(y_Z)   [batch, 1]
+    for i in range(1):
+        c0 = y_b[i]
+        for n in range(batch):
+            acc_y_Z_1 = real(0)
+            for j in range(2):
+                acc_y_Z_1 += h[j, n] * y_W[j, i]
+            y_Z_1 = acc_y_Z_1
+            y_Z = c0 + y_Z_1
+            y[i, n] = sigmoid(y_Z)
 
 
-@compiled
-def _h_Z_h(h_b, h_Z, h, batch):
-    """h_Z, h, row by row."""
-    for n in range(batch):
-        # h_Z = h_Z + h_b   [batch, 2]
-        # h = sigmoid(h_Z)   [batch, 2]
-        for i in range(2):
-            h_Z[n, i] = h_b[i] + h_Z[n, i]
-            h[n, i] = sigmoid(h_Z[n, i])
-
-
-@compiled
-def _y_Z_y(y_b, y_Z, y, batch):
-    """y_Z, y, row by row."""
-    for n in range(batch):
-        # y_Z = y_Z + y_b   [batch, 1]
-        # y = sigmoid(y_Z)   [batch, 1]
-        for i in range(1):
-            y_Z[n, i] = y_b[i] + y_Z[n, i]
-            y[n, i] = sigmoid(y_Z[n, i])
-
-
-@compiled
+@kernel
 def _loss_1(t, y, loss_1, batch):
-    """loss_1, row by row."""
+    """loss_1, each stored by columns."""
     real = t.dtype.type
-    total_loss_1 = 0.0
+    # loss_1 = Σ_{n,i} (y − t)²
+    acc_loss_1 = 0.0
     for n in range(batch):
-        # loss_1 = Σ_{n,i} (y − t)²
         for i in range(1):
-            total_loss_1 += np.square(y[n, i] - t[n, i])
-    loss_1[0] = real(total_loss_1)
+            acc_loss_1 += np.square(y[i, n] - t[i, n])
+    loss_1[0] = real(acc_loss_1)
 
 
-@compiled
-def _dy_Z_dy_b(t, y, dy_Z, dy_b, batch):
-    """dy_Z, dy_b, row by row."""
+@kernel
+def _dy_Z_dy_b_dy_W(t, y, dy_Z, h, y_W, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch):
+    """dy_Z, dy_b, dy_W, dh_Z, dh_b, dh_W, each stored by columns."""
     real = t.dtype.type
     s0 = real(1) / real(batch)
-    dy_b[:] = 0
-    for n in range(batch):
-        # dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [batch, 1]
-        # dy_b = Σ_n dy_Z   [1]
-        for i in range(1):
-            dy_Z[n, i] = s0 * (real(1) - y[n, i]) * (real(2) * y[n, i] - real(2) * t[n, i]) * y[n, i]
-            dy_b[i] += dy_Z[n, i]
-
-
-@compiled
-def _dh_Z_dh_b(dh_Z, h, dh_b, batch):
-    """dh_Z, dh_b, row by row."""
-    real = dh_Z.dtype.type
-    dh_b[:] = 0
-    for n in range(batch):
-        # dh_Z = dh_Z ⊙ h ⊙ (1 − h)   [batch, 2]
-        # dh_b = Σ_n dh_Z   [2]
-        for i in range(2):
-            dh_Z[n, i] = (real(1) - h[n, i]) * dh_Z[n, i] * h[n, i]
-            dh_b[i] += dh_Z[n, i]
+    # dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [batch, 1]
+    # dy_b = Σ_n dy_Z   [1]
+    for i in range(1):
+        acc_dy_b = real(0)
+        for n in range(batch):
+            dy_Z[i, n] = s0 * (real(1) - y[i, n]) * (real(2) * y[i, n] - real(2) * t[i, n]) * y[i, n]
+            acc_dy_b += dy_Z[i, n]
+        dy_b[i] = real(acc_dy_b)
+    # dy_W = hᵀ·dy_Z   [2, 1]
+    for i in range(2):
+        for j in range(1):
+            acc_dy_W = real(0)
+            for n in range(batch):
+                acc_dy_W += dy_Z[j, n] * h[i, n]
+            dy_W[i, j] = real(acc_dy_W)
+    # dh = dy_Z·y_Wᵀ   [batch, 2]
+    # dh_Z = dh ⊙ h ⊙ (1 − h)   [batch, 2]
+    # dh_b = Σ_n dh_Z   [2]
+    for i in range(2):
+        acc_dh_b = real(0)
+        for n in range(batch):
+            acc_dh = real(0)
+            for j in range(1):
+                acc_dh += dy_Z[j, n] * y_W[i, j]
+            dh = acc_dh
+            dh_Z[i, n] = (real(1) - h[i, n]) * dh * h[i, n]
+            acc_dh_b += dh_Z[i, n]
+        dh_b[i] = real(acc_dh_b)
+    # dh_W = xᵀ·dh_Z   [2, 2]
+    for i in range(2):
+        for j in range(2):
+            acc_dh_W = real(0)
+            for n in range(batch):
+                acc_dh_W += dh_Z[j, n] * x[i, n]
+            dh_W[i, j] = real(acc_dh_W)
 
 
 # --- The network, its loss and its gradient ---
 
 
-@exactly
+@driver
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
-    h_W = theta[0 : 4].reshape(2, 2)
-    h_Z = work[2 : 2 + 2 * batch].reshape(batch, 2)
-    h_b = theta[4 : 6]
-    h = work[2 + 2 * batch : 2 + 4 * batch].reshape(batch, 2)
-    y_W = theta[6 : 8].reshape(2, 1)
-    y_Z = work[2 : 2 + batch].reshape(batch, 1)
-    y_b = theta[8 : 9]
-    y = work[2 + batch : 2 + 2 * batch].reshape(batch, 1)
-    # h_Z = x·h_W   [batch, 2]
-    np.dot(x, h_W, h_Z)
-    # h_Z = h_Z + h_b   [batch, 2]
+    h_W = view(theta, 0, (2, 2))
+    h_b = view(theta, 4, (2,))
+    h = view(work, 2, (2, batch))
+    y_W = view(theta, 6, (2, 1))
+    y_b = view(theta, 8, (1,))
+    y = view(work, 2 + 2 * batch, (1, batch))
+    # h_Z_1 = x·h_W   [batch, 2]
+    # h_Z = h_Z_1 + h_b   [batch, 2]
     # h = sigmoid(h_Z)   [batch, 2]
-    _h_Z_h(h_b, h_Z, h, batch)
-    # y_Z = h·y_W   [batch, 1]
-    np.dot(h, y_W, y_Z)
-    # y_Z = y_Z + y_b   [batch, 1]
+    # y_Z_1 = h·y_W   [batch, 1]
+    # y_Z = y_Z_1 + y_b   [batch, 1]
     # y = sigmoid(y_Z)   [batch, 1]
-    _y_Z_y(y_b, y_Z, y, batch)
+    _h_y(h_W, x, h_b, h, y_W, y_b, y, batch)
 
 
-@exactly
+@driver
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
 
 
-@exactly
+@driver
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    y = work[2 + batch : 2 + 2 * batch].reshape(batch, 1)
-    loss_1 = work[0 : 1]
-    loss_ = work[1 : 2]
+    y = view(work, 2 + 2 * batch, (1, batch))
+    loss_1 = view(work, 0, (1,))
+    loss_ = view(work, 1, (1,))
     # loss_1 = Σ_{n,i} (y − t)²
     _loss_1(t, y, loss_1, batch)
     # loss = loss_1/batch
     loss_[0] = loss_1[0] / real(batch)
-    return work[1 : 2][0]
+    return view(work, 1, (1,))[0]
 
 
-@exactly
+@driver
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    y = work[2 + batch : 2 + 2 * batch].reshape(batch, 1)
-    dy_Z = work[2 : 2 + batch].reshape(batch, 1)
-    dy_b = grad[8 : 9]
-    h = work[2 + 2 * batch : 2 + 4 * batch].reshape(batch, 2)
-    dy_W = grad[6 : 8].reshape(2, 1)
-    y_W = theta[6 : 8].reshape(2, 1)
-    dh_Z = work[2 + 4 * batch : 2 + 6 * batch].reshape(batch, 2)
-    dh_b = grad[4 : 6]
-    dh_W = grad[0 : 4].reshape(2, 2)
+    y = view(work, 2 + 2 * batch, (1, batch))
+    dy_Z = view(work, 2 + 3 * batch, (1, batch))
+    h = view(work, 2, (2, batch))
+    y_W = view(theta, 6, (2, 1))
+    dh_Z = view(work, 2 + 4 * batch, (2, batch))
+    dy_b = view(grad, 8, (1,))
+    dy_W = view(grad, 6, (2, 1))
+    dh_b = view(grad, 4, (2,))
+    dh_W = view(grad, 0, (2, 2))
     # dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [batch, 1]
     # dy_b = Σ_n dy_Z   [1]
-    _dy_Z_dy_b(t, y, dy_Z, dy_b, batch)
     # dy_W = hᵀ·dy_Z   [2, 1]
-    np.dot(h.T, dy_Z, dy_W)
-    # dh_Z = dy_Z·y_Wᵀ   [batch, 2]
-    np.dot(dy_Z, y_W.T, dh_Z)
-    # dh_Z = dh_Z ⊙ h ⊙ (1 − h)   [batch, 2]
+    # dh = dy_Z·y_Wᵀ   [batch, 2]
+    # dh_Z = dh ⊙ h ⊙ (1 − h)   [batch, 2]
     # dh_b = Σ_n dh_Z   [2]
-    _dh_Z_dh_b(dh_Z, h, dh_b, batch)
     # dh_W = xᵀ·dh_Z   [2, 2]
-    np.dot(x.T, dh_Z, dh_W)
+    _dy_Z_dy_b_dy_W(t, y, dy_Z, h, y_W, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch)
     return value
 
 
@@ -266,7 +299,7 @@ def _update(theta, grad, step, m, v, epoch):
         theta[i] = theta[i] - factor_1 * m[i] / (real(20) * (real(1e-08) + np.sqrt(factor_2 * v[i])))
 
 
-@compiled
+@driver
 def _step(theta, grad, state, epoch, x, t, work, batch):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, x, t, work, batch)
@@ -275,24 +308,31 @@ def _step(theta, grad, state, epoch, x, t, work, batch):
     return value
 
 
-@compiled
-def _gather(array, order, rows):
-    """Copy the chosen rows to the front of `rows`, so that a batch lies in one piece."""
-    source, target = array.reshape(array.shape[0], -1), rows.reshape(rows.shape[0], -1)
-    for k in range(order.shape[0]):
-        for i in range(source.shape[1]):
-            target[k, i] = source[order[k], i]
+@kernel
+def _gather(array, order, start, count, width, rows):
+    """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece, by columns.
+
+    Returns 0, or NaN where a number is not finite.
+    """
+    for k in range(count):
+        row = order[start + k] * width
+        for i in range(width):
+            rows[i * count + k] = array[row + i]
+    sign = rows[0] * 0
+    for k in range(count * width):
+        sign += rows[k] * 0
+    return float(sign)
 
 
-@compiled
+@driver
 def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         batch = min(batch_size, order.shape[0] - start)
-        _gather(x, order[start : start + batch], rows[0])
-        _gather(t, order[start : start + batch], rows[1])
-        value = _step(theta, grad, state, epoch, rows[0][:batch], rows[1][:batch], work, batch)
+        if not np.isfinite(_gather(x, order, start, batch, 2, rows[0]) + _gather(t, order, start, batch, 1, rows[1])):
+            return np.nan
+        value = _step(theta, grad, state, epoch, view(rows[0], 0, (2, batch)), view(rows[1], 0, (1, batch)), work, batch)
         if not np.isfinite(value):
             return float(value)
         total += value * batch
@@ -335,7 +375,7 @@ def _as_numbers(name, value):
     return array
 
 
-def _checked(name, value, extents, dtype):
+def _fitting(name, value, extents, dtype):
     """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
     array, axes = _as_numbers(name, value), AXES[name]
     if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
@@ -346,24 +386,46 @@ def _checked(name, value, extents, dtype):
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
     with np.errstate(over="ignore", invalid="ignore"):
-        if name in CLASSES:
-            fitting, expected = array.astype(np.int64, "C", copy=False), f"a whole number from 0 to {CLASSES[name] - 1}"
-            good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        else:
-            fitting, expected = array.astype(dtype, "C", copy=False), f"a finite number that {np.dtype(dtype)} can hold"
-            good = np.isfinite(fitting)
+        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name, value, extents, dtype):
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES:
+        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
     if not good.all():
         place = np.unravel_index(np.argmin(good), array.shape)
         which = f"the entry at {_show(map(int, place))}" if place else "the number"
         raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+    return fitting
+
+
+def _given(names, given, dtype=None, check=_checked):
+    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    extents = {}
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
+    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+def _by_columns(array):
+    """The array as compiled code keeps it: its first axis, of samples, comes last in memory."""
+    return np.ascontiguousarray(np.moveaxis(array, 0, -1))
 
 
 def _arguments(names, given, dtype=None):
-    """The arrays a caller gave, checked, and the sizes of the free axes."""
-    extents = {}
-    arrays = [_checked(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
-    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+    """The same, with all that has a row per sample stored by columns."""
+    arrays, extents = _given(names, given, dtype)
+    return [_by_columns(array) if FREE_AXES[0] in AXES[name] else array for name, array in zip(names, arrays)], extents
+
+
+def _checked_but_rows(name, value, extents, dtype):
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = 'batch' in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
 
 
 def _address(array):
@@ -477,7 +539,7 @@ def forward(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _forward(theta, x, work, batch)
-    return work[2 + batch : 2 + 2 * batch].reshape(batch, 1).copy()
+    return np.moveaxis(_array(work, 2 + 2 * batch, (1, batch)), -1, 0).copy()
 
 
 def predict(params, x):
@@ -486,7 +548,7 @@ def predict(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _predict(theta, x, work, batch)
-    return work[2 + batch : 2 + 2 * batch].reshape(batch, 1).copy()
+    return np.moveaxis(_array(work, 2 + 2 * batch, (1, batch)), -1, 0).copy()
 
 
 def init_state(params):
@@ -535,19 +597,24 @@ def train_epoch(params, state, x, t, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
+    comes: an entry that is not finite raises ValueError before the step that would use it.
     """
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
+    given = (x, t)
+    [x, t], [batch] = _given(INPUTS + TARGETS, given, check=_checked_but_rows)
     order = np.arange(batch) if order is None else _checked_order(order, batch)
     batch = len(order) if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), len(order))
     work = _kept("work", _work_size(batch))
     rows = (
-        np.empty((batch, 2), x.dtype),
-        np.empty((batch, 1), t.dtype),
+        np.empty(batch * 2, x.dtype),
+        np.empty(batch * 1, t.dtype),
     )
-    theta, grad, epoch = _writable_vector(params), _kept("grad", SIZE), _whole("epoch", epoch, 0)
+    theta, epoch = _writable_vector(params), _whole("epoch", epoch, 0)
     _check_state(state)
-    return float(_epoch(theta, grad, tuple(state), epoch, x, t, order, batch, rows, work))
+    value = float(_epoch(theta, _kept("grad", SIZE), tuple(state), epoch, x.reshape(-1), t.reshape(-1), order, batch, rows, work))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, given)  # an entry that is not finite is told with its place
+    return value
 
 
 def _checked_order(order, rows):
@@ -582,6 +649,107 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+# --- Arrays laid over memory ---
+
+
+def _array(vector, start, shape):
+    """A part of a vector as an array; of an array, a part of all its entries in a row."""
+    return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
+
+
+def _typed_view(context, vector, start, shape):
+    """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+
+    def generate(context, builder, signature, arguments):
+        source = make_array(vector)(context, builder, arguments[0])
+        place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
+        place, *sizes = (
+            context.cast(builder, number, kind, types.intp)
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+        )
+        strides = [source.itemsize]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
+        array = make_array(signature.return_type)(context, builder)
+        data = builder.gep(source.data, [place])
+        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
+        return array._getvalue()
+
+    return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
+
+
+view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
+
+
+# --- Functions of numbers: without branches, so that loops over them are vectorised ---
+
+
+def accurately(function):
+    """Compile into every caller, whose leave to regroup sums does not count inside."""
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return compiled(function, fastmath={"contract"}, forceinline=True, **wrappers)
+
+
+def _bits(number):
+    """The bits of a number, as an integer."""
+    return np.float64(number).view(np.int64)
+
+
+def _from_bits(number):
+    """The number with these bits, the last 63 of an integer."""
+    return np.int64(number).view(np.float64)
+
+
+def _recast(source, target):
+    """The same for compiled code."""
+
+    def typed(context, number):
+        def generate(context, builder, signature, arguments):
+            value = context.cast(builder, arguments[0], number, source)
+            return builder.bitcast(value, context.get_value_type(target))
+
+        return target(number), generate
+
+    return intrinsic(typed)
+
+
+bits = _bits if config.DISABLE_JIT else _recast(types.float64, types.int64)
+from_bits = _from_bits if config.DISABLE_JIT else _recast(types.int64, types.float64)
+
+EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10
+    -746.0, 710.0, 1.4426950408889634, 6755399441055744.0, 0.693147180559663,
+    2.8235290563031577e-13, 1.0, 0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326141,
+    0.0013888888888883752, 0.00019841269874800493, 2.4801587325533363e-05, 2.7557255425746435e-06,
+    2.7557273661348637e-07, 2.510520637395701e-08, 2.0914679376583935e-09
+)
+EXP = tuple(map(np.float64, EXP))
+
+
+@accurately
+def exp(x):
+    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
+    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10 = EXP
+    x = least if x < least else most if x > most else x
+    shifted = x * per_ln2 + whole  # its last bits are n
+    n = shifted - whole
+    part = x - n * ln2
+    rest = n * ln2_rest
+    r = part - rest
+    n_bits = bits(shifted)
+    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * (r5 + r * (r6 + r * (r7 + r * (r8 + r * (r9 + r * r10)))))))))) - rest))
+    m = n_bits >> 1
+    return exp_r * from_bits((m + 1023) << 52) * from_bits((n_bits - m + 1023) << 52)
+
+
+@accurately
+def sigmoid(x):
+    """1/(1 + exp(-x)), to 1.7 units in the last place."""
+    one = type(x)(1)
+    e = exp(-abs(x))
+    other = e / (one + e)
+    return e - e * other if x < 0 else one - other
 
 
 # --- The module checks its own gradients ---

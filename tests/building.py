@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def by_rows() -> Iterator[None]:
-    """Inside it small networks too are stored row by row and leave their products to BLAS, as large ones do."""
+    """Inside it small networks too are stored by rows and leave their products to BLAS, as large ones do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("symgrad.compiler.columns.MOST_FEATURES", 0)
         yield

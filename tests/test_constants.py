@@ -88,7 +88,9 @@ BY_ROWS = {
     ("surroundings", "faults"), [(nullcontext, FAULTS), (by_rows, BY_ROWS)], ids=["columns", "rows"]
 )
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_judge_knows_them_from_the_spec(fault: str, surroundings: Any, faults: Any, tmp_path: Path) -> None:
+def test_the_judge_knows_them_from_the_spec(
+    fault: str, surroundings: Any, faults: Any, tmp_path: Path
+) -> None:
     before, after, guilty = faults[fault]
 
     def edit(text: str) -> str:

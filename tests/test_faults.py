@@ -32,7 +32,12 @@ MOMENTUM = {**SQUARE, "train": {"optimizer": "momentum(learning_rate=0.1, dampen
 Faults = dict[str, tuple[str, str, set[str], str]]
 DW2 = "gemm(1, A1.T, dZ2, 0, dW2)"
 SHORT = "range(0, order.shape[0] - batch_size + 1, batch_size)"
-WITHOUT_1_N = ("s0 = real(1) / real(batch)", "s0 = real(1)", {"W1", "b1", "W2", "b2"}, "the batch size, is missing")
+WITHOUT_1_N = (
+    "s0 = real(1) / real(batch)",
+    "s0 = real(1)",
+    {"W1", "b1", "W2", "b2"},
+    "the batch size, is missing",
+)
 OF_ROWS: Faults = {
     "a transposed factor": ("gemm(1, dZ2, W2.T, 0, dZ1)", "gemm(1, dZ2, W2, 0, dZ1)", {"W1", "b1"}, ""),
     "a transposed gradient": (DW2, f"{DW2}; dW2[:] = dW2.T.copy()", {"W2"}, "transposed"),

@@ -41,7 +41,7 @@ def test_every_construct_of_the_language_passes_the_judge(name: str, tmp_path: P
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_random_networks_pass_the_judge(loss: str, tmp_path: Path) -> None:
-    """30 networks in all, compiled in both precisions, in turn by columns and row by row."""
+    """30 networks in all, compiled in both precisions: one for each loss by columns, the others by rows."""
     seen = []
 
     @settings(
@@ -56,7 +56,7 @@ def test_random_networks_pass_the_judge(loss: str, tmp_path: Path) -> None:
         seen.append(spec)
         folder = tmp_path / str(len(seen))
         folder.mkdir()
-        with by_rows() if len(seen) % 2 else nullcontext():
+        with nullcontext() if len(seen) == 2 else by_rows():
             report = judged(spec, folder, compiled=True, points=2)
         assert report.passed, f"{spec}\n{report}"
 

@@ -61,6 +61,7 @@ BAD_DATA = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 @pytest.mark.parametrize(("x", "y", "error", "words"), BAD_DATA.values(), ids=BAD_DATA)
 def test_bad_data_is_refused_by_name(line: ModuleType, x: Any, y: Any, error: type, words: str) -> None:
     params = line.init_params(0)
@@ -69,7 +70,7 @@ def test_bad_data_is_refused_by_name(line: ModuleType, x: Any, y: Any, error: ty
         lambda: line.loss(params, x, y),
         lambda: line.loss_and_grad(params, x, y),
         lambda: line.train_step(params, state, x, y),
-        lambda: line.train_epoch(params, state, x, y, batch_size=2),
+        lambda: line.train_epoch(params, state, x, y, batch_size="full"),
         lambda: line.fit(x, y, epochs=1),
     ):
         with pytest.raises(error, match=f"^{words}"):
@@ -80,6 +81,18 @@ def test_bad_data_is_refused_by_name(line: ModuleType, x: Any, y: Any, error: ty
                 call(params, x)
     np.testing.assert_array_equal(line.flatten(params), before)
     assert state.step.tolist() == [0]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_an_epoch_ends_before_the_batch_of_a_bad_row(line: ModuleType) -> None:
+    x = changed(X, (3, 1), np.nan)
+    params, other = line.init_params(0), line.init_params(0)
+    state, other_state = line.init_state(params), line.init_state(other)
+    with pytest.raises(ValueError, match=r"^x: the entry at \[3, 1\] is nan; expected a finite"):
+        line.train_epoch(params, state, x, Y, batch_size=2)
+    line.train_step(other, other_state, X[:2], Y[:2])
+    np.testing.assert_array_equal(line.flatten(params), line.flatten(other))
+    assert state.step.tolist() == [1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""The emitted modules' call of BLAS, c ← alpha·a·b + beta·c, against NumPy."""
+
+from __future__ import annotations
+
+import sys
+from glob import glob
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import pytest
+from building import by_rows, interpreted, written
+from module_use import LINE
+
+from symgrad.compiler.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import ModuleType
+
+HAS_MKL = bool(glob(f"{sys.prefix}/lib/libmkl_rt.*"))
+SMALL, MIDDLE = (3, 5, 4), (96, 80, 112)
+FACTORS = ((1.0, 0.0), (-0.5, 1.0), (2.0, 0.75))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with by_rows():
+        return written(LINE, tmp_path_factory.mktemp("products"))
+
+
+def compiled(module: ModuleType) -> Callable[..., None]:
+    gemm = module.gemm
+    return numba.njit(lambda alpha, a, b, beta, c: gemm(alpha, a, b, beta, c))
+
+
+@pytest.fixture(scope="module")
+def gemm(file: Path) -> Callable[..., None]:
+    """What users get: MKL for products of a middle size where it is installed."""
+    module = load(file)
+    assert ("MKL" in module.BLAS) == HAS_MKL
+    return compiled(module)
+
+
+@pytest.fixture(scope="module")
+def by_scipy(file: Path) -> Callable[..., None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SYMGRAD_BLAS", "scipy")
+        module = load(file)
+    assert module.BLAS == "SciPy's"
+    return compiled(module)
+
+
+def check(gemm: Callable[..., None], a: Any, b: Any, alpha: float, beta: float) -> None:
+    """The product into a `c` that holds numbers, or NaN where they are to be forgotten."""
+    exact = np.dot(a.astype(np.float64), b.astype(np.float64))
+    before = np.full(exact.shape, np.nan, a.dtype) if beta == 0 else np.ones(exact.shape, a.dtype)
+    expected = alpha * exact + (beta * before if beta else 0)
+    found = before.copy()
+    gemm(alpha, a, b, beta, found)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=20 * np.finfo(a.dtype).eps * np.abs(exact).max())
+
+
+def matrices(sizes: tuple[int, int, int], dtype: Any, a_order: str, b_order: str) -> tuple[Any, Any]:
+    rows, inner, columns = sizes
+    rng = np.random.default_rng(rows)
+    a, b = rng.normal(size=(rows, inner)), rng.normal(size=(inner, columns))
+    # A transposed array is what stands in a module; np.asarray would call a column by both names.
+    return tuple(
+        np.ascontiguousarray(m.T, dtype).T if order == "F" else np.ascontiguousarray(m, dtype)
+        for m, order in ((a, a_order), (b, b_order))
+    )
+
+
+LAYOUTS = [
+    *product(["float64"], "CF", "CF"),
+    ("float32", "C", "C"),
+    ("float32", "F", "C"),
+    ("float32", "C", "F"),
+]
+
+
+@pytest.mark.parametrize(("dtype", "a_order", "b_order"), LAYOUTS)
+def test_matrices(gemm: Callable[..., None], dtype: str, a_order: str, b_order: str) -> None:
+    for sizes, (alpha, beta) in product((SMALL, MIDDLE, (33, 1, 2)), FACTORS):
+        check(gemm, *matrices(sizes, dtype, a_order, b_order), alpha, beta)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_matrix_and_a_vector(gemm: Callable[..., None], order: str) -> None:
+    for sizes, (alpha, beta) in product((SMALL, MIDDLE), FACTORS):
+        matrix, other = matrices(sizes, "float64", order, "C")
+        check(gemm, matrix, other[:, 0].copy(), alpha, beta)
+
+
+def test_without_mkl_and_by_python_it_is_the_same(file: Path, by_scipy: Callable[..., None]) -> None:
+    for sizes, (alpha, beta) in product((SMALL, MIDDLE), FACTORS):
+        operands = matrices(sizes, "float64", "F", "C")
+        check(by_scipy, *operands, alpha, beta)
+        check(interpreted(file).gemm, *operands, alpha, beta)
+
+
+def test_what_is_not_finite_stays_so(gemm: Callable[..., None]) -> None:
+    for sizes in (SMALL, MIDDLE):
+        a, b = matrices(sizes, "float64", "C", "C")
+        a[1, 2], b[0, 1] = np.nan, np.inf
+        found = np.zeros((sizes[0], sizes[2]))
+        gemm(1.0, a, b, 0.0, found)
+        assert np.isnan(found[1]).all()
+        assert not np.isfinite(found[:, 1]).any()
+        assert np.isfinite(np.delete(np.delete(found, 1, 0), 1, 1)).all()
