@@ -409,7 +409,10 @@ def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         batch = min(batch_size, order.shape[0] - start)
-        if not np.isfinite(_gather(x, order, start, batch, 30, rows[0]) + _gather(t, order, start, batch, 1, rows[1])):
+        gathered = 0.0
+        gathered += _gather(x, order, start, batch, 30, rows[0])
+        gathered += _gather(t, order, start, batch, 1, rows[1])
+        if not np.isfinite(gathered):
             return np.nan
         value = _step(theta, grad, state, epoch, view(rows[0], 0, (batch, 30)), view(rows[1], 0, (batch, 1)), work, batch)
         if not np.isfinite(value):

@@ -406,7 +406,10 @@ def _epoch(theta, grad, state, epoch, X, t, order, batch_size, rows, work):
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
         N = min(batch_size, order.shape[0] - start)
-        if not np.isfinite(_gather(X, order, start, N, 64, rows[0]) + _gather(t, order, start, N, 1, rows[1])):
+        gathered = 0.0
+        gathered += _gather(X, order, start, N, 64, rows[0])
+        gathered += _gather(t, order, start, N, 1, rows[1])
+        if not np.isfinite(gathered):
             return np.nan
         value = _step(theta, grad, state, epoch, view(rows[0], 0, (N, 64)), view(rows[1], 0, (N,)), work, N)
         if not np.isfinite(value):

@@ -16,7 +16,7 @@ np math threading sys njit compiled real value acc theta grad work params grads 
 order batch_size epochs seed shuffle points tolerance exactly rows start total
 scale norm learning_rate piece most share weight chosen entry
 Params State forward predict loss loss_and_grad input_gradients init_params init_state update
-train_step train_epoch fit flatten unflatten verify self layer ahead gradient_point copy
+train_step train_epoch fit flatten unflatten verify self layer ahead gradient_point copy gathered
 accurately bits from_bits maximum minimum formed_first
 view kernel exact_kernel driver gemm carry into keep compiled
 DTYPE TASK EPOCHS MICRO_BATCH_SIZE INPUTS TARGETS FREE_AXES AXES CLASSES IGNORED SCORED CONSTANTS
