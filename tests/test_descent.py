@@ -43,7 +43,7 @@ def run(tmp_path):
             return epoch(*arguments)
 
         def note_rows(array, order, start, count, *rest):
-            if array.shape == X.shape and np.array_equal(array, data.inputs["x"]):
+            if np.array_equal(array, data.inputs["x"].reshape(-1)):
                 seen[-1].append(tuple(order[start : start + count].tolist()))
             return gather(array, order, start, count, *rest)
 
