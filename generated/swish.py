@@ -472,6 +472,8 @@ def _fitting(name, value, extents, dtype):
 def _checked(name, value, extents, dtype):
     """The same, with every entry a finite number or a label."""
     fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES and array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
+        return fitting
     if name in CLASSES:
         good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
     else:

@@ -29,7 +29,7 @@ def test_symgrad_and_numpy_compute_the_same_in_the_harness(monkeypatch: pytest.M
     place = Place(available_cores()[:1])
     peers = {peer.name: peer for peer in PEERS}
     with Process(peers["symgrad"], place) as symgrad, Process(peers["NumPy"], place) as numpy:
-        found = race(TINY, [symgrad, numpy], Pace(rounds=4, least=2))
+        found = race(TINY, [symgrad, numpy], Pace(rounds=4, least=2, turn=0))
     assert not found.missing
     assert [(lap.peer, lap.epochs) for lap in found.laps] == [("symgrad", 4), ("NumPy", 4)]
     first, last = found.laps[1].losses
@@ -87,3 +87,8 @@ def test_the_floor_counts_the_products_that_a_step_computes(problem: Problem) ->
     Counting.flops = 0
     training.epoch(np.arange(problem.batch))
     assert Counting.flops == product_flops(problem) > 0
+
+
+def test_short_epochs_are_timed_in_turns_of_several_after_one_that_is_not() -> None:
+    pace = Pace(turn=0.01)
+    assert [pace.epochs(seconds) for seconds in (0.02, 0.01, 0.006, 0.001)] == [1, 1, 3, 11]

@@ -120,8 +120,7 @@ def _train(peer: Peer, place: Place, problem: Problem, *, keeping: bool = False)
     with Process(peer, place, keeping=keeping) as process:
         imported = _ask(process, "imports")["memory"]
         _first(process, problem)
-        for _ in range(EPOCHS):
-            _ask(process, "epoch")
+        _ask(process, "turn", epochs=EPOCHS)
         peak = _ask(process, "memory")["peak"]
     if imported is None:
         raise Missing("this system does not tell the memory of a process")
@@ -144,8 +143,8 @@ def growth(peer: Peer, place: Place, row: str, problem: Problem) -> Growth:
         try:
             _ask(process, "imports")
             cold = _first(process, problem)
-            _ask(process, "epoch")
-            times = [_ask(process, "epoch")["seconds"] / problem.steps for _ in range(EPOCHS)]
+            _, *timed = _ask(process, "turn", epochs=1 + EPOCHS)["seconds"]
+            times = [seconds / problem.steps for seconds in timed]
             peak = _ask(process, "memory")["peak"]
         except Missing as reason:
             return Growth(peer.name, row, problem.name, missing=str(reason))
