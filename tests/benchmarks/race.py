@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from math import ceil
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
