@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def kernel_of(
     return _Writer(sweep, program, names, extents, comment).kernel()
 
 
-class KernelWriter(LoopText):
+class KernelWriter(LoopText, ABC):
     """What all kernels share: arguments and reductions. A subclass writes the loops of its equations."""
 
     def __init__(
@@ -67,9 +68,9 @@ class KernelWriter(LoopText):
             self.lines.insert(0, f"real = {self._typed_array}.dtype.type")
         return Kernel(self.arrays, self.sizes, tuple(self.lines))
 
+    @abstractmethod
     def write(self) -> None:
         """Write all lines."""
-        raise NotImplementedError
 
     def write_comments(self, equations: Iterable[Equation]) -> None:
         """The equations as mathematics, each in a line."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 REFERENCE = "symgrad"
 AGREEMENT = 1e-4
 """How far the loss after the run may be from symgrad's, relative to it."""
+COMPARED = 31
+"""The last epoch whose loss is compared: where turns have many epochs, millions of steps let rounding grow."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Pace:
 class Lap:
     """What one peer needs for a step, in seconds: the quartiles over its epochs.
 
-    `losses` are those of the first and the last epoch, `difference` says how far the last one is from the
-    reference's loss of the same epoch, relative to it; without a reference there is none.
+    `losses` are those of the first and the last epoch that is compared, `difference` says how far the last one
+    is from the reference's loss of the same epoch, relative to it; without a reference there is none.
     """
 
     peer: str
@@ -103,7 +105,7 @@ def race(problem: Problem, processes: Sequence[Process], pace: Pace) -> Race:
             variant=variant,
             quartiles=quartiles(times[name]),
             epochs=len(times[name]),
-            losses=(losses[name][0], losses[name][-1]),
+            losses=(losses[name][0], losses[name][:COMPARED][-1]),
             difference=_difference(losses[name], losses.get(REFERENCE, [])),
         )
         for name, variant in variants.items()
@@ -131,7 +133,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _difference(losses: Sequence[float], reference: Sequence[float]) -> float | None:
     """How far the last loss that both have is from the reference's."""
-    common = min(len(losses), len(reference))
+    common = min(len(losses), len(reference), COMPARED)
     if not common:
         return None
     mine, other = losses[common - 1], reference[common - 1]
