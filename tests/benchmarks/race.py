@@ -17,7 +17,7 @@ REFERENCE = "symgrad"
 AGREEMENT = 1e-4
 """How far the loss after the run may be from symgrad's, relative to it."""
 COMPARED = 31
-"""The last epoch whose loss is compared: where turns have many epochs, millions of steps let rounding grow."""
+"""The last epoch whose loss is compared: over the millions of steps of short epochs rounding grows."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Pace:
 class Lap:
     """What one peer needs for a step, in seconds: the quartiles over its epochs.
 
-    `losses` are those of the first and the last epoch that is compared, `difference` says how far the last one
+    `losses` are of the first and the last epoch that is compared, `difference` says how far the last one
     is from the reference's loss of the same epoch, relative to it; without a reference there is none.
     """
 
