@@ -17,7 +17,7 @@ from symgrad.calculus.terms import entries, index_symbol
 from symgrad.compiler.plan import ColumnSweep, Nest, Scalar, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 ROW = index_symbol("_row")
 MOST_FEATURES = 16
@@ -122,8 +122,12 @@ def _locals(program: Program, nests: Sequence[Nest]) -> Iterator[str]:
     for nest in nests:
         inside = {e.target for e in nest.equations}
         for equation in nest.equations:
-            name = equation.target
-            readers = {e.target for e in program.equations if name in e.reads}
-            hidden = program.tensor[name].kind in ("value", "temporary", "cotangent")
-            if hidden and name not in program.results and ROW in equation.place and readers <= inside:
-                yield name
+            if ROW in equation.place and stays_inside(program, equation.target, inside):
+                yield equation.target
+
+
+def stays_inside(program: Program, name: str, inside: Collection[str]) -> bool:
+    """Whether nobody needs a tensor but the equations of these targets."""
+    readers = {e.target for e in program.equations if name in e.reads}
+    hidden = program.tensor[name].kind in ("value", "temporary", "cotangent")
+    return hidden and name not in program.results and readers <= set(inside)

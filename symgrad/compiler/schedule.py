@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.contraction import as_contraction, as_product
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, entries, index_symbol
-from symgrad.compiler.columns import column_steps
+from symgrad.compiler.columns import ROW, column_steps, stays_inside
 from symgrad.compiler.plan import (
     Block,
     Carry,
@@ -25,7 +25,6 @@ from symgrad.compiler.plan import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-ROW = index_symbol("_row")
 LOOK_AHEAD = 8
 
 
@@ -227,9 +226,7 @@ def _with_locals(program: Program, steps: Sequence[Step]) -> Iterator[Step]:
             inside = {s.equation.target for s in block.statements}
             for statement in block.statements:
                 name = statement.equation.target
-                readers = {e.target for e in program.equations if name in e.reads}
-                hidden = program.tensor[name].kind in ("value", "temporary", "cotangent")
-                if statement.mode == "each" and hidden and name not in program.results and readers <= inside:
+                if statement.mode == "each" and stays_inside(program, name, inside):
                     local.add(name)
         yield replace(step, local=frozenset(local))
 
