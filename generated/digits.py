@@ -353,6 +353,9 @@ def _step(theta, grad, state, epoch, x, t, work, batch):
     return value
 
 
+AHEAD = 8  # so many rows before it is copied is a row asked for
+
+
 @kernel
 def _gather(array, order, start, count, width, rows):
     """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece.
@@ -360,6 +363,8 @@ def _gather(array, order, start, count, width, rows):
     Returns 0, or NaN where a number is not finite.
     """
     for k in range(count):
+        if k + AHEAD < count:
+            prefetch(array, order[start + k + AHEAD] * width, width)
         copy(array, order[start + k] * width, rows, k * width, width)
     sign = rows[0] * 0
     for k in range(count * width):
@@ -744,13 +749,38 @@ def _typed_copy(context, source, start, target, place, count):
 copy = _copied if config.DISABLE_JIT else intrinsic(_typed_copy)
 
 
+def _awaited(source, start, count):
+    """Without compilation nothing waits for memory."""
+
+
+def _typed_prefetch(context, source, start, count):
+    """Ask for entries of a vector before they are read: rows in a drawn order lie where no cache expects them."""
+
+    def generate(context, builder, signature, arguments):
+        array = make_array(source)(context, builder, arguments[0])
+        address, number, whole = ir.IntType(8).as_pointer(), ir.IntType(32), context.get_value_type(types.intp)
+        kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        line = whole(64 // context.get_abi_sizeof(context.get_data_type(source.dtype)))
+        end = builder.add(arguments[1], arguments[2])
+        with cgutils.for_range_slice(builder, arguments[1], end, line, whole) as (place, _):
+            entry = builder.bitcast(builder.gep(array.data, [place]), address)
+            to_read, near, data = number(0), number(2), number(1)
+            builder.call(builder.module.declare_intrinsic("llvm.prefetch", [address], kind), [entry, to_read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp), generate
+
+
+prefetch = _awaited if config.DISABLE_JIT else intrinsic(_typed_prefetch)
+
+
 # --- Matrix products: BLAS, called where it lies in memory ---
 
 
-def _mkl():
-    """Intel's MKL where it is installed beside Python, unless the environment says SYMGRAD_BLAS=scipy."""
-    if os.environ.get("SYMGRAD_BLAS") != "scipy":
-        for file in sorted(glob(f"{sys.prefix}/lib/libmkl_rt.*") + glob(f"{sys.prefix}/Library/bin/mkl_rt*.dll")):
+def _library(name, *files):
+    """A library that products may come from, where it is installed beside Python and SYMGRAD_BLAS names no other."""
+    if os.environ.get("SYMGRAD_BLAS", name) == name:
+        for file in sorted(found for pattern in files for found in glob(f"{sys.prefix}/{pattern}")):
             try:
                 return CDLL(file)
             except OSError:
@@ -758,29 +788,35 @@ def _mkl():
     return None
 
 
-# MKL is called for products of a middle size, where it was measured to be faster: those of so many
-# multiplications with no size below WIDE. All others are SciPy's.
-MIDDLE, WIDE = (2**19, 2**26), 32
-_MKL = _mkl()
-BLAS = "SciPy's" if _MKL is None else "SciPy's, and MKL for products of a middle size"
-for _routine in ("sgemm", "dgemm"):
-    _address_in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
-    llvmlite.binding.add_symbol(f"symgrad_{_routine}", _address_in_scipy)
-    _address_in_mkl = cast(getattr(_MKL, _routine), c_void_p).value if _MKL else _address_in_scipy
-    llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _address_in_mkl)
+# oneDNN has products in float32 alone. It is called for those of more than LARGE multiplications, up to which OpenBLAS has
+# kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE with no size below WIDE. There
+# they were measured to be faster than SciPy's BLAS.
+LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
+_ONEDNN = _library("onednn", "lib/libdnnl.*", "Library/bin/dnnl*.dll")
+_MKL = _library("mkl", "lib/libmkl_rt.*", "Library/bin/mkl_rt*.dll")
+_others = [(_ONEDNN, "oneDNN for large products in float32"), (_MKL, "MKL for products of a middle size")]
+BLAS = ", ".join(["SciPy's", *(use for library, use in _others if library)])
+
+
+def _place_of(routine, library):
+    return cast(getattr(library, routine), c_void_p).value
+
+
+for _routine, _onednn in (("sgemm", _ONEDNN), ("dgemm", None)):
+    _in_scipy = get_cython_function_address("scipy.linalg.cython_blas", _routine)
+    llvmlite.binding.add_symbol(f"symgrad_{_routine}", _in_scipy)
+    _in_mkl = _place_of(_routine, _MKL) if _MKL and not _onednn else _in_scipy
+    llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _in_mkl)
+# Compiled code is kept on disk, while libraries come and go: so where large products begin is a symbol as well.
+llvmlite.binding.add_symbol("symgrad_onednn_sgemm", _place_of("dnnl_sgemm", _ONEDNN) if _ONEDNN else _in_scipy)
+llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else 2**62)
 
 
 def _typed_gemm(context, alpha, a, b, beta, c):
-    """The call of BLAS as LLVM sees it. BLAS stores by columns, so it is asked for the transposed product."""
+    """The call of a library as LLVM sees it."""
 
     def generate(context, builder, signature, arguments):
         whole = context.get_value_type(types.intp)
-
-        def stored(value):
-            return cgutils.alloca_once_value(builder, value)
-
-        def stored_size(size):
-            return stored(builder.trunc(size, ir.IntType(32)))
 
         def matrix(number, is_right):
             kind = signature.args[number]
@@ -789,26 +825,46 @@ def _typed_gemm(context, alpha, a, b, beta, c):
             if kind.ndim == 1:
                 sizes.insert(1 if is_right else 0, whole(1))
             letter, lead = ("N", sizes[1]) if kind.layout == "C" else ("T", sizes[0])
-            return array.data, sizes, stored(ir.Constant(ir.IntType(8), ord(letter))), stored_size(lead)
+            return array.data, sizes, ir.IntType(8)(ord(letter)), lead
 
+        def function(name, result, kinds):
+            return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, kinds), name)
+
+        def call_blas():
+            """BLAS stores by columns, so it is asked for the transposed product; it wants addresses of everything."""
+            given = [b_form, a_form, columns, rows, inner, alpha, b, b_lead, a, a_lead, beta, c, columns]
+            given = [builder.trunc(value, ir.IntType(32)) if value.type == whole else value for value in given]
+            given = [value if value.type.is_pointer else cgutils.alloca_once_value(builder, value) for value in given]
+            result, kinds = ir.VoidType(), [value.type for value in given]
+            routine = "sgemm" if signature.args[0] == types.float32 else "dgemm"
+            is_middle = ir.IntType(1)(1)
+            bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1])]
+            for sign, size, bound in [*bounds, *((">=", size, WIDE) for size in (rows, inner, columns))]:
+                is_middle = builder.and_(is_middle, builder.icmp_signed(sign, size, whole(bound)))
+            in_scipy = function(f"symgrad_{routine}", result, kinds)
+            in_mkl = function(f"symgrad_middle_{routine}", result, kinds)
+            builder.call(builder.select(is_middle, in_mkl, in_scipy), given)
+
+        def call_onednn():
+            """oneDNN stores by rows; letters go as int, which holds for every convention of calls."""
+            letters = [builder.zext(form, ir.IntType(32)) for form in (a_form, b_form)]
+            given = [*letters, rows, columns, inner, alpha, a, a_lead, b, b_lead, beta, c, columns]
+            builder.call(function("symgrad_onednn_sgemm", ir.IntType(32), [value.type for value in given]), given)
+
+        alpha, _, _, beta, _ = arguments
         a, (rows, inner), a_form, a_lead = matrix(1, False)
         b, (_, columns), b_form, b_lead = matrix(2, True)
         c, _, _, _ = matrix(4, False)
-        sizes = [stored_size(size) for size in (columns, rows, inner)]
-        factors = [stored(arguments[place]) for place in (0, 3)]
-        pointers = [b_form, a_form, *sizes, factors[0], b, b_lead, a, a_lead, factors[1], c, sizes[0]]
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers])
-        routine = "sgemm" if signature.args[0] == types.float32 else "dgemm"
-        in_scipy, in_mkl = (
-            cgutils.get_or_insert_function(builder.module, kind, f"symgrad_{routine}")
-            for routine in (routine, f"middle_{routine}")
-        )
         amount = builder.mul(builder.mul(rows, inner), columns)
-        bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1]), *((">=", size, WIDE) for size in (rows, inner, columns))]
-        is_middle = ir.Constant(ir.IntType(1), 1)
-        for sign, size, bound in bounds:
-            is_middle = builder.and_(is_middle, builder.icmp_signed(sign, size, whole(bound)))
-        builder.call(builder.select(is_middle, in_mkl, in_scipy), pointers)
+        if signature.args[0] == types.float32:
+            most = builder.ptrtoint(function("symgrad_onednn_above", ir.VoidType(), []), whole)
+            with builder.if_else(builder.icmp_signed(">", amount, most)) as (is_large, otherwise):
+                with is_large:
+                    call_onednn()
+                with otherwise:
+                    call_blas()
+        else:
+            call_blas()
         return context.get_dummy_value()
 
     return types.void(c.dtype, a, b, c.dtype, c), generate

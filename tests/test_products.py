@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from ctypes import CDLL
 from glob import glob
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-HAS_MKL = bool(glob(f"{sys.prefix}/lib/libmkl_rt.*"))
-SMALL, MIDDLE = (3, 5, 4), (96, 80, 112)
+SMALL, MIDDLE, LARGE = (3, 5, 4), (96, 80, 112), (130, 100, 90)
 FACTORS = ((1.0, 0.0), (-0.5, 1.0), (2.0, 0.75))
 
 
@@ -38,19 +38,26 @@ def compiled(module: ModuleType) -> Callable[..., None]:
 
 @pytest.fixture(scope="module")
 def gemm(file: Path) -> Callable[..., None]:
-    """What users get: MKL for products of a middle size where it is installed."""
+    """What users get: with oneDNN and MKL, where they are installed."""
     module = load(file)
-    assert ("MKL" in module.BLAS) == HAS_MKL
+    assert ("oneDNN" in module.BLAS) == can_be_loaded("libdnnl")
+    assert ("MKL" in module.BLAS) == can_be_loaded("libmkl_rt")
     return compiled(module)
 
 
-@pytest.fixture(scope="module")
-def by_scipy(file: Path) -> Callable[..., None]:
+def can_be_loaded(library: str) -> bool:
+    for name in glob(f"{sys.prefix}/lib/{library}.*"):
+        try:
+            return bool(CDLL(name))
+        except OSError:
+            continue
+    return False
+
+
+def with_blas(file: Path, choice: str) -> ModuleType:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SYMGRAD_BLAS", "scipy")
-        module = load(file)
-    assert module.BLAS == "SciPy's"
-    return compiled(module)
+        patch.setenv("SYMGRAD_BLAS", choice)
+        return load(file)
 
 
 def check(gemm: Callable[..., None], a: Any, b: Any, alpha: float, beta: float) -> None:
@@ -84,29 +91,44 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("dtype", "a_order", "b_order"), LAYOUTS)
 def test_matrices(gemm: Callable[..., None], dtype: str, a_order: str, b_order: str) -> None:
-    for sizes, (alpha, beta) in product((SMALL, MIDDLE, (33, 1, 2)), FACTORS):
+    for sizes, (alpha, beta) in product((SMALL, MIDDLE, LARGE, (33, 1, 2)), FACTORS):
         check(gemm, *matrices(sizes, dtype, a_order, b_order), alpha, beta)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_a_matrix_and_a_vector(gemm: Callable[..., None], order: str) -> None:
-    for sizes, (alpha, beta) in product((SMALL, MIDDLE), FACTORS):
-        matrix, other = matrices(sizes, "float64", order, "C")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_matrix_and_a_vector(gemm: Callable[..., None], dtype: str, order: str) -> None:
+    for sizes, (alpha, beta) in product((SMALL, MIDDLE, (1100, 1000, 1)), FACTORS):
+        matrix, other = matrices(sizes, dtype, order, "C")
         check(gemm, matrix, other[:, 0].copy(), alpha, beta)
 
 
-def test_without_mkl_and_by_python_it_is_the_same(file: Path, by_scipy: Callable[..., None]) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("choice", "blas"), [
+    ("scipy", "SciPy's"),
+    ("mkl", "SciPy's, MKL for products of a middle size"),
+    ("onednn", "SciPy's, oneDNN for large products in float32"),
+])  # fmt: skip
+def test_a_library_can_be_chosen(file: Path, dtype: str, choice: str, blas: str) -> None:
+    module = with_blas(file, choice)
+    if choice != "scipy" and not can_be_loaded({"mkl": "libmkl_rt", "onednn": "libdnnl"}[choice]):
+        blas = "SciPy's"
+    assert blas == module.BLAS
+    for sizes, (alpha, beta) in product((SMALL, MIDDLE, LARGE), FACTORS):
+        check(compiled(module), *matrices(sizes, dtype, "F", "C"), alpha, beta)
+
+
+def test_by_python_it_is_the_same(file: Path) -> None:
     for sizes, (alpha, beta) in product((SMALL, MIDDLE), FACTORS):
-        operands = matrices(sizes, "float64", "F", "C")
-        check(by_scipy, *operands, alpha, beta)
-        check(interpreted(file).gemm, *operands, alpha, beta)
+        check(interpreted(file).gemm, *matrices(sizes, "float64", "F", "C"), alpha, beta)
 
 
-def test_what_is_not_finite_stays_so(gemm: Callable[..., None]) -> None:
-    for sizes in (SMALL, MIDDLE):
-        a, b = matrices(sizes, "float64", "C", "C")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_not_finite_stays_so(gemm: Callable[..., None], dtype: str) -> None:
+    for sizes in (SMALL, MIDDLE, LARGE):
+        a, b = matrices(sizes, dtype, "C", "C")
         a[1, 2], b[0, 1] = np.nan, np.inf
-        found = np.zeros((sizes[0], sizes[2]))
+        found = np.zeros((sizes[0], sizes[2]), dtype)
         gemm(1.0, a, b, 0.0, found)
         assert np.isnan(found[1]).all()
         assert not np.isfinite(found[:, 1]).any()

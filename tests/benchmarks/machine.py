@@ -7,6 +7,8 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
+_BLAS = ("blas", "mkl_rt", "dnnl")
+
 
 def machine() -> dict[str, str]:
     """The processor, its cores and caches, the memory and the system, as far as they can be read."""
@@ -59,4 +61,4 @@ def loaded_blas() -> list[str]:
     maps = Path("/proc/self/maps")
     lines = maps.read_text().splitlines() if maps.exists() else []
     names = {line.rsplit("/", 1)[-1] for line in lines if "/" in line}
-    return sorted(name for name in names if name.startswith("lib") and ("blas" in name or "mkl_rt" in name))
+    return sorted(name for name in names if name.startswith("lib") and any(part in name for part in _BLAS))

@@ -54,8 +54,8 @@ def _providers() -> dict[str, Callable[[Any, Any, Any], Any]]:
         "NumPy's BLAS": lambda a, b, c: np.dot(a, b, c),
         "SciPy's BLAS": lambda a, b, c: scipy.linalg.blas.sgemm(1, b.T, a.T, c=c.T, overwrite_c=1),
     }
-    if (mkl := _mkl()) is not None:
-        found["MKL"] = mkl
+    others = {"MKL": _mkl(), "oneDNN": _onednn()}
+    found |= {name: multiply for name, multiply in others.items() if multiply is not None}
     try:
         import torch
     except ImportError:
@@ -67,15 +67,11 @@ def _providers() -> dict[str, Callable[[Any, Any, Any], Any]]:
 
 
 def _mkl() -> Callable[[Any, Any, Any], Any] | None:
-    """MKL's sgemm from the distribution `mkl`, if that is installed."""
-    try:
-        files = metadata.files("mkl") or []
-    except metadata.PackageNotFoundError:
+    """MKL's sgemm, if that is installed."""
+    library = _library("mkl", "mkl_rt")
+    if library is None:
         return None
-    places = [str(file.locate()) for file in files if "mkl_rt" in file.name]
-    if not places:
-        return None
-    multiply = ctypes.CDLL(places[0]).cblas_sgemm
+    multiply = library.cblas_sgemm
     row_major, plain = 101, 111
 
     def product(a: Any, b: Any, c: Any) -> None:
@@ -85,6 +81,31 @@ def _mkl() -> Callable[[Any, Any, Any], Any] | None:
         multiply(row_major, plain, plain, n, n, n, one, pa, n, pb, n, zero, pc, n)
 
     return product
+
+
+def _onednn() -> Callable[[Any, Any, Any], Any] | None:
+    """oneDNN's sgemm, if that is installed."""
+    library = _library("onednn-cpu-gomp", "libdnnl")
+    if library is None:
+        return None
+    size, number, pointer = ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+    multiply, plain = library.dnnl_sgemm, ctypes.c_char(b"N")
+
+    def product(a: Any, b: Any, c: Any) -> None:
+        n, (pa, pb, pc) = size(len(a)), (pointer(array.ctypes.data) for array in (a, b, c))
+        multiply(plain, plain, n, n, n, number(1), pa, n, pb, n, number(0), pc, n)
+
+    return product
+
+
+def _library(distribution: str, name: str) -> ctypes.CDLL | None:
+    """The library of that name from a distribution, if that is installed."""
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        return None
+    places = [str(file.locate()) for file in files if name in file.name]
+    return ctypes.CDLL(places[0]) if places else None
 
 
 def _product_rate(multiply: Callable[[Any, Any, Any], Any], seconds: float) -> float:

@@ -76,7 +76,7 @@ _JAX_CACHE = (
 PEERS = (
     Peer("symgrad", "with_symgrad", ("epochs",), ("numba", "scipy"), _SYMGRAD),
     Peer(
-        "symgrad OpenBLAS", "with_symgrad", ("epochs_without_mkl",), ("numba", "scipy", "mkl"), _SYMGRAD,
+        "symgrad OpenBLAS", "with_symgrad", ("epochs_by_scipy",), ("numba", "scipy"), _SYMGRAD,
         environment=(("SYMGRAD_BLAS", "scipy"),),
     ),
     Peer("symgrad step", "with_symgrad", ("steps",), ("numba", "scipy"), _SYMGRAD),
