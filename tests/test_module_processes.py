@@ -76,6 +76,32 @@ def test_the_cache_serves_every_way_of_loading(file: Path, tmp_path: Path) -> No
     assert python(str(file), cwd=tmp_path).returncode == 0
 
 
+WIDE = {"dtype": "float32", "inputs": {"x": ["batch", 100]}, "layers": ["dense(110)"]}
+FORWARD = """
+import sys
+import numpy as np
+import symgrad
+module = symgrad.load(sys.argv[1])
+x = np.random.default_rng(0).normal(size=(120, 100)).astype(np.float32)
+params = module.init_params(0)
+y = module.forward(params, x)
+assert np.allclose(y, x @ params.W1 + params.b1, atol=1e-4)
+print(module.BLAS)
+print("hits", sum(module._forward.stats.cache_hits.values()))
+"""
+
+
+def test_compiled_code_does_not_depend_on_the_libraries_of_its_process(tmp_path: Path) -> None:
+    """The product is large: with oneDNN it is oneDNN's, in the next process SciPy's, by the same code."""
+    module = written(WIDE, tmp_path)
+    for place, choice in enumerate(("onednn", "scipy", "mkl", "onednn")):
+        run = python("-c", FORWARD, str(module), cwd=tmp_path, SYMGRAD_BLAS=choice)
+        assert run.returncode == 0, run.stderr
+        blas, hits = run.stdout.splitlines()
+        assert blas == "SciPy's" or choice in blas.lower()
+        assert hits == f"hits {min(place, 1)}"
+
+
 def test_the_script_exits_with_1_when_a_gradient_is_wrong(tmp_path: Path) -> None:
     edit = ("acc_db1 += dZ1[i, n]", "acc_db1 -= dZ1[i, n]")
     path = written(LINE, tmp_path, lambda text: text.replace(*edit))
