@@ -47,7 +47,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes a process takes after its imports, and at most in a training run: first cold, then warm."""
+    """Bytes a process takes after all imports, and at most in a training run that imports what it needs.
+
+    That is first a cold run, then a warm one.
+    """
 
     peer: str
     problem: str
@@ -103,28 +106,32 @@ def _start(peer: Peer, place: Place) -> tuple[float, float, float, float]:
 
 
 def footprint(peer: Peer, place: Place, problem: Problem) -> Footprint:
-    """The memory of two training runs in processes of their own, the second with the caches of the first."""
+    """The memory of imports and of two training runs, the second with the caches of the first."""
     with tempfile.TemporaryDirectory() as folder:
         own = replace(place, cache=Path(folder))
         try:
-            imported, cold = _train(peer, own, problem)
+            with Process(peer, own) as process:
+                imported = _known(_ask(process, "imports")["memory"])
+            cold = _train(peer, own, problem)
             if peer.keeping:
                 _train(peer, own, problem, keeping=True)
-            _, warm = _train(peer, own, problem, keeping=True)
+            warm = _train(peer, own, problem, keeping=True)
         except Missing as reason:
             return Footprint(peer.name, problem.name, missing=str(reason))
     return Footprint(peer.name, problem.name, imported, cold, warm)
 
 
-def _train(peer: Peer, place: Place, problem: Problem, *, keeping: bool = False) -> tuple[int, int]:
+def _train(peer: Peer, place: Place, problem: Problem, *, keeping: bool = False) -> int:
     with Process(peer, place, keeping=keeping) as process:
-        imported = _ask(process, "imports")["memory"]
         _first(process, problem)
         _ask(process, "turn", epochs=EPOCHS)
-        peak = _ask(process, "memory")["peak"]
-    if imported is None:
+        return _known(_ask(process, "memory")["peak"])
+
+
+def _known(memory: int | None) -> int:
+    if memory is None:
         raise Missing("this system does not tell the memory of a process")
-    return imported, peak
+    return memory
 
 
 def growing_problems(quick: bool) -> Iterator[tuple[str, Problem]]:

@@ -117,7 +117,6 @@ def _least(
     demand = f"{problem}: {what} below every peer's"
     if mine is None or not others:
         return Goal(demand, "not measured", None)
-    least = min(others, key=size)
-    below = [f.peer for f in others if size(f) <= size(mine)]
-    text = f"{size(mine) / 1e6:.0f} MB; least of the peers {size(least) / 1e6:.0f} MB ({least.peer})"
+    below = [f"{f.peer} {size(f) / 1e6:.0f}" for f in sorted(others, key=size) if size(f) <= size(mine)]
+    text = f"{size(mine) / 1e6:.0f} MB{'; less: ' if below else ''}{', '.join(below)}"
     return Goal(demand, text, not below)

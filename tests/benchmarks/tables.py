@@ -171,17 +171,14 @@ def _starts(results: Results) -> Table:
 
 
 def _footprints(results: Results) -> Table:
-    columns = ("problem", "peer", "after imports", "first run", "growth", "later run", "growth")
+    columns = ("problem", "peer", "all imports", "first run", "later run")
     rows = []
-    notes = [
-        "Megabytes: the peak of a process that trains, and its growth over the memory after the imports."
-    ]
+    notes = ["Megabytes: after all imports, and the peaks of processes that import what they need and train."]
     for found in results.footprints:
         if found.missing:
             notes.append(f"{found.peer} is left out of {found.problem}: {found.missing}.")
             continue
-        start, cold, warm = found.imported, found.cold, found.warm
-        numbers = (start, cold, cold - start, warm, warm - start)
+        numbers = (found.imported, found.cold, found.warm)
         rows.append((found.problem, found.peer, *(f"{number / 1e6:.0f}" for number in numbers)))
     return Table("Memory", columns, tuple(rows), tuple(notes))
 
