@@ -827,7 +827,12 @@ def _library(name, *files):
 # kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE with no size below WIDE. There
 # they were measured to be faster than SciPy's BLAS.
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
-_ONEDNN = _library("onednn", "lib/libdnnl.*", "Library/bin/dnnl*.dll")
+_ONEDNN = _library("onednn", "lib/libdnnl.*")
+if hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
+    # In the child of a fork OpenMP would wait forever for the threads of the parent.
+    os.register_at_fork(after_in_child=lambda: _ONEDNN.omp_set_num_threads(1))
+else:
+    _ONEDNN = None
 _MKL = _library("mkl", "lib/libmkl_rt.*", "Library/bin/mkl_rt*.dll")
 _others = [(_ONEDNN, "oneDNN for large products in float32"), (_MKL, "MKL for products of a middle size")]
 BLAS = ", ".join(["SciPy's", *(use for library, use in _others if library)])

@@ -117,16 +117,16 @@ _ATTENTION = {
 SMALL, MIDDLE, LARGE = (64, 32, 32, 10), (784, 128, 128, 10), (784, 1000, 1000, 2)
 MANY_CLASSES = (64, 32, 32, 1000)
 
-PROBLEMS = (
+PROBLEMS = (  # each beside the one it is compared with: machines change their speed in the course of minutes
     Problem("2-4-4-2 b1", (2, 4, 4, 2), 1, 2000),
     Problem("2-4-4-2 b32", (2, 4, 4, 2), 32, 1000),
     Problem("64-32-32-10 b32", SMALL, 32, 500),
-    Problem("784-128-128-10 b64", MIDDLE, 64, 50),
-    Problem("784-1000-1000-2 b100", LARGE, 100, 5),
-    Problem("784-1000-1000-10 b512", (784, 1000, 1000, 10), 512, 3),
     Problem("64-32-32-10 b32 tanh", SMALL, 32, 500, activation="tanh"),
+    Problem("784-128-128-10 b64", MIDDLE, 64, 50),
     Problem("784-128-128-10 b64 tanh", MIDDLE, 64, 50, activation="tanh"),
+    Problem("784-1000-1000-2 b100", LARGE, 100, 5),
     Problem("784-1000-1000-2 b100 tanh", LARGE, 100, 5, activation="tanh"),
+    Problem("784-1000-1000-10 b512", (784, 1000, 1000, 10), 512, 3),
     Problem("64-32-32-1000 b32", MANY_CLASSES, 32, 100),
     Problem("64-32-32-1000 b32 tanh", MANY_CLASSES, 32, 100, activation="tanh"),
     Problem("64-32-32-1000 b32 relu at the end", MANY_CLASSES, 32, 100, kind="squares"),
