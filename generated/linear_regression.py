@@ -242,10 +242,11 @@ def _gather(array, order, start, count, width, rows):
 
     Returns 0, or NaN where a number is not finite.
     """
+    drawn, columns = view(order, start, (count,)), view(rows, 0, (width, count))
     for k in range(count):
-        row = order[start + k] * width
+        row = view(array, drawn[k] * width, (width,))
         for i in range(width):
-            rows[i * count + k] = array[row + i]
+            columns[i, k] = row[i]
     sign = rows[0] * 0
     for k in range(count * width):
         sign += rows[k] * 0

@@ -17,6 +17,7 @@ from symgrad.compiler.columns import column_axis
 from symgrad.compiler.emit import emit
 from symgrad.compiler.memory import plan_memory
 from symgrad.compiler.schedule import schedule
+from symgrad.compiler.summands import summands_first
 from symgrad.compiler.update import update_of
 from symgrad.spec.expand import expand
 
@@ -55,6 +56,8 @@ def plan_of(shown: Program, update: Update) -> Plan:
     computed = choose_by_outputs(simplify(expand_logsumexp(shown)))  # Program -> Program
     carried: Mapping[str, str] = {}
     columns = column_axis(computed)
-    if not columns and accumulation_of(update) is not None and can_carry(computed):
+    if columns:
+        computed = summands_first(computed, columns)
+    elif accumulation_of(update) is not None and can_carry(computed):
         computed, carried = carry(computed)
     return plan_memory(computed, schedule(computed, carried, columns), carried, columns)  # Program -> Plan

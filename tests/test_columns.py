@@ -12,6 +12,8 @@ from module_use import MLP
 
 from symgrad.compiler.columns import MOST_EQUATIONS, MOST_FEATURES
 from symgrad.compiler.emit import emit
+from symgrad.compiler.plan import ColumnSweep
+from symgrad.compiler.summands import adds_to_a_difference
 from symgrad.compiler.update import update_of
 from symgrad.pipeline import derived_program, plan_of
 from symgrad.spec.expand import expand
@@ -132,3 +134,16 @@ def test_it_is_so_for_a_network_in_single_precision(tmp_path: Path) -> None:
     order = rng.permutation(9)
     np.testing.assert_array_equal(module.predict(params, x)[order], module.predict(params, x[order]))
     np.testing.assert_array_equal(module.predict(params, x), module.predict(params, np.asfortranarray(x)))
+
+
+def test_exact_differences_are_formed_for_all_samples_before_they_are_added() -> None:
+    """A sum that must not be regrouped holds up the logarithms in it when both are in one loop."""
+    model = expand(read(MLP))
+    plan = plan_of(derived_program(model), update_of(model))
+    loss = next(phase for phase in plan.phases if phase.name == "loss")
+    nests = [nest for step in loss.steps if isinstance(step, ColumnSweep) for nest in step.nests]
+    (total,) = [nest for nest in nests if nest.row is not None and not nest.equations[-1].place]
+    (summand,) = total.equations[0].reads
+    (made,) = [e for nest in nests for e in nest.equations if e.target == summand]
+    assert adds_to_a_difference(made.body)
+    assert made not in total.equations

@@ -15,6 +15,7 @@ from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.rowwise import batch_axis
 from symgrad.calculus.terms import entries, index_symbol
 from symgrad.compiler.plan import ColumnSweep, Nest, Scalar, Step
+from symgrad.compiler.summands import adds_to_a_difference
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -103,6 +104,8 @@ def _fits_into(nest: Nest, other: Nest) -> bool:
     if len(nest.outer) != len(other.outer) or not all(
         a.axis.fits(b.axis) for a, b in zip(nest.outer, other.outer, strict=True)
     ):
+        return False
+    if ROW not in equation.place and any(adds_to_a_difference(e.body) for e in nest.equations):
         return False
     made = {e.target: e.place for e in nest.equations}
     return all(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import sympy as sp
-
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import Equation, show_axes
-from symgrad.calculus.terms import Entry, entries, shifted
+from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.column_kernels import column_kernel_of
 from symgrad.compiler.identifiers import identifiers
 from symgrad.compiler.kernels import Kernel, kernel_of
 from symgrad.compiler.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
 from symgrad.compiler.rolling import Action, Repeat, roll
 from symgrad.compiler.statements import Statements
+from symgrad.compiler.summands import adds_to_a_difference
 from symgrad.compiler.views import Views
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ class Drivers:
         self.kernel_names.add(name)
         kernel = self._kernel(step, self.names, self._comment)
         doc = f"{', '.join(targets)}{_manner(step)}."
-        exact = any(_adds_to_a_difference(e.body) for e in _vectorised(step))
+        exact = any(adds_to_a_difference(e.body) for e in _vectorised(step))
         return KernelText(name, ", ".join(arguments), doc, kernel.lines, exact)
 
 
@@ -202,10 +201,3 @@ def _vectorised(step: Sweep | ColumnSweep) -> Iterable[Equation]:
     if isinstance(step, ColumnSweep):
         return step.equations
     return [s.equation for block in step.blocks if not step.is_once_a_row(block) for s in block.statements]
-
-
-def _adds_to_a_difference(expr: sp.Expr) -> bool:
-    """Whether a difference that must be formed first stands in a sum, not alone under exp."""
-    if isinstance(expr, sp.exp) and isinstance(expr.args[0], shifted):
-        return False
-    return isinstance(expr, shifted) or any(map(_adds_to_a_difference, expr.args))

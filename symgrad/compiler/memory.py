@@ -144,7 +144,8 @@ def _in_place_of(
 ) -> str | None:
     """A tensor read here for the last time whose memory the target can take over, entry by entry.
 
-    Both must be of one phase, so that the name they share in the module fits both.
+    Both must be of one phase, so that the name they share in the module fits both, which no other name fits
+    for a greatest or a least entry.
     """
     if not isinstance(step, Sweep | ColumnSweep) or not equation.is_elementwise or not equation.is_plain:
         return None
@@ -152,6 +153,8 @@ def _in_place_of(
     for name in sorted(candidates):
         place = places.get(name)
         if place is None or place.vector != "work" or program.tensor[name].kind in ("value", "constant"):
+            continue
+        if program.definition[name].reduction in ("max", "min"):
             continue
         same_shape = [a.extent for a in program.tensor[name].axes] == [a.extent for a in axes]
         if same_shape and _read_row_by_row(name, equation, step):
