@@ -891,23 +891,23 @@ def _typed_gemm(context, alpha, a, b, beta, c):
 
         def call_onednn():
             """oneDNN stores by rows; letters go as int, which holds for every convention of calls."""
-            letters = [builder.zext(form, ir.IntType(32)) for form in (a_form, b_form)]
+            status = ir.IntType(32)
+            letters = [builder.zext(form, status) for form in (a_form, b_form)]
             given = [*letters, rows, columns, inner, alpha, a, a_lead, b, b_lead, beta, c, columns]
-            builder.call(function("symgrad_onednn_sgemm", ir.IntType(32), [value.type for value in given]), given)
+            return builder.call(function("symgrad_onednn_sgemm", status, [value.type for value in given]), given)
 
         alpha, _, _, beta, _ = arguments
         a, (rows, inner), a_form, a_lead = matrix(1, False)
         b, (_, columns), b_form, b_lead = matrix(2, True)
         c, _, _, _ = matrix(4, False)
         amount = builder.mul(builder.mul(rows, inner), columns)
+        is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
         if signature.args[0] == types.float32:
             most = builder.ptrtoint(function("symgrad_onednn_above", ir.VoidType(), []), whole)
-            with builder.if_else(builder.icmp_signed(">", amount, most)) as (is_large, otherwise):
-                with is_large:
-                    call_onednn()
-                with otherwise:
-                    call_blas()
-        else:
+            with builder.if_then(builder.icmp_signed(">", amount, most)):
+                succeeds = ir.IntType(32)(0)  # it might find no memory
+                builder.store(builder.icmp_signed("==", call_onednn(), succeeds), is_done)
+        with builder.if_then(builder.not_(builder.load(is_done))):
             call_blas()
         return context.get_dummy_value()
 
