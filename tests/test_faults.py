@@ -74,8 +74,13 @@ OF_COLUMNS: Faults = {
     "a lost gradient": (STORED, "dW2[i, j] = 0", {"W2"}, "the gradient is lost"),
     "one wrong entry": (STORED, f"{STORED} * (1.001 if i == 1 and j == 2 else 1)", {"W2"}, "entry [1, 2]"),
     "nan": (STORED, f"{STORED} * (np.nan if i == 3 and j == 0 else 1)", {"W2"}, "entry [3, 0] is nan"),
-    "rows among columns": ("rows[i * count + k]", "rows[k * width + i]", {"train_epoch"}, ""),
-    "an order that is ignored": ("order[start + k] * width", "(start + k) * width", {"train_epoch"}, ""),
+    "rows among columns": (
+        "view(rows, 0, (width, count))",
+        "view(rows, 0, (count, width)).T",
+        {"train_epoch"},
+        "",
+    ),
+    "an order that is ignored": ("drawn[k] * width", "(start + k) * width", {"train_epoch"}, ""),
     "a loss with another mean": ("real(4) * real(batch)", "real(batch)", {"loss"}, ""),
     "another activation": ("A1[i, n] = tanh(Z1)", "A1[i, n] = np.sin(Z1)", {"forward"}, ""),
 }
