@@ -116,6 +116,11 @@ class Equation:
         """The entries that the body reads, and the one it defines."""
         return (*entries(self.body), Entry(self.target, self.place))
 
+    @cached_property
+    def indices(self) -> frozenset[sp.Symbol]:
+        """The indices that stand in the body."""
+        return indices_in(self.body)
+
     @property
     def is_elementwise(self) -> bool:
         return self.reduction == "none"
@@ -225,7 +230,7 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
     if equation.target in defined:
         raise InternalError(f"{equation.target} is defined twice")
     loops = {loop.index: loop.axis for loop in equation.loops}
-    if stray := indices_in(equation.body) - loops.keys():
+    if stray := equation.indices - loops.keys():
         raise InternalError(f"free index {stray} in {equation}")
     for entry in equation.accesses:
         axes, indices = program.tensor[entry.tensor].axes, entry.indices
@@ -241,6 +246,8 @@ def canonical(equation: Equation) -> Equation:
     loops = equation.loops
     indices = letters((loop.axis for loop in loops), ())
     renamed = {loop.index: index for loop, index in zip(loops, indices, strict=True)}
+    if all(index is name for index, name in renamed.items()):
+        return equation
     return Equation(
         equation.target,
         tuple(p.xreplace(renamed) for p in equation.place),
