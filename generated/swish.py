@@ -849,7 +849,7 @@ for _routine, _onednn in (("sgemm", _ONEDNN), ("dgemm", None)):
     llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _in_mkl)
 # Compiled code is kept on disk, while libraries come and go: so where large products begin is a symbol as well.
 llvmlite.binding.add_symbol("symgrad_onednn_sgemm", _place_of("dnnl_sgemm", _ONEDNN) if _ONEDNN else _in_scipy)
-llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else 2**62)
+llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
 
 
 def _typed_gemm(context, alpha, a, b, beta, c):

@@ -124,3 +124,8 @@ class ModuleText:
     precision: Precision
     llvm_functions: tuple[str, ...]
     functions: tuple[FunctionText, ...]
+
+    @property
+    def copies_rows(self) -> bool:
+        """Whether an epoch copies the rows of a batch as they lie in memory."""
+        return bool(self.batch_axis and self.loss_view) and not self.by_columns
