@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     )
     from symgrad.errors import (
         DataError,
+        DataWarning,
         DivergenceError,
         ModuleError,
         ShapeError,
         SpecError,
+        SpecWarning,
         SymgradError,
+        SymgradWarning,
     )
 
     __version__: str
@@ -48,21 +51,27 @@ _HOMES = {
     ),
     "symgrad.errors": (
         "DataError",
+        "DataWarning",
         "DivergenceError",
         "ModuleError",
         "ShapeError",
         "SpecError",
+        "SpecWarning",
         "SymgradError",
+        "SymgradWarning",
     ),
 }
 
 __all__ = [
     "DataError",
+    "DataWarning",
     "DivergenceError",
     "ModuleError",
     "ShapeError",
     "SpecError",
+    "SpecWarning",
     "SymgradError",
+    "SymgradWarning",
     "__version__",
     "bench",
     "build",

@@ -1,7 +1,9 @@
-"""Every way symgrad refuses an input: where it is, what is wrong, what was expected, how to mend it."""
+"""Every way symgrad refuses or doubts an input: where it is, what is wrong, how to mend it."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -28,13 +30,17 @@ class Position:
         return Position(self.source, self.line, self.column + columns)
 
 
-class SymgradError(Exception):
-    """An input that cannot be used. `str()` gives `place: problem; remedy`."""
+class _Located(Exception):  # noqa: N818  # a warning is one too
+    """What is said about an input. `str()` gives `place: problem; remedy`."""
 
     def __init__(self, problem: str, *, at: Position | str | None = None, remedy: str = "") -> None:
         self.problem, self.at, self.remedy = problem, at, remedy
         where = f"{at}: " if at is not None else ""
         super().__init__(where + problem + (f"; {remedy}" if remedy else ""))
+
+
+class SymgradError(_Located):
+    """An input that cannot be used. `str()` gives `place: problem; remedy`."""
 
 
 class SpecError(SymgradError):
@@ -57,8 +63,28 @@ class DivergenceError(SymgradError):
     """Training met a loss that is not a finite number."""
 
 
+class SymgradWarning(_Located, UserWarning):
+    """An input that can be used and is likely a mistake. `str()` gives `place: problem; remedy`."""
+
+
+class SpecWarning(SymgradWarning):
+    """The spec says something that is hardly ever meant."""
+
+
+class DataWarning(SymgradWarning):
+    """Data is taken for something that it may not be, or loses something when it is read."""
+
+
 class InternalError(Exception):
     """A broken promise between two stages: a defect of symgrad, never the user's."""
+
+
+def warn(found: SymgradWarning) -> None:
+    """Give a warning, through `warnings`, at the line outside symgrad that led to it."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "symgrad":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(found, stacklevel=level)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

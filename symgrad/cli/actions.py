@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad import api
-from symgrad.cli.errors import FAILED, GOOD
+from symgrad.cli.errors import FAILED, GOOD, warnings_shown
 from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign
 from symgrad.errors import ModuleError, SpecError
 
@@ -27,8 +27,9 @@ def generate_module(spec_file: Path, output: Path | None, as_json: bool) -> int:
     written = write_module(spec, spec_file, target)
     lines, parameters = _lines(written), _parameter_count(spec)
     if as_json:
-        facts = {"spec": spec.name, "spec_sha256": spec.sha256, "dtype": spec.dtype}
-        produce_json({**facts, "path": str(written), "lines": lines, "parameters": parameters})
+        facts: dict[str, object] = {"spec": spec.name, "spec_sha256": spec.sha256, "dtype": spec.dtype}
+        facts |= {"path": str(written), "lines": lines, "parameters": parameters}
+        produce_json(facts | {"warnings": warnings_shown()})
     else:
         say(f"wrote {written} ({lines} lines, {parameters} parameters)")
     return GOOD
@@ -118,7 +119,7 @@ def verify_module(spec_file: Path, module_file: Path | None, as_json: bool, poin
     module = api.load(module_file) if module_file else None
     report = api.verify(spec, module, points=points, seed=seed)
     if as_json:
-        produce_json(report.as_dict())
+        produce_json(report.as_dict() | {"warnings": warnings_shown()})
     else:
         say(report.table())
     return GOOD if report.passed else FAILED

@@ -1,18 +1,20 @@
-"""How a command ends: its exit code, and one clean message where something went wrong."""
+"""How a command ends: its exit code, and one clean message where something went wrong or may have."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.errors import DivergenceError, Position, SymgradError
+from symgrad.errors import DivergenceError, Position, SymgradError, SymgradWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 GOOD, FAILED, USAGE, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
 _MAX_BYTES = 1_000_000
@@ -47,19 +49,57 @@ def exit_code_of(command: Callable[[], Any]) -> int:
 def show_error(error: SymgradError) -> None:
     """The message, and the line it is about with a mark under the place."""
     _complain(str(error))
-    if isinstance(error.at, Position):
-        for line in _excerpt(error.at):
+    _show_excerpt(error.at)
+
+
+@contextmanager
+def showing_warnings(context: click.Context) -> Iterator[None]:
+    """Show each warning about an input once, as it comes; the context keeps them for --json."""
+    shown: list[SymgradWarning] = []
+    context.obj = shown
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SymgradWarning)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, *where: Any, **how: Any) -> None:
+            if not isinstance(message, SymgradWarning):
+                others(message, *where, **how)
+            elif str(message) not in map(str, shown):
+                shown.append(message)
+                _show_warning(message)
+
+        warnings.showwarning = show
+        yield
+
+
+def warnings_shown() -> list[str]:
+    """What the command has warned of so far, each as `place: problem; remedy`."""
+    return [str(warning) for warning in click.get_current_context().find_root().obj or ()]
+
+
+def _show_warning(warning: SymgradWarning) -> None:
+    place = f"{warning.at}: " if warning.at is not None else ""
+    _tell(place, "warning: ", "bold yellow", str(warning).removeprefix(place))
+    _show_excerpt(warning.at)
+
+
+def _show_excerpt(at: Position | str | None) -> None:
+    if isinstance(at, Position):
+        for line in _excerpt(at):
             click.echo(line, err=True)
 
 
 def _complain(message: str) -> None:
+    _tell("", "error: ", "bold red", message)
+
+
+def _tell(place: str, kind: str, style: str, message: str) -> None:
     from rich.text import Text
 
     from symgrad.cli.output import stderr
 
-    stderr().print(
-        Text("error: ", style="bold red").append(_clean(message), style="not bold default"), soft_wrap=True
-    )
+    line = Text(_clean(place)).append(kind, style=style).append(_clean(message), style="not bold default")
+    stderr().print(line, soft_wrap=True)
 
 
 def _excerpt(at: Position) -> list[str]:

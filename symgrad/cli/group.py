@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.errors import exit_code_of, reader_gone
+from symgrad.cli.errors import exit_code_of, reader_gone, showing_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,13 @@ class Commands(click.Group):
         sys.exit(exit_code_of(lambda: run(args, prog_name, **extra)))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader who has gone is no failure, though click would exit with 1."""
+        """Run the command and show its warnings.
+
+        A reader who has gone is no failure, though click would exit with 1.
+        """
         try:
-            return super().invoke(ctx)
+            with showing_warnings(ctx):
+                return super().invoke(ctx)
         except BrokenPipeError:
             return reader_gone()
 

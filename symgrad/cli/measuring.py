@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from symgrad import api
-from symgrad.cli.errors import FAILED, GOOD
+from symgrad.cli.errors import FAILED, GOOD, warnings_shown
 from symgrad.cli.output import produce_json, say, stderr
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def show_benchmark(spec_file: Path, as_json: bool, **options: Any) -> int:
     with console.status("reading") as status:
         benchmark = api.bench(spec, progress=status.update, **options)
     if as_json:
-        produce_json(benchmark.as_dict())
+        produce_json(benchmark.as_dict() | {"warnings": warnings_shown()})
     else:
         say(benchmark.table())
     return GOOD if benchmark.passed else FAILED

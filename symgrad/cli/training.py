@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.actions import write_module
-from symgrad.cli.errors import FAILED, GOOD, INTERRUPTED, show_error
+from symgrad.cli.errors import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
 from symgrad.training.data import Dataset, load_data
@@ -84,14 +84,15 @@ def _train(
 
 def _finish(run: Run, options: TrainOptions, facts: dict[str, Any]) -> None:
     if options.as_json:
-        produce_json({**facts, **run.as_dict()})
+        produce_json({**facts, **run.as_dict(), "warnings": warnings_shown()})
     else:
         _tell(options, str(run))
 
 
 def _refuse(report: Report, options: TrainOptions, file: Path) -> int:
     if options.as_json:
-        produce_json({"spec": report.name, "module": str(file), "verified": report.as_dict()})
+        facts = {"spec": report.name, "module": str(file), "verified": report.as_dict()}
+        produce_json(facts | {"warnings": warnings_shown()})
     say(report.table(), "nothing was trained: the module did not pass its check")
     return FAILED
 
