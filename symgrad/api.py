@@ -1,4 +1,8 @@
-"""The Python interface: read, derive, graph, generate, load, build, verify, compare, train, bench, doctor."""
+"""The Python interface: read, derive, graph, generate, load, build, verify, compare, train, bench, doctor.
+
+A spec may be given as `read` gives it, or as `read` takes it: the path of a file, YAML text or a dict; a
+module as `load` gives it, or by its file. Every function raises a SpecError for what is no spec.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,12 @@ if TYPE_CHECKING:
     from symgrad.benchmark.report import Benchmark
     from symgrad.calculus.trace import Detail
     from symgrad.comparison.report import Comparison
+    from symgrad.compiler.load import ModuleSource
     from symgrad.diagnosis.report import Diagnosis
     from symgrad.graphs.model import Graph
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
+    from symgrad.spec.reader import SpecSource
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
@@ -41,7 +47,7 @@ __all__ = [
 ]
 
 
-def derive(spec: Spec) -> Derivation:
+def derive(spec: SpecSource) -> Derivation:
     """The equations of a spec, its gradients and its update rules, as mathematics.
 
     Raises:
@@ -49,11 +55,15 @@ def derive(spec: Spec) -> Derivation:
     """
     from symgrad.report.derivation import derivation_of
 
-    return derivation_of(spec)
+    return derivation_of(read(spec))
 
 
 def graph(
-    spec: Spec, *, detail: Detail | None = None, at: Mapping[str, Any] | None = None, seed: int | None = None
+    spec: SpecSource,
+    *,
+    detail: Detail | None = None,
+    at: Mapping[str, Any] | None = None,
+    seed: int | None = None,
 ) -> Graph:
     """The computation graph of a spec: its equations as `blocks`, or every operation as `gates`.
 
@@ -68,10 +78,10 @@ def graph(
     """
     from symgrad.graphs.make import graph_of
 
-    return graph_of(spec, detail, at, seed)
+    return graph_of(read(spec), detail, at, seed)
 
 
-def generate(spec: Spec, path: str | os.PathLike[str]) -> Path:
+def generate(spec: SpecSource, path: str | os.PathLike[str]) -> Path:
     """Write the training module of a spec to a file, replacing it whole or not at all.
 
     A file that holds this text already is left as it is, and with it the compiled code that Numba keeps.
@@ -82,7 +92,7 @@ def generate(spec: Spec, path: str | os.PathLike[str]) -> Path:
     """
     from symgrad.pipeline import module_text
 
-    text, file = module_text(spec), Path(path)
+    text, file = module_text(read(spec)), Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not _holds(file, text):
@@ -128,7 +138,11 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
     return load_module(path)
 
 
-def build(spec: Spec) -> ModuleType:
+def _loaded(module: ModuleSource) -> ModuleType:
+    return load(module) if isinstance(module, str | os.PathLike) else module
+
+
+def build(spec: SpecSource) -> ModuleType:
     """Generate the module into the user's cache folder and load it.
 
     Raises:
@@ -136,7 +150,7 @@ def build(spec: Spec) -> ModuleType:
     """
     from symgrad.compiler.cache import cached_module
 
-    return cached_module(spec, _module_text)
+    return cached_module(read(spec), _module_text)
 
 
 def _module_text(spec: Spec) -> str:
@@ -145,7 +159,7 @@ def _module_text(spec: Spec) -> str:
     return module_text(spec)
 
 
-def verify(spec: Spec, module: ModuleType | None = None, *, points: int = 3, seed: int = 0) -> Report:
+def verify(spec: SpecSource, module: ModuleSource | None = None, *, points: int = 3, seed: int = 0) -> Report:
     """Judge a module against its spec; without one, the module symgrad generates.
 
     Raises:
@@ -155,12 +169,13 @@ def verify(spec: Spec, module: ModuleType | None = None, *, points: int = 3, see
     from symgrad.spec.expand import expand
     from symgrad.verifier import verify as judge
 
-    module = build(spec) if module is None else module
+    spec = read(spec)
+    module = build(spec) if module is None else _loaded(module)
     return judge(expand(spec), module, twin=double_precision_twin(module), points=points, seed=seed)
 
 
 def compare(
-    spec: Spec,
+    spec: SpecSource,
     *,
     rows: int | None = None,
     seed: int = 0,
@@ -181,6 +196,7 @@ def compare(
     from symgrad.comparison.compare import compare as compare_ways
     from symgrad.compiler.load import double_precision_twin
 
+    spec = read(spec)
     module = double_precision_twin(build(spec))
     return compare_ways(
         spec, module, rows=rows, seed=seed, random=random, time_limit=time_limit, progress=progress
@@ -188,8 +204,8 @@ def compare(
 
 
 def train(
-    spec: Spec,
-    module: ModuleType | None = None,
+    spec: SpecSource,
+    module: ModuleSource | None = None,
     *,
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -205,14 +221,15 @@ def train(
     """
     from symgrad.training.train import train as run_training
 
+    spec = read(spec)
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
-    module = build(spec) if module is None else module
+    module = build(spec) if module is None else _loaded(module)
     return run_training(spec, module, data=data, out=out, epochs=epochs, seed=seed, progress=progress)
 
 
 def bench(
-    spec: Spec,
+    spec: SpecSource,
     *,
     batch: int | None = None,
     rows: int | None = None,
@@ -238,7 +255,7 @@ def bench(
     from symgrad.benchmark.bench import bench as run_benchmark
 
     return run_benchmark(
-        spec,
+        read(spec),
         batch=batch,
         rows=rows,
         seconds=seconds,
@@ -260,7 +277,7 @@ def doctor(progress: Callable[[str], None] = lambda _: None) -> Diagnosis:
     return examine(progress)
 
 
-def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpoint:
+def load_checkpoint(path: str | os.PathLike[str], module: ModuleSource) -> Checkpoint:
     """What training wrote: parameters, optimiser state and standardization, for a module of the same spec.
 
     Raises:
@@ -268,4 +285,4 @@ def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpo
     """
     from symgrad.training.checkpoint import load_checkpoint as load_saved
 
-    return load_saved(path, module)
+    return load_saved(path, _loaded(module))

@@ -4,16 +4,58 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numba
 import pytest
 
 import symgrad as sg
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SPEC = "name: api\ninputs: {x: [n, 2]}\ntargets: {t: [n, 1]}\nlayers: [dense(1)]\nloss: mse\n"
+MAPPING = {
+    "name": "api",
+    "inputs": {"x": ["n", 2]},
+    "targets": {"t": ["n", 1]},
+    "layers": ["dense(1)"],
+    "loss": "mse",
+}
+
+
+def test_a_spec_may_be_a_path_a_text_a_dict_or_a_spec(tmp_path: Path) -> None:
+    file = tmp_path / "api.yaml"
+    file.write_text(SPEC)
+    sources = (str(file), file, SPEC, MAPPING, sg.read(SPEC))
+    for source in sources:
+        assert sg.read(source).sha256 in sg.generate(source, tmp_path / "api.py").read_text()
+    assert len({str(sg.graph(source)) for source in sources}) == 1
+
+
+def test_every_function_takes_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    file, data = tmp_path / "api.yaml", tmp_path / "api.csv"
+    file.write_text(SPEC + "train: {data: api.csv, epochs: 1}\n")
+    data.write_text("a,b,t\n1,2,3\n4,5,6\n")
+    path = sg.generate(file, tmp_path / "api.py")
+    assert sg.verify(str(file), path, points=1).passed
+    run = sg.train(file, str(path), out=tmp_path / "run", progress=False)
+    saved = sg.load_checkpoint(run.paths[0], path)
+    assert (saved.params.W1 == run.params.W1).all()
+    assert sg.read(file).sha256 == sg.build(str(file)).SPEC_SHA256
+    assert sg.compare(file, time_limit=0.1).name == "api"
+
+
+TAKES_A_SPEC = [sg.derive, sg.graph, sg.build, sg.verify, sg.compare, sg.train, sg.bench]
+
+
+@pytest.mark.parametrize("takes_a_spec", [*TAKES_A_SPEC, lambda spec: sg.generate(spec, "net.py")])
+@pytest.mark.parametrize("source", [3, None, b"net.yaml", ["layers"], "missing.yaml", "", {"inputs": {}}])
+def test_what_is_no_spec_is_told(takes_a_spec: Callable[[Any], Any], source: object) -> None:
+    with pytest.raises(sg.SpecError):
+        takes_a_spec(source)
 
 
 def test_verify_works_as_often_as_it_is_called() -> None:

@@ -114,8 +114,8 @@ def test_the_command(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("symgrad.api.bench", lambda spec, **_: replace(found, rows=(*found.rows, other)))
     answer = CliRunner().invoke(main, ["bench", str(file)])
     assert answer.exit_code == 1
-    assert answer.stdout == ""
-    assert "DIFFER by 1.0e-01: not the same work" in " ".join(answer.stderr.split())
+    assert answer.stderr == ""
+    assert "DIFFER by 1.0e-01: not the same work" in " ".join(answer.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -269,11 +269,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_command(folder: Path, only_symgrad: None) -> None:
     good = CliRunner().invoke(main, ["compare", "lms.yaml"])
-    assert (good.exit_code, good.stdout) == (0, "")
-    assert good.stderr.startswith("lms: the gradient of the loss by 4 numbers, 8 ways")
-    assert "the first 5 rows of lms.csv" in good.stderr
-    assert max(map(len, good.stderr.splitlines())) <= 100
-    assert "\x1b" not in good.stderr
+    assert (good.exit_code, good.stderr) == (0, "")
+    assert good.stdout.startswith("lms: the gradient of the loss by 4 numbers, 8 ways")
+    assert "the first 5 rows of lms.csv" in good.stdout
+    assert max(map(len, good.stdout.splitlines())) <= 100
+    assert "\x1b" not in good.stdout
     record = CliRunner().invoke(main, ["compare", "lms.yaml", "--json", "--random", "--rows", "6"])
     assert (record.exit_code, record.stderr) == (0, "")
     assert json.loads(record.stdout)["data"] == "6 rows of random data"

@@ -63,9 +63,9 @@ def test_the_command(diagnosis: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(examine, "examine", lambda progress: Diagnosis((broken,)))
     answer = CliRunner().invoke(main, ["doctor"])
     assert answer.exit_code == 1
-    assert answer.stdout == ""
-    assert "symgrad cannot work here" in answer.stderr
-    assert "make it again" in answer.stderr
+    assert answer.stderr == ""
+    assert "symgrad cannot work here" in answer.stdout
+    assert "make it again" in answer.stdout
 
 
 def test_a_package_that_is_missing_ends_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.errors import FAILED, GOOD, warnings_shown
-from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign
+from symgrad.cli.output import produce, produce_json, produce_report, say, spare, spare_foreign
 from symgrad.errors import ModuleError, SpecError
 
 if TYPE_CHECKING:
@@ -121,5 +121,5 @@ def verify_module(spec_file: Path, module_file: Path | None, as_json: bool, poin
     if as_json:
         produce_json(report.as_dict() | {"warnings": warnings_shown()})
     else:
-        say(report.table())
+        produce_report(report.table())
     return GOOD if report.passed else FAILED

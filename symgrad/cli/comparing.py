@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.errors import FAILED, GOOD, warnings_shown
-from symgrad.cli.output import produce_json, say, stderr
+from symgrad.cli.output import produce_json, produce_report, stderr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,5 +20,5 @@ def compare_ways(spec_file: Path, as_json: bool, **options: Any) -> int:
     if as_json:
         produce_json(comparison.as_dict() | {"warnings": warnings_shown()})
     else:
-        say(comparison.table())
+        produce_report(comparison.table())
     return GOOD if comparison.passed else FAILED

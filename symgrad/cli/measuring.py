@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.errors import FAILED, GOOD, warnings_shown
-from symgrad.cli.output import produce_json, say, stderr
+from symgrad.cli.output import produce_json, produce_report, stderr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ def show_benchmark(spec_file: Path, as_json: bool, **options: Any) -> int:
     if as_json:
         produce_json(benchmark.as_dict() | {"warnings": warnings_shown()})
     else:
-        say(benchmark.table())
+        produce_report(benchmark.table())
     return GOOD if benchmark.passed else FAILED
 
 
@@ -31,5 +31,5 @@ def show_diagnosis(as_json: bool) -> int:
     if as_json:
         produce_json(diagnosis.as_dict())
     else:
-        say(diagnosis.table())
+        produce_report(diagnosis.table())
     return GOOD if diagnosis.passed else FAILED

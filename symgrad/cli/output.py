@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -21,11 +21,16 @@ _PIPE_WIDTH = 100
 
 
 def stderr() -> Console:
-    """A console for people: plain and of one width in a pipe, without colours under NO_COLOR."""
+    """A console for what is said to people."""
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    """Plain and of one width in a pipe, without colours under NO_COLOR."""
     from rich.console import Console
 
-    width = None if sys.stderr.isatty() else _PIPE_WIDTH
-    return Console(stderr=True, width=width, highlight=False, markup=False, emoji=False)
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 def say(*lines: RenderableType) -> None:
@@ -37,9 +42,19 @@ def say(*lines: RenderableType) -> None:
 
 def produce(text: str, *, html: bool = False) -> None:
     """Write what was asked for to stdout, in whatever characters stdout has."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="xmlcharrefreplace" if html else "replace")
+    _replace_characters("xmlcharrefreplace" if html else "replace")
     click.echo(text)
+
+
+def produce_report(report: RenderableType) -> None:
+    """Write a report that was asked for to stdout."""
+    _replace_characters("replace")
+    _console(sys.stdout).print(report)
+
+
+def _replace_characters(how: str) -> None:
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors=how)
 
 
 def produce_json(record: Mapping[str, object]) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TypeAlias
 
 import numpy as np
 
 from symgrad.errors import ModuleError
 
-if TYPE_CHECKING:
-    import os
-    from types import ModuleType
+ModuleSource: TypeAlias = ModuleType | str | os.PathLike[str]
+"""What an emitted module may be given as: itself, or the path of its file."""
 
 _NAMES = """
 SPEC_NAME SPEC_SHA256 SYMGRAD_VERSION DTYPE TASK INPUTS TARGETS Params State init_params forward

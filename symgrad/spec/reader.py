@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from symgrad.errors import SpecError
 from symgrad.spec.build import build
 from symgrad.spec.document import Document, from_mapping, is_path, text_of_file
+from symgrad.spec.model import Spec
 from symgrad.spec.validate import validate
 from symgrad.spec.yaml_text import from_yaml
 
-if TYPE_CHECKING:
-    from symgrad.spec.model import Spec
+SpecSource: TypeAlias = Spec | str | os.PathLike[str] | Mapping[str, object]
+"""What a spec may be given as: itself, the path of a YAML file, YAML text, or a dict."""
 
 
-def read(source: str | os.PathLike[str] | Mapping[str, object]) -> Spec:
-    """The spec in a YAML file, in YAML text or in a dict.
+def read(source: SpecSource) -> Spec:
+    """The spec in a YAML file, in YAML text or in a dict; a `Spec` is itself.
 
     A string is a text when it has a line break or a `key: value` and no file bears its name.
 
     Raises:
         SpecError: for everything a spec cannot say, with `file:line:column`, the cause and a remedy.
     """
+    if isinstance(source, Spec):
+        return source
     document = _document(source)
     return build(validate(document), document)
 
@@ -34,7 +37,7 @@ def _document(source: object) -> Document:
         return from_mapping(source)
     if not isinstance(source, str | os.PathLike):
         problem = f"a spec of type {type(source).__name__}"
-        raise SpecError(problem, remedy="expected a path, YAML text or a dict")
+        raise SpecError(problem, remedy="expected a path, YAML text, a dict or a Spec")
     name = os.fspath(source)
     if not isinstance(name, str):
         raise SpecError("a path of bytes", remedy="expected a path of type str")
