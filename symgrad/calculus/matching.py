@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MAX_STEP = 4
 """How far apart the powers of a denominator may be for its fractions to be brought together."""
 
+MAX_PRODUCTS = 100
+"""How many products a sum may have when it is multiplied out to see whether all but one cancel."""
+
 
 def _numbers_with(add: sp.Expr, function: type[sp.Basic]) -> Iterator[tuple[sp.Expr, sp.Expr, sp.Expr]]:
     """(k, c, v) for every number k and term c*function(v) of a sum, c a number."""
@@ -165,8 +168,21 @@ def _common_fraction(base: sp.Expr, terms: list[tuple[sp.Expr, sp.Expr]]) -> sp.
     steps = [power - lowest for power, _ in terms]
     if not any(steps) or not all(step.is_Integer and step <= MAX_STEP for step in steps):
         return None
-    above = sp.expand(sp.Add(*(term / base**lowest for _, term in terms)))
+    numerators = [term / base**lowest for _, term in terms]
+    if sum(map(_products_in, numerators)) > MAX_PRODUCTS:
+        return None
+    above = sp.Add(*(sp.expand(numerator, deep=False) for numerator in numerators))
     return None if above.is_Add else above * base**lowest
+
+
+def _products_in(term: sp.Expr) -> int:
+    """How many products the factors of a term make when they are multiplied out."""
+    count = 1
+    for factor in sp.Mul.make_args(term):
+        base, power = factor.as_base_exp()
+        if base.is_Add and power.is_Integer and power > 0:
+            count *= len(base.args) ** min(int(power), MAX_PRODUCTS)
+    return count
 
 
 def to_larger_of_zero(node: sp.Expr) -> sp.Expr | None:

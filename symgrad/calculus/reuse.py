@@ -87,5 +87,10 @@ def bindings(
         if entry.tensor != first.tensor:
             continue
         extended = dict(bound)
-        if all(extended.setdefault(i, j) == j for i, j in zip(first.indices, entry.indices, strict=True)):
+        if all(_binds(i, j, extended) for i, j in zip(first.indices, entry.indices, strict=True)):
             yield from bindings(rest, available, extended)
+
+
+def _binds(pattern: sp.Expr, index: sp.Expr, bound: dict[sp.Expr, sp.Expr]) -> bool:
+    """Whether `pattern` can be read as `index`, which is noted; a number is only itself."""
+    return pattern == index if pattern.is_Integer else bool(bound.setdefault(pattern, index) == index)
