@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import mpmath
 import numba
 import numpy as np
 import pytest
@@ -14,44 +14,12 @@ from building import interpreted, written
 from symgrad.compiler.approximations import PRECISIONS
 from symgrad.compiler.elementary import ULPS, called_in, functions_of
 from symgrad.compiler.load import load
+from symgrad.verifier.accuracy import AT_INFINITY, UNITS, function_checks, mp, sample, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
 
-mp = mpmath.mp.clone()
-mp.dps = 40
-
-DEFINITIONS: dict[str, Callable[[Any], Any]] = {
-    "exp": mp.exp,
-    "expm1": mp.expm1,
-    "log": lambda x: mp.log(x) if x > 0 else (-mp.inf if x == 0 else mp.nan),
-    "log1p": lambda x: mp.log1p(x) if x > -1 else (-mp.inf if x == -1 else mp.nan),
-    "erfc": lambda x: mp.erfc(min(x, 100)),
-    "erf": mp.erf,
-    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
-    "softplus": lambda x: mp.log1p(mp.exp(x)),
-    "tanh": mp.tanh,
-    "logcosh": lambda x: mp.log(mp.cosh(x)) if abs(x) > 1e-9 else x * x / 2,
-}
-AT_INFINITY = {
-    "exp": (0, np.inf),
-    "expm1": (-1, np.inf),
-    "log": (np.nan, np.inf),
-    "log1p": (np.nan, np.inf),
-    "erfc": (2, 0),
-    "erf": (-1, 1),
-    "sigmoid": (0, 1),
-    "softplus": (0, np.inf),
-    "tanh": (-1, 1),
-    "logcosh": (np.inf, np.inf),
-}
 USED = ["exp", "expm1", "log", "log1p", "erf", "sigmoid", "softplus", "tanh", "gelu"]
-TURNS = {
-    "float32": [-104, -103.97208, -87.33655, 88.02969, 88.72284, 89, 9.19, 10.05, 11, 16.6, 20],
-    "float64": [-746, -745.13321910194, -708.396418532264, 709.782712893384, 710, 26.54, 27.22, 28, 36.7, 40],
-}
-"""Where results overflow, underflow, become subnormal or become 1."""
 
 
 @pytest.fixture(scope="module", params=["float32", "float64"])
@@ -100,43 +68,12 @@ def by_python(module: ModuleType, name: str, values: np.ndarray) -> np.ndarray:
         return np.array([getattr(module, name)(x) for x in values], values.dtype)
 
 
-def points(name: str, dtype: str) -> np.ndarray:
-    """Random numbers of every size, and the neighbours of all places where a formula changes."""
-    kind, info, rng = np.dtype(dtype).type, np.finfo(dtype), np.random.default_rng(11)
-    sizes = np.exp(rng.uniform(np.log(float(info.smallest_subnormal)), np.log(1000), 70))
-    turns = [*TURNS[dtype], 0.5, 0.625, 1, 0.34657359, 0.70710678, 1.41421356, 1.03972077, 5, 6.5]
-    edges = np.array([float(info.smallest_subnormal), float(info.tiny), float(info.eps), *turns], kind)
-    edges = np.concatenate([edges, -edges, [kind(0), kind(-0.0)]])
-    near = [np.nextafter(edges, kind(way)) for way in (-np.inf, np.inf)]
-    near.append(np.array([info.max, -info.max]))
-    spread = [rng.uniform(-2, 2, 70), rng.uniform(min(TURNS[dtype]), max(TURNS[dtype]), 70), sizes, -sizes]
-    found = np.concatenate([edges, *near, *(s.astype(kind) for s in spread)])
-    found = found[np.isfinite(found)]
-    return np.abs(found) if name == "log" else found
-
-
-def error(got: float, true: Any, info: Any) -> float:
-    """In units in the last place of the true value; infinite where one overflows and the other does not."""
-    greatest = mp.mpf(float(info.max)) * (1 + mp.mpf(float(info.eps)) / 4)
-    if mp.isnan(true) or mp.isinf(true) or abs(true) >= greatest:
-        as_expected = np.isnan(got) if mp.isnan(true) else got == (np.inf if true > 0 else -np.inf)
-        return 0.0 if as_expected else np.inf
-    exponent = max(int(mp.frexp(true)[1]) - 1, int(info.minexp)) if true else int(info.minexp)
-    return float(abs(mp.mpf(float(got)) - true) / mp.ldexp(1, exponent - info.nmant))
-
-
-def worst(name: str, values: np.ndarray, results: np.ndarray) -> tuple[float, float]:
-    info, define = np.finfo(values.dtype), DEFINITIONS[name]
-    errors = [error(float(y), define(mp.mpf(float(x))), info) for x, y in zip(values, results, strict=True)]
-    return max(zip(errors, values.tolist(), strict=True))
-
-
 @pytest.mark.parametrize("name", ULPS)
 def test_every_function_keeps_its_bound(name: str, module: ModuleType, uncompiled: ModuleType) -> None:
-    values = points(name, np.dtype(module.DTYPE).name)
+    values = sample(name, np.dtype(module.DTYPE), np.random.default_rng(11))
     for results in (in_a_kernel(module, name, values), by_python(uncompiled, name, values)):
-        found, at = worst(name, values, results)
-        assert found <= ULPS[name], at
+        found = worst(name, values, results)
+        assert found.units <= ULPS[name], found.at
     assert f"{ULPS[name]} units in the last place" in getattr(uncompiled, name).__doc__
 
 
@@ -154,11 +91,11 @@ def test_infinities_have_their_values_and_a_nan_stays(
 def test_a_float32_module_computes_in_float64_with_the_precision_of_that(
     name: str, module: ModuleType, uncompiled: ModuleType
 ) -> None:
-    values = points(name, "float64")
+    values = sample(name, np.dtype(np.float64), np.random.default_rng(11))
     values = values[np.abs(values) < 1e3]
     for results in (in_a_kernel(module, name, values), by_python(uncompiled, name, values)):
         assert results.dtype == np.float64
-        assert worst(name, values, results)[0] < 6  # units; some are NumPy's
+        assert worst(name, values, results).units < 6  # units; some are NumPy's
 
 
 def test_maxima_and_minima_keep_a_nan(module: ModuleType) -> None:
@@ -193,3 +130,28 @@ def test_numbers_are_written_so_that_they_are_read_again(dtype: str) -> None:
         exact = mp.mpf(1) / 3 if value == "1/3" else mp.mpf(value)
         read = kind(float(PRECISIONS[dtype].rounded(exact)))
         assert abs(mp.mpf(float(read)) - exact) <= abs(exact) * mp.mpf(float(np.finfo(kind).eps)) / 2
+
+
+def text_with(path: Any, name: str, place: int, factor: float) -> str:
+    """The module's text with one of its numbers off by a factor."""
+    text = path.read_text(encoding="utf-8")
+    numbers = re.search(rf"(?<={name} = \()[^()]*(?:\([^()]*\)[^()]*)*(?=^\))", text, re.M)
+    assert numbers is not None
+    comment, _, values = numbers[0].partition("\n")
+    found = values.replace("\n", " ").split(", ")
+    found[place] = repr(float(found[place]) * factor)
+    return text.replace(numbers[0], f"{comment}\n{', '.join(found)}\n")
+
+
+@pytest.mark.parametrize(("name", "place"), [("EXP", 7), ("EXP", 9), ("LOG", 11), ("TANH", 3), ("ERF", 3)])
+def test_a_wrong_coefficient_fails_the_judge(name: str, place: int, path: Any) -> None:
+    dtype = "float32" if "DTYPE = np.float32" in path.read_text(encoding="utf-8") else "float64"
+    wrong = text_with(path, name, place, 1 + 1000 * float(np.finfo(dtype).eps))
+    assert name.lower() in [c.name for c in function_checks(wrong) if c.verdict == "fail"]
+
+
+def test_the_judge_passes_what_the_compiler_promises(path: Any) -> None:
+    assert dict(UNITS) == ULPS
+    found = list(function_checks(path.read_text(encoding="utf-8")))
+    assert [c.name for c in found] == list(UNITS)
+    assert all(c.verdict == "pass" for c in found)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import ModuleError
+from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, compare_block
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import FaultError, demand_names, numbers
@@ -43,6 +45,7 @@ def verify(
     Gradients are compared at `points` points, drawn from `seed`, and with two more batch sizes: each
     parameter's error, defined in `blocks.compare_block`, must be within 1e-8. Forward values must be within
     1e-10 of the largest entry, updates within 1e-9 of each entry's change, float32 within 1e-4 of float64.
+    The elementary functions in its text must keep the bounds of `accuracy.UNITS`.
     Whatever the module does wrong becomes a failed row of the report.
 
     Raises:
@@ -68,7 +71,7 @@ def verify(
     if trial.trains:
         parameters, found = _parameters(trial)
         notes += found
-    checks = [*value_checks(trial), *checks]
+    checks = [*value_checks(trial), *_function_checks(module, seed), *checks]
     if trial.model.loss is not None and model.spec.gradients:
         checks += _input_gradients(trial)
     if trial.trains:
@@ -84,6 +87,13 @@ def _notes(trial: Trial) -> list[str]:
     if spec.loss is None:
         notes.append("the spec has no loss: only forward values were checked")
     return notes
+
+
+def _function_checks(module: ModuleType, seed: int) -> Iterator[Check]:
+    """The module's elementary functions, judged from its text; a module without a file has none."""
+    file = getattr(module, "__file__", None)
+    if file is not None and Path(file).is_file():
+        yield from function_checks(Path(file).read_text(encoding="utf-8"), seed)
 
 
 def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
