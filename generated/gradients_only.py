@@ -450,10 +450,11 @@ def _is_full(batch_size):
     return isinstance(batch_size, str) and batch_size == "full"
 
 
-def fit(x, y, z, *, epochs, batch_size="full", seed=0, params=None, state=None, shuffle=True):
+def fit(x, y, z, *, epochs=10, batch_size="full", seed=0, params=None, state=None, shuffle="each_epoch"):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
-    Without `params` training starts from init_params(seed); with them, from a copy.
+    Without `params` training starts from init_params(seed); with them, from a copy. Rows are shuffled "each_epoch"
+    (or True), "once" or "never" (or False). What the caller does not say is as the spec has it.
     """
     return _fit((x, y, z), epochs, batch_size, seed, params, state, shuffle)
 
@@ -463,14 +464,20 @@ def _fit(data, epochs, batch_size, seed, params, state, shuffle):
     data = [_checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data)]
     params = init_params(seed) if params is None else unflatten(flatten(params).copy())
     state = init_state(params) if state is None else _copy_of_state(state)
-    rng, history = _generator(seed), []
+    rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
     for epoch in range(_whole("epochs", epochs, 1)):
-        order = None
         value = train_epoch(params, state, *data, batch_size=batch_size, order=order, epoch=epoch)
         if not math.isfinite(value):
             raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
         history.append(value)
     return params, history
+
+
+def _shuffling(shuffle):
+    how = ("never", "each_epoch")[shuffle] if isinstance(shuffle, bool) else shuffle
+    if not isinstance(how, str) or how not in ("each_epoch", "once", "never"):
+        raise ValueError(f"shuffle: expected 'each_epoch', 'once' or 'never', or a truth value, got {shuffle!r}")
+    return how
 
 
 # --- Arrays laid over memory ---

@@ -108,7 +108,7 @@ def test_the_command(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("symgrad.api.bench", bench)
     answer = CliRunner().invoke(main, ["bench", str(file), "--batch", "8", "--no-peers", "--json"])
     assert answer.exit_code == 0, answer.output
-    assert json.loads(answer.stdout) == found.as_dict()
+    assert json.loads(answer.stdout) == found.as_dict() | {"warnings": []}
     assert (asked["batch"], asked["peers"], asked["cores"]) == (8, False, 1)
     other = Row("another", found.times, difference=0.1)
     monkeypatch.setattr("symgrad.api.bench", lambda spec, **_: replace(found, rows=(*found.rows, other)))

@@ -25,6 +25,7 @@ from symgrad.compiler.module_text import (
     ArgumentText,
     CarryingText,
     ConstantText,
+    FitText,
     ModuleText,
     ParameterText,
     ResultText,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.plan import Plan
     from symgrad.compiler.update import Update
-    from symgrad.spec.model import ConstantSpec, Model
+    from symgrad.spec.model import ConstantSpec, Model, TrainSpec
 
 
 def emit(model: Model, shown: Program, plan: Plan, update: Update) -> str:
@@ -86,6 +87,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         dtype=spec.dtype,
         task=model.task,
         epochs=spec.train.epochs if update.counts_epochs else 0,
+        fit=_fit(spec.train, has_rows=bool(rows)),
         micro_batch_size=spec.train.micro_batches.rows if spec.train.micro_batches else 0,
         tensors=tuple(map(_described, program.declared)),
         forward_equations=equations["forward"],
@@ -122,6 +124,15 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         llvm_functions=tuple(name for name in ("maximum", "minimum", "formed_first") if name in called),
         functions=functions_of(called, spec.dtype),
     )
+
+
+def _fit(train: TrainSpec, has_rows: bool) -> FitText:
+    batch_size = train.batch_size if has_rows else "full"
+    return FitText(str(train.epochs), _quoted(batch_size), str(train.seed), _quoted(train.shuffle))
+
+
+def _quoted(value: int | str) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _carrying(plan: Plan, update: Update) -> CarryingText | None:

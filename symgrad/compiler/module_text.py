@@ -76,6 +76,16 @@ class CarryingText:
 
 
 @dataclass(frozen=True)
+class FitText:
+    """What `fit` does where its caller does not say: the spec's train block, each as Python writes it."""
+
+    epochs: str
+    batch_size: str
+    seed: str
+    shuffle: str
+
+
+@dataclass(frozen=True)
 class ModuleText:
     """All that the template needs.
 
@@ -89,6 +99,7 @@ class ModuleText:
     dtype: str
     task: str
     epochs: int
+    fit: FitText
     micro_batch_size: int
     tensors: tuple[str, ...]
     forward_equations: tuple[str, ...]

@@ -1,0 +1,95 @@
+"""`fit` of an emitted module does what the spec's train block says, and what its caller says instead."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import interpreted, written
+from module_use import LINE, line_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+PLAN = {"epochs": 3, "batch_size": 3, "seed": 11, "shuffle": "once"}
+GIVEN = ("epochs", "batch_size", "seed", "shuffle")
+
+
+def module_with(folder: Path, **train: Any) -> ModuleType:
+    """One layer trained as `train` says, run by Python."""
+    return interpreted(written({**LINE, "train": {**LINE.get("train", {}), **train}}, folder))
+
+
+def defaults(module: ModuleType) -> dict[str, Any]:
+    """What `fit` does where nothing is said."""
+    return {name: signature(module.fit).parameters[name].default for name in GIVEN}
+
+
+@pytest.fixture
+def orders(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The orders and sizes of batches that `fit` of a module asks its train_epoch for."""
+
+    def watch(module: ModuleType) -> list[tuple[Any, Any]]:
+        asked: list[tuple[Any, Any]] = []
+        inner = module.train_epoch
+
+        def train_epoch(*arguments: Any, **options: Any) -> float:
+            order = options["order"]
+            asked.append((options["batch_size"], None if order is None else order.tolist()))
+            return float(inner(*arguments, **options))
+
+        monkeypatch.setattr(module, "train_epoch", train_epoch)
+        return asked
+
+    return watch
+
+
+def test_the_train_block_is_what_fit_does(tmp_path: Path, orders: Any) -> None:
+    module = module_with(tmp_path, **PLAN)
+    assert defaults(module) == PLAN
+    asked = orders(module)
+    params, history = module.fit(*line_data())
+    assert len(history) == 3
+    order = np.random.default_rng(11).permutation(len(line_data()[0])).tolist()
+    assert asked == [(3, order)] * 3
+    said, _ = module.fit(*line_data(), epochs=3, batch_size=3, seed=11, shuffle="once")
+    np.testing.assert_array_equal(module.flatten(params), module.flatten(said))
+
+
+def test_the_caller_has_the_last_word(tmp_path: Path, orders: Any) -> None:
+    module = module_with(tmp_path, **PLAN)
+    asked = orders(module)
+    module.fit(*line_data(), epochs=2, batch_size="full", shuffle=False)
+    module.fit(*line_data(), epochs=2, batch_size=4, shuffle="never")
+    assert asked == [("full", None)] * 2 + [(4, None)] * 2
+    del asked[:]
+    module.fit(*line_data(), epochs=2, shuffle=True)
+    (_, first), (_, second) = asked
+    assert sorted(first) == sorted(second) == list(range(len(line_data()[0])))
+    assert first != second
+
+
+def test_without_a_word_the_defaults_of_the_language_hold(tmp_path: Path) -> None:
+    expected = {"epochs": 10, "batch_size": 32, "seed": 0, "shuffle": "each_epoch"}
+    assert defaults(module_with(tmp_path)) == expected
+
+
+def test_without_an_axis_of_rows_a_step_takes_everything(tmp_path: Path) -> None:
+    spec = {
+        "name": "f",
+        "parameters": {"w": {"axes": [2], "init": 1}},
+        "equations": {"y": "sum(w**2)"},
+        "loss": "y",
+    }
+    module = interpreted(written(spec, tmp_path))
+    assert defaults(module)["batch_size"] == "full"
+    assert module.fit(epochs=2)[1][0] == 2.0
+
+
+@pytest.mark.parametrize("shuffle", ["always", None, 2, ["once"], "each epoch"])
+def test_another_way_to_shuffle_is_refused(shuffle: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="shuffle: expected 'each_epoch', 'once' or 'never'"):
+        module_with(tmp_path).fit(*line_data(), shuffle=shuffle)
