@@ -1,0 +1,127 @@
+"""What a spec says of one point: its values and every slope of its loss, and how far rounding may move them.
+
+The slopes are those of a tape in the most exact arithmetic the machine has. How far rounding may move a
+value is measured, not bounded: the tape runs again with every result changed at random in its last place
+(Monte Carlo arithmetic; Parker, 1997), as double precision or single precision changes it. Where a formula
+is well conditioned nothing moves by more than some units; where it amplifies what it is given, or cancels,
+the values move as far as those of any program that computes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import SpecError
+from symgrad.verifier.arithmetic import NATIVE
+from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.local_slopes import slopes_in
+from symgrad.verifier.tape import Tape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.tape import Rounding
+
+RUNS = 8
+"""Of so many runs the farthest counts."""
+
+MARGIN = 16.0
+"""How much farther than in all runs another program's rounding may lead: it may take other steps."""
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Values and slopes at one point, or how far they may be off. `loss` is None where there is none."""
+
+    outputs: tuple[Array, ...]
+    prediction: tuple[Array, ...]
+    loss: Array | None
+    gradients: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model at one point; `names` are the tensors whose gradients may be asked for."""
+
+    model: Model
+    arrays: Mapping[str, Array]
+    names: tuple[str, ...]
+
+    @cached_property
+    def slopes(self) -> Slopes:
+        """Values and slopes, exact for the purposes of double precision; nan where a formula has none."""
+        return slopes_of(self.model, self.arrays, self.names)
+
+    @cached_property
+    def double(self) -> Slopes:
+        """How far double precision may move each of them."""
+        return self._moved(2.0**-53)
+
+    @cached_property
+    def single(self) -> Slopes:
+        """How far single precision may move each of them."""
+        return self._moved(2.0**-24)
+
+    def _moved(self, unit: float) -> Slopes:
+        rng = np.random.default_rng(0)
+        runs = [slopes_of(self.model, self.arrays, self.names, rounding_to(unit, rng)) for _ in range(RUNS)]
+        here = self.slopes
+        return Slopes(
+            tuple(_farthest(a, [r.outputs[n] for r in runs]) for n, a in enumerate(here.outputs)),
+            tuple(_farthest(a, [r.prediction[n] for r in runs]) for n, a in enumerate(here.prediction)),
+            None if here.loss is None else _farthest(here.loss, [r.loss for r in runs if r.loss is not None]),
+            {name: _farthest(a, [r.gradients[name] for r in runs]) for name, a in here.gradients.items()},
+        )
+
+
+def slopes_of(
+    model: Model,
+    arrays: Mapping[str, Array],
+    names: tuple[str, ...],
+    rounding: Rounding | None = None,
+    arithmetic: Arithmetic = NATIVE,
+) -> Slopes:
+    """Values of a model, and the slopes of its loss in all entries of some tensors, by one tape.
+
+    Raises:
+        SpecError: a formula outside the language, or a missing array.
+    """
+    labels = {t.name for t in (*model.spec.inputs, *model.spec.targets) if t.classes is not None}
+    tape = Tape(arithmetic, slopes_in(arithmetic), rounding)
+    given: dict[str, Any] = {n: a if n in labels else tape.variable(a) for n, a in arrays.items()}
+    with np.errstate(all="ignore"):
+        found = interpret(model, given, tape.arithmetic)
+        if found.loss is None and names:
+            raise SpecError("there is no loss to differentiate", at=model.spec.at)
+        wanted = [tape.of(found.tensors[name]) for name in names]
+        slopes = tape.gradients(tape.of(found.loss), wanted) if names else []
+    return Slopes(
+        tuple(tape.of(a).array for a in found.outputs),
+        tuple(tape.of(a).array for a in found.prediction),
+        None if found.loss is None else tape.of(found.loss).array,
+        dict(zip(names, slopes, strict=True)),
+    )
+
+
+def rounding_to(unit: float, rng: np.random.Generator) -> Rounding:
+    """Changes a result by half to all of `unit`, up or down, relative to a magnitude."""
+
+    def rounded(result: Array, magnitude: Array) -> Array:
+        moved = rng.uniform(0.5 * unit, unit, size=result.shape)
+        return np.asarray(result + magnitude * np.where(rng.random(result.shape) < 0.5, -moved, moved))
+
+    return rounded
+
+
+def _farthest(here: Array, runs: list[Array]) -> Array:
+    """The largest distance in each entry, in double precision; infinite where a run gives no number."""
+    with np.errstate(all="ignore"):
+        distances = [np.asarray(np.abs(run - here), dtype=np.float64) for run in runs]
+    largest = np.max(distances, axis=0)
+    return np.asarray(MARGIN * np.where(np.isnan(largest), np.inf, largest))
