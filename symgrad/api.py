@@ -159,19 +159,43 @@ def _module_text(spec: Spec) -> str:
     return module_text(spec)
 
 
-def verify(spec: SpecSource, module: ModuleSource | None = None, *, points: int = 3, seed: int = 0) -> Report:
-    """Judge a module against its spec; without one, the module symgrad generates.
+def verify(
+    spec: SpecSource,
+    module: ModuleSource | None = None,
+    *,
+    points: int = 3,
+    seed: int = 0,
+    time_limit: float = 120.0,
+) -> Report:
+    """Judge a module, or the module in a file, against its spec; without one, the module symgrad generates.
+
+    The module's file runs in a process of its own: a crash there, or a call that takes more than `time_limit`
+    seconds, its compilation included, is a failure that the report names. A module that is in no file is
+    judged in this process.
 
     Raises:
-        ModuleError: the module was made from another spec.
+        ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
     """
-    from symgrad.compiler.load import double_precision_twin
+    from symgrad.isolation import isolated
     from symgrad.spec.expand import expand
     from symgrad.verifier import verify as judge
 
     spec = read(spec)
-    module = build(spec) if module is None else _loaded(module)
-    return judge(expand(spec), module, twin=double_precision_twin(module), points=points, seed=seed)
+    model, file = expand(spec), _file_of(spec, module)
+    if not isinstance(file, str | os.PathLike):
+        return judge(model, file, points=points, seed=seed)
+    with isolated(file, time_limit) as (door, twin):
+        return judge(model, door, twin=twin, points=points, seed=seed)
+
+
+def _file_of(spec: Spec, module: ModuleSource | None) -> ModuleSource:
+    """The file that a module is in, the one in the cache where none is given; the module if it is in none."""
+    from symgrad.compiler.cache import cached_file
+
+    if module is None:
+        return cached_file(spec, _module_text)
+    file = getattr(module, "__file__", None)
+    return file if isinstance(file, str) and Path(file).is_file() else module
 
 
 def compare(

@@ -113,11 +113,12 @@ def _rendered(derivation: Derivation, style: str) -> str:
     return str(derivation)
 
 
-def verify_module(spec_file: Path, module_file: Path | None, as_json: bool, points: int, seed: int) -> int:
+def verify_module(
+    spec_file: Path, module_file: Path | None, as_json: bool, points: int, seed: int, time_limit: float
+) -> int:
     """Check the module against the spec and show the report."""
     spec = api.read(spec_file)
-    module = api.load(module_file) if module_file else None
-    report = api.verify(spec, module, points=points, seed=seed)
+    report = api.verify(spec, module_file, points=points, seed=seed, time_limit=time_limit)
     if as_json:
         produce_json(report.as_dict() | {"warnings": warnings_shown()})
     else:

@@ -43,15 +43,23 @@ def generate(spec: Path, output: Path | None, as_json: bool) -> int:
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Draws the points."
 )
-def verify(spec: Path, module: Path | None, as_json: bool, points: int, seed: int) -> int:
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Seconds that one call of the module may take.",
+)
+def verify(spec: Path, module: Path | None, as_json: bool, points: int, seed: int, time_limit: float) -> int:
     """Check the gradients of SPEC's module.
 
     They are compared with differences of the spec's own loss; how they were derived plays no part.
+    The module runs in a process of its own, so that it can crash or hang without harm.
     Exit code 1 says that something is wrong.
     """
     from symgrad.cli.actions import verify_module
 
-    return verify_module(spec, module, as_json, points, seed)
+    return verify_module(spec, module, as_json, points, seed, time_limit)
 
 
 @main.command()

@@ -46,14 +46,13 @@ def train_spec(spec_file: Path, options: TrainOptions) -> int:
     folder = options.out or Path("runs") / spec.name
     file = options.module or write_module(spec, spec_file, make_folder(folder) / f"{spec.name}.py")
     _tell(options, f"using {file}" if options.module else f"wrote {file}")
-    module = api.load(file)
-    report = None if options.no_verify else api.verify(spec, module)
+    report = None if options.no_verify else api.verify(spec, file)
     if report is not None and not report.passed:
         return _refuse(report, options, file)
     if report is not None:
         _tell(options, f"verified {_checked(report)}")
     facts = {"module": str(file), "verified": report.as_dict() if report else None}
-    return _train(spec, module, dataset, folder, options, facts)
+    return _train(spec, api.load(file), dataset, folder, options, facts)
 
 
 def _demand_trainable(spec: Spec, options: TrainOptions) -> None:

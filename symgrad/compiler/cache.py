@@ -26,14 +26,22 @@ _NAME_LENGTH = 40
 
 
 def cached_module(spec: Spec, derive: Callable[[Spec], str]) -> ModuleType:
-    """The module of a spec from the cache folder, its text derived where none is kept there.
+    """The module of a spec from the cache folder, loaded.
+
+    Raises:
+        ModuleError: there is no folder that only this user can write.
+    """
+    return load(cached_file(spec, derive))
+
+
+def cached_file(spec: Spec, derive: Callable[[Spec], str]) -> Path:
+    """The file of a spec's module in the cache folder, its text derived where none is kept there.
 
     Raises:
         ModuleError: there is no folder that only this user can write.
     """
     folder, name = cache_folder(), _name(spec)
-    file = _kept(folder, name) or _keep(folder, name, derive(spec).encode())
-    return load(file)
+    return _kept(folder, name) or _keep(folder, name, derive(spec).encode())
 
 
 def cached_text(name: str, text: str) -> ModuleType:

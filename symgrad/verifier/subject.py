@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,7 +34,58 @@ class FaultError(Exception):
         super().__init__(message)
 
 
-def demand_names(model: Model, module: object) -> None:
+@dataclass(frozen=True)
+class Facts:
+    """What a module says of itself without being called; `fields` are those of its Params, in order."""
+
+    at: str
+    names: frozenset[str]
+    dtype: np.dtype[Any]
+    spec_sha256: str
+    fields: tuple[str, ...]
+
+
+@runtime_checkable
+class Door(Protocol):
+    """The only way to a module, wherever it runs."""
+
+    @property
+    def facts(self) -> Facts: ...
+
+    def call(self, function: str, *arguments: Any, **keywords: Any) -> Any:
+        """The answer of a function, which may change the arrays in the named tuples it is given.
+
+        Raises:
+            FaultError: it gave none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """A module of this process: one that was made in memory, or that tests trust."""
+
+    module: Any
+
+    @property
+    def facts(self) -> Facts:
+        module = self.module
+        at = str(getattr(module, "__file__", None) or getattr(module, "__name__", "the module"))
+        dtype, sha256 = (getattr(module, name, None) for name in ("DTYPE", "SPEC_SHA256"))
+        fields = tuple(getattr(getattr(module, "Params", None), "_fields", ()))
+        return Facts(at, frozenset(dir(module)), np.dtype(dtype), str(sha256), fields)
+
+    def call(self, function: str, *arguments: Any, **keywords: Any) -> Any:
+        try:
+            with np.errstate(all="ignore"):
+                return getattr(self.module, function)(*arguments, **keywords)
+        except (Exception, SystemExit) as error:
+            message = str(error).splitlines()
+            text = f"{function} raised {type(error).__name__}: {message[0] if message else ''}"
+            raise FaultError(text) from error
+
+
+def demand_names(model: Model, facts: Facts) -> None:
     """Refuse a module without the stable names that checking this model needs.
 
     Raises:
@@ -46,10 +97,9 @@ def demand_names(model: Model, module: object) -> None:
         names += ["init_state", "update", "train_step", "train_epoch"] if model.parameters else []
         names += ["gradient_point"] if model.parameters and model.optimizer.look_ahead is not None else []
         names += ["input_gradients"] if model.spec.gradients else []
-    missing = [name for name in names if not hasattr(module, name)]
+    missing = [name for name in names if name not in facts.names]
     if missing:
-        at = str(getattr(module, "__file__", None) or getattr(module, "__name__", "the module"))
-        raise ModuleError(f"the module lacks {', '.join(missing)}", at=at, remedy="generate it again")
+        raise ModuleError(f"the module lacks {', '.join(missing)}", at=facts.at, remedy="generate it again")
 
 
 @dataclass(frozen=True)
@@ -57,31 +107,24 @@ class Subject:
     """A module that is to implement `model`, with parameters of known shapes."""
 
     model: Model
-    module: Any
+    door: Door
     shapes: Mapping[str, Shape]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        dtype: np.dtype[Any] = np.dtype(self.module.DTYPE)
-        return dtype
+        return self.door.facts.dtype
 
     def call(self, function: str, *arguments: Any, **keywords: Any) -> Any:
         """The answer of one of the module's functions.
 
         Raises:
-            FaultError: it raised anything at all.
+            FaultError: it raised anything at all, or ended its process.
         """
-        try:
-            with np.errstate(all="ignore"):
-                return getattr(self.module, function)(*arguments, **keywords)
-        except Exception as error:
-            message = str(error).splitlines()
-            text = f"{function} raised {type(error).__name__}: {message[0] if message else ''}"
-            raise FaultError(text) from error
+        return self.door.call(function, *arguments, **keywords)
 
     def fields(self) -> tuple[str, ...]:
         """The parameters' names in the module's own order."""
-        names = tuple(getattr(self.module.Params, "_fields", ()))
+        names = self.door.facts.fields
         if sorted(names) != sorted(self.shapes):
             raise FaultError(
                 f"Params has the fields {', '.join(names) or 'none'}, the spec {', '.join(self.shapes)}"

@@ -17,11 +17,11 @@ from symgrad.verifier.subject import FaultError, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic, Array
     from symgrad.verifier.interpreter import Evaluation, Shape
+    from symgrad.verifier.subject import Door
 
 Measure: TypeAlias = tuple[float, str]
 """An error, and what to say of it if it is too large."""
@@ -73,7 +73,7 @@ class Trial:
         return Differences(self.model, point.sample.arrays, arithmetic)
 
 
-def prepare(model: Model, module: ModuleType, twin: ModuleType, points: int, seed: int) -> Trial:
+def prepare(model: Model, module: Door, twin: Door, points: int, seed: int) -> Trial:
     """Draw the points: random, with large values, after some training, then other batch sizes.
 
     Raises:

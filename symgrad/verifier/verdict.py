@@ -17,7 +17,7 @@ from symgrad.errors import ModuleError
 from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, compare_block
 from symgrad.verifier.report import Check, ParameterResult, Report
-from symgrad.verifier.subject import FaultError, demand_names, numbers
+from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
 from symgrad.verifier.training import training_checks
 from symgrad.verifier.trial import TRAINED, batch_size, prepare, with_training
 from symgrad.verifier.values import value_checks
@@ -37,11 +37,17 @@ _EVALUATIONS = 250
 
 
 def verify(
-    model: Model, module: ModuleType, *, twin: ModuleType | None = None, points: int = 3, seed: int = 0
+    model: Model,
+    module: ModuleType | Door,
+    *,
+    twin: ModuleType | Door | None = None,
+    points: int = 3,
+    seed: int = 0,
 ) -> Report:
     """Check an emitted module against the spec it was made from.
 
-    `twin` is the same module with its number type set to float64; a float64 module is its own twin.
+    `twin` is the same module with its number type set to float64; a float64 module is its own twin. Both may
+    live in another process, behind a door; a crash there is a failed row like any other.
     Gradients are compared at `points` points, drawn from `seed`, and with two more batch sizes: each
     parameter's error, defined in `blocks.compare_block`, must be within 1e-8. Forward values must be within
     1e-10 of the largest entry, updates within 1e-9 of each entry's change, float32 within 1e-4 of float64.
@@ -52,13 +58,14 @@ def verify(
         ModuleError: the module lacks a stable name, or is not float64 and came without its twin.
         SymgradError: the spec has no point at which its loss is a finite number.
     """
-    demand_names(model, module)
-    double = twin if twin is not None else module
-    demand_names(model, double)
-    if np.dtype(double.DTYPE) != np.float64:
-        at = str(getattr(module, "__file__", None) or getattr(module, "__name__", "the module"))
-        raise ModuleError("gradients are judged in float64", at=at, remedy="pass its float64 twin as twin=")
-    trial = prepare(model, module, double, points, seed)
+    door = _door(module)
+    double = door if twin is None else _door(twin)
+    for facts in (door.facts, double.facts):
+        demand_names(model, facts)
+    if double.facts.dtype != np.float64:
+        remedy = "pass its float64 twin as twin="
+        raise ModuleError("gradients are judged in float64", at=door.facts.at, remedy=remedy)
+    trial = prepare(model, door, double, points, seed)
     notes = _notes(trial)
     checks: list[Check] = []
     if trial.trains and points > 2:
@@ -71,7 +78,7 @@ def verify(
     if trial.trains:
         parameters, found = _parameters(trial)
         notes += found
-    checks = [*value_checks(trial), *_function_checks(module, seed), *checks]
+    checks = [*value_checks(trial), *_function_checks(door, seed), *checks]
     if trial.model.loss is not None and model.spec.gradients:
         checks += _input_gradients(trial)
     if trial.trains:
@@ -79,21 +86,25 @@ def verify(
     return Report(model.spec.name, parameters, tuple(checks), tuple(notes))
 
 
+def _door(module: ModuleType | Door) -> Door:
+    return module if isinstance(module, Door) else InProcess(module)
+
+
 def _notes(trial: Trial) -> list[str]:
     notes = []
     spec = trial.model.spec
-    if spec.sha256 != trial.module.module.SPEC_SHA256:
+    if spec.sha256 != trial.module.door.facts.spec_sha256:
         notes.append("the module was generated from a spec with another text (SPEC_SHA256 differs)")
     if spec.loss is None:
         notes.append("the spec has no loss: only forward values were checked")
     return notes
 
 
-def _function_checks(module: ModuleType, seed: int) -> Iterator[Check]:
+def _function_checks(door: Door, seed: int) -> Iterator[Check]:
     """The module's elementary functions, judged from its text; a module without a file has none."""
-    file = getattr(module, "__file__", None)
-    if file is not None and Path(file).is_file():
-        yield from function_checks(Path(file).read_text(encoding="utf-8"), seed)
+    file = Path(door.facts.at)
+    if file.is_file():
+        yield from function_checks(file.read_text(encoding="utf-8"), seed)
 
 
 def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:

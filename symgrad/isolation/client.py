@@ -1,0 +1,219 @@
+"""This side: calls of a module that lives in another process, which is started anew after a crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import InternalError, ModuleError
+from symgrad.isolation.messages import GarbageError, named, packed, read, unpacked, write
+from symgrad.verifier.subject import Facts, FaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CALL_SECONDS = 120.0
+_START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; main()"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """For how long one call may last, its compilation included, and how many bytes the process may take."""
+
+    seconds: float
+    memory: int
+    is_compiled: bool
+
+
+@dataclass(frozen=True)
+class Isolated:
+    """A module, or its float64 twin, behind the door of its process: what `Subject` calls."""
+
+    process: ModuleProcess
+    place: int
+
+    @property
+    def facts(self) -> Facts:
+        return self.process.facts[self.place]
+
+    def call(self, function: str, *arguments: Any, **keywords: Any) -> Any:
+        """The answer of a function; named tuples among its arguments are left as it left them.
+
+        Raises:
+            FaultError: it raised, crashed, ended its process or did not return in time.
+        """
+        return self.process.call(self.place, function, arguments, keywords)
+
+
+@contextmanager
+def isolated(
+    file: str | os.PathLike[str], seconds: float = CALL_SECONDS
+) -> Iterator[tuple[Isolated, Isolated]]:
+    """The module in a file and its float64 twin, in one process that ends with the block.
+
+    No call may last longer than so many seconds, its compilation included, nor the process take more
+    memory than the machine has.
+
+    Raises:
+        ModuleError: it cannot be loaded.
+    """
+    process = ModuleProcess(os.fspath(file), Limits(seconds, _physical_memory(), _is_compiled()))
+    try:
+        process.start()
+        yield Isolated(process, 0), Isolated(process, 1)
+    finally:
+        process.end()
+
+
+def _physical_memory() -> int:
+    """Bytes of this machine's memory; 16 GiB where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**34
+
+
+def _is_compiled() -> bool:
+    """Whether modules are compiled in this process, as they then are in the other."""
+    config = getattr(sys.modules.get("numba"), "config", None)
+    return not getattr(config, "DISABLE_JIT", False)
+
+
+class ModuleProcess:
+    """A process that holds a module, started anew after a crash, but not after it had to be stopped."""
+
+    def __init__(self, file: str, limits: Limits) -> None:
+        self.file, self.limits = file, limits
+        self.facts: tuple[Facts, ...] = ()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._faults: dict[tuple[int, str], str] = {}
+        self._stopped = ""
+
+    def start(self) -> None:
+        """Start the process and load the module there.
+
+        Raises:
+            ModuleError: it cannot be loaded.
+        """
+        self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
+            [sys.executable, "-c", _START, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        limits = self.limits
+        try:
+            answer = self._ask((self.file, limits.seconds, limits.memory, limits.is_compiled), "loading it")
+        except FaultError as fault:
+            raise ModuleError(str(fault), at=self.file, remedy="generate it anew") from None
+        match answer:
+            case ("loaded", found):
+                self.facts = tuple(
+                    Facts(self.file, frozenset(n), np.dtype(d), *rest) for n, d, *rest in found
+                )
+            case ("refused", problem, remedy):
+                raise ModuleError(problem, at=self.file, remedy=remedy)
+            case _:
+                raise ModuleError("loading it gave garbage", at=self.file, remedy="generate it anew")
+
+    def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Call a function of the module at this place, unless it is known to end in disaster."""
+        known = self._stopped or self._faults.get((place, function))
+        if known:
+            raise FaultError(known)
+        try:
+            return self._call(place, function, arguments, keywords)
+        except _LostError as lost:
+            self._faults[place, function] = str(lost)
+            raise FaultError(str(lost)) from None
+
+    def _call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        if self._process is None:
+            self.start()
+        options = {name: packed(value) for name, value in keywords.items()}
+        match self._ask((place, function, packed(arguments), options), function):
+            case ("answer", answer, [*left]):
+                given = [value for value in arguments if hasattr(value, "_fields")]
+                return self._received(function, answer, given, left)
+            case ("raised", kind, message):
+                raise FaultError(f"{function} raised {kind}: {message}")
+        raise self._lost(f"{function} answered with garbage")
+
+    def _received(self, function: str, answer: Any, given: list[Any], left: list[Any]) -> Any:
+        """The answer, after what was left in the named tuples has been copied into those given here."""
+        try:
+            for here, there in zip(given, (unpacked(tree, named) for tree in left), strict=True):
+                for array, value in zip(here, there, strict=True):
+                    np.copyto(array, value)
+            return unpacked(answer, named)
+        except (GarbageError, TypeError, ValueError) as error:
+            raise FaultError(f"{function} left or gave what cannot be read: {error}") from None
+
+    def _ask(self, request: Any, doing: str) -> Any:
+        """Send a request and wait for its answer, but not for ever."""
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise InternalError("a module was asked before its process was started")
+        timer = _Timer(self.limits.seconds, process)
+        timer.start()
+        try:
+            write(process.stdin, request)
+            return read(process.stdout)
+        except GarbageError:
+            raise self._lost(f"{doing} answered with garbage") from None
+        except (EOFError, BrokenPipeError):
+            code = process.wait()
+            raise self._lost(self._ending(doing, code, is_late=timer.has_killed)) from None
+        finally:
+            timer.cancel()
+
+    def _ending(self, doing: str, code: int, *, is_late: bool) -> str:
+        """In words, how the process came to its end."""
+        if is_late:
+            limit = f"within {self.limits.seconds:g} s"
+            self._stopped = f"not called, as {doing} did not return {limit}"
+            return f"{doing} did not return {limit}; --time-limit gives it more"
+        if code < 0:
+            with suppress(ValueError):
+                return f"crashed in {doing} (signal {-code}, {signal.Signals(-code).name})"
+        return f"{doing} ended the process (exit code {code})"
+
+    def _lost(self, text: str) -> _LostError:
+        self.end()
+        return _LostError(text)
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+class _Timer(threading.Timer):
+    """Kills a process after some seconds, and knows whether it did."""
+
+    def __init__(self, seconds: float, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(seconds, self._kill)
+        self.daemon, self.has_killed, self._process = True, False, process
+
+    def _kill(self) -> None:
+        self.has_killed = True
+        self._process.kill()
+
+
+class _LostError(FaultError):
+    """The process is gone, and with it the answer."""

@@ -1,0 +1,109 @@
+"""The other process: it loads a module and its float64 twin, and calls their functions as it is asked to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from symgrad.compiler.load import double_precision_twin, load
+from symgrad.errors import SymgradError
+from symgrad.isolation.messages import packed, read, unpacked, write
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_GRACE = 10
+"""Seconds by which this process outlives its own time limit if nobody ends it."""
+
+
+def main() -> None:
+    """Answer the requests on stdin until it ends: first a file to load and limits, then calls."""
+    requests, answers = _own_streams()
+    file, seconds, memory, is_compiled = read(requests)
+    if hasattr(signal, "SIGINT"):
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # an interrupt is the parent's, who then ends this process
+    _limit_memory(memory)
+    _alarm(seconds)
+    if not is_compiled:
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+    modules = _loaded(file, answers)
+    while modules:
+        _alarm(0)
+        try:
+            place, function, arguments, keywords = read(requests)
+        except EOFError:
+            return
+        _alarm(seconds)
+        write(answers, _answer(modules[place], function, arguments, keywords))
+
+
+def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The streams to the parent, hidden from the module: it may print and read as it likes, to nobody."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nobody = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nobody, descriptor)
+    return requests, answers
+
+
+def _limit_memory(memory: int) -> None:
+    """Let no more be allocated than this, where the system can be asked to see to that."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _alarm(seconds: float) -> None:
+    """End this process some time from now, even if it is deep in compiled code and its parent is gone."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE if seconds else 0)
+
+
+def _loaded(file: str, answers: BinaryIO) -> list[ModuleType]:
+    """The module and its twin, once the parent is told their facts; nothing where it is told a reason."""
+    try:
+        module = load(file)
+        twin = module if np.dtype(module.DTYPE) == np.float64 else double_precision_twin(module)
+        facts = [_facts(module), _facts(twin)]
+    except SymgradError as error:
+        write(answers, ("refused", error.problem, error.remedy))
+        return []
+    write(answers, ("loaded", facts))
+    return [module, twin]
+
+
+def _facts(module: ModuleType) -> tuple[Any, ...]:
+    """Its names, number type, the spec it claims to be made from, and its parameters' names."""
+    fields = tuple(getattr(module.Params, "_fields", ()))
+    return tuple(dir(module)), np.dtype(module.DTYPE).str, str(module.SPEC_SHA256), tuple(map(str, fields))
+
+
+def _answer(module: ModuleType, function: str, arguments: Any, keywords: Any) -> tuple[Any, ...]:
+    """What a function gives, and what it has left in the named tuples it was given; or what it raised."""
+
+    def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
+        if name == "Params" and values:
+            return module.unflatten(np.concatenate([np.ravel(value) for value in values]))
+        return getattr(module, name)(*values)
+
+    try:
+        given = unpacked(arguments, record)
+        options = {name: unpacked(value, record) for name, value in keywords.items()}
+        with np.errstate(all="ignore"):
+            answer = getattr(module, function)(*given, **options)
+        left = [packed(value) for value in given if hasattr(value, "_fields")]
+        return ("answer", packed(answer), left)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it raises is told
+        lines = str(error).splitlines()
+        return ("raised", type(error).__name__, lines[0] if lines else "")
