@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = (
-    *("layers", "activations", "losses", "regularisers", "averages", "parts"),
+    *("layers", "activations", "mathematics", "losses", "regularisers", "averages", "parts"),
     *("optimizers", "schedules", "initializers"),
 )
 FORMS = ("chain", "graph", "index")
@@ -89,8 +89,8 @@ def list_library(kind: str | None, as_json: bool) -> int:
     """List the layers, losses, ... that specs can use.
 
     \b
-    KIND is one of layers, activations, losses, regularisers, averages,
-    parts (of losses), optimizers, schedules, initializers.
+    KIND is one of layers, activations, mathematics, losses, regularisers,
+    averages, parts (of losses), optimizers, schedules, initializers.
     """
     from symgrad.cli.listing import show_library
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
@@ -10,9 +11,10 @@ from symgrad.spec.calls import is_number, signed_number
 from symgrad.spec.constant_block import constant_specs
 from symgrad.spec.declarations import check_declarations
 from symgrad.spec.formula import parse_formula
+from symgrad.spec.known_numbers import with_known_numbers
 from symgrad.spec.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
-from symgrad.spec.names import check_name, shorten
+from symgrad.spec.names import check_name, names_taken, shorten
 from symgrad.spec.schema import TargetBlock
 from symgrad.spec.syntax import Boolean, Call, Index, Name, Number
 from symgrad.spec.train_block import train_spec
@@ -64,7 +66,29 @@ def build(block: SpecBlock, document: Document) -> Spec:
         ),
     )
     check_declarations(spec, _axes_named(block, document))
-    return spec
+    return _with_known_numbers(spec)
+
+
+def _with_known_numbers(spec: Spec) -> Spec:
+    """The spec with the names pi and e as numbers, where it does not define them."""
+    taken = names_taken(spec) | {equation.name for equation in (*spec.equations, *spec.manual)}
+
+    def equations(found: tuple[EquationSpec, ...]) -> tuple[EquationSpec, ...]:
+        return tuple(
+            replace(e, formula=with_known_numbers(e.formula, (*taken, *(e.indices or ())))) for e in found
+        )
+
+    def function(found: FunctionSpec) -> FunctionSpec:
+        own = (*found.arguments, *(name for name, _ in found.defaults))
+        return replace(found, formula=with_known_numbers(found.formula, (*taken, *own)))
+
+    return replace(
+        spec,
+        functions=tuple(map(function, spec.functions)),
+        equations=equations(spec.equations),
+        manual=equations(spec.manual),
+        loss=spec.loss and with_known_numbers(spec.loss, taken),
+    )
 
 
 def _spec_name(block: SpecBlock, document: Document) -> str:

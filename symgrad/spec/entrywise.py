@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
+from symgrad.spec import library
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.calls import walk
+from symgrad.spec.calls import bind, placed, substitute, transform, walk
+from symgrad.spec.known_numbers import with_known_numbers
 from symgrad.spec.syntax import Binary, Boolean, Call, Index, Name, Transpose
 
 if TYPE_CHECKING:
@@ -15,6 +17,18 @@ if TYPE_CHECKING:
     from symgrad.spec.syntax import Node
 
 _ARITY = {**dict.fromkeys(SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS, 1), "max": 2, "min": 2, "where": 3}
+
+
+def written_out(formula: Node, known: Collection[str]) -> Node:
+    """The formula without the library's mathematics, and without pi and e unless they are `known`."""
+
+    def change(node: Node) -> Node:
+        entry = library.mathematics.get(node.function) if isinstance(node, Call) else None
+        if not isinstance(node, Call) or entry is None or entry.over_axes:
+            return node
+        return substitute(placed(entry.body, node.at), bind(node, entry.signature))
+
+    return transform(with_known_numbers(formula, known), change)
 
 
 def check_entrywise(

@@ -17,6 +17,7 @@ from symgrad.spec.layers import LayerExpander
 from symgrad.spec.learning_rate import resolve_schedule
 from symgrad.spec.losses import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
+from symgrad.spec.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.resolve import resolve_optimizer
 from symgrad.spec.syntax import Call, Node
 
@@ -35,12 +36,12 @@ def expand(spec: Spec) -> Model:
     _check_functions(spec)
     layers = LayerExpander(spec)
     layers.run()
-    equations = tuple(replace(e, formula=reduced_losses(e.formula, spec)) for e in layers.equations)
+    equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in layers.equations)
     after_targets = _depending_on_targets(spec, equations)
     outputs = _outputs(spec, equations, after_targets)
     loss = applied_loss(spec, outputs)
     scoring = scoring_of(spec, loss, after_targets)
-    loss = reduced_losses(_without_layers(spec, loss, "the loss"), spec) if loss is not None else None
+    loss = _plain(_without_layers(spec, loss, "the loss"), spec) if loss is not None else None
     manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
     results = [node for node in (loss, scoring.prediction) if node is not None]
     used = [*(e.formula for e in (*equations, *manual)), *results]
@@ -59,6 +60,11 @@ def expand(spec: Spec) -> Model:
         schedule=resolve_schedule(spec.train, optimizer, spec.at),
         manual=manual,
     )
+
+
+def _plain(formula: Node, spec: Spec) -> Node:
+    """The formula with losses reduced to one number, and functions over axes called by their own names."""
+    return with_axes_named(reduced_losses(formula, spec), {f.name for f in spec.functions})
 
 
 def _check_functions(spec: Spec) -> None:
@@ -128,7 +134,7 @@ def _manual(spec: Spec, taken: set[str]) -> tuple[EquationSpec, ...]:
             problem = f"the manual formula '{equation.name}' has the name of a tensor of the model"
             raise SpecError(problem, at=equation.at, remedy="choose another name")
         formula = _without_layers(spec, equation.formula, "a manual formula")
-        formulas.append(replace(equation, formula=reduced_losses(formula, spec)))
+        formulas.append(replace(equation, formula=_plain(formula, spec)))
     return tuple(formulas)
 
 
@@ -153,6 +159,7 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
         if name in found:
             return
         function = users.get(name) or _library_function(name, call.at, users)
+        function = replace(function, formula=with_axes_named(function.formula, users))
         for inner in calls(function.formula):
             visit(inner, (*inside, name))
         found[name] = function
@@ -166,6 +173,8 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
 
 
 def _library_function(name: str, at: Position, users: Iterable[str]) -> FunctionSpec:
+    if over := function_over_axes(name, at):
+        return FunctionSpec(name, over[0].signature.arguments, over[1], at)
     entry = library.functions.get(name)
     if entry is None:
         known = (*LANGUAGE_FUNCTIONS, *library.functions, *library.layers, *users)

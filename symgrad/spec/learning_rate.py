@@ -10,7 +10,7 @@ from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.calls import bind, check_ranges, placed, substitute, transform, walk
 from symgrad.spec.constants import check_constants
-from symgrad.spec.entrywise import check_entrywise, is_entrywise
+from symgrad.spec.entrywise import check_entrywise, is_entrywise, written_out
 from symgrad.spec.resolve import look_up
 from symgrad.spec.syntax import Binary, Call, Name, Negate, Node, Number
 
@@ -30,9 +30,9 @@ def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -
     Raises:
         SpecError: an optimizer without a learning rate, a wrong call, or a formula that is no rate.
     """
-    schedule = train.schedule
-    if schedule is None:
+    if train.schedule is None:
         return Name("learning_rate", at)
+    schedule = written_out(train.schedule, TIME)
     if "learning_rate" not in dict(optimizer.hyper):
         raise SpecError(
             "a schedule needs an optimizer with a learning_rate",
@@ -40,7 +40,7 @@ def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -
             remedy="name the step size learning_rate, or drop the schedule",
         )
     _check_kind(schedule)
-    formula = transform(schedule, _written_out)
+    formula = transform(schedule, _without_schedules)
     check_entrywise(formula, TIME, "a schedule", library.schedules)
     check_constants(formula)
     _check_start(formula)
@@ -60,7 +60,7 @@ def _check_kind(schedule: Node) -> None:
         look_up("schedule", schedule, library.schedules)
 
 
-def _written_out(node: Node) -> Node:
+def _without_schedules(node: Node) -> Node:
     """The formula of a library schedule in place of its call; a bare name is a call without arguments."""
     if isinstance(node, Name) and node.id in library.schedules:
         node = Call(node.id, (), (), node.at)

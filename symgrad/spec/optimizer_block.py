@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec.calls import is_number, names_in, signed_number
-from symgrad.spec.entrywise import check_entrywise
+from symgrad.spec.entrywise import check_entrywise, written_out
 from symgrad.spec.located import check_key, formula_at, numbers_at
 from symgrad.spec.model import OptimizerSpec
 
@@ -56,7 +56,7 @@ def _check_names(block: OptimizerBlock, document: Document, key: Key) -> None:
 def _start(block: OptimizerBlock, name: str, document: Document, key: Key) -> Node:
     """The first value of a state: a number, or a formula over hyper-parameters."""
     check_key(document, key)
-    formula = formula_at(document, key, block.state[name])
+    formula = written_out(formula_at(document, key, block.state[name]), block.hyper)
     if not is_number(formula) and not block.hyper:
         problem = f"the state '{name}' does not start from a number"
         raise SpecError(problem, at=formula.at, remedy="expected one such as 0.1")
@@ -68,8 +68,9 @@ def _start(block: OptimizerBlock, name: str, document: Document, key: Key) -> No
 def _look_ahead(block: OptimizerBlock, document: Document, key: Key) -> Node | None:
     if block.gradient_at is None:
         return None
-    formula = formula_at(document, key, block.gradient_at)
-    check_entrywise(formula, ("theta", "t", *block.hyper, *block.state), "gradient_at")
+    known = ("theta", "t", *block.hyper, *block.state)
+    formula = written_out(formula_at(document, key, block.gradient_at), known)
+    check_entrywise(formula, known, "gradient_at")
     if "theta" not in names_in(formula):
         problem = "the gradient would be taken at a point that has nothing to do with theta"
         raise SpecError(problem, at=formula.at, remedy="write theta + delta * v, for example")
@@ -82,7 +83,7 @@ def _updates(block: OptimizerBlock, document: Document, key: Key) -> tuple[tuple
     found = []
     for name, text in block.update.items():
         _check_target(name, block, document, (*key, name))
-        formula = formula_at(document, (*key, name), text)
+        formula = written_out(formula_at(document, (*key, name), text), (*known, *block.update))
         _check_order(formula, known, block.update)
         check_entrywise(formula, known, "an optimizer's update")
         found.append((name, formula))

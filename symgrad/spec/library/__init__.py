@@ -16,6 +16,7 @@ from symgrad.spec.library.entries import (
 from symgrad.spec.library.initializers import INITIALIZERS
 from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
 from symgrad.spec.library.losses import AVERAGES, LOSSES, PARTS, REGULARISERS
+from symgrad.spec.library.mathematics import MATHEMATICS
 from symgrad.spec.library.optimizers import OPTIMIZERS
 from symgrad.spec.library.schedules import SCHEDULES
 
@@ -24,7 +25,8 @@ losses = {entry.name: entry for entry in LOSSES}
 regularisers = {entry.name: entry for entry in REGULARISERS}
 averages = {entry.name: entry for entry in AVERAGES}
 parts = {entry.name: entry for entry in PARTS}
-functions = activations | losses | regularisers | averages | parts
+mathematics = {entry.name: entry for entry in MATHEMATICS}
+functions = activations | losses | regularisers | averages | parts | mathematics
 learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
 layers = {entry.name: entry for entry in LAYERS} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
@@ -47,6 +49,7 @@ __all__ = [
     "layers",
     "learned_activations",
     "losses",
+    "mathematics",
     "optimizers",
     "parts",
     "regularisers",

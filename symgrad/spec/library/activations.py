@@ -47,8 +47,8 @@ ACTIVATIONS = (
     Function(
         "gelu_tanh(x)",
         "Hendrycks & Gimpel 2016",
-        "the approximation by tanh; acos(-1) is pi",
-        formula="x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x**3))) / 2",
+        "the approximation by tanh",
+        formula="x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2",
     ),
     Function("silu(x)", "Elfwing, Uchibe & Doya 2018", "swish with beta = 1", formula="x * sigmoid(x)"),
     Function("mish(x)", "Misra 2019", formula="x * tanh(softplus(x))"),

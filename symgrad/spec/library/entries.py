@@ -10,11 +10,12 @@ from functools import cached_property
 
 from symgrad.errors import Position
 from symgrad.spec.formula import parse_formula
+from symgrad.spec.known_numbers import with_known_numbers
 from symgrad.spec.syntax import Call, Name, Node
 
 
 def _parse(text: str, entry: str) -> Node:
-    return parse_formula(text, Position(f"<library:{entry}>", 1, 1))
+    return with_known_numbers(parse_formula(text, Position(f"<library:{entry}>", 1, 1)), ())
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Function(Entry):
-    """An activation, loss, regulariser or part of one: one formula over its arguments.
+    """An activation, loss, regulariser, part of one or ordinary mathematics: one formula over its arguments.
 
     A loss's formula is per element or per sample; `reduction` makes one number of it where the call
     says nothing else. `prediction` turns its first argument into what a user wants to see, and `task`
     says how that is scored. `ranges` are what an argument may be where it is a number: name, least, most.
+    A call of a function `over_axes` may say `axis=` and `keepdims=`, which all reductions in its formula get.
     """
 
     formula: str = ""
@@ -66,6 +68,7 @@ class Function(Entry):
     task: str = "values"
     reduction: str = "mean"
     ranges: tuple[tuple[str, float, float], ...] = ()
+    over_axes: bool = False
 
     @cached_property
     def body(self) -> Node:

@@ -33,7 +33,7 @@ SCHEDULES = (
         "cosine(eta_min=0, total=epochs, k=epoch)",
         "Loshchilov & Hutter 2017, without restarts",
         "PyTorch's CosineAnnealingLR with T_max = total; eta_min from `total` on",
-        formula="eta_min + (learning_rate - eta_min) * (1 + cos(acos(-1) * min(k / total, 1))) / 2",
+        formula="eta_min + (learning_rate - eta_min) * (1 + cos(pi * min(k / total, 1))) / 2",
     ),
     Schedule(
         "linear_warmup(total=5, start_factor=1/3, k=epoch)",
@@ -47,9 +47,9 @@ SCHEDULES = (
         "PyTorch's OneCycleLR; learning_rate is the largest",
         formula="""learning_rate * where(k < pct_start * total - 1,
             1 - (1 - 1 / div_factor)
-                * (1 + cos(acos(-1) * k / max(pct_start * total - 1, 1e-9))) / 2,
+                * (1 + cos(pi * k / max(pct_start * total - 1, 1e-9))) / 2,
             1 / div_factor / final_div_factor + (1 - 1 / div_factor / final_div_factor)
-                * (1 + cos(acos(-1) * min((k - pct_start * total + 1) / total / (1 - pct_start), 1))) / 2)""",
+                * (1 + cos(pi * min((k - pct_start * total + 1) / total / (1 - pct_start), 1))) / 2)""",
         ranges=(("pct_start", 0, 1),),
     ),
     Schedule(
