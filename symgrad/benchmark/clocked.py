@@ -104,7 +104,7 @@ def clocked(text: str) -> ClockedText:
         rest=reader.rest,
     )
     whole = "\n".join([*passed[:before], *clock.strip("\n").split("\n"), "", "", *passed[before:]])
-    return ClockedText(_renamed(whole), tuple(reader.statements), reader.rest)
+    return ClockedText(whole, tuple(reader.statements), reader.rest)
 
 
 def _names_of(tree: ast.Module) -> frozenset[str]:
@@ -112,12 +112,6 @@ def _names_of(tree: ast.Module) -> frozenset[str]:
     functions = (node.name for node in tree.body if isinstance(node, ast.FunctionDef))
     targets = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
     return frozenset((*functions, *(target.id for target in targets if isinstance(target, ast.Name))))
-
-
-def _renamed(text: str) -> str:
-    """Numba's cache tells modules apart by their names."""
-    text = re.sub(r'= __name__, "symgrad_(\w+)"', r'= __name__, "symgrad_clocked_\1"', text)
-    return text.replace("from numba import ", "from numba import types\nfrom numba import ", 1)
 
 
 def _start_of(function: ast.FunctionDef) -> int:

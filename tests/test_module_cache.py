@@ -1,0 +1,189 @@
+"""Numba's cache beside an emitted module: it serves every way of loading in any order, and never harms."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import written
+
+from symgrad.compiler.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parent.parent
+SPEC: dict[str, Any] = {
+    "name": "tiny",
+    "inputs": {"x": ["n"]},
+    "targets": {"t": ["n"]},
+    "parameters": {"w": {"axes": [], "init": "constant(value=1)"}},
+    "equations": {"y": "w * x + 7"},
+    "loss": "mse(y, t)",
+    "train": {"optimizer": "sgd(learning_rate=0.1)"},
+}
+
+
+def tiny(folder: Path, bias: int = 7) -> Path:
+    """The smallest module: x + bias. All its texts are of one length."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return written({**SPEC, "equations": {"y": f"w * x + {bias}"}}, folder)
+
+
+def imported(file: Path) -> Any:
+    """By its name, as `import module` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(file.parent))
+        patch.delitem(sys.modules, file.stem, raising=False)
+        return importlib.import_module(file.stem)
+
+
+def unregistered(file: Path) -> Any:
+    """By importlib, without a place in sys.modules."""
+    specification = importlib.util.spec_from_file_location("another_name", file)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def executed_as(name: str, text: str, file: Path) -> Any:
+    """The text run in a dictionary."""
+    names = {"__name__": name}
+    exec(compile(text, str(file), "exec", dont_inherit=True), names)
+    return SimpleNamespace(**names)
+
+
+WAYS: dict[str, Callable[[Path], Any]] = {
+    "imported": imported,
+    "unregistered": unregistered,
+    "loaded": load,
+    "run": lambda file: SimpleNamespace(**runpy.run_path(str(file))),
+    "executed": lambda file: executed_as("elsewhere", file.read_text(encoding="utf-8"), file),
+    "nameless": lambda file: executed_as("", file.read_text(encoding="utf-8"), file),
+}
+
+
+def used(module: Any) -> tuple[float, int]:
+    """What it computes at 1, and how often it was taken from the cache."""
+    value = module.forward(module.init_params(0), np.ones(1))
+    return float(value[0]), sum(module._forward.stats.cache_hits.values())
+
+
+FIRST_USE = """
+import sys
+from pathlib import Path
+from test_module_cache import WAYS, used
+for number, way in enumerate(WAYS):
+    assert used(WAYS[way](Path(sys.argv[1]) / way / "module.py")) == (number + 2, 0), way
+"""
+
+
+def python(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Another Python, with warnings as errors."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = {**os.environ, "PYTHONPATH": path, **variables}
+    command = [sys.executable, "-W", "error", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_whichever_way_it_is_loaded_first_every_other_way_finds_what_was_compiled(tmp_path: Path) -> None:
+    """Modules of one name and one length, that differ in a number, each first used in another way."""
+    for number, way in enumerate(WAYS):
+        tiny(tmp_path / way, number + 1)
+    run = python("-c", FIRST_USE, str(tmp_path), cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    for number, first in enumerate(WAYS):
+        for way, load_by in WAYS.items():
+            assert used(load_by(tmp_path / first / "module.py")) == (number + 2, 1), (first, way)
+
+
+WORK = """
+import multiprocessing, pickle, sys
+import numpy as np
+import module
+from numba import cloudpickle
+
+class Model:
+    def fitted(self, rate):
+        x = np.linspace(0, 1, 5)
+        return module.fit(x, 3 * x + 7, epochs=20)[0]
+
+def error(model, rate):
+    return float(model.fitted(rate).w)
+
+if __name__ == "__main__":
+    assert module.__name__ == "module" and sys.modules["module"] is module
+    params = Model().fitted(1)
+    for thing in (params, module.init_state(params)):
+        assert pickle.loads(pickle.dumps(thing)) == thing
+    given = cloudpickle.dumps((error, Model()))  # as joblib hands over what is defined in __main__: by value
+    print(float(params.w))
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        print(*pool.starmap(error, [(Model(), 1), (Model(), 2)]), *pool.map(module.flatten, [params]))
+    other = f"import pickle; error, model = pickle.loads({given!r}); print(error(model, 1))"
+    import subprocess
+    print(subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True).stdout)
+"""
+
+
+def test_what_is_defined_beside_it_is_handed_to_workers(tmp_path: Path) -> None:
+    """Functions and classes of `__main__`, parameters and states, by name and by value."""
+    tiny(tmp_path)
+    (tmp_path / "work.py").write_text(WORK)
+    run = python("work.py", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    numbers = [float(word.strip("[]")) for word in run.stdout.split()]
+    assert numbers == pytest.approx([numbers[0]] * 5)
+
+
+def filled(folder: Path, module: Any, *saved: tuple[str, Any]) -> Any:
+    """Files of the cache as the module keeps them, with some entries."""
+    entries = module._Entries(str(folder), "tiny", module.TEXT)
+    for key, data in saved:
+        entries.save(key, data)
+    return entries
+
+
+def test_a_damaged_entry_counts_as_not_there(tmp_path: Path) -> None:
+    """Every byte of both files changed, and every length cut: never an exception, never another's data."""
+    module = load(tiny(tmp_path))
+    entries = filled(tmp_path, module, ("first", [1.5]), ("second", [2.5]))
+    assert [entries.load(key) for key in ("first", "second", "third")] == [[1.5], [2.5], None]
+    for file in (*tmp_path.glob("tiny.nbi"), *tmp_path.glob("tiny.1.nbc")):
+        whole = file.read_bytes()
+        damaged = [
+            whole[:k] + bytes([whole[k] ^ change]) + whole[k + 1 :]
+            for k in range(len(whole))
+            for change in (1, 128)
+        ]
+        for content in (*damaged, *(whole[:k] for k in range(len(whole))), bytes(len(whole)), whole + whole):
+            file.write_bytes(content)
+            assert entries.load("first") in ([1.5], None)
+            assert entries.load("second") in ([2.5], None)
+            entries.save("first", [1.5])
+            assert entries.load("first") == [1.5]
+            entries.save("second", [2.5])
+        assert [entries.load(key) for key in ("first", "second", "third")] == [[1.5], [2.5], None]
+
+
+def test_what_two_processes_save_at_once_is_not_confused(tmp_path: Path) -> None:
+    """Both found an empty index and chose the same file: the index is one's, the file the other's."""
+    module = load(tiny(tmp_path))
+    for folder in ("mine", "other"):
+        (tmp_path / folder).mkdir()
+    entries = filled(tmp_path / "mine", module, ("mine", 1))
+    filled(tmp_path / "other", module, ("other", 2))
+    (tmp_path / "other" / "tiny.1.nbc").replace(tmp_path / "mine" / "tiny.1.nbc")
+    assert entries.load("mine") is None
+    entries.save("mine", 1)
+    assert entries.load("mine") == 1
