@@ -35,20 +35,27 @@ Spec SHA-256 3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf
 
 import math
 import os
+import pickle
 import sys
 import threading
+from contextlib import suppress
 from ctypes import CDLL, c_void_p, cast
 from glob import glob
+from hashlib import sha256
 from typing import NamedTuple
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
+from numba import config, njit, types, version_info
 from numba.core import cgutils
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler import Compiler
 from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array, populate_array
+
+if version_info.minor is not None and version_info.short < (0, 62):
+    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "digits"
 SPEC_SHA256 = "3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf"
@@ -99,16 +106,64 @@ SHAPES = {
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
+def _content(constant):
+    """What a constant is; of code, what it computes wherever it lies: instructions, names and constants."""
+    if hasattr(constant, "co_code"):
+        return constant.co_code, constant.co_names, constant.co_varnames, [*map(_content, constant.co_consts)]
+    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
+
+
+TEXT = sha256(repr(_content(sys._getframe().f_code)).encode()).hexdigest()[:16]  # what tells this text from all others
+
+
+class _Entries(IndexDataCacheFile):
+    """The files of Numba's cache. What is damaged in them, or of another text, is compiled anew."""
+
+    def save(self, key, data):
+        content = self._dump(((TEXT, key), data))
+        super().save(key, (sha256(content).digest(), content))
+
+    def load(self, key):
+        try:
+            found = super().load(key)
+            if found and found[0] == sha256(found[1]).digest():
+                owner, data = pickle.loads(found[1])
+                return data if owner == (TEXT, key) else None
+        except Exception:  # whatever reading a damaged file may raise
+            return None
+
+    def _load_index(self):
+        try:
+            index = super()._load_index()
+            names = {self._data_name(number + 1) for number in range(len(index))}
+            return index if names.issuperset(index.values()) else {}
+        except Exception:
+            return {}
+
+
+class _Cache(FunctionCache):
+    """Numba's cache on disk, which saves time and is never in the way."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        self._cache_file = _Entries(self._cache_path, self._impl.filename_base, TEXT)
+
+    def save_overload(self, signature, result):
+        with suppress(OSError):  # a full disk, or a folder that has become read-only
+            super().save_overload(signature, result)
+
+
 def compiled(function, may_regroup_sums=True, **options):
     """Compile with Numba, kept on disk where there is a place to keep it."""
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
-    options = {"error_model": "numpy", "fastmath": fastmath, **options}
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError as error:
-        if "no locator" not in str(error):
-            raise
-        return njit(**options)(function)
+    dispatcher = njit(**{"error_model": "numpy", "fastmath": fastmath, **options})(function)
+    if not config.DISABLE_JIT:
+        with suppress(RuntimeError, OSError):  # without a place it is compiled in every process
+            dispatcher._cache = _Cache(function)
+        # In a process Numba tells compiled functions apart by these names, and what is kept on disk imports the module:
+        # so they say which text it is, and a module that is there whichever way this file is loaded.
+        function.__module__, function.__qualname__ = "builtins", f"{TEXT}.{function.__name__}"
+    return dispatcher
 
 
 class _ForArraysApart(Compiler):
@@ -1078,10 +1133,5 @@ def verify(points=3, seed=0):
     return passed
 
 
-# Numba's cache remembers the name a module had when it was compiled and imports it by that name later,
-# so whichever way this file is loaded, it answers to one name.
-_loaded_as, __name__ = __name__, "symgrad_3fd5dd7721269590"
-sys.modules[__name__] = sys.modules.get(_loaded_as, np)
-
-if _loaded_as == "__main__":
+if __name__ == "__main__":
     sys.exit(0 if verify() else 1)
