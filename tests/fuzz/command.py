@@ -1,0 +1,121 @@
+"""The long run: specs of every kind until the time is over; what failed is shrunk and shown as YAML."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import click
+from ruamel.yaml import YAML
+
+from fuzz.judge import Outcome, judge
+from fuzz.networks import chain_spec, graph_spec
+from fuzz.optimizers import optimizer_spec
+from fuzz.scalar_formulas import scalar_spec
+from fuzz.shrink import shrunk
+from fuzz.tensor_programs import tensor_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
+    "scalars": scalar_spec,
+    "tensors": tensor_spec,
+    "chain": chain_spec,
+    "graph": graph_spec,
+    "optimizer": optimizer_spec,
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A spec that went wrong, and the numbers that draw it again."""
+
+    spec: dict[str, Any]
+    outcome: Outcome
+    kind: str
+    number: str
+
+
+@dataclass
+class Tally:
+    """How many specs of each kind had which outcome, and those that failed."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    seconds: float = 0.0
+    slowest: tuple[float, str] = (0.0, "")
+
+
+def drawn(kind: str, seed: int, number: int) -> tuple[dict[str, Any], Random]:
+    """The spec of this kind with this number, and the generator for its points."""
+    random = Random(f"{kind} {seed} {number}")
+    return KINDS[kind](random), random
+
+
+def run(
+    seconds: float, seed: int, kinds: Iterable[str] = tuple(KINDS), numbers: Iterable[int] = range(10**9)
+) -> Tally:
+    """Judge the specs of these kinds with these numbers in turn until the time is over."""
+    tally, began = Tally(), time.perf_counter()
+    for number in numbers:
+        for kind in kinds:
+            if time.perf_counter() - began > seconds:
+                tally.seconds = time.perf_counter() - began
+                return tally
+            started = time.perf_counter()
+            spec, random = drawn(kind, seed, number)
+            outcome = judge(spec, random, by_rows=number % 2 == 1)
+            tally.counts[kind, "failed" if outcome.failed else outcome.kind] += 1
+            name = f"{seed}:{kind}:{number}"
+            tally.slowest = max(tally.slowest, (time.perf_counter() - started, name))
+            if outcome.failed:
+                tally.failures.append(Failure(spec, outcome, kind, name))
+    tally.seconds = time.perf_counter() - began
+    return tally
+
+
+MOST_SHRUNK = 3
+"""So many failures of one kind are shrunk; the rest are counted."""
+
+
+def show(tally: Tally) -> None:
+    """The counts by kind, the rate, and the failures with the shortest specs of each kind, shrunk."""
+    total = sum(tally.counts.values())
+    print(f"{total} specs in {tally.seconds:.0f} s, {total / tally.seconds * 60:.0f} a minute")
+    for kind in dict.fromkeys(k for k, _ in tally.counts):
+        counts = ", ".join(f"{n} {outcome}" for (k, outcome), n in sorted(tally.counts.items()) if k == kind)
+        print(f"  {kind}: {counts}")
+    print(f"slowest {tally.slowest[1]}: {tally.slowest[0]:.1f} s")
+    for kind, count in Counter(f.outcome.kind for f in tally.failures).most_common():
+        print(f"\n# {count} times {kind}")
+        same = [f for f in tally.failures if f.outcome.kind == kind]
+        for failure in sorted(same, key=lambda f: len(str(f.spec)))[:MOST_SHRUNK]:
+            print(f"# {failure.number}: {failure.outcome.detail}")
+            by_rows = int(failure.number.rpartition(":")[2]) % 2 == 1
+            YAML().dump(shrunk(failure.spec, kind, by_rows), sys.stdout)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.option("--minutes", default=1.0, help="How long to draw.")
+@click.option("--seed", type=int, help="Draws the same specs again; a fresh one without it.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(tuple(KINDS)),
+    help="This kind alone; may be repeated.",
+)
+@click.option("--number", type=int, help="Only the spec with this number, of each kind.")
+def main(minutes: float, seed: int | None, kinds: tuple[str, ...], number: int | None) -> None:
+    """Random specs against an oracle that shares nothing with symgrad."""
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    print(f"seed {seed}")
+    tally = run(minutes * 60, seed, kinds or tuple(KINDS), range(10**9) if number is None else (number,))
+    show(tally)
+    sys.exit(bool(tally.failures))

@@ -1,0 +1,33 @@
+"""What all generators draw with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+T = TypeVar("T")
+
+NUMBERS = ("2", "3", "0.5", "1.5", "0.25", "1", "1/3", "4", "0.1", "1e-2", "7", "2.5")
+
+
+class Draw:
+    """Choices of one random generator."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+
+    def one(self, options: Sequence[T]) -> T:
+        return options[self.random.randrange(len(options))]
+
+    def chance(self, probability: float) -> bool:
+        return self.random.random() < probability
+
+    def whole(self, least: int, most: int) -> int:
+        return self.random.randint(least, most)
+
+    def number(self) -> str:
+        """A constant as one writes it."""
+        return self.one(NUMBERS)

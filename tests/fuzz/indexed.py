@@ -1,0 +1,117 @@
+"""Random index notation: entries by number, shifts, strides, sums over several indices, looked-up labels."""
+
+from __future__ import annotations
+
+from fuzz.tensors import CLASSES, Axis, Shape, Tensors
+
+Ranges = dict[str, Axis]
+"""How far each index runs: a size, or a free axis."""
+
+UNARY = (
+    "tanh({})",
+    "({})**2",
+    "exp(-({})**2)",
+    "sin({})",
+    "relu({})",
+    "1 / (1 + ({})**2)",
+    "-({})",
+    "abs({})",
+)
+BINARY = ("({}) + ({})", "({}) - ({})", "({}) * ({})", "({}) * ({})", "max({}, {})", "({}) / (2 + ({})**2)")
+REDUCTIONS = ("sum", "sum", "sum", "mean", "max", "min", "logsumexp")
+INDICES = tuple("ijkuvrabdelqoh")
+
+
+class Indexed(Tensors):
+    """Draws formulas over indices of known ranges; every index stands alone somewhere, which gives its range.
+
+    No name of an index is used twice in one equation, where it could not have two ranges.
+    """
+
+    used = 0
+
+    def numbered(self) -> str:
+        """One entry of a tensor, by its number."""
+        shape = tuple(a for a in self.shape(self.whole(1, 2)) if isinstance(a, int)) or (3,)
+        name = self.named(shape)
+        return f"{name}[{', '.join(str(self.whole(0, int(a) - 1)) for a in shape)}]"
+
+    def equation(self, name: str) -> tuple[str, Shape, str]:
+        """The left side of an equation in index notation, its shape and its formula."""
+        shape, self.used = self.shape(self.whole(1, 3)), 0
+        ranges: Ranges = dict(zip(self.names(len(shape)), shape, strict=True))
+        formula = f"{self.indexed(ranges, self.whole(0, 2))} {self.one('+-*')} {self.anchor(ranges)}"
+        return f"{name}[{', '.join(ranges)}]", shape, formula
+
+    def index_reduction(self, _: Shape, depth: int) -> str:
+        """A reduction over one to three indices at once."""
+        return self.reduction({}, depth)
+
+    def reduction(self, outer: Ranges, depth: int) -> str:
+        names = self.names(self.whole(1, 3 if len(outer) < 2 else 1))
+        inner = dict(zip(names, self.shape(len(names)), strict=True))
+        body = f"({self.indexed({**outer, **inner}, depth - 1)}) * {self.anchor(inner)}"
+        return f"{self.one(REDUCTIONS)}({body}, {', '.join(names)})"
+
+    def names(self, count: int) -> tuple[str, ...]:
+        """So many new indices; those of an old equation come back."""
+        first, self.used = self.used, self.used + count
+        return tuple(INDICES[k % len(INDICES)] for k in range(first, self.used))
+
+    def anchor(self, ranges: Ranges) -> str:
+        """An entry that every index indexes alone."""
+        order = [*ranges]
+        self.random.shuffle(order)
+        return f"{self.named(tuple(ranges[i] for i in order))}[{', '.join(order)}]"
+
+    def indexed(self, ranges: Ranges, depth: int) -> str:
+        """A number for every value of the indices."""
+        if depth <= 0 or self.chance(0.2):
+            return self.entry(ranges)
+        kind = self.whole(0, 6)
+        if kind <= 1:
+            return self.one(UNARY).format(self.indexed(ranges, depth - 1))
+        if kind == 2 and len(ranges) < 4:
+            return self.reduction(ranges, depth)
+        if kind == 3:
+            parts = [self.indexed(ranges, depth - 1) for _ in range(4)]
+            return "where({} > {}, {}, {})".format(*parts)
+        return self.one(BINARY).format(self.indexed(ranges, depth - 1), self.indexed(ranges, depth - 1))
+
+    def entry(self, ranges: Ranges) -> str:
+        """An entry of a tensor at places made of some of the indices."""
+        if self.chance(0.1):
+            return self.numbered()
+        chosen = [i for i in ranges if self.chance(0.7)][:3]
+        self.random.shuffle(chosen)
+        places = [self.place(i, ranges) for i in chosen]
+        if self.chance(0.15):
+            size = self.one(self.sizes)
+            places.insert(self.whole(0, len(places)), (str(self.whole(0, size - 1)), size))
+        if not places:
+            return self.named(())
+        name = self.named(tuple(axis for _, axis in places), reuse=0.5)
+        return f"{name}[{', '.join(text for text, _ in places)}]"
+
+    def place(self, index: str, ranges: Ranges) -> tuple[str, Axis]:
+        """A place made of an index, and the axis it needs."""
+        size = ranges[index]
+        if not isinstance(size, int):
+            if self.chance(0.1):
+                return f"{self.labels((size,))}[{index}]", CLASSES
+            return index, size
+        others = [(i, s) for i, s in ranges.items() if isinstance(s, int) and i != index]
+        kind = self.whole(0, 9)
+        if kind == 0:
+            shift = self.whole(1, 2)
+            return f"{index} + {shift}", size + shift
+        if kind == 1:
+            return f"2*{index}", 2 * size - 1
+        if kind == 2:
+            return f"{size - 1} - {index}", size
+        if kind <= 4 and others:
+            other, length = self.one(others)
+            stride = self.whole(1, 2)
+            text = f"{index} + {other}" if stride == 1 else f"2*{index} + {other}"
+            return text, stride * (size - 1) + length
+        return index, size

@@ -1,0 +1,64 @@
+"""Index notation: how far each index runs, and which entry a place means."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def place_of(node: ast.expr, indices: Mapping[str, int], labels: Mapping[str, np.ndarray]) -> int:
+    """The whole number that an index form such as `2*i + u`, `k - 1` or `c[n]` stands for."""
+    match node:
+        case ast.Subscript(ast.Name(name), places):
+            found = places.elts if isinstance(places, ast.Tuple) else [places]
+            return int(labels[name][tuple(place_of(p, indices, labels) for p in found)])
+        case ast.Constant(number):
+            return int(number)
+        case ast.Name(name):
+            return indices[name]
+        case ast.UnaryOp(ast.USub(), operand):
+            return -place_of(operand, indices, labels)
+        case ast.BinOp(left, operation, right):
+            a, b = place_of(left, indices, labels), place_of(right, indices, labels)
+            known = {ast.Add: a + b, ast.Sub: a - b, ast.Mult: a * b}
+            return known[type(operation)]
+    raise NotImplementedError(ast.dump(node))
+
+
+def index_ranges(body: ast.expr, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """The number of places of each index in `body`.
+
+    One that stands alone runs over its axis, another as far as the axis allows for all values of the rest.
+    """
+    uses = [
+        (place, size)
+        for node in ast.walk(body)
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in shapes
+        for place, size in zip(
+            node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice],
+            shapes[node.value.id],
+            strict=True,
+        )
+    ]
+    ranges = {place.id: size for place, size in uses if isinstance(place, ast.Name)}
+    for place, size in uses:
+        names = {n.id for n in ast.walk(place) if isinstance(n, ast.Name)}
+        unknown = [n for n in names if n not in ranges]
+        if isinstance(place, ast.BinOp) and len(unknown) == 1:
+            ranges[unknown[0]] = _fitting(place, unknown[0], names, size, ranges)
+    return ranges
+
+
+def _fitting(place: ast.expr, name: str, names: set[str], size: int, ranges: Mapping[str, int]) -> int:
+    """How many values of `name` keep the place inside the axis, whatever the others are."""
+    rest = sorted(names - {name})
+    others = [dict(zip(rest, at, strict=True)) for at in np.ndindex(*(ranges[n] for n in rest))]
+    count = 0
+    while count < size and all(place_of(place, {**other, name: count}, {}) < size for other in others):
+        count += 1
+    return count

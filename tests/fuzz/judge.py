@@ -1,0 +1,225 @@
+"""One spec through symgrad, and its module against what the spec's text means."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from fuzz.meaning import Meaning, meaning
+from fuzz.modules import interpreted, with_garbage
+from symgrad.errors import SpecError
+from symgrad.pipeline import module_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from random import Random
+    from types import ModuleType
+
+Spec = dict[str, Any]
+
+LIMIT = 10.0
+"""Seconds of processor time that deriving and running one small spec may take."""
+GARBAGE = (float("nan"), 1e300)
+TRIES = 6
+LARGE = 1e8
+NEAR = {"float64": 1e-7, "float32": 1e-3}
+"""Points so near a tie or the end of a domain prove nothing: rounding may choose the other side."""
+NOISE = {"float64": np.complex128, "float32": np.complex64}
+FLOOR = {"float64": 1e-11, "float32": 1e-4}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`kind` is "right", "unsound" (no sound point was found), or the kind of failure."""
+
+    kind: str
+    detail: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.kind not in ("right", "unsound")
+
+
+class OutOfTimeError(Exception):
+    """A spec took longer than it may."""
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise OutOfTimeError in the main thread where the body takes more processor time."""
+
+    def stop(*_: object) -> None:
+        raise OutOfTimeError
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def judge(spec: Spec, random: Random, by_rows: bool = False, limit: float = LIMIT) -> Outcome:
+    """The outcome of one spec at random points; `by_rows` stores small networks as large ones are."""
+    from fuzz.steps import judge_steps
+
+    try:
+        with limited(limit), np.errstate(all="ignore"):
+            return (judge_steps if "train" in spec else judge_gradient)(spec, random, by_rows)
+    except OutOfTimeError:
+        return Outcome("hang", f"more than {limit:.0f} s")
+    except Exception as error:  # noqa: BLE001  # what a spec makes symgrad raise is what this looks for
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [f for f in frames if "/symgrad/" in f.filename or f.filename == "<emitted>"] or frames
+        place = f"{ours[-1].filename.rpartition('/')[2]}:{ours[-1].lineno}"
+        return Outcome(f"{type(error).__name__} in {ours[-1].name}", f"{error} ({place})")
+
+
+def module_of(spec: Spec, by_rows: bool) -> ModuleType:
+    """The emitted module of a spec, run by Python."""
+    with pytest.MonkeyPatch.context() as patch:
+        if by_rows:
+            patch.setattr("symgrad.compiler.columns.MOST_FEATURES", 0)
+        return interpreted(module_text(sg.read(plain(spec))))
+
+
+def plain(spec: Spec) -> Spec:
+    """The spec without what only the drawing of data reads."""
+    targets = {
+        name: about["axes"] if isinstance(about, dict) and "probability" in about else about
+        for name, about in spec.get("targets", {}).items()
+    }
+    return {**spec, "targets": targets} if targets else spec
+
+
+def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
+    """Loss, outputs and every gradient at one sound point, in memory with two kinds of garbage."""
+    try:
+        module = module_of(spec, by_rows)
+    except SpecError as error:
+        return _refused(spec, random, error)
+    point = sound_point(spec, dict(module.SHAPES), random)
+    if point is None:
+        return Outcome("unsound")
+    arrays, exact = point
+    noise = meaning(spec, arrays, [*exact.gradient], NOISE[spec.get("dtype", "float32")])
+    for garbage in GARBAGE:
+        outcome = compared(spec, with_garbage(module, garbage), arrays, exact, noise)
+        if outcome.failed:
+            return outcome
+    return outcome
+
+
+def _refused(spec: Spec, random: Random, error: SpecError) -> Outcome:
+    """A refusal is right where the oracle finds no sound point either."""
+    shapes = {name: p["axes"] if isinstance(p, dict) else p for name, p in spec.get("parameters", {}).items()}
+    try:
+        sound = "layers" in spec or sound_point(spec, shapes, random) is not None
+    except KeyError:  # parameters of layers have no shape before the module is there
+        sound = True
+    return Outcome(f"refused: {error.problem[:60]}", str(error)) if sound else Outcome("unsound")
+
+
+def sound_point(
+    spec: Spec, shapes: Mapping[str, tuple[int, ...]], random: Random
+) -> tuple[dict[str, np.ndarray], Meaning] | None:
+    """Data and parameters where everything is finite, not huge and not near a kink."""
+    rng = np.random.default_rng(random.randrange(2**32))
+    wrt = [*shapes, *spec.get("gradients", [])]
+    for attempt in range(TRIES):
+        arrays = drawn_data(spec, shapes, rng, positive=attempt % 2 == 1)
+        found = meaning(spec, arrays, wrt)
+        near = NEAR[spec.get("dtype", "float32")]
+        if found.finite and _moderate(found) and found.margin > near:
+            return arrays, found
+    return None
+
+
+def _moderate(found: Meaning) -> bool:
+    return all(
+        np.abs(a).max(initial=0) < LARGE for a in (found.loss, *found.gradient.values(), *found.outputs)
+    )
+
+
+def drawn_data(
+    spec: Spec, shapes: Mapping[str, Any], rng: np.random.Generator, positive: bool
+) -> dict[str, np.ndarray]:
+    """Random arrays for everything a spec declares; labels are drawn below their number of classes."""
+    dtype = spec.get("dtype", "float32")
+    free: dict[str, int] = {str(k): v for k, v in spec.get("axes", {}).items()}
+    numbers = iter(rng.permutation([2, 3, 5]))
+    arrays = {}
+    for name, about in {**spec.get("inputs", {}), **spec.get("targets", {}), **shapes}.items():
+        axes = about["axes"] if isinstance(about, dict) else about
+        for axis in axes:
+            if isinstance(axis, str) and axis not in free:
+                free[axis] = 1 if rng.random() < 0.1 else int(next(numbers, 4))
+        shape = tuple(free[a] if isinstance(a, str) else a for a in axes)
+        if isinstance(about, dict) and "classes" in about:
+            arrays[name] = rng.integers(0, about["classes"], shape)
+            if "ignore" in about:
+                arrays[name] = np.where(rng.random(shape) < 0.3, about["ignore"], arrays[name])
+        elif isinstance(about, dict) and about.get("probability"):
+            arrays[name] = rng.uniform(0.05, 0.95, shape)
+        elif positive:
+            arrays[name] = rng.uniform(0.2, 1.8, shape).astype(dtype).astype(float)
+        else:
+            arrays[name] = rng.normal(0, 0.9, shape).astype(dtype).astype(float)
+    return arrays
+
+
+def compared(
+    spec: Spec, module: ModuleType, arrays: Mapping[str, np.ndarray], exact: Meaning, noise: Meaning
+) -> Outcome:
+    """The module's numbers against the exact ones, within what rounding does to the spec's own text."""
+    dtype = np.dtype(spec.get("dtype", "float32"))
+    own = {name: np.asarray(arrays[name], dtype) for name in module.SHAPES}
+    params = module.unflatten(_joined(own.values(), dtype))
+    inputs = [arrays[name] for name in module.INPUTS]
+    targets = [arrays[name] for name in module.TARGETS]
+    value, grads = module.loss_and_grad(params, *inputs, *targets)
+    outputs = module.forward(params, *inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    found = {"loss": (value, exact.loss, noise.loss)}
+    found |= {
+        f"gradient of {n}": (getattr(grads, n), exact.gradient[n], noise.gradient[n]) for n in module.SHAPES
+    }
+    wanted = spec.get("gradients", [])
+    if wanted:
+        slopes = module.input_gradients(params, *inputs, *targets)
+        found |= {
+            f"gradient of {n}": (getattr(slopes, n), exact.gradient[n], noise.gradient[n]) for n in wanted
+        }
+    pairs = zip(outputs, exact.outputs, noise.outputs, strict=True)
+    found |= {f"output {k}": triple for k, triple in enumerate(pairs)}
+    for name, (ours, right, rounded) in found.items():
+        detail = differs(np.ravel(ours), np.ravel(right), np.ravel(rounded), FLOOR[dtype.name])
+        if detail:
+            return Outcome("wrong " + name.split()[0], f"{name}: {detail}")
+    return Outcome("right")
+
+
+def _joined(arrays: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    parts = [np.ravel(a) for a in arrays]
+    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
+
+
+def differs(ours: np.ndarray, right: np.ndarray, rounded: np.ndarray, floor: float) -> str:
+    """What is wrong with an array, or nothing."""
+    if ours.shape != right.shape:
+        return f"{ours.size} entries, not {right.size}"
+    scale = np.maximum(np.abs(right), np.abs(right).max(initial=0) * 1e-3)
+    allowed = floor * np.maximum(scale, 1e-3) + 1e3 * np.abs(rounded - right).max(initial=0)
+    bad = ~(np.abs(ours - right) <= allowed)
+    if not bad.any():
+        return ""
+    at = int(np.argmax(bad))
+    return f"entry {at} is {ours[at]:.9g}, not {right[at]:.9g}"

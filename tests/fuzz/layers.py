@@ -1,0 +1,57 @@
+"""The library's layers as they are defined, written in NumPy, and the names their parameters bear."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fuzz.broadcast import added, aligned, matmul, multiplied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fuzz.arithmetic import Arithmetic
+
+LAYERS = ("dense", "maxout", "glu", "swiglu", "prelu", "swish")
+
+
+def layer_value(
+    name: str, x: np.ndarray, parameter: Callable[[str], np.ndarray], bias: bool, arithmetic: Arithmetic
+) -> np.ndarray:
+    """The output of a layer without its activation; `parameter` knows W, b, ... by these names."""
+
+    def affine(weight: str, shift: str) -> np.ndarray:
+        product = matmul(x, parameter(weight))
+        return added(product, parameter(shift)) if bias else product
+
+    match name:
+        case "dense":
+            return affine("W", "b")
+        case "maxout":
+            pieces = np.stack(
+                [
+                    added(matmul(x, parameter("W")[:, :, k]), parameter("b")[:, k])
+                    for k in range(parameter("W").shape[2])
+                ],
+                axis=-1,
+            )
+            return arithmetic.extreme(pieces, 1)
+        case "glu":
+            return affine("W", "b") * _sigmoid(affine("V", "c"))
+        case "swiglu":
+            gate = affine("W", "b")
+            return gate * _sigmoid(gate) * affine("V", "c")
+        case "prelu":
+            x, sloped = np.broadcast_arrays(*aligned(x, multiplied(parameter("a"), x)))
+            return arithmetic.choose(x.real > 0, x.real, x, sloped)
+    return multiplied(x, _sigmoid(multiplied(parameter("beta"), x)))
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def own_name(owner: str, letter: str) -> str:
+    """W of the third layer of a chain is W3 (its owner is called #3), of the equation h it is h_W."""
+    return f"{letter}{owner[1:]}" if owner.startswith("#") else f"{owner}_{letter}"

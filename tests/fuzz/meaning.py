@@ -1,0 +1,107 @@
+"""A whole spec at one point: loss, outputs and gradient as its text defines them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fuzz.arithmetic import Arithmetic
+from fuzz.oracle import Labels, Scope, equation, evaluate, tree_of
+from symgrad.spec import library
+
+Spec = dict[str, Any]
+UNITS = ("dense", "maxout", "glu", "swiglu")
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """`gradient` is flat for each tensor it was asked for; `margin` is how near a choice came to a tie."""
+
+    loss: float
+    gradient: dict[str, np.ndarray]
+    outputs: list[np.ndarray]
+    margin: float
+
+    @property
+    def finite(self) -> bool:
+        return all(np.isfinite(a).all() for a in (self.loss, *self.gradient.values(), *self.outputs))
+
+
+def meaning(spec: Spec, arrays: Arrays, wrt: list[str], kind: type = np.clongdouble) -> Meaning:
+    """The value of a spec where every tensor it declares, and every parameter of its layers, is given."""
+    arithmetic = Arithmetic(kind)
+    scope = scope_at(spec, arrays, wrt, arithmetic)
+    with np.errstate(all="ignore"):
+        last = ""
+        for key, formula, owner in steps_of(spec):
+            last = key.partition("[")[0]
+            scope.tensors[last] = equation(key, formula, replace(scope, owner=owner))
+        names = spec.get("outputs") or [last]
+        outputs = [np.asarray(scope.tensors[n][0].real, float) for n in names]  # type: ignore[index]  # no labels
+        found = evaluate(_loss_formula(spec, names), scope)
+    slopes = np.broadcast_to(found, (max(found.shape[0], sum(arrays[n].size for n in wrt)),))
+    slopes = np.asarray(slopes.imag / arithmetic.step, float)
+    gradient, start = {}, 0
+    for name in wrt:
+        gradient[name] = slopes[start : start + arrays[name].size]
+        start += arrays[name].size
+    return Meaning(float(found[0].real), gradient, outputs, arithmetic.margin)
+
+
+def steps_of(spec: Spec) -> list[tuple[str, str, str]]:
+    """The equations in order: left side, formula, and what the parameters of its layers are named after."""
+    if "layers" not in spec:
+        return [(key, formula, key) for key, formula in spec["equations"].items()]
+    steps, previous, depth = [], next(iter(spec["inputs"])), 0
+    for number, layer in enumerate(spec["layers"]):
+        call = _as_call(layer)
+        depth += call.func.id in UNITS or depth == 0
+        inside = ast.Call(call.func, [ast.Name(previous, ast.Load()), *call.args], call.keywords)
+        previous = f"_{number}"
+        steps.append((previous, ast.unparse(inside), f"#{depth}"))
+    return steps
+
+
+def _as_call(text: str) -> Any:
+    tree = tree_of(text)
+    return tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
+
+
+def _loss_formula(spec: Spec, outputs: list[str]) -> str:
+    """The loss; one without arguments is applied to the output and the target."""
+    call = _as_call(spec["loss"])
+    if call.args or getattr(call.func, "id", "") not in library.losses:
+        return str(spec["loss"])
+    given = [ast.Name(n, ast.Load()) for n in (outputs[0], next(iter(spec["targets"])))]
+    return ast.unparse(ast.Call(call.func, given, call.keywords))
+
+
+def scope_at(spec: Spec, arrays: Arrays, wrt: list[str], arithmetic: Arithmetic) -> Scope:
+    """The given tensors, with a small imaginary step in one entry for each probe."""
+    tensors: dict[str, np.ndarray | Labels] = {}
+    sizes = {str(name): int(size) for name, size in spec.get("axes", {}).items()}
+    total, start = sum(arrays[name].size for name in wrt), 0
+    declared = {**spec.get("inputs", {}), **spec.get("targets", {})}
+    for name, given in {**spec.get("constants", {}), **arrays}.items():
+        about = declared.get(name)
+        array = np.asarray(given)
+        axes = about["axes"] if isinstance(about, dict) else about or []
+        sizes |= {axis: size for axis, size in zip(axes, array.shape, strict=False) if isinstance(axis, str)}
+        if isinstance(about, dict) and "classes" in about:
+            tensors[name] = Labels(array, about["classes"], about.get("ignore"))
+            continue
+        tensors[name] = arithmetic.number(array)[None]
+    for name in wrt:
+        array = arrays[name]
+        stepped = np.repeat(arithmetic.number(array)[None], total, axis=0)
+        entries = stepped.reshape(total, -1)
+        for at in range(array.size):
+            entries[start + at, at] += 1j * arithmetic.step
+        tensors[name], start = stepped, start + array.size
+    functions = {key.partition("(")[0]: (key, str(f)) for key, f in spec.get("functions", {}).items()}
+    return Scope(tensors, sizes, functions, arithmetic, {})

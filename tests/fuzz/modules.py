@@ -1,0 +1,81 @@
+"""Emitted modules run by Python itself, in memory full of garbage and with every index checked."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import numba
+import numpy as np
+
+
+class Checked(np.ndarray):
+    """An array that knows no negative index and no slice past its end."""
+
+    def __getitem__(self, key: Any) -> Any:
+        _check(key, self.shape)
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        _check(key, self.shape)
+        super().__setitem__(key, value)
+
+
+class OutOfBoundsError(Exception):
+    """A module touched what lies outside an array."""
+
+
+def _check(key: Any, shape: tuple[int, ...]) -> None:
+    for index, size in zip(key if isinstance(key, tuple) else (key,), shape, strict=False):
+        if isinstance(index, slice):
+            if (index.start or 0) < 0 or (index.stop is not None and not 0 <= index.stop <= size):
+                raise OutOfBoundsError(f"{key} of {shape}")
+        elif isinstance(index, int | np.integer) and not 0 <= index < size:
+            raise OutOfBoundsError(f"{key} of {shape}")
+
+
+class GarbageNumPy(types.ModuleType):
+    """NumPy for a module: what `empty` gives is full of `garbage`, and its arrays are checked."""
+
+    def __init__(self, garbage: float) -> None:
+        super().__init__("numpy")
+        self.garbage = garbage
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def empty(self, shape: Any, dtype: Any = float) -> np.ndarray:
+        kind = np.dtype(dtype)
+        fill = self.garbage if kind.kind == "f" else -(2**30)
+        with np.errstate(over="ignore"):
+            return np.full(shape, fill, kind).view(Checked)
+
+    def require(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        return np.require(*args, **kwargs).view(Checked)
+
+    def ascontiguousarray(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        return np.ascontiguousarray(*args, **kwargs).view(Checked)
+
+
+def interpreted(text: str, double: bool = False) -> types.ModuleType:
+    """The module of a text, uncompiled; `double` makes one of float32 compute in float64."""
+    before, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, True
+    module = types.ModuleType("fuzzed")
+    try:
+        exec(compile(text, "<emitted>", "exec"), vars(module))
+    finally:
+        numba.config.DISABLE_JIT = before
+    if double:
+        vars(module)["DTYPE"] = np.float64
+    return module
+
+
+def with_garbage(module: Any, garbage: float) -> Any:
+    """The module, from now on given memory full of `garbage`."""
+    vars(module)["np"] = GarbageNumPy(garbage)
+    plain = module._array
+    vars(module)["view"] = lambda vector, start, shape: plain(vector.view(Checked), start, shape)
+    kept = getattr(module, "_KEPT", None)
+    if kept is not None:
+        vars(kept).clear()
+    return module

@@ -1,0 +1,186 @@
+"""Random tensor programs: ranks 0 to 4, unequal sizes, broadcasting, entries by number, index notation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fuzz.indexed import Indexed
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from fuzz.tensors import Shape
+
+UNARY = (
+    "tanh({})",
+    "sin({})",
+    "exp(-({})**2)",
+    "sigmoid({})",
+    "relu({})",
+    "abs({})",
+    "-({})",
+    "({})**2",
+    "({})**3",
+    "sqrt(1 + ({})**2)",
+    "log(2 + sin({}))",
+    "1 / (1 + abs({}))",
+    "softplus({})",
+    "erf({})",
+    "atan({})",
+    "1 / (2 + ({})**2)**1.5",
+    "f({})",
+    "g({}, 2)",
+    "g({}, beta=0.5)",
+    "elu({})",
+    "leaky_relu({})",
+)
+BINARY = (
+    "({}) + ({})",
+    "({}) - ({})",
+    "({}) * ({})",
+    "({}) * ({})",
+    "max({}, {})",
+    "min({}, {})",
+    "({}) / (1 + ({})**2)",
+    "abs({})**(1 + tanh({})**2)",
+)
+REDUCTIONS = ("sum", "mean", "max", "min", "logsumexp", "sum", "mean")
+FUNCTIONS = {"f(z)": "z * tanh(z)", "g(z, beta)": "z / (1 + beta**2 * z**2)"}
+
+
+class TensorFormulas(Indexed):
+    """Draws formulas of a wanted shape over tensors declared on the way."""
+
+    def formula(self, shape: Shape, depth: int) -> str:
+        if depth <= 0:
+            return self.leaf(shape)
+        kinds = [self.unary, self.unary, self.binary, self.binary, self.binary, self.reduced, self.where]
+        if shape:
+            kinds += [self.product, self.product]
+            if len(shape) > 1:
+                kinds.append(self.normed)
+        else:
+            kinds += [self.whole_reduction, self.whole_reduction, self.dot, self.index_reduction]
+        return str(self.one(kinds)(shape, depth - 1))
+
+    def leaf(self, shape: Shape) -> str:
+        if not shape and self.chance(0.5):
+            return self.numbered()
+        if not shape and self.chance(0.15):
+            return self.number()
+        if len(shape) > 1 and self.chance(0.2):
+            return f"{self.named(shape[::-1])}.T"
+        if len(shape) == 2 and shape[1] == 4 and self.chance(0.2):
+            return f"onehot({self.labels(shape[:1])})"
+        return self.named(shape)
+
+    def unary(self, shape: Shape, depth: int) -> str:
+        return self.one(UNARY).format(self.formula(shape, depth))
+
+    def binary(self, shape: Shape, depth: int) -> str:
+        parts = [self.formula(shape, depth), self.formula(self.narrower(shape), depth)]
+        self.random.shuffle(parts)
+        return self.one(BINARY).format(*parts)
+
+    def narrower(self, shape: Shape) -> Shape:
+        """A shape that broadcasts to `shape`."""
+        kind = self.whole(0, 6)
+        if kind == 0:
+            return shape[self.whole(0, len(shape)) :]
+        if kind == 1:
+            return ()
+        if kind <= 3 and shape:
+            at = self.whole(0, len(shape) - 1)
+            return (*shape[:at], 1, *shape[at + 1 :])
+        return shape
+
+    def where(self, shape: Shape, depth: int) -> str:
+        left, right, other = (self.formula(self.narrower(shape), depth - 1) for _ in range(3))
+        relation = self.one(("<", "<=", ">", ">=", "!="))
+        return f"where({left} {relation} {right}, {self.formula(shape, depth)}, {other})"
+
+    def reduced(self, shape: Shape, depth: int) -> str:
+        """A reduction over one axis, which may be kept."""
+        function = self.one(REDUCTIONS)
+        ones = [at for at, axis in enumerate(shape) if axis == 1]
+        new = self.shape(1)[0]
+        if ones and self.chance(0.6):
+            at = self.one(ones)
+            inner = (*shape[:at], new, *shape[at + 1 :])
+            return f"{function}({self.formula(inner, depth)}, axis={self.either(at, inner)}, keepdims=true)"
+        at = self.whole(0, len(shape))
+        if len(shape) >= 4:
+            return self.leaf(shape)
+        inner = (*shape[:at], new, *shape[at:])
+        return f"{function}({self.formula(inner, depth)}, axis={self.either(at, inner)})"
+
+    def either(self, at: int, shape: Shape) -> int:
+        """An axis counted from the front or from the back."""
+        return self.one((at, at - len(shape)))
+
+    def whole_reduction(self, _: Shape, depth: int) -> str:
+        inner = self.formula(self.shape(self.whole(0, 3)), depth)
+        return f"{self.one(REDUCTIONS)}({inner})"
+
+    def dot(self, _: Shape, depth: int) -> str:
+        axis = self.shape(1)
+        return f"({self.formula(axis, depth)}) @ ({self.formula(axis, depth)})"
+
+    def product(self, shape: Shape, depth: int) -> str:
+        (inner,) = self.shape(1)
+        if len(shape) == 1 and self.chance(0.5):
+            return f"({self.formula((inner,), depth)}) @ ({self.formula((inner, *shape), depth)})"
+        if len(shape) == 1:
+            return f"({self.formula((*shape, inner), depth)}) @ ({self.formula((inner,), depth)})"
+        right = (*self.one((shape[:-2], (), ())), inner, shape[-1])
+        return f"({self.formula((*shape[:-1], inner), depth)}) @ ({self.formula(right, depth)})"
+
+    def normed(self, shape: Shape, depth: int) -> str:
+        """A function over the last axis."""
+        return f"{self.one(('softmax', 'log_softmax', 'unit'))}({self.formula(shape, depth)})"
+
+
+def tensor_spec(random: Random) -> dict[str, Any]:
+    """Up to three equations, in tensors or in index notation, and a loss of the last."""
+    draw = TensorFormulas(random)
+    equations: dict[str, str] = {}
+    for number in range(draw.whole(1, 3)):
+        name = f"y{number}"
+        if draw.chance(0.35):
+            key, shape, formula = draw.equation(name)
+        else:
+            key, shape = name, draw.shape(draw.whole(0, 4 if draw.chance(0.2) else 3))
+            formula = draw.formula(shape, draw.whole(1, 3))
+        equations[key] = formula
+        draw.shapes[name] = shape
+    loss = loss_of(draw, name, shape)
+    if draw.chance(0.15):
+        draw.declared(draw.shape(draw.whole(0, 2)))  # used by nothing
+    numeric = [n for n, about in draw.inputs.items() if isinstance(about, list)]
+    used = " ".join([*equations.values(), loss])
+    spec = {
+        "name": "tensors",
+        "dtype": "float64" if draw.chance(0.9) else "float32",
+        "inputs": draw.inputs or {"x": []},
+        "parameters": draw.parameters,
+        "constants": draw.constants,
+        "functions": {key: f for key, f in FUNCTIONS.items() if f"{key[0]}(" in used},
+        "equations": equations,
+        "loss": loss,
+        "gradients": [n for n in numeric if draw.chance(0.5)],
+        "outputs": [n for n in draw.shapes if n[0] == "y" and (n == name or draw.chance(0.3))],
+    }
+    return {key: value for key, value in spec.items() if value or key in ("inputs", "equations")}
+
+
+def loss_of(draw: TensorFormulas, name: str, shape: Shape) -> str:
+    if not shape:
+        return draw.one((name, f"{name}**2", f"tanh({name}) + {draw.formula((), 1)}"))
+    return draw.one(
+        (
+            f"mean({name})",
+            f"sum({name}**2) / 9",
+            f"mean(tanh({name}))",
+            f"mean({name}) + {draw.formula((), 2)}",
+        )
+    )
