@@ -221,7 +221,7 @@ def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, batch):
     for n in range(batch):
         # max_Z2[n] = max_i(Z2[n,i])   [batch]
         acc_max_Z2 = real(-np.inf)
-        for i in range(exp_Z2.shape[1]):
+        for i in range(Z2.shape[1]):
             acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [batch, 10]
@@ -234,7 +234,7 @@ def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, batch):
         sum_Z2[n] = acc_sum_Z2
         # prediction = exp_Z2/sum_Z2[:,None]   [batch, 10]
         c0 = real(1) / sum_Z2[n]
-        for i in range(exp_Z2.shape[1]):
+        for i in range(prediction.shape[1]):
             prediction[n, i] = c0 * exp_Z2[n, i]
 
 
@@ -246,7 +246,7 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch):
     for n in range(batch):
         # max_Z2[n] = max_i(Z2[n,i])   [batch]
         acc_max_Z2 = real(-np.inf)
-        for i in range(exp_Z2.shape[1]):
+        for i in range(Z2.shape[1]):
             acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [batch, 10]

@@ -228,7 +228,7 @@ def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, N):
     for n in range(N):
         # max_Z2[n] = max_i(Z2[n,i])   [N]
         acc_max_Z2 = real(-np.inf)
-        for i in range(exp_Z2.shape[1]):
+        for i in range(Z2.shape[1]):
             acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [N, C]
@@ -241,7 +241,7 @@ def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, N):
         sum_Z2[n] = acc_sum_Z2
         # prediction = exp_Z2/sum_Z2[:,None]   [N, C]
         c0 = real(1) / sum_Z2[n]
-        for i in range(exp_Z2.shape[1]):
+        for i in range(prediction.shape[1]):
             prediction[n, i] = c0 * exp_Z2[n, i]
 
 
@@ -253,7 +253,7 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N):
     for n in range(N):
         # max_Z2[n] = max_i(Z2[n,i])   [N]
         acc_max_Z2 = real(-np.inf)
-        for i in range(exp_Z2.shape[1]):
+        for i in range(Z2.shape[1]):
             acc_max_Z2 = maximum(acc_max_Z2, Z2[n, i])
         max_Z2[n] = acc_max_Z2
         # exp_Z2 = exp(Z2 − max_Z2[:,None])   [N, C]

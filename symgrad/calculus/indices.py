@@ -11,7 +11,7 @@ from symgrad.spec.model import EquationSpec
 from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.calculus.program import Tensor
     from symgrad.spec.syntax import Call
@@ -45,8 +45,8 @@ def index_axes(
                 at=node.at,
                 remedy="use two index names",
             )
-    for _, node, axis in uses:
-        _solve_affine(node, axis, axes)
+    while found := _ranges([(node, axis) for _, node, axis in uses], axes):
+        axes |= found
     _demand_all(source, axes)
     return axes
 
@@ -58,8 +58,18 @@ def _uses(formula: Node, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, N
                 yield node.tensor, index, axis
 
 
-def _solve_affine(node: Node, axis: Axis, axes: dict[str, Axis]) -> None:
-    """Give the one index of unknown range in an affine form the range that fits."""
+def _ranges(uses: Sequence[tuple[Node, Axis]], axes: Mapping[str, Axis]) -> dict[str, Axis]:
+    """The ranges of indices that stand in affine forms with known ones: as far as all of these allow."""
+    found: dict[str, Axis] = {}
+    for node, axis in uses:
+        for name, size in _limit(node, axis, axes):
+            narrower = min(size, found[name].size or size) if name in found else size
+            found[name] = Axis(None, narrower)
+    return found
+
+
+def _limit(node: Node, axis: Axis, axes: Mapping[str, Axis]) -> Iterator[tuple[str, int]]:
+    """The range of the one index of unknown range in an affine form, if there is one."""
     if not isinstance(node, Binary) or axis.size is None:
         return
     terms = affine_terms(node)
@@ -80,7 +90,7 @@ def _solve_affine(node: Node, axis: Axis, axes: dict[str, Axis]) -> None:
             at=node.at,
             remedy="make the axis longer, or the others shorter",
         )
-    axes[unknown[0]] = Axis(None, size)
+    yield unknown[0], size
 
 
 def affine_terms(node: Node) -> dict[str, int]:

@@ -8,7 +8,7 @@ import sympy as sp
 
 from symgrad.calculus.indices import affine_terms
 from symgrad.calculus.program import Axis, Tensor, show_axes
-from symgrad.calculus.terms import Entry
+from symgrad.calculus.terms import Entry, leading
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
 
@@ -112,7 +112,7 @@ def _affine(
     if lowest < 0 or highest >= axis.size:
         reason = f"it runs from {lowest} to {highest}" if lowest < highest else f"it is {lowest}"
         raise _outside(node, tensor, axis, reason)
-    return form
+    return leading(form)
 
 
 def _outside(node: Node, tensor: Tensor, axis: Axis, reason: str) -> ShapeError:

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symgrad.calculus.convention import ROWS, Convention
 from symgrad.calculus.letters import letters
-from symgrad.calculus.terms import Entry, entries, extent_symbol, indices_in
+from symgrad.calculus.terms import Entry, entries, extent_symbol, indices_in, leading
 from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
@@ -125,6 +125,11 @@ class Equation:
     def is_elementwise(self) -> bool:
         return self.reduction == "none"
 
+    @property
+    def is_one_number(self) -> bool:
+        """Whether the target is a single number made of numbers, all of it written at once."""
+        return not self.place and not self.loops
+
     def at(self, indices: Iterable[sp.Expr]) -> sp.Expr:
         """The body of an elementwise equation with the target's indices replaced."""
         return self.body.xreplace(dict(zip(self.place, indices, strict=True)))
@@ -237,8 +242,23 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
         if len(axes) != len(indices):
             raise InternalError(f"{entry} has rank {len(axes)} in {equation}")
         for index, axis in zip(indices, axes, strict=True):
-            if index in loops and loops[index].size is None and not loops[index].fits(axis):
-                raise InternalError(f"index {index} of {entry} does not run over {axis} in {equation}")
+            if not isinstance(index, Entry) and not _stays_inside(index, axis, loops):
+                raise InternalError(f"index {index} of {entry} leaves {axis} in {equation}")
+
+
+def _stays_inside(index: sp.Expr, axis: Axis, loops: Mapping[sp.Symbol, Axis]) -> bool:
+    """Whether an index alone runs over the very axis, and an affine form over nothing but entries of it."""
+    if isinstance(index, sp.Symbol):
+        return index in loops and loops[index].fits(axis)
+    sizes = {symbol: loops[symbol].size for symbol in index.free_symbols}
+    if axis.size is None or None in sizes.values():
+        return False
+    form = index.replace(leading, lambda inner: inner)
+    ends = [
+        {s: (n or 1) - 1 if (form.coeff(s) > 0) == top else 0 for s, n in sizes.items()} for top in (0, 1)
+    ]
+    lowest, highest = (form.xreplace(end) for end in ends)
+    return bool(lowest >= 0) and bool(highest < axis.size)
 
 
 def canonical(equation: Equation) -> Equation:

@@ -141,6 +141,22 @@ class delta(sp.Function):
         return sp.Integer(0)
 
 
+class leading(sp.Function):
+    """An index over the first entries of a longer axis, as in X[i + 0]: X is not defined by these alone."""
+
+    nargs = 1
+    is_integer = True
+    is_nonnegative = True
+
+    @classmethod
+    def eval(cls, index: sp.Expr) -> sp.Expr | None:
+        """Anything but an index alone is seen to be a part of an axis as it is."""
+        return None if isinstance(index, sp.Symbol) else index
+
+    def _sympystr(self, printer: Any) -> str:
+        return str(printer.doprint(self.args[0]))
+
+
 ARGUMENT = sp.Symbol("x", real=True)
 
 

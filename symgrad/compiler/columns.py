@@ -58,7 +58,7 @@ def column_steps(program: Program, equations: Sequence[Equation], rows: str) -> 
     steps: list[Step] = []
     nests: list[Nest] = []
     for equation in equations:
-        if not equation.loops:
+        if equation.is_one_number:
             steps += [*_sweep(program, nests), Scalar(equation)]
             nests = []
             continue

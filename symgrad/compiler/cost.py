@@ -12,7 +12,7 @@ from symgrad.calculus.contraction import as_contraction
 from symgrad.calculus.terms import entries
 from symgrad.compiler.accumulation import accumulation_of
 from symgrad.compiler.kept import BYTES
-from symgrad.compiler.plan import Sweep
+from symgrad.compiler.plan import ColumnSweep, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ class CostModel:
 
     def step(self, step: Step) -> Cost:
         """What a step costs: a pass over rows, a product, or a number."""
-        local = step.local if isinstance(step, Sweep) else frozenset()
+        local = step.local if isinstance(step, Sweep | ColumnSweep) else frozenset()
         moved: dict[str, int] = {}
         for equation in step.equations:
             read = [

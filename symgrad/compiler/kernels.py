@@ -111,10 +111,6 @@ class _Writer(KernelWriter):
     ) -> None:
         self.sweep = sweep
         super().__init__(sweep.equations, sweep.local, _loops(sweep), program, names, extents, comment)
-        targets = (Entry(e.target, e.place) for e in sweep.equations)
-        self.stored_entries = [
-            e for e in (*targets, *entries_of(sweep.equations)) if e.tensor not in sweep.local
-        ]
 
     def write(self) -> None:
         self.hoist([e.body for e in self.sweep.equations], set(self.indices), self.made, "s")
@@ -164,7 +160,7 @@ class _Writer(KernelWriter):
         for equation in per_row:
             self.put(f"acc_{self.names[equation.target]} = {START[equation.reduction]}")
         for loop in block.loops:
-            self.loop(loop, self._size_at_run_time(loop))
+            self.loop(loop, self._size_at_run_time(loop, block))
         self.share_calls([s.equation.body for s in block.statements], made)
         for statement in block.statements:
             self._statement(statement)
@@ -172,15 +168,20 @@ class _Writer(KernelWriter):
         for equation in per_row:
             self.put(f"{self._entry_of(equation)} = acc_{self.names[equation.target]}")
 
-    def _size_at_run_time(self, loop: Loop) -> str:
-        """The size of a short axis as an array knows it: `A1.shape[1]`.
+    def _size_at_run_time(self, loop: Loop, block: Block) -> str:
+        """The size of a short axis as an array knows it that has this very axis: `A1.shape[1]`.
 
         LLVM writes loops of a few known rounds out, one entry after another, before it could vectorise them.
         """
-        if loop.axis.size in WRITTEN_OUT:
-            for entry in self.stored_entries:
-                if loop.index in entry.indices:
-                    return f"{self.names[entry.tensor]}.shape[{entry.indices.index(loop.index)}]"
+        if loop.axis.size not in WRITTEN_OUT:
+            return ""
+        equations = [s.equation for s in block.statements]
+        targets = (Entry(e.target, e.place) for e in equations)
+        for entry in (*targets, *entries_of(equations)):
+            axes = self.program.tensor[entry.tensor].axes
+            for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
+                if index == loop.index and axis.fits(loop.axis) and entry.tensor not in self.local:
+                    return f"{self.names[entry.tensor]}.shape[{number}]"
         return ""
 
     def _statement(self, statement: Statement) -> None:

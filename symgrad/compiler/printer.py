@@ -8,11 +8,27 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.scalar_writer import OPERATORS
-from symgrad.calculus.terms import Entry, delta, shifted
+from symgrad.calculus.terms import Entry, delta, leading, shifted
 from symgrad.compiler.elementary import ULPS
+from symgrad.compiler.expression import (
+    Code,
+    Strength,
+    call,
+    choice,
+    compared,
+    conjunction,
+    disjunction,
+    negation,
+    negative,
+    power,
+    product,
+    quotient,
+    total,
+)
+from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 FUNCTIONS = {
     "exp": "np.exp",
@@ -55,9 +71,13 @@ class Printer:
         self.vectorised = cast
 
     def __call__(self, expr: sp.Expr) -> str:
-        """The expression as a sum; put it in brackets before it becomes a factor."""
+        """The text of the expression; put it in brackets before it becomes a part of another."""
+        return self.code(expr).text
+
+    def code(self, expr: sp.Expr) -> Code:
+        """The expression with its strength, to be made a part of another."""
         if expr in self.symbols:
-            return self.symbols[expr]
+            return Code(self.symbols[expr])
         if expr.is_number:
             return self._number(expr)
         if expr.is_Add:
@@ -66,82 +86,74 @@ class Printer:
             return self._product(expr)
         return self._single(expr)
 
-    def _sum(self, expr: sp.Expr) -> str:
+    def _sum(self, expr: sp.Expr) -> Code:
         terms = [t.as_coeff_Mul() for t in sp.Add.make_args(expr)]
         terms.sort(key=lambda t: bool(t[0].is_negative))
-        text = ""
-        for coefficient, rest in terms:
-            negative = coefficient.is_negative
-            term = self(-coefficient * rest if negative else coefficient * rest)
-            if not text:
-                text = f"-{self._bracketed(term)}" if negative else term
-            else:
-                text += f" {'-' if negative else '+'} {term}"
-        return text
+        return total([(bool(c.is_negative), self.code(abs(c) * rest)) for c, rest in terms])
 
-    def _bracketed(self, text: str) -> str:
-        return f"({text})" if " + " in text or " - " in text or " if " in text else text
-
-    def _factor(self, expr: sp.Expr) -> str:
-        text = self(expr)
-        needs = expr not in self.symbols and not expr.is_number and (expr.is_Add or expr.is_Mul)
-        return f"({text})" if needs or text.startswith("-") else text
-
-    def _product(self, expr: sp.Expr) -> str:
+    def _product(self, expr: sp.Expr) -> Code:
         coefficient, rest = expr.as_coeff_Mul()
         irrational = sp.Mul(*(f for f in sp.Mul.make_args(rest) if f.is_number))
         coefficient, rest = coefficient * irrational, rest / irrational
-        if coefficient == -1:
-            return f"-{self._factor(rest)}" if not rest.is_Mul else f"-{self._product(rest)}"
-        above, below = [], []
-        if coefficient.is_Rational and coefficient.q != 1 and coefficient.p in (1, -1):
-            below.append(sp.Integer(coefficient.q))
-            sign = "-" if coefficient.p < 0 else ""
-        else:
-            sign = "-" if coefficient.is_negative else ""
-            if abs(coefficient) != 1:
-                above.append(abs(coefficient))
+        if coefficient.is_negative:
+            return negative(self._quotient(-coefficient, rest))
+        return self._quotient(coefficient, rest)
+
+    def _quotient(self, coefficient: sp.Expr, rest: sp.Expr) -> Code:
+        """A product whose factors with negative exponents stand below the line."""
+        above: list[Code] = []
+        below: list[Code] = []
+        if coefficient.is_Rational and coefficient.p == 1 and coefficient.q != 1:
+            below.append(self._number(sp.Integer(coefficient.q)))
+        elif coefficient != 1:
+            above.append(self._number(coefficient))
         for factor in sp.Mul.make_args(rest):
             base, exponent = factor.as_base_exp()
             divides = exponent.is_number and exponent.is_negative and factor not in self.symbols
             if divides and not isinstance(factor, sp.exp):
-                below.append(base**-exponent)
+                below += self._factors(base**-exponent)
             else:
-                above.append(factor)
-        top = " * ".join(map(self._factor, above)) or self._number(sp.Integer(1))
-        bottom = " * ".join(map(self._factor, below))
-        if len(below) > 1:
-            bottom = f"({bottom})"
-        return sign + (f"{top} / {bottom}" if below else top)
+                above += self._factors(factor)
+        top = product(above) if above else self._number(sp.Integer(1))
+        return quotient(top, product(below)) if below else top
 
-    def _single(self, expr: sp.Expr) -> str:
+    def _factors(self, factor: sp.Expr) -> tuple[Code, ...]:
+        """A factor of a product; a cube is two."""
+        if factor in self.symbols or not _is_cube_of_entry(factor):
+            return (self.code(factor),)
+        base = self.code(factor.base)
+        return call("np.square", [base]), base
+
+    def _single(self, expr: sp.Expr) -> Code:
         if isinstance(expr, Entry):
-            return self.entry(expr)
-        if expr.is_number:
-            return self._number(expr)
+            return Code(self.entry(expr))
         if isinstance(expr, sp.Symbol):
             return self._cast(self._index(expr))
         if isinstance(expr, delta):
             label, index = expr.args
-            label_text = self.entry(label) if isinstance(label, Entry) else self._index(label)
-            return f"(real(1) if {label_text} == {self._index(index)} else real(0))"
+            label_text = self.entry(label) if isinstance(label, Entry) else self._index(label).text
+            return Code(f"(real(1) if {label_text} == {self._index(index).text} else real(0))")
         if isinstance(expr, shifted):
-            return f"{'' if self.vectorised else 'formed_first'}({self._difference(*expr.args)})"
+            difference = self._difference(expr)
+            kept = difference if self.vectorised else call("formed_first", [difference])
+            return Code(kept.within(Strength.ATOM))
         if isinstance(expr, sp.Piecewise):
-            return self._choice(expr)
+            return Code(self._choice(expr.args).within(Strength.ATOM))
         if isinstance(expr, sp.exp):
             inner = expr.args[0]
-            argument = self._difference(*inner.args) if isinstance(inner, shifted) else self(inner)
-            return f"{self._function(expr)}({argument})"
+            argument = self._difference(inner) if isinstance(inner, shifted) else self.code(inner)
+            return call(self._function(expr), [argument])
         if expr.is_Pow:
-            return self._power(*expr.as_base_exp())
-        function, first, *others = self._function(expr), *map(self, expr.args)
+            return self._power(expr)
+        function, first, *others = self._function(expr), *map(self.code, expr.args)
         if not others:
-            return f"{function}({first})"
-        return reduce(lambda text, other: f"{function}({text}, {other})", others, first)
+            return call(function, [first])
+        return reduce(lambda found, other: call(function, [found, other]), others, first)
 
-    def _difference(self, minuend: sp.Expr, subtrahend: sp.Expr) -> str:
-        return f"{self(minuend)} - {self._factor(subtrahend)}"
+    def _difference(self, expr: sp.Expr) -> Code:
+        minuend, subtrahend = map(self.code, expr.args)
+        bracketed = Code(subtrahend.within(Strength.POWER))
+        return total([(False, minuend), (True, bracketed)])
 
     def _function(self, expr: sp.Expr) -> str:
         name = type(expr).__name__
@@ -149,57 +161,78 @@ class Printer:
             return OWN_FUNCTIONS[name]
         return FUNCTIONS[name]
 
-    def _choice(self, expr: sp.Expr) -> str:
-        text = ""
-        for value, condition in expr.args:
-            if condition == sp.true:
-                text += self._factor(value)
-                break
-            text += f"{self._factor(value)} if {self._condition(condition)} else "
-        return f"({text})"
+    def _choice(self, branches: Sequence[tuple[sp.Expr, sp.Basic]]) -> Code:
+        (value, condition), *others = branches
+        if condition == sp.true:
+            return self.code(value)
+        if not others:
+            raise InternalError(f"a choice without an else: {branches}")
+        bracketed = Code(self.code(value).within(Strength.SIGN))
+        other = self._choice(others)
+        if len(others) == 1:
+            other = Code(other.within(Strength.SIGN))
+        return choice(bracketed, self._condition(condition), other)
 
-    def _condition(self, condition: sp.Basic) -> str:
+    def _condition(self, condition: sp.Basic) -> Code:
         if isinstance(condition, sp.And | sp.Or):
-            word = " and " if isinstance(condition, sp.And) else " or "
-            return word.join(f"({self._condition(a)})" for a in condition.args)
+            join = conjunction if isinstance(condition, sp.And) else disjunction
+            return join(Code(f"({self._condition(a).text})") for a in condition.args)
         if isinstance(condition, sp.Not):
-            return f"not ({self._condition(condition.args[0])})"
-        left, right = condition.args
-        return f"{self(left)} {OPERATORS[type(condition)]} {self(right)}"
+            return negation(Code(f"({self._condition(condition.args[0]).text})"))
+        left, right = map(self.code, condition.args)
+        return compared(left, OPERATORS[type(condition)], right)
 
-    def _power(self, base: sp.Expr, exponent: sp.Expr) -> str:
+    def _power(self, expr: sp.Expr) -> Code:
+        base, exponent = expr.as_base_exp()
         if exponent == sp.Rational(1, 2):
-            return f"np.sqrt({self(base)})"
-        if exponent == sp.Rational(-1, 2):
-            return f"{self._cast('1')} / np.sqrt({self(base)})"
+            return call("np.sqrt", [self.code(base)])
         if exponent.is_number and exponent.is_negative:
-            return f"{self._cast('1')} / {self._factor(base**-exponent)}"
+            return quotient(self._cast(Code("1")), product(self._factors(base**-exponent)))
         if exponent == 2:
-            return f"np.square({self(base)})"
-        if exponent == 3 and isinstance(base, Entry):
-            return f"np.square({self(base)}) * {self(base)}"
-        return f"{self._factor(base)} ** {self._factor(exponent)}"
+            return call("np.square", [self.code(base)])
+        if _is_cube_of_entry(expr):
+            return product(self._factors(expr))
+        return power(self.code(base), self.code(exponent))
 
-    def _number(self, value: sp.Expr) -> str:
+    def _number(self, value: sp.Expr) -> Code:
         if value.is_Integer and abs(value) < 2**53:
-            return self._cast(str(int(value)))
-        return self._cast(repr(float(value.evalf(MAX_DIGITS + 3))))
+            number = int(value)
+            return self._cast(Code(str(number), Strength.SIGN if number < 0 else Strength.ATOM))
+        rounded = float(value.evalf(MAX_DIGITS + 3))
+        return self._cast(Code(repr(rounded), Strength.SIGN if rounded < 0 else Strength.ATOM))
 
-    def _cast(self, number: str) -> str:
-        return f"real({number})" if self.cast else number
+    def _cast(self, number: Code) -> Code:
+        return call("real", [number]) if self.cast else number
 
-    def _index(self, expr: sp.Expr) -> str:
-        return print_index(expr, self.symbols)
+    def _index(self, expr: sp.Expr) -> Code:
+        return index_code(expr, self.symbols)
+
+
+def _is_cube_of_entry(expr: sp.Expr) -> bool:
+    return bool(expr.is_Pow) and expr.exp == 3 and isinstance(expr.base, Entry)
 
 
 def print_index(expr: sp.Expr, symbols: Mapping[sp.Basic, str]) -> str:
     """An index or a size as Python text: a number, a loop index or an affine form."""
+    return index_code(expr, symbols).text
+
+
+def index_code(expr: sp.Expr, symbols: Mapping[sp.Basic, str]) -> Code:
+    """An index or a size: sums, products and powers of whole numbers and names."""
     if expr in symbols:
-        return symbols[expr]
+        return Code(symbols[expr])
     if expr.is_Integer:
-        return str(int(expr))
+        number = int(expr)
+        return Code(str(number), Strength.SIGN if number < 0 else Strength.ATOM)
     if expr.is_Symbol:
-        return str(expr.name)
-    joined = " + " if expr.is_Add else " * "
-    parts = [print_index(a, symbols) for a in expr.args]
-    return joined.join(f"({p})" if " + " in p and expr.is_Mul else p for p in parts)
+        return Code(str(expr.name))
+    parts = [index_code(a, symbols) for a in expr.args]
+    if isinstance(expr, leading):
+        return parts[0]
+    if expr.is_Add:
+        return total([(False, part) for part in parts])
+    if expr.is_Mul:
+        return product(parts)
+    if expr.is_Pow:
+        return power(*parts)
+    raise InternalError(f"no index: {expr}")

@@ -86,7 +86,7 @@ def _steps(equations: Sequence[Equation], carried: Collection[str]) -> Iterator[
             yield Product(first, contraction)
         elif first.target in carried:
             yield Carry(first)
-        elif not first.loops:
+        elif first.is_one_number:
             yield Scalar(first)
         else:
             sweep = _Sweep(first)

@@ -9,7 +9,7 @@ from symgrad.spec.calls import walk
 from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def index_sizes(
@@ -34,11 +34,12 @@ def index_sizes(
         if isinstance(index, Name) and sizes.setdefault(index.id, size) != size:
             problem = f"index '{index.id}' runs over {sizes[index.id]} and over {size} entries"
             raise ShapeError(problem, at=node.at, remedy="use two index names")
-    for _, index, size in uses:
-        if isinstance(index, Binary):
-            _solve(affine_terms(index), size, sizes)
-            if min(sizes.values(), default=1) < 1:
-                raise ShapeError(f"no index fits into an axis of {size}", at=index.at)
+    affine = [(affine_terms(index), size) for _, index, size in uses if isinstance(index, Binary)]
+    while found := [limit for terms, size in affine for limit in _limit(terms, size, sizes)]:
+        for name, limit in found:
+            sizes[name] = min(limit, sizes.get(name, limit))
+        if min(sizes.values()) < 1:
+            raise ShapeError("no value of an index keeps it inside its axis", at=formula.at)
     missing = [name for name in wanted if name not in sizes]
     if missing:
         problem = f"the range of index '{missing[0]}' is not known"
@@ -52,13 +53,14 @@ def indices_used(formula: Node) -> set[str]:
     return {node.id for place in places for node in walk(place) if isinstance(node, Name)}
 
 
-def _solve(terms: Mapping[str, int], size: int, sizes: dict[str, int]) -> None:
+def _limit(terms: Mapping[str, int], size: int, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """The index of an affine form whose range is not known yet, if there is one, and how far it may run."""
     unknown = [name for name in terms if name and name not in sizes]
     if len(unknown) != 1 or terms[unknown[0]] < 1:
         return
     known = (factor * (sizes[name] - 1) for name, factor in terms.items() if name in sizes)
     reach = terms.get("", 0) + sum(max(step, 0) for step in known)
-    sizes[unknown[0]] = (size - 1 - reach) // terms[unknown[0]] + 1
+    yield unknown[0], (size - 1 - reach) // terms[unknown[0]] + 1
 
 
 def affine_terms(node: Node) -> dict[str, int]:
