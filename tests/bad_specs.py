@@ -6,6 +6,7 @@ A new one is one entry; its message goes to tests/golden/bad_specs.txt.
 from __future__ import annotations
 
 from bad_formulas import CODE, FUNCTIONS, NUMBERS, OPERATORS, SIZES, formula, graph
+from bad_words import SLIPS, WORDS
 
 
 def chain(*layers: str, tail: str = "") -> str:
@@ -276,6 +277,8 @@ GROUPS: dict[str, dict[str, str]] = {
     "manual": MANUAL,
     "training": TRAINING,
     "documents": DOCUMENTS,
+    "words": WORDS,
+    "slips": SLIPS,
 }
 
 BAD_SPECS = {f"{group}: {name}": text for group, specs in GROUPS.items() for name, text in specs.items()}

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
+from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
-from symgrad.spec.calls import walk
+from symgrad.spec.calls import usage, walk
 from symgrad.spec.syntax import Call, Index, Name
 
 if TYPE_CHECKING:
@@ -59,10 +60,15 @@ def indexes(call: Call, name: str) -> bool:
     return any(isinstance(n, Name) and n.id == name for place in places for n in walk(place))
 
 
+def _usage(function: str) -> str:
+    entry = library.functions.get(function)
+    return usage(entry.signature) if entry is not None else f"{function}(...)"
+
+
 def unknown_name(node: Name, known: Collection[str], functions: Collection[str]) -> SpecError:
     """The error for a name that has no value, with what was probably meant."""
-    if node.id in functions or node.id in LANGUAGE_FUNCTIONS:
-        remedy = f"call it: {node.id}(...)"
+    if node.id in functions or node.id in LANGUAGE_FUNCTIONS or node.id in library.functions:
+        remedy = f"call it: {_usage(node.id)}"
         return SpecError(f"'{node.id}' is a function", at=node.at, remedy=remedy)
     remedy = did_you_mean(node.id, known) or "it must be defined above its use"
     return SpecError(f"unknown name '{node.id}'", at=node.at, remedy=remedy)

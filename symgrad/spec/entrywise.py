@@ -9,6 +9,7 @@ from symgrad.spec import library
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.calls import bind, placed, substitute, transform, walk
 from symgrad.spec.known_numbers import with_known_numbers
+from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Binary, Boolean, Call, Index, Name, Transpose
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _check_call(call: Call, within: str, other_calls: Collection[str]) -> None:
     arity = _ARITY.get(call.function)
     if arity is None:
         known = (*_ARITY, *other_calls)
-        remedy = did_you_mean(call.function, known) or f"it may call {', '.join(sorted(_ARITY))}"
+        remedy = meant(call.function, known, f"it may call {', '.join(sorted(_ARITY))}")
         raise SpecError(f"unknown function '{call.function}' in {within}", at=call.at, remedy=remedy)
     if len(call.arguments) != arity or call.keywords:
         count = f"{arity} argument{'' if arity == 1 else 's'}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError, did_you_mean
+from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.calls import calls, names_in
@@ -17,6 +17,7 @@ from symgrad.spec.layers import LayerExpander
 from symgrad.spec.learning_rate import resolve_schedule
 from symgrad.spec.losses import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
+from symgrad.spec.other_names import meant
 from symgrad.spec.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.resolve import resolve_optimizer
 from symgrad.spec.syntax import Call, Node
@@ -178,7 +179,7 @@ def _library_function(name: str, at: Position, users: Iterable[str]) -> Function
     entry = library.functions.get(name)
     if entry is None:
         known = (*LANGUAGE_FUNCTIONS, *library.functions, *library.layers, *users)
-        remedy = did_you_mean(name, known) or "`symgrad list` shows what there is"
+        remedy = meant(name, known, "`symgrad list` shows what there is")
         raise SpecError(f"unknown function '{name}'", at=at, remedy=remedy)
     signature = entry.signature
     return FunctionSpec(name, signature.arguments, entry.body, at, signature.defaults)

@@ -8,6 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
+from symgrad.spec.names import shorten
+from symgrad.spec.slips import as_number
+
 MAX_SIZE = 10**9
 MAX_RANK = 16
 MAX_SEED = 2**32 - 1
@@ -70,6 +73,8 @@ def _printable(text: str) -> str:
 
 def _inside(path: str) -> str:
     """A data path that stays in the folder of the spec, however the system writes paths."""
+    if number := as_number(path):
+        raise refuse(f"'{shorten(path)}' is no file", f"write the number {number}")
     parts = PureWindowsPath(path)
     if parts.drive or parts.root or ".." in parts.parts:
         problem = f"the data path '{path}' leaves the folder of the spec"
@@ -87,6 +92,9 @@ def _count_or_full(value: object) -> str:
 
 Formula: TypeAlias = Annotated[str, _formula("x @ W + b")]
 LayerCall: TypeAlias = Annotated[str, _formula("dense(32, activation=relu)")]
+LossFormula: TypeAlias = Annotated[str, _formula("mse or mse(y, t)")]
+OptimizerCall: TypeAlias = Annotated[str, _formula("adam(learning_rate=0.001)")]
+ScheduleFormula: TypeAlias = Annotated[str, _formula("cosine() or learning_rate / (1 + epoch)")]
 Initial: TypeAlias = Annotated[str, _formula("0.1 or normal(std=0.1)")]
 Formulas: TypeAlias = dict[str, Formula]
 Size: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError, did_you_mean
+from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.calls import bind
+from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Call, Name, Node
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def activation_call(spec: Spec, call: Call, kind: str = "activation") -> Call:
         remedy = "give it a line of its own"
         raise SpecError(f"'{call.function}' is a layer and no activation", at=call.at, remedy=remedy)
     known = (*(library.layers if kind == "layer" else ()), *activations)
-    remedy = did_you_mean(call.function, known) or "`symgrad list` shows what there is"
+    remedy = meant(call.function, known, "`symgrad list` shows what there is")
     raise SpecError(f"unknown {kind} '{call.function}'", at=call.at, remedy=remedy)
 
 

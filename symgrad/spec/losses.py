@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, cast
 
-from symgrad.errors import SpecError, did_you_mean
+from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.calls import bind, calls, check_ranges, names_in, substitute, transform
+from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Call, Name, Node, Number
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _named_loss(spec: Spec, loss: Name) -> Node:
     """A loss that is one of the tensors, or a slip of the pen."""
     if loss.id in _tensor_names(spec):
         return loss
-    remedy = did_you_mean(loss.id, library.losses) or f"there are {', '.join(library.losses)}"
+    remedy = meant(loss.id, library.losses, f"there are {', '.join(library.losses)}")
     raise SpecError(f"unknown loss '{loss.id}'", at=loss.at, remedy=remedy)
 
 

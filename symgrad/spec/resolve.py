@@ -5,10 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
-from symgrad.errors import SpecError, did_you_mean
+from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.calls import bind, is_number, names_in, placed, substitute
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
+from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Call, Name, Node, Number
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def look_up(kind: str, call: Call, entries: Mapping[str, E_]) -> E_:
         SpecError: there is none of that name.
     """
     if call.function not in entries:
-        remedy = did_you_mean(call.function, entries) or f"there are {', '.join(entries)}"
+        remedy = meant(call.function, entries, f"there are {', '.join(entries)}")
         raise SpecError(f"unknown {kind} '{call.function}'", at=call.at, remedy=remedy)
     return entries[call.function]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from symgrad.errors import did_you_mean
+from symgrad.spec import library
 from symgrad.spec.fields import (
     MAX_SIZE,
     Axes,
@@ -16,8 +16,11 @@ from symgrad.spec.fields import (
     Formulas,
     Initial,
     LayerCall,
+    LossFormula,
     Names,
+    OptimizerCall,
     Positive,
+    ScheduleFormula,
     Seed,
     Size,
     Texts,
@@ -25,6 +28,8 @@ from symgrad.spec.fields import (
     under,
 )
 from symgrad.spec.names import shorten
+from symgrad.spec.other_names import HYPER_PARAMETERS, known_as, meant
+from symgrad.spec.slips import call_text, torn
 
 MAX_EQUATIONS = 1000
 MAX_FUNCTIONS = 100
@@ -41,9 +46,16 @@ class _Block(BaseModel):
         keys = value if isinstance(value, dict) else {}
         for key in keys:
             if key not in cls.model_fields:
-                remedy = did_you_mean(key, cls.model_fields) or f"expected {', '.join(cls.model_fields)}"
+                expected = f"expected {', '.join(cls.model_fields)}"
+                remedy = torn(key, keys[key]) or cls._instead(key, keys)
+                remedy = remedy or meant(key, cls.model_fields, expected)
                 raise refuse(f"unknown key '{shorten(key)}'", remedy, key)
         return value
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:  # noqa: ARG003  # used by some blocks
+        """What to write for a key that belongs elsewhere; empty where it does not."""
+        return ""
 
 
 def _text_or_block(value: object) -> str:
@@ -89,6 +101,16 @@ class OptimizerBlock(_Block):
     update: Formulas
     full_batch: bool = False
 
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:
+        """A library optimizer spelt as a mapping: as the call it stands for."""
+        named = next((k for k in ("name", "type", "class", "kind") if k in block), None)
+        name, given = key, block[key]
+        if named is not None:
+            name, given = str(block[named]), {k: v for k, v in block.items() if k != named}
+        optimizer = known_as(name, library.optimizers)
+        return f"write optimizer: {call_text(optimizer, given)}" if optimizer else ""
+
 
 class StopBlock(_Block):
     """When to stop early."""
@@ -125,10 +147,10 @@ class TrainBlock(_Block):
     ) = None
     standardize: bool = False
     optimizer: Annotated[
-        Annotated[Formula, Tag("text")] | Annotated[OptimizerBlock, Tag("block")],
+        Annotated[OptimizerCall, Tag("text")] | Annotated[OptimizerBlock, Tag("block")],
         Discriminator(_text_or_block),
     ] = "sgd()"
-    schedule: Formula | None = None
+    schedule: ScheduleFormula | None = None
     batch_size: BatchSize = 32
     micro_batch_size: Size | None = None
     shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
@@ -137,6 +159,18 @@ class TrainBlock(_Block):
     clip_norm: Positive | None = None
     clip_value: Positive | None = None
     seed: Seed = 0
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:
+        """What belongs to the optimizer, to `stop` or beside this block."""
+        asked = str(block.get("optimizer", "sgd")).partition("(")[0]
+        optimizer = asked if asked in library.optimizers else "sgd"
+        own = {name for entry in library.optimizers.values() for name, _ in entry.signature.defaults}
+        if key in HYPER_PARAMETERS or key in own:
+            return f"it belongs to the optimizer: write optimizer: {call_text(optimizer, {key: block[key]})}"
+        if key in StopBlock.model_fields:
+            return f"write stop: {{{key}: {block[key]}}}"
+        return "it stands beside train, not in it" if key in SpecBlock.model_fields else ""
 
 
 class SpecBlock(_Block):
@@ -153,10 +187,15 @@ class SpecBlock(_Block):
     layers: Annotated[list[LayerCall], Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
     equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
     outputs: Names = []
-    loss: Formula | None = None
+    loss: LossFormula | None = None
     gradients: Names = []
     manual: Annotated[Formulas, Field(max_length=MAX_EQUATIONS)] = {}
     train: TrainBlock = TrainBlock()
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:  # noqa: ARG003  # its value plays no part
+        """What belongs to the train block."""
+        return f"it stands in train: write train: {{{key}: ...}}" if key in TrainBlock.model_fields else ""
 
     @model_validator(mode="after")
     def _chain_or_graph(self) -> SpecBlock:

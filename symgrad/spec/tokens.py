@@ -120,6 +120,9 @@ def _check_number(text: str, found: re.Match[str], at: Position) -> None:
         raise SpecError(f"{number}{suffix} is a complex number", at=at, remedy="numbers are real")
     if (suffix and number in ("0", "00")) or suffix.startswith("_"):
         raise SpecError(f"{shorten(number + suffix)} is not a number", at=at, remedy="write plain decimals")
+    if suffix.startswith("."):
+        problem = f"'{shorten(number + suffix)}' is not a number"
+        raise SpecError(problem, at=at, remedy="write it without marks between thousands, as 1000000")
     if suffix:
         remedy = f"for a product write {shorten(number)}*{shorten(suffix)}"
         raise SpecError(f"'{shorten(number + suffix)}' is not a number", at=at, remedy=remedy)

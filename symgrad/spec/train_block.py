@@ -10,6 +10,7 @@ from symgrad.spec import library
 from symgrad.spec.located import call_at, formula_at
 from symgrad.spec.model import DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.optimizer_block import own_optimizer
+from symgrad.spec.other_names import HYPER_PARAMETERS
 from symgrad.spec.schema import DataBlock, OptimizerBlock
 from symgrad.spec.syntax import Call
 
@@ -19,21 +20,6 @@ if TYPE_CHECKING:
     from symgrad.spec.document import Document, Key
     from symgrad.spec.schema import SpecBlock, TrainBlock
     from symgrad.spec.syntax import Node
-
-_ALIASES = {
-    "lr": "learning_rate",
-    "beta1": "b1",
-    "beta2": "b2",
-    "beta_1": "b1",
-    "beta_2": "b2",
-    "epsilon": "eps",
-    "rho": "alpha",
-    "decay": "alpha",
-    "l2": "weight_decay",
-    "etaminus": "eta_minus",
-    "etaplus": "eta_plus",
-}
-"""Other libraries' words, for what the optimizer itself does not call so."""
 
 
 def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
@@ -111,7 +97,7 @@ def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
 
 def _canonical(keyword: str, names: Collection[str]) -> str:
     """The optimizer's own word for a hyper-parameter."""
-    alias = _ALIASES.get(keyword, keyword)
+    alias = HYPER_PARAMETERS.get(keyword, keyword)
     return alias if keyword not in names and alias in names else keyword
 
 

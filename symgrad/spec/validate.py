@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from symgrad.errors import SpecError
 from symgrad.spec.names import shorten
 from symgrad.spec.schema import SpecBlock
+from symgrad.spec.slips import as_number, call_text, glued, in_list
 from symgrad.spec.wellformed import COMMA_IN_YAML
 
 if TYPE_CHECKING:
@@ -71,8 +72,24 @@ def _spec_error(detail: ErrorDetails, document: Document) -> SpecError:
         problem = f"{label} has {len(detail['input'])} entries"
     # In `{f(a, b): a}` YAML sees the keys `f(a` and `b)`, the first without a value.
     is_cut = detail["input"] is None and label.count("(") != label.count(")")
-    remedy = COMMA_IN_YAML if is_cut else f"expected {expected}"
+    remedy = COMMA_IN_YAML if is_cut else _slip(detail["input"], detail["type"]) or f"expected {expected}"
     return SpecError(problem, at=document.place(loc).value, remedy=remedy)
+
+
+def _slip(value: object, kind: str) -> str:
+    """The remedy for a text where a mapping, a list or a number belongs, and for a list where a text does."""
+    if isinstance(value, list):
+        return in_list(value) if kind in ("expected", "string_type") else ""
+    if isinstance(value, dict) and len(value) == 1 and kind == "expected":
+        return f"write {call_text(*next(iter(value.items())))}"
+    if not isinstance(value, str):
+        return ""
+    if kind == "list_type":
+        item = value.removeprefix("-").strip()
+        return f"write a list: [{item}], or '- {item}' on a line of its own"
+    if kind in ("float_type", "int_type"):
+        return f"write {number}" if (number := as_number(value)) else ""
+    return glued(value) if kind in ("dict_type", "model_type", "expected") else ""
 
 
 def _own_error(loc: Key, context: dict[str, Any], document: Document) -> SpecError:

@@ -23,10 +23,12 @@ MAX_CHAIN = 300
 COMMA_IN_YAML = "a formula with a comma, within YAML's [...] or {...}, needs quotes"
 
 _OPERATORS = frozenset(["+", "-", "*", "/", "**", "@", "<", "<=", ">", ">=", "==", "!="])
+_MODULES = frozenset(["np", "numpy", "math", "torch", "jnp", "jax", "tf", "F", "nn", "keras", "sp", "scipy"])
 _OPENING = {"(": ")", "[": "]"}
 _CLOSING = {")": "(", "]": "["}
 _NO_WALRUS = "give a part of the formula its name in an equation of its own"
 _ONE_COMPARISON = "write where(a < b, x, y) with one comparison"
+_SLICE_OR_NAME = "an argument is named with '=', as in units=3; there are no slices"
 _REFUSED = {
     "//": "write / for division",
     ":=": _NO_WALRUS,
@@ -56,12 +58,14 @@ def check_order(tokens: tuple[Token, ...]) -> None:
         SpecError: at the first token that cannot stand where it stands.
     """
     _check_brackets(tokens)
-    for before, token in _pairs(tokens):
+    for i, (before, token) in enumerate(_pairs(tokens)):
         if token.text in _REFUSED:
             problem = f"'{token.text}' is not in the language"
-            raise SpecError(problem, at=token.at, remedy=_REFUSED[token.text])
+            after_word = token.text == ":" and before is not None and before.kind == "word"
+            remedy = _SLICE_OR_NAME if after_word else _REFUSED[token.text]
+            raise SpecError(problem, at=token.at, remedy=remedy)
         if before is not None and before.text == ".":
-            _check_attribute(token)
+            _check_attribute(tokens[i - 2].text if i > 1 else "", token)
         elif before is not None and before.ends_operand:
             _check_after_operand(before, token)
         else:
@@ -110,10 +114,12 @@ def _close(token: Token, opened: list[Token]) -> None:
         raise SpecError(problem, at=token.at, remedy=f"expected '{_OPENING[last.text]}'")
 
 
-def _check_attribute(token: Token) -> None:
+def _check_attribute(owner: str, token: Token) -> None:
     if token.text != "T":
         problem = f"the attribute '.{shorten(token.text)}' is not in the language"
-        raise SpecError(problem, at=token.at, remedy="the only attribute is .T, the transpose")
+        alone = f"write {shorten(token.text)} alone, without {shorten(owner)}"
+        remedy = alone if owner in _MODULES else "the only attribute is .T, the transpose"
+        raise SpecError(problem, at=token.at, remedy=remedy)
 
 
 def _check_after_operand(before: Token, token: Token) -> None:
@@ -128,6 +134,9 @@ def _check_operand(before: Token | None, token: Token) -> None:
         raise SpecError("a sign '+' is not in the language", at=token.at, remedy="leave it out")
     if token.kind in ("number", "word") or token.text in ("(", "-"):
         return
+    if token.text == "[":
+        remedy = "name its numbers under constants, as in constants: {c: [1, 2, 3]}, and write c here"
+        raise SpecError("a list is not in the language", at=token.at, remedy=remedy)
     # `f()` and a comma before the closing bracket are left to _check_arguments.
     if token.text not in _CLOSING or before is None or before.text not in ("(", ","):
         raise SpecError(f"found {token}", at=token.at, remedy="expected a number, a name or '('")
@@ -146,19 +155,30 @@ def _check_arguments(tokens: tuple[Token, ...]) -> None:
             if before is bracket.opener and not bracket.is_call:
                 raise SpecError(f"found {token}", at=token.at, remedy="expected a number, a name or '('")
         elif token.text == ",":
-            _check_comma(token, tokens[i + 1 : i + 3], opened)
+            _check_comma(token, before, tokens[i + 1 : i + 3], opened)
         elif token.text == "=":
             _check_keyword(token, tokens[max(i - 2, 0) : i], opened)
 
 
-def _check_comma(comma: Token, after: tuple[Token, ...], opened: list[_Bracket]) -> None:
+def _check_comma(
+    comma: Token, before: Token | None, after: tuple[Token, ...], opened: list[_Bracket]
+) -> None:
+    decimal = _decimal(before, comma, after[0])
     if not opened or opened[-1].is_group:
-        remedy = "a comma stands only between arguments or between indices"
+        remedy = decimal or "a comma stands only between arguments or between indices"
         raise SpecError("a tuple is not in the language", at=comma.at, remedy=remedy)
     names_argument = after[-1].text == "=" or after[0].text == ")"
     if opened[-1].has_keyword and not names_argument:
         problem = f"a positional argument {after[0]} follows a keyword argument"
-        raise SpecError(problem, at=after[0].at, remedy="positional arguments come first")
+        raise SpecError(problem, at=after[0].at, remedy=decimal or "positional arguments come first")
+
+
+def _decimal(before: Token | None, comma: Token, after: Token) -> str:
+    """The remedy for a decimal comma, as in 0,5."""
+    if before is None or before.kind != "number" or after.kind != "number":
+        return ""
+    touches = before.offset + len(before.text) == comma.offset and after.offset == comma.offset + 1
+    return f"write {before.text}.{after.text}, with a point" if touches else ""
 
 
 def _check_keyword(equals: Token, before: tuple[Token, ...], opened: list[_Bracket]) -> None:

@@ -36,6 +36,7 @@ from symgrad.spec.document import (
     sha256,
 )
 from symgrad.spec.names import shorten
+from symgrad.spec.slips import slip_near
 from symgrad.spec.yaml_number import yaml_number
 
 if TYPE_CHECKING:
@@ -113,7 +114,11 @@ class _Loader:
             ends = "stream" in str(error.problem)
             mark = error.context_mark if ends and error.context_mark else error.problem_mark
             at = Position(self.source, mark.line + 1, mark.column + 1) if mark else self.source
-            raise SpecError(f"not valid YAML: {error.problem}", at=at, remedy=_QUOTE) from None
+            slip = slip_near(self.text.split("\n"), error.problem_mark.line) if error.problem_mark else None
+            if slip is not None:
+                at = Position(self.source, slip.line + 1, slip.column + 1)
+            remedy = slip.remedy if slip is not None else _QUOTE
+            raise SpecError(f"not valid YAML: {error.problem}", at=at, remedy=remedy) from None
         except YAMLError:
             raise SpecError("not valid YAML", at=Position(self.source, 1, 1), remedy=_QUOTE) from None
 
