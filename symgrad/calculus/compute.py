@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
+from symgrad.calculus.real import Abs, sign
 from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
 from symgrad.errors import DataError, InternalError
 
@@ -43,8 +44,8 @@ _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
     sp.atan: np.arctan,
     sp.erf: special.erf,
     erfc: special.erfc,
-    sp.Abs: np.abs,
-    sp.sign: np.sign,
+    Abs: np.abs,
+    sign: np.sign,
     sp.floor: np.floor,
     sigmoid: special.expit,
     softplus: lambda x: np.logaddexp(0.0, x),

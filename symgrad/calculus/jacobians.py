@@ -116,8 +116,6 @@ def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_
     weight = _weight(equation, taken)
     for entry, derivative in derivatives(equation):
         slope = weight * derivative
-        if slope == 0:
-            continue
         if entry.tensor == wrt:
             yield _Path(entry.indices, equation.loops, slope)
         elif program.tensor[entry.tensor].kind == "temporary":

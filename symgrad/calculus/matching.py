@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.real import Abs, Piecewise, sign
 from symgrad.calculus.terms import erfc, expm1, log1p, logcosh, sigmoid, softplus
 
 if TYPE_CHECKING:
@@ -82,9 +83,9 @@ def to_tanh(node: sp.Expr) -> sp.Expr | None:
             continue
         v, other = (e.args[0] for e in exponentials)
         difference = sp.exp(v) - sp.exp(other)
-        for sign in (1, -1):
-            if v == -other and sign * difference in node.args:
-                return node / factor / (sign * difference) * sign * sp.tanh(v)
+        for way in (1, -1):
+            if v == -other and way * difference in node.args:
+                return node / factor / (way * difference) * way * sp.tanh(v)
     return None
 
 
@@ -134,12 +135,12 @@ def to_erfc(node: sp.Expr) -> sp.Expr | None:
 
 def to_absolute(node: sp.Expr) -> sp.Expr | None:
     for factor in node.args if node.is_Mul else ():
-        if not isinstance(factor, sp.sign):
+        if not isinstance(factor, sign):
             continue
         v = factor.args[0]
         powers = [other.as_base_exp() for other in node.args]
         if any(base == v and power.is_Integer and power > 0 for base, power in powers):
-            return node / factor / v * sp.Abs(v)
+            return node / factor / v * Abs(v)
     return None
 
 
@@ -189,17 +190,21 @@ def to_larger_of_zero(node: sp.Expr) -> sp.Expr | None:
     """c*v + c*|v| is 2c times max(v, 0)."""
     for term in sp.Add.make_args(node) if node.is_Add else ():
         factor, core = term.as_coeff_Mul()
-        if not isinstance(core, sp.Abs) or core.args[0].is_Add:
+        if not isinstance(core, Abs) or core.args[0].is_Add:
             continue
         v = core.args[0]
         rest = node - term - factor * v
         if len(sp.Add.make_args(rest)) == len(node.args) - 2 or not rest:
-            return rest + 2 * factor * sp.Piecewise((0, v <= 0), (v, True))
+            return rest + 2 * factor * Piecewise((0, v <= 0), (v, True))
     return None
 
 
-def to_flat_kink(node: sp.Expr) -> sp.Expr | None:
-    return sp.Integer(0) if isinstance(node, sp.DiracDelta) else None
+def to_sign(node: sp.Expr) -> sp.Expr | None:
+    """1 above 0, -1 below and 0 at 0, as the slope of |v| comes out."""
+    if not isinstance(node, sp.Piecewise) or len(node.args) != 3:
+        return None
+    v = node.args[0][1].args[0]
+    return sign(v) if node == sign.formula(v) else None
 
 
 def to_same_choice(node: sp.Expr) -> sp.Expr | None:

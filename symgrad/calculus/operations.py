@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.real import Abs, Piecewise, in_real_terms, sign
+from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import expm1, log1p
 from symgrad.errors import SpecError
 
@@ -38,8 +40,8 @@ SCALAR: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
     "acos": sp.acos,
     "atan": sp.atan,
     "erf": sp.erf,
-    "abs": sp.Abs,
-    "sign": sp.sign,
+    "abs": Abs,
+    "sign": sign,
     "floor": sp.floor,
 }
 
@@ -50,6 +52,9 @@ ARITHMETIC: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
     "/": lambda a, b: a / b,
     "**": lambda a, b: a**b,
 }
+
+_OF_POSITIVE = (sp.sqrt, sp.log)
+"""Functions without a real value left of 0."""
 
 RELATION = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne}
 
@@ -66,13 +71,13 @@ def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     Written with <= so that a NaN in `a` is chosen and not hidden.
     """
     a, b = (b, a) if a.is_number and not b.is_number else (a, b)
-    return sp.Piecewise((b, a <= b), (a, True))
+    return Piecewise((b, a <= b), (a, True))
 
 
 def smaller(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """min(a, b) as a choice, with the policy of `larger`."""
     a, b = (b, a) if a.is_number and not b.is_number else (a, b)
-    return sp.Piecewise((b, a >= b), (a, True))
+    return Piecewise((b, a >= b), (a, True))
 
 
 def chosen_by(operator: str) -> Callable[..., sp.Expr]:
@@ -81,7 +86,7 @@ def chosen_by(operator: str) -> Callable[..., sp.Expr]:
 
     def choose(left: sp.Expr, right: sp.Expr, a: sp.Expr, b: sp.Expr) -> sp.Expr:
         others = b.args if isinstance(b, sp.Piecewise) else ((b, True),)
-        return sp.Piecewise((a, relation(left, right)), *others)
+        return Piecewise((a, relation(left, right)), *others)
 
     return choose
 
@@ -94,8 +99,10 @@ def applied(function: Callable[..., sp.Expr], operands: list[sp.Expr], what: str
     """
     if function is ARITHMETIC["**"]:
         _check_power(operands[0], operands[1], at)
+    if function in _OF_POSITIVE and fold(operands[0]).is_negative:
+        raise _not_real(what, at)
     try:
-        body = function(*operands)
+        body = in_real_terms(function(*operands))
     except TypeError:
         # SymPy refuses to order numbers it knows to be complex.
         raise _not_real(what, at) from None
@@ -113,7 +120,7 @@ def _check_power(base: sp.Expr, exponent: sp.Expr, at: Position) -> None:
         )
     if base.is_Rational and exponent.is_Rational and _bits(base) * abs(exponent) > MAX_BITS:
         raise _too_many_digits(at)
-    if base.is_number and base.is_negative and not exponent.is_integer:
+    if fold(base).is_negative and not exponent.is_integer:
         raise SpecError(
             f"the power of the negative number {base} is complex for most exponents",
             at=at,

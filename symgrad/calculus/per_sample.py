@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import entries
 
 if TYPE_CHECKING:
@@ -62,5 +63,5 @@ def _times(expr: sp.Expr, factor: sp.Expr) -> sp.Expr:
     if expr.is_Add:
         return sp.Add(*(_times(term, factor) for term in expr.args))
     if isinstance(expr, sp.Piecewise):
-        return sp.Piecewise(*((_times(v, factor), c) for v, c in expr.args))
+        return Piecewise(*((_times(v, factor), c) for v, c in expr.args))
     return expr * factor

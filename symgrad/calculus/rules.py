@@ -17,7 +17,6 @@ from symgrad.calculus.matching import (
     to_complement,
     to_erfc,
     to_expm1,
-    to_flat_kink,
     to_larger_of_zero,
     to_log1p,
     to_log_cosh,
@@ -27,10 +26,12 @@ from symgrad.calculus.matching import (
     to_same_choice,
     to_sigmoid,
     to_sigmoid_of_other_side,
+    to_sign,
     to_softplus,
     to_tanh,
     to_tanh_as_quotient,
 )
+from symgrad.calculus.real import Abs, Piecewise, sign
 from symgrad.calculus.terms import ARGUMENT, Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ RULES: tuple[Rule, ...] = (
         "(v + |v|)/2 = max(v, 0)",
         ALL,
         to_larger_of_zero,
-        (X / 2 + sp.Abs(X) / 2, sp.Piecewise((0, X <= 0), (X, True))),
+        (X / 2 + Abs(X) / 2, Piecewise((0, X <= 0), (X, True))),
     ),
-    Rule("absolute value", "v sign(v) = |v|", ALL, to_absolute, (X * sp.sign(X), sp.Abs(X))),
+    Rule("absolute value", "v sign(v) = |v|", ALL, to_absolute, (X * sign(X), Abs(X))),
     Rule(
         "one fraction",
         "1/(1 + v) - v/(1 + v)² = 1/(1 + v)²",
@@ -106,13 +107,19 @@ RULES: tuple[Rule, ...] = (
         to_one_fraction,
         (1 / (1 + X**2) - X**2 / (1 + X**2) ** 2, (1 + X**2) ** -2),
     ),
-    Rule("kink", "the slope of sign is 0, at 0 too", ALL, to_flat_kink, (sp.DiracDelta(X), sp.Integer(0))),
+    Rule(
+        "sign",
+        "where(v > 0, 1, where(v < 0, -1, 0)) = sign(v)",
+        ALL,
+        to_sign,
+        (Piecewise((1, X > 0), (-1, X < 0), (0, True)), sign(X)),
+    ),
     Rule(
         "same choice",
         "where(c, v, v) = v",
         ALL,
         to_same_choice,
-        (sp.Piecewise((X, X > 0), (X, True), evaluate=False), X),
+        (Piecewise((X, X > 0), (X, True), evaluate=False), X),
     ),
 )
 COMPLEMENT = Rule("complement", "1 - σ(v) = σ(-v)", ALL, to_complement, (1 - sigmoid(X), sigmoid(-X)))
@@ -128,6 +135,8 @@ def rewrite(expr: sp.Expr, complement: bool = False) -> tuple[sp.Expr, Applied]:
     """The expression with the rules applied from the inside out until none matches, and which were."""
     if not expr.args or isinstance(expr, Entry | delta):
         return expr, ()
+    if isinstance(expr, sp.Abs):
+        expr = Abs(expr.args[0])
     parts = [rewrite(a, complement) for a in expr.args]
     applied: Applied = tuple(step for _, steps in parts for step in steps)
     if any(new != old for (new, _), old in zip(parts, expr.args, strict=True)):

@@ -13,6 +13,7 @@ from symgrad.calculus.arrange import negated, quotient, total
 from symgrad.calculus.factors import Factors, content, factors_of
 from symgrad.calculus.known_functions import chosen, known_function
 from symgrad.calculus.over import Over
+from symgrad.calculus.real import Abs
 from symgrad.calculus.terms import Entry, delta, entries, shifted, text_of
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class ScalarWriter(ABC):
             return ts.Sum(((False, self.write(expr.args[0])), (True, self.write(expr.args[1]))))
         if isinstance(expr, sp.Piecewise):
             return ts.Choice(tuple((self.write(v), self._condition(c)) for v, c in expr.args))
-        if isinstance(expr, sp.Abs):
+        if isinstance(expr, Abs):
             return ts.Absolute(self.write(expr.args[0]))
         if expr.is_Pow and not isinstance(expr, sp.exp):
             return self._power(expr)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import CACHE_SIZE, Entry, float_entries, in_terms_of_value
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def slope_of_reduction(equation: Equation) -> sp.Expr:
         case "logsumexp":
             return sp.exp(equation.body - value)
         case "max" | "min":
-            return sp.Piecewise((1, sp.Eq(equation.body, value)), (0, True))
+            return Piecewise((1, sp.Eq(equation.body, value)), (0, True))
     return sp.Integer(1)
 
 

@@ -82,6 +82,10 @@ class Named(sp.Function):
     is_real = True
     formula: ClassVar[Any]
 
+    def _eval_evalf(self, digits: int) -> sp.Expr:
+        """The value at a number: a constant in a formula."""
+        return self.formula(self.args[0])._eval_evalf(digits)
+
     def fdiff(self, _argindex: int = 1) -> sp.Expr:
         return derivative_of(self.func).xreplace({ARGUMENT: self.args[0]})
 

@@ -190,9 +190,13 @@ class Builder:
             SpecError: the value holds integer labels.
         """
         self.demand_numbers([value], "a reduction", at)
-        if reduction != "sum" and not isinstance(value.body, Entry):
-            value = self.temporary(owner, self._with(value, over))
-        reduced = self.temporary(owner, self._with(value, over), reduction, over)
+        is_choice = reduction in ("max", "min") and bool(over)
+        if is_choice and all(self.axis_of[i].size == 1 for i in over):
+            reduced = self._only_one(value, over)
+        else:
+            if reduction != "sum" and not isinstance(value.body, Entry):
+                value = self.temporary(owner, self._with(value, over))
+            reduced = self.temporary(owner, self._with(value, over), reduction, over)
         if not keepdims:
             return reduced
         axes = tuple(ONE if i in over else axis for i, axis in zip(value.indices, value.axes, strict=True))
@@ -200,6 +204,12 @@ class Builder:
         new = [f for f, i in zip(fresh, value.indices, strict=True) if i not in over]
         kept = dict(zip(reduced.indices, new, strict=True))
         return Value(axes, fresh, reduced.body.xreplace(kept))
+
+    def _only_one(self, value: Value, over: Sequence[sp.Symbol]) -> Value:
+        """The largest over axes of one entry each is that entry."""
+        kept = [i for i in value.indices if i not in over]
+        body = value.body.xreplace(dict.fromkeys(over, sp.Integer(0)))
+        return Value(tuple(self.axis_of[i] for i in kept), tuple(kept), body)
 
     def _with(self, value: Value, over: Sequence[sp.Symbol]) -> Value:
         extra = tuple(i for i in over if i not in value.indices)

@@ -1,0 +1,102 @@
+"""Absolute values, signs and choices of real numbers.
+
+SymPy's own ask whether what stands in them is real. It cannot know of √x or log x, which are real wherever a
+program computes them, and answers with square roots of conjugates, or does not answer. These never ask.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import sympy as sp
+
+from symgrad.calculus.terms import Named
+
+
+class Piecewise(sp.Piecewise):
+    """A choice whose conditions are brought to SymPy's canonical form once: that of it may be another one."""
+
+    @classmethod
+    def eval(cls, *cases: Any) -> sp.Expr | None:
+        evaluate = vars(sp.Piecewise)["eval"].__func__
+        found: sp.Expr | None = evaluate(partial(cls._as_it_is, cls), *cases)
+        return found
+
+    def _eval_power(self, exponent: sp.Expr) -> sp.Expr | None:
+        """Branch by branch, unless one of them would divide by 0 or be the root of a negative number."""
+        values = [value for value, _ in self.args]
+        if exponent.is_negative and any(v.is_zero for v in values):
+            return None
+        if not exponent.is_integer and any(v.is_number and v.is_negative for v in values):
+            return None
+        found: sp.Expr | None = super()._eval_power(exponent)
+        return found
+
+    @staticmethod
+    def _as_it_is(cls: type[Piecewise], *cases: Any) -> sp.Expr:
+        return cls(*cases, evaluate=False)
+
+
+class Abs(Named):
+    """|x|"""
+
+    is_nonnegative = True
+    formula = staticmethod(lambda x: Piecewise((x, x > 0), (-x, x < 0), (0, True)))
+
+    @classmethod
+    def eval(cls, v: sp.Expr) -> sp.Expr | None:
+        if v.is_number:
+            return sp.Abs(v)
+        if v.is_nonpositive:
+            return -v
+        if v.is_Pow and v.exp.is_Rational:
+            return v if v.is_nonnegative or not _is_odd(v.exp) else cls(v.base) ** v.exp
+        if v.is_Mul:
+            return cls._of_product(v)
+        return v if v.is_nonnegative else None
+
+    @classmethod
+    def _of_product(cls, v: sp.Expr) -> sp.Expr | None:
+        """The factors whose size is known, or is the power of one, before the size of the others."""
+        unknown = [f for f in v.args if isinstance(cls(_below(f)), cls)]
+        known = [cls(f) for f in v.args if f not in unknown]
+        if not known:
+            return None
+        return sp.Mul(*known, cls(sp.Mul(*unknown)))
+
+    def _eval_power(self, exponent: sp.Expr) -> sp.Expr | None:
+        (v,) = self.args
+        if exponent.is_even:
+            return v**exponent
+        return v ** (exponent - 1) * self if exponent.is_Integer and exponent != -1 else None
+
+
+class sign(Named):
+    """1 above 0, -1 below, 0 at 0."""
+
+    formula = staticmethod(lambda x: Piecewise((1, x > 0), (-1, x < 0), (0, True)))
+
+    @classmethod
+    def eval(cls, v: sp.Expr) -> sp.Expr | None:
+        if v.is_number or v.is_zero or v.is_positive or v.is_negative:
+            return sp.sign(v)
+        if isinstance(v, cls):
+            return v
+        known = [cls(f) for f in v.args if f.is_positive or f.is_negative] if v.is_Mul else []
+        unknown = [f for f in v.args if not (f.is_positive or f.is_negative)]
+        return sp.Mul(*known, cls(sp.Mul(*unknown))) if known else None
+
+
+def in_real_terms(expr: sp.Expr) -> sp.Expr:
+    """The expression without SymPy's own absolute values, which it makes of √(x²)."""
+    return expr.replace(sp.Abs, Abs) if expr.has(sp.Abs) else expr
+
+
+def _is_odd(exponent: sp.Expr) -> bool:
+    return bool(exponent.is_Integer) and int(exponent) % 2 == 1
+
+
+def _below(factor: sp.Expr) -> sp.Expr:
+    """What stands below the line of 1/x or 1/x³; the size of that is one of the unknown."""
+    return factor.base if factor.is_Pow and factor.exp.is_Integer and factor.exp.is_negative else factor
