@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from itertools import count
 from random import Random
 
 import mpmath
@@ -74,8 +75,8 @@ def test_the_oracles_powers_are_those_of_mpmath(power):
 PLANTED = {
     "a sign": (r" \+= (?=.*\*)", " -= ", "wrong loss"),
     "memory that was never set": (r"(    d\w+\[\w+(, \w+)?\]) = (?=.*acc)", r"\1 += ", "wrong gradient"),
-    "a loop that runs too far": (r"range\(3\)", "range(4)", "IndexError"),
-    "an index below 0": (r"\[(\w), (\w)\]", r"[\1 - 1, \2]", "OutOfBoundsError"),
+    "a loop that runs too far": (r"range\(3\)", "range(4)", "OutOfBoundsError"),
+    "an index below 0": (r"(\w)\[(\w), (\w)\]", r"\1[\2 - 1, \3]", "OutOfBoundsError"),
     "a factor": (r"(return value)\n", r"\1 * 1.0000001\n", "wrong loss"),
 }
 """What is searched in the emitted text, what its first place becomes, and what must be said of it."""
@@ -109,18 +110,16 @@ def test_a_traceback_a_hang_and_a_refusal_are_failures(monkeypatch):
     assert judge({**spec, "loss": "unknown(f)"}, Random(0)).failed
     monkeypatch.setattr("fuzz.judge.module_text", lambda _: 1 // 0)
     assert judge(spec, Random(0)).kind.startswith("ZeroDivisionError")
-    monkeypatch.setattr("fuzz.judge.module_text", lambda _: sum(iter(int, 1)))
+    monkeypatch.setattr("fuzz.judge.module_text", lambda _: all(number >= 0 for number in count()))
     assert judge(spec, Random(0), limit=0.2).kind == "hang"
 
 
 def test_checked_arrays_have_neither_negative_places_nor_any_past_the_end():
     array = np.zeros((2, 3)).view(Checked)
     assert array[1, 2] == 0
-    for key in ((-1, 0), (0, -1), slice(0, 3), slice(-1, 2)):
+    for key in ((-1, 0), (0, -1), (2, 0), slice(0, 3), slice(-1, 2)):
         with pytest.raises(OutOfBoundsError):
             array[key]
-    with pytest.raises(IndexError):
-        array[2, 0]
 
 
 def test_every_kind_draws_the_same_spec_again():
