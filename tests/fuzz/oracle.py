@@ -124,7 +124,11 @@ def _name(name: str, scope: Scope) -> np.ndarray | Labels:
         return scope.bound[name]
     if name in scope.tensors:
         return scope.tensors[name]
-    return scope.arithmetic.number([scope.sizes[name]])
+    if name in scope.sizes:
+        return scope.arithmetic.number([scope.sizes[name]])
+    return scope.arithmetic.number(
+        [{"pi": np.arccos(np.longdouble(-1)), "e": np.exp(np.longdouble(1))}[name]]
+    )
 
 
 def _binary(operation: ast.operator, a: np.ndarray, b: np.ndarray, scope: Scope) -> np.ndarray:
@@ -235,7 +239,14 @@ REDUCERS: dict[str, Callable[[np.ndarray, Arithmetic], np.ndarray]] = {
     "max": lambda z, arithmetic: arithmetic.extreme(z, 1),
     "min": lambda z, arithmetic: arithmetic.extreme(z, -1),
     "logsumexp": lambda z, arithmetic: arithmetic.log_sum_exp(z),
+    "var": lambda z, _: _variance(z),
+    "std": lambda z, arithmetic: arithmetic.function("sqrt", _variance(z)),
+    "norm": lambda z, arithmetic: arithmetic.function("sqrt", (z**2).sum(axis=-1)),
 }
+
+
+def _variance(z: np.ndarray) -> np.ndarray:
+    return ((z - z.mean(axis=-1, keepdims=True)) ** 2).mean(axis=-1)
 
 
 def _new_indices(call: ast.Call, scope: Scope) -> list[str]:

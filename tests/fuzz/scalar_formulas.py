@@ -20,7 +20,11 @@ DOMAIN = {
     "acos": ("acos({})", "acos(sin({}))", "acos(max(-1, min(1, {})))"),
 }
 POWERS = ("2", "3", "-1", "-2", "0.5", "1.5", "-0.5", "1/3", "2.5", "-3", "4", "-1.5")
-ENTRYWISE = [n for n, e in library.activations.items() if "softmax" not in n and e.formula != f"{n}(x)"]
+ENTRYWISE = [
+    *(n for n, e in library.activations.items() if "softmax" not in n and e.formula != f"{n}(x)"),
+    *("square", "log2", "log10", "ln"),
+]
+TWO = ("atan2({}, {})", "pow(abs({}), {})", "clip({}, -0.7, 1.2)", "({}) / pi", "e**({})")
 
 
 class ScalarFormulas(Draw):
@@ -80,6 +84,8 @@ class ScalarFormulas(Draw):
         return text.format(self.tree(depth))
 
     def activation(self, depth: int) -> str:
+        if self.chance(0.2):
+            return self.one(TWO).format(self.tree(depth), self.tree(depth))
         return f"{self.one(ENTRYWISE)}({self.tree(depth)})"
 
     def extreme(self, depth: int) -> str:

@@ -44,7 +44,7 @@ BINARY = (
     "({}) / (1 + ({})**2)",
     "abs({})**(1 + tanh({})**2)",
 )
-REDUCTIONS = ("sum", "mean", "max", "min", "logsumexp", "sum", "mean")
+REDUCTIONS = ("sum", "mean", "max", "min", "logsumexp", "sum", "mean", "var", "norm")
 FUNCTIONS = {"f(z)": "z * tanh(z)", "g(z, beta)": "z / (1 + beta**2 * z**2)"}
 
 
