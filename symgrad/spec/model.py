@@ -102,11 +102,13 @@ class DataSpec:
 
     `columns` maps an input's or target's name to column names (tables) or one array name (NPZ);
     empty means: the arrays named like the tensors, or the columns in order, inputs before targets.
+    `header` says whether the first row of a CSV file names the columns; None: that is to be seen.
     """
 
     path: str
     columns: tuple[tuple[str, tuple[str, ...]], ...]
     at: Position = field(compare=False)
+    header: bool | None = None
 
 
 @dataclass(frozen=True)

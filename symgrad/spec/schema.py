@@ -125,6 +125,7 @@ class DataBlock(_Block):
 
     path: DataPath
     columns: dict[str, Texts] = {}
+    header: bool | None = None
 
 
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]

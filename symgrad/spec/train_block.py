@@ -59,7 +59,7 @@ def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: K
             remedy = did_you_mean(name, tensors) or f"expected {' or '.join(tensors)}"
             raise SpecError(f"columns for '{name}', which is no input or target", at=at, remedy=remedy)
     columns = tuple((name, tuple(columns)) for name, columns in block.columns.items())
-    return DataSpec(block.path, columns, document.place(key).value)
+    return DataSpec(block.path, columns, document.place(key).value, block.header)
 
 
 def _schedule(text: str | None, document: Document) -> Node | None:

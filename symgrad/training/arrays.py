@@ -84,7 +84,9 @@ def _matrix_source(values: NDArray[Any], label: str) -> Source:
     def read(selections: Sequence[Selection]) -> list[Block]:
         return [_matrix_block(values, label, selection) for selection in selections]
 
-    return Source(label, "column", tuple(str(column + 1) for column in range(values.shape[1])), read)
+    return Source(
+        label, "column", tuple(str(column + 1) for column in range(values.shape[1])), read, has_names=False
+    )
 
 
 def _matrix_block(values: NDArray[Any], label: str, selection: Selection) -> Block:

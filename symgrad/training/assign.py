@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from symgrad.errors import DataError, did_you_mean
+from symgrad.errors import DataError, DataWarning, did_you_mean, warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +76,25 @@ def _in_order(
         ordered[tensor], rest = tuple(rest[:width]), rest[width:]
         if tensor in inputs:
             _refuse_target(source, tensor, ordered[tensor])
+    _warn_of_a_guess(source, ordered, inputs)
     return ordered
+
+
+def _warn_of_a_guess(source: Source, ordered: Mapping[str, Selection], inputs: frozenset[str]) -> None:
+    """Say which columns feed what, where their names do not and another order could be meant."""
+    names = {tensor: tuple(source.names[p] for p in chosen) for tensor, chosen in ordered.items()}
+    guessed = [tensor for tensor in names if not _speak_for(tensor, names[tensor], tensor not in inputs)]
+    if not source.has_names or len(guessed) < 2:
+        return
+    taken = "; ".join(f"'{tensor}' takes {_listed(names[tensor])}" for tensor in names)
+    problem = f"{source.noun}s are taken in order, as their names do not say what they feed: {taken}"
+    warn(DataWarning(problem, at=source.label, remedy=f"if that is wrong, {source.remedy}"))
+
+
+def _speak_for(tensor: str, names: tuple[str, ...], is_target: bool) -> bool:
+    """Whether columns bear a tensor's name, or its name and a number, or a target's a word for targets."""
+    own = re.compile(rf"{re.escape(tensor)}([\W_]*\d+)?", re.IGNORECASE)
+    return all(own.fullmatch(name) or (is_target and name.lower() in TARGET_WORDS) for name in names)
 
 
 def _wrong_count(source: Source, waiting: Mapping[str, int], found: int, some_taken: bool) -> DataError:

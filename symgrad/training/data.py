@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from symgrad.spec.model import DataSpec, Spec, TensorSpec
     from symgrad.training.source import Source
 
+CSV_NAME = r"\.(csv|tsv|txt)(\.gz)?$"
 READERS: tuple[tuple[str, Callable[[Path, str], Source]], ...] = (
-    (r"\.(csv|tsv|txt)(\.gz)?$", csv_source),
     (r"\.npz$", npz_source),
     (r"\.npy$", npy_source),
     (r"\.(parquet|pq)$", parquet_source),
@@ -82,7 +82,8 @@ def load_data(
         remedy = "training on rows needs an input or a target"
         raise DataError("the spec declares neither inputs nor targets", at=spec.name, remedy=remedy)
     try:
-        inputs, targets = _tensors(spec, open_source(file, label), dict(data.columns) if data else {})
+        source = open_source(file, label, data.header if data else None)
+        inputs, targets = _tensors(spec, source, dict(data.columns) if data else {})
     except OSError as error:
         remedy = "check the path and its permissions"
         raise DataError(f"cannot be read: {error.strerror}", at=label, remedy=remedy) from error
@@ -90,12 +91,20 @@ def load_data(
     return Dataset(inputs, targets, label)
 
 
-def open_source(path: Path, label: str) -> Source:
-    """The columns or arrays of a data file; `label` names it in messages. Raises DataError."""
+def open_source(path: Path, label: str, header: bool | None = None) -> Source:
+    """The columns or arrays of a data file; `label` names it in messages. Raises DataError.
+
+    `header` says whether the first row of a CSV file names the columns, where that is known.
+    """
     if not path.exists():
         raise DataError("there is no such file", at=label, remedy="data paths are relative to the spec")
     if not path.is_file():
         raise DataError("is not a file", at=label, remedy=f"name one data file: {KNOWN_FORMATS}")
+    if re.search(CSV_NAME, path.name.lower()):
+        return csv_source(path, label, header)
+    if header is not None:
+        remedy = "leave it out: only CSV files have one"
+        raise DataError("'header' is said of a file that has no rows of text", at=label, remedy=remedy)
     for pattern, reader in READERS:
         if re.search(pattern, path.name.lower()):
             return reader(path, label)

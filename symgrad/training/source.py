@@ -26,7 +26,7 @@ class Block:
 class Source:
     """A data file whose names are known and whose numbers are read on demand, one block per selection.
 
-    `remedy` is the advice given when the names do not fit the spec.
+    `remedy` is the advice given when the names do not fit the spec; without `has_names` they are numbers.
     """
 
     label: str
@@ -34,3 +34,4 @@ class Source:
     names: tuple[str, ...]
     read: Callable[[Sequence[Selection]], list[Block]]
     remedy: str = "say which columns feed which tensor with 'columns' under 'data'"
+    has_names: bool = True

@@ -7,12 +7,14 @@ import gzip
 import zlib
 from array import array
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from symgrad.errors import DataError
+from symgrad.training.cells import not_a_number
+from symgrad.training.csv_layout import CsvLayout, is_number, layout_of
+from symgrad.training.exactness import to_float, warn_of_loss
 from symgrad.training.source import Block, Source
 
 if TYPE_CHECKING:
@@ -23,33 +25,18 @@ if TYPE_CHECKING:
 
     from symgrad.training.source import Selection
 
-DELIMITERS = ",;\t"
 
-
-@dataclass(frozen=True)
-class CsvLayout:
-    """How a CSV file is written; `names` of a file without a header are "1", "2", ..."""
-
-    label: str
-    delimiter: str
-    names: tuple[str, ...]
-    has_header: bool
-
-    def place(self, line: int, column: int) -> str:
-        """A cell for people: `digits.csv:17, column 'p4'`; lines count from 1."""
-        return f"{self.label}:{line}, column '{self.names[column]}'"
-
-
-def csv_source(path: Path, label: str) -> Source:
-    """The columns of a CSV file (also .gz); a first line that is not numbers is the header."""
-    layout = _layout(path, label)
+def csv_source(path: Path, label: str, header: bool | None = None) -> Source:
+    """The columns of a CSV file (also .gz), laid out as `layout_of` finds it."""
+    with _text(path, label) as text:
+        layout = layout_of(text, label, header)
 
     def read(selections: Sequence[Selection]) -> list[Block]:
         columns = sorted({column for selection in selections for column in selection})
         values, lines = _csv_values(path, layout, columns)
         return [_csv_block(layout, values, lines, columns, selection) for selection in selections]
 
-    return Source(label, "column", layout.names, read)
+    return Source(label, "column", layout.names, read, has_names=layout.has_names)
 
 
 def _csv_block(
@@ -83,62 +70,38 @@ def _text(path: Path, label: str) -> Iterator[TextIO]:
         ) from error
 
 
-def _layout(path: Path, label: str) -> CsvLayout:
-    with _text(path, label) as text:
-        delimiter = max(DELIMITERS, key=next((line for line in text if line.strip()), "").count)
-        text.seek(0)
-        rows = csv.reader(text, delimiter=delimiter, strict=True)
-        row = next((row for row in rows if _is_filled(row)), None)
-    if row is None:
-        raise DataError("the file is empty", at=label, remedy="give it one line per row")
-    if _is_header(row):
-        return CsvLayout(label, delimiter, tuple(cell.strip() for cell in row), True)
-    return CsvLayout(label, delimiter, tuple(str(position) for position, _ in enumerate(row, 1)), False)
-
-
-def _is_filled(row: list[str]) -> bool:
-    return len(row) > 1 or (len(row) == 1 and bool(row[0].strip()))
-
-
-def _is_header(row: list[str]) -> bool:
-    """Some words, and no number but a column's own position (as data frames name columns)."""
-    words = [cell for cell in row if cell.strip() and not _is_number(cell)]
-    numbers_are_positions = all(
-        cell.strip() == str(position) for position, cell in enumerate(row) if _is_number(cell)
-    )
-    return bool(words) and numbers_are_positions
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
 def _csv_values(
     path: Path, layout: CsvLayout, columns: list[int]
 ) -> tuple[NDArray[np.float64], Sequence[int]]:
     """The chosen columns as [rows, columns], and the line of each row."""
     numbers, lines = array("d"), array("q")
     with _text(path, layout.label) as text:
-        reader = csv.reader(text, delimiter=layout.delimiter, strict=True)
-        rows = (row for row in reader if _is_filled(row))
-        if layout.has_header:
-            next(rows)
-        for row in rows:
-            _check_width(row, layout, reader.line_num)
+        for line, row in layout.rows(text):
+            _check_width(row, layout, line)
             chosen = [row[column] for column in columns]
             try:
                 numbers.extend([float(cell) for cell in chosen])
             except ValueError:
-                raise _bad_cell(row, columns, layout, reader.line_num) from None
+                raise _bad_cell(row, columns, layout, line) from None
             # Python's float takes 1_000, which no CSV means as a number.
             if "_" in "".join(chosen):
-                raise _bad_cell(row, columns, layout, reader.line_num)
-            lines.append(reader.line_num)
-    return np.frombuffer(numbers, dtype=np.float64).reshape(len(lines), len(columns)), lines
+                raise _bad_cell(row, columns, layout, line)
+            lines.append(line)
+    values = np.frombuffer(numbers, dtype=np.float64).reshape(len(lines), len(columns))
+    if (np.abs(values) > 2.0**53 - 1).any():
+        _warn_of_long_integers(path, layout, columns)
+    return values, lines
+
+
+def _warn_of_long_integers(path: Path, layout: CsvLayout, columns: list[int]) -> None:
+    """Warn of the first integer with more digits than float64 holds."""
+    with _text(path, layout.label) as text:
+        for line, row in layout.rows(text):
+            for column in columns:
+                cell = row[column].strip()
+                if cell.lstrip("+-").isdigit() and int(cell) != float(cell):
+                    warn_of_loss(int(cell), float(cell), "float64", layout.place(line, column))
+                    return
 
 
 def _check_width(row: list[str], layout: CsvLayout, line: int) -> None:
@@ -152,10 +115,8 @@ def _check_width(row: list[str], layout: CsvLayout, line: int) -> None:
 
 
 def _bad_cell(row: list[str], columns: list[int], layout: CsvLayout, line: int) -> DataError:
-    column = next(column for column in columns if not _is_number(row[column]))
-    text = row[column].strip()
-    problem = f"{text[:40]!r} is not a number" if text else "the cell is empty"
-    remedy = "code words as numbers" if text else "fill in or leave out rows with missing values"
+    column = next(column for column in columns if not is_number(row[column]))
+    problem, remedy = not_a_number(row[column])
     return DataError(problem, at=layout.place(line, column), remedy=remedy)
 
 
@@ -201,7 +162,13 @@ def _parquet_column(table: Any, label: str, column: int) -> NDArray[Any]:
     import pyarrow as pa
 
     values, kind = table.column(column), table.schema.field(column).type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        at = f"{label}, column '{table.column_names[column]}'"
-        raise DataError(f"holds {kind}, not numbers", at=at, remedy="code words as numbers")
+    name = f"column '{table.column_names[column]}'"
+    is_real = pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)
+    if not (pa.types.is_integer(kind) or is_real):
+        is_time = pa.types.is_temporal(kind)
+        remedy = "write times as numbers, such as seconds" if is_time else "code words as numbers"
+        raise DataError(f"holds {kind}, not numbers", at=f"{label}, {name}", remedy=remedy)
+    if pa.types.is_integer(kind) and not values.null_count:
+        whole = np.asarray(values.to_numpy())
+        return to_float(whole, np.float64, lambda row, _: f"{label}, row {row + 1}, {name}")
     return np.asarray(values.cast(pa.float64(), safe=False).to_numpy())

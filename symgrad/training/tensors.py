@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError
+from symgrad.training.exactness import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -59,7 +60,11 @@ def _check_shape(block: Block, tensor: TensorSpec, shape: tuple[int, ...]) -> No
     if not (same or flat):
         where = block.place(0, 0) if block.values.size else None
         problem = f"rows of shape {_brackets(found)} do not fit '{tensor.name}'"
-        raise DataError(problem, at=where, remedy=f"the spec needs rows of shape {_brackets(shape)}")
+        remedy = f"the spec needs rows of shape {_brackets(shape)}"
+        if tensor.classes and found == (*shape, tensor.classes):
+            axes = ", ".join(map(str, (*tensor.axes, tensor.classes)))
+            remedy = f"for one row of {tensor.classes} numbers per label write {tensor.name}: [{axes}]"
+        raise DataError(problem, at=where, remedy=remedy)
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -96,8 +101,7 @@ def _labels(block: Block, values: NDArray[Any], tensor: TensorSpec) -> NDArray[n
 def _floats(
     block: Block, values: NDArray[Any], tensor: TensorSpec, dtype: DTypeLike
 ) -> NDArray[np.floating[Any]]:
-    with np.errstate(over="ignore"):
-        cast = np.ascontiguousarray(values, dtype=dtype)
+    cast = to_float(values, dtype, block.place, tensor.name)
     problem = f"does not fit {np.dtype(dtype)}"
     _refuse(block, ~np.isfinite(cast), tensor, problem, "scale the column, or use dtype: float64")
     return cast

@@ -1,0 +1,153 @@
+"""How a CSV file is written: its separator, its header, and the lines above its rows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from symgrad.errors import DataError, DataWarning, warn
+from symgrad.training.cells import is_meant_as_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SEPARATORS = "\t;,|"
+"""In the order of preference: those further back may stand within a cell."""
+SPACES = " "
+SAMPLE = 50
+_SEPARATOR_LINE = re.compile(r"""["']?sep=(.)["']?\s*""", re.IGNORECASE)
+_FOREIGN = {"{": "JSON", "[{": "JSON", "[[": "JSON", "<!": "HTML", "<html": "HTML", "<?xml": "XML"}
+
+
+@dataclass(frozen=True)
+class CsvLayout:
+    """`above` lines stand above the rows; `names` of a file without a header are "1", "2", ...
+
+    `has_names` where the names say more than that, `has_header` where the first row holds them.
+    """
+
+    label: str
+    separator: str
+    above: int
+    names: tuple[str, ...]
+    has_names: bool
+    has_header: bool
+
+    def place(self, line: int, column: int) -> str:
+        """A cell for people: `digits.csv:17, column 'p4'`; lines count from 1."""
+        return f"{self.label}:{line}, column '{self.names[column]}'"
+
+    def rows(self, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+        """The rows below the header, each with its line."""
+        rows = _rows(text, self.separator, self.above)
+        if self.has_header:
+            next(rows)
+        return rows
+
+
+def layout_of(text: Iterable[str], label: str, header: bool | None) -> CsvLayout:
+    """The layout of a file; `header` says whether its first row names the columns, None lets the row tell.
+
+    Raises:
+        DataError: the file is empty, or no CSV.
+    """
+    lines = list(islice(text, SAMPLE))
+    _refuse_foreign(lines, label)
+    given = _SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
+    above = 1 if given else 0
+    comment = ""
+    while above < len(lines) and (lines[above].startswith("#") or not lines[above].strip()):
+        comment, above = lines[above].lstrip("# ") or comment, above + 1
+    separator = given[1] if given else _separator(lines[above:])
+    first = next((row for _, row in _rows(lines, separator, above)), None)
+    if first is None:
+        raise DataError("the file is empty", at=label, remedy="give it one line per row")
+    said = [name.strip() for row in _split([comment], separator) for name in row]
+    if _is_header(first, label, header):
+        names = tuple(cell.strip() for cell in first)
+        return CsvLayout(label, separator, above, names, not _counts(first), has_header=True)
+    if len(said) == len(first) and not any(map(is_number, said)):
+        return CsvLayout(label, separator, above, tuple(said), has_names=True, has_header=False)
+    numbers = tuple(str(position) for position, _ in enumerate(first, 1))
+    return CsvLayout(label, separator, above, numbers, has_names=False, has_header=False)
+
+
+def _refuse_foreign(lines: list[str], label: str) -> None:
+    start = next((line.strip().lower() for line in lines if line.strip()), "")
+    for mark, kind in _FOREIGN.items():
+        if start.startswith(mark):
+            problem = f"this is {kind} and not CSV"
+            raise DataError(problem, at=f"{label}:1", remedy="save it as lines of numbers with a header")
+
+
+def _separator(lines: list[str]) -> str:
+    """What divides most rows as it divides the first; white space where nothing else divides all."""
+    best = max(SEPARATORS, key=lambda separator: _agreement(lines, separator))
+    if _agreement(lines, best) == 0 and _agreement(lines, SPACES) == 1:
+        return SPACES
+    return best if _agreement(lines, best) else ","
+
+
+def _agreement(lines: list[str], separator: str) -> float:
+    """The share of the rows that have as many cells as the first, or 0 if that is one."""
+    widths = [len(row) for row in _split(lines, separator) if _is_filled(row)]
+    return widths.count(widths[0]) / len(widths) if widths and widths[0] > 1 else 0.0
+
+
+def _is_header(row: list[str], label: str, header: bool | None) -> bool:
+    """Some words, and no number but a column's own position (as data frames name columns).
+
+    A first row of nothing but such numbers is a guess, and so is one that counts from 1: they are warned of.
+    """
+    if header is not None:
+        return header
+    if not _counts(row):
+        words = [cell for cell in row if cell.strip() and not is_number(cell)]
+        positions = all(cell.strip() == str(n) for n, cell in enumerate(row) if is_number(cell))
+        return positions and bool(words) and not any(map(is_meant_as_number, words))
+    taken = row[-1].strip() == str(len(row) - 1) and len(row) > 2
+    problem = f"the first row is {', '.join(row[:3])}{', ...' if len(row) > 3 else ''}, taken for "
+    problem += "the names that a data frame gives its columns" if taken else "data, not for a header"
+    warn(
+        DataWarning(problem, at=f"{label}:1", remedy="say which under 'data': header: true or header: false")
+    )
+    return taken
+
+
+def _counts(row: list[str]) -> bool:
+    """Whether a row is 0, 1, 2, ... or 1, 2, 3, ..., behind a cell without a name where there is one."""
+    cells = [cell.strip() for cell in row]
+    named = cells[1:] if cells and not cells[0] else cells
+    return len(named) > 1 and any(named == [str(first + n) for n in range(len(named))] for first in (0, 1))
+
+
+def is_number(cell: str) -> bool:
+    """Whether Python and people take a cell for the same number; Python's float takes 1_000 too."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _split(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
+    """A reader of the rows; runs of spaces separate once."""
+    spaced = separator == SPACES
+    text = (line.strip() for line in lines) if spaced else lines
+    return csv.reader(text, delimiter=separator, strict=strict, skipinitialspace=spaced)
+
+
+def _rows(text: Iterable[str], separator: str, above: int) -> Iterator[tuple[int, list[str]]]:
+    """The filled rows below the lines above, each with its line in the file."""
+    lines = iter(text)
+    for _ in islice(lines, above):
+        pass
+    reader = _split(lines, separator, strict=True)
+    return ((above + reader.line_num, row) for row in reader if _is_filled(row))
+
+
+def _is_filled(row: list[str]) -> bool:
+    return len(row) > 1 or (len(row) == 1 and bool(row[0].strip()))
