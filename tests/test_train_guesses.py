@@ -1,4 +1,4 @@
-"""What a data file leaves open is read where it is clear, and warned of where it could mean something else."""
+"""What a data file leaves open is read where it is clear, and warned of where it may mean something else."""
 
 from __future__ import annotations
 
