@@ -147,7 +147,7 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
             if known and parameter.name not in shapes:
                 shape = tuple(_size(axis, sizes, formulas) for axis in parameter.axes)
                 shapes[parameter.name] = shape
-                formulas.tensors[parameter.name] = Value(np.full(shape, 0.5), len(shape))
+                formulas.tensors[parameter.name] = Value(np.broadcast_to(0.5, shape), len(shape))
 
     with np.errstate(all="ignore"):
         _define_given(formulas, model, data, {})

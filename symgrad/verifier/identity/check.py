@@ -1,0 +1,194 @@
+"""Identity of a module's text with its spec: both on the same exact numbers, compared entry by entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from symgrad.errors import SymgradError
+from symgrad.verifier.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.identity.constants import long_constants
+from symgrad.verifier.identity.elements import UnsuitableError
+from symgrad.verifier.identity.field import field
+from symgrad.verifier.identity.machine import Machine
+from symgrad.verifier.identity.memory import BoundsError
+from symgrad.verifier.identity.points import Point, field_points, real_points
+from symgrad.verifier.identity.tape import Tape, gradients
+from symgrad.verifier.identity.text import Text, parse
+from symgrad.verifier.interpreter import interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.arithmetic import Arithmetic, Array
+
+State: TypeAlias = Literal["identical", "agrees", "differs", "not checked"]
+
+LARGEST_WORK = 1e7
+"""Scalar operations of one evaluation above which a spec is too large for this."""
+
+_DIGITS, _ROUNDED_DIGITS = 30, 12
+_FAULTS = (BoundsError, IndexError, KeyError, ValueError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What was found.
+
+    `identical`: every entry of loss, gradient, outputs and prediction is the spec's, for all inputs at the
+    sizes tried, but for a chance of less than one in a million million. `agrees`: so it is at random real
+    points, to the digits that `detail` says, where no field can stand for a function of the spec. `differs`:
+    what differs, and where.
+    """
+
+    state: State
+    detail: str
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.state == "differs"
+
+
+class DifferenceError(Exception):
+    """An entry that is not the spec's; the message says which."""
+
+
+Same: TypeAlias = "Callable[[Any, Any, float, int], bool]"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a spec says at a point: every value and gradient, by the name that a report gives it."""
+
+    model: Model
+    point: Point
+    arithmetic: Arithmetic
+    same: Same
+    expected: Mapping[str, Array]
+
+    def compare(self, text: Text) -> int:
+        """Hold all that a text computes against this; the digits that could be compared.
+
+        Raises:
+            DifferenceError, BoundsError: the text is wrong.
+        """
+        machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
+        digits = _ROUNDED_DIGITS if machine.is_rounded else _DIGITS
+        found = dict(_found(self.model, machine, self.point))
+        for what, values in self.expected.items():
+            _demand_same(what, found.get(what), values, self.same, digits)
+        return digits
+
+
+def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
+    """Compare the text of a module with its spec, exactly.
+
+    Raises:
+        ModuleError: the text is not that of a module.
+    """
+    parsed = parse(text)
+    try:
+        points = list(field_points(model, seed, LARGEST_WORK))
+    except OverflowError as large:
+        return Identity("not checked", str(large))
+    try:
+        for point in points:
+            reference(model, point, field(seed)).compare(parsed)
+    except (UnsuitableError, DifferenceError):
+        return _agreement(model, parsed, seed)
+    except (*_FAULTS, UnboundLocalError) as fault:
+        return Identity("differs", f"the text fails: {fault}")
+    except (NameError, AttributeError, TypeError) as unknown:
+        return Identity("not checked", f"the text uses what cannot be run here: {unknown}")
+    return Identity("identical", " and ".join(map(str, points)))
+
+
+def _agreement(model: Model, text: Text, seed: int) -> Identity:
+    """The same at real points in 50 digits, for what no finite field can stand for."""
+    digits = _DIGITS
+    try:
+        for point in real_points(model, seed):
+            digits = min(digits, reference(model, point, FIFTY_DIGITS, _close).compare(text))
+    except (DifferenceError, *_FAULTS) as fault:
+        return Identity("differs", str(fault))
+    except SymgradError as problem:
+        return Identity("not checked", problem.problem)
+    return Identity("agrees", f"{digits} digits")
+
+
+def _same(a: Any, b: Any, *_: float) -> bool:
+    return bool(a == b)
+
+
+def _close(a: Any, b: Any, scale: float, digits: int) -> bool:
+    return bool(a == b or abs(a - b) <= 10.0**-digits * scale)
+
+
+def reference(model: Model, point: Point, arithmetic: Arithmetic, same: Same = _same) -> Reference:
+    """What a spec says at a point, by a reverse tape through the verifier's own interpreter."""
+    return Reference(model, point, arithmetic, same, dict(_expected(model, point, arithmetic)))
+
+
+def _expected(model: Model, point: Point, arithmetic: Arithmetic) -> Iterator[tuple[str, Array]]:
+    tape = Tape(arithmetic)
+    leaves = {name: tape.variable(array) for name, array in point.numbers.items()}
+    given: dict[str, Any] = {**leaves, **point.labels}
+    values: Any = interpret(model, given, tape.arithmetic)
+    for place, output in enumerate(values.outputs):
+        yield f"forward ({model.outputs[place]})", output.value
+    for place, prediction in enumerate(values.prediction):
+        yield f"predict ({place})", prediction.value
+    if values.loss is None:
+        return
+    yield "the loss", values.loss.value
+    names = [*(p.name for p in model.parameters), *model.spec.gradients]
+    variables = [values.tensors[name] for name in names]
+    for name, gradient in zip(
+        names, gradients(values.loss, variables, arithmetic.number(Fraction(1))), strict=True
+    ):
+        yield f"the gradient of {name}", gradient
+
+
+def _found(model: Model, machine: Machine, point: Point) -> Iterator[tuple[str, Array]]:
+    data = {**point.numbers, **point.labels}
+    shapes: Mapping[str, tuple[int, ...]] = machine.text.facts["SHAPES"]
+    parts = [data[name].reshape(-1) for name in shapes]
+    theta = np.concatenate(parts) if parts else np.empty(0, dtype=object)
+    inputs, targets = ([data[t.name] for t in tensors] for tensors in (model.spec.inputs, model.spec.targets))
+    outcome = machine.run(theta, inputs, targets)
+    yield from zip((f"forward ({name})" for name in model.outputs), outcome.outputs, strict=False)
+    yield from ((f"predict ({place})", array) for place, array in enumerate(outcome.prediction))
+    if outcome.gradient is None:
+        return
+    yield "the loss", np.asarray(outcome.loss, dtype=object)
+    start = 0
+    for name, shape in shapes.items():
+        end = start + int(np.prod(shape, dtype=int))
+        yield f"the gradient of {name}", outcome.gradient[start:end].reshape(shape)
+        start = end
+    others = zip(model.spec.gradients, outcome.input_gradients, strict=True)
+    yield from ((f"the gradient of {name}", array) for name, array in others)
+
+
+def _demand_same(what: str, found: Array | None, expected: Array, same: Same, digits: int) -> None:
+    if found is None or found.shape != expected.shape:
+        shape = None if found is None else found.shape
+        raise DifferenceError(f"{what} has shape {shape}, the spec's is {expected.shape}")
+    scale = max((float(abs(value)) for value in expected.flat), default=0.0) if same is _close else 1.0
+    wrong = [
+        place
+        for place, (a, b) in enumerate(zip(found.flat, expected.flat, strict=True))
+        if not same(a, b, max(scale, 1.0), digits)
+    ]
+    if wrong:
+        entry = list(map(int, np.unravel_index(wrong[0], expected.shape)))
+        which = (
+            f"{len(wrong)} of {expected.size} entries, the first at {entry}"
+            if expected.ndim
+            else "the number"
+        )
+        raise DifferenceError(f"{what} is not the spec's: {which}")

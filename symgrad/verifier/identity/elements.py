@@ -1,0 +1,181 @@
+"""Elements of a tower of finite fields: numbers whose sums, products and quotients are exact and cost little.
+
+An element is one residue modulo the product of three primes, and so one residue modulo each of them. Each
+prime divides the one above it less 1, so that exp can be a homomorphism from the sums of one field into the
+products of the one above (Mirage, OSDI 2025). The lower residues serve the exponents of exponents.
+
+A positive element is a square of the topmost field: products of positive elements are positive, and exp is.
+Of two unlike elements the greater is the one whose difference to the other is positive; what is greater than
+the greater need not be greater, which no formula relies on but the largest of several, taken in order.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+PRIMES = (1267652560651647198226377474671, 10552496877862594511, 281474976736799)
+"""From the top down, all of them 7 modulo 8, so that a square's root is a power of it. Modulo each of them
+the whole numbers up to 22 are squares, and so are positive; modulo the first those up to 36."""
+
+MODULUS = math.prod(PRIMES)
+_PARTS = tuple(MODULUS // p * pow(MODULUS // p, -1, p) for p in PRIMES)
+_SMALL = 64
+
+
+def join(residues: tuple[int, ...]) -> int:
+    """The residue modulo the product of the primes, from one for each of them."""
+    return sum(r * part for r, part in zip(residues, _PARTS, strict=True)) % MODULUS
+
+
+@lru_cache(maxsize=4096)
+def residue_of(number: Fraction) -> int:
+    """The residue of a fraction."""
+    return number.numerator * pow(number.denominator, -1, MODULUS) % MODULUS
+
+
+class Element:
+    """An element of the tower; operators take whole numbers and fractions as well."""
+
+    __slots__ = ("residue",)
+
+    def __init__(self, residue: int) -> None:
+        self.residue = residue
+
+    @property
+    def top(self) -> int:
+        """Its residue in the topmost field."""
+        return self.residue % PRIMES[0]
+
+    def __add__(self, other: Any) -> Element:
+        return Element(
+            (self.residue + (other.residue if type(other) is Element else _residue(other))) % MODULUS
+        )
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Element:
+        return Element(
+            (self.residue - (other.residue if type(other) is Element else _residue(other))) % MODULUS
+        )
+
+    def __rsub__(self, other: Any) -> Element:
+        return Element((_residue(other) - self.residue) % MODULUS)
+
+    def __mul__(self, other: Any) -> Element:
+        return Element(
+            self.residue * (other.residue if type(other) is Element else _residue(other)) % MODULUS
+        )
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Element:
+        return Element(self.residue * _inverse(_residue(other)) % MODULUS)
+
+    def __rtruediv__(self, other: Any) -> Element:
+        return Element(_residue(other) * _inverse(self.residue) % MODULUS)
+
+    def __neg__(self) -> Element:
+        return Element(-self.residue % MODULUS)
+
+    def __abs__(self) -> Element:
+        return -self if self < 0 else self
+
+    def __pow__(self, exponent: Any) -> Element:
+        return power(self, exponent)
+
+    def __eq__(self, other: object) -> bool:
+        return (self.residue - _residue(other)) % PRIMES[0] == 0
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.top)
+
+    def __lt__(self, other: Any) -> bool:
+        return is_positive(_residue(other) - self.residue)
+
+    def __gt__(self, other: Any) -> bool:
+        return is_positive(self.residue - _residue(other))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self == other or self < other)
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self == other or self > other)
+
+    def __repr__(self) -> str:
+        return f"Element({self.residue})"
+
+
+def element(number: Any) -> Element:
+    """A number as an element: whole numbers, fractions, and floats as the decimal that they show.
+
+    Raises:
+        OverflowError, ValueError: a float that is not finite.
+    """
+    return number if isinstance(number, Element) else Element(_residue(number))
+
+
+def _residue(number: Any) -> int:
+    if isinstance(number, Element):
+        return number.residue
+    if isinstance(number, int):
+        return number % MODULUS
+    if isinstance(number, Fraction):
+        return residue_of(number)
+    return residue_of(Fraction(repr(float(number))))
+
+
+def _inverse(residue: int) -> int:
+    """1/0 is 0 here: what a branch not taken divides by is of no consequence."""
+    if residue == 0:
+        return 0
+    try:
+        return pow(residue, -1, MODULUS)
+    except ValueError:  # 0 in one of the fields
+        return join(tuple(pow(residue, -1, p) if residue % p else 0 for p in PRIMES))
+
+
+@lru_cache(maxsize=65536)
+def is_positive(difference: int) -> bool:
+    """Whether a residue is a square of the topmost field, and not 0."""
+    prime = PRIMES[0]
+    return pow(difference, prime // 2, prime) == 1
+
+
+def root(number: Element) -> Element:
+    """The root of a positive element, itself positive; of another, that of its opposite with some sign."""
+    return Element(join(tuple(pow(number.residue, (p + 1) // 4, p) for p in PRIMES)))
+
+
+@lru_cache(maxsize=1)
+def _exponents() -> dict[int, Fraction]:
+    """The fractions that a residue may stand for as an exponent: halves of small whole numbers."""
+    return {residue_of(Fraction(n, 2)): Fraction(n, 2) for n in range(-2 * _SMALL, 2 * _SMALL + 1)}
+
+
+def power(base: Element, exponent: Any) -> Element:
+    """Whole and half powers.
+
+    Raises:
+        UnsuitableError: another exponent.
+    """
+    if not isinstance(exponent, (int, Fraction)):
+        exponent = _exponents().get(_residue(exponent))
+    if exponent is None or Fraction(exponent).denominator > 2:
+        raise UnsuitableError("a power that is neither whole nor half")
+    twice = int(2 * exponent)
+    if twice % 2:
+        return power(root(base), twice)
+    whole = twice // 2
+    return Element(
+        pow(base.residue, whole, MODULUS) if whole >= 0 else pow(_inverse(base.residue), -whole, MODULUS)
+    )
+
+
+class UnsuitableError(Exception):
+    """Something that no finite field can stand for."""

@@ -1,0 +1,206 @@
+"""Arithmetic in the tower of fields: exp is a homomorphism, any other function a random one of its argument.
+
+What is used of a function to bring a formula into another form holds exactly: exp of sums, all that is made
+from exp, the logarithm of what differs by a factor exp(a) only, roots of squares, odd and even functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from hashlib import blake2b
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.arithmetic import Arithmetic
+from symgrad.verifier.arrays import NUMPY
+from symgrad.verifier.identity.elements import (
+    MODULUS,
+    PRIMES,
+    Element,
+    element,
+    is_positive,
+    join,
+    power,
+    root,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.verifier.arithmetic import Array
+
+_BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(PRIMES))
+"""Of each field but the lowest, an element whose powers are counted modulo the prime below."""
+
+ONE = Element(1)
+_MULTIPLES = {times: pow(times, -1, MODULUS) for times in (1, -1, 2, -2, 3, -3, 4, -4)}
+_MANY = 2000
+
+
+class Functions:
+    """The elementary functions of one trial: the same argument has the same value throughout it."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.exponentials: dict[int, Element] = {}
+        self.exponents: dict[int, Element] = {}
+        self.logarithms: dict[int, list[tuple[Element, Element]]] = {}
+        self.antilogarithms: dict[int, Element] = {}
+
+    def random(self, name: str, argument: int) -> int:
+        """A random residue for a function at an argument."""
+        key = f"{self.seed} {name} {argument}".encode()
+        return int.from_bytes(blake2b(key, digest_size=40).digest(), "big") % MODULUS
+
+    def odd(self, name: str, argument: Element) -> Element:
+        """A random odd function."""
+        return Element(self._odd(name, argument) % MODULUS)
+
+    def _odd(self, name: str, argument: Element) -> int:
+        opposite = -argument.residue % MODULUS
+        return self.random(name, argument.residue) - self.random(name, opposite)
+
+    def exp(self, x: Element) -> Element:
+        """exp(a + b) = exp(a)·exp(b), in the lowest field only exp(-a) = 1/exp(a); exp(n·log(u)) = u**n."""
+        known = self.exponentials.get(x.residue)
+        if known is not None:
+            return known
+        known = self._power_of_logarithm(x)
+        if known is None:
+            pairs = zip(_BASES, PRIMES[1:], PRIMES, strict=False)
+            upper = [pow(base, x.residue % below, above) for base, below, above in pairs]
+            lowest = pow(3, self._odd("exp", x), PRIMES[-1])
+            known = Element(join((*upper, lowest)))
+        self.exponentials[x.residue] = known
+        self.exponents[known.top] = x
+        return known
+
+    def _power_of_logarithm(self, x: Element) -> Element | None:
+        for times, inverse in _MULTIPLES.items():
+            argument = self.antilogarithms.get(x.residue * inverse % MODULUS)
+            if argument is not None:
+                return power(argument, times)
+        return None
+
+    def log(self, u: Element) -> Element:
+        """log(exp(a)) = a and log(u·exp(a)) = log(u) + a for every exp(a) met, log(1/u) = -log(u)."""
+        value = self._log_by_exponent(u.top) if u != 0 else None
+        if value is None:
+            value = self._log_by_kin(u)
+        self.antilogarithms.setdefault(value.residue, u)
+        return value
+
+    def _log_by_exponent(self, top: int) -> Element | None:
+        """The logarithm of what is exp of something met before."""
+        if top in self.exponents:
+            return self.exponents[top]
+        inverse = pow(top, -1, PRIMES[0])
+        return -self.exponents[inverse] if inverse in self.exponents else None
+
+    def _difference_of_exponents(self, top: int) -> Element | None:
+        """a - b where this is exp(a)/exp(b) of two met before."""
+        if pow(top, PRIMES[1], PRIMES[0]) != 1 or len(self.exponents) > _MANY:
+            return None
+        for below, exponent in self.exponents.items():
+            above = self.exponents.get(top * below % PRIMES[0])
+            if above is not None:
+                return above - exponent
+        return None
+
+    def _log_by_kin(self, u: Element) -> Element:
+        """By the logarithm of one that is known and differs by exp(a); the power tells which may."""
+        top, prime = u.top, PRIMES[0]
+        kind = pow(top, PRIMES[1], prime)
+        for other, known in self.logarithms.get(kind, ()):
+            if other.top == top:
+                return known
+            ratio = top * pow(other.top, -1, prime) % prime
+            shift = self._log_by_exponent(ratio) or self._difference_of_exponents(ratio)
+            if shift is not None:
+                return known + shift
+        value = Element(self.random("log", u.residue))
+        self.logarithms.setdefault(kind, []).append((u, value))
+        if u != 0:
+            self.logarithms.setdefault(pow(kind, -1, prime), []).append((ONE / u, -value))
+        return value
+
+    def sine(self, x: Element) -> Element:
+        half = self.odd("tan", x)
+        return 2 * half / (1 + half * half)
+
+    def cosine(self, x: Element) -> Element:
+        half = self.odd("tan", x)
+        return (1 - half * half) / (1 + half * half)
+
+    def arcsine(self, x: Element) -> Element:
+        """asin(1) is half of what acos(-1) is: a random element stands for pi."""
+        return self.odd("asin", x)
+
+    def table(self) -> dict[str, Callable[[Element], Element]]:
+        """All functions of the language by their names."""
+        exp, log = self.exp, self.log
+        return {
+            "exp": exp,
+            "expm1": lambda x: exp(x) - 1,
+            "log": log,
+            "log1p": lambda x: log(x + 1),
+            "sqrt": root,
+            "sinh": lambda x: (exp(x) - exp(-x)) / 2,
+            "cosh": lambda x: (exp(x) + exp(-x)) / 2,
+            "tanh": lambda x: (exp(x) - exp(-x)) / (exp(x) + exp(-x)),
+            "sin": self.sine,
+            "cos": self.cosine,
+            "tan": lambda x: self.sine(x) / self.cosine(x),
+            "asin": self.arcsine,
+            "acos": lambda x: self.arcsine(ONE) - self.arcsine(x),
+            "atan": lambda x: self.odd("atan", x),
+            "erf": lambda x: self.odd("erf", x),
+            "abs": abs,
+            "sign": sign,
+            "floor": lambda x: Element(self.random("floor", x.residue)),
+        }
+
+
+def sign(x: Element) -> Element:
+    """1 for a positive element, 0 for 0, -1 for any other."""
+    return ONE if is_positive(x.residue) else -ONE if x.residue else x
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """NumPy's matmul of elements, by way of whole numbers."""
+    return np.asarray(_elements(np.matmul(_residues(a), _residues(b)) % MODULUS), dtype=object)
+
+
+_residues = np.frompyfunc(lambda e: e.residue, 1, 1)
+_elements = np.frompyfunc(Element, 1, 1)
+
+
+def elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., Array]:
+    """A function of numbers for arrays of them."""
+    ufunc = np.frompyfunc(function, arity, 1)
+    return lambda *arguments: np.asarray(ufunc(*arguments), dtype=object)
+
+
+def field(seed: int) -> Arithmetic:
+    """The arithmetic of one trial; its functions are drawn by `seed` and remember their arguments."""
+    return Arithmetic(
+        name="a finite field",
+        epsilon=0.0,
+        dtype=np.dtype(object),
+        convert=elementwise(element),
+        number=lambda q: element(Fraction(q)),
+        divide=elementwise(lambda a, b: a / b, 2),
+        power=elementwise(power, 2),
+        functions={name: elementwise(f) for name, f in Functions(seed).table().items()},
+        steps=(),
+        extrapolate=False,
+        library=replace(NUMPY, matmul=matmul),
+    )
+
+
+def random_elements(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Elements drawn evenly from the first 2⁶³."""
+    return np.asarray(_elements(rng.integers(0, 2**63, shape).astype(object)), dtype=object)

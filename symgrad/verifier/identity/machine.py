@@ -1,0 +1,205 @@
+"""The functions of a module's text, run over the numbers of any arithmetic, the bounds of memory checked.
+
+Functions that stand for mathematics, memory or BLAS, and those that only check what a caller gave, are
+replaced. Every vector a module makes for itself is full of garbage at first.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from symgrad.verifier.identity.constants import constant_of
+from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.identity.text import Text
+
+
+class Outcome(NamedTuple):
+    """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks."""
+
+    loss: Any
+    gradient: Array | None
+    input_gradients: list[Array]
+    outputs: list[Array]
+    prediction: list[Array]
+
+
+class Machine:
+    """Runs the functions of a text over the numbers of an arithmetic."""
+
+    def __init__(
+        self,
+        text: Text,
+        arithmetic: Arithmetic,
+        garbage: Callable[[int], Array],
+        long: tuple[Fraction, ...] = (),
+    ) -> None:
+        self.text, self.arithmetic, self.garbage = text, arithmetic, garbage
+        self.kind, self.is_rounded = Kind(self._number), False
+        self._known: dict[Any, Any] = {}
+        self.names: dict[str, Any] = {
+            "__builtins__": builtins,
+            "math": math,
+            "NamedTuple": NamedTuple,
+            **text.facts,
+        }
+        self.names |= {"np": np, "_given": self._given}
+        self.names |= {name: self._constant(number, long) for name, number in text.floats.items()}
+        exec(text.code, self.names)  # noqa: S102  # the text under trial
+        self._replace_functions()
+
+    def _constant(self, number: float, long: tuple[Fraction, ...]) -> Any:
+        known = constant_of(number, long)
+        self.is_rounded |= known is None
+        return self._number(number) if known is None else known.value(self.arithmetic)
+
+    def _number(self, value: Any) -> Any:
+        """A number of the arithmetic; what is one already stays."""
+        if not isinstance(value, (int, float, Fraction)):
+            return value
+        if value not in self._known:
+            self._known[value] = self._exactly(value)
+        return self._known[value]
+
+    def _exactly(self, value: float | Fraction) -> Any:
+        if isinstance(value, float):
+            return _Infinity(value) if math.isinf(value) else self.arithmetic.number(Fraction(repr(value)))
+        return self.arithmetic.number(Fraction(value))
+
+    def _replace_functions(self) -> None:
+        arguments = self.names["_arguments"]
+        scalar = self.scalar_functions()
+        self.names |= scalar
+        self.names |= {
+            "np": _NumPy(scalar, self._vector),
+            "float": lambda value: value,
+            "view": lambda vector, start, shape: vector.part(start, shape) if vector.shape else vector,
+            "gemm": self._gemm,
+            "formed_first": lambda value: value,
+            "flatten": lambda vector: vector,
+            "unflatten": lambda vector: vector,
+            "_array": lambda vector, start, shape: vector.part(start, shape).array(),
+            "_kept": self._kept,
+            "_arguments": lambda names, arrays: self._laid_out(arguments, names, arrays),
+            "DTYPE": None,
+        }
+
+    def scalar_functions(self) -> dict[str, Callable[..., Any]]:
+        """The functions of numbers that texts call, by formulas where the language has none of that name."""
+        known = {name: _of_numbers(function) for name, function in self.arithmetic.functions.items()}
+        exp, log, erf, cosh = known["exp"], known["log"], known["erf"], known["cosh"]
+        one = self._number(1)
+        return known | {
+            "erfc": lambda x: one - erf(x),
+            "sigmoid": lambda x: one / (one + exp(-x)),
+            "softplus": lambda x: log(one + exp(x)),
+            "logcosh": lambda x: log(cosh(x)),
+            "square": lambda x: x * x,
+            "maximum": lambda a, b: a if self._number(a) > self._number(b) else b,
+            "minimum": lambda a, b: a if self._number(a) < self._number(b) else b,
+        }
+
+    def _vector(self, size: Any, *_: Any) -> View:
+        return laid_over(self.garbage(size), self.kind, "a new vector")
+
+    def _kept(self, purpose: str, size: int) -> View:
+        memory = laid_over(self.garbage(size), self.kind, purpose)
+        if purpose == "work":
+            start = 0
+            for block in self.text.facts.get("CONSTANTS", {}).values():
+                values = self.arithmetic.array(np.asarray(_exact(block, self._number), dtype=object))
+                memory.part(start, (values.size,)).put(values)
+                start += values.size
+        return memory
+
+    def _given(self, names: Sequence[str], arrays: Sequence[Array], *_: Any) -> tuple[list[Array], list[int]]:
+        extents: dict[str, int] = {}
+        for name, array in zip(names, arrays, strict=True):
+            extents.update(zip(self.names["AXES"][name], array.shape, strict=True))
+        return [np.atleast_1d(array) for array in arrays], [
+            extents.get(a, 1) for a in self.names["FREE_AXES"]
+        ]
+
+    def _laid_out(self, arguments: Any, names: Sequence[str], arrays: Sequence[Array]) -> Any:
+        found, extents = arguments(names, arrays)
+        return [laid_over(a, self.kind, name) for a, name in zip(found, names, strict=True)], extents
+
+    def _gemm(self, alpha: Any, a: View, b: View, beta: Any, c: View) -> None:
+        if a.shape[-1] != b.shape[0] or c.shape != (*a.shape[:-1], *b.shape[1:]):
+            raise BoundsError(
+                f"a product of {a.name} {a.shape} and {b.name} {b.shape} into {c.name} {c.shape}"
+            )
+        product = self.arithmetic.library.matmul(a.array(), b.array())
+        if alpha != 1:
+            product = product * self._number(alpha)
+        c.put(product if beta == 0 else product + c.array() * self._number(beta))
+
+    def run(self, parameters: Array, inputs: Sequence[Array], targets: Sequence[Array]) -> Outcome:
+        """All that the module computes at a point; parameters are one vector in its own order.
+
+        Raises:
+            BoundsError: an access beside an array or its memory.
+        """
+
+        def theta() -> View:
+            return laid_over(parameters, self.kind, "theta")
+
+        data = (*inputs, *targets)
+        outputs = _as_list(self.names["forward"](theta(), *inputs))
+        prediction = _as_list(self.names["predict"](theta(), *inputs))
+        if "_gradient" not in self.names:
+            return Outcome(None, None, [], outputs, prediction)
+        loss = self.names["loss"](theta(), *data)
+        again, vector = self.names["loss_and_grad"](theta(), *data)
+        if loss != again:
+            raise BoundsError("loss and loss_and_grad give two losses")
+        given = self.names["input_gradients"](theta(), *data) if "input_gradients" in self.names else ()
+        return Outcome(
+            loss, vector.array(), [np.asarray(array, dtype=object) for array in given], outputs, prediction
+        )
+
+
+def _of_numbers(function: Callable[[Any], Array]) -> Callable[..., Any]:
+    return lambda number: np.asarray(function(number)).item()
+
+
+def _exact(block: Any, number: Callable[[Any], Any]) -> Any:
+    return [_exact(part, number) for part in block] if isinstance(block, list) else number(block)
+
+
+def _as_list(answer: Any) -> list[Array]:
+    return [np.asarray(a, dtype=object) for a in (answer if isinstance(answer, tuple) else (answer,))]
+
+
+@dataclass(frozen=True)
+class _Infinity:
+    """The number that a maximum starts from: less, or more, than all others."""
+
+    sign: float
+
+    def __lt__(self, other: Any) -> bool:
+        return self.sign < 0
+
+    def __gt__(self, other: Any) -> bool:
+        return self.sign > 0
+
+
+class _NumPy:
+    """NumPy for a text: its functions of numbers are those of the arithmetic, its new vectors are garbage."""
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]], empty: Callable[..., View]) -> None:
+        self._functions = {**functions, "arcsin": functions["asin"], "arccos": functions["acos"]}
+        self._functions |= {"arctan": functions["atan"], "isfinite": lambda _: True, "empty": empty}
+
+    def __getattr__(self, name: str) -> Any:
+        return self._functions.get(name) or getattr(np, name)

@@ -1,0 +1,155 @@
+"""Arrays laid over vectors of numbers, every access to them held within their bounds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from symgrad.verifier.arithmetic import Array
+
+Shape = tuple[int, ...]
+
+
+class BoundsError(Exception):
+    """An access beside an array, or an array beside its memory; the message says where."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a text asks an array's `dtype` for: how a number of its type is made."""
+
+    type: Callable[[Any], Any]
+
+
+class Offsets(dict[Any, int]):
+    """How far each index reaches into an array of a shape; looked up once, then known."""
+
+    def __init__(self, shape: Shape, strides: Shape) -> None:
+        self.shape, self.strides = shape, strides
+
+    def __missing__(self, index: Any) -> int:
+        indices = index if type(index) is tuple else (index,)
+        inside = len(indices) == len(self.shape) and all(
+            0 <= k < n for k, n in zip(indices, self.shape, strict=True)
+        )
+        if not inside:
+            raise BoundsError(f"[{', '.join(map(str, indices))}] leaves the shape {self.shape}")
+        found = self[index] = sum(k * stride for k, stride in zip(indices, self.strides, strict=True))
+        return found
+
+
+@lru_cache(maxsize=4096)
+def offsets(shape: Shape, strides: Shape) -> Offsets:
+    """The same for every array laid out alike."""
+    return Offsets(shape, strides)
+
+
+class View:
+    """An array of a shape over a vector of numbers, as the texts of modules use one."""
+
+    __slots__ = ("dtype", "name", "numbers", "offsets", "shape", "start", "strides")
+
+    def __init__(
+        self, numbers: list[Any], start: int, shape: Shape, strides: Shape, kind: Kind, name: str
+    ) -> None:
+        self.numbers, self.start, self.shape, self.strides = numbers, start, shape, strides
+        self.dtype, self.name, self.offsets = kind, name, offsets(shape, strides)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def T(self) -> View:  # NumPy's name
+        return View(self.numbers, self.start, self.shape[::-1], self.strides[::-1], self.dtype, self.name)
+
+    def reshape(self, *shape: Any) -> View:
+        """The same numbers in another shape.
+
+        Raises:
+            BoundsError: not as many, or not side by side.
+        """
+        sizes: Shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        if -1 in sizes:
+            sizes = tuple(self.size // -math.prod(sizes) if size == -1 else size for size in sizes)
+        if math.prod(sizes) != self.size or self.strides != strides_of(self.shape):
+            raise BoundsError(f"{self.name} of shape {self.shape} cannot be taken as {sizes}")
+        return View(self.numbers, self.start, sizes, strides_of(sizes), self.dtype, self.name)
+
+    def part(self, start: int, shape: Sequence[int]) -> View:
+        """So many numbers from a place on, as an array.
+
+        Raises:
+            BoundsError: they leave this one.
+        """
+        sizes = tuple(shape)
+        if self.strides != strides_of(self.shape) or start < 0 or start + math.prod(sizes) > self.size:
+            raise BoundsError(f"{sizes} from {start} on leaves {self.name} with its {self.size} numbers")
+        return View(self.numbers, self.start + start, sizes, strides_of(sizes), self.dtype, self.name)
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return self.numbers[self.start + self.offsets[index]]
+        except BoundsError as fault:
+            raise BoundsError(f"{self.name}{fault}") from None
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if index is Ellipsis or isinstance(index, slice):
+            self.fill(value, index)
+            return
+        try:
+            self.numbers[self.start + self.offsets[index]] = value
+        except BoundsError as fault:
+            raise BoundsError(f"{self.name}{fault}") from None
+
+    def fill(self, value: Any, index: Any) -> None:
+        """Give every entry one number."""
+        if index is not Ellipsis and index != slice(None):
+            raise BoundsError(f"{self.name}[{index}] is no use of an array that is known here")
+        number = self.dtype.type(value)
+        for place in self.places():
+            self.numbers[place] = number
+
+    def places(self) -> list[int]:
+        """Where its numbers lie, row by row."""
+        steps = [
+            range(0, size * stride, stride) for size, stride in zip(self.shape, self.strides, strict=True)
+        ]
+        return [self.start + sum(offsets) for offsets in itertools.product(*steps)]
+
+    def array(self) -> Array:
+        """A copy of its numbers for NumPy."""
+        if self.strides == strides_of(self.shape):
+            chosen = self.numbers[self.start : self.start + self.size]
+        else:
+            chosen = [self.numbers[place] for place in self.places()]
+        found = np.empty(len(chosen), dtype=object)
+        found[:] = chosen
+        return found.reshape(self.shape)
+
+    def put(self, values: Array) -> None:
+        """Give every entry its own number."""
+        flat = values.reshape(-1).tolist()
+        if self.strides == strides_of(self.shape):
+            self.numbers[self.start : self.start + self.size] = flat
+            return
+        for place, value in zip(self.places(), flat, strict=True):
+            self.numbers[place] = value
+
+
+def strides_of(shape: Shape) -> Shape:
+    """The steps along each axis of an array that lies in one piece, its last axis innermost."""
+    return tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
+
+
+def laid_over(numbers: Array, kind: Kind, name: str) -> View:
+    """A copy of an array's numbers as memory of their own."""
+    return View(numbers.reshape(-1).tolist(), 0, numbers.shape, strides_of(numbers.shape), kind, name)

@@ -1,0 +1,138 @@
+"""The points at which a text is compared with its spec, and the garbage that its memory holds before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.errors import ShapeError
+from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.identity.field import random_elements
+from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.samples import batch_axis, draw, free_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.arithmetic import Array
+
+LARGE_WORK = 1e6
+"""Operations above which a batch of 1 is left out."""
+
+_GARBAGE = 997
+"""So many random numbers fill memory, over and over."""
+
+_FIRST_SIZES = (1, 7, 19)
+"""Two less than the smallest free axis: longer ones are tried where a formula's indices do not fit."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Numbers and labels for every tensor that a model is given, and random numbers to fill memory with."""
+
+    sizes: str
+    numbers: Mapping[str, Array]
+    labels: Mapping[str, Array]
+    noise: Array
+
+    def garbage(self, size: int) -> Array:
+        """So many numbers that nothing should depend on."""
+        return np.resize(self.noise, size)
+
+    def __str__(self) -> str:
+        return self.sizes
+
+
+def field_points(model: Model, seed: int, largest_work: float) -> Iterator[Point]:
+    """A point of pairwise different sizes, and one with a batch of 1, in elements drawn evenly.
+
+    Raises:
+        OverflowError: an evaluation takes more than so many operations; the message says so.
+        ShapeError: the model's tensors do not fit together at any size tried.
+    """
+    smallest, work = _fitting(model, seed, largest_work)
+    for batch in (None, 1) if batch_axis(model) is not None and work < LARGE_WORK else (None,):
+        yield _field_point(
+            model, np.random.default_rng((seed, batch or 0)), free_sizes(model, smallest, batch)
+        )
+
+
+def _fitting(model: Model, seed: int, largest_work: float) -> tuple[int, float]:
+    """The first of the sizes at which the model's tensors fit together, and the work of one evaluation."""
+    problem = ShapeError("the tensors do not fit together", at=model.spec.at)
+    for smallest in _FIRST_SIZES:
+        rng, sizes = np.random.default_rng(seed), free_sizes(model, smallest, None)
+        try:
+            data = _data(model, rng, sizes, rng.random)
+            shapes = parameter_shapes(model, data)
+            entries = sum(int(np.prod(shape, dtype=int)) for shape in shapes.values())
+            _demand_small(entries, "parameters", largest_work)
+            given = data | {name: np.full(shape, 0.5) for name, shape in shapes.items()}
+            work = interpret(model, given, DOUBLE).work
+        except ShapeError as error:
+            problem = error
+            continue
+        _demand_small(work, "operations in one evaluation", largest_work)
+        return smallest, max(work, entries)
+    raise problem
+
+
+def _demand_small(count: int, what: str, largest: float) -> None:
+    if count > largest:
+        raise OverflowError(f"too large: {count:.1e} {what}, the limit is {largest:.0e}")
+
+
+def _field_point(model: Model, rng: np.random.Generator, sizes: Mapping[str, int]) -> Point:
+    data = _data(model, rng, sizes, partial(random_elements, rng))
+    shapes = parameter_shapes(
+        model, {n: np.full(a.shape, 0.5) if a.dtype == object else a for n, a in data.items()}
+    )
+    numbers = {n: a for n, a in data.items() if a.dtype == object}
+    numbers |= {name: random_elements(rng, shape) for name, shape in shapes.items()}
+    free = {axis: size for axis, size in sizes.items() if axis not in dict(model.spec.axes)}
+    shown = ", ".join(f"{axis} {size}" for axis, size in free.items()) or "the spec's own sizes"
+    labels = {n: a for n, a in data.items() if n not in numbers}
+    return Point(shown, numbers, labels, random_elements(rng, (_GARBAGE,)))
+
+
+def _data(
+    model: Model,
+    rng: np.random.Generator,
+    sizes: Mapping[str, int],
+    numbers: Callable[[tuple[int, ...]], Array],
+) -> dict[str, Array]:
+    """Every input and target."""
+    found = {}
+    for tensor in (*model.spec.inputs, *model.spec.targets):
+        shape = tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
+        if tensor.classes is None:
+            found[tensor.name] = numbers(shape)
+        else:
+            found[tensor.name] = _labels(rng, tensor.classes, tensor.ignore, shape)
+    return found
+
+
+def _labels(rng: np.random.Generator, classes: int, ignore: int | None, shape: tuple[int, ...]) -> Array:
+    """Random labels, of several a third ignored where that is allowed."""
+    labels = rng.integers(0, classes, shape)
+    if ignore is not None and labels.size > 1:
+        labels.reshape(-1)[::3] = ignore
+    return np.asarray(labels)
+
+
+def real_points(model: Model, seed: int) -> Iterator[Point]:
+    """The same in real numbers where the loss is finite.
+
+    Raises:
+        SymgradError: there is no such point.
+    """
+    for batch in (None, 1) if batch_axis(model) is not None else (None,):
+        sample = draw(model, "identity", seed, batch=batch)
+        rng = np.random.default_rng((seed, batch or 0))
+        numbers = {n: FIFTY_DIGITS.array(a) for n, a in sample.arrays.items() if a.dtype.kind == "f"}
+        labels = {n: a for n, a in sample.arrays.items() if n not in numbers}
+        yield Point("", numbers, labels, FIFTY_DIGITS.array(rng.normal(size=_GARBAGE)))

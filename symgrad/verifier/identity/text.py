@@ -1,0 +1,142 @@
+"""What of a module's text is run as plain Python: its functions without their decorators, and its facts."""
+
+from __future__ import annotations
+
+import ast
+import math
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from symgrad.errors import ModuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import CodeType
+
+
+_FACTS = frozenset(["INPUTS", "TARGETS", "FREE_AXES", "AXES", "CLASSES", "SIZE", "SHAPES"])
+
+
+ENTRIES = (
+    "forward",
+    "predict",
+    "loss",
+    "loss_and_grad",
+    "input_gradients",
+    "_backward",
+    "_gradient_in_pieces",
+)
+"""The functions under trial."""
+
+REPLACED = frozenset(
+    [
+        *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
+        *("maximum", "minimum", "formed_first", "view", "gemm", "copy", "prefetch"),
+        *("flatten", "unflatten", "_array", "_kept", "_given"),
+    ]
+)
+"""Functions of a text that stand for mathematics, memory or BLAS, or only check what a caller gave."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """What of a module's text says what is computed: its functions, and its facts as they stand there.
+
+    `floats` are the names that stand for its numbers with a fraction.
+    """
+
+    code: CodeType
+    facts: Mapping[str, Any]
+    floats: Mapping[str, float]
+
+
+def parse(text: str) -> Text:
+    """The functions and facts of a module's text.
+
+    Raises:
+        ModuleError: it is no Python, or lacks what every module has.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ModuleError(f"the text is no Python: {error}") from error
+    literals = _Literals()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = []
+    kept = [literals.visit(node) for node in _used(tree.body)]
+    facts = dict(fact for node in tree.body for fact in _fact(node))
+    missing = _FACTS - facts.keys()
+    if missing:
+        raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
+    code = compile(ast.Module(kept, []), "the module's text", "exec")
+    return Text(code, facts, literals.floats)
+
+
+def _used(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The definitions that the functions under trial reach, in the order of the text."""
+    definitions = {name: node for node in body for name in _defined(node)}
+    reached: set[str] = set()
+    waiting = [name for name in ENTRIES if name in definitions]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            names = {part.id for part in ast.walk(definitions[name]) if isinstance(part, ast.Name)}
+            waiting += names & definitions.keys() - REPLACED
+    return [node for node in body if any(name in reached for name in _defined(node))]
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    match node:
+        case (
+            ast.FunctionDef(name)
+            | ast.ClassDef(name)
+            | ast.Assign([ast.Name("_arguments" as name)], ast.Name())
+        ):
+            return [name]
+    return []
+
+
+def _fact(node: ast.stmt) -> Iterator[tuple[str, Any]]:
+    """A name in capitals and the plain value that it is given."""
+    match node:
+        case ast.Assign([ast.Name(name)], value) if name.isupper():
+            with suppress(ValueError):
+                yield name, _value(value)
+
+
+def _value(node: ast.expr) -> Any:
+    """A literal, a float in it as the decimal it shows; an array as nested lists of fractions."""
+    match node:
+        case ast.Constant(float() as number):
+            return Fraction(repr(number))
+        case ast.Constant(value):
+            return value
+        case ast.UnaryOp(ast.USub(), operand):
+            return -_value(operand)
+        case ast.Tuple(parts):
+            return tuple(_value(part) for part in parts)
+        case ast.List(parts):
+            return [_value(part) for part in parts]
+        case ast.Dict(keys, values):
+            return {_value(k): _value(v) for k, v in zip(keys, values, strict=True) if k is not None}
+        case ast.Call(ast.Attribute(ast.Name("np"), "array"), [argument]):
+            return _value(argument)
+    raise ValueError(f"{ast.unparse(node)} is no plain value")
+
+
+class _Literals(ast.NodeTransformer):
+    """Floats become names, so that each can stand for an exact number."""
+
+    def __init__(self) -> None:
+        self.floats: dict[str, float] = {}
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:  # the name ast calls
+        if not isinstance(node.value, float) or not math.isfinite(node.value):
+            return node
+        name = f"float {node.value!r}"
+        self.floats[name] = node.value
+        return ast.copy_location(ast.Name(name, ast.Load()), node)

@@ -1,0 +1,91 @@
+"""The text of a module against its spec, exactly: what is written is identical, what is planted is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from corpus import CORPUS, EXAMPLES
+
+import symgrad as sg
+from symgrad.pipeline import module_text
+from symgrad.spec.expand import expand
+from symgrad.verifier.identity.check import identity_of
+
+LECTURES = sorted((Path(__file__).parent.parent / "examples" / "lectures").glob("*.yaml"))
+LARGE = "23_homework3"
+GRADIENTS = {name: spec for name, spec in CORPUS.items() if not name.startswith("optimizer_")}
+
+
+@pytest.mark.parametrize("path", [p for p in (*EXAMPLES, *LECTURES) if p.stem != LARGE], ids=lambda p: p.stem)
+def test_every_example_is_identical(path):
+    spec = sg.read(path)
+    assert identity_of(expand(spec), module_text(spec)).state == "identical"
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_every_row_of_the_library_is_identical(name):
+    spec = sg.read(GRADIENTS[name])
+    assert identity_of(expand(spec), module_text(spec)).state == "identical"
+
+
+SMALL = {
+    "inputs": {"x": ["batch", 5]},
+    "targets": {"t": ["batch", 3]},
+    "layers": ["dense(4, activation=tanh)", "dense(3)"],
+    "loss": "mse",
+}
+
+POINT = {"inputs": {"x": ["n"]}}
+
+
+def planted(old, new, spec=SMALL):
+    text = module_text(sg.read(spec))
+    assert text.count(old) >= 1, text
+    return identity_of(expand(sg.read(spec)), text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("for i in range(3)", "for i in range(4)", "leaves"),
+        ("for i in range(4)", "for i in range(3)", "is not the spec's"),
+        ("view(theta, 0, (5, 4))", "view(theta, 40, (5, 4))", "leaves theta"),
+        ("view(theta, 0, (5, 4))", "view(theta, -1, (5, 4))", "leaves theta"),
+        ("acc_dW1 = real(0)", "pass", "acc_dW1"),
+        ("(real(1) - np.square(A1[i, n]))", "(real(1) - A1[i, n])", "the gradient of"),
+        ("return 2 + ", "return 1 + ", "leaves work"),
+    ],
+)
+def test_a_planted_fault_is_found(old, new, told):
+    found = planted(old, new)
+    assert found.state == "differs"
+    assert told in found.detail
+
+
+def test_unset_memory_is_found():
+    spec = {
+        "inputs": {"x": ["n"]},
+        "parameters": {"p": [3]},
+        "equations": {"y": "p[0] * x"},
+        "loss": "mean(y)",
+    }
+    text = module_text(sg.read(spec))
+    model = expand(sg.read(spec))
+    state = identity_of(model, text).state
+    cleared = identity_of(model, text.replace("dp[:] = 0", "pass"))
+    assert (state, cleared.state) in {("identical", "differs"), ("differs", "differs")}
+
+
+def test_too_large_is_said():
+    spec = {**SMALL, "layers": ["dense(4000)", "dense(4000)", "dense(3)"]}
+    found = identity_of(expand(sg.read(spec)), module_text(sg.read(spec)))
+    assert found.state == "not checked"
+    assert found.detail.startswith("too large")
+
+
+def test_what_no_field_can_stand_for_agrees_in_many_digits():
+    spec = {**SMALL, "loss": "mean(abs(y - t)**1.3)", "layers": [], "equations": {"y": "dense(x, 3)"}}
+    del spec["layers"]
+    found = identity_of(expand(sg.read(spec)), module_text(sg.read(spec)))
+    assert (found.state, found.detail) == ("agrees", "30 digits")

@@ -1,0 +1,128 @@
+"""The numbers that identity is tried on: a tower of finite fields, and what holds in it as in the reals."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.verifier.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.identity.constants import Constant, constant_of
+from symgrad.verifier.identity.elements import PRIMES, Element, element, power, root
+from symgrad.verifier.identity.field import Functions, field, random_elements, sign
+
+DRAWS = 20
+
+
+@pytest.fixture
+def functions():
+    return Functions(seed=3)
+
+
+@pytest.fixture
+def numbers():
+    return random_elements(np.random.default_rng(5), (DRAWS,)).tolist()
+
+
+def test_the_tower_is_one():
+    for above, below in itertools.pairwise(PRIMES):
+        assert (above - 1) % below == 0
+        assert pow(3, (above - 1) // below, above) != 1
+    assert all(p % 8 == 7 and pow(3, p - 1, p) == 1 for p in PRIMES)
+
+
+def test_elements_are_a_field(numbers):
+    for a, b, c in zip(numbers, numbers[1:], numbers[2:], strict=False):
+        assert a * (b + c) == a * b + a * c
+        assert (a / b) * b == a
+        assert a - b == -(b - a)
+        assert a**3 / a**-2 == a**5
+        assert a * Fraction(3, 4) + 0.25 * a == a
+
+
+def test_exp_is_a_homomorphism_and_log_its_inverse(functions, numbers):
+    for a, b in itertools.pairwise(numbers):
+        exp, log = functions.exp, functions.log
+        assert exp(a + b) == exp(a) * exp(b)
+        assert exp(-a) * exp(a) == 1
+        assert log(exp(a)) == a
+        assert log(b * exp(a)) == log(b) + a
+        assert log(1 / b) == -log(b)
+        assert exp(-2 * log(b)) * b**2 == 1
+
+
+def test_exp_of_exp_is_a_homomorphism_too(functions, numbers):
+    for a, b in itertools.pairwise(numbers):
+        inner = functions.exp(a), functions.exp(b)
+        assert functions.exp(inner[0] - inner[1]) == functions.exp(inner[0]) / functions.exp(inner[1])
+
+
+def test_logarithms_of_sums_survive_a_shift(functions, numbers):
+    exp, log = functions.exp, functions.log
+    total = sum((exp(z) for z in numbers), Element(0))
+    shares = [log(exp(z) / total) for z in numbers]
+    top = numbers[7]
+    shifted = log(sum((exp(z - top) for z in numbers), Element(0)))
+    assert shares == [z - top - shifted for z in numbers]
+
+
+def test_both_forms_of_the_same_function(functions, numbers):
+    table = functions.table()
+    for x in numbers:
+        e = functions.exp(x)
+        assert 1 / (1 + 1 / e) == e / (1 + e)
+        assert functions.log(1 + e) == x + functions.log(1 + 1 / e)
+        assert table["tanh"](x) == 2 / (1 + functions.exp(-2 * x)) - 1
+        assert table["cosh"](x) ** 2 - table["sinh"](x) ** 2 == 1
+        assert table["sin"](x) ** 2 + table["cos"](x) ** 2 == 1
+        assert table["asin"](x) + table["acos"](x) == table["acos"](Element(0))
+        assert table["erf"](-x) == -table["erf"](x)
+
+
+def test_roots_and_order(functions, numbers):
+    for a, b in itertools.pairwise(numbers):
+        assert root(a * a) == abs(a)
+        assert root(a) * root(b) == root(a * b)
+        assert root(a) ** 2 in (a, -a)
+        assert sign(a * b) == sign(a) * sign(b)
+        assert (1 - a * b > 0) == (a * b < 1)
+        assert (a > b) == (b < a) == (not a <= b)
+        assert functions.exp(a) > 0
+        assert power(a * a, Fraction(3, 2)) == abs(a) ** 3
+    assert all(element(n) > 0 > element(-n) for n in range(1, 23))
+
+
+def test_every_function_of_the_language_is_there():
+    assert field(0).functions.keys() == SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS
+
+
+def test_the_same_argument_has_the_same_value_in_one_trial_alone(numbers):
+    one, again, other = (Functions(seed).log(numbers[0]) for seed in (1, 1, 2))
+    assert one == again != other
+
+
+@pytest.mark.parametrize(
+    ("number", "constant"),
+    [
+        (0.1, Constant(Fraction(1, 10))),
+        (0.134145, Constant(Fraction(134145, 10**6))),
+        (1 / 3, Constant(Fraction(1, 3))),
+        (0.5773502691896257, Constant(Fraction(1, 3), 3)),
+        (1.5957691216057308, Constant(Fraction(2), 2, -1)),
+        (3.141592653589793, Constant(Fraction(1), 1, 2)),
+        (0.6180339887498949, None),
+        (0.5773502691896258 + 1e-14, None),
+    ],
+)
+def test_digits_tell_a_constant(number, constant):
+    assert constant_of(number) == constant
+
+
+def test_a_constant_has_its_value():
+    value = Constant(Fraction(2), 2, -1).value(FIFTY_DIGITS)
+    assert float(value) == 1.5957691216057308
+    shifted = Constant(Fraction(2), 2, -1).value(field(0)) / Constant(Fraction(1), 2).value(field(0))
+    assert shifted * Constant(Fraction(1), 1, 1).value(field(0)) == 2
