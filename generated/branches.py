@@ -37,6 +37,9 @@ Update, for every entry of every parameter
     v ← 0.9·v + g
     theta ← theta − 0.02·v
 
+Training standardises the inputs. All functions here take them so: (x - mean) / deviation, as the checkpoint holds
+mean and deviation of every input; `predict` of a run or checkpoint does that itself.
+
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 f9d7358d9ac5abf2bdebc1ecd9b3a34b2e99f9b41df4307365b2bdcb5f06c379
 """

@@ -17,6 +17,9 @@ Gradients
 Update, for every entry of every parameter
     theta ← theta − 0.01·g
 
+Training standardises the inputs. All functions here take them so: (x - mean) / deviation, as the checkpoint holds
+mean and deviation of every input; `predict` of a run or checkpoint does that itself.
+
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 271edb63b9e0e34fe75f9eb77919922c3910f77921b73952011238ff60edfa81
 """

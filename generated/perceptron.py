@@ -19,6 +19,9 @@ Update, for every entry of every parameter
     learning_rate ← 0.1·exp(−0.02·epoch)
     theta ← theta − learning_rate·g
 
+Training standardises the inputs. All functions here take them so: (x - mean) / deviation, as the checkpoint holds
+mean and deviation of every input; `predict` of a run or checkpoint does that itself.
+
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 87162cceac5ec9c11721d392a82a642611ddb53faecc65b7c54ffa85465dbe88
 """

@@ -21,7 +21,7 @@ def checkpoint() -> Checkpoint:
     params = MODULE.init_params(seed=3)
     state = State(np.array([17]), np.linspace(0, 1, 9, dtype=np.float32))
     statistics = Standardization({"x": np.array([1.5, 0.1])}, {"x": np.array([2.0, 1.0])})
-    return Checkpoint(params, state, statistics, epoch=4, seed=9)
+    return Checkpoint(params, state, statistics, epoch=4, seed=9, module=MODULE)
 
 
 def saved(tmp_path, **changes):
@@ -38,11 +38,11 @@ def saved(tmp_path, **changes):
 
 def test_everything_comes_back(tmp_path):
     found, meant = load_checkpoint(saved(tmp_path), MODULE), checkpoint()
-    for ours, theirs in zip((*found.params, *found.state), (*meant.params, *meant.state), strict=True):
+    for ours, theirs in zip((*found.fitted, *found.state), (*meant.fitted, *meant.state), strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
     assert type(found.state) is State
-    assert MODULE.flatten(found.params).flags.writeable
+    assert MODULE.flatten(found.fitted).flags.writeable
     assert (found.epoch, found.seed) == (4, 9)
     np.testing.assert_array_equal(found.standardization.means["x"], [1.5, 0.1])
     np.testing.assert_array_equal(found.standardization.deviations["x"], [2, 1])
@@ -122,7 +122,7 @@ def test_a_scalar_parameter_and_an_empty_state_survive(tmp_path):
     module.flatten = lambda params: params.a.reshape(1)
     module.unflatten = lambda vector: Params(vector.reshape(()))
     module.init_state = lambda params: Empty()
-    wanted = Checkpoint(Params(np.array(2.5, np.float32)), Empty(), Standardization({}, {}), 1, 0)
+    wanted = Checkpoint(Params(np.array(2.5, np.float32)), Empty(), Standardization({}, {}), 1, 0, module)
     save_checkpoint(tmp_path / "scalar.npz", module, wanted)
     found = load_checkpoint(tmp_path / "scalar.npz", module)
     assert found.params.a.shape == ()

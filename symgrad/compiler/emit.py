@@ -88,6 +88,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         task=model.task,
         epochs=spec.train.epochs if update.counts_epochs else 0,
         fit=_fit(spec.train, has_rows=bool(rows)),
+        is_standardized=spec.train.standardize,
         micro_batch_size=spec.train.micro_batches.rows if spec.train.micro_batches else 0,
         tensors=tuple(map(_described, program.declared)),
         forward_equations=equations["forward"],

@@ -100,6 +100,7 @@ class ModuleText:
     task: str
     epochs: int
     fit: FitText
+    is_standardized: bool
     micro_batch_size: int
     tensors: tuple[str, ...]
     forward_equations: tuple[str, ...]

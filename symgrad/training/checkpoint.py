@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.errors import DataError
+from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.arrays import READ_ERRORS, read_npz
 from symgrad.training.files import write_whole
 from symgrad.training.split import Standardization
@@ -27,16 +27,43 @@ AGAIN = "train again"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Enough to predict and to train on: the module's `params` and `state` after `epoch` epochs.
+    """Enough to predict and to train on: the Params `fitted` and the module's `state` after `epoch` epochs.
 
-    `standardization` was measured on the training rows that `seed` left for training.
+    `standardization` was measured on the training rows that `seed` left for training. Where it is not empty,
+    `fitted` takes inputs as they were trained on; `predict` takes them as they stand in the data.
     """
 
-    params: Any
+    fitted: Any
     state: Any
     standardization: Standardization
     epoch: int
     seed: int
+    module: ModuleType = field(repr=False, compare=False)
+
+    @property
+    def params(self) -> Any:
+        """The parameters, as the module's Params; warns that they take standardised inputs, where they do."""
+        if self.standardization.means:
+            problem = "these parameters take inputs as they were trained on, standardised"
+            remedy = "`predict` of the run or checkpoint takes inputs as they stand in the data"
+            warn(DataWarning(problem, at=self.module.SPEC_NAME, remedy=remedy))
+        return self.fitted
+
+    def predict(self, *inputs: Any) -> Any:
+        """The module's prediction for inputs as they stand in the data, in the spec's order.
+
+        Raises:
+            DataError: an input is missing, or is not of the shape that was standardised.
+        """
+        names = self.module.INPUTS
+        if len(inputs) != len(names):
+            problem = f"predict got {len(inputs)} arrays for {len(names)} inputs"
+            raise DataError(problem, at=self.module.SPEC_NAME, remedy=f"give {', '.join(names)}")
+        dtype = np.dtype(self.module.DTYPE).name
+        pairs = zip(names, inputs, strict=True)
+        return self.module.predict(
+            self.fitted, *(self.standardization.of(name, values, dtype) for name, values in pairs)
+        )
 
 
 def save_checkpoint(path: Path, module: ModuleType, checkpoint: Checkpoint) -> None:
@@ -53,7 +80,7 @@ def _arrays(module: ModuleType, checkpoint: Checkpoint) -> dict[str, NDArray[Any
     """Array names with a prefix: `params.W`, `state.m`, `mean.x`, `deviation.x`; facts without."""
     statistics = checkpoint.standardization
     groups: dict[str, Mapping[str, NDArray[Any]]] = {
-        "params": checkpoint.params._asdict(),
+        "params": checkpoint.fitted._asdict(),
         "state": checkpoint.state._asdict(),
         "mean": statistics.means,
         "deviation": statistics.deviations,
@@ -84,11 +111,12 @@ def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpo
         vector = np.array(module.flatten(params))
         vector[:] = np.concatenate([values.ravel() for values in saved_params])
         return Checkpoint(
-            params=module.unflatten(vector),
+            fitted=module.unflatten(vector),
             state=type(state)(*_fill(at, "state", state, arrays)),
             standardization=Standardization(_group("mean", arrays), _group("deviation", arrays)),
             epoch=int(arrays["epoch"]),
             seed=int(arrays["seed"]),
+            module=module,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"is not a symgrad checkpoint: {error}", at=at, remedy=AGAIN) from error

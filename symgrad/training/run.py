@@ -45,8 +45,16 @@ class Run:
 
     @property
     def params(self) -> Any:
-        """The parameters kept, as the module's `Params`."""
+        """The parameters kept, as the module's `Params`; warns where they take standardised inputs."""
         return self.checkpoint.params
+
+    def predict(self, *inputs: Any) -> Any:
+        """The prediction for inputs as they stand in the data, standardised as in training.
+
+        Raises:
+            DataError: an input is missing, or is not of the shape of those in training.
+        """
+        return self.checkpoint.predict(*inputs)
 
     @property
     def steps_per_second(self) -> float | None:

@@ -34,12 +34,22 @@ class Standardization:
 
     def apply(self, dataset: Dataset, dtype: str) -> Dataset:
         """The data set with standardised inputs in `dtype`. Raises DataError when they overflow it."""
-        inputs = {name: self._standardized(name, values, dtype) for name, values in dataset.inputs.items()}
+        inputs = {name: self.of(name, values, dtype) for name, values in dataset.inputs.items()}
         return replace(dataset, inputs=inputs)
 
-    def _standardized(self, name: str, values: NDArray[Any], dtype: str) -> NDArray[Any]:
+    def of(self, name: str, values: Any, dtype: str) -> Any:
+        """The values of the input `name`, standardised; as they are where this input is not.
+
+        Raises DataError for rows of another shape, and for values that overflow `dtype`.
+        """
         if name not in self.means:
             return values
+        values, shape = np.asarray(values), self.means[name].shape
+        if values.shape[1:] != shape or values.ndim == 0:
+            problem = (
+                f"'{name}' has rows of shape {list(values.shape[1:])}, those in training had {list(shape)}"
+            )
+            raise DataError(problem, remedy="give rows as they stand in the data")
         with np.errstate(over="ignore"):
             scaled = ((values - self.means[name]) / self.deviations[name]).astype(dtype)
         if not np.isfinite(scaled).all():

@@ -38,6 +38,7 @@ BatchSize: TypeAlias = int | Literal["full"]
 FACTS = ("SPEC_NAME", "SPEC_SHA256", "SYMGRAD_VERSION", "DTYPE", "TASK", "INPUTS", "TARGETS")
 FUNCTIONS = ("init_params", "init_state", "train_epoch", "loss", "predict", "flatten", "unflatten")
 AUTOSAVE_SECONDS = 60.0
+STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
 
 
 def train(
@@ -148,8 +149,10 @@ def _autosave(folder: Path | None, trainer: Trainer) -> Callable[[Snapshot], Non
 
 
 def _checkpoint(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:
-    params, state = snapshot.restored(trainer.module)
-    return Checkpoint(params, state, trainer.parts.standardization, snapshot.epoch, trainer.plan.seed)
+    fitted, state = snapshot.restored(trainer.module)
+    return Checkpoint(
+        fitted, state, trainer.parts.standardization, snapshot.epoch, trainer.plan.seed, trainer.module
+    )
 
 
 def _finished(trainer: Trainer, outcome: Outcome, start: float) -> Run:
@@ -164,8 +167,9 @@ def _finished(trainer: Trainer, outcome: Outcome, start: float) -> Run:
         history=History(module.SPEC_NAME, score_name(module), outcome.records),
         stop_reason=outcome.reason,
         best_epoch=outcome.best.epoch,
-        training=evaluate(module, checkpoint.params, parts.training),
-        validation=evaluate(module, checkpoint.params, validation) if validation else None,
+        training=evaluate(module, checkpoint.fitted, parts.training),
+        validation=evaluate(module, checkpoint.fitted, validation) if validation else None,
         seconds=time.perf_counter() - start,
         steps_per_epoch=trainer.steps_per_epoch,
+        notes=(STANDARDIZED,) if parts.standardization.means else (),
     )

@@ -1,0 +1,85 @@
+"""Parameters of a standardised run take standardised inputs: its `predict` standardises, they warn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import interpreted, written
+
+import symgrad as sg
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symgrad.training.run import Run
+
+SPEC = """
+name: st
+dtype: float64
+inputs: {x: [n, 2]}
+targets: {t: [n, 1]}
+layers: ['dense(1)']
+loss: mse
+train:
+  data: st.csv
+  standardize: true
+  optimizer: sgd(learning_rate=0.1)
+  epochs: 200
+  batch_size: full
+"""
+
+
+def trained(folder: Path) -> tuple[Run, Any]:
+    """A run on t = 2 a + 3, beside a column that never changes, and the module that was trained."""
+    a = 1000 + 50 * np.random.default_rng(0).normal(size=30)
+    rows = [f"{x!r},7.0,{2 * x + 3!r}" for x in a.tolist()]
+    (folder / "st.csv").write_text("\n".join(["a,b,t", *rows]))
+    (folder / "st.yaml").write_text(SPEC)
+    module = interpreted(written(str(folder / "st.yaml"), folder))
+    return sg.train(str(folder / "st.yaml"), module, out=folder / "out", progress=False), module
+
+
+def test_a_standardised_run_predicts_from_the_data_as_they_are(tmp_path: Path) -> None:
+    run, module = trained(tmp_path)
+    raw = np.array([[1000, 7], [1100, 7]])
+    np.testing.assert_allclose(run.predict(raw), [[2003], [2203]], rtol=1e-9)
+    saved = sg.load_checkpoint(tmp_path / "out" / "checkpoint.npz", module)
+    np.testing.assert_array_equal(saved.predict(raw), run.predict(raw))
+    assert "`predict` of the run" in str(run)
+    assert run.notes == tuple(run.as_dict()["notes"])
+    assert "Training standardises the inputs" in module.__doc__
+
+
+def test_its_parameters_alone_come_with_a_warning(tmp_path: Path) -> None:
+    run, module = trained(tmp_path)
+    saved = sg.load_checkpoint(tmp_path / "out" / "checkpoint.npz", module)
+    for owner in (run, saved):
+        with pytest.warns(sg.DataWarning, match="st: these parameters take inputs as they were trained on"):
+            assert (module.flatten(owner.params) == module.flatten(saved.fitted)).all()
+
+
+def test_a_run_on_data_as_they_are_says_nothing_of_it(tmp_path: Path) -> None:
+    spec = {"name": "p", "dtype": "float64", "inputs": {"x": ["n"]}, "targets": {"t": ["n"]}}
+    spec |= {"parameters": {"w": {"axes": [], "init": 0}}, "equations": {"y": "w * x"}, "loss": "mse"}
+    module = interpreted(written(spec, tmp_path))
+    np.savez(tmp_path / "p.npz", x=np.array([1.0, 2.0]), t=np.array([2.0, 4.0]))
+    run = sg.train(spec, module, data=tmp_path / "p.npz", epochs=3, progress=False)
+    np.testing.assert_array_equal(run.predict([3.0]), module.predict(run.params, [3.0]))
+    assert not run.notes
+    assert "standardises" not in module.__doc__
+
+
+def test_inputs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    run, _ = trained(tmp_path)
+    wrong: dict[tuple[Any, ...], str] = {
+        (): "predict got 0 arrays for 1 inputs; give x",
+        (((1, 7),), ((1,),)): "predict got 2 arrays",
+        (((1000,),),): r"'x' has rows of shape \[1\], those in training had \[2\]",
+        ((1000, 7),): r"rows of shape \[\]",
+        (1000,): r"rows of shape \[\]",
+    }
+    for inputs, problem in wrong.items():
+        with pytest.raises(sg.DataError, match=problem):
+            run.predict(*inputs)
