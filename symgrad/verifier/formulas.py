@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,13 +26,14 @@ from symgrad.spec.syntax import (
     Number,
     Transpose,
 )
+from symgrad.verifier.contraction import contract, factors_of
 from symgrad.verifier.ranges import index_sizes, indices_used
 from symgrad.verifier.reductions import COMPARE, reducer, side
 from symgrad.verifier.scope import OUTERMOST, Scope, reduced_axes
 from symgrad.verifier.tensors import Value, combine, matmul, onehot, reduce_axes, reduce_leading, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import EquationSpec, FunctionSpec
     from symgrad.verifier.arithmetic import Arithmetic, Array
@@ -232,18 +233,44 @@ class Formulas:
         return self.value(function.formula, replace(scope, bound=bound))
 
     def _reduction(self, call: Call, indexed: list[str], scope: Scope) -> Value:
-        function = reducer(call.function, self.arithmetic, self.branches)
         if indexed:
-            sizes = index_sizes(call.arguments[0], indexed, self._shapes())
-            value = self.value(call.arguments[0], scope.with_indices(indexed, sizes))
-            lengths = [sizes[name] for name in indexed]
-            reduced = reduce_leading(function, value, lengths, self.arithmetic.library)
-        else:
-            value = self.value(call.arguments[0], scope)
-            keywords = dict(call.keywords)
-            keepdims = keywords.get("keepdims")
-            own = reduced_axes(keywords.get("axis"), value.rank)
-            kept = isinstance(keepdims, Boolean) and keepdims.value
-            reduced = reduce_axes(function, value, own, kept)
+            return self._typed(self._over_indices(call, indexed, scope))
+        value = self.value(call.arguments[0], scope)
+        keywords = dict(call.keywords)
+        keepdims = keywords.get("keepdims")
+        own = reduced_axes(keywords.get("axis"), value.rank)
+        kept = isinstance(keepdims, Boolean) and keepdims.value
+        self._count_reduction(call, value)
+        return self._typed(reduce_axes(self._reducer(call), value, own, kept))
+
+    def _over_indices(self, call: Call, indexed: list[str], scope: Scope) -> Value:
+        """A reduction over indices; of a product, by matrix products."""
+        term = call.arguments[0]
+        sizes = index_sizes(term, indexed, self._shapes())
+        inner = scope.with_indices(indexed, sizes)
+        lengths = [sizes[name] for name in indexed]
+        factors = factors_of(term) if call.function in ("sum", "mean") else [term]
+        values = [self.value(factor, inner) for factor in factors]
+        if len(values) > 1 and not any(value.rank for value in values):
+            return self._contraction(call.function, values, lengths, inner.depth)
+        value = reduce(lambda a, b: combine(operator.mul, [a, b], inner.depth, term.at), values)
+        self._count_reduction(call, value)
+        return reduce_leading(self._reducer(call), value, lengths, self.arithmetic.library)
+
+    def _contraction(
+        self, function: str, values: Sequence[Value], lengths: Sequence[int], depth: int
+    ) -> Value:
+        arrays = [value.padded(depth, 0) for value in values]
+        total, work = contract(arrays, lengths, self.arithmetic.library)
+        self.work += work
+        if function == "mean":
+            total = self.arithmetic.divide(
+                self.arithmetic.array(total), self.arithmetic.array(math.prod(lengths))
+            )
+        return Value(total, 0)
+
+    def _reducer(self, call: Call) -> Callable[[Array, tuple[int, ...]], Array]:
+        return reducer(call.function, self.arithmetic, self.branches)
+
+    def _count_reduction(self, call: Call, value: Value) -> None:
         self.work += math.prod(value.array.shape) * (_DEAR if call.function == "logsumexp" else 1)
-        return self._typed(reduced)
