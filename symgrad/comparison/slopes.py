@@ -59,7 +59,7 @@ class Slopes:
         """The slope along a direction, at a kink the one nearest to `near`, and its uncertainty."""
         if not self.arithmetic.extrapolate:
             step = self.arithmetic.steps[0]
-            exact = self.differences.central(name, self.arithmetic.array(direction), step)
+            exact = self.differences.central({name: self.arithmetic.array(direction)}, step)
             if exact is not None:
                 return exact[()], 0.0
         slope = self.differences.slope(name, direction)

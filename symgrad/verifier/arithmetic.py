@@ -195,12 +195,20 @@ DOUBLE = Arithmetic(
     extrapolate=True,
 )
 
-AFFORDABLE = 1e6
+SINGLE = replace(
+    DOUBLE,
+    name="single precision",
+    epsilon=float(np.finfo(np.float32).eps),
+    dtype=np.dtype(np.float32),
+    convert=lambda values: values.astype(np.float32),
+)
+
+AFFORDABLE = 3e5
 
 NATIVE = EXTENDED if EXTENDED.epsilon < DOUBLE.epsilon else DOUBLE
 """The most exact arithmetic that the machine itself has."""
 
 
 def choose(work: float) -> Arithmetic:
-    """The most exact arithmetic in which `work` scalar operations take seconds, not minutes."""
+    """The most exact arithmetic in which `work` scalar operations take about a second."""
     return FIFTY_DIGITS if work <= AFFORDABLE else NATIVE

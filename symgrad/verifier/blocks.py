@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.verifier.hints import explain
 from symgrad.verifier.report import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from symgrad.verifier.arithmetic import Array
     from symgrad.verifier.differences import Differences, Slope
@@ -38,13 +39,17 @@ class Effort:
 
 @dataclass(frozen=True)
 class Finding:
-    """The worst of one block at one point; `evidence` is whether the true gradient is not zero."""
+    """The worst of one block at one point; `evidence` is whether the true gradient is not zero.
+
+    `drowned` is one that is not zero, but that rounding moves by more than it is large.
+    """
 
     error: float
     evidence: bool
     where: Entry | None = None
     message: str = ""
     kinks: int = 0
+    drowned: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,14 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Known:
+    """The spec's slopes in all entries, and how far rounding may move each, which takes time to find out."""
+
+    slopes: Array
+    rounding: Callable[[], Array]
+
+
+@dataclass(frozen=True)
 class Block:
     """A gradient claimed for the tensor `name` at the point of `differences`, of the right shape."""
 
@@ -69,6 +82,7 @@ class Block:
     gradient: Array
     point: str
     batch: int
+    known: Known | None = None
 
     def entry(self, flat: int) -> Probe:
         """The probe of one entry."""
@@ -84,15 +98,13 @@ class Block:
 
 
 def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: Effort) -> Finding:
-    """Hold a block against central differences of the interpreter's loss.
+    """Hold a block against the spec's own slopes: all entries at once, or by differences.
 
-    Every entry of a small block is checked, and of a large one the largest, some random ones, and the
-    slopes along random directions of ±1, in which every entry takes part. The error of an entry is
-    |claimed − true| / (scale + noise/1e-8), so that within 1e-8 means |claimed − true| ≤ 1e-8·scale + noise:
-    scale is the larger of |true| and a thousandth of the block's largest true entry, noise is `floor` and
-    the uncertainty of the difference. For a direction, scale is a hundredth of the larger of its slope and
-    the gradient's norm: one wrong entry among 10⁶ of equal size shows as about 0.1. Numbers that are not
-    finite are refused first. There is evidence only where a slope stands out from its noise.
+    The error of an entry is |claimed − true| / (scale + noise/1e-8), so that within 1e-8 means
+    |claimed − true| ≤ 1e-8·scale + noise: scale is the larger of |true| and a thousandth of the block's
+    largest true entry, noise is `floor` and, where that is not enough, what rounding may move the entry by.
+    Numbers that are not finite are refused first. Where an entry differs from the tape's slope, or there is
+    no tape, differences decide. There is evidence only where a slope stands out from its noise.
     """
     gradient = block.gradient
     finite = np.isfinite(gradient)
@@ -100,27 +112,73 @@ def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: 
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
         where = Entry(index, float(gradient[index]), math.nan, block.point)
         return Finding(math.inf, True, where, f"entry {list(index)} is {gradient[index]} {block.point}")
-    whole = gradient.size <= effort.entries
-    probes = [block.entry(flat) for flat in _chosen(gradient, rng, effort)]
+    known = block.known
+    if known is None:
+        return _by_differences(block, _chosen(gradient, rng, effort), np.asarray(floor), rng, effort)
+    noise = np.full(gradient.shape, floor)
+    errors = _errors(gradient, known.slopes, noise)
+    if not (errors <= TOLERANCE).all():
+        noise = noise + known.rounding()
+        errors = _errors(gradient, known.slopes, noise)
+    if not (errors <= TOLERANCE).all():
+        doubtful = [int(n) for n in np.argsort(errors, axis=None)[::-1] if not errors.flat[n] <= TOLERANCE]
+        return _by_differences(block, doubtful[: effort.entries], noise, rng, effort)
+    return _agreeing(block, known, errors, noise, floor)
+
+
+def _errors(gradient: Array, true: Array, noise: Array) -> Array:
+    """The error of every entry."""
+    size = np.abs(true)
+    scale = np.maximum(size, _SMALL * np.max(size, initial=0.0)) + noise / TOLERANCE
+    return np.asarray(np.abs(gradient - true) / np.maximum(scale, math.ulp(0.0)))
+
+
+def _agreeing(block: Block, known: Known, errors: Array, noise: Array, floor: float) -> Finding:
+    """What there is to say of a block without a fault."""
+    if not errors.size:
+        return Finding(0.0, False)
+    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(errors)), errors.shape))
+    where = Entry(index, float(block.gradient[index]), float(known.slopes[index]), block.point)
+    size = np.abs(known.slopes)
+    stands_out, is_there = bool((size > noise).any()), bool((size > floor).any())
+    return Finding(float(errors[index]), stands_out, where, drowned=is_there and not stands_out)
+
+
+def _by_differences(
+    block: Block, chosen: Sequence[int], noise: Array, rng: np.random.Generator, effort: Effort
+) -> Finding:
+    """Hold some entries, and of a block with more the slopes along random directions, against differences.
+
+    Of a large block without a tape these are the largest entries and some random ones; in a direction of ±1
+    every entry takes part. For a direction, scale is a hundredth of the larger of its slope and the
+    gradient's norm: one wrong entry among 10⁶ of equal size shows as about 0.1.
+    """
+    gradient = block.gradient
+    noise = np.broadcast_to(noise, gradient.shape)
+    probes = [block.entry(flat) for flat in chosen]
     largest = max((abs(p.true) for p in probes), default=0.0)
-    scored = [(_error(p, max(abs(p.true), _SMALL * largest), floor), p) for p in probes]
+    if block.known is not None:
+        largest = max(largest, float(np.max(np.abs(block.known.slopes))))
+    scored = [(_error(p, max(abs(p.true), _SMALL * largest), float(noise[p.index])), p) for p in probes]
     kinks = sum(p.slope.is_kink for p in probes)
-    evidence = any(_stands_out(p, floor) for p in probes)
-    for _ in range(0 if whole else effort.directions):
+    evidence = any(_stands_out(p, float(noise[p.index])) for p in probes)
+    along = float(np.linalg.norm(noise - np.min(noise)) + np.min(noise)) if noise.size else 0.0
+    for _ in range(0 if len(chosen) == gradient.size else effort.directions):
         direction = rng.choice([-1.0, 1.0], size=gradient.shape)
         probe = block.along(direction)
-        evidence = evidence or _stands_out(probe, floor)
+        evidence = evidence or _stands_out(probe, along)
         norm = float(np.linalg.norm(gradient))
-        error = _error(probe, _DIRECTION * max(abs(probe.true), norm), floor)
+        error = _error(probe, _DIRECTION * max(abs(probe.true), norm), along)
         scored.append((error, probe))
         if not error <= TOLERANCE:
             guilty = _guilty(block, direction, probe)
-            scored.append((_error(guilty, max(abs(guilty.true), _SMALL * largest), floor), guilty))
+            scale = max(abs(guilty.true), _SMALL * largest)
+            scored.append((_error(guilty, scale, float(noise[guilty.index])), guilty))
             break
     error, worst = max(scored, key=_badness)
     if error <= TOLERANCE:
         return Finding(error, evidence, _where(worst, block.point), kinks=kinks)
-    message = _explain(worst, probes, block)
+    message = explain(worst, probes, block)
     return Finding(_sortable(error), True, _where(worst, block.point), message, kinks)
 
 
@@ -168,46 +226,3 @@ def _guilty(block: Block, direction: Array, whole: Probe) -> Probe:
 
 def _where(probe: Probe, point: str) -> Entry | None:
     return None if probe.index is None else Entry(probe.index, probe.claimed, probe.true, point)
-
-
-def _explain(worst: Probe, probes: Sequence[Probe], block: Block) -> str:
-    place = "the slope along a random direction" if worst.index is None else f"entry {list(worst.index)}"
-    value = f"{place} is {worst.claimed:.6g}, the spec's derivative is {worst.true:.6g} {block.point}"
-    if worst.slope.is_kink:
-        value += f" (a kink: any slope from {worst.slope.low:.6g} to {worst.slope.high:.6g} would do)"
-    hint = _hint(probes, block)
-    return f"{value} ({hint}?)" if hint else value
-
-
-def _hint(probes: Sequence[Probe], block: Block) -> str:
-    """A guess at a common fault, where every entry looked at speaks for it."""
-    largest = max((abs(p.true) for p in probes), default=0.0)
-    telling = [p for p in probes if abs(p.true) > _SMALL * largest]
-    if len(telling) < 2 and block.gradient.size > 1:
-        return ""
-    ratios = np.array([p.claimed / p.true for p in telling]) if largest > 0 else np.zeros(0)
-    if not ratios.size:
-        return ""
-    if not ratios.any():
-        return "the gradient is lost"
-    if np.allclose(ratios, ratios[0], rtol=1e-6, atol=0) and not math.isclose(ratios[0], 1, rel_tol=1e-6):
-        return _factor(float(ratios[0]), block.batch)
-    flipped = [block.gradient[p.index[::-1]] for p in telling if p.index is not None and _is_square(block)]
-    if flipped and np.allclose(flipped, [p.true for p in telling], rtol=1e-6, atol=0):
-        return "transposed"
-    return ""
-
-
-def _is_square(block: Block) -> bool:
-    shape = block.gradient.shape
-    return len(shape) == 2 and shape[0] == shape[1]
-
-
-def _factor(ratio: float, batch: int) -> str:
-    if math.isclose(ratio, -1, rel_tol=1e-6):
-        return "opposite sign"
-    if batch > 1 and math.isclose(ratio, batch, rel_tol=1e-6):
-        return f"a factor 1/{batch}, the batch size, is missing"
-    if batch > 1 and math.isclose(ratio, 1 / batch, rel_tol=1e-6):
-        return f"divided once too often by the batch size {batch}"
-    return f"every entry is {ratio:.6g} times what it should be"

@@ -71,53 +71,60 @@ class Differences:
 
     def slope(self, name: str, direction: Array) -> Slope:
         """The slope along a direction in the tensor `name`, an array of its shape."""
-        along = self.arithmetic.array(np.asarray(direction, dtype=np.float64))
+        return self.along({name: direction})
+
+    def along(self, directions: Mapping[str, Array]) -> Slope:
+        """The slope along a direction in several tensors at once."""
+        along = {
+            name: self.arithmetic.array(np.asarray(d, dtype=np.float64)) for name, d in directions.items()
+        }
         best: Slope | None = None
         for step in self.arithmetic.steps:
-            found = self._smooth(name, along, step)
+            found = self._smooth(along, step)
             if found is not None and (best is None or found.uncertainty < best.uncertainty):
                 best = found
             if best is not None and self._is_sharp(best):
                 break
-        return best or self._kink(name, along, self.arithmetic.steps[-1])
+        return best or self._kink(along, self.arithmetic.steps[-1])
 
     def _is_sharp(self, slope: Slope) -> bool:
         """Whether a smaller step is not worth its rounding noise."""
         return slope.uncertainty <= max(1e-10 * abs(slope.low), 2e-13 * abs(self.loss))
 
-    def _at(self, name: str, along: Array, step: float) -> _Try:
-        shift = np.asarray(along * self.arithmetic.array(step), dtype=self.arithmetic.dtype)
-        there = interpret(self.model, self.arrays, self.arithmetic, {name: shift})
+    def _at(self, along: Mapping[str, Array], step: float) -> _Try:
+        length = self.arithmetic.array(step)
+        shifts = {n: np.asarray(d * length, dtype=self.arithmetic.dtype) for n, d in along.items()}
+        there = interpret(self.model, self.arrays, self.arithmetic, shifts)
         if there.loss is None:
             raise SpecError("there is no loss to differentiate", at=self.model.spec.at)
         return _Try(there.loss, there.branches)
 
-    def central(self, name: str, along: Array, step: float) -> Array | None:
+    def central(self, along: Mapping[str, Array], step: float) -> Array | None:
         """The central difference in the arithmetic's own numbers, None where a branch changes on the way."""
-        plus, minus = self._at(name, along, step), self._at(name, along, -step)
+        plus, minus = self._at(along, step), self._at(along, -step)
         if not (plus.takes_branches_of(self.here) and minus.takes_branches_of(self.here)):
             return None
         return np.asarray((plus.loss - minus.loss) / self.arithmetic.array(2 * step))
 
-    def _smooth(self, name: str, along: Array, step: float) -> Slope | None:
-        first = self.central(name, along, step)
+    def _smooth(self, along: Mapping[str, Array], step: float) -> Slope | None:
+        first = self.central(along, step)
         if first is None:
             return None
         noise = 4 * self.arithmetic.epsilon * abs(self.loss) / step
         if not self.arithmetic.extrapolate:
             return Slope(float(first), float(first), noise)
-        second, third = (self.central(name, along, step / n) for n in (2, 4))
+        second, third = (self.central(along, step / n) for n in (2, 4))
         if second is None or third is None:
             return None
         left, right = (4 * second - first) / 3, (4 * third - second) / 3
         best = (16 * right - left) / 15
         return Slope(float(best), float(best), abs(float(best - right)) + 4 * noise)
 
-    def _kink(self, name: str, along: Array, step: float) -> Slope:
+    def _kink(self, along: Mapping[str, Array], step: float) -> Slope:
         """One-sided slopes at the smallest step; their truncation error is first order."""
         h = self.arithmetic.array(step)
-        after = float((self._at(name, along, step).loss - self.here.loss) / h)
-        before = float((self.here.loss - self._at(name, along, -step).loss) / h)
+        after = float((self._at(along, step).loss - self.here.loss) / h)
+        before = float((self.here.loss - self._at(along, -step).loss) / h)
         size = max(abs(after), abs(before), abs(self.loss))
         noise = 4 * self.arithmetic.epsilon * abs(self.loss) / step
         return Slope(min(before, after), max(before, after), 16 * step * size + noise)

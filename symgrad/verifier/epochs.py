@@ -13,7 +13,7 @@ from symgrad.spec.syntax import Name
 from symgrad.verifier.optimizer import gradient_point, start, step
 from symgrad.verifier.samples import batch_axis, draw
 from symgrad.verifier.subject import number
-from symgrad.verifier.trial import measured, moved_off, vector_arithmetic, vector_of, worst
+from symgrad.verifier.trial import measured, moved_off, settled, vector_arithmetic, vector_of, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,8 @@ def _batches(trial: Trial) -> tuple[Sample, Array, list[Array]]:
     sample = draw(trial.model, "", trial.seed + 50, batch=_ROWS)
     order = np.random.default_rng(trial.seed).permutation(_ROWS)
     size = _batch_size(trial)
-    return sample, order, [order[n : n + size] for n in range(0, _ROWS, size)]
+    batches = [order[n : n + size] for n in range(0, _ROWS, size)]
+    return settled(trial, sample, (_rows(trial, sample, rows) for rows in batches)), order, batches
 
 
 def _batch_size(trial: Trial) -> int:

@@ -40,9 +40,10 @@ def slopes_in(arithmetic: Arithmetic) -> Slope:
 
 
 def _by_complex_step(arithmetic: Arithmetic, name: str, x: Array) -> Array:
-    step = arithmetic.array(_STEP)
-    moved = arithmetic.functions[name](x + 1j * step)
-    real = arithmetic.functions[name](x)
+    wide = x.astype(np.result_type(x.dtype, np.float64))  # single precision does not hold the step
+    step = wide.dtype.type(_STEP)
+    moved = arithmetic.functions[name](wide + 1j * step)
+    real = arithmetic.functions[name](wide)
     return np.asarray(np.where(np.isnan(real), np.nan, moved.imag / step))
 
 

@@ -9,6 +9,7 @@ the values move as far as those of any program that computes it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import SpecError
-from symgrad.verifier.arithmetic import NATIVE
+from symgrad.verifier.arithmetic import DOUBLE, NATIVE, choose
+from symgrad.verifier.differences import Differences
 from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.local_slopes import slopes_in
 from symgrad.verifier.tape import Tape
@@ -35,6 +37,12 @@ MARGIN = 16.0
 """How much farther than in all runs another program's rounding may lead: it may take other steps."""
 
 
+_EVALUATIONS = 8
+"""About how often the loss is evaluated to confirm the slopes at one point."""
+
+_DIRECTIONS, _CLOSE = 2, 1e-10
+
+
 @dataclass(frozen=True)
 class Slopes:
     """Values and slopes at one point, or how far they may be off. `loss` is None where there is none."""
@@ -43,6 +51,13 @@ class Slopes:
     prediction: tuple[Array, ...]
     loss: Array | None
     gradients: Mapping[str, Array]
+
+    @property
+    def are_finite(self) -> bool:
+        """Whether all of them are numbers that double precision holds."""
+        loss = () if self.loss is None else (self.loss,)
+        arrays = (*self.outputs, *self.prediction, *loss, *self.gradients.values())
+        return all(np.isfinite(np.asarray(a, dtype=np.float64)).all() for a in arrays)
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,37 @@ class Reference:
         return slopes_of(self.model, self.arrays, self.names)
 
     @cached_property
+    def differences(self) -> Differences:
+        """Slopes along any direction, by the loss alone."""
+        work = interpret(self.model, self.arrays, DOUBLE).work
+        return Differences(self.model, self.arrays, choose(float(work) * _EVALUATIONS))
+
+    @cached_property
+    def is_confirmed(self) -> bool:
+        """Whether the slopes are finite and, along random directions of all entries, those of differences."""
+        gradients = self.slopes.gradients
+        if not self.slopes.are_finite:
+            return False
+        size = math.sqrt(sum(float(np.sum(np.square(g))) for g in gradients.values()))
+        rng = np.random.default_rng(1)
+        for _ in range(_DIRECTIONS if gradients else 0):
+            directions = {name: rng.choice([-1.0, 1.0], size=g.shape) for name, g in gradients.items()}
+            claimed = float(sum(np.sum(g * directions[name]) for name, g in gradients.items()))
+            true = self.differences.along(directions)
+            off = abs(claimed - true.nearest(claimed)) - true.uncertainty
+            if not (off <= _CLOSE * max(size, abs(claimed)) or off <= self._noise):
+                return False
+        return True
+
+    @cached_property
+    def _noise(self) -> float:
+        """What rounding may do to slopes and to differences where both are sums of much larger numbers."""
+        moved, arithmetic = self.double, self.differences.arithmetic
+        slopes = sum(float(np.sum(g)) for g in moved.gradients.values()) * NATIVE.epsilon
+        loss = float(moved.loss or 0.0) * arithmetic.epsilon / min(arithmetic.steps)
+        return (slopes + loss) / DOUBLE.epsilon
+
+    @cached_property
     def double(self) -> Slopes:
         """How far double precision may move each of them."""
         return self._moved(2.0**-53)
@@ -70,8 +116,11 @@ class Reference:
 
     def _moved(self, unit: float) -> Slopes:
         rng = np.random.default_rng(0)
-        runs = [slopes_of(self.model, self.arrays, self.names, rounding_to(unit, rng)) for _ in range(RUNS)]
         here = self.slopes
+        runs = [
+            slopes_of(self.model, self.arrays, self.names, DOUBLE, rounding_to(unit, rng))
+            for _ in range(RUNS)
+        ]
         return Slopes(
             tuple(_farthest(a, [r.outputs[n] for r in runs]) for n, a in enumerate(here.outputs)),
             tuple(_farthest(a, [r.prediction[n] for r in runs]) for n, a in enumerate(here.prediction)),
@@ -84,8 +133,8 @@ def slopes_of(
     model: Model,
     arrays: Mapping[str, Array],
     names: tuple[str, ...],
-    rounding: Rounding | None = None,
     arithmetic: Arithmetic = NATIVE,
+    rounding: Rounding | None = None,
 ) -> Slopes:
     """Values of a model, and the slopes of its loss in all entries of some tensors, by one tape.
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError
-from symgrad.verifier.arithmetic import DOUBLE, EXTENDED
+from symgrad.verifier.arithmetic import DOUBLE, NATIVE
 from symgrad.verifier.interpreter import interpret, parameter_shapes, scalar_value
+from symgrad.verifier.reference import slopes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model, ParameterDecl, TensorSpec
     from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.reference import Slopes
 
 Range = Literal["normal", "positive", "unit"]
 """All reals; the positive ones; between 0 and 1."""
@@ -78,9 +80,9 @@ def draw(model: Model, name: str, seed: int, *, batch: int | None = None, large:
         sizes = free_sizes(model, smallest, batch)
         try:
             for spread in _SPREADS if large else (1.0,):
-                for sample in _candidates(model, name, seed, sizes, spread):
-                    if _is_usable(model, sample, careful=large):
-                        return sample
+                usable = _usable(model, _candidates(model, name, seed, sizes, spread), careful=large)
+                if usable is not None:
+                    return usable
         except ShapeError as error:
             problem = error
         else:
@@ -127,17 +129,42 @@ def _candidates(
         yield Sample(name, parameters, inputs, targets)
 
 
-def _is_usable(model: Model, sample: Sample, *, careful: bool) -> bool:
-    """Whether all values are finite; with `careful`, also whether plain double precision can follow."""
-    exact = interpret(model, sample.arrays, EXTENDED)
-    values = [*exact.outputs, *exact.prediction, *([exact.loss] if exact.loss is not None else [])]
-    if not all(np.isfinite(value).all() for value in values):
-        return False
-    if not careful or exact.loss is None:
+def _usable(model: Model, candidates: Iterator[Sample], *, careful: bool) -> Sample | None:
+    """The first with finite values and slopes; if none has such slopes, the first with finite values."""
+    second_best: Sample | None = None
+    for sample in candidates:
+        values = values_at(model, sample)
+        if not values.are_finite or (careful and not _can_follow(model, sample, values)):
+            continue
+        if slopes_at(model, sample).are_finite:
+            return sample
+        second_best = second_best or sample
+    return second_best
+
+
+def values_at(model: Model, sample: Sample) -> Slopes:
+    """What plain double precision makes of a sample, without slopes."""
+    return slopes_of(model, sample.arrays, (), DOUBLE)
+
+
+def slopes_at(model: Model, sample: Sample) -> Slopes:
+    """What plain double precision makes of a sample, with the slopes that a module is asked for."""
+    return slopes_of(model, sample.arrays, asked_for(model), DOUBLE)
+
+
+def asked_for(model: Model) -> tuple[str, ...]:
+    """The tensors whose gradients a module gives."""
+    if model.loss is None:
+        return ()
+    return (*(p.name for p in model.parameters), *model.spec.gradients)
+
+
+def _can_follow(model: Model, sample: Sample, double: Slopes) -> bool:
+    """Whether double precision comes near the loss."""
+    exact = interpret(model, sample.arrays, NATIVE).loss
+    if exact is None or double.loss is None:
         return True
-    double = interpret(model, sample.arrays, DOUBLE).loss
-    error = abs(float(exact.loss) - float(double if double is not None else np.nan))
-    return bool(error <= 1e-11 * abs(float(exact.loss)))
+    return bool(abs(float(exact) - float(double.loss)) <= 1e-11 * abs(float(exact)))
 
 
 def _shape(tensor: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from symgrad.verifier.epochs import epoch_checks
 from symgrad.verifier.optimizer import gradient_point, start, step
 from symgrad.verifier.samples import batch_axis, draw
 from symgrad.verifier.subject import number
-from symgrad.verifier.trial import measured, mismatch, moved_off, vector_arithmetic, vector_of, worst
+from symgrad.verifier.trial import measured, mismatch, moved_off, settled, vector_arithmetic, vector_of, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,8 +134,10 @@ def _step_sample(trial: Trial) -> Sample:
     """A batch for a step, of more than two micro-batches where it is computed from such."""
     pieces = trial.model.spec.train.micro_batches
     if pieces is None or pieces.rows > _LARGEST_PIECE:
-        return trial.points[0].sample
-    return draw(trial.model, "", trial.seed + 60, batch=2 * pieces.rows + 1)
+        sample = trial.points[0].sample
+    else:
+        sample = draw(trial.model, "", trial.seed + 60, batch=2 * pieces.rows + 1)
+    return settled(trial, sample, [sample.data] * 2)
 
 
 def _train_step(trial: Trial) -> Measure:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS, choose
-from symgrad.verifier.differences import Differences
 from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.reference import Reference
 from symgrad.verifier.report import Check
-from symgrad.verifier.samples import Sample, batch_axis, draw
-from symgrad.verifier.subject import FaultError, Subject
+from symgrad.verifier.samples import Sample, asked_for, batch_axis, draw, slopes_at
+from symgrad.verifier.subject import FaultError, Subject, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic, Array
@@ -29,6 +29,7 @@ Measure: TypeAlias = tuple[float, str]
 ORDINARY, LARGE, TRAINED = "at a random point", "at large values", "after training"
 TRAINING_STEPS = 10
 _GROWTH = 30.0
+_PARTS = (1.0, 0.25, 2.0**-4, 2.0**-6, 2.0**-9)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Point:
 
     sample: Sample
     exact: Evaluation
+    reference: Reference
     thorough: bool
 
     @property
@@ -66,11 +68,6 @@ class Trial:
         """The loss that rounding is relative to: here, but not less than at the first point."""
         losses = [p.exact.loss for p in (point, self.points[0])]
         return max((abs(float(loss)) for loss in losses if loss is not None), default=0.0)
-
-    def differences(self, point: Point, evaluations: int) -> Differences:
-        """Slopes at a point, in the best arithmetic that so many evaluations allow."""
-        arithmetic = choose(float(point.exact.work) * evaluations)
-        return Differences(self.model, point.sample.arrays, arithmetic)
 
 
 def prepare(model: Model, module: Door, twin: Door, points: int, seed: int) -> Trial:
@@ -105,7 +102,8 @@ def batch_size(model: Model, sample: Sample) -> int:
 def with_training(trial: Trial, seed: int) -> Trial:
     """The trial with one more point: where some steps of the module's own training lead.
 
-    Training that runs away, at a learning rate too large for random data, is left before it does.
+    Training that runs away, at a learning rate too large for random data, is left before it does: where
+    parameters grow beyond all bounds, or double precision does not hold the loss or its slopes.
 
     Raises:
         FaultError: training raised.
@@ -120,11 +118,30 @@ def with_training(trial: Trial, seed: int) -> Trial:
         data = draw(trial.model, "", seed + 1 + n).data
         twin.call("train_step", params, state, *twin.cast(data))
         ahead = twin.blocks(params, "train_step")
-        if not _largest(ahead) <= limit:
+        there = replace(sample, parameters=ahead)
+        if not (_largest(ahead) <= limit and slopes_at(trial.model, there).are_finite):
             break
         reached = ahead
     trained = replace(sample, parameters=reached)
     return replace(trial, points=(*trial.points, _point(trial.model, trained, thorough=True)))
+
+
+def settled(trial: Trial, sample: Sample, batches: Iterable[Sequence[Array]]) -> Sample:
+    """The sample, its parameters drawn towards 0 until the module's own steps on the batches stay finite.
+
+    Raises:
+        FaultError: training raised.
+    """
+    twin, steps = trial.twin, list(batches)
+    for part in _PARTS:
+        nearer = {name: part * block for name, block in sample.parameters.items()}
+        params = twin.params(twin.vector(nearer))
+        state = twin.call("init_state", params)
+        losses = [twin.call("train_step", params, state, *twin.cast(data)) for data in steps]
+        reached = [*vector_of(params), *(number(loss, "train_step") for loss in losses)]
+        if np.isfinite(reached).all():
+            return replace(sample, parameters=nearer)
+    return sample
 
 
 def _largest(blocks: Mapping[str, Array]) -> float:
@@ -133,7 +150,8 @@ def _largest(blocks: Mapping[str, Array]) -> float:
 
 def _point(model: Model, sample: Sample, *, thorough: bool) -> Point:
     work = interpret(model, sample.arrays, DOUBLE).work
-    return Point(sample, interpret(model, sample.arrays, choose(work)), thorough)
+    reference = Reference(model, sample.arrays, asked_for(model))
+    return Point(sample, interpret(model, sample.arrays, choose(work)), reference, thorough)
 
 
 def vector_arithmetic(size: int) -> Arithmetic:
@@ -141,14 +159,22 @@ def vector_arithmetic(size: int) -> Arithmetic:
     return choose(size * 1000.0) if size else FIFTY_DIGITS
 
 
-def mismatch(got: Array, expected: Array, slack: float = 0.0) -> float:
+def excused(
+    got: Array, expected: Array, tolerance: float, moved: Callable[[], Array], slack: float = 0.0
+) -> float:
+    """The mismatch; where it is beyond the tolerance, less what rounding may have moved."""
+    error = mismatch(got, expected, slack)
+    return error if error <= tolerance else mismatch(got, expected, slack + moved())
+
+
+def mismatch(got: Array, expected: Array, slack: float | Array = 0.0) -> float:
     """The largest |got − expected| less `slack`, relative to the largest |expected|; inf if not finite."""
     true = np.asarray(expected, dtype=np.float64)
     if not np.isfinite(got).all():
         return math.inf
     if not got.size:
         return 0.0
-    excess = max(float(np.max(np.abs(got - true))) - slack, 0.0)
+    excess = max(float(np.max(np.abs(got - true) - slack)), 0.0)
     return excess / max(float(np.max(np.abs(true))), 1e-300) if excess else 0.0
 
 
@@ -166,11 +192,6 @@ def measured(name: str, what: str, tolerance: float, measure: Callable[[], Measu
 def worst(errors: Sequence[Measure]) -> Measure:
     """The largest error and where it was; nan counts as infinite."""
     return max(((e if e == e else math.inf, where) for e, where in errors), default=(0.0, ""))
-
-
-def largest_block(got: Mapping[str, Array], expected: Mapping[str, Array], slack: float) -> Measure:
-    """The block with the largest mismatch."""
-    return worst([(mismatch(got[name], expected[name], slack), name) for name in expected])
 
 
 def shapes_of(arrays: Sequence[Array]) -> list[Shape]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.verifier.accuracy import function_checks
-from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, compare_block
+from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
 from symgrad.verifier.training import training_checks
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from symgrad.verifier.trial import Point, Trial
 
 _THOROUGH, _BRIEF = Effort(64, 8, 3), Effort(6, 4, 2)
-_EVALUATIONS = 250
-"""About how often a thorough look at one point evaluates the loss."""
 
 
 def verify(
@@ -127,15 +125,22 @@ def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
 
 def _compare(trial: Trial, point: Point, gradients: Mapping[str, Array]) -> dict[str, Finding]:
     effort = _THOROUGH if point.thorough else _BRIEF
-    evaluations = _EVALUATIONS if point.thorough else _EVALUATIONS // 8
-    differences = trial.differences(point, evaluations)
     floor = NOISE * trial.floor(point)
     rng = np.random.default_rng((trial.seed, len(point.name)))
     batch = batch_size(trial.model, point.sample)
     return {
-        name: compare_block(Block(differences, name, gradient, point.name, batch), floor, rng, effort)
+        name: compare_block(_block(point, name, gradient, batch), floor, rng, effort)
         for name, gradient in gradients.items()
     }
+
+
+def _block(point: Point, name: str, gradient: Array, batch: int) -> Block:
+    reference = point.reference
+    known: Known | None = None
+    if reference.is_confirmed:
+        slopes = np.asarray(reference.slopes.gradients[name], dtype=np.float64)
+        known = Known(slopes, lambda: reference.double.gradients[name])
+    return Block(reference.differences, name, gradient, point.name, batch, known)
 
 
 def _result(name: str, shape: Shape, found: list[Finding]) -> ParameterResult:
@@ -150,7 +155,9 @@ def _result(name: str, shape: Shape, found: list[Finding]) -> ParameterResult:
 
 def _block_notes(name: str, found: list[Finding]) -> Iterator[str]:
     failed = any(not f.error <= TOLERANCE for f in found)
-    if not failed and not any(f.evidence for f in found):
+    if not failed and any(f.drowned for f in found) and not any(f.evidence for f in found):
+        yield f"{name}: the gradient is smaller than what rounding does to it: nothing can be said of it"
+    elif not failed and not any(f.evidence for f in found):
         yield f"{name}: the gradient is zero at every point, as the differences of the spec's loss are"
     kinks = sum(f.kinks for f in found)
     if kinks:
