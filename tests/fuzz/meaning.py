@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Meaning:
-    """`gradient` is flat for each tensor it was asked for; `margin` is how near a choice came to a tie."""
+    """`gradient` has the slopes that were asked for; `margin` is how near a choice came to a tie."""
 
     loss: float
     gradient: dict[str, np.ndarray]
@@ -32,8 +33,11 @@ class Meaning:
         return all(np.isfinite(a).all() for a in (self.loss, *self.gradient.values(), *self.outputs))
 
 
-def meaning(spec: Spec, arrays: Arrays, wrt: list[str], kind: type = np.clongdouble) -> Meaning:
-    """The value of a spec where every tensor it declares, and every parameter of its layers, is given."""
+def meaning(spec: Spec, arrays: Arrays, wrt: Arrays, kind: type = np.clongdouble) -> Meaning:
+    """The value of a spec where every tensor it declares, and every parameter of its layers, is given.
+
+    `wrt` says which entries of which tensors, counted in a row, are differentiated.
+    """
     arithmetic = Arithmetic(kind)
     scope = scope_at(spec, arrays, wrt, arithmetic)
     with np.errstate(all="ignore"):
@@ -44,12 +48,10 @@ def meaning(spec: Spec, arrays: Arrays, wrt: list[str], kind: type = np.clongdou
         names = spec.get("outputs") or [last]
         outputs = [np.asarray(scope.tensors[n][0].real, float) for n in names]  # type: ignore[index]  # no labels
         found = evaluate(_loss_formula(spec, names), scope)
-    slopes = np.broadcast_to(found, (max(found.shape[0], sum(arrays[n].size for n in wrt)),))
-    slopes = np.asarray(slopes.imag / arithmetic.step, float)
-    gradient, start = {}, 0
-    for name in wrt:
-        gradient[name] = slopes[start : start + arrays[name].size]
-        start += arrays[name].size
+    total = sum(entries.size for entries in wrt.values())
+    slopes = np.asarray(np.broadcast_to(found, (max(1, total),)).imag / arithmetic.step, float)
+    ends = np.cumsum([entries.size for entries in wrt.values()])
+    gradient = {name: slopes[end - wrt[name].size : end] for name, end in zip(wrt, ends, strict=True)}
     return Meaning(float(found[0].real), gradient, outputs, arithmetic.margin)
 
 
@@ -57,18 +59,30 @@ def steps_of(spec: Spec) -> list[tuple[str, str, str]]:
     """The equations in order: left side, formula, and what the parameters of its layers are named after."""
     if "layers" not in spec:
         return [(key, formula, key) for key, formula in spec["equations"].items()]
-    steps, previous, depth = [], next(iter(spec["inputs"])), 0
-    for number, layer in enumerate(spec["layers"]):
+    steps: list[tuple[str, str, str]] = []
+    previous, depth = next(iter(spec["inputs"])), 0
+    for layer in spec["layers"]:
         call = _as_call(layer)
         depth += call.func.id in UNITS or depth == 0
-        inside = ast.Call(call.func, [ast.Name(previous, ast.Load()), *call.args], call.keywords)
-        previous = f"_{number}"
-        steps.append((previous, ast.unparse(inside), f"#{depth}"))
+        activation = [k.value for k in call.keywords if k.arg == "activation"]
+        bare = ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "activation"])
+        for step in (bare, *map(_as_call, activation)):
+            prefix = "Z" if step.func.id == "dense" else "A"
+            name = _unused(f"{prefix}{depth}", [key for key, *_ in steps])
+            inside = ast.Call(step.func, [ast.Name(previous, ast.Load()), *step.args], step.keywords)
+            steps.append((name, ast.unparse(inside), f"#{name[1:]}"))
+            previous = name
     return steps
 
 
-def _as_call(text: str) -> Any:
-    tree = tree_of(text)
+def _unused(name: str, taken: list[str]) -> str:
+    """The name, or with the first free suffix _2, _3, ..."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    return name if name not in taken else next(n for n in numbered if n not in taken)
+
+
+def _as_call(given: str | ast.expr) -> Any:
+    tree = tree_of(given) if isinstance(given, str) else given
     return tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
 
 
@@ -81,11 +95,10 @@ def _loss_formula(spec: Spec, outputs: list[str]) -> str:
     return ast.unparse(ast.Call(call.func, given, call.keywords))
 
 
-def scope_at(spec: Spec, arrays: Arrays, wrt: list[str], arithmetic: Arithmetic) -> Scope:
+def scope_at(spec: Spec, arrays: Arrays, wrt: Arrays, arithmetic: Arithmetic) -> Scope:
     """The given tensors, with a small imaginary step in one entry for each probe."""
     tensors: dict[str, np.ndarray | Labels] = {}
     sizes = {str(name): int(size) for name, size in spec.get("axes", {}).items()}
-    total, start = sum(arrays[name].size for name in wrt), 0
     declared = {**spec.get("inputs", {}), **spec.get("targets", {})}
     for name, given in {**spec.get("constants", {}), **arrays}.items():
         about = declared.get(name)
@@ -96,12 +109,11 @@ def scope_at(spec: Spec, arrays: Arrays, wrt: list[str], arithmetic: Arithmetic)
             tensors[name] = Labels(array, about["classes"], about.get("ignore"))
             continue
         tensors[name] = arithmetic.number(array)[None]
-    for name in wrt:
-        array = arrays[name]
-        stepped = np.repeat(arithmetic.number(array)[None], total, axis=0)
-        entries = stepped.reshape(total, -1)
-        for at in range(array.size):
-            entries[start + at, at] += 1j * arithmetic.step
-        tensors[name], start = stepped, start + array.size
+    total, start = sum(entries.size for entries in wrt.values()), 0
+    for name, entries in wrt.items():
+        stepped = np.repeat(arithmetic.number(arrays[name])[None], total, axis=0)
+        rows = np.arange(start, start + entries.size)
+        stepped.reshape(total, -1)[rows, entries] += 1j * arithmetic.step
+        tensors[name], start = stepped, start + entries.size
     functions = {key.partition("(")[0]: (key, str(f)) for key, f in spec.get("functions", {}).items()}
     return Scope(tensors, sizes, functions, arithmetic, {})

@@ -204,9 +204,9 @@ def chain_spec(random: Random) -> dict[str, Any]:
     layers.append(f"dense({width})")
     draw.width["y"] = width
     name, _, arguments = draw.loss("y").partition("(y, t0")
-    if "(" in name:
+    if "(" in name or name == "gaussian_nll":
         name, arguments = "mse", ")"
-        draw.targets["t0"] = ["batch", width]
+        draw.targets = {"t0": ["batch", width]}
     loss = f"{name}({arguments.removeprefix(', ')}" if arguments != ")" else name
     return _spec("chain", draw, {"x": ["batch", draw.units()]}, {"layers": layers}, loss)
 

@@ -290,7 +290,7 @@ def _loss(name: str, call: ast.Call, scope: Scope) -> np.ndarray:
     losses = numeric(value(tree_of(entry.formula), replace(scope, bound=bound)), scope)
     keywords = {str(k.arg): k.value for k in call.keywords}
     reduction = getattr(keywords.get("reduction"), "id", entry.reduction)
-    if reduction == "none":
+    if reduction == "none" or scope.bound is not None:  # inside a function a loss is not reduced
         return losses
     weights = numeric(value(keywords["weights"], scope), scope) if "weights" in keywords else None
     counts = _class_counts(bound, scope)

@@ -125,7 +125,7 @@ def _schedules() -> dict[str, tuple[str, str]]:
 
 def _slope(spec: Spec, data: dict[str, np.ndarray], theta: np.ndarray, kind: type) -> np.ndarray:
     arrays = {**data, "W1": theta[:6].reshape(3, 2), "b1": theta[6:]}
-    gradient = meaning(spec, arrays, ["W1", "b1"], kind).gradient
+    gradient = meaning(spec, arrays, {"W1": np.arange(6), "b1": np.arange(2)}, kind).gradient
     return np.concatenate([gradient["W1"], gradient["b1"]])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from fuzz.drawing import Draw
@@ -15,6 +16,8 @@ Shape = tuple[Axis, ...]
 SIZES = (1, 2, 3, 4, 5, 6, 7, 9, 12)
 FREE = ("n", "m")
 CLASSES = 4
+MOST = 120
+"""Entries of a tensor, a free axis counted as 3."""
 
 
 class Tensors(Draw):
@@ -35,8 +38,8 @@ class Tensors(Draw):
         axes: list[Axis] = [*free[:rank], *(self.one(self.sizes) for _ in range(rank))][:rank]
         if self.chance(0.1):
             self.random.shuffle(axes)
-        while sum(isinstance(a, int) and a > 3 for a in axes) > 2:
-            axes[max(range(rank), key=lambda k: axes[k] if isinstance(axes[k], int) else 0)] = 2
+        while prod(3 if isinstance(a, str) else a for a in axes) > MOST:
+            axes[max(range(rank), key=lambda k: 0 if isinstance(axes[k], str) else axes[k])] = 2
         return tuple(axes)
 
     def named(self, shape: Shape, reuse: float = 0.6) -> str:
