@@ -31,6 +31,13 @@ train:
 """
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the run's files lie."""
+    return tmp_path_factory.mktemp("st")
+
+
+@pytest.fixture(scope="module")
 def trained(folder: Path) -> tuple[Run, Any]:
     """A run on t = 2 a + 3, beside a column that never changes, and the module that was trained."""
     a = 1000 + 50 * np.random.default_rng(0).normal(size=30)
@@ -41,20 +48,22 @@ def trained(folder: Path) -> tuple[Run, Any]:
     return sg.train(str(folder / "st.yaml"), module, out=folder / "out", progress=False), module
 
 
-def test_a_standardised_run_predicts_from_the_data_as_they_are(tmp_path: Path) -> None:
-    run, module = trained(tmp_path)
+def test_a_standardised_run_predicts_from_the_data_as_they_are(
+    trained: tuple[Run, Any], folder: Path
+) -> None:
+    run, module = trained
     raw = np.array([[1000, 7], [1100, 7]])
     np.testing.assert_allclose(run.predict(raw), [[2003], [2203]], rtol=1e-9)
-    saved = sg.load_checkpoint(tmp_path / "out" / "checkpoint.npz", module)
+    saved = sg.load_checkpoint(folder / "out" / "checkpoint.npz", module)
     np.testing.assert_array_equal(saved.predict(raw), run.predict(raw))
     assert "`predict` of the run" in str(run)
     assert run.notes == tuple(run.as_dict()["notes"])
     assert "Training standardises the inputs" in module.__doc__
 
 
-def test_its_parameters_alone_come_with_a_warning(tmp_path: Path) -> None:
-    run, module = trained(tmp_path)
-    saved = sg.load_checkpoint(tmp_path / "out" / "checkpoint.npz", module)
+def test_its_parameters_alone_come_with_a_warning(trained: tuple[Run, Any], folder: Path) -> None:
+    run, module = trained
+    saved = sg.load_checkpoint(folder / "out" / "checkpoint.npz", module)
     for owner in (run, saved):
         with pytest.warns(sg.DataWarning, match="st: these parameters take inputs as they were trained on"):
             assert (module.flatten(owner.params) == module.flatten(saved.fitted)).all()
@@ -71,8 +80,8 @@ def test_a_run_on_data_as_they_are_says_nothing_of_it(tmp_path: Path) -> None:
     assert "standardises" not in module.__doc__
 
 
-def test_inputs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    run, _ = trained(tmp_path)
+def test_inputs_that_do_not_fit_are_refused(trained: tuple[Run, Any]) -> None:
+    run, _ = trained
     wrong: dict[tuple[Any, ...], str] = {
         (): "predict got 0 arrays for 1 inputs; give x",
         (((1, 7),), ((1,),)): "predict got 2 arrays",

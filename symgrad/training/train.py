@@ -53,7 +53,8 @@ def train(
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Run:
-    """Train the module as the spec says; the same seed on the same machine gives the same bits.
+    """Train the module as the spec says; the same seed gives the same bits on the same machine
+    with the same number of threads.
 
     `data`, `validation`, `epochs`, `batch_size` and `seed` replace what the spec says; data are a file,
     which may lie anywhere, or a `Dataset`. `out` is a folder for the checkpoint (also saved about once
