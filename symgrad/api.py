@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symgrad.arguments import positive, whole
 from symgrad.errors import ModuleError, SpecError
 from symgrad.spec.reader import read
 
@@ -180,6 +181,11 @@ def verify(
     from symgrad.spec.expand import expand
     from symgrad.verifier import verify as judge
 
+    points, seed, time_limit = (
+        whole("points", points, 1),
+        whole("seed", seed, 0),
+        positive("time_limit", time_limit),
+    )
     spec = read(spec)
     model, file = expand(spec), _file_of(spec, module)
     if not isinstance(file, str | os.PathLike):
@@ -220,6 +226,8 @@ def compare(
     from symgrad.comparison.compare import compare as compare_ways
     from symgrad.compiler.load import double_precision_twin
 
+    rows = None if rows is None else whole("rows", rows, 1)
+    seed, time_limit = whole("seed", seed, 0), positive("time_limit", time_limit)
     spec = read(spec)
     module = double_precision_twin(build(spec))
     return compare_ways(
@@ -280,10 +288,10 @@ def bench(
 
     return run_benchmark(
         read(spec),
-        batch=batch,
-        rows=rows,
-        seconds=seconds,
-        cores=cores,
+        batch=None if batch is None else whole("batch", batch, 1),
+        rows=None if rows is None else whole("rows", rows, 1),
+        seconds=positive("seconds", seconds),
+        cores=whole("cores", cores, 1),
         random=random,
         with_peers=peers,
         with_compile=with_compile,

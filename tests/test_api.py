@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,34 @@ TAKES_A_SPEC = [sg.derive, sg.graph, sg.build, sg.verify, sg.compare, sg.train, 
 def test_what_is_no_spec_is_told(takes_a_spec: Callable[[Any], Any], source: object) -> None:
     with pytest.raises(sg.SpecError):
         takes_a_spec(source)
+
+
+NUMBERS: dict[str, Callable[[], Any]] = {
+    "points is 0": lambda: sg.verify(SPEC, points=0),
+    "points is '3'": lambda: sg.verify(SPEC, points="3"),  # type: ignore[arg-type]  # what is refused
+    "seed is -1": lambda: sg.verify(SPEC, seed=-1),
+    "time_limit is 0": lambda: sg.verify(SPEC, time_limit=0),
+    "rows is 0": lambda: sg.compare(SPEC, rows=0),
+    "rows is 2.5": lambda: sg.compare(SPEC, rows=2.5),  # type: ignore[arg-type]  # what is refused
+    "time_limit is nan": lambda: sg.compare(SPEC, time_limit=math.nan),
+    "batch is 0": lambda: sg.bench(SPEC, batch=0),
+    "cores is True": lambda: sg.bench(SPEC, cores=True),
+    "seconds is -1": lambda: sg.bench(SPEC, seconds=-1),
+    "epochs is 0": lambda: sg.train(SPEC, epochs=0),
+    "epochs is '3'": lambda: sg.train(SPEC, epochs="3"),  # type: ignore[arg-type]  # what is refused
+    "seed is 1.5": lambda: sg.train(SPEC, seed=1.5),  # type: ignore[arg-type]  # what is refused
+}
+
+
+@pytest.mark.parametrize("problem", NUMBERS)
+def test_a_number_out_of_its_range_is_told(problem: str) -> None:
+    with pytest.raises(sg.SymgradError, match=f"^{problem}; expected a "):
+        NUMBERS[problem]()
+
+
+def test_data_is_a_file(tmp_path: Path) -> None:
+    with pytest.raises(sg.DataError, match="data of type dict; expected the path of a file"):
+        sg.train(SPEC, data={"x": 1}, progress=False)  # type: ignore[arg-type]  # what is refused
 
 
 def test_verify_works_as_often_as_it_is_called() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from stub_module import AT, ROWS, blobs, make_module, make_spec, quiet, vector
 
-from symgrad.errors import DataError, ModuleError, SpecError
+from symgrad.errors import DataError, ModuleError, SymgradError
 from symgrad.spec.model import DataSpec
 from symgrad.training import loop as loop_of
 from symgrad.training.data import Dataset
@@ -79,7 +79,7 @@ def test_overrides_replace_the_spec_and_are_checked():
     quiet(spec, module, batch_size="full", epochs=1)
     assert module.calls[-1][1] == ROWS
     for wrong in ({"epochs": 0}, {"batch_size": 0}, {"seed": -1}):
-        with pytest.raises(SpecError, match=f"{next(iter(wrong))} is"):
+        with pytest.raises(SymgradError, match=f"{next(iter(wrong))} is"):
             quiet(spec, module, **wrong)
 
 

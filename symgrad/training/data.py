@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from symgrad.training.tables import csv_source, parquet_source
 from symgrad.training.tensors import make_tensor, row_shape
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
@@ -71,6 +71,11 @@ def load_data(
     stay float64 until they are standardised. Raises DataError saying where, what and how to mend it.
     """
     data = data or spec.train.data
+    if path_override is not None and not isinstance(path_override, str | os.PathLike):
+        remedy = (
+            "expected the path of a file; np.savez writes arrays to one, and `fit` of the module takes arrays"
+        )
+        raise DataError(f"data of type {type(path_override).__name__}", at=spec.name, remedy=remedy)
     if path_override is not None:
         file, label = Path(path_override), str(path_override)
     elif data is not None:

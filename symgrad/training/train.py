@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from symgrad.errors import ModuleError, SpecError
+from symgrad.arguments import whole
+from symgrad.errors import ModuleError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.data import Dataset, load_data
 from symgrad.training.files import make_folder
@@ -97,15 +98,12 @@ def check_module(module: ModuleType, spec: Spec) -> None:
 
 def _plan(spec: TrainSpec, epochs: int | None, batch_size: BatchSize | None, seed: int | None) -> TrainSpec:
     """The spec's settings with what the caller overrides."""
-    limits = {"epochs": (epochs, 1), "batch_size": (batch_size, 1), "seed": (seed, 0)}
-    for name, (value, least) in limits.items():
-        if isinstance(value, int) and value < least:
-            raise SpecError(f"{name} is {value}", remedy=f"it must be at least {least}")
+    size = spec.batch_size if batch_size is None else batch_size
     return replace(
         spec,
-        epochs=spec.epochs if epochs is None else epochs,
-        batch_size=spec.batch_size if batch_size is None else batch_size,
-        seed=spec.seed if seed is None else seed,
+        epochs=spec.epochs if epochs is None else whole("epochs", epochs, 1),
+        batch_size="full" if size == "full" else whole("batch_size", size, 1),
+        seed=spec.seed if seed is None else whole("seed", seed, 0),
     )
 
 

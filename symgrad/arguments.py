@@ -1,0 +1,30 @@
+"""Numbers that callers of the Python interface give: of the kind and range asked for, or a clear error."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+from symgrad.errors import SymgradError
+
+
+def whole(name: str, value: object, least: int) -> int:
+    """`value` as an int.
+
+    Raises:
+        SymgradError: it is no whole number, or less than `least`.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise SymgradError(f"{name} is {value!r}", remedy=f"expected a whole number, at least {least}")
+    return int(value)
+
+
+def positive(name: str, value: object) -> float:
+    """`value` as a float.
+
+    Raises:
+        SymgradError: it is no number above 0.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < float(value) < math.inf:
+        raise SymgradError(f"{name} is {value!r}", remedy="expected a number above 0")
+    return float(value)
