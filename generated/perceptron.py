@@ -908,7 +908,7 @@ bits = _bits if config.DISABLE_JIT else _recast(types.float32, types.int32)
 from_bits = _from_bits if config.DISABLE_JIT else _recast(types.int32, types.float32)
 
 EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5
-    -104.0, 89.0, 1.442695, 1.2582912e+07, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
+    -104.0, 89.0, 1.442695, 12582912.0, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
     0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
 )
 EXP = tuple(map(np.float32, EXP))

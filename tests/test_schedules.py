@@ -19,6 +19,7 @@ from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.interpreter import scalar_value
 
 ETA, EPOCHS = 0.1, 10
+ALL_EPOCHS = range(EPOCHS)
 PYTORCH = {
     "StepLR(step_size=3, gamma=0.5)": "step_decay(3, gamma=0.5)",
     "ExponentialLR(gamma=math.exp(-0.25))": "exponential(decay=0.25)",
@@ -47,7 +48,7 @@ def spec(schedule, **train):
     }
 
 
-def rates(schedule, epochs=range(EPOCHS), steps=0, planned=EPOCHS):
+def rates(schedule, epochs=ALL_EPOCHS, steps=0, planned=EPOCHS):
     """The learning rate in some epochs, by the judge."""
     model = expand(read(spec(schedule)))
     given = {"epoch": np.array(epochs, float), "step": steps, "epochs": planned, "learning_rate": ETA}

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import math
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -125,6 +127,17 @@ def test_a_plot_that_cannot_be_made_is_refused_or_left_out(tmp_path, monkeypatch
     run = train(spec, make_module(spec), data=data, out=tmp_path / "run", progress=False)
     assert "matplotlib is not installed" in str(run)
     assert [path.name for path in run.paths] == ["checkpoint.npz", "history.csv", "history.json"]
+
+
+def test_what_matplotlib_logs_stays_out_of_stderr(tmp_path):
+    """Without a folder of its own it logs a warning, as it does while it builds its font cache."""
+    (tmp_path / "file").write_text("")
+    nowhere = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "file" / "below")}
+    program = "import symgrad.training.plot; from matplotlib.figure import Figure"
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=nowhere, capture_output=True, text=True, check=True
+    )
+    assert run.stderr == ""
 
 
 def test_progress_in_a_pipe_is_a_few_plain_lines_on_stderr(capsys):

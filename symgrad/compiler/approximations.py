@@ -60,7 +60,9 @@ class Precision:
 
     def rounded(self, value: Any) -> str:
         """The number of this type next to a value, in as few digits as tell it from the others."""
-        text = str(np.dtype(self.dtype).type(mp.nstr(mp.mpf(value), 30)))
+        text = repr(
+            float(str(np.dtype(self.dtype).type(mp.nstr(mp.mpf(value), 30))))
+        )  # NumPy's own form varies
         return text if mp.isfinite(value) else f"np.{text}"
 
 

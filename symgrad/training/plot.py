@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}
 WIDE_RANGE = 50.0
 """Losses that span more than this factor are drawn on a logarithmic axis."""
 TOO_LARGE = 1e30
+
+# What matplotlib logs, such as that it builds its font cache, is for the caller's logging, not for stderr.
+logging.getLogger("matplotlib").addHandler(logging.NullHandler())
 
 
 def plot_history(history: History, path: Path) -> Path | None:
