@@ -49,7 +49,10 @@ def produce(text: str, *, html: bool = False) -> None:
 def produce_report(report: RenderableType) -> None:
     """Write a report that was asked for to stdout."""
     _replace_characters("replace")
-    _console(sys.stdout).print(report)
+    console = _console(sys.stdout)
+    with console.capture() as captured:
+        console.print(report)
+    click.echo("\n".join(line.rstrip(" ") for line in captured.get().splitlines()))
 
 
 def _replace_characters(how: str) -> None:

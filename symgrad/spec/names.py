@@ -46,7 +46,15 @@ _LOOK_ALIKES = {
     "∑": "sum(...)",
     "√": "sqrt(...)",
     "ᵀ": ".T",
+    "π": "pi",
+    "|": "abs(x)",
+    "&": "where(...) in where(...)",
+    "?": "where(condition, a, b)",
+    "{": "(",
+    "}": ")",
+    ";": "a line of its own for every formula",
 }
+_QUOTES = "'\"`“”„‘’«»"
 
 
 def check_word(word: str, at: Position) -> None:
@@ -92,8 +100,13 @@ def check_name(name: str, at: Position) -> str:
 
 def refuse_character(character: str, at: Position) -> SpecError:
     """The error for a character that no formula may hold, with what to write in its place."""
-    if character in "'\"`":
-        return SpecError("a string is not in the language", at=at, remedy="write names without quotes")
+    if character in _QUOTES:
+        remedy = "write names without quotes, a transpose as x.T"
+        return SpecError("a string is not in the language", at=at, remedy=remedy)
+    if character.isspace():
+        return SpecError(
+            f"a space that is {unicodedata.name(character)}", at=at, remedy="write a plain space"
+        )
     if character == "#":
         return SpecError("a comment cannot stand in a formula", at=at, remedy="put it beside the formula")
     if character == "%":
