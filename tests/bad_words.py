@@ -78,5 +78,9 @@ SLIPS = {
     "decimal comma in braces": train("{clip_norm: 1,5}"),
     "decimal comma in quotes": train("{clip_norm: '1,5'}"),
     "number in quotes": train("{epochs: '10'}"),
+    "no-break space": formula("x\u00a0* 2"),
+    "typographic quotes": formula("\u201cx\u201d + 1"),
+    "letter pi": formula("\u03c0 * x"),
+    "bars": formula("2 * |x|"),
     "marks between thousands": formula("1.000.000 * x"),
 }

@@ -104,9 +104,8 @@ def refuse_character(character: str, at: Position) -> SpecError:
         remedy = "write names without quotes, a transpose as x.T"
         return SpecError("a string is not in the language", at=at, remedy=remedy)
     if character.isspace():
-        return SpecError(
-            f"a space that is {unicodedata.name(character)}", at=at, remedy="write a plain space"
-        )
+        name = unicodedata.name(character, f"U+{ord(character):04X}")
+        return SpecError(f"a space that is {name}", at=at, remedy="write a plain space")
     if character == "#":
         return SpecError("a comment cannot stand in a formula", at=at, remedy="put it beside the formula")
     if character == "%":
