@@ -82,18 +82,18 @@ def graph(
     return graph_of(read(spec), detail, at, seed)
 
 
-def generate(spec: SpecSource, path: str | os.PathLike[str]) -> Path:
+def generate(spec: SpecSource, path: str | os.PathLike[str], *, identity: bool = True) -> Path:
     """Write the training module of a spec to a file, replacing it whole or not at all.
 
+    Its text is first compared with the spec, exactly: see `symgrad.gate`; without `identity` it is not.
     A file that holds this text already is left as it is, and with it the compiled code that Numba keeps.
 
     Raises:
         SpecError: the spec does not describe a network.
         ModuleError: the file cannot be written.
+        NotIdenticalError: the module would compute something else than the spec says.
     """
-    from symgrad.pipeline import module_text
-
-    text, file = module_text(read(spec)), Path(path)
+    text, file = _text(read(spec), identity), Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not _holds(file, text):
@@ -143,21 +143,29 @@ def _loaded(module: ModuleSource) -> ModuleType:
     return load(module) if isinstance(module, str | os.PathLike) else module
 
 
-def build(spec: SpecSource) -> ModuleType:
+def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
     """Generate the module into the user's cache folder and load it.
+
+    Its text is first compared with the spec, exactly: see `symgrad.gate`; without `identity` it is not.
 
     Raises:
         SpecError: the spec does not describe a network.
+        NotIdenticalError: the module would compute something else than the spec says.
     """
-    from symgrad.compiler.cache import cached_module
+    from symgrad.compiler.cache import cached_module, cached_text
+    from symgrad.gate import checked_text
 
-    return cached_module(read(spec), _module_text)
+    spec = read(spec)
+    if identity:
+        return cached_module(spec, checked_text)
+    return cached_text(f"{spec.name}_unchecked", _text(spec, identity))
 
 
-def _module_text(spec: Spec) -> str:
-    from symgrad.pipeline import module_text  # and with it SymPy, which a module in the cache does not need
+def _text(spec: Spec, identity: bool) -> str:
+    from symgrad.gate import checked_text
+    from symgrad.pipeline import module_text
 
-    return module_text(spec)
+    return checked_text(spec) if identity else module_text(spec)
 
 
 def verify(
@@ -197,9 +205,10 @@ def verify(
 def _file_of(spec: Spec, module: ModuleSource | None) -> ModuleSource:
     """The file that a module is in, the one in the cache where none is given; the module if it is in none."""
     from symgrad.compiler.cache import cached_file
+    from symgrad.gate import checked_text
 
     if module is None:
-        return cached_file(spec, _module_text)
+        return cached_file(spec, checked_text)
     file = getattr(module, "__file__", None)
     return file if isinstance(file, str) and Path(file).is_file() else module
 
@@ -244,8 +253,11 @@ def train(
     epochs: int | None = None,
     seed: int | None = None,
     progress: bool = True,
+    identity: bool = True,
 ) -> Run:
     """Train the spec's network on its data, or on the file `data`; write what was learnt into `out`.
+
+    Without `module` it is built as `build` does it, with or without `identity`.
 
     Raises:
         DataError: the data does not fit the spec.
@@ -256,7 +268,7 @@ def train(
     spec = read(spec)
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
-    module = build(spec) if module is None else _loaded(module)
+    module = build(spec, identity=identity) if module is None else _loaded(module)
     return run_training(spec, module, data=data, out=out, epochs=epochs, seed=seed, progress=progress)
 
 

@@ -59,6 +59,10 @@ class ModuleError(SymgradError):
     """An emitted module that cannot be loaded or lacks one of the stable names."""
 
 
+class NotIdenticalError(SymgradError):
+    """A module that computes something else than its spec says: a defect of symgrad, found in time."""
+
+
 class DivergenceError(SymgradError):
     """Training met a loss that is not a finite number."""
 
@@ -73,6 +77,10 @@ class SpecWarning(SymgradWarning):
 
 class DataWarning(SymgradWarning):
     """Data is taken for something that it may not be, or loses something when it is read."""
+
+
+class ModuleWarning(SymgradWarning):
+    """A module about which less is known than about others."""
 
 
 class InternalError(Exception):

@@ -23,7 +23,8 @@ from symgrad.compiler.cost import Cost, CostModel
 from symgrad.compiler.load import double_precision_twin
 from symgrad.compiler.update import update_of
 from symgrad.errors import DataError
-from symgrad.pipeline import derived_program, module_text, plan_of
+from symgrad.gate import checked_text
+from symgrad.pipeline import derived_program, plan_of
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def bench(
     model = expand(spec)
     with on_cores(cores):
         progress("compiling the module")
-        module = cached_module(spec, module_text)
+        module = cached_module(spec, checked_text)
         work = workload_of(model, module, batch=batch, rows=rows, random=random)
         work = work if rows else grown(work)
         clock = _clock(work, progress)

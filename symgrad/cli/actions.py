@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _STYLES = {".html": "html", ".htm": "html", ".tex": "latex", ".json": "json"}
 
 
-def generate_module(spec_file: Path, output: Path | None, as_json: bool) -> int:
+def generate_module(spec_file: Path, output: Path | None, identity: bool, as_json: bool) -> int:
     """Write the module and say where, how long it is and how many parameters it has."""
     spec = api.read(spec_file)
     target = output or _default_target(spec)
-    written = write_module(spec, spec_file, target)
+    written = write_module(spec, spec_file, target, identity)
     lines, parameters = _lines(written), _parameter_count(spec)
     if as_json:
         facts: dict[str, object] = {"spec": spec.name, "spec_sha256": spec.sha256, "dtype": spec.dtype}
@@ -35,14 +35,14 @@ def generate_module(spec_file: Path, output: Path | None, as_json: bool) -> int:
     return GOOD
 
 
-def write_module(spec: Spec, spec_file: Path, target: Path) -> Path:
+def write_module(spec: Spec, spec_file: Path, target: Path, identity: bool) -> Path:
     """Generate the module into `target`, sparing the spec and files that are not symgrad's."""
     if target.is_dir():
         raise ModuleError("this is a directory", at=str(target), remedy="name a file in it")
     if target.suffix != ".py":
         raise ModuleError("a module's name ends in .py", at=str(target), remedy="name it so")
     spare_foreign(target, spec_file)
-    return api.generate(spec, target)
+    return api.generate(spec, target, identity=identity)
 
 
 def _default_target(spec: Spec) -> Path:

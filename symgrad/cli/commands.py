@@ -21,8 +21,14 @@ FORMS = ("chain", "graph", "index")
 @main.command()
 @click.argument("spec", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The file to write.  [generated/NAME.py or NAME.py]")
+@click.option(
+    "--identity/--no-identity",
+    default=True,
+    show_default=True,
+    help="Compare the module with the spec exactly before it is written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON on stdout.")
-def generate(spec: Path, output: Path | None, as_json: bool) -> int:
+def generate(spec: Path, output: Path | None, identity: bool, as_json: bool) -> int:
     """Write the training module of SPEC.
 
     It is a Python file that needs NumPy, Numba and SciPy, but not symgrad. Without -o
@@ -30,7 +36,7 @@ def generate(spec: Path, output: Path | None, as_json: bool) -> int:
     """
     from symgrad.cli.actions import generate_module
 
-    return generate_module(spec, output, as_json)
+    return generate_module(spec, output, identity, as_json)
 
 
 @main.command()
@@ -70,6 +76,12 @@ def verify(spec: Path, module: Path | None, as_json: bool, points: int, seed: in
 @click.option("--out", type=FILE, help="The folder to write to.  [runs/NAME]")
 @click.option("--module", type=FILE, help="Train this module.  [one generated into the folder]")
 @click.option("--no-verify", is_flag=True, help="Do not check the gradients first.")
+@click.option(
+    "--identity/--no-identity",
+    default=True,
+    show_default=True,
+    help="Compare the module with the spec exactly before it is written.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 def train(spec: Path, **options: Any) -> int:

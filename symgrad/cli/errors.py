@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.errors import DivergenceError, Position, SymgradError, SymgradWarning
+from symgrad.errors import DivergenceError, NotIdenticalError, Position, SymgradError, SymgradWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GOOD, FAILED, USAGE, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
+_ENDS = {DivergenceError: FAILED, NotIdenticalError: DEFECT}
 _MAX_BYTES = 1_000_000
 _WIDTH = 100
 
@@ -33,7 +34,7 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         return error.exit_code
     except SymgradError as error:
         show_error(error)
-        return FAILED if isinstance(error, DivergenceError) else USAGE
+        return _ENDS.get(type(error), USAGE)
     except (KeyboardInterrupt, click.Abort):
         _complain("interrupted")
         return INTERRUPTED

@@ -34,6 +34,7 @@ class TrainOptions:
     out: Path | None
     module: Path | None
     no_verify: bool
+    identity: bool
     as_json: bool
     quiet: bool
 
@@ -44,7 +45,7 @@ def train_spec(spec_file: Path, options: TrainOptions) -> int:
     _demand_trainable(spec, options)
     dataset = load_data(spec, options.data)
     folder = options.out or Path("runs") / spec.name
-    file = options.module or write_module(spec, spec_file, make_folder(folder) / f"{spec.name}.py")
+    file = options.module or _generated(spec, spec_file, folder, options)
     _tell(options, f"using {file}" if options.module else f"wrote {file}")
     report = None if options.no_verify else api.verify(spec, file)
     if report is not None and not report.passed:
@@ -53,6 +54,10 @@ def train_spec(spec_file: Path, options: TrainOptions) -> int:
         _tell(options, f"verified {_checked(report)}")
     facts = {"module": str(file), "verified": report.as_dict() if report else None}
     return _train(spec, api.load(file), dataset, folder, options, facts)
+
+
+def _generated(spec: Spec, spec_file: Path, folder: Path, options: TrainOptions) -> Path:
+    return write_module(spec, spec_file, make_folder(folder) / f"{spec.name}.py", options.identity)
 
 
 def _demand_trainable(spec: Spec, options: TrainOptions) -> None:

@@ -69,9 +69,9 @@ def _suitable(model: Model) -> Detail:
 def _first_values(model: Model, seed: int) -> dict[str, Numbers]:
     """The parameters that training starts from, as the spec's own module makes them."""
     from symgrad.compiler.cache import cached_module
-    from symgrad.pipeline import module_text
+    from symgrad.gate import checked_text
 
-    params = cached_module(model.spec, module_text).init_params(seed)
+    params = cached_module(model.spec, checked_text).init_params(seed)
     return {
         p.name: np.array(values, dtype=np.float64) for p, values in zip(model.parameters, params, strict=True)
     }

@@ -1,0 +1,105 @@
+"""No module leaves symgrad before its text was found to compute exactly what its spec says.
+
+What was found identical is noted in the user's cache by the text's hash, so that it costs its second once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.cache import cache_folder
+from symgrad.errors import ModuleError, ModuleWarning, NotIdenticalError, warn
+from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Spec
+    from symgrad.verifier.identity.check import Identity
+
+_JUDGE = Path(__file__).parent / "verifier"
+
+
+def checked_text(spec: Spec) -> str:
+    """The text of a spec's module, identical with it.
+
+    Raises:
+        SpecError: the spec does not describe a network.
+        NotIdenticalError: the text computes something else, which is a defect of symgrad.
+    """
+    from symgrad.pipeline import module_text  # and with it SymPy, which a module in the cache does not need
+
+    return admitted(spec, module_text(spec))
+
+
+def admitted(spec: Spec, text: str) -> str:
+    """The text, if it is identical with the spec; one that cannot be checked is warned of.
+
+    Raises:
+        NotIdenticalError: it computes something else; a report is kept.
+    """
+    note = _note(text)
+    if note is not None and note.is_file():
+        return text
+    found = _judged(spec, text)
+    if found.is_wrong:
+        raise _refusal(spec, text, found)
+    if found.state == "not checked":
+        remedy = "symgrad verify checks it by differences"
+        warn(
+            ModuleWarning(f"the module was not compared exactly with its spec: {found.detail}", remedy=remedy)
+        )
+    elif note is not None:
+        with suppress(OSError):
+            note.parent.mkdir(exist_ok=True)
+            note.write_text(f"{found.state}: {found.detail}\n", encoding="utf-8")
+    return text
+
+
+def _judged(spec: Spec, text: str) -> Identity:
+    from symgrad.spec.expand import expand
+    from symgrad.verifier.identity.check import Identity, identity_of
+
+    try:
+        return identity_of(expand(spec), text)
+    except Exception as error:  # noqa: BLE001  # a defect of the judge is no verdict on the module
+        return Identity("not checked", f"the check itself failed ({type(error).__name__}: {error})")
+
+
+def _note(text: str) -> Path | None:
+    """Where it is noted that a text is identical with its spec; nowhere, where there is no folder for it."""
+    digest = hashlib.sha256(f"{_judge_digest()} {text}".encode()).hexdigest()
+    with suppress(ModuleError):
+        return cache_folder() / "identical" / digest[:32]
+    return None
+
+
+@cache
+def _judge_digest() -> str:
+    digest = hashlib.sha256(VERSION.encode())
+    for file in sorted(_JUDGE.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _refusal(spec: Spec, text: str, found: Identity) -> NotIdenticalError:
+    lines = [f"{spec.name}: {found.detail}", "", "--- the spec ---", _source(spec), "--- the text ---", text]
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix=f"symgrad_{spec.name}_", suffix=".txt", delete=False
+    ) as report:
+        report.write("\n".join(lines))
+    return NotIdenticalError(
+        f"the module is not what its spec says, and was not written: {found.detail}",
+        at=spec.at,
+        remedy=f"this is a defect of symgrad, not of your spec; please report it with {report.name}",
+    )
+
+
+def _source(spec: Spec) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        if spec.path is not None:
+            return Path(spec.path).read_text(encoding="utf-8")
+    return repr(spec)

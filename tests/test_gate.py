@@ -1,0 +1,112 @@
+"""Nothing is handed over before it was found to be what its spec says, in Python and on the command line."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import symgrad as sg
+from symgrad import gate, pipeline
+from symgrad.cli import main
+from symgrad.errors import ModuleWarning, NotIdenticalError
+
+SPEC = """
+name: planted
+inputs: {x: [batch, 3]}
+targets: {t: [batch, 2]}
+layers: [dense(2)]
+loss: mse
+"""
+REAL = pipeline.module_text
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def wrong(monkeypatch):
+    """A compiler that halves a gradient."""
+    half = "real(2) * t", "real(1) * t"
+    monkeypatch.setattr(pipeline, "module_text", lambda spec: REAL(spec).replace(*half, 1))
+
+
+@pytest.fixture
+def spec_file(tmp_path):
+    file = tmp_path / "planted.yaml"
+    file.write_text(SPEC)
+    return file
+
+
+@pytest.mark.usefixtures("wrong")
+def test_no_wrong_module_is_written_built_or_trained(spec_file, tmp_path):
+    target = tmp_path / "planted.py"
+    attempts = (
+        lambda: sg.generate(spec_file, target),
+        lambda: sg.build(spec_file),
+        lambda: sg.verify(spec_file),
+    )
+    for attempt in attempts:
+        with pytest.raises(NotIdenticalError, match=r"the gradient of \w+ is not the spec's") as refusal:
+            attempt()
+    assert not target.exists()
+    report = Path(str(refusal.value).rsplit(" ", 1)[1])
+    kept = report.read_text()
+    assert "layers: [dense(2)]" in kept
+    assert "real(1) * t" in kept
+    assert "the gradient of W1" in kept or "the gradient of b1" in kept
+    report.unlink()
+
+
+@pytest.mark.usefixtures("wrong")
+def test_the_command_ends_with_70(spec_file, tmp_path):
+    target = tmp_path / "planted.py"
+    command = ["generate", str(spec_file), "-o", str(target)]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 70
+    assert "a defect of symgrad" in refused.stderr
+    assert not target.exists()
+    assert CliRunner().invoke(main, [*command, "--no-identity"]).exit_code == 0
+    assert target.exists()
+
+
+@pytest.mark.usefixtures("wrong")
+def test_who_asks_for_it_gets_it_unchecked(spec_file):
+    assert "real(1) * t" in Path(str(sg.build(spec_file, identity=False).__file__)).read_text()
+    with pytest.raises(NotIdenticalError):
+        sg.build(spec_file)
+
+
+def test_what_was_identical_is_not_tried_again(spec_file, tmp_path, monkeypatch):
+    sg.generate(spec_file, tmp_path / "first.py")
+    monkeypatch.setattr(gate, "_judged", lambda *_: pytest.fail("tried again"))
+    sg.generate(spec_file, tmp_path / "second.py")
+    assert (tmp_path / "first.py").read_text() == (tmp_path / "second.py").read_text()
+
+
+def test_what_cannot_be_checked_is_warned_of(spec_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("symgrad.verifier.identity.check.LARGEST_WORK", 1)
+    with pytest.warns(ModuleWarning, match=r"not compared exactly .* too large: .* symgrad verify"):
+        sg.generate(spec_file, tmp_path / "large.py")
+
+
+def test_a_defect_of_the_judge_refuses_nothing(spec_file, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("symgrad.verifier.identity.check.identity_of", fail)
+    with pytest.warns(ModuleWarning, match="the check itself failed"):
+        sg.generate(spec_file, tmp_path / "odd.py")
+
+
+def test_no_cache_is_no_obstacle(spec_file, tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert sg.generate(spec_file, tmp_path / "m.py").exists()
