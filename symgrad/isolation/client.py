@@ -20,6 +20,8 @@ from symgrad.verifier.subject import Facts, FaultError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from symgrad.verifier.behaviour.case import Case
+
 CALL_SECONDS = 120.0
 _START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; main()"
 
@@ -51,6 +53,14 @@ class Isolated:
             FaultError: it raised, crashed, ended its process or did not return in time.
         """
         return self.process.call(self.place, function, arguments, keywords)
+
+    def observe(self, behaviour: str, case: Case) -> str:
+        """What is wrong with a behaviour of the module.
+
+        Raises:
+            FaultError: it crashed, ended its process or did not return in time.
+        """
+        return self.process.observe(self.place, behaviour, case)
 
 
 @contextmanager
@@ -126,26 +136,33 @@ class ModuleProcess:
 
     def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call a function of the module at this place, unless it is known to end in disaster."""
-        known = self._stopped or self._faults.get((place, function))
-        if known:
-            raise FaultError(known)
-        try:
-            return self._call(place, function, arguments, keywords)
-        except _LostError as lost:
-            self._faults[place, function] = str(lost)
-            raise FaultError(str(lost)) from None
-
-    def _call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        if self._process is None:
-            self.start()
         options = {name: packed(value) for name, value in keywords.items()}
-        match self._ask((place, function, packed(arguments), options), function):
+        match self._asked((place, function), ("call", place, function, packed(arguments), options)):
             case ("answer", answer, [*left]):
                 given = [value for value in arguments if hasattr(value, "_fields")]
                 return self._received(function, answer, given, left)
             case ("raised", kind, message):
                 raise FaultError(f"{function} raised {kind}: {message}")
         raise self._lost(f"{function} answered with garbage")
+
+    def observe(self, place: int, behaviour: str, case: Case) -> str:
+        """Let the module be tried for a behaviour there."""
+        match self._asked((place, behaviour), ("observe", place, behaviour, packed(case), {})):
+            case ("answer", str(faults), []):
+                return faults
+        raise self._lost(f"{behaviour} answered with garbage")
+
+    def _asked(self, known_as: tuple[int, str], request: tuple[Any, ...]) -> Any:
+        known = self._stopped or self._faults.get(known_as)
+        if known:
+            raise FaultError(known)
+        if self._process is None:
+            self.start()
+        try:
+            return self._ask(request, known_as[1])
+        except _LostError as lost:
+            self._faults[known_as] = str(lost)
+            raise FaultError(str(lost)) from None
 
     def _received(self, function: str, answer: Any, given: list[Any], left: list[Any]) -> Any:
         """The answer, after what was left in the named tuples has been copied into those given here."""

@@ -12,6 +12,8 @@ import numpy as np
 from symgrad.compiler.load import double_precision_twin, load
 from symgrad.errors import SymgradError
 from symgrad.isolation.messages import packed, read, unpacked, write
+from symgrad.verifier.behaviour.case import record
+from symgrad.verifier.behaviour.suite import observed
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,11 +38,14 @@ def main() -> None:
     while modules:
         _alarm(0)
         try:
-            place, function, arguments, keywords = read(requests)
+            what, place, name, given, options = read(requests)
         except EOFError:
             return
         _alarm(seconds)
-        write(answers, _answer(modules[place], function, arguments, keywords))
+        if what == "observe":
+            write(answers, ("answer", observed(modules[place], name, unpacked(given, record)), []))
+        else:
+            write(answers, _answer(modules[place], name, given, options))
 
 
 def _own_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -92,14 +97,14 @@ def _facts(module: ModuleType) -> tuple[Any, ...]:
 def _answer(module: ModuleType, function: str, arguments: Any, keywords: Any) -> tuple[Any, ...]:
     """What a function gives, and what it has left in the named tuples it was given; or what it raised."""
 
-    def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
+    def rebuilt(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
         if name == "Params" and values:
             return module.unflatten(np.concatenate([np.ravel(value) for value in values]))
         return getattr(module, name)(*values)
 
     try:
-        given = unpacked(arguments, record)
-        options = {name: unpacked(value, record) for name, value in keywords.items()}
+        given = unpacked(arguments, rebuilt)
+        options = {name: unpacked(value, rebuilt) for name, value in keywords.items()}
         with np.errstate(all="ignore"):
             answer = getattr(module, function)(*given, **options)
         left = [packed(value) for value in given if hasattr(value, "_fields")]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.behaviour.case import Case
     from symgrad.verifier.interpreter import Shape
     from symgrad.verifier.samples import Sample
 
@@ -60,6 +61,14 @@ class Door(Protocol):
         """
         ...
 
+    def observe(self, behaviour: str, case: Case) -> str | None:
+        """What is wrong with a behaviour of the module; None where trying it could harm this process.
+
+        Raises:
+            FaultError: the module was the end of its process.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class InProcess:
@@ -83,6 +92,9 @@ class InProcess:
             message = str(error).splitlines()
             text = f"{function} raised {type(error).__name__}: {message[0] if message else ''}"
             raise FaultError(text) from error
+
+    def observe(self, behaviour: str, case: Case) -> str | None:  # noqa: ARG002  # a door's
+        return None
 
 
 def demand_names(model: Model, facts: Facts) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.verifier.accuracy import function_checks
+from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
@@ -81,6 +82,7 @@ def verify(
         checks += _input_gradients(trial)
     if trial.trains:
         checks += training_checks(trial)
+    checks += behaviour_checks(trial)
     return Report(model.spec.name, parameters, tuple(checks), tuple(notes))
 
 

@@ -1,0 +1,131 @@
+"""A module on the bench: its public functions as a user calls them, with data and parameters to spoil."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.behaviour.case import Case, Tensor
+
+Kinds: TypeAlias = "type[Exception] | tuple[type[Exception], ...]"
+"""The errors that a refusal may raise."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A module and the case it is tried with."""
+
+    module: Any
+    case: Case
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self.module.DTYPE)
+        return dtype
+
+    def params(self) -> Any:
+        """The case's parameters, in one vector of their own."""
+        if not self.case.blocks:
+            return self.module.Params()
+        return self.module.unflatten(self.case.vector.astype(self.dtype))
+
+    def state(self) -> Any:
+        return self.module.init_state(self.params())
+
+    def data(self) -> list[Array]:
+        """Inputs, then targets, in arrays of their own."""
+        return [self.numbers(tensor) for tensor in self.case.tensors]
+
+    def numbers(self, tensor: Tensor) -> Array:
+        """The case's numbers for a tensor, as the module takes them."""
+        return np.array(tensor.numbers, np.int64 if tensor.classes is not None else self.dtype, order="C")
+
+    def calls(self, *, training: bool = True) -> Iterator[Call]:
+        """The functions that take data, as they stand in the module."""
+        inputs, everything = len(self.case.inputs), len(self.case.tensors)
+        for name in ("forward", "predict"):
+            yield Call(self, name, inputs)
+        for name in ("loss", "loss_and_grad") if self.case.has_loss else ():
+            yield Call(self, name, everything)
+        if self.case.gradients:
+            yield Call(self, "input_gradients", everything)
+        for name in ("train_step", "train_epoch", "fit") if training and self.case.trains else ():
+            yield Call(self, name, everything)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One of a module's functions that take data, the first `count` tensors."""
+
+    bench: Bench
+    name: str
+    count: int
+
+    @property
+    def trains(self) -> bool:
+        return self.name in ("train_step", "train_epoch", "fit")
+
+    def __call__(self, data: list[Any], params: Any = None, state: Any = None) -> Any:
+        """Its answer; what is not given is the case's."""
+        bench, given = self.bench, data[: self.count]
+        function = getattr(bench.module, self.name)
+        params = bench.params() if params is None else params
+        if not self.trains:
+            return function(params, *given)
+        state = bench.state() if state is None else state
+        if self.name == "fit":
+            return function(*given, epochs=1, batch_size="full", params=params, state=state)
+        options = {"batch_size": "full"} if self.name == "train_epoch" else {}
+        return function(params, state, *given, **options)
+
+
+def refusal(
+    kinds: Kinds, words: str | tuple[str, ...], function: Callable[..., Any], *arguments: Any, **keywords: Any
+) -> str:
+    """What is wrong with how a call is refused: it must raise one of these kinds, and begin with a word."""
+    try:
+        function(*arguments, **keywords)
+    except kinds as error:
+        message = str(error)
+        return "" if message.startswith(words) else f"is refused, but as '{first_line(error)}'"
+    except Exception as error:  # noqa: BLE001  # whatever else it raises is its fault
+        return f"raises {type(error).__name__}: {first_line(error)}"
+    return "is not refused"
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else ""
+
+
+def same(one: Any, other: Any, tolerance: float = 0.0) -> bool:
+    """Whether two answers hold the same numbers of the same shapes and types, but for rounding."""
+    a, b = flat(one), flat(other)
+    return len(a) == len(b) and all(_alike(x, y, tolerance) for x, y in zip(a, b, strict=True))
+
+
+def _alike(x: Array, y: Array, tolerance: float) -> bool:
+    if x.shape != y.shape or x.dtype != y.dtype:
+        return False
+    with np.errstate(all="ignore"):
+        scale = float(np.max(np.abs(y), initial=0.0))
+        return bool(np.array_equal(x, y, equal_nan=True) or np.max(np.abs(x - y)) <= tolerance * scale)
+
+
+def flat(answer: Any) -> list[Array]:
+    """All arrays in an answer."""
+    if isinstance(answer, tuple | list):
+        return [array for part in answer for array in flat(part)]
+    return [np.asarray(answer)]
+
+
+def kept(answer: Any) -> Any:
+    """A copy that later calls cannot change."""
+    return copy.deepcopy(answer)

@@ -1,0 +1,140 @@
+"""What the behaviours of a module are tried with: what its spec says of it, and a sample, as plain values.
+
+They travel to the process that the module lives in, where its functions are called as a user calls them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from symgrad.spec.calls import names_in
+from symgrad.verifier.interpreter import scalar_value
+from symgrad.verifier.samples import batch_axis, draw
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Model
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.subject import Subject
+
+ROWS = 7
+
+
+class Tensor(NamedTuple):
+    """An input or target: its axes as the spec has them, its labels, and numbers for it."""
+
+    name: str
+    axes: tuple[int | str, ...]
+    classes: int | None
+    ignore: int | None
+    numbers: Array
+
+
+class Block(NamedTuple):
+    """A parameter: how its first values are drawn."""
+
+    name: str
+    shape: tuple[int, ...]
+    distribution: str
+    scale: float
+
+
+class Fit(NamedTuple):
+    """What the spec's train block says where a caller of `fit` says nothing."""
+
+    epochs: int
+    batch_size: int | str
+    seed: int
+    shuffle: str
+
+
+class Case(NamedTuple):
+    """All that is said of a module. `batch` is the axis that counts rows, or empty."""
+
+    name: str
+    dtype: str
+    inputs: tuple[Tensor, ...]
+    targets: tuple[Tensor, ...]
+    blocks: tuple[Block, ...]
+    states: tuple[str, ...]
+    batch: str
+    task: str
+    vector: Array
+    has_loss: bool
+    looks_ahead: bool
+    gradients: tuple[str, ...]
+    full_batch: bool
+    plans_epochs: bool
+    fit: Fit
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (*self.inputs, *self.targets)
+
+    @property
+    def trains(self) -> bool:
+        return self.has_loss and bool(self.blocks)
+
+
+_RECORDS = {kind.__name__: kind for kind in (Case, Tensor, Block, Fit)}
+
+
+def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
+    """The record of that name: how a case is put together again where it has travelled to.
+
+    Raises:
+        KeyError: it is no part of a case.
+    """
+    return _RECORDS[name](*values)
+
+
+def case_of(model: Model, subject: Subject, seed: int) -> Case:
+    """The case of a model, for a module whose number type is the subject's."""
+    spec, axis = model.spec, batch_axis(model)
+    sample = draw(model, "", seed, batch=ROWS if axis is not None else None)
+    train = spec.train
+    return Case(
+        name=spec.name,
+        dtype=spec.dtype,
+        inputs=_tensors(spec.inputs, sample.inputs),
+        targets=_tensors(spec.targets, sample.targets),
+        blocks=_blocks(model, subject),
+        states=tuple(name for name, _ in model.optimizer.state),
+        batch=axis or "",
+        task=model.task,
+        vector=subject.vector(sample.parameters),
+        has_loss=model.loss is not None,
+        looks_ahead=model.optimizer.look_ahead is not None,
+        gradients=tuple(spec.gradients),
+        full_batch=bool(model.optimizer.full_batch),
+        plans_epochs="epochs" in names_in(model.schedule),
+        fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
+    )
+
+
+def _tensors(specs: Any, arrays: Any) -> tuple[Tensor, ...]:
+    return tuple(Tensor(t.name, t.axes, t.classes, t.ignore, arrays[t.name]) for t in specs)
+
+
+def _blocks(model: Model, subject: Subject) -> tuple[Block, ...]:
+    """The parameters in the module's own order."""
+    inits = {decl.name: decl.init for decl in model.parameters}
+    return tuple(
+        Block(
+            name,
+            tuple(subject.shapes[name]),
+            inits[name].distribution,
+            initial_scale(inits[name].scale, shape),
+        )
+        for name in subject.fields()
+        for shape in [subject.shapes[name]]
+    )
+
+
+def initial_scale(formula: Any, shape: Shape) -> float:
+    """The scale of first values: `fan_in` and `fan_out` are the first and last size."""
+    first, last = (shape[0], shape[-1]) if shape else (1, 1)
+    fans = {"fan_in": np.asarray(float(first)), "fan_out": np.asarray(float(last))}
+    return float(scalar_value(formula, fans))

@@ -1,0 +1,162 @@
+"""Which data a module takes and which it refuses, and whether it leaves the caller's arrays alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.bench import first_line, kept, refusal, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.behaviour.bench import Bench, Call
+    from symgrad.verifier.behaviour.case import Case, Tensor
+
+_ROUNDING = 1e-5
+"""Other memory is multiplied in another order; in float32 that shows."""
+
+
+def refused(bench: Bench) -> Iterator[str]:
+    """Every function refuses data of a wrong kind, shape or value by its name, and changes nothing."""
+    for call in bench.calls():
+        for place, tensor in enumerate(bench.case.tensors[: call.count]):
+            for what, value, kinds, words in _bad(bench, tensor, call.count):
+                yield from _tried(bench, call, place, what, value, kinds, words)
+        if bench.case.batch:
+            yield from _without_rows(bench, call)
+
+
+def _tried(
+    bench: Bench, call: Call, place: int, what: str, value: Any, kinds: Any, words: tuple[str, ...]
+) -> Iterator[str]:
+    data, params, state = bench.data(), bench.params(), bench.state() if call.trains else None
+    before = kept((params, state))
+    data[place] = value
+    name = bench.case.tensors[place].name
+    wrong = refusal(kinds, words, call, data, params, state)
+    if wrong:
+        yield f"{call.name}: {name} {what} {wrong}"
+    elif not same((params, state or ()), (before[0], before[1] or ())):
+        yield f"{call.name}: {name} {what} is refused, but parameters or state are changed"
+
+
+def _bad(bench: Bench, tensor: Tensor, count: int) -> Iterator[tuple[str, Any, Any, tuple[str, ...]]]:
+    """What a value is, the value, the errors it may raise, and how their messages may begin."""
+    array, own = bench.numbers(tensor), (f"{tensor.name}:",)
+    yield "as None", None, TypeError, own
+    yield "as text", array.astype(str), TypeError, own
+    yield "as complex numbers", array + 1j, TypeError, own
+    yield "as objects", array.astype(object), TypeError, own
+    yield "as dates", np.zeros(array.shape, "datetime64[s]"), TypeError, own
+    yield "as a masked array", np.ma.masked_array(array, np.zeros(array.shape, bool)), TypeError, own
+    yield "as rows of different lengths", [[1.0], [1.0, 2.0]], ValueError, own
+    yield "with an axis too many", array[..., None], ValueError, own
+    if array.ndim:
+        yield "with an axis too few", array[0], ValueError, own
+    for axis, size in enumerate(tensor.axes):
+        longer = np.concatenate([array, np.take(array, [0], axis)], axis)
+        if isinstance(size, int):
+            yield f"with {size + 1} along axis {axis}", longer, ValueError, own
+        elif len(others := _sharing(bench.case, size, count)) > 1 or tensor.axes.count(size) > 1:
+            yield f"with other rows along '{size}'", longer, ValueError, others
+    yield from ((what, value, ValueError, own) for what, value in _bad_entries(bench, tensor, array))
+
+
+def _sharing(case: Case, axis: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{t.name}:" for t in case.tensors[:count] if axis in t.axes)
+
+
+def _bad_entries(bench: Bench, tensor: Tensor, array: Array) -> Iterator[tuple[str, Array]]:
+    """One entry, the first or the last, that is no number, or no label."""
+    if tensor.classes is None:
+        bad = [np.nan, np.inf, -np.inf, *([1e39] if bench.dtype == np.float32 else [])]
+    else:
+        bad = [
+            np.nan,
+            -1 - (tensor.ignore == -1),
+            tensor.classes + (tensor.ignore == tensor.classes),
+            0.5,
+            1e300,
+        ]
+    for value in bad:
+        for place in {0, array.size - 1}:
+            changed = array.astype(np.float64 if isinstance(value, float) else array.dtype)
+            changed.reshape(-1)[place] = value
+            yield f"with {value} at entry {place}", changed
+
+
+def _without_rows(bench: Bench, call: Call) -> Iterator[str]:
+    axis, tensors = bench.case.batch, bench.case.tensors[: call.count]
+    empty = [a[:0] if t.axes[:1] == (axis,) else a for a, t in zip(bench.data(), tensors, strict=False)]
+    wrong = refusal(ValueError, _sharing(bench.case, axis, call.count), call, empty)
+    if wrong:
+        yield f"{call.name}: data without rows {wrong}"
+
+
+def taken(bench: Bench) -> Iterator[str]:
+    """Numbers in any form that holds them give what plain arrays give; the given arrays stay as they are."""
+    for call in bench.calls():
+        plain, tolerance = kept(call(bench.data())), _ROUNDING
+        for place, tensor in enumerate(bench.case.tensors[: call.count]):
+            for what, value in _good(tensor, bench.numbers(tensor)):
+                data = bench.data()
+                data[place] = value
+                try:
+                    answer = call(data)
+                except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
+                    yield f"{call.name}: {tensor.name} {what} is refused: {first_line(error)}"
+                    continue
+                if not same(answer, plain, tolerance):
+                    yield f"{call.name}: {tensor.name} {what} gives another answer than a plain array"
+        yield from _left_alone(bench, call)
+
+
+def _good(tensor: Tensor, array: Array) -> Iterator[tuple[str, Any]]:
+    """The same numbers otherwise."""
+    yield "as a list", array.tolist()
+    if array.ndim > 1:
+        yield "in the order of columns", np.asfortranarray(array)
+    if array.ndim:
+        yield "as every second row", np.repeat(array, 2, axis=0)[::2]
+    yield "read-only", _read_only(array)
+    yield "in the other order of bytes", array.astype(array.dtype.newbyteorder())
+    if tensor.classes is not None:
+        yield "as whole floats", array.astype(np.float64)
+        yield "as short integers", array.astype(np.int16)
+    elif (array == np.round(array)).all():
+        yield "as whole numbers", array.astype(np.int32)
+
+
+def _read_only(array: Array) -> Array:
+    array = array.copy()
+    array.setflags(write=False)
+    return array
+
+
+def _left_alone(bench: Bench, call: Call) -> Iterator[str]:
+    data, params = bench.data(), bench.params()
+    call(data, params)
+    for tensor, array in zip(bench.case.tensors, data, strict=True):
+        if not same(array, bench.numbers(tensor)):
+            yield f"{call.name} changes {tensor.name}"
+    if (not call.trains or call.name == "fit") and not same(params, bench.params()):
+        yield f"{call.name} changes the parameters it is given"
+
+
+def ignored(bench: Bench) -> Iterator[str]:
+    """The label that means none is taken."""
+    for place, tensor in enumerate(bench.case.tensors):
+        if tensor.ignore is None:
+            continue
+        data = bench.data()
+        data[place] = data[place].copy()
+        data[place].reshape(-1)[0] = tensor.ignore
+        for call in bench.calls():
+            if place < call.count:
+                try:
+                    call(data)
+                except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
+                    yield f"{call.name}: the label {tensor.ignore} for none is refused: {first_line(error)}"

@@ -1,0 +1,93 @@
+"""What a module says of itself, its own `verify` included, against what the spec says."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.bench import flat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.behaviour.bench import Bench
+
+_LARGEST = 3000
+"""Parameters up to which a module's own verify is tried: it evaluates the loss hundreds of times."""
+
+
+def declared(bench: Bench) -> Iterator[str]:
+    """Names, axes, labels, shapes."""
+    module, case = bench.module, bench.case
+    expected: dict[str, Any] = {
+        "SPEC_NAME": case.name,
+        "TASK": case.task,
+        "INPUTS": tuple(t.name for t in case.inputs),
+        "TARGETS": tuple(t.name for t in case.targets),
+        "AXES": {t.name: t.axes for t in case.tensors},
+        "CLASSES": {t.name: t.classes for t in case.tensors if t.classes is not None},
+        "SHAPES": {b.name: b.shape for b in case.blocks},
+        "SIZE": int(bench.case.vector.size),
+    }
+    for name, value in expected.items():
+        if hasattr(module, name) and getattr(module, name) != value:
+            yield f"{name} is {getattr(module, name)!r}, the spec says {value!r}"
+    if case.plans_epochs and getattr(module, "EPOCHS", None) != case.fit.epochs:
+        yield f"EPOCHS is {getattr(module, 'EPOCHS', None)!r}, the spec says {case.fit.epochs}"
+
+
+def number_type(bench: Bench) -> Iterator[str]:
+    """Everything is computed in the spec's number type, and what that cannot hold is refused."""
+    if bench.dtype != bench.case.dtype:
+        yield f"DTYPE is {bench.dtype}, the spec says {bench.case.dtype}"
+    for what, arrays in (("params", bench.params()), ("init_params", bench.module.init_params())):
+        if any(array.dtype != bench.dtype for array in arrays):
+            yield f"{what} are not {bench.dtype}"
+    for call in bench.calls(training=False):
+        answer = flat(call(bench.data()))
+        if answer[-1].dtype != (np.float64 if call.name == "loss" else bench.dtype):
+            yield f"{call.name} answers in {answer[-1].dtype}"
+    if bench.case.trains and any(array.dtype != bench.dtype for array in bench.state()[1:]):
+        yield f"the state is not {bench.dtype}"
+
+
+def own_verdict(bench: Bench) -> Iterator[str]:
+    """The module's own `verify` passes, and fails as soon as one entry of the gradient is wrong."""
+    module, case = bench.module, bench.case
+    if case.vector.size > _LARGEST or not hasattr(module, "_gradient"):
+        return
+    if not _verdict(module):
+        yield "the module's own verify fails"
+    if not case.trains:
+        return
+    for entry in sorted({0, case.vector.size // 2, case.vector.size - 1}):
+        with _wrong_gradient(module, entry) as was_wrong:
+            if _verdict(module) and was_wrong:
+                yield f"the module's own verify passes with a wrong entry {entry} of the gradient"
+
+
+def _verdict(module: Any) -> bool:
+    with redirect_stdout(io.StringIO()):
+        return bool(module.verify(points=1))
+
+
+@contextmanager
+def _wrong_gradient(module: Any, entry: int) -> Iterator[list[bool]]:
+    """Inside it the gradient's entry is 1 % off; the list says whether it ever mattered."""
+    right = module._gradient
+    changed: list[bool] = []
+
+    def wrong(theta: Any, grad: Any, *rest: Any) -> Any:
+        value = right(theta, grad, *rest)
+        changed[:] = [True] if np.abs(grad[entry]) > 1e-3 * np.abs(grad).max() else []
+        grad[entry] *= 1.01
+        return value
+
+    module._gradient = wrong
+    try:
+        yield changed
+    finally:
+        module._gradient = right

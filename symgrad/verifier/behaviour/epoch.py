@@ -1,0 +1,175 @@
+"""Epochs: batches, their order, what is refused, and what is left when a row is bad."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.bench import first_line, kept, refusal, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.behaviour.bench import Bench
+
+_BATCH = 3
+_ROUNDING = 1e-5
+
+
+def epochs(bench: Bench) -> Iterator[str]:
+    """An epoch makes a step with every batch of rows in their order, and refuses what is no order or size."""
+    yield from _numbers(bench)
+    if not bench.case.batch:
+        for options in ({"batch_size": 2}, {"batch_size": "full", "order": np.arange(1)}):
+            wrong = refusal(ValueError, "batch_size:", partial(_trained, bench, **options))
+            if wrong:
+                yield f"train_epoch without rows: {options} {wrong}"
+        if not same(_trained(bench, batch_size="full"), _steps(bench, [None]), _ROUNDING):
+            yield "train_epoch is not one step on all data"
+        return
+    yield from _batches(bench)
+    yield from _refused(bench)
+    yield from _late(bench)
+
+
+def _trained(bench: Bench, data: list[Array] | None = None, **options: Any) -> tuple[Any, Any, float]:
+    """Parameters, state and loss after an epoch."""
+    params, state = bench.params(), bench.state()
+    loss = bench.module.train_epoch(params, state, *(data or bench.data()), **options)
+    return params, state, loss
+
+
+def _steps(bench: Bench, batches: list[Any]) -> tuple[Any, Any, float]:
+    """The same by steps."""
+    params, state, data = bench.params(), bench.state(), bench.data()
+    step = partial(bench.module.train_step, params, state)
+    losses = [step(*rows_of(bench, data, rows)) for rows in batches]
+    sizes = [1 if rows is None else len(rows) for rows in batches]
+    return params, state, float(np.average(losses, weights=sizes))
+
+
+def rows_of(bench: Bench, data: list[Array], rows: Any) -> list[Array]:
+    """Some rows of the data, or all; what has no rows goes with every batch."""
+    if rows is None:
+        return data
+    axis = bench.case.batch
+    return [a[rows] if t.axes[:1] == (axis,) else a for t, a in zip(bench.case.tensors, data, strict=True)]
+
+
+def row_count(bench: Bench) -> int:
+    axis = bench.case.batch
+    return next(
+        len(a) for t, a in zip(bench.case.tensors, bench.data(), strict=True) if t.axes[:1] == (axis,)
+    )
+
+
+def _batches(bench: Bench) -> Iterator[str]:
+    rows = row_count(bench)
+    drawn = np.random.default_rng(3).permutation(rows)
+    size = rows if bench.case.full_batch else _BATCH
+    sizes: list[Any] = ["full", rows, rows + 5, size, np.int64(size)]
+    sizes += [] if bench.case.full_batch else [1, rows - 1]
+    orders: list[tuple[str, Any]] = [
+        ("without an order", None),
+        ("with an order", drawn),
+        ("with an order as a list", drawn.tolist()),
+        ("with an order of short integers", drawn.astype(np.int16)),
+        ("with an order that leaves rows out", drawn[: rows // 2 + 1]),
+        ("with an order that repeats rows", np.concatenate([drawn, drawn[:2]])),
+    ]
+    for what, order in orders:
+        for given in sizes:
+            taken = np.arange(rows) if order is None else np.asarray(order, np.int64)
+            step = len(taken) if isinstance(given, str) else int(given)
+            if bench.case.full_batch and step < len(taken):
+                continue
+            expected = _steps(bench, [taken[n : n + step] for n in range(0, len(taken), step)])
+            found = _trained(bench, batch_size=given, **({} if order is None else {"order": order}))
+            if not same(found[:2], expected[:2], _ROUNDING):
+                yield f"train_epoch with batch_size={given!r} {what} is not a step on each batch"
+            elif not abs(found[2] - expected[2]) <= _ROUNDING * max(abs(expected[2]), 1e-30):
+                told = f"gives {found[2]:.6g}, the mean over its rows is {expected[2]:.6g}"
+                yield f"train_epoch with batch_size={given!r} {what} {told}"
+
+
+def _refused(bench: Bench) -> Iterator[str]:
+    rows = row_count(bench)
+    sizes = [0, -1, 1.5, True, "half", "FULL", None, np.nan, *([_BATCH] if bench.case.full_batch else [])]
+    orders: list[Any] = [[rows], [-1], [0.5], [[0, 1]], [], [True], 0, ["a"]]
+    bad: list[tuple[str, dict[str, Any]]] = [("batch_size", {"batch_size": size}) for size in sizes]
+    bad += [("order", {"batch_size": "full", "order": order}) for order in orders]
+    for word, options in bad:
+        params, state = bench.params(), bench.state()
+        kinds = (TypeError, ValueError)
+        wrong = refusal(kinds, word, bench.module.train_epoch, params, state, *bench.data(), **options)
+        if wrong:
+            yield f"train_epoch: {word}={options[word]!r} {wrong}"
+        elif not same((params, state), (bench.params(), bench.state())):
+            yield f"train_epoch: {word}={options[word]!r} is refused, but parameters or state are changed"
+
+
+def _numbers(bench: Bench) -> Iterator[str]:
+    """The time of a step is a whole number."""
+    module, data = bench.module, bench.data()
+    users = {
+        "update": partial(module.update, bench.params(), bench.params(), bench.state()),
+        "train_step": partial(module.train_step, bench.params(), bench.state(), *data),
+        "train_epoch": partial(module.train_epoch, bench.params(), bench.state(), *data, batch_size="full"),
+    }
+    if bench.case.looks_ahead:
+        users["gradient_point"] = partial(module.gradient_point, bench.params(), bench.state())
+    for name, user in users.items():
+        for value in (-1, 0.5, True, "1", None):
+            wrong = refusal(ValueError, "epoch:", user, epoch=value)
+            if wrong:
+                yield f"{name}: epoch={value!r} {wrong}"
+        for value in (0, 1.5, True) if bench.case.plans_epochs else ():
+            wrong = refusal(ValueError, "epochs:", user, epochs=value)
+            if wrong:
+                yield f"{name}: epochs={value!r} {wrong}"
+
+
+def _late(bench: Bench) -> Iterator[str]:
+    """A bad entry is told with its place; the steps before its batch stand, and no other."""
+    rows = row_count(bench)
+    size = rows if bench.case.full_batch else _BATCH
+    bad_row = rows - 1
+    for place, tensor in enumerate(bench.case.tensors):
+        if tensor.axes[:1] != (bench.case.batch,):
+            continue
+        data, params, state = bench.data(), bench.params(), bench.state()
+        data[place][bad_row] = (
+            np.nan if tensor.classes is None else tensor.classes + (tensor.ignore == tensor.classes)
+        )
+        steps = (rows - 1) // size if tensor.classes is None else 0
+        train = bench.module.train_epoch
+        wrong = refusal(ValueError, f"{tensor.name}:", train, params, state, *data, batch_size=size)
+        expected = _steps(bench, [range(n * size, (n + 1) * size) for n in range(steps)]) if steps else None
+        reached = expected[:2] if expected else (bench.params(), bench.state())
+        if wrong:
+            yield f"train_epoch: {tensor.name} with a bad entry in its last row {wrong}"
+        elif not same((params, state), reached, _ROUNDING):
+            yield f"train_epoch: before the batch of a bad row in {tensor.name} there should be {steps} steps"
+    yield from _diverging(bench)
+
+
+def _diverging(bench: Bench) -> Iterator[str]:
+    """A loss that is not finite is given back, and changes nothing."""
+    params, state = bench.params(), bench.state()
+    with np.errstate(all="ignore"):
+        for array in params:
+            array *= np.finfo(bench.dtype).max
+        before = kept(params)
+        try:
+            value = bench.module.train_epoch(params, state, *bench.data(), batch_size="full")
+            step = bench.module.train_step(params, state, *bench.data())
+        except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
+            yield f"a loss that is not finite raises {type(error).__name__}: {first_line(error)}"
+            return
+    if not (np.isfinite(value) or same((params, state), (before, bench.state()))):
+        yield f"a loss of {value} changes parameters or state"
+    if np.isfinite(value) != np.isfinite(step) and not np.isfinite(bench.module.loss(before, *bench.data())):
+        yield f"train_step gives {step} where train_epoch gives {value}"

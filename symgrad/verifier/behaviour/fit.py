@@ -1,0 +1,180 @@
+"""`fit`: so many epochs, in batches of the given size, in orders drawn from the seed."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.bench import kept, refusal, same
+from symgrad.verifier.behaviour.epoch import row_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.behaviour.bench import Bench
+
+_EPOCHS, _BATCH = 3, 2
+_ROUNDING = 1e-5
+
+
+@dataclass
+class Epoch:
+    """One call that `fit` made of `train_epoch`."""
+
+    start: Any
+    step: int
+    data: list[Any]
+    options: dict[str, Any]
+    loss: float
+
+
+def fits(bench: Bench) -> Iterator[str]:
+    """What `fit` does is so many epochs; what it is told of batches, seed and shuffling is what it does."""
+    yield from _defaults(bench)
+    yield from _epochs(bench)
+    yield from _orders(bench)
+    yield from _starts(bench)
+    yield from _refused(bench)
+
+
+@contextmanager
+def _watched(bench: Bench) -> Iterator[list[Epoch]]:
+    """Inside it every call of the module's own `train_epoch` is noted."""
+    module, seen = bench.module, []
+    original = module.train_epoch
+
+    def train_epoch(params: Any, state: Any, *data: Any, **options: Any) -> float:
+        noted = Epoch(kept(params), int(state.step[0]), kept(list(data)), kept(options), 0.0)
+        noted.loss = original(params, state, *data, **options)
+        seen.append(noted)
+        return noted.loss
+
+    module.train_epoch = train_epoch
+    try:
+        yield seen
+    finally:
+        module.train_epoch = original
+
+
+def _size(bench: Bench) -> int | str:
+    return "full" if bench.case.full_batch or not bench.case.batch else _BATCH
+
+
+def _fit(bench: Bench, **options: Any) -> tuple[Any, list[float], list[Epoch]]:
+    options = {"epochs": _EPOCHS, "batch_size": _size(bench), **options}
+    with _watched(bench) as seen:
+        params, history = bench.module.fit(*bench.data(), **options)
+    return params, history, seen
+
+
+def _defaults(bench: Bench) -> Iterator[str]:
+    """Where its caller says nothing, it does what the spec says."""
+    given = inspect.signature(bench.module.fit).parameters
+    for name, value in bench.case.fit._asdict().items():
+        if name not in given or given[name].default != value:
+            found = given[name].default if name in given else "nothing"
+            yield f"fit takes {name}={found!r} where its caller says nothing, the spec says {value!r}"
+
+
+def _epochs(bench: Bench) -> Iterator[str]:
+    params, history, seen = _fit(bench, params=bench.params())
+    if len(history) != _EPOCHS or len(seen) != _EPOCHS:
+        yield f"fit with epochs={_EPOCHS} trains {len(seen)} epochs and tells {len(history)} losses"
+        return
+    if not same(history, [e.loss for e in seen]):
+        yield "fit tells other losses than those of its epochs"
+    if [e.options.get("epoch") for e in seen] != list(range(_EPOCHS)):
+        yield f"fit counts its epochs as {[e.options.get('epoch') for e in seen]}"
+    if {e.options.get("batch_size") for e in seen} != {_size(bench)}:
+        yield f"fit with batch_size={_size(bench)!r} trains with {seen[0].options.get('batch_size')!r}"
+    if bench.case.plans_epochs and {e.options.get("epochs") for e in seen} != {_EPOCHS}:
+        yield f"fit with epochs={_EPOCHS} plans {seen[0].options.get('epochs')}"
+    if not all(same(e.data, bench.data()) for e in seen):
+        yield "fit trains on other data"
+    if not same(params, _replayed(bench, seen), _ROUNDING):
+        yield "fit gives other parameters than its epochs lead to"
+
+
+def _replayed(bench: Bench, seen: list[Epoch]) -> Any:
+    params, state = bench.params(), bench.state()
+    for epoch in seen:
+        bench.module.train_epoch(params, state, *bench.data(), **epoch.options)
+    return params
+
+
+def _drawn(bench: Bench, **options: Any) -> list[Any]:
+    return [e.options.get("order") for e in _fit(bench, **options)[2]]
+
+
+def _orders(bench: Bench) -> Iterator[str]:
+    if not bench.case.batch:
+        if any(order is not None for order in _drawn(bench)):
+            yield "fit draws an order where there are no rows"
+        return
+    rows = row_count(bench)
+    for how, shown in (("each_epoch", "each_epoch"), (True, "True"), ("once", "once")):
+        orders = _drawn(bench, shuffle=how, seed=5)
+        if not all(o is not None and sorted(o) == list(range(rows)) for o in orders):
+            yield f"fit with shuffle={shown} does not take every row once"
+            return
+        distinct = len({tuple(o) for o in orders})
+        if distinct != (1 if how == "once" else _EPOCHS):
+            yield f"fit with shuffle={shown} draws {distinct} different orders in {_EPOCHS} epochs"
+        if same(orders[0], np.arange(rows)):
+            yield f"fit with shuffle={shown} takes the rows as they stand"
+        if not same(orders, _drawn(bench, shuffle=how, seed=5)):
+            yield "fit draws another order from the same seed"
+        if same(orders, _drawn(bench, shuffle=how, seed=6)):
+            yield "fit draws the same order from another seed"
+    for how in ("never", False):
+        if any(o is not None and not same(o, np.arange(rows)) for o in _drawn(bench, shuffle=how)):
+            yield f"fit with shuffle={how!r} shuffles"
+
+
+def _starts(bench: Bench) -> Iterator[str]:
+    """From init_params(seed), or from copies of what it is given."""
+    seen = _fit(bench, seed=4)[2]
+    if not same(seen[0].start, bench.module.init_params(4)) or seen[0].step != 0:
+        yield "fit without params does not begin at init_params(seed)"
+    params, state = bench.params(), bench.state()
+    state.step[:] = 10
+    learned, _, seen = _fit(bench, params=params, state=state)
+    if not same(seen[0].start, bench.params()):
+        yield "fit does not begin at the parameters it is given"
+    if seen[0].step != 10:
+        yield "fit does not go on from the state it is given"
+    if not same(params, bench.params()) or state.step[0] != 10:
+        yield "fit changes the parameters or the state it is given"
+    if any(np.shares_memory(a, b) for a, b in zip(learned, params, strict=True)):
+        yield "fit gives parameters in the memory of those it was given"
+
+
+def _refused(bench: Bench) -> Iterator[str]:
+    module, data = bench.module, bench.data()
+    bad: list[tuple[str, Any]] = [("epochs", v) for v in (0, -1, 1.5, True, "3", None)]
+    bad += [("seed", v) for v in (-1, 1.5, "a")] + [("shuffle", v) for v in ("sometimes", 2, 0.5)]
+    bad += [("batch_size", v) for v in (0, 1.5, "half")]
+    for name, value in bad:
+        options = {"epochs": 1, "batch_size": "full", name: value}
+        wrong = refusal((TypeError, ValueError), f"{name}:", partial(module.fit, *data, **options))
+        if wrong:
+            yield f"fit: {name}={value!r} {wrong}"
+    yield from _diverging(bench)
+
+
+def _diverging(bench: Bench) -> Iterator[str]:
+    """A loss that is not finite ends the training with an error."""
+    params = bench.params()
+    with np.errstate(all="ignore"):
+        for array in params:
+            array *= np.finfo(bench.dtype).max
+        if not np.isfinite(bench.module.loss(params, *bench.data())):
+            fit = partial(bench.module.fit, *bench.data(), epochs=2, batch_size="full", params=params)
+            wrong = refusal(FloatingPointError, "the loss is", fit)
+            if wrong:
+                yield f"fit: a loss that is not finite {wrong}"

@@ -1,0 +1,245 @@
+"""Parameters and state in memory: views of one vector, checked before use; answers that nobody overwrites."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.bench import Call, first_line, kept, refusal, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.behaviour.bench import Bench
+
+
+def container(bench: Bench) -> Iterator[str]:
+    """`unflatten` gives views of a vector, `flatten` the vector; what is no such vector is refused."""
+    module, vector = bench.module, bench.case.vector.astype(bench.dtype)
+    if not bench.case.blocks:
+        return
+    params = module.unflatten(vector)
+    if tuple(params._fields) != tuple(b.name for b in bench.case.blocks):
+        yield f"Params has the fields {', '.join(params._fields)}"
+    if not all(np.shares_memory(array, vector) for array in params):
+        yield "unflatten copies the vector"
+    if not np.shares_memory(module.flatten(params), vector):
+        yield "flatten copies parameters that lie in one vector"
+    for what, bad in (
+        ("one entry too few", vector[:-1].copy()),
+        ("one entry too many", np.append(vector, vector[:1])),
+        ("another number type", vector.astype(_other(bench))),
+        ("a matrix", vector[None]),
+        ("a list", vector.tolist()),
+        ("every second entry of memory", np.repeat(vector, 2)[::2]),
+    ):
+        if (what, vector.size) == ("every second entry of memory", 1):
+            continue
+        wrong = refusal(ValueError, "vector:", module.unflatten, bad)
+        if wrong:
+            yield f"unflatten: {what} {wrong}"
+    for what, apart in _apart(params):
+        if not same(module.flatten(apart), vector):
+            yield f"flatten gives other numbers for parameters {what}"
+
+
+def _other(bench: Bench) -> type[np.generic]:
+    return np.float32 if bench.dtype == np.float64 else np.float64
+
+
+def _apart(params: Any) -> Iterator[tuple[str, Any]]:
+    """The same parameters, not one after the other in one vector."""
+    if len(params) > 1:
+        yield "each in its own memory", type(params)(*(array.copy() for array in params))
+        whole = np.concatenate([array.reshape(-1) for array in reversed(params)])
+        ends = np.cumsum([array.size for array in reversed(params)])[:-1]
+        parts = [p.reshape(a.shape) for p, a in zip(np.split(whole, ends), reversed(params), strict=True)]
+        yield "in the opposite order", type(params)(*reversed(parts))
+    for place, array in enumerate(params):
+        if array.ndim > 1 and array.shape[0] > 1 and array[0].size > 1:
+            changed = list(params)
+            changed[place] = np.asfortranarray(array)
+            yield f"of which {params._fields[place]} is in the order of columns", type(params)(*changed)
+
+
+def arguments(bench: Bench) -> Iterator[str]:
+    """Parameters, gradients and state of a wrong kind are refused by name, and nothing is changed."""
+    for name, call in _users(bench):
+        for what, bad, kind, named in _bad_params(bench):
+            word = named.replace("params", "grads") if name == "update (grads)" else named
+            wrong = refusal(kind, word, call, bad)
+            if wrong:
+                yield f"{name}: params {what} {wrong}"
+    if bench.case.trains:
+        yield from _trained_in_place(bench)
+        yield from _bad_states(bench)
+
+
+def _users(bench: Bench) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """All that takes parameters."""
+    module, data = bench.module, bench.data()
+    if not bench.case.blocks:
+        return
+    for call in bench.calls():
+        yield call.name, partial(call, data)
+    yield "flatten", module.flatten
+    yield "init_state", module.init_state
+    if bench.case.trains:
+        yield "update", lambda p: module.update(p, bench.params(), bench.state())
+        yield "update (grads)", lambda p: module.update(bench.params(), p, bench.state())
+    if bench.case.trains and bench.case.looks_ahead:
+        yield "gradient_point", lambda p: module.gradient_point(p, bench.state())
+
+
+def _bad_params(bench: Bench) -> Iterator[tuple[str, Any, type, str]]:
+    params = bench.params()
+    yield "as a list", list(params), TypeError, "params"
+    yield "with one array too few", params[:-1], TypeError, "params"
+    yield "with one array too many", (*params, params[0]), TypeError, "params"
+    for place, name in enumerate(params._fields):
+        array, word = params[place], f"params.{name}"
+        for what, bad in (
+            (f"with {name} of another number type", array.astype(_other(bench))),
+            (f"with {name} of another shape", array[None]),
+            (f"with {name} as a list", array.tolist()),
+            (f"with {name} in the other order of bytes", array.astype(array.dtype.newbyteorder())),
+        ):
+            yield what, type(params)(*(*params[:place], bad, *params[place + 1 :])), ValueError, word
+
+
+def _trainers(bench: Bench) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
+    """All that changes parameters and state in place."""
+    module, data = bench.module, bench.data()
+    yield "update", lambda params, state: module.update(params, bench.params(), state)
+    for name in ("train_step", "train_epoch"):
+        yield name, partial(Call(bench, name, len(data)), data)
+
+
+def _trained_in_place(bench: Bench) -> Iterator[str]:
+    """Parameters that cannot be changed in place are refused; those that only are read are not."""
+    for name, trainer in _trainers(bench):
+        for what, params in (*_apart(bench.params()), ("that are read-only", _locked(bench.params()))):
+            before = kept(params)
+            wrong = refusal(ValueError, "params", trainer, params, bench.state())
+            if wrong:
+                yield f"{name}: parameters {what}: training in place {wrong}"
+            elif not same(params, before):
+                yield f"{name}: parameters {what} are refused, but changed"
+    data = bench.data()
+    for call in bench.calls():
+        if not call.trains or call.name == "fit":
+            expected = kept(call(data))
+            for what, params in (*_apart(bench.params()), ("that are read-only", _locked(bench.params()))):
+                yield from _understood(call, data, params, what, expected)
+
+
+def _understood(call: Call, data: list[Array], params: Any, what: str, expected: Any) -> Iterator[str]:
+    try:
+        answer = call(data, params)
+    except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
+        yield f"{call.name}: parameters {what} raise {type(error).__name__}: {first_line(error)}"
+        return
+    if not same(answer, expected, 1e-6):
+        yield f"{call.name}: parameters {what} give another answer"
+
+
+def _locked(params: Any) -> Any:
+    for array in params:
+        array.setflags(write=False)
+    return params
+
+
+def _bad_states(bench: Bench) -> Iterator[str]:
+    state = bench.state()
+    names = tuple(state._fields)
+    if names != ("step", *bench.case.states):
+        yield f"State has the fields {', '.join(names)}, the optimizer {', '.join(bench.case.states)}"
+    if state.step.dtype != np.int64 or state.step.tolist() != [0]:
+        yield "init_state: step is not [0] in int64"
+    users: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
+        *_trainers(bench),
+        ("fit", partial(Call(bench, "fit", len(bench.case.tensors)), bench.data())),
+    )
+    for name, user in users:
+        for what, kind, bad in _spoilt(bench):
+            params = bench.params()
+            wrong = refusal(kind, "state", user, params, bad)
+            if wrong:
+                yield f"{name}: state {what} {wrong}"
+            elif not same(params, bench.params()):
+                yield f"{name}: state {what} is refused, but parameters are changed"
+
+
+def _spoilt(bench: Bench) -> Iterator[tuple[str, type, Any]]:
+    yield "as a plain tuple", TypeError, tuple(bench.state())
+    for name in bench.state()._fields:
+        for what, change in (
+            (
+                "of another number type",
+                lambda a: a.astype(np.int32 if a.dtype.kind == "i" else _other(bench)),
+            ),
+            ("of another shape", lambda a: np.append(a, a[:1])),
+            ("as a list", lambda a: a.tolist()),
+            ("that is read-only", _fixed),
+        ):
+            state = bench.state()
+            yield f"with {name} {what}", ValueError, state._replace(**{name: change(getattr(state, name))})
+
+
+def _fixed(array: Array) -> Array:
+    array.setflags(write=False)
+    return array
+
+
+def answers(bench: Bench) -> Iterator[str]:
+    """The same call gives the same answer whatever was called before, and answers belong to the caller."""
+    data, params = bench.data(), bench.params()
+    larger = _more(bench, data)
+    for call in bench.calls(training=False):
+        first = call(data, params)
+        expected = kept(first)
+        for between in bench.calls(training=bench.case.trains):
+            between(larger)
+            if not same(first, expected):
+                yield f"{call.name}: {between.name} overwrites its answer"
+            if not same(call(data, params), expected, 1e-6):
+                yield f"{call.name} gives another answer after {between.name}"
+            first = kept(expected)
+    yield from _in_threads(bench, data, larger)
+
+
+def _more(bench: Bench, data: list[Array]) -> list[Array]:
+    """Other data, with more rows where rows are free."""
+    axis = bench.case.batch
+    return [
+        np.concatenate([array[::-1], array]) if axis and tensor.axes[:1] == (axis,) else array
+        for tensor, array in zip(bench.case.tensors, data, strict=True)
+    ]
+
+
+def _in_threads(bench: Bench, data: list[Array], larger: list[Array]) -> Iterator[str]:
+    """Two threads at once do not share a workspace."""
+    call = Call(bench, "forward", len(bench.case.inputs))
+    expected = {id(d): kept(call(d)) for d in (data, larger)}
+    wrong: list[int] = []
+
+    def work(own: list[Array]) -> None:
+        wrong.extend(1 for _ in range(150) if not same(call(own), expected[id(own)], 1e-6))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=[d]) for d in (data, larger)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    if wrong:
+        yield "forward in two threads at once gives other answers"

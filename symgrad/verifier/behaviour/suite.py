@@ -1,0 +1,78 @@
+"""All behaviours: one of them observed on a module, and a row of the report for each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour import data, declared, epoch, first_values, fit, memory
+from symgrad.verifier.behaviour.bench import Bench, first_line
+from symgrad.verifier.behaviour.case import case_of
+from symgrad.verifier.report import Check, Verdict
+from symgrad.verifier.subject import FaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.verifier.behaviour.case import Case
+    from symgrad.verifier.trial import Trial
+
+_MOST = 3
+"""Faults that are told of one behaviour."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Something that every module does for its callers; `faults` yields what it does otherwise.
+
+    It is tried on the float64 twin, which is compiled for other checks already, or `as_given`.
+    """
+
+    what: str
+    faults: Callable[[Bench], Iterator[str]]
+    as_given: bool = False
+
+
+BEHAVIOURS = {
+    "declarations": Behaviour("names, axes, labels and shapes it declares", declared.declared),
+    "number type": Behaviour(
+        "parameters, answers, state are of the spec's type", declared.number_type, as_given=True
+    ),
+    "container": Behaviour("unflatten and flatten, views of one vector", memory.container),
+    "first values": Behaviour("init_params: distributions and seeds", first_values.first_values),
+    "bad data": Behaviour("refused by name, nothing changed", data.refused),
+    "good data": Behaviour("taken in every form, left as it is", data.taken),
+    "labels for none": Behaviour("taken", data.ignored),
+    "arguments": Behaviour("wrong parameters, gradients, state are refused", memory.arguments),
+    "answers": Behaviour("the same again, and the caller's own", memory.answers),
+    "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
+    "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
+    "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
+}
+
+
+def behaviour_checks(trial: Trial) -> Iterator[Check]:
+    """A row for every behaviour, of a module whose process can be spoilt."""
+    case = case_of(trial.model, trial.twin, trial.seed + 70)
+    for name, behaviour in BEHAVIOURS.items():
+        door = (trial.module if behaviour.as_given else trial.twin).door
+        try:
+            faults = door.observe(name, case)
+        except FaultError as fault:
+            faults = str(fault)
+        if faults is not None:
+            verdict: Verdict = "fail" if faults else "pass"
+            yield Check(name, behaviour.what, math.inf if faults else 0.0, 0.0, verdict, faults)
+
+
+def observed(module: Any, name: str, case: Case) -> str:
+    """What is wrong with one behaviour of a module; nothing if it is as it should be."""
+    try:
+        with np.errstate(all="ignore"):
+            return "; ".join(islice(BEHAVIOURS[name].faults(Bench(module, case)), _MOST))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the module raises is its fault
+        return f"raised {type(error).__name__}: {first_line(error)}"
