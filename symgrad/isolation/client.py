@@ -113,12 +113,7 @@ class ModuleProcess:
         Raises:
             ModuleError: it cannot be loaded.
         """
-        self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
-            [sys.executable, "-c", _START, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        self._process = self.launch()
         limits = self.limits
         try:
             answer = self._ask((self.file, limits.seconds, limits.memory, limits.is_compiled), "loading it")
@@ -133,6 +128,15 @@ class ModuleProcess:
                 raise ModuleError(problem, at=self.file, remedy=remedy)
             case _:
                 raise ModuleError("loading it gave garbage", at=self.file, remedy="generate it anew")
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """A new process that answers on its stdout what it is asked on its stdin."""
+        return subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
+            [sys.executable, "-c", _START, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
 
     def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call a function of the module at this place, unless it is known to end in disaster."""

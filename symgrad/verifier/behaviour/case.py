@@ -14,7 +14,9 @@ from symgrad.verifier.interpreter import scalar_value
 from symgrad.verifier.samples import batch_axis, draw
 
 if TYPE_CHECKING:
-    from symgrad.spec.model import Model
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.spec.model import Model, TensorSpec
     from symgrad.verifier.arithmetic import Array
     from symgrad.verifier.interpreter import Shape
     from symgrad.verifier.subject import Subject
@@ -98,8 +100,8 @@ def case_of(model: Model, subject: Subject, seed: int) -> Case:
     return Case(
         name=spec.name,
         dtype=spec.dtype,
-        inputs=_tensors(spec.inputs, sample.inputs),
-        targets=_tensors(spec.targets, sample.targets),
+        inputs=_tensors(model, spec.inputs, sample.inputs),
+        targets=_tensors(model, spec.targets, sample.targets),
         blocks=_blocks(model, subject),
         states=tuple(name for name, _ in model.optimizer.state),
         batch=axis or "",
@@ -114,8 +116,13 @@ def case_of(model: Model, subject: Subject, seed: int) -> Case:
     )
 
 
-def _tensors(specs: Any, arrays: Any) -> tuple[Tensor, ...]:
-    return tuple(Tensor(t.name, t.axes, t.classes, t.ignore, arrays[t.name]) for t in specs)
+def _tensors(model: Model, specs: Sequence[TensorSpec], arrays: Mapping[str, Array]) -> tuple[Tensor, ...]:
+    """Their axes as numbers, but for the free ones."""
+    sizes: Mapping[str | int, int] = dict(model.spec.axes)
+    return tuple(
+        Tensor(t.name, tuple(sizes.get(a, a) for a in t.axes), t.classes, t.ignore, arrays[t.name])
+        for t in specs
+    )
 
 
 def _blocks(model: Model, subject: Subject) -> tuple[Block, ...]:

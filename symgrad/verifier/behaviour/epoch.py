@@ -22,6 +22,7 @@ _ROUNDING = 1e-5
 def epochs(bench: Bench) -> Iterator[str]:
     """An epoch makes a step with every batch of rows in their order, and refuses what is no order or size."""
     yield from _numbers(bench)
+    yield from _counted(bench)
     if not bench.case.batch:
         for options in ({"batch_size": 2}, {"batch_size": "full", "order": np.arange(1)}):
             wrong = refusal(ValueError, "batch_size:", partial(_trained, bench, **options))
@@ -130,6 +131,15 @@ def _numbers(bench: Bench) -> Iterator[str]:
             wrong = refusal(ValueError, "epochs:", user, epochs=value)
             if wrong:
                 yield f"{name}: epochs={value!r} {wrong}"
+
+
+def _counted(bench: Bench) -> Iterator[str]:
+    """The state counts the steps that were made."""
+    module, state, params = bench.module, bench.state(), bench.params()
+    module.update(params, bench.params(), state)
+    module.train_step(params, state, *bench.data())
+    if state.step.tolist() != [2]:
+        yield f"after an update and a train_step the state counts {state.step.tolist()} steps, not 2"
 
 
 def _late(bench: Bench) -> Iterator[str]:

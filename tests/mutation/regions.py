@@ -1,0 +1,96 @@
+"""What the definitions of a module are for, and which rows of a report name a fault in them rightly."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+COMPUTING = {"_forward", "_predict", "_loss", "_gradient", "_backward", "carry"}
+OPTIMISER = {"_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
+EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch"}
+CHECKS = {
+    *("_show", "_as_numbers", "_fitting", "_checked", "_given", "_arguments", "_checked_but_rows"),
+    *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
+    *("_checked_order", "_is_full", "_shuffling"),
+}
+FUNCTIONS = {"exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"}
+PUBLIC = {
+    *("_work_size", "_kept", "_with_constants", "_by_columns", "_address", "_owner", "unflatten", "flatten"),
+    *("_lie_in_one_vector", "_copy_of_state", "init_params", "forward", "predict", "init_state", "loss"),
+    *("loss_and_grad", "input_gradients", "_input_gradients", "gradient_point", "update", "train_step"),
+    *("fit", "_fit"),
+}
+OWN_VERIFY = {
+    *("_sample", "_normal", "_between", "_random_parameters", "_differences", "_gradients_of", "_check"),
+    "verify",
+}
+DECLARATIONS = {
+    *("SPEC_NAME", "SPEC_SHA256", "DTYPE", "TASK", "EPOCHS", "MICRO_BATCH_SIZE", "INPUTS", "TARGETS"),
+    *("FREE_AXES", "AXES", "CLASSES", "IGNORED", "SCORED", "CONSTANTS", "SIZE", "SHAPES"),
+}
+
+_TRAINING = {"update", "train_step", "train_epoch", "schedule", "float32 update", "epochs", "fit"}
+_VALUES = {"forward", "predict", "loss", "float32 forward", "float32 gradients"}
+_BEHAVIOURS = {
+    *("declarations", "number type", "container", "first values", "bad data", "good data"),
+    *("labels for none", "arguments", "answers", "epochs", "fit", "parameters"),
+}
+NAMED: Mapping[str, set[str]] = {
+    "optimiser": _TRAINING,
+    "epoch": {"train_epoch", "schedule", "epochs", "fit", "bad data", "good data", "answers", "arguments"},
+    "checks": _BEHAVIOURS,
+    "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
+    "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
+    "own verify": {"own verify"},
+}
+"""Rows that name a fault in a region; one in the computation or an elementary function may show anywhere."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A definition of a module and what it is for."""
+
+    kind: str
+    name: str
+    node: ast.stmt
+
+
+def regions(tree: ast.Module) -> Iterator[Region]:
+    """The definitions in which faults are planted: all that runs where nothing is compiled."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            kind = _kind(node)
+            if kind:
+                yield Region(kind, node.name, node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in DECLARATIONS:
+                yield Region("declarations", name, node)
+            elif name.lower() in FUNCTIONS and isinstance(node.value, ast.Tuple):
+                yield Region("functions", name, node)
+
+
+def _kind(node: ast.FunctionDef) -> str:
+    named = {
+        "optimiser": OPTIMISER,
+        "epoch": EPOCH,
+        "checks": CHECKS,
+        "functions": FUNCTIONS,
+        "public": PUBLIC,
+        "own verify": OWN_VERIFY,
+        "computation": COMPUTING,
+    }
+    for kind, names in named.items():
+        if node.name in names:
+            return kind
+    decorators = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
+    return "computation" if decorators & {"kernel", "exact_kernel"} else ""
+
+
+def rightly_named(kind: str, failed: set[str]) -> bool:
+    """Whether one of the failed rows is one that a fault in such a definition should fail."""
+    return kind not in NAMED or bool(failed & NAMED[kind])

@@ -1,0 +1,126 @@
+"""The specs whose modules faults are planted in: small, and of twelve different kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ROWS = {"inputs": {"x": ["batch", 3]}, "dtype": "float64"}
+VALUES = {"targets": {"t": ["batch", 2]}}
+LABELS = {"targets": {"t": {"axes": ["batch"], "classes": 4}}}
+
+SPECS: dict[str, dict[str, Any]] = {
+    "classifier": {
+        **ROWS,
+        **LABELS,
+        "layers": ["dense(4, activation=tanh)", "dense(4)"],
+        "loss": "softmax_cross_entropy",
+        "train": {"optimizer": "adam", "batch_size": 3, "epochs": 6},
+    },
+    "single": {
+        **ROWS,
+        **VALUES,
+        "dtype": "float32",
+        "layers": ["dense(4, activation=sigmoid)", "dense(2)"],
+        "loss": "mse",
+        "train": {"optimizer": "momentum", "schedule": "exponential(decay=0.1)", "seed": 5},
+    },
+    "binary": {
+        **ROWS,
+        "targets": {"t": ["batch", 1]},
+        "layers": ["dense(3, activation=relu)", "dense(1)"],
+        "loss": "binary_cross_entropy_with_logits",
+        "train": {"optimizer": "rmsprop", "clip_norm": 0.5, "shuffle": "once"},
+    },
+    "ignoring": {
+        **ROWS,
+        "targets": {"t": {"axes": ["batch"], "classes": 3, "ignore": -100}, "w": ["batch"]},
+        "constants": {"c": [1, 2, 0.5]},
+        "layers": ["dense(3)"],
+        "loss": "softmax_cross_entropy(class_weights=c, label_smoothing=0.1, weights=w)",
+        "train": {"optimizer": "sgd", "shuffle": "never"},
+    },
+    "pieces": {
+        **ROWS,
+        **VALUES,
+        "equations": {"y": "dense(x, 2)"},
+        "loss": "mse(y, t) + 0.01*l2(y_W)",
+        "train": {"micro_batch_size": 2, "schedule": "cosine", "optimizer": "nesterov"},
+    },
+    "ahead": {
+        **ROWS,
+        **VALUES,
+        "layers": ["dense(2, activation=softplus)"],
+        "loss": "huber",
+        "train": {"optimizer": "nesterov(weight_decay=0.01)", "clip_value": 0.1},
+    },
+    "averages": {
+        **ROWS,
+        **VALUES,
+        "layers": ["dense(4, activation=softmax)", "dense(2, activation=gelu)"],
+        "loss": "mse",
+        "train": {"optimizer": "adamw(weight_decay=0.1)", "schedule": "step_decay(2, k=step)"},
+    },
+    "embedding": {
+        "dtype": "float64",
+        "inputs": {"w": {"axes": ["N"], "classes": 6}},
+        "targets": {"t": {"axes": ["N"], "classes": 3}},
+        "parameters": {
+            "E": {"axes": [6, 2], "init": "normal(std=1)"},
+            "V": {"axes": [2, 3], "init": "uniform(limit=0.5)"},
+        },
+        "equations": {"e[n,d]": "E[w[n], d]", "z": "e @ V"},
+        "loss": "softmax_cross_entropy(z, t)",
+        "train": {"optimizer": "adagrad"},
+    },
+    "attention": {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", "time", 3]},
+        "targets": {"t": ["batch", 2]},
+        "parameters": {
+            "Q": {"axes": [3, 2], "init": "glorot_uniform"},
+            "K": {"axes": [3, 2], "init": "glorot_normal"},
+        },
+        "equations": {
+            "q[n,i,d]": "sum(x[n,i,e] * Q[e,d], e)",
+            "k[n,i,d]": "sum(x[n,i,e] * K[e,d], e)",
+            "s[n,i,j]": "sum(q[n,i,d] * k[n,j,d], d)",
+            "a": "softmax(s)",
+            "h[n,d]": "sum(a[n,i,j] * k[n,j,d], i, j)",
+        },
+        "loss": "mse(h, t)",
+        "train": {"optimizer": "sgd(learning_rate=0.1)"},
+    },
+    "convolution": {
+        "dtype": "float64",
+        "inputs": {"X": ["N", 9]},
+        "targets": {"t": ["N", 4]},
+        "parameters": {"k": {"axes": [3], "init": "he_normal"}},
+        "equations": {"Y[n,i]": "sum(X[n, 2*i + u] * k[u], u)"},
+        "loss": "mse(Y, t)",
+        "gradients": ["X"],
+        "train": {"optimizer": "sgd"},
+    },
+    "own_optimizer": {
+        **ROWS,
+        **VALUES,
+        "equations": {"y": "a * dense(x, 2) + c"},
+        "parameters": {"a": {"axes": [], "init": 0.25}, "c": {"axes": [2], "init": "uniform(limit=1)"}},
+        "loss": "mean(log1p(abs(y - t))) + mean(erf(y))",
+        "train": {
+            "optimizer": {
+                "hyper": {"eta": 0.1, "delta": 0.9},
+                "state": {"v": 0},
+                "update": {"v": "delta*v - eta*g", "theta": "theta + v"},
+            }
+        },
+    },
+    "numbers": {
+        "dtype": "float64",
+        "inputs": {"x": [], "y": [], "z": []},
+        "equations": {"f": "(x + y) * exp(z)"},
+        "loss": "f",
+        "gradients": ["x", "y", "z"],
+    },
+}
+for _name, _spec in SPECS.items():
+    _spec["name"] = _name
