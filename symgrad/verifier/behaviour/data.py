@@ -74,13 +74,8 @@ def _bad_entries(bench: Bench, tensor: Tensor, array: Array) -> Iterator[tuple[s
     if tensor.classes is None:
         bad = [np.nan, np.inf, -np.inf, *([1e39] if bench.dtype == np.float32 else [])]
     else:
-        bad = [
-            np.nan,
-            -1 - (tensor.ignore == -1),
-            tensor.classes + (tensor.ignore == tensor.classes),
-            0.5,
-            1e300,
-        ]
+        labels = [n for n in (-1, -2, tensor.classes, tensor.classes + 1) if n != tensor.ignore]
+        bad = [np.nan, 0.5, 1e300, *labels]
     for value in bad:
         for place in {0, array.size - 1}:
             changed = array.astype(np.float64 if isinstance(value, float) else array.dtype)

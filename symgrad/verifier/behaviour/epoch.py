@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,13 @@ def _numbers(bench: Bench) -> Iterator[str]:
     if bench.case.looks_ahead:
         users["gradient_point"] = partial(module.gradient_point, bench.params(), bench.state())
     for name, user in users.items():
+        for time, least in (
+            ("epoch", 0),
+            *([("epochs", bench.case.fit.epochs)] if bench.case.plans_epochs else []),
+        ):
+            found = inspect.signature(getattr(module, name)).parameters[time].default
+            if found != least:
+                yield f"{name} takes {time}={found!r} where its caller says nothing, not {least}"
         for value in (-1, 0.5, True, "1", None):
             wrong = refusal(ValueError, "epoch:", user, epoch=value)
             if wrong:
@@ -131,6 +139,11 @@ def _numbers(bench: Bench) -> Iterator[str]:
             wrong = refusal(ValueError, "epochs:", user, epochs=value)
             if wrong:
                 yield f"{name}: epochs={value!r} {wrong}"
+
+
+def _usual_time(bench: Bench) -> dict[str, int]:
+    """The time of a step whose caller says nothing."""
+    return {"epoch": 0, **({"epochs": bench.case.fit.epochs} if bench.case.plans_epochs else {})}
 
 
 def _counted(bench: Bench) -> Iterator[str]:

@@ -1,0 +1,149 @@
+"""How modules behave for their callers: emitted ones as they should; planted faults are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import interpreted, written
+from mutation.specs import SPECS
+
+from symgrad.isolation.messages import packed, unpacked
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier.behaviour.case import Case, case_of, record
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, observed
+from symgrad.verifier.interpreter import parameter_shapes
+from symgrad.verifier.samples import draw
+from symgrad.verifier.subject import InProcess, Subject
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KINDS = ("single", "ignoring", "pieces", "convolution", "numbers")
+
+
+def bench(spec: dict[str, Any], folder: Path, before: str = "", after: str = "") -> tuple[Any, Case]:
+    """A module, after an edit of its text, and the case it is tried with."""
+
+    def edit(text: str) -> str:
+        assert before in text
+        return text.replace(before, after) if before else text
+
+    module, model = interpreted(written(spec, folder, edit)), expand(read(spec))
+    sample = draw(model, "", 0)
+    shapes = parameter_shapes(model, {**sample.inputs, **sample.targets})
+    return module, case_of(model, Subject(model, InProcess(module), shapes), 0)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_emitted_modules_behave(name: str, tmp_path: Path) -> None:
+    module, case = bench(SPECS[name], tmp_path)
+    faults = {behaviour: observed(module, behaviour, case) for behaviour in BEHAVIOURS}
+    assert not any(faults.values()), faults
+
+
+BATCHED = SPECS["classifier"]
+FAULTS = {
+    "fit ignores batch_size": (
+        "fit",
+        "*data, batch_size=batch_size",
+        '*data, batch_size="full"',
+        "batch_size=2",
+    ),
+    "fit shuffles alike in every epoch": (
+        "fit",
+        "order = rng.permutation(",
+        "order = np.random.default_rng(seed).permutation(",
+        "draws 1 different orders in 3 epochs",
+    ),
+    "fit trains an epoch less": (
+        "fit",
+        'range(_whole("epochs"',
+        'range(-1 + _whole("epochs"',
+        "trains 2 epochs",
+    ),
+    "fit ignores the seed": ("fit", "_generator(seed), []", "_generator(0), []", "from another seed"),
+    "fit trains what it is given": (
+        "fit",
+        "unflatten(flatten(params).copy())",
+        "params",
+        "changes the parameters",
+    ),
+    "fit begins anywhere": ("fit", "init_params(seed) if", "init_params(0) if", "begin at init_params(seed)"),
+    "fit counts no epochs": ("fit", "order=order, epoch=epoch", "order=order, epoch=0", "counts its epochs"),
+    "no order means reversed": (
+        "epochs",
+        "np.arange(batch) if",
+        "np.arange(batch)[::-1].copy() if",
+        "without an order",
+    ),
+    "the last batch is left out": (
+        "epochs",
+        "for start in range(0, order.shape[0], batch_size)",
+        "for start in range(0, order.shape[0] - batch_size + 1, batch_size)",
+        "is not a step on each batch",
+    ),
+    "steps are not counted": ("epochs", "step[0] += 1", "step[0] = 1", "counts [1] steps"),
+    "a late NaN is not refused": (
+        "epochs",
+        "_given(INPUTS + TARGETS, given)  #",
+        "pass  #",
+        "x with a bad entry",
+    ),
+    "labels are not checked": ("bad data", "(fitting < CLASSES[name])", "(fitting < 99)", "t with 4"),
+    "finiteness is not checked": ("bad data", "np.isfinite(fitting)", "fitting == fitting", "x with inf"),
+    "data is changed": (
+        "good data",
+        "fitting, array = _fitting(",
+        "value *= 2; fitting, array = _fitting(",
+        "changes x",
+    ),
+    "answers are overwritten": (
+        "answers",
+        "-1, 0).copy()",
+        "-1, 0)",
+        "overwrites",
+    ),
+    "threads share memory": ("answers", "threading.local()", "NamedTuple", "in two threads"),
+    "seeds are ignored": (
+        "first values",
+        "rng = _generator(seed)",
+        "rng = _generator(3)",
+        "seed=-1 is not",
+    ),
+    "another first seed": (
+        "first values",
+        "init_params(seed=0)",
+        "init_params(seed=1)",
+        "not init_params(0)",
+    ),
+    "first values too wide": (
+        "first values",
+        "rng.uniform(-0.9",
+        "1.05 * rng.uniform(-0.9",
+        "W1 has the deviation",
+    ),
+    "states are not checked": ("arguments", "    _check_state(state)\n", "", "state as a plain tuple"),
+    "flatten copies": ("container", "if not _lie_in_one_vector", "if _lie_in_one_vector", "flatten copies"),
+    "another task": ("declarations", 'TASK = "classes"', 'TASK = "values"', "TASK is 'values'"),
+    "a verify that is always right": (
+        "own verify",
+        "share <= 1 for",
+        "True for",
+        "passes with a wrong entry",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
+    behaviour, before, after, words = FAULTS[fault]
+    module, case = bench(BATCHED, tmp_path, before, after)
+    assert words in observed(module, behaviour, case)
+
+
+def test_a_case_arrives_as_it_was_sent(tmp_path: Path) -> None:
+    _, case = bench(BATCHED, tmp_path)
+    np.testing.assert_equal(unpacked(packed(case), record), case)
