@@ -202,4 +202,4 @@ def test_the_command_gives_a_verdict(
     assert run.exit_code == 1, run.output
     failed = {c["name"]: c["message"] for c in json.loads(run.stdout)["checks"] if c["verdict"] == "fail"}
     assert failed["predict"].startswith(verdict)
-    assert edit is HANG or list(failed) == ["predict"]
+    assert next(iter(failed)) == "predict"

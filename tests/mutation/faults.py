@@ -69,7 +69,13 @@ class Fault:
     line: int
     before: str
     after: str
-    text: str
+    parts: tuple[bytes, int, int, bytes]
+
+    @property
+    def text(self) -> str:
+        """The text with the fault: made when it is wanted, as there are thousands of faults."""
+        content, start, end, new = self.parts
+        return (content[:start] + new + content[end:]).decode()
 
     @property
     def title(self) -> str:
@@ -91,9 +97,10 @@ def faults(text: str) -> Iterator[Fault]:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
+    content = text.encode()
     for region in regions(ast.parse(text)):
         for change in _changes(region.node):
-            yield _planted(text.encode(), starts, region.kind, region.name, change)
+            yield _planted(content, starts, region.kind, region.name, change)
 
 
 def _planted(content: bytes, starts: list[int], region: str, function: str, change: _Change) -> Fault:
@@ -103,9 +110,9 @@ def _planted(content: bytes, starts: list[int], region: str, function: str, chan
     new = "pass" if change.new is None else ast.unparse(change.new)
     if isinstance(change.new, ast.expr):
         new = f"({new})" if _needs_brackets(change.new) else new
-    edited = content[:start] + new.encode() + content[end:]
-    before = " ".join(content[start:end].decode().split())
-    return Fault(change.kind, region, function, node.lineno, before, " ".join(new.split()), edited.decode())
+    before, after = (" ".join(text.split()) for text in (content[start:end].decode(), new))
+    parts = content, start, end, new.encode()
+    return Fault(change.kind, region, function, node.lineno, before, after, parts)
 
 
 def _needs_brackets(node: ast.expr) -> bool:

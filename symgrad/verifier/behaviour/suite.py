@@ -59,6 +59,8 @@ def behaviour_checks(trial: Trial) -> Iterator[Check]:
     """A row for every behaviour, of a module whose process can be spoilt."""
     case = case_of(trial.model, trial.twin, trial.seed + 70)
     for name, behaviour in BEHAVIOURS.items():
+        if name == "labels for none" and all(t.ignore is None for t in case.tensors):
+            continue
         door = (trial.module if behaviour.as_given else trial.twin).door
         try:
             faults = door.observe(name, case)
