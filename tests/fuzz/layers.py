@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from fuzz.arithmetic import Arithmetic
 
-LAYERS = ("dense", "maxout", "glu", "swiglu", "prelu", "swish")
+ACTIVATIONS = ("prelu", "swish")
+LAYERS = ("dense", "maxout", "glu", "swiglu", *ACTIVATIONS)
 
 
 def layer_value(
@@ -52,6 +54,23 @@ def _sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
-def own_name(owner: str, letter: str) -> str:
-    """W of the third layer of a chain is W3 (its owner is called #3), of the equation h it is h_W."""
-    return f"{letter}{owner[1:]}" if owner.startswith("#") else f"{owner}_{letter}"
+def own_name(owner: str, letter: str, number: str = "") -> str:
+    """W of the third layer of a chain is W3 (its owner is called #3), of the equation h it is h_W.
+
+    Where an equation has several layers, it is h_W1, h_W2, ...
+    """
+    return f"{letter}{owner[1:]}" if owner.startswith("#") else f"{owner}_{letter}{number}"
+
+
+def layer_numbers(formula: ast.expr) -> dict[int, str]:
+    """The number of each layer call among those of its equation, inner first; activations count apart."""
+    found: dict[bool, list[int]] = {True: [], False: []}
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in LAYERS:
+            found[node.func.id in ACTIVATIONS].append(id(node))
+
+    visit(formula)
+    return {key: str(n + 1) for keys in found.values() if len(keys) > 1 for n, key in enumerate(keys)}

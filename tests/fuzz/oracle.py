@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import itertools
 import operator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from fuzz.broadcast import aligned, matmul, spread
 from fuzz.indices import index_ranges, place_of
-from fuzz.layers import LAYERS, layer_value, own_name
+from fuzz.layers import LAYERS, layer_numbers, layer_value, own_name
 from symgrad.spec import library
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Scope:
     arithmetic: Arithmetic
     indices: Mapping[str, int]
     owner: str = ""
+    numbers: Mapping[int, str] = field(default_factory=dict)
     bound: Mapping[str, np.ndarray | Labels] | None = None
 
 
@@ -73,7 +74,7 @@ def evaluate(formula: str, scope: Scope) -> np.ndarray:
 def equation(key: str, formula: str, scope: Scope) -> np.ndarray:
     """The tensor that an equation defines; its left side may name indices."""
     if "[" not in key:
-        return evaluate(formula, scope)
+        return evaluate(formula, replace(scope, numbers=layer_numbers(tree_of(formula))))
     names = [i.strip() for i in key.partition("[")[2].rstrip("] ").split(",")]
     shapes = {name: own_shape(t) for name, t in scope.tensors.items()}
     ranges = index_ranges(tree_of(formula), shapes)
@@ -158,6 +159,9 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
     if name in ("max", "min") and len(call.args) == 2 and not _new_indices(call, scope):
         a, b = aligned(*(numeric(value(n, scope), scope) for n in call.args))
         return scope.arithmetic.larger(*np.broadcast_arrays(a, b), sign=1 if name == "max" else -1)
+    if name in scope.functions:
+        signature, formula = scope.functions[name]
+        return _apply(signature, formula, call, scope)
     if name in REDUCERS:
         return _reduction(name, call, scope)
     if name == "where":
@@ -167,9 +171,6 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
     if name == "spread":
         weights, like = (numeric(value(n, scope), scope) for n in call.args)
         return spread(weights, like)
-    if name in scope.functions:
-        signature, formula = scope.functions[name]
-        return _apply(signature, formula, call, scope)
     if name in library.losses:
         return _loss(name, call, scope)
     if name in library.functions and library.functions[name].formula != f"{name}(x)":
@@ -218,7 +219,7 @@ def _layer(name: str, call: ast.Call, scope: Scope) -> np.ndarray:
     bias = getattr(keywords.get("bias"), "id", "true") == "true"
 
     def parameter(letter: str) -> np.ndarray:
-        return numeric(scope.tensors[own_name(scope.owner, letter)], scope)
+        return numeric(scope.tensors[own_name(scope.owner, letter, scope.numbers.get(id(call), ""))], scope)
 
     z = layer_value(name, x, parameter, bias, scope.arithmetic)
     return _activated(z, keywords["activation"], scope) if "activation" in keywords else z
