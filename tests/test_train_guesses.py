@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from stub_files import CSV, T, X, check, load, npz
 from stub_module import AT
 
 import symgrad as sg
 from symgrad.spec.model import Spec, TensorSpec
 from symgrad.training.data import load_data
+from symgrad.training.tables import csv_source
 
+ONE_FOLDER = [HealthCheck.function_scoped_fixture]
 ROWS = CSV.split("\n", 1)[1]
 
 
@@ -35,6 +40,35 @@ ROWS = CSV.split("\n", 1)[1]
 )
 def test_separators_and_lines_above_are_seen(tmp_path, content, name):
     check(load(tmp_path, content, name))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=ONE_FOLDER)
+@given(data=st.data())
+def test_any_table_is_read_as_it_was_written(tmp_path, data):
+    """Any separator, header, lines above and spacing; numbers with signs, exponents and leading points."""
+    draw = data.draw
+    separator = draw(st.sampled_from([",", ";", "\t", "|", " "]))
+    width = draw(st.integers(2, 5))
+    written = st.sampled_from(["7", "-0.5", "1e-3", "+2.25", ".125", "-3E2", "12345", "0", "1"])
+    table = draw(st.lists(st.lists(written, min_size=width, max_size=width), min_size=1, max_size=6))
+    space = "" if separator in " \t" else draw(st.sampled_from(["", " "]))
+    spaces = " " * draw(st.integers(1, 3)) if separator == " " else separator + space
+    inner = "" if separator in ", " else draw(st.sampled_from(["", ", cm"]))
+    names = [f"c{n}{inner}" for n in range(width)]
+    header = draw(st.sampled_from(["none", "row", "comment"]))
+    lines = [f"sep={separator}"] if separator != " " and draw(st.booleans()) else []
+    lines += ["# made by a program"] * (header != "comment" and draw(st.booleans()))
+    lines += [("# " if header == "comment" else "") + spaces.join(names)] * (header != "none")
+    lines += [spaces.join(row) for row in table]
+    (tmp_path / "d.csv").write_text("\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sg.DataWarning)
+        source = csv_source(tmp_path / "d.csv", "d", None if header == "row" else False)
+    (block,) = source.read([tuple(range(width))])
+    assert block.values.tolist() == [[float(cell) for cell in row] for row in table]
+    if header != "none":
+        assert list(source.names) == names
+    assert block.place(0, 0) == f"d:{len(lines) - len(table) + 1}, column '{source.names[0]}'"
 
 
 def test_places_count_the_lines_above(tmp_path):

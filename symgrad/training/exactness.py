@@ -28,7 +28,7 @@ def to_float(
     """
     with np.errstate(over="ignore"):
         cast: NDArray[np.floating[Any]] = np.ascontiguousarray(values, dtype=dtype)
-    lossy = _lossy(values, cast) if values.size else np.zeros(0, bool)
+    lossy = _lossy(values, cast) if _is_large(values, cast) else np.zeros(0, bool)
     if lossy.any():
         flat = lossy.reshape(len(lossy), -1)
         row, entry = (int(index) for index in np.unravel_index(int(flat.argmax()), flat.shape))
@@ -46,6 +46,14 @@ def warn_of_loss(before: float, after: float, dtype: str, at: str, name: str = "
 
 def _shown(number: float) -> str:
     return str(int(number)) if number == int(number) else repr(number)
+
+
+def _is_large(values: NDArray[Any], cast: NDArray[np.floating[Any]]) -> bool:
+    """Whether a number may have too many digits: most data are small, and then nothing is copied."""
+    digits = np.finfo(cast.dtype).nmant + 1
+    if not values.size or (values.dtype.kind in "iu" and 8 * values.dtype.itemsize <= digits):
+        return False
+    return bool(values.max() > 2**digits or values.min() < -(2**digits))
 
 
 def _lossy(values: NDArray[Any], cast: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
