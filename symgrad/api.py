@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.arguments import positive, whole
-from symgrad.errors import ModuleError, SpecError
-from symgrad.spec.reader import read
+from symgrad.errors import ModuleError, SpecError, warn
+from symgrad.spec.reader import read as read_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +46,25 @@ __all__ = [
     "train",
     "verify",
 ]
+
+
+def read(source: SpecSource) -> Spec:
+    """The spec in a YAML file, in YAML text or in a dict, with a SpecWarning for what is likely a mistake.
+
+    A string is a text when it has a line break or a `key: value` and no file bears its name; a `Spec` is
+    itself, of which nothing is said again.
+
+    Raises:
+        SpecError: for everything a spec cannot say or mean, with `file:line:column`, the cause and a remedy.
+    """
+    from symgrad.spec.expand import expand
+    from symgrad.spec.sense import doubts
+
+    spec = read_spec(source)
+    if spec is not source:
+        for found in doubts(expand(spec)):
+            warn(found)
+    return spec
 
 
 def derive(spec: SpecSource) -> Derivation:

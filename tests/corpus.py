@@ -96,7 +96,7 @@ GRAPHS: Corpus = {
     "extrema": _graph({"y": "dense(x, 3)"}, "mean(max(y, axis=1) - min(y, axis=1)) + max(t)"),
     "logsumexp": _graph({"y": "dense(x, 3)"}, "mean(logsumexp(y, axis=1)) + logsumexp(y) - mean(t)"),
     "choices": _graph({"y": "dense(x, 3)"}, "mean(where(y > t, 2*(y - t), max(t - y, 0.1)) * min(y, 1))"),
-    "powers": _graph({"y": "dense(x, 3)"}, "mean((1 + y**2)**1.5 / (2 + abs(y))**0.5 - y**3)"),
+    "powers": _graph({"y": "dense(x, 3)"}, "mean((1 + y**2)**1.5 / (2 + abs(y))**0.5 - y**3)", targets={}),
     "trigonometry": _graph(
         {"y": "dense(x, 3)"}, "mean(sin(y)*cosh(t) + atan(y) + erf(y) + log1p(y**2) + sinh(y)*cos(y))"
     ),

@@ -13,6 +13,7 @@ from symgrad.calculus import compute, trace
 from symgrad.graphs import build
 from symgrad.spec.expand import expand
 from symgrad.spec.formula import parse_formula
+from symgrad.spec.reader import read
 from symgrad.spec.unparse import unparse
 from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.interpreter import interpret
@@ -326,7 +327,7 @@ def test_too_large_a_computation_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_formulas_read_back_as_they_were() -> None:
-    for spec in (sg.read(s) for s in {**GRAPHS, **INDEXED}.values()):
+    for spec in (read(s) for s in {**GRAPHS, **INDEXED}.values()):
         for equation in expand(spec).equations:
             text = unparse(equation.formula)
             assert parse_formula(text, equation.at) == equation.formula, text

@@ -22,6 +22,7 @@ from symgrad.calculus.entry_formulas import MAX_NODES, length
 from symgrad.calculus.scalar_rules import MAX_ENTRIES, MAX_RULES, EntryFormula, ScalarRules
 from symgrad.cli import main
 from symgrad.errors import SpecError
+from symgrad.spec.reader import read
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def matched(entry: Entry, place: tuple[int, ...]) -> dict[str, int] | None:
 
 @pytest.mark.parametrize("name", CHECKED)
 def test_every_rule_agrees_with_differences_of_the_loss(name: str) -> None:
-    work, model = sg.derive(sg.read(CHECKED[name])), explicit(CHECKED[name], seed=1)
+    work, model = sg.derive(read(CHECKED[name])), explicit(CHECKED[name], seed=1)
     rules = work.scalar_rules()
     by_formulas = ByFormulas(rules, model)
     trained = {p.name: model.gradient(p.name) for p in work.program.of_kind("parameter")}

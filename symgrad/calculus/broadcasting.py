@@ -26,7 +26,7 @@ def check_matmul(left: Axes, right: Axes, at: Position) -> None:
             remedy="write * for the product with a scalar",
         )
     inner = right[max(len(right) - 2, 0)]
-    if not left[-1].fits(inner):
+    if not left[-1].is_alike(inner):
         raise ShapeError(
             f"'@' cannot contract {show_axes(left)} with {show_axes(right)}: {left[-1]} is not {inner}",
             at=at,
@@ -35,6 +35,9 @@ def check_matmul(left: Axes, right: Axes, at: Position) -> None:
 
 
 def _matmul_remedy(left: Axes, right: Axes) -> str:
+    inner = right[max(len(right) - 2, 0)]
+    if left[-1].fits(inner):
+        return one_name(left[-1], inner)
     if len(right) > 1 and left[-1].fits(right[-1]):
         return "transpose the right one: x @ W.T"
     if len(left) > 1 and len(right) > 1 and left[-2].fits(right[-2]):
@@ -60,14 +63,26 @@ def broadcast(left: Axes, right: Axes, what: str, at: Position, *, grows: bool =
         raise ShapeError(
             f"{what} cannot combine {show_axes(left)} with {show_axes(right)}",
             at=at,
-            remedy="axes are matched from the right and must be equal, or 1 in a tensor of the same rank"
-            + ("; keepdims=true keeps a reduced axis" if len(left) != len(right) else ""),
+            remedy=_broadcast_remedy(longer, padded),
         )
     return known
 
 
+def one_name(a: Axis, b: Axis) -> str:
+    """The remedy where two axes of one size stand for one another."""
+    return f"'{a}' and '{b}' are two axes, if of one size: give them one name where they are one"
+
+
+def _broadcast_remedy(longer: Axes, padded: Axes) -> str:
+    for a, b in zip(longer, padded, strict=True):
+        if a.fits(b) and not a.is_alike(b):
+            return one_name(a, b)
+    keeps = "; keepdims=true keeps a reduced axis" if ONE in padded else ""
+    return "axes are matched from the right and must be equal, or 1 in a tensor of the same rank" + keeps
+
+
 def _wider(a: Axis, b: Axis) -> Axis | None:
-    if a.fits(b):
+    if a.is_alike(b):
         return a if a.name else b
     if a.size == 1:
         return b

@@ -16,6 +16,7 @@ from symgrad.calculus.values import Builder, Value
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.declarations import MAX_ENTRIES
 from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
+from symgrad.spec.reads import loss_reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,6 +171,7 @@ class _Elaborator:
                 "the loss is a constant", at=loss.at, remedy="it must depend on an input or a parameter"
             )
         self.builder.demand_numbers([value], "the loss", loss.at)
+        self._check_learns(loss)
         name = self._unused("loss")
         self._take_over_temporary(Tensor(name, (), "value"), value)
         return name
@@ -211,6 +213,15 @@ class _Elaborator:
                     at=at,
                     remedy="leave it out",
                 )
+
+    def _check_learns(self, loss: Node) -> None:
+        """Refuse a loss of no parameter, where there are some and no other gradient is asked for."""
+        model = self.model
+        if model.spec.gradients or not model.parameters:
+            return
+        if not loss_reads(model) & {parameter.name for parameter in model.parameters}:
+            remedy = "write a loss of what the parameters compute, such as mse(y, t)"
+            raise SpecError("the loss depends on no parameter", at=loss.at, remedy=remedy)
 
     def _check_defined(self, name: str, at: Position) -> None:
         known = [t.name for t in self.builder.tensors.values() if t.kind != "temporary"]

@@ -39,7 +39,7 @@ def index_axes(
             continue
         seen = axes.setdefault(node.id, axis)
         owner = owners.setdefault(node.id, tensor)
-        if not seen.fits(axis):
+        if not seen.is_alike(axis):
             raise ShapeError(
                 f"index '{node.id}' runs over {seen} in '{owner}' and over {axis} in '{tensor}'",
                 at=node.at,

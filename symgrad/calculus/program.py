@@ -38,6 +38,10 @@ class Axis:
         """Whether the two always have the same size."""
         return self.size == other.size and (self.size is not None or self.name == other.name)
 
+    def is_alike(self, other: Axis) -> bool:
+        """Whether the two are one axis to the user: of one size, and of no two names."""
+        return self.fits(other) and (self.name == other.name or self.name is None or other.name is None)
+
     def __str__(self) -> str:
         return self.name or str(self.size)
 

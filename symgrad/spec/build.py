@@ -14,7 +14,7 @@ from symgrad.spec.formula import parse_formula
 from symgrad.spec.known_numbers import with_known_numbers
 from symgrad.spec.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
-from symgrad.spec.names import check_name, names_taken, shorten
+from symgrad.spec.names import check_module_name, check_name, names_taken, shorten
 from symgrad.spec.schema import TargetBlock
 from symgrad.spec.syntax import Boolean, Call, Index, Name, Number
 from symgrad.spec.train_block import train_spec
@@ -63,6 +63,8 @@ def build(block: SpecBlock, document: Document) -> Spec:
                 ("gradients", n, document.place(("gradients", i)).value)
                 for i, n in enumerate(block.gradients)
             ),
+            *(("axes", n, document.place(("axes", n)).key) for n in block.axes),
+            *(("train", n, document.place(("train", n)).value) for n in block.train.model_fields_set),
         ),
     )
     check_declarations(spec, _axes_named(block, document))
@@ -98,9 +100,10 @@ def _spec_name(block: SpecBlock, document: Document) -> str:
             at = document.place(("name",)).value
             remedy = "expected a letter, then letters, digits, '_' and '-', at most 64"
             raise SpecError(f"'{shorten(block.name)}' cannot name a spec", at=at, remedy=remedy)
-        return block.name
+        return check_module_name(block.name, document.place(("name",)).value)
     stem = document.path.stem if document.path else ""
-    return re.sub(r"[^A-Za-z0-9_-]|^(?![A-Za-z])", "_", stem, flags=re.ASCII).lstrip("_")[:64] or "model"
+    name = re.sub(r"[^A-Za-z0-9_-]|^(?![A-Za-z])", "_", stem, flags=re.ASCII).lstrip("_")[:64] or "model"
+    return check_module_name(name, Position(document.source, 1, 1))
 
 
 def _tensors(kind: str, blocks: Mapping[str, TensorBlock], document: Document) -> tuple[TensorSpec, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -121,22 +120,6 @@ def bind(call: Call, signature: Signature, extra: tuple[str, ...] = ()) -> dict[
         )
     bound = {**dict(signature.defaults), **values}
     return {name: bound[name] for name in (*known, *(n for n in values if n not in known))}
-
-
-def check_ranges(
-    call: Call, ranges: tuple[tuple[str, float, float], ...], values: Mapping[str, Node]
-) -> None:
-    """Demand that arguments which are numbers lie in their ranges: name, least, most.
-
-    Raises:
-        SpecError: one does not.
-    """
-    for name, least, most in ranges:
-        number = signed_number(values[name])
-        if isinstance(number, Number) and not least <= number.value <= most:
-            expected = f"from {least:g} to {most:g}" if most < math.inf else f"from {least:g} on"
-            problem = f"{call.function}: {name} is {float(number.value):g}"
-            raise SpecError(problem, at=number.at, remedy=f"expected a number {expected}")
 
 
 def usage(signature: Signature) -> str:

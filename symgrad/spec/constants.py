@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000
 
-_FUNCTIONS: dict[str, Callable[[float], float]] = {
+FUNCTIONS: dict[str, Callable[[float], float]] = {
     "exp": math.exp,
     "log": math.log,
     "log1p": math.log1p,
@@ -76,7 +76,7 @@ def _constant(node: Node) -> _Constant | None:
 
 
 def _call(node: Call, inside: list[_Constant | None]) -> _Constant | None:
-    function = _FUNCTIONS.get(node.function)
+    function = FUNCTIONS.get(node.function)
     if function is None or len(inside) != 1 or inside[0] is None:
         return None
     value = inside[0].value

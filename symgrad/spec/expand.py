@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.calls import calls, names_in
+from symgrad.spec.calls import calls
 from symgrad.spec.layer_calls import known_layers, replaced_inside
 from symgrad.spec.layers import LayerExpander
 from symgrad.spec.learning_rate import resolve_schedule
@@ -19,7 +19,9 @@ from symgrad.spec.losses import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.other_names import meant
 from symgrad.spec.over_axes import function_over_axes, with_axes_named
+from symgrad.spec.reads import read_by, read_inside
 from symgrad.spec.resolve import resolve_optimizer
+from symgrad.spec.sense import refuse_nonsense
 from symgrad.spec.syntax import Call, Node
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def expand(spec: Spec) -> Model:
     """The model a spec describes.
 
     Raises:
-        SpecError: an unknown function, layer, optimiser, schedule or initialiser, or a wrong call of one.
+        SpecError: an unknown function, layer, optimiser, schedule or initialiser, a wrong call of one, or
+            something that is never meant.
     """
     _check_functions(spec)
     layers = LayerExpander(spec)
@@ -47,7 +50,7 @@ def expand(spec: Spec) -> Model:
     results = [node for node in (loss, scoring.prediction) if node is not None]
     used = [*(e.formula for e in (*equations, *manual)), *results]
     optimizer = resolve_optimizer(spec.train)
-    return Model(
+    model = Model(
         spec=spec,
         parameters=tuple(layers.parameters),
         functions=_needed_functions(spec, used),
@@ -61,6 +64,8 @@ def expand(spec: Spec) -> Model:
         schedule=resolve_schedule(spec.train, optimizer, spec.at),
         manual=manual,
     )
+    refuse_nonsense(model)
+    return model
 
 
 def _plain(formula: Node, spec: Spec) -> Node:
@@ -83,25 +88,11 @@ def _check_functions(spec: Spec) -> None:
 def _depending_on_targets(spec: Spec, equations: Iterable[EquationSpec]) -> set[str]:
     """The targets, and what is computed from them: no part of a forward pass."""
     found = {t.name for t in spec.targets}
-    inside = _tensors_in_functions(spec)
+    inside = read_inside(spec.functions)
     for equation in equations:
-        called = {name for call in calls(equation.formula) for name in inside.get(call.function, ())}
-        if (names_in(equation.formula) | called) & found:
+        if read_by(equation.formula, inside) & found:
             found.add(equation.name)
     return found
-
-
-def _tensors_in_functions(spec: Spec) -> dict[str, set[str]]:
-    """What each of the user's functions reads besides its arguments, itself or through those it calls."""
-    reads = {}
-    for function in spec.functions:
-        own = {*function.arguments, *(name for name, _ in function.defaults)}
-        reads[function.name] = names_in(function.formula) - own
-    for _ in spec.functions:
-        for function in spec.functions:
-            for call in calls(function.formula):
-                reads[function.name] |= reads.get(call.function, set())
-    return reads
 
 
 def _outputs(spec: Spec, equations: tuple[EquationSpec, ...], after_targets: set[str]) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from symgrad.spec.slips import as_number
 MAX_SIZE = 10**9
 MAX_RANK = 16
 MAX_SEED = 2**32 - 1
+MAX_FILE_NAME = 255
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""What Windows takes for a device, whatever the ending."""
 
 
 def refuse(problem: str, remedy: str, key: str = "") -> PydanticCustomError:
@@ -76,10 +79,17 @@ def _inside(path: str) -> str:
     if number := as_number(path):
         raise refuse(f"'{shorten(path)}' is no file", f"write the number {number}")
     parts = PureWindowsPath(path)
-    if parts.drive or parts.root or ".." in parts.parts:
+    if parts.drive or parts.root or ".." in parts.parts or path.startswith("~"):
         problem = f"the data path '{path}' leaves the folder of the spec"
         raise refuse(problem, "such a file must be named on the command line, with --data")
+    impossible = next((part for part in parts.parts if not _can_name_a_file(part)), None)
+    if impossible is not None:
+        raise refuse(f"'{shorten(impossible)}' can name no file on every system", "choose another name")
     return path
+
+
+def _can_name_a_file(name: str) -> bool:
+    return len(name.encode()) <= MAX_FILE_NAME and name.partition(".")[0].lower() not in _DEVICES
 
 
 def _size_or_name(value: object) -> str:

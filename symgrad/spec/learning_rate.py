@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, check_ranges, placed, substitute, transform, walk
+from symgrad.spec.calls import bind, placed, substitute, transform, walk
 from symgrad.spec.constants import check_constants
 from symgrad.spec.entrywise import check_entrywise, is_entrywise, written_out
+from symgrad.spec.ranges import check_ranges
 from symgrad.spec.resolve import look_up
 from symgrad.spec.syntax import Binary, Call, Name, Negate, Node, Number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from symgrad.errors import Position
     from symgrad.spec.model import OptimizerSpec, TrainSpec
 
@@ -40,7 +43,8 @@ def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -
             remedy="name the step size learning_rate, or drop the schedule",
         )
     _check_kind(schedule)
-    formula = transform(schedule, _without_schedules)
+    rate = dict(optimizer.hyper)["learning_rate"]
+    formula = transform(schedule, lambda node: _without_schedules(node, rate))
     check_entrywise(formula, TIME, "a schedule", library.schedules)
     check_constants(formula)
     _check_start(formula)
@@ -60,7 +64,7 @@ def _check_kind(schedule: Node) -> None:
         look_up("schedule", schedule, library.schedules)
 
 
-def _without_schedules(node: Node) -> Node:
+def _without_schedules(node: Node, rate: Node) -> Node:
     """The formula of a library schedule in place of its call; a bare name is a call without arguments."""
     if isinstance(node, Name) and node.id in library.schedules:
         node = Call(node.id, (), (), node.at)
@@ -69,8 +73,34 @@ def _without_schedules(node: Node) -> Node:
     entry, at = library.schedules[node.function], node.at
     defaults = tuple((name, placed(value, at)) for name, value in entry.signature.defaults)
     values = bind(node, replace(entry.signature, defaults=defaults), extra=("learning_rate",))
-    check_ranges(node, entry.ranges, values)
+    check_ranges(node, entry.ranges, {"learning_rate": rate, **values})
+    _check_units(node, values)
     return substitute(placed(entry.body, at), values)
+
+
+def _check_units(call: Call, values: Mapping[str, Node]) -> None:
+    """Refuse a schedule that counts in steps and whose length is in epochs, or the other way about."""
+    if "k" not in values or "total" not in values:
+        return
+    counted, length = _unit(values["k"]), _unit(values["total"])
+    if counted and length and counted != length:
+        problem = f"{call.function} counts {counted}s, and its total is a number of {length}s"
+        remedy = f"write its length in {counted}s, as in total=1000"
+        raise SpecError(problem, at=call.at, remedy=remedy)
+
+
+def _unit(node: Node) -> str:
+    """Whether a time is in epochs or in steps; empty where that is open, as with a factor."""
+    match node:
+        case Name("epoch" | "epochs"):
+            return "epoch"
+        case Name("step"):
+            return "step"
+        case Binary("+" | "-", left, right):
+            return _unit(left) or _unit(right)
+        case Call("max" | "min" | "floor", arguments):
+            return next(filter(None, map(_unit, arguments)), "")
+    return ""
 
 
 def _check_start(formula: Node) -> None:

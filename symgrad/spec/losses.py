@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, calls, check_ranges, names_in, substitute, transform
+from symgrad.spec.calls import bind, calls, names_in, substitute, transform
 from symgrad.spec.other_names import meant
+from symgrad.spec.ranges import check_ranges, spans
 from symgrad.spec.syntax import Call, Name, Node, Number
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ Task = Literal["values", "binary", "classes", "sign"]
 REDUCTIONS = ("mean", "sum", "batchmean", "none")
 KEYWORDS = ("reduction", "weights")
 """What every call of a loss may give besides the loss's own arguments."""
+KEYWORD_RANGES = (("weights", "[0, inf)"),)
 
 
 def applied_loss(spec: Spec, outputs: tuple[str, ...]) -> Node | None:
@@ -106,7 +108,7 @@ def reduced_losses(node: Node, spec: Spec) -> Node:
 
 def _reduced(call: Call, entry: Function, spec: Spec) -> Node:
     values = bind(call, entry.signature, extra=KEYWORDS)
-    check_ranges(call, entry.ranges, values)
+    check_ranges(call, KEYWORD_RANGES, values, spans(spec.constants))
     reduction = _reduction(values.get("reduction", Name(entry.reduction, call.at)))
     weights, count = values.get("weights"), _count(call, entry, values, spec)
     loss = replace(call, keywords=tuple((k, v) for k, v in call.keywords if k not in KEYWORDS))

@@ -198,7 +198,7 @@ class Spec:
 
     `manual` are formulas that are no part of the model: those named `dX` claim a derivative of the loss.
 
-    `places` says where the names in `outputs` and `gradients` stand: key, name, place.
+    `places` says where the names in `outputs`, `gradients`, `axes` and `train` stand: key, name, place.
     """
 
     name: str
@@ -221,7 +221,7 @@ class Spec:
     at: Position = field(compare=False)
     places: tuple[tuple[str, str, Position], ...] = field(default=(), compare=False)
 
-    def place_of(self, key: Literal["outputs", "gradients"], name: str) -> Position:
-        """Where a name stands in the list of outputs or gradients."""
+    def place_of(self, key: Literal["outputs", "gradients", "axes", "train"], name: str) -> Position:
+        """Where a name of outputs, gradients or axes stands, or the value of an entry of train."""
         found = (at for k, n, at in self.places if (k, n) == (key, name))
         return next(found, self.at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+_IMPORTED = (
+    "numpy scipy numba llvmlite sympy mpmath symgrad jinja2 click rich pydantic ruamel yaml threadpoolctl "
+    "matplotlib pandas pyarrow sklearn torch jax jaxlib autograd pytest pip"
+)
+"""Modules outside the standard library that symgrad, its modules and those who use them import."""
 
 _INSTEAD = {
     "and": "nest one where(...) in another",
@@ -95,6 +102,20 @@ def check_name(name: str, at: Position) -> str:
     if name in LANGUAGE_FUNCTIONS:
         remedy = f"choose another name, such as '{name}_'"
         raise SpecError(f"'{name}' is a function of the language", at=at, remedy=remedy)
+    return name
+
+
+def check_module_name(name: str, at: Position) -> str:
+    """The name of a spec, if a file NAME.py hides no module that Python or an emitted module imports.
+
+    Raises:
+        SpecError: it would.
+    """
+    is_word = keyword.iskeyword(name)
+    if is_word or name in sys.stdlib_module_names or name in _IMPORTED.split():
+        what = "a word of Python" if is_word else "a module that other programs import"
+        problem = f"the spec would be written as {name}.py, and '{name}' is {what}"
+        raise SpecError(problem, at=at, remedy=f"write name: {name}_net, for example")
     return name
 
 

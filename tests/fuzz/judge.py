@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-import symgrad as sg
 from fuzz.meaning import Meaning, meaning
 from fuzz.modules import interpreted, with_garbage
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
+from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,7 +88,7 @@ def module_of(spec: Spec, by_rows: bool) -> ModuleType:
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
             patch.setattr("symgrad.compiler.columns.MOST_FEATURES", 0)
-        return interpreted(module_text(sg.read(plain(spec))))
+        return interpreted(module_text(read(plain(spec))))
 
 
 def plain(spec: Spec) -> Spec:

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position
 from symgrad.spec.formula import parse_formula
 from symgrad.spec.known_numbers import with_known_numbers
+from symgrad.spec.library.hyper import RANGES, USUAL
 from symgrad.spec.syntax import Call, Name, Node
+
+if TYPE_CHECKING:
+    from symgrad.spec.ranges import Ranges, Usual
 
 
 def _parse(text: str, entry: str) -> Node:
@@ -38,7 +43,10 @@ def parse_signature(text: str) -> Signature:
 
 @dataclass(frozen=True)
 class Entry:
-    """What all entries share: `signature`, where the mathematics comes from, and what it is for."""
+    """What all entries share: `signature`, where the mathematics comes from, and what it is for.
+
+    `ranges` are what an argument may be where it is a number; `usual` is narrower, with the reason why.
+    """
 
     text: str
     source: str
@@ -59,16 +67,25 @@ class Function(Entry):
 
     A loss's formula is per element or per sample; `reduction` makes one number of it where the call
     says nothing else. `prediction` turns its first argument into what a user wants to see, and `task`
-    says how that is scored. `ranges` are what an argument may be where it is a number: name, least, most.
-    A call of a function `over_axes` may say `axis=` and `keepdims=`, which all reductions in its formula get.
+    says how that is scored. A call of a function `over_axes` may say `axis=` and `keepdims=`, which all
+    reductions in its formula get.
+
+    `takes` and `gives` say what the first argument and the result are, where that is "scores" (of any size),
+    "probabilities" or "log-probabilities"; `image` is the interval of all results. `least_width` is how many
+    entries the last axis of the first argument needs for the result to depend on them.
     """
 
     formula: str = ""
     prediction: str = ""
     task: str = "values"
     reduction: str = "mean"
-    ranges: tuple[tuple[str, float, float], ...] = ()
     over_axes: bool = False
+    takes: str = ""
+    gives: str = ""
+    image: str = ""
+    least_width: int = 1
+    ranges: Ranges = ()
+    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:
@@ -104,6 +121,8 @@ class Layer(Entry):
     formula: str = ""
     parameters: tuple[LayerParameter, ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
+    ranges: Ranges = ()
+    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:
@@ -128,6 +147,8 @@ class Optimizer(Entry):
     update: tuple[tuple[str, str], ...] = ()
     gradient_at: str = ""
     full_batch: str = ""
+    ranges: Ranges = RANGES
+    usual: Usual = USUAL
 
     @cached_property
     def states(self) -> tuple[tuple[str, Node], ...]:
@@ -146,12 +167,12 @@ class Optimizer(Entry):
 class Schedule(Entry):
     """The learning rate as a formula over `learning_rate`, `epoch`, `step` (both from 0) and `epochs`.
 
-    A call may give another `learning_rate`: so one schedule is applied to another. `ranges` are what an
-    argument may be where it is a number: name, least, most.
+    A call may give another `learning_rate`: so one schedule is applied to another.
     """
 
     formula: str = "learning_rate"
-    ranges: tuple[tuple[str, float, float], ...] = ()
+    ranges: Ranges = ()
+    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:
@@ -167,6 +188,8 @@ class Initializer(Entry):
 
     distribution: str = "constant"
     scale: str = "0"
+    ranges: Ranges = ()
+    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:

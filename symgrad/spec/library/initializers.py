@@ -5,8 +5,23 @@ from symgrad.spec.library.entries import Initializer
 INITIALIZERS = (
     Initializer("zeros()", "definition", distribution="constant", scale="0"),
     Initializer("constant(value=0)", "definition", distribution="constant", scale="value"),
-    Initializer("normal(std=0.01)", "definition", distribution="normal", scale="std"),
-    Initializer("uniform(limit=0.05)", "definition", "between -limit and limit", "uniform", "limit"),
+    Initializer(
+        "normal(std=0.01)",
+        "definition",
+        distribution="normal",
+        scale="std",
+        ranges=(("std", "(0, inf)"),),
+        usual=(("std", "(0, 1000]", "training would start far from everything"),),
+    ),
+    Initializer(
+        "uniform(limit=0.05)",
+        "definition",
+        "between -limit and limit",
+        distribution="uniform",
+        scale="limit",
+        ranges=(("limit", "(0, inf)"),),
+        usual=(("limit", "(0, 1000]", "training would start far from everything"),),
+    ),
     Initializer(
         "glorot_uniform()",
         "Glorot & Bengio 2010, equation 16",

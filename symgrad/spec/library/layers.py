@@ -26,6 +26,7 @@ LAYERS = (
         "the largest of several affine maps; x is [batch, in]; pieces that tie share the slope",
         parts=(("Z", "(W.T @ x.T).T + b"),),
         formula="max(Z, axis=1)",
+        usual=(("pieces", "[2, inf)", "that is a dense layer without an activation"),),
         parameters=(
             LayerParameter("W", ("in", "pieces", "units"), "init"),
             LayerParameter("b", ("pieces", "units"), "bias_init"),

@@ -3,8 +3,6 @@
 At a kink the slope is the one that `max`, `where` and `abs` have there; the notes say which.
 """
 
-import math
-
 from symgrad.spec.library.entries import Function
 
 LOSSES = (
@@ -13,6 +11,7 @@ LOSSES = (
         "mean squared error, Gauss 1809",
         "averages over every element, as PyTorch does",
         formula="(y - t)**2",
+        image="[0, inf)",
     ),
     Function(
         "squared_error(y, t)",
@@ -20,34 +19,51 @@ LOSSES = (
         "summed over the outputs of a sample, averaged over samples; reduction=sum adds all up",
         formula="(y - t)**2",
         reduction="batchmean",
+        image="[0, inf)",
     ),
-    Function("mae(y, t)", "mean absolute error, Laplace 1774", "the slope at 0 is 0", formula="abs(y - t)"),
+    Function(
+        "mae(y, t)",
+        "mean absolute error, Laplace 1774",
+        "the slope at 0 is 0",
+        formula="abs(y - t)",
+        image="[0, inf)",
+    ),
     Function(
         "huber(y, t, delta=1)",
         "Huber 1964",
         formula="where(abs(y - t) <= delta, (y - t)**2 / 2, delta * (abs(y - t) - delta / 2))",
+        ranges=(("delta", "(0, inf)"),),
+        image="[0, inf)",
     ),
     Function(
         "smooth_l1(y, t, beta=1)",
         "Girshick 2015",
         "huber(y, t, delta=beta) / beta",
         formula="where(abs(y - t) < beta, (y - t)**2 / (2 * beta), abs(y - t) - beta / 2)",
+        ranges=(("beta", "(0, inf)"),),
+        image="[0, inf)",
     ),
     Function(
-        "log_cosh(y, t)", "Chen et al. 2019", "like mse near 0, like mae far away", formula="log(cosh(y - t))"
+        "log_cosh(y, t)",
+        "Chen et al. 2019",
+        "like mse near 0, like mae far away",
+        formula="log(cosh(y - t))",
+        image="[0, inf)",
     ),
     Function(
         "quantile(y, t, q=0.5)",
         "pinball loss, Koenker & Bassett 1978",
         "least where y is the q-quantile of t; the slope at 0 is 0",
         formula="q * max(t - y, 0) + (1 - q) * max(y - t, 0)",
-        ranges=(("q", 0, 1),),
+        ranges=(("q", "(0, 1)"),),
+        image="[0, inf)",
     ),
     Function(
         "cosine(y, t)",
         "1 - cosine similarity over the last axis; Salton 1975",
         "1, with slope 0, where y or t is the zero vector",
         formula="1 - sum(unit(y) * unit(t), axis=-1)",
+        image="[0, 2]",
     ),
     Function(
         "poisson_nll(y, t)",
@@ -61,6 +77,7 @@ LOSSES = (
         "Nix & Weigend 1994",
         "a variance below eps counts as eps, and then has slope 0",
         formula="normal_nll(y - t, max(variance, eps))",
+        ranges=(("eps", "(0, inf)"),),
     ),
     Function(
         "binary_cross_entropy(p, t)",
@@ -69,6 +86,8 @@ LOSSES = (
         formula="-(t * log(p) + (1 - t) * log(1 - p))",
         prediction="p",
         task="binary",
+        takes="probabilities",
+        image="[0, inf)",
     ),
     Function(
         "binary_cross_entropy_with_logits(z, t, pos_weight=1)",
@@ -77,6 +96,9 @@ LOSSES = (
         formula="softplus(z) - t * z + (pos_weight - 1) * t * softplus(-z)",
         prediction="sigmoid(z)",
         task="binary",
+        ranges=(("pos_weight", "[0, inf)"),),
+        takes="scores",
+        image="[0, inf)",
     ),
     Function(
         "binary_focal(z, t, gamma=2, pos_weight=1)",
@@ -86,7 +108,9 @@ LOSSES = (
         " + (1 - t) * exp(-gamma * softplus(-z)) * softplus(z)",
         prediction="sigmoid(z)",
         task="binary",
-        ranges=(("gamma", 0, math.inf),),
+        ranges=(("pos_weight", "[0, inf)"), ("gamma", "[0, inf)")),
+        takes="scores",
+        image="[0, inf)",
     ),
     Function(
         "softmax_cross_entropy(z, t, class_weights=1, label_smoothing=0)",
@@ -96,7 +120,10 @@ LOSSES = (
         formula="-sum(class_weights * smoothed(t, label_smoothing) * log_softmax(z), axis=-1)",
         prediction="softmax(z)",
         task="classes",
-        ranges=(("label_smoothing", 0, 1),),
+        ranges=(("label_smoothing", "[0, 1)"), ("class_weights", "[0, inf)")),
+        takes="scores",
+        least_width=2,
+        image="[0, inf)",
     ),
     Function(
         "nll(y, t, class_weights=1)",
@@ -105,6 +132,9 @@ LOSSES = (
         formula="-sum(class_weights * onehot(t) * y, axis=-1)",
         prediction="exp(y)",
         task="classes",
+        ranges=(("class_weights", "[0, inf)"),),
+        takes="log-probabilities",
+        least_width=2,
     ),
     Function(
         "focal(z, t, gamma=2, class_weights=1)",
@@ -113,7 +143,10 @@ LOSSES = (
         formula="label_weight(t, class_weights) * focused(softmax_cross_entropy(z, t), gamma)",
         prediction="softmax(z)",
         task="classes",
-        ranges=(("gamma", 0, math.inf),),
+        ranges=(("class_weights", "[0, inf)"), ("gamma", "[0, inf)")),
+        takes="scores",
+        least_width=2,
+        image="[0, inf)",
     ),
     Function(
         "kl_div(y, t)",
@@ -123,6 +156,7 @@ LOSSES = (
         formula="where(t > 0, t * log(t), 0) - t * y",
         prediction="exp(y)",
         task="classes",
+        takes="log-probabilities",
     ),
     Function(
         "hinge(y, t)",
@@ -131,6 +165,8 @@ LOSSES = (
         formula="max(1 - t * y, 0)",
         prediction="y",
         task="sign",
+        takes="scores",
+        image="[0, inf)",
     ),
     Function(
         "squared_hinge(y, t)",
@@ -139,6 +175,8 @@ LOSSES = (
         formula="max(1 - t * y, 0)**2",
         prediction="y",
         task="sign",
+        takes="scores",
+        image="[0, inf)",
     ),
     Function(
         "soft_margin(y, t)",
@@ -147,6 +185,8 @@ LOSSES = (
         formula="log(1 + exp(-t * y))",
         prediction="y",
         task="sign",
+        takes="scores",
+        image="[0, inf)",
     ),
     Function(
         "multi_margin(y, t, p=1, margin=1)",
@@ -155,13 +195,22 @@ LOSSES = (
         formula="label_weight(t) * mean((1 - onehot(t)) * max(margin + y - labelled(y, t), 0)**p, axis=-1)",
         prediction="y",
         task="classes",
-        ranges=(("p", 1, math.inf),),
+        ranges=(("p", "[1, inf)"), ("margin", "(0, inf)")),
+        takes="scores",
+        least_width=2,
+        image="[0, inf)",
     ),
 )
 
 REGULARISERS = (
-    Function("l1(w)", "Tibshirani 1996", "the slope at 0 is 0", formula="sum(abs(w))"),
-    Function("l2(w)", "Hoerl & Kennard 1970", "the sum of squares, not halved", formula="sum(w**2)"),
+    Function("l1(w)", "Tibshirani 1996", "the slope at 0 is 0", formula="sum(abs(w))", image="[0, inf)"),
+    Function(
+        "l2(w)",
+        "Hoerl & Kennard 1970",
+        "the sum of squares, not halved",
+        formula="sum(w**2)",
+        image="[0, inf)",
+    ),
 )
 
 AVERAGES = (

@@ -1,0 +1,30 @@
+"""What the hyper-parameters of optimisers may be: by name, since a name means the same in all of them."""
+
+RANGES = (
+    ("learning_rate", "(0, inf)"),
+    ("weight_decay", "[0, inf)"),
+    ("momentum", "[0, 1)"),
+    ("dampening", "[0, 1)"),
+    ("b1", "[0, 1)"),
+    ("b2", "[0, 1)"),
+    ("alpha", "[0, 1)"),
+    ("rho", "[0, 1)"),
+    ("eps", "[0, inf)"),
+    ("initial_accumulator", "[0, inf)"),
+    ("momentum_decay", "[0, inf)"),
+    ("eta_minus", "(0, 1)"),
+    ("eta_plus", "(1, inf)"),
+    ("min_step_size", "(0, inf)"),
+    ("max_step_size", "[min_step_size, inf)"),
+    ("kappa", "[0, inf)"),
+    ("phi", "[0, 1)"),
+    ("average", "[0, 1)"),
+)
+"""Outside of these a step goes uphill, grows from itself, or is no number."""
+
+USUAL = (
+    ("learning_rate", "(0, 1000]", "so long a step leaves every minimum behind"),
+    ("weight_decay", "[0, 1]", "weights would be pulled past 0"),
+    ("eps", "(0, inf)", "where a gradient is 0, a step is 0 / 0"),
+)
+"""Outside of these nobody wants to be, with the reason; not refused, since there the rule still holds."""

@@ -1,0 +1,128 @@
+"""Formulas of numbers as floats, with the arithmetic of a module: infinite or no number where it is."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import TYPE_CHECKING
+
+from symgrad.spec.constants import FUNCTIONS
+from symgrad.spec.syntax import Binary, Boolean, Call, Compare, Name, Negate, Node, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.spec.model import FunctionSpec
+
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def number(
+    node: Node, names: Mapping[str, float], functions: Mapping[str, FunctionSpec] | None = None
+) -> float | None:
+    """The value of a formula where its names have these; None where it holds anything else.
+
+    Functions called must be given, unless they are the language's. What is undefined, such as the
+    logarithm of -1, is NaN; a division by 0 and what is too large are infinite.
+    """
+    match node:
+        case Number(value):
+            return _float(value)
+        case Boolean(value):
+            return float(value)
+        case Name(name):
+            return names.get(name)
+        case Negate(operand):
+            inner = number(operand, names, functions)
+            return None if inner is None else -inner
+        case Binary(sign, left, right) if sign != "@":
+            a, b = number(left, names, functions), number(right, names, functions)
+            return None if a is None or b is None else _combined(sign, a, b)
+        case Compare(relation, left, right):
+            a, b = number(left, names, functions), number(right, names, functions)
+            return None if a is None or b is None else float(_COMPARISONS[relation](a, b))
+        case Call():
+            return _call(node, names, functions or {})
+    return None
+
+
+def _call(call: Call, names: Mapping[str, float], functions: Mapping[str, FunctionSpec]) -> float | None:
+    own = functions.get(call.function)
+    if own is not None:
+        return _own(call, own, names, functions)
+    if call.function == "where" and len(call.arguments) == 3:
+        condition = number(call.arguments[0], names, functions)
+        if condition is None:
+            return None
+        return number(call.arguments[1 if condition else 2], names, functions)
+    values = [number(argument, names, functions) for argument in call.arguments]
+    known = [value for value in values if value is not None]
+    if call.keywords or not known or len(known) < len(values):
+        return None
+    if call.function in ("max", "min") and len(known) == 2:
+        return (
+            math.nan if any(map(math.isnan, known)) else max(known) if call.function == "max" else min(known)
+        )
+    return _applied(call.function, known[0]) if len(known) == 1 else None
+
+
+def _own(
+    call: Call, function: FunctionSpec, names: Mapping[str, float], functions: Mapping[str, FunctionSpec]
+) -> float | None:
+    known = (*function.arguments, *(name for name, _ in function.defaults))
+    nodes = {
+        **dict(function.defaults),
+        **dict(zip(known, call.arguments, strict=False)),
+        **dict(call.keywords),
+    }
+    values = {name: number(node, names, functions) for name, node in nodes.items()}
+    return number(function.formula, {n: v for n, v in values.items() if v is not None}, functions)
+
+
+def _applied(function: str, value: float) -> float | None:
+    if function == "sign":
+        return value if value == 0 or math.isnan(value) else math.copysign(1, value)
+    if function == "floor":
+        return float(math.floor(value)) if math.isfinite(value) else value
+    if function not in FUNCTIONS:
+        return None
+    try:
+        return FUNCTIONS[function](value)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        at_its_end = {("log", 0.0): -math.inf, ("log1p", -1.0): -math.inf}
+        return at_its_end.get((function, value), math.nan)
+
+
+def _combined(sign: str, a: float, b: float) -> float:
+    try:
+        match sign:
+            case "+":
+                return a + b
+            case "-":
+                return a - b
+            case "*":
+                return a * b
+            case "/":
+                return a / b
+        power = a**b
+    except ZeroDivisionError:
+        return math.nan if sign == "/" and (a == 0 or math.isnan(a)) else math.copysign(math.inf, a)
+    except OverflowError:
+        return math.inf
+    return math.nan if isinstance(power, complex) else float(power)
+
+
+def _float(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]  # a Fraction, which may be too large
+    except OverflowError:
+        return math.inf

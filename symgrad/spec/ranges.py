@@ -1,0 +1,128 @@
+"""What arguments may be where they are numbers: intervals such as `[0, 1)`, as the library's rows say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.numbers import number
+from symgrad.spec.syntax import Name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from symgrad.errors import Position
+    from symgrad.spec.model import ConstantSpec
+    from symgrad.spec.syntax import Call, Node
+
+Ranges = tuple[tuple[str, str], ...]
+"""Names of arguments and their intervals; an end may be another argument: `(min_val, inf)`."""
+
+Usual = tuple[tuple[str, str, str], ...]
+"""Names of arguments, intervals and what is wrong outside of them."""
+
+Span = tuple[float, float]
+"""The least and the largest of what an argument stands for."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """From `least` to `most`; an open end does not belong to it."""
+
+    least: float
+    most: float
+    open_least: bool = False
+    open_most: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a number lies in it; NaN lies in none."""
+        above = self.least < value if self.open_least else self.least <= value
+        return above and (value < self.most if self.open_most else value <= self.most)
+
+    def within(self, other: Interval) -> bool:
+        """Whether every number of this interval lies in the other."""
+        least = self.least > other.least or (
+            self.least == other.least and (self.open_least or not other.open_least)
+        )
+        most = self.most < other.most or (self.most == other.most and (self.open_most or not other.open_most))
+        return least and most
+
+    def __str__(self) -> str:
+        least = f"{'above' if self.open_least else 'from'} {self.least:g}" if self.least > -math.inf else ""
+        if self.most == math.inf:
+            return f"{least} on" if least.startswith("from") else least or "of any size"
+        most = f"{'below' if self.open_most else 'at most'} {self.most:g}"
+        if not least.startswith("from"):
+            return f"{least} and {most}" if least else most
+        return f"{least} to {'below ' if self.open_most else ''}{self.most:g}"
+
+
+def interval(text: str, values: Mapping[str, float] | None = None) -> Interval:
+    """Read `[0, 1)`; an end that is an argument without a known value is no bound."""
+    least, most = (part.strip() for part in text[1:-1].split(","))
+    return Interval(
+        _end(least, values or {}, -math.inf),
+        _end(most, values or {}, math.inf),
+        text[0] == "(",
+        text[-1] == ")",
+    )
+
+
+def _end(text: str, values: Mapping[str, float], unknown: float) -> float:
+    return values.get(text, unknown) if text.isidentifier() and text != "inf" else float(text)
+
+
+def check_ranges(
+    call: Call, ranges: Ranges, values: Mapping[str, Node], constants: Mapping[str, Span] | None = None
+) -> None:
+    """Demand that the arguments of a call that are numbers, or constants, lie in their ranges.
+
+    Raises:
+        SpecError: one does not.
+    """
+    for name, value, allowed in _outside(ranges, values, constants or {}):
+        problem, remedy = f"{call.function}: {name} is {value:g}", f"expected a number {allowed}"
+        raise SpecError(problem, at=_place(values[name], call), remedy=remedy)
+
+
+def unusual(
+    call: Call, usual: Usual, values: Mapping[str, Node], constants: Mapping[str, Span] | None = None
+) -> Iterator[SpecWarning]:
+    """A warning for every argument outside of what is usual."""
+    reasons = {name: reason for name, _, reason in usual}
+    for name, value, allowed in _outside(
+        tuple((name, text) for name, text, _ in usual), values, constants or {}
+    ):
+        problem = f"{call.function}: {name} is {value:g}: {reasons[name]}"
+        yield SpecWarning(problem, at=_place(values[name], call), remedy=f"expected a number {allowed}")
+
+
+def spans(constants: Iterable[ConstantSpec]) -> dict[str, Span]:
+    """The least and the largest entry of every constant."""
+    return {constant.name: (min(constant.values), max(constant.values)) for constant in constants}
+
+
+def _place(value: Node, call: Call) -> Position:
+    """Where an argument stands; a default of the library stands nowhere in the spec but at the call."""
+    return value.at if value.at.source == call.at.source else call.at
+
+
+def _outside(
+    ranges: Ranges, values: Mapping[str, Node], constants: Mapping[str, Span]
+) -> Iterator[tuple[str, float, Interval]]:
+    known = {name: span for name, node in values.items() if (span := _span(node, constants)) is not None}
+    numbers = {name: least for name, (least, most) in known.items() if least == most}
+    for name, text in ranges:
+        allowed = interval(text, numbers)
+        outside = [value for value in known.get(name, ()) if not allowed.holds(value)]
+        if outside:
+            yield name, outside[0], allowed
+
+
+def _span(node: Node, constants: Mapping[str, Span]) -> Span | None:
+    if isinstance(node, Name) and node.id in constants:
+        return constants[node.id]
+    value = number(node, {})
+    return None if value is None else (value, value)

@@ -1,0 +1,56 @@
+"""Which tensor is computed from which: the graph that most checks walk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.spec.calls import calls, names_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from symgrad.spec.model import FunctionSpec, Model
+    from symgrad.spec.syntax import Node
+
+
+def read_by(formula: Node, inside: Mapping[str, set[str]]) -> set[str]:
+    """The names a formula reads, those in the functions that it calls too."""
+    return names_in(formula).union(*(inside.get(call.function, ()) for call in calls(formula)))
+
+
+def read_inside(functions: Iterable[FunctionSpec]) -> dict[str, set[str]]:
+    """What each function reads besides its arguments, itself or through those it calls."""
+    functions, reads = tuple(functions), {}
+    for function in functions:
+        own = {*function.arguments, *(name for name, _ in function.defaults)}
+        reads[function.name] = names_in(function.formula) - own
+    for _ in functions:
+        for function in functions:
+            for call in calls(function.formula):
+                reads[function.name] |= reads.get(call.function, set())
+    return reads
+
+
+def sources(model: Model) -> dict[str, set[str]]:
+    """What every equation reads."""
+    inside = read_inside(model.spec.functions)
+    return {equation.name: read_by(equation.formula, inside) for equation in model.equations}
+
+
+def reached(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
+    """The names, and all that they are computed from."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += graph.get(name, ())
+    return found
+
+
+def loss_reads(model: Model) -> set[str]:
+    """All that the loss is computed from."""
+    if model.loss is None:
+        return set()
+    return reached(read_by(model.loss, read_inside(model.spec.functions)), sources(model))

@@ -1,0 +1,59 @@
+"""What a spec says, against what can be meant: what is never meant is refused, a likely slip is doubted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.spec.sense.arguments import check_arguments, unusual_arguments
+from symgrad.spec.sense.mismatches import check_widths, mismatches
+from symgrad.spec.sense.precision import check_numbers
+from symgrad.spec.sense.rates import check_rates, idle_rates
+from symgrad.spec.sense.roles import manual_of_nothing, predictions_of_their_target, unlike_the_library
+from symgrad.spec.sense.starts import alike, check_start
+from symgrad.spec.sense.steps import check_steps, doubtful_steps
+from symgrad.spec.sense.training import check_training, doubtful_training
+from symgrad.spec.sense.unbounded import unbounded_loss
+from symgrad.spec.sense.unused import check_outputs, unused
+
+if TYPE_CHECKING:
+    from symgrad.errors import SpecWarning
+    from symgrad.spec.model import Model
+
+_REFUSALS = (
+    check_arguments,
+    check_widths,
+    check_numbers,
+    check_start,
+    check_outputs,
+    check_training,
+    check_steps,
+    check_rates,
+)
+_DOUBTS = (
+    unusual_arguments,
+    mismatches,
+    predictions_of_their_target,
+    unbounded_loss,
+    alike,
+    unused,
+    unlike_the_library,
+    manual_of_nothing,
+    doubtful_steps,
+    idle_rates,
+    doubtful_training,
+)
+
+
+def refuse_nonsense(model: Model) -> None:
+    """Accept a model that can be meant.
+
+    Raises:
+        SpecError: a number out of its range, or a formula that does not do what it stands for.
+    """
+    for check in _REFUSALS:
+        check(model)
+
+
+def doubts(model: Model) -> tuple[SpecWarning, ...]:
+    """What is likely a mistake, in the order of the checks."""
+    return tuple(found for check in _DOUBTS for found in check(model))

@@ -1,0 +1,84 @@
+"""Arguments of the library's rows, against what the rows say of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.spec import library
+from symgrad.spec.calls import bind, calls
+from symgrad.spec.layer_calls import known_layers
+from symgrad.spec.ranges import check_ranges, spans, unusual
+from symgrad.spec.syntax import Call, Name, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.errors import SpecWarning
+    from symgrad.spec.library import Function, Initializer, Layer, Optimizer, Schedule
+    from symgrad.spec.model import Model, Spec
+
+    Row = Function | Initializer | Layer | Optimizer | Schedule
+
+
+def check_arguments(model: Model) -> None:
+    """Refuse arguments outside their ranges.
+
+    Raises:
+        SpecError: for the first of them.
+    """
+    constants = spans(model.spec.constants)
+    for call, row in _rows(model):
+        if row.ranges:
+            check_ranges(call, row.ranges, bind(call, row.signature), constants)
+
+
+def unusual_arguments(model: Model) -> Iterator[SpecWarning]:
+    """Arguments within their ranges that hardly anybody wants."""
+    constants = spans(model.spec.constants)
+    for call, row in _rows(model):
+        if row.usual:
+            yield from unusual(call, row.usual, bind(call, row.signature), constants)
+    rate = {name: value for name, value in model.optimizer.hyper if name == "learning_rate"}
+    for call, schedule in _schedules(model.spec):
+        values = rate | bind(call, schedule.signature, ("learning_rate",))
+        yield from unusual(call, schedule.usual, values)
+
+
+def _rows(model: Model) -> Iterator[tuple[Call, Row]]:
+    """Every call of a function, a layer, an initialiser or an optimizer of the library."""
+    spec = model.spec
+    own = {function.name for function in spec.functions}
+    for formula in formulas(model):
+        for call in calls(formula):
+            if call.function in library.functions and call.function not in own:
+                yield call, library.functions[call.function]
+    layers = known_layers(spec)
+    for formula in _as_written(spec):
+        for call in calls(formula):
+            if call.function in layers:
+                yield call, layers[call.function]
+            elif call.function in library.initializers and call.function not in own:
+                yield call, library.initializers[call.function]
+    if isinstance(spec.train.optimizer, Call):
+        yield spec.train.optimizer, library.optimizers[spec.train.optimizer.function]
+
+
+def formulas(model: Model) -> tuple[Node, ...]:
+    """The formulas of a model that are the user's, with what the user's layers stand for."""
+    equations = [equation.formula for equation in (*model.equations, *model.manual)]
+    functions = [function.formula for function in model.spec.functions]
+    return (*equations, *functions, *(() if model.loss is None else (model.loss,)))
+
+
+def _as_written(spec: Spec) -> tuple[Node, ...]:
+    """The calls of layers and initialisers, before they are expanded; a layer of a chain is given its x."""
+    chain = [replace(call, arguments=(Name("_", call.at), *call.arguments)) for call in spec.layers]
+    inits = [p.init for p in spec.parameters]
+    return (*chain, *(e.formula for e in spec.equations), *inits)
+
+
+def _schedules(spec: Spec) -> Iterator[tuple[Call, Schedule]]:
+    for call in calls(spec.train.schedule) if spec.train.schedule is not None else ():
+        if call.function in library.schedules:
+            yield call, library.schedules[call.function]

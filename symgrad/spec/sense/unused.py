@@ -1,0 +1,101 @@
+"""What is declared and does nothing: one walk over what is computed from what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.calls import calls, names_in
+from symgrad.spec.reads import loss_reads, reached, read_by, read_inside, sources
+from symgrad.spec.sense.arguments import formulas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.errors import Position
+    from symgrad.spec.model import Model
+
+_REMEDY = "leave it out, or use it"
+
+
+def check_outputs(model: Model) -> None:
+    """Refuse an input as an output.
+
+    Raises:
+        SpecError: naming it.
+    """
+    spec = model.spec
+    for name in spec.outputs:
+        if any(name == tensor.name for tensor in spec.inputs):
+            remedy = "an output is computed from inputs and parameters"
+            raise SpecError(
+                f"the output '{name}' is an input", at=spec.place_of("outputs", name), remedy=remedy
+            )
+
+
+def unused(model: Model) -> Iterator[SpecWarning]:
+    """Inputs, targets, constants, equations, parameters, functions and axes that change nothing."""
+    yield from _tensors(model)
+    yield from _parameters(model)
+    yield from _functions(model)
+    yield from _axes(model)
+
+
+def _tensors(model: Model) -> Iterator[SpecWarning]:
+    spec, graph, inside = model.spec, sources(model), read_inside(model.spec.functions)
+    lost = loss_reads(model)
+    claims = set[str]().union(*(read_by(equation.formula, inside) for equation in model.manual))
+    used = lost | reached({*model.outputs, *spec.gradients, *claims}, graph)
+    for target in spec.targets:
+        if target.name not in lost:
+            yield SpecWarning(f"no loss reads the target '{target.name}'", at=target.at, remedy=_REMEDY)
+    for kind, tensors in (("input", spec.inputs), ("constant", spec.constants)):
+        for tensor in tensors:
+            if tensor.name not in used:
+                yield SpecWarning(f"nothing reads the {kind} '{tensor.name}'", at=tensor.at, remedy=_REMEDY)
+    read = set[str]().union(*graph.values())
+    for equation in spec.equations:
+        if equation.name not in used | read:
+            problem = f"nothing reads '{equation.name}', and it is no output"
+            yield SpecWarning(problem, at=equation.at, remedy="leave it out, or name it in outputs")
+
+
+def _parameters(model: Model) -> Iterator[SpecWarning]:
+    """Parameters without a say in the loss; those of one layer together."""
+    if model.loss is None:
+        return
+    lost = loss_reads(model)
+    idle: dict[Position, list[str]] = {}
+    for parameter in model.parameters:
+        if parameter.name not in lost:
+            idle.setdefault(parameter.at, []).append(f"'{parameter.name}'")
+    for at, names in idle.items():
+        problem = f"the loss does not depend on {' and '.join(names)}: never learnt"
+        yield SpecWarning(problem, at=at, remedy=_REMEDY)
+
+
+def _functions(model: Model) -> Iterator[SpecWarning]:
+    called = {call.function for formula in formulas(model) for call in calls(formula)}
+    for function in model.spec.functions:
+        if function.name not in called:
+            yield SpecWarning(f"nothing calls '{function.name}'", at=function.at, remedy=_REMEDY)
+        for name in (*function.arguments, *(name for name, _ in function.defaults)):
+            if name not in names_in(function.formula):
+                problem = f"'{function.name}' does not use its argument '{name}'"
+                yield SpecWarning(problem, at=function.at, remedy=_REMEDY)
+        if not function.arguments and not function.defaults:
+            problem = f"'{function.name}' is a function of nothing"
+            yield SpecWarning(problem, at=function.at, remedy="write a constant or an equation instead")
+
+
+def _axes(model: Model) -> Iterator[SpecWarning]:
+    spec = model.spec
+    declared = [tensor.axes for tensor in (*spec.inputs, *spec.targets)]
+    learnt = [parameter.axes for parameter in model.parameters]
+    named = {axis for axes in (*declared, *learnt) for axis in axes if isinstance(axis, str)}
+    named |= set[str]().union(*(names_in(formula) for formula in formulas(model)))
+    for name, _ in spec.axes:
+        if name not in named:
+            yield SpecWarning(
+                f"no tensor has the axis '{name}'", at=spec.place_of("axes", name), remedy=_REMEDY
+            )
