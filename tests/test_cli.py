@@ -97,7 +97,7 @@ def test_exit_codes_of_real_processes(folder: Path) -> None:
     (folder / "line.yaml").write_text(LINE.replace("RATE", "1e200"))
     good = process("generate", "line.yaml", "--json")
     assert good.returncode == 0
-    assert good.stderr.startswith("line.yaml:8:52: warning: sgd: learning_rate is 1e+200: ")
+    assert good.stderr.startswith("line.yaml:9:54: warning: sgd: learning_rate is 1e+200: ")
     assert json.loads(good.stdout)["parameters"] == 2
     assert process("generate", "line.yml").returncode == 2
     diverged = process("train", "line.yaml", "--no-verify", "--json")
