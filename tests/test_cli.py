@@ -103,7 +103,7 @@ def test_exit_codes_of_real_processes(folder: Path) -> None:
     diverged = process("train", "line.yaml", "--no-verify", "--json")
     assert diverged.returncode == 1
     assert json.loads(diverged.stdout)["stop_reason"] == "diverged"
-    assert diverged.stderr.startswith("error: ")
+    assert "\nerror: " in diverged.stderr
     assert process("--version").stdout.startswith("symgrad ")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from corpus import CORPUS, EXAMPLES
 
-import symgrad as sg
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
 
 LECTURES = sorted((Path(__file__).parent.parent / "examples" / "lectures").glob("*.yaml"))
@@ -19,13 +19,13 @@ GRADIENTS = {name: spec for name, spec in CORPUS.items() if not name.startswith(
 
 @pytest.mark.parametrize("path", [p for p in (*EXAMPLES, *LECTURES) if p.stem != LARGE], ids=lambda p: p.stem)
 def test_every_example_is_identical(path):
-    spec = sg.read(path)
+    spec = read(path)
     assert identity_of(expand(spec), module_text(spec)).state == "identical"
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_every_row_of_the_library_is_identical(name):
-    spec = sg.read(GRADIENTS[name])
+    spec = read(GRADIENTS[name])
     assert identity_of(expand(spec), module_text(spec)).state == "identical"
 
 
@@ -40,9 +40,9 @@ POINT = {"inputs": {"x": ["n"]}}
 
 
 def planted(old, new, spec=SMALL):
-    text = module_text(sg.read(spec))
+    text = module_text(read(spec))
     assert text.count(old) >= 1, text
-    return identity_of(expand(sg.read(spec)), text.replace(old, new, 1))
+    return identity_of(expand(read(spec)), text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_unset_memory_is_found():
         "equations": {"y": "p[0] * x"},
         "loss": "mean(y)",
     }
-    text = module_text(sg.read(spec))
-    model = expand(sg.read(spec))
+    text = module_text(read(spec))
+    model = expand(read(spec))
     state = identity_of(model, text).state
     cleared = identity_of(model, text.replace("dp[:] = 0", "pass"))
     assert (state, cleared.state) in {("identical", "differs"), ("differs", "differs")}
@@ -79,7 +79,7 @@ def test_unset_memory_is_found():
 
 def test_too_large_is_said():
     spec = {**SMALL, "layers": ["dense(4000)", "dense(4000)", "dense(3)"]}
-    found = identity_of(expand(sg.read(spec)), module_text(sg.read(spec)))
+    found = identity_of(expand(read(spec)), module_text(read(spec)))
     assert found.state == "not checked"
     assert found.detail.startswith("too large")
 
@@ -87,5 +87,5 @@ def test_too_large_is_said():
 def test_what_no_field_can_stand_for_agrees_in_many_digits():
     spec = {**SMALL, "loss": "mean(abs(y - t)**1.3)", "layers": [], "equations": {"y": "dense(x, 3)"}}
     del spec["layers"]
-    found = identity_of(expand(sg.read(spec)), module_text(sg.read(spec)))
+    found = identity_of(expand(read(spec)), module_text(read(spec)))
     assert (found.state, found.detail) == ("agrees", "30 digits")

@@ -188,7 +188,7 @@ def test_schedules_and_optimizers_know_them_too() -> None:
         expand(sg.read({**spec, "train": {"optimizer": {**own, "update": u}}})) for u in (update, plain)
     ]
     assert models[0].optimizer == models[1].optimizer
-    rates = ["learning_rate * cos(pi * epoch / 9)", "learning_rate * cos(acos(-1) * epoch / 9)"]
+    rates = ["learning_rate * cos(pi * epoch / 20)", "learning_rate * cos(acos(-1) * epoch / 20)"]
     found = [expand(sg.read({**spec, "train": {"schedule": rate}})).schedule for rate in rates]
     assert found[0] == found[1]
 
