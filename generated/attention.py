@@ -54,7 +54,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"attention: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "attention"
 SPEC_SHA256 = "addfc13aa26201553a6d083583f0709a679c0c279c0b5b9aaea8a450940893ab"

@@ -66,7 +66,7 @@ from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"branches: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "branches"
 SPEC_SHA256 = "f9d7358d9ac5abf2bdebc1ecd9b3a34b2e99f9b41df4307365b2bdcb5f06c379"

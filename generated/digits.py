@@ -55,7 +55,7 @@ from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"digits: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "digits"
 SPEC_SHA256 = "3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf"

@@ -37,7 +37,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"gradients_only: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "gradients_only"
 SPEC_SHA256 = "70171fb41a43ffe73fffbd2eee679600850cd7f49c3949569eb79ed55c27fa2c"

@@ -41,7 +41,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"linear_regression: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "linear_regression"
 SPEC_SHA256 = "271edb63b9e0e34fe75f9eb77919922c3910f77921b73952011238ff60edfa81"

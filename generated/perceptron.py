@@ -48,7 +48,7 @@ from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"perceptron: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "perceptron"
 SPEC_SHA256 = "87162cceac5ec9c11721d392a82a642611ddb53faecc65b7c54ffa85465dbe88"

@@ -58,7 +58,7 @@ from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"swish: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "swish"
 SPEC_SHA256 = "70acbbd092d85ab876a06cd3f30afcb93f63472d3e6460e9010596791fd85ddd"

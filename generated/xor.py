@@ -49,7 +49,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"{__name__}: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
+    raise ImportError(f"xor: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
 
 SPEC_NAME = "xor"
 SPEC_SHA256 = "b9b883e87af59e52371c0404e496abc5d95299cbf5d832dda4be94207e518129"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,8 @@ def _write_whole(file: Path, text: str) -> None:
         mode = file.stat().st_mode if file.exists() else 0o666 & ~_umask()
         Path(temporary).chmod(mode)
         Path(temporary).replace(file)
+        for stale in file.parent.glob(f"__pycache__/{escape(file.stem)}.*.pyc"):  # or import might believe it
+            stale.unlink(missing_ok=True)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

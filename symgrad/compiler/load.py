@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from symgrad.errors import ModuleError
+from symgrad.loaded import fresh_module
 
 ModuleSource: TypeAlias = ModuleType | str | os.PathLike[str]
 """What an emitted module may be given as: itself, or the path of its file."""
@@ -29,19 +29,27 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
     Raises:
         ModuleError: there is no such file, it cannot be run, or it lacks one of the stable names.
     """
-    file = Path(path)
+    module = _run(Path(path))
+    sys.modules[module.__name__] = module
+    return module
+
+
+def double_precision_twin(module: ModuleType) -> ModuleType:
+    """The same file once more, computing in float64: its kernels take the type of their arrays."""
+    twin = _run(Path(str(module.__file__)))
+    vars(twin)["DTYPE"] = np.float64
+    return twin
+
+
+def _run(file: Path) -> ModuleType:
+    """A new module with what the file defines."""
     if not file.is_file():
         raise ModuleError("no such file", at=str(file), remedy="generate the module first")
-    name = f"symgrad_loaded_{file.stem}"
-    specification = importlib.util.spec_from_file_location(name, file)
-    if specification is None or specification.loader is None:
+    if file.suffix != ".py":
         raise ModuleError("this is not a Python file", at=str(file), remedy="its name should end in .py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
     try:
-        specification.loader.exec_module(module)
+        module = fresh_module(file)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # what an edited file raises is its own fault
-        sys.modules.pop(name, None)
         problem = f"the module cannot be loaded: {type(error).__name__}: {error}"
         raise ModuleError(problem, at=str(file), remedy="generate it anew") from None
     missing = [n for n in STABLE_NAMES if not hasattr(module, n)]
@@ -49,10 +57,3 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
         remedy = "generate it with symgrad"
         raise ModuleError(f"the module lacks {', '.join(missing)}", at=str(file), remedy=remedy)
     return module
-
-
-def double_precision_twin(module: ModuleType) -> ModuleType:
-    """The same file once more, computing in float64: its kernels take the type of their arrays."""
-    twin = load(str(module.__file__))
-    vars(twin)["DTYPE"] = np.float64
-    return twin
