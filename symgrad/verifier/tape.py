@@ -39,6 +39,9 @@ class _Recorded:
     """The element type of recorded arrays; nothing else has it, so all else is converted."""
 
 
+_RECORDED = _Recorded()  # an instance: NumPy takes a class for the type of all objects
+
+
 class Recorded:
     """An array on a tape. `number` is its place there; constants have none."""
 
@@ -63,7 +66,7 @@ class Recorded:
 
     @property
     def dtype(self) -> Any:
-        return _Recorded
+        return _RECORDED
 
     def __add__(self, other: Any) -> Recorded:
         return self.tape.add(self, self.tape.of(other))
@@ -139,7 +142,7 @@ class Tape:
         self.arithmetic = replace(
             base,
             name=f"{base.name}, recorded",
-            dtype=_Recorded,
+            dtype=_RECORDED,
             convert=self._constant,
             number=self._number,
             divide=self._divide,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -13,10 +12,9 @@ from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.constants import long_constants
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
-from symgrad.verifier.identity.machine import Machine
-from symgrad.verifier.identity.memory import BoundsError
+from symgrad.verifier.identity.machine import FaultError, Machine, UnknownError, faults_named
 from symgrad.verifier.identity.points import Point, field_points, real_points
-from symgrad.verifier.identity.tape import Tape, gradients
+from symgrad.verifier.identity.tape import ExactTape
 from symgrad.verifier.identity.text import Text, parse
 from symgrad.verifier.interpreter import interpret
 
@@ -32,7 +30,6 @@ LARGEST_WORK = 1e7
 """Scalar operations of one evaluation above which a spec is too large for this."""
 
 _DIGITS, _ROUNDED_DIGITS = 30, 12
-_FAULTS = (BoundsError, IndexError, KeyError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -74,11 +71,13 @@ class Reference:
         """Hold all that a text computes against this; the digits that could be compared.
 
         Raises:
-            DifferenceError, BoundsError: the text is wrong.
+            DifferenceError, FaultError: the text is wrong.
+            UnknownError: it cannot be run here.
         """
         machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
         digits = _ROUNDED_DIGITS if machine.is_rounded else _DIGITS
-        found = dict(_found(self.model, machine, self.point))
+        with faults_named():
+            found = dict(_found(self.model, machine, self.point))
         for what, values in self.expected.items():
             _demand_same(what, found.get(what), values, self.same, digits)
         return digits
@@ -100,10 +99,10 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
             reference(model, point, field(seed)).compare(parsed)
     except (UnsuitableError, DifferenceError):
         return _agreement(model, parsed, seed)
-    except (*_FAULTS, UnboundLocalError) as fault:
-        return Identity("differs", f"the text fails: {fault}")
-    except (NameError, AttributeError, TypeError) as unknown:
-        return Identity("not checked", f"the text uses what cannot be run here: {unknown}")
+    except FaultError as fault:
+        return Identity("differs", str(fault))
+    except UnknownError as unknown:
+        return Identity("not checked", str(unknown))
     return Identity("identical", " and ".join(map(str, points)))
 
 
@@ -113,8 +112,10 @@ def _agreement(model: Model, text: Text, seed: int) -> Identity:
     try:
         for point in real_points(model, seed):
             digits = min(digits, reference(model, point, FIFTY_DIGITS, _close).compare(text))
-    except (DifferenceError, *_FAULTS) as fault:
+    except (DifferenceError, FaultError) as fault:
         return Identity("differs", str(fault))
+    except UnknownError as unknown:
+        return Identity("not checked", str(unknown))
     except SymgradError as problem:
         return Identity("not checked", problem.problem)
     return Identity("agrees", f"{digits} digits")
@@ -134,22 +135,20 @@ def reference(model: Model, point: Point, arithmetic: Arithmetic, same: Same = _
 
 
 def _expected(model: Model, point: Point, arithmetic: Arithmetic) -> Iterator[tuple[str, Array]]:
-    tape = Tape(arithmetic)
+    tape = ExactTape(arithmetic)
     leaves = {name: tape.variable(array) for name, array in point.numbers.items()}
     given: dict[str, Any] = {**leaves, **point.labels}
-    values: Any = interpret(model, given, tape.arithmetic)
-    for place, output in enumerate(values.outputs):
-        yield f"forward ({model.outputs[place]})", output.value
+    values = interpret(model, given, tape.arithmetic)
+    for name, output in zip(model.outputs, values.outputs, strict=True):
+        yield f"forward ({name})", tape.of(output).array
     for place, prediction in enumerate(values.prediction):
-        yield f"predict ({place})", prediction.value
+        yield f"predict ({place})", tape.of(prediction).array
     if values.loss is None:
         return
-    yield "the loss", values.loss.value
+    yield "the loss", tape.of(values.loss).array
     names = [*(p.name for p in model.parameters), *model.spec.gradients]
-    variables = [values.tensors[name] for name in names]
-    for name, gradient in zip(
-        names, gradients(values.loss, variables, arithmetic.number(Fraction(1))), strict=True
-    ):
+    wanted = [tape.of(values.tensors[name]) for name in names]
+    for name, gradient in zip(names, tape.gradients(tape.of(values.loss), wanted), strict=True):
         yield f"the gradient of {name}", gradient
 
 

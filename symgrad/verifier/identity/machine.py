@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +19,32 @@ from symgrad.verifier.identity.constants import constant_of
 from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from symgrad.verifier.arithmetic import Arithmetic, Array
     from symgrad.verifier.identity.text import Text
+
+
+class FaultError(Exception):
+    """A text that fails, or reaches beside its arrays; the message says how."""
+
+
+class UnknownError(Exception):
+    """A text that uses something which is not known here."""
+
+
+@contextmanager
+def faults_named() -> Iterator[None]:
+    """What a text raises, told apart."""
+    try:
+        yield
+    except BoundsError as fault:
+        raise FaultError(str(fault)) from fault
+    except (UnboundLocalError, LookupError, ValueError, RecursionError) as fault:
+        raise FaultError(f"the text fails with {type(fault).__name__}: {fault}") from fault
+    except (NameError, AttributeError, TypeError, ZeroDivisionError) as unknown:
+        problem = f"the text uses what cannot be run here ({type(unknown).__name__}: {unknown})"
+        raise UnknownError(problem) from unknown
 
 
 class Outcome(NamedTuple):
