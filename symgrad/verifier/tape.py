@@ -354,7 +354,8 @@ class Tape:
         operand = self.of(a)
         best, kept = self.base.array(choose(operand.array, over)), kept_shape(operand.array, over)
         attains = self.base.array(operand.array == best.reshape(kept))
-        share = self.base.divide(attains, self.base.library.sum(attains, over).reshape(kept))
+        count = self.base.array(self.base.library.sum(attains, over)).reshape(kept)
+        share = self.base.divide(attains, count)
         return self.record(best, [(operand, lambda g: self._times(g.reshape(kept), share))])
 
 
