@@ -10,7 +10,7 @@ from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.program import Equation, show_axes
 from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.column_kernels import column_kernel_of
-from symgrad.compiler.identifiers import identifiers
+from symgrad.compiler.identifiers import PRIVATE, identifiers
 from symgrad.compiler.kernels import Kernel, kernel_of
 from symgrad.compiler.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
 from symgrad.compiler.rolling import Action, Repeat, roll
@@ -54,7 +54,7 @@ class Drivers:
         self.views = Views(plan, self.names, self.extent_names)
         self.statements = Statements(plan, self.views, self.extent_names)
         self.kernels: dict[tuple[str, ...], KernelText] = {}
-        self.kernel_names: set[str] = set()
+        self.kernel_names = set(PRIVATE)
 
     def body(self, phase: Phase) -> tuple[str, ...]:
         """The lines of a phase: views of its tensors, then one statement after another."""

@@ -1,0 +1,79 @@
+"""A spec's names never take the place of the module's own."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from building import by_rows, interpreted, written
+from corpus import CORPUS
+
+from symgrad.compiler.identifiers import PRIVATE
+from symgrad.pipeline import module_text
+from symgrad.spec.reader import read
+
+GENERATED = Path(__file__).parent.parent / "generated"
+KINDS = (
+    "constants",
+    "micro",
+    "nesterov",
+    "nadam",
+    "weights",
+    "ignored",
+    "batch",
+    "sign",
+    "lion",
+    "adam",
+    "carry",
+)
+
+
+def definitions(text: str) -> list[str]:
+    """The names of a module's functions and classes."""
+    return [n.name for n in ast.parse(text).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+
+
+def own_names(text: str) -> set[str]:
+    """What a module calls anything by itself, kernels apart, with an underscore in front."""
+    found = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            marks = {mark.id for mark in node.decorator_list if isinstance(mark, ast.Name)}
+            found |= {node.name} if not marks & {"kernel", "exact_kernel"} else set()
+        else:
+            found |= {
+                n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            }
+    return {name for name in found if name.startswith("_")}
+
+
+def test_the_private_names_of_all_kinds_of_modules_are_kept_from_kernels() -> None:
+    texts = [file.read_text(encoding="utf-8") for file in GENERATED.glob("*.py")]
+    texts += [module_text(read(CORPUS[kind])) for kind in KINDS]
+    for text in texts:
+        assert own_names(text) <= PRIVATE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_equation_may_have_any_name(name: str, tmp_path: Path) -> None:
+    """One kernel computes nothing but it, and would be called as the module's own function is."""
+    spec: dict[str, Any] = {
+        "name": "named",
+        "dtype": "float64",
+        "inputs": {"x": ["n", 3]},
+        "parameters": {"w": {"axes": [3, 2], "init": "constant(value=1)"}},
+        "equations": {name: "tanh(x)", "y": f"{name} @ w"},
+        "loss": "mean(y)",
+        "outputs": ["y", name],
+    }
+    with by_rows():
+        module = interpreted(written(spec, tmp_path))
+    names = definitions(Path(module.__file__ or "").read_text(encoding="utf-8"))
+    assert len(names) == len(set(names))
+    x = np.arange(6.0).reshape(2, 3)
+    y, values = module.forward(module.init_params(0), x)
+    np.testing.assert_allclose(values, np.tanh(x), rtol=1e-14)
+    np.testing.assert_allclose(y, np.tanh(x).sum(axis=1, keepdims=True).repeat(2, 1), rtol=1e-14)
