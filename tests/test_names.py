@@ -16,19 +16,8 @@ from symgrad.pipeline import module_text
 from symgrad.spec.reader import read
 
 GENERATED = Path(__file__).parent.parent / "generated"
-KINDS = (
-    "constants",
-    "micro",
-    "nesterov",
-    "nadam",
-    "weights",
-    "ignored",
-    "batch",
-    "sign",
-    "lion",
-    "adam",
-    "carry",
-)
+KINDS = ("optimizer_nesterov", "optimizer_nadam", "ignored_class", "constants", "micro_batches")
+NAMES = ("loss", "sample", "step", "forward", "Cache", "kept", "address", "in_scipy", "typed_view")
 
 
 def definitions(text: str) -> list[str]:
