@@ -8,6 +8,7 @@ from symgrad.errors import Position
 from symgrad.spec import library, other_names, schema
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.formula import parse_formula
+from symgrad.spec.losses import KEYWORDS
 from symgrad.spec.other_names import meant
 
 ENTRIES = {
@@ -22,10 +23,12 @@ BLOCKS = (
     *(schema.TargetBlock, schema.ParameterBlock),
 )
 KEYS = {key for block in BLOCKS for key in block.model_fields}
+SIGNATURES = [entry.signature for entry in ENTRIES.values()]
+ARGUMENTS = {*KEYWORDS, *(n for s in SIGNATURES for n in (*s.arguments, *(name for name, _ in s.defaults)))}
 
 
 def test_every_word_leads_to_one_that_is_there() -> None:
-    assert set(other_names._ALSO_CALLED) <= {*ENTRIES, *KEYS, *LANGUAGE_FUNCTIONS}
+    assert set(other_names._ALSO_CALLED) <= {*ENTRIES, *KEYS, *ARGUMENTS, *LANGUAGE_FUNCTIONS}
     for kind in (
         library.losses,
         library.optimizers,

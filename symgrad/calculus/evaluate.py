@@ -166,7 +166,8 @@ class Evaluator:
                 at=node.at,
                 remedy="an index stands in [...]",
             )
-        known = (*scope.bound, *self.builder.tensors, *self.sizes, *self.free_axes)
+        named = [name for name, tensor in self.builder.tensors.items() if tensor.kind != "temporary"]
+        known = (*scope.bound, *named, *self.sizes, *self.free_axes)
         raise unknown_name(node, known, self.functions)
 
     def _entry(self, node: Index, scope: Scope) -> Value:

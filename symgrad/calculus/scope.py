@@ -70,5 +70,6 @@ def unknown_name(node: Name, known: Collection[str], functions: Collection[str])
     if node.id in functions or node.id in LANGUAGE_FUNCTIONS or node.id in library.functions:
         remedy = f"call it: {_usage(node.id)}"
         return SpecError(f"'{node.id}' is a function", at=node.at, remedy=remedy)
-    remedy = did_you_mean(node.id, known) or "it must be defined above its use"
+    there = f"there are {', '.join(list(known)[:8])}{', ...' if len(known) > 8 else ''}"
+    remedy = did_you_mean(node.id, known) or f"define it above its use{'; ' + there if known else ''}"
     return SpecError(f"unknown name '{node.id}'", at=node.at, remedy=remedy)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError, did_you_mean
+from symgrad.errors import SpecError
+from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Number, Transpose
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def bind(call: Call, signature: Signature, extra: tuple[str, ...] = ()) -> dict[
     values = dict(zip(known, call.arguments, strict=False))
     for name, value in call.keywords:
         if name not in known and name not in extra:
-            remedy = did_you_mean(name, (*known, *extra)) or f"write {usage(signature)}"
+            remedy = meant(name, (*known, *extra), f"write {usage(signature)}")
             raise SpecError(f"{call.function} has no argument '{name}'", at=value.at, remedy=remedy)
         if name in values:
             raise SpecError(f"{call.function} got '{name}' twice", at=value.at, remedy="give it once")

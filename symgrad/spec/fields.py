@@ -78,6 +78,8 @@ def _inside(path: str) -> str:
     """A data path that stays in the folder of the spec, however the system writes paths."""
     if number := as_number(path):
         raise refuse(f"'{shorten(path)}' is no file", f"write the number {number}")
+    if "://" in path:
+        raise refuse(f"'{shorten(path)}' is an address", "fetch the file into the folder of the spec")
     parts = PureWindowsPath(path)
     if parts.drive or parts.root or ".." in parts.parts or path.startswith("~"):
         problem = f"the data path '{path}' leaves the folder of the spec"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
+from symgrad.spec import library
 from symgrad.spec.calls import bind, calls, substitute, transform
 from symgrad.spec.chain import chain_equations
 from symgrad.spec.layer_calls import (
@@ -25,7 +26,6 @@ from symgrad.spec.syntax import Boolean, Call, Name, Node, Number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.spec import library
 
 MAX_UNITS = 10**9
 
@@ -158,4 +158,8 @@ def _flag(name: str, values: Mapping[str, Node]) -> bool:
     node = values[name]
     if isinstance(node, Boolean):
         return node.value
-    raise SpecError("expected true or false", at=node.at, remedy=f"write {name}=false, for example")
+    given = node.id if isinstance(node, Name) else ""
+    remedy = (
+        f"write activation={given}" if given in library.activations else f"write {name}=false, for example"
+    )
+    raise SpecError(f"{name}: expected true or false", at=node.at, remedy=remedy)

@@ -32,7 +32,8 @@ _INSTEAD = {
     "else": "write where(condition, a, b)",
     "for": "write a reduction such as sum(X[n, k], k)",
     "in": "write a reduction such as sum(X[n, k], k)",
-    "None": "leave the argument out",
+    "None": "leave the argument out; a free axis has a name, as batch in [batch, 3]",
+    "lambda": "write the formula alone, or choose another name, such as 'lambda_'",
 }
 
 _LOOK_ALIKES = {
@@ -119,8 +120,10 @@ def check_module_name(name: str, at: Position) -> str:
     return name
 
 
-def refuse_character(character: str, at: Position) -> SpecError:
-    """The error for a character that no formula may hold, with what to write in its place."""
+def refuse_character(character: str, after: str, at: Position) -> SpecError:
+    """The error for a character that no formula may hold, with what to write for it and what comes after."""
+    if character == "^" and after == "T":
+        return SpecError("'^' is not in the language", at=at, remedy="write .T for a transpose")
     if character in _QUOTES:
         remedy = "write names without quotes, a transpose as x.T"
         return SpecError("a string is not in the language", at=at, remedy=remedy)

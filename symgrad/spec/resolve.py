@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, is_number, names_in, placed, substitute
+from symgrad.spec.calls import bind, is_number, names_in, placed, substitute, usage
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
 from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Call, Name, Node, Number
@@ -71,6 +71,7 @@ def resolve_optimizer(train: TrainSpec) -> OptimizerSpec:
 
 def _library_optimizer(call: Call) -> OptimizerSpec:
     entry = look_up("optimizer", call, library.optimizers)
+    _refuse_another(call, entry)
     values = bind(call, entry.signature)
     _demand_numbers(values, call)
     return OptimizerSpec(
@@ -82,6 +83,16 @@ def _library_optimizer(call: Call) -> OptimizerSpec:
         look_ahead=placed(entry.look_ahead, call.at) if entry.look_ahead is not None else None,
         full_batch=entry.full_batch,
     )
+
+
+def _refuse_another(call: Call, entry: library.Optimizer) -> None:
+    """Refuse sgd(momentum=0.9) and its like: another optimizer as an argument of this one."""
+    known = dict(entry.signature.defaults)
+    for name, value in call.keywords:
+        if name in library.optimizers and name not in known:
+            problem = f"{call.function} has no argument '{name}': that is an optimizer of its own"
+            remedy = f"write {usage(library.optimizers[name].signature)}"
+            raise SpecError(problem, at=value.at, remedy=remedy)
 
 
 def _placed(formulas: tuple[tuple[str, Node], ...], at: Position) -> tuple[tuple[str, Node], ...]:

@@ -127,6 +127,11 @@ class DataBlock(_Block):
     columns: dict[str, Texts] = {}
     header: bool | None = None
 
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:
+        """Columns that stand beside the path."""
+        return f"write columns: {{{key}: ...}}" if isinstance(block[key], list) else ""
+
 
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]

@@ -101,7 +101,7 @@ def _scan(text: str, at: Position) -> Iterator[Token]:
         here = place(text, offset, at)
         found = _TOKEN.match(text, offset)
         if found is None:
-            raise refuse_character(text[offset], here)
+            raise refuse_character(text[offset], text[offset + 1 : offset + 2], here)
         offset = found.end()
         if found.lastgroup == "number":
             _check_number(text, found, here)

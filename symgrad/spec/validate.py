@@ -79,7 +79,11 @@ def _spec_error(detail: ErrorDetails, document: Document) -> SpecError:
 def _slip(value: object, kind: str) -> str:
     """The remedy for a text where a mapping, a list or a number belongs, and for a list where a text does."""
     if isinstance(value, list):
+        if kind in ("dict_type", "model_type") and all(isinstance(item, dict) for item in value):
+            return "write it as a mapping, without '- '"
         return in_list(value) if kind in ("expected", "string_type") else ""
+    if kind == "less_than" and isinstance(value, int) and 1 < value < 100:
+        return f"write {value / 100:g} for {value} percent"
     if isinstance(value, dict) and len(value) == 1 and kind == "expected":
         return f"write {call_text(*next(iter(value.items())))}"
     if not isinstance(value, str):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
+from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.names import shorten
 
 if TYPE_CHECKING:
@@ -116,10 +117,13 @@ def _close(token: Token, opened: list[Token]) -> None:
 
 def _check_attribute(owner: str, token: Token) -> None:
     if token.text != "T":
-        problem = f"the attribute '.{shorten(token.text)}' is not in the language"
-        alone = f"write {shorten(token.text)} alone, without {shorten(owner)}"
-        remedy = alone if owner in _MODULES else "the only attribute is .T, the transpose"
-        raise SpecError(problem, at=token.at, remedy=remedy)
+        name = shorten(token.text)
+        remedy = "the only attribute is .T, the transpose"
+        if owner in _MODULES:
+            remedy = f"write {name} alone, without {owner}"
+        elif name in LANGUAGE_FUNCTIONS:
+            remedy = f"write {name}({shorten(owner) if owner.isidentifier() else 'x'})"
+        raise SpecError(f"the attribute '.{name}' is not in the language", at=token.at, remedy=remedy)
 
 
 def _check_after_operand(before: Token, token: Token) -> None:
@@ -165,6 +169,8 @@ def _check_comma(
 ) -> None:
     decimal = _decimal(before, comma, after[0])
     if not opened or opened[-1].is_group:
+        is_pair = before is not None and opened and opened[-1].opener.offset + 1 == before.offset
+        decimal = "" if is_pair and after[-1].text == ")" else decimal
         remedy = decimal or "a comma stands only between arguments or between indices"
         raise SpecError("a tuple is not in the language", at=comma.at, remedy=remedy)
     names_argument = after[-1].text == "=" or after[0].text == ")"
