@@ -19,6 +19,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier import verify
 from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.differences import Differences
+from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret, parameter_shapes
 from symgrad.verifier.optimizer import start, step
 from symgrad.verifier.samples import draw
@@ -52,9 +53,18 @@ class Oracle:
         return np.concatenate([np.ravel(p) for p in params]) if params else np.zeros(0)
 
     def init_params(self, seed=0):
-        inits = [p.init for p in self.model.parameters]
-        values = [float(i.scale.value) if i.distribution == "constant" else 0.1 for i in inits]
-        return self.Params(*(np.full(s, v) for s, v in zip(self.shapes.values(), values, strict=True)))
+        rng = np.random.default_rng(seed)
+        return self.Params(*(self._first(p, self.shapes[p.name], rng) for p in self.model.parameters))
+
+    def _first(self, decl, shape, rng):
+        scale = scale_of(self.model, decl, shape)
+        scale = 0.1 if scale is None else scale
+        match decl.init.distribution:
+            case "constant":
+                return np.full(shape, scale)
+            case "normal":
+                return rng.normal(0.0, scale, shape)
+        return rng.uniform(-scale, scale, shape)
 
     def _arrays(self, params, data, names):
         return {**params._asdict(), **dict(zip(names, data, strict=True))}

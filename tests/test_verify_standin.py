@@ -78,10 +78,10 @@ class Standin:
 
     def init_params(self, seed=0):
         rng = np.random.default_rng(seed)
-        size = sum(int(np.prod(s)) for s in self.shapes.values())
-        params = self.unflatten(rng.uniform(-0.5, 0.5, size).astype(self.dtype))
-        params.b1[...] = 0
-        params.b2[...] = 0
+        params = self.unflatten(np.zeros(sum(int(np.prod(s)) for s in self.shapes.values()), self.dtype))
+        for block in (params.W1, params.W2):
+            limit = np.sqrt(6 / sum(block.shape))
+            block[...] = rng.uniform(-limit, limit, block.shape)
         return params
 
     def _cache(self, params, x, t=None):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from corpus import CORPUS, EXAMPLES
@@ -106,3 +108,19 @@ def reference(loss, x):
 def test_rounding_is_seen_where_a_formula_amplifies_it(loss, largest, smallest):
     moved = reference(loss, [1.1]).double.gradients["x"]
     assert smallest < moved[0] < largest
+
+
+def test_steep_slopes_are_slopes():
+    found = slopes_in(DOUBLE)("exp", DOUBLE.array([700.0, -800.0]))
+    np.testing.assert_allclose(found, [np.exp(700.0), 0.0], rtol=1e-14)
+
+
+def test_directions_of_all_entries_confirm_the_tape():
+    model = expand(read(EXAMPLES[0]))
+    found = Reference(model, draw(model, "", 0).arrays, tuple(p.name for p in model.parameters))
+    assert found.is_confirmed
+    wrong = {name: np.array(g) for name, g in found.slopes.gradients.items()}
+    next(iter(wrong.values())).flat[0] *= 1 + 1e-6
+    broken = Reference(found.model, found.arrays, found.names)
+    vars(broken)["slopes"] = replace(found.slopes, gradients=wrong)
+    assert not broken.is_confirmed

@@ -20,6 +20,7 @@ from symgrad.compiler.approximations import PRECISIONS
 from symgrad.compiler.call_texts import call_texts
 from symgrad.compiler.drivers import Drivers
 from symgrad.compiler.elementary import called_in, functions_of
+from symgrad.compiler.fans import fans_of
 from symgrad.compiler.initial import initial_values
 from symgrad.compiler.module_text import (
     ArgumentText,
@@ -226,7 +227,7 @@ def _parameters(model: Model, program: Program, drivers: Drivers) -> tuple[Param
                 start=place.offset,
                 end=place.offset + size,
                 shape=f"({shape}{',' if len(tensor.axes) == 1 else ''})",
-                initial=initial_values(inits[tensor.name].init, tensor, size),
+                initial=initial_values(inits[tensor.name].init, tensor, size, fans_of(tensor, program)),
             )
         )
     return tuple(found)

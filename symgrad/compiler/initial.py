@@ -12,21 +12,21 @@ from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Tensor
+    from symgrad.compiler.fans import Fans
     from symgrad.spec.model import InitSpec
 
 
 LARGEST_SINGLE = 3.4e38
 
 
-def initial_values(init: InitSpec, tensor: Tensor, size: int) -> str:
+def initial_values(init: InitSpec, tensor: Tensor, size: int, fans: Fans) -> str:
     """`rng.normal(0.0, 0.1, 64)`, or one number for all entries.
 
     Raises:
         SpecError: the scale is no finite number, or negative where it is a width.
     """
-    sizes = [axis.size or 1 for axis in tensor.axes] or [1]
-    fans = {"fan_in": scalar(sp.Integer(sizes[0])), "fan_out": scalar(sp.Integer(sizes[-1]))}
-    value = Evaluator(Builder(), {}, {}).evaluate(init.scale, "init", fans).body
+    known = {"fan_in": scalar(sp.Integer(fans.fan_in)), "fan_out": scalar(sp.Integer(fans.fan_out))}
+    value = Evaluator(Builder(), {}, {}).evaluate(init.scale, "init", known).body
     number = float(value) if value.is_number and value.is_finite else None
     is_finite = number is not None and abs(number) < LARGEST_SINGLE
     if number is None or not is_finite or (number < 0 and init.distribution != "constant"):

@@ -152,7 +152,8 @@ class LastAxis:
 class InitSpec:
     """First values of a parameter: `scale` is a half-width, a standard deviation or a constant.
 
-    The scale's formula is over numbers, `fan_in` and `fan_out`: first and last size of the parameter.
+    The scale's formula is over numbers, `fan_in` and `fan_out`: how many entries of the parameter each output
+    sums, and how many outputs each entry of the input feeds.
     """
 
     distribution: Literal["constant", "normal", "uniform"]

@@ -14,7 +14,7 @@ from symgrad.spec.syntax import Binary, Node
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arithmetic import Arithmetic, Array
     from symgrad.verifier.arrays import ArrayLibrary
 
 Axes = list[int]
@@ -28,7 +28,7 @@ def factors_of(formula: Node) -> list[Node]:
     return [formula]
 
 
-def contract(factors: Sequence[Array], sizes: Sequence[int], library: ArrayLibrary) -> tuple[Array, int]:
+def contract(factors: Sequence[Array], sizes: Sequence[int], arithmetic: Arithmetic) -> tuple[Array, int]:
     """Σ of the product of arrays over their last axes, as long as `sizes`; and the scalar products it took.
 
     All arrays have the same number of axes, of size 1 where they do not depend on an index. An index that
@@ -41,8 +41,8 @@ def contract(factors: Sequence[Array], sizes: Sequence[int], library: ArrayLibra
         arrays = [array for array in arrays if array is not a and array is not b]
         arrays.append(a * b)
         work += math.prod(arrays[-1].shape)
-    left, right = (_summed_alone(a, b, first, library) for a, b in (arrays, arrays[::-1]))
-    total, products = _matrix_product(left, right, first, library)
+    left, right = (_summed_alone(a, b, first, arithmetic) for a, b in (arrays, arrays[::-1]))
+    total, products = _matrix_product(left, right, first, arithmetic.library)
     unused = [s for axis, s in enumerate(sizes, first) if all(a.shape[axis] == 1 for a in factors)]
     return (total * math.prod(unused) if math.prod(unused) != 1 else total), work + products
 
@@ -53,13 +53,13 @@ def _smallest_pair(arrays: Sequence[Array]) -> tuple[Array, Array]:
     return min(pairs, key=lambda pair: math.prod(map(max, pair[0].shape, pair[1].shape)))
 
 
-def _summed_alone(array: Array, other: Array, first: int, library: ArrayLibrary) -> Array:
+def _summed_alone(array: Array, other: Array, first: int, arithmetic: Arithmetic) -> Array:
     """An array summed over the last axes that the other does not depend on."""
     alone = [n for n in range(first, array.ndim) if array.shape[n] > 1 and other.shape[n] == 1]
     if not alone:
         return array
     shape = [1 if n in alone else size for n, size in enumerate(array.shape)]
-    return library.sum(array, tuple(alone)).reshape(shape)
+    return arithmetic.array(arithmetic.library.sum(array, tuple(alone))).reshape(shape)
 
 
 def _matrix_product(left: Array, right: Array, first: int, library: ArrayLibrary) -> tuple[Array, int]:

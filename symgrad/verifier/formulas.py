@@ -261,7 +261,7 @@ class Formulas:
         self, function: str, values: Sequence[Value], lengths: Sequence[int], depth: int
     ) -> Value:
         arrays = [value.padded(depth, 0) for value in values]
-        total, work = contract(arrays, lengths, self.arithmetic.library)
+        total, work = contract(arrays, lengths, self.arithmetic)
         self.work += work
         if function == "mean":
             total = self.arithmetic.divide(

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from symgrad.verifier.arithmetic import Arithmetic, Array
     from symgrad.verifier.tape import Slope
 
-_STEP = 2.0**-300
+_STEPS = 2.0**-300, 2.0**-320
 _DIFFERENCE = FIFTY_DIGITS.steps[0]
-_STEEPEST = 2.0**100
-"""A slope that grows with the step's inverse is none: where a root or a logarithm begins."""
+_STEEP = 2.0**100
+"""A slope above this that grows as the step shrinks is none: where a root or a logarithm begins."""
 
 _FLAT = ("sign", "floor")
 
@@ -34,17 +34,17 @@ def slopes_in(arithmetic: Arithmetic) -> Slope:
             return arithmetic.array(arithmetic.functions["sign"](x))
         with np.errstate(all="ignore"):
             found = _by_difference(name, x) if name == "erf" else _by_complex_step(arithmetic, name, x)
-            return arithmetic.array(np.where(np.abs(found) < _STEEPEST, found, np.nan))
+        return arithmetic.array(found)
 
     return slope
 
 
 def _by_complex_step(arithmetic: Arithmetic, name: str, x: Array) -> Array:
     wide = x.astype(np.result_type(x.dtype, np.float64))  # single precision does not hold the step
-    step = wide.dtype.type(_STEP)
-    moved = arithmetic.functions[name](wide + 1j * step)
-    real = arithmetic.functions[name](wide)
-    return np.asarray(np.where(np.isnan(real), np.nan, moved.imag / step))
+    function, number = arithmetic.functions[name], wide.dtype.type
+    first, second = (function(wide + 1j * number(step)).imag / number(step) for step in _STEPS)
+    has_slope = (np.abs(first) < _STEEP) | np.isclose(first, second, rtol=1e-6, atol=0)
+    return np.asarray(np.where(np.isnan(function(wide)) | ~has_slope, np.nan, first))
 
 
 def _by_difference(name: str, x: Array) -> Array:

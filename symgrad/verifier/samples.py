@@ -9,7 +9,9 @@ import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.verifier.arithmetic import DOUBLE, NATIVE
-from symgrad.verifier.interpreter import interpret, parameter_shapes, scalar_value
+from symgrad.verifier.fans import fans_of
+from symgrad.verifier.initial import scale_of
+from symgrad.verifier.interpreter import interpret, parameter_shapes
 from symgrad.verifier.reference import slopes_of
 
 if TYPE_CHECKING:
@@ -124,7 +126,8 @@ def _candidates(
         targets = {t.name: _target(rng, t, sizes, model, data) for t in model.spec.targets}
         shapes = parameter_shapes(model, inputs | targets)
         parameters = {
-            p.name: _parameter(rng, p, shapes[p.name], weights, np.sqrt(spread)) for p in model.parameters
+            p.name: _parameter(rng, model, p, shapes[p.name], weights, np.sqrt(spread))
+            for p in model.parameters
         }
         yield Sample(name, parameters, inputs, targets)
 
@@ -226,17 +229,21 @@ def _target(
 
 
 def _parameter(
-    rng: np.random.Generator, decl: ParameterDecl, shape: tuple[int, ...], over: Range, spread: float
+    rng: np.random.Generator,
+    model: Model,
+    decl: ParameterDecl,
+    shape: tuple[int, ...],
+    over: Range,
+    spread: float,
 ) -> Array:
-    """Random even where the first value is a constant: around it, so that a scale of 1 stays near 1."""
+    """Random even where the first value is a constant: around it, so that a scale of 1 stays near 1.
+
+    A kernel is the smaller the more of its entries are summed, so that what it gives is of ordinary size.
+    """
     numbers = _numbers(rng, shape, over)
     if len(shape) >= 2 and over != "unit":
-        numbers = spread * numbers / np.sqrt(shape[0])
+        fans = fans_of(model, decl)
+        numbers = spread * numbers / np.sqrt(shape[0] if fans is None else fans.sizes(shape)[0])
     if decl.init.distribution == "constant" and over == "normal":
-        numbers = 0.4 * numbers + float(scalar_value(decl.init.scale, _fans(shape)))
+        numbers = 0.4 * numbers + (scale_of(model, decl, shape) or 0.0)
     return _rounded(numbers)
-
-
-def _fans(shape: tuple[int, ...]) -> dict[str, Array]:
-    first, last = (shape[0], shape[-1]) if shape else (1, 1)
-    return {"fan_in": np.asarray(float(first)), "fan_out": np.asarray(float(last))}

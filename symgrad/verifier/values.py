@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.interpreter import scalar_value
+from symgrad.verifier.initial import wrong_first_values
 from symgrad.verifier.single import single_checks
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import batch_size, excused, measured, shapes_of, worst
@@ -43,23 +43,10 @@ def _container(trial: Trial) -> Measure:
         for name, values in subject.blocks(params, "init_params").items():
             if not np.isfinite(values).all():
                 return 1.0, f"init_params: {name} is not finite"
-        wrong = _wrong_constants(trial, subject.blocks(params, "init_params"))
+        wrong = wrong_first_values(trial.model, subject.blocks(params, "init_params"))
         if wrong:
-            return 1.0, f"init_params: {wrong} has not its constant value"
+            return 1.0, f"init_params: {wrong}"
     return 0.0, ""
-
-
-def _wrong_constants(trial: Trial, blocks: dict[str, np.ndarray]) -> str:
-    for decl in trial.model.parameters:
-        block = blocks[decl.name]
-        if decl.init.distribution != "constant":
-            continue
-        first, last = (block.shape[0], block.shape[-1]) if block.shape else (1, 1)
-        fans = {"fan_in": np.asarray(float(first)), "fan_out": np.asarray(float(last))}
-        constant = float(scalar_value(decl.init.scale, fans))
-        if not np.allclose(block, constant, rtol=1e-6, atol=0):
-            return decl.name
-    return ""
 
 
 def _tensors(trial: Trial, function: str) -> Measure:

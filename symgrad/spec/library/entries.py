@@ -183,7 +183,8 @@ class Schedule(Entry):
 class Initializer(Entry):
     """Random or constant first values: `scale` is the half-width, standard deviation or constant.
 
-    The formula may use `fan_in` and `fan_out`: the first and last size of the parameter.
+    The formula may use `fan_in`, how many entries of the parameter each output sums, and `fan_out`, how many
+    outputs each entry of the input feeds: `compiler.fans` says how they are read off a spec.
     """
 
     distribution: str = "constant"

@@ -1,0 +1,52 @@
+"""Fan-in and fan-out of a parameter: which of its axes a layer sums over, and which it gives its output.
+
+The first equation that sums over an axis of the parameter decides. Fan-in is how many entries each output
+sums: the product of the axes that are summed. Fan-out is how many outputs each entry of the input feeds:
+the product of the axes that only the output has in common with the parameter, and of those that are summed
+while they slide along another tensor, the `u` of `x[n,i+u,c] * W[u,c,k]`. So a kernel `[5, 5, 6, 16]` has a
+fan-in of 150 and a fan-out of 400, whatever the order of its axes. What no sum takes in, a bias or a table
+of which rows are taken, has its first and its last size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation, Program, Tensor
+
+
+@dataclass(frozen=True)
+class Fans:
+    """Entries summed by each output, and outputs fed by each entry of the input."""
+
+    fan_in: int
+    fan_out: int
+
+
+def fans_of(parameter: Tensor, program: Program) -> Fans:
+    """The fans of a parameter in the program that uses it."""
+    for equation in program.equations:
+        found = [e for e in entries(equation.body) if e.tensor == parameter.name]
+        summed = {loop.index for loop in equation.bound} if equation.reduction == "sum" else set()
+        for entry in found:
+            if summed & set(entry.indices):
+                return _in_sum(parameter, entry, equation)
+    sizes = [axis.size or 1 for axis in parameter.axes] or [1]
+    return Fans(sizes[0], sizes[-1])
+
+
+def _in_sum(parameter: Tensor, entry: Entry, equation: Equation) -> Fans:
+    bound = {loop.index for loop in equation.bound}
+    free = {loop.index for loop in equation.free}
+    others = [i for other in entries(equation.body) if other != entry for i in other.indices]
+    alone = {index for index in others if index.is_Symbol}
+    slide = {s for index in others if not index.is_Symbol for s in index.free_symbols} - alone
+    sizes = [(axis.size or 1, index) for axis, index in zip(parameter.axes, entry.indices, strict=True)]
+    summed = [size for size, index in sizes if index in bound]
+    fed = [size for size, index in sizes if (index in free and index not in alone) or index in bound & slide]
+    return Fans(math.prod(summed), math.prod(fed))

@@ -1,0 +1,132 @@
+"""Fan-in and fan-out: read off a program and off a spec alike, whatever the order of a parameter's axes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from corpus import CORPUS, EXAMPLES
+
+from symgrad.compiler.fans import Fans, fans_of
+from symgrad.pipeline import derived_program, module_text
+from symgrad.spec.calls import names_in
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier import fans as spec_fans
+from symgrad.verifier.initial import wrong_first_values
+
+
+def spec_of(equation, axes, inputs="{x: [batch, 9, 8, 6]}", init="he_normal"):
+    return f"""
+inputs: {inputs}
+parameters:
+  W: {{axes: {axes}, init: {init}}}
+equations:
+  {equation}
+loss: mean(y**2)
+"""
+
+
+CASES = {
+    "dense": ("y: x @ W", [6, 4], "{x: [batch, 6]}", (6, 4)),
+    "turned": ("y: x @ W.T", [4, 6], "{x: [batch, 6]}", (6, 4)),
+    "from the left": ("y: (W @ x.T).T", [4, 6], "{x: [batch, 6]}", (6, 4)),
+    "one unit": ("'y[n]': 'sum(x[n,d] * W[d], d)'", [6], "{x: [batch, 6]}", (6, 1)),
+    "kernel": (
+        "'y[n,i,j,k]': 'sum(x[n,i+u,j+v,c] * W[u,v,c,k], u, v, c)'",
+        [5, 5, 6, 16],
+        "{x: [batch, 9, 8, 6]}",
+        (150, 400),
+    ),
+    "kernel of PyTorch": (
+        "'y[n,i,j,k]': 'sum(x[n,i+u,j+v,c] * W[k,c,u,v], u, v, c)'",
+        [16, 6, 5, 5],
+        "{x: [batch, 9, 8, 6]}",
+        (150, 400),
+    ),
+    "strided": (
+        "'y[n,i,k]': 'sum(x[n,2*i+u,c] * W[u,c,k], u, c)'",
+        [3, 6, 4],
+        "{x: [batch, 9, 6]}",
+        (18, 12),
+    ),
+    "channel by channel": (
+        "'y[n,i,c]': 'sum(x[n,i+u,c] * W[u,c], u)'",
+        [3, 6],
+        "{x: [batch, 9, 6]}",
+        (3, 3),
+    ),
+    "all of an image": (
+        "'y[n,k]': 'sum(x[n,i,j,c] * W[i,j,c,k], i, j, c)'",
+        [9, 8, 6, 4],
+        "{x: [batch, 9, 8, 6]}",
+        (432, 4),
+    ),
+    "heads": (
+        "'y[n,h,e]': 'sum(x[n,d] * W[d,h,e], d)'",
+        [6, 2, 3],
+        "{x: [batch, 6]}",
+        (6, 6),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fans(name):
+    equation, axes, inputs, expected = CASES[name]
+    model = expand(read(spec_of(equation, axes, inputs)))
+    program = derived_program(model)
+    assert fans_of(program.tensor["W"], program) == Fans(*expected)
+    found = spec_fans.fans_of(model, model.parameters[0])
+    assert found is not None
+    assert found.sizes(tuple(axes)) == expected
+
+
+def test_what_no_sum_takes_in_has_its_first_and_last_size():
+    model = expand(read(spec_of("y: x * W", [3, 6], "{x: [3, 6]}")))
+    program = derived_program(model)
+    assert fans_of(program.tensor["W"], program) == Fans(3, 6)
+    assert spec_fans.fans_of(model, model.parameters[0]) is None
+
+
+@pytest.mark.parametrize("name", [*CORPUS, *(path.name for path in EXAMPLES)])
+def test_program_and_spec_agree(name):
+    model = expand(read(CORPUS.get(name) or next(p for p in EXAMPLES if p.name == name)))
+    program = derived_program(model)
+    for decl in model.parameters:
+        found = spec_fans.fans_of(model, decl)
+        if found is None or not {"fan_in", "fan_out"} & names_in(decl.init.scale):
+            continue
+        tensor = program.tensor[decl.name]
+        fans = fans_of(tensor, program)
+        assert found.sizes(tuple(axis.size for axis in tensor.axes)) == (fans.fan_in, fans.fan_out)
+
+
+def test_a_module_begins_with_the_scale_of_its_fans():
+    equation, axes, inputs, (fan_in, _) = CASES["kernel of PyTorch"]
+    assert f"rng.normal(0.0, {math.sqrt(2 / fan_in):.15f}"[:-1] in module_text(
+        read(spec_of(equation, axes, inputs))
+    )
+
+
+@pytest.mark.parametrize(
+    ("init", "draw", "is_right"),
+    [
+        ("he_normal", lambda rng, n: rng.normal(0, math.sqrt(2 / 150), n), True),
+        ("he_normal", lambda rng, n: rng.normal(0, math.sqrt(2 / 5), n), False),
+        ("he_normal", lambda rng, n: np.zeros(n), False),
+        ("he_uniform", lambda rng, n: rng.uniform(-0.2, 0.2, n), True),
+        ("he_uniform", lambda rng, n: rng.normal(0, 0.2 / math.sqrt(3), n), False),
+        ("he_uniform", lambda rng, n: rng.uniform(0, 0.2, n), False),
+        ("uniform(limit=0.3)", lambda rng, n: rng.uniform(-0.3, 0.3, n), True),
+        ("uniform(limit=0.3)", lambda rng, n: rng.uniform(-0.4, 0.4, n), False),
+        ("constant(value=2)", lambda rng, n: np.full(n, 2.0), True),
+        ("constant(value=2)", lambda rng, n: np.full(n, 1.0), False),
+    ],
+)
+def test_first_values_are_judged_by_their_distribution(init, draw, is_right):
+    equation, axes, inputs, _ = CASES["kernel"]
+    model = expand(read(spec_of(equation, axes, inputs, init)))
+    values = draw(np.random.default_rng(0), math.prod(axes)).reshape(axes)
+    assert (wrong_first_values(model, {"W": values}) == "") is is_right
