@@ -16,8 +16,6 @@ from symgrad.spec.ranges import Interval, interval
 from symgrad.spec.syntax import Binary, Call, Index, Name, Negate, Node, Transpose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from symgrad.spec.model import Model
 
 _OF_LANGUAGE = {"exp": "(0, inf)", "abs": "[0, inf)", "sqrt": "[0, inf)", "sin": "[-1, 1]", "cos": "[-1, 1]"}
@@ -122,41 +120,44 @@ def _mirrored(image: Image | None) -> Image | None:
     return Image("", Interval(-span.most, -span.least, span.open_most, span.open_least), f"-{image.source}")
 
 
-def widths(model: Model) -> dict[str, int]:
-    """The sizes of the last axes of tensors, where they are plain."""
+class Widths:
+    """The sizes of the last axes of a model's tensors, where they are plain."""
+
+    def __init__(self, model: Model) -> None:
+        self.own = {function.name for function in model.spec.functions}
+        shapes = _shapes(model)
+        self.matrices = {name for name, shape in shapes.items() if len(shape) > 1}
+        self.known = {name: shape[-1] for name, shape in shapes.items() if shape}
+        for equation in model.equations:
+            self.known[equation.name] = self.of(equation.formula) if equation.indices is None else None
+
+    def of(self, node: Node) -> int | None:
+        """The size of the last axis of a formula's value."""
+        match node:
+            case Name(name):
+                return self.known.get(name)
+            case Negate(operand):
+                return self.of(operand)
+            case Binary("@", _, Name(name)) if name in self.matrices:
+                return self.known.get(name)
+            case Binary("+" | "-", left, right):
+                a, b = self.of(left), self.of(right)
+                return max(a, b) if a is not None and b is not None else None
+            case Call(function, (first, *_)) if function in library.activations and function not in self.own:
+                return self.of(first)
+        return None
+
+
+def _shapes(model: Model) -> dict[str, tuple[int | None, ...]]:
+    """The shapes of what is declared; None for a free axis, and for one that another tensor gives."""
     spec, sizes = model.spec, dict(model.spec.axes)
     axes = {p.name: p.axes for p in model.parameters} | {
         t.name: t.axes for t in (*spec.inputs, *spec.targets)
     }
-    shapes: dict[str, tuple[int | None, ...]] = {
-        name: tuple(
+    shapes: dict[str, tuple[int | None, ...]] = {constant.name: constant.shape for constant in spec.constants}
+    for name, of in axes.items():
+        shapes[name] = tuple(
             axis if isinstance(axis, int) else sizes.get(axis) if isinstance(axis, str) else None
             for axis in of
         )
-        for name, of in axes.items()
-    }
-    shapes |= {constant.name: constant.shape for constant in spec.constants}
-    found = {name: shape[-1] for name, shape in shapes.items() if len(shape) > 1 and shape[-1] is not None}
-    own = {function.name for function in spec.functions}
-    for equation in model.equations:
-        width = width_of(equation.formula, found, own) if equation.indices is None else None
-        if width is not None:
-            found[equation.name] = width
-    return found
-
-
-def width_of(node: Node, known: Mapping[str, int], own: set[str]) -> int | None:
-    """The size of the last axis of a formula's value, where it is plain; functions in `own` are not."""
-    match node:
-        case Name(name):
-            return known.get(name)
-        case Negate(operand):
-            return width_of(operand, known, own)
-        case Binary("@", _, Name(name)):
-            return known.get(name)
-        case Binary("+" | "-", left, right):
-            a, b = width_of(left, known, own), width_of(right, known, own)
-            return max(a, b) if a is not None and b is not None else None
-        case Call(function, (first, *_)) if function in library.activations and function not in own:
-            return width_of(first, known, own)
-    return None
+    return shapes

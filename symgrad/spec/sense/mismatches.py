@@ -9,7 +9,7 @@ from symgrad.spec import library
 from symgrad.spec.calls import calls
 from symgrad.spec.ranges import interval
 from symgrad.spec.sense.arguments import formulas
-from symgrad.spec.sense.images import Image, Images, width_of, widths
+from symgrad.spec.sense.images import Image, Images, Widths
 from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check_widths(model: Model) -> None:
     """
     for call, row in _narrow(model):
         if call.function in library.losses:
-            problem = f"{call.function} of one output, so of one class: it teaches nothing"
+            problem = f"{call.function} of one output, so of one class: its gradient is 0"
             remedy = f"write {row.least_width} outputs or more, or binary_cross_entropy_with_logits for one"
             raise SpecError(problem, at=call.at, remedy=remedy)
 
@@ -94,11 +94,11 @@ def _against_domain(call: Call, image: Image) -> Iterator[SpecWarning]:
 
 def _narrow(model: Model) -> Iterator[tuple[Call, Function]]:
     """Calls over a last axis too short for the result to depend on what stands there."""
-    known, own = widths(model), {function.name for function in model.spec.functions}
+    widths = Widths(model)
     for call in _calls(model):
         row = library.functions.get(call.function)
-        if row is None or call.function in own:
+        if row is None or call.function in widths.own:
             continue
-        width = width_of(call.arguments[0], known, own)
+        width = widths.of(call.arguments[0])
         if width is not None and width < row.least_width:
             yield call, row

@@ -47,12 +47,12 @@ def alike(model: Model) -> Iterator[SpecWarning]:
         for value in (number(p.init.scale, {}),)
         if value is not None
     }
-    graph, weights = sources(model), {p.name for p in model.parameters if len(p.axes) > 1}
+    weights = {p.name for p in model.parameters if len(p.axes) > 1}
     multiplied = {e.name: _weights_of(e.formula) & weights for e in model.equations}
-    hidden = set[str]().union(*(_under_a_product(e.formula, weights) for e in model.equations))
-    for name, inside in multiplied.items():
-        if any(used - inside and name in reached([other], graph) for other, used in multiplied.items()):
-            hidden |= inside
+    graph = sources(model)
+    below = reached({name for e, used in multiplied.items() if used for name in graph[e]}, graph)
+    hidden = {weight for name, used in multiplied.items() if name in below for weight in used}
+    hidden |= set[str]().union(*(_under_a_product(e.formula, weights) for e in model.equations))
     for name in sorted(hidden & set(equal)):
         parameter, value = equal[name]
         problem = f"all weights of '{name}' start at {value:g}, so its hidden units start alike"
@@ -67,12 +67,10 @@ def first_values(model: Model) -> dict[str, float]:
 
 def _check(node: Node, starts: Mapping[str, float], moved: Mapping[str, float]) -> None:
     """`moved` are other values: what has none there either is no matter of the start."""
-    if isinstance(node, Call) and node.function == "where":
+    if (isinstance(node, Call) and node.function == "where") or not names_in(node) & starts.keys():
         return
     for child in children(node):
         _check(child, starts, moved)
-    if not names_in(node) & set(starts):
-        return
     if _is_undefined(node, starts) and not _is_undefined(node, moved):
         problem = f"{unparse(node)} has no finite value at the start of training"
         raise SpecError(problem, at=node.at, remedy="give the parameter another init, such as init: 1")
