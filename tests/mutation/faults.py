@@ -57,6 +57,7 @@ _NAMES = {
     "sqrt": "abs",
     "square": "abs",
 }
+_COMMUTATIVE = {"max", "min", "maximum", "minimum", "shares_memory"}
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,11 @@ def _of_call(node: ast.Call) -> Iterator[_Change]:
         yield _Change("offset", node, _with(node, args=[node.args[0], further, *node.args[2:]]))
     elif name == "copy" and isinstance(node.func, ast.Attribute) and not node.args:
         yield _Change("stale buffer", node, node.func.value)
-    elif len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
+    elif (
+        name not in _COMMUTATIVE
+        and len(node.args) >= 2
+        and not any(isinstance(a, ast.Starred) for a in node.args[:2])
+    ):
         first, second, *rest = node.args
         if ast.unparse(first) != ast.unparse(second):
             yield _Change("arguments exchanged", node, _with(node, args=[second, first, *rest]))
@@ -219,7 +224,7 @@ def _other_values(value: object) -> Iterator[object]:
     elif isinstance(value, int):
         yield value + 1
     elif isinstance(value, float):
-        yield value * (1 + 1e-3) if value else 1e-3
+        yield value * (1 + 1e-3) if value else 1.0
     elif value == "full":
         yield "none"
 

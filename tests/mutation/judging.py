@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -21,6 +22,8 @@ from symgrad.spec.reader import read
 from symgrad.verifier import verify
 from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.behaviour import behaviour_checks
+from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.report import Check
 from symgrad.verifier.subject import Subject, demand_names
 from symgrad.verifier.training import training_checks
 from symgrad.verifier.trial import prepare
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 
     from mutation.faults import Fault
     from symgrad.spec.model import Model
-    from symgrad.verifier.report import Check
     from symgrad.verifier.trial import Trial
 
 CALL_SECONDS, JUDGE_SECONDS = 20.0, 240
@@ -133,12 +135,20 @@ def _nearest(fault: Fault) -> tuple[Callable[[Trial, Fault], Iterable[Check]], .
     """The cheap checks to try first."""
     match fault.region:
         case "computation":
-            return (_values,)
+            return (_identity, _values)
         case "functions":
             return (_functions, _values)
         case "optimiser" | "epoch":
             return (_training, _behaviours)
+        case "own verify":
+            return (_own_verify,)
     return (_behaviours, _training)
+
+
+def _identity(trial: Trial, fault: Fault) -> Iterable[Check]:
+    found = identity_of(trial.model, fault.text)
+    if found.is_wrong:
+        yield Check("identity", "of the text with the spec", math.inf, 0.0, "fail", found.detail)
 
 
 def _values(trial: Trial, _: Fault) -> Iterable[Check]:
@@ -151,6 +161,10 @@ def _functions(_: Trial, fault: Fault) -> Iterable[Check]:
 
 def _training(trial: Trial, _: Fault) -> Iterable[Check]:
     return training_checks(trial) if trial.trains else ()
+
+
+def _own_verify(trial: Trial, _: Fault) -> Iterable[Check]:
+    return behaviour_checks(trial, {"own verify"})
 
 
 def _behaviours(trial: Trial, _: Fault) -> Iterable[Check]:

@@ -53,7 +53,7 @@ class Fit(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All that is said of a module. `batch` is the axis that counts rows, or empty."""
+    """All that is said of a module. `batch` is the axis that counts rows, or empty; `piece` a micro-batch."""
 
     name: str
     dtype: str
@@ -69,11 +69,17 @@ class Case(NamedTuple):
     gradients: tuple[str, ...]
     full_batch: bool
     plans_epochs: bool
+    piece: int | None
     fit: Fit
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         return (*self.inputs, *self.targets)
+
+    @property
+    def ignores(self) -> bool:
+        """Whether a label stands for none."""
+        return any(tensor.ignore is not None for tensor in self.tensors)
 
     @property
     def trains(self) -> bool:
@@ -112,6 +118,7 @@ def case_of(model: Model, subject: Subject, seed: int) -> Case:
         gradients=tuple(spec.gradients),
         full_batch=bool(model.optimizer.full_batch),
         plans_epochs="epochs" in names_in(model.schedule),
+        piece=train.micro_batches.rows if train.micro_batches else None,
         fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
     )
 

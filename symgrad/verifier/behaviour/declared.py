@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,17 @@ import numpy as np
 from symgrad.verifier.behaviour.bench import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from symgrad.verifier.behaviour.bench import Bench
+
+_WRONG: Mapping[str, Callable[[float], float]] = {
+    "0.01 % off": lambda g: g * 1.0001,
+    "of the opposite sign": lambda g: -g,
+    "lost": lambda _: 0.0,
+    "that is NaN": lambda _: math.nan,
+}
+"""What becomes of one entry of a gradient, which the module's own verify then must see."""
 
 _LARGEST = 3000
 """Parameters up to which a module's own verify is tried: it evaluates the loss hundreds of times."""
@@ -31,6 +40,7 @@ def declared(bench: Bench) -> Iterator[str]:
         "CLASSES": {t.name: t.classes for t in case.tensors if t.classes is not None},
         "SHAPES": {b.name: b.shape for b in case.blocks},
         "SIZE": int(bench.case.vector.size),
+        "MICRO_BATCH_SIZE": case.piece,
     }
     for name, value in expected.items():
         if hasattr(module, name) and getattr(module, name) != value:
@@ -63,10 +73,15 @@ def own_verdict(bench: Bench) -> Iterator[str]:
         yield "the module's own verify fails"
     if not case.trains:
         return
-    for entry in sorted({0, case.vector.size // 2, case.vector.size - 1}):
-        with _wrong_gradient(module, entry) as was_wrong:
-            if _verdict(module) and was_wrong:
-                yield f"the module's own verify passes with a wrong entry {entry} of the gradient"
+    start = 0
+    for place, block in enumerate(case.blocks):
+        end = start + math.prod(block.shape)
+        for how in _WRONG if place == 0 else list(_WRONG)[:1]:
+            change = _WRONG[how]
+            with _wrong_gradient(module, slice(start, end), change) as was_wrong:
+                if _verdict(module) and was_wrong:
+                    yield f"the module's own verify passes with a gradient of {block.name} {how}"
+        start = end
 
 
 def _verdict(module: Any) -> bool:
@@ -75,15 +90,17 @@ def _verdict(module: Any) -> bool:
 
 
 @contextmanager
-def _wrong_gradient(module: Any, entry: int) -> Iterator[list[bool]]:
-    """Inside it the gradient's entry is 1 % off; the list says whether it ever mattered."""
+def _wrong_gradient(module: Any, block: slice, change: Callable[[float], float]) -> Iterator[list[bool]]:
+    """Inside it the largest entry of a block is changed; the list says whether it ever mattered."""
     right = module._gradient
     changed: list[bool] = []
 
     def wrong(theta: Any, grad: Any, *rest: Any) -> Any:
         value = right(theta, grad, *rest)
-        changed[:] = [True] if np.abs(grad[entry]) > 1e-3 * np.abs(grad).max() else []
-        grad[entry] *= 1.01
+        entry = block.start + int(np.argmax(np.abs(grad[block])))
+        if np.abs(grad[entry]) > 1e-3 * np.abs(grad).max():
+            changed.append(True)
+        grad[entry] = change(grad[entry])
         return value
 
     module._gradient = wrong

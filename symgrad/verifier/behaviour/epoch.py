@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.arithmetic import Array
     from symgrad.verifier.behaviour.bench import Bench
+    from symgrad.verifier.behaviour.case import Tensor
 
 _BATCH = 3
 _ROUNDING = 1e-5
@@ -157,26 +158,29 @@ def _counted(bench: Bench) -> Iterator[str]:
 
 def _late(bench: Bench) -> Iterator[str]:
     """A bad entry is told with its place; the steps before its batch stand, and no other."""
-    rows = row_count(bench)
-    size = rows if bench.case.full_batch else _BATCH
-    bad_row = rows - 1
     for place, tensor in enumerate(bench.case.tensors):
-        if tensor.axes[:1] != (bench.case.batch,):
-            continue
-        data, params, state = bench.data(), bench.params(), bench.state()
-        data[place][bad_row] = (
-            np.nan if tensor.classes is None else tensor.classes + (tensor.ignore == tensor.classes)
-        )
-        steps = (rows - 1) // size if tensor.classes is None else 0
-        train = bench.module.train_epoch
-        wrong = refusal(ValueError, f"{tensor.name}:", train, params, state, *data, batch_size=size)
-        expected = _steps(bench, [range(n * size, (n + 1) * size) for n in range(steps)]) if steps else None
-        reached = expected[:2] if expected else (bench.params(), bench.state())
-        if wrong:
-            yield f"train_epoch: {tensor.name} with a bad entry in its last row {wrong}"
-        elif not same((params, state), reached, _ROUNDING):
-            yield f"train_epoch: before the batch of a bad row in {tensor.name} there should be {steps} steps"
+        if tensor.axes[:1] == (bench.case.batch,):
+            for entry in (0, -1):
+                yield from _late_in(bench, place, tensor, entry)
     yield from _diverging(bench)
+
+
+def _late_in(bench: Bench, place: int, tensor: Tensor, entry: int) -> Iterator[str]:
+    """The same for one entry of the last row of one tensor."""
+    rows, is_number = row_count(bench), tensor.classes is None
+    size = rows if bench.case.full_batch else _BATCH
+    data, params, state = bench.data(), bench.params(), bench.state()
+    no_label = 0 if tensor.classes is None else tensor.classes + (tensor.ignore == tensor.classes)
+    data[place][rows - 1 :].reshape(-1)[entry] = np.nan if is_number else no_label
+    train, steps = bench.module.train_epoch, (rows - 1) // size if is_number else 0
+    wrong = refusal(ValueError, f"{tensor.name}:", train, params, state, *data, batch_size=size)
+    reached: Any = (bench.params(), bench.state())
+    if steps:
+        reached = _steps(bench, [range(n * size, (n + 1) * size) for n in range(steps)])[:2]
+    if wrong:
+        yield f"train_epoch: {tensor.name} with a bad entry in its last row {wrong}"
+    elif not same((params, state), reached, _ROUNDING):
+        yield f"train_epoch: before the batch of a bad row in {tensor.name} there should be {steps} steps"
 
 
 def _diverging(bench: Bench) -> Iterator[str]:

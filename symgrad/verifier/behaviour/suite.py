@@ -17,6 +17,7 @@ from symgrad.verifier.subject import FaultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from symgrad.verifier.behaviour.case import Case
     from symgrad.verifier.trial import Trial
@@ -55,11 +56,11 @@ BEHAVIOURS = {
 }
 
 
-def behaviour_checks(trial: Trial) -> Iterator[Check]:
-    """A row for every behaviour, of a module whose process can be spoilt."""
+def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys()) -> Iterator[Check]:
+    """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
     case = case_of(trial.model, trial.twin, trial.seed + 70)
     for name, behaviour in BEHAVIOURS.items():
-        if name == "labels for none" and all(t.ignore is None for t in case.tensors):
+        if name not in names or (name == "labels for none" and not case.ignores):
             continue
         door = (trial.module if behaviour.as_given else trial.twin).door
         try:
