@@ -17,7 +17,8 @@ import pytest
 import symgrad as sg
 from symgrad.compiler import cache
 from symgrad.compiler.cache import cache_folder
-from symgrad.compiler.sources import sources_digest, template_folder
+from symgrad.compiler.sources import sources_digest
+from symgrad.shipped import template_folder
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec

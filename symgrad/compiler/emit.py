@@ -32,7 +32,6 @@ from symgrad.compiler.module_text import (
     ResultText,
 )
 from symgrad.compiler.plan import Product, size_of
-from symgrad.compiler.sources import template_folder
 from symgrad.compiler.update_code import (
     look_ahead_lines,
     rest_lines,
@@ -42,6 +41,7 @@ from symgrad.compiler.update_code import (
 )
 from symgrad.compiler.update_text import look_ahead_rule, update_rule
 from symgrad.errors import SpecError
+from symgrad.shipped import template_folder
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from symgrad.shipped import PACKAGE, template_folder
 from symgrad.version import VERSION
 
-_PACKAGE = Path(__file__).parent.parent
-
-
-def template_folder(package: Path = _PACKAGE) -> Path:
-    """Where the templates lie: in the package when installed, beside it in a checkout."""
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @cache
-def sources_digest(package: Path = _PACKAGE) -> str:
+def sources_digest(package: Path = PACKAGE) -> str:
     """The SHA-256 of all that turns a spec into text, so that no text outlives the code that wrote it."""
     digest = hashlib.sha256(f"{VERSION} {version('sympy')}".encode())
     for file in _sources(package):

@@ -13,9 +13,9 @@ from markupsafe import Markup
 from symgrad.calculus.latex import Latex
 from symgrad.calculus.symbols import latex_symbol
 from symgrad.calculus.text import Text
-from symgrad.compiler.sources import template_folder
 from symgrad.errors import SpecError
 from symgrad.report.page import page_of
+from symgrad.shipped import template_folder
 
 if TYPE_CHECKING:
     from symgrad.report.derivation import Derivation

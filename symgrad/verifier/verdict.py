@@ -17,6 +17,7 @@ from symgrad.errors import ModuleError
 from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
+from symgrad.verifier.common import common_part
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
 from symgrad.verifier.training import training_checks
@@ -77,12 +78,13 @@ def verify(
     if trial.trains:
         parameters, found = _parameters(trial)
         notes += found
-    checks = [*value_checks(trial), *_function_checks(door, seed), *checks]
+    checks = [*value_checks(trial), *_text_checks(door, seed), *checks]
     if trial.model.loss is not None and model.spec.gradients:
         checks += _input_gradients(trial)
     if trial.trains:
         checks += training_checks(trial)
     checks += behaviour_checks(trial)
+    notes += [f"{c.name}: {c.message}" for c in checks if c.verdict == "no evidence" and c.message]
     return Report(model.spec.name, parameters, tuple(checks), tuple(notes))
 
 
@@ -100,11 +102,13 @@ def _notes(trial: Trial) -> list[str]:
     return notes
 
 
-def _function_checks(door: Door, seed: int) -> Iterator[Check]:
-    """The module's elementary functions, judged from its text; a module without a file has none."""
+def _text_checks(door: Door, seed: int) -> Iterator[Check]:
+    """Elementary functions and the common part, judged from the module's text, where it is in a file."""
     file = Path(door.facts.at)
     if file.is_file():
-        yield from function_checks(file.read_text(encoding="utf-8"), seed)
+        text = file.read_text(encoding="utf-8")
+        yield from function_checks(text, seed)
+        yield from common_part(text)
 
 
 def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
