@@ -13,6 +13,8 @@ from symgrad.version import VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
+_OWN = ("errors.py", "pipeline.py", "shipped.py")
+
 
 @cache
 def sources_digest(package: Path = PACKAGE) -> str:
@@ -27,4 +29,4 @@ def sources_digest(package: Path = PACKAGE) -> str:
 def _sources(package: Path) -> list[Path]:
     stages = (file for stage in ("spec", "calculus", "compiler") for file in (package / stage).rglob("*.py"))
     templates = template_folder(package).glob("*.py.j2")
-    return sorted([package / "errors.py", package / "pipeline.py", *stages, *templates])
+    return sorted([*(package / name for name in _OWN), *stages, *templates])

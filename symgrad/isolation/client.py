@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.behaviour.case import Case
 
-CALL_SECONDS = 120.0
+CALL_SECONDS, LOAD_SECONDS = 120.0, 120.0
 _START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; main()"
 
 
@@ -116,7 +116,8 @@ class ModuleProcess:
         self._process = self.launch()
         limits = self.limits
         try:
-            answer = self._ask((self.file, limits.seconds, limits.memory, limits.is_compiled), "loading it")
+            request = (self.file, limits.seconds, limits.memory, limits.is_compiled)
+            answer = self._ask(request, "loading it", LOAD_SECONDS)
         except FaultError as fault:
             raise ModuleError(str(fault), at=self.file, remedy="generate it anew") from None
         match answer:
@@ -163,7 +164,7 @@ class ModuleProcess:
         if self._process is None:
             self.start()
         try:
-            return self._ask(request, known_as[1])
+            return self._ask(request, known_as[1], self.limits.seconds)
         except _LostError as lost:
             self._faults[known_as] = str(lost)
             raise FaultError(str(lost)) from None
@@ -178,12 +179,12 @@ class ModuleProcess:
         except (GarbageError, TypeError, ValueError) as error:
             raise FaultError(f"{function} left or gave what cannot be read: {error}") from None
 
-    def _ask(self, request: Any, doing: str) -> Any:
+    def _ask(self, request: Any, doing: str, seconds: float) -> Any:
         """Send a request and wait for its answer, but not for ever."""
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise InternalError("a module was asked before its process was started")
-        timer = _Timer(self.limits.seconds, process)
+        timer = _Timer(seconds, process)
         timer.start()
         try:
             write(process.stdin, request)
@@ -192,14 +193,14 @@ class ModuleProcess:
             raise self._lost(f"{doing} answered with garbage") from None
         except (EOFError, BrokenPipeError):
             code = process.wait()
-            raise self._lost(self._ending(doing, code, is_late=timer.has_killed)) from None
+            raise self._lost(self._ending(doing, code, seconds if timer.has_killed else None)) from None
         finally:
             timer.cancel()
 
-    def _ending(self, doing: str, code: int, *, is_late: bool) -> str:
+    def _ending(self, doing: str, code: int, late_after: float | None) -> str:
         """In words, how the process came to its end."""
-        if is_late:
-            limit = f"within {self.limits.seconds:g} s"
+        if late_after is not None:
+            limit = f"within {late_after:g} s"
             self._stopped = f"not called, as {doing} did not return {limit}"
             return f"{doing} did not return {limit}; --time-limit gives it more"
         if code < 0:

@@ -31,7 +31,6 @@ def main() -> None:
             signal.SIGINT, signal.SIG_IGN
         )  # an interrupt is the parent's, who then ends this process
     _limit_memory(memory)
-    _alarm(seconds)
     if not is_compiled:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
     modules = _loaded(file, answers)

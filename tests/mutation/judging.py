@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.trial import Trial
 
-CALL_SECONDS, JUDGE_SECONDS = 20.0, 240
+CALL_SECONDS, JUDGE_SECONDS = 60.0, 600
 _MEMORY = 2**33
 
 

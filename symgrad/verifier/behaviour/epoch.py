@@ -101,7 +101,7 @@ def _batches(bench: Bench) -> Iterator[str]:
 def _refused(bench: Bench) -> Iterator[str]:
     rows = row_count(bench)
     sizes = [0, -1, 1.5, True, "half", "FULL", None, np.nan, *([_BATCH] if bench.case.full_batch else [])]
-    orders: list[Any] = [[rows], [-1], [0.5], [[0, 1]], [], [True], 0, ["a"]]
+    orders: list[Any] = [[0, rows], [0, -1], [0.5], [[0, 1]], [], [True], 0, ["a"]]
     bad: list[tuple[str, dict[str, Any]]] = [("batch_size", {"batch_size": size}) for size in sizes]
     bad += [("order", {"batch_size": "full", "order": order}) for order in orders]
     for word, options in bad:

@@ -123,7 +123,7 @@ def _trainers(bench: Bench) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
 def _trained_in_place(bench: Bench) -> Iterator[str]:
     """Parameters that cannot be changed in place are refused; those that only are read are not."""
     for name, trainer in _trainers(bench):
-        for what, params in (*_apart(bench.params()), ("that are read-only", _locked(bench.params()))):
+        for what, params in (*_apart(bench.params()), *_locked(bench)):
             before = kept(params)
             wrong = refusal(ValueError, "params", trainer, params, bench.state())
             if wrong:
@@ -134,7 +134,7 @@ def _trained_in_place(bench: Bench) -> Iterator[str]:
     for call in bench.calls():
         if not call.trains or call.name == "fit":
             expected = kept(call(data))
-            for what, params in (*_apart(bench.params()), ("that are read-only", _locked(bench.params()))):
+            for what, params in (*_apart(bench.params()), *_locked(bench)):
                 yield from _understood(call, data, params, what, expected)
 
 
@@ -148,10 +148,13 @@ def _understood(call: Call, data: list[Array], params: Any, what: str, expected:
         yield f"{call.name}: parameters {what} give another answer"
 
 
-def _locked(params: Any) -> Any:
-    for array in params:
+def _locked(bench: Bench) -> Iterator[tuple[str, Any]]:
+    """Parameters that cannot be changed: all of them, or one."""
+    params, partly = bench.params(), bench.params()
+    for array in (*params, partly[-1]):
         array.setflags(write=False)
-    return params
+    yield "that are read-only", params
+    yield f"of which {partly._fields[-1]} is read-only", partly
 
 
 def _bad_states(bench: Bench) -> Iterator[str]:
