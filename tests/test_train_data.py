@@ -92,6 +92,8 @@ def test_tensors_without_rows_or_sizes_are_refused(tmp_path):
     for axes, words in [
         ((), "no batch axis"),
         ((3, 2), "no batch axis"),
+        ((3, 2), "by the module's own fit(x, t)"),
+        (("nodes", "nodes"), "no batch axis"),
         (("batch", "D"), "axis 'D' of 'x' has no size"),
     ]:
         assert words in refused(tmp_path, CSV, inputs=(TensorSpec("x", axes, None, AT),))

@@ -169,7 +169,9 @@ def test_soft_targets_are_probabilities():
     assert (rows > 0).all()
 
 
-@pytest.mark.parametrize("loss", ["mean(log(x))", "mean(sqrt(x) + sqrt(1 - x))", "mean(x**0.5 / log(1 + x))"])
+@pytest.mark.parametrize(
+    "loss", ["mean(log(x))", "mean(sqrt(x) + sqrt(1 - x))", "mean(x**0.5 / log(1 + x))", "mean(log(x - 100))"]
+)
 def test_points_are_moved_where_the_loss_is_finite(loss):
     model = model_of(loss, ("batch", 4))
     sample = draw(model, "here", 0)

@@ -20,12 +20,24 @@ if TYPE_CHECKING:
 def row_shape(tensor: TensorSpec, spec: Spec) -> tuple[int, ...]:
     """The sizes of a tensor's axes after the batch axis.
 
-    Raises DataError when the first axis is not the batch, or another has no size.
+    Raises DataError when the first axis is not the batch, or another has no size. The batch is a free axis
+    that stands first and nowhere else: the two axes of `adj: [nodes, nodes]` do not count samples.
     """
-    sizes, remedy = dict(spec.axes), "its first axis must be free, as in [batch, 64]"
-    if not tensor.axes or isinstance(tensor.axes[0], int) or tensor.axes[0] in sizes:
-        raise DataError(f"'{tensor.name}' has no batch axis to run over rows", at=tensor.at, remedy=remedy)
+    sizes = dict(spec.axes)
+    first = tensor.axes[0] if tensor.axes else None
+    further = {axis for t in (*spec.inputs, *spec.targets) for axis in t.axes[1:]}
+    if not isinstance(first, str) or first in sizes or first in further:
+        raise DataError(
+            f"'{tensor.name}' has no batch axis: training here takes a file row by row, a row for a sample",
+            at=tensor.at,
+            remedy="its first axis must be free and stand nowhere else, as in [batch, 64]; data that are one "
+            f"sample, step after step, are trained by the module's own fit({_arguments(spec)})",
+        )
     return tuple(_size(axis, tensor, sizes) for axis in tensor.axes[1:])
+
+
+def _arguments(spec: Spec) -> str:
+    return ", ".join(t.name for t in (*spec.inputs, *spec.targets))
 
 
 def _size(axis: int | str, tensor: TensorSpec, sizes: dict[str, int]) -> int:

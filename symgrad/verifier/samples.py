@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from symgrad.verifier.arithmetic import Array
     from symgrad.verifier.reference import Slopes
 
-Range = Literal["normal", "positive", "unit"]
-"""All reals; the positive ones; between 0 and 1."""
+Range = Literal["normal", "positive", "unit", "hundreds"]
+"""All reals; the positive ones; between 0 and 1; some hundreds, as incomes, years and temperatures are."""
 
 _RANGES: tuple[tuple[Range, Range], ...] = (
     ("normal", "normal"),
@@ -32,6 +32,7 @@ _RANGES: tuple[tuple[Range, Range], ...] = (
     ("positive", "positive"),
     ("unit", "positive"),
     ("unit", "unit"),
+    ("hundreds", "normal"),
 )
 """What to try in turn for data and parameters, until the loss is a finite number."""
 
@@ -94,7 +95,8 @@ def draw(model: Model, name: str, seed: int, *, batch: int | None = None, large:
     raise SymgradError(
         "no random point was found where the loss is a finite number",
         at=model.loss.at if model.loss is not None else model.spec.at,
-        remedy="is a logarithm or a root taken of what can be negative?",
+        remedy="is a logarithm or a root taken of what can be negative? If your data never reach there, "
+        "scale them first, or train with --no-verify",
     )
 
 
@@ -187,6 +189,8 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, ...], over: Range) -> A
             return 0.2 + np.abs(rng.normal(size=shape))
         case "unit":
             return rng.uniform(0.05, 0.95, size=shape)
+        case "hundreds":
+            return 150 * (1 + np.abs(rng.normal(size=shape)))
 
 
 def _labels(
