@@ -30,6 +30,7 @@ ROWS = CSV.split("\n", 1)[1]
         (ROWS.replace(",", "   ").replace("\n", "  \n  "), "aligned.txt"),
         ("# p q t\n" + ROWS.replace(",", " "), "savetxt.txt"),
         ("# made by hand\n# p,q,t\n" + ROWS, "comments.csv"),
+        ('"p", "q", "t"\n' + ROWS.replace(",", ", "), "quotes_behind_spaces.csv"),
         ("sep=;\n" + CSV.replace(",", ";"), "excel.csv"),
         ("sep=|\np|q|t\n" + ROWS.replace(",", "|"), "bars.csv"),
         (CSV.replace(",", "|"), "guessed_bars.csv"),

@@ -104,6 +104,8 @@ def _wrong_count(source: Source, waiting: Mapping[str, int], found: int, some_ta
     remedy = source.remedy
     if source.names and not source.names[0]:
         remedy = f"the first column has no name, perhaps a row number: drop it, or {remedy}"
+    elif source.names and not source.names[-1]:
+        remedy = f"the last column has no name, perhaps a separator too many: drop it, or {remedy}"
     return DataError(problem, at=source.label, remedy=remedy)
 
 

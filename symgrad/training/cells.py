@@ -31,6 +31,15 @@ _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{
 _UNIT = re.compile(r"([-+]?\d+(\.\d+)?)\s*([^\W\d_]+)")
 
 
+def is_number(cell: str) -> bool:
+    """Whether Python and people take a cell for the same number; Python's float takes 1_000 too."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
 def is_meant_as_number(cell: str) -> bool:
     """Whether a cell that is not a number was written as one: `1,5`, `50%`, `$5`."""
     text = cell.strip().strip(_CURRENCIES + "% ")
@@ -54,7 +63,12 @@ def _remedy(text: str) -> str:
         return f"write {bare} or its hundredth in the whole column, without the sign"
     if bare != text:
         return f"write {bare}, without the sign of a currency"
-    if _THOUSANDS.fullmatch(text) and not _DECIMAL_COMMA.fullmatch(text):
+    if text[0] in "'`" and is_number(text.strip("'`")):
+        bare = text.strip("'`")
+        return f"write {bare}, without quotes"
+    if _THOUSANDS.fullmatch(text) and _DECIMAL_COMMA.fullmatch(text):
+        return f"write {text.replace(',', '')} or {text.replace(',', '.')}: its comma could mean either"
+    if _THOUSANDS.fullmatch(text):
         return "write numbers without marks between thousands, and with a decimal point"
     if _DECIMAL_COMMA.fullmatch(text):
         return f"write a decimal comma as a point: {text.replace(',', '.')}"

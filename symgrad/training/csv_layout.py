@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError, DataWarning, warn
-from symgrad.training.cells import is_meant_as_number
+from symgrad.training.cells import is_meant_as_number, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,6 +65,7 @@ def layout_of(text: Iterable[str], label: str, header: bool | None) -> CsvLayout
     first = next((row for _, row in _rows(lines, separator, above)), None)
     if first is None:
         raise DataError("the file is empty", at=label, remedy="give it one line per row")
+    _refuse_title(lines[above:], first, f"{label}:{above + 1}")
     said = [name.strip() for row in _split([comment], separator) for name in row]
     if _is_header(first, label, header):
         names = tuple(cell.strip() for cell in first)
@@ -81,6 +82,17 @@ def _refuse_foreign(lines: list[str], label: str) -> None:
         if start.startswith(mark):
             problem = f"this is {kind} and not CSV"
             raise DataError(problem, at=f"{label}:1", remedy="save it as lines of numbers with a header")
+
+
+def _refuse_title(lines: list[str], first: list[str], at: str) -> None:
+    """Refuse a line above the header that has one cell, where the next has several."""
+    below = [line for line in lines if line.strip()][1:]
+    if len(first) == 1 and below:
+        width = len(next(_split(below, _separator(below))))
+        if width > 1:
+            problem = f"this line has 1 cell, the next has {width}"
+            remedy = "leave out lines above the header, or begin them with '#'"
+            raise DataError(problem, at=at, remedy=remedy)
 
 
 def _separator(lines: list[str]) -> str:
@@ -108,7 +120,7 @@ def _is_header(row: list[str], label: str, header: bool | None) -> bool:
         words = [cell for cell in row if cell.strip() and not is_number(cell)]
         positions = all(cell.strip() == str(n) for n, cell in enumerate(row) if is_number(cell))
         return positions and bool(words) and not any(map(is_meant_as_number, words))
-    taken = row[-1].strip() == str(len(row) - 1) and len(row) > 2
+    taken = not row[0].strip() or (row[0].strip() == "0" and len(row) > 2)
     problem = f"the first row is {', '.join(row[:3])}{', ...' if len(row) > 3 else ''}, taken for "
     problem += "the names that a data frame gives its columns" if taken else "data, not for a header"
     warn(
@@ -124,20 +136,10 @@ def _counts(row: list[str]) -> bool:
     return len(named) > 1 and any(named == [str(first + n) for n in range(len(named))] for first in (0, 1))
 
 
-def is_number(cell: str) -> bool:
-    """Whether Python and people take a cell for the same number; Python's float takes 1_000 too."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
 def _split(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any:
     """A reader of the rows; runs of spaces separate once."""
-    spaced = separator == SPACES
-    text = (line.strip() for line in lines) if spaced else lines
-    return csv.reader(text, delimiter=separator, strict=strict, skipinitialspace=spaced)
+    text = (line.strip() for line in lines) if separator == SPACES else lines
+    return csv.reader(text, delimiter=separator, strict=strict, skipinitialspace=True)
 
 
 def _rows(text: Iterable[str], separator: str, above: int) -> Iterator[tuple[int, list[str]]]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.cells import not_a_number
-from symgrad.training.csv_layout import CsvLayout, is_number, layout_of
+from symgrad.training.cells import is_number, not_a_number
+from symgrad.training.csv_layout import CsvLayout, layout_of
 from symgrad.training.exactness import to_float, warn_of_loss
 from symgrad.training.source import Block, Source
 
@@ -63,11 +63,21 @@ def _text(path: Path, label: str) -> Iterator[TextIO]:
             with path.open(encoding="utf-8-sig", newline="") as text:
                 yield text
     except UnicodeDecodeError as error:
-        raise DataError("is not UTF-8 text", at=label, remedy="save it as CSV in UTF-8") from error
+        raise DataError(_other_kind(path), at=label, remedy="save it as CSV in UTF-8") from error
     except (csv.Error, OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"cannot be read as CSV: {error}", at=label, remedy="check or fetch the file again"
         ) from error
+
+
+def _other_kind(path: Path) -> str:
+    """What a file is that is not UTF-8 text, as its first bytes tell."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    kinds = {b"PK": "a ZIP or Excel file", b"\x1f\x8b": "compressed by gzip, which .csv.gz would say"}
+    kinds |= {b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PAR1": "a Parquet file"}
+    kind = next((kind for mark, kind in kinds.items() if start.startswith(mark)), "not UTF-8 text")
+    return f"is {kind}"
 
 
 def _csv_values(
