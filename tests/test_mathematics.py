@@ -201,6 +201,7 @@ WRONG = {
     "std(x, keepdims=1)": "std: keepdims is 1",
     "std(x, axis=5)": "axes count from -2 to 1",
     "ln(x, 2)": "ln takes at most 1 argument",
+    "clip(x, 1, 0)": "clip: high is 0; expected a number above 1",
     "clip(x)": "clip lacks 'low', 'high'",
 }
 

@@ -7,12 +7,13 @@ MATHEMATICS = (
     Function("log2(x)", "logarithm to the base 2", formula="log(x) / log(2)"),
     Function("log10(x)", "logarithm to the base 10; Briggs 1624", formula="log(x) / log(10)"),
     Function("pow(x, y)", "definition", "x**y by its other name", formula="x**y"),
-    Function("square(x)", "definition", formula="x**2"),
+    Function("square(x)", "definition", formula="x**2", image="[0, inf)"),
     Function(
         "clip(x, low, high)",
         "definition",
         "the slopes at low and at high are 0",
         formula="where(x <= low, low, where(x >= high, high, x))",
+        ranges=(("high", "(low, inf)"),),
     ),
     Function(
         "atan2(y, x)",
@@ -27,6 +28,7 @@ MATHEMATICS = (
         "divided by how many there are, as in NumPy; PyTorch divides by one less",
         formula="mean((x - mean(x, keepdims=true))**2)",
         over_axes=True,
+        image="[0, inf)",
     ),
     Function(
         "std(x)",
@@ -34,6 +36,7 @@ MATHEMATICS = (
         "as var; where all are equal it is 0, with slope 0",
         formula="where(var(x) > 0, sqrt(var(x)), 0)",
         over_axes=True,
+        image="[0, inf)",
     ),
     Function(
         "norm(x)",
@@ -41,5 +44,6 @@ MATHEMATICS = (
         "at 0 the slope is 0",
         formula="where(sum(x**2) > 0, sqrt(sum(x**2)), 0)",
         over_axes=True,
+        image="[0, inf)",
     ),
 )
