@@ -21,7 +21,7 @@ from symgrad.verifier.subject import InProcess, Subject
 if TYPE_CHECKING:
     from pathlib import Path
 
-KINDS = ("single", "ignoring", "pieces", "convolution", "numbers")
+KINDS = ("single", "ignoring", "pieces", "convolution", "scalars")
 
 
 def bench(spec: dict[str, Any], folder: Path, before: str = "", after: str = "") -> tuple[Any, Case]:

@@ -114,7 +114,7 @@ SPECS: dict[str, dict[str, Any]] = {
             }
         },
     },
-    "numbers": {
+    "scalars": {
         "dtype": "float64",
         "inputs": {"x": [], "y": [], "z": []},
         "equations": {"f": "(x + y) * exp(z)"},
