@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz.judge import GARBAGE, judge, module_of
+from fuzz.gradients import GARBAGE, module_of
+from fuzz.judge import judge
 from fuzz.modules import with_garbage
 from ruamel.yaml import YAML
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from ruamel.yaml import YAML
 
-from fuzz.judge import Outcome, judge
+from fuzz.extremes import extreme_spec
+from fuzz.judge import JUDGES, judge
+from fuzz.kinks import kink_spec
 from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
 from fuzz.scalar_formulas import scalar_spec
@@ -23,13 +25,22 @@ from fuzz.tensor_programs import tensor_spec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from fuzz.gradients import Outcome
+
 KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "scalars": scalar_spec,
     "tensors": tensor_spec,
     "chain": chain_spec,
     "graph": graph_spec,
     "optimizer": optimizer_spec,
+    "extremes": extreme_spec,
+    "kinks": kink_spec,
 }
+
+
+COMPILED_EACH = 50
+COMPILING = 200.0
+"""Seconds that a spec may take where its module is compiled."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class Tally:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
+    compiled: int = 0
     slowest: tuple[float, str] = (0.0, "")
 
 
@@ -59,9 +71,16 @@ def drawn(kind: str, seed: int, number: int) -> tuple[dict[str, Any], Random]:
 
 
 def run(
-    seconds: float, seed: int, kinds: Iterable[str] = tuple(KINDS), numbers: Iterable[int] = range(10**9)
+    seconds: float,
+    seed: int,
+    kinds: Iterable[str] = tuple(KINDS),
+    numbers: Iterable[int] = range(10**9),
+    compiled_each: int = COMPILED_EACH,
 ) -> Tally:
-    """Judge the specs of these kinds with these numbers in turn until the time is over."""
+    """Judge the specs of these kinds with these numbers in turn until the time is over.
+
+    Every so many-th of a kind is compiled too.
+    """
     tally, began = Tally(), time.perf_counter()
     for number in numbers:
         for kind in kinds:
@@ -71,6 +90,9 @@ def run(
             started = time.perf_counter()
             spec, random = drawn(kind, seed, number)
             outcome = judge(spec, random, by_rows=number % 2 == 1)
+            if number % compiled_each == compiled_each - 1 and kind not in JUDGES and outcome.kind == "right":
+                tally.compiled += 1
+                outcome = judge(spec, random, by_rows=number % 4 == 0, limit=COMPILING, compiled=True)
             tally.counts[kind, "failed" if outcome.failed else outcome.kind] += 1
             name = f"{seed}:{kind}:{number}"
             tally.slowest = max(tally.slowest, (time.perf_counter() - started, name))
@@ -87,7 +109,8 @@ MOST_SHRUNK = 3
 def show(tally: Tally) -> None:
     """The counts by kind, the rate, and the failures with the shortest specs of each kind, shrunk."""
     total = sum(tally.counts.values())
-    print(f"{total} specs in {tally.seconds:.0f} s, {total / tally.seconds * 60:.0f} a minute")
+    rate = f"{total / tally.seconds * 60:.0f} a minute"
+    print(f"{total} specs in {tally.seconds:.0f} s, {rate}, {tally.compiled} of them compiled too")
     for kind in dict.fromkeys(k for k, _ in tally.counts):
         counts = ", ".join(f"{n} {outcome}" for (k, outcome), n in sorted(tally.counts.items()) if k == kind)
         print(f"  {kind}: {counts}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 import types
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+
+from symgrad.compiler.load import load
 
 
 class Checked(np.ndarray):
@@ -35,11 +39,11 @@ def _check(key: Any, shape: tuple[int, ...]) -> None:
 
 
 class GarbageNumPy(types.ModuleType):
-    """NumPy for a module: what `empty` gives is full of `garbage`, and its arrays are checked."""
+    """NumPy for a module: what `empty` gives is full of `garbage`, and new arrays are of this kind."""
 
-    def __init__(self, garbage: float) -> None:
+    def __init__(self, garbage: float, kind: type[np.ndarray]) -> None:
         super().__init__("numpy")
-        self.garbage = garbage
+        self.garbage, self.kind = garbage, kind
 
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
@@ -48,13 +52,13 @@ class GarbageNumPy(types.ModuleType):
         kind = np.dtype(dtype)
         fill = self.garbage if kind.kind == "f" else -(2**30)
         with np.errstate(over="ignore"):
-            return np.full(shape, fill, kind).view(Checked)
+            return np.full(shape, fill, kind).view(self.kind)
 
     def require(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        return np.require(*args, **kwargs).view(Checked)
+        return np.require(*args, **kwargs).view(self.kind)
 
     def ascontiguousarray(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        return np.ascontiguousarray(*args, **kwargs).view(Checked)
+        return np.ascontiguousarray(*args, **kwargs).view(self.kind)
 
 
 def interpreted(text: str, double: bool = False) -> types.ModuleType:
@@ -70,11 +74,21 @@ def interpreted(text: str, double: bool = False) -> types.ModuleType:
     return module
 
 
+def compiled(text: str) -> types.ModuleType:
+    """The module of a text as its users get it, from a file of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fuzzed.py"
+        path.write_text(text, encoding="utf-8")
+        return load(path)
+
+
 def with_garbage(module: Any, garbage: float) -> Any:
-    """The module, from now on given memory full of `garbage`."""
-    vars(module)["np"] = GarbageNumPy(garbage)
-    plain = module._array
-    vars(module)["view"] = lambda vector, start, shape: plain(vector.view(Checked), start, shape)
+    """The module, from now on given memory full of `garbage`; a compiled one must have run before."""
+    interpreted = isinstance(module.view, types.FunctionType)
+    vars(module)["np"] = GarbageNumPy(garbage, Checked if interpreted else np.ndarray)
+    if interpreted:
+        plain = module._array
+        vars(module)["view"] = lambda vector, start, shape: plain(vector.view(Checked), start, shape)
     kept = getattr(module, "_KEPT", None)
     if kept is not None:
         vars(kept).clear()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzz.arithmetic import Arithmetic
-from fuzz.judge import GARBAGE, LARGE, Outcome, differs, module_of
+from fuzz.gradients import GARBAGE, LARGE, Outcome, differs, module_of
 from fuzz.meaning import meaning
 from fuzz.modules import with_garbage
 from fuzz.oracle import Scope, evaluate, tree_of

@@ -1,0 +1,76 @@
+"""Functions of numbers far out and near 0, where a value or a slope is easily lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fuzz.digits import value_and_slope
+from fuzz.drawing import Draw
+from fuzz.gradients import GARBAGE, NEAR, NOISE, Outcome, module_of
+from fuzz.meaning import meaning
+from fuzz.modules import with_garbage
+from fuzz.scalar_formulas import ENTRYWISE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from random import Random
+
+Spec = dict[str, Any]
+
+INNER = ("x", "x", "x", "-x", "2*x", "x + 1", "x - 3", "abs(x)", "x / 2")
+FUNCTIONS = ("exp", "tanh", "atan", "erf", "expm1", "sinh", "cosh", "sqrt", "log", "log1p", "sin", "cos")
+OUTER = ("{}", "{}", "{}", "log({})", "({})**2", "1 / (1 + {})", "x * ({})", "1 - {}", "sqrt({})")
+SIZES = (1e-12, 1e-5, 0.3, 1.0, 4.0, 9.0, 17.0, 23.0, 37.0, 41.0, 90.0, 300.0, 700.0)
+MOST = 1e30
+GOOD = {"float64": 1e-9, "float32": 1e-4}
+
+
+def extreme_spec(random: Random) -> Spec:
+    """The sum of a function of each of some numbers, so that each slope is a number of its own."""
+    draw = Draw(random)
+    function = draw.one((*FUNCTIONS, *ENTRYWISE))
+    formula = draw.one(OUTER).format(f"{function}({draw.one(INNER)})")
+    return {
+        "name": "extremes",
+        "dtype": "float64" if draw.chance(0.7) else "float32",
+        "inputs": {"x": ["n"]},
+        "equations": {"f": f"sum({formula})"},
+        "loss": "f",
+        "gradients": ["x"],
+    }
+
+
+def judge_extremes(spec: Spec, random: Random, by_rows: bool) -> Outcome:
+    """Every slope to its own size, where the text itself, computed in the spec's type, does not lose it."""
+    module = module_of(spec, by_rows)
+    sound = list(_sound(spec))
+    if not sound:
+        return Outcome("unsound")
+    x, right, allowed = (np.array(column) for column in zip(*sound, strict=True))
+    for garbage in GARBAGE:
+        with_garbage(module, garbage)
+        ours = module.input_gradients(module.init_params(), x).x.astype(float)
+        bad = ~(np.abs(ours - right) <= allowed)
+        if bad.any():
+            at = int(np.argmax(bad))
+            return Outcome("lost slope", f"at {x[at]:g}: {ours[at]:.9g}, not {right[at]:.9g}")
+    return Outcome("right")
+
+
+def _sound(spec: Spec) -> Iterator[tuple[float, float, float]]:
+    """A number, the slope there, and how far the module may be from it."""
+    dtype = spec["dtype"]
+    tiny = float(np.finfo(dtype).smallest_normal)
+    for number in (sign * size for size in SIZES for sign in (1, -1)):
+        x = np.array([number], dtype).astype(float)
+        rounded = meaning(spec, {"x": x}, {"x": np.array([0])}, NOISE[dtype])
+        try:
+            _, exact = value_and_slope(spec["equations"]["f"], x[0])
+        except ArithmeticError:
+            continue
+        slope = float(exact)
+        if rounded.finite and rounded.margin > NEAR[dtype] * 1e-6 and abs(slope) < MOST:
+            noise = abs(float(rounded.gradient["x"][0]) - slope)
+            yield x[0], slope, GOOD[dtype] * abs(slope) + 1e3 * noise + tiny

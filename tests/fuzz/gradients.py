@@ -1,0 +1,216 @@
+"""Loss, outputs and gradients of an emitted module against what the spec's text means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from fuzz.meaning import Meaning, meaning
+from fuzz.modules import compiled, interpreted, with_garbage
+from symgrad.errors import SpecError
+from symgrad.pipeline import module_text
+from symgrad.spec.reader import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+    from types import ModuleType
+
+Spec = dict[str, Any]
+
+GARBAGE = (float("nan"), 1e300)
+TRIES = 6
+LARGE = 1e8
+NEAR = {"float64": 1e-7, "float32": 1e-3}
+"""Points so near a tie or the end of a domain prove nothing: rounding may choose the other side."""
+NOISE = {"float64": np.complex128, "float32": np.complex64}
+FLOOR = {"float64": 1e-11, "float32": 1e-4}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`kind` is "right", "unsound" (no sound point was found), or the kind of failure."""
+
+    kind: str
+    detail: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.kind not in ("right", "unsound")
+
+
+def module_of(spec: Spec, by_rows: bool) -> ModuleType:
+    """The emitted module of a spec, run by Python."""
+    return interpreted(text_of(spec, by_rows))
+
+
+def text_of(spec: Spec, by_rows: bool) -> str:
+    """The emitted text of a spec."""
+    with pytest.MonkeyPatch.context() as patch:
+        if by_rows:
+            patch.setattr("symgrad.compiler.columns.MOST_FEATURES", 0)
+        return module_text(read(plain(spec)))
+
+
+def plain(spec: Spec) -> Spec:
+    """The spec without what only the drawing of data reads."""
+    targets = {
+        name: about["axes"] if isinstance(about, dict) and "probability" in about else about
+        for name, about in spec.get("targets", {}).items()
+    }
+    return {**spec, "targets": targets} if targets else spec
+
+
+def judge_compiled(spec: Spec, random: Random, by_rows: bool) -> Outcome:
+    """The same for the module compiled by Numba."""
+    module = compiled(text_of(spec, by_rows))
+    point = sound_point(spec, dict(module.SHAPES), random)
+    if point is None:
+        return Outcome("unsound")
+    outcome = compared(spec, module, point)
+    for garbage in GARBAGE:
+        if outcome.failed:
+            return Outcome(f"compiled: {outcome.kind}", outcome.detail)
+        outcome = compared(spec, with_garbage(module, garbage), point)
+    return outcome
+
+
+def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
+    """Loss, outputs and every gradient at one sound point, in memory with two kinds of garbage."""
+    try:
+        module = module_of(spec, by_rows)
+    except SpecError as error:
+        return _refused(spec, random, error)
+    point = sound_point(spec, dict(module.SHAPES), random)
+    if point is None:
+        return Outcome("unsound")
+    for garbage in GARBAGE:
+        outcome = compared(spec, with_garbage(module, garbage), point)
+        if outcome.failed:
+            return outcome
+    return outcome
+
+
+def _refused(spec: Spec, random: Random, error: SpecError) -> Outcome:
+    """A refusal is right where the oracle finds no point where everything that is defined is sound."""
+    shapes = {name: p["axes"] if isinstance(p, dict) else p for name, p in spec.get("parameters", {}).items()}
+    every = {**spec, "outputs": [key.partition("[")[0] for key in spec.get("equations", ())]}
+    try:
+        sound = "layers" in spec or sound_point(every, shapes, random) is not None
+    except KeyError:  # parameters of layers have no shape before the module is there
+        sound = True
+    return Outcome(f"refused: {error.problem[:60]}", str(error)) if sound else Outcome("unsound")
+
+
+@dataclass(frozen=True)
+class Point:
+    """Arrays for a spec, what it means there, and what rounding to its own type makes of that.
+
+    `entries` are those whose slopes are known.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    entries: Mapping[str, np.ndarray]
+    exact: Meaning
+    rounded: Meaning
+
+
+MOST = 24
+"""So many entries of a tensor are differentiated; the others must be finite."""
+
+
+def sound_point(spec: Spec, shapes: Mapping[str, tuple[int, ...]], random: Random) -> Point | None:
+    """Data and parameters where everything is finite, not huge and not near a kink."""
+    rng = np.random.default_rng(random.randrange(2**32))
+    dtype = spec.get("dtype", "float32")
+    for attempt in range(TRIES):
+        arrays = drawn_data(spec, shapes, rng, positive=attempt % 2 == 1)
+        sizes = {name: arrays[name].size for name in (*shapes, *spec.get("gradients", []))}
+        wrt = {name: np.sort(rng.permutation(size)[:MOST]) for name, size in sizes.items()}
+        found = meaning(spec, arrays, wrt)
+        if found.finite and _moderate(found) and found.margin > NEAR[dtype]:
+            rounded = meaning(spec, arrays, wrt, NOISE[dtype])
+            if rounded.finite:
+                return Point(arrays, wrt, found, rounded)
+    return None
+
+
+def _moderate(found: Meaning) -> bool:
+    return all(
+        np.abs(a).max(initial=0) < LARGE for a in (found.loss, *found.gradient.values(), *found.outputs)
+    )
+
+
+def drawn_data(
+    spec: Spec, shapes: Mapping[str, Any], rng: np.random.Generator, positive: bool
+) -> dict[str, np.ndarray]:
+    """Random arrays for everything a spec declares; labels are drawn below their number of classes."""
+    dtype = spec.get("dtype", "float32")
+    free: dict[str, int] = {str(k): v for k, v in spec.get("axes", {}).items()}
+    numbers = iter(rng.permutation([2, 3, 5]))
+    arrays = {}
+    for name, about in {**spec.get("inputs", {}), **spec.get("targets", {}), **shapes}.items():
+        axes = about["axes"] if isinstance(about, dict) else about
+        for axis in axes:
+            if isinstance(axis, str) and axis not in free:
+                free[axis] = 1 if rng.random() < 0.1 else int(next(numbers, 4))
+        shape = tuple(free[a] if isinstance(a, str) else a for a in axes)
+        if isinstance(about, dict) and "classes" in about:
+            arrays[name] = rng.integers(0, about["classes"], shape)
+            if "ignore" in about:
+                arrays[name] = np.where(rng.random(shape) < 0.3, about["ignore"], arrays[name])
+        elif isinstance(about, dict) and about.get("probability"):
+            arrays[name] = rng.uniform(0.05, 0.95, shape)
+        elif positive:
+            arrays[name] = rng.uniform(0.2, 1.8, shape).astype(dtype).astype(float)
+        else:
+            arrays[name] = rng.normal(0, 0.9, shape).astype(dtype).astype(float)
+    return arrays
+
+
+def compared(spec: Spec, module: ModuleType, point: Point) -> Outcome:
+    """The module's numbers against the exact ones, within what rounding does to the spec's own text."""
+    dtype, arrays = np.dtype(spec.get("dtype", "float32")), point.arrays
+    params = module.unflatten(_joined([arrays[name] for name in module.SHAPES], dtype))
+    inputs = [arrays[name] for name in module.INPUTS]
+    targets = [arrays[name] for name in module.TARGETS]
+    value, grads = module.loss_and_grad(params, *inputs, *targets)
+    slopes = {name: getattr(grads, name) for name in module.SHAPES}
+    if spec.get("gradients"):
+        slopes |= module.input_gradients(params, *inputs, *targets)._asdict()
+    outputs = module.forward(params, *inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    floor, exact, rounded = FLOOR[dtype.name], point.exact, point.rounded
+    found = {"loss": differs(np.ravel(value), np.ravel(exact.loss), np.ravel(rounded.loss), floor)}
+    for number, (ours, right, noise) in enumerate(zip(outputs, exact.outputs, rounded.outputs, strict=True)):
+        found[f"output {number}"] = differs(np.ravel(ours), np.ravel(right), np.ravel(noise), floor)
+    for name, entries in point.entries.items():
+        ours = np.ravel(slopes[name])
+        missing = f"entry {np.argmin(np.isfinite(ours))} is not finite" if not np.isfinite(ours).all() else ""
+        wrong = differs(ours[entries], exact.gradient[name], rounded.gradient[name], floor)
+        found[f"gradient of {name}"] = wrong or missing
+    for name, detail in found.items():
+        if detail:
+            return Outcome("wrong " + name.split()[0], f"{name}: {detail}")
+    return Outcome("right")
+
+
+def _joined(arrays: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    parts = [np.ravel(a) for a in arrays]
+    return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
+
+
+def differs(ours: np.ndarray, right: np.ndarray, rounded: np.ndarray, floor: float) -> str:
+    """What is wrong with an array, or nothing."""
+    if ours.shape != right.shape:
+        return f"{ours.size} entries, not {right.size}"
+    scale = np.maximum(np.abs(right), np.abs(right).max(initial=0) * 1e-3)
+    allowed = floor * np.maximum(scale, 1e-3) + 1e3 * np.abs(rounded - right).max(initial=0)
+    bad = ~(np.abs(ours - right) <= allowed)
+    if not bad.any():
+        return ""
+    at = int(np.argmax(bad))
+    return f"entry {at} is {ours[at]:.9g}, not {right[at]:.9g}"
