@@ -203,8 +203,9 @@ def to_sign(node: sp.Expr) -> sp.Expr | None:
     """1 above 0, -1 below and 0 at 0, as the slope of |v| comes out."""
     if not isinstance(node, sp.Piecewise) or len(node.args) != 3:
         return None
-    v = node.args[0][1].args[0]
-    return sign(v) if node == sign.formula(v) else None
+    _, condition = node.args[0]
+    v = condition.args[0] if condition.is_Relational else None
+    return sign(v) if v is not None and node == sign.formula(v) else None
 
 
 def to_same_choice(node: sp.Expr) -> sp.Expr | None:

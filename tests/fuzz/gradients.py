@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from fuzz.arithmetic import Arithmetic
 from fuzz.meaning import Meaning, meaning
 from fuzz.modules import compiled, interpreted, with_garbage
+from fuzz.oracle import Scope, tree_of, value
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec.reader import read
@@ -95,7 +98,9 @@ def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
 
 
 def _refused(spec: Spec, random: Random, error: SpecError) -> Outcome:
-    """A refusal is right where the oracle finds no point where everything that is defined is sound."""
+    """A refusal is right where no point is sound for all that is defined, or a constant is no number."""
+    if any(has_wrong_constant(str(f)) for f in (*spec.get("equations", {}).values(), spec["loss"])):
+        return Outcome("unsound")
     shapes = {name: p["axes"] if isinstance(p, dict) else p for name, p in spec.get("parameters", {}).items()}
     every = {**spec, "outputs": [key.partition("[")[0] for key in spec.get("equations", ())]}
     try:
@@ -103,6 +108,19 @@ def _refused(spec: Spec, random: Random, error: SpecError) -> Outcome:
     except KeyError:  # parameters of layers have no shape before the module is there
         sound = True
     return Outcome(f"refused: {error.problem[:60]}", str(error)) if sound else Outcome("unsound")
+
+
+def has_wrong_constant(formula: str) -> bool:
+    """Whether a part of a formula over no names, such as 1/0, has no finite value."""
+    scope = Scope({}, {}, {}, Arithmetic(), {})
+    for node in ast.walk(tree_of(formula)):
+        called = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+        named = any(isinstance(n, ast.Name) and id(n) not in called for n in ast.walk(node))
+        if isinstance(node, ast.BinOp | ast.Call) and not named:
+            found = value(node, scope)
+            if isinstance(found, np.ndarray) and not np.isfinite(found).all():
+                return True
+    return False
 
 
 @dataclass(frozen=True)

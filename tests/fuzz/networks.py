@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fuzz.drawing import Draw
+from fuzz.reach import depends_on_parameters
 from symgrad.spec import library
 
 if TYPE_CHECKING:
@@ -212,6 +213,14 @@ def chain_spec(random: Random) -> dict[str, Any]:
 
 
 def graph_spec(random: Random) -> dict[str, Any]:
+    """A graph whose loss depends on a parameter."""
+    while True:
+        spec = _drawn_graph(random)
+        if depends_on_parameters(spec):
+            return spec
+
+
+def _drawn_graph(random: Random) -> dict[str, Any]:
     """A graph with one to three heads, regularised or not."""
     draw = Network(random)
     inputs = {f"x{k}": ["batch", draw.units()] for k in range(draw.whole(1, 2))}

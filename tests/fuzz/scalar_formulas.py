@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fuzz.drawing import Draw
+from fuzz.reach import depends_on_parameters
 from symgrad.spec import library
 
 if TYPE_CHECKING:
@@ -121,4 +122,6 @@ def scalar_spec(random: Random) -> dict[str, Any]:
         spec["inputs"] = {"unused": []}
     if parameters:
         spec["parameters"] = {n: {"axes": [], "init": 1} for n in parameters}
+        if not depends_on_parameters(spec):
+            spec["loss"] += f" + {parameters[0]}"
     return spec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fuzz.indexed import Indexed
+from fuzz.reach import depends_on_parameters
 
 if TYPE_CHECKING:
     from random import Random
@@ -170,7 +171,11 @@ def tensor_spec(random: Random) -> dict[str, Any]:
         "gradients": [n for n in numeric if draw.chance(0.5)],
         "outputs": [n for n in draw.shapes if n[0] == "y" and (n == name or draw.chance(0.3))],
     }
-    return {key: value for key, value in spec.items() if value or key in ("inputs", "equations")}
+    spec = {key: value for key, value in spec.items() if value or key in ("inputs", "equations")}
+    if draw.parameters and not depends_on_parameters(spec):
+        first, axes = next((n, p["axes"]) for n, p in draw.parameters.items())
+        spec["loss"] += f" + 0.1 * {f'sum({first}**2)' if axes else first}"
+    return spec
 
 
 def loss_of(draw: TensorFormulas, name: str, shape: Shape) -> str:
