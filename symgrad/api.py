@@ -7,13 +7,13 @@ module as `load` gives it, or by its file. Every function raises a SpecError for
 from __future__ import annotations
 
 import os
-import tempfile
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.arguments import positive, whole
 from symgrad.errors import ModuleError, SpecError, warn
+from symgrad.files import replace_file
 from symgrad.spec.reader import read as read_spec
 
 if TYPE_CHECKING:
@@ -113,41 +113,20 @@ def generate(spec: SpecSource, path: str | os.PathLike[str], *, identity: bool =
         ModuleError: the file cannot be written.
         NotIdenticalError: the module would compute something else than the spec says.
     """
-    text, file = _text(read(spec), identity), Path(path)
+    content, file = _text(read(spec), identity).encode(), Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not _holds(file, text):
-            _write_whole(file, text)
+        if not (file.is_file() and file.read_bytes() == content):
+            replace_file(file, content)
+            for stale in file.parent.glob(
+                f"__pycache__/{escape(file.stem)}.*.pyc"
+            ):  # or import might believe it
+                stale.unlink(missing_ok=True)
     except OSError as error:
         raise ModuleError(
             f"cannot be written: {error.strerror}", at=str(file), remedy="name another file"
         ) from None
     return file
-
-
-def _holds(file: Path, text: str) -> bool:
-    return file.is_file() and file.read_bytes() == text.encode()
-
-
-def _write_whole(file: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-        mode = file.stat().st_mode if file.exists() else 0o666 & ~_umask()
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(file)
-        for stale in file.parent.glob(f"__pycache__/{escape(file.stem)}.*.pyc"):  # or import might believe it
-            stale.unlink(missing_ok=True)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def load(path: str | os.PathLike[str]) -> ModuleType:

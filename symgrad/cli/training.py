@@ -12,8 +12,8 @@ from symgrad.cli.errors import FAILED, GOOD, INTERRUPTED, show_error, warnings_s
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
 from symgrad.training.data import Dataset, load_data
-from symgrad.training.files import make_folder
 from symgrad.training.run import TrainingDivergedError
+from symgrad.training.run_folder import run_folder
 from symgrad.training.train import train
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ def train_spec(spec_file: Path, options: TrainOptions) -> int:
     spec = api.read(spec_file)
     _demand_trainable(spec, options)
     dataset = load_data(spec, options.data)
-    folder = options.out or Path("runs") / spec.name
+    with run_folder(options.out or Path("runs") / spec.name) as folder:
+        return _train_into(folder, spec, spec_file, dataset, options)
+
+
+def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions) -> int:
     file = options.module or _generated(spec, spec_file, folder, options)
     _tell(options, f"using {file}" if options.module else f"wrote {file}")
     report = None if options.no_verify else api.verify(spec, file)
@@ -57,7 +61,7 @@ def train_spec(spec_file: Path, options: TrainOptions) -> int:
 
 
 def _generated(spec: Spec, spec_file: Path, folder: Path, options: TrainOptions) -> Path:
-    return write_module(spec, spec_file, make_folder(folder) / f"{spec.name}.py", options.identity)
+    return write_module(spec, spec_file, folder / f"{spec.name}.py", options.identity)
 
 
 def _demand_trainable(spec: Spec, options: TrainOptions) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.load import load
 from symgrad.compiler.sources import sources_digest
 from symgrad.errors import ModuleError
+from symgrad.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,13 +137,8 @@ def _kept(folder: Path, name: str) -> Path | None:
 def _keep(folder: Path, name: str, text: bytes) -> Path:
     """Write the file whole."""
     file = folder / f"{name}_{_digest(text)}.py"
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        try:
-            temporary.write_bytes(text)
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_file(file, text)
     except OSError as error:
         problem = f"the cache cannot be written: {error.strerror}"
         raise ModuleError(problem, at=str(file), remedy=_REMEDY) from None

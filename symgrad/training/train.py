@@ -14,12 +14,12 @@ from symgrad.arguments import whole
 from symgrad.errors import ModuleError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.data import Dataset, load_data
-from symgrad.training.files import make_folder
 from symgrad.training.history import History
 from symgrad.training.loop import Trainer
 from symgrad.training.metrics import check_targets, evaluate, score_name
 from symgrad.training.progress import console_progress
 from symgrad.training.run import CHECKPOINT, Run, TrainingDivergedError, write_run
+from symgrad.training.run_folder import run_folder
 from symgrad.training.split import prepare
 from symgrad.training.stopping import watches_loss
 
@@ -70,14 +70,15 @@ def train(
     start = time.perf_counter()
     check_module(module, spec)
     plan = _plan(spec.train, epochs, batch_size, seed)
-    folder = None if out is None else make_folder(Path(out))
-    trainer = Trainer(module, plan, _parts(spec, module, data, validation, plan.seed))
-    autosave = _autosave(folder, trainer)
-    with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
-        outcome = trainer.run(_after_epoch(show, autosave))
-    run = _finished(trainer, outcome, start)
-    if folder is not None:
-        run = write_run(folder, module, run)
+    parts = _parts(spec, module, data, validation, plan.seed)
+    with nullcontext() if out is None else run_folder(Path(out)) as folder:
+        trainer = Trainer(module, plan, parts)
+        autosave = _autosave(folder, trainer)
+        with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
+            outcome = trainer.run(_after_epoch(show, autosave))
+        run = _finished(trainer, outcome, start)
+        if folder is not None:
+            run = write_run(folder, module, run)
     if outcome.defect is not None:
         raise TrainingDivergedError(outcome.defect, run)
     return run
