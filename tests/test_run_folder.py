@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import symgrad as sg
 from symgrad.errors import DataError
 from symgrad.files import replace_file
 from symgrad.training.run_folder import run_folder
@@ -78,3 +81,48 @@ def test_writers_at_once_leave_one_whole_file_with_its_rights(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [file]
     with pytest.raises(OSError, match="No such"):
         replace_file(tmp_path / "missing" / "file", b"")
+
+
+SPEC: dict[str, Any] = {
+    "name": "line",
+    "inputs": {"x": ["n", 1]},
+    "targets": {"t": ["n", 1]},
+    "layers": ["dense(1)"],
+    "loss": "mse",
+    "train": {"data": "rows.csv", "epochs": 50},
+}
+TERMINATED = """
+_train_epoch = train_epoch
+
+def train_epoch(*arguments, epoch=0, **options):
+    import os, signal, time
+    if epoch == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    return _train_epoch(*arguments, epoch=epoch, **options)
+"""
+
+
+@posix
+def test_a_training_that_is_told_to_end_writes_its_last_whole_epoch(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x,t\n" + "".join(f"{k},{2 * k + 1}\n" for k in range(9)))
+    (tmp_path / "line.yaml").write_text(json.dumps(SPEC))
+    module = sg.generate(tmp_path / "line.yaml", tmp_path / "line.py")
+    module.write_text(module.read_text(encoding="utf-8") + TERMINATED, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "symgrad",
+        "train",
+        "line.yaml",
+        "--module",
+        "line.py",
+        "--no-verify",
+        "-q",
+    ]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 130, run.stderr
+    folder = tmp_path / "runs" / "line"
+    assert sg.load_checkpoint(folder / "checkpoint.npz", module).epoch == 3
+    assert len(json.loads((folder / "history.json").read_text())["columns"]["loss"]) == 3

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ class Commands(click.Group):
     ) -> None:
         """Run the command that the arguments name, and exit."""
         _replace_closed_streams()
+        _end_as_by_ctrl_c()
         run = super().main
         extra["standalone_mode"] = False
         sys.exit(exit_code_of(lambda: run(args, prog_name, **extra)))
@@ -47,6 +50,12 @@ def _replace_closed_streams() -> None:
         if getattr(sys, name) is None:
             nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open until the process ends
             setattr(sys, name, nowhere)
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Let SIGTERM, as `timeout` and batch systems send it, end a training with its last whole epoch written."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
