@@ -53,7 +53,7 @@ def _replace_closed_streams() -> None:
 
 
 def _end_as_by_ctrl_c() -> None:
-    """Let SIGTERM, as `timeout` and batch systems send it, end a training with its last whole epoch written."""
+    """Let SIGTERM, as `timeout` and batch systems send it, end a training as Ctrl-C does."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
