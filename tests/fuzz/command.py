@@ -19,6 +19,7 @@ from fuzz.kinks import kink_spec
 from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
 from fuzz.scalar_formulas import scalar_spec
+from fuzz.sequences import sequence_spec
 from fuzz.shrink import shrunk
 from fuzz.tensor_programs import tensor_spec
 
@@ -32,6 +33,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "tensors": tensor_spec,
     "chain": chain_spec,
     "graph": graph_spec,
+    "sequence": sequence_spec,
     "optimizer": optimizer_spec,
     "extremes": extreme_spec,
     "kinks": kink_spec,

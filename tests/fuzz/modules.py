@@ -31,6 +31,8 @@ class OutOfBoundsError(Exception):
 
 def _check(key: Any, shape: tuple[int, ...]) -> None:
     for index, size in zip(key if isinstance(key, tuple) else (key,), shape, strict=False):
+        if type(index) is int and 0 <= index < size:
+            continue
         if isinstance(index, slice):
             if (index.start or 0) < 0 or (index.stop is not None and not 0 <= index.stop <= size):
                 raise OutOfBoundsError(f"{key} of {shape}")

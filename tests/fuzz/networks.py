@@ -119,8 +119,10 @@ class Network(Draw):
         """One more equation over what there is."""
         a = self.one([*self.width])
         partners = [n for n, w in self.width.items() if w == self.width[a] and n != a]
-        kind = self.whole(0, 9)
-        if kind <= 4:
+        kind = self.whole(0, 10)
+        if kind == 10:
+            self.together(a)
+        elif kind <= 4:
             call = self.layer(a)
             name = self.add(call, int(call.partition(", ")[2].partition(",")[0].rstrip(")")))
             self.weights += [f"{name}_W"]
@@ -136,6 +138,13 @@ class Network(Draw):
             self.add(f"{name}({a}{', ' + given if given else ')'}", self.width[a])
         else:
             self.attention(a)
+
+    def together(self, a: str) -> None:
+        """Several layers in one equation."""
+        units, inner = self.units(), self.units()
+        gated = f"tanh(dense({a}, {units})) * sigmoid(dense({a}, {units}, bias=false))"
+        nested = f"dense({self.one(('relu', 'swish', 'glu'))}(dense({a}, {inner})), {units})"
+        self.add(self.one((gated, nested.replace(f"glu(dense({a}, {inner}))", f"glu({a}, {inner})"))), units)
 
     def shared(self, a: str) -> None:
         """A product with a parameter of one's own, which may be used before, or as its transpose."""
@@ -209,7 +218,7 @@ def chain_spec(random: Random) -> dict[str, Any]:
         name, arguments = "mse", ")"
         draw.targets = {"t0": ["batch", width]}
     loss = f"{name}({arguments.removeprefix(', ')}" if arguments != ")" else name
-    return _spec("chain", draw, {"x": ["batch", draw.units()]}, {"layers": layers}, loss)
+    return spec_of("chain", draw, {"x": ["batch", draw.units()]}, {"layers": layers}, loss)
 
 
 def graph_spec(random: Random) -> dict[str, Any]:
@@ -237,7 +246,7 @@ def _drawn_graph(random: Random) -> dict[str, Any]:
         terms += [draw.one(norms[:2] if w[0] == "h" else norms).format(w) for w in chosen]
     outputs = {"outputs": [h for h in heads if "[" not in h]} if draw.chance(0.5) else {}
     gradients = {"gradients": [n for n in inputs if draw.chance(0.5)]} if draw.chance(0.3) else {}
-    return _spec(
+    return spec_of(
         "graph", draw, inputs, {"equations": draw.equations, **outputs, **gradients}, " + ".join(terms)
     )
 
@@ -253,7 +262,7 @@ def _latent(draw: Network, inputs: dict[str, Any]) -> str:
     return f"{draw.loss(decoded)} - 0.5 * mean(sum(1 + {spread} - {mean}**2 - exp({spread}), axis=1))"
 
 
-def _spec(
+def spec_of(
     name: str, draw: Network, inputs: dict[str, Any], body: dict[str, Any], loss: str
 ) -> dict[str, Any]:
     spec = {

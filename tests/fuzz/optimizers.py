@@ -59,7 +59,8 @@ SCHEDULES = (
 )
 
 
-UNRATED = ("adadelta", "rprop", "delta_bar_delta")
+FULL = ("rprop", "delta_bar_delta")
+UNRATED = ("adadelta", *FULL)
 
 
 class Rules(Draw):
@@ -158,6 +159,10 @@ def optimizer_spec(random: Random) -> dict[str, Any]:
     train: dict[str, Any] = {"optimizer": rule, "batch_size": "full", "epochs": 6}
     if (rated if isinstance(rule, dict) else not rule.startswith(UNRATED)) and draw.chance(0.7):
         train["schedule"] = draw.one(SCHEDULES)
+    if draw.chance(0.4) and not (isinstance(rule, str) and rule.startswith(FULL)):
+        train["batch_size"] = draw.whole(1, 4)
+    if draw.chance(0.2):
+        train["micro_batch_size"] = 1 if train["batch_size"] == 1 else draw.whole(1, 2)
     if draw.chance(0.25):
         train["clip_norm"] = draw.one((0.1, 1, 5))
     if draw.chance(0.2):

@@ -3,54 +3,80 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fuzz.arithmetic import Arithmetic
-from fuzz.gradients import GARBAGE, LARGE, Outcome, differs, module_of
+from fuzz.gradients import GARBAGE, LARGE, NEAR, Outcome, differs, module_of
 from fuzz.meaning import meaning
 from fuzz.modules import with_garbage
 from fuzz.oracle import Scope, evaluate, tree_of
 from symgrad.spec import library
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
 
 Spec = dict[str, Any]
-STEPS = 5
+Arrays = dict[str, np.ndarray]
+ROWS, STEPS, EPOCHS = 5, 5, 2
+
+Batches = list[tuple[np.ndarray, int]]
+"""The rows of each step, and its epoch."""
 
 
 def judge_steps(spec: Spec, random: Random, by_rows: bool) -> Outcome:
-    """The parameters and states after each of a few steps."""
+    """The parameters and states after each of a few steps on all rows, or after each epoch of batches."""
     module = module_of(spec, by_rows)
     rng = np.random.default_rng(random.randrange(2**32))
-    data = {"x": rng.normal(size=(4, 3)), "y": rng.normal(size=(4, 2))}
-    start = rng.normal(size=8)
-    exact = list(_path(spec, data, start, np.clongdouble))
-    rounded = list(_path(spec, data, start, np.complex128))
-    margin = min(m for *_, m in exact)
-    if margin < 1e-7 or not all(np.isfinite(v).all() and np.abs(v).max() < LARGE for v, _ in exact):
+    data = {"x": rng.normal(size=(ROWS, 3)), "y": rng.normal(size=(ROWS, 2))}
+    start, size = rng.normal(size=8), spec["train"]["batch_size"]
+    orders = [rng.permutation(ROWS) for _ in range(EPOCHS)]
+    batches: Batches = [(np.arange(ROWS), number // 2) for number in range(STEPS)]
+    if size != "full":
+        batches = [
+            (order[k : k + size], epoch) for epoch, order in enumerate(orders) for k in range(0, ROWS, size)
+        ]
+    exact = list(_path(spec, data, batches, start, np.clongdouble))
+    rounded = list(_path(spec, data, batches, start, np.complex128))
+    if not all(step.margin > NEAR["float64"] and _moderate(step.values) for step in exact):
         return Outcome("unsound")
     for garbage in GARBAGE:
-        outcome = _compared(with_garbage(module, garbage), data, start, exact, rounded)
-        if outcome.failed:
-            return outcome
-    return outcome
+        with_garbage(module, garbage)
+        steps = _stepped if size == "full" else _epochs
+        each = 1 if size == "full" else len(batches) // EPOCHS
+        wanted = range(each - 1, len(batches), each)
+        for number, ours in zip(wanted, steps(module, data, start, orders, size), strict=True):
+            detail = differs(ours, exact[number].values, rounded[number].values, 1e-10)
+            if detail:
+                return Outcome("wrong step", f"after step {number + 1}: {detail}")
+    return Outcome("right")
 
 
-def _compared(
-    module: Any, data: dict[str, np.ndarray], start: np.ndarray, exact: Any, rounded: Any
-) -> Outcome:
+def _moderate(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all() and np.abs(values).max() < LARGE)
+
+
+def _all(module: Any, params: Any, state: Any) -> np.ndarray:
+    return np.concatenate([module.flatten(params), *(np.ravel(s) for s in state[1:])])
+
+
+def _stepped(module: Any, data: Arrays, start: np.ndarray, *_: Any) -> Iterator[np.ndarray]:
     params = module.unflatten(start.copy())
     state = module.init_state(params)
-    for number, ((right, _), (noise, _)) in enumerate(zip(exact, rounded, strict=True)):
+    for number in range(STEPS):
         module.train_step(params, state, data["x"], data["y"], epoch=number // 2)
-        ours = np.concatenate([module.flatten(params), *(np.ravel(s) for s in state[1:])])
-        detail = differs(ours, right, noise, 1e-10)
-        if detail:
-            return Outcome("wrong step", f"step {number + 1}: {detail}")
-    return Outcome("right")
+        yield _all(module, params, state)
+
+
+def _epochs(module: Any, data: Arrays, start: np.ndarray, orders: Any, size: int) -> Iterator[np.ndarray]:
+    params = module.unflatten(start.copy())
+    state = module.init_state(params)
+    for epoch, order in enumerate(orders):
+        module.train_epoch(params, state, data["x"], data["y"], size, order, epoch)
+        yield _all(module, params, state)
 
 
 def rule_of(spec: Spec) -> tuple[dict[str, str], dict[str, str], dict[str, str], str]:
@@ -68,38 +94,43 @@ def rule_of(spec: Spec) -> tuple[dict[str, str], dict[str, str], dict[str, str],
     return hyper, dict(entry.state), dict(entry.update), entry.gradient_at or "theta"
 
 
-def _path(spec: Spec, data: dict[str, np.ndarray], start: np.ndarray, kind: type) -> Any:
-    """Parameters and states after each step, and how near a choice came to a tie."""
+@dataclass(frozen=True)
+class Step:
+    """Parameters, then states, after a step, and how near a choice came to a tie until then."""
+
+    values: np.ndarray
+    margin: float
+
+
+def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: type) -> Iterator[Step]:
+    """What each step makes of the parameters and states."""
     hyper, first, update, gradient_at = rule_of(spec)
-    arithmetic = Arithmetic(kind)
-    with np.errstate(all="ignore"):
-        known: dict[str, Any] = {n: arithmetic.number([text]) for n, text in _numbers(hyper).items()}
-        scope = Scope(known, {}, _schedules(), arithmetic, {})
-        known |= {
-            n: evaluate(text, scope) + arithmetic.number(np.zeros(8))[None] for n, text in first.items()
-        }
-        known["theta"] = arithmetic.number(start)[None]
-        rate = known.get("learning_rate")
-        for number in range(STEPS):
-            times = {"t": number + 1, "step": number, "epoch": number // 2, "epochs": spec["train"]["epochs"]}
-            known |= {n: arithmetic.number([v]) for n, v in times.items()}
-            if rate is not None:
-                known["learning_rate"] = rate
-                known["learning_rate"] = evaluate(
-                    _called(spec["train"].get("schedule", "learning_rate")), scope
-                )
-            at = np.broadcast_to(evaluate(gradient_at, scope)[0], (8,))
-            known["g"] = arithmetic.number(_clipped(_slope(spec, data, at.real, kind), spec["train"]))[None]
-            new = None
-            for name, formula in update.items():
-                found = evaluate(formula, scope) + arithmetic.number(np.zeros(8))[None]
-                if name == "theta":
-                    new = found
-                else:
-                    known[name] = found
-            known["theta"] = new
-            values = [known[n][0].real.astype(float) for n in ("theta", *first)]
-            yield np.concatenate(values), arithmetic.margin
+    arithmetic, train = Arithmetic(kind), spec["train"]
+    zeros = arithmetic.number(np.zeros(8))[None]
+    known: dict[str, Any] = {n: arithmetic.number([text]) for n, text in _numbers(hyper).items()}
+    scope = Scope(known, {}, _schedules(), arithmetic, {})
+    known |= {n: evaluate(text, scope) + zeros for n, text in first.items()}
+    known["theta"] = arithmetic.number(start)[None]
+    rate = known.get("learning_rate")
+    for number, (rows, epoch) in enumerate(batches):
+        times = {"t": number + 1, "step": number, "epoch": epoch, "epochs": train["epochs"]}
+        known |= {n: arithmetic.number([v]) for n, v in times.items()}
+        if rate is not None:
+            known["learning_rate"] = rate
+            known["learning_rate"] = evaluate(_called(train.get("schedule", "learning_rate")), scope)
+        batch = {name: array[rows] for name, array in data.items()}
+        at = np.broadcast_to(evaluate(gradient_at, scope)[0], (8,))
+        known["g"] = arithmetic.number(_clipped(_slope(spec, batch, at.real, kind), train))[None]
+        after = known["theta"]
+        for name, formula in update.items():
+            found = evaluate(formula, scope) + zeros
+            if name == "theta":  # what is below reads the parameter before the step
+                after = found
+            else:
+                known[name] = found
+        known["theta"] = after
+        values = [known[n][0].real.astype(float) for n in ("theta", *first)]
+        yield Step(np.concatenate(values), arithmetic.margin)
 
 
 def _numbers(hyper: dict[str, str]) -> dict[str, Any]:
