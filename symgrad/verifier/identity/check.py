@@ -111,7 +111,7 @@ def _agreement(model: Model, text: Text, seed: int) -> Identity:
     digits = _DIGITS
     try:
         for point in real_points(model, seed):
-            digits = min(digits, reference(model, point, FIFTY_DIGITS, _close).compare(text))
+            digits = min(digits, reference(model, point, FIFTY_DIGITS, close).compare(text))
     except (DifferenceError, FaultError) as fault:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
@@ -125,7 +125,7 @@ def _same(a: Any, b: Any, *_: float) -> bool:
     return bool(a == b)
 
 
-def _close(a: Any, b: Any, scale: float, digits: int) -> bool:
+def close(a: Any, b: Any, scale: float, digits: int) -> bool:
     return bool(a == b or abs(a - b) <= 10.0**-digits * scale)
 
 
@@ -177,7 +177,7 @@ def _demand_same(what: str, found: Array | None, expected: Array, same: Same, di
     if found is None or found.shape != expected.shape:
         shape = None if found is None else found.shape
         raise DifferenceError(f"{what} has shape {shape}, the spec's is {expected.shape}")
-    scale = max((float(abs(value)) for value in expected.flat), default=0.0) if same is _close else 1.0
+    scale = max((float(abs(value)) for value in expected.flat), default=0.0) if same is close else 1.0
     wrong = [
         place
         for place, (a, b) in enumerate(zip(found.flat, expected.flat, strict=True))

@@ -1,6 +1,6 @@
 """Elements of a tower of finite fields: numbers whose sums, products and quotients are exact and cost little.
 
-An element is one residue modulo the product of three primes, and so one residue modulo each of them. Each
+An element is one residue modulo the product of five primes, and so one residue modulo each of them. Each
 prime divides the one above it less 1, so that exp can be a homomorphism from the sums of one field into the
 products of the one above (Mirage, OSDI 2025). The lower residues serve the exponents of exponents.
 
@@ -16,13 +16,20 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-PRIMES = (1267652560651647198226377474671, 10552496877862594511, 281474976736799)
+PRIMES = (
+    1299415324739840252326591197684071,
+    2121604661904046788793271,
+    343858129968240970631,
+    10557510898625759,
+    1099511653679,
+)
 """From the top down, all of them 7 modulo 8, so that a square's root is a power of it. Modulo each of them
 the whole numbers up to 22 are squares, and so are positive; modulo the first those up to 36."""
 
 MODULUS = math.prod(PRIMES)
 _PARTS = tuple(MODULUS // p * pow(MODULUS // p, -1, p) for p in PRIMES)
 _SMALL = 64
+_ODD = 0x9E3779B97F4A7C15F39CC0605CEDC834
 
 
 def join(residues: tuple[int, ...]) -> int:
@@ -72,10 +79,10 @@ class Element:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Element:
-        return Element(self.residue * _inverse(_residue(other)) % MODULUS)
+        return _quotient(self.residue, _residue(other))
 
     def __rtruediv__(self, other: Any) -> Element:
-        return Element(_residue(other) * _inverse(self.residue) % MODULUS)
+        return _quotient(_residue(other), self.residue)
 
     def __neg__(self) -> Element:
         return Element(-self.residue % MODULUS)
@@ -130,14 +137,12 @@ def _residue(number: Any) -> int:
     return residue_of(Fraction(repr(float(number))))
 
 
-def _inverse(residue: int) -> int:
-    """1/0 is 0 here: what a branch not taken divides by is of no consequence."""
-    if residue == 0:
-        return 0
+def _quotient(above: int, below: int) -> Element:
+    """What is divided by 0 is some number that nothing else is: a branch not taken may do so."""
     try:
-        return pow(residue, -1, MODULUS)
-    except ValueError:  # 0 in one of the fields
-        return join(tuple(pow(residue, -1, p) if residue % p else 0 for p in PRIMES))
+        return Element(above * pow(below, -1, MODULUS) % MODULUS)
+    except ValueError:
+        return Element((_ODD * above + _ODD) % MODULUS)
 
 
 @lru_cache(maxsize=65536)
@@ -172,9 +177,9 @@ def power(base: Element, exponent: Any) -> Element:
     if twice % 2:
         return power(root(base), twice)
     whole = twice // 2
-    return Element(
-        pow(base.residue, whole, MODULUS) if whole >= 0 else pow(_inverse(base.residue), -whole, MODULUS)
-    )
+    if whole >= 0:
+        return Element(pow(base.residue, whole, MODULUS))
+    return _quotient(1, pow(base.residue, -whole, MODULUS))
 
 
 class UnsuitableError(Exception):

@@ -51,17 +51,16 @@ class Functions:
         self.antilogarithms: dict[int, Element] = {}
 
     def random(self, name: str, argument: int) -> int:
-        """A random residue for a function at an argument."""
+        """A random residue for a function at an argument, a residue of the topmost field."""
         key = f"{self.seed} {name} {argument}".encode()
-        return int.from_bytes(blake2b(key, digest_size=40).digest(), "big") % MODULUS
+        return int.from_bytes(blake2b(key, digest_size=56).digest(), "big") % MODULUS
 
     def odd(self, name: str, argument: Element) -> Element:
         """A random odd function."""
         return Element(self._odd(name, argument) % MODULUS)
 
     def _odd(self, name: str, argument: Element) -> int:
-        opposite = -argument.residue % MODULUS
-        return self.random(name, argument.residue) - self.random(name, opposite)
+        return self.random(name, argument.top) - self.random(name, -argument.top % PRIMES[0])
 
     def exp(self, x: Element) -> Element:
         """exp(a + b) = exp(a)·exp(b), in the lowest field only exp(-a) = 1/exp(a); exp(n·log(u)) = u**n."""
@@ -80,7 +79,7 @@ class Functions:
 
     def _power_of_logarithm(self, x: Element) -> Element | None:
         for times, inverse in _MULTIPLES.items():
-            argument = self.antilogarithms.get(x.residue * inverse % MODULUS)
+            argument = self.antilogarithms.get(x.top * inverse % PRIMES[0])
             if argument is not None:
                 return power(argument, times)
         return None
@@ -90,7 +89,7 @@ class Functions:
         value = self._log_by_exponent(u.top) if u != 0 else None
         if value is None:
             value = self._log_by_kin(u)
-        self.antilogarithms.setdefault(value.residue, u)
+        self.antilogarithms.setdefault(value.top, u)
         return value
 
     def _log_by_exponent(self, top: int) -> Element | None:
@@ -121,7 +120,7 @@ class Functions:
             shift = self._log_by_exponent(ratio) or self._difference_of_exponents(ratio)
             if shift is not None:
                 return known + shift
-        value = Element(self.random("log", u.residue))
+        value = Element(self.random("log", u.top))
         self.logarithms.setdefault(kind, []).append((u, value))
         if u != 0:
             self.logarithms.setdefault(pow(kind, -1, prime), []).append((ONE / u, -value))
@@ -136,7 +135,10 @@ class Functions:
         return (1 - half * half) / (1 + half * half)
 
     def arcsine(self, x: Element) -> Element:
-        """asin(1) is half of what acos(-1) is: a random element stands for pi."""
+        """asin(1) is half of what acos(-1) is: a random square stands for pi."""
+        if x in (ONE, -ONE):
+            quarter = Element(self.random("pi", 1))
+            return x * quarter * quarter
         return self.odd("asin", x)
 
     def table(self) -> dict[str, Callable[[Element], Element]]:
@@ -160,7 +162,7 @@ class Functions:
             "erf": lambda x: self.odd("erf", x),
             "abs": abs,
             "sign": sign,
-            "floor": lambda x: Element(self.random("floor", x.residue)),
+            "floor": lambda x: Element(self.random("floor", x.top)),
         }
 
 

@@ -117,11 +117,13 @@ def _data(
 
 
 def _labels(rng: np.random.Generator, classes: int, ignore: int | None, shape: tuple[int, ...]) -> Array:
-    """Random labels, of several a third ignored where that is allowed."""
-    labels = rng.integers(0, classes, shape)
-    if ignore is not None and labels.size > 1:
-        labels.reshape(-1)[::3] = ignore
-    return np.asarray(labels)
+    """Random labels, the greatest and the least among them; where that is allowed, a third is ignored."""
+    labels = np.asarray(rng.integers(0, classes, shape))
+    flat = labels.reshape(-1)
+    flat[: flat.size // 2], flat[-1:] = 0, classes - 1
+    if ignore is not None:
+        flat[::3] = ignore
+    return labels
 
 
 def real_points(model: Model, seed: int) -> Iterator[Point]:

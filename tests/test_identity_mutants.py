@@ -1,0 +1,150 @@
+"""Faults planted in the kernels and drivers of small modules: each is found, or changes nothing at all.
+
+What the finite field does not tell from the original is run again in real numbers of 50 digits, at a point of
+its own: it must be the same there too.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from corpus import CORPUS
+
+import symgrad as sg
+from symgrad.pipeline import module_text
+from symgrad.spec.expand import expand
+from symgrad.verifier.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.identity.check import DifferenceError, Reference, close, reference
+from symgrad.verifier.identity.elements import UnsuitableError
+from symgrad.verifier.identity.field import field
+from symgrad.verifier.identity.machine import FaultError, UnknownError
+from symgrad.verifier.identity.points import field_points, real_points
+from symgrad.verifier.identity.text import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPECS = {
+    "columns": CORPUS["weighted_labels"],
+    "scattered": CORPUS["embedding"],
+    "products": {
+        "inputs": {"x": ["batch", 70]},
+        "targets": {"t": ["batch", 2]},
+        "layers": ["dense(70, activation=tanh)", "dense(2)"],
+        "loss": "mse",
+    },
+}
+OTHER = {
+    ast.Add: (ast.Sub, ast.Mult),
+    ast.Sub: (ast.Add, ast.Mult),
+    ast.Mult: (ast.Add, ast.Div),
+    ast.Div: (ast.Mult, ast.Sub),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Eq: (ast.NotEq,),
+}
+NAMES = {
+    "sigmoid": "tanh",
+    "tanh": "sigmoid",
+    "exp": "tanh",
+    "log": "exp",
+    "maximum": "minimum",
+    "square": "exp",
+}
+COUNTS = {"columns": 200, "scattered": 60, "products": 60}
+
+
+def tried(function: ast.FunctionDef) -> bool:
+    """Whether it is one of those that compute the network, its loss and its gradient."""
+    decorators = {d.id for d in function.decorator_list if isinstance(d, ast.Name)}
+    trained = ("_step", "_gather", "_epoch", "_end_of_step", "_shares")
+    return bool(decorators & {"kernel", "exact_kernel", "driver"}) and function.name not in trained
+
+
+def faults(tree: ast.Module) -> Iterator[ast.Module]:
+    """The module with one thing changed, for each thing and each change."""
+    functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and tried(f)]
+    for number, function in enumerate(functions):
+        for place, node in enumerate(ast.walk(function)):
+            for change in range(len(changes(node))):
+                changed = copy.deepcopy(function)
+                changes(list(ast.walk(changed))[place])[change]()
+                body = [changed if part is functions[number] else part for part in tree.body]
+                yield ast.Module(body, [])
+
+
+def changes(node: ast.AST):
+    """What can be done to a node."""
+    match node:
+        case ast.BinOp(op=op) if type(op) in OTHER:
+            return [lambda new=new: setattr(node, "op", new()) for new in OTHER[type(op)]]
+        case ast.Compare(ops=[op]) if type(op) in OTHER:
+            return [lambda new=new: setattr(node, "ops", [new()]) for new in OTHER[type(op)]]
+        case ast.AugAssign(op=ast.Add()):
+            return [lambda: setattr(node, "op", ast.Sub())]
+        case ast.Attribute(attr="T"):
+            return [lambda: setattr(node, "attr", "shape")]
+        case ast.Constant(value=int(value)) if not isinstance(value, bool):
+            return [lambda: setattr(node, "value", value + 1), lambda: setattr(node, "value", value - 1)]
+        case ast.Name(id=name) if name in NAMES:
+            return [lambda: setattr(node, "id", NAMES[name])]
+        case ast.Subscript(slice=ast.Tuple(elts=[first, second, *_]) as places):
+            return [lambda: setattr(places, "elts", [second, first, *places.elts[2:]])]
+        case ast.Assign(targets=[ast.Subscript()]) | ast.Expr(value=ast.Call()):
+            return [lambda: erase(node)]
+    return []
+
+
+def erase(statement: ast.stmt) -> None:
+    """Make a statement do nothing."""
+    statement.__class__ = ast.Expr
+    statement.value = ast.Constant(None)
+
+
+@dataclass
+class Count:
+    """What became of the faults."""
+
+    planted: int = 0
+    found: int = 0
+    harmless: int = 0
+    missed: tuple[str, ...] = ()
+
+
+def is_found(references: list[Reference], text: str) -> bool:
+    """Whether a text is told from the spec."""
+    try:
+        parsed = parse(text)
+        for each in references:
+            each.compare(parsed)
+    except (DifferenceError, FaultError, UnknownError, UnsuitableError, SyntaxError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_planted_faults_are_found(name):
+    spec = sg.read(SPECS[name])
+    model, text = expand(spec), module_text(spec)
+    exact = [reference(model, point, field(1)) for point in field_points(model, 1, 1e7)]
+    real = [reference(model, point, FIFTY_DIGITS, close) for point in real_points(model, 1)]
+    assert not is_found(exact, text)
+    assert not is_found(real, text)
+    all_faults = list(faults(ast.parse(text)))
+    step = max(1, len(all_faults) // COUNTS[name])
+    count = Count()
+    for fault in all_faults[::step]:
+        changed = ast.unparse(fault)
+        count.planted += 1
+        if is_found(exact, changed):
+            count.found += 1
+        elif is_found(real, changed):
+            count.missed += (changed,)
+        else:
+            count.harmless += 1
+    assert count.planted >= 50
+    assert count.missed == ()
+    assert count.found >= 0.8 * count.planted, count
