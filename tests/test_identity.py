@@ -49,7 +49,7 @@ def planted(old, new, spec=SMALL):
     ("old", "new", "told"),
     [
         ("for i in range(3)", "for i in range(4)", "leaves"),
-        ("for i in range(4)", "for i in range(3)", "is not the spec's"),
+        ("for i in range(4)", "for i in range(3)", "is read where it was not written"),
         ("view(theta, 0, (5, 4))", "view(theta, 40, (5, 4))", "leaves theta"),
         ("view(theta, 0, (5, 4))", "view(theta, -1, (5, 4))", "leaves theta"),
         ("acc_dW1 = real(0)", "pass", "acc_dW1"),

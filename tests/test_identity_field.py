@@ -11,7 +11,7 @@ import pytest
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.constants import Constant, constant_of
-from symgrad.verifier.identity.elements import PRIMES, Element, element, power, root
+from symgrad.verifier.identity.elements import PRIMES, UNDEFINED, Element, element, power, root
 from symgrad.verifier.identity.field import Functions, field, random_elements, sign
 
 DRAWS = 20
@@ -41,6 +41,17 @@ def test_elements_are_a_field(numbers):
         assert a - b == -(b - a)
         assert a**3 / a**-2 == a**5
         assert a * Fraction(3, 4) + 0.25 * a == a
+
+
+def test_what_is_divided_by_0_stays_undefined(functions, numbers):
+    a, zero = numbers[0], Element(0)
+    for undefined in (a / zero, zero / 0, 1 / zero, zero**-2):
+        assert undefined is UNDEFINED
+        assert all(x is UNDEFINED for x in (undefined * zero, 0 * undefined, a - undefined, -undefined / a))
+        assert not undefined < a
+        assert not a < undefined
+        assert undefined != a
+        assert field(0).functions["exp"](np.array(undefined, dtype=object)) is not None
 
 
 def test_exp_is_a_homomorphism_and_log_its_inverse(functions, numbers):

@@ -29,7 +29,6 @@ the whole numbers up to 22 are squares, and so are positive; modulo the first th
 MODULUS = math.prod(PRIMES)
 _PARTS = tuple(MODULUS // p * pow(MODULUS // p, -1, p) for p in PRIMES)
 _SMALL = 64
-_ODD = 0x9E3779B97F4A7C15F39CC0605CEDC834
 
 
 def join(residues: tuple[int, ...]) -> int:
@@ -57,32 +56,32 @@ class Element:
         return self.residue % PRIMES[0]
 
     def __add__(self, other: Any) -> Element:
-        return Element(
-            (self.residue + (other.residue if type(other) is Element else _residue(other))) % MODULUS
-        )
+        if type(other) is Element:
+            return Element((self.residue + other.residue) % MODULUS)
+        return UNDEFINED if other is UNDEFINED else Element((self.residue + _residue(other)) % MODULUS)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Element:
-        return Element(
-            (self.residue - (other.residue if type(other) is Element else _residue(other))) % MODULUS
-        )
+        if type(other) is Element:
+            return Element((self.residue - other.residue) % MODULUS)
+        return UNDEFINED if other is UNDEFINED else Element((self.residue - _residue(other)) % MODULUS)
 
     def __rsub__(self, other: Any) -> Element:
-        return Element((_residue(other) - self.residue) % MODULUS)
+        return -self + other
 
     def __mul__(self, other: Any) -> Element:
-        return Element(
-            self.residue * (other.residue if type(other) is Element else _residue(other)) % MODULUS
-        )
+        if type(other) is Element:
+            return Element(self.residue * other.residue % MODULUS)
+        return UNDEFINED if other is UNDEFINED else Element(self.residue * _residue(other) % MODULUS)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Element:
-        return _quotient(self.residue, _residue(other))
+        return _quotient(self.residue, other)
 
     def __rtruediv__(self, other: Any) -> Element:
-        return _quotient(_residue(other), self.residue)
+        return _quotient(_residue(other), self)
 
     def __neg__(self) -> Element:
         return Element(-self.residue % MODULUS)
@@ -94,7 +93,7 @@ class Element:
         return power(self, exponent)
 
     def __eq__(self, other: object) -> bool:
-        return (self.residue - _residue(other)) % PRIMES[0] == 0
+        return other is not UNDEFINED and (self.residue - _residue(other)) % PRIMES[0] == 0
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -103,10 +102,10 @@ class Element:
         return hash(self.top)
 
     def __lt__(self, other: Any) -> bool:
-        return is_positive(_residue(other) - self.residue)
+        return other is not UNDEFINED and is_positive(_residue(other) - self.residue)
 
     def __gt__(self, other: Any) -> bool:
-        return is_positive(self.residue - _residue(other))
+        return other is not UNDEFINED and is_positive(self.residue - _residue(other))
 
     def __le__(self, other: Any) -> bool:
         return bool(self == other or self < other)
@@ -137,12 +136,38 @@ def _residue(number: Any) -> int:
     return residue_of(Fraction(repr(float(number))))
 
 
-def _quotient(above: int, below: int) -> Element:
-    """What is divided by 0 is some number that nothing else is: a branch not taken may do so."""
+def _quotient(above: int, below: Any) -> Element:
+    if below is UNDEFINED:
+        return UNDEFINED
     try:
-        return Element(above * pow(below, -1, MODULUS) % MODULUS)
-    except ValueError:
-        return Element((_ODD * above + _ODD) % MODULUS)
+        return Element(above * pow(_residue(below), -1, MODULUS) % MODULUS)
+    except ValueError:  # 0 in one of the fields
+        return UNDEFINED
+
+
+class _Undefined(Element):
+    """What has no value, as what is divided by 0: nor has anything that is computed from it."""
+
+    __slots__ = ()
+
+    def _itself(self, *_: Any) -> Element:
+        return self
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _itself
+    __neg__ = __abs__ = __pow__ = _itself
+
+    def _never(self, _: object) -> bool:
+        return False
+
+    __lt__ = __gt__ = __le__ = __ge__ = _never
+
+    def __eq__(self, other: object) -> bool:
+        return other is self
+
+    __hash__ = Element.__hash__
+
+
+UNDEFINED = _Undefined(0)
 
 
 @lru_cache(maxsize=65536)
@@ -169,6 +194,8 @@ def power(base: Element, exponent: Any) -> Element:
     Raises:
         UnsuitableError: another exponent.
     """
+    if base is UNDEFINED:
+        return base
     if not isinstance(exponent, (int, Fraction)):
         exponent = _exponents().get(_residue(exponent))
     if exponent is None or Fraction(exponent).denominator > 2:
@@ -179,7 +206,7 @@ def power(base: Element, exponent: Any) -> Element:
     whole = twice // 2
     if whole >= 0:
         return Element(pow(base.residue, whole, MODULUS))
-    return _quotient(1, pow(base.residue, -whole, MODULUS))
+    return _quotient(1, Element(pow(base.residue, -whole, MODULUS)))
 
 
 class UnsuitableError(Exception):

@@ -19,6 +19,7 @@ from symgrad.verifier.arrays import NUMPY
 from symgrad.verifier.identity.elements import (
     MODULUS,
     PRIMES,
+    UNDEFINED,
     Element,
     element,
     is_positive,
@@ -186,6 +187,10 @@ def elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., A
     return lambda *arguments: np.asarray(ufunc(*arguments), dtype=object)
 
 
+def _where_defined(function: Callable[[Element], Element]) -> Callable[[Element], Element]:
+    return lambda x: x if x is UNDEFINED else function(x)
+
+
 def field(seed: int) -> Arithmetic:
     """The arithmetic of one trial; its functions are drawn by `seed` and remember their arguments."""
     return Arithmetic(
@@ -196,7 +201,7 @@ def field(seed: int) -> Arithmetic:
         number=lambda q: element(Fraction(q)),
         divide=elementwise(lambda a, b: a / b, 2),
         power=elementwise(power, 2),
-        functions={name: elementwise(f) for name, f in Functions(seed).table().items()},
+        functions={name: elementwise(_where_defined(f)) for name, f in Functions(seed).table().items()},
         steps=(),
         extrapolate=False,
         library=replace(NUMPY, matmul=matmul),

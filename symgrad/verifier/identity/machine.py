@@ -17,6 +17,7 @@ import numpy as np
 
 from symgrad.verifier.identity.constants import constant_of
 from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
+from symgrad.verifier.identity.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -120,16 +121,16 @@ class Machine:
 
     def _once(self, forward: Callable[..., None]) -> Callable[..., None]:
         """The forward pass, computed once and copied where it is asked for again on the same arrays."""
-        computed: dict[object, list[Any]] = {}
+        computed: dict[object, Workspace] = {}
 
         def apply(*arguments: Any) -> None:
             key = tuple((a.name, a.start, a.shape) if isinstance(a, View) else a for a in arguments)
-            work = next(a for a in arguments if isinstance(a, View) and a.name == "work")
+            work = next(argument for argument in arguments if isinstance(argument, Workspace))
             if key in computed:
-                work.numbers[:] = computed[key]
+                work.copy_from(computed[key])
                 return
             forward(*arguments)
-            computed[key] = work.numbers[:]
+            computed[key] = work.copy()
 
         return apply
 
@@ -152,13 +153,13 @@ class Machine:
         return laid_over(self.garbage(size), self.kind, "a new vector")
 
     def _kept(self, purpose: str, size: int) -> View:
-        memory = laid_over(self.garbage(size), self.kind, purpose)
-        if purpose == "work":
-            start = 0
-            for block in self.text.facts.get("CONSTANTS", {}).values():
-                values = self.arithmetic.array(np.asarray(_exact(block, self._number), dtype=object))
-                memory.part(start, (values.size,)).put(values)
-                start += values.size
+        if purpose != "work":
+            return laid_over(self.garbage(size), self.kind, purpose)
+        memory, start = workspace(self.garbage(size), self.kind, purpose), 0
+        for block in self.text.facts.get("CONSTANTS", {}).values():
+            values = self.arithmetic.array(np.asarray(_exact(block, self._number), dtype=object))
+            memory.part(start, (values.size,)).put(values)
+            start += values.size
         return memory
 
     def _given(self, names: Sequence[str], arrays: Sequence[Array], *_: Any) -> tuple[list[Array], list[int]]:

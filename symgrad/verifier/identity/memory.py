@@ -69,7 +69,11 @@ class View:
 
     @property
     def T(self) -> View:  # NumPy's name
-        return View(self.numbers, self.start, self.shape[::-1], self.strides[::-1], self.dtype, self.name)
+        return self.over(self.start, self.shape[::-1], self.strides[::-1])
+
+    def over(self, start: int, shape: Shape, strides: Shape) -> View:
+        """An array of the same memory."""
+        return View(self.numbers, start, shape, strides, self.dtype, self.name)
 
     def reshape(self, *shape: Any) -> View:
         """The same numbers in another shape.
@@ -82,7 +86,7 @@ class View:
             sizes = tuple(self.size // -math.prod(sizes) if size == -1 else size for size in sizes)
         if math.prod(sizes) != self.size or self.strides != strides_of(self.shape):
             raise BoundsError(f"{self.name} of shape {self.shape} cannot be taken as {sizes}")
-        return View(self.numbers, self.start, sizes, strides_of(sizes), self.dtype, self.name)
+        return self.over(self.start, sizes, strides_of(sizes))
 
     def part(self, start: int, shape: Sequence[int]) -> View:
         """So many numbers from a place on, as an array.
@@ -93,7 +97,7 @@ class View:
         sizes = tuple(shape)
         if self.strides != strides_of(self.shape) or start < 0 or start + math.prod(sizes) > self.size:
             raise BoundsError(f"{sizes} from {start} on leaves {self.name} with its {self.size} numbers")
-        return View(self.numbers, self.start + start, sizes, strides_of(sizes), self.dtype, self.name)
+        return self.over(self.start + start, sizes, strides_of(sizes))
 
     def __getitem__(self, index: Any) -> Any:
         try:

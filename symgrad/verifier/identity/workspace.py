@@ -1,0 +1,85 @@
+"""A workspace in which no array reads what another one wrote, nor what none did.
+
+Arrays follow each other in the same memory. Each number remembers which of them it was written by: an array
+is the place where it begins and its size, whatever its name and whichever function lays it there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from symgrad.verifier.identity.memory import BoundsError, Kind, Shape, View, strides_of
+
+if TYPE_CHECKING:
+    from symgrad.verifier.arithmetic import Array
+
+NOBODY = -1
+
+
+class Workspace(View):
+    """An array in a workspace, or the whole of it."""
+
+    __slots__ = ("owner", "owners")
+
+    def __init__(
+        self,
+        numbers: list[Any],
+        start: int,
+        shape: Shape,
+        strides: Shape,
+        kind: Kind,
+        name: str,
+        owners: list[int],
+    ) -> None:
+        super().__init__(numbers, start, shape, strides, kind, name)
+        self.owners, self.owner = owners, start * (len(numbers) + 1) + self.size
+
+    def over(self, start: int, shape: Shape, strides: Shape) -> View:
+        return Workspace(self.numbers, start, shape, strides, self.dtype, self.name, self.owners)
+
+    def __getitem__(self, index: Any) -> Any:
+        number = super().__getitem__(index)
+        if self.owners[self.start + self.offsets[index]] != self.owner:
+            self._complain()
+        return number
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, value)
+        if index is not Ellipsis and not isinstance(index, slice):
+            self.owners[self.start + self.offsets[index]] = self.owner
+
+    def fill(self, value: Any, index: Any) -> None:
+        super().fill(value, index)
+        self._claim()
+
+    def array(self) -> Array:
+        if any(self.owners[place] != self.owner for place in self.places()):
+            self._complain()
+        return super().array()
+
+    def put(self, values: Array) -> None:
+        super().put(values)
+        self._claim()
+
+    def copy(self) -> Workspace:
+        """The whole workspace as it is now."""
+        whole = self.numbers[:], 0, self.shape, self.strides, self.dtype, self.name, self.owners[:]
+        return Workspace(*whole)
+
+    def copy_from(self, other: Workspace) -> None:
+        """Take over all numbers of another workspace, and who wrote them."""
+        self.numbers[:], self.owners[:] = other.numbers, other.owners
+
+    def _claim(self) -> None:
+        for place in self.places():
+            self.owners[place] = self.owner
+
+    def _complain(self) -> None:
+        what = f"the array of shape {self.shape} at {self.start} of {self.name}"
+        raise BoundsError(f"{what} is read where it was not written, or where another array has been since")
+
+
+def workspace(numbers: Array, kind: Kind, name: str) -> Workspace:
+    """Memory that holds these numbers, written by nobody."""
+    shape = numbers.shape
+    return Workspace(numbers.tolist(), 0, shape, strides_of(shape), kind, name, [NOBODY] * numbers.size)
