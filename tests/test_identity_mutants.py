@@ -128,7 +128,7 @@ def test_planted_faults_are_found(name):
     assert not is_found(exact, text)
     assert not is_found(real, text)
     all_faults = list(faults(ast.parse(text)))
-    step = max(1, len(all_faults) // COUNTS[name])
+    step = -(-len(all_faults) // COUNTS[name])
     count = Count()
     for fault in all_faults[::step]:
         changed = ast.unparse(fault)
@@ -139,6 +139,6 @@ def test_planted_faults_are_found(name):
             count.missed += (changed,)
         else:
             count.harmless += 1
-    assert count.planted >= 45
+    assert count.planted >= 40
     assert len(count.missed) <= 0.02 * count.planted, count.missed
     assert count.found >= 0.85 * count.planted, count

@@ -68,7 +68,7 @@ class Element:
         return UNDEFINED if other is UNDEFINED else Element((self.residue - _residue(other)) % MODULUS)
 
     def __rsub__(self, other: Any) -> Element:
-        return -self + other
+        return (-self).__add__(other)
 
     def __mul__(self, other: Any) -> Element:
         if type(other) is Element:
@@ -137,8 +137,8 @@ def _residue(number: Any) -> int:
 
 
 def _quotient(above: int, below: Any) -> Element:
-    if below is UNDEFINED:
-        return UNDEFINED
+    if isinstance(below, _Undefined):
+        return below
     try:
         return Element(above * pow(_residue(below), -1, MODULUS) % MODULUS)
     except ValueError:  # 0 in one of the fields
