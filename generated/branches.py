@@ -207,14 +207,18 @@ def driver(function):
 
 
 @kernel
-def _content_gate_gated(a, gate, b, content, gated, batch):
-    """content, gate, gated, row by row."""
+def _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_slope, gated, batch):
+    """content_slope, content, gate_slope, gate, gated, row by row."""
     for n in range(batch):
+        # content_slope = tanh′(gate + a)   [batch, H]
         # content = tanh(gate + a)   [batch, H]
+        # gate_slope = sigmoid′(gate + b)   [batch, H]
         # gate = sigmoid(gate + b)   [batch, H]
         # gated = content ⊙ gate   [batch, H]
-        for i in range(content.shape[1]):
+        for i in range(content_slope.shape[1]):
+            content_slope[n, i] = tanh_slope(a[i] + gate[n, i])
             content[n, i] = tanh(a[i] + gate[n, i])
+            gate_slope[n, i] = sigmoid_slope(b[i] + gate[n, i])
             gate[n, i] = sigmoid(b[i] + gate[n, i])
             gated[n, i] = content[n, i] * gate[n, i]
 
@@ -285,20 +289,19 @@ def _dy_dy_b1(t, y, dy, dy_b1, batch):
 
 
 @kernel
-def _dgate_2_db_dcontent_net(content, dcontent_net, gate, dgate_2, db, da, batch):
+def _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, batch):
     """dgate_2, db, dcontent_net, da, row by row."""
-    real = content.dtype.type
     db[:] = 0
     da[:] = 0
     for n in range(batch):
-        # dgate_2 = dcontent_net ⊙ content ⊙ gate ⊙ (1 − gate)   [batch, H]
+        # dgate_2 = dcontent_net ⊙ content ⊙ gate_slope   [batch, H]
         # db = Σ_n dgate_2   [H]
-        # dcontent_net = dcontent_net ⊙ gate ⊙ (1 − content²)   [batch, H]
+        # dcontent_net = dcontent_net ⊙ content_slope ⊙ gate   [batch, H]
         # da = Σ_n dcontent_net   [H]
         for i in range(dgate_2.shape[1]):
-            dgate_2[n, i] = (real(1) - gate[n, i]) * content[n, i] * dcontent_net[n, i] * gate[n, i]
+            dgate_2[n, i] = content[n, i] * dcontent_net[n, i] * gate_slope[n, i]
             db[i] += dgate_2[n, i]
-            dcontent_net[n, i] = (real(1) - np.square(content[n, i])) * dcontent_net[n, i] * gate[n, i]
+            dcontent_net[n, i] = content_slope[n, i] * dcontent_net[n, i] * gate[n, i]
             da[i] += dcontent_net[n, i]
 
 
@@ -322,20 +325,24 @@ def _forward(theta, x, work, batch):
     gate = view(work, 480, (batch, 8))
     a = view(theta, 240, (8,))
     b = view(theta, 248, (8,))
-    content = view(work, 480 + 8 * batch, (batch, 8))
-    gated = view(work, 480 + 16 * batch, (batch, 8))
+    content = view(work, 480 + 16 * batch, (batch, 8))
+    content_slope = view(work, 480 + 8 * batch, (batch, 8))
+    gate_slope = view(work, 480 + 24 * batch, (batch, 8))
+    gated = view(work, 480 + 32 * batch, (batch, 8))
     y_W1 = view(theta, 256, (8, 1))
-    y_Z1 = view(work, 480 + 24 * batch, (batch, 1))
+    y_Z1 = view(work, 480 + 40 * batch, (batch, 1))
     y_b1 = view(theta, 264, (1,))
     y_W2 = view(theta, 265, (30, 1))
-    y_Z2 = view(work, 480 + 25 * batch, (batch, 1))
-    y = view(work, 480 + 26 * batch, (batch, 1))
+    y_Z2 = view(work, 480 + 41 * batch, (batch, 1))
+    y = view(work, 480 + 42 * batch, (batch, 1))
     # gate = x·U   [batch, H]
     gemm(1, x, U, 0, gate)
+    # content_slope = tanh′(gate + a)   [batch, H]
     # content = tanh(gate + a)   [batch, H]
+    # gate_slope = sigmoid′(gate + b)   [batch, H]
     # gate = sigmoid(gate + b)   [batch, H]
     # gated = content ⊙ gate   [batch, H]
-    _content_gate_gated(a, gate, b, content, gated, batch)
+    _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_slope, gated, batch)
     # y_Z1 = gated·y_W1   [batch, 1]
     gemm(1, gated, y_W1, 0, y_Z1)
     # y_Z1 = y_Z1 + y_b1   [batch, 1]
@@ -350,8 +357,8 @@ def _forward(theta, x, work, batch):
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
-    y = view(work, 480 + 26 * batch, (batch, 1))
-    prediction = view(work, 480 + 24 * batch, (batch, 1))
+    y = view(work, 480 + 42 * batch, (batch, 1))
+    prediction = view(work, 480 + 40 * batch, (batch, 1))
     # prediction = sigmoid(y)   [batch, 1]
     _prediction(y, prediction, batch)
 
@@ -361,7 +368,7 @@ def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    y = view(work, 480 + 26 * batch, (batch, 1))
+    y = view(work, 480 + 42 * batch, (batch, 1))
     loss_1 = view(work, 0, (1,))
     U = view(theta, 0, (30, 8))
     loss_2 = view(work, 1, (1,))
@@ -379,17 +386,19 @@ def _loss(theta, x, t, work, batch):
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    y = view(work, 480 + 26 * batch, (batch, 1))
-    dy = view(work, 480 + 24 * batch, (batch, 1))
+    y = view(work, 480 + 42 * batch, (batch, 1))
+    dy = view(work, 480 + 40 * batch, (batch, 1))
     dy_b1 = view(grad, 264, (1,))
     dy_W2 = view(grad, 265, (30, 1))
-    gated = view(work, 480 + 16 * batch, (batch, 8))
+    gated = view(work, 480 + 32 * batch, (batch, 8))
     dy_W1 = view(grad, 256, (8, 1))
     y_W1 = view(theta, 256, (8, 1))
-    dcontent_net = view(work, 480 + 16 * batch, (batch, 8))
-    content = view(work, 480 + 8 * batch, (batch, 8))
+    dcontent_net = view(work, 480 + 32 * batch, (batch, 8))
+    content = view(work, 480 + 16 * batch, (batch, 8))
+    gate_slope = view(work, 480 + 24 * batch, (batch, 8))
+    dgate_2 = view(work, 480 + 40 * batch, (batch, 8))
+    content_slope = view(work, 480 + 8 * batch, (batch, 8))
     gate = view(work, 480, (batch, 8))
-    dgate_2 = view(work, 480 + 24 * batch, (batch, 8))
     db = view(grad, 248, (8,))
     da = view(grad, 240, (8,))
     dU_1 = view(work, 0, (30, 8))
@@ -405,11 +414,11 @@ def _gradient(theta, grad, x, t, work, batch):
     gemm(1, gated.T, dy, 0, dy_W1)
     # dcontent_net = dy·y_W1ᵀ   [batch, H]
     gemm(1, dy, y_W1.T, 0, dcontent_net)
-    # dgate_2 = dcontent_net ⊙ content ⊙ gate ⊙ (1 − gate)   [batch, H]
+    # dgate_2 = dcontent_net ⊙ content ⊙ gate_slope   [batch, H]
     # db = Σ_n dgate_2   [H]
-    # dcontent_net = dcontent_net ⊙ gate ⊙ (1 − content²)   [batch, H]
+    # dcontent_net = dcontent_net ⊙ content_slope ⊙ gate   [batch, H]
     # da = Σ_n dcontent_net   [H]
-    _dgate_2_db_dcontent_net(content, dcontent_net, gate, dgate_2, db, da, batch)
+    _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, batch)
     # dU_1 = xᵀ·dgate_2   [D, H]
     gemm(1, x.T, dgate_2, 0, dU_1)
     # dU_1_2 = xᵀ·dcontent_net   [D, H]
@@ -431,6 +440,13 @@ def _update(theta, grad, step, v, epoch):
     for i in range(grad.shape[0]):
         norm += np.square(float(grad[i]))
     norm = np.sqrt(norm) / 5.0
+    if norm == np.inf:  # the squares overflow: once more, in units of the largest entry
+        largest, norm = 0.0, 0.0
+        for i in range(grad.shape[0]):
+            largest = max(largest, abs(float(grad[i])))
+        for i in range(grad.shape[0]):
+            norm += np.square(float(grad[i]) / largest)
+        norm = largest / 5.0 * np.sqrt(norm)
     scale = real(1.0 / norm) if norm > 1.0 else real(1)
     for i in range(theta.shape[0]):
         g = scale * grad[i]
@@ -488,7 +504,7 @@ def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
 
 
 def _work_size(batch):
-    return 480 + 32 * batch
+    return 480 + 48 * batch
 
 
 _KEPT = threading.local()
@@ -682,7 +698,7 @@ def forward(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _forward(theta, x, work, batch)
-    return _array(work, 480 + 26 * batch, (batch, 1)).copy()
+    return _array(work, 480 + 42 * batch, (batch, 1)).copy()
 
 
 def predict(params, x):
@@ -691,7 +707,7 @@ def predict(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _predict(theta, x, work, batch)
-    return _array(work, 480 + 24 * batch, (batch, 1)).copy()
+    return _array(work, 480 + 40 * batch, (batch, 1)).copy()
 
 
 def init_state(params):
@@ -1084,6 +1100,15 @@ def sigmoid(x):
 
 
 @accurately
+def sigmoid_slope(x):
+    """The slope of sigmoid, from the smaller of its value and 1 less that; to 3 units in the last place."""
+    one = type(x)(1)
+    e = exp(-abs(x))
+    other = e / (one + e)
+    return other - other * other
+
+
+@accurately
 def softplus(x):
     """log(1 + exp(x)), to 1.6 units in the last place."""
     tail = log1p(exp(-abs(x)))
@@ -1106,6 +1131,16 @@ def tanh(x):
     e = exp(-size - size)
     value = size + size * z * (z0 + z * (z1 + z * (z2 + z * (z3 + z * (z4 + z * z5))))) if size < end else one - (e + e) / (one + e)
     return -value if x < zero else value
+
+
+@accurately
+def tanh_slope(x):
+    """The slope of tanh, from how far its value is from 1 or -1; to 3 units in the last place."""
+    one = type(x)(1)
+    size = abs(x)
+    e = exp(-size - size)
+    short = (e + e) / (one + e)
+    return short + short * (one - short)
 
 
 # --- The module checks its own gradients ---

@@ -187,11 +187,12 @@ def driver(function):
 
 
 @kernel
-def _h_y(h_W, x, h_b, h, y_W, y_b, y, batch):
-    """h, y, each stored by columns."""
+def _h_slope_h_y_slope(h_W, x, h_b, h, y_W, y_b, h_slope, y_slope, y, batch):
+    """h_slope, h, y_slope, y, each stored by columns."""
     real = h_W.dtype.type
     # h_Z_1 = x·h_W   [batch, 2]
     # h_Z = h_Z_1 + h_b   [batch, 2]
+    # h_slope = sigmoid′(h_Z)   [batch, 2]
     # h = sigmoid(h_Z)   [batch, 2]
     for i in range(2):
         c0 = h_b[i]
@@ -201,9 +202,11 @@ def _h_y(h_W, x, h_b, h, y_W, y_b, y, batch):
                 acc_h_Z_1 += h_W[j, i] * x[j, n]
             h_Z_1 = acc_h_Z_1
             h_Z = c0 + h_Z_1
+            h_slope[i, n] = sigmoid_slope(h_Z)
             h[i, n] = sigmoid(h_Z)
     # y_Z_1 = h·y_W   [batch, 1]
     # y_Z = y_Z_1 + y_b   [batch, 1]
+    # y_slope = sigmoid′(y_Z)   [batch, 1]
     # y = sigmoid(y_Z)   [batch, 1]
     for i in range(1):
         c0 = y_b[i]
@@ -213,6 +216,7 @@ def _h_y(h_W, x, h_b, h, y_W, y_b, y, batch):
                 acc_y_Z_1 += h[j, n] * y_W[j, i]
             y_Z_1 = acc_y_Z_1
             y_Z = c0 + y_Z_1
+            y_slope[i, n] = sigmoid_slope(y_Z)
             y[i, n] = sigmoid(y_Z)
 
 
@@ -229,16 +233,16 @@ def _loss_1(t, y, loss_1, batch):
 
 
 @kernel
-def _dy_Z_dy_b_dy_W(t, y, dy_Z, h, y_W, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch):
+def _dy_Z_dy_b_dy_W(t, y, y_slope, dy_Z, h, y_W, h_slope, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch):
     """dy_Z, dy_b, dy_W, dh_Z, dh_b, dh_W, each stored by columns."""
     real = t.dtype.type
     s0 = real(1) / real(batch)
-    # dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [batch, 1]
+    # dy_Z = 2·(y − t) ⊙ y_slope/batch   [batch, 1]
     # dy_b = Σ_n dy_Z   [1]
     for i in range(1):
         acc_dy_b = real(0)
         for n in range(batch):
-            dy_Z[i, n] = s0 * (real(1) - y[i, n]) * (real(2) * y[i, n] - real(2) * t[i, n]) * y[i, n]
+            dy_Z[i, n] = s0 * (real(2) * y[i, n] - real(2) * t[i, n]) * y_slope[i, n]
             acc_dy_b += dy_Z[i, n]
         dy_b[i] = real(acc_dy_b)
     # dy_W = hᵀ·dy_Z   [2, 1]
@@ -249,7 +253,7 @@ def _dy_Z_dy_b_dy_W(t, y, dy_Z, h, y_W, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch):
                 acc_dy_W += dy_Z[j, n] * h[i, n]
             dy_W[i, j] = real(acc_dy_W)
     # dh = dy_Z·y_Wᵀ   [batch, 2]
-    # dh_Z = dh ⊙ h ⊙ (1 − h)   [batch, 2]
+    # dh_Z = dh ⊙ h_slope   [batch, 2]
     # dh_b = Σ_n dh_Z   [2]
     for i in range(2):
         acc_dh_b = real(0)
@@ -258,7 +262,7 @@ def _dy_Z_dy_b_dy_W(t, y, dy_Z, h, y_W, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch):
             for j in range(1):
                 acc_dh += dy_Z[j, n] * y_W[i, j]
             dh = acc_dh
-            dh_Z[i, n] = (real(1) - h[i, n]) * dh * h[i, n]
+            dh_Z[i, n] = dh * h_slope[i, n]
             acc_dh_b += dh_Z[i, n]
         dh_b[i] = real(acc_dh_b)
     # dh_W = xᵀ·dh_Z   [2, 2]
@@ -278,17 +282,21 @@ def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
     h_W = view(theta, 0, (2, 2))
     h_b = view(theta, 4, (2,))
-    h = view(work, 2, (2, batch))
+    h = view(work, 2 + 2 * batch, (2, batch))
     y_W = view(theta, 6, (2, 1))
     y_b = view(theta, 8, (1,))
-    y = view(work, 2 + 2 * batch, (1, batch))
+    h_slope = view(work, 2, (2, batch))
+    y_slope = view(work, 2 + 4 * batch, (1, batch))
+    y = view(work, 2 + 5 * batch, (1, batch))
     # h_Z_1 = x·h_W   [batch, 2]
     # h_Z = h_Z_1 + h_b   [batch, 2]
+    # h_slope = sigmoid′(h_Z)   [batch, 2]
     # h = sigmoid(h_Z)   [batch, 2]
     # y_Z_1 = h·y_W   [batch, 1]
     # y_Z = y_Z_1 + y_b   [batch, 1]
+    # y_slope = sigmoid′(y_Z)   [batch, 1]
     # y = sigmoid(y_Z)   [batch, 1]
-    _h_y(h_W, x, h_b, h, y_W, y_b, y, batch)
+    _h_slope_h_y_slope(h_W, x, h_b, h, y_W, y_b, h_slope, y_slope, y, batch)
 
 
 @driver
@@ -302,7 +310,7 @@ def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    y = view(work, 2 + 2 * batch, (1, batch))
+    y = view(work, 2 + 5 * batch, (1, batch))
     loss_1 = view(work, 0, (1,))
     loss_ = view(work, 1, (1,))
     # loss_1 = Σ_{n,i} (y − t)²
@@ -316,23 +324,25 @@ def _loss(theta, x, t, work, batch):
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    y = view(work, 2 + 2 * batch, (1, batch))
-    dy_Z = view(work, 2 + 3 * batch, (1, batch))
-    h = view(work, 2, (2, batch))
+    y = view(work, 2 + 5 * batch, (1, batch))
+    y_slope = view(work, 2 + 4 * batch, (1, batch))
+    dy_Z = view(work, 2 + 6 * batch, (1, batch))
+    h = view(work, 2 + 2 * batch, (2, batch))
     y_W = view(theta, 6, (2, 1))
-    dh_Z = view(work, 2 + 4 * batch, (2, batch))
+    h_slope = view(work, 2, (2, batch))
+    dh_Z = view(work, 2 + 7 * batch, (2, batch))
     dy_b = view(grad, 8, (1,))
     dy_W = view(grad, 6, (2, 1))
     dh_b = view(grad, 4, (2,))
     dh_W = view(grad, 0, (2, 2))
-    # dy_Z = 2·(y − t) ⊙ y ⊙ (1 − y)/batch   [batch, 1]
+    # dy_Z = 2·(y − t) ⊙ y_slope/batch   [batch, 1]
     # dy_b = Σ_n dy_Z   [1]
     # dy_W = hᵀ·dy_Z   [2, 1]
     # dh = dy_Z·y_Wᵀ   [batch, 2]
-    # dh_Z = dh ⊙ h ⊙ (1 − h)   [batch, 2]
+    # dh_Z = dh ⊙ h_slope   [batch, 2]
     # dh_b = Σ_n dh_Z   [2]
     # dh_W = xᵀ·dh_Z   [2, 2]
-    _dy_Z_dy_b_dy_W(t, y, dy_Z, h, y_W, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch)
+    _dy_Z_dy_b_dy_W(t, y, y_slope, dy_Z, h, y_W, h_slope, dh_Z, x, dy_b, dy_W, dh_b, dh_W, batch)
     return value
 
 
@@ -402,7 +412,7 @@ def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
 
 
 def _work_size(batch):
-    return 2 + 6 * batch
+    return 2 + 9 * batch
 
 
 _KEPT = threading.local()
@@ -600,7 +610,7 @@ def forward(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _forward(theta, x, work, batch)
-    return np.moveaxis(_array(work, 2 + 2 * batch, (1, batch)), -1, 0).copy()
+    return np.moveaxis(_array(work, 2 + 5 * batch, (1, batch)), -1, 0).copy()
 
 
 def predict(params, x):
@@ -609,7 +619,7 @@ def predict(params, x):
     work = _kept("work", _work_size(batch))
     theta = flatten(params)
     _predict(theta, x, work, batch)
-    return np.moveaxis(_array(work, 2 + 2 * batch, (1, batch)), -1, 0).copy()
+    return np.moveaxis(_array(work, 2 + 5 * batch, (1, batch)), -1, 0).copy()
 
 
 def init_state(params):
@@ -820,6 +830,15 @@ def sigmoid(x):
     e = exp(-abs(x))
     other = e / (one + e)
     return e - e * other if x < 0 else one - other
+
+
+@accurately
+def sigmoid_slope(x):
+    """The slope of sigmoid, from the smaller of its value and 1 less that; to 3 units in the last place."""
+    one = type(x)(1)
+    e = exp(-abs(x))
+    other = e / (one + e)
+    return other - other * other
 
 
 # --- The module checks its own gradients ---

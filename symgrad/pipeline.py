@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.elaborate import elaborate
+from symgrad.calculus.guards import guard
 from symgrad.calculus.logsumexp import expand_logsumexp
 from symgrad.calculus.rowwise import check_micro_batches
 from symgrad.calculus.signs import choose_by_outputs
@@ -17,6 +18,7 @@ from symgrad.compiler.columns import column_axis
 from symgrad.compiler.emit import emit
 from symgrad.compiler.memory import plan_memory
 from symgrad.compiler.schedule import schedule
+from symgrad.compiler.slope_values import slopes_with_values
 from symgrad.compiler.summands import summands_first
 from symgrad.compiler.update import update_of
 from symgrad.spec.expand import expand
@@ -54,6 +56,7 @@ def module_text(spec: Spec) -> str:
 def plan_of(shown: Program, update: Update) -> Plan:
     """In which steps a derived program is computed, and where every tensor lies in memory."""
     computed = choose_by_outputs(simplify(expand_logsumexp(shown)))  # Program -> Program
+    computed = guard(slopes_with_values(computed))  # Program -> Program
     carried: Mapping[str, str] = {}
     columns = column_axis(computed)
     if columns:

@@ -34,6 +34,7 @@ def path(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         "targets": {"t": ["n", 20]},
         "equations": equations,
         "outputs": ["g", "h"],
+        "gradients": ["x"],
         "loss": f"sum(log_cosh(x, t)) + {' + '.join(f'sum({name})' for name in equations)}",
     }
     return written(spec, tmp_path_factory.mktemp("elementary"))

@@ -53,7 +53,7 @@ def planted(old, new, spec=SMALL):
         ("view(theta, 0, (5, 4))", "view(theta, 40, (5, 4))", "leaves theta"),
         ("view(theta, 0, (5, 4))", "view(theta, -1, (5, 4))", "leaves theta"),
         ("acc_dW1 = real(0)", "pass", "acc_dW1"),
-        ("(real(1) - np.square(A1[i, n]))", "(real(1) - A1[i, n])", "the gradient of"),
+        ("A1_slope[i, n] = tanh_slope(", "A1_slope[i, n] = tanh(", "the gradient of"),
         ("return 2 + ", "return 1 + ", "leaves work"),
     ],
 )

@@ -35,7 +35,7 @@ def kept(layer: str, dtype: str = "float32", **more: object) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("layer", "names"),
     [
-        (TANH, {"A1", "Z2"}),
+        (TANH, {"A1_slope", "A1", "Z2"}),
         (RELU, {"A1", "Z2"}),
         ("dense(30, activation=elu)", {"Z1", "A1", "Z2"}),
         ("dense(30)", {"Z1", "Z2"}),
@@ -47,21 +47,22 @@ def test_only_what_a_gradient_reads_is_kept(layer: str, names: set[str]) -> None
 
 
 def test_sizes_are_counted_in_bytes() -> None:
-    assert kept(TANH) == {"A1": "120·batch", "Z2": "20·batch"}
-    assert kept(TANH, "float64") == {"A1": "240·batch", "Z2": "40·batch"}
+    assert kept(RELU) == {"A1": "120·batch", "Z2": "20·batch"}
+    assert kept(TANH, "float64") == {"A1_slope": "240·batch", "A1": "240·batch", "Z2": "40·batch"}
 
 
 def test_every_format_shows_it() -> None:
     spec = sg.read(spec_with(TANH))
     shown = sg.derive(spec).showing(memory=True)
-    assert "A1 = tanh(Z1)   [120·batch bytes, for dW2, dZ1]" in str(shown)
+    assert "A1_slope = tanh′(Z1)   [120·batch bytes, for dZ1]" in str(shown)
+    assert "A1 = tanh(Z1)   [120·batch bytes, for dW2]" in str(shown)
     assert "Kept for the backward pass" in shown.latex()
     assert "Kept for the backward pass" in shown.html()
     memory = shown.as_dict()["memory"]
     assert memory["kept"][0] == {
-        "name": "A1",
+        "name": "A1_slope",
         "axes": "[batch, 30]",
         "bytes": "120·batch",
-        "for": ["dW2", "dZ1"],
+        "for": ["dZ1"],
     }
     assert "Kept" not in str(sg.derive(spec))

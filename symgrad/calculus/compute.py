@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from symgrad.calculus.real import Abs, sign
+from symgrad.calculus.real import Abs, sign, within
 from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
 from symgrad.errors import DataError, InternalError
 
@@ -50,6 +50,7 @@ _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
     sigmoid: special.expit,
     softplus: lambda x: np.logaddexp(0.0, x),
     logcosh: lambda x: np.logaddexp(x, -x) - math.log(2),
+    within: lambda value, end: np.where(end >= 0, value, np.nan),
     delta: lambda a, b: np.equal(a, b).astype(np.float64),
     sp.StrictLessThan: np.less,
     sp.LessThan: np.less_equal,

@@ -30,9 +30,11 @@ def known_function(expr: sp.Expr) -> tuple[str, sp.Expr] | None:
 
 def chosen(expr: sp.Expr) -> tuple[str, sp.Expr, sp.Expr] | None:
     """("max", a, b) where a choice takes the larger of two values, ("min", a, b) for the smaller."""
-    if not isinstance(expr, sp.Piecewise) or len(expr.args) != 2 or expr.args[1][1] != sp.true:
+    if not isinstance(expr, sp.Piecewise) or len(expr.args) not in (2, 3):
         return None
-    (first, condition), (second, _) = expr.args
+    (first, condition), (second, other), *tie = expr.args
+    if other != sp.true and [value for value, _ in tie] != [(first + second) / 2]:
+        return None
     if not isinstance(condition, sp.LessThan | sp.GreaterThan | sp.StrictLessThan | sp.StrictGreaterThan):
         return None
     excess = condition.lts - condition.gts

@@ -3,6 +3,9 @@
 With M = max v, E = exp(v - M) and S = Σ E the value is M + log S. A difference w - L, w one of the
 summed v, becomes (w - M) - log S, which is exact even where v is so large that log S vanishes beside M;
 exp(w - L) becomes E/S.
+
+Where the summed v hold logarithms, all of them may be -∞. Then M is 0, so that the value is -∞ and not NaN,
+and E/S in a slope is 0.
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ import sympy as sp
 
 from symgrad.calculus.names import Names
 from symgrad.calculus.program import Equation, Program, Tensor, canonical, check
+from symgrad.calculus.real import Piecewise
 from symgrad.calculus.reuse import bindings
-from symgrad.calculus.terms import Entry, delta, entries, shifted
+from symgrad.calculus.terms import Entry, delta, entries, log1p, shifted
 
 
 def expand_logsumexp(program: Program) -> Program:
@@ -25,10 +29,19 @@ def expand_logsumexp(program: Program) -> Program:
 class _Parts:
     """One log-sum-exp and the names of its maximum, exponentials and sum."""
 
-    def __init__(self, equation: Equation, maximum: str, exponentials: str, total: str) -> None:
-        self.equation = equation
+    def __init__(
+        self, equation: Equation, maximum: str, exponentials: str, total: str, may_be_empty: bool
+    ) -> None:
+        self.equation, self.may_be_empty = equation, may_be_empty
         self.maximum, self.exponentials, self.total = maximum, exponentials, total
         self.order = tuple(loop.index for loop in equation.loops)
+
+    def share(self, numerator: sp.Expr, place: tuple[sp.Expr, ...], in_slope: bool) -> sp.Expr:
+        """An exponential as a part of the sum."""
+        total = Entry(self.total, place)
+        share = numerator / total
+        may_be_0 = self.may_be_empty and in_slope
+        return Piecewise((0, sp.Eq(total, 0)), (share, True)) if may_be_0 else share
 
     def summand_at(self, expr: sp.Expr, place: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...] | None:
         """The indices at which `expr` is one of the summed terms of the entry at `place`."""
@@ -47,9 +60,11 @@ class _Expander:
         self.tensors = dict(program.tensor)
         self.equations: list[Equation] = []
         self.parts: dict[str, _Parts] = {}
+        self.in_slope = False
 
     def run(self) -> Program:
         for equation in self.program.equations:
+            self.in_slope = self.program.tensor[equation.target].kind == "cotangent"
             changed = canonical(replace(equation, body=self._spelled(equation.body)))
             if equation.reduction == "logsumexp":
                 self._define(changed)
@@ -65,8 +80,17 @@ class _Expander:
         exponentials = self._name("exp", equation, order)
         total = self._name("sum", equation, place)
         shift = sp.exp(shifted(body, Entry(maximum, place)))
+        may_be_empty = self._may_be_infinite(equation)
+        if may_be_empty:
+            largest = self._name("largest", equation, place)
+            finite = Piecewise((Entry(largest, place), _is_finite(Entry(largest, place))), (0, True))
+            self.equations += [
+                canonical(replace(equation, target=largest, reduction="max")),
+                canonical(Equation(maximum, place, equation.free, "none", finite)),
+            ]
+        else:
+            self.equations.append(canonical(replace(equation, target=maximum, reduction="max")))
         self.equations += [
-            canonical(replace(equation, target=maximum, reduction="max")),
             canonical(Equation(exponentials, order, equation.loops, "none", shift)),
             canonical(replace(equation, target=total, reduction="sum", body=Entry(exponentials, order))),
             canonical(
@@ -79,7 +103,13 @@ class _Expander:
                 )
             ),
         ]
-        self.parts[equation.target] = _Parts(equation, maximum, exponentials, total)
+        self.parts[equation.target] = _Parts(equation, maximum, exponentials, total, may_be_empty)
+
+    def _may_be_infinite(self, equation: Equation) -> bool:
+        """Whether a logarithm stands in what is summed, or in what that is made of."""
+        needed = self.program.needed(equation.reads)
+        bodies = [equation.body, *(e.body for e in self.program.equations if e.target in needed)]
+        return any(body.has(sp.log, log1p) for body in bodies)
 
     def _name(self, prefix: str, equation: Equation, indices: tuple[sp.Expr, ...]) -> str:
         axis_of = {loop.index: loop.axis for loop in equation.loops}
@@ -111,10 +141,9 @@ class _Expander:
             parts = self.parts[entry.tensor]
             summand = parts.summand_at(rest, entry.indices)
             if summand is not None:
-                return Entry(parts.exponentials, summand) / Entry(parts.total, entry.indices)
-            return sp.exp(shifted(rest, Entry(parts.maximum, entry.indices))) / Entry(
-                parts.total, entry.indices
-            )
+                return parts.share(Entry(parts.exponentials, summand), entry.indices, self.in_slope)
+            exponential = sp.exp(shifted(rest, Entry(parts.maximum, entry.indices)))
+            return parts.share(exponential, entry.indices, self.in_slope)
         return sp.exp(exponent)
 
     def _difference(self, total: sp.Expr) -> sp.Expr:
@@ -133,3 +162,7 @@ class _Expander:
                     exact = factor * (shift - sp.log(Entry(parts.total, entry.indices)))
                     return total - term - other + exact
         return total
+
+
+def _is_finite(entry: Entry) -> sp.Basic:
+    return sp.Eq(shifted(entry, entry), 0)

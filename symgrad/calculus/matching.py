@@ -96,6 +96,36 @@ def to_one_plus_tanh(node: sp.Expr) -> sp.Expr | None:
     return None
 
 
+def to_lower_power(node: sp.Expr) -> sp.Expr | None:
+    for factor in node.args if node.is_Mul else ():
+        base, power = factor.as_base_exp()
+        if factor.is_Pow and not power.is_number and not base.is_number and 1 / base in node.args:
+            return node / factor * base * base ** (power - 1)
+    return None
+
+
+def to_minus_log_cosh(node: sp.Expr) -> sp.Expr | None:
+    if not isinstance(node, sp.log) or not node.args[0].is_Add:
+        return None
+    number, rest = node.args[0].as_coeff_Add()
+    factor, square = rest.as_coeff_Mul()
+    if number <= 0 or factor != -number or not square.is_Pow or square.exp != 2:
+        return None
+    if not isinstance(square.base, sp.tanh):
+        return None
+    return sp.log(number) - 2 * logcosh(square.base.args[0])
+
+
+def to_one_exponential(node: sp.Expr) -> sp.Expr | None:
+    """Exponentials of which some stand below the line."""
+    exponents = [f.args[0] for f in node.args if isinstance(f, sp.exp)] if node.is_Mul else []
+    below = [v for v in exponents if v.could_extract_minus_sign()]
+    if len(exponents) < 2 or not 0 < len(below) < len(exponents):
+        return None
+    others = [f for f in node.args if not isinstance(f, sp.exp)]
+    return sp.Mul(*others, sp.exp(sp.Add(*exponents)))
+
+
 def to_expm1(node: sp.Expr) -> sp.Expr | None:
     for number, factor, v in _numbers_with(node, sp.exp):
         if factor == -number:

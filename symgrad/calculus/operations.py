@@ -66,17 +66,21 @@ def is_large(body: sp.Expr) -> bool:
 
 
 def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:
-    """max(a, b) as a choice. At a tie b's slope counts; a constant stands last, so relu'(0) = 0.
+    """max(a, b) as a choice. At a tie each has half of the slope, but a constant has all of it: relu'(0) = 0.
 
-    Written with <= so that a NaN in `a` is chosen and not hidden.
+    Written so that a NaN is chosen and not hidden.
     """
-    a, b = (b, a) if a.is_number and not b.is_number else (a, b)
+    if not a.is_number and not b.is_number:
+        return Piecewise((a, a > b), (b, a < b), ((a + b) / 2, True))
+    a, b = (b, a) if a.is_number else (a, b)
     return Piecewise((b, a <= b), (a, True))
 
 
 def smaller(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """min(a, b) as a choice, with the policy of `larger`."""
-    a, b = (b, a) if a.is_number and not b.is_number else (a, b)
+    if not a.is_number and not b.is_number:
+        return Piecewise((a, a < b), (b, a > b), ((a + b) / 2, True))
+    a, b = (b, a) if a.is_number else (a, b)
     return Piecewise((b, a >= b), (a, True))
 
 

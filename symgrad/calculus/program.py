@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Reduction: TypeAlias = Literal["none", "sum", "max", "min", "logsumexp"]
 Kind: TypeAlias = Literal[
-    "input", "target", "constant", "parameter", "value", "temporary", "cotangent", "state"
+    "input", "target", "constant", "parameter", "value", "slope", "temporary", "cotangent", "state"
 ]
 
 

@@ -88,6 +88,18 @@ class sign(Named):
         return sp.Mul(*known, cls(sp.Mul(*unknown))) if known else None
 
 
+class within(sp.Function):
+    """within(v, u) is v where u ≥ 0, and no number elsewhere: what is left of √u·√u or exp(log u)."""
+
+    nargs = 2
+    is_real = True
+
+    def _eval_derivative(self, variable: sp.Expr) -> sp.Expr:
+        value, end = self.args
+        slope = sp.diff(value, variable)
+        return within(slope, end) if slope != 0 else slope
+
+
 def in_real_terms(expr: sp.Expr) -> sp.Expr:
     """The expression without SymPy's own absolute values, which it makes of √(x²)."""
     return expr.replace(sp.Abs, Abs) if expr.has(sp.Abs) else expr

@@ -1,7 +1,7 @@
 """Scalar rewrite rules: each is one exact law, the range it holds on, and an example that is its test.
 
-`fold` applies the rules that are always an improvement. `complement` changes the form of the logistic
-function's derivative, so it is applied to a user's formulas only, before differentiation.
+`fold` applies the rules that are always an improvement. Two change the form of derivatives, which would then
+repeat less of the forward pass: they are applied to a user's formulas only, before differentiation.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from symgrad.calculus.matching import (
     to_log1p,
     to_log_cosh,
     to_log_sigmoid,
+    to_lower_power,
+    to_minus_log_cosh,
+    to_one_exponential,
     to_one_fraction,
     to_one_plus_tanh,
     to_same_choice,
@@ -37,7 +40,7 @@ from symgrad.calculus.terms import ARGUMENT, Entry, delta, erfc, expm1, log1p, l
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-X = ARGUMENT
+X, Y = ARGUMENT, sp.Symbol("y", real=True)
 ALL = "all real v"
 
 
@@ -59,6 +62,13 @@ Applied: TypeAlias = tuple[tuple[str, sp.Expr, sp.Expr], ...]
 RULES: tuple[Rule, ...] = (
     Rule("softplus", "log(1 + exp(v)) = softplus(v)", ALL, to_softplus, (sp.log(1 + sp.exp(X)), softplus(X))),
     Rule("log-sigmoid", "log σ(v) = -softplus(-v)", ALL, to_log_sigmoid, (sp.log(sigmoid(X)), -softplus(-X))),
+    Rule(
+        "log(1 - tanh²)",
+        "log(1 - tanh(v)²) = -2 logcosh(v)",
+        ALL,
+        to_minus_log_cosh,
+        (sp.log(1 - sp.tanh(X) ** 2), -2 * logcosh(X)),
+    ),
     Rule("log1p", "log(1 + v) = log1p(v)", "v > -1", to_log1p, (sp.log(1 + X**2), log1p(X**2))),
     Rule("sigmoid", "1/(1 + exp(-v)) = σ(v)", ALL, to_sigmoid, (1 / (1 + sp.exp(-X)), sigmoid(X))),
     Rule(
@@ -90,6 +100,13 @@ RULES: tuple[Rule, ...] = (
         (sp.sinh(X) / sp.cosh(X), sp.tanh(X)),
     ),
     Rule("log cosh", "log cosh(v) = logcosh(v)", ALL, to_log_cosh, (sp.log(sp.cosh(X)), logcosh(X))),
+    Rule(
+        "power",
+        "v^w / v = v^(w - 1)",
+        "v ≠ 0",
+        to_lower_power,
+        (X**Y / X, X ** (Y - 1)),
+    ),
     Rule("expm1", "exp(v) - 1 = expm1(v)", ALL, to_expm1, (sp.exp(X) - 1, expm1(X))),
     Rule("erfc", "1 + erf(v) = erfc(-v)", ALL, to_erfc, (1 + sp.erf(X), erfc(-X))),
     Rule(
@@ -123,6 +140,14 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 COMPLEMENT = Rule("complement", "1 - σ(v) = σ(-v)", ALL, to_complement, (1 - sigmoid(X), sigmoid(-X)))
+QUOTIENT = Rule(
+    "quotient of exponentials",
+    "exp(v)/exp(w) = exp(v - w)",
+    ALL,
+    to_one_exponential,
+    (sp.exp(X) * sp.exp(-Y), sp.exp(X - Y)),
+)
+OF_FORMULAS = (COMPLEMENT, QUOTIENT)
 
 
 def fold(expr: sp.Expr) -> sp.Expr:
@@ -141,7 +166,7 @@ def rewrite(expr: sp.Expr, complement: bool = False) -> tuple[sp.Expr, Applied]:
     applied: Applied = tuple(step for _, steps in parts for step in steps)
     if any(new != old for (new, _), old in zip(parts, expr.args, strict=True)):
         expr = expr.func(*(new for new, _ in parts))
-    for rule in (*RULES, COMPLEMENT) if complement else RULES:
+    for rule in (*RULES, *OF_FORMULAS) if complement else RULES:
         after = rule.apply(expr)
         if after is not None and after != expr:
             again, more = rewrite(after, complement)

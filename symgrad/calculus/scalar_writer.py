@@ -13,7 +13,7 @@ from symgrad.calculus.arrange import negated, quotient, total
 from symgrad.calculus.factors import Factors, content, factors_of
 from symgrad.calculus.known_functions import chosen, known_function
 from symgrad.calculus.over import Over
-from symgrad.calculus.real import Abs
+from symgrad.calculus.real import Abs, within
 from symgrad.calculus.terms import Entry, delta, entries, shifted, text_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.calculus.typeset import Formula
 
-NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "Max": "max", "Min": "min"}
+NAMES = {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "Max": "max",
+    "Min": "min",
+    "sigmoid_slope": "sigmoid′",
+    "tanh_slope": "tanh′",
+}
 OPERATORS = {
     sp.StrictLessThan: "<",
     sp.LessThan: "<=",
@@ -174,6 +182,9 @@ class ScalarWriter(ABC):
             return ts.Sum(((False, self.write(expr.args[0])), (True, self.write(expr.args[1]))))
         if isinstance(expr, sp.Piecewise):
             return ts.Choice(tuple((self.write(v), self._condition(c)) for v, c in expr.args))
+        if isinstance(expr, within):
+            inside = self._condition(sp.Ge(expr.args[1], 0))
+            return ts.Choice(((self.write(expr.args[0]), inside), (ts.Name("NaN"), None)))
         if isinstance(expr, Abs):
             return ts.Absolute(self.write(expr.args[0]))
         if expr.is_Pow and not isinstance(expr, sp.exp):

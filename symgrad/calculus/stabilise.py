@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import sympy as sp
 
+from symgrad.calculus.bounds import Bounds
+from symgrad.calculus.domains import kept_within
 from symgrad.calculus.names import Names
 from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, check
 from symgrad.calculus.rules import rewrite
@@ -36,6 +38,8 @@ class _Stabiliser:
 
     def run(self) -> Program:
         for equation in self.program.equations:
+            if equation.reduction == "logsumexp":
+                equation = self._sum_in_logarithm(equation)
             body = self._stable(equation.body, equation.target)
             changed = resolve_sum(replace(equation, body=body), self.tensors)
             if changed.loops != equation.loops:
@@ -68,6 +72,8 @@ class _Stabiliser:
             return expr
         if isinstance(expr, sp.log):
             after, rule = self._exponent(expr.args[0]), "log exp(v) = v"
+        elif isinstance(expr, sp.exp):
+            after, rule = self._of_logarithm(expr.args[0]), "exp log(v) = v where v ≥ 0"
         else:
             after, rule = self._quotient(expr), "exp(v) / Σ exp(w) = exp(v - logsumexp w)"
         if after is not None and after != expr:
@@ -76,6 +82,27 @@ class _Stabiliser:
         parts = [self._combined(a, target) for a in expr.args]
         changed = any(new != old for new, old in zip(parts, expr.args, strict=True))
         return expr.func(*parts) if changed else expr
+
+    def _sum_in_logarithm(self, equation: Equation) -> Equation:
+        """logsumexp(log(v)) as log(Σ v)."""
+        body = equation.body
+        inner = self._of_logarithm(body) if isinstance(body, Entry) else None
+        if inner is None:
+            return equation
+        self._record("logsumexp log(v) = log Σ v where v ≥ 0", equation.target, body, inner)
+        name = self.names.claim(f"{equation.target}_sum")
+        self.tensors[name] = replace(self.tensors[equation.target], name=name, kind="temporary")
+        self._add(canonical(replace(equation, target=name, reduction="sum", body=inner)))
+        total = sp.log(Entry(name, equation.place))
+        return replace(equation, loops=equation.free, reduction="none", body=total)
+
+    def _of_logarithm(self, exponent: sp.Expr) -> sp.Expr | None:
+        """exp(L) where L is known to be log(v)."""
+        body = self._definition_at(exponent) if isinstance(exponent, Entry) else None
+        if not isinstance(body, sp.log):
+            return None
+        (v,) = body.args
+        return kept_within(v, [v], Bounds(self.definition))
 
     def _quotient(self, expr: sp.Expr) -> sp.Expr | None:
         """A product that divides by a sum of exponentials, as one exponential times what is left."""

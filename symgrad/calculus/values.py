@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.broadcasting import ONE, broadcast, check_matmul
+from symgrad.calculus.domains import forgotten, kept_within
 from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.errors import SpecError
@@ -165,7 +167,10 @@ class Builder:
             axes = broadcast(axes, value.axes, f"'{what}'", at)
         indices = tuple(self.index(axis) for axis in axes)
         bodies = [self._aligned(value, axes, indices) for value in values]
-        return Value(axes, indices, function(*bodies))
+        body = function(*bodies)
+        if ends := forgotten(bodies, body):
+            body = kept_within(body, ends, Bounds({e.target: e for e in self.equations}))
+        return Value(axes, indices, body)
 
     def _aligned(self, value: Value, axes: Axes, indices: Sequence[sp.Symbol]) -> sp.Expr:
         skipped = len(axes) - len(value.axes)

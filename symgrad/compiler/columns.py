@@ -132,5 +132,5 @@ def _locals(program: Program, nests: Sequence[Nest]) -> Iterator[str]:
 def stays_inside(program: Program, name: str, inside: Collection[str]) -> bool:
     """Whether nobody needs a tensor but the equations of these targets."""
     readers = {e.target for e in program.equations if name in e.reads}
-    hidden = program.tensor[name].kind in ("value", "temporary", "cotangent")
+    hidden = program.tensor[name].kind in ("value", "slope", "temporary", "cotangent")
     return hidden and name not in program.results and readers <= set(inside)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.real import within
 from symgrad.calculus.scalar_writer import OPERATORS
 from symgrad.calculus.terms import Entry, delta, leading, shifted
 from symgrad.compiler.elementary import ULPS
@@ -139,6 +140,11 @@ class Printer:
             return Code(kept.within(Strength.ATOM))
         if isinstance(expr, sp.Piecewise):
             return Code(self._choice(expr.args).within(Strength.ATOM))
+        if isinstance(expr, within):
+            value, end = map(self.code, expr.args)
+            inside = compared(end, ">=", self._cast(Code("0")))
+            found = choice(Code(value.within(Strength.SIGN)), inside, self._cast(Code("np.nan")))
+            return Code(found.within(Strength.ATOM))
         if isinstance(expr, sp.exp):
             inner = expr.args[0]
             argument = self._difference(inner) if isinstance(inner, shifted) else self.code(inner)

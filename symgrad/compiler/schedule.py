@@ -35,7 +35,7 @@ def schedule(program: Program, carried: Collection[str] = (), columns: str = "")
     `columns` names an axis, tensors are stored by columns along it.
     """
     wanted: list[tuple[PhaseName, tuple[str, ...]]] = [
-        ("forward", program.outputs),
+        ("forward", (*program.outputs, *_slopes_of_values(program))),
         ("prediction", program.prediction),
         ("loss", (program.loss,) if program.loss else ()),
         ("gradient", tuple(g.name for g in program.gradients)),
@@ -55,6 +55,14 @@ def schedule(program: Program, carried: Collection[str] = (), columns: str = "")
             steps = list(_with_locals(program, list(_steps(equations, carried))))
         phases.append(Phase(name, tuple(steps)))
     return tuple(phases)
+
+
+def _slopes_of_values(program: Program) -> Iterator[str]:
+    """Slopes that are formed where a value of the network is."""
+    needed = program.needed(program.outputs)
+    for slope in program.of_kind("slope"):
+        if program.definition[slope.name].reads <= needed:
+            yield slope.name
 
 
 def _after_uses_of_parameters(

@@ -6,6 +6,7 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.guards import guarded_step
 from symgrad.calculus.terms import entries
 from symgrad.compiler.identifiers import identifiers
 from symgrad.compiler.invariants import collect_fixed
@@ -86,6 +87,13 @@ def _clipping(update: Update) -> Iterator[str]:
         yield "for i in range(grad.shape[0]):"
         yield "    norm += np.square(float(grad[i]))"
         yield f"norm = np.sqrt(norm) / {update.clip_norm!r}"
+        yield "if norm == np.inf:  # the squares overflow: once more, in units of the largest entry"
+        yield "    largest, norm = 0.0, 0.0"
+        yield "    for i in range(grad.shape[0]):"
+        yield "        largest = max(largest, abs(float(grad[i])))"
+        yield "    for i in range(grad.shape[0]):"
+        yield "        norm += np.square(float(grad[i]) / largest)"
+        yield f"    norm = largest / {update.clip_norm!r} * np.sqrt(norm)"
         yield "scale = real(1.0 / norm) if norm > 1.0 else real(1)"
     if update.clip_value is not None:
         yield f"limit = real({update.clip_value!r})"
@@ -115,6 +123,7 @@ def _loop(
 
     With `keeps_theta` an equation that reads theta means the parameter before the step.
     """
+    equations = tuple((name, guarded_step(body)) for name, body in equations)
     local, number = _local_names(update), _number_printer(update)
     vectors = {name: f"{identifier}[i]" for name, identifier in state_names(update).items()}
     targets = {**local, AHEAD: "ahead[i]", "theta": "theta[i]", **vectors}

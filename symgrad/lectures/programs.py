@@ -35,7 +35,8 @@ def stored_values(case: Case) -> str:
     derivation = api.derive(spec)
     use = memory_use(plan_of(derivation.program, derivation.update), spec.dtype)
     needed = {
-        "A1": 4 * 30,  # dW2 = A1ᵀ·dZ2, and tanh′ = 1 − A1², so Z1 goes
+        "A1_slope": 4 * 30,  # tanh′ = 1 − A1², formed with A1 so that no digit of it is lost, so Z1 goes
+        "A1": 4 * 30,  # dW2 = A1ᵀ·dZ2
         "A2": 4 * 10,  # dW3 = A2ᵀ·dZ3, and relu′(Z2) is 1 where A2 > 0, so Z2 goes
         "exp_Z3": 4 * 5,  # softmax is exp_Z3/sum_Z3, so Z3 goes
         "sum_Z3": 4 * 1,

@@ -37,8 +37,10 @@ UNITS: Mapping[str, float] = {
     "erfc": 4,
     "erf": 1.4,
     "sigmoid": 1.7,
+    "sigmoid_slope": 3,
     "softplus": 1.6,
     "tanh": 1.5,
+    "tanh_slope": 3,
     "logcosh": 2.2,
 }
 """The functions a module may carry, and the largest error each may have, in units in the last place."""
@@ -51,8 +53,10 @@ DEFINITIONS: Mapping[str, Callable[[Any], Any]] = {
     "erfc": lambda x: mp.erfc(min(x, 100)),
     "erf": mp.erf,
     "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "sigmoid_slope": lambda x: mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2,
     "softplus": lambda x: mp.log1p(mp.exp(x)),
     "tanh": mp.tanh,
+    "tanh_slope": lambda x: 4 * mp.exp(-2 * abs(x)) / (1 + mp.exp(-2 * abs(x))) ** 2,
     "logcosh": lambda x: mp.log(mp.cosh(x)) if abs(x) > 1e-9 else x * x / 2,
 }
 
@@ -64,8 +68,10 @@ AT_INFINITY: Mapping[str, tuple[float, float]] = {
     "erfc": (2, 0),
     "erf": (-1, 1),
     "sigmoid": (0, 1),
+    "sigmoid_slope": (0, 0),
     "softplus": (0, np.inf),
     "tanh": (-1, 1),
+    "tanh_slope": (0, 0),
     "logcosh": (np.inf, np.inf),
 }
 """The limits to the left and to the right."""

@@ -75,6 +75,18 @@ def _quotient(a: Any, b: Any) -> Any:
     return a / b
 
 
+def product(a: Any, b: Any) -> Any:
+    """The product of arrays, in which 0·log(0) is 0, its limit: 0 times anything that is infinite."""
+    result = a * b
+    if not isinstance(result, np.ndarray):
+        return result
+    undefined = result != result
+    if not np.any(undefined):
+        return result
+    zero = result.dtype.type(0) if result.dtype != object else _mp.zero
+    return np.where(undefined & (a == a) & (b == b), zero, result)
+
+
 def _power(a: Any, b: Any) -> Any:
     if a == 0 and b < 0:
         return _INFINITY

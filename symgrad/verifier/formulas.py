@@ -26,6 +26,7 @@ from symgrad.spec.syntax import (
     Number,
     Transpose,
 )
+from symgrad.verifier.arithmetic import product
 from symgrad.verifier.contraction import contract, factors_of
 from symgrad.verifier.ranges import index_sizes, indices_used
 from symgrad.verifier.reductions import COMPARE, reducer, side
@@ -118,7 +119,7 @@ class Formulas:
         known: dict[str, Callable[[Array, Array], Array]] = {
             "+": operator.add,
             "-": operator.sub,
-            "*": operator.mul,
+            "*": product,
             "/": self.arithmetic.divide,
             "**": self.arithmetic.power,
         }

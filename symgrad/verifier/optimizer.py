@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpreter import scalar_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic, Array
@@ -44,6 +44,7 @@ def step(
     have set, but for `theta`, which on the right is the parameter before the step.
     """
     values = _before_step(model, before, epoch, arithmetic)
+    arithmetic = replace(arithmetic, divide=_quotient_in(arithmetic))
     values["g"] = _clipped(arithmetic.array(gradient), model, arithmetic)
     theta = before.theta
     for name, formula in model.optimizer.update:
@@ -53,6 +54,17 @@ def step(
         else:
             values[name] = value
     return Progress(theta, {name: values[name] for name in before.states}, before.steps + 1)
+
+
+def _quotient_in(arithmetic: Arithmetic) -> Callable[[Array, Array], Array]:
+    """Division in which 0/0 is 0: nothing moves a parameter whose gradient has always been 0."""
+    library, zero = arithmetic.library, arithmetic.array(0)
+
+    def divide(a: Array, b: Array) -> Array:
+        quotient = arithmetic.divide(a, b)
+        return arithmetic.array(library.where((a == zero) & (b == zero), zero, quotient))
+
+    return divide
 
 
 def gradient_point(

@@ -58,6 +58,7 @@ def reducer(
     def log_sum_exp(array: Array, over: tuple[int, ...]) -> Array:
         # Of a 0-dimensional array of objects NumPy hands back the bare number.
         top = arithmetic.array(library.max(array, over))
+        top = arithmetic.array(library.where(top - top == 0, top, arithmetic.array(0)))  # all may be -inf
         shifted = arithmetic.functions["exp"](arithmetic.array(array - top.reshape(kept_shape(array, over))))
         return arithmetic.array(arithmetic.functions["log"](total(shifted, over)) + top)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
+from symgrad.verifier.arithmetic import product
 from symgrad.verifier.arrays import ArrayLibrary
 from symgrad.verifier.tensors import kept_shape
 
@@ -246,7 +247,7 @@ class Tape:
         return self.record(result, [(a, _same), (b, _same)], self._size_of(result))
 
     def multiply(self, a: Recorded, b: Recorded) -> Recorded:
-        result = self.base.array(a.array * b.array)
+        result = self.base.array(product(a.array, b.array))
         pulls = [(a, lambda g: self._times(g, b.array)), (b, lambda g: self._times(g, a.array))]
         return self.record(result, pulls, self._size_of(result))
 

@@ -118,6 +118,8 @@ def _agreement(model: Model, text: Text, seed: int) -> Identity:
         return Identity("not checked", str(unknown))
     except SymgradError as problem:
         return Identity("not checked", problem.problem)
+    except UnsuitableError as problem:
+        return Identity("not checked", str(problem))
     return Identity("agrees", f"{digits} digits")
 
 

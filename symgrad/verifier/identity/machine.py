@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from symgrad.verifier.identity.constants import constant_of
+from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.workspace import Workspace, workspace
 
@@ -97,6 +98,8 @@ class Machine:
 
     def _exactly(self, value: float | Fraction) -> Any:
         if isinstance(value, float):
+            if math.isnan(value):
+                raise UnsuitableError("a formula that is no number at this point")
             return _Infinity(value) if math.isinf(value) else self.arithmetic.number(Fraction(repr(value)))
         return self.arithmetic.number(Fraction(value))
 
@@ -142,6 +145,8 @@ class Machine:
         return known | {
             "erfc": lambda x: one - erf(x),
             "sigmoid": lambda x: one / (one + exp(-x)),
+            "sigmoid_slope": lambda x: exp(-x) / (one + exp(-x)) ** 2,
+            "tanh_slope": lambda x: 4 * exp(-x - x) / (one + exp(-x - x)) ** 2,
             "softplus": lambda x: log(one + exp(x)),
             "logcosh": lambda x: log(cosh(x)),
             "square": lambda x: x * x,

@@ -1,0 +1,93 @@
+"""What can be proved about the sign of an expression, from its form and from the equations it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.real import Abs, Piecewise
+from symgrad.calculus.terms import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Equation
+
+INCREASING = (sp.sinh, sp.tanh, sp.asin, sp.atan, sp.erf)
+"""Functions with the sign of their argument."""
+
+
+class Bounds:
+    """Whether expressions are positive, or not negative, wherever they are numbers.
+
+    `definition` has the equations of tensors by name. Sums of exponentials count as positive, although all of
+    them may underflow. What is not proved may still be true.
+    """
+
+    def __init__(self, definition: Mapping[str, Equation], above_0: frozenset[sp.Expr] = frozenset()) -> None:
+        self.definition, self.above_0 = definition, above_0
+        self._known: dict[tuple[str, bool], bool] = {}
+
+    def where(self, condition: sp.Basic) -> Bounds:
+        """The bounds where a condition holds: `v > 0` says what it says."""
+        is_test = isinstance(condition, sp.StrictGreaterThan) and condition.args[1] == 0
+        return Bounds(self.definition, self.above_0 | {condition.args[0]}) if is_test else self
+
+    def positive(self, expr: sp.Expr) -> bool:
+        """Whether it is above 0 everywhere."""
+        return self._above(expr, strictly=True)
+
+    def nonnegative(self, expr: sp.Expr) -> bool:
+        """Whether it is 0 or above everywhere."""
+        return self._above(expr, strictly=False)
+
+    def _above(self, expr: sp.Expr, *, strictly: bool) -> bool:
+        if expr.is_positive or expr in self.above_0 or (expr.is_nonnegative and not strictly):
+            return True
+        if expr.is_number or not expr.args:
+            return False
+        if isinstance(expr, Entry):
+            return self._of_entry(expr, strictly=strictly)
+        if isinstance(expr, sp.exp | sp.cosh):
+            return True
+        if isinstance(expr, Piecewise):
+            return all(self._above(value, strictly=strictly) for value, _ in expr.args)
+        if expr.is_Add:
+            is_above = all(map(self.nonnegative, expr.args))
+            return is_above and (not strictly or any(map(self.positive, expr.args)))
+        if expr.is_Mul:
+            return all(self._above(factor, strictly=strictly) for factor in expr.args)
+        if expr.is_Pow:
+            return self._of_power(expr, strictly=strictly)
+        if isinstance(expr, INCREASING):
+            return self._above(expr.args[0], strictly=strictly)
+        return isinstance(expr, Abs) and not strictly
+
+    def _of_power(self, power: sp.Expr, *, strictly: bool) -> bool:
+        base, exponent = power.base, power.exp
+        if self.positive(base):
+            return True
+        if strictly:
+            return False
+        is_root = exponent.is_Rational and not exponent.is_integer
+        return bool(exponent.is_even or is_root) or self.nonnegative(base)
+
+    def _of_entry(self, entry: Entry, *, strictly: bool) -> bool:
+        key = entry.tensor, strictly
+        if key not in self._known:
+            self._known[key] = False  # while it is looked into
+            equation = self.definition.get(entry.tensor)
+            is_scattered = equation is not None and not equation.is_plain
+            if equation is not None and equation.reduction != "logsumexp" and not (is_scattered and strictly):
+                self._known[key] = _counts_ties(equation) or self._above(equation.body, strictly=strictly)
+        return self._known[key]
+
+
+def _counts_ties(equation: Equation) -> bool:
+    """Whether it counts those that attain an extremum: there is always one."""
+    body = equation.body
+    if equation.reduction != "sum" or not isinstance(body, Piecewise) or len(body.args) != 2:
+        return False
+    (first, condition), (second, _) = body.args
+    return first == 1 and second == 0 and isinstance(condition, sp.Equality)

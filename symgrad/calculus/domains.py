@@ -1,0 +1,55 @@
+"""Where a formula has a value, kept when SymPy simplifies: √x·√x is x only where x ≥ 0."""
+
+from __future__ import annotations
+
+from functools import lru_cache, reduce
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.real import within
+from symgrad.calculus.terms import CACHE_SIZE, Entry, delta, log1p
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from symgrad.calculus.bounds import Bounds
+
+
+def forgotten(parts: Iterable[sp.Expr], whole: sp.Expr) -> list[sp.Expr]:
+    """What must not be negative for the parts to be numbers, and may be for the whole made of them.
+
+    A choice takes the domain of the branch it takes.
+    """
+    if whole.is_number or isinstance(whole, sp.Piecewise):
+        return []
+    lost = frozenset[sp.Expr]().union(*map(domain, parts)) - domain(whole)
+    return sorted((u for u in lost if not u.is_number), key=sp.default_sort_key)
+
+
+def kept_within(whole: sp.Expr, ends: Iterable[sp.Expr], bounds: Bounds) -> sp.Expr:
+    """The expression as no number where one of the ends is negative."""
+    return reduce(within, (u for u in ends if not bounds.nonnegative(u)), whole)
+
+
+@lru_cache(CACHE_SIZE)
+def domain(expr: sp.Expr) -> frozenset[sp.Expr]:
+    """What must not be negative: expressions under roots and in logarithms, outside of choices."""
+    if not expr.args or isinstance(expr, Entry | delta | sp.Piecewise):
+        return frozenset()
+    return frozenset(_ends(expr)).union(*map(domain, expr.args))
+
+
+def _ends(expr: sp.Expr) -> tuple[sp.Expr, ...]:
+    if expr.is_Pow and expr.exp.is_Rational and not expr.exp.is_integer:
+        return (expr.base,)
+    match expr:
+        case sp.log():
+            return (expr.args[0],)
+        case log1p():
+            return (1 + expr.args[0],)
+        case sp.asin() | sp.acos():
+            return (1 - expr.args[0] ** 2,)
+        case within():
+            return (expr.args[1],)
+    return ()

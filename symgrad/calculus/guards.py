@@ -1,0 +1,167 @@
+"""0 times infinity: products of which one factor is exactly 0 where another one has a pole.
+
+A pass for computing only; what is shown stays the plain formula. In a value, f·log(u) is 0 where both f and u
+are 0, which is its limit, and m·exp(v) is 0 where m, a mask in the data, is. In a slope, a product with a
+factor that has a pole (1/√s, 1/x, log u, a power of 0) is 0 where another factor is exactly 0: what does not
+depend on a quantity, however steep it is, adds nothing. So a norm has slope 0 at 0, and acos of a clipped
+value where it is clipped. Where no factor is 0, an infinite slope stays infinite, and NaN stays NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.bounds import Bounds
+from symgrad.calculus.contraction import as_product
+from symgrad.calculus.program import Equation, Program, check
+from symgrad.calculus.real import Piecewise
+from symgrad.calculus.terms import Entry, delta, log1p
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+def guard(program: Program) -> Program:
+    """The program with its products of 0 and infinity decided."""
+    return _Guard(program).run()
+
+
+def guarded_slope(body: sp.Expr, bounds: Bounds, steep: Collection[str] = ()) -> sp.Expr:
+    """A sum of products, each 0 where a factor without a pole is 0; `steep` tensors may be infinite."""
+    return sp.Add(*(_guarded_term(term, bounds, steep) for term in sp.Add.make_args(body)))
+
+
+def guarded_step(body: sp.Expr) -> sp.Expr:
+    """An optimizer's equation, in which 0/0 is 0 where nothing is added to what is divided by."""
+    return guarded_slope(body, _Safe({}))
+
+
+class _Safe(Bounds):
+    """A sum below the line holds an eps."""
+
+    def positive(self, expr: sp.Expr) -> bool:
+        return bool(expr.is_Add) or super().positive(expr)
+
+
+class _Guard:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.bounds = Bounds(program.definition)
+        self.steep: set[str] = set()
+
+    def run(self) -> Program:
+        equations = tuple(self._equation(e) for e in self.program.equations)
+        return check(replace(self.program, equations=equations))
+
+    def _equation(self, equation: Equation) -> Equation:
+        equation = replace(equation, body=self._masked(equation.body))
+        if self.program.tensor[equation.target].kind != "cotangent":
+            body = _guarded_value(equation.body, self.bounds)
+        elif as_product(equation) is not None:
+            return equation
+        else:
+            body = guarded_slope(equation.body, self.bounds, self.steep)
+            if any(_is_steep(term, self.bounds, self.steep) for term in sp.Add.make_args(body)):
+                self.steep.add(equation.target)
+        return replace(equation, body=body) if body != equation.body else equation
+
+    def _masked(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with m·exp(v) 0 where data m is, whatever exp(v) overflows to."""
+        if not expr.has(sp.exp) or isinstance(expr, Entry | delta):
+            return expr
+        parts = [self._masked(a) for a in expr.args]
+        if parts != list(expr.args):
+            expr = expr.func(*parts)
+        if not expr.is_Mul or not any(isinstance(f, sp.exp) for f in expr.args):
+            return expr
+        masks = [sp.Eq(f, 0) for f in expr.args if isinstance(f, Entry) and self._is_data(f)]
+        return Piecewise((0, sp.Or(*masks)), (expr, True)) if masks else expr
+
+    def _is_data(self, entry: Entry) -> bool:
+        return self.program.tensor[entry.tensor].kind in ("input", "target", "constant")
+
+
+def _guarded_value(expr: sp.Expr, bounds: Bounds) -> sp.Expr:
+    """The expression with f·log(u) 0 where f and u are."""
+    if not expr.has(sp.log, log1p) or isinstance(expr, Entry | delta):
+        return expr
+    parts = [_guarded_value(a, bounds) for a in expr.args]
+    if parts != list(expr.args):
+        expr = expr.func(*parts)
+    if not expr.is_Mul:
+        return expr
+    logarithms = [f for f in expr.args if _has_pole(f, bounds, ()) and _end_of_logarithm(f) is not None]
+    ends = [_end_of_logarithm(f) for f in logarithms]
+    others = _zeros(expr.args, bounds, logarithms)
+    if not ends or not others:
+        return expr
+    return Piecewise((0, sp.And(sp.Or(*others), sp.Or(*(sp.Eq(e, 0) for e in ends)))), (expr, True))
+
+
+def _end_of_logarithm(factor: sp.Expr) -> sp.Expr | None:
+    """What is 0 where a logarithm is infinite."""
+    if isinstance(factor, sp.log):
+        return factor.args[0]
+    return 1 + factor.args[0] if isinstance(factor, log1p) else None
+
+
+def _guarded_term(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
+    factors = [_guarded_inside(f, bounds, steep) for f in sp.Mul.make_args(term)]
+    poles = [f for f in factors if _has_pole(f, bounds, steep)]
+    if not poles:
+        return sp.Mul(*factors)
+    choice = next((f for f in factors if isinstance(f, sp.Piecewise)), None)
+    if choice is not None:
+        rest = sp.Mul(*(f for f in factors if f is not choice))
+        cases = ((v * rest if v else v, c) for v, c in choice.args)
+        return Piecewise(*((guarded_slope(v, bounds.where(c), steep), c) for v, c in cases))
+    zeros = _zeros(factors, bounds, poles)
+    return Piecewise((0, sp.Or(*zeros)), (sp.Mul(*factors), True)) if zeros else sp.Mul(*factors)
+
+
+def _guarded_inside(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
+    """A factor that is a sum or a choice, with the products in it guarded."""
+    if factor.is_Add:
+        return guarded_slope(factor, bounds, steep)
+    if isinstance(factor, sp.Piecewise):
+        return Piecewise(*((guarded_slope(v, bounds.where(c), steep), c) for v, c in factor.args))
+    return factor
+
+
+def _zeros(factors: Iterable[sp.Expr], bounds: Bounds, poles: Collection[sp.Expr]) -> list[sp.Basic]:
+    """Conditions, one of which holds where a factor is 0 beside a pole of another one.
+
+    A power of an unknown exponent is 0 or has a pole where its base is 0, as the exponent will be.
+    """
+    found = []
+    for factor in factors:
+        is_either = factor.is_Pow and not factor.exp.is_number
+        base = factor.base if factor.is_Pow and factor.exp.is_positive else factor
+        if factor in poles and not (is_either and len(poles) > 1):
+            continue
+        if base.is_number or base.has(sp.Piecewise) or isinstance(base, delta | sp.log | log1p):
+            continue
+        if not bounds.positive(base):
+            found.append(sp.Eq(base, 0))
+    return found
+
+
+def _has_pole(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
+    """Whether a factor may be infinite where its parts are finite."""
+    if isinstance(factor, Entry):
+        return factor.tensor in steep
+    if factor.is_Add:
+        return any(_is_steep(term, bounds, steep) for term in factor.args)
+    end = _end_of_logarithm(factor)
+    if end is not None:
+        return not bounds.positive(end)
+    if not factor.is_Pow or factor.exp.is_nonnegative:
+        return False
+    return not bounds.positive(factor.base)
+
+
+def _is_steep(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
+    return any(_has_pole(f, bounds, steep) for f in sp.Mul.make_args(term))

@@ -1,0 +1,249 @@
+"""0 times infinity, ties and edges of domains: what README.md, "Limits", promises, row by row, compiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import sympy as sp
+from building import interpreted, judged, written
+
+from symgrad.calculus.bounds import Bounds
+from symgrad.calculus.domains import domain, forgotten
+from symgrad.calculus.guards import guarded_slope, guarded_step
+from symgrad.calculus.program import Axis, Equation, Loop
+from symgrad.calculus.real import Piecewise, within
+from symgrad.calculus.terms import Entry, index_symbol, sigmoid
+from symgrad.compiler.load import load
+from symgrad.pipeline import module_text
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS, product
+from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.interpreter import interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+INF, NAN = np.inf, np.nan
+
+# A formula of the inputs named, its value there, and its slope by each that has one.
+Row = tuple[str, dict[str, Any], float, dict[str, Any]]
+ROWS: dict[str, Row] = {
+    "norm of 0": ("sqrt(sum({x}**2))", {"x": [0, 0]}, 0, {"x": [0, 0]}),
+    "norm of a layer of 0": ("sqrt(sum(relu({x})))", {"x": [0, -1]}, 0, {"x": [0, 0]}),
+    "root at 0": ("sum(sqrt({x}))", {"x": [0, 4]}, 2, {"x": [INF, 0.25]}),
+    "deviation of equal numbers": (
+        "sqrt(mean(({x} - mean({x}))**2))",
+        {"x": [2, 2, 2]},
+        0,
+        {"x": [0, 0, 0]},
+    ),
+    "weight 0 of a root of 0": ("sum({w}*sqrt({x}))", {"w": [0, 1], "x": [0, 4]}, 2, {"x": [0, 0.25]}),
+    "a power at 0": ("sum({x}**{y})", {"x": [0, 0], "y": [1, 2]}, 0, {"x": [1, 0], "y": [0, 0]}),
+    "acos of a clip": ("sum(acos(clip({x}, -1, 1)))", {"x": [10, -10]}, np.pi, {"x": [0, 0]}),
+    "acos of a minimum": ("sum(acos(max(min({x}, 1), -1)))", {"x": [10]}, 0, {"x": [0]}),
+    "cross-entropy that is right": (
+        "binary_cross_entropy({p}, {t})",
+        {"p": [0, 1], "t": [0, 1]},
+        0,
+        {"p": [0.5, -0.5]},
+    ),
+    "cross-entropy that is wrong": (
+        "binary_cross_entropy({p}, {t})",
+        {"p": [0, 1], "t": [1, 0]},
+        INF,
+        {"p": [-INF, INF]},
+    ),
+    "entropy": ("-sum({x}*log({x}))", {"x": [0, 1]}, 0, {"x": [INF, -1]}),
+    "logsumexp of nothing": (
+        "logsumexp(log({m}) + {x})",
+        {"m": [0, 0], "x": [1, 2]},
+        -INF,
+        {"m": [0, 0], "x": [0, 0]},
+    ),
+    "logsumexp of logarithms": ("logsumexp(log({x}))", {"x": [0, 1]}, 0, {"x": [1, 1]}),
+    "masked exponentials": ("log(sum({m}*exp({x})))", {"x": [0, 1000], "m": [1, 0]}, 0, {"x": [1, 0]}),
+    "exp of log": ("sum(exp(log({x})))", {"x": [-1]}, NAN, {"x": [NAN]}),
+    "exp of a multiple of log": ("sum(exp(2*log({x})))", {"x": [-1]}, NAN, {"x": [NAN]}),
+    "a root squared": ("sum(sqrt({x})**2)", {"x": [-1]}, NAN, {"x": [NAN]}),
+    "two roots": ("sum({x}**0.5*{x}**0.5)", {"x": [-2]}, NAN, {"x": [NAN]}),
+    "two roots inside": ("sum({x}**0.5*{x}**0.5)", {"x": [0, 2]}, 2, {"x": [1, 1]}),
+    "a root of squares squared": ("sqrt(sum({x}**2))**2", {"x": [0, 3]}, 9, {"x": [0, 6]}),
+    "cos of acos": ("sum(cos(acos({x})))", {"x": [2]}, NAN, {"x": [NAN]}),
+    "softplus of log": ("sum(softplus(log({x})))", {"x": [0, 1]}, np.log(2), {"x": [1, 0.5]}),
+    "exponentials that overflow": ("sum(exp({x})/exp({y}))", {"x": [1000], "y": [999]}, np.e, {"x": [np.e]}),
+    "log of 1 - tanh²": ("sum(log(1 - tanh({x})**2))", {"x": [30]}, -58.61370563888011, {"x": [-2]}),
+    "a smooth sum at a tie": (
+        "sum(max({x}, {y}) + min({x}, {y}))",
+        {"x": [2], "y": [2]},
+        4,
+        {"x": [1], "y": [1]},
+    ),
+    "a smooth product at a tie": (
+        "sum(max({x}, {y})*min({y}, {x}))",
+        {"x": [-2], "y": [-2]},
+        4,
+        {"x": [-2], "y": [-2]},
+    ),
+    "a tie": ("sum(max({x}, {y}))", {"x": [2, 3], "y": [2, 4]}, 6, {"x": [0.5, 0], "y": [0.5, 1]}),
+    "the largest of one": ("sum(max({x}, axis=0, keepdims=true))", {"x": [3]}, 3, {"x": [1]}),
+}
+
+
+def spec_of(rows: Mapping[str, Row]) -> dict[str, Any]:
+    """All rows at once, each with inputs of its own."""
+    equations, inputs = {}, {}
+    for number, (text, given, _, _) in enumerate(rows.values()):
+        equations[f"f{number}"] = text.format(**{name: f"{name}{number}" for name in given})
+        inputs |= {f"{name}{number}": [len(values)] for name, values in given.items()}
+    spec = {"name": "policies", "dtype": "float64", "inputs": inputs, "equations": equations}
+    return {**spec, "loss": " + ".join(equations), "outputs": list(equations), "gradients": list(inputs)}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return written(spec_of(ROWS), tmp_path_factory.mktemp("policies"))
+
+
+@pytest.fixture(scope="module", params=[load, interpreted], ids=["compiled", "by Python"])
+def module(path: Any, request: pytest.FixtureRequest) -> ModuleType:
+    return request.param(path)
+
+
+def test_every_row_of_the_policy(module: ModuleType) -> None:
+    data = [values for _, given, _, _ in ROWS.values() for values in given.values()]
+    with np.errstate(all="ignore"):
+        values = module.forward((), *data)
+        gradients = module.input_gradients((), *data)
+    for number, (name, (_, _, value, slopes)) in enumerate(ROWS.items()):
+        np.testing.assert_allclose(values[number], value, rtol=1e-14, atol=1e-15, err_msg=name)
+        for tensor, slope in slopes.items():
+            got = getattr(gradients, f"{tensor}{number}")
+            np.testing.assert_allclose(got, slope, rtol=1e-13, atol=1e-15, err_msg=f"{name}: {tensor}")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_judge_follows_the_same_policy(name: str) -> None:
+    _, given, value, _ = ROWS[name]
+    model = expand(read(spec_of({name: ROWS[name]})))
+    arrays = {f"{tensor}0": np.array(values, dtype=float) for tensor, values in given.items()}
+    np.testing.assert_allclose(float(interpret(model, arrays).loss), value, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("arithmetic", [FIFTY_DIGITS, EXTENDED, DOUBLE], ids=lambda a: a.name)
+def test_products_with_0_are_0_in_every_arithmetic(arithmetic: Any) -> None:
+    with np.errstate(invalid="ignore"):
+        zero, infinite, nothing = (arithmetic.array(np.array([v])) for v in (0.0, -INF, NAN))
+        assert product(zero, infinite)[0] == 0
+        assert product(infinite, zero)[0] == 0
+        assert product(infinite, infinite)[0] == INF
+        undefined = product(zero, nothing)[0]
+    assert undefined != undefined
+
+
+@pytest.mark.parametrize(
+    "name", ["norm of 0", "acos of a clip", "entropy", "two roots", "exp of log", "a tie"]
+)
+def test_guarded_modules_are_identical_to_their_specs(name: str) -> None:
+    spec = read(spec_of({name: ROWS[name]}))
+    assert identity_of(expand(spec), module_text(spec)).state in ("identical", "agrees")
+
+
+PAIRS = {
+    "name": "pairs",
+    "dtype": "float64",
+    "inputs": {"x": ["n", 4]},
+    "targets": {"t": ["n", 2]},
+    "equations": {"h": "dense(x, 2)", "A[i,j]": "sqrt(sum((h[i,k] - h[j,k])**2, k))"},
+    "loss": "mean(A) + mse(h, t)",
+}
+
+
+def test_distances_of_pairs_pass_the_judge(tmp_path: Any) -> None:
+    report = judged(PAIRS, tmp_path, compiled=False)
+    assert report.passed, report.failures
+
+
+def stepped(optimizer: Any, gradient: list[float], folder: Any, **train: Any) -> np.ndarray:
+    """Two parameters of 1 after one step."""
+    spec = {
+        "name": "step",
+        "dtype": "float64",
+        "inputs": {"x": ["n", 2]},
+        "parameters": {"w": {"axes": [2], "init": 1.0}},
+        "equations": {"y": "x @ w"},
+        "loss": "sum(y)",
+        "train": {"optimizer": optimizer, **train},
+    }
+    module = interpreted(written(spec, folder))
+    params = module.init_params()
+    with np.errstate(over="ignore"):
+        module.train_step(params, module.init_state(params), [gradient])
+    return np.array(params.w)
+
+
+@pytest.mark.parametrize("size", [1e200, 1e307, 1.0, 0.01])
+def test_clipping_bounds_gradients_of_every_size(size: float, tmp_path: Any) -> None:
+    after = stepped("sgd(learning_rate=1)", [3 * size, 4 * size], tmp_path, clip_norm=1.0)
+    expected = np.array([3, 4]) / 5 if size >= 1 else np.array([3, 4]) * size
+    np.testing.assert_allclose(1 - after, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "adagrad"])
+def test_without_eps_a_parameter_without_a_gradient_stays(name: str, tmp_path: Any) -> None:
+    after = stepped(f"{name}(learning_rate=0.1, eps=0)", [0, 1], tmp_path)
+    assert after[0] == 1
+    assert np.isfinite(after[1])
+
+
+# The parts ------------------------------------------------------------------------------------
+
+INDEX = index_symbol("i")
+X, Y, S = Entry("x", (INDEX,)), Entry("y", (INDEX,)), Entry("s")
+LOOP = Loop(INDEX, Axis("n", None))
+KNOWN = Bounds(
+    {
+        "s": Equation("s", (), (LOOP,), "sum", X**2),
+        "e": Equation("e", (), (LOOP,), "sum", sp.exp(X)),
+        "v": Equation("v", (), (), "none", S + sp.Rational(1, 100)),
+    }
+)
+
+
+def test_signs_are_proved_through_equations() -> None:
+    assert KNOWN.nonnegative(S)
+    assert not KNOWN.positive(S)
+    assert KNOWN.positive(Entry("e"))
+    assert KNOWN.positive(sp.sqrt(Entry("v")))
+    assert not KNOWN.nonnegative(X)
+    assert not KNOWN.nonnegative(X**3)
+    assert KNOWN.nonnegative(X**4 * sp.sqrt(Y))
+    assert KNOWN.positive(1 + S * sigmoid(X))
+    assert KNOWN.where(X > 0).positive(X)
+
+
+def test_only_products_with_a_pole_are_guarded() -> None:
+    assert guarded_slope(X * Y / Entry("e"), KNOWN) == X * Y / Entry("e")
+    assert guarded_slope(X / sp.sqrt(Entry("v")), KNOWN) == X / sp.sqrt(Entry("v"))
+    assert guarded_slope(X / S, KNOWN) == Piecewise((0, sp.Eq(X, 0)), (X / S, True))
+    assert guarded_slope(1 / S, KNOWN) == 1 / S
+    assert guarded_slope(X * Y, KNOWN, {"y"}) == Piecewise((0, sp.Eq(X, 0)), (X * Y, True))
+    choice = Piecewise((0, Y < 0), (1, True))
+    assert guarded_slope(choice / S, KNOWN) == Piecewise((0, Y < 0), (1 / S, True))
+
+
+def test_an_eps_keeps_a_step_as_it_is() -> None:
+    assert guarded_step(X / (sp.sqrt(Y) + sp.Rational(1, 10**8))) == X / (sp.sqrt(Y) + sp.Rational(1, 10**8))
+    assert guarded_step(X / sp.sqrt(Y)) == Piecewise((0, sp.Eq(X, 0)), (X / sp.sqrt(Y), True))
+
+
+def test_a_domain_is_what_stands_under_roots_and_in_logarithms() -> None:
+    assert domain(sp.sqrt(X) + sp.log(Y)) == {X, Y}
+    assert domain(Piecewise((sp.sqrt(X), X > 0), (0, True))) == frozenset()
+    assert forgotten([sp.sqrt(X), sp.sqrt(X)], X) == [X]
+    assert forgotten([sp.sqrt(X), X], X ** sp.Rational(3, 2)) == []
+    assert sp.diff(within(X**2, Y), X) == within(2 * X, Y)
+    assert sp.diff(within(X**2, Y), Y) == 0
