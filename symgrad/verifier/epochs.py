@@ -104,7 +104,8 @@ def _schedule(trial: Trial) -> Measure:
     """Where the spec plans so many epochs, and where a caller plans others."""
     epochs = trial.model.spec.train.epochs
     early, late = min(_EPOCH, epochs - 1), epochs - 1
-    errors = [_scheduled(trial, trial.model, epoch) for epoch in sorted({early, late})]
+    times = sorted({early, late, epochs, epochs + _EPOCH})  # training may go on after what was planned
+    errors = [_scheduled(trial, trial.model, epoch) for epoch in times]
     if "epochs" in names_in(trial.model.schedule):
         train = replace(trial.model.spec.train, epochs=epochs + _EPOCH)
         longer = replace(trial.model, spec=replace(trial.model.spec, train=train))
@@ -124,6 +125,8 @@ def _scheduled(trial: Trial, model: Model, epoch: int, **planned: int) -> Measur
         point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
         _, grads = twin.loss_and_grad(point, _rows(trial, sample, rows))
         progress = step(model, progress, twin.vector(grads), epoch, arithmetic)
+    if not np.isfinite(np.asarray(progress.theta, dtype=np.float64)).all():
+        return 0.0, ""  # the formula has no value there
     after, _ = _epoch(trial, sample, order, epoch, steps, **planned)
     error = moved_off(after, np.asarray(progress.theta, dtype=np.float64), before)
     return error, f"epoch {epoch} ends {error:.2g} of the change away from the schedule's formula"

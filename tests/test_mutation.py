@@ -1,0 +1,63 @@
+"""The harness that plants faults: what it plants, and a sample that the judge must find and name."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from mutation.command import drawn, keep, read_results, table
+from mutation.equivalent import argument
+from mutation.faults import faults
+from mutation.judging import Original
+from mutation.specs import SPECS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLE = 10
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Original:
+    return Original("pieces", SPECS["pieces"], tmp_path)
+
+
+def test_faults_of_every_kind_are_planted(original: Original) -> None:
+    planted = list(faults(original.text))
+    assert len(planted) > 500
+    regions = Counter(fault.region for fault in planted)
+    assert set(regions) == {
+        *("computation", "optimiser", "epoch", "checks", "public", "declarations", "own verify")
+    }
+    kinds = {fault.kind for fault in planted}
+    assert {"operator", "comparison", "constant", "branch", "bound", "offset", "missing sum"} <= kinds
+    assert {"dropped statement", "dropped check", "stale buffer", "dtype", "arguments exchanged"} <= kinds
+    for fault in planted[:: len(planted) // 50]:
+        ast.parse(fault.text)
+        assert fault.text != original.text
+
+
+def test_the_draw_is_even_and_repeatable(original: Original) -> None:
+    chosen, again = (drawn([original], 70, 3, ()) for _ in range(2))
+    assert [f.title for _, f in chosen] == [f.title for _, f in again]
+    assert min(Counter(f.region for _, f in chosen).values()) >= 7
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_sample_is_caught_and_rightly_named(
+    original: Original, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    wanted = ("computation", "optimiser", "epoch", "checks", "public")
+    chosen = drawn([original], SAMPLE, 1, wanted)
+    outcomes = [original.outcome(fault) for _, fault in chosen]
+    for outcome in outcomes:
+        keep(tmp_path / "results", outcome)
+        is_seen = outcome.end in ("caught", "refused") and outcome.rightly_named
+        assert is_seen or argument(outcome), outcome
+    assert list(read_results(tmp_path / "results")) == outcomes
+    last = [list(column.cells)[-1] for column in table(outcomes).columns]
+    assert last[:2] == ["all", str(SAMPLE)]
+    assert last[-1] == "0", "the judge was lost"
