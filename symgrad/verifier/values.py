@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.initial import wrong_first_values
+from symgrad.verifier.initial import scale_of
 from symgrad.verifier.single import single_checks
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import batch_size, excused, measured, shapes_of, worst
@@ -43,10 +43,20 @@ def _container(trial: Trial) -> Measure:
         for name, values in subject.blocks(params, "init_params").items():
             if not np.isfinite(values).all():
                 return 1.0, f"init_params: {name} is not finite"
-        wrong = wrong_first_values(trial.model, subject.blocks(params, "init_params"))
+        wrong = _wrong_constants(trial, subject.blocks(params, "init_params"))
         if wrong:
-            return 1.0, f"init_params: {wrong}"
+            return 1.0, f"init_params: {wrong} has not its constant value"
     return 0.0, ""
+
+
+def _wrong_constants(trial: Trial, blocks: dict[str, Array]) -> str:
+    constants = (decl for decl in trial.model.parameters if decl.init.distribution == "constant")
+    for decl in constants:
+        block = blocks[decl.name]
+        constant = scale_of(trial.model, decl, block.shape)
+        if constant is not None and not np.allclose(block, constant, rtol=1e-6, atol=0):
+            return decl.name
+    return ""
 
 
 def _tensors(trial: Trial, function: str) -> Measure:

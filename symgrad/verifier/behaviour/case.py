@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from symgrad.spec.calls import names_in
-from symgrad.verifier.interpreter import scalar_value
+from symgrad.verifier.initial import scale_of
 from symgrad.verifier.samples import batch_axis, draw
 
 if TYPE_CHECKING:
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model, TensorSpec
     from symgrad.verifier.arithmetic import Array
-    from symgrad.verifier.interpreter import Shape
     from symgrad.verifier.subject import Subject
 
 ROWS = 7
@@ -35,12 +32,12 @@ class Tensor(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A parameter: how its first values are drawn."""
+    """A parameter: how its first values are drawn; their scale is None where it is not plain to see."""
 
     name: str
     shape: tuple[int, ...]
     distribution: str
-    scale: float
+    scale: float | None
 
 
 class Fit(NamedTuple):
@@ -134,21 +131,13 @@ def _tensors(model: Model, specs: Sequence[TensorSpec], arrays: Mapping[str, Arr
 
 def _blocks(model: Model, subject: Subject) -> tuple[Block, ...]:
     """The parameters in the module's own order."""
-    inits = {decl.name: decl.init for decl in model.parameters}
+    declared = {decl.name: decl for decl in model.parameters}
     return tuple(
         Block(
             name,
             tuple(subject.shapes[name]),
-            inits[name].distribution,
-            initial_scale(inits[name].scale, shape),
+            declared[name].init.distribution,
+            scale_of(model, declared[name], subject.shapes[name]),
         )
         for name in subject.fields()
-        for shape in [subject.shapes[name]]
     )
-
-
-def initial_scale(formula: Any, shape: Shape) -> float:
-    """The scale of first values: `fan_in` and `fan_out` are the first and last size."""
-    first, last = (shape[0], shape[-1]) if shape else (1, 1)
-    fans = {"fan_in": np.asarray(float(first)), "fan_out": np.asarray(float(last))}
-    return float(scalar_value(formula, fans))

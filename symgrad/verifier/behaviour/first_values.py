@@ -45,6 +45,8 @@ def first_values(bench: Bench) -> Iterator[str]:
 def _distributed(block: Block, values: Array) -> Iterator[str]:
     """Mean, deviation and range, within six standard errors."""
     what, scale, count = f"init_params: {block.name}", block.scale, values.size
+    if scale is None:
+        return
     if block.distribution == "constant":
         if not np.allclose(values, scale, rtol=1e-6, atol=0):
             yield f"{what} is not {scale:g} everywhere"
