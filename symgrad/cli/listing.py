@@ -65,6 +65,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "formulas": [" ".join(formula.split()) for formula in formulas(entry)],
         "source": entry.source,
         "note": entry.note,
+        "ranges": dict(entry.own_ranges),
     }
 
 
@@ -76,6 +77,9 @@ def _block(entry: Entry) -> Iterator[str]:
     yield f"  {click.style(entry.text, fg='cyan')}"
     for formula in formulas(entry):
         yield f"      {formula}"
+    if entry.own_ranges:
+        ranges = ", ".join(f"{name} in {text}" for name, text in entry.own_ranges)
+        yield click.style(f"      {ranges}", dim=True)
     remarks = (entry.source, entry.note, "full batches only" if _needs_all_rows(entry) else "")
     yield click.style(f"      {'; '.join(part for part in remarks if part)}", dim=True)
 

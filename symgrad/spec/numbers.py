@@ -55,7 +55,7 @@ def number(
 
 def _call(call: Call, names: Mapping[str, float], functions: Mapping[str, FunctionSpec]) -> float | None:
     own = functions.get(call.function)
-    if own is not None:
+    if own is not None and call.function not in FUNCTIONS:
         return _own(call, own, names, functions)
     if call.function == "where" and len(call.arguments) == 3:
         condition = number(call.arguments[0], names, functions)

@@ -5,7 +5,7 @@ Every entry is mathematics only. Its derivative, its matrix form, its kernels an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,18 @@ class Entry:
     text: str
     source: str
     note: str = ""
+    ranges: Ranges = field(default=(), kw_only=True)
+    usual: Usual = field(default=(), kw_only=True)
 
     @cached_property
     def signature(self) -> Signature:
         return parse_signature(self.text)
+
+    @property
+    def own_ranges(self) -> Ranges:
+        """The ranges of the arguments that this entry has."""
+        own = (*self.signature.arguments, *(name for name, _ in self.signature.defaults))
+        return tuple((name, text) for name, text in self.ranges if name in own)
 
     @property
     def name(self) -> str:
@@ -84,8 +92,6 @@ class Function(Entry):
     gives: str = ""
     image: str = ""
     least_width: int = 1
-    ranges: Ranges = ()
-    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:
@@ -121,8 +127,6 @@ class Layer(Entry):
     formula: str = ""
     parameters: tuple[LayerParameter, ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
-    ranges: Ranges = ()
-    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:
@@ -147,8 +151,8 @@ class Optimizer(Entry):
     update: tuple[tuple[str, str], ...] = ()
     gradient_at: str = ""
     full_batch: str = ""
-    ranges: Ranges = RANGES
-    usual: Usual = USUAL
+    ranges: Ranges = field(default=RANGES, kw_only=True)
+    usual: Usual = field(default=USUAL, kw_only=True)
 
     @cached_property
     def states(self) -> tuple[tuple[str, Node], ...]:
@@ -171,8 +175,6 @@ class Schedule(Entry):
     """
 
     formula: str = "learning_rate"
-    ranges: Ranges = ()
-    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:
@@ -189,8 +191,6 @@ class Initializer(Entry):
 
     distribution: str = "constant"
     scale: str = "0"
-    ranges: Ranges = ()
-    usual: Usual = ()
 
     @cached_property
     def body(self) -> Node:
