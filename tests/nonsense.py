@@ -323,6 +323,81 @@ OWN = {
     "gradient far off": (own("theta: theta - eta*g", rest="gradient_at: theta + 1000"), WARN),
 }
 
+SQUARE = """\
+axes: {D: 3, K: 3}
+inputs: {X: [N, D]}
+parameters: {W: [D, K], V: [K, K], c: [D]}
+"""
+ALIKE = "equations: {y: 'sigmoid(dense(x, 1))', z: sigmoid(y)}\nloss: mse(z, t)\n"
+
+RELATED = {
+    "Y48 axes of two names added": (SQUARE + "equations: {Z: X @ W + c}\nloss: sum((Z @ V)**2)\n", REFUSE),
+    "axes of two names contracted": (
+        SQUARE + "equations: {Z: X @ V + sum(c)}\nloss: sum((Z @ V)**2)\n",
+        REFUSE,
+    ),
+    "axes of two names under one index": (
+        SQUARE + 'equations: {"Z[n]": "sum(X[n, i] * V[i, i], i)"}\nloss: sum(Z**2)\n',
+        REFUSE,
+    ),
+    "an axis of a name and one of a size": (
+        SQUARE.replace("[D, K]", "[3, K]").replace("V: [K, K], c: [D]", "c: [3]")
+        + "equations: {Z: X @ W + c}\nloss: sum(Z**2)\n",
+        fine("a size without a name fits an axis of that size"),
+    ),
+    "Y62 cosine in steps over epochs": (schedule("cosine(k=step)"), REFUSE),
+    "A22d one_cycle in steps over epochs": (schedule("one_cycle(k=step + 1)"), REFUSE),
+    "cosine in steps over steps": (
+        schedule("cosine(k=step, total=100 * epochs)"),
+        fine("a factor makes steps of epochs"),
+    ),
+    "polynomial over a part of the epochs": (schedule("polynomial(total=4)"), WARN),
+    "E18 named math": ("name: math\n" + VALUES, REFUSE),
+    "E18 named numpy": ("name: numpy\n" + VALUES, REFUSE),
+    "named by a word of Python": ("name: class\n" + VALUES, REFUSE),
+    "W11 one class": (VALUES.replace("mse", "softmax_cross_entropy"), REFUSE),
+    "softmax over one unit": (last("softmax"), WARN),
+    "Y59 sigmoid of sigmoid": (VALUES.partition("layers")[0] + ALIKE, WARN),
+    "the target among the inputs": (graph("y: x @ W + t"), WARN),
+    "learning rate of an own optimizer": (
+        own("theta: theta - learning_rate*g", "learning_rate: -0.1"),
+        REFUSE,
+    ),
+    "own optimizer without a value at 0": (own("theta: theta - eta*g/abs(g)"), WARN),
+    "a head that no loss reads": (
+        VALUES.partition("layers")[0]
+        + "equations: {y: 'dense(x, 1)', z: 'dense(x, 2)'}\noutputs: [y, z]\nloss: mse(y, t)\n",
+        WARN,
+    ),
+    "a gradient that is always 0": (
+        graph(tail="gradients: [z]\n", head=GRAPH.replace("2]}", "2], z: [batch]}", 1)),
+        WARN,
+    ),
+    "weights of a constant below 0": (
+        graph(loss="mse(y, t, weights=w)", constants="{w: [1, -1]}"),
+        REFUSE,
+    ),
+    "a residual is no pair of axes": (
+        "inputs: {x: [batch, 4]}\ntargets: {t: [batch, 4]}\n"
+        "equations: {h: 'tanh(dense(x, 4)) + x', y: 'dense(h, 4)'}\nloss: mse\n",
+        fine("sizes without names are one axis"),
+    ),
+    "binary cross-entropy of a formula": (
+        graph("p: 1 / (1 + exp(-x @ W))", "binary_cross_entropy(p, t)"),
+        fine("what the formula gives is not known to be other than probabilities"),
+    ),
+    "log of a softmax": (
+        CLASSES
+        + 'layers: ["dense(3, activation=softmax)"]\n'
+        + 'loss: "-mean(sum(onehot(t) * log(A1), axis=1))"\n',
+        fine("log-probabilities, written out"),
+    ),
+    "zeros in the last layer": (
+        VALUES.replace("dense(1)", "dense(1, init=zeros)"),
+        fine("the units below differ, and what is above sees one output"),
+    ),
+}
+
 GROUPS = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -333,4 +408,6 @@ GROUPS = {
     "graph": GRAPHS,
     "own optimizer": OWN,
 }
-CASES = {f"{group}: {name}": case for group, cases in GROUPS.items() for name, case in cases.items()}
+NONSENSE = {f"{group}: {name}": case for group, cases in GROUPS.items() for name, case in cases.items()}
+CASES = NONSENSE | {f"related: {name}": case for name, case in RELATED.items()}
+"""What the 150 left open: reported cases, and what is near to them and fine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import secrets
 import warnings
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from corpus import CORPUS, EXAMPLES
 from fuzz.command import drawn
-from fuzz.judge import plain
+from fuzz.gradients import plain
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -317,18 +318,20 @@ def meaning(spec: dict[str, Any]) -> tuple[Any, ...] | None:
 def reported(spec: dict[str, Any]) -> set[str]:
     """The names that are said to be read by nothing."""
     found = (d.problem for d in doubts(expand(read(plain(spec)))))
-    names = {p.split("'")[1] for p in found if p.startswith(("nothing reads", "nothing calls"))}
-    return {name for name in names if f"{name}_" not in spec["loss"]}  # weights of an idle layer may be in it
+    return {p.split("'")[1] for p in found if p.startswith(("nothing reads", "nothing calls"))}
 
 
 @pytest.mark.parametrize("kind", ["tensors", "graph", "scalars"])
 def test_what_nothing_reads_can_be_left_out_and_nothing_else_can(kind: str) -> None:
     seed = secrets.randbelow(10**6)
     print("seed", seed)
-    for spec in (drawn(kind, seed, n)[0] for n in range(8)):
+    for spec in (drawn(kind, seed, n)[0] for n in range(12)):
+        if re.search(r"h\d+_", spec["loss"]):  # weights of a layer that else is idle
+            continue
         before = meaning(spec)
         while before is not None and (idle := reported(spec)):
-            for name in idle:
+            ends = idle & {bare(name) for name in spec["equations"]}
+            for name in ends or idle:  # what reads the others goes first
                 spec = without(spec, name)
             assert meaning(spec) == before, spec
         for key in ("inputs", "constants", "equations", "functions") if before is not None else ():

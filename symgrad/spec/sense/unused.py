@@ -61,10 +61,14 @@ def _tensors(model: Model) -> Iterator[SpecWarning]:
 
 
 def _parameters(model: Model) -> Iterator[SpecWarning]:
-    """Parameters without a say in the loss; those of one layer together."""
+    """Parameters, and what gradients are asked of, without a say in the loss; those of one layer together."""
     if model.loss is None:
         return
     lost = loss_reads(model)
+    for name in model.spec.gradients:
+        if name not in lost:
+            problem = f"the loss does not depend on '{name}': this gradient is 0"
+            yield SpecWarning(problem, at=model.spec.place_of("gradients", name), remedy=_REMEDY)
     idle: dict[Position, list[str]] = {}
     for parameter in model.parameters:
         if parameter.name not in lost:
