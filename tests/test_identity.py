@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from corpus import CORPUS, EXAMPLES
 
+from symgrad.errors import ModuleError
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -89,3 +90,20 @@ def test_what_no_field_can_stand_for_agrees_in_many_digits():
     del spec["layers"]
     found = identity_of(expand(read(spec)), module_text(read(spec)))
     assert (found.state, found.detail) == ("agrees", "30 digits")
+
+
+@pytest.mark.parametrize(
+    "planted", ["open('planted', 'w')", "import os", "exec('1')", "raise SystemExit", "__import__('os')"]
+)
+def test_a_text_reaches_nothing_beyond_itself(planted, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = module_text(read(SMALL))
+    line = next(part for part in text.splitlines() if part.strip().startswith("real = "))
+    found = identity_of(expand(read(SMALL)), text.replace(line, f"{line}\n    {planted}", 1))
+    assert found.state in ("not checked", "differs")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loop_without_an_end_is_not_run():
+    with pytest.raises(ModuleError, match="cannot be foreseen"):
+        planted("    return 2 + ", "    while True:\n        pass\n    return 2 + ")

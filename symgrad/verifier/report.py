@@ -13,6 +13,10 @@ from rich.text import Text
 
 Verdict = Literal["pass", "fail", "no evidence"]
 
+Certainty = Literal["identical", "certified", "measured", "not checked"]
+"""How a verdict was reached: on exact numbers, entry by entry; by bounds that are proved; by measuring at
+points; or not at all."""
+
 _STYLE = {"pass": "green", "fail": "bold red", "no evidence": "yellow"}
 
 
@@ -49,6 +53,7 @@ class Check:
     tolerance: float
     verdict: Verdict
     message: str = ""
+    certainty: Certainty = "measured"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Report:
         table.add_column("error", justify="right", no_wrap=True)
         table.add_column("tolerance", justify="right", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
+        table.add_column("certainty", no_wrap=True)
         for p in self.parameters:
             what = f"gradient {list(p.shape)}" if p.shape else "gradient, a scalar"
             _add(table, p.name, what, p)
@@ -111,7 +117,13 @@ class Report:
 def _add(table: Table, name: str, what: str, result: ParameterResult | Check) -> None:
     error, tolerance = f"{result.error:.1e}", f"{result.tolerance:.0e}"
     verdict = Text(result.verdict, style=_STYLE[result.verdict])
-    table.add_row(Text(name), Text(what), error, tolerance, verdict)
+    table.add_row(Text(name), Text(what), error, tolerance, verdict, Text(_certainty(result)))
+
+
+def _certainty(result: ParameterResult | Check) -> Certainty:
+    if result.verdict == "no evidence":
+        return "not checked"
+    return result.certainty if isinstance(result, Check) else "measured"
 
 
 def _plain(result: ParameterResult | Check) -> dict[str, Any]:
@@ -121,6 +133,7 @@ def _plain(result: ParameterResult | Check) -> dict[str, Any]:
         "tolerance": result.tolerance,
         "verdict": result.verdict,
         "message": result.message,
+        "certainty": _certainty(result),
     }
     if isinstance(result, Check):
         return {**record, "what": result.what}

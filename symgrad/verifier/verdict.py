@@ -18,6 +18,7 @@ from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
 from symgrad.verifier.common import common_part
+from symgrad.verifier.identity.rows import identity_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
 from symgrad.verifier.training import training_checks
@@ -78,7 +79,7 @@ def verify(
     if trial.trains:
         parameters, found = _parameters(trial)
         notes += found
-    checks = [*value_checks(trial), *_text_checks(door, seed), *checks]
+    checks = [*value_checks(trial), *_text_checks(model, door, seed), *checks]
     if trial.model.loss is not None and model.spec.gradients:
         checks += _input_gradients(trial)
     if trial.trains:
@@ -102,11 +103,12 @@ def _notes(trial: Trial) -> list[str]:
     return notes
 
 
-def _text_checks(door: Door, seed: int) -> Iterator[Check]:
-    """Elementary functions and the common part, judged from the module's text, where it is in a file."""
+def _text_checks(model: Model, door: Door, seed: int) -> Iterator[Check]:
+    """What is judged from the module's text, where it is in a file: identity, functions, the common part."""
     file = Path(door.facts.at)
     if file.is_file():
         text = file.read_text(encoding="utf-8")
+        yield from identity_checks(model, text, seed)
         yield from function_checks(text, seed)
         yield from common_part(text)
 

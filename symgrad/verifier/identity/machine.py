@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from symgrad.verifier.identity.text import Text
 
 
+_NAMES = (
+    *("abs", "bool", "enumerate", "int", "isinstance", "len", "list", "map", "max", "min", "range", "sum"),
+    *("tuple", "zip", "ValueError", "TypeError", "__build_class__"),
+)
+_BUILTINS = {name: getattr(builtins, name) for name in _NAMES}
+"""What a text may use of Python itself: nothing that reaches beyond it."""
+
+
 class FaultError(Exception):
     """A text that fails, or reaches beside its arrays; the message says how."""
 
@@ -42,9 +50,9 @@ def faults_named() -> Iterator[None]:
         yield
     except BoundsError as fault:
         raise FaultError(str(fault)) from fault
-    except (UnboundLocalError, LookupError, ValueError, RecursionError) as fault:
+    except (UnboundLocalError, LookupError, ValueError, RecursionError, SystemExit) as fault:
         raise FaultError(f"the text fails with {type(fault).__name__}: {fault}") from fault
-    except (NameError, AttributeError, TypeError, ZeroDivisionError) as unknown:
+    except (NameError, AttributeError, TypeError, ZeroDivisionError, ImportError) as unknown:
         problem = f"the text uses what cannot be run here ({type(unknown).__name__}: {unknown})"
         raise UnknownError(problem) from unknown
 
@@ -73,9 +81,10 @@ class Machine:
         self.kind, self.is_rounded = Kind(self._number), False
         self._known: dict[Any, Any] = {}
         self.names: dict[str, Any] = {
-            "__builtins__": builtins,
+            "__builtins__": _BUILTINS,
             "math": math,
             "NamedTuple": NamedTuple,
+            "__name__": "text",
             **text.facts,
         }
         self.names |= {"np": np, "_given": self._given}

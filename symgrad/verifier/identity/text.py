@@ -67,6 +67,8 @@ def parse(text: str) -> Text:
         if isinstance(node, ast.FunctionDef):
             node.decorator_list = []
     kept = [literals.visit(node) for node in _used(tree.body)]
+    if any(isinstance(part, ast.While) for node in kept for part in ast.walk(node)):
+        raise ModuleError("the text has a loop whose end cannot be foreseen")
     facts = dict(fact for node in tree.body for fact in _fact(node))
     missing = _FACTS - facts.keys()
     if missing:

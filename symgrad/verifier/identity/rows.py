@@ -1,0 +1,36 @@
+"""The rows of a report that say whether the module's text is its spec's, number for number."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from symgrad.errors import ModuleError
+from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
+
+_WHAT = "the text, run on exact numbers, against the spec: loss, gradients, outputs; memory"
+
+
+def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:
+    """One row. A text that cannot be run on exact numbers is no failure, nor a pass."""
+    try:
+        found = identity_of(model, text, seed=seed)
+    except ModuleError as error:
+        yield Check("identity", _WHAT, math.nan, 0.0, "no evidence", str(error), "not checked")
+        return
+    what = f"{_WHAT}, at {found.detail}" if found.state == "identical" else _WHAT
+    match found.state:
+        case "identical":
+            yield Check("identity", what, 0.0, 0.0, "pass", "", "identical")
+        case "agrees":
+            yield Check("identity", f"{what}, to {found.detail}", 0.0, 0.0, "pass", "", "measured")
+        case "differs":
+            yield Check("identity", what, math.inf, 0.0, "fail", found.detail, "identical")
+        case _:
+            yield Check("identity", what, math.nan, 0.0, "no evidence", found.detail, "not checked")
