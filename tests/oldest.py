@@ -44,7 +44,12 @@ def oldest_python() -> str | None:
     version = project()["requires-python"].removeprefix(">=")
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         return sys.executable
-    return shutil.which(f"python{version}")
+    found = shutil.which(f"python{version}")
+    works = (
+        found
+        and subprocess.run([found, "-c", "import venv"], capture_output=True, check=False).returncode == 0
+    )
+    return found if works else None
 
 
 def main() -> int:
