@@ -107,3 +107,27 @@ def test_a_text_reaches_nothing_beyond_itself(planted, tmp_path, monkeypatch):
 def test_a_loop_without_an_end_is_not_run():
     with pytest.raises(ModuleError, match="cannot be foreseen"):
         planted("    return 2 + ", "    while True:\n        pass\n    return 2 + ")
+
+
+CARRYING = {
+    "inputs": {"x": ["batch", 70]},
+    "targets": {"t": ["batch", 2]},
+    "layers": ["dense(70, activation=tanh)", "dense(2)"],
+    "loss": "mse",
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "old", "new", "told"),
+    [
+        (CARRYING, "gemm(scale, ", "gemm(1, ", "added to another vector"),
+        (CARRYING, ", keep, into_", ", 0, into_", "added to another vector"),
+        (CORPUS["micro_batches"], "+= weight * piece[entry]", "+= piece[entry]", "in pieces"),
+        (CORPUS["micro_batches"], "share = batch / order", "share = 1 / order", "in pieces"),
+    ],
+)
+def test_gradients_are_identical_as_a_step_takes_them(spec, old, new, told):
+    assert planted(old, old, spec).state == "identical"
+    found = planted(old, new, spec)
+    assert found.state == "differs"
+    assert told in found.detail

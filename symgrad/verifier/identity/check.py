@@ -12,7 +12,7 @@ from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.constants import long_constants
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
-from symgrad.verifier.identity.machine import FaultError, Machine, UnknownError, faults_named
+from symgrad.verifier.identity.machine import FaultError, Machine, Outcome, UnknownError, faults_named
 from symgrad.verifier.identity.points import Point, field_points, real_points
 from symgrad.verifier.identity.tape import ExactTape
 from symgrad.verifier.identity.text import Text, parse
@@ -77,9 +77,12 @@ class Reference:
         machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
         digits = _ROUNDED_DIGITS if machine.is_rounded else _DIGITS
         with faults_named():
-            found = dict(_found(self.model, machine, self.point))
+            outcome = _outcome(self.model, machine, self.point)
+        found = dict(_found(self.model, machine, outcome))
         for what, values in self.expected.items():
             _demand_same(what, found.get(what), values, self.same, digits)
+        for what, values, due in outcome.steps:
+            _demand_same(what, values, due, self.same, digits)
         return digits
 
 
@@ -154,19 +157,21 @@ def _expected(model: Model, point: Point, arithmetic: Arithmetic) -> Iterator[tu
         yield f"the gradient of {name}", gradient
 
 
-def _found(model: Model, machine: Machine, point: Point) -> Iterator[tuple[str, Array]]:
+def _outcome(model: Model, machine: Machine, point: Point) -> Outcome:
     data = {**point.numbers, **point.labels}
-    shapes: Mapping[str, tuple[int, ...]] = machine.text.facts["SHAPES"]
-    parts = [data[name].reshape(-1) for name in shapes]
+    parts = [data[name].reshape(-1) for name in machine.text.facts["SHAPES"]]
     theta = np.concatenate(parts) if parts else np.empty(0, dtype=object)
     inputs, targets = ([data[t.name] for t in tensors] for tensors in (model.spec.inputs, model.spec.targets))
-    outcome = machine.run(theta, inputs, targets)
+    return machine.run(theta, inputs, targets)
+
+
+def _found(model: Model, machine: Machine, outcome: Outcome) -> Iterator[tuple[str, Array]]:
     yield from zip((f"forward ({name})" for name in model.outputs), outcome.outputs, strict=False)
     yield from ((f"predict ({place})", array) for place, array in enumerate(outcome.prediction))
     if outcome.gradient is None:
         return
     yield "the loss", np.asarray(outcome.loss, dtype=object)
-    start = 0
+    start, shapes = 0, machine.text.facts["SHAPES"]
     for name, shape in shapes.items():
         end = start + int(np.prod(shape, dtype=int))
         yield f"the gradient of {name}", outcome.gradient[start:end].reshape(shape)

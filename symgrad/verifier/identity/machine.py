@@ -18,6 +18,7 @@ import numpy as np
 from symgrad.verifier.identity.constants import constant_of
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
+from symgrad.verifier.identity.steps import step_pairs
 from symgrad.verifier.identity.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Outcome(NamedTuple):
     input_gradients: list[Array]
     outputs: list[Array]
     prediction: list[Array]
+    steps: Sequence[tuple[str, Array, Array]] = ()
 
 
 class Machine:
@@ -78,7 +80,7 @@ class Machine:
         long: tuple[Fraction, ...] = (),
     ) -> None:
         self.text, self.arithmetic, self.garbage = text, arithmetic, garbage
-        self.kind, self.is_rounded = Kind(self._number), False
+        self.kind, self.is_rounded = Kind(self.number), False
         self._known: dict[Any, Any] = {}
         self.names: dict[str, Any] = {
             "__builtins__": _BUILTINS,
@@ -95,9 +97,9 @@ class Machine:
     def _constant(self, number: float, long: tuple[Fraction, ...]) -> Any:
         known = constant_of(number, long)
         self.is_rounded |= known is None
-        return self._number(number) if known is None else known.value(self.arithmetic)
+        return self.number(number) if known is None else known.value(self.arithmetic)
 
-    def _number(self, value: Any) -> Any:
+    def number(self, value: Any) -> Any:
         """A number of the arithmetic; what is one already stays."""
         if not isinstance(value, (int, float, Fraction)):
             return value
@@ -121,6 +123,8 @@ class Machine:
             "float": lambda value: value,
             "view": lambda vector, start, shape: vector.part(start, shape) if vector.shape else vector,
             "gemm": self._gemm,
+            "copy": _copy,
+            "prefetch": lambda *_: None,
             "formed_first": lambda value: value,
             "flatten": lambda vector: vector,
             "unflatten": lambda vector: vector,
@@ -150,7 +154,7 @@ class Machine:
         """The functions of numbers that texts call, by formulas where the language has none of that name."""
         known = {name: _of_numbers(function) for name, function in self.arithmetic.functions.items()}
         exp, log, erf, cosh = known["exp"], known["log"], known["erf"], known["cosh"]
-        one = self._number(1)
+        one = self.number(1)
         return known | {
             "erfc": lambda x: one - erf(x),
             "sigmoid": lambda x: one / (one + exp(-x)),
@@ -159,8 +163,8 @@ class Machine:
             "softplus": lambda x: log(one + exp(x)),
             "logcosh": lambda x: log(cosh(x)),
             "square": lambda x: x * x,
-            "maximum": lambda a, b: a if self._number(a) > self._number(b) else b,
-            "minimum": lambda a, b: a if self._number(a) < self._number(b) else b,
+            "maximum": lambda a, b: a if self.number(a) > self.number(b) else b,
+            "minimum": lambda a, b: a if self.number(a) < self.number(b) else b,
         }
 
     def _vector(self, size: Any, *_: Any) -> View:
@@ -171,7 +175,7 @@ class Machine:
             return laid_over(self.garbage(size), self.kind, purpose)
         memory, start = workspace(self.garbage(size), self.kind, purpose), 0
         for block in self.text.facts.get("CONSTANTS", {}).values():
-            values = self.arithmetic.array(np.asarray(_exact(block, self._number), dtype=object))
+            values = self.arithmetic.array(np.asarray(_exact(block, self.number), dtype=object))
             memory.part(start, (values.size,)).put(values)
             start += values.size
         return memory
@@ -195,8 +199,12 @@ class Machine:
             )
         product = self.arithmetic.library.matmul(a.array(), b.array())
         if alpha != 1:
-            product = product * self._number(alpha)
-        c.put(product if beta == 0 else product + c.array() * self._number(beta))
+            product = product * self.number(alpha)
+        c.put(product if beta == 0 else product + c.array() * self.number(beta))
+
+    def vector(self, numbers: Array, name: str) -> View:
+        """A copy of some numbers as memory of their own."""
+        return laid_over(numbers, self.kind, name)
 
     def run(self, parameters: Array, inputs: Sequence[Array], targets: Sequence[Array]) -> Outcome:
         """All that the module computes at a point; parameters are one vector in its own order.
@@ -206,7 +214,7 @@ class Machine:
         """
 
         def theta() -> View:
-            return laid_over(parameters, self.kind, "theta")
+            return self.vector(parameters, "theta")
 
         data = (*inputs, *targets)
         outputs = _as_list(self.names["forward"](theta(), *inputs))
@@ -218,9 +226,14 @@ class Machine:
         if loss != again:
             raise BoundsError("loss and loss_and_grad give two losses")
         given = self.names["input_gradients"](theta(), *data) if "input_gradients" in self.names else ()
-        return Outcome(
-            loss, vector.array(), [np.asarray(array, dtype=object) for array in given], outputs, prediction
-        )
+        gradient = vector.array()
+        steps = list(step_pairs(self, parameters, data, gradient))
+        slopes = [np.asarray(array, dtype=object) for array in given]
+        return Outcome(loss, gradient, slopes, outputs, prediction, steps)
+
+
+def _copy(source: View, start: int, target: View, place: int, count: int) -> None:
+    target.part(place, (count,)).put(source.part(start, (count,)).array())
 
 
 def _of_numbers(function: Callable[[Any], Array]) -> Callable[..., Any]:

@@ -1,0 +1,73 @@
+"""Gradients as a step of training takes them: added to another vector while formed, or summed over pieces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.identity.memory import View, laid_over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.identity.machine import Machine
+
+_PIECE = 2
+_SHARES = (0.4, 0.4, 0.2)
+"""Of five rows in pieces of two."""
+
+Pair = tuple[str, "Array", "Array"]
+
+
+def step_pairs(
+    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array
+) -> Iterator[tuple[str, Array, Array]]:
+    """What a step's gradient is, what it must be, and its name; `gradient` is that of all the data."""
+    if "_backward" in machine.names:
+        yield _carried(machine, parameters, data, gradient)
+    if "_gradient_in_pieces" in machine.names:
+        yield _in_pieces(machine, parameters, data)
+
+
+def _carried(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:
+    """into ← keep·into + scale·gradient"""
+    names = machine.names
+    arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
+    before = machine.garbage(gradient.size)
+    keep, scale = machine.garbage(gradient.size + 2)[-2:]
+    theta, into = machine.vector(parameters, "theta"), machine.vector(before, "into")
+    work = names["_kept"]("work", names["_work_size"](*extents))
+    names["_loss"](theta, *arrays, work, *extents)
+    names["_backward"](theta, into, keep, scale, *arrays, work, *extents)
+    return "the gradient added to another vector", into.array(), before * keep + gradient * scale
+
+
+def _in_pieces(machine: Machine, parameters: Array, data: Sequence[Array]) -> Pair:
+    """The mean over pieces of the rows in an order, by their shares; a row may come twice."""
+    names = machine.names
+    batch = names["FREE_AXES"][0]
+    has_rows = [axes[:1] == (batch,) for axes in names["AXES"].values()]
+    count = next(array.shape[0] for array, rows in zip(data, has_rows, strict=True) if rows)
+    order = [place % count for place in (2, 0, 1, 1, 0)]
+    theta, grad, piece = (machine.vector(vector, "") for vector in (parameters, parameters, parameters))
+    flat = [machine.vector(a.reshape(-1), "") if rows else a for a, rows in zip(data, has_rows, strict=True)]
+    space = tuple(_space(machine, array, count) for array, rows in zip(data, has_rows, strict=True) if rows)
+    _, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
+    work = names["_kept"]("work", names["_work_size"](_PIECE, *extents[1:]))
+    chosen = machine.vector(np.array(order, dtype=object), "order")
+    names["MICRO_BATCH_SIZE"] = _PIECE
+    names["_gradient_in_pieces"](theta, grad, piece, *flat, chosen, space, work, *extents[1:])
+    expected: Any = 0
+    for place, share in zip(range(0, len(order), _PIECE), _SHARES, strict=True):
+        rows = order[place : place + _PIECE]
+        part = [a[rows] if own else a for a, own in zip(data, has_rows, strict=True)]
+        _, of_piece = names["loss_and_grad"](theta, *part)
+        expected = of_piece.array() * machine.number(share) + expected
+    return "the gradient in pieces", grad.array(), expected
+
+
+def _space(machine: Machine, array: Array, count: int) -> View:
+    """Memory for the rows of a piece."""
+    return laid_over(np.resize(array, _PIECE * array.size // count), machine.kind, "rows")
