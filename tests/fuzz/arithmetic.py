@@ -16,10 +16,15 @@ STEPS = {np.clongdouble: "1e-1500", np.complex128: "1e-120", np.complex64: "1e-2
 
 @dataclass
 class Arithmetic:
-    """Functions on arrays of `kind`; `margin` is how near a choice between branches came to a tie."""
+    """Functions on arrays of `kind`.
+
+    `margin` is how near a choice came to a tie; `clean` is whether all that was computed on the
+    way is finite.
+    """
 
     kind: type = np.clongdouble
     margin: float = np.inf
+    clean: bool = True
     step: np.floating = field(init=False)
 
     def __post_init__(self) -> None:

@@ -21,12 +21,13 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Meaning:
-    """`gradient` has the slopes that were asked for; `margin` is how near a choice came to a tie."""
+    """`gradient` has the slopes that were asked for; `margin` and `clean` are those of the arithmetic."""
 
     loss: float
     gradient: dict[str, np.ndarray]
     outputs: list[np.ndarray]
     margin: float
+    clean: bool
 
     @property
     def finite(self) -> bool:
@@ -52,7 +53,7 @@ def meaning(spec: Spec, arrays: Arrays, wrt: Arrays, kind: type = np.clongdouble
     slopes = np.asarray(np.broadcast_to(found, (max(1, total),)).imag / arithmetic.step, float)
     ends = np.cumsum([entries.size for entries in wrt.values()])
     gradient = {name: slopes[end - wrt[name].size : end] for name, end in zip(wrt, ends, strict=True)}
-    return Meaning(float(found[0].real), gradient, outputs, arithmetic.margin)
+    return Meaning(float(found[0].real), gradient, outputs, arithmetic.margin, arithmetic.clean)
 
 
 def steps_of(spec: Spec) -> list[tuple[str, str, str]]:

@@ -95,7 +95,10 @@ def own_shape(tensor: np.ndarray | Labels) -> tuple[int, ...]:
 
 def numeric(found: np.ndarray | Labels, scope: Scope) -> np.ndarray:
     """Labels count as the numbers they are."""
-    return scope.arithmetic.number(found.array)[None] if isinstance(found, Labels) else found
+    if isinstance(found, Labels):
+        return scope.arithmetic.number(found.array)[None]
+    scope.arithmetic.clean &= bool(np.isfinite(found).all())
+    return found
 
 
 def value(node: ast.expr, scope: Scope) -> np.ndarray | Labels:
