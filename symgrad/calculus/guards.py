@@ -109,17 +109,17 @@ def _end_of_logarithm(factor: sp.Expr) -> sp.Expr | None:
 
 
 def _guarded_term(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
-    factors = [_guarded_inside(f, bounds, steep) for f in sp.Mul.make_args(term)]
-    poles = [f for f in factors if _has_pole(f, bounds, steep)]
-    if not poles:
-        return sp.Mul(*factors)
-    choice = next((f for f in factors if isinstance(f, sp.Piecewise)), None)
-    if choice is not None:
-        rest = sp.Mul(*(f for f in factors if f is not choice))
+    plain = sp.Mul.make_args(term)
+    choice = next((f for f in plain if isinstance(f, sp.Piecewise)), None)
+    if choice is not None and any(_has_pole(f, bounds, steep) for f in plain):
+        # Each branch is guarded as a whole: guarded on its own, it would be a choice again beside the pole.
+        rest = sp.Mul(*(f for f in plain if f is not choice))
         cases = ((v * rest if v else v, c) for v, c in choice.args)
         return Piecewise(*((guarded_slope(v, bounds.where(c), steep), c) for v, c in cases))
+    factors = [_guarded_inside(f, bounds, steep) for f in plain]
+    poles = [f for f in factors if _has_pole(f, bounds, steep)]
     zeros = _zeros(factors, bounds, poles)
-    return Piecewise((0, sp.Or(*zeros)), (sp.Mul(*factors), True)) if zeros else sp.Mul(*factors)
+    return Piecewise((0, sp.Or(*zeros)), (sp.Mul(*factors), True)) if poles and zeros else sp.Mul(*factors)
 
 
 def _guarded_inside(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
