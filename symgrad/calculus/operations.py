@@ -68,9 +68,10 @@ def is_large(body: sp.Expr) -> bool:
 def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """max(a, b) as a choice. At a tie each has half of the slope, but a constant has all of it: relu'(0) = 0.
 
-    Written so that a NaN is chosen and not hidden.
+    So has b where it is a multiple of a, as in max(x, x/100), another leaky_relu. Written so that a NaN is
+    chosen and not hidden.
     """
-    if not a.is_number and not b.is_number:
+    if not a.is_number and not b.is_number and not (b / a).is_number:
         return Piecewise((a, a > b), (b, a < b), ((a + b) / 2, True))
     a, b = (b, a) if a.is_number else (a, b)
     return Piecewise((b, a <= b), (a, True))
@@ -78,7 +79,7 @@ def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:
 
 def smaller(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """min(a, b) as a choice, with the policy of `larger`."""
-    if not a.is_number and not b.is_number:
+    if not a.is_number and not b.is_number and not (b / a).is_number:
         return Piecewise((a, a < b), (b, a > b), ((a + b) / 2, True))
     a, b = (b, a) if a.is_number else (a, b)
     return Piecewise((b, a >= b), (a, True))

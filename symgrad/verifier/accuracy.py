@@ -95,13 +95,13 @@ class Worst:
 
 def function_checks(source: str, seed: int = 0) -> Iterator[Check]:
     """One check for every elementary function in the text of a module, in the module's own precision."""
-    dtype = _dtype(source)
+    dtype = dtype_of(source)
     if dtype is not None:
         for name, function in functions_in(source).items():
             yield _check(name, function, dtype, seed)
 
 
-def _dtype(source: str) -> np.dtype[Any] | None:
+def dtype_of(source: str) -> np.dtype[Any] | None:
     """The number type that the text of a module says it computes in."""
     for statement in ast.parse(source).body:
         if isinstance(statement, ast.Assign) and _defined(statement) == {"DTYPE"}:
@@ -111,23 +111,24 @@ def _dtype(source: str) -> np.dtype[Any] | None:
 
 
 def functions_in(source: str) -> dict[str, Callable[..., Any]]:
-    """The elementary functions that the text of a module defines, run by Python and not compiled.
+    """The elementary functions that the text of a module defines, run by Python and not compiled."""
+    values = namespace_of(source)
+    return {name: values[name] for name in UNITS if callable(values.get(name))}
 
-    Nothing else of the module is run.
-    """
+
+def namespace_of(source: str) -> dict[str, Any]:
+    """The elementary functions of a module's text, and what they need; nothing else of the module is run."""
     statements = [s for s in ast.parse(source).body if isinstance(s, ast.FunctionDef | ast.Assign)]
-    names = [
-        name for name in UNITS if any(isinstance(s, ast.FunctionDef) and s.name == name for s in statements)
-    ]
+    defined = {s.name for s in statements if isinstance(s, ast.FunctionDef)}
     namespace: dict[str, Any] = {
         "np": np,
         "math": math,
         "accurately": lambda function: function,
         "config": SimpleNamespace(DISABLE_JIT=True),
     }
-    needed = _needed(names, statements, namespace.keys())
+    needed = _needed(defined & UNITS.keys(), statements, namespace.keys())
     exec(compile(ast.Module(needed, []), "<elementary functions>", "exec"), namespace)  # noqa: S102  # judged
-    return {name: namespace[name] for name in names}
+    return namespace
 
 
 def _needed(names: Iterable[str], statements: Sequence[_Definition], given: Set[str]) -> list[ast.stmt]:

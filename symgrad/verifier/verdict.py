@@ -19,6 +19,7 @@ from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
 from symgrad.verifier.common import common_part
 from symgrad.verifier.identity.rows import identity_checks
+from symgrad.verifier.polynomials import polynomial_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
 from symgrad.verifier.training import training_checks
@@ -110,6 +111,7 @@ def _text_checks(model: Model, door: Door, seed: int) -> Iterator[Check]:
         text = file.read_text(encoding="utf-8")
         yield from identity_checks(model, text, seed)
         yield from function_checks(text, seed)
+        yield from polynomial_checks(text)
         yield from common_part(text)
 
 

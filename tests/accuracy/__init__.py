@@ -1,0 +1,1 @@
+"""How exact the functions of the language are in emitted modules: `python tests/accuracy` says it."""
