@@ -110,10 +110,13 @@ def test_whichever_way_it_is_loaded_first_every_other_way_finds_what_was_compile
 
 
 def test_compiled_functions_of_different_texts_have_different_names(tmp_path: Path) -> None:
-    """LLVM takes the first of a name that it finds in the process."""
+    """LLVM takes the first of a name that it finds in the process. The place of their cache has vanished."""
     modules = [load(tiny(tmp_path / str(bias), bias)) for bias in (1, 2)]
     for module in modules:
-        used(module)
+        place = Path(module.__file__).with_name("__pycache__")
+        place.rename(place.with_name("elsewhere"))
+        place.write_text("")
+        assert used(module)[1] == 0
         for compiled in (module._forward, module._y):
             names = [result.fndesc.mangled_name for result in compiled.overloads.values()]
             assert all(module.TEXT in name for name in names) or not names
