@@ -159,7 +159,8 @@ def test_own_data_come_first(module_of, tmp_path: Path):
     rows = [f"{i},{2 * i},{i % 3},{i},{-i}" for i in range(10)]
     (tmp_path / "line.csv").write_text("\n".join(["a,b,c,d,e", *rows]), encoding="utf-8")
     file = tmp_path / "line.yaml"
-    train = {"data": "line.csv", "batch_size": 4, "optimizer": "sgd(learning_rate=0.001)"}
+    data = {"path": "line.csv", "columns": {"x": ["a", "b", "c"], "y": ["d", "e"]}}
+    train = {"data": data, "batch_size": 4, "optimizer": "sgd(learning_rate=0.001)"}
     file.write_text(json.dumps({**LINE, "train": train}), encoding="utf-8")
     spec = read(file)
     work = workload_of(expand(spec), module_of(LINE))
