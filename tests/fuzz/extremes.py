@@ -44,10 +44,10 @@ def extreme_spec(random: Random) -> Spec:
 
 def judge_extremes(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     """Every slope to its own size, where the text itself, computed in the spec's type, does not lose it."""
-    module = module_of(spec, by_rows)
     sound = list(_sound(spec))
     if not sound:
         return Outcome("unsound")
+    module = module_of(spec, by_rows)
     x, right, allowed = (np.array(column) for column in zip(*sound, strict=True))
     for garbage in GARBAGE:
         with_garbage(module, garbage)
@@ -67,10 +67,11 @@ def _sound(spec: Spec) -> Iterator[tuple[float, float, float]]:
         x = np.array([number], dtype).astype(float)
         rounded = meaning(spec, {"x": x}, {"x": np.array([0])}, NOISE[dtype])
         try:
-            _, exact = value_and_slope(spec["equations"]["f"], x[0])
+            value, exact = value_and_slope(spec["equations"]["f"], x[0])
         except ArithmeticError:
             continue
         slope = float(exact)
-        if rounded.finite and rounded.margin > NEAR[dtype] * 1e-6 and abs(slope) < MOST:
+        holds = rounded.finite and rounded.clean and abs(rounded.loss - value) <= 1e-3 * abs(value)
+        if holds and rounded.margin > NEAR[dtype] * 1e-6 and abs(slope) < MOST:
             noise = abs(float(rounded.gradient["x"][0]) - slope)
             yield x[0], slope, GOOD[dtype] * abs(slope) + 1e3 * noise + tiny
