@@ -100,6 +100,8 @@ CASES = (
     "where(1/(x*y) > log1p(z) - 2*x, x, y)",
     "abs(x - hardtanh(z)**(1/3))",
     "where(x > 0, 0, x)**(1/3) + x / max(x, 0)",
+    "where(y > log(y) * y, x, 3)",
+    "1 / (1 + expm1(x))",
 )
 
 

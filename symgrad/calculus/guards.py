@@ -21,7 +21,7 @@ from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta, log1p
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 
 def guard(program: Program) -> Program:
@@ -72,9 +72,7 @@ class _Guard:
         """The expression with m·exp(v) 0 where data m is, whatever exp(v) overflows to."""
         if not expr.has(sp.exp) or isinstance(expr, Entry | delta):
             return expr
-        parts = [self._masked(a) for a in expr.args]
-        if parts != list(expr.args):
-            expr = expr.func(*parts)
+        expr = _with_parts(expr, self._masked)
         if not expr.is_Mul or not any(isinstance(f, sp.exp) for f in expr.args):
             return expr
         masks = [sp.Eq(f, 0) for f in expr.args if isinstance(f, Entry) and self._is_data(f)]
@@ -84,13 +82,19 @@ class _Guard:
         return self.program.tensor[entry.tensor].kind in ("input", "target", "constant")
 
 
+def _with_parts(expr: sp.Expr, change: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
+    """The expression with its parts changed; the conditions of a choice stay as they are."""
+    if isinstance(expr, sp.Piecewise):
+        return Piecewise(*((change(value), condition) for value, condition in expr.args))
+    parts = [change(part) for part in expr.args]
+    return expr.func(*parts) if parts != list(expr.args) else expr
+
+
 def _guarded_value(expr: sp.Expr, bounds: Bounds) -> sp.Expr:
     """The expression with f·log(u) 0 where f and u are."""
     if not expr.has(sp.log, log1p) or isinstance(expr, Entry | delta):
         return expr
-    parts = [_guarded_value(a, bounds) for a in expr.args]
-    if parts != list(expr.args):
-        expr = expr.func(*parts)
+    expr = _with_parts(expr, lambda part: _guarded_value(part, bounds))
     if not expr.is_Mul:
         return expr
     logarithms = [f for f in expr.args if _has_pole(f, bounds, ()) and _end_of_logarithm(f) is not None]

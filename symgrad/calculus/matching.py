@@ -133,6 +133,13 @@ def to_expm1(node: sp.Expr) -> sp.Expr | None:
     return None
 
 
+def to_exp(node: sp.Expr) -> sp.Expr | None:
+    for number, factor, v in _numbers_with(node, expm1):
+        if factor == number:
+            return node - number - factor * expm1(v) + factor * sp.exp(v)
+    return None
+
+
 def to_complement(node: sp.Expr) -> sp.Expr | None:
     for number, factor, v in _numbers_with(node, sigmoid):
         if factor == -number:

@@ -16,6 +16,7 @@ from symgrad.calculus.matching import (
     to_absolute,
     to_complement,
     to_erfc,
+    to_exp,
     to_expm1,
     to_larger_of_zero,
     to_log1p,
@@ -108,6 +109,7 @@ RULES: tuple[Rule, ...] = (
         (X**Y / X, X ** (Y - 1)),
     ),
     Rule("expm1", "exp(v) - 1 = expm1(v)", ALL, to_expm1, (sp.exp(X) - 1, expm1(X))),
+    Rule("exp", "1 + expm1(v) = exp(v)", ALL, to_exp, (1 + expm1(X), sp.exp(X))),
     Rule("erfc", "1 + erf(v) = erfc(-v)", ALL, to_erfc, (1 + sp.erf(X), erfc(-X))),
     Rule(
         "max",
