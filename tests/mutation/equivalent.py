@@ -3,47 +3,104 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mutation.judging import Outcome
 
-ARGUED: tuple[tuple[str, str, str], ...] = (
-    (
+WITHOUT_LABELS = (
+    *("single", "binary", "pieces", "ahead", "averages"),
+    *("attention", "convolution", "own_optimizer", "scalars"),
+)
+WITHOUT_PARAMETERS = ("scalars",)
+_OF_PARAMETERS = (
+    r"_update:|_step:|_check_params:|_check_array:|_lie_in_one_vector:|_writable_vector:|_address:|_owner:"
+    r"|flatten:|init_params:|init_state:|update:"
+)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Why faults whose titles match change nothing that can be seen, in some specs or in all."""
+
+    region: str
+    pattern: str
+    reason: str
+    specs: tuple[str, ...] = ()
+
+
+ARGUED = (
+    Argument(
         "own verify",
-        ".*",
-        "its data, steps or allowances are others, but it still passes the right module and fails every "
-        "planted wrong gradient: one entry 0.01 % off, of the opposite sign, lost, NaN",
+        r"_sample:|_normal:|_between:|_random_parameters:",
+        "it looks at other random points; any will do where the right module passes and wrong gradients fail",
     ),
-    (
+    Argument(
+        "own verify",
+        r"_differences:|_check:|_gradients_of:|verify:",
+        "differences of another width, order or allowance; it still passes the right module and fails every "
+        "planted wrong gradient: one entry 1 % off, of the opposite sign, lost, NaN",
+    ),
+    Argument(
         "epoch",
         r"_epoch:.*(gathered|constant: 0\.0)|_gather:.*(sign|rows\[0\] \* 0|rows\[k\] \* 0)",
         "only whether the sum of what was gathered is finite is asked, not its value",
     ),
-    ("epoch", r".*AHEAD|.*prefetch", "rows are asked for earlier or later; nothing else changes"),
-    (
-        "epoch",
-        r"train_epoch:.*(not math.isfinite\(value\) -> True)",
-        "the data is looked at once more than is needed",
+    Argument("epoch", r"_gather:.*AHEAD|_gather:.*prefetch", "rows are only asked for earlier or later"),
+    Argument(
+        "epoch", r"_gather:.*bound: range\(count \* width\)", "labels are always finite", ("embedding",)
     ),
-    ("public", r"_work_size:", "the workspace is larger than is needed"),
-    (
+    Argument(
+        "epoch", r"train_epoch:.*not math\.isfinite\(value\) -> True", "data is looked at once too often"
+    ),
+    Argument("epoch", r"MICRO_BATCH_SIZE:", "a gradient in other pieces is the same gradient"),
+    Argument("public", r"_work_size:", "the workspace is larger than is needed"),
+    Argument(
         "public",
-        r"_kept:.*(setattr|memory is None|memory.dtype|memory.size|or )",
+        r"_kept:.*(setattr|memory is None|memory\.dtype|memory\.size|purpose)",
         "memory is made anew more often than is needed",
     ),
-    (
+    Argument("public", r"\w+:\d+ operator: -1 -> 1", "the last axis of a matrix is its axis 1"),
+    Argument("checks", r"_checked:.*fitting -> array", "float64 holds every number that is given"),
+    Argument("checks", r"_fitting:.*any -> all", "no tensor has two axes of fixed size"),
+    Argument("checks", r"_given:.*dtype or DTYPE", "both are the same type where no type is given"),
+    Argument(
         "checks",
-        r"_fitting:.*int64|_checked:.*(fitting|good|min|max|CLASSES|IGNORED|kind)",
-        "the branch is for labels, or its shorter way gives what the longer one gives",
+        r"_checked:.*(constant: |fitting|good|CLASSES|IGNORED|in 'iu'|branch)|_fitting:.*(int64|CLASSES)",
+        "the branch is for labels, and there are none",
+        WITHOUT_LABELS,
+    ),
+    Argument(
+        "checks",
+        r"_checked:.*array\.dtype\.kind in|_checked:.*fitting\.(min|max)\(\) .* -> False",
+        "the longer way finds what the shorter one does",
+    ),
+    *(
+        Argument(region, _OF_PARAMETERS, "there are no parameters", WITHOUT_PARAMETERS)
+        for region in ("checks", "public", "optimiser", "declarations")
+    ),
+    Argument(
+        "optimiser", r"_update:.*comparison: .*limit", "both branches give the same at the limit itself"
+    ),
+    Argument(
+        "computation",
+        r"\w+:\d+ (constant|offset|operator): (\d+|\d+ [*+] .*|[\w ]*\+ \d+ \* .*|view\(.*) -> ",
+        "memory is used again earlier than planned: exactly the same numbers, with garbage in it beforehand",
+    ),
+    Argument(
+        "computation",
+        r"\w+:\d+ missing sum: ",
+        "the sum has one term",
+        ("binary",),
     ),
 )
-"""A kind of definition, what the fault's title must match, and why a fault there changes nothing visible."""
 
 
 def argument(outcome: Outcome) -> str:
     """Why a survivor is the same module to every caller; empty where it is not."""
-    for region, pattern, reason in ARGUED:
-        if outcome.region == region and re.match(pattern, outcome.title):
-            return reason
+    for argued in ARGUED:
+        is_there = outcome.region == argued.region and outcome.spec in (argued.specs or (outcome.spec,))
+        if is_there and re.match(argued.pattern, outcome.title):
+            return argued.reason
     return ""

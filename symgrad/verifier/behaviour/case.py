@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from symgrad.spec.calls import names_in
+from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.initial import scale_of
+from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.samples import batch_axis, draw
 
 if TYPE_CHECKING:
@@ -50,7 +52,11 @@ class Fit(NamedTuple):
 
 
 class Case(NamedTuple):
-    """All that is said of a module. `batch` is the axis that counts rows, or empty; `piece` a micro-batch."""
+    """All that is said of a module.
+
+    `batch` is the axis that counts rows, or empty; `piece` the rows of a micro-batch; `work` the
+    operations of one loss.
+    """
 
     name: str
     dtype: str
@@ -67,6 +73,7 @@ class Case(NamedTuple):
     full_batch: bool
     plans_epochs: bool
     piece: int | None
+    work: float
     fit: Fit
 
     @property
@@ -115,6 +122,7 @@ def case_of(model: Model, subject: Subject, seed: int) -> Case:
         gradients=tuple(spec.gradients),
         full_batch=bool(model.optimizer.full_batch),
         plans_epochs="epochs" in names_in(model.schedule),
+        work=interpret(model, sample.arrays, DOUBLE).work,
         piece=train.micro_batches.rows if train.micro_batches else None,
         fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
     )

@@ -83,8 +83,8 @@ def _batches(bench: Bench) -> Iterator[str]:
         ("with an order that leaves rows out", drawn[: rows // 2 + 1]),
         ("with an order that repeats rows", np.concatenate([drawn, drawn[:2]])),
     ]
-    for what, order in orders:
-        for given in sizes:
+    for place, (what, order) in enumerate(orders):
+        for given in sizes if place == 0 else [size]:
             taken = np.arange(rows) if order is None else np.asarray(order, np.int64)
             step = len(taken) if isinstance(given, str) else int(given)
             if bench.case.full_batch and step < len(taken):
