@@ -101,6 +101,8 @@ CASES = (
     "abs(x - hardtanh(z)**(1/3))",
     "where(x > 0, 0, x)**(1/3) + x / max(x, 0)",
     "where(y > log(y) * y, x, 3)",
+    "hardtanh(x) ** y",
+    "hardtanh(3 * x) ** x",
     "1 / (1 + expm1(x))",
 )
 

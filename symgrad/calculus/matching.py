@@ -100,7 +100,8 @@ def to_lower_power(node: sp.Expr) -> sp.Expr | None:
     for factor in node.args if node.is_Mul else ():
         base, power = factor.as_base_exp()
         if factor.is_Pow and not power.is_number and not base.is_number and 1 / base in node.args:
-            return node / factor * base * base ** (power - 1)
+            others = [f for f in node.args if f not in (factor, 1 / base)]
+            return sp.Mul(*others, base ** (power - 1))
     return None
 
 
