@@ -55,6 +55,23 @@ ARGUED = (
         "epoch", r"train_epoch:.*not math\.isfinite\(value\) -> True", "data is looked at once too often"
     ),
     Argument("epoch", r"MICRO_BATCH_SIZE:", "a gradient in other pieces is the same gradient"),
+    Argument(
+        "epoch",
+        r"_gather:.*bound: range\(count \* width\)",
+        "a NaN that is not seen here makes the loss NaN, and is told then",
+    ),
+    Argument(
+        "epoch", r"train_epoch:.*isfinite\(value\) -> False", "labels are always finite", ("embedding",)
+    ),
+    Argument("epoch", r"train_epoch:.*constant: 1 -> 2", "the memory for rows is larger", ("binary",)),
+    Argument("checks", r"_fitting:.*constant: False -> True", "arrays are copied once more than is needed"),
+    Argument(
+        "checks", r"_arguments:.*_by_columns", "vectors are the same by rows and by columns", ("embedding",)
+    ),
+    Argument("public", r"_lie_in_one_vector:.*constant: 0 -> 1", "every array is asked for the same owner"),
+    Argument(
+        "public", r"loss_and_grad:.*flatten\(params\), grad", "there are no parameters", WITHOUT_PARAMETERS
+    ),
     Argument("public", r"_work_size:", "the workspace is larger than is needed"),
     Argument(
         "public",
@@ -81,12 +98,22 @@ ARGUED = (
         for region in ("checks", "public", "optimiser", "declarations")
     ),
     Argument(
-        "optimiser", r"_update:.*comparison: .*limit", "both branches give the same at the limit itself"
+        "optimiser",
+        r"_update:\d+ comparison: (.*) (<|>)=? (.*) -> \(\1 \2=? \3\)",
+        "both branches give the same at the limit itself",
     ),
     Argument(
         "computation",
         r"\w+:\d+ (constant|offset|operator): (\d+|\d+ [*+] .*|[\w ]*\+ \d+ \* .*|view\(.*) -> ",
         "memory is used again earlier than planned: exactly the same numbers, with garbage in it beforehand",
+    ),
+    *(
+        Argument(
+            region,
+            r"\w+:\d+ comparison: (.*) (<|>)=? (.*) -> \(\1 \2=? \3\)",
+            "both branches give the same at the limit",
+        )
+        for region in ("computation", "functions")
     ),
     Argument(
         "computation",

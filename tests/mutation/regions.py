@@ -41,7 +41,17 @@ _BEHAVIOURS = {
 }
 NAMED: Mapping[str, set[str]] = {
     "optimiser": _TRAINING,
-    "epoch": {"train_epoch", "schedule", "epochs", "fit", "bad data", "good data", "answers", "arguments"},
+    "epoch": {
+        "train_step",
+        "train_epoch",
+        "schedule",
+        "epochs",
+        "fit",
+        "bad data",
+        "good data",
+        "answers",
+        "arguments",
+    },
     "checks": _BEHAVIOURS,
     "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},

@@ -171,6 +171,8 @@ def _bad_states(bench: Bench) -> Iterator[str]:
         *_trainers(bench),
         ("fit", partial(Call(bench, "fit", len(bench.case.tensors)), bench.data())),
     )
+    if bench.case.looks_ahead:
+        users = (*users, ("gradient_point", bench.module.gradient_point))
     for name, user in users:
         for what, kind, bad in _spoilt(bench):
             params = bench.params()
