@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "bench",
     "build",
+    "certify",
+    "check_certificate",
     "compare",
     "derive",
     "doctor",
@@ -201,6 +203,65 @@ def verify(
         return judge(model, file, points=points, seed=seed)
     with isolated(file, time_limit) as (door, twin):
         return judge(model, door, twin=twin, points=points, seed=seed)
+
+
+def certify(
+    spec: SpecSource, module: ModuleSource | None = None, *, seed: int = 0, time_limit: float = 120.0
+) -> dict[str, Any]:
+    """A certificate of a module: at one point, the ball that holds the exact value of every entry of the
+    gradient, and how many units in the last place the module is away from it.
+
+    Needs the extra `certify`. `module` and `time_limit` are those of `verify`.
+
+    Raises:
+        ModuleError: python-flint is missing, there is no gradient, or the point lies at a kink.
+    """
+    from symgrad.isolation import isolated
+    from symgrad.spec.expand import expand
+
+    judge, spec = _certificates(), read(spec)
+    with isolated(_file(spec, module), time_limit) as (door, _):
+        certificate: dict[str, Any] = judge.certify(expand(spec), door, whole("seed", seed, 0))
+    return certificate
+
+
+def check_certificate(
+    spec: SpecSource,
+    certificate: str | os.PathLike[str],
+    module: ModuleSource | None = None,
+    *,
+    time_limit: float = 120.0,
+) -> list[str]:
+    """What is not true in a certificate in a file, line by line; nothing where all of it is.
+
+    Raises:
+        ModuleError: python-flint is missing, or the file is no certificate of this spec.
+    """
+    from symgrad.isolation import isolated
+    from symgrad.spec.expand import expand
+
+    judge, spec = _certificates(), read(spec)
+    text = Path(certificate).read_text(encoding="utf-8")
+    with isolated(_file(spec, module), time_limit) as (door, _):
+        untrue: list[str] = judge.recheck(expand(spec), door, text)
+    return untrue
+
+
+def _certificates() -> ModuleType:
+    try:
+        from symgrad.verifier.certificate import certificate
+    except ModuleNotFoundError as missing:
+        if missing.name != "flint":
+            raise
+        raise ModuleError("python-flint is missing", remedy='pip install "symgrad[certify]"') from None
+    return certificate
+
+
+def _file(spec: Spec, module: ModuleSource | None) -> str | os.PathLike[str]:
+    file = _file_of(spec, module)
+    if not isinstance(file, str | os.PathLike):
+        raise ModuleError("a certificate is of a module in a file", at=file.__name__)
+    return file
 
 
 def _file_of(spec: Spec, module: ModuleSource | None) -> ModuleSource:

@@ -113,6 +113,26 @@ def _rendered(derivation: Derivation, style: str) -> str:
     return str(derivation)
 
 
+def certify_module(
+    spec_file: Path, module_file: Path | None, output: Path, seed: int, time_limit: float
+) -> int:
+    """Write a certificate, and say how far the module is from the exact gradient."""
+    spare(output, spec_file)
+    found = api.certify(spec_file, module_file, seed=seed, time_limit=time_limit)
+    output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
+    for name, block in found["gradients"].items():
+        say(f"{name}: within {block['worst_ulps']:.3g} units in the last place of the exact gradient")
+    say(f"wrote {output}")
+    return GOOD
+
+
+def check_certificate(spec_file: Path, module_file: Path | None, certificate: Path, time_limit: float) -> int:
+    """Compute a certificate again and say what in it is not true."""
+    untrue = api.check_certificate(spec_file, certificate, module_file, time_limit=time_limit)
+    say(*(untrue or [f"{certificate}: true in every entry"]))
+    return FAILED if untrue else GOOD
+
+
 def verify_module(
     spec_file: Path, module_file: Path | None, as_json: bool, points: int, seed: int, time_limit: float
 ) -> int:

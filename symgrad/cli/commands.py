@@ -56,15 +56,33 @@ def generate(spec: Path, output: Path | None, identity: bool, as_json: bool) -> 
     show_default=True,
     help="Seconds that one call of the module may take.",
 )
-def verify(spec: Path, module: Path | None, as_json: bool, points: int, seed: int, time_limit: float) -> int:
+@click.option("--certify", type=FILE, help="Write a certificate of the gradient at one point, and no report.")
+@click.option("--certificate", type=FILE, help="Compute this certificate again, and make no report.")
+def verify(
+    spec: Path,
+    module: Path | None,
+    as_json: bool,
+    points: int,
+    seed: int,
+    time_limit: float,
+    certify: Path | None,
+    certificate: Path | None,
+) -> int:
     """Check the gradients of SPEC's module.
 
-    They are compared with differences of the spec's own loss; how they were derived plays no part.
-    The module runs in a process of its own, so that it can crash or hang without harm.
-    Exit code 1 says that something is wrong.
-    """
-    from symgrad.cli.actions import verify_module
+    Its text is run on exact numbers; its answers are compared with differences of the spec's own loss.
+    How they were derived plays no part. The module runs in a process of its own, so that it can crash
+    or hang without harm. Exit code 1 says that something is wrong.
 
+    A certificate holds, for one point, a ball around every exact entry of the gradient and the module's
+    distance from it; it needs the extra symgrad[certify].
+    """
+    from symgrad.cli.actions import certify_module, check_certificate, verify_module
+
+    if certificate is not None:
+        return check_certificate(spec, module, certificate, time_limit)
+    if certify is not None:
+        return certify_module(spec, module, certify, seed, time_limit)
     return verify_module(spec, module, as_json, points, seed, time_limit)
 
 
