@@ -51,7 +51,7 @@ def _batches(trial: Trial) -> tuple[Sample, Array, list[Array]]:
     order = np.random.default_rng(trial.seed).permutation(_ROWS)
     size = _batch_size(trial)
     batches = [order[n : n + size] for n in range(0, _ROWS, size)]
-    return settled(trial, sample, (_rows(trial, sample, rows) for rows in batches)), order, batches
+    return settled(trial.twin, sample, (_rows(trial, sample, rows) for rows in batches)), order, batches
 
 
 def _batch_size(trial: Trial) -> int:

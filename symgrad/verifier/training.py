@@ -137,7 +137,7 @@ def _step_sample(trial: Trial) -> Sample:
         sample = trial.points[0].sample
     else:
         sample = draw(trial.model, "", trial.seed + 60, batch=2 * pieces.rows + 1)
-    return settled(trial, sample, [sample.data] * 2)
+    return settled(trial.twin, sample, [sample.data] * 2)
 
 
 def _train_step(trial: Trial) -> Measure:

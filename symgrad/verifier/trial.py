@@ -126,13 +126,13 @@ def with_training(trial: Trial, seed: int) -> Trial:
     return replace(trial, points=(*trial.points, _point(trial.model, trained, thorough=True)))
 
 
-def settled(trial: Trial, sample: Sample, batches: Iterable[Sequence[Array]]) -> Sample:
+def settled(twin: Subject, sample: Sample, batches: Iterable[Sequence[Array]]) -> Sample:
     """The sample, its parameters drawn towards 0 until the module's own steps on the batches stay finite.
 
     Raises:
         FaultError: training raised.
     """
-    twin, steps = trial.twin, list(batches)
+    steps = list(batches)
     for part in _PARTS:
         nearer = {name: part * block for name, block in sample.parameters.items()}
         params = twin.params(twin.vector(nearer))

@@ -12,15 +12,18 @@ from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.trial import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.spec.model import Model, TensorSpec
     from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Subject
 
 ROWS = 7
+_EPOCHS = 3
 
 
 class Tensor(NamedTuple):
@@ -103,9 +106,15 @@ def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
 
 
 def case_of(model: Model, subject: Subject, seed: int) -> Case:
-    """The case of a model, for a module whose number type is the subject's."""
+    """The case of a model, for a module whose number type is the subject's.
+
+    Raises:
+        FaultError: the module's train_step raised.
+    """
     spec, axis = model.spec, batch_axis(model)
     sample = draw(model, "", seed, batch=ROWS if axis is not None else None)
+    if model.loss is not None and model.parameters:
+        sample = settled(subject, sample, _batches(model, sample))
     train = spec.train
     return Case(
         name=spec.name,
@@ -126,6 +135,17 @@ def case_of(model: Model, subject: Subject, seed: int) -> Case:
         piece=train.micro_batches.rows if train.micro_batches else None,
         fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
     )
+
+
+def _batches(model: Model, sample: Sample) -> Iterator[list[Array]]:
+    """What the epochs that are tried step through: single rows, pairs, and everything."""
+    axis, tensors = batch_axis(model), (*model.spec.inputs, *model.spec.targets)
+    sizes = (ROWS,) if axis is None or model.optimizer.full_batch else (1, 2, ROWS)
+    for size in sizes:
+        for start in [*range(0, ROWS, size)] * _EPOCHS:
+            rows = slice(start, start + size)
+            pairs = zip(tensors, sample.data, strict=True)
+            yield [a[rows] if axis is not None and t.axes[:1] == (axis,) else a for t, a in pairs]
 
 
 def _tensors(model: Model, specs: Sequence[TensorSpec], arrays: Mapping[str, Array]) -> tuple[Tensor, ...]:
