@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -145,6 +146,12 @@ def _usable(model: Model, candidates: Iterator[Sample], *, careful: bool) -> Sam
             return sample
         second_best = second_best or sample
     return second_best
+
+
+def is_defined_near_zero(model: Model, seed: int) -> bool:
+    """Whether the loss is a finite number at data and parameters of ordinary size."""
+    samples = _candidates(model, "", seed, free_sizes(model, _FIRST_SIZES[0], None), 1.0)
+    return any(values_at(model, sample).are_finite for sample in islice(samples, len(_RANGES) - 1))
 
 
 def values_at(model: Model, sample: Sample) -> Slopes:

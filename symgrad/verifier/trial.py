@@ -29,6 +29,7 @@ Measure: TypeAlias = tuple[float, str]
 ORDINARY, LARGE, TRAINED = "at a random point", "at large values", "after training"
 TRAINING_STEPS = 10
 _GROWTH = 30.0
+_BESIDE, _NEAR = 2.0**-40, 1e-8
 _PARTS = (1.0, 0.25, 2.0**-4, 2.0**-6, 2.0**-9)
 
 
@@ -127,7 +128,7 @@ def with_training(trial: Trial, seed: int) -> Trial:
 
 
 def settled(twin: Subject, sample: Sample, batches: Iterable[Sequence[Array]]) -> Sample:
-    """The sample, its parameters drawn towards 0 until the module's own steps on the batches stay finite.
+    """The sample, its parameters drawn towards 0 until the module's own steps on the batches are calm.
 
     Raises:
         FaultError: training raised.
@@ -135,13 +136,30 @@ def settled(twin: Subject, sample: Sample, batches: Iterable[Sequence[Array]]) -
     steps = list(batches)
     for part in _PARTS:
         nearer = {name: part * block for name, block in sample.parameters.items()}
-        params = twin.params(twin.vector(nearer))
-        state = twin.call("init_state", params)
-        losses = [twin.call("train_step", params, state, *twin.cast(data)) for data in steps]
-        reached = [*vector_of(params), *(number(loss, "train_step") for loss in losses)]
-        if np.isfinite(reached).all():
+        if is_calm(twin, twin.vector(nearer), steps):
             return replace(sample, parameters=nearer)
     return sample
+
+
+def is_calm(twin: Subject, vector: Array, batches: Iterable[Sequence[Array]]) -> bool:
+    """Whether steps on these batches stay finite, and end near by where they begin a little beside.
+
+    Raises:
+        FaultError: training raised.
+    """
+    steps = list(batches)
+    here, beside = (_trained(twin, start, steps) for start in (vector, vector * (1 + _BESIDE)))
+    if not (np.isfinite(here).all() and np.isfinite(beside).all()):
+        return False
+    return bool(np.max(np.abs(here - beside), initial=0.0) <= _NEAR * (1 + np.max(np.abs(here), initial=0.0)))
+
+
+def _trained(twin: Subject, vector: Array, batches: Sequence[Sequence[Array]]) -> Array:
+    """The parameters after steps on these batches, and the losses on the way."""
+    params = twin.params(vector.copy())
+    state = twin.call("init_state", params)
+    losses = [twin.call("train_step", params, state, *twin.cast(data)) for data in batches]
+    return np.array([*vector_of(params), *(number(loss, "train_step") for loss in losses)])
 
 
 def _largest(blocks: Mapping[str, Array]) -> float:
