@@ -12,6 +12,7 @@ from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.subject import FaultError
 from symgrad.verifier.trial import is_calm, settled
 
 if TYPE_CHECKING:
@@ -109,19 +110,10 @@ def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
 
 
 def case_of(model: Model, subject: Subject, seed: int) -> Case:
-    """The case of a model, for a module whose number type is the subject's.
-
-    Raises:
-        FaultError: the module's train_step raised.
-    """
+    """The case of a model, for a module whose number type is the subject's."""
     spec, axis = model.spec, batch_axis(model)
     sample = draw(model, "", seed, batch=ROWS if axis is not None else None)
-    calm = True
-    if model.loss is not None and model.parameters:
-        batches = list(_batches(model, sample))
-        sample = settled(subject, sample, batches)
-        starts = [subject.blocks(subject.call("init_params", seed), "init_params") for seed in _SEEDS]
-        calm = all(is_calm(subject, subject.vector(start), batches) for start in (sample.parameters, *starts))
+    sample, calm = _calmed(model, subject, sample)
     train = spec.train
     return Case(
         name=spec.name,
@@ -143,6 +135,20 @@ def case_of(model: Model, subject: Subject, seed: int) -> Case:
         fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
         is_calm=calm,
     )
+
+
+def _calmed(model: Model, subject: Subject, sample: Sample) -> tuple[Sample, bool]:
+    """The sample, nearer to 0 if need be, and whether training is calm from there and from first values."""
+    if model.loss is None or not model.parameters:
+        return sample, True
+    batches = list(_batches(model, sample))
+    try:
+        sample = settled(subject, sample, batches)
+        starts = [subject.blocks(subject.call("init_params", seed), "init_params") for seed in _SEEDS]
+        blocks = (sample.parameters, *starts)
+        return sample, all(is_calm(subject, subject.vector(start), batches) for start in blocks)
+    except FaultError:
+        return sample, True  # the behaviours will say what is wrong
 
 
 def _batches(model: Model, sample: Sample) -> Iterator[list[Array]]:
