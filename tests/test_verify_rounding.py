@@ -119,4 +119,4 @@ def test_a_bias_before_batch_norm_has_no_slope():
 def test_what_rounding_hides_is_no_evidence():
     report = verdict("one class")
     assert {p.verdict for p in report.parameters} == {"no evidence"}
-    assert {note.partition(":")[0] for note in report.notes} == {"h_W", "h_b"}
+    assert {"h_W", "h_b"} <= {note.partition(":")[0] for note in report.notes}
