@@ -19,6 +19,8 @@ class Piecewise(sp.Piecewise):
 
     @classmethod
     def eval(cls, *cases: Any) -> sp.Expr | None:
+        if any(condition.has(sp.ITE) for _, condition in cases):
+            return cls(*((value, condition.replace(sp.ITE, _either)) for value, condition in cases))
         evaluate = vars(sp.Piecewise)["eval"].__func__
         found: sp.Expr | None = evaluate(partial(cls._as_it_is, cls), *cases)
         return found
@@ -103,6 +105,11 @@ class within(sp.Function):
 def in_real_terms(expr: sp.Expr) -> sp.Expr:
     """The expression without SymPy's own absolute values, which it makes of √(x²)."""
     return expr.replace(sp.Abs, Abs) if expr.has(sp.Abs) else expr
+
+
+def _either(condition: sp.Basic, holds: sp.Basic, other: sp.Basic) -> sp.Basic:
+    """A choice between conditions, which SymPy makes of a comparison with a choice, in `and` and `or`."""
+    return sp.Or(sp.And(condition, holds), sp.And(sp.Not(condition), other))
 
 
 def _is_odd(exponent: sp.Expr) -> bool:

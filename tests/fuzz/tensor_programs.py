@@ -96,7 +96,8 @@ class TensorFormulas(Indexed):
         return shape
 
     def where(self, shape: Shape, depth: int) -> str:
-        left, right, other = (self.formula(self.narrower(shape), depth - 1) for _ in range(3))
+        narrow = self.narrower(shape)  # one alone: an axis of 1 fits only tensors of the same rank
+        left, right, other = (self.formula(self.one((shape, narrow)), depth - 1) for _ in range(3))
         relation = self.one(("<", "<=", ">", ">=", "!="))
         return f"where({left} {relation} {right}, {self.formula(shape, depth)}, {other})"
 
