@@ -1,4 +1,7 @@
-"""The judge: checks emitted modules against the spec alone, without the differentiator or SymPy."""
+"""The judge: checks emitted modules against the spec alone, without the differentiator.
+
+SymPy is asked for nothing but the slopes of the language's own functions, where numbers are exact.
+"""
 
 from symgrad.verifier.report import Check, Entry, ParameterResult, Report
 from symgrad.verifier.verdict import verify

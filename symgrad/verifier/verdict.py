@@ -18,7 +18,6 @@ from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
 from symgrad.verifier.common import common_part
-from symgrad.verifier.identity.rows import identity_checks
 from symgrad.verifier.polynomials import polynomial_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
@@ -106,6 +105,8 @@ def _notes(trial: Trial) -> list[str]:
 
 def _text_checks(model: Model, door: Door, seed: int) -> Iterator[Check]:
     """What is judged from the module's text, where it is in a file: identity, functions, the common part."""
+    from symgrad.verifier.identity.rows import identity_checks  # and with it SymPy, for slopes of functions
+
     file = Path(door.facts.at)
     if file.is_file():
         text = file.read_text(encoding="utf-8")
