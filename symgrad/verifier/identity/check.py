@@ -100,7 +100,11 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
     try:
         for point in points:
             reference(model, point, field(seed)).compare(parsed)
-    except (UnsuitableError, DifferenceError):
+    except UnsuitableError as unsuitable:
+        if not all(point.is_small for point in points):
+            return Identity("not checked", f"no field can stand for it ({unsuitable}), and it is large")
+        return _agreement(model, parsed, seed)
+    except DifferenceError:
         return _agreement(model, parsed, seed)
     except FaultError as fault:
         return Identity("differs", str(fault))

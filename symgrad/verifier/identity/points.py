@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LARGE_WORK = 1e6
 """Operations above which a batch of 1 is left out."""
 
+_SMALL = 20_000
+"""Given numbers that a point for 50 digits may have."""
+
 _GARBAGE = 997
 """So many random numbers fill memory, over and over."""
 
@@ -42,6 +45,11 @@ class Point:
     def garbage(self, size: int) -> Array:
         """So many numbers that nothing should depend on."""
         return np.resize(self.noise, size)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether numbers of 50 digits are no great expense."""
+        return sum(array.size for array in self.numbers.values()) <= _SMALL
 
     def __str__(self) -> str:
         return self.sizes
