@@ -11,17 +11,17 @@ from symgrad.calculus.real import within
 from symgrad.calculus.terms import CACHE_SIZE, Entry, delta, log1p
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from symgrad.calculus.bounds import Bounds
 
 
-def forgotten(parts: Iterable[sp.Expr], whole: sp.Expr) -> list[sp.Expr]:
+def forgotten(parts: Collection[sp.Expr], whole: sp.Expr) -> list[sp.Expr]:
     """What must not be negative for the parts to be numbers, and may be for the whole made of them.
 
-    A choice takes the domain of the branch it takes.
+    A choice takes the domain of the branch it takes, also one that is made already and left only that branch.
     """
-    if whole.is_number or isinstance(whole, sp.Piecewise):
+    if whole.is_number or isinstance(whole, sp.Piecewise) or whole in parts:
         return []
     lost = frozenset[sp.Expr]().union(*map(domain, parts)) - domain(whole)
     return sorted((u for u in lost if not u.is_number), key=sp.default_sort_key)
