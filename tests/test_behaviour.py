@@ -45,6 +45,14 @@ def test_emitted_modules_behave(name: str, tmp_path: Path) -> None:
     assert not any(faults.values()), faults
 
 
+def test_single_precision_without_parameters_is_no_fault(tmp_path: Path) -> None:
+    spec = {"inputs": {"x": ["n", 3]}, "equations": {"y": "x**2"}, "loss": "sum(y)", "gradients": ["x"]}
+    module, case = bench({"dtype": "float32", **spec}, tmp_path)
+    assert observed(module, "number type", case) == ""
+    module, case = bench({"dtype": "float32", **spec}, tmp_path, ".copy()", ".astype(np.float64)")
+    assert "does not answer in float32" in observed(module, "number type", case)
+
+
 BATCHED = SPECS["classifier"]
 FAULTS = {
     "fit ignores batch_size": (

@@ -131,3 +131,18 @@ def test_gradients_are_identical_as_a_step_takes_them(spec, old, new, told):
     found = planted(old, new, spec)
     assert found.state == "differs"
     assert told in found.detail
+
+
+@pytest.mark.parametrize(
+    ("spec", "state"),
+    [
+        ({"equations": {"f": "x"}, "loss": "sum(f**2)"}, "identical"),
+        ({"equations": {"f": "sqrt(mean((x - mean(x))**2))"}, "loss": "f"}, "agrees"),
+    ],
+    ids=["an output that is an input", "a spread, 0 in a batch of 1"],
+)
+def test_what_a_text_may_do_is_compared(spec, state):
+    spec = {**POINT, "dtype": "float64", "gradients": ["x"], **spec}
+    found = identity_of(expand(read(spec)), module_text(read(spec)))
+    assert found.state == state
+    assert ("divides by 0 at a batch of 1" in found.detail) == (state == "agrees")

@@ -80,6 +80,11 @@ class Report:
         """One line for every failure."""
         return tuple(f"{r.name}: {r.message}" for r in self._results if r.verdict == "fail")
 
+    @property
+    def unproved(self) -> tuple[str, ...]:
+        """One line for everything that there is no evidence of."""
+        return tuple(f"{r.name}: {r.message}" for r in self._results if r.verdict == "no evidence")
+
     def table(self) -> Group:
         """For a rich console: the table, then what failed and what should be known."""
         title = f"{self.name}: {'passed' if self.passed else 'FAILED'}"

@@ -85,8 +85,8 @@ def verify(
     if trial.trains:
         checks += training_checks(trial)
     checks += behaviour_checks(trial)
-    notes += [f"{c.name}: {c.message}" for c in checks if c.verdict == "no evidence" and c.message]
-    return Report(model.spec.name, parameters, tuple(checks), tuple(notes))
+    report = Report(model.spec.name, parameters, tuple(checks))
+    return replace(report, notes=(*notes, *report.unproved))
 
 
 def _door(module: ModuleType | Door) -> Door:
@@ -117,7 +117,7 @@ def _text_checks(model: Model, door: Door, seed: int) -> Iterator[Check]:
 
 
 def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
-    """The result for every parameter, and notes on kinks and on gradients that are zero."""
+    """The result for every parameter, and notes on kinks."""
     findings: dict[str, list[Finding]] = {name: [] for name in trial.twin.shapes}
     for point in trial.points:
         try:
@@ -130,8 +130,9 @@ def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
         for name, finding in _compare(trial, point, gradients).items():
             findings[name].append(finding)
     results = [_result(name, trial.twin.shapes[name], found) for name, found in findings.items()]
-    notes = [note for name, found in findings.items() for note in _block_notes(name, found)]
-    return tuple(results), notes
+    kinks = {name: sum(finding.kinks for finding in found) for name, found in findings.items()}
+    among = "entries lie at a kink; they must lie between the one-sided slopes"
+    return tuple(results), [f"{name}: {count} {among}" for name, count in kinks.items() if count]
 
 
 def _compare(trial: Trial, point: Point, gradients: Mapping[str, Array]) -> dict[str, Finding]:
@@ -159,20 +160,17 @@ def _result(name: str, shape: Shape, found: list[Finding]) -> ParameterResult:
     result = ParameterResult(name, shape, worst.error, TOLERANCE, "pass", worst.where, worst.message)
     if not worst.error <= TOLERANCE:
         return replace(result, verdict="fail")
-    if not any(finding.evidence for finding in found):
-        return replace(result, verdict="no evidence")
-    return result
+    silence = _silence(found)
+    return replace(result, verdict="no evidence", message=silence) if silence else result
 
 
-def _block_notes(name: str, found: list[Finding]) -> Iterator[str]:
-    failed = any(not f.error <= TOLERANCE for f in found)
-    if not failed and any(f.drowned for f in found) and not any(f.evidence for f in found):
-        yield f"{name}: the gradient is smaller than what rounding does to it: nothing can be said of it"
-    elif not failed and not any(f.evidence for f in found):
-        yield f"{name}: the gradient is zero at every point, as the differences of the spec's loss are"
-    kinks = sum(f.kinks for f in found)
-    if kinks:
-        yield f"{name}: {kinks} entries lie at a kink; they must lie between the one-sided slopes"
+def _silence(found: list[Finding]) -> str:
+    """Why a gradient says nothing at any point; nothing where it does."""
+    if any(f.evidence for f in found):
+        return ""
+    if any(f.drowned for f in found):
+        return "the gradient is smaller than what rounding does to it: nothing can be said of it"
+    return "the gradient is zero at every point, as the differences of the spec's loss are"
 
 
 def _input_gradients(trial: Trial) -> Iterator[Check]:

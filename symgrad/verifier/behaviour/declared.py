@@ -60,8 +60,9 @@ def number_type(bench: Bench) -> Iterator[str]:
             yield f"{what} are not {bench.dtype}"
     for call in bench.calls(training=False):
         answer = flat(call(bench.data()))
-        if answer[-1].dtype != (np.float64 if call.name == "loss" else bench.dtype):
-            yield f"{call.name} answers in {answer[-1].dtype}"
+        numbers = answer[1:] if call.name in ("loss", "loss_and_grad") else answer  # a loss is a Python float
+        if any(array.dtype != bench.dtype for array in numbers):
+            yield f"{call.name} does not answer in {bench.dtype}"
     if bench.case.trains and any(array.dtype != bench.dtype for array in bench.state()[1:]):
         yield f"the state is not {bench.dtype}"
 

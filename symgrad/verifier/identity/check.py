@@ -12,7 +12,14 @@ from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.constants import long_constants
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
-from symgrad.verifier.identity.machine import FaultError, Machine, Outcome, UnknownError, faults_named
+from symgrad.verifier.identity.machine import (
+    FaultError,
+    Machine,
+    Outcome,
+    SingularError,
+    UnknownError,
+    faults_named,
+)
 from symgrad.verifier.identity.points import Point, field_points, real_points
 from symgrad.verifier.identity.tape import ExactTape
 from symgrad.verifier.identity.text import Text, parse
@@ -73,6 +80,7 @@ class Reference:
         Raises:
             DifferenceError, FaultError: the text is wrong.
             UnknownError: it cannot be run here.
+            SingularError: it divides by 0 at this point.
         """
         machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
         digits = _ROUNDED_DIGITS if machine.is_rounded else _DIGITS
@@ -115,10 +123,13 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
 
 def _agreement(model: Model, text: Text, seed: int) -> Identity:
     """The same at real points in 50 digits, for what no finite field can stand for."""
-    digits = _DIGITS
+    digits, singular = [], ""
     try:
         for point in real_points(model, seed):
-            digits = min(digits, reference(model, point, FIFTY_DIGITS, close).compare(text))
+            try:
+                digits.append(reference(model, point, FIFTY_DIGITS, close).compare(text))
+            except SingularError as division:
+                singular = f"{division} at {point}"
     except (DifferenceError, FaultError) as fault:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
@@ -127,7 +138,9 @@ def _agreement(model: Model, text: Text, seed: int) -> Identity:
         return Identity("not checked", problem.problem)
     except UnsuitableError as problem:
         return Identity("not checked", str(problem))
-    return Identity("agrees", f"{digits} digits")
+    if not digits:
+        return Identity("not checked", singular)
+    return Identity("agrees", f"{min(digits)} digits{singular and f'; not compared: {singular}'}")
 
 
 def _same(a: Any, b: Any, *_: float) -> bool:

@@ -44,6 +44,10 @@ class UnknownError(Exception):
     """A text that uses something which is not known here."""
 
 
+class SingularError(UnknownError):
+    """A text that divides by 0 at a point, where floats would go on with an infinity."""
+
+
 @contextmanager
 def faults_named() -> Iterator[None]:
     """What a text raises, told apart."""
@@ -53,7 +57,9 @@ def faults_named() -> Iterator[None]:
         raise FaultError(str(fault)) from fault
     except (UnboundLocalError, LookupError, ValueError, RecursionError, SystemExit) as fault:
         raise FaultError(f"the text fails with {type(fault).__name__}: {fault}") from fault
-    except (NameError, AttributeError, TypeError, ZeroDivisionError, ImportError) as unknown:
+    except ZeroDivisionError as singular:
+        raise SingularError("the text divides by 0") from singular
+    except (NameError, AttributeError, TypeError, ImportError) as unknown:
         problem = f"the text uses what cannot be run here ({type(unknown).__name__}: {unknown})"
         raise UnknownError(problem) from unknown
 
@@ -146,7 +152,7 @@ class Machine:
                 work.copy_from(computed[key])
                 return
             forward(*arguments)
-            computed[key] = work.copy()
+            computed[key] = work.snapshot()
 
         return apply
 

@@ -139,6 +139,8 @@ class View:
         found[:] = chosen
         return found.reshape(self.shape)
 
+    copy = array
+
     def put(self, values: Array) -> None:
         """Give every entry its own number."""
         flat = values.reshape(-1).tolist()

@@ -145,4 +145,5 @@ def real_points(model: Model, seed: int) -> Iterator[Point]:
         rng = np.random.default_rng((seed, batch or 0))
         numbers = {n: FIFTY_DIGITS.array(a) for n, a in sample.arrays.items() if a.dtype.kind == "f"}
         labels = {n: a for n, a in sample.arrays.items() if n not in numbers}
-        yield Point("", numbers, labels, FIFTY_DIGITS.array(rng.normal(size=_GARBAGE)))
+        sizes = "the smallest sizes" if batch is None else f"a batch of {batch}"
+        yield Point(sizes, numbers, labels, FIFTY_DIGITS.array(rng.normal(size=_GARBAGE)))

@@ -61,7 +61,7 @@ class Workspace(View):
         super().put(values)
         self._claim()
 
-    def copy(self) -> Workspace:
+    def snapshot(self) -> Workspace:
         """The whole workspace as it is now."""
         whole = self.numbers[:], 0, self.shape, self.strides, self.dtype, self.name, self.owners[:]
         return Workspace(*whole)
