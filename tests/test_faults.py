@@ -26,6 +26,7 @@ SQUARE: dict[str, Any] = {
     "layers": ["dense(4, activation=tanh)", "dense(4)"],
     "loss": "mse",
 }
+FORWARD: dict[str, Any] = {"name": "forward", "inputs": {"x": ["n", 3]}, "equations": {"y": "tanh(x)"}}
 SGD = {**SQUARE, "train": {"optimizer": "sgd(learning_rate=0.1)"}}
 MOMENTUM = {**SQUARE, "train": {"optimizer": "momentum(learning_rate=0.1, dampening=0.3)"}}
 
@@ -196,6 +197,19 @@ def test_a_module_of_another_spec_is_refused_or_noted(tmp_path: Path) -> None:
     report = verify(read(SQUARE), module, points=1)
     assert not report.passed
     assert "the module was generated from a spec with another text (SPEC_SHA256 differs)" in report.notes
+
+
+def test_a_module_with_parameters_of_another_spec_fails(tmp_path: Path) -> None:
+    module = interpreted(written({**SQUARE, "dtype": "float64"}, tmp_path))
+    report = verify(read(FORWARD), module, points=1)
+    assert "declarations: Params has the fields W1, b1, W2, b2, the spec none" in report.failures
+
+
+def test_a_spec_without_a_loss_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # in the process of the module
+    report = verify(read(FORWARD), written(FORWARD, tmp_path), points=1)
+    assert report.passed, str(report)
+    assert "declarations" in {check.name for check in report.checks}
 
 
 @pytest.mark.parametrize("fault", [None, "a sign", "an order that is ignored"])

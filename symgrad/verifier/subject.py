@@ -138,9 +138,8 @@ class Subject:
         """The parameters' names in the module's own order."""
         names = self.door.facts.fields
         if sorted(names) != sorted(self.shapes):
-            raise FaultError(
-                f"Params has the fields {', '.join(names) or 'none'}, the spec {', '.join(self.shapes)}"
-            )
+            has, due = (", ".join(found) or "none" for found in (names, self.shapes))
+            raise FaultError(f"Params has the fields {has}, the spec {due}")
         return names
 
     def vector(self, parameters: Mapping[str, Array]) -> Array:

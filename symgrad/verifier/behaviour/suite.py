@@ -62,9 +62,14 @@ BEHAVIOURS = {
 
 def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys()) -> Iterator[Check]:
     """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
-    case = case_of(trial.model, trial.twin, trial.seed + 70)
+    try:
+        case = case_of(trial.model, trial.twin, trial.seed + 70)
+    except FaultError as fault:  # the module's parameters are not the spec's: it is that of another one
+        what = BEHAVIOURS["declarations"].what
+        yield Check("declarations", what, math.inf, 0.0, "fail", str(fault))
+        return
     for name, behaviour in BEHAVIOURS.items():
-        if name not in names or (name == "labels for none" and not case.ignores):
+        if name not in names or not _concerns(name, case):
             continue
         untried = _untried(name, trial, case)
         if untried:
@@ -78,6 +83,13 @@ def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys()) 
         if faults is not None:
             verdict: Verdict = "fail" if faults else "pass"
             yield Check(name, behaviour.what, math.inf if faults else 0.0, 0.0, verdict, faults)
+
+
+def _concerns(name: str, case: Case) -> bool:
+    """Whether a spec asks for a behaviour: without a loss nothing is trained."""
+    if name == "labels for none":
+        return case.ignores
+    return case.has_loss or name not in ("epochs", "fit")
 
 
 def _untried(name: str, trial: Trial, case: Case) -> str:
