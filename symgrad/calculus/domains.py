@@ -40,6 +40,12 @@ def domain(expr: sp.Expr) -> frozenset[sp.Expr]:
     return frozenset(_ends(expr)).union(*map(domain, expr.args))
 
 
+def is_partial(expr: sp.Expr) -> bool:
+    """Whether it has no value somewhere, in a branch of a choice perhaps."""
+    nodes = (n for n in sp.preorder_traversal(expr) if isinstance(n, sp.Expr))
+    return any(_ends(n) or (n.is_Pow and n.exp.is_negative) for n in nodes)
+
+
 def _ends(expr: sp.Expr) -> tuple[sp.Expr, ...]:
     if expr.is_Pow and expr.exp.is_Rational and not expr.exp.is_integer:
         return (expr.base,)

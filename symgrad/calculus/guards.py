@@ -16,6 +16,7 @@ import sympy as sp
 
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.contraction import as_product
+from symgrad.calculus.domains import is_partial
 from symgrad.calculus.program import Equation, Program, check
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta, log1p
@@ -114,16 +115,22 @@ def _end_of_logarithm(factor: sp.Expr) -> sp.Expr | None:
 
 def _guarded_term(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
     plain = sp.Mul.make_args(term)
-    choice = next((f for f in plain if isinstance(f, sp.Piecewise)), None)
-    if choice is not None and any(_has_pole(f, bounds, steep) for f in plain):
+    choice = max((f for f in plain if isinstance(f, sp.Piecewise)), key=_may_be_0, default=None)
+    rest = sp.Mul(*(f for f in plain if f is not choice))
+    has_pole = any(_has_pole(f, bounds, steep) for f in plain)
+    if choice is not None and (has_pole or (_may_be_0(choice) and is_partial(rest))):
         # Each branch is guarded as a whole: guarded on its own, it would be a choice again beside the pole.
-        rest = sp.Mul(*(f for f in plain if f is not choice))
+        # And where a branch is 0 nothing is asked of the rest, which may be no number there.
         cases = ((v * rest if v else v, c) for v, c in choice.args)
         return Piecewise(*((guarded_slope(v, bounds.where(c), steep), c) for v, c in cases))
     factors = [_guarded_inside(f, bounds, steep) for f in plain]
     poles = [f for f in factors if _has_pole(f, bounds, steep)]
     zeros = _zeros(factors, bounds, poles)
     return Piecewise((0, sp.Or(*zeros)), (sp.Mul(*factors), True)) if poles and zeros else sp.Mul(*factors)
+
+
+def _may_be_0(choice: sp.Expr) -> bool:
+    return any(value == 0 for value, _ in choice.args)
 
 
 def _guarded_inside(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:

@@ -82,6 +82,11 @@ class Named(sp.Function):
     is_real = True
     formula: ClassVar[Any]
 
+    @classmethod
+    def eval(cls, value: sp.Expr) -> sp.Expr | None:
+        """At 0 the number that the formula gives, so that a division by it is seen to be one by 0."""
+        return cls.formula(value) if value.is_zero else None
+
     def _eval_evalf(self, digits: int) -> sp.Expr:
         """The value at a number: a constant in a formula."""
         return self.formula(self.args[0])._eval_evalf(digits)

@@ -97,9 +97,16 @@ def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     return outcome
 
 
+OF_SOME_POINTS = ("has no finite value at the start of training", "is complex for most exponents")
+"""Refusals for what holds at first values or at most exponents only, which no random point shows."""
+
+
 def _refused(spec: Spec, random: Random, error: SpecError) -> Outcome:
     """A refusal is right where no point is sound for all that is defined, or a constant is no number."""
-    if any(has_wrong_constant(str(f)) for f in (*spec.get("equations", {}).values(), spec["loss"])):
+    formulas = (*spec.get("equations", {}).values(), spec["loss"])
+    if any(reason in error.problem for reason in OF_SOME_POINTS) or any(
+        has_wrong_constant(str(f)) for f in formulas
+    ):
         return Outcome("unsound")
     shapes = {name: p["axes"] if isinstance(p, dict) else p for name, p in spec.get("parameters", {}).items()}
     every = {**spec, "outputs": [key.partition("[")[0] for key in spec.get("equations", ())]}
