@@ -120,6 +120,13 @@ def test_what_is_complex_everywhere_is_refused(text: str) -> None:
         slopes(text)
 
 
+@pytest.mark.parametrize("function", ["expm1", "log1p", "sqrt", "sinh", "atan"])
+def test_a_division_by_a_function_that_is_0_is_refused(function: str) -> None:
+    spec = {"name": "none", "inputs": {"x": []}, "equations": {"f": f"x / {function}(x - x)"}, "loss": "f"}
+    with pytest.raises(SpecError, match="gives no real number"):
+        derived_program(expand(read(spec)))
+
+
 def test_sizes_and_signs_take_known_factors_out() -> None:
     assert Abs(-2 * X**3 * sp.exp(Y)) == 2 * Abs(X) ** 3 * sp.exp(Y)
     assert Abs(X / Y) == Abs(X / Y, evaluate=False)
