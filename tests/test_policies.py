@@ -41,6 +41,12 @@ ROWS: dict[str, Row] = {
         0,
         {"x": [0, 0, 0]},
     ),
+    "division by a deviation of 0": (
+        "sum({x}/(sqrt(mean(({x} - mean({x}))**2)) + 1))",
+        {"x": [2, 2]},
+        4,
+        {"x": [1, 1]},
+    ),
     "weight 0 of a root of 0": ("sum({w}*sqrt({x}))", {"w": [0, 1], "x": [0, 4]}, 2, {"x": [0, 0.25]}),
     "a power at 0": ("sum({x}**{y})", {"x": [0, 0], "y": [1, 2]}, 0, {"x": [1, 0], "y": [0, 0]}),
     "acos of a clip": ("sum(acos(clip({x}, -1, 1)))", {"x": [10, -10]}, np.pi, {"x": [0, 0]}),

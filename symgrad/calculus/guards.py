@@ -22,7 +22,7 @@ from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta, log1p
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 
 def guard(program: Program) -> Program:
@@ -65,7 +65,7 @@ class _Guard:
             return equation
         else:
             body = guarded_slope(equation.body, self.bounds, self.steep)
-            if any(_is_steep(term, self.bounds, self.steep) for term in sp.Add.make_args(body)):
+            if any(_is_steep(term, self.bounds, self.steep) for term in _terms(body)):
                 self.steep.add(equation.target)
         return replace(equation, body=body) if body != equation.body else equation
 
@@ -172,6 +172,16 @@ def _has_pole(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
     if not factor.is_Pow or factor.exp.is_nonnegative:
         return False
     return not bounds.positive(factor.base)
+
+
+def _terms(body: sp.Expr) -> Iterator[sp.Expr]:
+    """What a sum may consist of, whichever way its choices go."""
+    for term in sp.Add.make_args(body):
+        if isinstance(term, sp.Piecewise):
+            for value, _ in term.args:
+                yield from _terms(value)
+        else:
+            yield term
 
 
 def _is_steep(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
