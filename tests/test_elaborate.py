@@ -261,3 +261,27 @@ def test_is_refused_with_place_problem_and_remedy(name: str) -> None:
 def test_messages_are_the_golden_ones() -> None:
     lines = [f"{name}\n    {refusal(text)[0]}\n" for name, text in BAD_SHAPES.items()]
     compare("bad_shapes.txt", "".join(lines))
+
+
+@pytest.mark.parametrize("index", ["t", "k"])
+def test_an_index_with_the_name_of_a_target_reads_no_target(index: str) -> None:
+    spec = {
+        "inputs": {"x": ["n", "T", 2]},
+        "targets": {"t": ["n", "T"]},
+        "parameters": {"a": [2]},
+        "equations": {"h": "x @ a", f"y[n,{index}]": f"h[n,{index}]**2 + 1"},
+        "loss": "mean((y - t)**2)",
+    }
+    assert elaborate(expand(read(spec))).outputs == ("y",)
+    assert elaborate(expand(read({**spec, "outputs": ["y", "h"]}))).outputs == ("y", "h")
+
+
+def test_an_entry_taken_by_a_label_reads_the_labels() -> None:
+    spec = {
+        "inputs": {"x": ["n", 3]},
+        "targets": {"t": {"axes": ["n"], "classes": 3}},
+        "parameters": {"a": [3]},
+        "equations": {"z": "x * a", "l[n]": "z[n, t[n]]"},
+        "loss": "-mean(l)",
+    }
+    assert elaborate(expand(read(spec))).outputs == ("z",)

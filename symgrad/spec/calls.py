@@ -86,6 +86,20 @@ def names_in(node: Node) -> set[str]:
     }
 
 
+def values_in(node: Node) -> set[str]:
+    """The names in a formula that stand for values: all but those of indices, which may be names of tensors.
+
+    In `h[n, t]` that is h alone, whatever else is called t; in `z[n, t[n]]` the labels t are read too.
+    """
+    match node:
+        case Name(name):
+            return {name}
+        case Index(tensor, indices):
+            labels = (part for index in indices for part in walk(index) if isinstance(part, Index))
+            return {tensor}.union(*(values_in(part) for part in labels))
+    return set[str]().union(*(values_in(part) for part in children(node)))
+
+
 def calls(node: Node) -> Iterator[Call]:
     """Every call in a formula."""
     return (n for n in walk(node) if isinstance(n, Call))

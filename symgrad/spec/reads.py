@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.calls import calls, names_in
+from symgrad.spec.calls import calls, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def read_by(formula: Node, inside: Mapping[str, set[str]]) -> set[str]:
     """The names a formula reads, those in the functions that it calls too."""
-    return names_in(formula).union(*(inside.get(call.function, ()) for call in calls(formula)))
+    return values_in(formula).union(*(inside.get(call.function, ()) for call in calls(formula)))
 
 
 def read_inside(functions: Iterable[FunctionSpec]) -> dict[str, set[str]]:
@@ -23,7 +23,7 @@ def read_inside(functions: Iterable[FunctionSpec]) -> dict[str, set[str]]:
     functions, reads = tuple(functions), {}
     for function in functions:
         own = {*function.arguments, *(name for name, _ in function.defaults)}
-        reads[function.name] = names_in(function.formula) - own
+        reads[function.name] = values_in(function.formula) - own
     for _ in functions:
         for function in functions:
             for call in calls(function.formula):
