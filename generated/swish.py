@@ -1114,9 +1114,9 @@ def _between(rng, shape):
     return rng.uniform(0.1, 0.9, shape)
 
 
-def _random_parameters(rng):
+def _random_parameters(rng, scale):
     """Parameters of the size that keeps a network's values moderate."""
-    blocks = [rng.normal(0.0, 1 / math.sqrt(shape[0] if shape else 1), math.prod(shape)) for shape in SHAPES.values()]
+    blocks = [scale(rng, math.prod(shape)) / math.sqrt(shape[0] if shape else 1) for shape in SHAPES.values()]
     return np.concatenate(blocks) if blocks else np.empty(0)
 
 
@@ -1168,9 +1168,9 @@ def verify(points=3, seed=0):
     """
     rng, worst = np.random.default_rng(seed), {}
     for _ in range(points):
-        theta = _random_parameters(rng)
-        for scale in (_normal, _between):
-            data, extents = _arguments(INPUTS + TARGETS, list(_sample(rng, scale)), np.float64)
+        for weights, numbers in ((_normal, _normal), (_normal, _between), (_between, _normal), (_between, _between)):
+            theta = _random_parameters(rng, weights)
+            data, extents = _arguments(INPUTS + TARGETS, list(_sample(rng, numbers)), np.float64)
             if math.isfinite(_loss(theta, *data, np.empty(_work_size(*extents)), *extents)):
                 break
         for name, share, *rest in _check(theta, data, extents, rng):

@@ -53,6 +53,19 @@ def test_single_precision_without_parameters_is_no_fault(tmp_path: Path) -> None
     assert "does not answer in float32" in observed(module, "number type", case)
 
 
+def test_a_module_judges_itself_where_parameters_must_be_positive(tmp_path: Path) -> None:
+    spec = {
+        "dtype": "float64",
+        "inputs": {"x": ["n", 3]},
+        "targets": {"t": ["n"]},
+        "parameters": {"s": {"axes": [3], "init": "constant(0.5)"}},
+        "equations": {"y": "sum(log(s)*sqrt(x), axis=1)"},
+        "loss": "mse(y, t)",
+    }
+    module, case = bench(spec, tmp_path)
+    assert observed(module, "own verify", case) == ""
+
+
 BATCHED = SPECS["classifier"]
 FAULTS = {
     "fit ignores batch_size": (
