@@ -14,6 +14,7 @@ from building import interpreted, written
 from symgrad.compiler.approximations import PRECISIONS
 from symgrad.compiler.elementary import ULPS, called_in, functions_of
 from symgrad.compiler.load import load
+from symgrad.errors import ModuleError
 from symgrad.verifier.accuracy import AT_INFINITY, UNITS, function_checks, mp, sample, worst
 
 if TYPE_CHECKING:
@@ -149,6 +150,32 @@ def test_a_wrong_coefficient_fails_the_judge(name: str, place: int, path: Any) -
     dtype = "float32" if "DTYPE = np.float32" in path.read_text(encoding="utf-8") else "float64"
     wrong = text_with(path, name, place, 1 + 1000 * float(np.finfo(dtype).eps))
     assert name.lower() in [c.name for c in function_checks(wrong) if c.verdict == "fail"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("    while True:\n        pass\n", r"^exp: a loop in an elementary function"),
+        ("    for n in iter(int, 1):\n        pass\n", r"^exp: a loop in an elementary function"),
+        ("    x = [n for n in iter(int, 1)]\n", r"^exp: a loop in an elementary function"),
+    ],
+)
+def test_a_function_that_may_never_end_is_not_run(line: str, told: str) -> None:
+    text = f"DTYPE = np.float64\n\n\ndef exp(x):\n{line}    return x\n"
+    with pytest.raises(ModuleError, match=told):
+        list(function_checks(text))
+
+
+def test_functions_that_cannot_be_defined_are_told() -> None:
+    text = "DTYPE = np.float64\nstart = 1 / 0\n\n\ndef exp(x):\n    return x + start\n"
+    with pytest.raises(ModuleError, match=r"^the elementary functions cannot be defined: ZeroDivisionError"):
+        list(function_checks(text))
+
+
+def test_a_function_that_leaves_the_process_is_a_failed_row() -> None:
+    text = "DTYPE = np.float64\n\n\ndef exp(x):\n    raise SystemExit(0)\n"
+    [found] = function_checks(text)
+    assert (found.verdict, found.message) == ("fail", "exp raised SystemExit: 0")
 
 
 def test_the_judge_passes_what_the_compiler_promises(path: Any) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import mpmath
 import numpy as np
 
+from symgrad.errors import ModuleError
 from symgrad.verifier.report import Check
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.arithmetic import Array
 
 _Definition: TypeAlias = ast.FunctionDef | ast.Assign
+_LOOPS = (ast.While, ast.For, ast.comprehension)
 
 mp = mpmath.mp.clone()
 mp.dps = 40
@@ -117,7 +119,11 @@ def functions_in(source: str) -> dict[str, Callable[..., Any]]:
 
 
 def namespace_of(source: str) -> dict[str, Any]:
-    """The elementary functions of a module's text, and what they need; nothing else of the module is run."""
+    """The elementary functions of a module's text, and what they need; nothing else of the module is run.
+
+    Raises:
+        ModuleError: they cannot be defined, or have a loop: none needs one, and it may have no end.
+    """
     statements = [s for s in ast.parse(source).body if isinstance(s, ast.FunctionDef | ast.Assign)]
     defined = {s.name for s in statements if isinstance(s, ast.FunctionDef)}
     namespace: dict[str, Any] = {
@@ -127,11 +133,19 @@ def namespace_of(source: str) -> dict[str, Any]:
         "config": SimpleNamespace(DISABLE_JIT=True),
     }
     needed = _needed(defined & UNITS.keys(), statements, namespace.keys())
-    exec(compile(ast.Module(needed, []), "<elementary functions>", "exec"), namespace)  # noqa: S102  # judged
+    for statement in needed:
+        if any(isinstance(part, _LOOPS) for part in ast.walk(statement)):
+            name = ", ".join(sorted(_defined(statement)))
+            raise ModuleError(f"{name}: a loop in an elementary function, whose end cannot be foreseen")
+    try:
+        exec(compile(ast.Module([*needed], []), "<elementary functions>", "exec"), namespace)  # noqa: S102  # judged
+    except (Exception, SystemExit) as error:  # whatever a text that was changed may raise
+        message = f"the elementary functions cannot be defined: {type(error).__name__}: {error}"
+        raise ModuleError(message) from error
     return namespace
 
 
-def _needed(names: Iterable[str], statements: Sequence[_Definition], given: Set[str]) -> list[ast.stmt]:
+def _needed(names: Iterable[str], statements: Sequence[_Definition], given: Set[str]) -> list[_Definition]:
     """The statements that define some names, and the names they use, in their order."""
     found: set[_Definition] = set()
     waiting = set(names)
@@ -152,7 +166,7 @@ def _check(name: str, function: Callable[..., Any], dtype: np.dtype[Any], seed: 
     what = f"{dtype.name} function, in units in the last place"
     try:
         found = judge(name, function, dtype, seed)
-    except Exception as error:  # noqa: BLE001  # whatever the module does wrong is a row of the report
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the module does wrong is a row of the report
         message = f"{name} raised {type(error).__name__}: {error}"
         return Check(name, what, math.inf, UNITS[name], "fail", message)
     if found.units <= UNITS[name]:
