@@ -111,11 +111,11 @@ def _text_checks(model: Model, door: Door, seed: int) -> Iterator[Check]:
     if file.is_file():
         text = file.read_text(encoding="utf-8")
         yield from identity_checks(model, text, seed)
-        yield from _elementary_checks(text, seed)
+        yield from elementary_checks(text, seed)
         yield from common_part(text)
 
 
-def _elementary_checks(text: str, seed: int) -> Iterator[Check]:
+def elementary_checks(text: str, seed: int) -> Iterator[Check]:
     """The functions that the text carries and their polynomials, or why they are not run."""
     try:
         yield from function_checks(text, seed)

@@ -20,7 +20,6 @@ from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier import verify
-from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.report import Check
@@ -28,6 +27,7 @@ from symgrad.verifier.subject import Subject, demand_names
 from symgrad.verifier.training import training_checks
 from symgrad.verifier.trial import prepare
 from symgrad.verifier.values import value_checks
+from symgrad.verifier.verdict import elementary_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -156,7 +156,7 @@ def _values(trial: Trial, _: Fault) -> Iterable[Check]:
 
 
 def _functions(_: Trial, fault: Fault) -> Iterable[Check]:
-    return function_checks(fault.text)
+    return elementary_checks(fault.text, 0)
 
 
 def _training(trial: Trial, _: Fault) -> Iterable[Check]:
