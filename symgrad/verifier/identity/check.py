@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -20,6 +21,7 @@ from symgrad.verifier.identity.machine import (
     UnknownError,
     faults_named,
 )
+from symgrad.verifier.identity.memory import View
 from symgrad.verifier.identity.points import Point, field_points, real_points
 from symgrad.verifier.identity.tape import ExactTape
 from symgrad.verifier.identity.text import Text, parse
@@ -197,6 +199,12 @@ def _found(model: Model, machine: Machine, outcome: Outcome) -> Iterator[tuple[s
     yield from ((f"the gradient of {name}", array) for name, array in others)
 
 
+def _is_number(entry: Any) -> bool:
+    """Whether an entry is one that can be compared: a text may put NaN or an array there."""
+    is_array = isinstance(entry, np.ndarray | View)
+    return not is_array and not (isinstance(entry, float) and not math.isfinite(entry))
+
+
 def _demand_same(what: str, found: Array | None, expected: Array, same: Same, digits: int) -> None:
     if found is None or found.shape != expected.shape:
         shape = None if found is None else found.shape
@@ -205,7 +213,7 @@ def _demand_same(what: str, found: Array | None, expected: Array, same: Same, di
     wrong = [
         place
         for place, (a, b) in enumerate(zip(found.flat, expected.flat, strict=True))
-        if not same(a, b, max(scale, 1.0), digits)
+        if not _is_number(a) or not same(a, b, max(scale, 1.0), digits)
     ]
     if wrong:
         entry = list(map(int, np.unravel_index(wrong[0], expected.shape)))
