@@ -72,7 +72,7 @@ def networks(draw: Callable[..., Any], loss: str) -> dict[str, Any]:
     equations["y"] = f"dense(h{len(equations) - 1}, 3) + 0.1*sum(U)"
     labelled = LOSSES[loss] == "labels"
     return {
-        "name": "random",
+        "name": "random_net",
         "inputs": {"x": ["n", width["x"]]},
         "targets": {"t": {"axes": ["n"], "classes": 3} if labelled else ["n", 3]},
         "parameters": {

@@ -41,11 +41,11 @@ def test_every_construct_of_the_language_passes_the_judge(name: str, tmp_path: P
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_random_networks_pass_the_judge(loss: str, tmp_path: Path) -> None:
-    """30 networks in all, compiled in both precisions: one for each loss by columns, the others by rows."""
+    """12 networks in all, compiled in both precisions: one for each loss by columns, the others by rows."""
     seen = []
 
     @settings(
-        max_examples=5,
+        max_examples=2,
         deadline=None,
         derandomize=True,
         database=None,
@@ -61,4 +61,4 @@ def test_random_networks_pass_the_judge(loss: str, tmp_path: Path) -> None:
         assert report.passed, f"{spec}\n{report}"
 
     check()
-    assert len(seen) >= 5
+    assert len(seen) >= 2

@@ -76,9 +76,10 @@ def test_first_values_follow_the_seed_and_their_distribution(folder: Any) -> Non
     spec = {
         **LINE,
         "layers": None,
+        "inputs": {"x": ["batch", 60]},
         "parameters": {name: {"axes": [60, 90], "init": init} for name, init in kinds.items()},
-        "equations": {"q": "x"},
-        "loss": "sum(G + H + U + N + Z + C) + mean(x) + mean(y)",
+        "equations": {"q": "x @ G + x @ H + x @ U + x @ N + x @ Z + x @ C"},
+        "loss": "mean(q**2) + mean(y)",
     }
     del spec["layers"]
     module = interpreted(written(spec, folder()))
