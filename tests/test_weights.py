@@ -289,7 +289,7 @@ REFUSED = {
     "softmax_cross_entropy(Z, t, weights=t)": "computes with numbers, 't' holds integer labels",
     "softmax_cross_entropy(weights=c, reduction=none)": "reduction=none takes no weights",
     "softmax_cross_entropy(reduction=average)": "reduction must be mean, sum, batchmean or none",
-    "softmax_cross_entropy(label_smoothing=1.5)": "label_smoothing is 1.5; expected a number from 0 to below 1",
+    "softmax_cross_entropy(label_smoothing=1.5)": "is 1.5; expected a number from 0 to below 1",
     "focal(gamma=-1)": "gamma is -1; expected a number from 0 on",
     "quantile(q=2)": "q is 2; expected a number above 0 and below 1",
     "mean(first)": "the label -100 of 't' means none, so it is no place in 'Z'",
