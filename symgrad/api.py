@@ -120,9 +120,8 @@ def generate(spec: SpecSource, path: str | os.PathLike[str], *, identity: bool =
         file.parent.mkdir(parents=True, exist_ok=True)
         if not (file.is_file() and file.read_bytes() == content):
             replace_file(file, content)
-            for stale in file.parent.glob(
-                f"__pycache__/{escape(file.stem)}.*.pyc"
-            ):  # or import might believe it
+            # Python compares times to the second and sizes: import might still believe the old text's code.
+            for stale in file.parent.glob(f"__pycache__/{escape(file.stem)}.*.pyc"):
                 stale.unlink(missing_ok=True)
     except OSError as error:
         raise ModuleError(

@@ -1,7 +1,7 @@
 """Whether a module computes the gradients of its spec: `verify` holds every answer against the spec.
 
-Nothing here asks the compiler. The spec's formulas are evaluated by the interpreter, their slopes are
-taken by differences in up to 50 digits, and the module must agree.
+Nothing here asks the compiler. The spec's formulas are evaluated by the interpreter, their slopes are taken
+by a reverse tape of it, which differences in up to 50 digits confirm, and the module must agree.
 """
 
 from __future__ import annotations
