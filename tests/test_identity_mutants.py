@@ -62,12 +62,25 @@ def faults(tree: ast.Module) -> Iterator[ast.Module]:
     """The module with one thing changed, for each thing and each change."""
     functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and tried(f)]
     for number, function in enumerate(functions):
+        guards = {id(part) for node in ast.walk(function) if is_guard(node) for part in ast.walk(node.test)}
         for place, node in enumerate(ast.walk(function)):
-            for change in range(len(changes(node))):
+            for change in range(len(changes(node)) if id(node) not in guards else 0):
                 changed = copy.deepcopy(function)
                 changes(list(ast.walk(changed))[place])[change]()
                 body = [changed if part is functions[number] else part for part in tree.body]
                 yield ast.Module(body, [])
+
+
+def is_guard(node: ast.AST) -> bool:
+    """Whether it asks if a factor is exactly 0, which no random point has: test_policies.py tries those."""
+    return isinstance(node, ast.IfExp) and any(
+        isinstance(part, ast.Compare) and isinstance(part.ops[0], ast.Eq) and is_0(part.comparators[0])
+        for part in ast.walk(node.test)
+    )
+
+
+def is_0(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node) == "real(0)"
 
 
 def changes(node: ast.AST):
@@ -141,4 +154,4 @@ def test_planted_faults_are_found(name):
             count.harmless += 1
     assert count.planted >= 40
     assert len(count.missed) <= 0.02 * count.planted, count.missed
-    assert count.found >= 0.8 * count.planted, count
+    assert count.found >= 0.85 * count.planted, count
