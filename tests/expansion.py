@@ -16,7 +16,8 @@ from symgrad.calculus.terms import Entry, Named, delta, shifted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.calculus.program import Axes, Equation, Program
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.program import Equation, Program
 
 Cell = tuple[str, tuple[int, ...]]
 

@@ -10,7 +10,8 @@ import pytest
 from building import interpreted, written
 
 from symgrad.api import read
-from symgrad.calculus.program import Axis, Loop, Program, check
+from symgrad.calculus.axes import Axis
+from symgrad.calculus.program import Loop, Program, check
 from symgrad.errors import InternalError
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand

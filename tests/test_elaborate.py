@@ -6,7 +6,7 @@ import re
 import time
 from functools import cache
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,12 +15,15 @@ from bad_shapes import BAD_SHAPES
 from expansion import Expansion, arguments
 from golden import compare
 
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.elaborate import elaborate
-from symgrad.calculus.program import Program, show_axes
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
 
 SECONDS = 5.0  # of this process alone, whatever else the machine does
 FREE = {"N": 2, "n": 2}

@@ -9,12 +9,13 @@ import pytest
 import sympy as sp
 from formula_values import run, shape_of, value
 
+from symgrad.calculus.axes import Axis
 from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.index_writer import IndexWriter
 from symgrad.calculus.latex import Latex
 from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixFormError
 from symgrad.calculus.notation import index_form, matrix_form, right_side
-from symgrad.calculus.program import Axis, Equation, Loop, Program, Tensor
+from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
 from symgrad.calculus.text import Text
 from symgrad.compiler.update import update_of

@@ -9,10 +9,11 @@ import pytest
 import sympy as sp
 from building import interpreted, judged, written
 
+from symgrad.calculus.axes import Axis
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.domains import domain, forgotten
 from symgrad.calculus.guards import guarded_slope, guarded_step
-from symgrad.calculus.program import Axis, Equation, Loop
+from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.real import Piecewise, within
 from symgrad.calculus.terms import Entry, index_symbol, sigmoid
 from symgrad.compiler.load import load

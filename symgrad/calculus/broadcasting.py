@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Axes, Axis, show_axes
+from symgrad.calculus.axes import Axes, Axis, show_axes
 from symgrad.errors import ShapeError
 
 if TYPE_CHECKING:

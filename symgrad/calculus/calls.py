@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Axis, show_axes
+from symgrad.calculus.axes import Axis, show_axes
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 

@@ -13,17 +13,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.names import Names
-from symgrad.calculus.program import (
-    Axes,
-    Equation,
-    Gradient,
-    Loop,
-    Program,
-    Reduction,
-    Tensor,
-    canonical,
-    check,
-)
+from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor, canonical, check
 from symgrad.calculus.slopes import derivatives, slope_of_reduction
 from symgrad.calculus.terms import (
     Entry,
@@ -33,6 +23,8 @@ from symgrad.calculus.terms import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from symgrad.calculus.axes import Axes
 
 
 def differentiate(program: Program, wrt: Sequence[str]) -> Program:

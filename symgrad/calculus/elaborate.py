@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.evaluate import Evaluator
-from symgrad.calculus.program import Axis, Program, Tensor, check, show_axes
+from symgrad.calculus.program import Program, Tensor, check
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.calculus.values import Builder, Value
 from symgrad.errors import ShapeError, SpecError, did_you_mean

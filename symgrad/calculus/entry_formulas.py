@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.letters import letter, size_names
+from symgrad.calculus.letters import letter
 from symgrad.calculus.over import bound_letters, over, with_factors_taken_out, with_signs_taken_out
 from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry, delta, entries
@@ -37,7 +37,7 @@ class EntryFormulas:
     """What the entries of a program's tensors are; tensors in `hidden` are always written out."""
 
     def __init__(self, program: Program, hidden: Collection[str]) -> None:
-        self.program, self.hidden, self.sizes = program, hidden, size_names(program)
+        self.program, self.hidden, self.sizes = program, hidden, program.size_names
         self.known: dict[tuple[Entry, Taken], sp.Expr | None] = {}
 
     def definition(self, entry: Entry) -> sp.Expr:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
+from symgrad.calculus.axes import Axes, show_axes
 from symgrad.calculus.calls import arguments_of, check_loss, located_at
 from symgrad.calculus.indices import index_axes
-from symgrad.calculus.operations import ARITHMETIC, SCALAR, applied, chosen_by, is_large, larger, smaller
+from symgrad.calculus.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
 from symgrad.calculus.places import entry_of
-from symgrad.calculus.program import Axes, show_axes
 from symgrad.calculus.reductions import check_keywords, index_names, over_axes, reduced
 from symgrad.calculus.scope import Scope, indexes, unknown_name
 from symgrad.calculus.special_forms import onehot, spread
-from symgrad.calculus.terms import Entry, extent_symbol
+from symgrad.calculus.terms import Entry, extent_symbol, is_large
 from symgrad.calculus.values import Builder, Value, scalar
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library

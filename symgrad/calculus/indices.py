@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Axis
+from symgrad.calculus.axes import Axis
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.calls import walk
 from symgrad.spec.model import EquationSpec

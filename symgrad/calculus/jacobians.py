@@ -14,7 +14,7 @@ import sympy as sp
 
 from symgrad.calculus.blocks import Block, blocks
 from symgrad.calculus.entry_formulas import MAX_NODES, length
-from symgrad.calculus.letters import letters, size_names
+from symgrad.calculus.letters import letters
 from symgrad.calculus.nested import instance
 from symgrad.calculus.over import over
 from symgrad.calculus.program import Equation, Loop
@@ -26,7 +26,8 @@ from symgrad.calculus.terms import Entry, delta
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.calculus.program import Axes, Program, Tensor
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.program import Program, Tensor
 
 Indices = tuple[sp.Expr, ...]
 
@@ -86,7 +87,7 @@ def local_jacobians(program: Program) -> tuple[BlockJacobians, ...]:
 
 def _of_block(block: Block) -> BlockJacobians:
     program = block.program
-    of = Entry(block.name, letters(program.tensor[block.name].axes, size_names(program)))
+    of = Entry(block.name, letters(program.tensor[block.name].axes, program.size_names))
     found, too_long = [], []
     for tensor in block.reads:
         jacobian = _jacobian(program, of, tensor)
@@ -98,7 +99,7 @@ def _of_block(block: Block) -> BlockJacobians:
 
 
 def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
-    names = {*map(str, of.indices), *size_names(program)}
+    names = {*map(str, of.indices), *program.size_names}
     by = Entry(tensor.name, letters(tensor.axes, names))
     names |= set(map(str, by.indices))
     found = list(islice(_paths(program, of, tensor.name, names), MAX_PATHS + 1))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import sympy as sp
 
-    from symgrad.calculus.program import Axis, Program
+    from symgrad.calculus.axes import Axis
 
 LETTERS = "ijklopquvw"
 FREE_LETTERS = "nmsrgfech"
@@ -29,10 +29,3 @@ def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ..
     for axis in axes:
         found.append(letter(axis, {*taken, *(index.name for index in found)}))
     return tuple(found)
-
-
-def size_names(program: Program) -> frozenset[str]:
-    """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
-    return frozenset(
-        str(axis.name) for tensor in program.tensors for axis in tensor.axes if axis.size is None
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000
 LARGEST = 1.79e308
-MAX_BODY = 100
-"""A body with more nodes than this gets a name of its own: what SymPy is given stays small."""
-
 SCALAR: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
     "exp": sp.exp,
     "log": sp.log,
@@ -57,12 +53,6 @@ _OF_POSITIVE = (sp.sqrt, sp.log)
 """Functions without a real value left of 0."""
 
 RELATION = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne}
-
-
-def is_large(body: sp.Expr) -> bool:
-    """Whether a body has more than MAX_BODY nodes."""
-    nodes = sp.preorder_traversal(body)
-    return next(islice(nodes, MAX_BODY, None), None) is not None
 
 
 def larger(a: sp.Expr, b: sp.Expr) -> sp.Expr:

@@ -18,7 +18,8 @@ from symgrad.calculus.terms import entries
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from symgrad.calculus.program import Axis, Equation, Program
+    from symgrad.calculus.axes import Axis
+    from symgrad.calculus.program import Equation, Program
 
 
 def with_cotangents_per_sample(program: Program) -> Program | None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.indices import affine_terms
-from symgrad.calculus.program import Axis, Tensor, show_axes
 from symgrad.calculus.terms import Entry, leading
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
@@ -15,6 +15,7 @@ from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from symgrad.calculus.program import Tensor
     from symgrad.calculus.values import Builder
 
 

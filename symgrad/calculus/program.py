@@ -10,48 +10,18 @@ import sympy as sp
 
 from symgrad.calculus.convention import ROWS, Convention
 from symgrad.calculus.letters import letters
-from symgrad.calculus.terms import Entry, entries, extent_symbol, indices_in, leading
+from symgrad.calculus.terms import Entry, entries, indices_in, leading
 from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from symgrad.calculus.axes import Axes, Axis
+
 Reduction: TypeAlias = Literal["none", "sum", "max", "min", "logsumexp"]
 Kind: TypeAlias = Literal[
     "input", "target", "constant", "parameter", "value", "slope", "temporary", "cotangent", "state"
 ]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A size, a free name whose size the data decides, or a named size."""
-
-    name: str | None
-    size: int | None
-
-    @property
-    def extent(self) -> sp.Expr:
-        """The size as a term: a number, or a symbol for a free axis."""
-        return sp.Integer(self.size) if self.size is not None else extent_symbol(self.name)
-
-    def fits(self, other: Axis) -> bool:
-        """Whether the two always have the same size."""
-        return self.size == other.size and (self.size is not None or self.name == other.name)
-
-    def is_alike(self, other: Axis) -> bool:
-        """Whether the two are one axis to the user: of one size, and of no two names."""
-        return self.fits(other) and (self.name == other.name or self.name is None or other.name is None)
-
-    def __str__(self) -> str:
-        return self.name or str(self.size)
-
-
-Axes: TypeAlias = tuple[Axis, ...]
-
-
-def show_axes(axes: Axes) -> str:
-    """`[batch, 10]`"""
-    return f"[{', '.join(map(str, axes))}]"
 
 
 @dataclass(frozen=True)
@@ -200,6 +170,11 @@ class Program:
         """Inputs, targets, constants and parameters."""
         kinds: tuple[Kind, ...] = ("input", "target", "constant", "parameter")
         return tuple(t for kind in kinds for t in self.of_kind(kind))
+
+    @cached_property
+    def size_names(self) -> frozenset[str]:
+        """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
+        return frozenset(str(a.name) for tensor in self.tensors for a in tensor.axes if a.size is None)
 
     def of_kind(self, kind: Kind) -> tuple[Tensor, ...]:
         return tuple(t for t in self.tensors if t.kind == kind)

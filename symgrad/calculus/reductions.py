@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Reduction, show_axes
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.values import Value
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.syntax import Boolean, Name, Negate, Node, Number
@@ -14,6 +14,7 @@ from symgrad.spec.syntax import Boolean, Name, Negate, Node, Number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from symgrad.calculus.program import Reduction
     from symgrad.calculus.values import Builder
     from symgrad.spec.syntax import Call
 

@@ -12,7 +12,7 @@ import sympy as sp
 
 from symgrad.calculus.display import hidden_tensors
 from symgrad.calculus.entry_formulas import EntryFormulas
-from symgrad.calculus.letters import letters, size_names
+from symgrad.calculus.letters import letters
 from symgrad.calculus.terms import Entry, entries
 from symgrad.errors import SpecError, did_you_mean
 
@@ -76,7 +76,7 @@ class _ScalarRules:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.formulas = EntryFormulas(program, hidden_tensors(program))
-        self.sizes = size_names(program)
+        self.sizes = program.size_names
         self.gradient_of = {g.of: g.name for g in program.gradients}
 
     def run(self, wanted: Sequence[str]) -> ScalarRules:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.operations import is_large
 from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.sums import LAW, resolve_sum
-from symgrad.calculus.terms import Entry, delta, entries
+from symgrad.calculus.terms import Entry, delta, entries, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Axis, show_axes
+from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.terms import delta
 from symgrad.calculus.values import Value
 from symgrad.errors import ShapeError

@@ -8,6 +8,7 @@ that formula, written in terms of the function's own value where algebra allows 
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sympy as sp
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CACHE_SIZE = 100_000
+MAX_BODY = 100
+"""A body with more nodes than this gets a name of its own: what SymPy is given stays small."""
 
 
 class Entry(sp.Expr):
@@ -257,3 +260,9 @@ def text_of(expr: sp.Basic) -> str:
 def indices_in(expr: sp.Basic) -> frozenset[sp.Symbol]:
     """The loop indices that occur in an expression."""
     return frozenset(s for s in expr.free_symbols if s.is_integer and s.is_nonnegative and not s.is_positive)
+
+
+def is_large(body: sp.Expr) -> bool:
+    """Whether a body has more than MAX_BODY nodes."""
+    nodes = sp.preorder_traversal(body)
+    return next(islice(nodes, MAX_BODY, None), None) is not None

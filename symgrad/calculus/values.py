@@ -11,13 +11,14 @@ import sympy as sp
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.broadcasting import ONE, broadcast, check_matmul
 from symgrad.calculus.domains import forgotten, kept_within
-from symgrad.calculus.program import Axes, Axis, Equation, Loop, Reduction, Tensor, canonical
+from symgrad.calculus.program import Equation, Loop, Reduction, Tensor, canonical
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from symgrad.calculus.axes import Axes, Axis
     from symgrad.errors import Position
 
 

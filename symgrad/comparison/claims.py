@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.axes import Axes, show_axes
 from symgrad.calculus.elaborate import elaborate
-from symgrad.calculus.program import Axes, show_axes
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.calls import names_in
 

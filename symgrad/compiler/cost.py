@@ -17,7 +17,8 @@ from symgrad.compiler.plan import ColumnSweep, Sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from symgrad.calculus.program import Axis, Equation, Tensor
+    from symgrad.calculus.axes import Axis
+    from symgrad.calculus.program import Equation, Tensor
     from symgrad.compiler.plan import PhaseName, Plan, Step
     from symgrad.compiler.update import Update
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.notation import matrix_form
-from symgrad.calculus.program import Equation, show_axes
 from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.column_kernels import column_kernel_of
 from symgrad.compiler.identifiers import PRIVATE, identifiers
@@ -21,6 +21,7 @@ from symgrad.compiler.views import Views
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from symgrad.calculus.program import Equation
     from symgrad.compiler.plan import Phase
 
 INDENT = "    "

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import jinja2
 import numpy as np
 
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.notation import matrix_form
-from symgrad.calculus.program import show_axes
 from symgrad.calculus.rowwise import batch_axis
 from symgrad.compiler.accumulation import accumulation_of
 from symgrad.compiler.approximations import PRECISIONS

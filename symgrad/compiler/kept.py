@@ -10,7 +10,8 @@ from symgrad.compiler.plan import size_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from symgrad.calculus.program import Axes, Equation
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.program import Equation
     from symgrad.compiler.plan import Monomial, Phase, Plan
 
 BYTES = {"float32": 4, "float64": 8}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from symgrad.calculus.axes import Axes
     from symgrad.calculus.contraction import Contraction
-    from symgrad.calculus.program import Axes, Equation, Loop, Program
+    from symgrad.calculus.program import Equation, Loop, Program
 
 PhaseName: TypeAlias = Literal["forward", "prediction", "loss", "gradient"]
 Mode: TypeAlias = Literal["each", "row", "columns", "total", "general"]

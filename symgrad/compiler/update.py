@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import sympy as sp
 
+from symgrad.calculus.axes import Axis
 from symgrad.calculus.evaluate import Evaluator
-from symgrad.calculus.program import Axis, Tensor
+from symgrad.calculus.program import Tensor
 from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, entries, index_symbol
 from symgrad.calculus.values import Builder, Value, scalar
@@ -18,7 +19,7 @@ from symgrad.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from symgrad.calculus.program import Axes
+    from symgrad.calculus.axes import Axes
     from symgrad.spec.model import Model, OptimizerSpec
     from symgrad.spec.syntax import Node
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import sympy as sp
 
-    from symgrad.calculus.program import Axes
+    from symgrad.calculus.axes import Axes
 
 
 class Views:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from symgrad.calculus.program import show_axes
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.terms import Entry
 from symgrad.calculus.trace import MAX_OPERATIONS, Operand
 from symgrad.errors import SpecError

@@ -19,8 +19,9 @@ from symgrad.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from symgrad.calculus.axes import Axes
     from symgrad.calculus.convention import Convention
-    from symgrad.calculus.program import Axes, Equation, Program, Tensor
+    from symgrad.calculus.program import Equation, Program, Tensor
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
 

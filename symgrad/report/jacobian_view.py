@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus import typeset as ts
 from symgrad.calculus.arrange import product
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.display import hidden_tensors, shown_equations
 from symgrad.calculus.index_writer import IndexWriter
 from symgrad.calculus.latex import Latex
 from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.over import bound_letters
-from symgrad.calculus.program import show_axes
 from symgrad.calculus.structure import footprint, structure
 from symgrad.calculus.text import Text
 from symgrad.report.page import Row, Section

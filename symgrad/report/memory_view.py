@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.notation import matrix_form
-from symgrad.calculus.program import show_axes
 from symgrad.compiler.kept import memory_use
 from symgrad.pipeline import plan_of
 from symgrad.report.page import Row, Section

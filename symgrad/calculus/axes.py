@@ -1,0 +1,42 @@
+"""Axes of tensors: sizes that are known, or that the data decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import sympy as sp
+
+from symgrad.calculus.terms import extent_symbol
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A size, a free name whose size the data decides, or a named size."""
+
+    name: str | None
+    size: int | None
+
+    @property
+    def extent(self) -> sp.Expr:
+        """The size as a term: a number, or a symbol for a free axis."""
+        return sp.Integer(self.size) if self.size is not None else extent_symbol(self.name)
+
+    def fits(self, other: Axis) -> bool:
+        """Whether the two always have the same size."""
+        return self.size == other.size and (self.size is not None or self.name == other.name)
+
+    def is_alike(self, other: Axis) -> bool:
+        """Whether the two are one axis to the user: of one size, and of no two names."""
+        return self.fits(other) and (self.name == other.name or self.name is None or other.name is None)
+
+    def __str__(self) -> str:
+        return self.name or str(self.size)
+
+
+Axes: TypeAlias = tuple[Axis, ...]
+
+
+def show_axes(axes: Axes) -> str:
+    """`[batch, 10]`"""
+    return f"[{', '.join(map(str, axes))}]"
