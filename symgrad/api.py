@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.benchmark.report import Benchmark
-    from symgrad.calculus.trace import Detail
     from symgrad.comparison.report import Comparison
-    from symgrad.compiler.load import ModuleSource
+    from symgrad.compiler.loading.load import ModuleSource
     from symgrad.diagnosis.report import Diagnosis
     from symgrad.graphs.model import Graph
+    from symgrad.graphs.trace import Detail
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
     from symgrad.spec.reader import SpecSource
@@ -136,7 +136,7 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
     Raises:
         ModuleError: it cannot be loaded or lacks one of the stable names.
     """
-    from symgrad.compiler.load import load as load_module
+    from symgrad.compiler.loading.load import load as load_module
 
     return load_module(path)
 
@@ -154,7 +154,7 @@ def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
         SpecError: the spec does not describe a network.
         NotIdenticalError: the module would compute something else than the spec says.
     """
-    from symgrad.compiler.cache import cached_module, cached_text
+    from symgrad.compiler.loading.cache import cached_module, cached_text
     from symgrad.gate import checked_text
 
     spec = read(spec)
@@ -265,7 +265,7 @@ def _file(spec: Spec, module: ModuleSource | None) -> str | os.PathLike[str]:
 
 def _file_of(spec: Spec, module: ModuleSource | None) -> ModuleSource:
     """The file that a module is in, the one in the cache where none is given; the module if it is in none."""
-    from symgrad.compiler.cache import cached_file
+    from symgrad.compiler.loading.cache import cached_file
     from symgrad.gate import checked_text
 
     if module is None:
@@ -294,7 +294,7 @@ def compare(
         DataError: the spec's data cannot be used.
     """
     from symgrad.comparison.compare import compare as compare_ways
-    from symgrad.compiler.load import double_precision_twin
+    from symgrad.compiler.loading.load import double_precision_twin
 
     rows = None if rows is None else whole("rows", rows, 1)
     seed, time_limit = whole("seed", seed, 0), positive("time_limit", time_limit)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.cache import cache_folder
+from symgrad.compiler.loading.cache import cache_folder
 from symgrad.errors import ModuleError, ModuleWarning, NotIdenticalError, warn
 from symgrad.version import VERSION
 

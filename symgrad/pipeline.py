@@ -5,30 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.differentiate import differentiate
-from symgrad.calculus.elaborate import elaborate
-from symgrad.calculus.guards import guard
-from symgrad.calculus.logsumexp import expand_logsumexp
-from symgrad.calculus.rowwise import check_micro_batches
-from symgrad.calculus.signs import choose_by_outputs
 from symgrad.calculus.simplify import simplify
-from symgrad.calculus.stabilise import stabilise
-from symgrad.compiler.accumulation import accumulation_of
-from symgrad.compiler.carry import can_carry, carry
-from symgrad.compiler.columns import column_axis
-from symgrad.compiler.emit import emit
-from symgrad.compiler.memory import plan_memory
-from symgrad.compiler.schedule import schedule
-from symgrad.compiler.slope_values import slopes_with_values
-from symgrad.compiler.summands import summands_first
-from symgrad.compiler.update import update_of
+from symgrad.compiler.module.emit import emit
+from symgrad.compiler.planning.accumulation import accumulation_of
+from symgrad.compiler.planning.memory import plan_memory
+from symgrad.compiler.planning.samples_innermost import column_axis
+from symgrad.compiler.planning.schedule import schedule
+from symgrad.elaborate.elaborate import elaborate
+from symgrad.elaborate.optimizer import update_of
+from symgrad.passes.accumulate import can_carry, carry
+from symgrad.passes.expand_logsumexp import expand_logsumexp
+from symgrad.passes.fission import summands_first
+from symgrad.passes.guards import guard
+from symgrad.passes.separability import check_micro_batches
+from symgrad.passes.sign_tests import choose_by_outputs
+from symgrad.passes.slope_values import slopes_with_values
+from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.calculus.program import Program
-    from symgrad.compiler.plan import Plan
-    from symgrad.compiler.update import Update
+    from symgrad.compiler.planning.plan import Plan
+    from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import Model, Spec
 
 

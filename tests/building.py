@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from corpus import CORPUS
 
-from symgrad.compiler.load import double_precision_twin, load
+from symgrad.compiler.loading.load import double_precision_twin, load
 from symgrad.pipeline import derived_program, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def by_rows() -> Iterator[None]:
     """Inside it small networks too are stored by rows and leave their products to BLAS, as large ones do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("symgrad.compiler.columns.MOST_FEATURES", 0)
+        patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
         yield
 
 

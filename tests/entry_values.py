@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from symgrad.calculus.over import Over
 from symgrad.calculus.terms import Entry, Named, delta, shifted
+from symgrad.notation.reduce import Over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

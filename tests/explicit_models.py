@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.calculus.elaborate import elaborate
+from symgrad.elaborate.elaborate import elaborate
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import DOUBLE

@@ -10,8 +10,8 @@ import itertools
 import numpy as np
 import sympy as sp
 
-from symgrad.calculus import typeset as ts
 from symgrad.calculus.terms import Entry, Named, delta
+from symgrad.notation import typeset as ts
 
 FUNCTIONS = {
     "exp": np.exp,

@@ -9,8 +9,8 @@ import sympy as sp
 from corpus import CORPUS
 
 from symgrad.calculus.terms import Entry
-from symgrad.compiler.accumulation import Accumulation, accumulation_of
-from symgrad.compiler.update import POSITION, update_of
+from symgrad.compiler.planning.accumulation import Accumulation, accumulation_of
+from symgrad.elaborate.optimizer import POSITION, update_of
 from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from building import interpreted, written
 
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 from symgrad.pipeline import module_text
 from symgrad.spec import library
 from symgrad.spec.expand import expand

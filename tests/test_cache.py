@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import symgrad as sg
-from symgrad.compiler import cache
-from symgrad.compiler.cache import cache_folder
-from symgrad.compiler.sources import sources_digest
+from symgrad.compiler.loading import cache
+from symgrad.compiler.loading.cache import cache_folder
+from symgrad.compiler.loading.sources import sources_digest
 from symgrad.shipped import template_folder
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_all_that_a_text_comes_from_counts_as_a_source(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     imported = {Path(line).relative_to(package) for line in run.stdout.splitlines()}
     files = [copy / file for file in imported - {Path("version.py")}]
-    files += [file for file in templates.iterdir() if file.suffixes == [".py", ".j2"]]
+    files += [file for file in templates.rglob("*") if file.suffixes == [".py", ".j2"]]
     assert len(files) > 80
     digest = sources_digest.__wrapped__
     before = digest(copy)

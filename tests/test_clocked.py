@@ -11,8 +11,8 @@ from module_use import MLP
 
 from symgrad.benchmark.clocked import clocked
 from symgrad.benchmark.parts import parts_of
-from symgrad.compiler.cost import Cost, CostModel
-from symgrad.compiler.update import update_of
+from symgrad.compiler.planning.cost import Cost, CostModel
+from symgrad.elaborate.optimizer import update_of
 from symgrad.pipeline import derived_program, module_text, plan_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -10,11 +10,11 @@ from building import by_rows, interpreted, program_of, written
 from corpus import CORPUS
 from module_use import MLP
 
-from symgrad.compiler.columns import MOST_EQUATIONS, MOST_FEATURES
-from symgrad.compiler.emit import emit
-from symgrad.compiler.plan import ColumnSweep
-from symgrad.compiler.summands import adds_to_a_difference
-from symgrad.compiler.update import update_of
+from symgrad.compiler.module.emit import emit
+from symgrad.compiler.planning.plan import ColumnSweep
+from symgrad.compiler.planning.samples_innermost import MOST_EQUATIONS, MOST_FEATURES
+from symgrad.elaborate.optimizer import update_of
+from symgrad.passes.fission import adds_to_a_difference
 from symgrad.pipeline import derived_program, plan_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

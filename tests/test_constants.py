@@ -11,7 +11,7 @@ import pytest
 from building import by_rows, interpreted, judged, written
 
 from symgrad.api import derive
-from symgrad.compiler.load import double_precision_twin, load
+from symgrad.compiler.loading.load import double_precision_twin, load
 from symgrad.errors import SpecError
 from symgrad.spec.reader import read
 

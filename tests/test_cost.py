@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from symgrad.compiler.cost import Cost, CostModel
-from symgrad.compiler.update import update_of
+from symgrad.compiler.planning.cost import Cost, CostModel
+from symgrad.elaborate.optimizer import update_of
 from symgrad.pipeline import derived_program, plan_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -12,10 +12,10 @@ from corpus import CORPUS
 from expansion import Cell, Expansion, arguments
 
 from symgrad.calculus.differentiate import differentiate
-from symgrad.calculus.elaborate import elaborate
-from symgrad.calculus.logsumexp import expand_logsumexp
 from symgrad.calculus.simplify import simplify
-from symgrad.calculus.stabilise import stabilise
+from symgrad.elaborate.elaborate import elaborate
+from symgrad.passes.expand_logsumexp import expand_logsumexp
+from symgrad.passes.stabilise import stabilise
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

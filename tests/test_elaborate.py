@@ -16,7 +16,7 @@ from expansion import Expansion, arguments
 from golden import compare
 
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.elaborate import elaborate
+from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand

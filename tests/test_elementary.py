@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from building import interpreted, written
 
-from symgrad.compiler.approximations import PRECISIONS
-from symgrad.compiler.elementary import ULPS, called_in, functions_of
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
+from symgrad.compiler.targets.numba.approximations import PRECISIONS
+from symgrad.compiler.targets.numba.elementary import ULPS, called_in, functions_of
 from symgrad.errors import ModuleError
 from symgrad.verifier.accuracy import AT_INFINITY, UNITS, function_checks, mp, sample, worst
 

@@ -9,8 +9,8 @@ import pytest
 import sympy as sp
 
 from symgrad.calculus.terms import Entry
-from symgrad.compiler import expression as ex
-from symgrad.compiler.printer import Printer, print_index
+from symgrad.compiler.targets.numba import expression as ex
+from symgrad.compiler.targets.numba.printer import Printer, print_index
 
 EXPONENTS = [2, 3, -1, -2, -3, sp.Rational(3, 2), sp.Rational(-1, 2)]
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from corpus import CORPUS, EXAMPLES
 
-from symgrad.compiler.fans import Fans, fans_of
+from symgrad.compiler.module.fans import Fans, fans_of
 from symgrad.pipeline import derived_program, module_text
 from symgrad.spec.calls import names_in
 from symgrad.spec.expand import expand

@@ -12,7 +12,7 @@ import golden
 import pytest
 
 import symgrad as sg
-from symgrad.calculus.latex import Latex
+from symgrad.notation.latex import Latex
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.page import page_of
 from symgrad.version import VERSION

@@ -18,10 +18,10 @@ from entry_values import EntryValues
 from explicit_models import ExplicitModel, explicit
 
 import symgrad as sg
-from symgrad.calculus.blocks import blocks
-from symgrad.calculus.elaborate import elaborate
-from symgrad.calculus.jacobians import Jacobian, local_jacobians
-from symgrad.calculus.structure import footprint, structure
+from symgrad.elaborate.elaborate import elaborate
+from symgrad.explain.blocks import blocks
+from symgrad.explain.jacobian_structure import footprint, structure
+from symgrad.explain.jacobians import Jacobian, local_jacobians
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.version import VERSION

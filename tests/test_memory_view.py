@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import symgrad as sg
-from symgrad.compiler.kept import memory_use
-from symgrad.compiler.update import update_of
+from symgrad.compiler.planning.residuals import memory_use
+from symgrad.elaborate.optimizer import update_of
 from symgrad.pipeline import derived_program, plan_of
 from symgrad.spec.expand import expand
 

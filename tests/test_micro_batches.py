@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from building import interpreted, judged, written
 
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.report.derivation import derivation_of

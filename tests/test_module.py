@@ -12,7 +12,7 @@ from module_use import LINE, MLP, flat_copy, line_data, line_gradient, mlp_data,
 from numba.core.runtime import _nrt_python, rtsys
 from scipy.optimize import minimize
 
-from symgrad.compiler.load import STABLE_NAMES, load
+from symgrad.compiler.loading.load import STABLE_NAMES, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ import pytest
 from building import interpreted, written
 
 import symgrad as sg
-from symgrad.compiler.load import double_precision_twin, load
+from symgrad.compiler.loading.load import double_precision_twin, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

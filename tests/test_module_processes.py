@@ -14,7 +14,7 @@ import pytest
 from building import written
 from module_use import LINE, MLP, line_data, line_gradient, mlp_data, mlp_loss
 
-from symgrad.compiler.load import double_precision_twin, load
+from symgrad.compiler.loading.load import double_precision_twin, load
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from symgrad.calculus.differentiate import differentiate
-from symgrad.calculus.elaborate import elaborate
 from symgrad.calculus.simplify import simplify
+from symgrad.elaborate.elaborate import elaborate
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

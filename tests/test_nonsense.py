@@ -11,7 +11,7 @@ from golden import compare
 from nonsense import CASES, NONSENSE
 
 import symgrad as sg
-from symgrad.calculus.elaborate import elaborate
+from symgrad.elaborate.elaborate import elaborate
 from symgrad.spec.expand import expand
 
 

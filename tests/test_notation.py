@@ -10,16 +10,16 @@ import sympy as sp
 from formula_values import run, shape_of, value
 
 from symgrad.calculus.axes import Axis
-from symgrad.calculus.display import hidden_tensors, shown_equations
-from symgrad.calculus.index_writer import IndexWriter
-from symgrad.calculus.latex import Latex
-from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.calculus.notation import index_form, matrix_form, right_side
 from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
-from symgrad.calculus.text import Text
-from symgrad.compiler.update import update_of
-from symgrad.compiler.update_text import update_rule
+from symgrad.elaborate.optimizer import update_of
+from symgrad.notation.equations import index_form, matrix_form, right_side
+from symgrad.notation.index_writer import IndexWriter
+from symgrad.notation.latex import Latex
+from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
+from symgrad.notation.text import Text
+from symgrad.notation.update_rules import update_rule
+from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.pipeline import derived_program
 from symgrad.report.documents import mathml
 from symgrad.spec.expand import expand

@@ -15,16 +15,16 @@ import pytest
 from click.testing import CliRunner
 
 import symgrad as sg
-from symgrad.calculus import typeset as ts
-from symgrad.calculus.columns import is_matrix_of_samples
-from symgrad.calculus.display import hidden_tensors, shown_equations
-from symgrad.calculus.index_writer import IndexWriter
-from symgrad.calculus.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.calculus.roles import roles
-from symgrad.calculus.symbols import latex_symbol
-from symgrad.calculus.text import Text
 from symgrad.cli import main
 from symgrad.cli.views import NOTATIONS as OFFERED
+from symgrad.explain.roles import roles
+from symgrad.explain.transposed import is_matrix_of_samples
+from symgrad.notation import typeset as ts
+from symgrad.notation.index_writer import IndexWriter
+from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
+from symgrad.notation.symbols import latex_symbol
+from symgrad.notation.text import Text
+from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.notations import NOTATIONS
 from symgrad.version import VERSION

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from building import interpreted, written
 
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec.reader import read

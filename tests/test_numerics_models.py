@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from building import interpreted, written
 
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 from symgrad.errors import SpecError
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -10,7 +10,7 @@ from building import interpreted, judged, written
 from optimizer_paths import ROWS, X, Y, agree, module_of, path, spec_with
 
 import symgrad as sg
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 

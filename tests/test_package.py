@@ -60,7 +60,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_templates_starters_and_types(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    templates = [f"symgrad/templates/{file.name}" for file in (ROOT / "templates").glob("*.j2")]
+    templates = [
+        f"symgrad/{file.relative_to(ROOT).as_posix()}" for file in (ROOT / "templates").rglob("*.j2")
+    ]
     starters = [f"symgrad/cli/starters/{form}.yaml" for form in ("chain", "graph", "index")]
     assert templates
     lectures = [f"symgrad/lectures/specs/{file.name}" for file in (ROOT / "examples/lectures").glob("*.*")]

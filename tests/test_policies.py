@@ -12,11 +12,11 @@ from building import interpreted, judged, written
 from symgrad.calculus.axes import Axis
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.domains import domain, forgotten
-from symgrad.calculus.guards import guarded_slope, guarded_step
 from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.real import Piecewise, within
 from symgrad.calculus.terms import Entry, index_symbol, sigmoid
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
+from symgrad.passes.guards import guarded_slope, guarded_step
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -14,7 +14,7 @@ import pytest
 from building import by_rows, interpreted, written
 from module_use import LINE
 
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from symgrad.calculus.compute import compute
 from symgrad.calculus.real import Abs, Piecewise, in_real_terms, sign
 from symgrad.calculus.terms import ARGUMENT, Entry, derivative_of, softplus
 from symgrad.errors import SpecError
+from symgrad.graphs.interpret import compute
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from corpus import GRAPHS, INDEXED
 
-from symgrad.calculus.elaborate import elaborate
-from symgrad.calculus.rowwise import check_micro_batches, why_no_mean
-from symgrad.calculus.stabilise import stabilise
+from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import SpecError
+from symgrad.passes.separability import check_micro_batches, why_no_mean
+from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
 from symgrad.spec.model import MicroBatches
 from symgrad.spec.reader import read

@@ -18,10 +18,10 @@ from entry_values import EntryValues
 from explicit_models import ExplicitModel, explicit
 
 import symgrad as sg
-from symgrad.calculus.entry_formulas import MAX_NODES, length
-from symgrad.calculus.scalar_rules import MAX_ENTRIES, MAX_RULES, EntryFormula, ScalarRules
 from symgrad.cli import main
 from symgrad.errors import SpecError
+from symgrad.explain.entry_formulas import MAX_NODES, length
+from symgrad.explain.entry_gradients import MAX_ENTRIES, MAX_RULES, EntryFormula, ScalarRules
 from symgrad.spec.reader import read
 from symgrad.version import VERSION
 

@@ -11,8 +11,8 @@ from building import by_rows, program_of
 from corpus import CORPUS
 
 from symgrad.calculus.contraction import as_product
-from symgrad.compiler.plan import ColumnSweep, Plan, Product, Sweep, size_of
-from symgrad.compiler.update import update_of
+from symgrad.compiler.planning.plan import ColumnSweep, Plan, Product, Sweep, size_of
+from symgrad.elaborate.optimizer import update_of
 from symgrad.pipeline import derived_program, module_text, plan_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -9,9 +9,9 @@ import pytest
 from building import interpreted, judged, written
 from golden import FOLDER, compare
 
-from symgrad.compiler.update import update_of
-from symgrad.compiler.update_text import update_rule
+from symgrad.elaborate.optimizer import update_of
 from symgrad.errors import SpecError
+from symgrad.notation.update_rules import update_rule
 from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symgrad as sg
-from symgrad.calculus.elaborate import elaborate
 from symgrad.cli.starter import starter
+from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import Position
 from symgrad.spec import library
 from symgrad.spec.expand import expand

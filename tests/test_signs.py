@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from building import by_rows, interpreted, written
 
-from symgrad.calculus.signs import choose_by_outputs
 from symgrad.calculus.terms import entries
+from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -8,8 +8,8 @@ import pytest
 from building import program_of
 from corpus import CORPUS
 
-from symgrad.calculus.notation import matrix_form
 from symgrad.calculus.simplify import simplify
+from symgrad.notation.equations import matrix_form
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from symgrad.calculus import typeset as ts
-from symgrad.calculus.arrange import negated, product, total
-from symgrad.calculus.latex import Latex
-from symgrad.calculus.text import Text
+from symgrad.notation import typeset as ts
+from symgrad.notation.arrange import negated, product, total
+from symgrad.notation.latex import Latex
+from symgrad.notation.text import Text
 
 
 @pytest.mark.parametrize(

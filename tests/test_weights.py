@@ -11,7 +11,7 @@ import pytest
 from building import by_rows, interpreted, judged, written
 
 from symgrad.api import derive
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 from symgrad.errors import DataError, SpecError
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand

@@ -18,10 +18,10 @@ from symgrad.benchmark.peers import peers
 from symgrad.benchmark.report import SAME_LOSS, Benchmark, Machine, Row
 from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
 from symgrad.benchmark.workload import workload_of
-from symgrad.compiler.cache import cached_module, cached_text
-from symgrad.compiler.cost import Cost, CostModel
-from symgrad.compiler.load import double_precision_twin
-from symgrad.compiler.update import update_of
+from symgrad.compiler.loading.cache import cached_module, cached_text
+from symgrad.compiler.loading.load import double_precision_twin
+from symgrad.compiler.planning.cost import Cost, CostModel
+from symgrad.elaborate.optimizer import update_of
 from symgrad.errors import DataError
 from symgrad.gate import checked_text
 from symgrad.pipeline import derived_program, plan_of
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from symgrad.benchmark.parts import Part
     from symgrad.benchmark.peers import Peer
     from symgrad.benchmark.workload import Kind, Workload
-    from symgrad.compiler.plan import PhaseName
-    from symgrad.compiler.update import Update
+    from symgrad.compiler.planning.plan import PhaseName
+    from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import Model, Spec
     from symgrad.verifier.arithmetic import Array
 

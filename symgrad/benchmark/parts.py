@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from symgrad.benchmark.clocked import ClockedText, Statement
     from symgrad.benchmark.workload import Workload
-    from symgrad.compiler.cost import Cost
+    from symgrad.compiler.planning.cost import Cost
     from symgrad.verifier.arithmetic import Array
 
 _PHASES = {"_forward": "forward", "_loss": "loss", "_backward": "gradient", "_gradient": "gradient"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from symgrad.benchmark.parts import Part
     from symgrad.benchmark.timing import Times
     from symgrad.benchmark.workload import Kind
-    from symgrad.compiler.cost import Cost
+    from symgrad.compiler.planning.cost import Cost
 
 SAME_LOSS = 1e-4
 """By how much of themselves losses may differ and still be said to agree."""

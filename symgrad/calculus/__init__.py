@@ -1,1 +1,1 @@
-"""Tensor equations: what they are, where they come from, their derivatives and their simplification."""
+"""The core: tensor equations, their derivatives and their simplification."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.calculus.typeset import Formula
+    from symgrad.notation.typeset import Formula
 
 Samples: TypeAlias = Literal["rows", "columns"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.deltas import LAW, resolve_sum
 from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
-from symgrad.calculus.sums import LAW, resolve_sum
 from symgrad.calculus.terms import Entry, delta, entries, is_large
 
 if TYPE_CHECKING:

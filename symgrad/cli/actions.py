@@ -57,7 +57,7 @@ def _lines(file: Path) -> int:
 def _parameter_count(spec: Spec) -> int:
     from math import prod
 
-    from symgrad.calculus.elaborate import elaborate
+    from symgrad.elaborate.elaborate import elaborate
     from symgrad.spec.expand import expand
 
     parameters = elaborate(expand(spec)).of_kind("parameter")

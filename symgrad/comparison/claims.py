@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axes, show_axes
-from symgrad.calculus.elaborate import elaborate
+from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.calls import names_in
 

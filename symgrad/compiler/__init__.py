@@ -1,1 +1,1 @@
-"""From programs to emitted modules: schedule, memory, kernels, drivers, text."""
+"""From programs to emitted modules: planning, kernels, targets, module, loading."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.cache import cache_folder
+from symgrad.compiler.loading.cache import cache_folder
 from symgrad.diagnosis.report import Finding
 from symgrad.errors import ModuleError
 

@@ -43,7 +43,7 @@ def trial(progress: Callable[[str], None]) -> Iterator[Finding]:
 
 
 def _made(file: Path) -> tuple[ModuleType | None, Finding]:
-    from symgrad.compiler.load import load
+    from symgrad.compiler.loading.load import load
     from symgrad.pipeline import module_text
     from symgrad.spec.reader import read
 

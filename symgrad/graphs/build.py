@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, cast
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.terms import Entry
-from symgrad.calculus.trace import MAX_OPERATIONS, Operand
 from symgrad.errors import SpecError
 from symgrad.graphs.flow import goal_of
 from symgrad.graphs.model import Edge, Graph, Node
 from symgrad.graphs.operations import effect_of, roles_of, symbol_of
+from symgrad.graphs.trace import MAX_OPERATIONS, Operand
 from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from symgrad.calculus.compute import Numbers
     from symgrad.calculus.program import Equation
-    from symgrad.calculus.trace import Detail, Trace
     from symgrad.graphs.flow import Flow
+    from symgrad.graphs.interpret import Numbers
     from symgrad.graphs.model import NodeKind
+    from symgrad.graphs.trace import Detail, Trace
     from symgrad.spec.model import Model
 
 

@@ -14,7 +14,7 @@ from symgrad.graphs.numerals import summary
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from symgrad.calculus.compute import Numbers
+    from symgrad.graphs.interpret import Numbers
     from symgrad.graphs.model import Edge, Graph, Node, NodeKind
 
 LONGEST = 60

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.compute import compute
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.program import check
 from symgrad.calculus.simplify import fold_bodies
-from symgrad.calculus.stabilise import stabilise
+from symgrad.graphs.interpret import compute
+from symgrad.passes.stabilise import stabilise
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from symgrad.calculus.compute import Numbers
     from symgrad.calculus.program import Equation, Program
-    from symgrad.calculus.trace import Trace
+    from symgrad.graphs.interpret import Numbers
+    from symgrad.graphs.trace import Trace
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.calculus.trace import trace
 from symgrad.errors import SpecError
 from symgrad.graphs.build import build
 from symgrad.graphs.flow import flow
 from symgrad.graphs.point import point
+from symgrad.graphs.trace import trace
 from symgrad.spec.calls import transform
 from symgrad.spec.expand import expand
 from symgrad.spec.syntax import Binary, Number
 
 if TYPE_CHECKING:
-    from symgrad.calculus.compute import Numbers
-    from symgrad.calculus.trace import Detail
+    from symgrad.graphs.interpret import Numbers
     from symgrad.graphs.model import Graph
     from symgrad.graphs.point import Given
+    from symgrad.graphs.trace import Detail
     from symgrad.spec.model import Model, Spec
     from symgrad.spec.syntax import Node
 
@@ -68,7 +68,7 @@ def _suitable(model: Model) -> Detail:
 
 def _first_values(model: Model, seed: int) -> dict[str, Numbers]:
     """The parameters that training starts from, as the spec's own module makes them."""
-    from symgrad.compiler.cache import cached_module
+    from symgrad.compiler.loading.cache import cached_module
     from symgrad.gate import checked_text
 
     params = cached_module(model.spec, checked_text).init_params(seed)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.calculus.compute import Numbers
-    from symgrad.calculus.trace import Detail
+    from symgrad.graphs.interpret import Numbers
+    from symgrad.graphs.trace import Detail
 
 NodeKind: TypeAlias = Literal["input", "target", "constant", "parameter", "number", "gate", "equation"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from symgrad.calculus.compute import Numbers
+    from symgrad.graphs.interpret import Numbers
 
 FEW = 4
 """So many entries are written out; of more, only the smallest and the largest."""

@@ -9,7 +9,7 @@ from symgrad.spec.syntax import Binary, Call, Compare, Name, Negate, Number, Tra
 from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:
-    from symgrad.calculus.trace import Operation
+    from symgrad.graphs.trace import Operation
     from symgrad.spec.model import Model
     from symgrad.spec.syntax import Node
 

@@ -13,7 +13,7 @@ from symgrad.verifier.interpreter import parameter_shapes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from symgrad.calculus.compute import Numbers
+    from symgrad.graphs.interpret import Numbers
     from symgrad.spec.model import AxisSpec, Model, TensorSpec
 
 Given: TypeAlias = Mapping[str, Any]

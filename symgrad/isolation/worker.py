@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from symgrad.compiler.load import double_precision_twin, load
+from symgrad.compiler.loading.load import double_precision_twin, load
 from symgrad.errors import SymgradError
 from symgrad.isolation.messages import packed, read, unpacked, write
 from symgrad.verifier.behaviour.case import record

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad import api
-from symgrad.calculus.structure import structure
 from symgrad.comparison import check_manual
+from symgrad.explain.jacobian_structure import structure
 from symgrad.lectures.case import Case, demand, demand_equal, demand_lines
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from symgrad import api
-from symgrad.compiler.kept import memory_use
+from symgrad.compiler.planning.residuals import memory_use
 from symgrad.lectures.case import Case, demand, demand_equal
 from symgrad.lectures.derivatives import claims_hold
 from symgrad.pipeline import plan_of

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.calculus.display import hidden_tensors, shown_equations
-from symgrad.calculus.latex import Latex
-from symgrad.calculus.notation import index_form, matrix_form, rewrite_form
-from symgrad.calculus.text import Text
-from symgrad.compiler.update_text import look_ahead_rule, update_rule
+from symgrad.notation.equations import index_form, matrix_form, rewrite_form
+from symgrad.notation.latex import Latex
+from symgrad.notation.text import Text
+from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.page import composed_lines
 from symgrad.report.tensors import parameter_count
 from symgrad.report.views import requested_data

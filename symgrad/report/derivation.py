@@ -13,10 +13,10 @@ from symgrad.spec.expand import expand
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from symgrad.calculus.jacobians import BlockJacobians
     from symgrad.calculus.program import Program
-    from symgrad.calculus.scalar_rules import ScalarRules
-    from symgrad.compiler.update import Update
+    from symgrad.elaborate.optimizer import Update
+    from symgrad.explain.entry_gradients import ScalarRules
+    from symgrad.explain.jacobians import BlockJacobians
     from symgrad.spec.model import Spec
 
 
@@ -75,7 +75,7 @@ class Derivation:
         Raises:
             SpecError: there is no such parameter or entry, or it has too many entries to write.
         """
-        from symgrad.calculus.scalar_rules import scalar_rules
+        from symgrad.explain.entry_gradients import scalar_rules
 
         return scalar_rules(self.program, parameters)
 
@@ -87,9 +87,9 @@ class Derivation:
     @cached_property
     def jacobians(self) -> tuple[BlockJacobians, ...]:
         """The local Jacobians of every block, with respect to what it reads."""
-        from symgrad.calculus.columns import with_samples_in_columns
-        from symgrad.calculus.elaborate import elaborate
-        from symgrad.calculus.jacobians import local_jacobians
+        from symgrad.elaborate.elaborate import elaborate
+        from symgrad.explain.jacobians import local_jacobians
+        from symgrad.explain.transposed import with_samples_in_columns
 
         primal, convention = elaborate(expand(self.spec)), self.program.convention
         if convention.samples == "columns":
@@ -144,7 +144,7 @@ def derivation_of(spec: Spec) -> Derivation:
     Raises:
         SpecError: the spec does not describe a network.
     """
-    from symgrad.compiler.update import update_of
+    from symgrad.elaborate.optimizer import update_of
 
     model = expand(spec)
     return Derivation(spec, derived_program(model), update_of(model))

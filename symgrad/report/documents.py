@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup
 
-from symgrad.calculus.latex import Latex
-from symgrad.calculus.symbols import latex_symbol
-from symgrad.calculus.text import Text
 from symgrad.errors import SpecError
+from symgrad.notation.latex import Latex
+from symgrad.notation.symbols import latex_symbol
+from symgrad.notation.text import Text
 from symgrad.report.page import page_of
 from symgrad.shipped import template_folder
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symgrad.calculus import typeset as ts
-from symgrad.calculus.arrange import product
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.display import hidden_tensors, shown_equations
-from symgrad.calculus.index_writer import IndexWriter
-from symgrad.calculus.latex import Latex
-from symgrad.calculus.notation import matrix_form
-from symgrad.calculus.over import bound_letters
-from symgrad.calculus.structure import footprint, structure
-from symgrad.calculus.text import Text
+from symgrad.explain.jacobian_structure import footprint, structure
+from symgrad.notation import typeset as ts
+from symgrad.notation.arrange import product
+from symgrad.notation.equations import matrix_form
+from symgrad.notation.index_writer import IndexWriter
+from symgrad.notation.latex import Latex
+from symgrad.notation.reduce import bound_letters
+from symgrad.notation.text import Text
+from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.page import Row, Section
 
 if TYPE_CHECKING:
-    from symgrad.calculus.blocks import Block
-    from symgrad.calculus.jacobians import BlockJacobians, Jacobian
-    from symgrad.calculus.style import Style
     from symgrad.calculus.terms import Entry
-    from symgrad.calculus.typeset import Formula
+    from symgrad.explain.blocks import Block
+    from symgrad.explain.jacobians import BlockJacobians, Jacobian
+    from symgrad.notation.style import Style
+    from symgrad.notation.typeset import Formula
     from symgrad.report.derivation import Derivation
 
 NOTE = (

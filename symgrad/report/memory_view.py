@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.notation import matrix_form
-from symgrad.compiler.kept import memory_use
+from symgrad.compiler.planning.residuals import memory_use
+from symgrad.notation.equations import matrix_form
 from symgrad.pipeline import plan_of
 from symgrad.report.page import Row, Section
 
 if TYPE_CHECKING:
-    from symgrad.calculus.style import Style
-    from symgrad.compiler.kept import Kept, MemoryUse
-    from symgrad.compiler.plan import Plan
+    from symgrad.compiler.planning.plan import Plan
+    from symgrad.compiler.planning.residuals import Kept, MemoryUse
+    from symgrad.notation.style import Style
     from symgrad.report.derivation import Derivation
 
 NOTE = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.columns import with_samples_in_columns
 from symgrad.calculus.convention import Convention, Samples
-from symgrad.calculus.per_sample import cotangents_of_samples, with_cotangents_per_sample
-from symgrad.calculus.text import Text
 from symgrad.errors import SpecError, did_you_mean
+from symgrad.explain.per_sample import cotangents_of_samples, with_cotangents_per_sample
+from symgrad.explain.transposed import with_samples_in_columns
+from symgrad.notation.text import Text
 from symgrad.report.own_symbols import own_symbols, refuse_clashes, shown_names
 from symgrad.report.usual_symbols import usual_symbols
 

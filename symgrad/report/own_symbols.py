@@ -5,16 +5,16 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.display import hidden_tensors, shown_equations
-from symgrad.calculus.text import Text
-from symgrad.calculus.typeset import Symbol
 from symgrad.errors import SpecError, did_you_mean
+from symgrad.notation.text import Text
+from symgrad.notation.typeset import Symbol
+from symgrad.notation.visibility import hidden_tensors, shown_equations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.calculus.program import Program
-    from symgrad.calculus.typeset import Formula
+    from symgrad.notation.typeset import Formula
 
 MAX_LENGTH = 40
 LISTED = 20

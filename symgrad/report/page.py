@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from symgrad.calculus.convention import ROWS
-from symgrad.calculus.display import hidden_tensors, shown_equations, visible_reads
-from symgrad.calculus.index_writer import IndexWriter
-from symgrad.calculus.notation import index_form, matrix_form, rewrite_form, right_formula
-from symgrad.compiler.update_text import (
+from symgrad.notation.equations import index_form, matrix_form, rewrite_form, right_formula
+from symgrad.notation.index_writer import IndexWriter
+from symgrad.notation.update_rules import (
     composed_rule,
     look_ahead_rule,
     reading_note,
     rule_of_step,
     update_rule,
 )
+from symgrad.notation.visibility import hidden_tensors, shown_equations, visible_reads
 from symgrad.report.notations import NOTATIONS, written_name
 from symgrad.report.tensors import TensorRow, parameter_count, tensor_rows
 from symgrad.report.views import requested_legend, requested_sections
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from symgrad.calculus.program import Equation, Program
-    from symgrad.calculus.style import Style
+    from symgrad.notation.style import Style
     from symgrad.report.derivation import Derivation
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from symgrad.calculus import typeset as ts
-from symgrad.calculus.display import hidden_tensors
-from symgrad.calculus.entry_writer import EntryWriter
-from symgrad.calculus.index_writer import leading_tensors
-from symgrad.calculus.latex import Latex
-from symgrad.calculus.scalar_rules import MAX_RULES
 from symgrad.calculus.terms import delta
-from symgrad.calculus.text import Text
-from symgrad.compiler.update_text import composed_rule, puts_gradient_in, rule_of_step
+from symgrad.explain.entry_gradients import MAX_RULES
+from symgrad.notation import typeset as ts
+from symgrad.notation.entry_writer import EntryWriter
+from symgrad.notation.index_writer import leading_tensors
+from symgrad.notation.latex import Latex
+from symgrad.notation.text import Text
+from symgrad.notation.update_rules import composed_rule, puts_gradient_in, rule_of_step
+from symgrad.notation.visibility import hidden_tensors
 from symgrad.report.notations import written_name
 from symgrad.report.page import Row, Section
 
 if TYPE_CHECKING:
-    from symgrad.calculus.scalar_rules import EntryFormula, EntryGradient, ScalarRules
-    from symgrad.calculus.style import Style
     from symgrad.calculus.terms import Entry
-    from symgrad.calculus.typeset import Formula
+    from symgrad.explain.entry_gradients import EntryFormula, EntryGradient, ScalarRules
+    from symgrad.notation.style import Style
+    from symgrad.notation.typeset import Formula
     from symgrad.report.derivation import Derivation
 
 FORWARD_NOTE = "What the rules read, entry by entry."

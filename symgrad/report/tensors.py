@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.display import hidden_tensors, shown_equations
-from symgrad.calculus.index_writer import IndexWriter
-from symgrad.calculus.roles import roles
+from symgrad.explain.roles import roles
+from symgrad.notation.index_writer import IndexWriter
+from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.notations import written_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.program import Program, Tensor
-    from symgrad.calculus.roles import Role
-    from symgrad.calculus.style import Style
+    from symgrad.explain.roles import Role
+    from symgrad.notation.style import Style
     from symgrad.report.derivation import Derivation
 
 SHOWN = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.text import Text
+from symgrad.notation.text import Text
 from symgrad.report.page import Page, Row, Section, page_of
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.roles import roles
-from symgrad.calculus.text import Text
-from symgrad.calculus.typeset import Symbol, Transposed
+from symgrad.explain.roles import roles
+from symgrad.notation.text import Text
+from symgrad.notation.typeset import Symbol, Transposed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from symgrad.calculus.program import Program
-    from symgrad.calculus.typeset import Formula
+    from symgrad.notation.typeset import Formula
     from symgrad.report.notations import Notation
 
 OWNED = re.compile(r"(?:(?P<owner>\w+)_)?(?P<letter>[A-Za-z])(?P<number>\d*)")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symgrad.calculus.style import Style
+    from symgrad.notation.style import Style
     from symgrad.report.derivation import Derivation
     from symgrad.report.page import Section
 

@@ -54,7 +54,7 @@ def _version(tree: ast.Module) -> str:
 def common_definitions() -> Mapping[str, frozenset[str]]:
     """What the templates define in so many words: by its name, the forms it has, as parsed."""
     found: dict[str, set[str]] = {}
-    for file in sorted(template_folder().glob("*.py.j2")):
+    for file in sorted((template_folder() / "numba").iterdir()):
         for name, body in _definitions(file.read_text(encoding="utf-8")):
             form = "" if "{{" in body or "{%" in body else ast.dump(ast.parse(body).body[0])
             found.setdefault(name, set()).add(form)

@@ -9,7 +9,7 @@ import numpy as np
 from building import interpreted, written
 
 from accuracy.definitions import FUNCTIONS, Definition
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 from symgrad.verifier.accuracy import Worst, mp, sample, units
 
 if TYPE_CHECKING:

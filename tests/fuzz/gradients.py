@@ -54,7 +54,7 @@ def text_of(spec: Spec, by_rows: bool) -> str:
     """The emitted text of a spec."""
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
-            patch.setattr("symgrad.compiler.columns.MOST_FEATURES", 0)
+            patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
         return module_text(read(plain(spec)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from symgrad.compiler.load import load
+from symgrad.compiler.loading.load import load
 
 
 class Checked(np.ndarray):

@@ -63,7 +63,7 @@ _SYMGRAD = (
     "symgrad",
     "symgrad.api",
     "symgrad.pipeline",
-    "symgrad.compiler.cache",
+    "symgrad.compiler.loading.cache",
 )
 
 _JAX = ("jax", "jax.numpy", "jax.flatten_util")

@@ -1,0 +1,1 @@
+"""Emitted modules in memory and on disk."""

@@ -1,0 +1,145 @@
+"""The user's own folder of generated modules, so that building the same spec twice compiles it once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.loading.load import load
+from symgrad.compiler.loading.sources import sources_digest
+from symgrad.errors import ModuleError
+from symgrad.files import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from symgrad.spec.model import Spec
+
+_REMEDY = "set XDG_CACHE_HOME to a folder of your own"
+_NAME_LENGTH = 40
+
+
+def cached_module(spec: Spec, derive: Callable[[Spec], str]) -> ModuleType:
+    """The module of a spec from the cache folder, loaded.
+
+    Raises:
+        ModuleError: there is no folder that only this user can write.
+    """
+    return load(cached_file(spec, derive))
+
+
+def cached_file(spec: Spec, derive: Callable[[Spec], str]) -> Path:
+    """The file of a spec's module in the cache folder, its text derived where none is kept there.
+
+    Raises:
+        ModuleError: there is no folder that only this user can write.
+    """
+    folder, name = cache_folder(), _name(spec)
+    return _kept(folder, name) or _keep(folder, name, derive(spec).encode())
+
+
+def cached_text(name: str, text: str) -> ModuleType:
+    """The module of a text that is not a spec's own, kept beside the others under this name.
+
+    Raises:
+        ModuleError: there is no folder that only this user can write.
+    """
+    folder, content = cache_folder(), text.encode()
+    file = folder / f"{name}_{_digest(content)}.py"
+    return load(file if file.is_file() and file.read_bytes() == content else _keep(folder, name, content))
+
+
+def cache_folder() -> Path:
+    """The folder of generated modules: made when missing, and writable by this user alone.
+
+    Numba keeps compiled code beside the modules and trusts it, so whoever can write there can run code.
+
+    Raises:
+        ModuleError: the folder cannot be made, is another user's, or others can write in it.
+    """
+    folder = _user_cache() / "symgrad"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _demand_private(folder)
+    except OSError as error:
+        problem = f"the cache folder cannot be made: {error.strerror}"
+        raise ModuleError(problem, at=str(folder), remedy=_REMEDY) from None
+    return folder
+
+
+def _user_cache() -> Path:
+    """Where this system keeps a user's caches; `XDG_CACHE_HOME`, when absolute, goes before all."""
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(chosen):
+        return Path(chosen)
+    local = os.environ.get("LOCALAPPDATA", "")
+    if os.name == "nt" and local:
+        return Path(local)
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise ModuleError("there is no home folder to keep generated modules in", remedy=_REMEDY) from None
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+
+
+def _demand_private(folder: Path) -> None:
+    """Refuse a folder that anyone else can write; close it to readers too."""
+    if sys.platform == "win32":
+        return  # a profile folder belongs to its user by the system's own rules
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise ModuleError("the cache folder is not a folder", at=str(folder), remedy=_REMEDY)
+    if found.st_uid != os.geteuid():
+        raise ModuleError("the cache folder belongs to another user", at=str(folder), remedy=_REMEDY)
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        remedy = f"remove it, or {_REMEDY}"
+        raise ModuleError("other users can write in the cache folder", at=str(folder), remedy=remedy)
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        folder.chmod(0o700)
+
+
+def _name(spec: Spec) -> str:
+    """A name that changes with all that a module's text depends on."""
+    digest = _digest(f"{sources_digest()} {_content(spec)!r}".encode())
+    return f"{spec.name[:_NAME_LENGTH]}_{spec.sha256[:12]}_{digest}"
+
+
+def _content(value: object) -> object:
+    """What makes two specs equal: everything but the places where things stand in their files."""
+    if isinstance(value, tuple):
+        return tuple(map(_content, value))
+    if is_dataclass(value):
+        compared = [field.name for field in fields(value) if field.compare]
+        return (type(value).__name__, *(_content(getattr(value, name)) for name in compared))
+    return value
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _kept(folder: Path, name: str) -> Path | None:
+    """The file of this name, unless its text is not the one that was written: its name ends in its digest."""
+    for file in folder.glob(f"{name}_*.py"):
+        with suppress(OSError):
+            if file.stem == f"{name}_{_digest(file.read_bytes())}":
+                return file
+    return None
+
+
+def _keep(folder: Path, name: str, text: bytes) -> Path:
+    """Write the file whole."""
+    file = folder / f"{name}_{_digest(text)}.py"
+    try:
+        replace_file(file, text)
+    except OSError as error:
+        problem = f"the cache cannot be written: {error.strerror}"
+        raise ModuleError(problem, at=str(file), remedy=_REMEDY) from None
+    return file

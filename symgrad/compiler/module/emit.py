@@ -1,0 +1,233 @@
+"""From a plan to the text of a module."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from itertools import chain
+from pprint import pformat
+from typing import TYPE_CHECKING
+
+import jinja2
+import numpy as np
+
+from symgrad.calculus.axes import show_axes
+from symgrad.compiler.kernels.update_kernels import (
+    look_ahead_lines,
+    rest_lines,
+    share_lines,
+    state_names,
+    update_lines,
+)
+from symgrad.compiler.module.bodies import Drivers
+from symgrad.compiler.module.fans import fans_of
+from symgrad.compiler.module.initial import initial_values
+from symgrad.compiler.module.records import (
+    ArgumentText,
+    CarryingText,
+    ConstantText,
+    FitText,
+    ModuleText,
+    ParameterText,
+    ResultText,
+)
+from symgrad.compiler.module.signatures import call_texts
+from symgrad.compiler.planning.accumulation import accumulation_of
+from symgrad.compiler.planning.plan import Product, size_of
+from symgrad.compiler.targets.numba.approximations import PRECISIONS
+from symgrad.compiler.targets.numba.elementary import called_in, functions_of
+from symgrad.errors import SpecError
+from symgrad.notation.equations import matrix_form
+from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.notation.visibility import hidden_tensors, shown_equations
+from symgrad.passes.separability import batch_axis
+from symgrad.shipped import template_folder
+from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.planning.plan import Plan
+    from symgrad.elaborate.optimizer import Update
+    from symgrad.spec.model import ConstantSpec, Model, TrainSpec
+
+
+def emit(model: Model, shown: Program, plan: Plan, update: Update) -> str:
+    """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed."""
+    module = _module_text(model, shown, plan, update)
+    return _template().render(module=module, calls=call_texts(module))
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template_folder() / "numba"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # the output is Python, from names the reader has checked
+    )
+    return environment.get_template("module.py.j2")
+
+
+def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> ModuleText:
+    drivers = Drivers(plan)
+    program, spec = plan.program, model.spec
+    bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
+    kernels = tuple(drivers.kernels.values())
+    rows = batch_axis(program)
+    steps, look_ahead = update_lines(update), look_ahead_lines(update) if update.look_ahead else ()
+    carrying = _carrying(plan, update)
+    code = chain(*(kernel.lines for kernel in kernels), *bodies.values(), steps, look_ahead)
+    called = called_in([*code, *((*carrying.shares, *carrying.rest) if carrying else ())])
+    equations = {kind: tuple(_shown(shown, kind)) for kind in ("forward", "gradient")}
+    return ModuleText(
+        name=spec.name,
+        sha256=spec.sha256,
+        version=VERSION,
+        dtype=spec.dtype,
+        task=model.task,
+        epochs=spec.train.epochs if update.counts_epochs else 0,
+        fit=_fit(spec.train, has_rows=bool(rows)),
+        is_standardized=spec.train.standardize,
+        micro_batch_size=spec.train.micro_batches.rows if spec.train.micro_batches else 0,
+        tensors=tuple(map(_described, program.declared)),
+        forward_equations=equations["forward"],
+        gradient_equations=equations["gradient"],
+        look_ahead_rule=look_ahead_rule(update),
+        update_rule=update_rule(update),
+        parameters=_parameters(model, program, drivers),
+        parameter_count=plan.parameter_count,
+        inputs=tuple(_argument(t, drivers, rows) for t in program.of_kind("input")),
+        targets=tuple(_argument(t, drivers, rows) for t in program.of_kind("target")),
+        scored=model.scored if model.scored and len(spec.targets) > 1 else "",
+        constants=tuple(_constant(c, program) for c in spec.constants),
+        free_axes=drivers.extents,
+        extents=tuple(drivers.extent_names.values()),
+        batch_axis=drivers.extent_names[rows] if rows else "",
+        by_columns=bool(plan.column_axis),
+        work_size=drivers.views.work_size,
+        has_products=any(isinstance(step, Product) for phase in plan.phases for step in phase.steps),
+        kernels=kernels,
+        forward=bodies["forward"],
+        prediction=bodies["prediction"],
+        loss=bodies["loss"],
+        gradient=bodies["gradient"],
+        loss_view=drivers.views.view(program.loss) if program.loss else "",
+        outputs=tuple(_result(name, name, drivers) for name in program.outputs),
+        predictions=tuple(_result(name, name, drivers) for name in program.prediction),
+        input_gradients=tuple(_input_gradient(name, drivers) for name in spec.gradients),
+        states=tuple((state_names(update)[name], repr(start)) for name, start in update.states),
+        look_ahead=look_ahead,
+        update=steps,
+        carrying=carrying,
+        full_batch=update.full_batch,
+        precision=PRECISIONS[spec.dtype],
+        llvm_functions=tuple(name for name in ("maximum", "minimum", "formed_first") if name in called),
+        functions=functions_of(called, spec.dtype),
+    )
+
+
+def _fit(train: TrainSpec, has_rows: bool) -> FitText:
+    batch_size = train.batch_size if has_rows else "full"
+    return FitText(str(train.epochs), _quoted(batch_size), str(train.seed), _quoted(train.shuffle))
+
+
+def _quoted(value: int | str) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _carrying(plan: Plan, update: Update) -> CarryingText | None:
+    accumulation = accumulation_of(update)
+    if accumulation is None or not plan.carried:
+        return None
+    states = list(state_names(update))
+    is_theta = accumulation.target == "theta"
+    return CarryingText(
+        target_name=accumulation.target,
+        target="theta" if is_theta else f"state[{1 + states.index(accumulation.target)}]",
+        shares=share_lines(update, accumulation),
+        rest=rest_lines(update, accumulation),
+    )
+
+
+def _shown(program: Program, part: str) -> list[str]:
+    wanted, hidden = part == "gradient", hidden_tensors(program)
+    return [
+        matrix_form(e, program, hidden=hidden)
+        for e in shown_equations(program, hidden)
+        if (program.tensor[e.target].kind == "cotangent") == wanted
+    ]
+
+
+def _input_gradient(name: str, drivers: Drivers) -> ResultText:
+    program = drivers.program
+    gradient = next(g.name for g in program.gradients if g.of == name)
+    places = {t.name: n for n, t in enumerate((*program.of_kind("input"), *program.of_kind("target")))}
+    return replace(_result(name, gradient, drivers), place=places.get(name, -1))
+
+
+def _described(tensor: Tensor) -> str:
+    labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
+    labels += f", {tensor.ignore} for none" if tensor.ignore is not None else ""
+    return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
+
+
+def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText:
+    axes = [str(a.size) if a.size is not None else repr(a.name) for a in tensor.axes]
+    return ArgumentText(
+        name=tensor.name,
+        variable=drivers.names[tensor.name],
+        axes=f"({', '.join(axes)}{',' if len(axes) == 1 else ''})",
+        classes=str(tensor.classes),
+        ignore=tensor.ignore,
+        comment=show_axes(tensor.axes),
+        is_batched=bool(tensor.axes) and tensor.axes[0].name == batch_axis != "",
+        row_size=" * ".join(drivers.views.size(a.extent) for a in tensor.axes[1:]),
+        batch_shape=drivers.views.shape_in_memory(tensor.name),
+    )
+
+
+def _constant(constant: ConstantSpec, program: Program) -> ConstantText:
+    name, axes = constant.name, program.tensor[constant.name].axes
+    rows = pformat(np.reshape(constant.values, constant.shape).tolist(), width=90, compact=True)
+    below_the_first = "\n" + " " * len(f'    "{name}": np.array(')
+    return ConstantText(name, show_axes(axes), rows.replace("\n", below_the_first))
+
+
+def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:
+    axes = drivers.program.tensor[tensor].axes
+    view, is_by_columns = drivers.views.view(tensor, function="_array"), drivers.plan.is_by_columns(tensor)
+    return ResultText(
+        name=name,
+        view=f"np.moveaxis({view}, -1, 0)" if is_by_columns else view,
+        comment=show_axes(axes),
+        as_scalar="" if axes else ".reshape(())",
+        is_by_columns=is_by_columns,
+    )
+
+
+def _parameters(model: Model, program: Program, drivers: Drivers) -> tuple[ParameterText, ...]:
+    inits = {p.name: p for p in model.parameters}
+    found = []
+    for tensor in program.of_kind("parameter"):
+        if tensor.name.startswith("_"):
+            raise SpecError(
+                f"a parameter's name cannot start with an underscore, as '{tensor.name}' does",
+                at=inits[tensor.name].at,
+                remedy="rename it",
+            )
+        place = drivers.plan.places[tensor.name]
+        size = size_of(tensor.axes)[1]
+        shape = ", ".join(str(a.size) for a in tensor.axes)
+        found.append(
+            ParameterText(
+                name=tensor.name,
+                comment=show_axes(tensor.axes),
+                start=place.offset,
+                end=place.offset + size,
+                shape=f"({shape}{',' if len(tensor.axes) == 1 else ''})",
+                initial=initial_values(inits[tensor.name].init, tensor, size, fans_of(tensor, program)),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,104 @@
+"""Equal layers become a loop: runs of statements that repeat with tensors a constant stride apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from symgrad.compiler.planning.plan import Place
+
+MIN_REPEATS = 4
+MAX_PERIOD = 24
+
+Operand: TypeAlias = tuple[Place, tuple[object, ...]]
+"""Where a tensor lies, and all that must be the same for it to take part in a loop."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """A statement with `{0}`, `{1}`, ... for its tensors, and the equations it carries out."""
+
+    statement: str
+    tensors: tuple[str, ...]
+    operands: tuple[Operand, ...]
+    comments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """`actions`, repeated `times` times; their tensors move by `strides` from one time to the next."""
+
+    actions: tuple[Action, ...]
+    last: tuple[Action, ...]
+    times: int
+    strides: tuple[tuple[int, ...], ...]
+
+
+def roll(actions: tuple[Action, ...]) -> tuple[Action | Repeat, ...]:
+    """The same statements, with runs of equal ones written once."""
+    rolled: list[Action | Repeat] = []
+    start = 0
+    while start < len(actions):
+        repeat = _longest_repeat(actions, start)
+        if repeat is None:
+            rolled.append(actions[start])
+            start += 1
+        else:
+            rolled.append(repeat)
+            start += repeat.times * len(repeat.actions)
+    return tuple(rolled)
+
+
+def _longest_repeat(actions: tuple[Action, ...], start: int) -> Repeat | None:
+    best: Repeat | None = None
+    for period in range(1, min(MAX_PERIOD, (len(actions) - start) // MIN_REPEATS) + 1):
+        repeat = _repeat(actions, start, period)
+        if repeat is not None and (best is None or _covered(repeat) > _covered(best)):
+            best = repeat
+    return best
+
+
+def _covered(repeat: Repeat) -> int:
+    return repeat.times * len(repeat.actions)
+
+
+def _repeat(actions: tuple[Action, ...], start: int, period: int) -> Repeat | None:
+    first = actions[start : start + period]
+    second = actions[start + period : start + 2 * period]
+    strides = _strides(first, second)
+    if strides is None:
+        return None
+    times, previous = 2, second
+    while True:
+        begin = start + times * period
+        following = actions[begin : begin + period]
+        if _strides(previous, following) != strides:
+            break
+        times, previous = times + 1, following
+    if times < MIN_REPEATS or not _each_moves_one_way(first, strides):
+        return None
+    return Repeat(first, previous, times, strides)
+
+
+def _each_moves_one_way(actions: tuple[Action, ...], strides: tuple[tuple[int, ...], ...]) -> bool:
+    """Whether a tensor that several statements use moves by the same stride for all of them."""
+    moves: dict[str, int] = {}
+    pairs = [p for a, s in zip(actions, strides, strict=True) for p in zip(a.tensors, s, strict=True)]
+    return all(moves.setdefault(tensor, move) == move for tensor, move in pairs)
+
+
+def _strides(first: tuple[Action, ...], second: tuple[Action, ...]) -> tuple[tuple[int, ...], ...] | None:
+    """By how much every operand moves; None where the statements differ in more than that."""
+    if len(first) != len(second):
+        return None
+    found = []
+    for a, b in zip(first, second, strict=True):
+        if a.statement != b.statement or len(a.operands) != len(b.operands):
+            return None
+        moves = []
+        for (place, kind), (other, other_kind) in zip(a.operands, b.operands, strict=True):
+            if kind != other_kind or (place.vector, place.unit) != (other.vector, other.unit):
+                return None
+            moves.append(other.offset - place.offset)
+        found.append(tuple(moves))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""From a program to a plan: what is computed in which step, and where it lies in memory."""

@@ -1,0 +1,186 @@
+"""Where tensors lie: parameters and gradients in one vector each, all else in one planned workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.planning.plan import ColumnSweep, Monomial, Phase, Place, Plan, Step, Sweep, size_of
+from symgrad.compiler.planning.schedule import entries_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Equation, Program
+
+
+def plan_memory(
+    program: Program, phases: tuple[Phase, ...], carried: Mapping[str, str], columns: str = ""
+) -> Plan:
+    """The plan with a place for every tensor; memory is used again once its tensor is read no more."""
+    places: dict[str, Place] = {}
+    for tensor in (*program.of_kind("input"), *program.of_kind("target")):
+        places[tensor.name] = Place("argument", (), 0)
+    fixed = 0
+    for tensor in program.of_kind("constant"):
+        places[tensor.name] = Place("work", (), fixed)
+        fixed += size_of(tensor.axes)[1]
+    offset = 0
+    gradient_of = {g.of: g.name for g in program.gradients}
+    for tensor in program.of_kind("parameter"):
+        places[tensor.name] = Place("theta", (), offset)
+        if tensor.name in gradient_of:
+            places[gradient_of[tensor.name]] = Place("into" if carried else "grad", (), offset)
+        offset += size_of(tensor.axes)[1]
+    shared: dict[str, str] = {}
+    units = _place_rest(program, phases, places, shared, fixed)
+    return Plan(program, phases, places, units, offset, shared, carried, columns)
+
+
+@dataclass
+class _Arena:
+    """Free stretches of the workspace in one unit, as (start, end), and its size so far."""
+
+    free: list[tuple[int, int]] = field(default_factory=list)
+    size: int = 0
+
+    def take(self, amount: int) -> int:
+        """The first stretch that is long enough, or a new one at the end."""
+        for number, (start, end) in enumerate(self.free):
+            if end - start >= amount:
+                self.free[number : number + 1] = [(start + amount, end)] if end - start > amount else []
+                return start
+        start = self.size
+        if self.free and self.free[-1][1] == self.size:
+            start = self.free.pop()[0]
+        self.size = start + amount
+        return start
+
+    def give_back(self, start: int, amount: int) -> None:
+        stretches = sorted([*self.free, (start, start + amount)])
+        merged = [stretches[0]]
+        for begin, end in stretches[1:]:
+            if begin == merged[-1][1]:
+                merged[-1] = (merged[-1][0], end)
+            else:
+                merged.append((begin, end))
+        self.free = merged
+
+
+def _place_rest(
+    program: Program, phases: tuple[Phase, ...], places: dict[str, Place], shared: dict[str, str], fixed: int
+) -> tuple[tuple[Monomial, int], ...]:
+    """Places for all that is computed, behind the `fixed` numbers of constants; the size of every unit."""
+    steps = [step for phase in phases for step in phase.steps]
+    phase_of = {e.target: phase.name for phase in phases for step in phase.steps for e in step.equations}
+    last_use = _last_uses(program, phases, steps)
+    arenas: dict[Monomial, _Arena] = {(): _Arena(size=fixed)} if fixed else {}
+    owner: dict[str, str] = {}
+    for number, step in enumerate(steps):
+        local = step.local if isinstance(step, Sweep | ColumnSweep) else frozenset()
+        handed_over: set[str] = set()
+        for equation in step.equations:
+            name = equation.target
+            if name in places or name in local:
+                continue
+            unit, amount = size_of(program.tensor[name].axes)
+            read = _read_through_locals(equation, step, local)
+            ends_here = {n for n in read if last_use.get(n) == number and n not in handed_over}
+            same_phase = {n for n in ends_here if phase_of.get(n) == phase_of[name]}
+            giver = _in_place_of(equation, step, program, places, same_phase)
+            if giver is not None:
+                handed_over.add(giver)
+                shared[giver] = name
+                places[name] = places[giver]
+                owner[name] = name
+                del owner[giver]
+                continue
+            arena = arenas.setdefault(unit, _Arena())
+            places[name] = Place("work", unit, arena.take(amount))
+            owner[name] = name
+        for name in [n for n in owner if last_use[n] <= number]:
+            unit, amount = size_of(program.tensor[name].axes)
+            arenas[unit].give_back(places[name].offset, amount)
+            del owner[name]
+    return tuple(
+        (unit, arena.size) for unit, arena in sorted(arenas.items(), key=lambda a: (len(a[0]), a[0]))
+    )
+
+
+def _read_through_locals(equation: Equation, step: Step, local: frozenset[str]) -> set[str]:
+    """What an equation reads, and what is read for the locals among it."""
+    made = {e.target: e for e in step.equations}
+    found: set[str] = set()
+    for name in equation.reads:
+        found |= {name} if name not in local else _read_through_locals(made[name], step, local)
+    return found
+
+
+def _last_uses(program: Program, phases: tuple[Phase, ...], steps: list[Step]) -> dict[str, int]:
+    """The number of the last step that needs a tensor; what a caller may fetch stays to the phase's end."""
+    last: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        for equation in step.equations:
+            last[equation.target] = max(last.get(equation.target, 0), number)
+            for name in equation.reads:
+                last[name] = number
+    ends, end = {}, -1
+    for phase in phases:
+        end += len(phase.steps)
+        ends[phase.name] = end
+    for name in program.outputs:
+        last[name] = max(last.get(name, 0), ends["prediction"])
+    for name in program.prediction:
+        last[name] = max(last.get(name, 0), ends["prediction"])
+    for gradient in program.gradients:
+        last[gradient.name] = ends["gradient"] + 1
+    if program.loss is not None:
+        last[program.loss] = max(last.get(program.loss, 0), ends["loss"])
+    return last
+
+
+def _in_place_of(
+    equation: Equation, step: Step, program: Program, places: dict[str, Place], candidates: set[str]
+) -> str | None:
+    """A tensor read here for the last time whose memory the target can take over, entry by entry.
+
+    Both must be of one phase, so that the name they share in the module fits both, which no other name fits
+    for a greatest or a least entry.
+    """
+    if not isinstance(step, Sweep | ColumnSweep) or not equation.is_elementwise or not equation.is_plain:
+        return None
+    axes = program.tensor[equation.target].axes
+    for name in sorted(candidates):
+        place = places.get(name)
+        if place is None or place.vector != "work" or program.tensor[name].kind in ("value", "constant"):
+            continue
+        if program.definition[name].reduction in ("max", "min"):
+            continue
+        same_shape = [a.extent for a in program.tensor[name].axes] == [a.extent for a in axes]
+        if same_shape and _read_row_by_row(name, equation, step):
+            return name
+    return None
+
+
+def _read_row_by_row(name: str, equation: Equation, step: Sweep | ColumnSweep) -> bool:
+    """Whether no entry of `name` is read after the equation overwrites it."""
+    position = step.equations.index(equation)
+    if any(name in later.reads for later in step.equations[position + 1 :]):
+        return False
+    together = _in_the_same_loops(equation, step)
+    if any(e.indices != equation.place for e in entries_of(together) if e.tensor == name):
+        return False
+    if isinstance(step, ColumnSweep):
+        return True
+    if step.row is None:
+        return len(step.equations) == 1
+    return all(
+        e.indices[:1] == (step.row.index,) for e in entries_of(step.equations[:position]) if e.tensor == name
+    )
+
+
+def _in_the_same_loops(equation: Equation, step: Sweep | ColumnSweep) -> tuple[Equation, ...]:
+    if isinstance(step, ColumnSweep):
+        return next(nest.equations for nest in step.nests if equation in nest.equations)
+    blocks = (tuple(s.equation for s in block.statements) for block in step.blocks)
+    return next(equations for equations in blocks if equation in equations)

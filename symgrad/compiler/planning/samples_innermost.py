@@ -1,0 +1,136 @@
+"""Small networks, stored by columns: tensors with a row per sample have the samples side by side in memory.
+
+Loops over a few features cannot fill a vector register, loops over the samples of a batch can, and products
+of a few entries cost less than the call of a library. So the whole network becomes a few nests of loops, the
+samples innermost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.contraction import as_product
+from symgrad.calculus.program import Equation, Loop, Program
+from symgrad.calculus.terms import entries, index_symbol
+from symgrad.compiler.planning.plan import ColumnSweep, Nest, Scalar, Step
+from symgrad.passes.fission import adds_to_a_difference
+from symgrad.passes.separability import batch_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+ROW = index_symbol("_row")
+MOST_FEATURES = 16
+MOST_EQUATIONS = 60
+
+
+def column_axis(program: Program) -> str:
+    """The axis whose entries lie side by side: the batch's where the program is small; else empty."""
+    rows = batch_axis(program)
+    axes = [axis for tensor in program.tensors for axis in tensor.axes]
+    is_small = len(program.equations) <= MOST_EQUATIONS and all((a.size or 0) <= MOST_FEATURES for a in axes)
+    if not rows or not is_small or not any(map(as_product, program.equations)):
+        return ""
+    is_regular = all(a.size is not None or a.name == rows for a in axes) and all(
+        _runs_over_samples(e, program, rows) for e in program.equations
+    )
+    return rows if is_regular else ""
+
+
+def _runs_over_samples(equation: Equation, program: Program, rows: str) -> bool:
+    """Whether the equation uses what has a row per sample at one sample alone, its first index."""
+    samples = [loop.index for loop in equation.loops if loop.axis.name == rows and loop.axis.size is None]
+    if len(samples) > 1:
+        return False
+    read = [(e.tensor, e.indices) for body in (equation.body, *equation.place) for e in entries(body)]
+    for tensor, indices in (*read, (equation.target, equation.place)):
+        of_samples = [axis.name == rows and axis.size is None for axis in program.tensor[tensor].axes]
+        if any(of_samples[1:]) or (of_samples[:1] == [True] and [indices[0]] != samples):
+            return False
+        if any(index.free_symbols & set(samples) for index in indices[1:] if not entries(index)):
+            return False
+    return True
+
+
+def column_steps(program: Program, equations: Sequence[Equation], rows: str) -> list[Step]:
+    """Nests of loops in as few kernels as there can be: a number computed from numbers ends one."""
+    steps: list[Step] = []
+    nests: list[Nest] = []
+    for equation in equations:
+        if equation.is_one_number:
+            steps += [*_sweep(program, nests), Scalar(equation)]
+            nests = []
+            continue
+        nest = _nest(equation, rows)
+        if nests and _fits_into(nests[-1], nest):
+            nests[-1] = replace(nests[-1], equations=(*nests[-1].equations, *nest.equations))
+        else:
+            nests.append(nest)
+    return [*steps, *_sweep(program, nests)]
+
+
+def _nest(equation: Equation, rows: str) -> Nest:
+    """Loops over the features of the target, inside them over samples, inside that over what is summed."""
+    row = next((loop for loop in equation.loops if loop.axis.name == rows and loop.axis.size is None), None)
+    outer = [loop for loop in (equation.free if equation.is_plain else equation.loops) if loop != row]
+    inner = [loop for loop in equation.loops if loop not in outer and loop != row]
+    renamed = {loop.index: index_symbol(f"_i{n}") for n, loop in enumerate((*outer, *inner))}
+    if row is not None:
+        renamed[row.index] = ROW
+    changed = Equation(
+        equation.target,
+        tuple(place.xreplace(renamed) for place in equation.place),
+        tuple(Loop(renamed[loop.index], loop.axis) for loop in equation.loops),
+        equation.reduction,
+        equation.body.xreplace(renamed),
+    )
+    return Nest(
+        outer=tuple(Loop(renamed[loop.index], loop.axis) for loop in outer),
+        row=Loop(ROW, row.axis) if row is not None else None,
+        equations=(changed,),
+    )
+
+
+def _fits_into(nest: Nest, other: Nest) -> bool:
+    """Whether the other's equation can be computed in the same loops, after the nest's own."""
+    (equation,) = other.equations
+    if (
+        nest.row is None
+        or other.row is None
+        or not (equation.is_plain and all(e.is_plain for e in nest.equations))
+    ):
+        return False
+    if len(nest.outer) != len(other.outer) or not all(
+        a.axis.fits(b.axis) for a, b in zip(nest.outer, other.outer, strict=True)
+    ):
+        return False
+    if ROW not in equation.place and any(adds_to_a_difference(e.body) for e in nest.equations):
+        return False
+    made = {e.target: e.place for e in nest.equations}
+    return all(
+        ROW in made[e.tensor] and e.indices == made[e.tensor]
+        for e in entries(equation.body)
+        if e.tensor in made
+    )
+
+
+def _sweep(program: Program, nests: Sequence[Nest]) -> Iterator[ColumnSweep]:
+    if nests:
+        yield ColumnSweep(tuple(nests), frozenset(_locals(program, nests)))
+
+
+def _locals(program: Program, nests: Sequence[Nest]) -> Iterator[str]:
+    """What is made and used in one nest only: it needs no memory."""
+    for nest in nests:
+        inside = {e.target for e in nest.equations}
+        for equation in nest.equations:
+            if ROW in equation.place and stays_inside(program, equation.target, inside):
+                yield equation.target
+
+
+def stays_inside(program: Program, name: str, inside: Collection[str]) -> bool:
+    """Whether nobody needs a tensor but the equations of these targets."""
+    readers = {e.target for e in program.equations if name in e.reads}
+    hidden = program.tensor[name].kind in ("value", "slope", "temporary", "cotangent")
+    return hidden and name not in program.results and readers <= set(inside)

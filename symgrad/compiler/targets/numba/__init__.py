@@ -1,0 +1,1 @@
+"""Numba: scalar expressions as Python for it, and the elementary functions that modules carry."""

@@ -1,0 +1,79 @@
+"""The elementary functions of an emitted module: which it carries, and how exact they are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.targets.numba.approximations import NUMBERS, PRECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ULPS = {
+    "exp": 0.9,
+    "expm1": 1.3,
+    "log": 0.9,
+    "log1p": 0.9,
+    "erfc": 4,
+    "erf": 1.4,
+    "sigmoid": 1.7,
+    "sigmoid_slope": 3,
+    "softplus": 1.6,
+    "tanh": 1.5,
+    "tanh_slope": 3,
+    "logcosh": 2.2,
+}
+"""The functions, each after those it calls, and bounds of their errors in units in the last place."""
+NEEDS = {
+    "erf": ("erfc",),
+    "sigmoid": ("exp",),
+    "sigmoid_slope": ("exp",),
+    "softplus": ("exp", "log1p"),
+    "tanh": ("exp",),
+    "tanh_slope": ("exp",),
+    "logcosh": ("exp", "log1p"),
+}
+
+
+@dataclass(frozen=True)
+class FunctionText:
+    """What the template of a function receives: its numbers under their names, and its polynomials."""
+
+    name: str
+    ulps: float
+    names: str
+    numbers: str
+    polynomials: Mapping[str, str]
+
+
+def called_in(lines: Iterable[str]) -> set[str]:
+    """The names that lines of code call."""
+    return set(chain(*(re.findall(r"(?<![\w.])\w+(?=\()", line.partition("#")[0]) for line in lines)))
+
+
+def functions_of(called: Iterable[str], dtype: str) -> tuple[FunctionText, ...]:
+    """The elementary functions among the names called, and those that these call, in order."""
+    called = set(called)
+    for name in reversed(ULPS):
+        called |= set(NEEDS.get(name, ())) if name in called else set()
+    return tuple(_function(name, dtype) for name in ULPS if name in called)
+
+
+@cache
+def _function(name: str, dtype: str) -> FunctionText:
+    precision = PRECISIONS[dtype]
+    numbers, polynomials = NUMBERS[name](precision) if name in NUMBERS else ({}, ())
+    fitted = [(n, c) for p in polynomials for n, c in zip(p.names(), p.coefficients, strict=True)]
+    values = ", ".join(precision.rounded(v) for v in (*numbers.values(), *(c for _, c in fitted)))
+    return FunctionText(
+        name,
+        ULPS[name],
+        ", ".join((*numbers, *(n for n, _ in fitted))),
+        fill(values, 100, initial_indent="    ", subsequent_indent="    "),
+        {p.variable: p.horner() for p in polynomials},
+    )

@@ -1,0 +1,52 @@
+"""Python names for tensors and axes in the emitted module: the user's own, unless the module needs them."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.targets.numba.elementary import ULPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MODULE_NAMES = """
+np math threading sys njit compiled real value acc theta grad work params grads state step epoch
+order batch_size epochs seed shuffle points tolerance exactly rows start total
+scale norm learning_rate piece most share weight chosen entry
+Params State forward predict loss loss_and_grad input_gradients init_params init_state update
+train_step train_epoch fit flatten unflatten verify self layer ahead gradient_point copy gathered
+accurately bits from_bits maximum minimum formed_first
+view kernel exact_kernel driver gemm carry into keep compiled
+DTYPE TASK EPOCHS MICRO_BATCH_SIZE INPUTS TARGETS FREE_AXES AXES CLASSES IGNORED SCORED CONSTANTS
+SIZE SHAPES IN_ORDER Gradients NamedTuple scipy
+"""
+_PRIVATE_NAMES = """
+_Cache _Entries _ForArraysApart _KEPT _MKL _ONEDNN _address _arguments _array _as_numbers _awaited
+_backward _between _bits _by_columns _check _check_array _check_params _check_state _checked
+_checked_but_rows _checked_order _content _copied _copy_of_state _differences _end_of_step _epoch
+_fit _fitting _forward _from_bits _gather _gemm_by_numpy _generator _given _gradient
+_gradient_in_pieces _gradients_of _in_llvm _in_mkl _in_scipy _input_gradients _is_full _kept
+_library _lie_in_one_vector _look_ahead _loss _normal _onednn _others _owner _place_of _predict
+_random_parameters _recast _routine _same _sample _shares _show _shuffling _step _typed_copy
+_typed_fence _typed_gemm _typed_maximum _typed_minimum _typed_prefetch _typed_view _update _whole
+_with_constants _work_size _writable_vector
+"""
+PRIVATE = frozenset(_PRIVATE_NAMES.split())
+"""What a module itself calls with an underscore in front, as it does with the kernels it is given."""
+RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | frozenset(_MODULE_NAMES.split())
+RESERVED |= {*ULPS, *(name.upper() for name in ULPS)}
+
+
+def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """A Python identifier for each name, with underscores where it is `taken` or the module's own."""
+    found: dict[str, str] = {}
+    taken = {*RESERVED, *taken}
+    for name in names:
+        identifier = name
+        while identifier in taken:
+            identifier += "_"
+        taken.add(identifier)
+        found[name] = identifier
+    return found

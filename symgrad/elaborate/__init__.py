@@ -1,0 +1,1 @@
+"""From formulas to a program: shapes inferred, broadcasting spelled out, reductions named."""

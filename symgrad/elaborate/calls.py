@@ -1,0 +1,83 @@
+"""What calls are given: the number of arguments of a language function, the shapes of a loss."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.axes import Axis, show_axes
+from symgrad.errors import Position, ShapeError, SpecError
+from symgrad.spec import library
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.elaborate.operands import Builder, Value
+    from symgrad.spec.model import FunctionSpec
+    from symgrad.spec.syntax import Call, Node
+
+
+def arguments_of(call: Call, number: int) -> tuple[Node, ...]:
+    """The arguments of a call that must have so many and no keywords.
+
+    Raises:
+        SpecError: it has not.
+    """
+    if len(call.arguments) == number and not call.keywords:
+        return call.arguments
+    given = len(call.arguments) + len(call.keywords)
+    raise SpecError(
+        f"{call.function} takes {number} argument{'s' if number > 1 else ''}, got {given}",
+        at=call.at,
+        remedy=f"write {call.function}({', '.join(('x', 'y', 'z')[:number])})",
+    )
+
+
+CALLED_AT = " called at "
+
+
+@contextmanager
+def located_at(call: Call) -> Iterator[None]:
+    """Errors inside a function name the call: that of a library function is all the user can see."""
+    try:
+        yield
+    except SpecError as error:
+        at, problem = error.at, error.problem
+        if isinstance(at, Position) and at.source.startswith("<library:"):
+            at, problem = call.at, f"{call.function}: {problem}"
+        elif CALLED_AT not in problem:
+            problem += f", in {call.function}{CALLED_AT}{call.at}"
+        raise type(error)(problem, at=at, remedy=error.remedy) from None
+
+
+def check_loss(call: Call, function: FunctionSpec, values: Mapping[str, Value], builder: Builder) -> None:
+    """A prediction and its target have the same shape, unless the target holds labels of classes.
+
+    Raises:
+        ShapeError: they have not, naming both.
+    """
+    a, b = function.arguments[:2]
+    first, second = values[a], values[b]
+    has_classes = library.losses[function.name].task == "classes"
+    labels = builder.labels(second) if has_classes else None
+    _check_class_weights(call, first, values.get("class_weights"))
+    expected = second.axes if labels is None else (*second.axes, Axis(None, labels.classes))
+    if len(first.axes) == len(expected) and all(map(Axis.fits, first.axes, expected)):
+        return
+    held = show_axes(second.axes) if labels is None else f"labels {show_axes(second.axes)}"
+    raise ShapeError(
+        f"{call.function}: {a} is {show_axes(first.axes)} and {b} is {held}",
+        at=call.at,
+        remedy="give both the same shape" if labels is None else f"{a} must be {show_axes(expected)}",
+    )
+
+
+def _check_class_weights(call: Call, scores: Value, weights: Value | None) -> None:
+    if weights is None or not weights.axes:
+        return
+    if len(weights.axes) != 1 or not all(map(Axis.fits, weights.axes, scores.axes[-1:])):
+        raise ShapeError(
+            f"{call.function}: class_weights is {show_axes(weights.axes)}, scores {show_axes(scores.axes)}",
+            at=call.at,
+            remedy=f"give one weight per class: {show_axes(scores.axes[-1:])}",
+        )

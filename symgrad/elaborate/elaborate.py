@@ -1,0 +1,241 @@
+"""From a model to its primal program: shapes inferred, broadcasting spelled out, reductions named.
+
+Formulas are evaluated into `Value`s: a scalar SymPy body over indices. A reduction always becomes an
+equation of its own, so that every body stays free of bound indices.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.axes import Axis, show_axes
+from symgrad.calculus.program import Program, Tensor, check
+from symgrad.calculus.terms import Entry, indices_in
+from symgrad.elaborate.formulas import Evaluator
+from symgrad.elaborate.operands import Builder, Value
+from symgrad.errors import ShapeError, SpecError, did_you_mean
+from symgrad.spec.declarations import MAX_ENTRIES
+from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
+from symgrad.spec.reads import loss_reads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.errors import Position
+    from symgrad.spec.syntax import Node
+
+
+def elaborate(model: Model, evaluator: Callable[..., Evaluator] = Evaluator) -> Program:
+    """The primal program of a model, its formulas evaluated by an evaluator of that kind.
+
+    Raises:
+        SpecError: an unknown name, or an operation the language does not have.
+        ShapeError: tensors that do not fit together.
+    """
+    return _Elaborator(model, evaluator).run()
+
+
+class _Elaborator:
+    def __init__(self, model: Model, evaluator: Callable[..., Evaluator]) -> None:
+        self.model = model
+        spec = model.spec
+        reserved = [p.name for p in model.parameters] + [e.name for e in model.equations]
+        self.builder = Builder(reserved)
+        self.sizes = dict(spec.axes)
+        self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
+        self.pending = list(model.parameters)
+
+    def run(self) -> Program:
+        model = self.model
+        for spec in model.spec.inputs:
+            self._declare(Tensor(spec.name, self._axes(spec.axes), "input", spec.classes))
+        for spec in model.spec.targets:
+            self._declare(Tensor(spec.name, self._axes(spec.axes), "target", spec.classes, spec.ignore))
+        for constant in model.spec.constants:
+            axes = tuple(Axis(None, size) for size in constant.shape)
+            self._declare(Tensor(constant.name, axes, "constant"))
+        self._declare_parameters()
+        for equation in model.equations:
+            self._equation(equation)
+            self._declare_parameters()
+        loss = self._scalar_loss(model.loss) if model.loss is not None else None
+        prediction = self._prediction()
+        self._check_results()
+        return check(
+            Program(
+                tensors=self._ordered_tensors(),
+                equations=tuple(self.builder.equations),
+                outputs=model.outputs,
+                loss=loss,
+                prediction=prediction,
+            )
+        )
+
+    # Declarations ---------------------------------------------------------------------------
+
+    def _declare(self, tensor: Tensor) -> None:
+        self.builder.tensors[tensor.name] = tensor
+        self.evaluator.note_free_axes(tensor.axes)
+
+    def _ordered_tensors(self) -> tuple[Tensor, ...]:
+        """Parameters in the order of the spec, whenever their shapes became known."""
+        rank = {p.name: n for n, p in enumerate(self.model.parameters)}
+        tensors = self.builder.tensors.values()
+        parameters = sorted((t for t in tensors if t.kind == "parameter"), key=lambda t: rank[t.name])
+        return (*(t for t in tensors if t.kind != "parameter"), *parameters)
+
+    def _axis(self, axis: AxisSpec | LastAxis) -> Axis:
+        if isinstance(axis, LastAxis):
+            return self.builder.tensors[axis.tensor].axes[-1]
+        if isinstance(axis, int):
+            return Axis(None, axis)
+        return Axis(axis, self.sizes.get(axis))
+
+    def _axes(self, axes: tuple[AxisSpec | LastAxis, ...]) -> tuple[Axis, ...]:
+        return tuple(self._axis(a) for a in axes)
+
+    def _declare_parameters(self) -> None:
+        """Declare the parameters whose shapes are known by now."""
+        waiting = []
+        for parameter in self.pending:
+            if all(a.tensor in self.builder.tensors for a in parameter.axes if isinstance(a, LastAxis)):
+                self._declare_parameter(parameter)
+            else:
+                waiting.append(parameter)
+        self.pending = waiting
+
+    def _declare_parameter(self, parameter: ParameterDecl) -> None:
+        for axis in parameter.axes:
+            if isinstance(axis, LastAxis) and not self.builder.tensors[axis.tensor].axes:
+                raise ShapeError(
+                    "a layer needs an input with at least one axis, this is a scalar",
+                    at=parameter.at,
+                    remedy="give it a tensor such as [batch, 4]",
+                )
+        axes = self._axes(parameter.axes)
+        free = [axis.name for axis in axes if axis.size is None]
+        if free:
+            raise ShapeError(
+                f"parameter '{parameter.name}' needs fixed sizes, '{free[0]}' has none",
+                at=parameter.at,
+                remedy=f"give it a size: axes: {{{free[0]}: 4}}",
+            )
+        tensor = Tensor(parameter.name, axes, "parameter")
+        _check_size(tensor, parameter.at)
+        self._declare(tensor)
+
+    # Equations ------------------------------------------------------------------------------
+
+    def _equation(self, equation: EquationSpec) -> None:
+        before = len(self.builder.tensors)
+        if equation.indices is None:
+            value = self.evaluator.evaluate(equation.formula, equation.name)
+        else:
+            value = self.evaluator.in_index_notation(equation)
+        self.builder.demand_numbers([value], "an equation", equation.formula.at)
+        self._take_over_temporary(Tensor(equation.name, value.axes, "value"), value)
+        for tensor in list(self.builder.tensors.values())[before - 1 :]:
+            _check_size(tensor, equation.formula.at)
+
+    def _take_over_temporary(self, tensor: Tensor, value: Value) -> None:
+        """Define a named tensor; a temporary that is just this value gives up its name instead."""
+        last = self.builder.equations[-1] if self.builder.equations else None
+        entry = value.body
+        is_last = last is not None and isinstance(entry, Entry) and entry.tensor == last.target
+        if (
+            last is None
+            or not (is_last and value.is_atomic)
+            or self.builder.tensors[last.target].kind != "temporary"
+        ):
+            self.builder.define(tensor, value.indices, value.body)
+            return
+        self.builder.equations.pop()
+        del self.builder.tensors[last.target]
+        renamed = {loop.index: self.builder.index(loop.axis) for loop in last.loops}
+        place = [renamed[p] for p in last.place]
+        over = [renamed[loop.index] for loop in last.bound]
+        self.builder.define(tensor, place, last.body.xreplace(renamed), last.reduction, over)
+
+    # Results --------------------------------------------------------------------------------
+
+    def _scalar_loss(self, loss: Node) -> str:
+        value = self.evaluator.evaluate(loss, "loss")
+        if value.axes:
+            raise ShapeError(
+                f"the loss must be one number, this is {show_axes(value.axes)}",
+                at=loss.at,
+                remedy="take the mean or the sum",
+            )
+        if not value.body.atoms(Entry):
+            raise SpecError(
+                "the loss is a constant", at=loss.at, remedy="it must depend on an input or a parameter"
+            )
+        self.builder.demand_numbers([value], "the loss", loss.at)
+        self._check_learns(loss)
+        name = self._unused("loss")
+        self._take_over_temporary(Tensor(name, (), "value"), value)
+        return name
+
+    def _prediction(self) -> tuple[str, ...]:
+        if self.model.prediction is None:
+            return self.model.outputs
+        value = self.evaluator.evaluate(self.model.prediction, "prediction")
+        if value.is_atomic and not indices_in(value.body) - set(value.indices):
+            return (value.body.tensor,)
+        name = self._unused("prediction")
+        self.builder.define(Tensor(name, value.axes, "value"), value.indices, value.body)
+        return (name,)
+
+    def _unused(self, name: str) -> str:
+        return name if name not in self.builder.tensors else self.builder.unused(name)
+
+    def _check_results(self) -> None:
+        """Outputs and gradients name tensors; gradients need a loss, and numbers to vary."""
+        spec = self.model.spec
+        for name in spec.outputs:
+            self._check_defined(name, spec.place_of("outputs", name))
+        for name in spec.gradients:
+            at = spec.place_of("gradients", name)
+            self._check_defined(name, at)
+            if self.model.loss is None:
+                raise SpecError(f"the gradient of '{name}' needs a loss", at=at, remedy="add loss: ...")
+            if self.builder.tensors[name].kind == "parameter":
+                raise SpecError(
+                    f"'{name}' is a parameter, its gradient is always there",
+                    at=at,
+                    remedy="leave it out; loss_and_grad gives it",
+                )
+            if self.builder.tensors[name].kind == "constant":
+                raise SpecError(f"'{name}' is a constant, nothing varies it", at=at, remedy="leave it out")
+            if self.builder.tensors[name].is_integer:
+                raise SpecError(
+                    f"'{name}' holds integer labels, no loss has a gradient with respect to them",
+                    at=at,
+                    remedy="leave it out",
+                )
+
+    def _check_learns(self, loss: Node) -> None:
+        """Refuse a loss of no parameter, where there are some and no other gradient is asked for."""
+        model = self.model
+        if model.spec.gradients or not model.parameters:
+            return
+        if not loss_reads(model) & {parameter.name for parameter in model.parameters}:
+            remedy = "write a loss of what the parameters compute, such as mse(y, t)"
+            raise SpecError("the loss depends on no parameter", at=loss.at, remedy=remedy)
+
+    def _check_defined(self, name: str, at: Position) -> None:
+        known = [t.name for t in self.builder.tensors.values() if t.kind != "temporary"]
+        if name not in known:
+            remedy = did_you_mean(name, known) or "name an equation, an input or a parameter"
+            raise SpecError(f"'{name}' is not defined", at=at, remedy=remedy)
+
+
+def _check_size(tensor: Tensor, at: Position) -> None:
+    entries = math.prod(axis.size or 1 for axis in tensor.axes)
+    if entries > MAX_ENTRIES:
+        raise ShapeError(
+            f"'{tensor.name}' {show_axes(tensor.axes)} has {entries:,} entries, more than memory holds",
+            at=at,
+            remedy=f"expected at most {MAX_ENTRIES:,}",
+        )

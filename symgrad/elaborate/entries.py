@@ -1,0 +1,123 @@
+"""Index notation: which entry of a tensor `X[n, 2*i + u]` is, and that it always lies inside the tensor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.axes import Axis, show_axes
+from symgrad.calculus.terms import Entry, leading
+from symgrad.elaborate.index_ranges import affine_terms
+from symgrad.errors import ShapeError, SpecError, did_you_mean
+from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Tensor
+    from symgrad.elaborate.operands import Builder
+
+
+def entry_of(node: Index, index: Mapping[str, sp.Symbol], builder: Builder) -> Entry:
+    """The entry an indexed name stands for; `index` are the loop indices by name.
+
+    Raises:
+        SpecError: an index that is none, or is not known.
+        ShapeError: too many or too few indices, or one that leaves its axis.
+    """
+    tensor = builder.tensors[node.tensor]
+    if len(node.indices) != len(tensor.axes):
+        raise ShapeError(
+            f"'{node.tensor}' is {show_axes(tensor.axes)}, it has {_counted(tensor.axes, 'axis', 'axes')} "
+            f"and got {_counted(node.indices, 'index', 'indices')}",
+            at=node.at,
+            remedy="give one index per axis" if tensor.axes else f"write {node.tensor}",
+        )
+    places = [
+        _place(p, tensor, axis, index, builder) for p, axis in zip(node.indices, tensor.axes, strict=True)
+    ]
+    return Entry(node.tensor, places)
+
+
+def _counted(things: tuple[object, ...], one: str, many: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else many}"
+
+
+def _place(
+    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: Builder
+) -> sp.Expr:
+    match node:
+        case Name(name) if name in index:
+            return index[name]
+        case Name(name):
+            remedy = did_you_mean(name, index) or "an index is named on the left or in a reduction"
+            raise SpecError(f"unknown index '{name}'", at=node.at, remedy=remedy)
+        case Index():
+            return _label(node, tensor, axis, index, builder)
+        case Number() | Binary() | Negate():
+            return _affine(node, tensor, axis, index, builder)
+    raise SpecError(
+        "an index is a name, a whole number, an affine form or an integer entry",
+        at=node.at,
+        remedy="write X[n, 2*i + u], for example",
+    )
+
+
+def _label(
+    node: Index, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: Builder
+) -> Entry:
+    labels = builder.tensors.get(node.tensor)
+    if labels is None or labels.classes is None:
+        raise SpecError(
+            f"'{node.tensor}' holds no integer labels, it cannot be an index",
+            at=node.at,
+            remedy=f"declare its number of classes: {node.tensor}: {{axes: [N], classes: {axis.size or 10}}}",
+        )
+    if labels.ignore is not None:
+        raise SpecError(
+            f"the label {labels.ignore} of '{node.tensor}' means none, so it is no place in '{tensor.name}'",
+            at=node.at,
+            remedy=f"write sum(onehot({node.tensor}) * {tensor.name}, axis=-1), which is 0 there",
+        )
+    if axis.size != labels.classes:
+        raise ShapeError(
+            f"the labels '{node.tensor}' are below {labels.classes}, but '{tensor.name}' has {axis} there",
+            at=node.at,
+            remedy=f"the axis they index must have the size {labels.classes}",
+        )
+    return entry_of(node, index, builder)
+
+
+def _affine(
+    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: Builder
+) -> sp.Expr:
+    """An affine form, if it stays on the axis whatever its indices are."""
+    terms = affine_terms(node)
+    for name in terms:
+        if name and name not in index:
+            remedy = did_you_mean(name, index) or "an index is named on the left or in a reduction"
+            raise SpecError(f"unknown index '{name}'", at=node.at, remedy=remedy)
+    form = sp.Add(*(factor * (index[name] if name else 1) for name, factor in terms.items()))
+    if form in builder.axis_of and builder.axis_of[form].fits(axis):
+        return form
+    lowest = highest = terms.get("", 0)
+    for name, factor in terms.items():
+        size = builder.axis_of[index[name]].size if name else 1
+        if size is None and factor:
+            raise _outside(node, tensor, axis, f"'{name}' runs over an axis whose size only the data decides")
+        reach = factor * ((size or 1) - 1)
+        lowest, highest = lowest + min(reach, 0), highest + max(reach, 0)
+    if axis.size is None:
+        raise _outside(node, tensor, axis, "the size of that axis only the data decides")
+    if lowest < 0 or highest >= axis.size:
+        reason = f"it runs from {lowest} to {highest}" if lowest < highest else f"it is {lowest}"
+        raise _outside(node, tensor, axis, reason)
+    return leading(form)
+
+
+def _outside(node: Node, tensor: Tensor, axis: Axis, reason: str) -> ShapeError:
+    remedy = f"expected one from 0 to {axis.size - 1}" if axis.size is not None else "write one index alone"
+    return ShapeError(
+        f"this index leaves the axis {axis} of '{tensor.name}': {reason}", at=node.at, remedy=remedy
+    )

@@ -1,0 +1,250 @@
+"""Formulas to values: what each construct of the spec language means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import sympy as sp
+
+from symgrad.calculus.axes import Axes, show_axes
+from symgrad.calculus.terms import Entry, extent_symbol, is_large
+from symgrad.elaborate.calls import arguments_of, check_loss, located_at
+from symgrad.elaborate.entries import entry_of
+from symgrad.elaborate.index_ranges import index_axes
+from symgrad.elaborate.operands import Builder, Value, scalar
+from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
+from symgrad.elaborate.reductions import check_keywords, index_names, over_axes, reduced
+from symgrad.elaborate.scope import Scope, indexes, unknown_name
+from symgrad.elaborate.special_forms import onehot, spread
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec import library
+from symgrad.spec.builtins import REDUCTIONS
+from symgrad.spec.calls import bind
+from symgrad.spec.syntax import Binary, Boolean, Call, Compare, Index, Name, Negate, Node, Number, Transpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.errors import Position
+    from symgrad.spec.model import EquationSpec, FunctionSpec
+
+MAX_NODES = 30_000
+"""How many operations all formulas of a spec may hold, with the functions they call written out."""
+
+
+class Evaluator:
+    """Evaluates formulas over the tensors defined so far; `sizes` and free axes are numbers in formulas.
+
+    `extrema` says what max(a, b) and min(a, b) become: a choice, which has a slope on both sides.
+    """
+
+    extrema: ClassVar[Mapping[str, Callable[..., sp.Expr]]] = {"max": larger, "min": smaller}
+
+    def __init__(
+        self, builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
+    ) -> None:
+        self.builder, self.functions, self.sizes = builder, functions, sizes
+        self.free_axes: dict[str, sp.Symbol] = {}
+        self.nodes = 0
+
+    def note_free_axes(self, axes: Axes) -> None:
+        """Remember the names of free axes: a formula may use them as sizes."""
+        self.free_axes |= {a.name: extent_symbol(a.name) for a in axes if a.size is None and a.name}
+
+    def evaluate(self, formula: Node, owner: str, bound: Mapping[str, Value] | None = None) -> Value:
+        """The value of a formula; `owner` names the temporaries it needs, `bound` are values by name.
+
+        Raises:
+            SpecError: an unknown name, a result that is no real number, or a formula that is too large.
+            ShapeError: operands that do not fit together.
+        """
+        return self._value(formula, Scope(owner, dict(bound or {})))
+
+    def in_index_notation(self, equation: EquationSpec) -> Value:
+        """The value of `name[n,k]: formula`, whose indices are scalars inside the formula.
+
+        Raises:
+            SpecError, ShapeError: as `evaluate` does, or an index without a range.
+        """
+        names = equation.indices or ()
+        axes = index_axes(equation, self.builder.tensors)
+        index = {name: self.builder.index(axes[name]) for name in names}
+        value = self._value(equation.formula, Scope(equation.name, {}, index))
+        if value.axes:
+            raise ShapeError(
+                f"each entry of '{equation.name}' must be one number, this is {show_axes(value.axes)}",
+                at=equation.formula.at,
+                remedy="index every tensor: X[n,d]",
+            )
+        return Value(tuple(axes[n] for n in names), tuple(index.values()), value.body)
+
+    # Dispatch -------------------------------------------------------------------------------
+
+    def _value(self, node: Node, around: Scope) -> Value:
+        self._count(node)
+        scope = around.deeper(node)
+        match node:
+            case Number(value):
+                return scalar(sp.Rational(value.numerator, value.denominator))
+            case Name():
+                return self._name(node, scope)
+            case Negate(operand):
+                return self._combine(lambda a: -a, "-", node.at, scope, operand)
+            case Binary("@", left, right, at):
+                sides = self._value(left, scope), self._value(right, scope)
+                return self.builder.matmul(scope.owner, *sides, at)
+            case Binary(operator, left, right, at):
+                return self._combine(ARITHMETIC[operator], operator, at, scope, left, right)
+            case Transpose(operand):
+                turned = self._value(operand, scope)
+                return Value(turned.axes[::-1], turned.indices[::-1], turned.body)
+            case Index():
+                return self._entry(node, scope)
+            case Call():
+                return self._call(node, scope)
+            case Compare(at=at):
+                raise SpecError(
+                    "a comparison has no value", at=at, remedy="it stands first in where(x > 0, a, b)"
+                )
+            case Boolean(at=at):
+                raise SpecError(
+                    "true and false have no value", at=at, remedy="write a number, or keepdims=true"
+                )
+        raise TypeError(node)
+
+    def _count(self, node: Node) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise SpecError(
+                f"more than {MAX_NODES:,} operations, with the functions that formulas call written out",
+                at=node.at,
+                remedy="give what is computed more than once an equation of its own",
+            )
+
+    def _combine(
+        self, function: Callable[..., sp.Expr], what: str, at: Position, scope: Scope, *operands: Node
+    ) -> Value:
+        """`function` entry by entry; a large body gets a name of its own, 0·x needs nothing of x."""
+        mark = self.builder.mark(scope.owner)
+        values = [self._value(operand, scope) for operand in operands]
+        if what in ("where", "max", "min"):
+            # SymPy would merge a choice inside a condition into one of exponential size.
+            last = values[3:]  # where(c, a, where(d, b, e)) is one choice
+            values = [self._named(v, scope) if v.body.has(sp.Piecewise) else v for v in values[:3]] + last
+        if what == "**":
+            self._check_zero_base(values[0], values[1], at)
+        value = self.builder.combine(
+            lambda *bodies: applied(function, list(bodies), f"'{what}'", at), values, what, at
+        )
+        if not value.body.atoms(Entry):
+            self.builder.forget(scope.owner, mark)
+        return self._named(value, scope) if is_large(value.body) else value
+
+    def _check_zero_base(self, base: Value, exponent: Value, at: Position) -> None:
+        varying = {e.tensor for e in exponent.body.atoms(Entry)} & self.builder.tensors.keys()
+        if base.body == 0 and varying:
+            raise SpecError("a power of 0 has no slope", at=at, remedy="expected a base other than 0")
+
+    def _named(self, value: Value, scope: Scope) -> Value:
+        """The value as a temporary, so that it is computed once, unless it is an entry or a number."""
+        if value.is_atomic or isinstance(value.body, Entry) or not value.body.atoms(Entry):
+            return value
+        return self.builder.temporary(scope.owner, value)
+
+    def _name(self, node: Name, scope: Scope) -> Value:
+        if node.id in scope.bound:
+            return scope.bound[node.id]
+        if node.id in self.builder.tensors:
+            return self.builder.tensor_value(self.builder.tensors[node.id])
+        if node.id in self.sizes:
+            return scalar(sp.Integer(self.sizes[node.id]))
+        if node.id in self.free_axes:
+            return scalar(self.free_axes[node.id])
+        if node.id in scope.index:
+            raise SpecError(
+                f"the index '{node.id}' is no number to compute with",
+                at=node.at,
+                remedy="an index stands in [...]",
+            )
+        named = [name for name, tensor in self.builder.tensors.items() if tensor.kind != "temporary"]
+        known = (*scope.bound, *named, *self.sizes, *self.free_axes)
+        raise unknown_name(node, known, self.functions)
+
+    def _entry(self, node: Index, scope: Scope) -> Value:
+        if node.tensor in scope.bound:
+            raise SpecError(
+                f"the argument '{node.tensor}' cannot be indexed",
+                at=node.at,
+                remedy="write the function without indices: sum(x, axis=-1)",
+            )
+        if node.tensor not in self.builder.tensors:
+            self._name(Name(node.tensor, node.at), scope)
+            raise SpecError(f"'{node.tensor}' is a size", at=node.at, remedy=f"write {node.tensor} alone")
+        return scalar(entry_of(node, scope.index, self.builder))
+
+    # Calls ----------------------------------------------------------------------------------
+
+    def _call(self, call: Call, scope: Scope) -> Value:
+        name = call.function
+        if name in ("max", "min") and len(call.arguments) == 2 and not self._names_index(call, scope):
+            return self._combine(self.extrema[name], name, call.at, scope, *arguments_of(call, 2))
+        if name in REDUCTIONS:
+            return self._reduction(call, scope)
+        if name == "where":
+            condition, chosen, other = arguments_of(call, 3)
+            if not isinstance(condition, Compare):
+                remedy = "write where(x > 0, a, b)"
+                raise SpecError("where needs a comparison first", at=condition.at, remedy=remedy)
+            choose = chosen_by(condition.operator)
+            return self._combine(choose, name, call.at, scope, condition.left, condition.right, chosen, other)
+        if name == "onehot":
+            return onehot(self._value(arguments_of(call, 1)[0], scope), self.builder)
+        if name == "spread":
+            repeated, like = (self._value(node, scope) for node in arguments_of(call, 2))
+            return spread(repeated, like, self.builder, call.at)
+        if name in SCALAR:
+            return self._combine(SCALAR[name], name, call.at, scope, *arguments_of(call, 1))
+        return self._function(call, self.functions[name], scope)
+
+    def _function(self, call: Call, function: FunctionSpec, scope: Scope) -> Value:
+        signature = library.Signature(function.name, function.arguments, function.defaults)
+        bound = bind(call, signature).items()
+        values = {name: self._named(self._value(node, scope), scope) for name, node in bound}
+        if function.name in library.losses:
+            check_loss(call, function, values, self.builder)
+        with located_at(call):
+            return self._value(function.formula, scope.inside_function(values))
+
+    # Reductions -----------------------------------------------------------------------------
+
+    def _names_index(self, call: Call, scope: Scope) -> bool:
+        """Whether `max(X[n,k], k)` means the largest over an index, not the larger of two."""
+        second = call.arguments[1]
+        has_value = isinstance(second, Name) and (
+            second.id in scope.bound or second.id in self.builder.tensors or second.id in self.sizes
+        )
+        return isinstance(second, Name) and not has_value and indexes(call, second.id)
+
+    def _reduction(self, call: Call, scope: Scope) -> Value:
+        check_keywords(call)
+        if len(call.arguments) == 1:
+            return over_axes(call, self._value(call.arguments[0], scope), scope.owner, self.builder)
+        names = index_names(call, tuple(scope.index))
+        for node, name in zip(call.arguments[1:], names, strict=True):
+            if name in scope.bound or name in self.builder.tensors or name in self.sizes:
+                raise SpecError(
+                    f"{call.function} reduces over indices, '{name}' is a name with a value",
+                    at=node.at,
+                    remedy=f"use another index name, or write {call.function}(x, axis=-1)",
+                )
+        known = {name: self.builder.axis_of[symbol] for name, symbol in scope.index.items()}
+        axes = index_axes(call, self.builder.tensors, known)
+        index = {name: self.builder.index(axes[name]) for name in names}
+        value = self._value(call.arguments[0], scope.with_indices(index))
+        if value.axes:
+            raise ShapeError(
+                f"{call.function} over an index needs one number, this is {show_axes(value.axes)}",
+                at=call.arguments[0].at,
+                remedy="index every tensor: X[n,d]",
+            )
+        return reduced(call, value, tuple(index.values()), scope.owner, self.builder, keepdims=False)

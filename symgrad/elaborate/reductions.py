@@ -1,0 +1,106 @@
+"""Reductions: sum, mean, max, min and logsumexp over axes or over named indices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.axes import show_axes
+from symgrad.elaborate.operands import Value
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.syntax import Boolean, Name, Negate, Node, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.calculus.program import Reduction
+    from symgrad.elaborate.operands import Builder
+    from symgrad.spec.syntax import Call
+
+REDUCTION_OF: dict[str, Reduction] = {"sum": "sum", "max": "max", "min": "min", "logsumexp": "logsumexp"}
+
+
+def check_keywords(call: Call) -> None:
+    """Refuse a reduction of nothing, or with keywords other than axis and keepdims.
+
+    Raises:
+        SpecError: for these.
+    """
+    usage = f"write {call.function}(x, axis=-1, keepdims=true) or {call.function}(X[n,k], k)"
+    if unknown := [name for name, _ in call.keywords if name not in ("axis", "keepdims")]:
+        raise SpecError(f"{call.function} has no argument '{unknown[0]}'", at=call.at, remedy=usage)
+    if not call.arguments:
+        raise SpecError(f"{call.function} needs something to reduce", at=call.at, remedy=usage)
+
+
+def index_names(call: Call, taken: Sequence[str]) -> tuple[str, ...]:
+    """The indices that `sum(X[n,k], n, k)` reduces over; `taken` are the indices around it.
+
+    Raises:
+        SpecError: an argument is no index, stands twice, or is an index around the call.
+    """
+    names = []
+    for node in call.arguments[1:]:
+        if not isinstance(node, Name) or call.keywords:
+            raise SpecError(
+                f"{call.function} reduces over index names or over axis=, not over formulas",
+                at=node.at,
+                remedy=f"write {call.function}(X[n,k], k) or {call.function}(x, axis=-1)",
+            )
+        if node.id in names or node.id in taken:
+            where = "stands twice" if node.id in names else "is already in use around this reduction"
+            raise SpecError(f"the index '{node.id}' {where}", at=node.at, remedy="use another index name")
+        names.append(node.id)
+    return tuple(names)
+
+
+def over_axes(call: Call, value: Value, owner: str, builder: Builder) -> Value:
+    """`sum(x)`, `sum(x, axis=-1, keepdims=true)` and their like.
+
+    Raises:
+        SpecError: axis is no whole number, or keepdims no truth value.
+        ShapeError: there is no such axis.
+    """
+    keywords = dict(call.keywords)
+    over = _chosen(value, keywords.get("axis"), call)
+    return reduced(call, value, over, owner, builder, keepdims=_is_true(keywords.get("keepdims")))
+
+
+def reduced(
+    call: Call, value: Value, over: tuple[sp.Symbol, ...], owner: str, builder: Builder, *, keepdims: bool
+) -> Value:
+    """The value reduced over some indices; a mean is a sum divided by their number."""
+    if call.function != "mean":
+        return builder.reduce(owner, REDUCTION_OF[call.function], value, over, call.at, keepdims)
+    total = builder.reduce(owner, "sum", value, over, call.at, keepdims)
+    size = sp.prod(builder.axis_of[i].extent for i in over)
+    return Value(total.axes, total.indices, total.body / size)
+
+
+def _is_true(node: Node | None) -> bool:
+    if node is None or isinstance(node, Boolean):
+        return node is not None and node.value
+    raise SpecError("keepdims is true or false", at=node.at, remedy="write keepdims=true")
+
+
+def _chosen(value: Value, axis: Node | None, call: Call) -> tuple[sp.Symbol, ...]:
+    if axis is None:
+        return value.indices
+    sign, node = (-1, axis.operand) if isinstance(axis, Negate) else (1, axis)
+    if not isinstance(node, Number) or node.value.denominator != 1:
+        raise SpecError("axis must be a whole number", at=axis.at, remedy="write axis=-1 for the last axis")
+    place, rank = sign * int(node.value), len(value.axes)
+    if not rank:
+        raise ShapeError(
+            f"{call.function} over axis {place} of a scalar",
+            at=axis.at,
+            remedy="a scalar has no axes to reduce",
+        )
+    if not -rank <= place < rank:
+        raise ShapeError(
+            f"{call.function} over axis {place} of {show_axes(value.axes)}",
+            at=axis.at,
+            remedy=f"axes count from {-rank} to {rank - 1}",
+        )
+    return (value.indices[place],)

@@ -1,0 +1,180 @@
+"""The local Jacobians of a block: how each entry of its output depends on each entry of what it reads.
+
+Forward through the block's own equations, SymPy differentiating each body; Kronecker's deltas say which
+entries of the input an entry of the output reads, and give the structure its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.derivatives import derivatives, slope_of_reduction
+from symgrad.calculus.letters import letters
+from symgrad.calculus.program import Equation, Loop
+from symgrad.calculus.reuse import is_worth_holding, occurrences
+from symgrad.calculus.rules import fold
+from symgrad.calculus.terms import Entry, delta
+from symgrad.explain.blocks import Block, blocks
+from symgrad.explain.entry_formulas import MAX_NODES, length
+from symgrad.notation.nested import instance
+from symgrad.notation.reduce import over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.program import Program, Tensor
+
+Indices = tuple[sp.Expr, ...]
+
+
+MAX_PATHS = 200
+"""A tensor that is read in more ways has a Jacobian that nobody would read."""
+
+
+@dataclass(frozen=True)
+class Jacobian:
+    """`∂of/∂by = value`, and 0 wherever an index of `by` is not what `reads` says.
+
+    `reads` has one place per axis of `by`: which index an entry of `of` reads, None where it may read all.
+    `axes` are those of both tensors; the Jacobian has the one after the other.
+    """
+
+    of: Entry
+    by: Entry
+    value: sp.Expr
+    reads: tuple[sp.Expr | None, ...]
+    axes: tuple[Axes, Axes]
+
+    @property
+    def deltas(self) -> tuple[sp.Expr, ...]:
+        """The deltas that stand before the value."""
+        pairs = zip(self.reads, self.by.indices, strict=True)
+        return tuple(delta(read, index) for read, index in pairs if read is not None)
+
+    @property
+    def entire(self) -> sp.Expr:
+        """The derivative for any indices."""
+        return sp.Mul(*self.deltas, self.value)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """One way in which an output reads entries of the input, `slope` for each; all loops are summed."""
+
+    place: Indices
+    loops: tuple[Loop, ...]
+    slope: sp.Expr
+
+
+@dataclass(frozen=True)
+class BlockJacobians:
+    """The derivatives of a block with respect to all it reads; those `too_long` to read are only named."""
+
+    block: Block
+    jacobians: tuple[Jacobian, ...]
+    too_long: tuple[str, ...]
+
+
+def local_jacobians(program: Program) -> tuple[BlockJacobians, ...]:
+    """The Jacobians of every block of a primal program; see `blocks`."""
+    return tuple(map(_of_block, blocks(program)))
+
+
+def _of_block(block: Block) -> BlockJacobians:
+    program = block.program
+    of = Entry(block.name, letters(program.tensor[block.name].axes, program.size_names))
+    found, too_long = [], []
+    for tensor in block.reads:
+        jacobian = _jacobian(program, of, tensor)
+        if jacobian is None:
+            too_long.append(tensor.name)
+        else:
+            found.append(jacobian)
+    return BlockJacobians(block, tuple(found), tuple(too_long))
+
+
+def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
+    names = {*map(str, of.indices), *program.size_names}
+    by = Entry(tensor.name, letters(tensor.axes, names))
+    names |= set(map(str, by.indices))
+    found = list(islice(_paths(program, of, tensor.name, names), MAX_PATHS + 1))
+    paths = [_resolved(path, by, tensor) for path in found]
+    reads = tuple(_common(path.place[b], of, paths, b) for b in range(len(by.indices)) for path in paths[:1])
+    value = sp.Add(*(_summed(path, by, reads) for path in paths))
+    if len(paths) > MAX_PATHS or length(value) > MAX_NODES:
+        return None
+    return Jacobian(of, by, _short(value, program), reads, (program.tensor[of.tensor].axes, tensor.axes))
+
+
+def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_Path]:
+    """From an entry back to the entries of `wrt`, through the temporaries between them."""
+    equation = _placed(program.definition[of.tensor], of.indices, taken)
+    weight = _weight(equation, taken)
+    for entry, derivative in derivatives(equation):
+        slope = weight * derivative
+        if entry.tensor == wrt:
+            yield _Path(entry.indices, equation.loops, slope)
+        elif program.tensor[entry.tensor].kind == "temporary":
+            for path in _paths(program, entry, wrt, taken):
+                yield _Path(path.place, (*equation.loops, *path.loops), slope * path.slope)
+
+
+def _placed(equation: Equation, indices: Indices, taken: set[str]) -> Equation:
+    """The equation for one entry; its loops, now all reduced, get names of their own."""
+    found = instance(equation, indices, taken)
+    taken |= {str(loop.index) for loop in found.loops}
+    return replace(found, place=indices)
+
+
+def _weight(equation: Equation, taken: set[str]) -> sp.Expr:
+    slope = slope_of_reduction(equation)
+    if equation.reduction not in ("max", "min"):
+        return slope
+    indices = letters((loop.axis for loop in equation.loops), taken)
+    again = {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
+    taken |= set(map(str, indices))
+    loops = [Loop(again[loop.index], loop.axis) for loop in equation.loops]
+    return slope / over("sum", slope.xreplace(again), loops)
+
+
+def _resolved(path: _Path, by: Entry, tensor: Tensor) -> _Path:
+    """`Σ_j f(j) δ(j, k) = f(k)`: loops that run along an axis of the input take its index."""
+    place, loops, slope = path.place, path.loops, path.slope
+    for number, (index, axis) in enumerate(zip(by.indices, tensor.axes, strict=True)):
+        along = [loop for loop in loops if loop.index == place[number] and loop.axis.fits(axis)]
+        is_spread = place[number] == 0 and axis.size == 1
+        if along or is_spread:
+            at = {place[number]: index} if along else {}
+            place = (*place[:number], index, *place[number + 1 :])
+            place = tuple(p.xreplace(at) for p in place)
+            slope = slope.xreplace(at)
+            loops = tuple(loop for loop in loops if loop not in along)
+    return _Path(place, loops, slope)
+
+
+def _common(read: sp.Expr, of: Entry, paths: list[_Path], axis: int) -> sp.Expr | None:
+    """Which index of an axis is read, if it is the same on every path and the output's indices decide it."""
+    symbols = {s for s in read.free_symbols if isinstance(s, sp.Symbol)}
+    is_decided = symbols <= {s for i in of.indices for s in i.free_symbols}
+    return read if is_decided and all(path.place[axis] == read for path in paths) else None
+
+
+def _summed(path: _Path, by: Entry, reads: tuple[sp.Expr | None, ...]) -> sp.Expr:
+    body = path.slope
+    for place, index, read in zip(path.place, by.indices, reads, strict=True):
+        if read is None and place != index:
+            body *= delta(place, index)
+    return over("sum", body, path.loops)
+
+
+def _short(value: sp.Expr, program: Program) -> sp.Expr:
+    """The value in terms of the block's own output where it repeats it: `P[n,k]·(δ(k,j) − P[n,j])`."""
+    for holder in program.equations:
+        if is_worth_holding(holder):
+            value = value.xreplace(occurrences(holder, value))
+    return sp.factor_terms(fold(value))

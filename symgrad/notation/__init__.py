@@ -1,0 +1,1 @@
+"""The writers: equations, formulas and update rules as people write them, in text and in LaTeX."""

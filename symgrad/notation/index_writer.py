@@ -1,0 +1,79 @@
+"""Equations in index form: every entry with its indices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.contraction import as_contraction
+from symgrad.calculus.program import Equation, canonical
+from symgrad.calculus.terms import Entry
+from symgrad.notation import typeset as ts
+from symgrad.notation.arrange import product
+from symgrad.notation.nested import fixed_factor, instance, merged_sums
+from symgrad.notation.scalar_writer import ScalarWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Program
+    from symgrad.calculus.terms import delta
+    from symgrad.notation.typeset import Formula
+
+
+class IndexWriter(ScalarWriter):
+    """Writes entries with their indices. Tensors in `hidden` are written out where they are used."""
+
+    def __init__(self, program: Program, hidden: Collection[str] = ()) -> None:
+        super().__init__(program, hidden)
+        self.taken: set[str] = set()
+
+    def equation(self, equation: Equation) -> Formula:
+        """The whole equation; with `+=` it holds for every value of every index in it."""
+        equation = canonical(equation)
+        left = self._indexed(Entry(equation.target, equation.place))
+        return ts.Relation(left, "=" if equation.is_plain else "+=", self.right_side(equation))
+
+    def right_side(self, equation: Equation) -> Formula:
+        """What stands right of the equality sign."""
+        equation = merged_sums(equation, self.program, self.hidden)
+        self.taken |= {str(loop.index) for loop in equation.loops}
+        self.leading = leading_tensors(equation)
+        return self._reduced(equation)
+
+    def _reduced(self, equation: Equation) -> Formula:
+        if equation.reduction == "none" or not equation.bound or not equation.is_plain:
+            return self.write(equation.body)
+        factor, body = fixed_factor(equation)
+        indices = tuple(ts.Name(str(loop.index)) for loop in equation.bound)
+        return self.scaled(factor, ts.Reduced(equation.reduction, indices, self.write(body)))
+
+    def entry(self, entry: Entry) -> Formula:
+        if entry.tensor not in self.hidden:
+            return self._indexed(entry)
+        definition = self.program.definition[entry.tensor]
+        inner = IndexWriter(self.program, self.hidden)
+        inner.leading = leading_tensors(definition)
+        here = instance(definition, entry.indices, self.taken)
+        inner.taken = self.taken | {str(loop.index) for loop in here.loops}
+        return inner._reduced(here)
+
+    def _indexed(self, entry: Entry) -> Formula:
+        name = self.tensor(entry.tensor)
+        indices = tuple(self.write(i) for i in entry.indices)
+        if isinstance(name, ts.Transposed):
+            return ts.Indexed(name.base, indices[::-1])
+        return ts.Indexed(name, indices) if indices else name
+
+    def kronecker(self, expr: delta) -> Formula:
+        return ts.Call("delta", tuple(self.write(a) for a in expr.args))
+
+    def joined(self, factors: list[sp.Expr]) -> Formula:
+        return product("numbers", [self.write(f) for f in factors])
+
+
+def leading_tensors(equation: Equation) -> tuple[str, ...]:
+    """The tensors that come first: the left and the right one of a contraction."""
+    contraction = as_contraction(equation)
+    return (contraction.left, contraction.right) if contraction else (equation.target,)

@@ -1,0 +1,159 @@
+"""LaTeX mathematics, for documents and for MathML.
+
+The cotangent `dZ1`, the derivative of the loss with respect to Z1, is written with an upright d, as a
+name of its own: unlike a fraction of partial derivatives it can be transposed and multiplied without
+becoming unreadable.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from symgrad.notation import typeset as ts
+from symgrad.notation.style import ATOM, POWER, PRODUCT, SUM, Style
+from symgrad.notation.symbols import latex_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from symgrad.notation.typeset import Formula
+
+GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon"
+    "|phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega"
+)
+OPERATORS = re.compile("exp|log|sin|cos|tan|sinh|cosh|tanh|arcsin|arccos|arctan|max|min")
+
+
+class Latex(Style):
+    """Names in italics, words upright, `Z1`, `Wq` and `h_W` with subscripts, entries in square brackets."""
+
+    minus = "-"
+    quotient_level = POWER
+    signs: ClassVar[dict[str, str]] = {
+        "numbers": r" \, ",
+        "matrices": r" \, ",
+        "entries": r" \odot ",
+        "outer": r" \otimes ",
+        "=": "=",
+        "+=": r"\mathrel{+}=",
+        "←": r"\leftarrow",
+        "→": r"\rightarrow",
+        "<": "<",
+        "<=": r"\le",
+        ">": ">",
+        ">=": r"\ge",
+        "==": "=",
+        "!=": r"\ne",
+        "and": r"\text{ and }",
+        "or": r"\text{ or }",
+    }
+
+    def level_of_number(self, value: Fraction) -> int:
+        if value < 0:
+            return SUM
+        text = ts.decimal(value)
+        if text is None:
+            return ATOM if value.denominator == 1 else POWER
+        _, has_exponent, _ = text.partition("e")
+        return PRODUCT if has_exponent else ATOM
+
+    def name(self, text: str, is_cotangent: bool) -> str:
+        if is_cotangent and text.startswith("d") and len(text) > 1:
+            return rf"\mathrm{{d}}{self.name(text[1:], False)}"
+        head, *tail = [part for part in text.split("_") if part]
+        match = re.fullmatch(r"([A-Za-z]+)(\d+)|([A-Z])([a-z])", head)
+        if match is not None and not GREEK.fullmatch(head):
+            head, tail = match[1] or match[3], [match[2] or match[4], *tail]
+        if len(head) > 1 and not GREEK.fullmatch(head) and any(part.isalpha() for part in tail):
+            return self._word("_".join((head, *tail)))
+        below = ",".join(self._word(part) for part in tail)
+        return f"{self._word(head)}_{{{below}}}" if below else self._word(head)
+
+    def _word(self, word: str) -> str:
+        if word == "π":
+            return r"\pi"
+        if GREEK.fullmatch(word):
+            return f"\\{word}"
+        if re.fullmatch(r"[A-Za-z]?\d*", word):
+            return word
+        escaped = word.replace("_", r"\_")
+        return rf"\mathit{{{escaped}}}"
+
+    def symbol(self, text: str) -> str:
+        return latex_symbol(text)
+
+    def ones(self, size: str) -> str:
+        return rf"\mathbf{{1}}_{{{size}}}"
+
+    def number(self, value: Fraction) -> str:
+        text = ts.decimal(value)
+        if text is None:
+            sign = "-" if value < 0 else ""
+            above, below = abs(value.numerator), value.denominator
+            return f"{sign}{above}" if below == 1 else rf"{sign}\frac{{{above}}}{{{below}}}"
+        mantissa, _, exponent = text.partition("e")
+        power = f"10^{{{exponent}}}"
+        return rf"{mantissa} \cdot {power}" if exponent and mantissa != "1" else power if exponent else text
+
+    def index(self, base: str, indices: Sequence[str]) -> str:
+        return f"{base}[{','.join(indices)}]"
+
+    def subscripted(self, base: str, indices: Sequence[str]) -> str:
+        joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
+        stem = re.fullmatch(r"(.*)_\{([^{}]*)\}(\^\{[^{}]*\})?", base)
+        if stem is not None:
+            return f"{stem[1]}_{{{stem[2]};{joined}}}{stem[3] or ''}"
+        return f"{{{base}}}_{{{joined}}}" if "_" in base else f"{base}_{{{joined}}}"
+
+    def partial(self, of: str, by: str) -> str:
+        return rf"\frac{{\partial {of}}}{{\partial {by}}}"
+
+    def transposed(self, base: str) -> str:
+        return rf"{base}^{{\top}}"
+
+    def spread(self, base: str, in_rows: bool) -> str:
+        return rf"\mathbf{{1}} {base}^{{\top}}" if in_rows else rf"{base} \mathbf{{1}}^{{\top}}"
+
+    def quotient(self, above: Formula, below: Formula) -> str:
+        return rf"\frac{{{self.spell(above)}}}{{{self.spell(below)}}}"
+
+    def power(self, base: str, exponent: str) -> str:
+        return f"{base}^{{{exponent}}}"
+
+    def call(self, function: str, arguments: Sequence[str], is_slope: bool) -> str:
+        slope = r"^{\prime}" if is_slope else ""
+        return rf"{self._function(function)}{slope}\left({', '.join(arguments)}\right)"
+
+    def _function(self, function: str) -> str:
+        if function == "delta":
+            return r"\delta"
+        if OPERATORS.fullmatch(function):
+            return f"\\{function}"
+        escaped = function.replace("_", r"\_")
+        return rf"\mathrm{{{escaped}}}"
+
+    def reduction(self, kind: str, indices: Sequence[str], body: str) -> str:
+        symbol = r"\sum" if kind == "sum" else self._function(kind)
+        return f"{symbol}_{{{','.join(indices)}}} {body}"
+
+    def choice(self, branches: Sequence[tuple[str, str | None]]) -> str:
+        rows = [rf"{v} & \text{{if }} {c}" if c else rf"{v} & \text{{otherwise}}" for v, c in branches]
+        return r"\begin{cases}" + r" \\ ".join(rows) + r"\end{cases}"
+
+    def root(self, inner: str) -> str:
+        return rf"\sqrt{{{inner}}}"
+
+    def absolute(self, inner: str) -> str:
+        return rf"\left|{inner}\right|"
+
+    def norm(self, inner: str) -> str:
+        return rf"\lVert {inner} \rVert"
+
+    def square_brackets(self, inner: str) -> str:
+        return rf"\left[{inner}\right]"
+
+    def brackets(self, inner: str) -> str:
+        return rf"\left({inner}\right)"

@@ -1,0 +1,195 @@
+"""How formulas are spelled: what is common to plain text and LaTeX, above all where brackets stand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from symgrad.notation import typeset as ts
+from symgrad.notation.symbols import has_raised_end, is_compound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from symgrad.notation.typeset import Formula
+
+RELATION, SUM, REDUCTION, PRODUCT, POWER, ATOM = range(6)
+"""How tightly a formula holds together; the looser is bracketed inside the tighter."""
+
+
+class Style(ABC):
+    """Decides where brackets stand; its kinds decide what the signs look like."""
+
+    minus: str
+    signs: ClassVar[dict[str, str]]
+    quotient_level: int
+
+    def spell(self, formula: Formula) -> str:
+        """The formula as text."""
+        match formula:
+            case ts.Sum(terms):
+                return self._sum(terms)
+            case ts.Product(kind, factors):
+                last = len(factors) - 1
+                texts = [self._factor(f, kind, number == last) for number, f in enumerate(factors)]
+                return self.signs[kind].join(texts)
+            case ts.Quotient(above, below):
+                return self.quotient(above, below)
+            case ts.Power(base, exponent):
+                return self.power(self._at_least(base, ATOM), self.spell(exponent))
+            case ts.Reduced(kind, indices, body):
+                inner = self._at_least(body, REDUCTION) if kind == "sum" else self.brackets(self.spell(body))
+                return self.reduction(kind, [self.spell(i) for i in indices], inner)
+            case ts.Relation(left, operator, right):
+                return f"{self.spell(left)} {self.signs[operator]} {self.spell(right)}"
+        return self._atom(formula)
+
+    def _atom(self, formula: Formula) -> str:
+        match formula:
+            case ts.Name(text, is_cotangent):
+                return self.name(text, is_cotangent)
+            case ts.Symbol(text):
+                return self.symbol(text)
+            case ts.Ones(size):
+                return self.ones(self.spell(size))
+            case ts.Number(value):
+                return self.number(value)
+            case ts.Indexed(base, indices):
+                return self.index(self._at_least(base, POWER), [self.spell(i) for i in indices])
+            case ts.Subscripted(base, indices):
+                return self.subscripted(self._at_least(base, POWER), [self.spell(i) for i in indices])
+            case ts.Partial(of, by):
+                return self.partial(self.spell(of), self.spell(by))
+            case ts.Transposed(ts.Symbol(text)) if has_raised_end(text):
+                return self.transposed(self.square_brackets(self.symbol(text)))
+            case ts.Transposed(base):
+                return self.transposed(self._at_least(base, ATOM))
+            case ts.Spread(base, in_rows):
+                return self.spread(self._at_least(base, ATOM), in_rows)
+            case ts.Call(function, arguments, is_slope):
+                return self.call(function, [self.spell(a) for a in arguments], is_slope)
+            case ts.Choice(branches):
+                return self.choice([(self.spell(v), self.spell(c) if c else None) for v, c in branches])
+            case ts.Root(inner):
+                return self.root(self.spell(inner))
+            case ts.Absolute(inner):
+                return self.absolute(self.spell(inner))
+            case ts.Norm(inner):
+                return self.norm(self.spell(inner))
+        raise TypeError(formula)
+
+    def level(self, formula: Formula) -> int:
+        """How tightly a formula holds together in this style."""
+        match formula:
+            case ts.Relation():
+                return RELATION
+            case ts.Sum():
+                return SUM
+            case ts.Reduced(kind):
+                return REDUCTION if kind == "sum" else ATOM
+            case ts.Product(_, factors):
+                return REDUCTION if _ends_open(factors[-1]) else PRODUCT
+            case ts.Quotient() | ts.Partial():
+                return self.quotient_level
+            case ts.Power() | ts.Transposed() | ts.Spread():
+                return POWER
+            case ts.Subscripted(base):
+                return POWER if self.level(base) == POWER else ATOM
+            case ts.Symbol(text):
+                return SUM if is_compound(text) else POWER if has_raised_end(text) else ATOM
+            case ts.Number(value):
+                return self.level_of_number(value)
+        return ATOM
+
+    def _at_least(self, formula: Formula, level: int) -> str:
+        text = self.spell(formula)
+        return text if self.level(formula) >= level else self.brackets(text)
+
+    def _sum(self, terms: Sequence[tuple[bool, Formula]]) -> str:
+        text = ""
+        for negative, term in terms:
+            piece = self._at_least(term, REDUCTION)
+            sign = self.minus if negative else "+"
+            if text:
+                text += f" {sign} {piece}"
+            else:
+                text = f"{self.minus}{piece}" if negative else piece
+        return text
+
+    def _factor(self, factor: Formula, kind: str, is_last: bool) -> str:
+        text = self.spell(factor)
+        if isinstance(factor, ts.Product):
+            fits = factor.kind == kind or (kind == "numbers" and factor.kind == "entries")
+        elif self.level(factor) == REDUCTION:
+            fits = is_last
+        else:
+            fits = self.level(factor) >= POWER
+        return text if fits else self.brackets(text)
+
+    @abstractmethod
+    def level_of_number(self, value: Fraction) -> int: ...
+
+    @abstractmethod
+    def name(self, text: str, is_cotangent: bool) -> str: ...
+
+    @abstractmethod
+    def symbol(self, text: str) -> str: ...
+
+    @abstractmethod
+    def ones(self, size: str) -> str: ...
+
+    @abstractmethod
+    def number(self, value: Fraction) -> str: ...
+
+    @abstractmethod
+    def index(self, base: str, indices: Sequence[str]) -> str: ...
+
+    @abstractmethod
+    def subscripted(self, base: str, indices: Sequence[str]) -> str: ...
+
+    @abstractmethod
+    def partial(self, of: str, by: str) -> str: ...
+
+    @abstractmethod
+    def transposed(self, base: str) -> str: ...
+
+    @abstractmethod
+    def spread(self, base: str, in_rows: bool) -> str: ...
+
+    @abstractmethod
+    def quotient(self, above: Formula, below: Formula) -> str: ...
+
+    @abstractmethod
+    def power(self, base: str, exponent: str) -> str: ...
+
+    @abstractmethod
+    def call(self, function: str, arguments: Sequence[str], is_slope: bool) -> str: ...
+
+    @abstractmethod
+    def reduction(self, kind: str, indices: Sequence[str], body: str) -> str: ...
+
+    @abstractmethod
+    def choice(self, branches: Sequence[tuple[str, str | None]]) -> str: ...
+
+    @abstractmethod
+    def root(self, inner: str) -> str: ...
+
+    @abstractmethod
+    def absolute(self, inner: str) -> str: ...
+
+    @abstractmethod
+    def norm(self, inner: str) -> str: ...
+
+    @abstractmethod
+    def brackets(self, inner: str) -> str: ...
+
+    @abstractmethod
+    def square_brackets(self, inner: str) -> str: ...
+
+
+def _ends_open(formula: Formula) -> bool:
+    """Whether what is written behind it could be read as part of its sum over an index."""
+    if isinstance(formula, ts.Product):
+        return _ends_open(formula.factors[-1])
+    return isinstance(formula, ts.Reduced) and formula.kind == "sum"

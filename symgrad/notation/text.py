@@ -1,0 +1,116 @@
+"""Mathematics as plain Unicode text, for terminals and comments."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from symgrad.notation import typeset as ts
+from symgrad.notation.style import ATOM, POWER, PRODUCT, SUM, Style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from symgrad.notation.typeset import Formula
+
+
+class Text(Style):
+    """Names as the user wrote them; `Z[n,i]`, `xᵀ·dZ`, `A ⊙ B`."""
+
+    minus = "−"
+    quotient_level = PRODUCT
+    signs: ClassVar[dict[str, str]] = {
+        "numbers": "·",
+        "matrices": "·",
+        "entries": " ⊙ ",
+        "outer": " ⊗ ",
+        "=": "=",
+        "+=": "+=",
+        "←": "←",
+        "→": "→",
+        "<": "<",
+        "<=": "≤",
+        ">": ">",
+        ">=": "≥",
+        "==": "=",
+        "!=": "≠",
+        "and": "and",
+        "or": "or",
+    }
+    superscripts = str.maketrans("0123456789t", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ")
+    subscripts = str.maketrans("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+
+    def level_of_number(self, value: Fraction) -> int:
+        if value < 0:
+            return SUM
+        return ATOM if value.denominator == 1 or ts.decimal(value) else PRODUCT
+
+    def name(self, text: str, is_cotangent: bool) -> str:  # noqa: ARG002  # same interface as Latex
+        return text
+
+    def symbol(self, text: str) -> str:
+        return text
+
+    def ones(self, size: str) -> str:
+        return f"1_{size}"
+
+    def number(self, value: Fraction) -> str:
+        return ts.decimal(value) or str(value)
+
+    def index(self, base: str, indices: Sequence[str]) -> str:
+        return f"{base}[{','.join(indices)}]"
+
+    def subscripted(self, base: str, indices: Sequence[str]) -> str:
+        joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
+        if ord(base[-1]) in self.subscripts.values():
+            joined = f",{joined}"
+        is_small = all(c == "," or ord(c) in self.subscripts for c in joined)
+        return base + joined.translate(self.subscripts) if is_small else f"{base}_{{{joined}}}"
+
+    def partial(self, of: str, by: str) -> str:
+        return f"∂{of}/∂{by}"
+
+    def transposed(self, base: str) -> str:
+        return f"{base}ᵀ"
+
+    def spread(self, base: str, in_rows: bool) -> str:
+        return f"{base}[None,:]" if in_rows else f"{base}[:,None]"
+
+    def quotient(self, above: Formula, below: Formula) -> str:
+        top = self.spell(above)
+        if self.level(above) < PRODUCT or isinstance(above, ts.Quotient):
+            top = self.brackets(top)
+        return f"{top}/{self._at_least(below, POWER)}"
+
+    def power(self, base: str, exponent: str) -> str:
+        if re.fullmatch(r"\d+|t", exponent):
+            return base + exponent.translate(self.superscripts)
+        return f"{base}^{exponent}" if exponent.isalnum() else f"{base}^({exponent})"
+
+    def call(self, function: str, arguments: Sequence[str], is_slope: bool) -> str:
+        name = "δ" if function == "delta" else function
+        return f"{name}{'′' if is_slope else ''}({', '.join(arguments)})"
+
+    def reduction(self, kind: str, indices: Sequence[str], body: str) -> str:
+        over = indices[0] if len(indices) == 1 else f"{{{','.join(indices)}}}"
+        return f"Σ_{over} {body}" if kind == "sum" else f"{kind}_{over}{body}"
+
+    def choice(self, branches: Sequence[tuple[str, str | None]]) -> str:
+        parts = [f"{value} if {condition} else " if condition else value for value, condition in branches]
+        return f"({''.join(parts)})"
+
+    def root(self, inner: str) -> str:
+        return f"√{inner}" if inner.isalnum() else f"√({inner})"
+
+    def absolute(self, inner: str) -> str:
+        return f"|{inner}|"
+
+    def norm(self, inner: str) -> str:
+        return f"‖{inner}‖"
+
+    def square_brackets(self, inner: str) -> str:
+        return f"[{inner}]"
+
+    def brackets(self, inner: str) -> str:
+        return f"({inner})"
