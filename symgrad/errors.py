@@ -60,7 +60,8 @@ class ModuleError(SymgradError):
 
 
 class NotIdenticalError(SymgradError):
-    """A module that computes something else than its spec says: a defect of symgrad, found in time."""
+    """A module that computes something else than its spec says, or could not be compared with it: a defect of
+    symgrad, found in time."""
 
 
 class DivergenceError(SymgradError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Spec
     from symgrad.verifier.identity.check import Identity
 
+UNCHECKED = "to go on without this check: --no-identity, in Python identity=False; "
 _JUDGE = Path(__file__).parent / "verifier"
 
 
@@ -36,17 +37,17 @@ def checked_text(spec: Spec) -> str:
 
 
 def admitted(spec: Spec, text: str) -> str:
-    """The text, if it is identical with the spec; one that cannot be checked is warned of.
+    """The text, if it is identical with the spec; one that cannot be compared is warned of.
 
     Raises:
-        NotIdenticalError: it computes something else; a report is kept.
+        NotIdenticalError: it computes something else, or the judge itself failed; a report is kept.
     """
     note = _note(text)
     if note is not None and note.is_file():
         return text
     found = _judged(spec, text)
     if found.is_wrong:
-        raise _refusal(spec, text, found)
+        raise _refusal(spec, text, f"it is not what its spec says: {found.detail}", "")
     if found.state == "not checked":
         remedy = "symgrad verify checks it by differences"
         warn(
@@ -60,13 +61,17 @@ def admitted(spec: Spec, text: str) -> str:
 
 
 def _judged(spec: Spec, text: str) -> Identity:
+    """Raises NotIdenticalError where the judge fails: what nobody has judged is not handed over."""
     from symgrad.spec.expand import expand
     from symgrad.verifier.identity.check import Identity, identity_of
 
     try:
         return identity_of(expand(spec), text)
-    except Exception as error:  # noqa: BLE001  # a defect of the judge is no verdict on the module
-        return Identity("not checked", f"the check itself failed ({type(error).__name__}: {error})")
+    except MemoryError:
+        return Identity("not checked", "there is too little memory for it")
+    except Exception as error:
+        problem = f"comparing it with its spec failed ({type(error).__name__}: {error})"
+        raise _refusal(spec, text, problem, UNCHECKED) from error
 
 
 def _note(text: str) -> Path | None:
@@ -85,17 +90,20 @@ def _judge_digest() -> str:
     return digest.hexdigest()
 
 
-def _refusal(spec: Spec, text: str, found: Identity) -> NotIdenticalError:
-    lines = [f"{spec.name}: {found.detail}", "", "--- the spec ---", _source(spec), "--- the text ---", text]
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", prefix=f"symgrad_{spec.name}_", suffix=".txt", delete=False
-    ) as report:
+def _refusal(spec: Spec, text: str, problem: str, remedy: str) -> NotIdenticalError:
+    """The error, which names a file with all that a report of this defect needs, where one can be kept."""
+    lines = [f"{spec.name}: {problem}", "", "--- the spec ---", _source(spec), "--- the text ---", text]
+    kept = ""
+    with (
+        suppress(OSError),
+        tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix=f"symgrad_{spec.name}_", suffix=".txt", delete=False
+        ) as report,
+    ):
         report.write("\n".join(lines))
-    return NotIdenticalError(
-        f"the module is not what its spec says, and was not written: {found.detail}",
-        at=spec.at,
-        remedy=f"this is a defect of symgrad, not of your spec; please report it with {report.name}",
-    )
+        kept = f" with {report.name}"
+    defect = f"this is a defect of symgrad, not of your spec; {remedy}please report it{kept}"
+    return NotIdenticalError(f"the module was not written: {problem}", at=spec.at, remedy=defect)
 
 
 def _source(spec: Spec) -> str:

@@ -94,13 +94,27 @@ def test_what_cannot_be_checked_is_warned_of(spec_file, tmp_path, monkeypatch):
         sg.generate(spec_file, tmp_path / "large.py")
 
 
-def test_a_defect_of_the_judge_refuses_nothing(spec_file, tmp_path, monkeypatch):
-    def fail(*_):
+def test_what_the_judge_fails_at_is_not_handed_over_but_to_who_asks_for_it(spec_file, tmp_path, monkeypatch):
+    def fail(*_, **__):
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr("symgrad.verifier.identity.check.identity_of", fail)
-    with pytest.warns(ModuleWarning, match="the check itself failed"):
-        sg.generate(spec_file, tmp_path / "odd.py")
+    monkeypatch.setattr("symgrad.verifier.identity.rows.identity_of", fail)
+    target = tmp_path / "odd.py"
+    command = ["generate", str(spec_file), "-o", str(target)]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 70
+    assert "comparing it with its spec failed (ZeroDivisionError: planted)" in refused.stderr
+    assert "--no-identity, in Python identity=False" in refused.stderr
+    assert not target.exists()
+    assert CliRunner().invoke(main, [*command, "--no-identity"]).exit_code == 0
+    assert target.exists()
+
+
+def test_a_report_that_cannot_be_kept_is_no_obstacle(spec_file, tmp_path, monkeypatch, wrong):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(NotIdenticalError, match="please report it$"):
+        sg.generate(spec_file, tmp_path / "m.py")
 
 
 def test_no_cache_is_no_obstacle(spec_file, tmp_path, monkeypatch):
