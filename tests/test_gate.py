@@ -111,9 +111,10 @@ def test_what_the_judge_fails_at_is_not_handed_over_but_to_who_asks_for_it(spec_
     assert target.exists()
 
 
-def test_a_report_that_cannot_be_kept_is_no_obstacle(spec_file, tmp_path, monkeypatch, wrong):
+@pytest.mark.usefixtures("wrong")
+def test_a_report_that_cannot_be_kept_is_no_obstacle(spec_file, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(NotIdenticalError, match="please report it$"):
+    with pytest.raises(NotIdenticalError, match=r"please report it$"):
         sg.generate(spec_file, tmp_path / "m.py")
 
 

@@ -17,7 +17,10 @@ from symgrad.errors import ModuleError
 from symgrad.isolation import isolated
 from symgrad.isolation.client import Limits, ModuleProcess
 from symgrad.isolation.messages import named, packed, unpacked
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
 from symgrad.verifier.subject import FaultError
+from symgrad.verifier.text_checks import text_checks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,3 +206,33 @@ def test_the_command_gives_a_verdict(
     failed = {c["name"]: c["message"] for c in json.loads(run.stdout)["checks"] if c["verdict"] == "fail"}
     assert failed["predict"].startswith(verdict)
     assert next(iter(failed)) == "predict"
+
+
+FORWARD = "def forward(params, x):\n"
+ESCAPES = "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == '_wrap_close'][0]"
+
+
+@pytest.mark.parametrize(
+    ("statement", "seconds", "verdict"),
+    [
+        ("for _ in range(10**15): pass", 2, "did not return within 2 s"),
+        (f"{ESCAPES}.__init__.__globals__['_exit'](3)", 60, r"ended the process \(exit code 3\)"),
+    ],
+    ids=["hangs", "ends its process"],
+)
+def test_parts_of_a_text_are_run_there_too(
+    statement: str, seconds: int, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    monkeypatch.setattr("symgrad.isolation.client.TEXT_SECONDS", seconds)
+    path = written(LINE, tmp_path, lambda text: text.replace(FORWARD, f"{FORWARD}    {statement}\n"))
+    verdict = f"the judgement of the text {verdict}"
+    with isolated(path, seconds=2) as (door, _), pytest.raises(FaultError, match=verdict):
+        door.text_checks(expand(read(LINE)), 0)
+
+
+def test_a_text_is_judged_there_as_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    path, model = written(LINE, tmp_path), expand(read(LINE))
+    with isolated(path) as (door, _):
+        assert door.text_checks(model, 0) == list(text_checks(model, str(path), 0))

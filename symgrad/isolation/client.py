@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,14 +16,16 @@ import numpy as np
 
 from symgrad.errors import InternalError, ModuleError
 from symgrad.isolation.messages import GarbageError, named, packed, read, unpacked, write
+from symgrad.verifier.report import Check
 from symgrad.verifier.subject import Facts, FaultError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from symgrad.spec.model import Model
     from symgrad.verifier.behaviour.case import Case
 
-CALL_SECONDS, LOAD_SECONDS = 120.0, 120.0
+CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = 120.0, 120.0, 120.0
 _START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; main()"
 
 
@@ -61,6 +64,14 @@ class Isolated:
             FaultError: it crashed, ended its process or did not return in time.
         """
         return self.process.observe(self.place, behaviour, case)
+
+    def text_checks(self, model: Model, seed: int) -> list[Check]:
+        """What is judged from the text in the module's file, parts of which are run there.
+
+        Raises:
+            FaultError: that was the end of its process, or did not end in time.
+        """
+        return self.process.text_checks(model, seed)
 
 
 @contextmanager
@@ -142,7 +153,9 @@ class ModuleProcess:
     def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call a function of the module at this place, unless it is known to end in disaster."""
         options = {name: packed(value) for name, value in keywords.items()}
-        match self._asked((place, function), ("call", place, function, packed(arguments), options)):
+        match self._asked(
+            (place, function), ("call", place, function, packed(arguments), options), self.limits.seconds
+        ):
             case ("answer", answer, [*left]):
                 given = [value for value in arguments if hasattr(value, "_fields")]
                 return self._received(function, answer, given, left)
@@ -152,19 +165,32 @@ class ModuleProcess:
 
     def observe(self, place: int, behaviour: str, case: Case) -> str:
         """Let the module be tried for a behaviour there."""
-        match self._asked((place, behaviour), ("observe", place, behaviour, packed(case), {})):
+        match self._asked(
+            (place, behaviour), ("observe", place, behaviour, packed(case), {}), self.limits.seconds
+        ):
             case ("answer", str(faults), []):
                 return faults
         raise self._lost(f"{behaviour} answered with garbage")
 
-    def _asked(self, known_as: tuple[int, str], request: tuple[Any, ...]) -> Any:
+    def text_checks(self, model: Model, seed: int) -> list[Check]:
+        """Let the text of the module be judged there."""
+        seconds = max(self.limits.seconds, TEXT_SECONDS)
+        given = pickle.dumps(model), seed, seconds
+        match self._asked((0, "the judgement of the text"), ("text", 0, self.file, given, {}), seconds):
+            case ("checks", [*rows]):
+                return [Check(*row) for row in rows]
+            case ("raised", kind, message):
+                raise FaultError(f"the judgement of the text raised {kind}: {message}")
+        raise self._lost("the judgement of the text answered with garbage")
+
+    def _asked(self, known_as: tuple[int, str], request: tuple[Any, ...], seconds: float) -> Any:
         known = self._stopped or self._faults.get(known_as)
         if known:
             raise FaultError(known)
         if self._process is None:
             self.start()
         try:
-            return self._ask(request, known_as[1], self.limits.seconds)
+            return self._ask(request, known_as[1], seconds)
         except _LostError as lost:
             self._faults[known_as] = str(lost)
             raise FaultError(str(lost)) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,6 +15,7 @@ from symgrad.errors import SymgradError
 from symgrad.isolation.messages import packed, read, unpacked, write
 from symgrad.verifier.behaviour.case import record
 from symgrad.verifier.behaviour.suite import observed
+from symgrad.verifier.text_checks import text_checks
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -41,10 +43,13 @@ def main() -> None:
         except EOFError:
             return
         _alarm(seconds)
-        if what == "observe":
-            write(answers, ("answer", observed(modules[place], name, unpacked(given, record)), []))
-        else:
-            write(answers, _answer(modules[place], name, given, options))
+        match what:
+            case "observe":
+                write(answers, ("answer", observed(modules[place], name, unpacked(given, record)), []))
+            case "text":
+                write(answers, _judged(name, *given))
+            case _:
+                write(answers, _answer(modules[place], name, given, options))
 
 
 def _own_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -93,6 +98,16 @@ def _facts(module: ModuleType) -> tuple[Any, ...]:
     return tuple(dir(module)), np.dtype(module.DTYPE).str, str(module.SPEC_SHA256), tuple(map(str, fields))
 
 
+def _judged(file: str, model: bytes, seed: int, seconds: float) -> tuple[Any, ...]:
+    """The rows for the text in a file, as plain values; the model comes from the judge, and is no message."""
+    _alarm(seconds)
+    try:
+        found = text_checks(pickle.loads(model), file, seed)  # noqa: S301  # from the judge alone
+        return ("checks", [tuple(vars(check).values()) for check in found])
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the text raises is told
+        return _raised(error)
+
+
 def _answer(module: ModuleType, function: str, arguments: Any, keywords: Any) -> tuple[Any, ...]:
     """What a function gives, and what it has left in the named tuples it was given; or what it raised."""
 
@@ -109,5 +124,9 @@ def _answer(module: ModuleType, function: str, arguments: Any, keywords: Any) ->
         left = [packed(value) for value in given if hasattr(value, "_fields")]
         return ("answer", packed(answer), left)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it raises is told
-        lines = str(error).splitlines()
-        return ("raised", type(error).__name__, lines[0] if lines else "")
+        return _raised(error)
+
+
+def _raised(error: BaseException) -> tuple[Any, ...]:
+    lines = str(error).splitlines()
+    return ("raised", type(error).__name__, lines[0] if lines else "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from symgrad.errors import ModuleError
+from symgrad.verifier.text_checks import text_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.arithmetic import Array
     from symgrad.verifier.behaviour.case import Case
     from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.report import Check
     from symgrad.verifier.samples import Sample
 
 _ALWAYS = (
@@ -69,6 +71,14 @@ class Door(Protocol):
         """
         ...
 
+    def text_checks(self, model: Model, seed: int) -> list[Check]:
+        """What is judged from the text in the module's file.
+
+        Raises:
+            FaultError: the text, run by Python, was the end of its process.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class InProcess:
@@ -95,6 +105,9 @@ class InProcess:
 
     def observe(self, behaviour: str, case: Case) -> str | None:  # noqa: ARG002  # a door's
         return None
+
+    def text_checks(self, model: Model, seed: int) -> list[Check]:
+        return list(text_checks(model, self.facts.at, seed))
 
 
 def demand_names(model: Model, facts: Facts) -> None:

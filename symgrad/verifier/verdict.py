@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.verifier.accuracy import function_checks
 from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
-from symgrad.verifier.common import common_part
-from symgrad.verifier.polynomials import polynomial_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
 from symgrad.verifier.training import training_checks
@@ -103,25 +99,12 @@ def _notes(trial: Trial) -> list[str]:
     return notes
 
 
-def _text_checks(model: Model, door: Door, seed: int) -> Iterator[Check]:
-    """What is judged from the module's text, where it is in a file: identity, functions, the common part."""
-    from symgrad.verifier.identity.rows import identity_checks  # and with it SymPy, for slopes of functions
-
-    file = Path(door.facts.at)
-    if file.is_file():
-        text = file.read_text(encoding="utf-8")
-        yield from identity_checks(model, text, seed)
-        yield from elementary_checks(text, seed)
-        yield from common_part(text)
-
-
-def elementary_checks(text: str, seed: int) -> Iterator[Check]:
-    """The functions that the text carries and their polynomials, or why they are not run."""
+def _text_checks(model: Model, door: Door, seed: int) -> list[Check]:
     try:
-        yield from function_checks(text, seed)
-        yield from polynomial_checks(text)
-    except ModuleError as error:
-        yield Check("functions", "elementary functions", math.inf, 0, "fail", str(error))
+        return door.text_checks(model, seed)
+    except FaultError as fault:
+        what = "the text, run by Python, against the spec"
+        return [Check("identity", what, math.inf, 0.0, "fail", str(fault), "identical")]
 
 
 def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:

@@ -24,10 +24,10 @@ from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.report import Check
 from symgrad.verifier.subject import Subject, demand_names
+from symgrad.verifier.text_checks import elementary_checks
 from symgrad.verifier.training import training_checks
 from symgrad.verifier.trial import prepare
 from symgrad.verifier.values import value_checks
-from symgrad.verifier.verdict import elementary_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -21,8 +21,10 @@ def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:
     """One row. A text that cannot be run on exact numbers is no failure, nor a pass."""
     try:
         found = identity_of(model, text, seed=seed)
-    except ModuleError as error:
-        yield Check("identity", _WHAT, math.nan, 0.0, "no evidence", str(error), "not checked")
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # what is no module, or what the judge fails at
+        known = isinstance(error, ModuleError)
+        message = str(error) if known else f"comparing it failed ({type(error).__name__}: {error})"
+        yield Check("identity", _WHAT, math.nan, 0.0, "no evidence", message, "not checked")
         return
     what = f"{_WHAT}, at {found.detail}" if found.state == "identical" else _WHAT
     match found.state:
