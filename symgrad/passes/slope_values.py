@@ -1,24 +1,25 @@
-"""Slopes of sigmoid and tanh computed with their values, where those are read again as A·(1 - A) or 1 - A².
+"""How far values of sigmoid and tanh are from 1, computed from their argument where derivatives ask for it.
 
-A value that is nearly 1 has no digits left that tell how far from 1 it is: the slope of sigmoid at 40 would
-be 0 instead of 4.2e-18. So it is formed from the smaller of A and 1 - A, as the value is, in the pass that
-computes the value. What is shown stays the formula in A.
+A value that is nearly 1 has no digits left that tell how far: 1 - A of sigmoid at 40 would be 0 instead of
+4.2e-18. But it is σ(-v), and every sum over powers of A that vanishes at A = 1 has it as a factor; for
+A = tanh(v), 1 - A is 2σ(-2v) and 1 + A is 2σ(2v). A·(1 - A) and 1 - A² are the slopes. Of a value that is
+kept, these are computed in the pass that computes the value. What is shown stays the formula in A.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.names import Names
 from symgrad.calculus.program import Equation, Program, Tensor, check
-from symgrad.calculus.terms import Entry, Named, entries, sigmoid
+from symgrad.calculus.terms import Entry, Named, delta, entries, sigmoid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class sigmoid_slope(Named):
@@ -35,8 +36,33 @@ class tanh_slope(Named):
     formula = staticmethod(lambda x: 4 * sigmoid(2 * x) * sigmoid(-2 * x))
 
 
+A, V = sp.Dummy("A"), sp.Dummy("v", real=True)
+BELOW, ABOVE, SLOPE = (sp.Dummy(name, positive=True) for name in ("below", "above", "slope"))
+"""1 - A, 1 + A, and the slope of A."""
+NAMES = {BELOW: "below", ABOVE: "above", SLOPE: "slope"}
+
+
+@dataclass(frozen=True)
+class _Function:
+    """The distances from the ends of its values, by the end; two factors of its slope; formulas in v."""
+
+    ends: Mapping[int, sp.Dummy]
+    factors: tuple[sp.Dummy, sp.Dummy]
+    formulas: Mapping[sp.Dummy, sp.Expr]
+
+
+FUNCTIONS: Mapping[type, _Function] = {
+    sigmoid: _Function({1: BELOW}, (A, BELOW), {BELOW: sigmoid(-V), SLOPE: sigmoid_slope(V)}),
+    sp.tanh: _Function(
+        {1: BELOW, -1: ABOVE},
+        (BELOW, ABOVE),
+        {BELOW: 2 * sigmoid(-2 * V), ABOVE: 2 * sigmoid(2 * V), SLOPE: tanh_slope(V)},
+    ),
+}
+
+
 def slopes_with_values(program: Program) -> Program:
-    """The program with tensors of slopes beside the tensors of values that they are formed with."""
+    """The program with tensors of slopes and distances beside the tensors of values."""
     return _Slopes(program).run()
 
 
@@ -44,87 +70,134 @@ class _Slopes:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.names = Names(program.tensor)
-        self.slope_of: dict[str, Equation] = {}
+        self.holder = _holders(program)
+        self.beside: dict[str, dict[sp.Dummy, Equation]] = {}
 
     def run(self) -> Program:
-        held = {e.target: e for e in self.program.equations if _holds_function(e)}
-        equations = [self._with_slopes(e, held) for e in self.program.equations]
+        equations = [self._with_slopes(e) for e in self.program.equations]
         placed: list[Equation] = []
         for equation in equations:
             # Before the value, which may then be written over its argument.
-            placed += [self.slope_of[equation.target]] if equation.target in self.slope_of else []
-            placed.append(equation)
-        tensors = [self._tensor(slope, value) for value, slope in self.slope_of.items()]
+            placed += [*self.beside.get(equation.target, {}).values(), equation]
+        tensors = [
+            Tensor(new.target, self.program.tensor[value].axes, "slope")
+            for value, formed in self.beside.items()
+            for new in formed.values()
+        ]
         return check(
             replace(self.program, tensors=(*self.program.tensors, *tensors), equations=tuple(placed))
         )
 
-    def _tensor(self, slope: Equation, value: str) -> Tensor:
-        return Tensor(slope.target, self.program.tensor[value].axes, "slope")
-
-    def _with_slopes(self, equation: Equation, held: Mapping[str, Equation]) -> Equation:
+    def _with_slopes(self, equation: Equation) -> Equation:
         if self.program.tensor[equation.target].kind != "cotangent":
             return equation
-        body = equation.body
-        for entry in [e for e in entries(body) if e.tensor in held]:
-            holder = held[entry.tensor]
-            body = _replaced(body, entry, type(holder.body), partial(self._slope, entry, holder))
-        for value in body.atoms(sigmoid, sp.tanh):
-            body = _replaced(body, value, type(value), partial(_SLOPES[type(value)], value.args[0]))
+        body = self._in_distances(equation.body)
+        for entry, holder in self._holders(body):
+            # The slope of √A or A² may be written in that value itself: 1 - √A⁴ is 1 - A².
+            written_out = body.xreplace({entry: holder.at(entry.indices)})
+            changed = self._in_distances(written_out)
+            body = changed if changed != written_out else body
         return replace(equation, body=body) if body != equation.body else equation
 
-    def _slope(self, value: Entry, holder: Equation) -> Entry:
-        if value.tensor not in self.slope_of:
-            name = self.names.claim(f"{value.tensor}_slope")
-            body = _SLOPES[type(holder.body)](holder.body.args[0])
-            self.slope_of[value.tensor] = replace(holder, target=name, body=body)
-        return Entry(self.slope_of[value.tensor].target, value.indices)
+    def _in_distances(self, body: sp.Expr) -> sp.Expr:
+        for entry, holder in self._holders(body):
+            if type(holder.body) in FUNCTIONS:
+                changed = in_distances(body, entry, FUNCTIONS[type(holder.body)])
+                body = changed.xreplace({m: self._beside(entry, m, holder) for m in NAMES if changed.has(m)})
+        for value in sorted(body.atoms(*FUNCTIONS), key=_nodes, reverse=True):
+            function = FUNCTIONS[type(value)]
+            changed = in_distances(body, value, function)
+            body = changed.xreplace({m: f.xreplace({V: value.args[0]}) for m, f in function.formulas.items()})
+        return body
+
+    def _holders(self, body: sp.Expr) -> list[tuple[Entry, Equation]]:
+        """What the body reads of values that are a function here, or are made of one, entry by entry."""
+        return [(entry, self.holder[entry.tensor]) for entry in entries(body) if entry.tensor in self.holder]
+
+    def _beside(self, value: Entry, wanted: sp.Dummy, holder: Equation) -> Entry:
+        formed = self.beside.setdefault(value.tensor, {})
+        if wanted not in formed:
+            name = self.names.claim(f"{value.tensor}_{NAMES[wanted]}")
+            formula = FUNCTIONS[type(holder.body)].formulas[wanted]
+            formed[wanted] = replace(holder, target=name, body=formula.xreplace({V: holder.body.args[0]}))
+        return Entry(formed[wanted].target, value.indices)
 
 
-def _replaced(expr: sp.Expr, value: sp.Expr, function: type, slope: Callable[[], sp.Expr]) -> sp.Expr:
-    """The expression with the slope of a function in place of its formula in the function's value."""
-    if not expr.args or isinstance(expr, Entry) or not expr.has(value):
+def in_distances(expr: sp.Expr, value: sp.Expr, function: _Function) -> sp.Expr:
+    """The expression with symbols for distances of a function's value from its ends, and for its slope."""
+    first, second = (value if factor is A else factor for factor in function.factors)
+    return _with_slope(_with_ends(expr, value, function.ends), first, second)
+
+
+def _with_ends(expr: sp.Expr, value: sp.Expr, ends: Mapping[int, sp.Dummy]) -> sp.Expr:
+    """Conditions stay as they are: the forward pass decided by them."""
+    if expr == value or not expr.args or isinstance(expr, Entry | delta | sp.Rel) or not expr.has(value):
         return expr
-    parts = [_replaced(a, value, function, slope) for a in expr.args]
+    parts = [_with_ends(a, value, ends) for a in expr.args]
     expr = expr.func(*parts) if parts != list(expr.args) else expr
-    if function is sp.tanh:
-        return _without_squares(expr, value, slope)
-    for factor in expr.args if expr.is_Mul else ():
-        base, power = factor.as_base_exp()
-        scale = _multiple(base, 1 - value)
-        if scale and power.is_positive and _divides(value, expr):
-            return expr / base / value * scale * slope()
-    return expr
+    return _sum_with_ends(expr, value, ends) if expr.is_Add else expr
 
 
-def _without_squares(expr: sp.Expr, value: sp.Expr, slope: Callable[[], sp.Expr]) -> sp.Expr:
-    """A sum with a number and -c·A², in which 1 - A² is the slope: c·(slope - 1) takes the term's place."""
-    number = expr.as_coeff_Add()[0] if expr.is_Add else sp.Integer(0)
-    for term in expr.args if number else ():
-        scale = -term / value**2
-        if scale.is_number and scale * number > 0:
-            return expr - term - scale + scale * slope()
-    return expr
+def _sum_with_ends(expr: sp.Expr, value: sp.Expr, ends: Mapping[int, sp.Dummy]) -> sp.Expr:
+    """Polynomials in the value, with rational coefficients, each times what else its terms hold."""
+    polynomials: dict[sp.Expr, dict[int, sp.Expr]] = {}
+    for term in expr.args:
+        number, product = term.as_coeff_Mul()
+        powers = dict(factor.as_base_exp() for factor in sp.Mul.make_args(product))
+        power = powers.get(value, sp.Integer(0))
+        if not power.is_Integer:
+            power = sp.Integer(0)
+        polynomials.setdefault(product / value**power, {})[int(power)] = number
+    parts = [other * _by_ends(polynomial, value, ends) for other, polynomial in polynomials.items()]
+    return sp.Add(*parts)
 
 
-def _multiple(expr: sp.Expr, of: sp.Expr) -> sp.Expr:
-    """The number c where an expression is c times another one; 0 if it is not."""
-    number = expr.as_coeff_Add()[0] if expr.is_Add else sp.Integer(0)
-    return number if number and expr == sp.expand(number * of) else sp.Integer(0)
+def _by_ends(polynomial: Mapping[int, sp.Expr], value: sp.Expr, ends: Mapping[int, sp.Dummy]) -> sp.Expr:
+    """The polynomial with a factor for each end at which it vanishes."""
+    least, most = min(polynomial), max(polynomial)
+    coefficients: Sequence[sp.Expr] = [
+        polynomial.get(power, sp.Integer(0)) for power in range(most, least - 1, -1)
+    ]
+    product = value**least
+    for end, distance in ends.items():
+        while len(coefficients) > 1:
+            *quotient, remainder = _divided(coefficients, end)
+            if remainder != 0:
+                break
+            coefficients, product = quotient, (distance if end < 0 else -distance) * product
+    return product * sp.Add(*(c * value**power for power, c in enumerate(reversed(coefficients))))
 
 
-_SLOPES: Mapping[type, type[Named]] = {sigmoid: sigmoid_slope, sp.tanh: tanh_slope}
+def _divided(coefficients: Sequence[sp.Expr], root: int) -> list[sp.Expr]:
+    """The coefficients, the highest first, of the quotient by A - root, and the remainder."""
+    return list(accumulate(coefficients, lambda total, coefficient: total * root + coefficient))
 
 
-def _holds_function(equation: Equation) -> bool:
-    """Whether a tensor holds a sigmoid or tanh for each of its entries."""
-    return equation.is_elementwise and equation.is_plain and type(equation.body) in _SLOPES
+def _with_slope(expr: sp.Expr, first: sp.Expr, second: sp.Expr) -> sp.Expr:
+    """Products of whole powers of both factors as powers of the slope."""
+    if not expr.args or isinstance(expr, Entry | delta | sp.Rel) or not expr.has(second):
+        return expr
+    parts = [_with_slope(a, first, second) for a in expr.args]
+    expr = expr.func(*parts) if parts != list(expr.args) else expr
+    powers = dict(f.as_base_exp() for f in expr.args) if expr.is_Mul else {}
+    found = [powers.get(factor, sp.Integer(0)) for factor in (first, second)]
+    if not all(power.is_number and power >= 1 for power in found):
+        return expr
+    count = sp.floor(min(found))
+    return expr / (first * second) ** count * SLOPE**count
 
 
-def _divides(factor: sp.Expr, product: sp.Expr) -> bool:
-    """Whether the factor, or a positive whole power of it, stands in a product."""
-    for other in sp.Mul.make_args(product):
-        base, power = other.as_base_exp()
-        if base == factor and power.is_Integer and power > 0:
-            return True
-    return False
+def _holders(program: Program) -> dict[str, Equation]:
+    """The values that hold a sigmoid or tanh, or what is made of one, for each of their entries."""
+    found: dict[str, Equation] = {}
+    for equation in program.equations:
+        is_value = program.tensor[equation.target].kind != "cotangent"
+        if is_value and equation.is_elementwise and equation.is_plain:
+            of_value = any(type(found[t].body) in FUNCTIONS for t in equation.reads & found.keys())
+            if of_value or equation.body.has(*FUNCTIONS):
+                found[equation.target] = equation
+    return found
+
+
+def _nodes(expr: sp.Basic) -> int:
+    return sum(1 for _ in sp.preorder_traversal(expr))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,10 @@ Spec = dict[str, Any]
 
 INNER = ("x", "x", "x", "-x", "2*x", "x + 1", "x - 3", "abs(x)", "x / 2")
 FUNCTIONS = ("exp", "tanh", "atan", "erf", "expm1", "sinh", "cosh", "sqrt", "log", "log1p", "sin", "cos")
-OUTER = ("{}", "{}", "{}", "log({})", "({})**2", "1 / (1 + {})", "x * ({})", "1 - {}", "sqrt({})")
+OUTER = (
+    *("{}", "{}", "{}", "log({})", "({})**2", "1 / (1 + {})", "x * ({})", "1 - {}", "sqrt({})"),
+    *("({})**1.5", "1 / ({})", "({})**3", "tanh({})", "exp(-({}))"),
+)
 SIZES = (1e-12, 1e-5, 0.3, 1.0, 4.0, 9.0, 17.0, 23.0, 37.0, 41.0, 90.0, 300.0, 700.0)
 MOST = 1e30
 GOOD = {"float64": 1e-9, "float32": 1e-4}
@@ -31,13 +35,14 @@ def extreme_spec(random: Random) -> Spec:
     """The sum of a function of each of some numbers, so that each slope is a number of its own."""
     draw = Draw(random)
     function = draw.one((*FUNCTIONS, *ENTRYWISE))
-    formula = draw.one(OUTER).format(f"{function}({draw.one(INNER)})")
+    outer, inner = draw.one(OUTER), f"{function}({draw.one(INNER)})"
+    formulas = {"f": outer.format(inner)} if draw.chance(0.7) else {"h": inner, "f": outer.format("h")}
     return {
         "name": "extremes",
         "dtype": "float64" if draw.chance(0.7) else "float32",
         "inputs": {"x": ["n"]},
-        "equations": {"f": f"sum({formula})"},
-        "loss": "f",
+        "equations": formulas,
+        "loss": "sum(f)",
         "gradients": ["x"],
     }
 
@@ -63,11 +68,12 @@ def _sound(spec: Spec) -> Iterator[tuple[float, float, float]]:
     """A number, the slope there, and how far the module may be from it."""
     dtype = spec["dtype"]
     tiny = float(np.finfo(dtype).smallest_normal)
+    formula = re.sub(r"\bh\b", f"({spec['equations'].get('h')})", spec["equations"]["f"])
     for number in (sign * size for size in SIZES for sign in (1, -1)):
         x = np.array([number], dtype).astype(float)
         rounded = meaning(spec, {"x": x}, {"x": np.array([0])}, NOISE[dtype])
         try:
-            value, exact = value_and_slope(spec["equations"]["f"], x[0])
+            value, exact = value_and_slope(formula, x[0])
         except ArithmeticError:
             continue
         slope = float(exact)

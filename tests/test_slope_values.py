@@ -1,0 +1,79 @@
+"""Distances of sigmoid and tanh from the ends of their values, in derivatives."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+from building import interpreted, written
+
+from symgrad.calculus.terms import Entry, sigmoid
+from symgrad.compiler.slope_values import ABOVE, BELOW, FUNCTIONS, SLOPE, in_distances
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+A, G, X = (Entry(name) for name in "agx")
+MEANING = {
+    sigmoid: {BELOW: 1 - A, SLOPE: A * (1 - A)},
+    sp.tanh: {BELOW: 1 - A, ABOVE: 1 + A, SLOPE: 1 - A**2},
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "before", "after"),
+    [
+        (sigmoid, 1 - A, BELOW),
+        (sigmoid, G * A * (1 - A), G * SLOPE),
+        (sigmoid, G - G * A, G * BELOW),
+        (sigmoid, 1 - 2 * A + A**2, BELOW**2),
+        (sigmoid, X + 1 - A, X + BELOW),
+        (sigmoid, sp.sqrt(A) * (1 - A) / 2, sp.sqrt(A) * BELOW / 2),
+        (sigmoid, 1 / A - 1, BELOW / A),
+        (sigmoid, A**2 * (1 - A) ** 3, SLOPE**2 * BELOW),
+        (sigmoid, 4 - A, 4 - A),
+        (sp.tanh, 1 - A**2, SLOPE),
+        (sp.tanh, G * X * (3 - 3 * A**2) + 1 + A, 3 * G * X * SLOPE + ABOVE),
+        (sp.tanh, 1 - A**4, SLOPE * (1 + A**2)),
+        (sp.tanh, sp.Piecewise((1 - A, 1 - A > X), (0, True)), sp.Piecewise((BELOW, 1 - A > X), (0, True))),
+    ],
+)
+def test_sums_that_vanish_at_an_end_are_distances(function: Any, before: sp.Expr, after: sp.Expr) -> None:
+    assert in_distances(before, A, FUNCTIONS[function]) == after
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_expression_changes_its_meaning_and_none_keeps_a_difference(function: Any) -> None:
+    random = Random(str(function))
+    for _ in range(60):
+        factors = random.choices((1 - A, 1 + A, A, G, 2 * X + A, 1 - A**3, G - 1), k=4)
+        before = sp.expand(sp.Mul(*factors)) * random.choice((1, X, A)) + random.choice((0, 1 - A, A * X))
+        after = in_distances(before, A, FUNCTIONS[function])
+        assert sp.expand(after.xreplace(MEANING[function]) - before) == 0
+        if 1 - A in factors:
+            assert after.has(BELOW, SLOPE)
+
+
+FORMULAS = {
+    "sqrt(h)": lambda x: mpmath.exp(-x) * mpmath.sqrt(1 / (1 + mpmath.exp(-x))) / (2 * (1 + mpmath.exp(-x))),
+    "log(h)*h": lambda x: mpmath.diff(
+        lambda v: -mpmath.log(1 + mpmath.exp(-v)) / (1 + mpmath.exp(-v)), x, relative=True
+    ),
+}
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("inner", ["kept", "inside"])
+def test_slopes_far_out_have_all_their_digits(formula: str, inner: str, tmp_path: Path) -> None:
+    kept = {"h": "sigmoid(x)", "f": formula}
+    equations = kept if inner == "kept" else {"f": formula.replace("h", "sigmoid(x)")}
+    spec = {"name": "far", "dtype": "float32", "inputs": {"x": ["n"]}, "equations": equations}
+    module = interpreted(written({**spec, "loss": "sum(f)", "gradients": ["x"]}, tmp_path))
+    places = np.array([-20, -1, 0.5, 3, 9, 17, 40, 80], np.float32)
+    with mpmath.workdps(120):
+        exact = [float(FORMULAS[formula](mpmath.mpf(float(x)))) for x in places]
+    np.testing.assert_allclose(module.input_gradients((), places).x, exact, rtol=2e-6)
