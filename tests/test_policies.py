@@ -73,6 +73,19 @@ ROWS: dict[str, Row] = {
     ),
     "logsumexp of logarithms": ("logsumexp(log({x}))", {"x": [0, 1]}, 0, {"x": [1, 1]}),
     "masked exponentials": ("log(sum({m}*exp({x})))", {"x": [0, 1000], "m": [1, 0]}, 0, {"x": [1, 0]}),
+    "a root that is chosen": (
+        "sum({y}*where({x} >= 0, sqrt({x}), 0))",
+        {"x": [0, 4], "y": [0, 1]},
+        2,
+        {"x": [0, 0.25], "y": [0, 2]},
+    ),
+    "a test of x log(x)": ("sum(max(0.5, {x}*log({x})))", {"x": [0, 0.5]}, 1, {"x": [0, 0]}),
+    "a test of a mask": (
+        "sum(where({m}*exp({x}) + {y}*log({y}) > 0.5, {x}, {y}))",
+        {"m": [0, 1], "x": [1000, 0], "y": [0, 1]},
+        0,
+        {"x": [0, 1], "y": [1, 0]},
+    ),
     "exp of log": ("sum(exp(log({x})))", {"x": [-1]}, NAN, {"x": [NAN]}),
     "exp of a multiple of log": ("sum(exp(2*log({x})))", {"x": [-1]}, NAN, {"x": [NAN]}),
     "a root squared": ("sum(sqrt({x})**2)", {"x": [-1]}, NAN, {"x": [NAN]}),
@@ -152,7 +165,11 @@ def test_products_with_0_are_0_in_every_arithmetic(arithmetic: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["norm of 0", "acos of a clip", "entropy", "two roots", "exp of log", "a tie"]
+    "name",
+    [
+        *("norm of 0", "acos of a clip", "entropy", "two roots", "exp of log", "a tie"),
+        *("a root that is chosen", "a test of x log(x)", "a test of a mask"),
+    ],
 )
 def test_guarded_modules_are_identical_to_their_specs(name: str) -> None:
     spec = read(spec_of({name: ROWS[name]}))
@@ -230,6 +247,9 @@ def test_signs_are_proved_through_equations() -> None:
     assert KNOWN.nonnegative(X**4 * sp.sqrt(Y))
     assert KNOWN.positive(1 + S * sigmoid(X))
     assert KNOWN.where(X > 0).positive(X)
+    assert not KNOWN.where(sp.And(Y < 2, sp.Ne(X, 0))).nonzero(X * S)
+    assert KNOWN.where(sp.Ne(X, 0)).nonzero(-3 * X**2)
+    assert not KNOWN.where(sp.Ne(X, 0)).positive(X)
 
 
 def test_only_products_with_a_pole_are_guarded() -> None:
@@ -238,6 +258,11 @@ def test_only_products_with_a_pole_are_guarded() -> None:
     assert guarded_slope(X / S, KNOWN) == Piecewise((0, sp.Eq(X, 0)), (X / S, True))
     assert guarded_slope(1 / S, KNOWN) == 1 / S
     assert guarded_slope(X * Y, KNOWN, {"y"}) == Piecewise((0, sp.Eq(X, 0)), (X * Y, True))
+    mean = Piecewise((0, sp.Eq(S, 0)), (X / S, True))
+    assert guarded_slope(mean, KNOWN) == mean
+    assert guarded_slope(X * Piecewise((1 / S, Y < 0), (0, True)), KNOWN) == Piecewise(
+        (Piecewise((0, sp.Eq(X, 0)), (X / S, True)), Y < 0), (0, True)
+    )
     choice = Piecewise((0, Y < 0), (1, True))
     assert guarded_slope(choice / S, KNOWN) == Piecewise((0, Y < 0), (1 / S, True))
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.real import Abs, Piecewise
-from symgrad.calculus.terms import Entry
+from symgrad.calculus.terms import Entry, delta
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.program import Equation
 
@@ -25,14 +25,38 @@ class Bounds:
     them may underflow. What is not proved may still be true.
     """
 
-    def __init__(self, definition: Mapping[str, Equation], above_0: frozenset[sp.Expr] = frozenset()) -> None:
-        self.definition, self.above_0 = definition, above_0
+    def __init__(
+        self,
+        definition: Mapping[str, Equation],
+        above_0: frozenset[sp.Expr] = frozenset(),
+        not_0: frozenset[sp.Expr] = frozenset(),
+    ) -> None:
+        self.definition, self.above_0, self.not_0 = definition, above_0, not_0
         self._known: dict[tuple[str, bool], bool] = {}
 
     def where(self, condition: sp.Basic) -> Bounds:
-        """The bounds where a condition holds: `v > 0` says what it says."""
-        is_test = isinstance(condition, sp.StrictGreaterThan) and condition.args[1] == 0
-        return Bounds(self.definition, self.above_0 | {condition.args[0]}) if is_test else self
+        """The bounds where a condition holds: `v > 0` and `v ≠ 0` say what they say, and so do several."""
+        tests = [t for t in sp.And.make_args(condition) if isinstance(t, sp.Rel) and t.args[1] == 0]
+        above_0 = {t.args[0] for t in tests if isinstance(t, sp.StrictGreaterThan)}
+        not_0 = {t.args[0] for t in tests if isinstance(t, sp.Unequality)}
+        if not above_0 and not not_0:
+            return self
+        return type(self)(self.definition, self.above_0 | above_0, self.not_0 | not_0)
+
+    def branches(self, choice: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Basic, Bounds]]:
+        """The values of a choice with their conditions, and the bounds where each is taken."""
+        bounds = self
+        for value, condition in choice.args:
+            yield value, condition, bounds.where(condition)
+            bounds = bounds.where(sp.Not(condition))
+
+    def nonzero(self, expr: sp.Expr) -> bool:
+        """Whether it is above or below 0 everywhere."""
+        if expr.is_nonzero or expr in self.not_0 or self.positive(expr):
+            return True
+        if expr.is_Pow:
+            return self.nonzero(expr.base)
+        return bool(expr.is_Mul) and all(map(self.nonzero, expr.args))
 
     def positive(self, expr: sp.Expr) -> bool:
         """Whether it is above 0 everywhere."""
@@ -62,7 +86,7 @@ class Bounds:
             return self._of_power(expr, strictly=strictly)
         if isinstance(expr, INCREASING):
             return self._above(expr.args[0], strictly=strictly)
-        return isinstance(expr, Abs) and not strictly
+        return isinstance(expr, Abs | delta) and not strictly
 
     def _of_power(self, power: sp.Expr, *, strictly: bool) -> bool:
         base, exponent = power.base, power.exp

@@ -22,7 +22,7 @@ from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta, log1p
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable
 
 
 def guard(program: Program) -> Program:
@@ -58,14 +58,14 @@ class _Guard:
         return check(replace(self.program, equations=equations))
 
     def _equation(self, equation: Equation) -> Equation:
-        equation = replace(equation, body=self._masked(equation.body))
+        equation = replace(equation, body=self._with_tests(self._masked(equation.body)))
         if self.program.tensor[equation.target].kind != "cotangent":
             body = _guarded_value(equation.body, self.bounds)
         elif as_product(equation) is not None:
             return equation
         else:
             body = guarded_slope(equation.body, self.bounds, self.steep)
-            if any(_is_steep(term, self.bounds, self.steep) for term in _terms(body)):
+            if _is_steep(body, self.bounds, self.steep):
                 self.steep.add(equation.target)
         return replace(equation, body=body) if body != equation.body else equation
 
@@ -74,10 +74,30 @@ class _Guard:
         if not expr.has(sp.exp) or isinstance(expr, Entry | delta):
             return expr
         expr = _with_parts(expr, self._masked)
+        is_masked = self._is_masked(expr)
+        return Piecewise((0, is_masked), (expr, True)) if is_masked != sp.false else expr
+
+    def _is_masked(self, expr: sp.Expr) -> sp.Basic:
+        """Where a mask that is a factor beside an exponential is 0."""
         if not expr.is_Mul or not any(isinstance(f, sp.exp) for f in expr.args):
+            return sp.false
+        return sp.Or(*(sp.Eq(f, 0) for f in expr.args if isinstance(f, Entry) and self._is_data(f)))
+
+    def _with_tests(self, expr: sp.Expr) -> sp.Expr:
+        """The expression with the same products 0 in its conditions as in values."""
+        if not expr.has(sp.Piecewise) or not expr.has(sp.log, log1p, sp.exp):
             return expr
-        masks = [sp.Eq(f, 0) for f in expr.args if isinstance(f, Entry) and self._is_data(f)]
-        return Piecewise((0, sp.Or(*masks)), (expr, True)) if masks else expr
+        tests = {c: self._test(c) for choice in expr.atoms(sp.Piecewise) for _, c in choice.args}
+        return expr.xreplace({test: guarded for test, guarded in tests.items() if guarded != test})
+
+    def _test(self, test: sp.Basic) -> sp.Basic:
+        """SymPy would merge a choice inside a comparison: so the comparison itself is chosen."""
+        for part in sp.preorder_traversal(test):
+            is_0 = sp.Or(_is_limit_0(part, self.bounds), self._is_masked(part)) if part.is_Mul else sp.false
+            if is_0 != sp.false:
+                at_0, elsewhere = test.xreplace({part: sp.Integer(0)}), sp.And(sp.Not(is_0), test)
+                return sp.Or(sp.And(is_0, self._test(at_0)), elsewhere)
+        return test
 
     def _is_data(self, entry: Entry) -> bool:
         return self.program.tensor[entry.tensor].kind in ("input", "target", "constant")
@@ -96,14 +116,18 @@ def _guarded_value(expr: sp.Expr, bounds: Bounds) -> sp.Expr:
     if not expr.has(sp.log, log1p) or isinstance(expr, Entry | delta):
         return expr
     expr = _with_parts(expr, lambda part: _guarded_value(part, bounds))
+    is_0 = _is_limit_0(expr, bounds)
+    return Piecewise((0, is_0), (expr, True)) if is_0 != sp.false else expr
+
+
+def _is_limit_0(expr: sp.Expr, bounds: Bounds) -> sp.Basic:
+    """Where f and u of a product f·log(u) are 0."""
     if not expr.is_Mul:
-        return expr
+        return sp.false
     logarithms = [f for f in expr.args if _has_pole(f, bounds, ()) and _end_of_logarithm(f) is not None]
     ends = [_end_of_logarithm(f) for f in logarithms]
     others = _zeros(expr.args, bounds, logarithms)
-    if not ends or not others:
-        return expr
-    return Piecewise((0, sp.And(sp.Or(*others), sp.Or(*(sp.Eq(e, 0) for e in ends)))), (expr, True))
+    return sp.And(sp.Or(*others), sp.Or(*(sp.Eq(e, 0) for e in ends)))
 
 
 def _end_of_logarithm(factor: sp.Expr) -> sp.Expr | None:
@@ -121,8 +145,8 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.E
     if choice is not None and (has_pole or (_may_be_0(choice) and is_partial(rest))):
         # Each branch is guarded as a whole: guarded on its own, it would be a choice again beside the pole.
         # And where a branch is 0 nothing is asked of the rest, which may be no number there.
-        cases = ((v * rest if v else v, c) for v, c in choice.args)
-        return Piecewise(*((guarded_slope(v, bounds.where(c), steep), c) for v, c in cases))
+        cases = ((v * rest if v else v, c, known) for v, c, known in bounds.branches(choice))
+        return Piecewise(*((guarded_slope(v, known, steep), c) for v, c, known in cases))
     factors = [_guarded_inside(f, bounds, steep) for f in plain]
     poles = [f for f in factors if _has_pole(f, bounds, steep)]
     zeros = _zeros(factors, bounds, poles)
@@ -138,7 +162,7 @@ def _guarded_inside(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> 
     if factor.is_Add:
         return guarded_slope(factor, bounds, steep)
     if isinstance(factor, sp.Piecewise):
-        return Piecewise(*((guarded_slope(v, bounds.where(c), steep), c) for v, c in factor.args))
+        return Piecewise(*((guarded_slope(v, known, steep), c) for v, c, known in bounds.branches(factor)))
     return factor
 
 
@@ -155,7 +179,7 @@ def _zeros(factors: Iterable[sp.Expr], bounds: Bounds, poles: Collection[sp.Expr
             continue
         if base.is_number or base.has(sp.Piecewise) or isinstance(base, delta | sp.log | log1p):
             continue
-        if not bounds.positive(base):
+        if not bounds.nonzero(base):
             found.append(sp.Eq(base, 0))
     return found
 
@@ -164,25 +188,22 @@ def _has_pole(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
     """Whether a factor may be infinite where its parts are finite."""
     if isinstance(factor, Entry):
         return factor.tensor in steep
-    if factor.is_Add:
-        return any(_is_steep(term, bounds, steep) for term in factor.args)
+    if factor.is_Add or isinstance(factor, sp.Piecewise):
+        return _is_steep(factor, bounds, steep)
     end = _end_of_logarithm(factor)
     if end is not None:
         return not bounds.positive(end)
     if not factor.is_Pow or factor.exp.is_nonnegative:
         return False
-    return not bounds.positive(factor.base)
+    return not bounds.nonzero(factor.base)
 
 
-def _terms(body: sp.Expr) -> Iterator[sp.Expr]:
-    """What a sum may consist of, whichever way its choices go."""
-    for term in sp.Add.make_args(body):
+def _is_steep(expr: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
+    """Whether a product of a sum has a factor with a pole, whichever way its choices go."""
+    for term in sp.Add.make_args(expr):
         if isinstance(term, sp.Piecewise):
-            for value, _ in term.args:
-                yield from _terms(value)
-        else:
-            yield term
-
-
-def _is_steep(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
-    return any(_has_pole(f, bounds, steep) for f in sp.Mul.make_args(term))
+            if any(_is_steep(value, known, steep) for value, _, known in bounds.branches(term)):
+                return True
+        elif any(_has_pole(factor, bounds, steep) for factor in sp.Mul.make_args(term)):
+            return True
+    return False
