@@ -26,7 +26,9 @@ SECONDS = 8.0
 """For each kind."""
 
 
-@pytest.mark.parametrize("kind", ["scalars", "tensors", "chain", "graph", "sequence", "optimizer", "kinks"])
+@pytest.mark.parametrize(
+    "kind", ["scalars", "tensors", "chain", "graph", "sequence", "optimizer", "kinks", "extremes"]
+)
 def test_random_specs_are_right(kind: str) -> None:
     seed = int(os.environ.get("SYMGRAD_FUZZ_SEED", secrets.randbelow(2**31)))
     print(f"SYMGRAD_FUZZ_SEED={seed}")  # pytest shows it where the test fails
