@@ -12,7 +12,7 @@ import sympy as sp
 from building import interpreted, written
 
 from symgrad.calculus.terms import Entry, sigmoid
-from symgrad.compiler.slope_values import ABOVE, BELOW, FUNCTIONS, SLOPE, in_distances
+from symgrad.passes.slope_values import ABOVE, BELOW, FUNCTIONS, SLOPE, in_distances
 
 if TYPE_CHECKING:
     from pathlib import Path
