@@ -158,6 +158,18 @@ def test_a_last_step_that_breaks_the_parameters_is_divergence():
     assert caught.value.run.checkpoint.epoch == 1
 
 
+def test_a_last_step_that_leaves_a_loss_that_is_no_number_is_divergence(tmp_path):
+    spec = make_spec(target_axes=("batch", 1), classes=None, epochs=1, batch_size="full")
+    data = Dataset({"x": np.full((20, 2), 1e100)}, {"t": np.ones((20, 1))}, "giants")
+    module = make_module(spec, "values", 1, learning_rate=0.1)
+    with pytest.raises(
+        TrainingDivergedError, match="after epoch 1: the training loss became inf; lower"
+    ) as caught:
+        quiet(spec, module, data, out=tmp_path)
+    assert caught.value.run.stop_reason == "diverged"
+    assert (tmp_path / "checkpoint.npz").exists()
+
+
 def test_a_validation_loss_that_is_not_finite_is_divergence():
     spec = make_spec(validation=0.2, epochs=4)
     with pytest.raises(TrainingDivergedError, match="epoch 3: the validation loss became nan") as caught:

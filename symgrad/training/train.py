@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from symgrad.arguments import whole
-from symgrad.errors import ModuleError
+from symgrad.errors import DivergenceError, ModuleError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.data import Dataset, load_data
 from symgrad.training.history import History
-from symgrad.training.loop import Trainer
+from symgrad.training.loop import DIVERGED_REMEDY, Trainer
 from symgrad.training.metrics import check_targets, evaluate, score_name
 from symgrad.training.progress import console_progress
 from symgrad.training.run import CHECKPOINT, Run, TrainingDivergedError, write_run
@@ -77,10 +77,13 @@ def train(
         with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
             outcome = trainer.run(_after_epoch(show, autosave))
         run = _finished(trainer, outcome, start)
+        defect = outcome.defect or _late_defect(run)
+        if defect is not None:
+            run = replace(run, stop_reason="diverged")
         if folder is not None:
             run = write_run(folder, module, run)
-    if outcome.defect is not None:
-        raise TrainingDivergedError(outcome.defect, run)
+    if defect is not None:
+        raise TrainingDivergedError(defect, run)
     return run
 
 
@@ -173,3 +176,11 @@ def _finished(trainer: Trainer, outcome: Outcome, start: float) -> Run:
         steps_per_epoch=trainer.steps_per_epoch,
         notes=(STANDARDIZED,) if parts.standardization.means else (),
     )
+
+
+def _late_defect(run: Run) -> DivergenceError | None:
+    """The divergence that the last steps of a run hide: an epoch's loss is that before each of its steps."""
+    if np.isfinite(run.training.loss):
+        return None
+    at = f"{run.spec_name}, after epoch {run.checkpoint.epoch}"
+    return DivergenceError(f"the training loss became {run.training.loss}", at=at, remedy=DIVERGED_REMEDY)
