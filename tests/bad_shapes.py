@@ -39,6 +39,8 @@ PRODUCTS = {
     "axes that do not meet": spec("y: x @ V"),
     "right one not transposed": spec("y: V @ x.T @ x @ V"),
     "left one not transposed": spec("y: x @ x"),
+    "right one of three axes": spec("y: x @ U").replace("a: []", "U: [7, 2, 3]"),
+    "left one of three axes": spec("y: U @ W").replace("a: []", "U: [7, 3, 2]"),
     "scalar on the left": spec("y: a @ x"),
     "scalar on the right": spec("y: x @ 2"),
     "vectors of two sizes": spec("y: w @ V"),

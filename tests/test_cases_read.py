@@ -134,6 +134,11 @@ SPECS = {
         ":5:9: ",
         "write optimizer: sgd(learning_rate=0.1)",
     ),
+    "Y69": (
+        CHAIN + "loss: mse\ntrain: {optimizer: 'adam(b1=1)'}\n",
+        ":5:29: ",
+        "b1 is 1; expected a number from 0 to below 1",
+    ),
     "Y94": (
         CHAIN + "loss: softmax_cross_entropy(class_weights=[1, 2, 3])\n",
         ":4:43: ",

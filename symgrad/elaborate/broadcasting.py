@@ -39,10 +39,20 @@ def _matmul_remedy(left: Axes, right: Axes) -> str:
     if left[-1].fits(inner):
         return one_name(left[-1], inner)
     if len(right) > 1 and left[-1].fits(right[-1]):
-        return "transpose the right one: x @ W.T"
+        return _transposing(right, "right one: x @ W.T")
     if len(left) > 1 and len(right) > 1 and left[-2].fits(right[-2]):
-        return "transpose the left one: x.T @ W"
+        return _transposing(left, "left one: x.T @ W")
     return "the last axis on the left must be the last but one on the right"
+
+
+def _transposing(axes: Axes, one: str) -> str:
+    """How to exchange the last two of some axes: .T reverses all of them."""
+    if len(axes) == 2:
+        return f"transpose the {one}"
+    letters = "ijklmnopqrstuvwxyz"[: len(axes)]
+    exchanged = f"{letters[:-2]}{letters[-1]}{letters[-2]}"
+    which = one.partition(":")[0]
+    return f'exchange the last two axes of the {which}: "B[{",".join(exchanged)}]": A[{",".join(letters)}]'
 
 
 def broadcast(left: Axes, right: Axes, what: str, at: Position, *, grows: bool = False) -> Axes:
