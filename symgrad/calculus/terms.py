@@ -175,11 +175,15 @@ ARGUMENT = sp.Symbol("x", real=True)
 @cache
 def derivative_of(function: sp.FunctionClass) -> sp.Expr:
     """The derivative of a named function at ARGUMENT, by SymPy from its formula."""
-    from symgrad.calculus.rules import fold
-
     value = function.formula(ARGUMENT)
     derivative = sp.diff(value, ARGUMENT)
-    return in_terms_of_value(value, derivative, function(ARGUMENT)) or fold(derivative)
+    return in_terms_of_value(value, derivative, function(ARGUMENT)) or _by_name(derivative)
+
+
+def _by_name(formula: sp.Expr) -> sp.Expr:
+    """The named function whose formula this is, if there is one: |x|' is sign(x)."""
+    named = (function(ARGUMENT) for function in Named.__subclasses__())
+    return next((call for call in named if call.func.formula(ARGUMENT) == formula), formula)
 
 
 def in_terms_of_value(value: sp.Expr, derivative: sp.Expr, name: sp.Expr) -> sp.Expr | None:
