@@ -181,9 +181,17 @@ def derivative_of(function: sp.FunctionClass) -> sp.Expr:
 
 
 def _by_name(formula: sp.Expr) -> sp.Expr:
-    """The named function whose formula this is, if there is one: |x|' is sign(x)."""
+    """The named function whose formula this is, if there is one: |x|' is sign(x), softplus' is sigmoid."""
     named = (function(ARGUMENT) for function in Named.__subclasses__())
-    return next((call for call in named if call.func.formula(ARGUMENT) == formula), formula)
+    return next((call for call in named if _are_one(call.func.formula(ARGUMENT), formula)), formula)
+
+
+def _are_one(one: sp.Expr, other: sp.Expr) -> bool:
+    """Whether two formulas are the same as they stand, or as rational functions of one exponential."""
+    u = sp.Dummy("u", positive=True)
+    powers = _powers_of_one_exponential(one - other, u)
+    in_u = (one - other).xreplace(powers)
+    return one == other or bool(powers and in_u.is_rational_function(u) and sp.cancel(in_u) == 0)
 
 
 def in_terms_of_value(value: sp.Expr, derivative: sp.Expr, name: sp.Expr) -> sp.Expr | None:
