@@ -12,7 +12,7 @@ import golden
 import pytest
 
 import symgrad as sg
-from symgrad.notation.latex import Latex
+from symgrad.notation.latex import LATEX
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.page import page_of
 from symgrad.version import VERSION
@@ -99,7 +99,7 @@ def test_the_latex_document_is_balanced(work):
 
 
 def test_every_formula_is_mathml(work):
-    page = page_of(work, Latex())
+    page = page_of(work, LATEX)
     rows = [row for section in page.sections for row in section.rows]
     assert rows
     for formula in (f for row in rows for f in (row.formula, row.indexed, *row.through) if f):
@@ -151,7 +151,7 @@ def test_cotangents_that_were_merged_are_passed_through():
 
 
 def test_rewrites_are_shown_once(digits):
-    rules = [row.label for s in page_of(digits, Latex()).sections if s.kind == "rewrites" for row in s.rows]
+    rules = [row.label for s in page_of(digits, LATEX).sections if s.kind == "rewrites" for row in s.rows]
     assert len(rules) == len(set(rules)) == 3
     assert "log exp(v) = v, in loss" in rules
 

@@ -13,11 +13,11 @@ from symgrad.calculus.axes import Axis
 from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
 from symgrad.elaborate.optimizer import update_of
-from symgrad.notation.equations import index_form, matrix_form, right_side
+from symgrad.notation.equations import Writing
 from symgrad.notation.index_writer import IndexWriter
-from symgrad.notation.latex import Latex
+from symgrad.notation.latex import LATEX
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.notation.text import Text
+from symgrad.notation.text import TEXT
 from symgrad.notation.update_rules import update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.pipeline import derived_program
@@ -84,7 +84,7 @@ def test_the_index_form_computes_the_tensor(derived, inlined):
         for at in np.ndindex(*shape):
             here = {**names, **{i.text: k for i, k in zip(places, at, strict=True)}}
             found = value(formula.right, here, classes)
-            assert found == pytest.approx(arrays[equation.target][at], abs=1e-9), Text().spell(formula)
+            assert found == pytest.approx(arrays[equation.target][at], abs=1e-9), TEXT.spell(formula)
 
 
 @pytest.mark.parametrize("inlined", [False, True])
@@ -109,15 +109,16 @@ def test_every_latex_form_is_mathml(derived):
     program, _ = derived
     hidden = hidden_tensors(program)
     for equation in program.equations:
-        for form in (matrix_form, index_form):
-            for inlined in (frozenset(), hidden):
-                ElementTree.fromstring(mathml(form(equation, program, Latex(), inlined)))
+        for inlined in (frozenset(), hidden):
+            writing = Writing(program, inlined, LATEX)
+            for form in (writing.matrix, writing.index):
+                ElementTree.fromstring(mathml(form(equation)))
 
 
 def lines(text, part=""):
     program = program_of(text)
     hidden = hidden_tensors(program)
-    found = [matrix_form(e, program, None, hidden) for e in shown_equations(program, hidden)]
+    found = [Writing(program, hidden).matrix(e) for e in shown_equations(program, hidden)]
     return [line for line in found if line.startswith(part)]
 
 
@@ -185,14 +186,14 @@ def test_scheduled_indices_get_ordinary_names():
         (Tensor("Z", (loops[0].axis, loops[1].axis), "value"), Tensor("m", (), "value")), (), (), None
     )
     equation = Equation("m", (), loops, "max", Entry("Z", (row, inner)))
-    assert index_form(equation, program) == "m = max_{n,i}(Z[n,i])"
-    assert matrix_form(equation, program) == "m = max_{n,i}(Z)"
+    assert Writing(program).index(equation) == "m = max_{n,i}(Z[n,i])"
+    assert Writing(program).matrix(equation) == "m = max_{n,i}(Z)"
 
 
 def test_right_side_is_none_where_matrices_cannot_say_it():
     program = program_of(SPECS["attention"])
-    assert right_side(program.definition["O"], program) is None
-    assert right_side(program.definition["dO"], program) == "(O − t)/(3·N)"
+    assert Writing(program).right_side(program.definition["O"]) is None
+    assert TEXT.spell(Writing(program).right_side(program.definition["dO"])) == "(O − t)/(3·N)"
 
 
 def test_contractions_of_three_axes_keep_their_indices():
@@ -208,4 +209,4 @@ def test_a_scatter_is_written_as_an_accumulation():
     tensors = (Tensor("dX", (Axis(None, 8),), "cotangent"), Tensor("k", (Axis(None, 2),), "parameter"))
     equation = Equation("dX", (2 * i + u,), loops, "sum", sp.Mul(Entry("k", (u,)), 3))
     program = Program(tensors, (), (), None)
-    assert matrix_form(equation, program) == "dX[2·i + j] += 3·k[j]"
+    assert Writing(program).matrix(equation) == "dX[2·i + j] += 3·k[j]"

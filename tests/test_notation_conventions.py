@@ -23,7 +23,7 @@ from symgrad.notation import typeset as ts
 from symgrad.notation.index_writer import IndexWriter
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
 from symgrad.notation.symbols import latex_symbol
-from symgrad.notation.text import Text
+from symgrad.notation.text import TEXT
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.notations import NOTATIONS
@@ -83,16 +83,16 @@ def case(request):
 
 def shown_values(work, shown, arrays):
     """The values by what stands for them on the page: transposed, and times N where N has been taken out."""
-    taken_out = "of the mean stands in" in shown.program.convention.note
+    taken_out = "of the mean stands in" in shown.convention.note
     known = dict(SIZES)
     for tensor in work.program.tensors:
         array = arrays[tensor.name]
         if taken_out and tensor.kind == "cotangent" and any(a.size is None for a in tensor.axes[:1]):
             array = array * SIZES["N"]
         known[tensor.name] = array.T if is_matrix_of_samples(tensor) else array
-    for name, symbol in shown.program.convention.symbols.items():
+    for name, symbol in shown.convention.symbols.items():
         value = known.pop(name)
-        known[Text().spell(symbol) if isinstance(symbol, ts.Symbol) else symbol.base.text] = (
+        known[TEXT.spell(symbol) if isinstance(symbol, ts.Symbol) else symbol.base.text] = (
             value if isinstance(symbol, ts.Symbol) else value.T
         )
     return known, max((t.classes or 0 for t in work.program.tensors), default=0)
@@ -108,13 +108,13 @@ def test_every_matrix_form_holds_in_numbers(case, notation):
     unwritten = []
     for equation in shown_equations(shown.program, hidden):
         try:
-            formula = MatrixWriter(shown.program, hidden).equation(equation)
+            formula = MatrixWriter(shown.program, hidden, shown.convention).equation(equation)
         except NoMatrixFormError:
             unwritten.append(equation.target)
             continue
         left = column_values.value(formula.left, known, classes)
         right = column_values.value(formula.right, known, classes)
-        spelled = Text().spell(formula)
+        spelled = TEXT.spell(formula)
         assert np.shape(right) in (np.shape(left), ()) or name == "over samples", spelled
         np.testing.assert_allclose(np.broadcast_to(right, np.shape(left)), left, atol=1e-9, err_msg=spelled)
     assert not unwritten or name not in ALL_IN_MATRICES
@@ -127,13 +127,13 @@ def test_every_index_form_holds_in_numbers(case, notation):
     known, classes = shown_values(work, shown, arrays)
     hidden = hidden_tensors(shown.program)
     for equation in shown_equations(shown.program, hidden):
-        formula = IndexWriter(shown.program, hidden).equation(equation)
+        formula = IndexWriter(shown.program, hidden, shown.convention).equation(equation)
         indices = [i.text for i in getattr(formula.left, "indices", ())]
         left = known[(formula.left.base if indices else formula.left).text]
         for at in np.ndindex(*np.shape(left)):
             here = {**known, **dict(zip(indices, at, strict=True))}
             found = formula_values.value(formula.right, here, classes)
-            assert found == pytest.approx(left[at], abs=1e-9), Text().spell(formula)
+            assert found == pytest.approx(left[at], abs=1e-9), TEXT.spell(formula)
 
 
 def test_the_quantities_are_those_of_the_lectures_algorithms(mlp):
@@ -366,10 +366,10 @@ def test_symbols_as_latex(symbol, latex):
 
 def test_brackets_keep_exponents_apart():
     squared = ts.Power(ts.Symbol("B¹"), ts.Number(2))
-    assert Text().spell(squared) == "(B¹)²"
-    assert Text().spell(ts.Transposed(ts.Symbol("B¹"))) == "[B¹]ᵀ"
-    assert Text().spell(ts.Transposed(ts.Symbol("B"))) == "Bᵀ"
-    assert Text().spell(ts.Product("entries", (ts.Symbol("∂C/∂z"), ts.Name("x")))) == "(∂C/∂z) ⊙ x"
+    assert TEXT.spell(squared) == "(B¹)²"
+    assert TEXT.spell(ts.Transposed(ts.Symbol("B¹"))) == "[B¹]ᵀ"
+    assert TEXT.spell(ts.Transposed(ts.Symbol("B"))) == "Bᵀ"
+    assert TEXT.spell(ts.Product("entries", (ts.Symbol("∂C/∂z"), ts.Name("x")))) == "(∂C/∂z) ⊙ x"
 
 
 def test_symbols_in_the_words_of_a_document():

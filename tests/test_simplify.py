@@ -9,7 +9,7 @@ from building import program_of
 from corpus import CORPUS
 
 from symgrad.calculus.simplify import simplify
-from symgrad.notation.equations import matrix_form
+from symgrad.notation.equations import Writing
 from symgrad.pipeline import derived_program
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -23,7 +23,7 @@ def derive(spec: dict[str, Any]) -> Program:
 
 
 def shown(program: Program, target: str) -> str:
-    return matrix_form(program.definition[target], program)
+    return Writing(program).matrix(program.definition[target])
 
 
 def chain(*layers: str, loss: str = "mse", **changes: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import pytest
 
 from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import negated, product, total
-from symgrad.notation.latex import Latex
-from symgrad.notation.text import Text
+from symgrad.notation.latex import LATEX
+from symgrad.notation.text import TEXT
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from symgrad.notation.text import Text
 )
 def test_numbers_as_people_write_them(number, text, latex):
     formula = ts.Number(Fraction(number))
-    assert (Text().spell(formula), Latex().spell(formula)) == (text, latex)
+    assert (TEXT.spell(formula), LATEX.spell(formula)) == (text, latex)
 
 
 A, B, C, N = ts.Name("A"), ts.Name("B"), ts.Name("C"), ts.Name("n")
@@ -56,7 +56,7 @@ SUM = ts.Sum(((False, A), (True, B)))
     ],
 )
 def test_brackets_stand_where_they_must(formula, text):
-    assert Text().spell(formula) == text
+    assert TEXT.spell(formula) == text
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_brackets_stand_where_they_must(formula, text):
     ],
 )
 def test_latex_names(name, latex):
-    assert Latex().name(name, False) == latex
-    assert Latex().name(f"d{name}", True) == rf"\mathrm{{d}}{latex}"
+    assert LATEX.name(name, False) == latex
+    assert LATEX.name(f"d{name}", True) == rf"\mathrm{{d}}{latex}"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_latex_names(name, latex):
     ],
 )
 def test_numbers_and_divisors_come_out_of_products(kind, factors, text):
-    assert Text().spell(product(kind, factors)) == text
+    assert TEXT.spell(product(kind, factors)) == text
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_numbers_and_divisors_come_out_of_products(kind, factors, text):
     ],
 )
 def test_sums_are_opened_and_share_a_divisor(terms, text):
-    assert Text().spell(total(terms)) == text
+    assert TEXT.spell(total(terms)) == text

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.convention import ROWS, Convention
 from symgrad.calculus.letters import letters
 from symgrad.calculus.terms import Entry, entries, indices_in, leading
 from symgrad.errors import InternalError
@@ -135,10 +134,7 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Program:
-    """Equations in an order in which every name is defined before it is used.
-
-    `convention` concerns only how they are written.
-    """
+    """Equations in an order in which every name is defined before it is used."""
 
     tensors: tuple[Tensor, ...]
     equations: tuple[Equation, ...]
@@ -147,7 +143,6 @@ class Program:
     prediction: tuple[str, ...] = ()
     gradients: tuple[Gradient, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
-    convention: Convention = ROWS
 
     @cached_property
     def tensor(self) -> Mapping[str, Tensor]:

@@ -29,7 +29,6 @@ def with_samples_in_columns(program: Program) -> Program:
             program,
             tensors=tuple(replace(t, axes=t.axes[::-1]) if t.name in turned else t for t in program.tensors),
             equations=tuple(_equation(e, turned) for e in program.equations),
-            convention=replace(program.convention, samples="columns"),
         )
     )
 

@@ -11,12 +11,14 @@ import sympy as sp
 from symgrad.calculus.terms import CACHE_SIZE, Entry, entries, indices_in, text_of
 from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import ONE, negated, product, signed
+from symgrad.notation.convention import ROWS
 from symgrad.notation.reduce import Over
 from symgrad.notation.scalar_writer import ScalarWriter
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.calculus.terms import delta
+    from symgrad.notation.convention import Convention
     from symgrad.notation.scalar_writer import Order
     from symgrad.notation.typeset import Formula
 
@@ -28,8 +30,8 @@ class EntryWriter(ScalarWriter):
     which tensors come first.
     """
 
-    def __init__(self, program: Program) -> None:
-        super().__init__(program, ())
+    def __init__(self, program: Program, convention: Convention = ROWS) -> None:
+        super().__init__(program, convention=convention)
         self.position = _positions(program)
 
     def entry(self, entry: Entry) -> Formula:

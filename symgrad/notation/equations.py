@@ -5,60 +5,63 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.convention import ROWS
+from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.index_writer import IndexWriter
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.notation.text import Text
+from symgrad.notation.text import TEXT
 from symgrad.notation.typeset import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    import sympy as sp
-
-    from symgrad.calculus.program import Equation, Program
+    from symgrad.calculus.program import Equation, Program, Rewrite
     from symgrad.notation.style import Style
     from symgrad.notation.typeset import Formula
 
 
-def matrix_form(
-    equation: Equation, program: Program, style: Style | None = None, hidden: Collection[str] = ()
-) -> str:
-    """`dW1 = xᵀ·dZ1`; the index form where matrices cannot say it.
+@dataclass(frozen=True)
+class Writing:
+    """A program as it is written: in which style, by which convention.
 
-    Tensors in `hidden` are written out where they are used: see `display.hidden_tensors`.
+    Tensors in `hidden` are written out where they are used: see `visibility.hidden_tensors`.
     """
-    try:
-        return (style or Text()).spell(MatrixWriter(program, hidden).equation(equation))
-    except NoMatrixFormError:
-        return index_form(equation, program, style, hidden)
 
+    program: Program
+    hidden: Collection[str] = ()
+    style: Style = TEXT
+    convention: Convention = ROWS
 
-def index_form(
-    equation: Equation, program: Program, style: Style | None = None, hidden: Collection[str] = ()
-) -> str:
-    """`dW1[j,i] = Σ_n x[n,j]·dZ1[n,i]`"""
-    return (style or Text()).spell(IndexWriter(program, hidden).equation(equation))
+    def matrix(self, equation: Equation) -> str:
+        """`dW1 = xᵀ·dZ1`; the index form where matrices cannot say it."""
+        try:
+            return self.style.spell(self._matrices.equation(equation))
+        except NoMatrixFormError:
+            return self.index(equation)
 
+    def index(self, equation: Equation) -> str:
+        """`dW1[j,i] = Σ_n x[n,j]·dZ1[n,i]`"""
+        return self.style.spell(self.indices.equation(equation))
 
-def right_side(equation: Equation, program: Program, style: Style | None = None) -> str | None:
-    """What stands right of the equality sign in matrix form; None where there is none."""
-    formula = right_formula(equation, program)
-    return (style or Text()).spell(formula) if formula is not None else None
+    def right_side(self, equation: Equation) -> Formula | None:
+        """What stands right of the equality sign in matrix form; None where there is none."""
+        try:
+            return self._matrices.right_side(equation)
+        except NoMatrixFormError:
+            return None
 
+    def rewrite(self, rewrite: Rewrite) -> str:
+        """`1/(1 + exp(−Z[n,i])) → sigmoid(Z[n,i])`, always in the spec's own names and order of axes."""
+        writer = IndexWriter(self.program)
+        return self.style.spell(Relation(writer.write(rewrite.before), "→", writer.write(rewrite.after)))
 
-def right_formula(equation: Equation, program: Program, hidden: Collection[str] = ()) -> Formula | None:
-    """The right side in matrix form, before it is spelled."""
-    try:
-        return MatrixWriter(program, hidden).right_side(equation)
-    except NoMatrixFormError:
-        return None
+    @property
+    def _matrices(self) -> MatrixWriter:
+        return MatrixWriter(self.program, self.hidden, self.convention)
 
-
-def rewrite_form(before: sp.Expr, after: sp.Expr, program: Program, style: Style | None = None) -> str:
-    """`1/(1 + exp(−Z[n,i])) → sigmoid(Z[n,i])`, always in the spec's own names and order of axes."""
-    writer = IndexWriter(replace(program, convention=ROWS))
-    return (style or Text()).spell(Relation(writer.write(before), "→", writer.write(after)))
+    @property
+    def indices(self) -> IndexWriter:
+        """A writer of expressions with their indices."""
+        return IndexWriter(self.program, self.hidden, self.convention)

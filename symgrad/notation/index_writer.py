@@ -9,6 +9,7 @@ from symgrad.calculus.program import Equation, canonical
 from symgrad.calculus.terms import Entry
 from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import product
+from symgrad.notation.convention import ROWS
 from symgrad.notation.nested import fixed_factor, instance, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
 
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program
     from symgrad.calculus.terms import delta
+    from symgrad.notation.convention import Convention
     from symgrad.notation.typeset import Formula
 
 
 class IndexWriter(ScalarWriter):
     """Writes entries with their indices. Tensors in `hidden` are written out where they are used."""
 
-    def __init__(self, program: Program, hidden: Collection[str] = ()) -> None:
-        super().__init__(program, hidden)
+    def __init__(self, program: Program, hidden: Collection[str] = (), convention: Convention = ROWS) -> None:
+        super().__init__(program, hidden, convention)
         self.taken: set[str] = set()
 
     def equation(self, equation: Equation) -> Formula:
@@ -53,7 +55,7 @@ class IndexWriter(ScalarWriter):
         if entry.tensor not in self.hidden:
             return self._indexed(entry)
         definition = self.program.definition[entry.tensor]
-        inner = IndexWriter(self.program, self.hidden)
+        inner = IndexWriter(self.program, self.hidden, self.convention)
         inner.leading = leading_tensors(definition)
         here = instance(definition, entry.indices, self.taken)
         inner.taken = self.taken | {str(loop.index) for loop in here.loops}

@@ -157,3 +157,6 @@ class Latex(Style):
 
     def brackets(self, inner: str) -> str:
         return rf"\left({inner}\right)"
+
+
+LATEX = Latex()

@@ -11,6 +11,7 @@ from symgrad.calculus.program import canonical
 from symgrad.calculus.terms import Entry, entries
 from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import fraction_first, product, transposed
+from symgrad.notation.convention import ROWS
 from symgrad.notation.nested import fixed_factor, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Equation, Program
     from symgrad.calculus.terms import delta
+    from symgrad.notation.convention import Convention
     from symgrad.notation.typeset import Formula
 
 
@@ -31,9 +33,9 @@ class NoMatrixFormError(Exception):
 class MatrixWriter(ScalarWriter):
     """Writes tensors as matrices and vectors. Tensors in `hidden` are written out where they are used."""
 
-    def __init__(self, program: Program, hidden: Collection[str] = ()) -> None:
-        super().__init__(program, hidden)
-        self.in_columns = program.convention.samples == "columns"
+    def __init__(self, program: Program, hidden: Collection[str] = (), convention: Convention = ROWS) -> None:
+        super().__init__(program, hidden, convention)
+        self.in_columns = convention.samples == "columns"
         self.axes: tuple[sp.Expr, ...] = ()
         self.named_indices: frozenset[sp.Expr] = frozenset()
 
@@ -131,7 +133,9 @@ class MatrixWriter(ScalarWriter):
         """A tensor's name, or its definition where it is hidden."""
         if tensor not in self.hidden:
             return self.tensor(tensor)
-        return type(self)(self.program, self.hidden).right_side(self.program.definition[tensor])
+        return type(self)(self.program, self.hidden, self.convention).right_side(
+            self.program.definition[tensor]
+        )
 
     def entry(self, entry: Entry) -> Formula:
         axes, rank = self.axes, len(entry.indices)

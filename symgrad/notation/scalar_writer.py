@@ -12,6 +12,7 @@ from symgrad.calculus.real import Abs, within
 from symgrad.calculus.terms import Entry, delta, entries, shifted, text_of
 from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import negated, quotient, total
+from symgrad.notation.convention import ROWS
 from symgrad.notation.factors import Factors, content, factors_of
 from symgrad.notation.known_functions import chosen, known_function
 from symgrad.notation.reduce import Over
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from symgrad.calculus.program import Program
+    from symgrad.notation.convention import Convention
     from symgrad.notation.typeset import Formula
 
 NAMES = {
@@ -45,8 +47,8 @@ Order: TypeAlias = tuple[object, ...]
 class ScalarWriter(ABC):
     """Writes sums, products and functions; its kinds say how an entry of a tensor is written."""
 
-    def __init__(self, program: Program, hidden: Collection[str]) -> None:
-        self.program, self.hidden = program, hidden
+    def __init__(self, program: Program, hidden: Collection[str] = (), convention: Convention = ROWS) -> None:
+        self.program, self.hidden, self.convention = program, hidden, convention
         self.leading: tuple[str, ...] = ()
         self.stand_ins: dict[sp.Symbol, Formula] = {}
 
@@ -61,7 +63,7 @@ class ScalarWriter(ABC):
 
     def tensor(self, name: str) -> Formula:
         """The name of a tensor, or its symbol."""
-        symbol = self.program.convention.symbols.get(name)
+        symbol = self.convention.symbols.get(name)
         if symbol is not None:
             return symbol
         known = self.program.tensor.get(name)
@@ -196,7 +198,7 @@ class ScalarWriter(ABC):
 
     def _size_or_index(self, symbol: sp.Symbol) -> Formula:
         """Sizes may have symbols of their own; unlike an index, a size is positive."""
-        written = self.program.convention.symbols.get(str(symbol)) if symbol.is_positive else None
+        written = self.convention.symbols.get(str(symbol)) if symbol.is_positive else None
         return written or ts.Name(str(symbol))
 
     def _power(self, expr: sp.Expr) -> Formula:

@@ -114,3 +114,6 @@ class Text(Style):
 
     def brackets(self, inner: str) -> str:
         return f"({inner})"
+
+
+TEXT = Text()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.convention import ROWS, Convention
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, entries
 from symgrad.elaborate.optimizer import AHEAD, LENGTH, POSITION, Update, update_tensors
 from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import ONE, fraction_first, negated, product, signed
+from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.matrix_writer import MatrixWriter
-from symgrad.notation.text import Text
+from symgrad.notation.text import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -106,7 +106,7 @@ def _entry(written: Formula, at: tuple[Formula, ...] | None) -> Formula:
 def _belonging(state: str, parameter: Formula) -> Formula:
     """`v_W1`, the state v of W1."""
     if not isinstance(parameter, ts.Symbol):
-        return ts.Name(f"{state}_{Text().spell(parameter)}")
+        return ts.Name(f"{state}_{TEXT.spell(parameter)}")
     is_word = re.fullmatch(r"\w+", parameter.text)
     return ts.Symbol(f"{state}_{parameter.text}" if is_word else f"{state}_{{{parameter.text}}}")
 
@@ -120,7 +120,7 @@ def puts_gradient_in(update: Update) -> bool:
 
 
 def _spelled(lines: Iterable[Formula], style: Style | None) -> tuple[str, ...]:
-    return tuple((style or Text()).spell(line) for line in lines)
+    return tuple((style or TEXT).spell(line) for line in lines)
 
 
 def _of_step(update: Update) -> Iterator[Formula]:
@@ -186,10 +186,10 @@ def _right_side(
     vectors = (*update.look_ahead, *update.updates)
     defined = [*((n, (), b) for n, b in numbers.items()), *((n, loop, b) for n, b in vectors)]
     hidden = tuple(_equation(n, loops, b) for n, loops, b in defined if n in update.temporaries)
-    program = Program(update_tensors(update), hidden, (), None, convention=Convention(symbols=symbols))
+    program = Program(update_tensors(update), hidden, (), None)
     subject = "theta" if name == AHEAD else name
     equation = _equation(subject, () if name in numbers else loop, body)
-    return writer(program, update.temporaries).right_side(equation)
+    return writer(program, update.temporaries, Convention(symbols=symbols)).right_side(equation)
 
 
 def _equation(name: str, loops: tuple[Loop, ...], body: sp.Expr) -> Equation:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from symgrad.elaborate.optimizer import update_of
+from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import derived_program
-from symgrad.report.views import NOTHING_MORE, Views
+from symgrad.report.data import as_data
+from symgrad.report.derived import Derived, Views
+from symgrad.report.documents import html_fragment, html_page, latex_document, latex_fragment
+from symgrad.report.in_notation import in_notation
+from symgrad.report.text import text_page
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from symgrad.calculus.program import Program
-    from symgrad.elaborate.optimizer import Update
-    from symgrad.explain.entry_gradients import ScalarRules
-    from symgrad.explain.jacobians import BlockJacobians
     from symgrad.spec.model import Spec
 
 
 @dataclass(frozen=True)
-class Derivation:
-    """The equations of a spec, the gradients of its loss and its update rules. `str` is the text page.
-
-    `plain` is the program as it was derived, where another notation has transformed it; `views` are what is
-    shown beside it.
-    """
-
-    spec: Spec
-    program: Program
-    update: Update
-    plain: Program | None = field(default=None, repr=False)
-    views: Views = NOTHING_MORE
+class Derivation(Derived):
+    """The equations of a spec, the gradients of its loss and its update rules. `str` is the text page."""
 
     @property
     def name(self) -> str:
@@ -49,8 +40,6 @@ class Derivation:
         Raises:
             SpecError: an unknown notation or name, or a symbol that is empty, unprintable or taken.
         """
-        from symgrad.report.notations import in_notation
-
         return in_notation(self, notation, symbols or {})
 
     def showing(
@@ -75,66 +64,35 @@ class Derivation:
         Raises:
             SpecError: there is no such parameter or entry, or it has too many entries to write.
         """
-        from symgrad.explain.entry_gradients import scalar_rules
-
         return scalar_rules(self.program, parameters)
-
-    @cached_property
-    def requested_rules(self) -> ScalarRules:
-        """The scalar rules that are to be shown."""
-        return self.scalar_rules(*self.views.parameters)
-
-    @cached_property
-    def jacobians(self) -> tuple[BlockJacobians, ...]:
-        """The local Jacobians of every block, with respect to what it reads."""
-        from symgrad.elaborate.elaborate import elaborate
-        from symgrad.explain.jacobians import local_jacobians
-        from symgrad.explain.transposed import with_samples_in_columns
-
-        primal, convention = elaborate(expand(self.spec)), self.program.convention
-        if convention.samples == "columns":
-            primal = with_samples_in_columns(primal)
-        return local_jacobians(replace(primal, convention=convention))
 
     def text(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
         """The page as plain text; the arguments are those of `in_notation`."""
-        from symgrad.report.text import text_page
-
         return text_page(self._shown(notation, symbols))
 
     def latex(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
         """A complete LaTeX document; the arguments are those of `in_notation`."""
-        from symgrad.report.documents import latex_document
-
         return latex_document(self._shown(notation, symbols))
 
     def html(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
         """A complete HTML page that needs nothing from elsewhere; arguments as for `in_notation`."""
-        from symgrad.report.documents import html_page
-
         return html_page(self._shown(notation, symbols))
 
     def as_dict(
         self, notation: str | None = None, symbols: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """Numbers, texts, lists and dicts, ready for JSON; the arguments are those of `in_notation`."""
-        from symgrad.report.data import as_data
-
         return as_data(self._shown(notation, symbols))
 
     def _shown(self, notation: str | None, symbols: Mapping[str, str] | None) -> Derivation:
         if notation is None and not symbols:
             return self
-        return self.in_notation(notation or self.program.convention.name, symbols)
+        return self.in_notation(notation or self.convention.name, symbols)
 
     def _repr_html_(self) -> str:
-        from symgrad.report.documents import html_fragment
-
         return html_fragment(self)
 
     def _repr_latex_(self) -> str:
-        from symgrad.report.documents import latex_fragment
-
         return latex_fragment(self)
 
 
@@ -144,7 +102,5 @@ def derivation_of(spec: Spec) -> Derivation:
     Raises:
         SpecError: the spec does not describe a network.
     """
-    from symgrad.elaborate.optimizer import update_of
-
     model = expand(spec)
     return Derivation(spec, derived_program(model), update_of(model))

@@ -11,15 +11,15 @@ import jinja2
 from markupsafe import Markup
 
 from symgrad.errors import SpecError
-from symgrad.notation.latex import Latex
+from symgrad.notation.latex import LATEX
 from symgrad.notation.symbols import latex_symbol
-from symgrad.notation.text import Text
+from symgrad.notation.text import TEXT
 from symgrad.report.page import page_of
 from symgrad.shipped import template_folder
 
 if TYPE_CHECKING:
-    from symgrad.report.derivation import Derivation
-    from symgrad.report.page import Page
+    from symgrad.report.content import Page
+    from symgrad.report.derived import Derived
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -38,24 +38,24 @@ SPECIAL = {
 }
 
 
-def html_page(derivation: Derivation) -> str:
+def html_page(derived: Derived) -> str:
     """A complete page; formulas are MathML, nothing is loaded from elsewhere."""
-    return _html(derivation, complete=True)
+    return _html(derived, complete=True)
 
 
-def html_fragment(derivation: Derivation) -> str:
+def html_fragment(derived: Derived) -> str:
     """The page's content for a notebook's cell; its styles touch nothing else."""
-    return _html(derivation, complete=False)
+    return _html(derived, complete=False)
 
 
-def latex_document(derivation: Derivation) -> str:
+def latex_document(derived: Derived) -> str:
     """A complete document that needs only the packages of every TeX distribution."""
-    return _environment().get_template("report.tex.j2").render(page=_latex_page(derivation))
+    return _environment().get_template("report.tex.j2").render(page=_latex_page(derived))
 
 
-def latex_fragment(derivation: Derivation) -> str:
+def latex_fragment(derived: Derived) -> str:
     """The equations and gradients as one display, for notebooks."""
-    page = _latex_page(derivation)
+    page = _latex_page(derived)
     wanted = [s for s in page.sections if s.kind == "equations"]
     lines = [aligned(row.formula) for section in wanted for row in section.rows]
     body = " \\\\\n".join(lines)
@@ -87,18 +87,18 @@ def aligned(formula: str) -> str:
     return re.sub(r" (=|\\mathrel\{\+\}=|\\leftarrow|\\rightarrow) ", r" &\1 ", formula, count=1)
 
 
-def _latex_page(derivation: Derivation) -> Page:
-    for name, symbol in derivation.program.convention.symbols.items():
-        if not Latex().spell(symbol).isascii():
+def _latex_page(derived: Derived) -> Page:
+    for name, symbol in derived.convention.symbols.items():
+        if not LATEX.spell(symbol).isascii():
             raise SpecError(
-                f"LaTeX has no sign for '{Text().spell(symbol)}', the symbol of '{name}'",
+                f"LaTeX has no sign for '{TEXT.spell(symbol)}', the symbol of '{name}'",
                 remedy="write it with Latin or Greek letters, or choose text or HTML",
             )
-    return page_of(derivation, Latex())
+    return page_of(derived, LATEX)
 
 
-def _html(derivation: Derivation, complete: bool) -> str:
-    page = page_of(derivation, Latex())
+def _html(derived: Derived, complete: bool) -> str:
+    page = page_of(derived, LATEX)
     return _environment().get_template("report.html.j2").render(page=page, complete=complete)
 
 

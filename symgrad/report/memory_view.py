@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.planning.residuals import memory_use
-from symgrad.notation.equations import matrix_form
+from symgrad.notation.equations import Writing
 from symgrad.pipeline import plan_of
-from symgrad.report.page import Row, Section
+from symgrad.report.content import Row, Section
 
 if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Plan
     from symgrad.compiler.planning.residuals import Kept, MemoryUse
     from symgrad.notation.style import Style
-    from symgrad.report.derivation import Derivation
+    from symgrad.report.derived import Derived
 
 NOTE = (
     "Values of the forward pass that a gradient is computed from; no other value is kept. Data and "
@@ -22,19 +22,19 @@ NOTE = (
 )
 
 
-def memory_sections(derivation: Derivation, style: Style) -> list[Section]:
+def memory_sections(derived: Derived, style: Style) -> list[Section]:
     """One section: every value that is kept, as the module computes it."""
-    plan, use = _use(derivation)
+    plan, use = _use(derived)
+    writing = Writing(plan.program, style=style)
     rows = tuple(
-        Row(matrix_form(plan.program.definition[kept.name], plan.program, style), label=_label(kept))
-        for kept in use.kept
+        Row(writing.matrix(plan.program.definition[kept.name]), label=_label(kept)) for kept in use.kept
     )
     return [Section("equations", "Kept for the backward pass", NOTE.format(use.workspace), rows)]
 
 
-def memory_data(derivation: Derivation) -> dict[str, Any]:
+def memory_data(derived: Derived) -> dict[str, Any]:
     """The same as numbers, texts, lists and dicts; a size is a number of bytes per product of free axes."""
-    _, use = _use(derivation)
+    _, use = _use(derived)
     return {
         "kept": [
             {
@@ -49,9 +49,9 @@ def memory_data(derivation: Derivation) -> dict[str, Any]:
     }
 
 
-def _use(derivation: Derivation) -> tuple[Plan, MemoryUse]:
-    plan = plan_of(derivation.plain or derivation.program, derivation.update)
-    return plan, memory_use(plan, derivation.spec.dtype)
+def _use(derived: Derived) -> tuple[Plan, MemoryUse]:
+    plan = plan_of(derived.plain or derived.program, derived.update)
+    return plan, memory_use(plan, derived.spec.dtype)
 
 
 def _label(kept: Kept) -> str:

@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
-from symgrad.notation.text import Text
+from symgrad.notation.text import TEXT
 from symgrad.notation.typeset import Symbol
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 
@@ -46,7 +46,7 @@ def refuse_clashes(written: Mapping[str, Formula], names: tuple[str, ...]) -> No
     """Raises SpecError where two names would look the same."""
     seen: dict[str, str] = {}
     for name in names:
-        text = Text().spell(written[name]) if name in written else name
+        text = TEXT.spell(written[name]) if name in written else name
         if text in seen:
             problem = f"'{seen[text]}' and '{name}' would both be written {text}"
             raise SpecError(problem, remedy="choose another symbol")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.convention import ROWS
-from symgrad.notation.equations import index_form, matrix_form, rewrite_form, right_formula
-from symgrad.notation.index_writer import IndexWriter
+from symgrad.notation.convention import ROWS
 from symgrad.notation.update_rules import (
     composed_rule,
     look_ahead_rule,
@@ -16,9 +13,10 @@ from symgrad.notation.update_rules import (
     rule_of_step,
     update_rule,
 )
-from symgrad.notation.visibility import hidden_tensors, shown_equations, visible_reads
-from symgrad.report.notations import NOTATIONS, written_name
-from symgrad.report.tensors import TensorRow, parameter_count, tensor_rows
+from symgrad.notation.visibility import shown_equations, visible_reads
+from symgrad.report.content import Page, Row, Section
+from symgrad.report.notations import NOTATIONS
+from symgrad.report.tensors import parameter_count, tensor_rows
 from symgrad.report.views import requested_legend, requested_sections
 from symgrad.version import VERSION
 
@@ -26,43 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from symgrad.calculus.program import Equation, Program
+    from symgrad.notation.convention import Convention
+    from symgrad.notation.equations import Writing
     from symgrad.notation.style import Style
-    from symgrad.report.derivation import Derivation
-
-
-@dataclass(frozen=True)
-class Row:
-    """A formula; `indexed` says it entry by entry, `through` names what the chain rule went through."""
-
-    formula: str
-    indexed: str = ""
-    label: str = ""
-    through: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Section:
-    """Formulas under a title. Labels say where an equation comes from, whose update, or which rewrite."""
-
-    kind: Literal["equations", "updates", "rewrites", "jacobians"]
-    title: str
-    note: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A whole report. `facts` are pairs of a word and its value."""
-
-    title: str
-    facts: tuple[tuple[str, str], ...]
-    legend: tuple[str, ...]
-    tensors: tuple[TensorRow, ...]
-    sections: tuple[Section, ...]
-
-    @property
-    def has_symbols(self) -> bool:
-        return any(tensor.symbol for tensor in self.tensors)
+    from symgrad.report.derived import Derived
 
 
 LEGEND = (
@@ -88,61 +53,61 @@ REWRITE_NOTE = (
 )
 
 
-def page_of(derivation: Derivation, style: Style) -> Page:
+def page_of(derived: Derived, style: Style) -> Page:
     """The content of the report, its formulas spelled in a style."""
-    program = derivation.program
-    hidden = hidden_tensors(program)
-    parts = _parts(program, hidden)
+    writing = derived.writing(style)
+    parts = _parts(writing)
     sections = [
-        Section("equations", "Equations", "", _rows(parts["forward"], program, hidden, style)),
-        Section("equations", "Loss", "", _rows(parts["loss"], program, hidden, style)),
-        Section("equations", "Prediction", "", _rows(parts["prediction"], program, hidden, style)),
+        Section("equations", "Equations", "", _rows(parts["forward"], writing)),
+        Section("equations", "Loss", "", _rows(parts["loss"], writing)),
+        Section("equations", "Prediction", "", _rows(parts["prediction"], writing)),
         Section(
             "equations",
             "Gradients",
-            program.convention.note or GRADIENT_NOTE,
-            _gradient_rows(parts["gradient"], program, hidden, style),
+            derived.convention.note or GRADIENT_NOTE,
+            _gradient_rows(parts["gradient"], writing),
         ),
     ]
-    if program.gradients and program.of_kind("parameter"):
-        sections += _update_sections(derivation, hidden, style)
-    sections += requested_sections(derivation, style)
-    sections.append(Section("rewrites", "Rewrites", _rewrite_note(program), _rewrites(program, style)))
+    if derived.program.gradients and derived.program.of_kind("parameter"):
+        sections += _update_sections(derived, style)
+    sections += requested_sections(derived, style)
+    sections.append(Section("rewrites", "Rewrites", _rewrite_note(derived.convention), _rewrites(writing)))
     facts = (
-        *_notation_fact(program),
-        ("precision", derivation.spec.dtype),
-        ("parameters", f"{parameter_count(program):,}"),
+        *_notation_fact(derived.convention),
+        ("precision", derived.spec.dtype),
+        ("parameters", f"{parameter_count(derived.program):,}"),
         ("symgrad", VERSION),
-        ("spec SHA-256", derivation.spec.sha256),
+        ("spec SHA-256", derived.spec.sha256),
     )
     shown = tuple(s for s in sections if s.rows)
-    return Page(derivation.name, facts, _legend(derivation), tensor_rows(derivation, style), shown)
+    return Page(derived.spec.name, facts, _legend(derived), tensor_rows(derived, style), shown)
 
 
-def _notation_fact(program: Program) -> tuple[tuple[str, str], ...]:
-    name = program.convention.name
+def _notation_fact(convention: Convention) -> tuple[tuple[str, str], ...]:
+    name = convention.name
     return (("notation", f"{name}; {NOTATIONS[name].about}"),) if name != "rows" else ()
 
 
-def _legend(derivation: Derivation) -> tuple[str, ...]:
-    ignores = any(tensor.ignore is not None for tensor in derivation.program.declared)
-    own = (*_of_matrices(derivation.program), *([DELTA_LEGEND] if ignores else []))
-    return (*own, *requested_legend(derivation))
+def _legend(derived: Derived) -> tuple[str, ...]:
+    ignores = any(tensor.ignore is not None for tensor in derived.program.declared)
+    own = (*_of_matrices(derived), *([DELTA_LEGEND] if ignores else []))
+    return (*own, *requested_legend(derived))
 
 
-def _of_matrices(program: Program) -> tuple[str, ...]:
-    if program.convention.samples == "rows":
+def _of_matrices(derived: Derived) -> tuple[str, ...]:
+    if derived.convention.samples == "rows":
         return LEGEND
-    has_stacks = any(len(t.axes) > 2 for t in program.tensors)
+    has_stacks = any(len(t.axes) > 2 for t in derived.program.tensors)
     return (LEGEND[0], *COLUMNS_LEGEND, *([STACKS_LEGEND] if has_stacks else []), *LEGEND[2:])
 
 
-def _parts(program: Program, hidden: Collection[str]) -> dict[str, list[Equation]]:
+def _parts(writing: Writing) -> dict[str, list[Equation]]:
     """The shown equations by what they are for."""
+    program = writing.program
     outputs = program.needed(program.outputs)
     loss = program.needed((program.loss,) if program.loss else ())
     parts: dict[str, list[Equation]] = {"forward": [], "loss": [], "prediction": [], "gradient": []}
-    for equation in shown_equations(program, hidden):
+    for equation in shown_equations(program, writing.hidden):
         name = equation.target
         if program.tensor[name].kind == "cotangent":
             parts["gradient"].append(equation)
@@ -153,34 +118,22 @@ def _parts(program: Program, hidden: Collection[str]) -> dict[str, list[Equation
     return parts
 
 
-def _rows(
-    equations: Iterable[Equation], program: Program, hidden: Collection[str], style: Style
-) -> tuple[Row, ...]:
-    return tuple(_row(e, program, hidden, style) for e in equations)
+def _rows(equations: Iterable[Equation], writing: Writing) -> tuple[Row, ...]:
+    return tuple(_row(e, writing) for e in equations)
 
 
-def _row(
-    equation: Equation,
-    program: Program,
-    hidden: Collection[str],
-    style: Style,
-    label: str = "",
-    through: tuple[str, ...] = (),
-) -> Row:
-    matrix = matrix_form(equation, program, style, hidden)
-    index = index_form(equation, program, style, hidden)
+def _row(equation: Equation, writing: Writing, label: str = "", through: tuple[str, ...] = ()) -> Row:
+    matrix, index = writing.matrix(equation), writing.index(equation)
     return Row(matrix, index if index != matrix else "", label, through)
 
 
-def _gradient_rows(
-    equations: Iterable[Equation], program: Program, hidden: Collection[str], style: Style
-) -> tuple[Row, ...]:
-    rows = []
+def _gradient_rows(equations: Iterable[Equation], writing: Writing) -> tuple[Row, ...]:
+    rows, loss = [], writing.program.loss
     for equation in equations:
-        users = readers(program, equation.target[1:], hidden)
-        label = _origin(equation.target[1:], program, any(e.target == program.loss for e in users))
-        through = tuple(matrix_form(e, program, style, hidden) for e in users if e.target != program.loss)
-        rows.append(_row(equation, program, hidden, style, label, through))
+        users = readers(writing.program, equation.target[1:], writing.hidden)
+        label = _origin(equation.target[1:], writing.program, any(e.target == loss for e in users))
+        through = tuple(writing.matrix(e) for e in users if e.target != loss)
+        rows.append(_row(equation, writing, label, through))
     return tuple(rows)
 
 
@@ -203,15 +156,15 @@ def readers(program: Program, tensor: str, hidden: Collection[str]) -> tuple[Equ
     return tuple(found)
 
 
-def _update_sections(derivation: Derivation, hidden: Collection[str], style: Style) -> list[Section]:
-    program, update = derivation.program, derivation.update
+def _update_sections(derived: Derived, style: Style) -> list[Section]:
+    program, update = derived.program, derived.update
     rule = tuple(Row(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
     composed = [Row(line) for line in rule_of_step(update, style)]
     for gradient in program.gradients:
         if program.tensor[gradient.of].kind != "parameter":
             continue
-        lines = composed_lines(derivation, gradient.of, gradient.name, hidden, style)
-        of = written_name(program, gradient.of)
+        lines = composed_lines(derived, gradient.of, gradient.name, style)
+        of = derived.convention.written(gradient.of)
         composed += [Row(line, label=of if not n else "") for n, line in enumerate(lines)]
     return [
         Section("updates", "Update rule", reading_note(update), rule),
@@ -219,27 +172,25 @@ def _update_sections(derivation: Derivation, hidden: Collection[str], style: Sty
     ]
 
 
-def composed_lines(
-    derivation: Derivation, parameter: str, gradient: str, hidden: Collection[str], style: Style
-) -> tuple[str, ...]:
+def composed_lines(derived: Derived, parameter: str, gradient: str, style: Style) -> tuple[str, ...]:
     """The update of one parameter, its gradient put in."""
-    program = derivation.program
-    short = IndexWriter(program).tensor(gradient)
-    full = right_formula(program.definition[gradient], program, hidden)
+    writing = derived.writing(style)
+    short = writing.indices.tensor(gradient)
+    full = writing.right_side(derived.program.definition[gradient])
     return composed_rule(
-        derivation.update, parameter, full or short, short, style, convention=program.convention
+        derived.update, parameter, full or short, short, style, convention=derived.convention
     )
 
 
-def _rewrite_note(program: Program) -> str:
-    return REWRITE_NOTE if program.convention == ROWS else f"{REWRITE_NOTE} {REWRITE_NAMES_NOTE}"
+def _rewrite_note(convention: Convention) -> str:
+    return REWRITE_NOTE if convention == ROWS else f"{REWRITE_NOTE} {REWRITE_NAMES_NOTE}"
 
 
-def _rewrites(program: Program, style: Style) -> tuple[Row, ...]:
+def _rewrites(writing: Writing) -> tuple[Row, ...]:
     rows = []
-    for rewrite in dict.fromkeys(program.rewrites):
-        formula = rewrite_form(rewrite.before, rewrite.after, program, style)
-        rows.append(Row(formula, label=f"{rewrite.rule}, in {_owner(rewrite.equation, program)}"))
+    for rewrite in dict.fromkeys(writing.program.rewrites):
+        label = f"{rewrite.rule}, in {_owner(rewrite.equation, writing.program)}"
+        rows.append(Row(writing.rewrite(rewrite), label=label))
     return tuple(dict.fromkeys(rows))
 
 

@@ -10,19 +10,17 @@ from symgrad.explain.entry_gradients import MAX_RULES
 from symgrad.notation import typeset as ts
 from symgrad.notation.entry_writer import EntryWriter
 from symgrad.notation.index_writer import leading_tensors
-from symgrad.notation.latex import Latex
-from symgrad.notation.text import Text
+from symgrad.notation.latex import LATEX
+from symgrad.notation.text import TEXT
 from symgrad.notation.update_rules import composed_rule, puts_gradient_in, rule_of_step
-from symgrad.notation.visibility import hidden_tensors
-from symgrad.report.notations import written_name
-from symgrad.report.page import Row, Section
+from symgrad.report.content import Row, Section
 
 if TYPE_CHECKING:
     from symgrad.calculus.terms import Entry
     from symgrad.explain.entry_gradients import EntryFormula, EntryGradient, ScalarRules
     from symgrad.notation.style import Style
     from symgrad.notation.typeset import Formula
-    from symgrad.report.derivation import Derivation
+    from symgrad.report.derived import Derived
 
 FORWARD_NOTE = "What the rules read, entry by entry."
 BACKWARD_NOTE = (
@@ -35,11 +33,11 @@ WRITTEN_OUT_NOTE = (
 LABEL_NOTE = "Labels count from 0, as in the data: δ(a, 0) is 1 where the label a is 0, else 0."
 
 
-def scalar_sections(derivation: Derivation, style: Style) -> list[Section]:
+def scalar_sections(derived: Derived, style: Style) -> list[Section]:
     """The definitions, the rules in terms of them, and the rules written out."""
-    rules = derivation.requested_rules
-    writer = _Writer(derivation, style)
-    of_step = [Row(line) for line in rule_of_step(derivation.update, style)] if rules.gradients else []
+    rules = derived.requested_rules
+    writer = _Writer(derived, style)
+    of_step = [Row(line) for line in rule_of_step(derived.update, style)] if rules.gradients else []
     changed = any(g.written_out not in (g.gradient.body, None) for g in rules.gradients)
     written_out = writer.rules(rules.gradients, written_out=True) if changed else ()
     return [
@@ -52,9 +50,9 @@ def scalar_sections(derivation: Derivation, style: Style) -> list[Section]:
     ]
 
 
-def scalar_legend(derivation: Derivation) -> list[str]:
+def scalar_legend(derived: Derived) -> list[str]:
     """How the scalar view is to be read."""
-    rules = derivation.requested_rules
+    rules = derived.requested_rules
     numbered = [
         g.parameter
         for g in rules.gradients
@@ -63,7 +61,7 @@ def scalar_legend(derivation: Derivation) -> list[str]:
     lines = []
     if numbered:
         example = numbered[min(1, len(numbered) - 1)]
-        symbol = Text().spell(EntryWriter(derivation.program).entry(example))
+        symbol = TEXT.spell(EntryWriter(derived.program, derived.convention).entry(example))
         lines.append(
             f"In the scalar view subscripts count from 1: {symbol} is the array's {_array_entry(example)}."
         )
@@ -75,10 +73,10 @@ def scalar_legend(derivation: Derivation) -> list[str]:
     return lines
 
 
-def scalar_data(derivation: Derivation) -> dict[str, Any]:
+def scalar_data(derived: Derived) -> dict[str, Any]:
     """The scalar view as numbers, texts, lists and dicts."""
-    rules = derivation.requested_rules
-    text, latex = _Writer(derivation, Text()), _Writer(derivation, Latex())
+    rules = derived.requested_rules
+    text, latex = _Writer(derived, TEXT), _Writer(derived, LATEX)
     return {
         "forward": [_formula_data(f, text, latex) for f in rules.forward],
         "derivatives": [_formula_data(f, text, latex) for f in rules.backward],
@@ -133,10 +131,11 @@ def _gradient_of(name: str, rules: ScalarRules) -> EntryGradient:
 class _Writer:
     """Spells the formulas of a scalar view in one style."""
 
-    def __init__(self, derivation: Derivation, style: Style) -> None:
-        self.program, self.update, self.style = derivation.program, derivation.update, style
-        self.forward, self.backward = EntryWriter(self.program), EntryWriter(self.program)
-        self.hidden = hidden_tensors(self.program)
+    def __init__(self, derived: Derived, style: Style) -> None:
+        self.program, self.update, self.style = derived.program, derived.update, style
+        self.convention, self.hidden = derived.convention, derived.hidden
+        self.forward = EntryWriter(self.program, self.convention)
+        self.backward = EntryWriter(self.program, self.convention)
 
     def rows(self, formulas: tuple[EntryFormula, ...]) -> tuple[Row, ...]:
         return tuple(Row(self.formula(f)) for f in formulas)
@@ -161,7 +160,7 @@ class _Writer:
         for tensor, of_tensor in groupby(gradients, key=lambda g: g.parameter.tensor):
             line_of = self.rule_written_out if written_out else self.rule
             lines = [line for gradient in of_tensor for line in line_of(gradient)]
-            label = written_name(self.program, tensor)
+            label = self.convention.written(tensor)
             rows += [Row(line, label="" if number else label) for number, line in enumerate(lines)]
         return tuple(rows)
 
@@ -183,5 +182,5 @@ class _Writer:
         at = self.backward.subscripts(gradient.parameter)
         short = self.backward.entry(gradient.gradient.entry)
         return composed_rule(
-            self.update, gradient.parameter.tensor, formula, short, self.style, at, self.program.convention
+            self.update, gradient.parameter.tensor, formula, short, self.style, at, self.convention
         )

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
 from symgrad.explain.roles import roles
-from symgrad.notation.index_writer import IndexWriter
-from symgrad.notation.visibility import hidden_tensors, shown_equations
-from symgrad.report.notations import written_name
+from symgrad.notation.visibility import shown_equations
+from symgrad.report.content import TensorRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.explain.roles import Role
+    from symgrad.notation.equations import Writing
     from symgrad.notation.style import Style
-    from symgrad.report.derivation import Derivation
+    from symgrad.report.derived import Derived
 
 SHOWN = 6
 """How many values of a constant are shown."""
 
 
-@dataclass(frozen=True)
-class TensorRow:
-    """A tensor. `symbol` is what stands for its name in formulas, `of` what a gradient is with respect to."""
-
-    name: str
-    kind: str
-    axes: str
-    note: str
-    symbol: str = ""
-    of: str = ""
-
-
-def tensor_rows(derivation: Derivation, style: Style) -> tuple[TensorRow, ...]:
+def tensor_rows(derived: Derived, style: Style) -> tuple[TensorRow, ...]:
     """What is declared; in a notation other than the usual one, what is computed too, by what it is."""
-    program = derivation.program
-    values = {c.name: c.values for c in derivation.spec.constants}
-    rows = [_row(program, t, t.kind, _note(t, values.get(t.name, ())), style) for t in program.declared]
-    if program.convention.name != "rows":
-        rows += _computed(program, style)
+    program = derived.program
+    values = {c.name: c.values for c in derived.spec.constants}
+    writing = derived.writing(style)
+    rows = [_row(writing, t, t.kind, _note(t, values.get(t.name, ()))) for t in program.declared]
+    if derived.convention.name != "rows":
+        rows += _computed(writing)
     return tuple(rows)
 
 
@@ -54,10 +43,10 @@ def _size(tensor: Tensor) -> int:
     return prod(axis.size or 1 for axis in tensor.axes)
 
 
-def _row(program: Program, tensor: Tensor, kind: str, note: str, style: Style) -> TensorRow:
-    axes = ", ".join(written_name(program, str(axis)) for axis in tensor.axes)
-    symbol = program.convention.symbols.get(tensor.name)
-    written = style.spell(symbol) if symbol is not None else ""
+def _row(writing: Writing, tensor: Tensor, kind: str, note: str) -> TensorRow:
+    axes = ", ".join(writing.convention.written(str(axis)) for axis in tensor.axes)
+    symbol = writing.convention.symbols.get(tensor.name)
+    written = writing.style.spell(symbol) if symbol is not None else ""
     return TensorRow(tensor.name, kind, f"[{axes}]" if axes else "a number", note, written)
 
 
@@ -74,19 +63,19 @@ def _note(tensor: Tensor, values: tuple[float, ...]) -> str:
     return note
 
 
-def _computed(program: Program, style: Style) -> Iterator[TensorRow]:
+def _computed(writing: Writing) -> Iterator[TensorRow]:
+    program = writing.program
     known = roles(program)
-    writer = IndexWriter(program)
-    for equation in shown_equations(program, hidden_tensors(program)):
+    for equation in shown_equations(program, writing.hidden):
         tensor = program.tensor[equation.target]
         of = tensor.name[1:]
         if tensor.kind != "cotangent":
-            yield _row(program, tensor, _kind(program, tensor, known), "", style)
+            yield _row(writing, tensor, _kind(program, tensor, known), "")
         elif of not in program.tensor:
-            yield _row(program, tensor, "gradient", "", style)
+            yield _row(writing, tensor, "gradient", "")
         else:
-            row = _row(program, tensor, "gradient", _of(program.tensor[of], known), style)
-            yield replace(row, of=style.spell(writer.tensor(of)))
+            row = _row(writing, tensor, "gradient", _of(program.tensor[of], known))
+            yield replace(row, of=writing.style.spell(writing.indices.tensor(of)))
 
 
 def _kind(program: Program, tensor: Tensor, known: Mapping[str, Role]) -> str:

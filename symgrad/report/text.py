@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.notation.text import Text
-from symgrad.report.page import Page, Row, Section, page_of
+from symgrad.notation.text import TEXT
+from symgrad.report.page import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.report.derivation import Derivation
-    from symgrad.report.tensors import TensorRow
+    from symgrad.report.content import Page, Row, Section, TensorRow
+    from symgrad.report.derived import Derived
 
 
-def text_page(derivation: Derivation) -> str:
+def text_page(derived: Derived) -> str:
     """The page, without a line break at its end."""
-    return "\n".join(_lines(page_of(derivation, Text())))
+    return "\n".join(_lines(page_of(derived, TEXT)))
 
 
 def _lines(page: Page) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from symgrad.explain.roles import roles
-from symgrad.notation.text import Text
+from symgrad.notation.text import TEXT, Text
 from symgrad.notation.typeset import Symbol, Transposed
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def usual_symbols(
         *_of_parameters(notation, program, own),
     )
     for name, symbol in proposed:
-        text = Text().spell(symbol)
+        text = TEXT.spell(symbol)
         if name in names and name not in own and name not in found and text not in taken:
             found[name] = symbol
             taken.add(text)

@@ -15,7 +15,7 @@ from symgrad.compiler.module.statements import Statements
 from symgrad.compiler.module.views import Views
 from symgrad.compiler.planning.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
 from symgrad.compiler.targets.numba.identifiers import PRIVATE, identifiers
-from symgrad.notation.equations import matrix_form
+from symgrad.notation.equations import Writing
 from symgrad.passes.fission import adds_to_a_difference
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Drivers:
     def _comment(self, equation: Equation) -> str:
         """The equation as mathematics, with the axes of what it defines."""
         axes = self.program.tensor[equation.target].axes
-        text = matrix_form(self._with_memory_names(equation), self.program)
+        text = Writing(self.program).matrix(self._with_memory_names(equation))
         return f"{text}   {show_axes(axes)}" if axes else text
 
     def _with_memory_names(self, equation: Equation) -> Equation:

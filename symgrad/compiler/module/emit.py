@@ -37,7 +37,7 @@ from symgrad.compiler.planning.plan import Product, size_of
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.elementary import called_in, functions_of
 from symgrad.errors import SpecError
-from symgrad.notation.equations import matrix_form
+from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.passes.separability import batch_axis
@@ -153,8 +153,9 @@ def _carrying(plan: Plan, update: Update) -> CarryingText | None:
 
 def _shown(program: Program, part: str) -> list[str]:
     wanted, hidden = part == "gradient", hidden_tensors(program)
+    writing = Writing(program, hidden)
     return [
-        matrix_form(e, program, hidden=hidden)
+        writing.matrix(e)
         for e in shown_equations(program, hidden)
         if (program.tensor[e.target].kind == "cotangent") == wanted
     ]

@@ -1,9 +1,11 @@
-"""How a program's formulas are written: which way its matrices lie, and symbols in place of names."""
+"""How formulas are written: which way matrices lie, and symbols in place of names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from symgrad.notation.text import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,11 @@ class Convention:
     samples: Samples = "rows"
     symbols: Mapping[str, Formula] = field(default_factory=dict, hash=False)
     note: str = ""
+
+    def written(self, name: str) -> str:
+        """The symbol of a tensor or axis as plain text, or its name."""
+        symbol = self.symbols.get(name)
+        return TEXT.spell(symbol) if symbol is not None else name
 
 
 ROWS = Convention()

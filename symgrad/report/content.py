@@ -1,0 +1,53 @@
+"""What a report holds, before any format lays it out: a title, a table of tensors, sections of formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """A tensor. `symbol` is what stands for its name in formulas, `of` what a gradient is with respect to."""
+
+    name: str
+    kind: str
+    axes: str
+    note: str
+    symbol: str = ""
+    of: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A formula; `indexed` says it entry by entry, `through` names what the chain rule went through."""
+
+    formula: str
+    indexed: str = ""
+    label: str = ""
+    through: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """Formulas under a title. Labels say where an equation comes from, whose update, or which rewrite."""
+
+    kind: Literal["equations", "updates", "rewrites", "jacobians"]
+    title: str
+    note: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report. `facts` are pairs of a word and its value."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    legend: tuple[str, ...]
+    tensors: tuple[TensorRow, ...]
+    sections: tuple[Section, ...]
+
+    @property
+    def has_symbols(self) -> bool:
+        return any(tensor.symbol for tensor in self.tensors)

@@ -1,0 +1,73 @@
+"""What symgrad derived from a spec: what every view and every format of a report is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from symgrad.elaborate.elaborate import elaborate
+from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
+from symgrad.explain.jacobians import BlockJacobians, local_jacobians
+from symgrad.explain.transposed import with_samples_in_columns
+from symgrad.notation.convention import ROWS, Convention
+from symgrad.notation.equations import Writing
+from symgrad.notation.visibility import hidden_tensors
+from symgrad.spec.expand import expand
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
+    from symgrad.elaborate.optimizer import Update
+    from symgrad.notation.style import Style
+    from symgrad.spec.model import Spec
+
+
+@dataclass(frozen=True)
+class Views:
+    """`scalar`: every weight's own rule, of the `parameters` named or of all; `jacobians`: the local ones;
+    `memory`: what is kept for the backward pass."""
+
+    scalar: bool = False
+    parameters: tuple[str, ...] = ()
+    jacobians: bool = False
+    memory: bool = False
+
+
+NOTHING_MORE = Views()
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The equations of a spec, the gradients of its loss and its update rules, and how they are written.
+
+    `plain` is the program as it was derived, where another notation has transformed it; `views` are what is
+    shown beside it.
+    """
+
+    spec: Spec
+    program: Program
+    update: Update
+    plain: Program | None = field(default=None, repr=False)
+    convention: Convention = ROWS
+    views: Views = NOTHING_MORE
+
+    @cached_property
+    def hidden(self) -> frozenset[str]:
+        """The tensors that are written out where they are used."""
+        return hidden_tensors(self.program)
+
+    def writing(self, style: Style) -> Writing:
+        """The program as it is written in a style."""
+        return Writing(self.program, self.hidden, style, self.convention)
+
+    @cached_property
+    def requested_rules(self) -> ScalarRules:
+        """The scalar rules that are to be shown."""
+        return scalar_rules(self.program, self.views.parameters)
+
+    @cached_property
+    def jacobians(self) -> tuple[BlockJacobians, ...]:
+        """The local Jacobians of every block, with respect to what it reads."""
+        primal = elaborate(expand(self.spec))
+        in_columns = self.convention.samples == "columns"
+        return local_jacobians(with_samples_in_columns(primal) if in_columns else primal)
