@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from symgrad.comparison.report import Comparison
     from symgrad.compiler.loading.load import ModuleSource
     from symgrad.diagnosis.report import Diagnosis
-    from symgrad.graphs.model import Graph
+    from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
     from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec

@@ -19,7 +19,7 @@ from symgrad.verifier.interpreter import interpret
 from tests.corpus import GRAPHS, INDEXED
 
 if TYPE_CHECKING:
-    from symgrad.graphs.model import Graph
+    from symgrad.graphs.graph import Graph
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 XOR = sg.read(EXAMPLES / "xor.yaml")

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 import symgrad as sg
 from symgrad.cli import main
 from symgrad.graphs import graphviz
-from symgrad.graphs.model import Edge, Graph, Node
+from symgrad.graphs.graph import Graph
+from symgrad.graphs.nodes import Edge, Node
 from tests import golden
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from symgrad.errors import DataError, SymgradError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from symgrad.graphs.model import Graph, Node
+    from symgrad.graphs.graph import Graph
+    from symgrad.graphs.nodes import Node
 
 _ENDINGS = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".svg": "svg", ".png": "png", ".txt": "text"}
 _NAME = re.compile(r"\s*([A-Za-z]\w*)\s*=\s*")

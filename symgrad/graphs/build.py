@@ -9,7 +9,8 @@ from symgrad.calculus.axes import show_axes
 from symgrad.calculus.terms import Entry
 from symgrad.errors import SpecError
 from symgrad.graphs.flow import goal_of
-from symgrad.graphs.model import Edge, Graph, Node
+from symgrad.graphs.graph import Graph
+from symgrad.graphs.nodes import Edge, Node
 from symgrad.graphs.operations import effect_of, roles_of, symbol_of
 from symgrad.graphs.trace import MAX_OPERATIONS, Operand
 from symgrad.spec.unparse import unparse
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Equation
     from symgrad.graphs.flow import Flow
     from symgrad.graphs.interpret import Numbers
-    from symgrad.graphs.model import NodeKind
+    from symgrad.graphs.nodes import NodeKind
     from symgrad.graphs.trace import Detail, Trace
     from symgrad.spec.model import Model
 

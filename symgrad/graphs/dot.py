@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.graphs.drawing import Shape, ShapeKind, Wire
-    from symgrad.graphs.model import Graph
+    from symgrad.graphs.nodes import GraphData
 
 VALUE, GRADIENT, LINE, QUIET = "#0b5394", "#b3261e", "#555555", "#666666"
 _ATTRIBUTES: Mapping[ShapeKind, str] = {
@@ -31,7 +31,7 @@ _SHORT = 4
 """A gate with so many letters is a circle, and all circles are of one size."""
 
 
-def dot_text(graph: Graph) -> str:
+def dot_text(graph: GraphData) -> str:
     """The graph as a `digraph`, from left to right."""
     drawing = drawing_of(graph)
     lines = [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.graphs.interpret import Numbers
-    from symgrad.graphs.model import Edge, Graph, Node, NodeKind
+    from symgrad.graphs.nodes import Edge, GraphData, Node, NodeKind
 
 LONGEST = 60
 """A formula with more letters is cut."""
@@ -55,7 +55,7 @@ class Drawing:
     has_numbers: bool
 
 
-def drawing_of(graph: Graph) -> Drawing:
+def drawing_of(graph: GraphData) -> Drawing:
     """The shapes and wires of a graph."""
     ids = {node.name: f"n{number}" for number, node in enumerate(graph.nodes)}
     shapes, wires = [], []
@@ -90,12 +90,12 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def _ending(graph: Graph) -> tuple[Node, ...]:
+def _ending(graph: GraphData) -> tuple[Node, ...]:
     """The nodes whose wire leads out of the picture: a gate's result needs a name, a number a wire."""
     return graph.results if graph.detail == "gates" or graph.has_numbers else ()
 
 
-def _leaving(graph: Graph, node: Node, ids: Mapping[str, str]) -> Iterator[Wire]:
+def _leaving(graph: GraphData, node: Node, ids: Mapping[str, str]) -> Iterator[Wire]:
     source, edges = ids[node.name], graph.out_of(node.name)
     for edge in edges:
         yield _wire(node, source, ids[edge.target], edge.gradient, edge.role)
@@ -120,7 +120,7 @@ def _wire(node: Node, source: str, target: str, gradient: Numbers | None, role: 
     return Wire(source, target, f"{head}{between}{summary(node.value)}", shown, role)
 
 
-def _caption(graph: Graph, has_forks: bool) -> str:
+def _caption(graph: GraphData, has_forks: bool) -> str:
     if not graph.has_numbers:
         return ""
     if graph.goal is None:

@@ -17,8 +17,8 @@ from symgrad.spec.expand import expand
 from symgrad.spec.syntax import Binary, Number
 
 if TYPE_CHECKING:
+    from symgrad.graphs.graph import Graph
     from symgrad.graphs.interpret import Numbers
-    from symgrad.graphs.model import Graph
     from symgrad.graphs.point import Given
     from symgrad.graphs.trace import Detail
     from symgrad.spec.model import Model, Spec

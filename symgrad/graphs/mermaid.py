@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.graphs.drawing import Shape, ShapeKind, Wire
-    from symgrad.graphs.model import Graph
+    from symgrad.graphs.nodes import GraphData
 
 _BRACKETS: Mapping[ShapeKind, tuple[str, str]] = {
     "input": ("([", "])"),
@@ -37,7 +37,7 @@ _CLASSES: Mapping[ShapeKind, str] = {
 }
 
 
-def mermaid_text(graph: Graph) -> str:
+def mermaid_text(graph: GraphData) -> str:
     """The graph as a `flowchart`, from left to right."""
     drawing = drawing_of(graph)
     used = dict.fromkeys(shape.kind for shape in drawing.shapes)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from symgrad.graphs.numerals import summary
 
 if TYPE_CHECKING:
-    from symgrad.graphs.model import Graph, Node
+    from symgrad.graphs.nodes import GraphData, Node
 
 _BRANCHES = 4
 """So many contributions to a gradient are written as a sum."""
 
 
-def text_table(graph: Graph) -> str:
+def text_table(graph: GraphData) -> str:
     """One line per node, without a line break at the end."""
     heads = ["node", "is", "shape"]
     if graph.has_numbers:
@@ -25,14 +25,14 @@ def text_table(graph: Graph) -> str:
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
-def _row(node: Node, graph: Graph) -> list[str]:
+def _row(node: Node, graph: GraphData) -> list[str]:
     cells = [node.title, _description(node, graph), node.shape]
     if graph.has_numbers and node.value is not None:
         cells += [summary(node.value), _gradient(node, graph)]
     return cells
 
 
-def _description(node: Node, graph: Graph) -> str:
+def _description(node: Node, graph: GraphData) -> str:
     if node.kind == "equation":
         return node.text
     if node.kind != "gate":
@@ -42,7 +42,7 @@ def _description(node: Node, graph: Graph) -> str:
     return f"{node.text} of {names}" + (f"   ({node.effect})" if node.effect else "")
 
 
-def _gradient(node: Node, graph: Graph) -> str:
+def _gradient(node: Node, graph: GraphData) -> str:
     if node.gradient is None:
         return ""
     parts = [edge.gradient for edge in graph.out_of(node.name) if edge.gradient is not None]

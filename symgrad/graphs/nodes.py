@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +56,8 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Graph:
-    """The computation graph of a spec. `goal` is the node whose derivatives the gradients are."""
+class GraphData:
+    """The computation graph of a spec; `goal` is the node whose derivatives the gradients are."""
 
     name: str
     detail: Detail
@@ -88,50 +88,3 @@ class Graph:
         """The edges that leave a node."""
         home = self.node[name].name
         return tuple(edge for edge in self.edges if edge.source == home)
-
-    def dot(self) -> str:
-        """The graph in Graphviz's language."""
-        from symgrad.graphs.dot import dot_text
-
-        return dot_text(self)
-
-    def mermaid(self) -> str:
-        """The graph as a Mermaid flowchart."""
-        from symgrad.graphs.mermaid import mermaid_text
-
-        return mermaid_text(self)
-
-    def svg(self) -> str:
-        """The picture as SVG, drawn by Graphviz.
-
-        Raises:
-            SymgradError: Graphviz is not installed, or fails.
-        """
-        from symgrad.graphs.graphviz import drawn
-
-        return drawn(self.dot(), "svg").decode()
-
-    def png(self) -> bytes:
-        """The picture as PNG, drawn by Graphviz.
-
-        Raises:
-            SymgradError: Graphviz is not installed, or fails.
-        """
-        from symgrad.graphs.graphviz import drawn
-
-        return drawn(self.dot(), "png")
-
-    def __str__(self) -> str:
-        from symgrad.graphs.text import text_table
-
-        return text_table(self)
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """What notebooks show: the picture, or its Mermaid text where Graphviz is not installed."""
-        from symgrad.graphs.graphviz import is_installed
-
-        shown = {"image/svg+xml": self.svg()} if is_installed() else {"text/markdown": self._markdown()}
-        return {"text/plain": str(self), **shown}
-
-    def _markdown(self) -> str:
-        return f"```mermaid\n{self.mermaid()}```\n"

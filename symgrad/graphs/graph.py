@@ -1,0 +1,52 @@
+"""The computation graph as its user holds it: nodes and edges, and every picture of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from symgrad.graphs.dot import dot_text
+from symgrad.graphs.graphviz import drawn, is_installed
+from symgrad.graphs.mermaid import mermaid_text
+from symgrad.graphs.nodes import GraphData
+from symgrad.graphs.text import text_table
+
+
+@dataclass(frozen=True)
+class Graph(GraphData):
+    """The computation graph of a spec. `goal` is the node whose derivatives the gradients are."""
+
+    def dot(self) -> str:
+        """The graph in Graphviz's language."""
+        return dot_text(self)
+
+    def mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return mermaid_text(self)
+
+    def svg(self) -> str:
+        """The picture as SVG, drawn by Graphviz.
+
+        Raises:
+            SymgradError: Graphviz is not installed, or fails.
+        """
+        return drawn(self.dot(), "svg").decode()
+
+    def png(self) -> bytes:
+        """The picture as PNG, drawn by Graphviz.
+
+        Raises:
+            SymgradError: Graphviz is not installed, or fails.
+        """
+        return drawn(self.dot(), "png")
+
+    def __str__(self) -> str:
+        return text_table(self)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What notebooks show: the picture, or its Mermaid text where Graphviz is not installed."""
+        shown = {"image/svg+xml": self.svg()} if is_installed() else {"text/markdown": self._markdown()}
+        return {"text/plain": str(self), **shown}
+
+    def _markdown(self) -> str:
+        return f"```mermaid\n{self.mermaid()}```\n"
