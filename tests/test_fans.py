@@ -9,9 +9,9 @@ from corpus import CORPUS, EXAMPLES
 
 from symgrad.compiler.module.fans import Fans, fans_of
 from symgrad.pipeline import derived_program, module_text
-from symgrad.spec.calls import names_in
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.spec.trees import names_in
 from symgrad.verifier import fans as spec_fans
 from symgrad.verifier.initial import scale_of
 

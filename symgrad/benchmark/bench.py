@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import PhaseName
     from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
 _PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
     "training step": ("forward", "loss", "gradient"),

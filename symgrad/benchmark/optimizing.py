@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.spec.builtins import REDUCTIONS
-from symgrad.spec.calls import walk
 from symgrad.spec.syntax import Call
+from symgrad.spec.trees import walk
 from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.optimizer import Progress, gradient_point, start, step
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
 
 Blocks = list[Any]
 """Arrays of parameters: one for each, or all in one vector where the optimiser looks at all together."""

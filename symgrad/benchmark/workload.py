@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
 Kind = Literal["training step", "gradient", "loss", "forward pass"]
 

@@ -17,7 +17,7 @@ from symgrad.verifier.arrays import ArrayLibrary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
 _LONG_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 

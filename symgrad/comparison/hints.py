@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
 _CLOSE = 1e-9
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from symgrad.comparison.problem import Problem
     from symgrad.comparison.reference import Reference
     from symgrad.comparison.ways import Way
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
 _MOST_SUSPECTS = 2000
 _SAME_LOSS = 1e-9

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from symgrad.comparison.claims import Claimed
     from symgrad.spec.model import AxisSpec, Model, Spec
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.samples import Sample
 
 Verdict = Literal["right", "wrong", "no evidence"]

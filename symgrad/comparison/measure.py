@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from symgrad.comparison.ways import Way
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
     T_ = TypeVar("T_")
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.samples import Sample
 
 MOST_DIGITS = 30

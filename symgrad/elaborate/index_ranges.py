@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.calls import walk
 from symgrad.spec.model import EquationSpec
 from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.trees import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
-from symgrad.spec.calls import usage, walk
+from symgrad.spec.calls import usage
 from symgrad.spec.syntax import Call, Index, Name
+from symgrad.spec.trees import walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -12,9 +12,9 @@ from symgrad.graphs.build import build
 from symgrad.graphs.flow import flow
 from symgrad.graphs.point import point
 from symgrad.graphs.trace import trace
-from symgrad.spec.calls import transform
 from symgrad.spec.expand import expand
 from symgrad.spec.syntax import Binary, Number
+from symgrad.spec.trees import transform
 
 if TYPE_CHECKING:
     from symgrad.graphs.graph import Graph

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
-from symgrad.spec.calls import is_number, signed_number
 from symgrad.spec.constant_block import constant_specs
 from symgrad.spec.declarations import check_declarations
 from symgrad.spec.formula import parse_formula
@@ -18,6 +17,7 @@ from symgrad.spec.names import check_module_name, check_name, names_taken, short
 from symgrad.spec.schema import TargetBlock
 from symgrad.spec.syntax import Boolean, Call, Index, Name, Number
 from symgrad.spec.train_block import train_spec
+from symgrad.spec.trees import is_number, signed_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec.calls import substitute
 from symgrad.spec.layer_calls import (
     activation_call,
     applied,
@@ -18,6 +17,7 @@ from symgrad.spec.layer_calls import (
 from symgrad.spec.model import EquationSpec, Spec
 from symgrad.spec.names import names_taken, unused
 from symgrad.spec.syntax import Call, Name, Node
+from symgrad.spec.trees import substitute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.calls import bind, placed, substitute, transform, walk
+from symgrad.spec.calls import bind
 from symgrad.spec.known_numbers import with_known_numbers
 from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Binary, Boolean, Call, Index, Name, Transpose
+from symgrad.spec.trees import placed, substitute, transform, walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection

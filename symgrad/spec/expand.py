@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.calls import calls
 from symgrad.spec.layer_calls import known_layers, replaced_inside
 from symgrad.spec.layers import LayerExpander
 from symgrad.spec.learning_rate import resolve_schedule
@@ -23,6 +22,7 @@ from symgrad.spec.reads import read_by, read_inside
 from symgrad.spec.resolve import resolve_optimizer
 from symgrad.spec.sense import refuse_nonsense
 from symgrad.spec.syntax import Call, Node
+from symgrad.spec.trees import calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.spec.calls import transform, walk
 from symgrad.spec.syntax import Call, Index, Name, Negate, Node, Number
+from symgrad.spec.trees import transform, walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, calls, substitute, transform
+from symgrad.spec.calls import bind
 from symgrad.spec.chain import chain_equations
 from symgrad.spec.layer_calls import (
     applied,
@@ -22,6 +22,7 @@ from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, ParameterDecl, 
 from symgrad.spec.names import names_taken, unused
 from symgrad.spec.resolve import ZERO, resolve_init
 from symgrad.spec.syntax import Boolean, Call, Name, Node, Number
+from symgrad.spec.trees import calls, substitute, transform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec.calls import is_number, signed_number
 from symgrad.spec.formula import parse_formula
 from symgrad.spec.names import check_name
 from symgrad.spec.syntax import Call, Name, Node
+from symgrad.spec.trees import is_number, signed_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

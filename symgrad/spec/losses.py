@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, calls, names_in, substitute, transform
+from symgrad.spec.calls import bind
 from symgrad.spec.other_names import meant
 from symgrad.spec.ranges import check_ranges, spans
 from symgrad.spec.syntax import Call, Name, Node, Number
+from symgrad.spec.trees import calls, names_in, substitute, transform
 
 if TYPE_CHECKING:
     from symgrad.spec.library import Function

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
-from symgrad.spec.calls import is_number, names_in, signed_number
 from symgrad.spec.entrywise import check_entrywise, written_out
 from symgrad.spec.located import check_key, formula_at, numbers_at
 from symgrad.spec.model import OptimizerSpec
+from symgrad.spec.trees import is_number, names_in, signed_number
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.builtins import REDUCTIONS
-from symgrad.spec.calls import transform
 from symgrad.spec.formula import parse_formula
 from symgrad.spec.syntax import Boolean, Call, Name
+from symgrad.spec.trees import transform
 from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:

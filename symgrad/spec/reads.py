@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.calls import calls, values_in
+from symgrad.spec.trees import calls, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind, is_number, names_in, placed, substitute, usage
+from symgrad.spec.calls import bind, usage
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
 from symgrad.spec.other_names import meant
 from symgrad.spec.syntax import Call, Name, Node, Number
+from symgrad.spec.trees import is_number, names_in, placed, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

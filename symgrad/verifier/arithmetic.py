@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
 
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.verifier.arrays import NUMPY, ArrayLibrary
+from symgrad.verifier.arrays import NUMPY, Array, ArrayLibrary
 from symgrad.verifier.products import matmul_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from fractions import Fraction
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 DIGITS = 50
 _mp = mpmath.mp.clone()

@@ -14,7 +14,7 @@ from symgrad.verifier.report import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.differences import Differences, Slope
 
 TOLERANCE = 1e-8

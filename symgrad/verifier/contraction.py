@@ -14,8 +14,8 @@ from symgrad.spec.syntax import Binary, Node
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.arithmetic import Arithmetic, Array
-    from symgrad.verifier.arrays import ArrayLibrary
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array, ArrayLibrary
 
 Axes = list[int]
 

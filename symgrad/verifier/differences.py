@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.spec.calls import names_in
 from symgrad.spec.syntax import Name
+from symgrad.spec.trees import names_in
 from symgrad.verifier.optimizer import gradient_point, start, step
 from symgrad.verifier.samples import batch_axis, draw
 from symgrad.verifier.subject import number
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.trial import Measure, Trial

@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgrad.spec.calls import children, walk
 from symgrad.spec.syntax import Binary, Call, Index, Name, Node, Transpose
+from symgrad.spec.trees import children, walk
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model, ParameterDecl

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import EquationSpec, FunctionSpec
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
 
 _DEAR = 8
 """A call of exp counts as this many multiplications."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.spec.calls import names_in
+from symgrad.spec.trees import names_in
 from symgrad.verifier.fans import fans_of
 from symgrad.verifier.interpreter import scalar_value
 

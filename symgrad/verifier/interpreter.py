@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import AxisSpec, Model, TensorSpec
     from symgrad.spec.syntax import Node
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
 
 Shape = tuple[int, ...]
 

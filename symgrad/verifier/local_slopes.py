@@ -13,7 +13,8 @@ import numpy as np
 from symgrad.verifier.arithmetic import FIFTY_DIGITS, extended, fifty_digits
 
 if TYPE_CHECKING:
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.tape import Slope
 
 _STEPS = 2.0**-300, 2.0**-320

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.calls import walk
 from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.trees import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

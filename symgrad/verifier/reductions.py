@@ -12,7 +12,8 @@ from symgrad.verifier.tensors import kept_shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
 
 
 COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model, ParameterDecl, TensorSpec
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.reference import Slopes
 
 Range = Literal["normal", "positive", "unit", "hundreds"]

@@ -16,7 +16,7 @@ from symgrad.verifier.trial import LARGE, TRAINED, excused, measured, shapes_of,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.trial import Measure, Point, Trial
 
 CLOSE = 1e-4

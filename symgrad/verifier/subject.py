@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.behaviour.case import Case
     from symgrad.verifier.interpreter import Shape
     from symgrad.verifier.report import Check

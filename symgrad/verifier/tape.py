@@ -21,7 +21,8 @@ from symgrad.verifier.tensors import kept_shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
 
 Pullback: TypeAlias = "Callable[[Array], Array]"
 """From the cotangent of a result to that of one of its operands, up to broadcasting."""

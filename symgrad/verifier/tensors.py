@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from symgrad.errors import Position
-    from symgrad.verifier.arithmetic import Arithmetic, Array
-    from symgrad.verifier.arrays import ArrayLibrary
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array, ArrayLibrary
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from symgrad.verifier.trial import measured, mismatch, moved_off, settled, vecto
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Subject

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.interpreter import Shape
     from symgrad.verifier.trial import Point, Trial
 

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec.calls import children
 from symgrad.spec.constant_block import LARGEST
 from symgrad.spec.numbers import number
 from symgrad.spec.sense.arguments import formulas
 from symgrad.spec.syntax import Call, Index, Node, Number
+from symgrad.spec.trees import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

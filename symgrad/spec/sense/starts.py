@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.calls import children, names_in, walk
 from symgrad.spec.constants import FUNCTIONS
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import reached, sources
 from symgrad.spec.syntax import Binary, Call, Index, Name, Node, Transpose
+from symgrad.spec.trees import children, names_in, walk
 from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:

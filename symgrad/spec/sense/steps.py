@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.calls import names_in
 from symgrad.spec.numbers import number
 from symgrad.spec.ranges import check_ranges
 from symgrad.spec.syntax import Call
+from symgrad.spec.trees import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

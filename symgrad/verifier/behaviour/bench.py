@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.behaviour.case import Case, Tensor
 
 Kinds: TypeAlias = "type[Exception] | tuple[type[Exception], ...]"

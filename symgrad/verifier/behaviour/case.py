@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from symgrad.spec.calls import names_in
+from symgrad.spec.trees import names_in
 from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.spec.model import Model, TensorSpec
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Subject
 

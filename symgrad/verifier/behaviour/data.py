@@ -11,7 +11,7 @@ from symgrad.verifier.behaviour.bench import first_line, kept, refusal, same
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.behaviour.bench import Bench, Call
     from symgrad.verifier.behaviour.case import Case, Tensor
 

@@ -14,7 +14,7 @@ from symgrad.verifier.behaviour.bench import Call, first_line, kept, refusal, sa
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.behaviour.bench import Bench
 
 

@@ -21,7 +21,7 @@ from symgrad.verifier.identity.tape import ExactTape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
 BITS = 160
 _OWN = frozenset(["abs", "sign"])

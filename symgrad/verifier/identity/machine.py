@@ -24,7 +24,8 @@ from symgrad.verifier.identity.workspace import Workspace, workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.identity.text import Text
 
 

@@ -11,7 +11,7 @@ from symgrad.verifier.identity.memory import View, laid_over
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.identity.machine import Machine
 
 _PIECE = 2

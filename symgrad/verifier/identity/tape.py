@@ -16,7 +16,8 @@ import sympy as sp
 from symgrad.verifier.tape import Tape
 
 if TYPE_CHECKING:
-    from symgrad.verifier.arithmetic import Arithmetic, Array
+    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.arrays import Array
 
 _X = sp.Symbol("x", real=True)
 _N = sp.Symbol("n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.verifier.identity.memory import BoundsError, Kind, Shape, View, strides_of
 
 if TYPE_CHECKING:
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
 
 NOBODY = -1
 
