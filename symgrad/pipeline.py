@@ -17,6 +17,7 @@ from symgrad.passes.accumulate import can_carry, carry
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.fission import summands_first
 from symgrad.passes.guards import guard
+from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.slope_values import slopes_with_values
@@ -56,7 +57,7 @@ def module_text(spec: Spec) -> str:
 def plan_of(shown: Program, update: Update) -> Plan:
     """In which steps a derived program is computed, and where every tensor lies in memory."""
     computed = choose_by_outputs(simplify(expand_logsumexp(shown)))  # Program -> Program
-    computed = guard(slopes_with_values(computed))  # Program -> Program
+    computed = without_root_differences(guard(slopes_with_values(computed)))  # Program -> Program
     carried: Mapping[str, str] = {}
     columns = column_axis(computed)
     if columns:
