@@ -66,12 +66,15 @@ def stale_step(self, params, state, x, t, rate=0.001):
         ({"forward": lambda self, params, x: 1.0001 * Standin.forward(self, params, x)}, {"forward"}),
         ({"forward": lambda self, params, x: Standin.forward(self, params, x).T}, {"forward"}),
         ({"predict": lambda self, params, x: Standin.forward(self, params, x)}, {"predict"}),
-        ({"loss": lambda self, params, x, t: len(x) * Standin.loss(self, params, x, t)}, {"loss"}),
-        ({"loss": lambda self, params, x, t: np.nan}, {"loss"}),
-        ({"loss": lambda self, params, x, t: "one"}, {"loss"}),
+        ({"loss": lambda self, params, x, t: len(x) * Standin.loss(self, params, x, t)}, {"loss", "order"}),
+        ({"loss": lambda self, params, x, t: np.nan}, {"loss", "order"}),
+        ({"loss": lambda self, params, x, t: "one"}, {"loss", "order"}),
         ({"flatten": lambda self, params: Standin.flatten(self, params)[::-1]}, {"parameters"}),
-        ({"input_gradients": lambda self, p, x, t: SimpleNamespace(x=np.ones_like(x))}, {"dloss/dx"}),
-        ({"input_gradients": lambda self, p, x, t: SimpleNamespace(y=x)}, {"dloss/dx"}),
+        (
+            {"input_gradients": lambda self, p, x, t: SimpleNamespace(x=np.ones_like(x))},
+            {"dloss/dx", "order"},
+        ),
+        ({"input_gradients": lambda self, p, x, t: SimpleNamespace(y=x)}, {"dloss/dx", "order"}),
     ],
 )
 def test_other_wrong_functions_are_caught(hook, guilty):

@@ -208,6 +208,17 @@ class Subject:
             raise FaultError("loss_and_grad does not give a pair (loss, gradients)")
         return number(answer[0], "loss_and_grad"), self.blocks(answer[1], "loss_and_grad")
 
+    def input_gradients(self, sample: Sample, shapes: Mapping[str, Shape]) -> dict[str, Array]:
+        """A copy of the gradients of some tensors, of these shapes, that are asked for beside parameters."""
+        params = self.params(self.vector(sample.parameters))
+        answer = self.call("input_gradients", params, *self.data(sample))
+        found = {}
+        for name, shape in shapes.items():
+            if not hasattr(answer, name):
+                raise FaultError(f"input_gradients has no '{name}'")
+            found[name] = numbers(getattr(answer, name), shape, f"input_gradients: {name}")
+        return found
+
 
 def number(value: Any, what: str) -> float:
     """A float out of an answer; nan and infinity pass, a comparison will refuse them."""

@@ -15,8 +15,9 @@ import numpy as np
 from symgrad.errors import ModuleError
 from symgrad.verifier.behaviour import behaviour_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
+from symgrad.verifier.order import order_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
-from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names, numbers
+from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names
 from symgrad.verifier.training import training_checks
 from symgrad.verifier.trial import TRAINED, batch_size, prepare, with_training
 from symgrad.verifier.values import value_checks
@@ -78,6 +79,8 @@ def verify(
     checks = [*value_checks(trial), *_text_checks(model, door, seed), *checks]
     if trial.model.loss is not None and model.spec.gradients:
         checks += _input_gradients(trial)
+    if trial.model.loss is not None:
+        checks += order_checks(trial)
     if trial.trains:
         checks += training_checks(trial)
     checks += behaviour_checks(trial)
@@ -177,12 +180,7 @@ def _input_gradients(trial: Trial) -> Iterator[Check]:
 def _input_gradient(trial: Trial, name: str) -> ParameterResult:
     findings = []
     for point in trial.points:
-        vector = trial.twin.vector(point.sample.parameters)
-        data = trial.twin.data(point.sample)
-        answer = trial.twin.call("input_gradients", trial.twin.params(vector), *data)
         shape = np.shape(point.exact.tensors[name])
-        if not hasattr(answer, name):
-            raise FaultError(f"input_gradients has no '{name}'")
-        gradient = numbers(getattr(answer, name), shape, f"input_gradients: {name}")
-        findings.append(_compare(trial, point, {name: gradient})[name])
+        gradient = trial.twin.input_gradients(point.sample, {name: shape})
+        findings.append(_compare(trial, point, gradient)[name])
     return _result(name, shape, findings)
