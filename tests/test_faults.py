@@ -180,7 +180,7 @@ def test_a_wrong_input_gradient_is_caught(surroundings: Any, before: str, after:
     with surroundings():
         assert judged(spec, tmp_path, compiled=False).passed
         report = judged(spec, tmp_path, edit(before, after), compiled=False)
-    assert [line.split(":")[0] for line in report.failures] == ["identity", "dloss/dx"]
+    assert [line.split(":")[0] for line in report.failures] == ["identity", "dloss/dx", "order"]
 
 
 def test_the_interface_judges_a_module_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,5 +227,5 @@ def test_the_command_exits_with_1_and_names_the_fault(
     report = json.loads(run.stdout)
     assert report["passed"] == (fault is None)
     failed = {r["name"] for r in (*report["parameters"], *report["checks"]) if r["verdict"] == "fail"}
-    wider = {"identity", "own verify", "epochs", "fit"}  # a fault shows there, too
+    wider = {"identity", "order", "own verify", "epochs", "fit"}  # a fault shows there, too
     assert failed - wider == (OF_COLUMNS[fault][2] if fault else set())
