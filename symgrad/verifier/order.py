@@ -29,7 +29,7 @@ from symgrad.verifier.subject import FaultError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from symgrad.verifier.arithmetic import Array
+    from symgrad.verifier.arrays import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.trial import Point, Trial
 
