@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.arguments import positive, whole
 from symgrad.errors import ModuleError, SpecError, warn
 from symgrad.files import replace_file
+from symgrad.spec.names import hides_module
 from symgrad.spec.reader import read as read_spec
 
 if TYPE_CHECKING:
@@ -112,10 +113,14 @@ def generate(spec: SpecSource, path: str | os.PathLike[str], *, identity: bool =
 
     Raises:
         SpecError: the spec does not describe a network.
-        ModuleError: the file cannot be written.
+        ModuleError: the file cannot be written, or would hide a module that others import.
         NotIdenticalError: the module would compute something else than the spec says.
     """
-    content, file = _text(read(spec), identity).encode(), Path(path)
+    spec, file = read(spec), Path(path)
+    if hides_module(file.stem):
+        problem = f"this file would hide '{file.stem}', a module that other programs import"
+        raise ModuleError(problem, at=str(file), remedy=f"name it {file.stem}_net.py, for example")
+    content = _text(spec, identity).encode()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not (file.is_file() and file.read_bytes() == content):

@@ -8,7 +8,11 @@ from pathlib import Path
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:
-    """Write the content beside `path`, then put it in its place with the rights it had. Raises OSError."""
+    """Write the content beside `path`, then put it in its place with the rights it had. Raises OSError.
+
+    Where a link stands there, what it leads to is replaced.
+    """
+    path = Path(os.path.realpath(path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     temporary = Path(name)
     try:

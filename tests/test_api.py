@@ -110,6 +110,21 @@ def test_generate_leaves_a_file_that_holds_the_text_already(tmp_path: Path) -> N
     assert path.read_bytes() == text
 
 
+def test_generate_replaces_what_a_link_leads_to(tmp_path: Path) -> None:
+    target, link = tmp_path / "net.py", tmp_path / "link.py"
+    link.symlink_to(target)
+    sg.generate(SPEC, link)
+    assert link.is_symlink()
+    assert target.read_bytes() == link.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["json", "numpy"])
+def test_generate_hides_no_module_that_others_import(name: str, tmp_path: Path) -> None:
+    with pytest.raises(sg.ModuleError, match=f"would hide '{name}', .*; name it {name}_net.py"):
+        sg.generate(SPEC, tmp_path / f"{name}.py")
+    assert not list(tmp_path.iterdir())
+
+
 def test_generate_writes_whole_files_or_none(tmp_path: Path) -> None:
     path = sg.generate(sg.read(SPEC), tmp_path / "new" / "net.py")
     assert [p.name for p in path.parent.iterdir()] == ["net.py"]

@@ -102,6 +102,7 @@ def test_values_beyond_float32_are_refused_in_place(tmp_path):
 def test_bad_arrays_are_refused(tmp_path):
     pickled = npy(tmp_path, np.array([[1, 2, 0], [3, "a", 1]], dtype=object), allow_pickle=True)
     assert "never loaded" in refused(tmp_path, pickled, "data.npy")
+    assert "it is no archive of arrays" in refused(tmp_path, b"rubbish" * 20, "data.npz")
     assert "never loaded" in refused(tmp_path, npz(tmp_path, x=np.array([{}]), t=T), "data.npz")
     assert "not real numbers" in refused(tmp_path, npz(tmp_path, x=X * 1j, t=T), "data.npz")
     assert "rows differ: x has 3, t has 2" in refused(tmp_path, npz(tmp_path, x=X, t=T[:2]), "data.npz")

@@ -106,6 +106,11 @@ def check_name(name: str, at: Position) -> str:
     return name
 
 
+def hides_module(name: str) -> bool:
+    """Whether a file NAME.py would hide a module that Python or an emitted module imports."""
+    return name in sys.stdlib_module_names or name in _IMPORTED.split()
+
+
 def check_module_name(name: str, at: Position) -> str:
     """The name of a spec, if a file NAME.py hides no module that Python or an emitted module imports.
 
@@ -113,7 +118,7 @@ def check_module_name(name: str, at: Position) -> str:
         SpecError: it would.
     """
     is_word = keyword.iskeyword(name)
-    if is_word or name in sys.stdlib_module_names or name in _IMPORTED.split():
+    if is_word or hides_module(name):
         what = "a word of Python" if is_word else "a module that other programs import"
         problem = f"the spec would be written as {name}.py, and '{name}' is {what}"
         raise SpecError(problem, at=at, remedy=f"write name: {name}_net, for example")

@@ -29,6 +29,8 @@ READ_ERRORS = (
     *(RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
 )
 """What NumPy, zipfile and gzip raise for files that are damaged, encrypted or something else."""
+_PICKLE = b"\x80"
+"""The first byte of a pickled object, which NumPy refuses."""
 REAL_KINDS = "biuf"
 NPZ_REMEDY = "name the arrays like the tensors, or say which feeds which with 'columns' under 'data'"
 
@@ -45,10 +47,13 @@ def npz_source(path: Path, label: str) -> Source:
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an NPZ file, unpickled never. Raises one of READ_ERRORS."""
     with path.open("rb") as file:
-        archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
+        start = file.read(6)
+        if start == np.lib.format.MAGIC_PREFIX:
             raise ValueError("it holds a single array, as .npy files do")
-        with archive:
+        if start[:1] != _PICKLE and not zipfile.is_zipfile(file):
+            raise ValueError("it is no archive of arrays")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
 
 
