@@ -89,6 +89,9 @@ ROWS: dict[str, Row] = {
     "exp of log": ("sum(exp(log({x})))", {"x": [-1]}, NAN, {"x": [NAN]}),
     "exp of a multiple of log": ("sum(exp(2*log({x})))", {"x": [-1]}, NAN, {"x": [NAN]}),
     "a root squared": ("sum(sqrt({x})**2)", {"x": [-1]}, NAN, {"x": [NAN]}),
+    "a root of a cube": ("sum(({x}**3)**(1/3))", {"x": [0, 8]}, 8, {"x": [1, 1]}),
+    "a steep root of a cube": ("sum(({x}**3)**(1/6))", {"x": [0, 4]}, 2, {"x": [INF, 0.25]}),
+    "a root of a negative cube": ("sum(({x}**3)**(1/3))", {"x": [-8]}, NAN, {"x": [NAN]}),
     "two roots": ("sum({x}**0.5*{x}**0.5)", {"x": [-2]}, NAN, {"x": [NAN]}),
     "two roots inside": ("sum({x}**0.5*{x}**0.5)", {"x": [0, 2]}, 2, {"x": [1, 1]}),
     "a root of squares squared": ("sqrt(sum({x}**2))**2", {"x": [0, 3]}, 9, {"x": [0, 6]}),
@@ -168,7 +171,7 @@ def test_products_with_0_are_0_in_every_arithmetic(arithmetic: Any) -> None:
     "name",
     [
         *("norm of 0", "acos of a clip", "entropy", "two roots", "exp of log", "a tie"),
-        *("a root that is chosen", "a test of x log(x)", "a test of a mask"),
+        *("a root of a cube", "a root that is chosen", "a test of x log(x)", "a test of a mask"),
     ],
 )
 def test_guarded_modules_are_identical_to_their_specs(name: str) -> None:

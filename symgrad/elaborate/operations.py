@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.real import Abs, Piecewise, in_real_terms, sign
+from symgrad.calculus.real import Abs, Piecewise, in_real_terms, sign, within
 from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import expm1, log1p
 from symgrad.errors import SpecError
@@ -21,12 +21,30 @@ MAX_EXPONENT = 1000
 MAX_BITS = 100_000
 LARGEST = 1.79e308
 LARGEST_SINGLE = 3.4e38
+
+
+def _power(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
+    """v**p to q is v**(p·q) where v ≥ 0, if it is steep at 0: in parts, its slope would be 0 times infinity.
+
+    An even p is SymPy's to know, which makes |v| of v.
+    """
+    is_root = base.is_Pow and base.exp.is_Rational and exponent.is_Rational and not exponent.is_integer
+    if not is_root or base.exp.is_even or not 0 < base.exp * exponent <= 1 < base.exp:
+        return base**exponent
+    whole = base.base ** (base.exp * exponent)
+    return within(whole, base.base) if (base.exp * exponent).is_integer else whole
+
+
+def _root(v: sp.Expr) -> sp.Expr:
+    return _power(v, sp.Rational(1, 2))
+
+
 SCALAR: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
     "exp": sp.exp,
     "log": sp.log,
     "log1p": log1p,
     "expm1": expm1,
-    "sqrt": sp.sqrt,
+    "sqrt": _root,
     "sin": sp.sin,
     "cos": sp.cos,
     "tan": sp.tan,
@@ -42,15 +60,16 @@ SCALAR: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
     "floor": sp.floor,
 }
 
+
 ARITHMETIC: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
     "/": lambda a, b: a / b,
-    "**": lambda a, b: a**b,
+    "**": _power,
 }
 
-_OF_POSITIVE = (sp.sqrt, sp.log)
+_OF_POSITIVE = (_root, sp.log)
 """Functions without a real value left of 0."""
 
 RELATION = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne}
