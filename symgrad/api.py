@@ -186,8 +186,8 @@ def verify(
     """Judge a module, or the module in a file, against its spec; without one, the module symgrad generates.
 
     The module's file runs in a process of its own: a crash there, or a call that takes more than `time_limit`
-    seconds, its compilation included, is a failure that the report names. A module that is in no file is
-    judged in this process.
+    seconds, its compilation included, is a failure that the report names. What in the file is not as symgrad
+    emits it is named too, and judged by its behaviour. A module that is in no file is judged in this process.
 
     Raises:
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
@@ -206,7 +206,14 @@ def verify(
     if not isinstance(file, str | os.PathLike):
         return judge(model, file, points=points, seed=seed)
     with isolated(file, time_limit) as (door, twin):
-        return judge(model, door, twin=twin, points=points, seed=seed)
+        return judge(model, door, twin=twin, points=points, seed=seed, emitted=_emitted(spec, module, file))
+
+
+def _emitted(spec: Spec, module: ModuleSource | None, file: str | os.PathLike[str]) -> str:
+    """The text that symgrad emits for a spec: that of the file, where it was asked for no other module."""
+    from symgrad.pipeline import module_text
+
+    return Path(file).read_text(encoding="utf-8") if module is None else module_text(spec)
 
 
 def certify(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +72,11 @@ class Isolated:
             FaultError: that was the end of its process, or did not end in time.
         """
         return self.process.text_checks(model, seed)
+
+    def hurry(self, seconds: float) -> None:
+        """Let no later call last longer than this."""
+        limits = self.process.limits
+        self.process.limits = replace(limits, seconds=min(limits.seconds, seconds))
 
 
 @contextmanager

@@ -58,12 +58,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict on a module. It prints as a plain table; `table()` is the same for a terminal."""
+    """The verdict on a module. It prints as a plain table; `table()` is the same for a terminal.
+
+    `edited` names what is not as symgrad emits it, with its lines: nothing but its behaviour, as far as it
+    was tried, speaks for it, so a module that passed is still said to be edited.
+    """
 
     name: str
     parameters: tuple[ParameterResult, ...]
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -87,7 +92,8 @@ class Report:
 
     def table(self) -> Group:
         """For a rich console: the table, then what failed and what should be known."""
-        title = f"{self.name}: {'passed' if self.passed else 'FAILED'}"
+        edited = ", edited by hand: only as far as its behaviour was tried" if self.edited else ""
+        title = f"{self.name}: {f'passed{edited}' if self.passed else 'FAILED'}"
         table = Table(title=title, title_justify="left", title_style="bold")
         table.add_column("check", no_wrap=True)
         table.add_column("what")
@@ -111,6 +117,7 @@ class Report:
             "parameters": [_plain(p) for p in self.parameters],
             "checks": [_plain(check) for check in self.checks],
             "notes": list(self.notes),
+            "edited": list(self.edited),
         }
 
     def __str__(self) -> str:

@@ -79,6 +79,10 @@ class Door(Protocol):
         """
         ...
 
+    def hurry(self, seconds: float) -> None:
+        """Let no later call last longer than this, where calls can be stopped."""
+        ...
+
 
 @dataclass(frozen=True)
 class InProcess:
@@ -108,6 +112,9 @@ class InProcess:
 
     def text_checks(self, model: Model, seed: int) -> list[Check]:
         return list(text_checks(model, self.facts.at, seed))
+
+    def hurry(self, seconds: float) -> None:
+        pass
 
 
 def demand_names(model: Model, facts: Facts) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import ModuleError
 from symgrad.verifier.accuracy import function_checks
-from symgrad.verifier.common import common_part
 from symgrad.verifier.polynomials import polynomial_checks
 from symgrad.verifier.report import Check
 
@@ -26,12 +25,18 @@ def text_checks(model: Model, at: str, seed: int) -> Iterator[Check]:
     """The rows for the text of the module at a place, which has none where it is in no file."""
     from symgrad.verifier.identity.rows import identity_checks  # and with it SymPy, for slopes of functions
 
-    if Path(at).is_file():
-        with tokenize.open(at) as file:  # in the encoding that Python reads it in
-            text = file.read()
+    text = text_of(at)
+    if text:
         yield from identity_checks(model, text, seed)
         yield from elementary_checks(text, seed)
-        yield from common_part(text)
+
+
+def text_of(at: str) -> str:
+    """The text of the module at a place; empty where it is in no file."""
+    if not Path(at).is_file():
+        return ""
+    with tokenize.open(at) as file:  # in the encoding that Python reads it in
+        return file.read()
 
 
 def elementary_checks(text: str, seed: int) -> Iterator[Check]:

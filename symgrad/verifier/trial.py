@@ -72,8 +72,12 @@ class Trial:
         return max((abs(float(loss)) for loss in losses if loss is not None), default=0.0)
 
 
-def prepare(model: Model, module: Door, twin: Door, points: int, seed: int) -> Trial:
+def prepare(
+    model: Model, module: Door, twin: Door, points: int, seed: int, batches: Iterable[int] = ()
+) -> Trial:
     """Draw the points: random, with large values, after some training, then other batch sizes.
+
+    `batches` are sizes that are tried beside the usual ones.
 
     Raises:
         SymgradError: no usable point exists.
@@ -88,7 +92,8 @@ def prepare(model: Model, module: Door, twin: Door, points: int, seed: int) -> T
     found = [_point(model, sample, thorough=True) for sample in samples]
     if batch_axis(model) is not None:
         count = 1 + max(batch_size(model, s) for s in samples)
-        others = [draw(model, f"with a batch of {n}", seed + 100 + n, batch=n) for n in (1, count)]
+        sizes = sorted({1, count, *batches})
+        others = [draw(model, f"with a batch of {n}", seed + 100 + n, batch=n) for n in sizes]
         found += [_point(model, sample, thorough=False) for sample in others]
     return Trial(model, *subjects, tuple(found), seed)
 

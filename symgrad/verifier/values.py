@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.verifier.arithmetic import choose
 from symgrad.verifier.initial import scale_of
+from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.single import single_checks
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import batch_size, excused, measured, shapes_of, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from symgrad.verifier.arrays import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.trial import Measure, Point, Trial
 
 EXACT = 1e-10
+_FAR, _FINITE = 1000.0, 1e200
 
 
 def value_checks(trial: Trial) -> Iterator[Check]:
@@ -29,6 +34,9 @@ def value_checks(trial: Trial) -> Iterator[Check]:
     yield measured("predict", "predictions against the spec", EXACT, lambda: _tensors(trial, "predict"))
     if trial.model.loss is not None:
         yield measured("loss", "loss against the spec", EXACT, lambda: _loss(trial))
+    if trial.trains and trial.model.task in ("classes", "binary"):
+        what = "prediction and loss are finite where scores are far apart"
+        yield measured("far scores", what, 0.0, lambda: _far(trial))
     if not trial.is_double:
         yield from single_checks(trial)
 
@@ -70,6 +78,33 @@ def _tensors(trial: Trial, function: str) -> Measure:
             errors.append((error, point.name))
     error, where = worst(errors)
     return error, f"{function} differs from the spec's value by {error:.2g} of the largest entry {where}"
+
+
+def _far(trial: Trial) -> Measure:
+    """With parameters a thousand times as large, classes are certain, which is no reason for NaN or infinity.
+
+    A module need not hold what its own scores cannot hold, nor what is not finite in exact numbers.
+    """
+    twin, here = trial.twin, trial.points[0].sample
+    for factor in (_FAR, -_FAR):
+        sample = replace(here, parameters={name: factor * p for name, p in here.parameters.items()})
+        exact = interpret(trial.model, sample.arrays, choose(trial.points[0].exact.work))
+        if not (
+            _are_finite(exact.outputs)
+            and _are_finite(twin.tensors("forward", sample, shapes_of(exact.outputs)))
+        ):
+            continue
+        shapes = shapes_of(exact.prediction)
+        if _are_finite(exact.prediction) and not _are_finite(twin.tensors("predict", sample, shapes)):
+            return math.inf, "predict is not finite where scores are far apart, and the spec's prediction is"
+        if exact.loss is not None and _are_finite([exact.loss]) and not math.isfinite(twin.loss(sample)):
+            return math.inf, "the loss is not finite where scores are far apart, and the spec's is"
+    return 0.0, ""
+
+
+def _are_finite(arrays: Iterable[Array]) -> bool:
+    with np.errstate(all="ignore"):
+        return all(bool(np.all(np.abs(np.asarray(a, np.float64)) < _FINITE)) for a in arrays)
 
 
 def _moved(point: Point, is_forward: bool, number: int) -> Array:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.verifier.behaviour import behaviour_checks
+from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
+from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.order import order_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names
+from symgrad.verifier.text_checks import text_of
 from symgrad.verifier.training import training_checks
 from symgrad.verifier.trial import TRAINED, batch_size, prepare, with_training
 from symgrad.verifier.values import value_checks
@@ -28,8 +30,17 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arrays import Array
+    from symgrad.verifier.edited import Edit
     from symgrad.verifier.interpreter import Shape
     from symgrad.verifier.trial import Point, Trial
+
+_WHEN_WRONG = 30.0
+"""Seconds that a call may take where the text is known to be wrong: a hang then says nothing new."""
+
+_MOST_EPOCHS = 10**6
+_ROWS, _MOST_ROWS, _MOST_AT_POINTS, _MOST_NEAR = (2, 16, 33), 3000, 300, 12
+"""Rows with which every edited module is tried; the most of them, the most of a batch whose gradients are
+compared, and how many near numbers of its edits."""
 
 _THOROUGH, _BRIEF = Effort(64, 8, 3), Effort(6, 4, 2)
 
@@ -41,6 +52,7 @@ def verify(
     twin: ModuleType | Door | None = None,
     points: int = 3,
     seed: int = 0,
+    emitted: str = "",
 ) -> Report:
     """Check an emitted module against the spec it was made from.
 
@@ -50,6 +62,8 @@ def verify(
     parameter's error, defined in `blocks.compare_block`, must be within 1e-8. Forward values must be within
     1e-10 of the largest entry, updates within 1e-9 of each entry's change, float32 within 1e-4 of float64.
     The elementary functions in its text must keep the bounds of `accuracy.UNITS`.
+    `emitted` is the text that symgrad emits for this spec: what differs from it was edited by hand, is named,
+    and is tried with more batch sizes, epochs and seeds, those around the numbers in its lines among them.
     Whatever the module does wrong becomes a failed row of the report.
 
     Raises:
@@ -63,9 +77,14 @@ def verify(
     if double.facts.dtype != np.float64:
         remedy = "pass its float64 twin as twin="
         raise ModuleError("gradients are judged in float64", at=door.facts.at, remedy=remedy)
-    trial = prepare(model, door, double, points, seed)
+    of_text = _text_checks(model, door, seed)
+    if any(check.verdict == "fail" for check in of_text):
+        for each in (door, double):
+            each.hurry(_WHEN_WRONG)
+    edited, checks = _edited(door, emitted)
+    rows = _rows(edited)
+    trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])
     notes = _notes(trial)
-    checks: list[Check] = []
     if trial.trains and points > 2:
         try:
             trial = with_training(trial, seed + 20)
@@ -76,7 +95,7 @@ def verify(
     if trial.trains:
         parameters, found = _parameters(trial)
         notes += found
-    checks = [*value_checks(trial), *_text_checks(model, door, seed), *checks]
+    checks = [*value_checks(trial), *of_text, *checks]
     if trial.model.loss is not None and model.spec.gradients:
         checks += _input_gradients(trial)
     if trial.model.loss is not None:
@@ -84,7 +103,9 @@ def verify(
     if trial.trains:
         checks += training_checks(trial)
     checks += behaviour_checks(trial)
-    report = Report(model.spec.name, parameters, tuple(checks))
+    if edited:
+        checks += size_checks(trial, _numbers(edited)[:_MOST_NEAR], rows)
+    report = Report(model.spec.name, parameters, tuple(checks), edited=tuple(map(str, edited)))
     return replace(report, notes=(*notes, *report.unproved))
 
 
@@ -100,6 +121,26 @@ def _notes(trial: Trial) -> list[str]:
     if spec.loss is None:
         notes.append("the spec has no loss: only forward values were checked")
     return notes
+
+
+def _edited(door: Door, emitted: str) -> tuple[tuple[Edit, ...], list[Check]]:
+    """What was edited by hand, and the row that says so; neither where no text is there to compare."""
+    text = text_of(door.facts.at)
+    if not (text and emitted):
+        return (), []
+    found = edits(text, emitted)
+    return found, [text_check(text, found)]
+
+
+def _rows(edited: tuple[Edit, ...]) -> list[int]:
+    """Numbers of rows for an edited module: around the numbers in its edits, and some others; else none."""
+    near = sorted({n + d for n in _numbers(edited) for d in (-1, 0, 1) if 1 <= n + d <= _MOST_ROWS})
+    return sorted({*_ROWS, *near[:_MOST_NEAR]}) if edited else []
+
+
+def _numbers(edited: tuple[Edit, ...]) -> list[int]:
+    """The numbers in the edits that epochs, steps and seeds are tried with."""
+    return sorted({n for edit in edited for n in edit.numbers if n <= _MOST_EPOCHS})
 
 
 def _text_checks(model: Model, door: Door, seed: int) -> list[Check]:

@@ -19,10 +19,11 @@ from rich.table import Table
 from mutation.equivalent import argument
 from mutation.faults import faults
 from mutation.judging import Original, Outcome, without_compiling
+from mutation.regions import COMPILED_ALONE
 from mutation.specs import SPECS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mutation.faults import Fault
 
@@ -35,7 +36,7 @@ Planted = tuple[Original, "Fault"]
 @click.option("--seed", type=click.IntRange(0), default=0, help="Draws which faults.")
 @click.option("--spec", "specs", multiple=True, type=click.Choice(list(SPECS)), help="In these alone.")
 @click.option("--region", "wanted", multiple=True, help="In definitions of this kind alone.")
-@click.option("--compiled", is_flag=True, help="Judge compiled modules: some ten times as slow.")
+@click.option("--compiled", type=click.IntRange(0), default=60, help="So many of them in compiled modules.")
 @click.option(
     "--results",
     type=click.Path(path_type=Path),
@@ -47,25 +48,24 @@ def main(
     seed: int,
     specs: tuple[str, ...],
     wanted: tuple[str, ...],
-    compiled: bool,
+    compiled: int,
     results: Path | None,
 ) -> None:
     """Plant faults in emitted modules and see whether the judge finds them, and names the right thing."""
     console = Console()
-    if not compiled:
-        without_compiling()
+    without_compiling()
     with TemporaryDirectory() as folder:
         originals = [Original(name, SPECS[name], Path(folder)) for name in specs or SPECS]
-        chosen = drawn(originals, mutants, seed, wanted)
+        chosen = planted(originals, mutants, compiled, seed, wanted)
         found = list(read_results(results))
-        known = {(o.spec, o.title) for o in found}
+        known = {(o.spec, o.title, o.compiled) for o in found}
         end = time.monotonic() + 60 * minutes
-        for original, fault in chosen:
+        for original, fault, is_compiled in chosen:
             if time.monotonic() > end:
                 break
-            if (original.name, fault.title) in known:
+            if (original.name, fault.title, is_compiled) in known:
                 continue
-            outcome = original.outcome(fault, compiled=compiled)
+            outcome = original.outcome(fault, compiled=is_compiled)
             found.append(outcome)
             keep(results, outcome)
             if outcome.end not in ("caught", "refused") or not outcome.rightly_named:
@@ -75,18 +75,39 @@ def main(
     console.print(table(found))
 
 
-def drawn(originals: list[Original], count: int, seed: int, wanted: tuple[str, ...]) -> list[Planted]:
+def planted(
+    originals: list[Original], count: int, compiled: int, seed: int, wanted: tuple[str, ...] = ()
+) -> list[tuple[Original, Fault, bool]]:
+    """So many faults, and whether the module is compiled: so many are, half of these in what is always."""
+    compiled = min(compiled, count)
+    in_intrinsics = drawn(originals, compiled // 2, seed, lambda r: r == COMPILED_ALONE)
+
+    def elsewhere(region: str) -> bool:
+        return region != COMPILED_ALONE and (not wanted or region in wanted)
+
+    others = drawn(originals, count - len(in_intrinsics), seed, elsewhere)
+    first = max(compiled - len(in_intrinsics), 0)
+    return [
+        *((original, fault, True) for original, fault in [*in_intrinsics, *others[:first]]),
+        *((original, fault, False) for original, fault in others[first:]),
+    ]
+
+
+def drawn(
+    originals: list[Original], count: int, seed: int, is_wanted: Callable[[str], bool]
+) -> list[Planted]:
     """So many faults: of every spec and of every kind of definition the same number, as far as there are."""
     rng = np.random.default_rng(seed)
     groups: dict[tuple[str, str], list[Planted]] = defaultdict(list)
     for original in originals:
         for fault in faults(original.text):
-            if not wanted or fault.region in wanted:
+            if is_wanted(fault.region):
                 groups[fault.region, original.name].append((original, fault))
     for group in groups.values():
         rng.shuffle(group)  # type: ignore[arg-type]  # a list is shuffled in place
-    turns = zip_longest(*groups.values())
-    return [planted for turn in turns for planted in turn if planted is not None][:count]
+    order = rng.permutation(len(groups))
+    shuffled = [list(groups.values())[place] for place in order]
+    return [found for turn in zip_longest(*shuffled) for found in turn if found is not None][:count]
 
 
 def read_results(file: Path | None) -> Iterator[Outcome]:

@@ -1,4 +1,8 @@
-"""Faults that no caller can see, and why: each argument covers a kind of place, not one mutant."""
+"""Faults that no caller can see, and why: each argument covers a kind of place, not one mutant.
+
+An argument alone is not enough: nothing that `differential` calls may show a difference. So the patterns say
+where a reason holds, and the calls whether it does.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,7 @@ ARGUED = (
     ),
     Argument(
         "epoch",
-        r"_epoch:.*(gathered|constant: 0\.0)|_gather:.*(sign|rows\[0\] \* 0|rows\[k\] \* 0)",
+        r"_epoch:.*(gathered|constant: 0\.0)|_gather:.*(operator: sign|rows\[0\] \* 0)",
         "only whether the sum of what was gathered is finite is asked, not its value",
     ),
     Argument("epoch", r"_gather:.*AHEAD|_gather:.*prefetch", "rows are only asked for earlier or later"),
@@ -125,7 +129,9 @@ ARGUED = (
 
 
 def argument(outcome: Outcome) -> str:
-    """Why a survivor is the same module to every caller; empty where it is not."""
+    """Why a survivor is the same module to every caller; empty where it is not, or was seen not to be."""
+    if outcome.differs:
+        return ""
     for argued in ARGUED:
         is_there = outcome.region == argued.region and outcome.spec in (argued.specs or (outcome.spec,))
         if is_there and re.match(argued.pattern, outcome.title):

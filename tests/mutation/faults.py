@@ -195,7 +195,7 @@ def _of_call(node: ast.Call) -> Iterator[_Change]:
         last = len(node.args) - 1 if len(node.args) < 3 else 1
         fewer = ast.BinOp(node.args[last], ast.Sub(), ast.Constant(value=1))
         yield _Change("bound", node, _with(node, args=[*node.args[:last], fewer, *node.args[last + 1 :]]))
-    elif name == "view" or name == "_array":
+    elif name in ("view", "_array") and len(node.args) == 3:
         further = ast.BinOp(node.args[1], ast.Add(), ast.Constant(value=1))
         yield _Change("offset", node, _with(node, args=[node.args[0], further, *node.args[2:]]))
     elif name == "copy" and isinstance(node.func, ast.Attribute) and not node.args:

@@ -8,23 +8,25 @@ import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from mutation.differential import ROWS, answers, first_difference
 from mutation.regions import rightly_named
 from symgrad.errors import SymgradError
-from symgrad.isolation import Isolated, isolated
+from symgrad.isolation import Isolated
 from symgrad.isolation.client import Limits, ModuleProcess
 from symgrad.isolation.worker import main as answer_requests
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier import verify
-from symgrad.verifier.behaviour import behaviour_checks
-from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.behaviour import behaviour_checks, size_checks
+from symgrad.verifier.behaviour.case import case_of
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, SIZES
+from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
-from symgrad.verifier.subject import Subject, demand_names
-from symgrad.verifier.text_checks import elementary_checks
+from symgrad.verifier.subject import FaultError, Subject, demand_names
 from symgrad.verifier.training import training_checks
 from symgrad.verifier.trial import prepare
 from symgrad.verifier.values import value_checks
@@ -33,17 +35,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from mutation.differential import Answers
     from mutation.faults import Fault
     from symgrad.spec.model import Model
+    from symgrad.verifier.behaviour.case import Case
     from symgrad.verifier.trial import Trial
 
 CALL_SECONDS, JUDGE_SECONDS = 60.0, 600
 _MEMORY = 2**33
+_ROWS, _MOST_NUMBERS = (2, 16, 33), 4
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the judge took a fault: caught, refused (it cannot be loaded), survived, crashed or hung."""
+    """How the judge took a fault: caught, refused (it cannot be loaded), survived, crashed or hung.
+
+    `differs` says of a survivor which call of it gives something else than the module without the fault,
+    of all calls that `differential` makes.
+    """
 
     spec: str
     kind: str
@@ -54,6 +63,8 @@ class Outcome:
     failed: tuple[str, ...]
     message: str
     seconds: float
+    compiled: bool
+    differs: str = ""
 
 
 class Original:
@@ -76,11 +87,8 @@ class Original:
         """The module of a text, and its twin, in a process of their own."""
         file = self.folder / f"{self.name}_{os.getpid()}.py"
         file.write_text(text, encoding="utf-8")
-        if compiled:
-            with isolated(file, CALL_SECONDS) as doors:
-                yield doors
-            return
-        process = _Forked(str(file), Limits(CALL_SECONDS, _MEMORY, is_compiled=False))
+        limits = Limits(CALL_SECONDS, _MEMORY, is_compiled=compiled)
+        process = (ModuleProcess if compiled else _Forked)(str(file), limits)
         try:
             process.start()
             yield Isolated(process, 0), Isolated(process, 1)
@@ -91,6 +99,7 @@ class Original:
         """What the judge says of this module with a fault in it."""
         start = time.monotonic()
         end, failed = self._judged(fault, compiled=compiled)
+        differs = self._difference(fault, compiled=compiled) if end == "survived" else ""
         return Outcome(
             spec=self.name,
             kind=fault.kind,
@@ -101,14 +110,36 @@ class Original:
             failed=tuple(failed),
             message=next(iter(failed.values()), "")[:300],
             seconds=round(time.monotonic() - start, 2),
+            compiled=compiled,
+            differs=differs,
         )
+
+    def _difference(self, fault: Fault, *, compiled: bool) -> str:
+        """The first call that tells the module with this fault from the one without."""
+        own_verify = fault.region == "own verify"
+        found = self._answers(fault.text, own_verify=own_verify, compiled=compiled)
+        return first_difference(self._right_answers(own_verify=own_verify, compiled=compiled), found)
+
+    @cache  # noqa: B019  # there are a dozen of these, which live as long as the program
+    def _right_answers(self, *, own_verify: bool, compiled: bool) -> Answers:
+        return self._answers(self.text, own_verify=own_verify, compiled=compiled)
+
+    def _answers(self, text: str, *, own_verify: bool, compiled: bool) -> Answers:
+        file = self.folder / f"{self.name}_{os.getpid()}_answers.py"
+        file.write_text(text, encoding="utf-8")
+        return answers(file, self._case, own_verify=own_verify, compiled=compiled)
+
+    @cached_property
+    def _case(self) -> Case:
+        with self.doors(self.text, compiled=False) as (_, twin):
+            return case_of(self.model, Subject(self.model, twin, self.trial.module.shapes), 90, ROWS)
 
     def _judged(self, fault: Fault, *, compiled: bool) -> tuple[str, dict[str, str]]:
         try:
             with _time_limit(JUDGE_SECONDS), self.doors(fault.text, compiled=compiled) as (door, twin):
                 for facts in (door.facts, twin.facts):
                     demand_names(self.model, facts)
-                failed = self._failed(fault, door, twin)
+                failed = self._failed(fault, door, twin, compiled=compiled)
         except SymgradError as error:
             return "refused", {"load": str(error)}
         except TimeoutError:
@@ -117,58 +148,59 @@ class Original:
             return "crashed", {"judge": f"{type(error).__name__}: {error}"}
         return ("caught" if failed else "survived"), failed
 
-    def _failed(self, fault: Fault, door: Isolated, twin: Isolated) -> dict[str, str]:
-        """The failed rows of the first checks that find the fault; the whole verdict comes last."""
+    def _failed(self, fault: Fault, door: Isolated, twin: Isolated, *, compiled: bool) -> dict[str, str]:
+        """The failed rows of the first checks that find the fault."""
         shapes = self.trial.module.shapes
         trial = replace(
             self.trial, module=Subject(self.model, door, shapes), twin=Subject(self.model, twin, shapes)
         )
-        for checks in _nearest(fault):
-            found = {c.name: c.message for c in checks(trial, fault) if c.verdict == "fail"}
+        for checks in _in_turn(fault.region):
+            found = {c.name: c.message for c in checks(trial) if c.verdict == "fail"}
             if found:
                 return found
-        report = verify(self.model, door, twin=twin, points=3)
-        return {r.name: r.message for r in (*report.parameters, *report.checks) if r.verdict == "fail"}
+        if compiled:
+            report = verify(self.model, door, twin=twin, points=3, emitted=self.text)
+            return {r.name: r.message for r in (*report.parameters, *report.checks) if r.verdict == "fail"}
+        numbers = sorted({n for edit in edits(fault.text, self.text) for n in edit.numbers})
+        found_at = size_checks(trial, numbers[:_MOST_NUMBERS], _ROWS)
+        return {c.name: c.message for c in found_at if c.verdict == "fail"}
 
 
-def _nearest(fault: Fault) -> tuple[Callable[[Trial, Fault], Iterable[Check]], ...]:
-    """The cheap checks to try first."""
-    match fault.region:
-        case "computation":
-            return (_identity, _values)
-        case "functions":
-            return (_functions, _values)
-        case "optimiser" | "epoch":
-            return (_training, _behaviours)
-        case "own verify":
-            return (_own_verify,)
-    return (_behaviours, _training)
+def _in_turn(region: str) -> list[Callable[[Trial], Iterable[Check]]]:
+    """The checks that a verdict consists of, those nearest to a fault in such a definition first.
+
+    What is left out takes long by Python: gradients by differences, which identity holds entry by entry, and
+    a module's own verify where the fault is elsewhere.
+    """
+    first: tuple[Callable[[Trial], Iterable[Check]], ...] = {
+        "computation": (_text, value_checks),
+        "functions": (_text, value_checks),
+        "intrinsics": (value_checks, _training),
+        "optimiser": (_training, _behaviours),
+        "epoch": (_training, _behaviours),
+        "own verify": (_own_verify,),
+    }.get(region, (_behaviours, _training))
+    others = (value_checks, _training, _behaviours, _text)
+    return [*first, *(checks for checks in others if checks not in first)]
 
 
-def _identity(trial: Trial, fault: Fault) -> Iterable[Check]:
-    found = identity_of(trial.model, fault.text)
-    if found.is_wrong:
-        yield Check("identity", "of the text with the spec", math.inf, 0.0, "fail", found.detail)
+def _text(trial: Trial) -> Iterable[Check]:
+    try:
+        return trial.module.door.text_checks(trial.model, 0)
+    except FaultError as fault:
+        return [Check("identity", "of the text with the spec", math.inf, 0.0, "fail", str(fault))]
 
 
-def _values(trial: Trial, _: Fault) -> Iterable[Check]:
-    return value_checks(trial)
-
-
-def _functions(_: Trial, fault: Fault) -> Iterable[Check]:
-    return elementary_checks(fault.text, 0)
-
-
-def _training(trial: Trial, _: Fault) -> Iterable[Check]:
+def _training(trial: Trial) -> Iterable[Check]:
     return training_checks(trial) if trial.trains else ()
 
 
-def _own_verify(trial: Trial, _: Fault) -> Iterable[Check]:
+def _own_verify(trial: Trial) -> Iterable[Check]:
     return behaviour_checks(trial, {"own verify"})
 
 
-def _behaviours(trial: Trial, _: Fault) -> Iterable[Check]:
-    return behaviour_checks(trial)
+def _behaviours(trial: Trial) -> Iterable[Check]:
+    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES})
 
 
 @contextmanager

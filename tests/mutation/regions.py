@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-COMPUTING = {"_forward", "_predict", "_loss", "_gradient", "_backward", "carry"}
+COMPILED_ALONE = "intrinsics"
+"""What only compiled code calls: where a module is run by Python, other functions stand in for it."""
+
+COMPUTING = {
+    *("_forward", "_predict", "_loss", "_gradient", "_backward", "carry", "_array", "_gemm_by_numpy"),
+    *("_copied", "_bits", "_from_bits"),
+}
 OPTIMISER = {"_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch"}
 CHECKS = {
@@ -24,6 +30,7 @@ PUBLIC = {
     *("loss_and_grad", "input_gradients", "_input_gradients", "gradient_point", "update", "train_step"),
     *("fit", "_fit"),
 }
+INTRINSICS = {"_in_llvm", "_recast"}
 OWN_VERIFY = {
     *("_sample", "_normal", "_between", "_random_parameters", "_differences", "_gradients_of", "_check"),
     "verify",
@@ -70,7 +77,7 @@ class Region:
 
 
 def regions(tree: ast.Module) -> Iterator[Region]:
-    """The definitions in which faults are planted: all that runs where nothing is compiled."""
+    """The definitions in which faults are planted: all but the cache of compiled code."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             kind = _kind(node)
@@ -92,11 +99,16 @@ def _kind(node: ast.FunctionDef) -> str:
         "functions": FUNCTIONS,
         "public": PUBLIC,
         "own verify": OWN_VERIFY,
+        COMPILED_ALONE: INTRINSICS,
         "computation": COMPUTING,
     }
     for kind, names in named.items():
         if node.name in names:
             return kind
+    if node.name.startswith("_typed_"):
+        return COMPILED_ALONE
+    if node.name.endswith("_slope"):
+        return "functions"
     decorators = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
     return "computation" if decorators & {"kernel", "exact_kernel"} else ""
 

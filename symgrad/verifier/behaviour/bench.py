@@ -43,6 +43,15 @@ class Bench:
         """Inputs, then targets, in arrays of their own."""
         return [self.numbers(tensor) for tensor in self.case.tensors]
 
+    def far(self) -> tuple[Any, list[Array]]:
+        """Parameters, or data where there are none, so large that hardly a loss is finite."""
+        params, data = self.params(), self.data()
+        with np.errstate(all="ignore"):
+            for array in params or data:
+                if array.dtype == self.dtype:
+                    array *= np.finfo(self.dtype).max
+        return params, [np.nan_to_num(array) for array in data]
+
     def numbers(self, tensor: Tensor) -> Array:
         """The case's numbers for a tensor, as the module takes them."""
         return np.array(tensor.numbers, np.int64 if tensor.classes is not None else self.dtype, order="C")
@@ -90,11 +99,26 @@ def refusal(
     kinds: Kinds, words: str | tuple[str, ...], function: Callable[..., Any], *arguments: Any, **keywords: Any
 ) -> str:
     """What is wrong with how a call is refused: it must raise one of these kinds, and begin with a word."""
+    return told(kinds, words, (), function, *arguments, **keywords)
+
+
+def told(
+    kinds: Kinds,
+    words: str | tuple[str, ...],
+    parts: tuple[str, ...],
+    function: Callable[..., Any],
+    *arguments: Any,
+    **keywords: Any,
+) -> str:
+    """The same, where the message must also hold each of these parts."""
     try:
         function(*arguments, **keywords)
     except kinds as error:
         message = str(error)
-        return "" if message.startswith(words) else f"is refused, but as '{first_line(error)}'"
+        if not message.startswith(words):
+            return f"is refused, but as '{first_line(error)}'"
+        missing = [part for part in parts if part not in message]
+        return f"is refused, but without '{missing[0]}': '{first_line(error)}'" if missing else ""
     except Exception as error:  # noqa: BLE001  # whatever else it raises is its fault
         return f"raises {type(error).__name__}: {first_line(error)}"
     return "is not refused"

@@ -61,7 +61,7 @@ class Case(NamedTuple):
 
     `batch` is the axis that counts rows, or empty; `piece` the rows of a micro-batch; `work` the
     operations of one loss; `is_calm` is whether training on the sample stays finite and carries
-    rounding nowhere.
+    rounding nowhere. `numbers` are whole numbers at which an edited module may act otherwise.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Case(NamedTuple):
     work: float
     fit: Fit
     is_calm: bool
+    numbers: tuple[int, ...] = ()
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -96,6 +97,14 @@ class Case(NamedTuple):
     def trains(self) -> bool:
         return self.has_loss and bool(self.blocks)
 
+    def of_rows(self, rows: int) -> Case:
+        """The case with the first rows of its data alone."""
+        inputs, targets = (
+            tuple(t._replace(numbers=t.numbers[:rows]) if t.axes[:1] == (self.batch,) else t for t in tensors)
+            for tensors in (self.inputs, self.targets)
+        )
+        return self._replace(inputs=inputs, targets=targets)
+
 
 _RECORDS = {kind.__name__: kind for kind in (Case, Tensor, Block, Fit)}
 
@@ -109,10 +118,10 @@ def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
     return _RECORDS[name](*values)
 
 
-def case_of(model: Model, subject: Subject, seed: int) -> Case:
-    """The case of a model, for a module whose number type is the subject's."""
+def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Case:
+    """The case of a model, for a module whose number type is the subject's, with at least 7 rows."""
     spec, axis = model.spec, batch_axis(model)
-    sample = draw(model, "", seed, batch=ROWS if axis is not None else None)
+    sample = draw(model, "", seed, batch=rows if axis is not None else None)
     sample, calm = _calmed(model, subject, sample)
     train = spec.train
     return Case(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import first_line, kept, refusal, same
+from symgrad.verifier.behaviour.bench import first_line, kept, refusal, same, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,27 +23,37 @@ def refused(bench: Bench) -> Iterator[str]:
     """Every function refuses data of a wrong kind, shape or value by its name, and changes nothing."""
     for call in bench.calls():
         for place, tensor in enumerate(bench.case.tensors[: call.count]):
-            for what, value, kinds, words in _bad(bench, tensor, call.count):
+            for what, value, kinds, words in bad_forms(bench, tensor, call.count):
                 yield from _tried(bench, call, place, what, value, kinds, words)
+            for what, value, parts in bad_entries(bench, tensor):
+                own = (f"{tensor.name}:",)
+                yield from _tried(bench, call, place, what, value, ValueError, own, parts)
         if bench.case.batch:
             yield from _without_rows(bench, call)
 
 
 def _tried(
-    bench: Bench, call: Call, place: int, what: str, value: Any, kinds: Any, words: tuple[str, ...]
+    bench: Bench,
+    call: Call,
+    place: int,
+    what: str,
+    value: Any,
+    kinds: Any,
+    words: tuple[str, ...],
+    parts: tuple[str, ...] = (),
 ) -> Iterator[str]:
     data, params, state = bench.data(), bench.params(), bench.state() if call.trains else None
     before = kept((params, state))
     data[place] = value
     name = bench.case.tensors[place].name
-    wrong = refusal(kinds, words, call, data, params, state)
+    wrong = told(kinds, words, parts, call, data, params, state)
     if wrong:
         yield f"{call.name}: {name} {what} {wrong}"
     elif not same((params, state or ()), (before[0], before[1] or ())):
         yield f"{call.name}: {name} {what} is refused, but parameters or state are changed"
 
 
-def _bad(bench: Bench, tensor: Tensor, count: int) -> Iterator[tuple[str, Any, Any, tuple[str, ...]]]:
+def bad_forms(bench: Bench, tensor: Tensor, count: int) -> Iterator[tuple[str, Any, Any, tuple[str, ...]]]:
     """What a value is, the value, the errors it may raise, and how their messages may begin."""
     array, own = bench.numbers(tensor), (f"{tensor.name}:",)
     yield "as None", None, TypeError, own
@@ -62,25 +72,36 @@ def _bad(bench: Bench, tensor: Tensor, count: int) -> Iterator[tuple[str, Any, A
             yield f"with {size + 1} along axis {axis}", longer, ValueError, own
         elif len(others := _sharing(bench.case, size, count)) > 1 or tensor.axes.count(size) > 1:
             yield f"with other rows along '{size}'", longer, ValueError, others
-    yield from ((what, value, ValueError, own) for what, value in _bad_entries(bench, tensor, array))
 
 
 def _sharing(case: Case, axis: str, count: int) -> tuple[str, ...]:
     return tuple(f"{t.name}:" for t in case.tensors[:count] if axis in t.axes)
 
 
-def _bad_entries(bench: Bench, tensor: Tensor, array: Array) -> Iterator[tuple[str, Array]]:
-    """One entry, the first or the last, that is no number, or no label."""
-    if tensor.classes is None:
-        bad = [np.nan, np.inf, -np.inf, *([1e39] if bench.dtype == np.float32 else [])]
-    else:
-        labels = [n for n in (-1, -2, tensor.classes, tensor.classes + 1) if n != tensor.ignore]
-        bad = [np.nan, 0.5, 1e300, *labels]
-    for value in bad:
+def bad_entries(bench: Bench, tensor: Tensor) -> Iterator[tuple[str, Array, tuple[str, ...]]]:
+    """One entry, the first or the last, that is no number, or no label; what the refusal must say of it."""
+    array = bench.numbers(tensor)
+    expected: tuple[str, ...] = ("finite number", str(bench.dtype))
+    if tensor.classes is not None:
+        expected = (
+            f"from 0 to {tensor.classes - 1}",
+            *([f"{tensor.ignore} for none"] * (tensor.ignore is not None)),
+        )
+    for value in _bad_values(bench, tensor):
         for place in {0, array.size - 1}:
-            changed = array.astype(np.float64 if isinstance(value, float) else array.dtype)
+            changed = array.astype(np.result_type(array.dtype, np.asarray(value).dtype))
             changed.reshape(-1)[place] = value
-            yield f"with {value} at entry {place}", changed
+            where = ", ".join(map(str, np.unravel_index(place, array.shape)))
+            at = (f"[{where}]",) if array.ndim else ()
+            yield f"with {value} at entry {place}", changed, (*at, *expected)
+
+
+def _bad_values(bench: Bench, tensor: Tensor) -> list[Any]:
+    if tensor.classes is not None:
+        labels = [n for n in (-1, -2, tensor.classes, tensor.classes + 1) if n != tensor.ignore]
+        return [np.nan, 0.5, 1e300, *labels]
+    too_large = np.nextafter(np.longdouble(np.finfo(bench.dtype).max), np.inf) * 2
+    return [np.nan, np.inf, -np.inf, *([too_large] if np.isfinite(too_large) else [])]
 
 
 def _without_rows(bench: Bench, call: Call) -> Iterator[str]:
@@ -96,7 +117,7 @@ def taken(bench: Bench) -> Iterator[str]:
     for call in bench.calls():
         plain, tolerance = kept(call(bench.data())), _ROUNDING
         for place, tensor in enumerate(bench.case.tensors[: call.count]):
-            for what, value in _good(tensor, bench.numbers(tensor)):
+            for what, value in good_forms(tensor, bench.numbers(tensor)):
                 data = bench.data()
                 data[place] = value
                 try:
@@ -109,7 +130,7 @@ def taken(bench: Bench) -> Iterator[str]:
         yield from _left_alone(bench, call)
 
 
-def _good(tensor: Tensor, array: Array) -> Iterator[tuple[str, Any]]:
+def good_forms(tensor: Tensor, array: Array) -> Iterator[tuple[str, Any]]:
     """The same numbers otherwise."""
     yield "as a list", array.tolist()
     if array.ndim > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import math
 from contextlib import contextmanager, redirect_stdout
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.behaviour.bench import Bench
 
-_WRONG: Mapping[str, Callable[[float], float]] = {
+WRONG: Mapping[str, Callable[[float], float]] = {
     "of the opposite sign": lambda g: -g,
     "lost": lambda _: 0.0,
     "that is NaN": lambda _: math.nan,
@@ -71,23 +72,67 @@ def own_verdict(bench: Bench) -> Iterator[str]:
     """The module's own `verify` passes, and fails as soon as one entry of the gradient is wrong."""
     module, case = bench.module, bench.case
     directions = [n if n <= _SMALL_BLOCK else _DIRECTIONS for n in (math.prod(b.shape) for b in case.blocks)]
-    verdicts = len(directions) + len(_WRONG)
+    verdicts = 2 + len(directions) + len(WRONG)
     is_long = sum(directions) * _EVALUATIONS * case.work * verdicts > _MOST_WORK
     if is_long or not hasattr(module, "_gradient"):
         return
-    if not _verdict(module):
-        yield "the module's own verify fails"
+    yield from _told(bench)
     if not case.trains:
         return
     start = 0
     for place, block in enumerate(case.blocks):
         end = start + math.prod(block.shape)
         for how in _tried(place, end - start):
-            change = _WRONG[how]
-            with _wrong_gradient(module, slice(start, end), change) as was_wrong:
+            change = WRONG[how]
+            with wrong_gradient(module, slice(start, end), change) as was_wrong:
                 if _verdict(module) and was_wrong:
                     yield f"the module's own verify passes with a gradient of {block.name} {how}"
         start = end
+
+
+def _told(bench: Bench) -> Iterator[str]:
+    """It passes, prints a line for every parameter and one in all, and draws points by the seed."""
+    module, case, blocks = bench.module, bench.case, bench.case.blocks
+    defaults = {name: p.default for name, p in inspect.signature(module.verify).parameters.items()}
+    if defaults != {"points": 3, "seed": 0}:
+        yield f"the module's own verify takes {defaults} where its caller says nothing"
+    told: list[list[str]] = []
+    has_slopes = case.trains and any(
+        np.any(g) for g in module.loss_and_grad(bench.params(), *bench.data())[1]
+    )
+    for seed in (0, 0, 1):
+        lines, verdict, count = _watched(module, seed)
+        told.append(lines)
+        if not verdict:
+            yield "the module's own verify fails"
+        if count != 1:
+            yield f"the module's own verify with points=1 looks at {count} gradients"
+        words = [line.split()[:2] for line in lines]
+        if any([b.name, "agrees"] not in words and [b.name, "is"] not in words for b in blocks):
+            yield "the module's own verify does not say of every gradient that it agrees, or is zero"
+        elif has_slopes and not any(word == "agrees" for _, word in words):
+            yield "the module's own verify says that every gradient is zero"
+        if not (lines and lines[-1].startswith(f"{case.name}: ")):
+            yield "the module's own verify ends without a verdict"
+    if told[0] != told[1] or (blocks and told[0] == told[2]):
+        yield "the module's own verify does not draw its points by the seed"
+
+
+def _watched(module: Any, seed: int) -> tuple[list[str], bool, int]:
+    """What its own verify prints and gives, and how many gradients it asked for."""
+    right, asked, printed = module._gradient, [], io.StringIO()
+
+    def gradient(*arguments: Any) -> Any:
+        asked.append(1)
+        return right(*arguments)
+
+    module._gradient = gradient
+    try:
+        with redirect_stdout(printed):
+            verdict = bool(module.verify(points=1, seed=seed))
+    finally:
+        module._gradient = right
+    return printed.getvalue().splitlines(), verdict, len(asked)
 
 
 def _tried(place: int, size: int) -> Iterator[str]:
@@ -103,7 +148,7 @@ def _verdict(module: Any) -> bool:
 
 
 @contextmanager
-def _wrong_gradient(module: Any, block: slice, change: Callable[[float], float]) -> Iterator[list[bool]]:
+def wrong_gradient(module: Any, block: slice, change: Callable[[float], float]) -> Iterator[list[bool]]:
     """Inside it the largest entry of a block is changed; the list says whether it ever mattered."""
     right = module._gradient
     changed: list[bool] = []

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.arrays import Array
     from symgrad.verifier.behaviour.bench import Bench
-    from symgrad.verifier.behaviour.case import Tensor
 
 _BATCH = 3
 _ROUNDING = 1e-5
@@ -25,31 +24,32 @@ def epochs(bench: Bench) -> Iterator[str]:
     """An epoch makes a step with every batch of rows in their order, and refuses what is no order or size."""
     yield from _numbers(bench)
     yield from _counted(bench)
+    yield from _diverging(bench)
     if not bench.case.batch:
         for options in ({"batch_size": 2}, {"batch_size": "full", "order": np.arange(1)}):
-            wrong = refusal(ValueError, "batch_size:", partial(_trained, bench, **options))
+            wrong = refusal(ValueError, "batch_size:", partial(trained, bench, **options))
             if wrong:
                 yield f"train_epoch without rows: {options} {wrong}"
-        if not same(_trained(bench, batch_size="full"), _steps(bench, [None]), _ROUNDING):
+        if not same(trained(bench, batch_size="full"), stepped(bench, [None]), _ROUNDING):
             yield "train_epoch is not one step on all data"
         return
     yield from _batches(bench)
     yield from _refused(bench)
     yield from _late(bench)
+    yield from _large(bench)
 
 
-def _trained(bench: Bench, data: list[Array] | None = None, **options: Any) -> tuple[Any, Any, float]:
+def trained(bench: Bench, state: Any = None, **options: Any) -> tuple[Any, Any, float]:
     """Parameters, state and loss after an epoch."""
-    params, state = bench.params(), bench.state()
-    loss = bench.module.train_epoch(params, state, *(data or bench.data()), **options)
-    return params, state, loss
+    params, state = bench.params(), bench.state() if state is None else state
+    return params, state, bench.module.train_epoch(params, state, *bench.data(), **options)
 
 
-def _steps(bench: Bench, batches: list[Any]) -> tuple[Any, Any, float]:
+def stepped(bench: Bench, batches: list[Any], state: Any = None, **options: Any) -> tuple[Any, Any, float]:
     """The same by steps."""
-    params, state, data = bench.params(), bench.state(), bench.data()
+    params, state, data = bench.params(), bench.state() if state is None else state, bench.data()
     step = partial(bench.module.train_step, params, state)
-    losses = [step(*rows_of(bench, data, rows)) for rows in batches]
+    losses = [step(*rows_of(bench, data, rows), **options) for rows in batches]
     sizes = [1 if rows is None else len(rows) for rows in batches]
     return params, state, float(np.average(losses, weights=sizes))
 
@@ -89,8 +89,8 @@ def _batches(bench: Bench) -> Iterator[str]:
             step = len(taken) if isinstance(given, str) else int(given)
             if bench.case.full_batch and step < len(taken):
                 continue
-            expected = _steps(bench, [taken[n : n + step] for n in range(0, len(taken), step)])
-            found = _trained(bench, batch_size=given, **({} if order is None else {"order": order}))
+            expected = stepped(bench, [taken[n : n + step] for n in range(0, len(taken), step)])
+            found = trained(bench, batch_size=given, **({} if order is None else {"order": order}))
             if not same(found[:2], expected[:2], _ROUNDING):
                 yield f"train_epoch with batch_size={given!r} {what} is not a step on each batch"
             elif not abs(found[2] - expected[2]) <= _ROUNDING * max(abs(expected[2]), 1e-30):
@@ -106,8 +106,8 @@ def _refused(bench: Bench) -> Iterator[str]:
     bad += [("order", {"batch_size": "full", "order": order}) for order in orders]
     for word, options in bad:
         params, state = bench.params(), bench.state()
-        kinds = (TypeError, ValueError)
-        wrong = refusal(kinds, word, bench.module.train_epoch, params, state, *bench.data(), **options)
+        kind = TypeError if options.get("order") == ["a"] else ValueError
+        wrong = refusal(kind, f"{word}:", bench.module.train_epoch, params, state, *bench.data(), **options)
         if wrong:
             yield f"train_epoch: {word}={options[word]!r} {wrong}"
         elif not same((params, state), (bench.params(), bench.state())):
@@ -161,43 +161,59 @@ def _late(bench: Bench) -> Iterator[str]:
     """A bad entry is told with its place; the steps before its batch stand, and no other."""
     for place, tensor in enumerate(bench.case.tensors):
         if tensor.axes[:1] == (bench.case.batch,):
+            rows = row_count(bench)
             for entry in (0, -1):
-                yield from _late_in(bench, place, tensor, entry)
-    yield from _diverging(bench)
+                yield from late_in(bench, place, rows - 1, entry, rows if bench.case.full_batch else _BATCH)
 
 
-def _late_in(bench: Bench, place: int, tensor: Tensor, entry: int) -> Iterator[str]:
-    """The same for one entry of the last row of one tensor."""
-    rows, is_number = row_count(bench), tensor.classes is None
-    size = rows if bench.case.full_batch else _BATCH
+def late_in(bench: Bench, place: int, row: int, entry: int, size: int) -> Iterator[str]:
+    """The same for one entry of one row of one tensor, in batches of this size."""
+    tensor = bench.case.tensors[place]
+    is_number = tensor.classes is None
     data, params, state = bench.data(), bench.params(), bench.state()
     no_label = 0 if tensor.classes is None else tensor.classes + (tensor.ignore == tensor.classes)
-    data[place][rows - 1 :].reshape(-1)[entry] = np.nan if is_number else no_label
-    train, steps = bench.module.train_epoch, (rows - 1) // size if is_number else 0
+    data[place][row : row + 1].reshape(-1)[entry] = np.nan if is_number else no_label
+    train, steps = bench.module.train_epoch, row // size if is_number else 0
     wrong = refusal(ValueError, f"{tensor.name}:", train, params, state, *data, batch_size=size)
     reached: Any = (bench.params(), bench.state())
     if steps:
-        reached = _steps(bench, [range(n * size, (n + 1) * size) for n in range(steps)])[:2]
+        reached = stepped(bench, [range(n * size, (n + 1) * size) for n in range(steps)])[:2]
     if wrong:
-        yield f"train_epoch: {tensor.name} with a bad entry in its last row {wrong}"
+        yield f"train_epoch: {tensor.name} with a bad entry in row {row} {wrong}"
     elif not same((params, state), reached, _ROUNDING):
         yield f"train_epoch: before the batch of a bad row in {tensor.name} there should be {steps} steps"
 
 
 def _diverging(bench: Bench) -> Iterator[str]:
     """A loss that is not finite is given back, and changes nothing."""
-    params, state = bench.params(), bench.state()
+    params, data = bench.far()
+    state = bench.state()
     with np.errstate(all="ignore"):
-        for array in params:
-            array *= np.finfo(bench.dtype).max
         before = kept(params)
         try:
-            value = bench.module.train_epoch(params, state, *bench.data(), batch_size="full")
-            step = bench.module.train_step(params, state, *bench.data())
+            value = bench.module.train_epoch(params, state, *data, batch_size="full")
+            step = bench.module.train_step(params, state, *data)
         except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
             yield f"a loss that is not finite raises {type(error).__name__}: {first_line(error)}"
             return
-    if not (np.isfinite(value) or same((params, state), (before, bench.state()))):
-        yield f"a loss of {value} changes parameters or state"
-    if np.isfinite(value) != np.isfinite(step) and not np.isfinite(bench.module.loss(before, *bench.data())):
-        yield f"train_step gives {step} where train_epoch gives {value}"
+        if not (np.isfinite(value) or same((params, state), (before, bench.state()))):
+            yield f"a loss of {value} changes parameters or state"
+        if np.isfinite(value) != np.isfinite(step) and not np.isfinite(bench.module.loss(before, *data)):
+            yield f"train_step gives {step} where train_epoch gives {value}"
+
+
+def _large(bench: Bench) -> Iterator[str]:
+    """Numbers that are just held are numbers: an epoch does with them what a step does."""
+    most = np.finfo(bench.dtype).max / 2
+    for place, tensor in enumerate(bench.case.tensors):
+        if tensor.classes is not None or tensor.axes[:1] != (bench.case.batch,):
+            continue
+        data = bench.data()
+        data[place][...] = most
+        ends = []
+        for train in (bench.module.train_step, partial(bench.module.train_epoch, batch_size="full")):
+            params, state = bench.params(), bench.state()
+            with np.errstate(all="ignore"):
+                ends.append((params, state, train(params, state, *data)))
+        if np.isfinite(ends[0][2]) and not same(ends[1], ends[0], _ROUNDING):
+            yield f"train_epoch with {tensor.name} of {most:.2g} is not the step that train_step makes"

@@ -65,7 +65,8 @@ def _size(bench: Bench) -> int | str:
     return "full" if bench.case.full_batch or not bench.case.batch else _BATCH
 
 
-def _fit(bench: Bench, **options: Any) -> tuple[Any, list[float], list[Epoch]]:
+def fitted(bench: Bench, **options: Any) -> tuple[Any, list[float], list[Epoch]]:
+    """What `fit` gives, and the epochs that it trained."""
     options = {"epochs": _EPOCHS, "batch_size": _size(bench), **options}
     with _watched(bench) as seen:
         params, history = bench.module.fit(*bench.data(), **options)
@@ -82,7 +83,7 @@ def _defaults(bench: Bench) -> Iterator[str]:
 
 
 def _epochs(bench: Bench) -> Iterator[str]:
-    params, history, seen = _fit(bench, params=bench.params())
+    params, history, seen = fitted(bench, params=bench.params())
     if len(history) != _EPOCHS or len(seen) != _EPOCHS:
         yield f"fit with epochs={_EPOCHS} trains {len(seen)} epochs and tells {len(history)} losses"
         return
@@ -96,11 +97,12 @@ def _epochs(bench: Bench) -> Iterator[str]:
         yield f"fit with epochs={_EPOCHS} plans {seen[0].options.get('epochs')}"
     if not all(same(e.data, bench.data()) for e in seen):
         yield "fit trains on other data"
-    if not same(params, _replayed(bench, seen), _ROUNDING):
+    if not same(params, replayed(bench, seen), _ROUNDING):
         yield "fit gives other parameters than its epochs lead to"
 
 
-def _replayed(bench: Bench, seen: list[Epoch]) -> Any:
+def replayed(bench: Bench, seen: list[Epoch]) -> Any:
+    """The parameters that these epochs lead to."""
     params, state = bench.params(), bench.state()
     for epoch in seen:
         bench.module.train_epoch(params, state, *bench.data(), **epoch.options)
@@ -108,7 +110,7 @@ def _replayed(bench: Bench, seen: list[Epoch]) -> Any:
 
 
 def _drawn(bench: Bench, **options: Any) -> list[Any]:
-    return [e.options.get("order") for e in _fit(bench, **options)[2]]
+    return [e.options.get("order") for e in fitted(bench, **options)[2]]
 
 
 def _orders(bench: Bench) -> Iterator[str]:
@@ -138,12 +140,12 @@ def _orders(bench: Bench) -> Iterator[str]:
 
 def _starts(bench: Bench) -> Iterator[str]:
     """From init_params(seed), or from copies of what it is given."""
-    seen = _fit(bench, seed=4)[2]
+    seen = fitted(bench, seed=4)[2]
     if not same(seen[0].start, bench.module.init_params(4)) or seen[0].step != 0:
         yield "fit without params does not begin at init_params(seed)"
     params, state = bench.params(), bench.state()
     state.step[:] = 10
-    learned, _, seen = _fit(bench, params=params, state=state)
+    learned, _, seen = fitted(bench, params=params, state=state)
     if not same(seen[0].start, bench.params()):
         yield "fit does not begin at the parameters it is given"
     if seen[0].step != 10:
@@ -170,12 +172,10 @@ def _refused(bench: Bench) -> Iterator[str]:
 
 def _diverging(bench: Bench) -> Iterator[str]:
     """A loss that is not finite ends the training with an error."""
-    params = bench.params()
+    params, data = bench.far()
     with np.errstate(all="ignore"):
-        for array in params:
-            array *= np.finfo(bench.dtype).max
-        if not np.isfinite(bench.module.loss(params, *bench.data())):
-            fit = partial(bench.module.fit, *bench.data(), epochs=2, batch_size="full", params=params)
+        if not np.isfinite(bench.module.loss(params, *data)):
+            fit = partial(bench.module.fit, *data, epochs=2, batch_size="full", params=params)
             wrong = refusal(FloatingPointError, "the loss is", fit)
             if wrong:
                 yield f"fit: a loss that is not finite {wrong}"

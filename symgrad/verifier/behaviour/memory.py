@@ -46,7 +46,7 @@ def container(bench: Bench) -> Iterator[str]:
         wrong = refusal(ValueError, "vector:", module.unflatten, bad)
         if wrong:
             yield f"unflatten: {what} {wrong}"
-    for what, apart in _apart(params):
+    for what, apart in laid_otherwise(params):
         if not same(module.flatten(apart), vector):
             yield f"flatten gives other numbers for parameters {what}"
 
@@ -55,7 +55,7 @@ def _other(bench: Bench) -> type[np.generic]:
     return np.float32 if bench.dtype == np.float64 else np.float64
 
 
-def _apart(params: Any) -> Iterator[tuple[str, Any]]:
+def laid_otherwise(params: Any) -> Iterator[tuple[str, Any]]:
     """The same parameters, not one after the other in one vector."""
     if len(params) > 1:
         yield "each in its own memory", type(params)(*(array.copy() for array in params))
@@ -72,18 +72,19 @@ def _apart(params: Any) -> Iterator[tuple[str, Any]]:
 
 def arguments(bench: Bench) -> Iterator[str]:
     """Parameters, gradients and state of a wrong kind are refused by name, and nothing is changed."""
-    for name, call in _users(bench):
-        for what, bad, kind, named in _bad_params(bench):
+    for name, call in users(bench):
+        for what, bad, kind, named in bad_params(bench):
             word = named.replace("params", "grads") if name == "update (grads)" else named
             wrong = refusal(kind, word, call, bad)
             if wrong:
                 yield f"{name}: params {what} {wrong}"
     if bench.case.trains:
         yield from _trained_in_place(bench)
+    if bench.case.has_loss:
         yield from _bad_states(bench)
 
 
-def _users(bench: Bench) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+def users(bench: Bench) -> Iterator[tuple[str, Callable[[Any], Any]]]:
     """All that takes parameters."""
     module, data = bench.module, bench.data()
     if not bench.case.blocks:
@@ -99,7 +100,7 @@ def _users(bench: Bench) -> Iterator[tuple[str, Callable[[Any], Any]]]:
         yield "gradient_point", lambda p: module.gradient_point(p, bench.state())
 
 
-def _bad_params(bench: Bench) -> Iterator[tuple[str, Any, type, str]]:
+def bad_params(bench: Bench) -> Iterator[tuple[str, Any, type, str]]:
     params = bench.params()
     yield "as a list", list(params), TypeError, "params"
     yield "with one array too few", params[:-1], TypeError, "params"
@@ -115,7 +116,7 @@ def _bad_params(bench: Bench) -> Iterator[tuple[str, Any, type, str]]:
             yield what, type(params)(*(*params[:place], bad, *params[place + 1 :])), ValueError, word
 
 
-def _trainers(bench: Bench) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
+def trainers(bench: Bench) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
     """All that changes parameters and state in place."""
     module, data = bench.module, bench.data()
     yield "update", lambda params, state: module.update(params, bench.params(), state)
@@ -125,8 +126,8 @@ def _trainers(bench: Bench) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
 
 def _trained_in_place(bench: Bench) -> Iterator[str]:
     """Parameters that cannot be changed in place are refused; those that only are read are not."""
-    for name, trainer in _trainers(bench):
-        for what, params in (*_apart(bench.params()), *_locked(bench)):
+    for name, trainer in trainers(bench):
+        for what, params in (*laid_otherwise(bench.params()), *locked(bench)):
             before = kept(params)
             wrong = refusal(ValueError, "params", trainer, params, bench.state())
             if wrong:
@@ -137,7 +138,7 @@ def _trained_in_place(bench: Bench) -> Iterator[str]:
     for call in bench.calls():
         if not call.trains or call.name == "fit":
             expected = kept(call(data))
-            for what, params in (*_apart(bench.params()), *_locked(bench)):
+            for what, params in (*laid_otherwise(bench.params()), *locked(bench)):
                 yield from _understood(call, data, params, what, expected)
 
 
@@ -151,7 +152,7 @@ def _understood(call: Call, data: list[Array], params: Any, what: str, expected:
         yield f"{call.name}: parameters {what} give another answer"
 
 
-def _locked(bench: Bench) -> Iterator[tuple[str, Any]]:
+def locked(bench: Bench) -> Iterator[tuple[str, Any]]:
     """Parameters that cannot be changed: all of them, or one."""
     params, partly = bench.params(), bench.params()
     for array in (*params, partly[-1]):
@@ -168,13 +169,13 @@ def _bad_states(bench: Bench) -> Iterator[str]:
     if state.step.dtype != np.int64 or state.step.tolist() != [0]:
         yield "init_state: step is not [0] in int64"
     users: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
-        *_trainers(bench),
+        *trainers(bench),
         ("fit", partial(Call(bench, "fit", len(bench.case.tensors)), bench.data())),
     )
     if bench.case.looks_ahead:
         users = (*users, ("gradient_point", bench.module.gradient_point))
     for name, user in users:
-        for what, kind, bad in _spoilt(bench):
+        for what, kind, bad in spoilt(bench):
             params = bench.params()
             wrong = refusal(kind, "state", user, params, bad)
             if wrong:
@@ -183,7 +184,7 @@ def _bad_states(bench: Bench) -> Iterator[str]:
                 yield f"{name}: state {what} is refused, but parameters are changed"
 
 
-def _spoilt(bench: Bench) -> Iterator[tuple[str, type, Any]]:
+def spoilt(bench: Bench) -> Iterator[tuple[str, type, Any]]:
     yield "as a plain tuple", TypeError, tuple(bench.state())
     for name in bench.state()._fields:
         for what, change in (
@@ -191,7 +192,7 @@ def _spoilt(bench: Bench) -> Iterator[tuple[str, type, Any]]:
                 "of another number type",
                 lambda a: a.astype(np.int32 if a.dtype.kind == "i" else _other(bench)),
             ),
-            ("of another shape", lambda a: np.append(a, a[:1])),
+            ("of another shape", lambda a: np.append(a, np.ones(1, a.dtype))),
             ("as a list", lambda a: a.tolist()),
             ("that is read-only", _fixed),
         ):

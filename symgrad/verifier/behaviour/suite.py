@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour import data, declared, epoch, first_values, fit, memory
+from symgrad.verifier.behaviour import data, declared, epoch, first_values, fit, memory, sizes
 from symgrad.verifier.behaviour.bench import Bench, first_line
-from symgrad.verifier.behaviour.case import case_of
+from symgrad.verifier.behaviour.case import ROWS, case_of
 from symgrad.verifier.report import Check, Verdict
 from symgrad.verifier.samples import is_defined_near_zero
 from symgrad.verifier.subject import FaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from symgrad.verifier.behaviour.case import Case
+    from symgrad.verifier.subject import Door
     from symgrad.verifier.trial import Trial
 
 _SHARP = 1e-10
@@ -42,6 +43,9 @@ class Behaviour:
     as_given: bool = False
 
 
+SIZES = "other sizes"
+"""The behaviour that only edited modules are tried for, as the others say enough of emitted text."""
+
 BEHAVIOURS = {
     "declarations": Behaviour("names, axes, labels and shapes it declares", declared.declared),
     "number type": Behaviour(
@@ -56,11 +60,12 @@ BEHAVIOURS = {
     "answers": Behaviour("the same again, and the caller's own", memory.answers),
     "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
+    SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
     "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
 }
 
 
-def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys()) -> Iterator[Check]:
+def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES}) -> Iterator[Check]:
     """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
     try:
         case = case_of(trial.model, trial.twin, trial.seed + 70)
@@ -71,18 +76,42 @@ def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys()) 
     for name, behaviour in BEHAVIOURS.items():
         if name not in names or not _concerns(name, case):
             continue
-        untried = _untried(name, trial, case)
-        if untried:
-            yield Check(name, behaviour.what, 0.0, 0.0, "no evidence", untried)
-            continue
         door = (trial.module if behaviour.as_given else trial.twin).door
-        try:
-            faults = door.observe(name, case)
-        except FaultError as fault:
-            faults = str(fault)
-        if faults is not None:
-            verdict: Verdict = "fail" if faults else "pass"
-            yield Check(name, behaviour.what, math.inf if faults else 0.0, 0.0, verdict, faults)
+        yield from _tried(trial, door, name, [case])
+
+
+def size_checks(trial: Trial, numbers: Iterable[int], rows: Sequence[int]) -> Iterator[Check]:
+    """One row: an edited module with these numbers of rows, and at numbers that stand in its edits."""
+    if not trial.trains:
+        return
+    try:
+        case = case_of(trial.model, trial.twin, trial.seed + 80, max(rows, default=ROWS))
+    except FaultError:
+        return  # the other behaviours say so
+    case = case._replace(numbers=tuple(sorted(numbers)))
+    yield from _tried(
+        trial, trial.twin.door, SIZES, [case.of_rows(n) for n in rows] if case.batch else [case]
+    )
+
+
+def _tried(trial: Trial, door: Door, name: str, cases: Sequence[Case]) -> Iterator[Check]:
+    """The row of a behaviour, tried with every one of these cases until one shows a fault."""
+    what = BEHAVIOURS[name].what
+    untried = _untried(name, trial, cases[0])
+    if untried:
+        yield Check(name, what, 0.0, 0.0, "no evidence", untried)
+        return
+    found: str | None = ""
+    try:
+        for case in cases:
+            found = door.observe(name, case)
+            if found:
+                break
+    except FaultError as fault:
+        found = str(fault)
+    if found is not None:
+        verdict: Verdict = "fail" if found else "pass"
+        yield Check(name, what, math.inf if found else 0.0, 0.0, verdict, found)
 
 
 def _concerns(name: str, case: Case) -> bool:
@@ -94,7 +123,7 @@ def _concerns(name: str, case: Case) -> bool:
 
 def _untried(name: str, trial: Trial, case: Case) -> str:
     """Why a behaviour cannot be tried on a spec; nothing where it can."""
-    if name in ("epochs", "fit") and not case.is_calm:
+    if name in ("epochs", "fit", SIZES) and not case.is_calm:
         return "training on random data runs away, or carries rounding far"
     if name == "own verify" and not _is_tame(trial):
         return "differences in double precision say nothing of this spec on ordinary random data"

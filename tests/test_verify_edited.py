@@ -1,0 +1,169 @@
+"""Modules edited by hand: what was edited is named, tried where its text points to, and never passed over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from building import interpreted, written
+from mutation.specs import SPECS
+
+from symgrad.pipeline import module_text
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier import verify
+from symgrad.verifier.behaviour.case import case_of
+from symgrad.verifier.behaviour.suite import SIZES, observed
+from symgrad.verifier.edited import edits, text_check
+from symgrad.verifier.interpreter import parameter_shapes
+from symgrad.verifier.samples import draw
+from symgrad.verifier.subject import InProcess, Subject
+from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPEC = SPECS["classifier"]
+TEXT = module_text(read(SPEC))
+
+
+def edited(before: str, after: str) -> str:
+    assert TEXT.count(before) == 1, before
+    return TEXT.replace(before, after)
+
+
+def line_of(part: str) -> int:
+    return TEXT[: TEXT.index(part)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT,
+        edited("def _address(array):\n", "def _address( array ):  # so\n\n"),
+        edited('"""The loss, a number."""', '"""A number."""'),
+        edited("SPEC_SHA256 = ", "SPEC_SHA256 = 'other' or "),
+    ],
+    ids=("emitted", "spaces", "docstring", "hash"),
+)
+def test_what_changes_nothing_is_no_edit(text: str) -> None:
+    assert edits(text, TEXT) == ()
+    row = text_check(text, ())
+    assert (row.verdict, row.certainty) == ("pass", "identical")
+
+
+CHECK = "    _check_state(state)\n    [x, t], [batch]"
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "lines"),
+    [
+        (edited(CHECK, CHECK[24:]), ["train_step"], [line_of(CHECK)]),
+        (edited("history.append(value)", "history.append(2 * value)"), ["_fit"], [line_of("history.append")]),
+        (edited("SIZE = 36", "SIZE = 35"), ["SIZE"], [line_of("SIZE = 36")]),
+        (TEXT + "\n\ndef fit(*_, **__):\n    return None\n", ["fit"], [TEXT.count("\n") + 3]),
+        (TEXT + "\nfit.__defaults__ = None\n", ["code outside of functions"], [TEXT.count("\n") + 2]),
+        (edited("def _is_full(", "def is_full("), ["_is_full", "is_full"], [0, line_of("def _is_full(")]),
+    ],
+    ids=("removed line", "number", "constant", "again", "top level", "renamed"),
+)
+def test_edits_are_named_with_their_lines(text: str, names: list[str], lines: list[int]) -> None:
+    found = edits(text, TEXT)
+    assert [edit.name for edit in found] == names
+    assert [edit.first for edit in found] == lines
+    row = text_check(text, found)
+    assert row.verdict == "no evidence"
+    assert all(name in row.message for name in names)
+
+
+def test_only_numbers_of_the_changed_lines_count() -> None:
+    [edit] = edits(edited("history.append(value)", "history.append(value if epoch != 17 else 0)"), TEXT)
+    assert edit.numbers == {17, 0}
+
+
+def test_a_module_of_another_version_is_not_called_edited_by_hand() -> None:
+    text = edited(f'SYMGRAD_VERSION = "{VERSION}"', 'SYMGRAD_VERSION = "0.0.7"')
+    row = text_check(text, edits(text, TEXT))
+    assert "of symgrad 0.0.7" in row.message
+
+
+AT_ONE_SIZE = {
+    "rows of an epoch": (
+        "    value = float(_epoch(",
+        "    order = order[::-1].copy() if len(order) == 19 else order\n    value = float(_epoch(",
+        "on 19 rows",
+    ),
+    "rows of a step": (
+        "    return float(_step(theta, ",
+        "    theta = theta.copy() if batch == 19 else theta\n    return float(_step(theta, ",
+        "on 19 rows",
+    ),
+    "an epoch of fit": (
+        "            order = rng.permutation(",
+        "            order = order if epoch == 11 else rng.permutation(",
+        "twice in 13 epochs",
+    ),
+    "epochs of fit": (
+        "        history.append(value)",
+        "        history.append(value + (epoch == 13))",
+        "losses",
+    ),
+    "a seed": (
+        "    rng = _generator(seed)\n",
+        "    rng = _generator(0 if seed == 23 else seed)\n",
+        "same values",
+    ),
+    "a late bad row": (
+        "        _given(INPUTS + TARGETS, given)  #",
+        "        batch == 3 or _given(INPUTS + TARGETS, given)  #",
+        "",
+    ),
+}
+
+
+def case(folder: Path, before: str, after: str) -> tuple[Any, Any]:
+    module, model = interpreted(written(SPEC, folder, lambda _: edited(before, after))), expand(read(SPEC))
+    sample = draw(model, "", 0)
+    subject = Subject(model, InProcess(module), parameter_shapes(model, {**sample.inputs, **sample.targets}))
+    return module, case_of(model, subject, 0, 20)
+
+
+@pytest.mark.parametrize("kind", AT_ONE_SIZE)
+def test_edits_that_act_at_one_size_are_found_by_their_numbers(kind: str, tmp_path: Path) -> None:
+    before, after, words = AT_ONE_SIZE[kind]
+    module, drawn = case(tmp_path, before, after)
+    numbers = {n for edit in edits(edited(before, after), TEXT) for n in edit.numbers}
+    tried = drawn._replace(numbers=tuple(sorted(numbers)))
+    rows = 19 if 19 in numbers else 20
+    found = observed(module, SIZES, tried.of_rows(rows))
+    assert found
+    assert words in found
+
+
+def test_verdict_names_edits_and_still_goes_by_behaviour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    monkeypatch.setattr(InProcess, "hurry", lambda *_: pytest.fail("nothing is wrong yet"))
+    text = edited("        history.append(value)", "        history += [value]")
+    file = written(SPEC, tmp_path, lambda _: text)
+    report = verify(expand(read(SPEC)), interpreted(file), points=1, emitted=TEXT)
+    assert report.passed
+    line = line_of("history.append")
+    assert report.edited == (f"_fit (line {line})",)
+    assert report.as_dict()["edited"] == [f"_fit (line {line})"]
+    assert "passed, edited by hand" in str(report)
+    assert any(f"judged by its behaviour alone: _fit (line {line})" in note for note in report.notes)
+
+
+def test_a_text_that_is_known_to_be_wrong_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    limits: list[float] = []
+    monkeypatch.setattr(InProcess, "hurry", lambda _, seconds: limits.append(seconds))
+    text = edited("acc_db1 += dZ1[i, n]", "acc_db1 -= dZ1[i, n]")
+    file = written(SPEC, tmp_path, lambda _: text)
+    report = verify(expand(read(SPEC)), interpreted(file), points=1, emitted=TEXT)
+    assert any(failure.startswith("identity: the gradient of b1") for failure in report.failures)
+    assert set(limits) == {30.0}
