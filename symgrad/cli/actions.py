@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.errors import FAILED, GOOD, warnings_shown
-from symgrad.cli.output import produce, produce_json, produce_report, say, spare, spare_foreign
+from symgrad.cli.output import produce, produce_json, produce_report, say, spare, spare_foreign, write_result
 from symgrad.errors import ModuleError, SpecError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def inspect_spec(
         produce(text.rstrip("\n"), html=style == "html")
         return GOOD
     spare(output, spec_file)
-    output.write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
+    write_result(output, text.rstrip("\n") + "\n")
     say(f"wrote {output}")
     return GOOD
 
@@ -119,7 +119,7 @@ def certify_module(
     """Write a certificate, and say how far the module is from the exact gradient."""
     spare(output, spec_file)
     found = api.certify(spec_file, module_file, seed=seed, time_limit=time_limit)
-    output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
+    write_result(output, json.dumps(found, indent=1) + "\n")
     for name, block in found["gradients"].items():
         say(f"{name}: within {block['worst_ulps']:.3g} units in the last place of the exact gradient")
     say(f"wrote {output}")

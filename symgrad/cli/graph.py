@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.errors import GOOD
-from symgrad.cli.output import produce, say, spare
+from symgrad.cli.output import produce, say, spare, write_bytes
 from symgrad.errors import DataError, SymgradError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def draw_graph(
         produce(content.decode().rstrip("\n"), html=chosen == "svg")
         return GOOD
     spare(output, spec)
-    output.write_bytes(content)
+    write_bytes(output, content)
     say(f"wrote {output}")
     return GOOD
 

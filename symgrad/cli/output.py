@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from symgrad.errors import ModuleError
+from symgrad.files import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,26 @@ def _replace_characters(how: str) -> None:
 def produce_json(record: Mapping[str, object]) -> None:
     """Write one JSON object to stdout, in ASCII."""
     click.echo(json.dumps(record, indent=2, allow_nan=False))
+
+
+def write_result(path: Path, text: str) -> None:
+    """Put a text that was asked for into a file, which it replaces whole or not at all.
+
+    Raises:
+        OSError: naming the file, if that fails.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes; a device or pipe, which cannot be replaced, is written to."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            replace_file(path, content)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def spare(target: Path, spec: Path) -> None:

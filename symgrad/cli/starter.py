@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symgrad.cli.errors import GOOD
-from symgrad.cli.output import say
+from symgrad.cli.output import say, write_result
 from symgrad.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _GRID = range(-6, 7)
@@ -23,10 +27,20 @@ def write_starter(name: str, form: str, force: bool) -> int:
     for file in texts:
         if file.exists() and not force:
             raise SpecError("this file is there already", at=str(file), remedy="--force overwrites it")
-    for file, text in texts.items():
-        file.write_text(text, encoding="utf-8", newline="\n")
+    _write_all(texts)
     say(*(f"wrote {file}" for file in texts), f"next: symgrad train {name}.yaml")
     return GOOD
+
+
+def _write_all(texts: Mapping[Path, str]) -> None:
+    new = [file for file in texts if not file.exists()]
+    try:
+        for file, text in texts.items():
+            write_result(file, text)
+    except OSError:
+        for file in new:
+            file.unlink(missing_ok=True)
+        raise
 
 
 def starter(name: str, form: str) -> str:
