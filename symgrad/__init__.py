@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         load,
         load_checkpoint,
         read,
+        stages,
         train,
         verify,
     )
@@ -52,6 +53,7 @@ _HOMES = {
         "load",
         "load_checkpoint",
         "read",
+        "stages",
         "train",
         "verify",
     ),
@@ -95,6 +97,7 @@ __all__ = [
     "load",
     "load_checkpoint",
     "read",
+    "stages",
     "train",
     "verify",
 ]

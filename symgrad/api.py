@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
     from symgrad.report.derivation import Derivation
+    from symgrad.report.stage_view import StageView
     from symgrad.spec.model import Spec
     from symgrad.spec.reader import SpecSource
     from symgrad.training.checkpoint import Checkpoint
@@ -80,6 +81,19 @@ def derive(spec: SpecSource) -> Derivation:
     from symgrad.report.derivation import derivation_of
 
     return derivation_of(read(spec))
+
+
+def stages(spec: SpecSource) -> StageView:
+    """Every stage from a spec to the text of its module: `str` shows what each gave and what it changed.
+
+    Its attributes are the stages' own values, each computed when first asked for: `stages(spec).derived`.
+
+    Raises:
+        SpecError: the spec does not describe a network.
+    """
+    from symgrad.report.stage_view import stage_view
+
+    return stage_view(read(spec))
 
 
 def graph(

@@ -1,8 +1,10 @@
-"""The way through the house: each stage a pure function from one frozen type to the next."""
+"""The way from a spec to its module: every stage in one list, from one frozen type to the next."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
@@ -12,8 +14,8 @@ from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
 from symgrad.elaborate.elaborate import elaborate
-from symgrad.elaborate.optimizer import update_of
-from symgrad.passes.accumulate import can_carry, carry
+from symgrad.elaborate.optimizer import Update, update_of
+from symgrad.passes.accumulate import accumulate
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.fission import summands_first
 from symgrad.passes.guards import guard
@@ -25,21 +27,125 @@ from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from symgrad.calculus.program import Program
-    from symgrad.compiler.planning.plan import Plan
-    from symgrad.elaborate.optimizer import Update
+    from symgrad.compiler.planning.plan import Phase, Plan
     from symgrad.spec.model import Model, Spec
 
+T = TypeVar("T")
 
-def derived_program(model: Model) -> Program:
-    """The model's equations with the gradient of its loss, simplified: what `inspect` shows."""
-    primal = stabilise(elaborate(model))  # Model -> Program
-    check_micro_batches(model, primal)
-    wrt = [p.name for p in primal.of_kind("parameter")] + list(model.spec.gradients)
-    adjoint = differentiate(primal, wrt if primal.loss else [])  # Program -> Program
-    return simplify(adjoint)  # Program -> Program
+
+class Stage(cached_property[T]):
+    """One stage: what it gives is computed when it is first asked for, and kept. Its docstring is its row."""
+
+    def __init__(self, way: str, compute: Callable[[Any], T]) -> None:
+        super().__init__(compute)
+        self.way = way
+
+
+def stage(way: str) -> Callable[[Callable[[Any], T]], Stage[T]]:
+    """The next stage of the list; `way` says from which type to which it leads."""
+    return lambda compute: Stage(way, compute)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What a model becomes on its way to a module, stage by stage."""
+
+    model: Model
+
+    @stage("Model → Program")
+    def formulas(self) -> Program:
+        """Shapes inferred, broadcasting spelled out, reductions named."""
+        return elaborate(self.model)
+
+    @stage("Program → Program")
+    def stable(self) -> Program:
+        """Forms that neither overflow nor lose digits, found across equations."""
+        primal = stabilise(self.formulas)
+        check_micro_batches(self.model, primal)
+        return primal
+
+    @stage("Program → Program")
+    def adjoint(self) -> Program:
+        """The gradient of the loss, equation by equation, from the loss back."""
+        wrt = [p.name for p in self.stable.of_kind("parameter")] + list(self.model.spec.gradients)
+        return differentiate(self.stable, wrt if self.stable.loss else [])
+
+    @stage("Program → Program")
+    def derived(self) -> Program:
+        """Simplified: the equations, gradients and rewrites that a derivation shows."""
+        return simplify(self.adjoint)
+
+    @stage("Model → Update")
+    def update(self) -> Update:
+        """The optimiser's equations and the learning rate, for one entry of a parameter."""
+        return update_of(self.model)
+
+    @stage("Program → Program")
+    def shifted(self) -> Program:
+        """log-sum-exp as the machine computes it, shifted by the maximum; simplified again."""
+        return simplify(expand_logsumexp(self.derived))
+
+    @stage("Program → Program")
+    def by_outputs(self) -> Program:
+        """Choices made by the sign of an output, so that the input need not be kept."""
+        return choose_by_outputs(self.shifted)
+
+    @stage("Program → Program")
+    def with_slopes(self) -> Program:
+        """Slopes computed beside their values, where a value that is near its bound would lose them."""
+        return slopes_with_values(self.by_outputs)
+
+    @stage("Program → Program")
+    def guarded(self) -> Program:
+        """0 times infinity decided: a product is 0 where one factor is exactly 0."""
+        return guard(self.with_slopes)
+
+    @stage("Program → Program")
+    def stable_roots(self) -> Program:
+        """Differences of roots as quotients, which keep the digits of what they differ by."""
+        return without_root_differences(self.guarded)
+
+    @stage("Program → Program")
+    def arranged(self) -> Program:
+        """Sums over samples taken apart where these lie innermost; else gradients formed where they go."""
+        if self.column_axis:
+            return summands_first(self.stable_roots, self.column_axis)
+        return accumulate(self.stable_roots) if accumulation_of(self.update) is not None else self.stable_roots
+
+    @stage("Program → Phases")
+    def phases(self) -> tuple[Phase, ...]:
+        """The steps: products left to a library, and loops that share what they run over."""
+        return schedule(self.arranged, self.column_axis)
+
+    @stage("Phases → Plan")
+    def plan(self) -> Plan:
+        """Where every tensor lies in memory."""
+        return plan_memory(self.arranged, self.phases, self.column_axis)
+
+    @stage("Plan → text")
+    def text(self) -> str:
+        """The module."""
+        return emit(self.model, self.derived, self.plan, self.update)
+
+    @cached_property
+    def column_axis(self) -> str:
+        """The axis of the samples where it lies innermost in memory; else empty."""
+        return column_axis(self.stable_roots)
+
+
+STAGES = tuple(found for found in vars(Stages).values() if isinstance(found, Stage))
+
+
+def stages_of(spec: Spec) -> Stages:
+    """The stages of a spec; none is computed yet.
+
+    Raises:
+        SpecError: the spec does not describe a network.
+    """
+    return Stages(expand(spec))
 
 
 def module_text(spec: Spec) -> str:
@@ -48,20 +154,4 @@ def module_text(spec: Spec) -> str:
     Raises:
         SpecError: the spec does not describe a network.
     """
-    model = expand(spec)  # Spec -> Model
-    shown = derived_program(model)  # Model -> Program
-    update = update_of(model)
-    return emit(model, shown, plan_of(shown, update), update)  # Plan -> text
-
-
-def plan_of(shown: Program, update: Update) -> Plan:
-    """In which steps a derived program is computed, and where every tensor lies in memory."""
-    computed = choose_by_outputs(simplify(expand_logsumexp(shown)))  # Program -> Program
-    computed = without_root_differences(guard(slopes_with_values(computed)))  # Program -> Program
-    carried: Mapping[str, str] = {}
-    columns = column_axis(computed)
-    if columns:
-        computed = summands_first(computed, columns)
-    elif accumulation_of(update) is not None and can_carry(computed):
-        computed, carried = carry(computed)
-    return plan_memory(computed, schedule(computed, carried, columns), carried, columns)  # Program -> Plan
+    return stages_of(spec).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pytest
 from corpus import CORPUS
 
 from symgrad.compiler.loading.load import double_precision_twin, load
-from symgrad.pipeline import derived_program, module_text
+from symgrad.pipeline import Stages, module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier import verify
@@ -37,7 +38,18 @@ def by_rows() -> Iterator[None]:
 @cache
 def program_of(name: str) -> Program:
     """The derived program of a spec of the corpus, derived once in a process."""
-    return derived_program(expand(read(CORPUS[name])))
+    return stages_of(read(CORPUS[name])).derived
+
+
+def staged(name: str, optimizer: str = "") -> Stages:
+    """The stages of a spec of the corpus, maybe with another optimiser, from the derived program on."""
+    model = expand(read(CORPUS[name]))
+    if optimizer:
+        other = expand(read(CORPUS[f"optimizer_{optimizer}"]))
+        model = replace(model, optimizer=other.optimizer, schedule=other.schedule)
+    stages = Stages(model)
+    vars(stages)["derived"] = program_of(name)
+    return stages
 
 
 def written(spec: Any, folder: Path, edit: Callable[[str], str] = str) -> Path:

@@ -13,8 +13,7 @@ from symgrad.api import read
 from symgrad.calculus.axes import Axis
 from symgrad.calculus.program import Loop, Program, check
 from symgrad.errors import InternalError
-from symgrad.pipeline import derived_program
-from symgrad.spec.expand import expand
+from symgrad.pipeline import stages_of
 
 WINDOWS: dict[str, Any] = {
     "name": "windows",
@@ -27,7 +26,7 @@ WINDOWS: dict[str, Any] = {
 
 
 def derived(spec: dict[str, Any]) -> Program:
-    return derived_program(expand(read(spec)))
+    return stages_of(read(spec)).derived
 
 
 def test_an_index_that_leaves_its_axis_is_a_defect() -> None:

@@ -12,8 +12,7 @@ from module_use import MLP
 from symgrad.benchmark.clocked import clocked
 from symgrad.benchmark.parts import parts_of
 from symgrad.compiler.planning.cost import Cost, CostModel
-from symgrad.elaborate.optimizer import update_of
-from symgrad.pipeline import derived_program, module_text, plan_of
+from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 
@@ -57,8 +56,7 @@ def test_every_equation_of_the_step_is_timed_once():
 def test_statements_stand_in_the_order_of_the_plan(spec):
     """Every step of the plan is claimed by one statement, those of equal layers by one for all."""
     model = expand(read(spec))
-    update = update_of(model)
-    counts = CostModel(plan_of(derived_program(model), update), _Ones(), model.spec.dtype)
+    counts = CostModel(Stages(model).plan, _Ones(), model.spec.dtype)
     copy = clocked(module_text(read(spec)))
     costs = {phase: counts.phase(phase) for phase in ("forward", "loss", "gradient")}
     parts = parts_of(copy.statements, {s.place: 1.0 for s in copy.statements}, costs, None)

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from building import by_rows, interpreted, program_of, written
+from building import by_rows, interpreted, staged, written
 from corpus import CORPUS
 from module_use import MLP
 
-from symgrad.compiler.module.emit import emit
 from symgrad.compiler.planning.plan import ColumnSweep
 from symgrad.compiler.planning.samples_innermost import MOST_EQUATIONS, MOST_FEATURES
-from symgrad.elaborate.optimizer import update_of
 from symgrad.passes.fission import adds_to_a_difference
-from symgrad.pipeline import derived_program, plan_of
+from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.samples import draw
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
 def axis_of(spec: dict[str, Any]) -> str:
     model = expand(read(spec))
-    return plan_of(derived_program(model), update_of(model)).column_axis
+    return Stages(model).plan.column_axis
 
 
 def graph(equations: dict[str, str], inputs: dict[str, Any], loss: str = "mean(y**2)", **more: Any) -> Any:
@@ -84,21 +82,19 @@ SMALL = [name for name in CORPUS if name not in OTHERS]
 @pytest.mark.parametrize("name", SMALL)
 def test_the_layout_changes_no_number(name: str, tmp_path: Path) -> None:
     """Outputs, loss, gradients, and what an epoch in a given order with a short last batch makes of them."""
-    model = expand(read(CORPUS[name]))
-    update = update_of(model)
 
     def results() -> tuple[str, list[np.ndarray]]:
-        plan = plan_of(program_of(name), update)
+        stages = staged(name)
         path = tmp_path / "module.py"
-        path.write_text(emit(model, program_of(name), plan, update), encoding="utf-8")
-        sample = draw(model, "here", 1, batch=7)
-        size = "full" if update.full_batch else 3
-        return plan.column_axis, numbers_of(interpreted(path), sample, size)
+        path.write_text(stages.text, encoding="utf-8")
+        sample = draw(stages.model, "here", 1, batch=7)
+        size = "full" if stages.update.full_batch else 3
+        return stages.column_axis, numbers_of(interpreted(path), sample, size)
 
     axis, found = results()
     with by_rows():
         other_axis, expected = results()
-    assert (axis, other_axis) == (model.spec.inputs[0].axes[0], "")
+    assert (axis, other_axis) == (read(CORPUS[name]).inputs[0].axes[0], "")
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
@@ -139,7 +135,7 @@ def test_it_is_so_for_a_network_in_single_precision(tmp_path: Path) -> None:
 def test_exact_differences_are_formed_for_all_samples_before_they_are_added() -> None:
     """A sum that must not be regrouped holds up the logarithms in it when both are in one loop."""
     model = expand(read(MLP))
-    plan = plan_of(derived_program(model), update_of(model))
+    plan = Stages(model).plan
     loss = next(phase for phase in plan.phases if phase.name == "loss")
     nests = [nest for step in loss.steps if isinstance(step, ColumnSweep) for nest in step.nests]
     (total,) = [nest for nest in nests if nest.row is not None and not nest.equations[-1].place]

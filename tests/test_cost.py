@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from symgrad.compiler.planning.cost import Cost, CostModel
-from symgrad.elaborate.optimizer import update_of
-from symgrad.pipeline import derived_program, plan_of
-from symgrad.spec.expand import expand
+from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
 
 STEP = ("forward", "loss", "gradient")
@@ -34,9 +32,8 @@ PLAIN: dict[str, Any] = {
 
 def counted(spec: dict[str, Any], **sizes: int):
     """The cost model of a spec, and its update."""
-    model = expand(read(spec))
-    update = update_of(model)
-    return CostModel(plan_of(derived_program(model), update), sizes, model.spec.dtype), update
+    stages = stages_of(read(spec))
+    return CostModel(stages.plan, sizes, stages.model.spec.dtype), stages.update
 
 
 def with_optimizer(optimizer: str) -> dict[str, Any]:
@@ -97,7 +94,7 @@ def test_a_gradient_added_while_it_is_formed_leaves_no_update_to_count():
         "inputs": {"x": ["batch", 64]},
     }
     model, update = counted(wide, batch=64)
-    assert model.plan.carried
+    assert model.plan.program.carried
     assert model.update(update) == Cost()
     # The product reads x, dZ1 and W1, and writes W1.
     product = Cost(2 * 64**3, (64 * 64 + 64 * 64 + 2 * 64 * 64) * 4)

@@ -16,7 +16,7 @@ from symgrad.calculus.simplify import simplify
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.stabilise import stabilise
-from symgrad.pipeline import derived_program
+from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 
@@ -95,7 +95,7 @@ def test_gradients_agree_with_sympy_at_explicit_sizes(name: str) -> None:
 
 def test_a_name_used_twice_collects_both_contributions() -> None:
     spec = {"inputs": {"x": []}, "equations": {"y": "3*x"}, "loss": "2*y + 5*y", "gradients": ["x"]}
-    program = derived_program(expand(read(spec)))
+    program = stages_of(read(spec)).derived
     assert program.definition["dx"].body == 21
 
 
@@ -111,7 +111,7 @@ def test_equal_layers_give_equal_gradients_up_to_names() -> None:
         "layers": ["dense(4, activation=tanh)"] * 5,
         "loss": "mse",
     }
-    program = derived_program(expand(read(spec)))
+    program = stages_of(read(spec)).derived
     shapes = {
         (e.reduction, str(e.body).replace(str(k), "#").replace(str(k - 1), "*"))
         for k in (3, 4)

@@ -8,7 +8,7 @@ import pytest
 from corpus import CORPUS, EXAMPLES
 
 from symgrad.compiler.module.fans import Fans, fans_of
-from symgrad.pipeline import derived_program, module_text
+from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.spec.trees import names_in
@@ -75,7 +75,7 @@ CASES = {
 def test_fans(name):
     equation, axes, inputs, expected = CASES[name]
     model = expand(read(spec_of(equation, axes, inputs)))
-    program = derived_program(model)
+    program = Stages(model).derived
     assert fans_of(program.tensor["W"], program) == Fans(*expected)
     found = spec_fans.fans_of(model, model.parameters[0])
     assert found is not None
@@ -84,7 +84,7 @@ def test_fans(name):
 
 def test_what_no_sum_takes_in_has_its_first_and_last_size():
     model = expand(read(spec_of("y: x * W", [3, 6], "{x: [3, 6]}")))
-    program = derived_program(model)
+    program = Stages(model).derived
     assert fans_of(program.tensor["W"], program) == Fans(3, 6)
     assert spec_fans.fans_of(model, model.parameters[0]) is None
 
@@ -92,7 +92,7 @@ def test_what_no_sum_takes_in_has_its_first_and_last_size():
 @pytest.mark.parametrize("name", [*CORPUS, *(path.name for path in EXAMPLES)])
 def test_program_and_spec_agree(name):
     model = expand(read(CORPUS.get(name) or next(p for p in EXAMPLES if p.name == name)))
-    program = derived_program(model)
+    program = Stages(model).derived
     for decl in model.parameters:
         found = spec_fans.fans_of(model, decl)
         if found is None or not {"fan_in", "fan_out"} & names_in(decl.init.scale):

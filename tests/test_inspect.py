@@ -13,6 +13,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.notation.latex import LATEX
+from symgrad.pipeline import Stages
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.page import page_of
 from symgrad.version import VERSION
@@ -183,7 +184,8 @@ def test_hostile_names_do_no_harm():
 
 
 def test_a_hostile_title_is_escaped(digits):
-    work = replace(digits, spec=replace(digits.spec, name=HOSTILE))
+    model = replace(digits.stages.model, spec=replace(digits.spec, name=HOSTILE))
+    work = replace(digits, stages=Stages(model))
     root = ElementTree.fromstring(work.html())
     namespace = "{http://www.w3.org/1999/xhtml}"
     assert root.find(f"{namespace}head/{namespace}title").text == HOSTILE

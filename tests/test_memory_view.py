@@ -6,8 +6,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.compiler.planning.residuals import memory_use
-from symgrad.elaborate.optimizer import update_of
-from symgrad.pipeline import derived_program, plan_of
+from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
 
 TANH = "dense(30, activation=tanh)"
@@ -28,7 +27,7 @@ def spec_with(layer: str, **more: object) -> dict[str, object]:
 def kept(layer: str, dtype: str = "float32", **more: object) -> dict[str, str]:
     """The values kept of a layer before a linear one, with their bytes."""
     model = expand(sg.read(spec_with(layer, dtype=dtype, **more)))
-    plan = plan_of(derived_program(model), update_of(model))
+    plan = Stages(model).plan
     return {value.name: str(value.amount) for value in memory_use(plan, dtype).kept}
 
 

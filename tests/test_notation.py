@@ -20,7 +20,7 @@ from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
 from symgrad.notation.text import TEXT
 from symgrad.notation.update_rules import update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
-from symgrad.pipeline import derived_program
+from symgrad.pipeline import stages_of
 from symgrad.report.documents import mathml
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -59,7 +59,7 @@ SIZES = {"N": 3}
 
 
 def program_of(text):
-    return derived_program(expand(read(text)))
+    return stages_of(read(text)).derived
 
 
 @pytest.fixture(scope="module", params=SPECS)

@@ -14,7 +14,7 @@ from symgrad.calculus.real import Abs, Piecewise, in_real_terms, sign
 from symgrad.calculus.terms import ARGUMENT, Entry, derivative_of, softplus
 from symgrad.errors import SpecError
 from symgrad.graphs.interpret import compute
-from symgrad.pipeline import derived_program
+from symgrad.pipeline import Stages, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
@@ -57,7 +57,7 @@ def slopes(text: str) -> tuple[float, Mapping[str, float], Mapping[str, float]] 
     """The value, the derived slopes and those by differences in 50 digits; None where it has none."""
     spec = {"name": "real", "dtype": "float64", "inputs": {v: [] for v in POINT}, "equations": {"f": text}}
     model = expand(read({**spec, "loss": "f", "gradients": list(POINT)}))
-    program = derived_program(model)
+    program = Stages(model).derived
     point = {name: np.asarray(number) for name, number in POINT.items()}
     found = compute(program, point, {})
     differences = Differences(model, point, FIFTY_DIGITS)
@@ -124,7 +124,7 @@ def test_what_is_complex_everywhere_is_refused(text: str) -> None:
 def test_a_division_by_a_function_that_is_0_is_refused(function: str) -> None:
     spec = {"name": "none", "inputs": {"x": []}, "equations": {"f": f"x / {function}(x - x)"}, "loss": "f"}
     with pytest.raises(SpecError, match="gives no real number"):
-        derived_program(expand(read(spec)))
+        _ = stages_of(read(spec)).derived
 
 
 def test_sizes_and_signs_take_known_factors_out() -> None:

@@ -10,8 +10,7 @@ from building import by_rows, interpreted, written
 
 from symgrad.calculus.terms import entries
 from symgrad.passes.sign_tests import choose_by_outputs
-from symgrad.pipeline import derived_program
-from symgrad.spec.expand import expand
+from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ BASE: dict[str, Any] = {
 
 def chooses(equations: dict[str, str], loss: str = "mse(A, t)") -> set[str]:
     """What the computed gradient reads beside parameters and data, of Z and A."""
-    program = derived_program(expand(read({**BASE, "equations": {"Z": "x @ W", **equations}, "loss": loss})))
+    program = stages_of(read({**BASE, "equations": {"Z": "x @ W", **equations}, "loss": loss})).derived
     before = {e.target for e in program.equations}
     computed = choose_by_outputs(program)
     assert {e.target for e in computed.equations} == before
@@ -72,7 +71,7 @@ def test_the_input_stays_where_it_is_needed_otherwise() -> None:
 
 def test_the_shown_program_names_the_input() -> None:
     spec = {**BASE, "equations": {"Z": "x @ W", "A": "relu(Z)"}, "loss": "mse(A, t)"}
-    program = derived_program(expand(read(spec)))
+    program = stages_of(read(spec)).derived
     (slope,) = [e for e in program.equations if e.target == "dZ"]
     assert slope.reads >= {"Z"}
 

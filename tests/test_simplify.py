@@ -10,8 +10,7 @@ from corpus import CORPUS
 
 from symgrad.calculus.simplify import simplify
 from symgrad.notation.equations import Writing
-from symgrad.pipeline import derived_program
-from symgrad.spec.expand import expand
+from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def derive(spec: dict[str, Any]) -> Program:
-    return derived_program(expand(read(spec)))
+    return stages_of(read(spec)).derived
 
 
 def shown(program: Program, target: str) -> str:

@@ -13,7 +13,7 @@ from building import by_rows, interpreted, judged, written
 from symgrad.api import derive
 from symgrad.compiler.loading.load import load
 from symgrad.errors import DataError, SpecError
-from symgrad.pipeline import derived_program
+from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.training.data import Dataset, load_data
@@ -274,7 +274,7 @@ def test_what_is_not_asked_for_leaves_no_trace() -> None:
             "loss": "softmax_cross_entropy(label_smoothing=0, class_weights=1)",
         }
     )
-    assert derived_program(expand(plain)) == derived_program(expand(spelled))
+    assert stages_of(plain).derived == stages_of(spelled).derived
     assert derivative_of_scores("softmax_cross_entropy").startswith("dZ1 = (softmax(Z1) − onehot(t))/n")
 
 

@@ -21,10 +21,9 @@ from symgrad.benchmark.workload import workload_of
 from symgrad.compiler.loading.cache import cached_module, cached_text
 from symgrad.compiler.loading.load import double_precision_twin
 from symgrad.compiler.planning.cost import Cost, CostModel
-from symgrad.elaborate.optimizer import update_of
 from symgrad.errors import DataError
 from symgrad.gate import checked_text
-from symgrad.pipeline import derived_program, plan_of
+from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
@@ -98,8 +97,9 @@ def _peers(work: Workload, cores: int, with_compile: bool, progress: Callable[[s
 def _measured(
     model: Model, work: Workload, clock: Clock | None, others: Sequence[Peer], cores: int, seconds: float
 ) -> Benchmark:
-    update = update_of(model)
-    counts = CostModel(plan_of(derived_program(model), update), work.sizes, model.spec.dtype)
+    stages = Stages(model)
+    update = stages.update
+    counts = CostModel(stages.plan, work.sizes, model.spec.dtype)
     trains, phases = work.kind == "training step", _PHASES[work.kind]
     costs, passes = _costs(model, work, counts, phases), [update] if trains else []
     least = counts.least(update if trains else None, phases)

@@ -126,10 +126,14 @@ class Rewrite:
 
 @dataclass(frozen=True)
 class Gradient:
-    """The tensor that holds the derivative of the loss with respect to another."""
+    """The tensor that holds the derivative of the loss with respect to another.
+
+    One that `takes_in` a gradient is a vector to which that gradient is added: name ← keep·name + scale·g.
+    """
 
     of: str
     name: str
+    takes_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,11 @@ class Program:
     def definition(self) -> Mapping[str, Equation]:
         """Equations by target."""
         return {e.target: e for e in self.equations}
+
+    @cached_property
+    def carried(self) -> Mapping[str, str]:
+        """The gradient that each vector takes in while it is formed."""
+        return {g.name: g.takes_in for g in self.gradients if g.takes_in}
 
     @cached_property
     def results(self) -> frozenset[str]:

@@ -76,7 +76,22 @@ def inspect_spec(
     style = style or _STYLES.get(output.suffix.lower() if output else "", "text")
     own = _symbols(symbols)
     derivation = api.derive(api.read(spec_file)).in_notation(notation, own).showing(**shown)
-    text = _rendered(derivation, style)
+    return _shown(_rendered(derivation, style), style, spec_file, output)
+
+
+def inspect_stages(spec_file: Path, style: str | None, output: Path | None) -> int:
+    """Write every stage from the spec to its module to stdout or to a file."""
+    style = style or _STYLES.get(output.suffix.lower() if output else "", "text")
+    if style not in ("text", "json"):
+        raise SpecError(
+            "stages are shown as text or JSON", at=str(output), remedy="name a .txt or .json file"
+        )
+    stages = api.stages(spec_file)
+    text = json.dumps(stages.as_dict(), indent=2) if style == "json" else str(stages)
+    return _shown(text, style, spec_file, output)
+
+
+def _shown(text: str, style: str, spec_file: Path, output: Path | None) -> int:
     if output is None:
         produce(text.rstrip("\n"), html=style == "html")
         return GOOD

@@ -32,9 +32,16 @@ NOTATIONS = ("rows", "columns", "greek", "delta")
 )
 @click.option("--jacobians", is_flag=True, help="Show the local Jacobians of every block.")
 @click.option("--memory", is_flag=True, help="Show what is kept for the backward pass, in bytes.")
+@click.option("--stages", is_flag=True, help="Show instead every stage from SPEC to its module.")
 @click.option("-o", "--output", type=FILE, help="The file to write.  [stdout]")
 def inspect(
-    spec: Path, style: str | None, notation: str, symbols: tuple[str, ...], output: Path | None, **shown: Any
+    spec: Path,
+    style: str | None,
+    notation: str,
+    symbols: tuple[str, ...],
+    stages: bool,
+    output: Path | None,
+    **shown: Any,
 ) -> int:
     """Show the gradients derived from SPEC.
 
@@ -52,9 +59,16 @@ def inspect(
 
     --symbol may stand several times, with any notation, for tensors, gradients
     (dW1) and the axis of the samples.
-    """
-    from symgrad.cli.actions import inspect_spec
 
+    --stages shows what each stage of the compiler gave, and of a program what it changed: lines
+    with - were there before, lines with + are new.
+    """
+    from symgrad.cli.actions import inspect_spec, inspect_stages
+
+    if stages:
+        if symbols or notation != "rows" or any(shown.values()) or style in ("latex", "html"):
+            raise click.UsageError("--stages goes with --format text or json and with -o alone")
+        return inspect_stages(spec, style, output)
     return inspect_spec(spec, style, notation, symbols, output, **shown)
 
 

@@ -11,7 +11,20 @@ import sympy as sp
 from scipy import special
 
 from symgrad.calculus.real import Abs, sign, within
-from symgrad.calculus.terms import Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
+from symgrad.calculus.terms import (
+    ARGUMENT,
+    Entry,
+    Named,
+    delta,
+    erfc,
+    expm1,
+    leading,
+    log1p,
+    logcosh,
+    shifted,
+    sigmoid,
+    softplus,
+)
 from symgrad.errors import DataError, InternalError
 
 if TYPE_CHECKING:
@@ -50,6 +63,8 @@ _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
     sigmoid: special.expit,
     softplus: lambda x: np.logaddexp(0.0, x),
     logcosh: lambda x: np.logaddexp(x, -x) - math.log(2),
+    shifted: np.subtract,
+    leading: np.asarray,
     within: lambda value, end: np.where(end >= 0, value, np.nan),
     delta: lambda a, b: np.equal(a, b).astype(np.float64),
     sp.StrictLessThan: np.less,
@@ -142,6 +157,8 @@ class _Calculator:
             return _power(*values)
         if type(expr) in _FUNCTIONS:
             return np.asarray(_FUNCTIONS[type(expr)](*values))
+        if isinstance(expr, Named):
+            return self._number(expr.formula(ARGUMENT), {ARGUMENT: values[0]})
         raise InternalError(f"no arithmetic for {type(expr).__name__} in {expr}")
 
     def _place(

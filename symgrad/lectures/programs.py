@@ -8,7 +8,6 @@ from symgrad import api
 from symgrad.compiler.planning.residuals import memory_use
 from symgrad.lectures.case import Case, demand, demand_equal
 from symgrad.lectures.derivatives import claims_hold
-from symgrad.pipeline import plan_of
 
 
 def graph_with_numbers(case: Case) -> str:
@@ -33,7 +32,7 @@ def stored_values(case: Case) -> str:
     """Of a tanh and a ReLU layer with softmax, what the slides' formulas need, in bytes of float32."""
     spec = case.spec()
     derivation = api.derive(spec)
-    use = memory_use(plan_of(derivation.program, derivation.update), spec.dtype)
+    use = memory_use(derivation.stages.plan, spec.dtype)
     needed = {
         "A1_slope": 4 * 30,  # tanh′ = 1 − A1², formed with A1 so that no digit of it is lost, so Z1 goes
         "A1": 4 * 30,  # dW2 = A1ᵀ·dZ2

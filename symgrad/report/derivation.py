@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from symgrad.elaborate.optimizer import update_of
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
-from symgrad.pipeline import derived_program
+from symgrad.pipeline import stages_of
 from symgrad.report.data import as_data
 from symgrad.report.derived import Derived, Views
 from symgrad.report.documents import html_fragment, html_page, latex_document, latex_fragment
 from symgrad.report.in_notation import in_notation
 from symgrad.report.text import text_page
-from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,5 +100,5 @@ def derivation_of(spec: Spec) -> Derivation:
     Raises:
         SpecError: the spec does not describe a network.
     """
-    model = expand(spec)
-    return Derivation(spec, derived_program(model), update_of(model))
+    stages = stages_of(spec)
+    return Derivation(stages, stages.derived)

@@ -6,19 +6,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from symgrad.elaborate.elaborate import elaborate
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.explain.jacobians import BlockJacobians, local_jacobians
 from symgrad.explain.transposed import with_samples_in_columns
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.equations import Writing
 from symgrad.notation.visibility import hidden_tensors
-from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.elaborate.optimizer import Update
     from symgrad.notation.style import Style
+    from symgrad.pipeline import Stages
     from symgrad.spec.model import Spec
 
 
@@ -40,16 +39,22 @@ NOTHING_MORE = Views()
 class Derived:
     """The equations of a spec, the gradients of its loss and its update rules, and how they are written.
 
-    `plain` is the program as it was derived, where another notation has transformed it; `views` are what is
+    `program` is what is shown: as it was derived, or transformed for another notation; `views` are what is
     shown beside it.
     """
 
-    spec: Spec
+    stages: Stages = field(repr=False)
     program: Program
-    update: Update
-    plain: Program | None = field(default=None, repr=False)
     convention: Convention = ROWS
     views: Views = NOTHING_MORE
+
+    @property
+    def spec(self) -> Spec:
+        return self.stages.model.spec
+
+    @property
+    def update(self) -> Update:
+        return self.stages.update
 
     @cached_property
     def hidden(self) -> frozenset[str]:
@@ -68,6 +73,6 @@ class Derived:
     @cached_property
     def jacobians(self) -> tuple[BlockJacobians, ...]:
         """The local Jacobians of every block, with respect to what it reads."""
-        primal = elaborate(expand(self.spec))
+        primal = self.stages.formulas
         in_columns = self.convention.samples == "columns"
         return local_jacobians(with_samples_in_columns(primal) if in_columns else primal)

@@ -39,7 +39,7 @@ def in_notation(derived: _Derived, name: str, symbols: Mapping[str, str]) -> _De
     if notation is None:
         remedy = did_you_mean(name, NOTATIONS) or f"there are {', '.join(NOTATIONS)}"
         raise SpecError(f"unknown notation '{name}'", remedy=remedy)
-    plain = derived.plain or derived.program
+    plain = derived.stages.derived
     scaled = with_cotangents_per_sample(plain) if notation.per_sample else None
     program = scaled or plain
     if notation.samples == "columns":
@@ -53,7 +53,7 @@ def in_notation(derived: _Derived, name: str, symbols: Mapping[str, str]) -> _De
     if notation.per_sample and cotangents_of_samples(plain):
         parts.append(MEAN_NOTE.format(convention.written(samples)) if scaled else NO_MEAN_NOTE)
     convention = replace(convention, note=" ".join(filter(None, parts)))
-    return replace(derived, program=program, convention=convention, plain=plain)
+    return replace(derived, program=program, convention=convention)
 
 
 def _samples(program: Program) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.planning.residuals import memory_use
 from symgrad.notation.equations import Writing
-from symgrad.pipeline import plan_of
 from symgrad.report.content import Row, Section
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def memory_data(derived: Derived) -> dict[str, Any]:
 
 
 def _use(derived: Derived) -> tuple[Plan, MemoryUse]:
-    plan = plan_of(derived.plain or derived.program, derived.update)
+    plan = derived.stages.plan
     return plan, memory_use(plan, derived.spec.dtype)
 
 

@@ -130,9 +130,9 @@ class Drivers:
     def _comments(self, equation: Equation) -> tuple[str, ...]:
         """The equation, and what its carried gradient is added to."""
         into = equation.target
-        if into not in self.plan.carried:
+        if into not in self.plan.program.carried:
             return (self._comment(equation),)
-        gradient = self.plan.carried[into]
+        gradient = self.plan.program.carried[into]
         carrying = f"{into} ← keep·{into} + scale·{gradient}"
         if as_product(equation) is None:
             return (carrying,)

@@ -139,7 +139,7 @@ def _quoted(value: int | str) -> str:
 
 def _carrying(plan: Plan, update: Update) -> CarryingText | None:
     accumulation = accumulation_of(update)
-    if accumulation is None or not plan.carried:
+    if accumulation is None or not plan.program.carried:
         return None
     states = list(state_names(update))
     is_theta = accumulation.target == "theta"

@@ -52,7 +52,7 @@ class Statements:
         target = self._matrix(slots[equation.target], (found.rows, found.columns), False, sizes)
         scale = "1" if found.factor == 1 else self._number(found.factor, slots)
         keep = "0"
-        if equation.target in self.plan.carried:
+        if equation.target in self.plan.program.carried:
             scale, keep = ("scale" if scale == "1" else f"scale * ({scale})"), "keep"
         return f"gemm({scale}, {left}, {right}, {keep}, {target})", tensors
 

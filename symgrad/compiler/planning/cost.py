@@ -72,7 +72,7 @@ class CostModel:
         tensors = [
             (self.plan.program.tensor[name], looks) for name, looks in moved.items() if name not in local
         ]
-        added_to = [(tensor, looks) for tensor, looks in tensors if tensor.name in self.plan.carried]
+        added_to = [(tensor, looks) for tensor, looks in tensors if tensor.name in self.plan.program.carried]
         return Cost(
             sum(map(self._flops, step.equations)),
             sum(min(self._entries(t), looks) * self._width(t) for t, looks in (*tensors, *added_to)),
@@ -83,7 +83,7 @@ class CostModel:
 
         Where the gradient is added to them while it is formed, only the equations after that are left.
         """
-        carried = accumulation_of(update) if self.plan.carried else None
+        carried = accumulation_of(update) if self.plan.program.carried else None
         equations = update.updates if carried is None else carried.rest
         clips = update.clip_norm is not None, update.clip_value is not None
         vectors = {"theta", "g", *(name for name, _ in update.states)}

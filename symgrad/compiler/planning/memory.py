@@ -9,14 +9,10 @@ from symgrad.compiler.planning.plan import ColumnSweep, Monomial, Phase, Place, 
 from symgrad.compiler.planning.schedule import entries_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from symgrad.calculus.program import Equation, Program
 
 
-def plan_memory(
-    program: Program, phases: tuple[Phase, ...], carried: Mapping[str, str], columns: str = ""
-) -> Plan:
+def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "") -> Plan:
     """The plan with a place for every tensor; memory is used again once its tensor is read no more."""
     places: dict[str, Place] = {}
     for tensor in (*program.of_kind("input"), *program.of_kind("target")):
@@ -30,11 +26,11 @@ def plan_memory(
     for tensor in program.of_kind("parameter"):
         places[tensor.name] = Place("theta", (), offset)
         if tensor.name in gradient_of:
-            places[gradient_of[tensor.name]] = Place("into" if carried else "grad", (), offset)
+            places[gradient_of[tensor.name]] = Place("into" if program.carried else "grad", (), offset)
         offset += size_of(tensor.axes)[1]
     shared: dict[str, str] = {}
     units = _place_rest(program, phases, places, shared, fixed)
-    return Plan(program, phases, places, units, offset, shared, carried, columns)
+    return Plan(program, phases, places, units, offset, shared, columns)
 
 
 @dataclass

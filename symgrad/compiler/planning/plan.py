@@ -138,8 +138,7 @@ class Plan:
     """Phases, and the place of every tensor that is not local to a sweep; constants come first of all work.
 
     `work_units` gives the size of the workspace: so many numbers for each product of free axes.
-    `shared` names the tensor that a temporary hands its memory to, entry by entry. `carried` names the
-    gradient that each part of the vector `into` takes in while it is formed: into ← keep·into + scale·g.
+    `shared` names the tensor that a temporary hands its memory to, entry by entry.
     `column_axis` is the axis that lies innermost in memory where tensors are stored by columns, else empty.
     """
 
@@ -149,7 +148,6 @@ class Plan:
     work_units: tuple[tuple[Monomial, int], ...]
     parameter_count: int
     shared: Mapping[str, str]
-    carried: Mapping[str, str]
     column_axis: str = ""
 
     def is_by_columns(self, tensor: str) -> bool:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 LOOK_AHEAD = 8
 
 
-def schedule(program: Program, carried: Collection[str] = (), columns: str = "") -> tuple[Phase, ...]:
+def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     """The phases of a program, each needing only those before it; only the prediction is needed by none.
 
-    What is `carried`, maybe into the parameters, is formed after the last use of its parameter. Where
+    What takes in a gradient, maybe the parameters, is formed after the last use of its parameter. Where
     `columns` names an axis, tensors are stored by columns along it.
     """
     wanted: list[tuple[PhaseName, tuple[str, ...]]] = [
@@ -41,7 +41,7 @@ def schedule(program: Program, carried: Collection[str] = (), columns: str = "")
         ("gradient", tuple(g.name for g in program.gradients)),
     ]
     done: set[str] = set()
-    phases = []
+    phases, carried = [], program.carried
     for name, results in wanted:
         needed = program.needed(results) - done
         if name != "prediction":

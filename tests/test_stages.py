@@ -1,0 +1,93 @@
+"""The stages from a spec to its module: one list, each program equal to the one before, shown as they are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from building import by_rows
+from corpus import CORPUS
+
+import symgrad as sg
+from symgrad.calculus.program import Program
+from symgrad.graphs.interpret import compute
+from symgrad.graphs.point import point
+from symgrad.pipeline import STAGES, Stages, module_text, stages_of
+from symgrad.spec.reader import read
+from symgrad.verifier.samples import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def test_every_stage_computes_what_the_one_before_does() -> None:
+    """Outputs, loss and gradients of the whole corpus, the latter by what they are gradients of."""
+    tried = 0
+    for name, spec in CORPUS.items():
+        stages = stages_of(read(spec))
+        arrays, sizes = point(stages.model, draw(stages.model, "here", 1, batch=3).arrays, None, dict)
+        known: dict[str, np.ndarray] = {}
+        for stage, program in _programs(stages):
+            found = _results(program, arrays, sizes)
+            for result in known.keys() & found.keys():
+                np.testing.assert_allclose(
+                    found[result], known[result], 1e-9, 1e-12, err_msg=f"{name}: {stage}"
+                )
+                tried += 1
+            known |= found
+    assert tried > 20 * len(CORPUS)
+
+
+def _programs(stages: Stages) -> Iterator[tuple[str, Program]]:
+    """The program of every stage, and the last of them as large networks are arranged."""
+    for stage in STAGES:
+        program = getattr(stages, str(stage.attrname))
+        if isinstance(program, Program):
+            yield str(stage.attrname), program
+    large = Stages(stages.model)
+    vars(large).update(stable_roots=stages.stable_roots)
+    with by_rows():
+        yield "arranged by rows", large.arranged
+
+
+def _results(
+    program: Program, arrays: dict[str, np.ndarray], sizes: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    values = compute(program, arrays, sizes)
+    gradients = {f"∂{g.of}": values[g.name] for g in program.gradients}
+    return {name: values[name] for name in program.results & values.keys()} | gradients
+
+
+@pytest.mark.parametrize("name", ["skip", "optimizer_nesterov"])
+def test_what_is_shown_as_changed_is_all_that_changed(name: str) -> None:
+    view = sg.stages(CORPUS[name])
+    rows = {row.name: row for row in view.rows}
+    assert [*rows] == ["model", *(stage.attrname for stage in STAGES)]
+    programs = [row for row in rows.values() if row.way == "Program → Program"]
+    before = rows["formulas"].lines
+    for row in programs:
+        assert row.changes is not None
+        kept = [line for line in before if line not in row.removed]
+        assert sorted((*kept, *row.added)) == sorted(row.lines), row.name
+        before = row.lines
+    assert any(row.removed for row in programs)
+
+
+def test_a_stage_is_computed_once_and_when_it_is_asked_for() -> None:
+    stages = stages_of(read(CORPUS["skip"]))
+    assert [*vars(stages)] == ["model"]
+    assert stages.derived is stages.derived
+    assert "plan" not in vars(stages)
+    assert stages.text == module_text(read(CORPUS["skip"])) == Stages(stages.model).text
+
+
+def test_the_page_and_the_data_tell_the_same() -> None:
+    view = sg.stages(CORPUS["skip"])
+    data, page = json.loads(json.dumps(view.as_dict())), str(view)
+    assert [stage["name"] for stage in data["stages"]] == [row.name for row in view.rows]
+    for stage in data["stages"]:
+        assert f"{stage['name']}: {stage['way']}\n  {stage['about']}\n" in page
+        for line in (*stage["removed"], *stage["added"]):
+            assert line in page
