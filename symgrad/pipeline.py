@@ -113,7 +113,9 @@ class Stages:
         """Sums over samples taken apart where these lie innermost; else gradients formed where they go."""
         if self.column_axis:
             return summands_first(self.stable_roots, self.column_axis)
-        return accumulate(self.stable_roots) if accumulation_of(self.update) is not None else self.stable_roots
+        return (
+            accumulate(self.stable_roots) if accumulation_of(self.update) is not None else self.stable_roots
+        )
 
     @stage("Program → Phases")
     def phases(self) -> tuple[Phase, ...]:
