@@ -281,7 +281,7 @@ def _epochs(bench: Bench) -> Iterator[tuple[str, Any]]:
     for place in range(len(bench.case.tensors)):
         data = bench.data()
         if data[place].dtype == bench.dtype:
-            data[place][...] = np.finfo(bench.dtype).max / 2
+            data[place][-2:] = np.finfo(bench.dtype).max * 0.75
             yield trained(f"train_epoch, tensor {place} just held", data, batch_size="full")
     params, far = bench.far()
     yield "train_epoch far away", _called(module.train_epoch, params, bench.state(), *far, batch_size="full")

@@ -58,10 +58,9 @@ ARGUED = (
     Argument(
         "epoch", r"train_epoch:.*not math\.isfinite\(value\) -> True", "data is looked at once too often"
     ),
-    Argument("epoch", r"MICRO_BATCH_SIZE:", "a gradient in other pieces is the same gradient"),
     Argument(
         "epoch",
-        r"_gather:.*bound: range\(count \* width\)",
+        r"_gather:.*(range\(count \* width\)|count \* width -> |dropped statement: sign)",
         "a NaN that is not seen here makes the loss NaN, and is told then",
     ),
     Argument(
@@ -118,6 +117,35 @@ ARGUED = (
             "both branches give the same at the limit",
         )
         for region in ("computation", "functions")
+    ),
+    Argument(
+        "computation",
+        r"\w+:\d+ arguments exchanged: _loss_1\(",
+        "the square of a difference is that of its opposite",
+    ),
+    Argument(
+        "functions",
+        r"exp:\d+ constant: 1 -> 2",
+        "the power of two in two other factors, neither of which is too large or too small for a number",
+    ),
+    Argument(
+        "functions",
+        r"EXP:\d+ constant: (746|104|710|89)\.",
+        "where the function is 0, or infinite, on this side of the limit too",
+    ),
+    Argument("checks", r"_checked_but_rows:", "all tensors have rows, and none has labels", WITHOUT_LABELS),
+    Argument("public", r"init_params:\d+ constant: \d+ -> ", "the entry is written anew by the next line"),
+    Argument("intrinsics", r"_typed_prefetch:", "rows are only asked for earlier or later, or others"),
+    Argument(
+        "intrinsics", r"_typed_view:\d+ arguments exchanged: builder\.mul\(", "a product is commutative"
+    ),
+    Argument(
+        "intrinsics",
+        r"_in_llvm:\d+ constant: ",
+        "the arguments of a maximum are of one type; its name may bear it once or twice",
+    ),
+    Argument(
+        "intrinsics", r"_typed_view:.*strides|_typed_view:\d+ constant: 0 -> 1", "no tensor has two axes"
     ),
     Argument(
         "computation",

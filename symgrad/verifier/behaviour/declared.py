@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import flat
+from symgrad.verifier.behaviour.bench import flat, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +26,9 @@ WRONG: Mapping[str, Callable[[float], float]] = {
 """What becomes of the largest entry of a block of the gradient; the module's own verify then must see it."""
 _SMALL_BLOCK = 64
 """Entries up to which it takes differences along each; along sums of more, 1 % of one may be lost."""
+
+_LEAST_WORK = 1e4
+"""Operations up to which nothing is left to BLAS, so that the same numbers give the same to the last bit."""
 
 _EVALUATIONS, _DIRECTIONS, _MOST_WORK = 21, 8, 3e7
 """Of the loss along one direction, directions of a large block, and operations that trying it may take."""
@@ -64,6 +67,10 @@ def number_type(bench: Bench) -> Iterator[str]:
         numbers = answer[1:] if call.name in ("loss", "loss_and_grad") else answer  # a loss is a Python float
         if any(array.dtype != bench.dtype for array in numbers):
             yield f"{call.name} does not answer in {bench.dtype}"
+        if bench.case.work <= _LEAST_WORK and not same(
+            answer, flat(call([a.tolist() for a in bench.data()]))
+        ):
+            yield f"{call.name} computes with lists otherwise than in {bench.dtype}"
     if bench.case.trains and any(array.dtype != bench.dtype for array in bench.state()[1:]):
         yield f"the state is not {bench.dtype}"
 
