@@ -13,6 +13,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.notation.latex import LATEX
+from symgrad.notation.text import TEXT
 from symgrad.pipeline import Stages
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.page import page_of
@@ -200,3 +201,20 @@ def test_a_derivation_is_frozen(digits):
     with pytest.raises(FrozenInstanceError):
         digits.update = None
     assert digits.name == "digits"
+
+
+def test_a_name_like_that_of_a_gradient_hides_no_gradient():
+    """An equation called dZ: the gradient at Z gets another name, and a line of its own all the same."""
+    spec = {
+        "name": "like",
+        "inputs": {"x": ["batch", 3]},
+        "targets": {"t": ["batch", 2]},
+        "parameters": {"W": {"axes": [3, 2], "init": "normal(std=1)"}},
+        "equations": {"Z": "x @ W", "dZ": "tanh(Z) + Z"},
+        "loss": "mean(mse(dZ, t))",
+    }
+    found = sg.derive(spec)
+    assert found.program.cotangent["Z"] == "dZ_2"
+    rows = next(s for s in page_of(found, TEXT).sections if s.title == "Gradients").rows
+    assert [row.formula.partition(" = ")[0] for row in rows] == ["dZ_2", "dW"]
+    assert not any("intermediate" in row.label for row in rows)

@@ -153,7 +153,7 @@ class _Backward:
         target = self.names.claim(f"d{name}")
         if len(found) == 1 and not found[0].is_elementwise:
             (only,) = found
-            self._define(target, axes, only.place, only.loops, only.body, "sum")
+            self._define(target, axes, only.place, only.loops, only.body, "sum", of=name)
             return Entry(target, indices)
         total = sp.Integer(0)
         for contribution in found:
@@ -163,7 +163,7 @@ class _Backward:
             else:
                 part = self._define_part(target, axes, contribution)
                 total += Entry(part, indices)
-        self._define(target, axes, indices, loops, total, "none")
+        self._define(target, axes, indices, loops, total, "none", of=name)
         return Entry(target, indices)
 
     def _define_part(self, target: str, axes: Axes, contribution: _Contribution) -> str:
@@ -192,8 +192,9 @@ class _Backward:
         loops: tuple[Loop, ...],
         body: sp.Expr,
         reduction: Reduction,
+        of: str = "",
     ) -> None:
-        self.tensors[name] = Tensor(name, axes, "cotangent")
+        self.tensors[name] = Tensor(name, axes, "cotangent", of=of)
         self.equations.append(canonical(Equation(name, place, loops, reduction, body)))
 
 

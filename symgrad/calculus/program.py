@@ -25,13 +25,17 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True)
 class Tensor:
-    """A name with its axes. `classes` marks integer labels below that number, `ignore` the label of none."""
+    """A name with its axes. `classes` marks integer labels below that number, `ignore` the label of none.
+
+    A cotangent that is the whole derivative of the loss with respect to a tensor is `of` that tensor.
+    """
 
     name: str
     axes: Axes
     kind: Kind
     classes: int | None = None
     ignore: int | None = None
+    of: str = ""
 
     @property
     def is_integer(self) -> bool:
@@ -152,6 +156,11 @@ class Program:
     def tensor(self) -> Mapping[str, Tensor]:
         """Tensors by name."""
         return {t.name: t for t in self.tensors}
+
+    @cached_property
+    def cotangent(self) -> Mapping[str, str]:
+        """The name of the derivative of the loss with respect to a tensor."""
+        return {t.of: t.name for t in self.tensors if t.of}
 
     @cached_property
     def definition(self) -> Mapping[str, Equation]:

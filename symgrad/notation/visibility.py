@@ -25,7 +25,7 @@ def hidden_tensors(program: Program) -> frozenset[str]:
     temporary whose cotangent is shown.
     """
     backward = _hidden(program, "cotangent", frozenset())
-    named = {t.name[1:] for t in program.of_kind("cotangent") if t.name not in backward}
+    named = {t.of for t in program.of_kind("cotangent") if t.name not in backward}
     return _hidden(program, "temporary", named) | backward
 
 
@@ -60,11 +60,10 @@ def visible_reads(program: Program, equation: Equation, hidden: Collection[str])
 
 def _is_internal(equation: Equation, program: Program) -> bool:
     """Whether nobody named the tensor and nobody asked for it."""
-    name, kind = equation.target, program.tensor[equation.target].kind
+    name, tensor = equation.target, program.tensor[equation.target]
     if name in program.results or not equation.is_plain:
         return False
-    of_named = name.startswith("d") and _is_named(name[1:], program)
-    return kind == "temporary" or (kind == "cotangent" and not of_named)
+    return tensor.kind == "temporary" or (tensor.kind == "cotangent" and not _is_named(tensor.of, program))
 
 
 def _is_named(name: str, program: Program) -> bool:

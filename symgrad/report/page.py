@@ -23,7 +23,7 @@ from symgrad.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from symgrad.calculus.program import Equation, Program
+    from symgrad.calculus.program import Equation, Program, Tensor
     from symgrad.notation.convention import Convention
     from symgrad.notation.equations import Writing
     from symgrad.notation.style import Style
@@ -130,15 +130,17 @@ def _row(equation: Equation, writing: Writing, label: str = "", through: tuple[s
 def _gradient_rows(equations: Iterable[Equation], writing: Writing) -> tuple[Row, ...]:
     rows, loss = [], writing.program.loss
     for equation in equations:
-        users = readers(writing.program, equation.target[1:], writing.hidden)
-        label = _origin(equation.target[1:], writing.program, any(e.target == loss for e in users))
+        tensor = writing.program.tensor[equation.target]
+        users = readers(writing.program, tensor.of, writing.hidden)
+        label = _origin(tensor, writing.program, any(e.target == loss for e in users))
         through = tuple(writing.matrix(e) for e in users if e.target != loss)
         rows.append(_row(equation, writing, label, through))
     return tuple(rows)
 
 
-def _origin(of: str, program: Program, in_loss: bool) -> str:
-    if of not in program.tensor:
+def _origin(cotangent: Tensor, program: Program, in_loss: bool) -> str:
+    of = cotangent.of or cotangent.name
+    if cotangent.of not in program.tensor:
         return f"{of} is an intermediate result in {_owner(of, program)}"
     return "from the loss" if in_loss else ""
 
@@ -151,7 +153,7 @@ def readers(program: Program, tensor: str, hidden: Collection[str]) -> tuple[Equ
     for equation in shown_equations(program, hidden):
         if equation.target in on_the_way and reached & visible_reads(program, equation, hidden):
             found.append(equation)
-            if f"d{equation.target}" not in program.tensor:
+            if equation.target not in program.cotangent:
                 reached.add(equation.target)
     return tuple(found)
 

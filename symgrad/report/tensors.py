@@ -68,14 +68,13 @@ def _computed(writing: Writing) -> Iterator[TensorRow]:
     known = roles(program)
     for equation in shown_equations(program, writing.hidden):
         tensor = program.tensor[equation.target]
-        of = tensor.name[1:]
         if tensor.kind != "cotangent":
             yield _row(writing, tensor, _kind(program, tensor, known), "")
-        elif of not in program.tensor:
+        elif tensor.of not in program.tensor:
             yield _row(writing, tensor, "gradient", "")
         else:
-            row = _row(writing, tensor, "gradient", _of(program.tensor[of], known))
-            yield replace(row, of=writing.style.spell(writing.indices.tensor(of)))
+            row = _row(writing, tensor, "gradient", _of(program.tensor[tensor.of], known))
+            yield replace(row, of=writing.style.spell(writing.indices.tensor(tensor.of)))
 
 
 def _kind(program: Program, tensor: Tensor, known: Mapping[str, Role]) -> str:

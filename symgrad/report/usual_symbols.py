@@ -64,12 +64,13 @@ def _of_layers(notation: Notation, program: Program, chain: bool) -> Iterator[tu
         gradient = f"gradient of {role}"
         if role in notation.letters:
             yield name, _symbol(notation, role, index)
-        if gradient not in notation.letters:
+        cotangent = program.cotangent.get(name)
+        if gradient not in notation.letters or cotangent is None:
             continue
         if role == "activation" and notation.by_sender and index.isdigit():
-            yield f"d{name}", Transposed(_symbol(notation, gradient, str(int(index) + 1)))
+            yield cotangent, Transposed(_symbol(notation, gradient, str(int(index) + 1)))
         else:
-            yield f"d{name}", _symbol(notation, gradient, index)
+            yield cotangent, _symbol(notation, gradient, index)
 
 
 def _of_parameters(
@@ -83,7 +84,9 @@ def _of_parameters(
         index = "_".join(filter(None, (match["owner"], match["number"])))
         symbol = own.get(parameter.name) or _symbol(notation, match["letter"], index)
         yield parameter.name, symbol
-        yield f"d{parameter.name}", Symbol(notation.letters["gradient of parameter"] + symbol.text)
+        if parameter.name in program.cotangent:
+            gradient = Symbol(notation.letters["gradient of parameter"] + symbol.text)
+            yield program.cotangent[parameter.name], gradient
 
 
 def _index(name: str, role: str, chain: bool) -> str:
