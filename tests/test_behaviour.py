@@ -149,6 +149,24 @@ FAULTS = {
     ),
     "states are not checked": ("arguments", "    _check_state(state)\n", "", "state as a plain tuple"),
     "flatten copies": ("container", "if not _lie_in_one_vector", "if _lie_in_one_vector", "flatten copies"),
+    "large numbers are none": (
+        "epochs",
+        "sign += rows[k] * 0",
+        "sign += rows[k]",
+        "is not train_step's step",
+    ),
+    "an epoch's error of another kind": (
+        "epochs",
+        'raise ValueError(f"order:',
+        'raise TypeError(f"order:',
+        "raises TypeError: order:",
+    ),
+    "a refusal that does not say what is expected": (
+        "bad data",
+        "from 0 to {CLASSES[name] - 1}",
+        "",
+        "but without 'from 0 to 3'",
+    ),
     "another task": ("declarations", 'TASK = "classes"', 'TASK = "values"', "TASK is 'values'"),
     "a verify that is always right": (
         "own verify",
@@ -163,6 +181,24 @@ FAULTS = {
 def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
     behaviour, before, after, words = FAULTS[fault]
     module, case = bench(BATCHED, tmp_path, before, after)
+    assert words in observed(module, behaviour, case)
+
+
+@pytest.mark.parametrize(
+    ("name", "behaviour", "before", "after", "words"),
+    [
+        ("ignoring", "bad data", 'f", or {IGNORED[name]} for none"', '""', "without '-100 for none'"),
+        ("single", "number type", "\n    return fitting\n", "\n    return array\n", "lists otherwise"),
+        ("convolution", "container", "not _lie_in_one_vector(params)", "False", "is every second row"),
+        ("pieces", "own verify", "verify(points=3", "verify(points=2", "takes {'points': 2"),
+        ("scalars", "arguments", '        raise TypeError(f"state:', '        (f"state:', "as a plain tuple"),
+        ("scalars", "fit", "raise FloatingPointError(", "FloatingPointError(", "finite is not refused"),
+    ],
+)
+def test_faults_of_other_kinds_of_modules(
+    name: str, behaviour: str, before: str, after: str, words: str, tmp_path: Path
+) -> None:
+    module, case = bench(SPECS[name], tmp_path, before, after)
     assert words in observed(module, behaviour, case)
 
 

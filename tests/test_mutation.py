@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from mutation.command import drawn, keep, read_results, table
 from mutation.equivalent import argument
 from mutation.faults import faults
-from mutation.judging import Original
+from mutation.judging import Original, Outcome
 from mutation.specs import SPECS
 
 if TYPE_CHECKING:
@@ -43,6 +44,22 @@ def test_the_draw_is_even_and_repeatable(original: Original) -> None:
     chosen, again = (drawn([original], 80, 3, lambda _: True) for _ in range(2))
     assert [f.title for _, f in chosen] == [f.title for _, f in again]
     assert min(Counter(f.region for _, f in chosen).values()) >= 7
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_no_argument_holds_against_a_call_that_differs(
+    original: Original, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    seen = {}
+    for fault in faults(original.text):
+        if fault.function == "_work_size" and fault.kind == "operator":
+            seen[fault.after] = original.difference(fault)
+    assert seen["(6 * (4 * batch))"] == ""
+    assert any(seen.values()), "a workspace that is too small is seen"
+    outcome = Outcome("pieces", "", "public", "_work_size:1 operator", "survived", True, (), "", 0.0, False)
+    assert argument(outcome)
+    assert not argument(replace(outcome, differs="forward"))
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

@@ -145,8 +145,11 @@ ARGUED = (
         "the arguments of a maximum are of one type; its name may bear it once or twice",
     ),
     Argument(
-        "intrinsics", r"_typed_view:.*strides|_typed_view:\d+ constant: 0 -> 1", "no tensor has two axes"
+        "intrinsics",
+        r"_typed_view:.*strides|_typed_view:\d+ constant: 0 -> 1",
+        "arrays are in C order by their type: compiled code goes by their sizes, not by their strides",
     ),
+    Argument("checks", r"_fitting:.*a [!=]= s", "no tensor has an axis of fixed size", ("embedding",)),
     Argument(
         "computation",
         r"\w+:\d+ missing sum: ",

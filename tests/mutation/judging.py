@@ -99,7 +99,7 @@ class Original:
         """What the judge says of this module with a fault in it."""
         start = time.monotonic()
         end, failed = self._judged(fault, compiled=compiled)
-        differs = self._difference(fault, compiled=compiled) if end == "survived" else ""
+        differs = self.difference(fault, compiled=compiled) if end == "survived" else ""
         return Outcome(
             spec=self.name,
             kind=fault.kind,
@@ -114,7 +114,7 @@ class Original:
             differs=differs,
         )
 
-    def _difference(self, fault: Fault, *, compiled: bool) -> str:
+    def difference(self, fault: Fault, *, compiled: bool = False) -> str:
         """The first call that tells the module with this fault from the one without."""
         own_verify = fault.region == "own verify"
         found = self._answers(fault.text, own_verify=own_verify, compiled=compiled)

@@ -64,6 +64,10 @@ def laid_otherwise(params: Any) -> Iterator[tuple[str, Any]]:
         parts = [p.reshape(a.shape) for p, a in zip(np.split(whole, ends), reversed(params), strict=True)]
         yield "in the opposite order", type(params)(*reversed(parts))
     for place, array in enumerate(params):
+        if array.ndim and array.shape[0] > 1:
+            changed = list(params)
+            changed[place] = np.repeat(array, 2, axis=0)[::2]
+            yield f"of which {params._fields[place]} is every second row of memory", type(params)(*changed)
         if array.ndim > 1 and array.shape[0] > 1 and array[0].size > 1:
             changed = list(params)
             changed[place] = np.asfortranarray(array)
