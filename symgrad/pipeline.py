@@ -14,6 +14,7 @@ from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
 from symgrad.elaborate.elaborate import elaborate
+from symgrad.elaborate.first_values import FirstValues, first_values
 from symgrad.elaborate.optimizer import Update, update_of
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.expand_logsumexp import expand_logsumexp
@@ -27,7 +28,7 @@ from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Phase, Plan
@@ -83,6 +84,11 @@ class Stages:
         """The optimiser's equations and the learning rate, for one entry of a parameter."""
         return update_of(self.model)
 
+    @stage("Model → FirstValues")
+    def starts(self) -> Mapping[str, FirstValues]:
+        """What every parameter starts from, its fan-in and fan-out read off the equations."""
+        return first_values(self.model, self.derived)
+
     @stage("Program → Program")
     def shifted(self) -> Program:
         """log-sum-exp as the machine computes it, shifted by the maximum; simplified again."""
@@ -130,7 +136,7 @@ class Stages:
     @stage("Plan → text")
     def text(self) -> str:
         """The module."""
-        return emit(self.model, self.derived, self.plan, self.update)
+        return emit(self.model, self.derived, self.plan, self.update, self.starts)
 
     @cached_property
     def column_axis(self) -> str:

@@ -7,7 +7,7 @@ import math
 import pytest
 from corpus import CORPUS, EXAMPLES
 
-from symgrad.compiler.module.fans import Fans, fans_of
+from symgrad.elaborate.fans import Fans, fans_of
 from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

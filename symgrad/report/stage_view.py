@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -20,6 +21,7 @@ from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Phase, Step
+    from symgrad.elaborate.first_values import FirstValues
     from symgrad.spec.model import Model, Spec
 
 
@@ -106,7 +108,9 @@ def _with_changes(row: StageRow, before: tuple[str, ...]) -> StageRow:
     return StageRow(row.name, row.way, row.about, row.lines, tuple(removed), tuple(added), tuple(changes))
 
 
-def _lines(value: Model | Program | Update | tuple[Phase, ...] | Plan | str) -> tuple[str, ...]:
+def _lines(
+    value: Model | Program | Update | Mapping[str, FirstValues] | tuple[Phase, ...] | Plan | str,
+) -> tuple[str, ...]:
     """What a stage gave, line by line."""
     match value:
         case Program():
@@ -117,6 +121,8 @@ def _lines(value: Model | Program | Update | tuple[Phase, ...] | Plan | str) -> 
             return _of_plan(value)
         case str():
             return (f"{value.count(chr(10)):,} lines of Python",)
+        case Mapping():
+            return tuple(f"{name}: {start.distribution}, {start.scale:g}" for name, start in value.items())
         case tuple():
             return tuple(f"{phase.name}: {_step(step)}" for phase in value for step in phase.steps)
     return _of_model(value)

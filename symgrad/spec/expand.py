@@ -64,8 +64,20 @@ def expand(spec: Spec) -> Model:
         schedule=resolve_schedule(spec.train, optimizer, spec.at),
         manual=manual,
     )
+    _check_parameters(model)
     refuse_nonsense(model)
     return model
+
+
+def _check_parameters(model: Model) -> None:
+    """A module holds its parameters in a named tuple, in which no name starts with an underscore."""
+    for parameter in model.parameters:
+        if parameter.name.startswith("_"):
+            raise SpecError(
+                f"a parameter's name cannot start with an underscore, as '{parameter.name}' does",
+                at=parameter.at,
+                remedy="rename it",
+            )
 
 
 def _plain(formula: Node, spec: Spec) -> Node:

@@ -20,8 +20,6 @@ from symgrad.compiler.kernels.update_kernels import (
     update_lines,
 )
 from symgrad.compiler.module.bodies import Drivers
-from symgrad.compiler.module.fans import fans_of
-from symgrad.compiler.module.initial import initial_values
 from symgrad.compiler.module.records import (
     ArgumentText,
     CarryingText,
@@ -36,7 +34,6 @@ from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.plan import Product, size_of
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.elementary import called_in, functions_of
-from symgrad.errors import SpecError
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
@@ -45,15 +42,18 @@ from symgrad.shipped import template_folder
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.planning.plan import Plan
+    from symgrad.elaborate.first_values import FirstValues
     from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import ConstantSpec, Model, TrainSpec
 
 
-def emit(model: Model, shown: Program, plan: Plan, update: Update) -> str:
+def emit(model: Model, shown: Program, plan: Plan, update: Update, starts: Mapping[str, FirstValues]) -> str:
     """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed."""
-    module = _module_text(model, shown, plan, update)
+    module = _module_text(model, shown, plan, update, starts)
     return _template().render(module=module, calls=call_texts(module))
 
 
@@ -70,7 +70,9 @@ def _template() -> jinja2.Template:
     return environment.get_template("module.py.j2")
 
 
-def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> ModuleText:
+def _module_text(
+    model: Model, shown: Program, plan: Plan, update: Update, starts: Mapping[str, FirstValues]
+) -> ModuleText:
     drivers = Drivers(plan)
     program, spec = plan.program, model.spec
     bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
@@ -96,7 +98,7 @@ def _module_text(model: Model, shown: Program, plan: Plan, update: Update) -> Mo
         gradient_equations=equations["gradient"],
         look_ahead_rule=look_ahead_rule(update),
         update_rule=update_rule(update),
-        parameters=_parameters(model, program, drivers),
+        parameters=_parameters(drivers, starts),
         parameter_count=plan.parameter_count,
         inputs=tuple(_argument(t, drivers, rows) for t in program.of_kind("input")),
         targets=tuple(_argument(t, drivers, rows) for t in program.of_kind("target")),
@@ -208,16 +210,9 @@ def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:
     )
 
 
-def _parameters(model: Model, program: Program, drivers: Drivers) -> tuple[ParameterText, ...]:
-    inits = {p.name: p for p in model.parameters}
+def _parameters(drivers: Drivers, starts: Mapping[str, FirstValues]) -> tuple[ParameterText, ...]:
     found = []
-    for tensor in program.of_kind("parameter"):
-        if tensor.name.startswith("_"):
-            raise SpecError(
-                f"a parameter's name cannot start with an underscore, as '{tensor.name}' does",
-                at=inits[tensor.name].at,
-                remedy="rename it",
-            )
+    for tensor in drivers.program.of_kind("parameter"):
         place = drivers.plan.places[tensor.name]
         size = size_of(tensor.axes)[1]
         shape = ", ".join(str(a.size) for a in tensor.axes)
@@ -228,7 +223,17 @@ def _parameters(model: Model, program: Program, drivers: Drivers) -> tuple[Param
                 start=place.offset,
                 end=place.offset + size,
                 shape=f"({shape}{',' if len(tensor.axes) == 1 else ''})",
-                initial=initial_values(inits[tensor.name].init, tensor, size, fans_of(tensor, program)),
+                initial=_drawn(starts[tensor.name], size),
             )
         )
     return tuple(found)
+
+
+def _drawn(start: FirstValues, size: int) -> str:
+    """`rng.normal(0.0, 0.1, 64)`, or one number for all entries."""
+    match start.distribution:
+        case "normal":
+            return f"rng.normal(0.0, {start.scale!r}, {size})"
+        case "uniform":
+            return f"rng.uniform({-start.scale!r}, {start.scale!r}, {size})"
+    return repr(start.scale)

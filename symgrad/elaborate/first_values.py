@@ -1,0 +1,55 @@
+"""The first values of parameters: the distributions of the spec with their scales as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import sympy as sp
+
+from symgrad.elaborate.fans import fans_of
+from symgrad.elaborate.formulas import Evaluator
+from symgrad.elaborate.operands import Builder, scalar
+from symgrad.elaborate.operations import LARGEST_SINGLE
+from symgrad.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Program
+    from symgrad.elaborate.fans import Fans
+    from symgrad.spec.model import InitSpec, Model
+
+
+@dataclass(frozen=True)
+class FirstValues:
+    """`scale` is the deviation of a normal distribution, the end of a uniform one, or the constant itself."""
+
+    distribution: Literal["normal", "uniform", "constant"]
+    scale: float
+
+
+def first_values(model: Model, program: Program) -> Mapping[str, FirstValues]:
+    """What every parameter starts from; `program` says what its fan-in and fan-out are.
+
+    Raises:
+        SpecError: a scale is no finite number, or negative where it is a width.
+    """
+    return {
+        p.name: _first_values(p.name, p.init, fans_of(program.tensor[p.name], program))
+        for p in model.parameters
+    }
+
+
+def _first_values(name: str, init: InitSpec, fans: Fans) -> FirstValues:
+    known = {"fan_in": scalar(sp.Integer(fans.fan_in)), "fan_out": scalar(sp.Integer(fans.fan_out))}
+    value = Evaluator(Builder(), {}, {}).evaluate(init.scale, "init", known).body
+    number = float(value) if value.is_number and value.is_finite else None
+    is_finite = number is not None and abs(number) < LARGEST_SINGLE
+    if number is None or not is_finite or (number < 0 and init.distribution != "constant"):
+        raise SpecError(
+            f"the first values of '{name}' need a finite scale that is not negative",
+            at=init.scale.at,
+            remedy="give a number such as 0.1",
+        )
+    return FirstValues(init.distribution, number)
