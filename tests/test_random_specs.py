@@ -21,6 +21,7 @@ from fuzz.modules import Checked, OutOfBoundsError
 from fuzz.shrink import smaller_formulas
 
 import symgrad.pipeline
+from symgrad.spec.reader import read
 
 SECONDS = 8.0
 """For each kind."""
@@ -113,6 +114,18 @@ def test_planted_faults_are_found(fault, monkeypatch):
 
     monkeypatch.setattr("fuzz.gradients.module_text", edited)
     assert judge(spec, Random(0)).kind.startswith(kind)
+
+
+def test_a_slope_lost_far_out_is_found(monkeypatch):
+    spec = {"name": "extremes", "dtype": "float64", "inputs": {"x": ["n"]}, "equations": {"f": "sigmoid(x)"}}
+    spec |= {"loss": "sum(f)", "gradients": ["x"]}
+    assert judge(spec, Random(0)).kind == "right"
+    text = symgrad.pipeline.module_text(read(spec))
+    edited = text.replace("f_slope[i] = sigmoid_slope(x[i])", "f_slope[i] = f[i] * (1 - f[i])")
+    edited = edited.replace("dx[i] = sigmoid_slope(x[i])", "dx[i] = sigmoid(x[i]) * (1 - sigmoid(x[i]))")
+    assert edited != text
+    monkeypatch.setattr("fuzz.gradients.module_text", lambda _: edited)
+    assert judge(spec, Random(0)).kind == "lost slope"
 
 
 def test_a_traceback_a_hang_and_a_refusal_are_failures(monkeypatch):

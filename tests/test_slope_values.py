@@ -66,6 +66,14 @@ FORMULAS = {
 }
 
 
+def test_values_made_of_one_value_are_written_out_where_that_shows_a_distance(tmp_path: Path) -> None:
+    equations = {"h": "sqrt(tanh(x))", "u": "1 / h", "f": "u**2"}
+    spec = {"name": "made", "dtype": "float64", "inputs": {"x": ["n"]}, "equations": equations}
+    module = interpreted(written({**spec, "loss": "sum(f)", "gradients": ["x"]}, tmp_path))
+    places = np.array([0.5, 3, 17, 300])
+    np.testing.assert_allclose(module.input_gradients((), places).x, -1 / np.sinh(places) ** 2, rtol=1e-14)
+
+
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("inner", ["kept", "inside"])
 def test_slopes_far_out_have_all_their_digits(formula: str, inner: str, tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ class _Slopes:
         if self.program.tensor[equation.target].kind != "cotangent":
             return equation
         body = self._in_distances(equation.body)
-        for entry, holder in self._holders(body):
+        made_of_one = [(e, h) for e, h in self._holders(body) if type(h.body) not in FUNCTIONS]
+        for entry, holder in made_of_one:
             # The slope of √A or A² may be written in that value itself: 1 - √A⁴ is 1 - A².
             written_out = body.xreplace({entry: holder.at(entry.indices)})
             changed = self._in_distances(written_out)
@@ -188,15 +189,25 @@ def _with_slope(expr: sp.Expr, first: sp.Expr, second: sp.Expr) -> sp.Expr:
 
 
 def _holders(program: Program) -> dict[str, Equation]:
-    """The values that hold a sigmoid or tanh, or what is made of one, for each of their entries."""
+    """The values that hold a sigmoid or tanh, or a formula in one alone, written out, in each entry."""
     found: dict[str, Equation] = {}
     for equation in program.equations:
         is_value = program.tensor[equation.target].kind != "cotangent"
-        if is_value and equation.is_elementwise and equation.is_plain:
-            of_value = any(type(found[t].body) in FUNCTIONS for t in equation.reads & found.keys())
-            if of_value or equation.body.has(*FUNCTIONS):
-                found[equation.target] = equation
+        if not is_value or not equation.is_elementwise or not equation.is_plain:
+            continue
+        held = {e: found[e.tensor] for e in entries(equation.body) if e.tensor in found}
+        body = equation.body.xreplace(
+            {e: h.at(e.indices) for e, h in held.items() if type(h.body) not in FUNCTIONS}
+        )
+        kept = {e for e, h in held.items() if type(h.body) in FUNCTIONS}
+        if type(equation.body) in FUNCTIONS or _is_of_one_value(body, kept):
+            found[equation.target] = replace(equation, body=body)
     return found
+
+
+def _is_of_one_value(body: sp.Expr, kept: set[Entry]) -> bool:
+    values = kept & set(entries(body)) or body.atoms(*FUNCTIONS)
+    return len(values) == 1 and not entries(body.xreplace(dict.fromkeys(values, A)))
 
 
 def _nodes(expr: sp.Basic) -> int:
