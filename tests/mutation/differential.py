@@ -177,8 +177,8 @@ def _bad(bench: Bench) -> Iterator[tuple[str, Any]]:
     for call in bench.calls():
         for place, tensor in enumerate(bench.case.tensors[: call.count]):
             array = bench.numbers(tensor)
-            forms = [(what, value) for what, value, *_ in of_data.bad_forms(bench, tensor, call.count)]
-            forms += [(what, value) for what, value, _ in of_data.bad_entries(bench, tensor)]
+            bad = (*of_data.bad_forms(bench, tensor, call.count), *of_data.bad_entries(bench, tensor))
+            forms = [(each.what, each.value) for each in bad]
             forms += list(of_data.good_forms(tensor, array))
             entries = [np.nan, np.inf, -np.inf, 1e39, 0.5, -1.0, 1e6]
             for entry, value in product(range(min(array.size, 12)), entries):

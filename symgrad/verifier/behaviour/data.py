@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,75 +12,73 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.verifier.arrays import Array
-    from symgrad.verifier.behaviour.bench import Bench, Call
+    from symgrad.verifier.behaviour.bench import Bench, Call, Kinds
     from symgrad.verifier.behaviour.case import Case, Tensor
 
 _ROUNDING = 1e-5
 """Other memory is multiplied in another order; in float32 that shows."""
 
 
+class Bad(NamedTuple):
+    """A value to be refused: what it is, with which errors, how their messages begin and what they hold."""
+
+    what: str
+    value: Any
+    kinds: Kinds
+    words: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+
+
 def refused(bench: Bench) -> Iterator[str]:
     """Every function refuses data of a wrong kind, shape or value by its name, and changes nothing."""
     for call in bench.calls():
         for place, tensor in enumerate(bench.case.tensors[: call.count]):
-            for what, value, kinds, words in bad_forms(bench, tensor, call.count):
-                yield from _tried(bench, call, place, what, value, kinds, words)
-            for what, value, parts in bad_entries(bench, tensor):
-                own = (f"{tensor.name}:",)
-                yield from _tried(bench, call, place, what, value, ValueError, own, parts)
+            for bad in (*bad_forms(bench, tensor, call.count), *bad_entries(bench, tensor)):
+                yield from _tried(bench, call, place, bad)
         if bench.case.batch:
             yield from _without_rows(bench, call)
 
 
-def _tried(
-    bench: Bench,
-    call: Call,
-    place: int,
-    what: str,
-    value: Any,
-    kinds: Any,
-    words: tuple[str, ...],
-    parts: tuple[str, ...] = (),
-) -> Iterator[str]:
+def _tried(bench: Bench, call: Call, place: int, bad: Bad) -> Iterator[str]:
     data, params, state = bench.data(), bench.params(), bench.state() if call.trains else None
     before = kept((params, state))
-    data[place] = value
-    name = bench.case.tensors[place].name
-    wrong = told(kinds, words, parts, call, data, params, state)
+    data[place] = bad.value
+    what = f"{call.name}: {bench.case.tensors[place].name} {bad.what}"
+    wrong = told(bad.kinds, bad.words, bad.parts, call, data, params, state)
     if wrong:
-        yield f"{call.name}: {name} {what} {wrong}"
+        yield f"{what} {wrong}"
     elif not same((params, state or ()), (before[0], before[1] or ())):
-        yield f"{call.name}: {name} {what} is refused, but parameters or state are changed"
+        yield f"{what} is refused, but parameters or state are changed"
 
 
-def bad_forms(bench: Bench, tensor: Tensor, count: int) -> Iterator[tuple[str, Any, Any, tuple[str, ...]]]:
-    """What a value is, the value, the errors it may raise, and how their messages may begin."""
+def bad_forms(bench: Bench, tensor: Tensor, count: int) -> Iterator[Bad]:
+    """Values of a wrong kind or shape."""
     array, own = bench.numbers(tensor), (f"{tensor.name}:",)
-    yield "as None", None, TypeError, own
-    yield "as text", array.astype(str), TypeError, own
-    yield "as complex numbers", array + 1j, TypeError, own
-    yield "as objects", array.astype(object), TypeError, own
-    yield "as dates", np.zeros(array.shape, "datetime64[s]"), TypeError, own
-    yield "as a masked array", np.ma.masked_array(array, np.zeros(array.shape, bool)), TypeError, own
-    yield "as rows of different lengths", [[1.0], [1.0, 2.0]], ValueError, own
-    yield "with an axis too many", array[..., None], ValueError, own
+    yield Bad("as None", None, TypeError, own)
+    yield Bad("as text", array.astype(str), TypeError, own)
+    yield Bad("as complex numbers", array + 1j, TypeError, own)
+    yield Bad("as objects", array.astype(object), TypeError, own)
+    yield Bad("as dates", np.zeros(array.shape, "datetime64[s]"), TypeError, own)
+    yield Bad("as a masked array", np.ma.masked_array(array, np.zeros(array.shape, bool)), TypeError, own)
+    yield Bad("as rows of different lengths", [[1.0], [1.0, 2.0]], ValueError, own)
+    yield Bad("with an axis too many", array[..., None], ValueError, own)
     if array.ndim:
-        yield "with an axis too few", array[0], ValueError, own
+        yield Bad("with an axis too few", array[0], ValueError, own)
     for axis, size in enumerate(tensor.axes):
         longer = np.concatenate([array, np.take(array, [0], axis)], axis)
         if isinstance(size, int):
-            yield f"with {size + 1} along axis {axis}", longer, ValueError, own
+            yield Bad(f"with {size + 1} along axis {axis}", longer, ValueError, own)
         elif len(others := _sharing(bench.case, size, count)) > 1 or tensor.axes.count(size) > 1:
-            yield f"with other rows along '{size}'", longer, ValueError, others
+            yield Bad(f"with other rows along '{size}'", longer, ValueError, others)
 
 
 def _sharing(case: Case, axis: str, count: int) -> tuple[str, ...]:
     return tuple(f"{t.name}:" for t in case.tensors[:count] if axis in t.axes)
 
 
-def bad_entries(bench: Bench, tensor: Tensor) -> Iterator[tuple[str, Array, tuple[str, ...]]]:
-    """One entry, the first or the last, that is no number, or no label; what the refusal must say of it."""
-    array = bench.numbers(tensor)
+def bad_entries(bench: Bench, tensor: Tensor) -> Iterator[Bad]:
+    """One entry, the first or the last, that is no number, or no label."""
+    array, own = bench.numbers(tensor), (f"{tensor.name}:",)
     expected: tuple[str, ...] = ("finite number", str(bench.dtype))
     if tensor.classes is not None:
         expected = (
@@ -93,7 +91,7 @@ def bad_entries(bench: Bench, tensor: Tensor) -> Iterator[tuple[str, Array, tupl
             changed.reshape(-1)[place] = value
             where = ", ".join(map(str, np.unravel_index(place, array.shape)))
             at = (f"[{where}]",) if array.ndim else ()
-            yield f"with {value} at entry {place}", changed, (*at, *expected)
+            yield Bad(f"with {value} at entry {place}", changed, ValueError, own, (*at, *expected))
 
 
 def _bad_values(bench: Bench, tensor: Tensor) -> list[Any]:
