@@ -7,6 +7,7 @@ take its place. Nothing here raises: what has no value is nan or infinite, as it
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,10 +69,27 @@ def _real(function: Callable[..., Any]) -> Callable[..., Any]:
     return evaluate
 
 
-def _quotient(a: Any, b: Any) -> Any:
-    if b == 0:
-        return _NAN if a == 0 or a != a else (_INFINITY if a > 0 else -_INFINITY)
-    return a / b
+def _total(operation: Callable[[Any, Any], Any], by_zero: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator of mpmath's numbers that has the value which floats have, where mpmath has none."""
+
+    def apply(a: Any, b: Any) -> Any:
+        try:
+            value = operation(a, b)
+        except ZeroDivisionError:
+            return by_zero(a)
+        return value if value is NotImplemented or isinstance(value, _mp.mpf) else _NAN
+
+    return apply
+
+
+def _over_zero(a: Any) -> Any:
+    return _NAN if a == 0 or a != a else (_INFINITY if a > 0 else -_INFINITY)
+
+
+_mp.mpf.__truediv__ = _total(_mp.mpf.__truediv__, _over_zero)
+_mp.mpf.__rtruediv__ = lambda b, a: _mp.mpf(a) / b
+_mp.mpf.__pow__ = _total(_mp.mpf.__pow__, lambda _: _INFINITY)
+# The numbers of a context are of a type of its own: mpmath's other numbers stay as they are.
 
 
 def product(a: Any, b: Any) -> Any:
@@ -84,12 +102,6 @@ def product(a: Any, b: Any) -> Any:
         return result
     zero = result.dtype.type(0) if result.dtype != object else _mp.zero
     return np.where(undefined & (a == a) & (b == b), zero, result)
-
-
-def _power(a: Any, b: Any) -> Any:
-    if a == 0 and b < 0:
-        return _INFINITY
-    return a**b
 
 
 def _exponential(x: Any) -> Any:
@@ -171,8 +183,8 @@ FIFTY_DIGITS = Arithmetic(
     dtype=np.dtype(object),
     convert=lambda values: np.asarray(np.frompyfunc(_mp.mpf, 1, 1)(values), dtype=object),
     number=lambda q: _mp.mpf(q.numerator) / q.denominator,
-    divide=_elementwise(_quotient, 2),
-    power=_elementwise(_real(_power), 2),
+    divide=_elementwise(operator.truediv, 2),
+    power=_elementwise(_real(operator.pow), 2),
     functions=_DIGITS_FUNCTIONS,
     steps=(2.0**-50, 2.0**-75),
     extrapolate=False,

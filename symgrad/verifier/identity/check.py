@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.constants import long_constants
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
+from symgrad.verifier.identity.kinks import GRADIENT, Slopes
 from symgrad.verifier.identity.machine import (
     FaultError,
     Machine,
@@ -22,7 +24,7 @@ from symgrad.verifier.identity.machine import (
     faults_named,
 )
 from symgrad.verifier.identity.memory import View
-from symgrad.verifier.identity.points import Point, field_points, real_points
+from symgrad.verifier.identity.points import Point, field_points, real_points, zero_points
 from symgrad.verifier.identity.tape import ExactTape
 from symgrad.verifier.identity.text import Text, parse
 from symgrad.verifier.interpreter import interpret
@@ -66,6 +68,9 @@ class DifferenceError(Exception):
 
 Same: TypeAlias = "Callable[[Any, Any, float, int], bool]"
 
+Admits: TypeAlias = "Callable[[str, int, Any, Any], bool]"
+"""Whether an entry of a tensor may be what a text has, though it is not what the spec's tape has."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -76,6 +81,7 @@ class Reference:
     arithmetic: Arithmetic
     same: Same
     expected: Mapping[str, Array]
+    admits: Admits = lambda *_: False
 
     def compare(self, text: Text) -> int:
         """Hold all that a text computes against this; the digits that could be compared.
@@ -86,14 +92,15 @@ class Reference:
             SingularError: it divides by 0 at this point.
         """
         machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
-        digits = _ROUNDED_DIGITS if machine.is_rounded else _DIGITS
+        is_rounded = machine.is_rounded or bool(self.model.spec.constants)
+        digits = _ROUNDED_DIGITS if is_rounded else _DIGITS
         with faults_named():
             outcome = _outcome(self.model, machine, self.point)
         found = dict(_found(self.model, machine, outcome))
         for what, values in self.expected.items():
-            _demand_same(what, found.get(what), values, self.same, digits)
+            _demand_same(what, found.get(what), values, self, digits)
         for what, values, due in outcome.steps:
-            _demand_same(what, values, due, self.same, digits)
+            _demand_same(what, values, due, self, digits)
         return digits
 
 
@@ -121,7 +128,11 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
         return Identity("not checked", str(unknown))
-    return Identity("identical", " and ".join(map(str, points)))
+    try:
+        zeros = at_zeros(model, parsed, seed)
+    except (DifferenceError, FaultError) as fault:
+        return Identity("differs", str(fault))
+    return Identity("identical", " and ".join(dict.fromkeys([*map(str, points), *zeros])))
 
 
 def _agreement(model: Model, text: Text, seed: int) -> Identity:
@@ -130,9 +141,10 @@ def _agreement(model: Model, text: Text, seed: int) -> Identity:
     try:
         for point in real_points(model, seed):
             try:
-                digits.append(reference(model, point, FIFTY_DIGITS, close).compare(text))
+                digits.append(in_digits(model, point).compare(text))
             except SingularError as division:
                 singular = f"{division} at {point}"
+        at_zeros(model, text, seed)
     except (DifferenceError, FaultError) as fault:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
@@ -142,7 +154,7 @@ def _agreement(model: Model, text: Text, seed: int) -> Identity:
     except UnsuitableError as problem:
         return Identity("not checked", str(problem))
     if not digits:
-        return Identity("not checked", singular)
+        return Identity("not checked", singular or "the formulas are no numbers at random points")
     return Identity("agrees", f"{min(digits)} digits{singular and f'; not compared: {singular}'}")
 
 
@@ -151,12 +163,35 @@ def _same(a: Any, b: Any, *_: float) -> bool:
 
 
 def close(a: Any, b: Any, scale: float, digits: int) -> bool:
-    return bool(a == b or abs(a - b) <= 10.0**-digits * scale)
+    """Whether two numbers are equal to so many digits, or both are none."""
+    return bool(a == b or abs(a - b) <= 10.0**-digits * scale or (a != a and b != b))
 
 
 def reference(model: Model, point: Point, arithmetic: Arithmetic, same: Same = _same) -> Reference:
     """What a spec says at a point, by a reverse tape through the verifier's own interpreter."""
     return Reference(model, point, arithmetic, same, dict(_expected(model, point, arithmetic)))
+
+
+def at_zeros(model: Model, text: Text, seed: int) -> list[str]:
+    """Hold a text against its spec where numbers are exactly 0 or equal, as conditions in it may ask.
+
+    The points where it was held; what has none, as a spec of which no finite loss is found, is left out.
+
+    Raises:
+        DifferenceError, FaultError: the text is wrong.
+    """
+    held = []
+    with suppress(SymgradError, UnknownError, UnsuitableError):
+        for point in zero_points(model, seed):
+            in_digits(model, point).compare(text)
+            held.append(str(point))
+    return held
+
+
+def in_digits(model: Model, point: Point) -> Reference:
+    """What a spec says at a real point, in 50 digits; where it has no slope, any between those beside."""
+    slopes = Slopes(model, {**point.numbers, **point.labels})
+    return replace(reference(model, point, FIFTY_DIGITS, close), admits=slopes.admit)
 
 
 def _expected(model: Model, point: Point, arithmetic: Arithmetic) -> Iterator[tuple[str, Array]]:
@@ -174,7 +209,7 @@ def _expected(model: Model, point: Point, arithmetic: Arithmetic) -> Iterator[tu
     names = [*(p.name for p in model.parameters), *model.spec.gradients]
     wanted = [tape.of(values.tensors[name]) for name in names]
     for name, gradient in zip(names, tape.gradients(tape.of(values.loss), wanted), strict=True):
-        yield f"the gradient of {name}", gradient
+        yield GRADIENT + name, gradient
 
 
 def _outcome(model: Model, machine: Machine, point: Point) -> Outcome:
@@ -194,10 +229,10 @@ def _found(model: Model, machine: Machine, outcome: Outcome) -> Iterator[tuple[s
     start, shapes = 0, machine.text.facts["SHAPES"]
     for name, shape in shapes.items():
         end = start + int(np.prod(shape, dtype=int))
-        yield f"the gradient of {name}", outcome.gradient[start:end].reshape(shape)
+        yield GRADIENT + name, outcome.gradient[start:end].reshape(shape)
         start = end
     others = zip(model.spec.gradients, outcome.input_gradients, strict=True)
-    yield from ((f"the gradient of {name}", array) for name, array in others)
+    yield from ((GRADIENT + name, array) for name, array in others)
 
 
 def _is_number(entry: Any) -> bool:
@@ -206,15 +241,16 @@ def _is_number(entry: Any) -> bool:
     return not is_array and not (isinstance(entry, float) and not math.isfinite(entry))
 
 
-def _demand_same(what: str, found: Array | None, expected: Array, same: Same, digits: int) -> None:
+def _demand_same(what: str, found: Array | None, expected: Array, by: Reference, digits: int) -> None:
     if found is None or found.shape != expected.shape:
         shape = None if found is None else found.shape
         raise DifferenceError(f"{what} has shape {shape}, the spec's is {expected.shape}")
-    scale = max((float(abs(value)) for value in expected.flat), default=0.0) if same is close else 1.0
+    sizes = (float(abs(value)) for value in expected.flat) if by.same is close else ()
+    scale = max((size for size in sizes if math.isfinite(size)), default=1.0)
     wrong = [
         place
         for place, (a, b) in enumerate(zip(found.flat, expected.flat, strict=True))
-        if not _is_number(a) or not same(a, b, max(scale, 1.0), digits)
+        if not (_is_number(a) and by.same(a, b, max(scale, 1.0), digits)) and not by.admits(what, place, a, b)
     ]
     if wrong:
         entry = list(map(int, np.unravel_index(wrong[0], expected.shape)))

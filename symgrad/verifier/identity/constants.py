@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic
 
-_SHOWN = 15
+_SHOWN, _SURE = 15, 12
 _LARGEST_DENOMINATOR = 10**6
 _LARGEST_NUMERATOR = 10**7
 _CLOSE = Fraction(1, 2**51)
@@ -63,7 +63,7 @@ def _apply(arithmetic: Arithmetic, function: str, number: Any) -> Any:
 def constant_of(number: float, long: tuple[Fraction, ...] = ()) -> Constant | None:
     """The number that a float stands for; None where its digits are none that are known here."""
     shown = Fraction(repr(number))
-    if len(repr(abs(number)).split("e")[0].replace(".", "").strip("0")) <= _SHOWN:
+    if _digits(number) <= _SHOWN:
         return Constant(shown)
     for factor in (Fraction(1), *long):
         rational = _simple(Fraction(number) / factor)
@@ -75,6 +75,15 @@ def constant_of(number: float, long: tuple[Fraction, ...] = ()) -> Constant | No
         if rational is not None:
             return Constant(rational, radicand, roots)
     return None
+
+
+def is_doubtful(number: float) -> bool:
+    """Whether a float shows so many digits that it may be a rounded one that ends there by chance."""
+    return _SURE < _digits(number) <= _SHOWN
+
+
+def _digits(number: float) -> int:
+    return len(repr(abs(number)).split("e")[0].replace(".", "").strip("0"))
 
 
 def _simple(ratio: Fraction) -> Fraction | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from symgrad.verifier.identity.constants import constant_of
+from symgrad.verifier.identity.constants import constant_of, is_doubtful
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.steps import step_pairs
@@ -103,7 +103,7 @@ class Machine:
 
     def _constant(self, number: float, long: tuple[Fraction, ...]) -> Any:
         known = constant_of(number, long)
-        self.is_rounded |= known is None
+        self.is_rounded |= known is None or is_doubtful(number)
         return self.number(number) if known is None else known.value(self.arithmetic)
 
     def number(self, value: Any) -> Any:
@@ -170,8 +170,8 @@ class Machine:
             "softplus": lambda x: log(one + exp(x)),
             "logcosh": lambda x: log(cosh(x)),
             "square": lambda x: x * x,
-            "maximum": lambda a, b: a if self.number(a) > self.number(b) else b,
-            "minimum": lambda a, b: a if self.number(a) < self.number(b) else b,
+            "maximum": lambda a, b: a if self.number(a) > self.number(b) or a != a else b,
+            "minimum": lambda a, b: a if self.number(a) < self.number(b) or a != a else b,
         }
 
     def _vector(self, size: Any, *_: Any) -> View:
@@ -230,7 +230,7 @@ class Machine:
             return Outcome(None, None, [], outputs, prediction)
         loss = self.names["loss"](theta(), *data)
         again, vector = self.names["loss_and_grad"](theta(), *data)
-        if loss != again:
+        if loss != again and not (loss != loss and again != again):
             raise BoundsError("loss and loss_and_grad give two losses")
         given = self.names["input_gradients"](theta(), *data) if "input_gradients" in self.names else ()
         gradient = vector.array()

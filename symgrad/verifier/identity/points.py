@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,13 @@ LARGE_WORK = 1e6
 
 _SMALL = 20_000
 """Given numbers that a point for 50 digits may have."""
+
+_FEW, _MORE = 16, 7
+"""Given numbers up to which a point takes few ways through choices, and how many more are drawn then."""
+
+_AFFORDABLE, _CHEAP = 1e5, 3e3
+"""Operations of one evaluation up to which a point with exact zeros costs a part of a second, and a part of
+that."""
 
 _GARBAGE = 997
 """So many random numbers fill memory, over and over."""
@@ -51,6 +58,11 @@ class Point:
         """Whether numbers of 50 digits are no great expense."""
         return sum(array.size for array in self.numbers.values()) <= _SMALL
 
+    @property
+    def is_tiny(self) -> bool:
+        """Whether so few numbers are given that some may all be on one side of a choice."""
+        return sum(array.size for array in self.numbers.values()) <= _FEW
+
     def __str__(self) -> str:
         return self.sizes
 
@@ -58,15 +70,19 @@ class Point:
 def field_points(model: Model, seed: int, largest_work: float) -> Iterator[Point]:
     """A point of pairwise different sizes, and one with a batch of 1, in elements drawn evenly.
 
+    Of a model that is given few numbers there are more, so that each of them goes both ways of a choice.
+
     Raises:
         OverflowError: an evaluation takes more than so many operations; the message says so.
         ShapeError: the model's tensors do not fit together at any size tried.
     """
     smallest, work = _fitting(model, seed, largest_work)
     for batch in (None, 1) if batch_axis(model) is not None and work < LARGE_WORK else (None,):
-        yield _field_point(
-            model, np.random.default_rng((seed, batch or 0)), free_sizes(model, smallest, batch)
-        )
+        sizes = free_sizes(model, smallest, batch)
+        point = _field_point(model, np.random.default_rng((seed, batch or 0)), sizes)
+        yield point
+        for number in range(_MORE if point.is_tiny else 0):
+            yield _field_point(model, np.random.default_rng((seed, batch or 0, number)), sizes)
 
 
 def _fitting(model: Model, seed: int, largest_work: float) -> tuple[int, float]:
@@ -135,15 +151,93 @@ def _labels(rng: np.random.Generator, classes: int, ignore: int | None, shape: t
 
 
 def real_points(model: Model, seed: int) -> Iterator[Point]:
-    """The same in real numbers where the loss is finite.
+    """The same in real numbers where the loss is finite, and all that it is made of a number.
 
     Raises:
         SymgradError: there is no such point.
     """
     for batch in (None, 1) if batch_axis(model) is not None else (None,):
-        sample = draw(model, "identity", seed, batch=batch)
-        rng = np.random.default_rng((seed, batch or 0))
-        numbers = {n: FIFTY_DIGITS.array(a) for n, a in sample.arrays.items() if a.dtype.kind == "f"}
-        labels = {n: a for n, a in sample.arrays.items() if n not in numbers}
-        sizes = "the smallest sizes" if batch is None else f"a batch of {batch}"
-        yield Point(sizes, numbers, labels, FIFTY_DIGITS.array(rng.normal(size=_GARBAGE)))
+        for number in range(1 + _MORE):
+            sample = draw(model, "identity", seed + number, batch=batch)
+            sizes = "the smallest sizes" if batch is None else f"a batch of {batch}"
+            point = _real_point(sizes, sample.arrays, np.random.default_rng((seed, batch or 0)))
+            if _is_defined(model, sample.arrays):
+                yield point
+            if not point.is_tiny:
+                break
+
+
+def _real_point(sizes: str, arrays: Mapping[str, Array], rng: np.random.Generator) -> Point:
+    numbers = {n: FIFTY_DIGITS.array(a) for n, a in arrays.items() if a.dtype.kind == "f"}
+    labels = {n: a for n, a in arrays.items() if n not in numbers}
+    return Point(sizes, numbers, labels, FIFTY_DIGITS.array(rng.normal(size=_GARBAGE)))
+
+
+def zero_points(model: Model, seed: int) -> Iterator[Point]:
+    """Real points with exact zeros, single ones and equal entries, and in rows; and one of all other signs.
+
+    A tensor that has to be without zeros, as what a logarithm is taken of, stays as it is. There are none
+    for a model that would take long in 50 digits.
+
+    Raises:
+        SymgradError: there is no point where the loss is finite.
+    """
+    sample = draw(model, "exact zeros", seed)
+    work = interpret(model, sample.arrays, DOUBLE).work
+    if work > _AFFORDABLE:
+        return
+    rng = np.random.default_rng((seed, 2))
+    targets = {t.name for t in model.spec.targets}
+    sparse = ("single zeros", partial(_sparse, rng))
+    others = (("rows of zeros", _emptied), ("other signs", np.negative))
+    for sizes, change in (*[sparse] * (1 if work > _CHEAP else 4), *others):
+        arrays = dict(sample.arrays)
+        numbers = [n for n, a in arrays.items() if a.dtype.kind == "f" and n not in targets]
+        for names in (numbers, *([name] for name in numbers)):
+            changed = arrays | {name: change(arrays[name]) for name in names}
+            if _is_defined(model, changed):
+                arrays = changed
+            if names is numbers and arrays is changed:
+                break
+        if not _is_defined(model, arrays):
+            continue
+        yield _real_point(sizes, arrays, rng)
+
+
+def _is_defined(model: Model, arrays: Mapping[str, Array]) -> bool:
+    """Whether the loss is finite, and nothing on the way to it is divided by 0 or no number."""
+    defined = [True]
+
+    def noting(function: Callable[..., Array], good: Callable[[Array], Array]) -> Callable[..., Array]:
+        def apply(*arguments: Array) -> Array:
+            result = function(*arguments)
+            defined.append(bool(np.all(good(result))))
+            return result
+
+        return apply
+
+    def is_number(result: Array) -> Array:
+        return np.asarray(~np.isnan(result))
+
+    checked = replace(
+        DOUBLE,
+        divide=noting(DOUBLE.divide, np.isfinite),
+        power=noting(DOUBLE.power, np.isfinite),
+        functions={name: noting(f, is_number) for name, f in DOUBLE.functions.items()},
+    )
+    found = interpret(model, arrays, checked)
+    values = found.outputs if found.loss is None else (*found.outputs, found.loss)
+    return all(defined) and all(np.isfinite(value).all() for value in values)
+
+
+def _sparse(rng: np.random.Generator, array: Array) -> Array:
+    """A fifth of the entries is 0, another one is the first entry."""
+    kind = rng.integers(0, 5, array.shape)
+    return np.where(kind == 0, 0.0, np.where(kind == 1, array.flat[0], array))
+
+
+def _emptied(array: Array) -> Array:
+    """The first row is 0; of a vector and a number all is."""
+    kept = np.array(array)
+    kept[(slice(1),) if array.ndim > 1 else ...] = 0.0
+    return kept
