@@ -189,8 +189,9 @@ def zero_points(model: Model, seed: int) -> Iterator[Point]:
     rng = np.random.default_rng((seed, 2))
     targets = {t.name for t in model.spec.targets}
     sparse = ("single zeros", partial(_sparse, rng))
-    others = (("rows of zeros", _emptied), ("other signs", np.negative))
-    for sizes, change in (*[sparse] * (1 if work > _CHEAP else 4), *others):
+    changes: list[tuple[str, Callable[[Array], Array]]] = [sparse] * (1 if work > _CHEAP else 4)
+    changes += [("rows of zeros", _emptied), ("other signs", np.negative)]
+    for sizes, change in changes:
         arrays = dict(sample.arrays)
         numbers = [n for n, a in arrays.items() if a.dtype.kind == "f" and n not in targets]
         for names in (numbers, *([name] for name in numbers)):
