@@ -141,7 +141,7 @@ class Stages:
     @cached_property
     def column_axis(self) -> str:
         """The axis of the samples where it lies innermost in memory; else empty."""
-        return column_axis(self.stable_roots)
+        return column_axis(self.stable_roots, self.model.batch_axis)
 
 
 STAGES = tuple(found for found in vars(Stages).values() if isinstance(found, Stage))

@@ -16,7 +16,7 @@ from symgrad.spec.model import MicroBatches
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.interpreter import interpret
-from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.samples import draw
 
 HEAD = {
     "axes": {"K": 3},
@@ -64,7 +64,7 @@ def model_of(spec):
 
 
 def reason(model):
-    return why_no_mean(stabilise(elaborate(model)))
+    return why_no_mean(stabilise(elaborate(model)), model.batch_axis)
 
 
 def with_loss(loss):
@@ -74,7 +74,7 @@ def with_loss(loss):
 def losses(model, rows=7, piece=3):
     """The loss of a batch, and the mean of its pieces' losses, weighted by their rows."""
     sample = draw(model, "", 3, batch=rows)
-    axis = batch_axis(model)
+    axis = model.batch_axis
     batched = {t.name for t in (*model.spec.inputs, *model.spec.targets) if t.axes[:1] == (axis,)}
     whole = float(interpret(model, sample.arrays, DOUBLE).loss)
     pieces = 0.0
@@ -105,7 +105,7 @@ def test_another_loss_is_none_and_the_reason_is_given(loss):
 @pytest.mark.parametrize("name", [*GRAPHS, *INDEXED])
 def test_the_decision_fits_the_values_of_the_corpus(name):
     model = model_of({**GRAPHS, **INDEXED}[name])
-    if batch_axis(model) is None or name == "batch_axis_twice":
+    if not model.batch_axis or name == "batch_axis_twice":
         assert "no axis of rows" in reason(model)
         return
     whole, pieces = losses(model)

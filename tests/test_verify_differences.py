@@ -13,7 +13,7 @@ from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
 from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, compare_block
 from symgrad.verifier.differences import Differences
 from symgrad.verifier.interpreter import interpret, parameter_shapes
-from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.samples import draw
 
 ACCURACY = {FIFTY_DIGITS.name: 1e-15, EXTENDED.name: 1e-13, DOUBLE.name: 1e-11}
 
@@ -137,7 +137,7 @@ def test_points_are_nothing_special():
         assert len(np.unique(values)) == values.size
         assert (values.astype(np.float32) == values).all()
     assert np.abs(sample.parameters["g"] - 1).max() < 2
-    assert batch_axis(model) == "batch"
+    assert model.batch_axis == "batch"
     assert draw(model, "here", 3, batch=7).inputs["x"].shape == (7, 5)
     again = draw(model, "here", 3)
     assert all((again.arrays[name] == values).all() for name, values in sample.arrays.items())

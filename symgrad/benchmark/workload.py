@@ -11,7 +11,7 @@ from symgrad.errors import DataError, SpecError
 from symgrad.training.data import load_data
 from symgrad.training.split import prepare
 from symgrad.verifier.interpreter import axis_sizes
-from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class Workload:
     @property
     def rows_axis(self) -> str:
         """The name of the axis that counts rows; empty where there is none."""
-        return batch_axis(self.model) or ""
+        return self.model.batch_axis
 
     def batches(self, most: int) -> list[dict[str, Array]]:
         """The data of the first steps, in the order in which training takes the rows."""
@@ -113,15 +113,15 @@ def workload_of(
         SpecError: rows are asked for, but the spec has no axis of rows.
         DataError: the spec's data cannot be used, or a batch is larger than all rows.
     """
-    spec, axis = model.spec, batch_axis(model)
-    if axis is None and (batch or rows):
+    spec, axis = model.spec, model.batch_axis
+    if not axis and (batch or rows):
         option = "--batch" if batch else "--rows"
         raise SpecError(f"this spec has no axis of rows for {option}", at=spec.at, remedy="leave it out")
-    owns = spec.train.data is not None and not random and axis is not None
+    owns = spec.train.data is not None and not random and bool(axis)
     data, origin = _own(model) if owns else (_drawn(model, seed), "random data")
     whole = frozenset(t.name for t in (*spec.inputs, *spec.targets) if t.axes[:1] != (axis,))
     work = Workload(model, module, _kind(model, module), _typed(data, module), whole, None, 1, origin)
-    if axis is None:
+    if not axis:
         return work
     there = next(len(values) for name, values in data.items() if name not in whole)
     count = _row_count(there if owns else None, batch, rows, spec.train.batch_size)

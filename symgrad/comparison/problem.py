@@ -13,7 +13,7 @@ from symgrad.training.data import load_data
 from symgrad.training.split import prepare
 from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.interpreter import interpret
-from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -103,7 +103,7 @@ def problem_of(
     size = spec.train.batch_size
     wanted = rows or (min(size, MOST_ROWS) if isinstance(size, int) else MOST_ROWS)
     sample = draw(model, "at a random point", seed, batch=wanted)
-    origin = "random data" if batch_axis(model) is None else f"{_rows(wanted)} of random data"
+    origin = "random data" if not model.batch_axis else f"{_rows(wanted)} of random data"
     if spec.train.data is not None and not random:
         sample, origin = _with_data(spec, sample, wanted)
     problem = Problem(model, module, sample, tuple(names), origin)

@@ -48,27 +48,15 @@ def check_micro_batches(model: Model, program: Program) -> None:
         SpecError: the loss is no mean over rows that know nothing of each other.
     """
     pieces = model.spec.train.micro_batches
-    reason = why_no_mean(program) if pieces and program.loss else None
+    reason = why_no_mean(program, model.batch_axis) if pieces and program.loss else None
     if pieces and reason:
         problem = f"a gradient summed over micro-batches would not be that of the batch: {reason}"
         remedy = "make the loss a mean over independent rows, or drop micro_batch_size"
         raise SpecError(problem, at=pieces.at, remedy=remedy)
 
 
-def batch_axis(program: Program) -> str:
-    """The free axis that stands first wherever it stands, whose rows make batches; empty if none does."""
-    arguments = [t for t in program.tensors if t.kind in ("input", "target")]
-    firsts = [t.axes[0] for t in arguments if t.axes and t.axes[0].size is None]
-    if not firsts:
-        return ""
-    name = firsts[0].name
-    elsewhere = any(axis.name == name for t in arguments for axis in t.axes[1:])
-    return "" if elsewhere or name is None else name
-
-
-def why_no_mean(program: Program) -> str | None:
+def why_no_mean(program: Program, rows: str) -> str | None:
     """Why the loss of a batch is not the mean over its pieces, weighted by their rows; None if it is."""
-    rows = batch_axis(program)
     if not rows:
         return "the spec has no axis of rows that stands first in its inputs and targets"
     parts = {t.name: ROW if any(a.name == rows for a in t.axes) else CONSTANT for t in program.tensors}

@@ -17,7 +17,6 @@ from symgrad.report.usual_symbols import usual_symbols
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.calculus.program import Program
 
 _Derived = TypeVar("_Derived", bound=Derived)
 
@@ -44,7 +43,7 @@ def in_notation(derived: _Derived, name: str, symbols: Mapping[str, str]) -> _De
     program = scaled or plain
     if notation.samples == "columns":
         program = with_samples_in_columns(program)
-    names, samples, chain = shown_names(program), _samples(plain), bool(derived.spec.layers)
+    names, samples, chain = shown_names(program), derived.stages.model.batch_axis, bool(derived.spec.layers)
     own = own_symbols(symbols, names)
     written = {**usual_symbols(notation, program, names, own, samples=samples, chain=chain), **own}
     refuse_clashes(written, names)
@@ -54,8 +53,3 @@ def in_notation(derived: _Derived, name: str, symbols: Mapping[str, str]) -> _De
         parts.append(MEAN_NOTE.format(convention.written(samples)) if scaled else NO_MEAN_NOTE)
     convention = replace(convention, note=" ".join(filter(None, parts)))
     return replace(derived, program=program, convention=convention)
-
-
-def _samples(program: Program) -> str:
-    """The name of the axis that counts the samples, or the empty string."""
-    return next((str(a.name) for t in program.of_kind("input") for a in t.axes[:1] if a.size is None), "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -191,6 +192,18 @@ class Model:
     optimizer: OptimizerSpec
     schedule: Node
     manual: tuple[EquationSpec, ...]
+
+    @cached_property
+    def batch_axis(self) -> str:
+        """The free axis that counts samples: the first that leads an input or target and stands nowhere else.
+
+        Empty where there is none.
+        """
+        sizes = dict(self.spec.axes)
+        tensors = (*self.spec.inputs, *self.spec.targets)
+        first = (axis for tensor in tensors for axis in tensor.axes[:1])
+        axis = next((axis for axis in first if isinstance(axis, str) and axis not in sizes), "")
+        return "" if any(axis in tensor.axes[1:] for tensor in tensors) else axis
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from symgrad.spec.syntax import Name
 from symgrad.spec.trees import names_in
 from symgrad.verifier.optimizer import gradient_point, start, step
-from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import measured, moved_off, settled, vector_arithmetic, vector_of, worst
 
@@ -39,7 +39,7 @@ def epoch_checks(trial: Trial) -> Iterator[Check]:
 
 def _rows(trial: Trial, sample: Sample, rows: Array) -> list[Array]:
     """The inputs and targets of some samples; what has no batch axis goes to every batch whole."""
-    axis = batch_axis(trial.model)
+    axis = trial.model.batch_axis
     tensors = (*trial.model.spec.inputs, *trial.model.spec.targets)
     pairs = zip(tensors, sample.data, strict=True)
     return trial.twin.cast([a[rows] if t.axes[:1] == (axis,) else a for t, a in pairs])

@@ -63,15 +63,6 @@ class Sample:
         return (*self.inputs.values(), *self.targets.values())
 
 
-def batch_axis(model: Model) -> str | None:
-    """The free axis that counts samples: the first that leads an input or target and stands nowhere else."""
-    sizes = dict(model.spec.axes)
-    tensors = (*model.spec.inputs, *model.spec.targets)
-    first = (axis for tensor in tensors for axis in tensor.axes[:1])
-    axis = next((axis for axis in first if isinstance(axis, str) and axis not in sizes), None)
-    return None if any(axis in tensor.axes[1:] for tensor in tensors) else axis
-
-
 def draw(model: Model, name: str, seed: int, *, batch: int | None = None, large: bool = False) -> Sample:
     """A random point with a finite loss; `large` makes net inputs reach far into saturation.
 
@@ -113,7 +104,7 @@ def free_sizes(model: Model, smallest: int, batch: int | None) -> dict[str, int]
         size = smallest + 2
         while size in taken:
             size += 1
-        if axis == batch_axis(model) and batch is not None:
+        if axis == model.batch_axis and batch is not None:
             size = batch
         sizes[axis] = size
         taken.add(size)

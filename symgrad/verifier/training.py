@@ -10,7 +10,7 @@ import numpy as np
 
 from symgrad.verifier.epochs import epoch_checks
 from symgrad.verifier.optimizer import gradient_point, start, step
-from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import measured, mismatch, moved_off, settled, vector_arithmetic, vector_of, worst
 
@@ -37,7 +37,7 @@ def training_checks(trial: Trial) -> Iterator[Check]:
         yield measured("float32 update", single, SINGLE, lambda: _single_update(trial))
     same = "train_step is loss_and_grad, then update"
     yield measured("train_step", same, SAME, lambda: _train_step(trial))
-    if batch_axis(trial.model) is not None:
+    if trial.model.batch_axis:
         yield from epoch_checks(trial)
 
 

@@ -12,7 +12,7 @@ from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS, choose
 from symgrad.verifier.interpreter import interpret, parameter_shapes
 from symgrad.verifier.reference import Reference
 from symgrad.verifier.report import Check
-from symgrad.verifier.samples import Sample, asked_for, batch_axis, draw, slopes_at
+from symgrad.verifier.samples import Sample, asked_for, draw, slopes_at
 from symgrad.verifier.subject import FaultError, Subject, number
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def prepare(
         samples.append(draw(model, LARGE, seed + 1, large=True))
     samples += [draw(model, f"at random point {n}", seed + n) for n in range(3, points)]
     found = [_point(model, sample, thorough=True) for sample in samples]
-    if batch_axis(model) is not None:
+    if model.batch_axis:
         count = 1 + max(batch_size(model, s) for s in samples)
         sizes = sorted({1, count, *batches})
         others = [draw(model, f"with a batch of {n}", seed + 100 + n, batch=n) for n in sizes]
@@ -100,9 +100,9 @@ def prepare(
 
 def batch_size(model: Model, sample: Sample) -> int:
     """The number of samples in a batch; 1 when nothing counts them."""
-    axis = batch_axis(model)
+    axis = model.batch_axis
     tensors = (*model.spec.inputs, *model.spec.targets)
-    counts = [sample.arrays[t.name].shape[0] for t in tensors if axis is not None and t.axes[:1] == (axis,)]
+    counts = [sample.arrays[t.name].shape[0] for t in tensors if t.axes[:1] == (axis,)]
     return counts[0] if counts else 1
 
 

@@ -37,7 +37,6 @@ from symgrad.compiler.targets.numba.elementary import called_in, functions_of
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
-from symgrad.passes.separability import batch_axis
 from symgrad.shipped import template_folder
 from symgrad.version import VERSION
 
@@ -77,7 +76,7 @@ def _module_text(
     program, spec = plan.program, model.spec
     bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
     kernels = tuple(drivers.kernels.values())
-    rows = batch_axis(program)
+    rows = model.batch_axis
     steps, look_ahead = update_lines(update), look_ahead_lines(update) if update.look_ahead else ()
     carrying = _carrying(plan, update)
     code = chain(*(kernel.lines for kernel in kernels), *bodies.values(), steps, look_ahead)

@@ -15,7 +15,6 @@ from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries, index_symbol
 from symgrad.compiler.planning.plan import ColumnSweep, Nest, Scalar, Step
 from symgrad.passes.fission import adds_to_a_difference
-from symgrad.passes.separability import batch_axis
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -25,9 +24,8 @@ MOST_FEATURES = 16
 MOST_EQUATIONS = 60
 
 
-def column_axis(program: Program) -> str:
-    """The axis whose entries lie side by side: the batch's where the program is small; else empty."""
-    rows = batch_axis(program)
+def column_axis(program: Program, rows: str) -> str:
+    """The axis whose entries lie side by side: `rows`, that of the batch, in a small program; else empty."""
     axes = [axis for tensor in program.tensors for axis in tensor.axes]
     is_small = len(program.equations) <= MOST_EQUATIONS and all((a.size or 0) <= MOST_FEATURES for a in axes)
     if not rows or not is_small or not any(map(as_product, program.equations)):

@@ -11,7 +11,7 @@ from symgrad.spec.trees import names_in
 from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret
-from symgrad.verifier.samples import batch_axis, draw
+from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import FaultError
 from symgrad.verifier.trial import is_calm, settled
 
@@ -120,8 +120,8 @@ def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
 
 def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Case:
     """The case of a model, for a module whose number type is the subject's, with at least 7 rows."""
-    spec, axis = model.spec, batch_axis(model)
-    sample = draw(model, "", seed, batch=rows if axis is not None else None)
+    spec, axis = model.spec, model.batch_axis
+    sample = draw(model, "", seed, batch=rows if axis else None)
     sample, calm = _calmed(model, subject, sample)
     train = spec.train
     return Case(
@@ -131,7 +131,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Case
         targets=_tensors(model, spec.targets, sample.targets),
         blocks=_blocks(model, subject),
         states=tuple(name for name, _ in model.optimizer.state),
-        batch=axis or "",
+        batch=axis,
         task=model.task,
         vector=subject.vector(sample.parameters),
         has_loss=model.loss is not None,
@@ -162,13 +162,13 @@ def _calmed(model: Model, subject: Subject, sample: Sample) -> tuple[Sample, boo
 
 def _batches(model: Model, sample: Sample) -> Iterator[list[Array]]:
     """What the epochs that are tried step through."""
-    axis, tensors = batch_axis(model), (*model.spec.inputs, *model.spec.targets)
-    sizes = (ROWS,) if axis is None or model.optimizer.full_batch else (1, 3)
+    axis, tensors = model.batch_axis, (*model.spec.inputs, *model.spec.targets)
+    sizes = (ROWS,) if not axis or model.optimizer.full_batch else (1, 3)
     for size in sizes:
         for start in [*range(0, ROWS, size)] * _EPOCHS:
             rows = slice(start, start + size)
             pairs = zip(tensors, sample.data, strict=True)
-            yield [a[rows] if axis is not None and t.axes[:1] == (axis,) else a for t, a in pairs]
+            yield [a[rows] if t.axes[:1] == (axis,) else a for t, a in pairs]
 
 
 def _tensors(model: Model, specs: Sequence[TensorSpec], arrays: Mapping[str, Array]) -> tuple[Tensor, ...]:

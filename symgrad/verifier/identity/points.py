@@ -12,7 +12,7 @@ from symgrad.errors import ShapeError
 from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.identity.field import random_elements
 from symgrad.verifier.interpreter import interpret, parameter_shapes
-from symgrad.verifier.samples import batch_axis, draw, free_sizes
+from symgrad.verifier.samples import draw, free_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -77,7 +77,7 @@ def field_points(model: Model, seed: int, largest_work: float) -> Iterator[Point
         ShapeError: the model's tensors do not fit together at any size tried.
     """
     smallest, work = _fitting(model, seed, largest_work)
-    for batch in (None, 1) if batch_axis(model) is not None and work < LARGE_WORK else (None,):
+    for batch in (None, 1) if model.batch_axis and work < LARGE_WORK else (None,):
         sizes = free_sizes(model, smallest, batch)
         point = _field_point(model, np.random.default_rng((seed, batch or 0)), sizes)
         yield point
@@ -156,7 +156,7 @@ def real_points(model: Model, seed: int) -> Iterator[Point]:
     Raises:
         SymgradError: there is no such point.
     """
-    for batch in (None, 1) if batch_axis(model) is not None else (None,):
+    for batch in (None, 1) if model.batch_axis else (None,):
         for number in range(1 + _MORE):
             sample = draw(model, "identity", seed + number, batch=batch)
             sizes = "the smallest sizes" if batch is None else f"a batch of {batch}"
