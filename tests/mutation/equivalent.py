@@ -129,6 +129,9 @@ ARGUED = (
         "the power of two in two other factors, neither of which is too large or too small for a number",
     ),
     Argument(
+        "functions", r"log:\d+ dtype: np\.int64 -> np\.int32", "the exponent of a number fits into either"
+    ),
+    Argument(
         "functions",
         r"EXP:\d+ constant: (746|104|710|89)\.",
         "where the function is 0, or infinite, on this side of the limit too",
@@ -148,6 +151,13 @@ ARGUED = (
         "intrinsics",
         r"_typed_view:.*strides|_typed_view:\d+ constant: 0 -> 1",
         "arrays are in C order by their type: compiled code goes by their sizes, not by their strides",
+    ),
+    Argument("public", r"flatten:\d+ branch: not params -> False", "there are parameters"),
+    Argument(
+        "optimiser",
+        r"_step:\d+ arguments exchanged: _shares\(state",
+        "the rule looks at neither step nor epoch",
+        ("attention", "convolution"),
     ),
     Argument("checks", r"_fitting:.*a [!=]= s", "no tensor has an axis of fixed size", ("embedding",)),
     Argument(

@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from mutation.differential import ROWS, answers, first_difference
@@ -85,7 +86,7 @@ class Original:
     @contextmanager
     def doors(self, text: str, *, compiled: bool) -> Iterator[tuple[Isolated, Isolated]]:
         """The module of a text, and its twin, in a process of their own."""
-        file = self.folder / f"{self.name}_{os.getpid()}.py"
+        file = self.folder / f"{self.name}_{sha256(text.encode()).hexdigest()[:12]}.py"
         file.write_text(text, encoding="utf-8")
         limits = Limits(CALL_SECONDS, _MEMORY, is_compiled=compiled)
         process = (ModuleProcess if compiled else _Forked)(str(file), limits)

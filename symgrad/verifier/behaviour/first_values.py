@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from symgrad.verifier.behaviour.bench import Bench
     from symgrad.verifier.behaviour.case import Block
 
+_REPLAYED, _EXACT = 8, 1e-5
+"""Seeds whose draws are made again, and how near to its scale they must be drawn, in either precision."""
+
 _DRAWS, _MOST_SEEDS, _SIGMAS = 20_000, 600, 6.0
 
 
@@ -40,6 +43,28 @@ def first_values(bench: Bench) -> Iterator[str]:
     for block in blocks:
         values = np.array([getattr(params, block.name) for params in drawn], np.float64)
         yield from _distributed(block, values)
+    yield from _scaled(bench)
+
+
+def _scaled(bench: Bench) -> Iterator[str]:
+    """Where values are NumPy's own draws, block after block, location and scale are no matter of chance."""
+    pairs: dict[str, list[tuple[Array, Array]]] = {block.name: [] for block in bench.case.blocks}
+    for seed in range(_REPLAYED):
+        rng, params = np.random.default_rng(seed), bench.module.init_params(seed)
+        for block in bench.case.blocks:
+            values = np.asarray(getattr(params, block.name), np.float64).reshape(-1)
+            if block.distribution == "normal":
+                pairs[block.name].append((rng.standard_normal(values.size), values))
+            elif block.distribution == "uniform":
+                pairs[block.name].append((rng.random(values.size), values))
+    for block in bench.case.blocks:
+        if pairs[block.name] and block.scale:
+            standard, values = map(np.concatenate, zip(*pairs[block.name], strict=True))
+            slope, start = np.polyfit(standard, values, 1)
+            is_replayed = np.abs(start + slope * standard - values).max() <= _EXACT * block.scale
+            true = (block.scale, 0.0) if block.distribution == "normal" else (2 * block.scale, -block.scale)
+            if is_replayed and not np.allclose((slope, start), true, rtol=0, atol=_EXACT * block.scale):
+                yield f"init_params: {block.name} has another scale or location than {block.scale:.6g}"
 
 
 def _distributed(block: Block, values: Array) -> Iterator[str]:
