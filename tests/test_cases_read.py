@@ -112,6 +112,26 @@ def test_n17_and_p05_integers_that_no_float_holds(tmp_path: Path) -> None:
     assert "9223372036854775809 becomes 9223372036854775808" in loaded(tmp_path, "d.parquet", VALUES)[1][0]
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("9" * 5000, "inf is not a finite number"),
+        ("0" * 5000 + "7", ""),
+        ("-" + "0" * 5000 + str(2**53 + 1), "-9007199254740993 becomes -9007199254740992"),
+        ("1" + "0" * 307, ""),
+    ],
+    ids=["infinite", "a small one", "one too many", "large"],
+)
+def test_integers_of_many_digits(cell: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(f"a,b,t\n1,2,{2**53 + 2}\n{cell},2,3\n")
+    try:
+        said = "".join(loaded(tmp_path, "d.csv", {**VALUES, "dtype": "float64"})[1])
+    except sg.DataError as error:
+        said = str(error)
+    assert words in said
+    assert bool(words) == bool(said)
+
+
 def test_p01_decimals(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [Decimal("1.5")] * 2, "b": [1, 2], "t": [1, 2]}), tmp_path / "d.parquet")
     assert loaded(tmp_path, "d.parquet", VALUES) == ([[1.5, 1, 1], [1.5, 2, 2]], [])

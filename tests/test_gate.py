@@ -24,8 +24,10 @@ REAL = pipeline.module_text
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
+def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "reports").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "reports"))
 
 
 @pytest.fixture
@@ -59,7 +61,6 @@ def test_no_wrong_module_is_written_built_or_trained(spec_file, tmp_path):
     assert "layers: [dense(2)]" in kept
     assert "real(1) * t" in kept
     assert "the gradient of W1" in kept or "the gradient of b1" in kept
-    report.unlink()
 
 
 @pytest.mark.usefixtures("wrong")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import sys
 import zlib
 from array import array
 from contextlib import contextmanager
@@ -108,10 +109,17 @@ def _warn_of_long_integers(path: Path, layout: CsvLayout, columns: list[int]) ->
     with _text(path, layout.label) as text:
         for line, row in layout.rows(text):
             for column in columns:
-                cell = row[column].strip()
-                if cell.lstrip("+-").isdigit() and int(cell) != float(cell):
-                    warn_of_loss(int(cell), float(cell), "float64", layout.place(line, column))
+                number = _integer(row[column].strip())
+                if number is not None and number != float(number):
+                    warn_of_loss(number, float(number), "float64", layout.place(line, column))
                     return
+
+
+def _integer(cell: str) -> int | None:
+    """The integer that a cell writes out in digits, where it is none that float64 takes for infinite."""
+    digits = cell.lstrip("+-")
+    within = digits.isdigit() and len(digits.lstrip("0")) < sys.float_info.max_10_exp
+    return int(cell[: len(cell) - len(digits)] + (digits.lstrip("0") or "0")) if within else None
 
 
 def _check_width(row: list[str], layout: CsvLayout, line: int) -> None:
