@@ -74,6 +74,18 @@ def test_values_made_of_one_value_are_written_out_where_that_shows_a_distance(tm
     np.testing.assert_allclose(module.input_gradients((), places).x, -1 / np.sinh(places) ** 2, rtol=1e-14)
 
 
+def test_a_gate_keeps_its_distance_and_no_slope_beside_it(tmp_path: Path) -> None:
+    spec = {"name": "gate", "dtype": "float64", "inputs": {"x": ["n", 2], "c": ["n", 2]}}
+    spec |= {"equations": {"z": "sigmoid(x)", "h": "(1 - z)*c"}, "loss": "sum(h)", "gradients": ["x", "c"]}
+    path = written(spec, tmp_path)
+    assert "z_slope" not in path.read_text()
+    x, c = np.array([[-3, 0.5], [17, 60]]), np.array([[2.0, 3], [-1, 4]])
+    found = interpreted(path).input_gradients((), x, c)
+    away = 1 / (1 + np.exp(x))
+    np.testing.assert_allclose(found.c, away, rtol=1e-14)
+    np.testing.assert_allclose(found.x, -c * away / (1 + np.exp(-x)), rtol=1e-14)
+
+
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("inner", ["kept", "inside"])
 def test_slopes_far_out_have_all_their_digits(formula: str, inner: str, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ class _Slopes:
 
     def run(self) -> Program:
         equations = [self._with_slopes(e) for e in self.program.equations]
+        spare = self._spare_slopes()
+        equations = [_with_products(e, spare) for e in equations]
         placed: list[Equation] = []
         for equation in equations:
             # Before the value, which may then be written over its argument.
@@ -87,6 +89,14 @@ class _Slopes:
         return check(
             replace(self.program, tensors=(*self.program.tensors, *tensors), equations=tuple(placed))
         )
+
+    def _spare_slopes(self) -> dict[str, tuple[str, str]]:
+        """Slopes of sigmoids A whose 1 - A is kept too are left out: they are the product of both."""
+        spare = {}
+        for value, formed in self.beside.items():
+            if {BELOW, SLOPE} <= formed.keys() and type(self.holder[value].body) is sigmoid:
+                spare[formed.pop(SLOPE).target] = value, formed[BELOW].target
+        return spare
 
     def _with_slopes(self, equation: Equation) -> Equation:
         if self.program.tensor[equation.target].kind != "cotangent":
@@ -122,6 +132,13 @@ class _Slopes:
             formula = FUNCTIONS[type(holder.body)].formulas[wanted]
             formed[wanted] = replace(holder, target=name, body=formula.xreplace({V: holder.body.args[0]}))
         return Entry(formed[wanted].target, value.indices)
+
+
+def _with_products(equation: Equation, spare: Mapping[str, tuple[str, str]]) -> Equation:
+    """The equation with products of two tensors in place of one."""
+    read = {e: spare[e.tensor] for e in entries(equation.body) if e.tensor in spare}
+    products = {e: sp.Mul(*(Entry(factor, e.indices) for factor in factors)) for e, factors in read.items()}
+    return replace(equation, body=equation.body.xreplace(products)) if products else equation
 
 
 def in_distances(expr: sp.Expr, value: sp.Expr, function: _Function) -> sp.Expr:
