@@ -26,7 +26,6 @@ W8 W9 W12 W10 W11
 STATES = {"right", "refused", "warned", "documented"}
 DOCUMENTED = {
     "A18q": "`sqrt(x**2 + y**2)` beyond 1e154",
-    "A18u": "`sqrt(1 + x) - 1`",
     "A18v": "the slope of `(exp(x) - 1)/x`",
     "E09": "the same number of BLAS threads",
 }
