@@ -48,7 +48,7 @@ ARGUED = (
     ),
     Argument(
         "epoch",
-        r"_epoch:.*(gathered|constant: 0\.0)|_gather:.*(operator: sign|rows\[0\] \* 0)",
+        r"_epoch:.*(gathered|constant: 0\.0)|_gather:.*(operator: sign|rows\[0\] \* 0|constant: 0 -> 1)",
         "only whether the sum of what was gathered is finite is asked, not its value",
     ),
     Argument("epoch", r"_gather:.*AHEAD|_gather:.*prefetch", "rows are only asked for earlier or later"),
@@ -133,7 +133,7 @@ ARGUED = (
     ),
     Argument(
         "functions",
-        r"EXP:\d+ constant: (746|104|710|89)\.",
+        r"EXP:\d+ constant: (746|104|710|89)\.|ERFC:\d+ constant: 28\.",
         "where the function is 0, or infinite, on this side of the limit too",
     ),
     Argument("checks", r"_checked_but_rows:", "all tensors have rows, and none has labels", WITHOUT_LABELS),
