@@ -15,6 +15,7 @@ from symgrad.verifier.identity.constants import long_constants
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
 from symgrad.verifier.identity.kinks import GRADIENT, Slopes
+from symgrad.verifier.identity.layout import layout_fault
 from symgrad.verifier.identity.machine import (
     FaultError,
     Machine,
@@ -128,11 +129,23 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
         return Identity("not checked", str(unknown))
+    misplaced = layout_fault(text, [_sizes(model, parsed, p) for p in points], parsed.facts["SIZE"])
+    if misplaced:
+        return Identity("differs", misplaced)
     try:
         zeros = at_zeros(model, parsed, seed)
     except (DifferenceError, FaultError) as fault:
         return Identity("differs", str(fault))
     return Identity("identical", " and ".join(dict.fromkeys([*map(str, points), *zeros])))
+
+
+def _sizes(model: Model, text: Text, point: Point) -> list[int]:
+    """The free sizes at a point, in the order of the text."""
+    data = {**point.numbers, **point.labels}
+    sizes: dict[Any, int] = {}
+    for tensor in (*model.spec.inputs, *model.spec.targets):
+        sizes.update(zip(tensor.axes, data[tensor.name].shape, strict=True))
+    return [sizes.get(axis, 1) for axis in text.facts["FREE_AXES"]]
 
 
 def _agreement(model: Model, text: Text, seed: int) -> Identity:

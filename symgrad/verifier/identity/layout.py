@@ -1,0 +1,125 @@
+"""Whether the arrays of a text stay in their memory, and apart, at all sizes: not only at those it is run at.
+
+Where an array begins and how large it is are polynomials of the free sizes, as is the memory they lie in. A
+text is run, every access checked, at few small sizes. That an array ends inside its memory, or before another
+one begins, says that a polynomial is nowhere negative. One that is affine in each of the sizes is least at a
+corner of the box of sizes; so it is enough to look at all corners, where every size is 1 or greater than any
+number in a text. For a size that is squared the sign at the far corner is that of the leading term.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_FAR = 10**15
+"""More than any number in a text; each further size is as much greater again, as sizes differ."""
+
+Sizes = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An array that a driver lays into a memory: its first number, and one behind its last."""
+
+    name: str
+    memory: str
+    first: int
+    end: int
+
+    def is_apart(self, other: Place) -> bool:
+        return self.memory != other.memory or self.end <= other.first or other.end <= self.first
+
+
+def layout_fault(text: str, tried: Sequence[Sequence[int]], parameters: int) -> str:
+    """What is wrong with where a text lays its arrays at sizes beyond those tried; nothing where all is well.
+
+    `tried` are the free sizes it is run at, in the order of its own; `parameters` counts their numbers.
+    """
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    workspace = next((node for node in functions if node.name == "_work_size"), None)
+    if workspace is None:
+        return ""
+    axes = [argument.arg for argument in workspace.args.args]
+    if any(len(sizes) != len(axes) for sizes in tried):
+        return "the workspace is not measured by the free sizes"
+    far = [[1, _FAR * 2**n] for n in range(len(axes))]
+    corners = [dict(zip(axes, sizes, strict=True)) for sizes in itertools.product(*far)]
+    small = [dict(zip(axes, sizes, strict=True)) for sizes in tried]
+    for function in functions:
+        if function is not workspace:
+            for sizes in corners:
+                fault = _fault(function, workspace, sizes, small, parameters)
+                if fault:
+                    return f"{fault}, in {function.name} at {sizes}"
+    return ""
+
+
+def _fault(
+    function: ast.FunctionDef,
+    workspace: ast.FunctionDef,
+    sizes: Sizes,
+    tried: Sequence[Sizes],
+    parameters: int,
+) -> str:
+    ends = {"work": _returned(workspace, sizes), "theta": parameters, "grad": parameters}
+    there = list(_places(function, sizes))
+    for place in there:
+        if place.first < 0 or place.end > ends.get(place.memory, math.inf):
+            return f"{place.name} leaves {place.memory}"
+    here = [list(_places(function, small)) for small in tried]
+    for a, b in itertools.combinations(range(len(there)), 2):
+        if not there[a].is_apart(there[b]) and any(places[a].is_apart(places[b]) for places in here):
+            return f"{there[a].name} and {there[b].name} overlap"
+    return ""
+
+
+def _returned(function: ast.FunctionDef, sizes: Sizes) -> float:
+    match function.body[-1]:
+        case ast.Return(ast.expr() as value):
+            found = _value(value, sizes)
+            return math.inf if found is None else found
+    return math.inf
+
+
+def _places(function: ast.FunctionDef, sizes: Sizes) -> Iterator[Place]:
+    """The arrays that a function lays into memory as a whole: `name = view(memory, start, shape)`."""
+    for statement in function.body:
+        match statement:
+            case ast.Assign(
+                [ast.Name(name)],
+                ast.Call(ast.Name("view"), [ast.Name(memory), start, ast.Tuple(shape)]),
+            ):
+                first = _value(start, sizes)
+                extents = [_value(extent, sizes) for extent in shape]
+                if first is not None and None not in extents:
+                    yield Place(name, memory, first, first + math.prod(e for e in extents if e is not None))
+
+
+def _value(node: ast.expr, sizes: Mapping[str, int]) -> int | None:
+    """A polynomial of the sizes; None for anything else."""
+    match node:
+        case ast.Constant(int() as number):
+            return number
+        case ast.Name(name):
+            return sizes.get(name)
+        case ast.UnaryOp(ast.USub(), operand):
+            inner = _value(operand, sizes)
+            return None if inner is None else -inner
+        case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() as operation, right):
+            a, b = _value(left, sizes), _value(right, sizes)
+            if a is None or b is None:
+                return None
+            match operation:
+                case ast.Add():
+                    return a + b
+                case ast.Sub():
+                    return a - b
+            return a * b
+    return None
