@@ -7,6 +7,7 @@ module as `load` gives it, or by its file. Every function raises a SpecError for
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from symgrad.spec.names import hides_module
 from symgrad.spec.reader import read as read_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
     from symgrad.benchmark.report import Benchmark
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
+    from symgrad.verifier.subject import Door
 
 __all__ = [
     "bench",
@@ -239,13 +241,13 @@ def certify(
     Needs the extra `certify`. `module` and `time_limit` are those of `verify`.
 
     Raises:
-        ModuleError: python-flint is missing, there is no gradient, or the point lies at a kink.
+        ModuleError: python-flint is missing, there is no gradient, the point lies at a kink, or the module
+            fails there.
     """
-    from symgrad.isolation import isolated
     from symgrad.spec.expand import expand
 
     judge, spec = _certificates(), read(spec)
-    with isolated(_file(spec, module), time_limit) as (door, _):
+    with _behind_a_door(_file(spec, module), time_limit) as door:
         certificate: dict[str, Any] = judge.certify(expand(spec), door, whole("seed", seed, 0))
     return certificate
 
@@ -260,14 +262,19 @@ def check_certificate(
     """What is not true in a certificate in a file, line by line; nothing where all of it is.
 
     Raises:
-        ModuleError: python-flint is missing, or the file is no certificate of this spec.
+        ModuleError: python-flint is missing, the file is no certificate of this spec, or the module fails.
     """
-    from symgrad.isolation import isolated
     from symgrad.spec.expand import expand
 
     judge, spec = _certificates(), read(spec)
-    text = Path(certificate).read_text(encoding="utf-8")
-    with isolated(_file(spec, module), time_limit) as (door, _):
+    try:
+        text = Path(certificate).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ModuleError(
+            f"the certificate cannot be read: {reason}", at=str(certificate), remedy="write it with certify"
+        ) from None
+    with _behind_a_door(_file(spec, module), time_limit) as door:
         untrue: list[str] = judge.recheck(expand(spec), door, text)
     return untrue
 
@@ -280,6 +287,19 @@ def _certificates() -> ModuleType:
             raise
         raise ModuleError("python-flint is missing", remedy='pip install "symgrad[certify]"') from None
     return certificate
+
+
+@contextmanager
+def _behind_a_door(file: str | os.PathLike[str], time_limit: float) -> Iterator[Door]:
+    """The module in a file, in its own process; where it fails there, that is a ModuleError."""
+    from symgrad.isolation import isolated
+    from symgrad.verifier.subject import FaultError
+
+    with isolated(file, positive("time_limit", time_limit)) as (door, _):
+        try:
+            yield door
+        except FaultError as fault:
+            raise ModuleError(str(fault), at=str(file), remedy="symgrad verify says more") from None
 
 
 def _file(spec: Spec, module: ModuleSource | None) -> str | os.PathLike[str]:

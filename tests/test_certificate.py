@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import symgrad as sg
 from symgrad.cli import main
-from symgrad.errors import ModuleError
+from symgrad.errors import ModuleError, SymgradError
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
 
@@ -97,3 +97,9 @@ def test_no_certificate_is_told(spec_file, tmp_path):
     with pytest.raises(ModuleError, match="no certificate"):
         sg.check_certificate(spec_file, file)
     assert Path(file).exists()
+    file.write_bytes(b"\xff\xfe")
+    for unreadable in (file, tmp_path, tmp_path / "missing.json"):
+        with pytest.raises(ModuleError, match="the certificate cannot be read"):
+            sg.check_certificate(spec_file, unreadable)
+    with pytest.raises(SymgradError, match="time_limit is -1"):
+        sg.certify(spec_file, time_limit=-1)
