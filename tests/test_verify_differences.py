@@ -10,9 +10,10 @@ import pytest
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, compare_block
+from symgrad.verifier.blocks import NOISE, TOLERANCE, Effort, compare_block
 from symgrad.verifier.differences import Differences
 from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.probes import Block
 from symgrad.verifier.samples import draw
 
 ACCURACY = {FIFTY_DIGITS.name: 1e-15, EXTENDED.name: 1e-13, DOUBLE.name: 1e-11}

@@ -12,7 +12,7 @@ from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier import verify
-from symgrad.verifier.behaviour.case import case_of
+from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import SIZES, observed
 from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.interpreter import parameter_shapes

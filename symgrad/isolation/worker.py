@@ -13,8 +13,8 @@ import numpy as np
 from symgrad.compiler.loading.load import double_precision_twin, load
 from symgrad.errors import SymgradError
 from symgrad.isolation.messages import packed, read, unpacked, write
-from symgrad.verifier.behaviour.case import record
 from symgrad.verifier.behaviour.suite import observed
+from symgrad.verifier.case import record
 from symgrad.verifier.text_checks import text_checks
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.blocks import Block, Probe
+    from symgrad.verifier.probes import Block, Probe
 
 _TELLING = 1e-3
 """Entries below this part of the largest one do not speak for a fault."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arrays import Array
-    from symgrad.verifier.behaviour.case import Case
+    from symgrad.verifier.case import Case
     from symgrad.verifier.interpreter import Shape
     from symgrad.verifier.report import Check
     from symgrad.verifier.samples import Sample

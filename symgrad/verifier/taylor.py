@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import flint
 
-from symgrad.verifier.polynomials import horner
+from symgrad.verifier.approximation import horner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.polynomials import Approximation
+    from symgrad.verifier.approximation import Approximation
 
 _ORDER, _BITS = 16, 400
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
-from symgrad.verifier.blocks import NOISE, TOLERANCE, Block, Effort, Finding, Known, compare_block
+from symgrad.verifier.blocks import NOISE, TOLERANCE, Effort, Finding, compare_block
 from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.order import order_checks
+from symgrad.verifier.probes import Block, Known
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names
 from symgrad.verifier.text_checks import text_of

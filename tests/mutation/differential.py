@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from symgrad.verifier.behaviour.case import Case
+    from symgrad.verifier.case import Case
 
 ROWS = 40
 _SIZES = (1, 2, 3, 7, 16, ROWS)

@@ -23,7 +23,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier import verify
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
-from symgrad.verifier.behaviour.case import case_of
+from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mutation.differential import Answers
     from mutation.faults import Fault
     from symgrad.spec.model import Model
-    from symgrad.verifier.behaviour.case import Case
+    from symgrad.verifier.case import Case
     from symgrad.verifier.trial import Trial
 
 CALL_SECONDS, JUDGE_SECONDS = 60.0, 600

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from symgrad.verifier.arrays import Array
-    from symgrad.verifier.behaviour.case import Case, Tensor
+    from symgrad.verifier.case import Case, Tensor
 
 Kinds: TypeAlias = "type[Exception] | tuple[type[Exception], ...]"
 """The errors that a refusal may raise."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.arrays import Array
     from symgrad.verifier.behaviour.bench import Bench, Call, Kinds
-    from symgrad.verifier.behaviour.case import Case, Tensor
+    from symgrad.verifier.case import Case, Tensor
 
 _ROUNDING = 1e-5
 """Other memory is multiplied in another order; in float32 that shows."""

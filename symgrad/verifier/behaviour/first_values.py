@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.arrays import Array
     from symgrad.verifier.behaviour.bench import Bench
-    from symgrad.verifier.behaviour.case import Block
+    from symgrad.verifier.case import Block
 
 _REPLAYED, _EXACT = 8, 1e-5
 """Seeds whose draws are made again, and how near to its scale they must be drawn, in either precision."""

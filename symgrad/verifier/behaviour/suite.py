@@ -11,7 +11,7 @@ import numpy as np
 
 from symgrad.verifier.behaviour import data, declared, epoch, first_values, fit, memory, sizes
 from symgrad.verifier.behaviour.bench import Bench, first_line
-from symgrad.verifier.behaviour.case import ROWS, case_of
+from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
 from symgrad.verifier.report import Check, Verdict
 from symgrad.verifier.samples import is_defined_near_zero
 from symgrad.verifier.subject import FaultError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from symgrad.verifier.behaviour.case import Case
+    from symgrad.verifier.case import Case
     from symgrad.verifier.subject import Door
     from symgrad.verifier.trial import Trial
 

@@ -19,12 +19,12 @@ from symgrad.verifier.identity.layout import layout_fault
 from symgrad.verifier.identity.machine import (
     FaultError,
     Machine,
-    Outcome,
     SingularError,
     UnknownError,
     faults_named,
 )
 from symgrad.verifier.identity.memory import View
+from symgrad.verifier.identity.outcome import Outcome, outcome_of
 from symgrad.verifier.identity.points import Point, field_points, real_points, zero_points
 from symgrad.verifier.identity.tape import ExactTape
 from symgrad.verifier.identity.text import Text, parse
@@ -230,7 +230,7 @@ def _outcome(model: Model, machine: Machine, point: Point) -> Outcome:
     parts = [data[name].reshape(-1) for name in machine.text.facts["SHAPES"]]
     theta = np.concatenate(parts) if parts else np.empty(0, dtype=object)
     inputs, targets = ([data[t.name] for t in tensors] for tensors in (model.spec.inputs, model.spec.targets))
-    return machine.run(theta, inputs, targets)
+    return outcome_of(machine, theta, inputs, targets)
 
 
 def _found(model: Model, machine: Machine, outcome: Outcome) -> Iterator[tuple[str, Array]]:

@@ -18,7 +18,6 @@ import numpy as np
 from symgrad.verifier.identity.constants import constant_of, is_doubtful
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
-from symgrad.verifier.identity.steps import step_pairs
 from symgrad.verifier.identity.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
@@ -63,17 +62,6 @@ def faults_named() -> Iterator[None]:
     except (NameError, AttributeError, TypeError, ImportError) as unknown:
         problem = f"the text uses what cannot be run here ({type(unknown).__name__}: {unknown})"
         raise UnknownError(problem) from unknown
-
-
-class Outcome(NamedTuple):
-    """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks."""
-
-    loss: Any
-    gradient: Array | None
-    input_gradients: list[Array]
-    outputs: list[Array]
-    prediction: list[Array]
-    steps: Sequence[tuple[str, Array, Array]] = ()
 
 
 class Machine:
@@ -213,31 +201,6 @@ class Machine:
         """A copy of some numbers as memory of their own."""
         return laid_over(numbers, self.kind, name)
 
-    def run(self, parameters: Array, inputs: Sequence[Array], targets: Sequence[Array]) -> Outcome:
-        """All that the module computes at a point; parameters are one vector in its own order.
-
-        Raises:
-            BoundsError: an access beside an array or its memory.
-        """
-
-        def theta() -> View:
-            return self.vector(parameters, "theta")
-
-        data = (*inputs, *targets)
-        outputs = _as_list(self.names["forward"](theta(), *inputs))
-        prediction = _as_list(self.names["predict"](theta(), *inputs))
-        if "_gradient" not in self.names:
-            return Outcome(None, None, [], outputs, prediction)
-        loss = self.names["loss"](theta(), *data)
-        again, vector = self.names["loss_and_grad"](theta(), *data)
-        if loss != again and not (loss != loss and again != again):
-            raise BoundsError("loss and loss_and_grad give two losses")
-        given = self.names["input_gradients"](theta(), *data) if "input_gradients" in self.names else ()
-        gradient = vector.array()
-        steps = list(step_pairs(self, parameters, data, gradient))
-        slopes = [np.asarray(array, dtype=object) for array in given]
-        return Outcome(loss, gradient, slopes, outputs, prediction, steps)
-
 
 def _copy(source: View, start: int, target: View, place: int, count: int) -> None:
     target.part(place, (count,)).put(source.part(start, (count,)).array())
@@ -249,10 +212,6 @@ def _of_numbers(function: Callable[[Any], Array]) -> Callable[..., Any]:
 
 def _exact(block: Any, number: Callable[[Any], Any]) -> Any:
     return [_exact(part, number) for part in block] if isinstance(block, list) else number(block)
-
-
-def _as_list(answer: Any) -> list[Array]:
-    return [np.asarray(a, dtype=object) for a in (answer if isinstance(answer, tuple) else (answer,))]
 
 
 @dataclass(frozen=True)

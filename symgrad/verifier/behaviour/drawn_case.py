@@ -1,14 +1,12 @@
-"""What the behaviours of a module are tried with: what its spec says of it, and a sample, as plain values.
-
-They travel to the process that the module lives in, where its functions are called as a user calls them.
-"""
+"""The case of a model: data and parameters at which the behaviours of its module can be told apart."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from symgrad.spec.trees import names_in
 from symgrad.verifier.arithmetic import DOUBLE
+from symgrad.verifier.case import Block, Case, Fit, Tensor
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.samples import draw
@@ -26,96 +24,6 @@ if TYPE_CHECKING:
 ROWS = 7
 _EPOCHS = 3
 _SEEDS = (0, 4)
-
-
-class Tensor(NamedTuple):
-    """An input or target: its axes as the spec has them, its labels, and numbers for it."""
-
-    name: str
-    axes: tuple[int | str, ...]
-    classes: int | None
-    ignore: int | None
-    numbers: Array
-
-
-class Block(NamedTuple):
-    """A parameter: how its first values are drawn; their scale is None where it is not plain to see."""
-
-    name: str
-    shape: tuple[int, ...]
-    distribution: str
-    scale: float | None
-
-
-class Fit(NamedTuple):
-    """What the spec's train block says where a caller of `fit` says nothing."""
-
-    epochs: int
-    batch_size: int | str
-    seed: int
-    shuffle: str
-
-
-class Case(NamedTuple):
-    """All that is said of a module.
-
-    `batch` is the axis that counts rows, or empty; `piece` the rows of a micro-batch; `work` the
-    operations of one loss; `is_calm` is whether training on the sample stays finite and carries
-    rounding nowhere. `numbers` are whole numbers at which an edited module may act otherwise.
-    """
-
-    name: str
-    dtype: str
-    inputs: tuple[Tensor, ...]
-    targets: tuple[Tensor, ...]
-    blocks: tuple[Block, ...]
-    states: tuple[str, ...]
-    batch: str
-    task: str
-    vector: Array
-    has_loss: bool
-    looks_ahead: bool
-    gradients: tuple[str, ...]
-    full_batch: bool
-    plans_epochs: bool
-    piece: int | None
-    work: float
-    fit: Fit
-    is_calm: bool
-    numbers: tuple[int, ...] = ()
-
-    @property
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (*self.inputs, *self.targets)
-
-    @property
-    def ignores(self) -> bool:
-        """Whether a label stands for none."""
-        return any(tensor.ignore is not None for tensor in self.tensors)
-
-    @property
-    def trains(self) -> bool:
-        return self.has_loss and bool(self.blocks)
-
-    def of_rows(self, rows: int) -> Case:
-        """The case with the first rows of its data alone."""
-        inputs, targets = (
-            tuple(t._replace(numbers=t.numbers[:rows]) if t.axes[:1] == (self.batch,) else t for t in tensors)
-            for tensors in (self.inputs, self.targets)
-        )
-        return self._replace(inputs=inputs, targets=targets)
-
-
-_RECORDS = {kind.__name__: kind for kind in (Case, Tensor, Block, Fit)}
-
-
-def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:
-    """The record of that name: how a case is put together again where it has travelled to.
-
-    Raises:
-        KeyError: it is no part of a case.
-    """
-    return _RECORDS[name](*values)
 
 
 def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Case:

@@ -1,0 +1,60 @@
+"""All that a module computes at a point: every function that answers, run by the machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from symgrad.verifier.identity.memory import BoundsError
+from symgrad.verifier.identity.steps import step_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.identity.machine import Machine
+    from symgrad.verifier.identity.memory import View
+
+
+class Outcome(NamedTuple):
+    """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks."""
+
+    loss: Any
+    gradient: Array | None
+    input_gradients: list[Array]
+    outputs: list[Array]
+    prediction: list[Array]
+    steps: Sequence[tuple[str, Array, Array]] = ()
+
+
+def outcome_of(
+    machine: Machine, parameters: Array, inputs: Sequence[Array], targets: Sequence[Array]
+) -> Outcome:
+    """What the functions of a module answer; parameters are one vector in its own order.
+
+    Raises:
+        BoundsError: an access beside an array or its memory.
+    """
+
+    def theta() -> View:
+        return machine.vector(parameters, "theta")
+
+    names, data = machine.names, (*inputs, *targets)
+    outputs = _as_list(names["forward"](theta(), *inputs))
+    prediction = _as_list(names["predict"](theta(), *inputs))
+    if "_gradient" not in names:
+        return Outcome(None, None, [], outputs, prediction)
+    loss = names["loss"](theta(), *data)
+    again, vector = names["loss_and_grad"](theta(), *data)
+    if loss != again and not (loss != loss and again != again):
+        raise BoundsError("loss and loss_and_grad give two losses")
+    given = names["input_gradients"](theta(), *data) if "input_gradients" in names else ()
+    gradient = vector.array()
+    steps = list(step_pairs(machine, parameters, data, gradient))
+    slopes = [np.asarray(array, dtype=object) for array in given]
+    return Outcome(loss, gradient, slopes, outputs, prediction, steps)
+
+
+def _as_list(answer: Any) -> list[Array]:
+    return [np.asarray(a, dtype=object) for a in (answer if isinstance(answer, tuple) else (answer,))]
