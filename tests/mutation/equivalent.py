@@ -152,6 +152,11 @@ ARGUED = (
         r"_typed_view:.*strides|_typed_view:\d+ constant: 0 -> 1",
         "arrays are in C order by their type: compiled code goes by their sizes, not by their strides",
     ),
+    Argument(
+        "public",
+        r"unflatten:\d+ constant: \d+ -> |flatten:\d+ constant: 1 -> 2",
+        "a slice ends where its vector ends; any negative size is the one that is to be found",
+    ),
     Argument("public", r"flatten:\d+ branch: not params -> False", "there are parameters"),
     Argument(
         "optimiser",
