@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.compiler.loading.cache import cached_module
 from symgrad.errors import SpecError
+from symgrad.gate import checked_text
 from symgrad.graphs.build import build
 from symgrad.graphs.flow import flow
 from symgrad.graphs.point import point
@@ -68,9 +70,6 @@ def _suitable(model: Model) -> Detail:
 
 def _first_values(model: Model, seed: int) -> dict[str, Numbers]:
     """The parameters that training starts from, as the spec's own module makes them."""
-    from symgrad.compiler.loading.cache import cached_module
-    from symgrad.gate import checked_text
-
     params = cached_module(model.spec, checked_text).init_params(seed)
     return {
         p.name: np.array(values, dtype=np.float64) for p, values in zip(model.parameters, params, strict=True)
