@@ -29,6 +29,9 @@ Measure: TypeAlias = tuple[float, str]
 
 ORDINARY, LARGE, TRAINED = "at a random point", "at large values", "after training"
 TRAINING_STEPS = 10
+_FEW, _MORE = 8, 6
+"""Given numbers up to which all may be on one side of a choice, and how many points there are more then."""
+
 _GROWTH = 30.0
 _BESIDE, _NEAR = 2.0**-40, 1e-8
 _PARTS = (1.0, 0.25, 2.0**-4, 2.0**-6, 2.0**-9)
@@ -95,6 +98,9 @@ def prepare(
         sizes = sorted({1, count, *batches})
         others = [draw(model, f"with a batch of {n}", seed + 100 + n, batch=n) for n in sizes]
         found += [_point(model, sample, thorough=False) for sample in others]
+    if sum(array.size for array in first.arrays.values()) <= _FEW and points > 1:
+        more = [draw(model, f"at further point {n}", seed + 200 + n) for n in range(_MORE)]
+        found += [_point(model, sample, thorough=False) for sample in more]
     return Trial(model, *subjects, tuple(found), seed)
 
 
