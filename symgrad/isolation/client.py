@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,23 +16,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import InternalError, ModuleError
-from symgrad.isolation.messages import GarbageError, named, packed, read, unpacked, write
+from symgrad.isolation.messages import PATIENCE, GarbageError, named, packed, read, unpacked, write
 from symgrad.verifier.report import Check
 from symgrad.verifier.subject import Facts, FaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from symgrad.spec.model import Model
     from symgrad.verifier.case import Case
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = 120.0, 120.0, 120.0
+_TRAINING = ("train_step", "train_epoch")
+_COUNTS = sys.platform != "win32"
+"""Whether a process can be told to end after so many seconds of computing."""
 _START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; main()"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """For how long one call may last, its compilation included, and how many bytes the process may take."""
+    """For how long one call may compute, compilation included, and how many bytes the process may take."""
 
     seconds: float
     memory: int
@@ -40,10 +44,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Isolated:
-    """A module, or its float64 twin, behind the door of its process: what `Subject` calls."""
+    """A module, or its float64 twin, behind the door of its process: what `Subject` calls.
+
+    Functions that train may have a process of their own, so that they are compiled beside the others.
+    """
 
     process: ModuleProcess
     place: int
+    training: ModuleProcess | None = None
 
     @property
     def facts(self) -> Facts:
@@ -55,7 +63,8 @@ class Isolated:
         Raises:
             FaultError: it raised, crashed, ended its process or did not return in time.
         """
-        return self.process.call(self.place, function, arguments, keywords)
+        process = self.training if self.training and function in _TRAINING else self.process
+        return process.call(self.place, function, arguments, keywords)
 
     def observe(self, behaviour: str, case: Case) -> str:
         """What is wrong with a behaviour of the module.
@@ -75,28 +84,47 @@ class Isolated:
 
     def hurry(self, seconds: float) -> None:
         """Let no later call last longer than this."""
-        limits = self.process.limits
-        self.process.limits = replace(limits, seconds=min(limits.seconds, seconds))
+        for process in (self.process, self.training):
+            if process is not None:
+                process.limits = replace(process.limits, seconds=min(process.limits.seconds, seconds))
+
+    def ahead(self, calls: Sequence[Callable[[], object]]) -> None:
+        """Let these calls be made while this process does other things; whoever calls meanwhile waits."""
+
+        def quietly() -> None:
+            for call in calls:
+                with suppress(FaultError, ModuleError):  # it is met again by the check that asks for it
+                    call()
+
+        if self.process.limits.is_compiled:
+            threading.Thread(target=quietly, daemon=True).start()
 
 
 @contextmanager
 def isolated(
     file: str | os.PathLike[str], seconds: float = CALL_SECONDS
 ) -> Iterator[tuple[Isolated, Isolated]]:
-    """The module in a file and its float64 twin, in one process that ends with the block.
+    """The module in a file and its float64 twin, in processes that end with the block.
 
-    No call may last longer than so many seconds, its compilation included, nor the process take more
+    The twin's drivers are run by Python. A float64 module is its own twin, compiled, in the same process.
+    No call may last longer than so many seconds, its compilation included, nor a process take more
     memory than the machine has.
 
     Raises:
         ModuleError: it cannot be loaded.
     """
-    process = ModuleProcess(os.fspath(file), Limits(seconds, _physical_memory(), _is_compiled()))
+    limits = Limits(seconds, _physical_memory(), _is_compiled())
+    module, twin, training = (ModuleProcess(os.fspath(file), limits) for _ in range(3))
     try:
-        process.start()
-        yield Isolated(process, 0), Isolated(process, 1)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(ModuleProcess.start, (module, twin)))
+        if module.facts[0].dtype == np.float64:
+            yield Isolated(module, 0), Isolated(module, 1)
+        else:
+            yield Isolated(module, 0, training), Isolated(twin, 1)
     finally:
-        process.end()
+        for process in (module, twin, training):
+            process.close()
 
 
 def _physical_memory() -> int:
@@ -122,6 +150,7 @@ class ModuleProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._faults: dict[tuple[int, str], str] = {}
         self._stopped = ""
+        self._lock = threading.RLock()
 
     def start(self) -> None:
         """Start the process and load the module there.
@@ -189,16 +218,17 @@ class ModuleProcess:
         raise self._lost("the judgement of the text answered with garbage")
 
     def _asked(self, known_as: tuple[int, str], request: tuple[Any, ...], seconds: float) -> Any:
-        known = self._stopped or self._faults.get(known_as)
-        if known:
-            raise FaultError(known)
-        if self._process is None:
-            self.start()
-        try:
-            return self._ask(request, known_as[1], seconds)
-        except _LostError as lost:
-            self._faults[known_as] = str(lost)
-            raise FaultError(str(lost)) from None
+        with self._lock:
+            known = self._stopped or self._faults.get(known_as)
+            if known:
+                raise FaultError(known)
+            if self._process is None:
+                self.start()
+            try:
+                return self._ask(request, known_as[1], seconds)
+            except _LostError as lost:
+                self._faults[known_as] = str(lost)
+                raise FaultError(str(lost)) from None
 
     def _received(self, function: str, answer: Any, given: list[Any], left: list[Any]) -> Any:
         """The answer, after what was left in the named tuples has been copied into those given here."""
@@ -215,7 +245,7 @@ class ModuleProcess:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise InternalError("a module was asked before its process was started")
-        timer = _Timer(seconds, process)
+        timer = _Timer(PATIENCE * seconds if _COUNTS else seconds, process)
         timer.start()
         try:
             write(process.stdin, request)
@@ -224,7 +254,8 @@ class ModuleProcess:
             raise self._lost(f"{doing} answered with garbage") from None
         except (EOFError, BrokenPipeError):
             code = process.wait()
-            raise self._lost(self._ending(doing, code, seconds if timer.has_killed else None)) from None
+            is_late = timer.has_killed or (_COUNTS and code == -signal.SIGPROF)
+            raise self._lost(self._ending(doing, code, seconds if is_late else None)) from None
         finally:
             timer.cancel()
 
@@ -242,6 +273,14 @@ class ModuleProcess:
     def _lost(self, text: str) -> _LostError:
         self.end()
         return _LostError(text)
+
+    def close(self) -> None:
+        """End the process for good."""
+        self._stopped = self._stopped or "not called, as its process was ended"
+        if self._process is not None:
+            self._process.kill()
+        with self._lock:  # nobody waits for an answer any longer
+            self.end()
 
     def end(self) -> None:
         """End the process, whatever it is doing."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from symgrad.compiler.loading.load import double_precision_twin, load
+from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
 from symgrad.errors import SymgradError
-from symgrad.isolation.messages import packed, read, unpacked, write
+from symgrad.isolation.messages import PATIENCE, packed, read, unpacked, write
 from symgrad.verifier.behaviour.suite import observed
 from symgrad.verifier.case import record
 from symgrad.verifier.text_checks import text_checks
@@ -74,16 +74,18 @@ def _limit_memory(memory: int) -> None:
 
 
 def _alarm(seconds: float) -> None:
-    """End this process some time from now, even if it is deep in compiled code and its parent is gone."""
+    """End this process once it has computed for so long, even deep in compiled code and its parent gone."""
     if sys.platform != "win32":
-        signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE if seconds else 0)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + _GRACE if seconds else 0)
 
 
 def _loaded(file: str, answers: BinaryIO) -> list[ModuleType]:
     """The module and its twin, once the parent is told their facts; nothing where it is told a reason."""
     try:
         module = load(file)
-        twin = module if np.dtype(module.DTYPE) == np.float64 else double_precision_twin(module)
+        is_double = np.dtype(module.DTYPE) == np.float64
+        twin = module if is_double else run_drivers_in_python(double_precision_twin(module))
         facts = [_facts(module), _facts(twin)]
     except SymgradError as error:
         write(answers, ("refused", error.problem, error.remedy))

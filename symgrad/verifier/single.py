@@ -1,25 +1,59 @@
-"""Checks of a float32 module against its float64 twin, which the spec itself is held against."""
+"""Checks of a float32 module, as it is compiled, against its float64 twin, which the spec is held against."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from symgrad.verifier.arithmetic import SINGLE
+from symgrad.verifier.interpreter import parameter_shapes
 from symgrad.verifier.reference import slopes_of
 from symgrad.verifier.report import Check
-from symgrad.verifier.samples import asked_for
-from symgrad.verifier.trial import LARGE, TRAINED, excused, measured, shapes_of, worst
+from symgrad.verifier.samples import asked_for, draw
+from symgrad.verifier.subject import Subject, number
+from symgrad.verifier.trial import (
+    LARGE,
+    TRAINED,
+    batch_size,
+    excused,
+    measured,
+    shapes_of,
+    vector_of,
+    worst,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from symgrad.spec.model import Model
     from symgrad.verifier.arrays import Array
+    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.subject import Door
     from symgrad.verifier.trial import Measure, Point, Trial
 
-CLOSE = 1e-4
+CLOSE, STEP = 1e-4, 1e-3
+
+
+def first_calls(model: Model, door: Door, seed: int) -> tuple[list[Callable[[], object]], ...]:
+    """Calls of all that is compiled: those that train, and the others, to be compiled beside each other.
+
+    Raises:
+        SymgradError: no usable point exists.
+    """
+    sample = draw(model, "", seed)
+    module = Subject(model, door, parameter_shapes(model, {**sample.inputs, **sample.targets}))
+    inputs, data = module.inputs(sample), module.data(sample)
+
+    def called(function: str, given: list[Array]) -> Callable[[], object]:
+        return lambda: module.call(function, module.params(module.vector(sample.parameters)), *given)
+
+    names = ("loss_and_grad", "loss") if model.loss is not None else ()
+    others = [called(name, data) for name in names]
+    others += [called(name, inputs) for name in ("forward", "predict")]
+    trains = model.loss is not None and model.parameters
+    return [partial(_epoch, module, sample), partial(_step, module, sample)] if trains else [], others
 
 
 def single_checks(trial: Trial) -> Iterator[Check]:
@@ -36,6 +70,12 @@ def single_checks(trial: Trial) -> Iterator[Check]:
     if trial.trains:
         name, what = "float32 gradients", "float32 gradients against float64"
         yield measured(name, what, CLOSE, lambda: _gradients(trial, points))
+        if points[0] is trial.points[0]:
+            yield measured(
+                "float32 step", "a step in float32 and in float64", STEP, lambda: _trained(trial, _step)
+            )
+            what = "an epoch of one batch in float32 and in float64"
+            yield measured("float32 epoch", what, STEP, lambda: _trained(trial, _epoch))
 
 
 def _holds(trial: Trial, point: Point) -> bool:
@@ -85,3 +125,62 @@ def _gradients(trial: Trial, points: list[Point]) -> Measure:
 def _off_gradient(trial: Trial, point: Point, name: str, got: Array, true: Array) -> float:
     floor = 1e-6 * trial.floor(point)
     return excused(got, true, CLOSE, lambda: point.reference.single.gradients[name], floor)
+
+
+Training: TypeAlias = "Callable[[Subject, Sample], tuple[Array, float]]"
+"""What a subject's parameters are after some training that begins at a sample's, and the loss."""
+
+
+def _step(subject: Subject, sample: Sample) -> tuple[Array, float]:
+    params = subject.params(subject.vector(sample.parameters))
+    state = subject.call("init_state", params)
+    loss = subject.call("train_step", params, state, *subject.data(sample))
+    return vector_of(params), number(loss, "train_step")
+
+
+def _epoch(subject: Subject, sample: Sample) -> tuple[Array, float]:
+    """All rows in one batch, in the opposite order, where there are rows."""
+    rows = batch_size(subject.model, sample)
+    params = subject.params(subject.vector(sample.parameters))
+    state = subject.call("init_state", params)
+    options: dict[str, Any] = {"batch_size": "full"}
+    if subject.model.batch_axis:
+        options = {"batch_size": rows, "order": np.arange(rows)[::-1].copy()}
+    loss = subject.call("train_epoch", params, state, *subject.data(sample), **options)
+    return vector_of(params), number(loss, "train_epoch")
+
+
+def _trained(trial: Trial, training: Training) -> Measure:
+    """The change of the parameters, less what rounding of the gradient may do to it through the update."""
+    point = trial.points[0]
+    (got, loss), (true, true_loss) = (training(s, point.sample) for s in (trial.module, trial.twin))
+    before = vector_of(trial.module.params(trial.module.vector(point.sample.parameters)))
+    rounding = 2.0**-21 * float(np.max(np.abs(true), initial=0.0))
+    error = excused(got - before, true - before, STEP, lambda: _moved_step(trial, point), rounding)
+    off = excused(
+        np.asarray(loss),
+        np.asarray(true_loss),
+        STEP,
+        lambda: np.asarray(point.reference.single.loss),
+        1e-6 * trial.floor(point),
+    )
+    message = f"the parameters end {error:.2g} of the change away, the loss is off by {off:.2g}"
+    return max(error, off), message
+
+
+def _moved_step(trial: Trial, point: Point) -> Array:
+    """How far the rounding of a gradient may move the parameters in one update."""
+    twin, names = trial.twin, trial.twin.fields()
+    exact = point.reference.slopes.gradients
+    moved = point.reference.single.gradients
+    start = twin.vector(point.sample.parameters)
+
+    def updated(sign: float) -> Array:
+        params = twin.params(start.copy())
+        gradient = {name: np.asarray(exact[name] + sign * moved[name], np.float64) for name in names}
+        state = twin.call("init_state", params)
+        twin.call("update", params, twin.params(twin.vector(gradient)), state)
+        return vector_of(params)
+
+    here = updated(0.0)
+    return np.asarray(np.maximum(np.abs(updated(1.0) - here), np.abs(updated(-1.0) - here)))

@@ -11,7 +11,7 @@ from symgrad.errors import ModuleError
 from symgrad.verifier.text_checks import text_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arrays import Array
@@ -83,6 +83,10 @@ class Door(Protocol):
         """Let no later call last longer than this, where calls can be stopped."""
         ...
 
+    def ahead(self, calls: Sequence[Callable[[], object]]) -> None:
+        """Make these calls in good time, one after the other, if that is possible beside other things."""
+        ...
+
 
 @dataclass(frozen=True)
 class InProcess:
@@ -115,6 +119,9 @@ class InProcess:
 
     def hurry(self, seconds: float) -> None:
         pass
+
+    def ahead(self, calls: Sequence[Callable[[], object]]) -> None:
+        """Nothing is compiled faster in this process by asking sooner."""
 
 
 def demand_names(model: Model, facts: Facts) -> None:

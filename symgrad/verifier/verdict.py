@@ -19,6 +19,7 @@ from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.order import order_checks
 from symgrad.verifier.probes import Block, Known
 from symgrad.verifier.report import Check, ParameterResult, Report
+from symgrad.verifier.single import first_calls
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names
 from symgrad.verifier.text_checks import text_of
 from symgrad.verifier.training import training_checks
@@ -78,7 +79,9 @@ def verify(
     if double.facts.dtype != np.float64:
         remedy = "pass its float64 twin as twin="
         raise ModuleError("gradients are judged in float64", at=door.facts.at, remedy=remedy)
-    of_text = _text_checks(model, door, seed)
+    for calls in first_calls(model, door, seed):
+        door.ahead(calls)
+    of_text = _text_checks(model, double, seed)
     if any(check.verdict == "fail" for check in of_text):
         for each in (door, double):
             each.hurry(_WHEN_WRONG)

@@ -40,7 +40,17 @@ DECLARATIONS = {
     *("FREE_AXES", "AXES", "CLASSES", "IGNORED", "SCORED", "CONSTANTS", "SIZE", "SHAPES"),
 }
 
-_TRAINING = {"update", "train_step", "train_epoch", "schedule", "float32 update", "epochs", "fit"}
+_TRAINING = {
+    "update",
+    "train_step",
+    "train_epoch",
+    "schedule",
+    "float32 update",
+    "float32 step",
+    "float32 epoch",
+    "epochs",
+    "fit",
+}
 _VALUES = {"forward", "predict", "loss", "float32 forward", "float32 gradients"}
 _BEHAVIOURS = {
     *("declarations", "number type", "container", "first values", "bad data", "good data"),

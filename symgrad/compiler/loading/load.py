@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import TypeAlias
+from types import FunctionType, ModuleType
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -39,6 +39,45 @@ def double_precision_twin(module: ModuleType) -> ModuleType:
     twin = _run(Path(str(module.__file__)))
     vars(twin)["DTYPE"] = np.float64
     return twin
+
+
+_IN_PYTHON = {"view": "_array", "copy": "_copied", "prefetch": "_awaited", "gemm": "_gemm_by_numpy"}
+"""What drivers call that only compiled code can, and the same for Python, as a module's file has both."""
+
+
+def run_drivers_in_python(module: ModuleType) -> ModuleType:
+    """The module, its kernels compiled, but none of the functions that do nothing but call them.
+
+    Those take nearly all of Numba's time, once more for each of them, and next to no time where they run.
+    What is compiled here can be called from Python, and is not kept on disk, where nobody expects that.
+    """
+    from numba.core.caching import NullCache
+
+    names = vars(module)
+    for kernel in (f for f in names.values() if _is_kernel(f)):
+        kernel.targetoptions["no_cpython_wrapper"] = False
+        kernel._cache = NullCache()
+    drivers = {name: f for name, f in names.items() if _is_driver(f)}
+    scope = {**names, **{name: names[other] for name, other in _IN_PYTHON.items() if other in names}}
+    scope |= {name: FunctionType(f.py_func.__code__, scope, name) for name, f in drivers.items()}
+    names.update({name: scope[name] for name in drivers})
+    return module
+
+
+def _is_driver(function: Any) -> bool:
+    """Whether it becomes a part of those that call it when they are compiled."""
+    return bool(_option(function, "inline") == "always")
+
+
+def _is_kernel(function: Any) -> bool:
+    """Whether only compiled code can call it."""
+    return _option(function, "no_cpython_wrapper") is True
+
+
+def _option(function: Any, name: str) -> Any:
+    """What Numba was told of a function; None where it is not compiled."""
+    options = getattr(function, "targetoptions", None)
+    return options.get(name) if isinstance(options, dict) else None
 
 
 def _run(file: Path) -> ModuleType:

@@ -1,0 +1,1 @@
+"""What is proved of every example, every lecture and every row of the library."""
