@@ -228,19 +228,19 @@ def _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch):
             for j in range(5):
                 acc_max_S = maximum(acc_max_S, S[i, j, n])
             max_S[i, n] = acc_max_S
-    # P[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L]
+    # exp_S[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L] in P
     for i in range(5):
         for j in range(5):
             for n in range(batch):
                 P[i, j, n] = exp(S[i, j, n] - max_S[i, n])
-    # sum_S[n,i] = Σ_j P[n,i,j]   [batch, L]
+    # sum_S[n,i] = Σ_j exp_S[n,i,j]   [batch, L]
     for i in range(5):
         for n in range(batch):
             acc_sum_S = real(0)
             for j in range(5):
                 acc_sum_S += P[i, j, n]
             sum_S[i, n] = acc_sum_S
-    # P[n,i,j] = P[n,i,j]/sum_S[n,i]   [batch, L, L]
+    # P[n,i,j] = exp_S[n,i,j]/sum_S[n,i]   [batch, L, L]
     for i in range(5):
         for j in range(5):
             for n in range(batch):
@@ -278,7 +278,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
         for j in range(3):
             for n in range(batch):
                 dO[i, j, n] = s0 * (real(2) * O[i, j, n] - real(2) * t[i, j, n]) / real(15)
-    # dS_1[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L]
+    # dP[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L] in dS_1
     for i in range(5):
         for j in range(5):
             for n in range(batch):
@@ -286,14 +286,14 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
                 for k in range(3):
                     acc_dS_1 += V[j, k, n] * dO[i, k, n]
                 dS_1[i, j, n] = acc_dS_1
-    # dL_S[n,i] = −Σ_j P[n,i,j]·dS_1[n,i,j]   [batch, L]
+    # dL_S[n,i] = −Σ_j P[n,i,j]·dP[n,i,j]   [batch, L]
     for i in range(5):
         for n in range(batch):
             acc_dL_S = real(0)
             for j in range(5):
                 acc_dL_S += -P[i, j, n] * dS_1[i, j, n]
             dL_S[i, n] = acc_dL_S
-    # dS_1[n,i,j] = (dS_1[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
+    # dS_1[n,i,j] = (dP[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
     for i in range(5):
         for j in range(5):
             for n in range(batch):
@@ -371,9 +371,9 @@ def _forward(theta, x, work, batch):
     # S_1[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]   [batch, L, L]
     # S = S_1/√3   [batch, L, L]
     # max_S[n,i] = max_j(S[n,i,j])   [batch, L]
-    # P[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L]
-    # sum_S[n,i] = Σ_j P[n,i,j]   [batch, L]
-    # P[n,i,j] = P[n,i,j]/sum_S[n,i]   [batch, L, L]
+    # exp_S[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L] in P
+    # sum_S[n,i] = Σ_j exp_S[n,i,j]   [batch, L]
+    # P[n,i,j] = exp_S[n,i,j]/sum_S[n,i]   [batch, L, L]
     # O[n,i,j] = Σ_k P[n,i,k]·V[n,k,j]   [batch, L, D]
     _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch)
 
@@ -418,9 +418,9 @@ def _gradient(theta, grad, x, t, work, batch):
     dWk = view(grad, 12, (4, 3))
     dWq = view(grad, 0, (4, 3))
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
-    # dS_1[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L]
-    # dL_S[n,i] = −Σ_j P[n,i,j]·dS_1[n,i,j]   [batch, L]
-    # dS_1[n,i,j] = (dS_1[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
+    # dP[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L] in dS_1
+    # dL_S[n,i] = −Σ_j P[n,i,j]·dP[n,i,j]   [batch, L]
+    # dS_1[n,i,j] = (dP[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
     # dV[n,k,j] = Σ_i P[n,i,k]·dO[n,i,j]   [batch, L, D]
     # dWv[k,j] = Σ_{n,i} x[n,i,k]·dV[n,i,j]   [C, D]
     # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]

@@ -210,10 +210,10 @@ def driver(function):
 def _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_slope, gated, batch):
     """content_slope, content, gate_slope, gate, gated, row by row."""
     for n in range(batch):
-        # content_slope = tanh′(gate + a)   [batch, H]
-        # content = tanh(gate + a)   [batch, H]
-        # gate_slope = sigmoid′(gate + b)   [batch, H]
-        # gate = sigmoid(gate + b)   [batch, H]
+        # content_slope = tanh′(content_1 + a)   [batch, H]
+        # content = tanh(content_1 + a)   [batch, H]
+        # gate_slope = sigmoid′(content_1 + b)   [batch, H]
+        # gate = sigmoid(content_1 + b)   [batch, H]
         # gated = content ⊙ gate   [batch, H]
         for i in range(content_slope.shape[1]):
             content_slope[n, i] = tanh_slope(a[i] + gate[n, i])
@@ -227,7 +227,7 @@ def _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_s
 def _y_Z1(y_b1, y_Z1, batch):
     """y_Z1, row by row."""
     for n in range(batch):
-        # y_Z1 = y_Z1 + y_b1   [batch, 1]
+        # y_Z1 = y_Z1_1 + y_b1   [batch, 1]
         for i in range(1):
             y_Z1[n, i] = y_b1[i] + y_Z1[n, i]
 
@@ -294,9 +294,9 @@ def _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content
     db[:] = 0
     da[:] = 0
     for n in range(batch):
-        # dgate_2 = dcontent_net ⊙ content ⊙ gate_slope   [batch, H]
+        # dgate_2 = dgated ⊙ content ⊙ gate_slope   [batch, H]
         # db = Σ_n dgate_2   [H]
-        # dcontent_net = dcontent_net ⊙ content_slope ⊙ gate   [batch, H]
+        # dcontent_net = dgated ⊙ content_slope ⊙ gate   [batch, H]
         # da = Σ_n dcontent_net   [H]
         for i in range(dgate_2.shape[1]):
             dgate_2[n, i] = content[n, i] * dcontent_net[n, i] * gate_slope[n, i]
@@ -335,17 +335,17 @@ def _forward(theta, x, work, batch):
     y_W2 = view(theta, 265, (30, 1))
     y_Z2 = view(work, 480 + 41 * batch, (batch, 1))
     y = view(work, 480 + 42 * batch, (batch, 1))
-    # gate = x·U   [batch, H]
+    # content_1 = x·U   [batch, H] in gate
     gemm(1, x, U, 0, gate)
-    # content_slope = tanh′(gate + a)   [batch, H]
-    # content = tanh(gate + a)   [batch, H]
-    # gate_slope = sigmoid′(gate + b)   [batch, H]
-    # gate = sigmoid(gate + b)   [batch, H]
+    # content_slope = tanh′(content_1 + a)   [batch, H]
+    # content = tanh(content_1 + a)   [batch, H]
+    # gate_slope = sigmoid′(content_1 + b)   [batch, H]
+    # gate = sigmoid(content_1 + b)   [batch, H]
     # gated = content ⊙ gate   [batch, H]
     _content_slope_content_gate_slope(a, gate, b, content, content_slope, gate_slope, gated, batch)
-    # y_Z1 = gated·y_W1   [batch, 1]
+    # y_Z1_1 = gated·y_W1   [batch, 1] in y_Z1
     gemm(1, gated, y_W1, 0, y_Z1)
-    # y_Z1 = y_Z1 + y_b1   [batch, 1]
+    # y_Z1 = y_Z1_1 + y_b1   [batch, 1]
     _y_Z1(y_b1, y_Z1, batch)
     # y_Z2 = x·y_W2   [batch, 1]
     gemm(1, x, y_W2, 0, y_Z2)
@@ -412,11 +412,11 @@ def _gradient(theta, grad, x, t, work, batch):
     gemm(1, x.T, dy, 0, dy_W2)
     # dy_W1 = gatedᵀ·dy   [H, 1]
     gemm(1, gated.T, dy, 0, dy_W1)
-    # dcontent_net = dy·y_W1ᵀ   [batch, H]
+    # dgated = dy·y_W1ᵀ   [batch, H] in dcontent_net
     gemm(1, dy, y_W1.T, 0, dcontent_net)
-    # dgate_2 = dcontent_net ⊙ content ⊙ gate_slope   [batch, H]
+    # dgate_2 = dgated ⊙ content ⊙ gate_slope   [batch, H]
     # db = Σ_n dgate_2   [H]
-    # dcontent_net = dcontent_net ⊙ content_slope ⊙ gate   [batch, H]
+    # dcontent_net = dgated ⊙ content_slope ⊙ gate   [batch, H]
     # da = Σ_n dcontent_net   [H]
     _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, batch)
     # dU_1 = xᵀ·dgate_2   [D, H]

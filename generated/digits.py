@@ -198,7 +198,7 @@ def _A1(b1, A1, batch):
     """A1, row by row."""
     real = b1.dtype.type
     for n in range(batch):
-        # Z1 = A1 + b1   [batch, 64]
+        # Z1 = Z1_1 + b1   [batch, 64]
         # A1 = relu(Z1)   [batch, 64]
         for i in range(64):
             Z1 = b1[i] + A1[n, i]
@@ -209,7 +209,7 @@ def _A1(b1, A1, batch):
 def _Z2(b2, Z2, batch):
     """Z2, row by row."""
     for n in range(batch):
-        # Z2 = Z2 + b2   [batch, 10]
+        # Z2 = Z2_1 + b2   [batch, 10]
         for i in range(Z2.shape[1]):
             Z2[n, i] = b2[i] + Z2[n, i]
 
@@ -283,7 +283,7 @@ def _dZ1_db1(A1, dZ1, db1, batch):
     real = A1.dtype.type
     db1[:] = 0
     for n in range(batch):
-        # dZ1 = dZ1 ⊙ relu′(A1)   [batch, 64]
+        # dZ1 = dA1 ⊙ relu′(A1)   [batch, 64]
         # db1 = Σ_n dZ1   [64]
         for i in range(64):
             dZ1[n, i] = dZ1[n, i] * (real(0) if A1[n, i] <= real(0) else real(1))
@@ -302,14 +302,14 @@ def _forward(theta, x, work, batch):
     W2 = view(theta, 4160, (64, 10))
     Z2 = view(work, 2 + 64 * batch, (batch, 10))
     b2 = view(theta, 4800, (10,))
-    # A1 = x·W1   [batch, 64]
+    # Z1_1 = x·W1   [batch, 64] in A1
     gemm(1, x, W1, 0, A1)
-    # Z1 = A1 + b1   [batch, 64]
+    # Z1 = Z1_1 + b1   [batch, 64]
     # A1 = relu(Z1)   [batch, 64]
     _A1(b1, A1, batch)
-    # Z2 = A1·W2   [batch, 10]
+    # Z2_1 = A1·W2   [batch, 10] in Z2
     gemm(1, A1, W2, 0, Z2)
-    # Z2 = Z2 + b2   [batch, 10]
+    # Z2 = Z2_1 + b2   [batch, 10]
     _Z2(b2, Z2, batch)
 
 
@@ -369,9 +369,9 @@ def _gradient(theta, grad, x, t, work, batch):
     _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, batch)
     # dW2 = A1ᵀ·dZ2   [64, 10]
     gemm(1, A1.T, dZ2, 0, dW2)
-    # dZ1 = dZ2·W2ᵀ   [batch, 64]
+    # dA1 = dZ2·W2ᵀ   [batch, 64] in dZ1
     gemm(1, dZ2, W2.T, 0, dZ1)
-    # dZ1 = dZ1 ⊙ relu′(A1)   [batch, 64]
+    # dZ1 = dA1 ⊙ relu′(A1)   [batch, 64]
     # db1 = Σ_n dZ1   [64]
     _dZ1_db1(A1, dZ1, db1, batch)
     # dW1 = xᵀ·dZ1   [64, 64]

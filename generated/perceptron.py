@@ -183,7 +183,7 @@ def driver(function):
 def _Z1(b1, Z1, batch):
     """Z1, row by row."""
     for n in range(batch):
-        # Z1 = Z1 + b1   [batch, 1]
+        # Z1 = Z1_1 + b1   [batch, 1]
         for i in range(1):
             Z1[n, i] = b1[i] + Z1[n, i]
 
@@ -232,9 +232,9 @@ def _forward(theta, x, work, batch):
     W1 = view(theta, 0, (30, 1))
     Z1 = view(work, 2, (batch, 1))
     b1 = view(theta, 30, (1,))
-    # Z1 = x·W1   [batch, 1]
+    # Z1_1 = x·W1   [batch, 1] in Z1
     gemm(1, x, W1, 0, Z1)
-    # Z1 = Z1 + b1   [batch, 1]
+    # Z1 = Z1_1 + b1   [batch, 1]
     _Z1(b1, Z1, batch)
 
 

@@ -203,7 +203,7 @@ def _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N):
     """Z1, A1_1, A1, row by row."""
     s0 = slope[0]
     for n in range(N):
-        # Z1 = Z1 + b1   [N, H]
+        # Z1 = Z1_1 + b1   [N, H]
         # A1_1 = slope·Z1   [N, H]
         # A1 = Z1 ⊙ sigmoid(A1_1)   [N, H]
         for i in range(Z1.shape[1]):
@@ -216,7 +216,7 @@ def _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N):
 def _Z2(b2, Z2, N):
     """Z2, row by row."""
     for n in range(N):
-        # Z2 = Z2 + b2   [N, C]
+        # Z2 = Z2_1 + b2   [N, C]
         for i in range(Z2.shape[1]):
             Z2[n, i] = b2[i] + Z2[n, i]
 
@@ -290,8 +290,8 @@ def _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, N):
     s0 = slope[0]
     db1[:] = 0
     for n in range(N):
-        # dA1_1 = dZ1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
-        # dZ1 = dZ1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
+        # dA1_1 = dA1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
+        # dZ1 = dA1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
         # db1 = Σ_n dZ1   [H]
         for i in range(dA1_1.shape[1]):
             dA1_1[n, i] = Z1[n, i] * dZ1[n, i] * sigmoid_slope(A1_1[n, i])
@@ -326,15 +326,15 @@ def _forward(theta, X, work, N):
     W2 = view(theta, 2081, (32, 10))
     Z2 = view(work, 2 + 96 * N, (N, 10))
     b2 = view(theta, 2401, (10,))
-    # Z1 = X·W1   [N, H]
+    # Z1_1 = X·W1   [N, H] in Z1
     gemm(1, X, W1, 0, Z1)
-    # Z1 = Z1 + b1   [N, H]
+    # Z1 = Z1_1 + b1   [N, H]
     # A1_1 = slope·Z1   [N, H]
     # A1 = Z1 ⊙ sigmoid(A1_1)   [N, H]
     _Z1_A1_1_A1(b1, Z1, slope, A1_1, A1, N)
-    # Z2 = A1·W2   [N, C]
+    # Z2_1 = A1·W2   [N, C] in Z2
     gemm(1, A1, W2, 0, Z2)
-    # Z2 = Z2 + b2   [N, C]
+    # Z2 = Z2_1 + b2   [N, C]
     _Z2(b2, Z2, N)
 
 
@@ -399,10 +399,10 @@ def _gradient(theta, grad, X, t, work, N):
     _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, N)
     # dW2 = A1ᵀ·dZ2   [H, C]
     gemm(1, A1.T, dZ2, 0, dW2)
-    # dZ1 = dZ2·W2ᵀ   [N, H]
+    # dA1 = dZ2·W2ᵀ   [N, H] in dZ1
     gemm(1, dZ2, W2.T, 0, dZ1)
-    # dA1_1 = dZ1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
-    # dZ1 = dZ1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
+    # dA1_1 = dA1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
+    # dZ1 = dA1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
     # db1 = Σ_n dZ1   [H]
     _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, N)
     # dslope = Σ_{n,i} dA1_1 ⊙ Z1

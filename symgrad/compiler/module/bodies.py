@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
-from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.kernels.column_kernels import column_kernel_of
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.module.rerolling import Action, Repeat, roll
@@ -139,20 +138,12 @@ class Drivers:
         return self._comment(replace(equation, target=gradient)), carrying
 
     def _comment(self, equation: Equation) -> str:
-        """The equation as mathematics, with the axes of what it defines."""
+        """The equation as mathematics, the axes of what it defines, and the array it is in, if another's."""
         axes = self.program.tensor[equation.target].axes
-        text = Writing(self.program).matrix(self._with_memory_names(equation))
-        return f"{text}   {show_axes(axes)}" if axes else text
-
-    def _with_memory_names(self, equation: Equation) -> Equation:
-        """The equation with temporaries called after the memory they share."""
-        shared = {
-            e: Entry(self.plan.memory_name(e.tensor), e.indices)
-            for e in entries(equation.body)
-            if e.tensor in self.plan.shared
-        }
-        target = self.plan.memory_name(equation.target)
-        return replace(equation, target=target, body=equation.body.xreplace(shared))
+        text = Writing(self.program).matrix(equation)
+        memory = self.plan.memory_name(equation.target)
+        held = f" in {memory}" if memory != equation.target else ""
+        return f"{text}   {show_axes(axes)}{held}" if axes else text
 
     def _kernel(
         self,
