@@ -227,5 +227,5 @@ def test_the_command_exits_with_1_and_names_the_fault(
     report = json.loads(run.stdout)
     assert report["passed"] == (fault is None)
     failed = {r["name"] for r in (*report["parameters"], *report["checks"]) if r["verdict"] == "fail"}
-    wider = {"identity", "order", "own verify", "epochs", "fit"}  # a fault shows there, too
+    wider = {"identity", "order", "own verify", "epochs", "fit", "other sizes"}  # a fault shows there, too
     assert failed - wider == (OF_COLUMNS[fault][2] if fault else set())
