@@ -96,3 +96,15 @@ def test_numbers_of_50_digits_divide_by_0_as_floats_do():
 def test_digits_that_end_by_chance_are_no_decimal_for_sure():
     assert is_doubtful(0.123456789012345)
     assert not is_doubtful(0.1)
+
+
+@pytest.mark.parametrize(
+    "equation", ["max(min(x * w, v), x)", "max(x * w, min(x, x * v))", "min(max(v, x), w)"]
+)
+def test_ties_within_ties_have_the_slopes_that_are_promised(equation):
+    """The chain rule of halves leaves the slopes to either side, where several choices tie at once."""
+    model = expand(read(graph(equation, parameters={"w": [4], "v": [4]}, gradients=["x"])))
+    text = module_text(read(model.spec))
+    assert identity_of(model, text).state in ("identical", "agrees")
+    assert "real(0.5)" in text
+    assert identity_of(model, text.replace("real(0.5)", "real(0.25)")).state == "differs"

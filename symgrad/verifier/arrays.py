@@ -20,7 +20,7 @@ class ArrayLibrary:
 
     `integers` takes labels and indices. `is_concrete` says whether numbers are known while a formula is
     walked: the interpreter then notes which way every choice went. A library that records operations for
-    later has none to look at.
+    later has none to look at. `tied` gives max(a, b) and min(a, b) where both are equal, if that matters.
     """
 
     kind: type[Any]
@@ -33,6 +33,7 @@ class ArrayLibrary:
     max: Callable[[Any, tuple[int, ...]], Array]
     min: Callable[[Any, tuple[int, ...]], Array]
     is_concrete: bool
+    tied: Callable[[Any, Any], Array] | None = None
 
 
 NUMPY = ArrayLibrary(

@@ -200,7 +200,9 @@ class Formulas:
 
     def _choose(self, name: str, a: Array, b: Array) -> Array:
         self._note(lambda: side(a, b))
-        return self.arithmetic.library.where(a > b if name == "max" else a < b, a, b)
+        library = self.arithmetic.library
+        chosen = library.where(a > b if name == "max" else a < b, a, b)
+        return chosen if library.tied is None else library.where(a == b, library.tied(a, b), chosen)
 
     def _note(self, choice: Callable[[], Array]) -> None:
         if self.arithmetic.library.is_concrete:

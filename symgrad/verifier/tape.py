@@ -312,6 +312,7 @@ class Tape:
             max=lambda a, over: self._extremum(library.max, a, over),
             min=lambda a, over: self._extremum(library.min, a, over),
             is_concrete=False,
+            tied=self._tied,
         )
 
     def _broadcast_to(self, a: Any, shape: tuple[int, ...]) -> Any:
@@ -329,6 +330,17 @@ class Tape:
             (second, lambda g: where(condition, self.zero, g)),
         ]
         return self.record(result, pulls)
+
+    def _tied(self, a: Any, b: Any) -> Any:
+        """Two that are equal share the slope, but a number has all of it."""
+        first, second = self.of(a), self.of(b)
+        for operand in (second, first):
+            if operand.number is None and operand.size == 1:
+                return operand
+        half = self.base.divide(self.base.array(1.0), self.base.array(2.0))
+        pulls = [(operand, lambda g: self._times(g, half)) for operand in (first, second)]
+        equal = first.array == second.array
+        return self.record(self.base.library.where(equal, first.array, second.array), pulls)
 
     def _matmul(self, a: Any, b: Any) -> Any:
         left, right = self.of(a), self.of(b)
