@@ -65,6 +65,13 @@ ROWS: dict[str, Row] = {
         {"p": [-INF, INF]},
     ),
     "entropy": ("-sum({x}*log({x}))", {"x": [0, 1]}, 0, {"x": [INF, -1]}),
+    "entropy of what is rectified": (
+        "sum(relu({x})*log(relu({x})))",
+        {"x": [-1, 0, 1]},
+        0,
+        {"x": [0, 0, 1]},
+    ),
+    "entropy of a clip": ("sum(clip({x}, 0, 1)*log(clip({x}, 0, 1)))", {"x": [-1, 2]}, 0, {"x": [0, 0]}),
     "logsumexp of nothing": (
         "logsumexp(log({m}) + {x})",
         {"m": [0, 0], "x": [1, 2]},

@@ -127,7 +127,7 @@ def _is_limit_0(expr: sp.Expr, bounds: Bounds) -> sp.Basic:
     logarithms = [f for f in expr.args if _has_pole(f, bounds, ()) and _end_of_logarithm(f) is not None]
     ends = [_end_of_logarithm(f) for f in logarithms]
     others = _zeros(expr.args, bounds, logarithms)
-    return sp.And(sp.Or(*others), sp.Or(*(sp.Eq(e, 0) for e in ends)))
+    return sp.And(sp.Or(*others), sp.Or(*(_is_0(e, bounds) for e in ends)))
 
 
 def _end_of_logarithm(factor: sp.Expr) -> sp.Expr | None:
@@ -177,11 +177,22 @@ def _zeros(factors: Iterable[sp.Expr], bounds: Bounds, poles: Collection[sp.Expr
         base = factor.base if factor.is_Pow and factor.exp.is_positive else factor
         if factor in poles and not (is_either and len(poles) > 1):
             continue
-        if base.is_number or base.has(sp.Piecewise) or isinstance(base, delta | sp.log | log1p):
-            continue
-        if not bounds.nonzero(base):
-            found.append(sp.Eq(base, 0))
-    return found
+        if not isinstance(base, delta | sp.log | log1p):
+            found.append(_is_0(base, bounds))
+    return [condition for condition in found if condition != sp.false]
+
+
+def _is_0(expr: sp.Expr, bounds: Bounds) -> sp.Basic:
+    """Where an expression is 0; of one with a choice deep inside, nowhere."""
+    if isinstance(expr, sp.Piecewise):
+        cases, before = [], sp.true
+        for value, condition, known in bounds.branches(expr):
+            cases.append(sp.And(before, condition, _is_0(value, known)))
+            before = sp.And(before, sp.Not(condition))
+        return sp.Or(*cases)
+    if expr.is_number:
+        return sp.true if expr == 0 else sp.false
+    return sp.false if expr.has(sp.Piecewise) or bounds.nonzero(expr) else sp.Eq(expr, 0)
 
 
 def _has_pole(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
