@@ -227,9 +227,11 @@ def verify(
 
 def _emitted(spec: Spec, module: ModuleSource | None, file: str | os.PathLike[str]) -> str:
     """The text that symgrad emits for a spec: that of the file, where it was asked for no other module."""
-    from symgrad.pipeline import module_text
+    if module is None:
+        return Path(file).read_text(encoding="utf-8")
+    from symgrad.pipeline import module_text  # and with it SymPy
 
-    return Path(file).read_text(encoding="utf-8") if module is None else module_text(spec)
+    return module_text(spec)
 
 
 def certify(

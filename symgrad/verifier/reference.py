@@ -38,8 +38,8 @@ MARGIN = 16.0
 """How much farther than in all runs another program's rounding may lead: it may take other steps."""
 
 
-_EVALUATIONS = 8
-"""About how often the loss is evaluated to confirm the slopes at one point."""
+_EVALUATIONS = 40
+"""About how often the loss is evaluated to confirm the slopes at all points."""
 
 _DIRECTIONS, _CLOSE = 2, 1e-10
 
