@@ -20,6 +20,7 @@ from symgrad.passes.accumulate import accumulate
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.fission import summands_first
 from symgrad.passes.guards import guard
+from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
@@ -77,7 +78,9 @@ class Stages:
     @stage("Program → Program")
     def derived(self) -> Program:
         """Simplified: the equations, gradients and rewrites that a derivation shows."""
-        return simplify(self.adjoint)
+        derived = simplify(self.adjoint)
+        check_magnitudes(self.model, derived)
+        return derived
 
     @stage("Model → Update")
     def update(self) -> Update:

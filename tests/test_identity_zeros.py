@@ -108,3 +108,11 @@ def test_ties_within_ties_have_the_slopes_that_are_promised(equation):
     assert identity_of(model, text).state in ("identical", "agrees")
     assert "real(0.5)" in text
     assert identity_of(model, text.replace("real(0.5)", "real(0.25)")).state == "differs"
+
+
+@pytest.mark.parametrize("choice", ["max(x, w)", "where(x < w, x, w)"])
+def test_a_choice_times_its_sign_is_its_size_where_it_is_0(choice):
+    spec = graph(f"sign({choice}) * ({choice})")
+    text = module_text(read(spec))
+    assert "/ x" not in text
+    assert identity_of(expand(read(spec)), text).state == "identical"

@@ -172,13 +172,16 @@ def to_erfc(node: sp.Expr) -> sp.Expr | None:
 
 
 def to_absolute(node: sp.Expr) -> sp.Expr | None:
+    """v*sign(v) is |v|. Nothing is divided by v, as SymPy inverts a choice branch by branch."""
     for factor in node.args if node.is_Mul else ():
         if not isinstance(factor, sign):
             continue
         v = factor.args[0]
-        powers = [other.as_base_exp() for other in node.args]
-        if any(base == v and power.is_Integer and power > 0 for base, power in powers):
-            return node / factor / v * Abs(v)
+        others = [other for other in node.args if other is not factor]
+        for place, (base, power) in enumerate(other.as_base_exp() for other in others):
+            if base == v and power.is_Integer and power > 0:
+                others[place] = v ** (power - 1)
+                return sp.Mul(*others, Abs(v))
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import math
 from contextlib import suppress
 from dataclasses import dataclass
@@ -66,7 +67,11 @@ def parse(text: str) -> Text:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             node.decorator_list = []
-    kept = [literals.visit(node) for node in _used(tree.body)]
+    used = _used(tree.body)
+    unknown = _loaded(used) - _bound(tree) - set(dir(builtins))
+    if unknown:
+        raise ModuleError(f"the text uses {', '.join(sorted(unknown))}, which it defines nowhere")
+    kept = [literals.visit(node) for node in used]
     if any(isinstance(part, ast.While) for node in kept for part in ast.walk(node)):
         raise ModuleError("the text has a loop whose end cannot be foreseen")
     facts = dict(fact for node in tree.body for fact in _fact(node))
@@ -75,6 +80,25 @@ def parse(text: str) -> Text:
         raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
     code = compile(ast.Module(kept, []), "the module's text", "exec")
     return Text(code, facts, literals.floats)
+
+
+def _loaded(nodes: list[ast.stmt]) -> set[str]:
+    names = (part for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Load)}
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Every name that is given a meaning somewhere in a text."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(name, ast.Store()) | ast.FunctionDef(name) | ast.ClassDef(name) | ast.arg(name):
+                found.add(name)
+            case ast.alias(name, other):
+                found.add(other or name.partition(".")[0])
+            case ast.ExceptHandler(name=str(name)):
+                found.add(name)
+    return found
 
 
 def _used(body: list[ast.stmt]) -> list[ast.stmt]:

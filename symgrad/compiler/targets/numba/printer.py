@@ -56,6 +56,9 @@ FUNCTIONS = {
 OWN_FUNCTIONS = {**{name: name for name in ULPS}, "Max": "maximum", "Min": "minimum"}
 MAX_DIGITS = 17
 
+EXACT = 2**53
+"""Whole numbers below this are printed as they are, and inverses of them as quotients."""
+
 
 class Printer:
     """Prints scalar bodies. `entry` spells tensor entries, `symbols` replaces whole sub-expressions.
@@ -104,7 +107,7 @@ class Printer:
         """A product whose factors with negative exponents stand below the line."""
         above: list[Code] = []
         below: list[Code] = []
-        if coefficient.is_Rational and coefficient.p == 1 and coefficient.q != 1:
+        if coefficient.is_Rational and coefficient.p == 1 and 1 < coefficient.q < EXACT:
             below.append(self._number(sp.Integer(coefficient.q)))
         elif coefficient != 1:
             above.append(self._number(coefficient))
@@ -201,7 +204,7 @@ class Printer:
         return power(self.code(base), self.code(exponent))
 
     def _number(self, value: sp.Expr) -> Code:
-        if value.is_Integer and abs(value) < 2**53:
+        if value.is_Integer and abs(value) < EXACT:
             number = int(value)
             return self._cast(Code(str(number), Strength.SIGN if number < 0 else Strength.ATOM))
         rounded = float(value.evalf(MAX_DIGITS + 3))

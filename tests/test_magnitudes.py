@@ -1,0 +1,60 @@
+"""Numbers near the ends of what a type holds: in the text as they are, or refused if they no longer are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from symgrad.errors import ModuleError, SpecError
+from symgrad.pipeline import module_text
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.identity.text import parse
+
+
+def scaled(formula: str, dtype: str) -> dict[str, Any]:
+    return {
+        "dtype": dtype,
+        "inputs": {"x": ["n", 4]},
+        "parameters": {"w": {"axes": [4], "init": 1}},
+        "equations": {"y": formula},
+        "loss": "mean(y)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("formula", "dtype"),
+    [("1e-320 * w * x", "float64"), ("1e-300 * (1e-15 * w) * x", "float64"), ("1e-40 * w * x", "float32")],
+)
+def test_what_the_type_holds_is_a_factor(formula: str, dtype: str) -> None:
+    """Its inverse, as a divisor, would be infinite."""
+    spec = read(scaled(formula, dtype))
+    text = module_text(spec)
+    assert "real(inf)" not in text
+    assert "real(1e+" not in text
+    assert identity_of(expand(spec), text).state == "identical"
+
+
+@pytest.mark.parametrize(
+    ("formula", "dtype", "message"),
+    [
+        ("w * x / 3e-320", "float64", r"3\.33e\+319, which is too large for float64"),
+        ("1e-200 * (1e-200 * w) * x", "float64", "1e-400, which cannot be told from 0 in float64"),
+        ("(1e-25 * w)**2 * x", "float32", "1e-50, which cannot be told from 0 in float32"),
+        ("1e38 * (1e5 * w) * x", "float32", r"1.00e\+43, which is too large for float32"),
+    ],
+)
+def test_what_constants_come_to_is_refused_where_it_stands(formula: str, dtype: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message) as caught:
+        module_text(read(scaled(formula, dtype)))
+    assert caught.value.remedy
+    assert str(caught.value).split(":")[1].isdigit()
+
+
+def test_a_text_with_an_unknown_name_is_no_module() -> None:
+    text = module_text(read(scaled("3 * w * x", "float64")))
+    assert "real(3) *" in text
+    with pytest.raises(ModuleError, match="uses inf, which it defines nowhere"):
+        parse(text.replace("real(3) *", "real(inf) *"))
