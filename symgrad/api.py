@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
-    from symgrad.benchmark.report import Benchmark
-    from symgrad.comparison.report import Comparison
+    from symgrad.benchmark.benchmark_report import Benchmark
+    from symgrad.comparison.comparison_report import Comparison
     from symgrad.compiler.loading.load import ModuleSource
-    from symgrad.diagnosis.report import Diagnosis
+    from symgrad.diagnosis.diagnosis_report import Diagnosis
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
     from symgrad.report.derivation import Derivation

@@ -12,8 +12,8 @@ from symgrad.elaborate.elaborate import elaborate
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.formulas import Formulas
 from symgrad.verifier.interpreter import axis_sizes, interpret
+from symgrad.verifier.meaning import Formulas
 from symgrad.verifier.tensors import Value
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
-from symgrad.verifier.blocks import TOLERANCE, Effort, compare_block
 from symgrad.verifier.differences import Differences
+from symgrad.verifier.gradient_blocks import TOLERANCE, Effort, compare_block
 from symgrad.verifier.probes import Block
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from module_use import LINE
 
 import symgrad as sg
 from symgrad.benchmark.bench import _difference, _differences, _losses
+from symgrad.benchmark.benchmark_report import Row
 from symgrad.benchmark.peers import Peer, peers
-from symgrad.benchmark.report import Row
 from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
 from symgrad.benchmark.workload import workload_of
 from symgrad.cli import main

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from symgrad.cli import main
 from symgrad.cli.commands import FORMS, KINDS
-from symgrad.cli.errors import exit_code_of
+from symgrad.cli.endings import exit_code_of
 from symgrad.errors import InternalError
 
 if TYPE_CHECKING:

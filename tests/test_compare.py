@@ -21,7 +21,7 @@ from symgrad.comparison.judge import judge
 from symgrad.comparison.measure import Run, measure
 from symgrad.comparison.numerical import DIFFERENCES
 from symgrad.comparison.problem import problem_of
-from symgrad.comparison.reference import reference_of
+from symgrad.comparison.reference_gradient import reference_of
 from symgrad.comparison.ways import Way, ways
 from symgrad.errors import DataError, SpecError
 from symgrad.spec.expand import expand
@@ -147,7 +147,7 @@ def test_a_wrong_module_is_off(module_of, only_symgrad, monkeypatch):
 
 
 def test_a_module_too_large_for_fifty_digits_is_its_own_reference(module_of, only_symgrad, monkeypatch):
-    monkeypatch.setattr("symgrad.comparison.reference.AFFORDABLE", 500)
+    monkeypatch.setattr("symgrad.comparison.reference_gradient.AFFORDABLE", 500)
     comparison = compare(read(LMS), module_of(LMS))
     assert comparison.reference.startswith("the symbolic gradient (which agrees with slopes in 50 digits")
     assert by_name(comparison)["emitted module"].relative < 1e-14

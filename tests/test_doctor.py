@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import symgrad as sg
-from symgrad.benchmark import machine as speeds
+from symgrad.benchmark import machine_limits as speeds
 from symgrad.cli import main
-from symgrad.diagnosis import examine, installed, machine, trial
-from symgrad.diagnosis.cache import cache
-from symgrad.diagnosis.report import Diagnosis, Finding
+from symgrad.diagnosis import examine, hardware, installed, trial_module
+from symgrad.diagnosis.diagnosis_report import Diagnosis, Finding
+from symgrad.diagnosis.module_cache import cache
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -87,20 +87,20 @@ def test_a_package_that_cannot_be_imported_is_broken(monkeypatch: pytest.MonkeyP
 
 
 def test_more_threads_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "usable_cores", lambda: 0)
-    threads = named(machine.blas())["BLAS", "threads"]
+    monkeypatch.setattr(hardware, "usable_cores", lambda: 0)
+    threads = named(hardware.blas())["BLAS", "threads"]
     assert threads.verdict == "warning"
     assert "OPENBLAS_NUM_THREADS=0" in threads.remedy
 
 
 def test_less_time_than_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quota = tmp_path / "cpu.max"
-    monkeypatch.setattr(machine, "_QUOTA", quota)
-    assert ("machine", "time limit") not in named(machine.processor())
+    monkeypatch.setattr(hardware, "_QUOTA", quota)
+    assert ("machine", "time limit") not in named(hardware.processor())
     quota.write_text("max 100000\n", encoding="utf-8")
-    assert ("machine", "time limit") not in named(machine.processor())
+    assert ("machine", "time limit") not in named(hardware.processor())
     quota.write_text("50000 100000\n", encoding="utf-8")
-    limit = named(machine.processor())["machine", "time limit"]
+    limit = named(hardware.processor())["machine", "time limit"]
     assert (limit.verdict, limit.value[:9]) == ("warning", "0.5 cores")
     assert "OPENBLAS_NUM_THREADS=1" in limit.remedy
 
@@ -124,9 +124,9 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_module_that_cannot_be_made_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "_SPEC", "inputs: {x: [N, 3]}\nlayers: [no_such_layer()]\n")
-    monkeypatch.setattr(trial, "_speeds", lambda module: ())
-    *_, made = trial.trial(lambda _: None)
+    monkeypatch.setattr(trial_module, "_SPEC", "inputs: {x: [N, 3]}\nlayers: [no_such_layer()]\n")
+    monkeypatch.setattr(trial_module, "_speeds", lambda module: ())
+    *_, made = trial_module.trial(lambda _: None)
     assert made.verdict == "broken"
     assert "no_such_layer" in made.value
 

@@ -12,7 +12,7 @@ from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.spec.trees import names_in
-from symgrad.verifier import fans as spec_fans
+from symgrad.verifier import spec_fans as spec_fans
 from symgrad.verifier.initial import scale_of
 
 

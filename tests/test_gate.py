@@ -100,7 +100,7 @@ def test_what_the_judge_fails_at_is_not_handed_over_but_to_who_asks_for_it(spec_
         raise ZeroDivisionError("planted")
 
     monkeypatch.setattr("symgrad.verifier.identity.check.identity_of", fail)
-    monkeypatch.setattr("symgrad.verifier.identity.rows.identity_of", fail)
+    monkeypatch.setattr("symgrad.verifier.identity.report_rows.identity_of", fail)
     target = tmp_path / "odd.py"
     command = ["generate", str(spec_file), "-o", str(target)]
     refused = CliRunner().invoke(main, command)

@@ -10,8 +10,8 @@ import pytest
 
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
-from symgrad.verifier.identity.constants import Constant, constant_of
 from symgrad.verifier.identity.elements import PRIMES, UNDEFINED, Element, element, power, root
+from symgrad.verifier.identity.exact_constants import Constant, constant_of
 from symgrad.verifier.identity.field import Functions, field, random_elements, sign
 
 DRAWS = 20

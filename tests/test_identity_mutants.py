@@ -23,8 +23,8 @@ from symgrad.verifier.identity.check import DifferenceError, Reference, close, r
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
 from symgrad.verifier.identity.machine import FaultError, UnknownError
+from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.points import field_points, real_points
-from symgrad.verifier.identity.text import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

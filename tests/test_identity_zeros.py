@@ -9,7 +9,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.check import identity_of
-from symgrad.verifier.identity.constants import is_doubtful
+from symgrad.verifier.identity.exact_constants import is_doubtful
 
 
 def graph(equation, loss="sum(y)", **more):

@@ -41,3 +41,10 @@ def test_imports_stand_at_the_top() -> None:
     strays = {place for place in places if not {place, place.partition("/")[0]} & LATE.keys()}
     assert not strays
     assert all(any(place.startswith(known) for place in places) for known in LATE)
+
+
+def test_every_file_has_a_name_of_its_own() -> None:
+    """A name says what a file is about, whichever room it stands in."""
+    files = [file for file in PACKAGE.rglob("*.py") if not file.name.startswith("__")]
+    twice = sorted({file.name for file in files if sum(other.name == file.name for other in files) > 1})
+    assert not twice

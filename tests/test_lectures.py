@@ -15,7 +15,7 @@ import pytest
 from building import interpreted, judged
 
 from symgrad import api
-from symgrad.lectures.rows import ROWS, Row
+from symgrad.lectures.demands import ROWS, Row
 from symgrad.lectures.verdicts import Verdict, judge, specs_folder
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import symgrad as sg
 from symgrad.cli import main
-from symgrad.cli.views import NOTATIONS as OFFERED
+from symgrad.cli.showing import NOTATIONS as OFFERED
 from symgrad.explain.roles import roles
 from symgrad.explain.transposed import is_matrix_of_samples
 from symgrad.notation import typeset as ts

@@ -8,7 +8,7 @@ from symgrad.errors import Position
 from symgrad.spec import library, other_names, schema
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.formula import parse_formula
-from symgrad.spec.losses import KEYWORDS
+from symgrad.spec.loss_formulas import KEYWORDS
 from symgrad.spec.other_names import meant
 
 ENTRIES = {

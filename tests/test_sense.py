@@ -30,8 +30,8 @@ from symgrad.spec.numbers import number
 from symgrad.spec.ranges import Interval, interval
 from symgrad.spec.reader import read
 from symgrad.spec.sense import doubts
+from symgrad.spec.sense.optimizer_steps import GRADIENTS, POINTS, path_of
 from symgrad.spec.sense.rates import check_rates
-from symgrad.spec.sense.steps import GRADIENTS, POINTS, path_of
 from symgrad.spec.syntax import Number
 from symgrad.spec.unparse import unparse
 

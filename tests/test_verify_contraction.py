@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.contraction import contract
+from symgrad.verifier.index_products import contract
 from symgrad.verifier.interpreter import interpret
 
 SIZES = (2, 3, 4, 5, 6)

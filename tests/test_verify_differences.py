@@ -10,8 +10,8 @@ import pytest
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.blocks import NOISE, TOLERANCE, Effort, compare_block
 from symgrad.verifier.differences import Differences
+from symgrad.verifier.gradient_blocks import NOISE, TOLERANCE, Effort, compare_block
 from symgrad.verifier.interpreter import interpret, parameter_shapes
 from symgrad.verifier.probes import Block
 from symgrad.verifier.samples import draw

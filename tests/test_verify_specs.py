@@ -20,7 +20,7 @@ from symgrad.verifier import verify
 from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret, parameter_shapes
-from symgrad.verifier.optimizer import start, step
+from symgrad.verifier.optimizer_meaning import start, step
 from symgrad.verifier.reference import slopes_of
 from symgrad.verifier.samples import draw
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.benchmark.benchmark_report import SAME_LOSS, Benchmark, Machine, Row
 from symgrad.benchmark.clocked import can_clock, clocked
-from symgrad.benchmark.machine import copy, cpu_name, on_cores, product, seconds_of, usable_cores
+from symgrad.benchmark.machine_limits import copy, cpu_name, on_cores, product, seconds_of, usable_cores
 from symgrad.benchmark.parts import Clock, parts_of
 from symgrad.benchmark.peers import peers
-from symgrad.benchmark.report import SAME_LOSS, Benchmark, Machine, Row
 from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
 from symgrad.benchmark.workload import workload_of
 from symgrad.compiler.loading.cache import cached_module, cached_text
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import PhaseName
     from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
     "training step": ("forward", "loss", "gradient"),

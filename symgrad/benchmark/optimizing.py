@@ -12,14 +12,14 @@ from symgrad.spec.builtins import REDUCTIONS
 from symgrad.spec.syntax import Call
 from symgrad.spec.trees import walk
 from symgrad.verifier.interpreter import interpret
-from symgrad.verifier.optimizer import Progress, gradient_point, start, step
+from symgrad.verifier.optimizer_meaning import Progress, gradient_point, start, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 Blocks = list[Any]
 """Arrays of parameters: one for each, or all in one vector where the optimiser looks at all together."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 Kind = Literal["training step", "gradient", "loss", "forward pass"]
 

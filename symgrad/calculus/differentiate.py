@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.derivatives import derivatives, slope_of_reduction
-from symgrad.calculus.names import Names
+from symgrad.calculus.fresh_names import Names
 from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor, canonical, check
 from symgrad.calculus.terms import (
     Entry,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad import api
-from symgrad.cli.errors import FAILED, GOOD, warnings_shown
+from symgrad.cli.endings import FAILED, GOOD, warnings_shown
 from symgrad.cli.output import produce, produce_json, produce_report, say, spare, spare_foreign, write_result
 from symgrad.errors import ModuleError, SpecError
 

@@ -107,7 +107,7 @@ def train(spec: Path, **options: Any) -> int:
 
     The folder gets the module, the learned parameters, the history and the learning curves.
     """
-    from symgrad.cli.training import TrainOptions, train_spec
+    from symgrad.cli.train_command import TrainOptions, train_spec
 
     return train_spec(spec, TrainOptions(**options))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from symgrad import api
-from symgrad.cli.errors import FAILED, GOOD, warnings_shown
+from symgrad.cli.endings import FAILED, GOOD, warnings_shown
 from symgrad.cli.output import produce_json, produce_report, stderr
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.errors import exit_code_of, reader_gone, showing_warnings
+from symgrad.cli.endings import exit_code_of, reader_gone, showing_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

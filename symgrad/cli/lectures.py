@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.errors import FAILED, GOOD
+from symgrad.cli.endings import FAILED, GOOD
 from symgrad.cli.output import produce, produce_json, say
 from symgrad.lectures.verdicts import verdicts
 

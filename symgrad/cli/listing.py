@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.errors import GOOD
+from symgrad.cli.endings import GOOD
 from symgrad.cli.output import produce, produce_json
 from symgrad.spec import library
 from symgrad.spec.library import Entry, Function, Initializer, Layer, Optimizer, Schedule

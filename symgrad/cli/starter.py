@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symgrad.cli.errors import GOOD
+from symgrad.cli.endings import GOOD
 from symgrad.cli.output import say, write_result
 from symgrad.errors import SpecError
 

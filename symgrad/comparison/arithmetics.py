@@ -12,12 +12,12 @@ import numpy as np
 
 from symgrad.spec.builtins import SCALAR_FUNCTIONS
 from symgrad.verifier.arithmetic import DOUBLE, Arithmetic
-from symgrad.verifier.arrays import ArrayLibrary
+from symgrad.verifier.array_library import ArrayLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _LONG_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from symgrad.comparison.problem import Problem
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
     Gradient = Callable[[], tuple[float, Array]]
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.comparison.comparison_report import Comparison
 from symgrad.comparison.judge import judge
 from symgrad.comparison.manual import check_manual
 from symgrad.comparison.measure import measure
 from symgrad.comparison.problem import problem_of
-from symgrad.comparison.reference import reference_of
-from symgrad.comparison.report import Comparison
+from symgrad.comparison.reference_gradient import reference_of
 from symgrad.comparison.ways import symbolic_gradient, ways
 from symgrad.errors import ModuleError
 from symgrad.spec.expand import expand

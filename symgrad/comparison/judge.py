@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.comparison.report import Result
+from symgrad.comparison.comparison_report import Result
 from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.interpreter import interpret
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from symgrad.comparison.measure import Run
     from symgrad.comparison.numerical import Difference
     from symgrad.comparison.problem import Problem
-    from symgrad.comparison.reference import Reference
+    from symgrad.comparison.reference_gradient import Reference
     from symgrad.comparison.ways import Way
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _MOST_SUSPECTS = 2000
 _SAME_LOSS = 1e-9

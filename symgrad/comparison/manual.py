@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from symgrad.comparison.claims import claimed_derivatives, with_manual
-from symgrad.comparison.hints import hint
+from symgrad.comparison.likely_slips import hint
 from symgrad.comparison.slopes import MOST_DIGITS, Disagreement, Slopes
 from symgrad.spec.expand import expand
 from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS, choose
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from symgrad.comparison.claims import Claimed
     from symgrad.spec.model import AxisSpec, Model, Spec
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.samples import Sample
 
 Verdict = Literal["right", "wrong", "no evidence"]

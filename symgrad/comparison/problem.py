@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.interpreter import Evaluation
     from symgrad.verifier.samples import Sample
 

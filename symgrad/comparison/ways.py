@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from symgrad.comparison.numerical import Difference
     from symgrad.comparison.problem import Problem
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 Kind = Literal["manual", "symbolic", "numerical", "automatic"]
 

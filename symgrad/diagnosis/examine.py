@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.diagnosis.diagnosis_report import Diagnosis, Finding
 from symgrad.diagnosis.installed import installed
-from symgrad.diagnosis.report import Diagnosis, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +21,9 @@ def examine(progress: Callable[[str], None] = lambda _: None) -> Diagnosis:
 
 
 def _examined(progress: Callable[[str], None]) -> Iterator[Finding]:
-    from symgrad.diagnosis.cache import cache
-    from symgrad.diagnosis.machine import blas, numba_threads, processor
-    from symgrad.diagnosis.trial import trial
+    from symgrad.diagnosis.hardware import blas, numba_threads, processor
+    from symgrad.diagnosis.module_cache import cache
+    from symgrad.diagnosis.trial_module import trial
 
     yield from processor()
     yield from blas()

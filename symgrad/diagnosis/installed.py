@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from symgrad.diagnosis.report import Finding
+from symgrad.diagnosis.diagnosis_report import Finding
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axes, show_axes
 from symgrad.calculus.terms import Entry, extent_symbol, is_large
-from symgrad.elaborate.calls import arguments_of, check_loss, located_at
-from symgrad.elaborate.entries import entry_of
+from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
 from symgrad.elaborate.index_ranges import index_axes
 from symgrad.elaborate.operands import Builder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
 from symgrad.elaborate.reductions import check_keywords, index_names, over_axes, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
 from symgrad.elaborate.special_forms import onehot, spread
+from symgrad.elaborate.tensor_entries import entry_of
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.builtins import REDUCTIONS

@@ -11,7 +11,7 @@ from symgrad.errors import SpecError
 from symgrad.graphs.flow import goal_of
 from symgrad.graphs.graph import Graph
 from symgrad.graphs.nodes import Edge, Node
-from symgrad.graphs.operations import effect_of, roles_of, symbol_of
+from symgrad.graphs.operation_signs import effect_of, roles_of, symbol_of
 from symgrad.graphs.trace import MAX_OPERATIONS, Operand
 from symgrad.spec.unparse import unparse
 

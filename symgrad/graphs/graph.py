@@ -9,7 +9,7 @@ from symgrad.graphs.dot import dot_text
 from symgrad.graphs.graphviz import drawn, is_installed
 from symgrad.graphs.mermaid import mermaid_text
 from symgrad.graphs.nodes import GraphData
-from symgrad.graphs.text import text_table
+from symgrad.graphs.text_table import text_table
 
 
 @dataclass(frozen=True)

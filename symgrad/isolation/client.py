@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.case import Case
+    from symgrad.verifier.behaviour_case import Case
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = 120.0, 120.0, 120.0
 _TRAINING = ("train_step", "train_epoch")

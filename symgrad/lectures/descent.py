@@ -11,7 +11,7 @@ import numpy as np
 from symgrad import api
 from symgrad.errors import SpecError
 from symgrad.lectures.algorithms import ALGORITHMS
-from symgrad.lectures.case import Case, demand, demand_equal, random_data
+from symgrad.lectures.demand import Case, demand, demand_equal, random_data
 from symgrad.training.data import load_data
 from symgrad.training.split import prepare
 from symgrad.training.train import train

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linprog
 
-from symgrad.lectures.case import Case, demand
+from symgrad.lectures.demand import Case, demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,8 +6,8 @@ import numpy as np
 
 from symgrad import api
 from symgrad.compiler.planning.residuals import memory_use
-from symgrad.lectures.case import Case, demand, demand_equal
-from symgrad.lectures.derivatives import claims_hold
+from symgrad.lectures.demand import Case, demand, demand_equal
+from symgrad.lectures.manual_derivatives import claims_hold
 
 
 def graph_with_numbers(case: Case) -> str:

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from symgrad import api
-from symgrad.lectures.case import Case, demand_equal, demand_lines, random_data
-from symgrad.lectures.derivatives import claims_hold
+from symgrad.lectures.demand import Case, demand_equal, demand_lines, random_data
+from symgrad.lectures.manual_derivatives import claims_hold
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Parameters: TypeAlias = Mapping[str, Array]

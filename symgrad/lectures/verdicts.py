@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from symgrad import api
 from symgrad.errors import SymgradError
-from symgrad.lectures.case import Case, DisagreementError
-from symgrad.lectures.rows import ROWS, Row
+from symgrad.lectures.demand import Case, DisagreementError
+from symgrad.lectures.demands import ROWS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from symgrad.lectures.case import Build
+    from symgrad.lectures.demand import Build
 
 
 @dataclass(frozen=True)

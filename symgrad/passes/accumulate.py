@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symgrad.calculus.contraction import as_product
-from symgrad.calculus.names import Names
+from symgrad.calculus.fresh_names import Names
 from symgrad.calculus.program import Equation, Gradient, Loop, Program, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
 

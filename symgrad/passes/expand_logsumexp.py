@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import sympy as sp
 
-from symgrad.calculus.names import Names
+from symgrad.calculus.fresh_names import Names
 from symgrad.calculus.program import Equation, Program, Tensor, canonical, check
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.reuse import bindings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.names import Names
+from symgrad.calculus.fresh_names import Names
 from symgrad.calculus.program import Equation, Tensor
 from symgrad.calculus.terms import Entry, shifted
 

@@ -15,7 +15,7 @@ import sympy as sp
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.deltas import LAW, resolve_sum
 from symgrad.calculus.domains import kept_within
-from symgrad.calculus.names import Names
+from symgrad.calculus.fresh_names import Names
 from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, check
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, sigmoid, softplus

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import stages_of
-from symgrad.report.data import as_data
 from symgrad.report.derived import Derived, Views
 from symgrad.report.documents import html_fragment, html_page, latex_document, latex_fragment
 from symgrad.report.in_notation import in_notation
-from symgrad.report.text import text_page
+from symgrad.report.json_data import as_data
+from symgrad.report.text_page import text_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ from symgrad.notation.update_rules import (
 from symgrad.notation.visibility import shown_equations, visible_reads
 from symgrad.report.content import Page, Row, Section
 from symgrad.report.notations import NOTATIONS
-from symgrad.report.tensors import parameter_count, tensor_rows
+from symgrad.report.tensor_table import parameter_count, tensor_rows
 from symgrad.report.views import requested_legend, requested_sections
 from symgrad.version import VERSION
 

@@ -12,9 +12,9 @@ from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.layer_calls import known_layers, replaced_inside
-from symgrad.spec.layers import LayerExpander
+from symgrad.spec.layer_expansion import LayerExpander
 from symgrad.spec.learning_rate import resolve_schedule
-from symgrad.spec.losses import applied_loss, reduced_losses, scoring_of
+from symgrad.spec.loss_formulas import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.other_names import meant
 from symgrad.spec.over_axes import function_over_axes, with_axes_named

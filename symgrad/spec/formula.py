@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec.constants import check_constants
+from symgrad.spec.formula_constants import check_constants
 from symgrad.spec.syntax import (
     Binary,
     BinaryOperator,

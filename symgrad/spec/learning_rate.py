@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.calls import bind
-from symgrad.spec.constants import check_constants
 from symgrad.spec.entrywise import check_entrywise, is_entrywise, written_out
+from symgrad.spec.formula_constants import check_constants
 from symgrad.spec.ranges import check_ranges
 from symgrad.spec.resolve import look_up
 from symgrad.spec.syntax import Binary, Call, Name, Negate, Node, Number

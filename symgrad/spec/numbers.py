@@ -6,7 +6,7 @@ import math
 import operator
 from typing import TYPE_CHECKING
 
-from symgrad.spec.constants import FUNCTIONS
+from symgrad.spec.formula_constants import FUNCTIONS
 from symgrad.spec.syntax import Binary, Boolean, Call, Compare, Name, Negate, Node, Number
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from symgrad.errors import SpecError
-from symgrad.spec.build import build
 from symgrad.spec.document import Document, from_mapping, is_path, text_of_file
+from symgrad.spec.from_schema import build
 from symgrad.spec.model import Spec
 from symgrad.spec.validate import validate
 from symgrad.spec.yaml_text import from_yaml

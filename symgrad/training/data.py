@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
-from symgrad.training.arrays import idx_source, npy_source, npz_source
+from symgrad.training.array_files import idx_source, npy_source, npz_source
 from symgrad.training.assign import assign
 from symgrad.training.tables import csv_source, parquet_source
-from symgrad.training.tensors import make_tensor, row_shape
+from symgrad.training.tensor_of_numbers import make_tensor, row_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ from symgrad.verifier.report import Check
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _Definition: TypeAlias = ast.FunctionDef | ast.Assign
 _LOOPS = (ast.While, ast.For, ast.comprehension)

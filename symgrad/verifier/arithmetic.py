@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.verifier.arrays import NUMPY, Array, ArrayLibrary
+from symgrad.verifier.array_library import NUMPY, Array, ArrayLibrary
 from symgrad.verifier.products import matmul_in
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from symgrad.spec.syntax import Name
 from symgrad.spec.trees import names_in
-from symgrad.verifier.optimizer import gradient_point, start, step
+from symgrad.verifier.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import measured, moved_off, settled, vector_arithmetic, vector_of, worst
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.trial import Measure, Trial

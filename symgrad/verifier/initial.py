@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.spec.trees import names_in
-from symgrad.verifier.fans import fans_of
 from symgrad.verifier.interpreter import scalar_value
+from symgrad.verifier.spec_fans import fans_of
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model, ParameterDecl

@@ -11,7 +11,7 @@ import numpy as np
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.model import LastAxis
 from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
-from symgrad.verifier.formulas import Formulas
+from symgrad.verifier.meaning import Formulas
 from symgrad.verifier.tensors import Value
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import AxisSpec, Model, TensorSpec
     from symgrad.spec.syntax import Node
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 Shape = tuple[int, ...]
 

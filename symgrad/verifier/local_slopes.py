@@ -14,7 +14,7 @@ from symgrad.verifier.arithmetic import FIFTY_DIGITS, extended, fifty_digits
 
 if TYPE_CHECKING:
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.tape import Slope
 
 _STEPS = 2.0**-300, 2.0**-320

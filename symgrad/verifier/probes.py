@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.differences import Differences, Slope
 
 

@@ -13,7 +13,7 @@ from mpmath.libmp import from_man_exp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _WIDEST = 4096
 """Whole numbers of more bits than this are not worth it."""

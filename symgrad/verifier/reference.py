@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.tape import Rounding
 
 RUNS = 8

@@ -10,16 +10,16 @@ import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.verifier.arithmetic import DOUBLE, NATIVE
-from symgrad.verifier.fans import fans_of
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret, parameter_shapes
 from symgrad.verifier.reference import slopes_of
+from symgrad.verifier.spec_fans import fans_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model, ParameterDecl, TensorSpec
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.reference import Slopes
 
 Range = Literal["normal", "positive", "unit", "hundreds"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Door
     from symgrad.verifier.trial import Measure, Point, Trial

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from symgrad.verifier.arithmetic import product
-from symgrad.verifier.arrays import ArrayLibrary
+from symgrad.verifier.array_library import ArrayLibrary
 from symgrad.verifier.tensors import kept_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 Pullback: TypeAlias = "Callable[[Array], Array]"
 """From the cotangent of a result to that of one of its operands, up to broadcasting."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from symgrad.errors import Position
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array, ArrayLibrary
+    from symgrad.verifier.array_library import Array, ArrayLibrary
 
 
 @dataclass(frozen=True)

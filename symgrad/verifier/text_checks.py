@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def text_checks(model: Model, at: str, seed: int) -> Iterator[Check]:
     """The rows for the text of the module at a place, which has none where it is in no file."""
-    from symgrad.verifier.identity.rows import identity_checks  # and with it SymPy, for slopes of functions
+    from symgrad.verifier.identity.report_rows import (
+        identity_checks,  # and with it SymPy, for slopes of functions
+    )
 
     text = text_of(at)
     if text:

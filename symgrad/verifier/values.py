@@ -19,7 +19,7 @@ from symgrad.verifier.trial import batch_size, excused, measured, shapes_of, wor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.trial import Measure, Point, Trial
 

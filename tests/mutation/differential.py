@@ -18,16 +18,16 @@ import numpy as np
 
 from mutation.regions import FUNCTIONS
 from symgrad.compiler.loading.load import double_precision_twin, load
-from symgrad.verifier.behaviour import data as of_data
-from symgrad.verifier.behaviour import declared, memory
-from symgrad.verifier.behaviour.bench import Bench, kept
+from symgrad.verifier.behaviour import accepted_data as of_data
+from symgrad.verifier.behaviour import declared, parameters_in_memory
 from symgrad.verifier.behaviour.epoch import row_count
+from symgrad.verifier.behaviour.workbench import Bench, kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from symgrad.verifier.case import Case
+    from symgrad.verifier.behaviour_case import Case
 
 ROWS = 40
 _SIZES = (1, 2, 3, 7, 16, ROWS)
@@ -207,8 +207,8 @@ def _containers(bench: Bench) -> Iterator[tuple[str, Any]]:
             ("apart", np.repeat(vector, 2)[::2]),
         ):
             yield f"unflatten {extra} {what}", _called(module.unflatten, value)
-    for name, trainer in memory.trainers(bench) if case.has_loss else ():
-        for what, _, state in memory.spoilt(bench):
+    for name, trainer in parameters_in_memory.trainers(bench) if case.has_loss else ():
+        for what, _, state in parameters_in_memory.spoilt(bench):
             yield f"{name}: state {what}", _called(trainer, bench.params(), state)
     if not case.blocks:
         return
@@ -216,16 +216,19 @@ def _containers(bench: Bench) -> Iterator[tuple[str, Any]]:
     params = module.unflatten(vector)
     shares = [np.shares_memory(a, vector) for a in (*params, module.flatten(params))]
     yield "views", shares
-    for what, apart in (*memory.laid_otherwise(params), *memory.locked(bench)):
+    for what, apart in (*parameters_in_memory.laid_otherwise(params), *parameters_in_memory.locked(bench)):
         yield f"flatten {what}", _called(module.flatten, apart)
-    for name, user in memory.users(bench):
-        for what, bad, *_ in memory.bad_params(bench):
+    for name, user in parameters_in_memory.users(bench):
+        for what, bad, *_ in parameters_in_memory.bad_params(bench):
             yield f"{name}: params {what}", _called(user, bad)
     if case.trains:
-        for name, trainer in memory.trainers(bench):
-            for what, apart in (*memory.laid_otherwise(bench.params()), *memory.locked(bench)):
+        for name, trainer in parameters_in_memory.trainers(bench):
+            for what, apart in (
+                *parameters_in_memory.laid_otherwise(bench.params()),
+                *parameters_in_memory.locked(bench),
+            ):
                 yield f"{name}: params {what}", _called(trainer, apart, bench.state())
-        for what, _, state in memory.spoilt(bench) if case.looks_ahead else ():
+        for what, _, state in parameters_in_memory.spoilt(bench) if case.looks_ahead else ():
             yield f"gradient_point: state {what}", _called(module.gradient_point, bench.params(), state)
 
 

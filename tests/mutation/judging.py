@@ -28,7 +28,7 @@ from symgrad.verifier.behaviour.suite import BEHAVIOURS, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.subject import FaultError, Subject, demand_names
-from symgrad.verifier.training import training_checks
+from symgrad.verifier.training_checks import training_checks
 from symgrad.verifier.trial import prepare
 from symgrad.verifier.values import value_checks
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mutation.differential import Answers
     from mutation.faults import Fault
     from symgrad.spec.model import Model
-    from symgrad.verifier.case import Case
+    from symgrad.verifier.behaviour_case import Case
     from symgrad.verifier.trial import Trial
 
 CALL_SECONDS, JUDGE_SECONDS = 60.0, 600

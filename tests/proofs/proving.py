@@ -17,10 +17,10 @@ from symgrad.spec.expand import expand
 from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.certificate.certificate import certify
 from symgrad.verifier.identity.check import identity_of
-from symgrad.verifier.identity.constants import long_constants
+from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.machine import FaultError, Machine, UnknownError, faults_named
+from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.outcome import outcome_of
-from symgrad.verifier.identity.text import parse
 from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import InProcess
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _GARBAGE = (1e12, -0.37)
 

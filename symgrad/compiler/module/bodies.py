@@ -9,9 +9,9 @@ from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
 from symgrad.compiler.kernels.column_kernels import column_kernel_of
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
+from symgrad.compiler.module.memory_views import Views
 from symgrad.compiler.module.rerolling import Action, Repeat, roll
 from symgrad.compiler.module.statements import Statements
-from symgrad.compiler.module.views import Views
 from symgrad.compiler.planning.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
 from symgrad.compiler.targets.numba.identifiers import PRIVATE, identifiers
 from symgrad.notation.equations import Writing

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation
-    from symgrad.compiler.module.views import Views
+    from symgrad.compiler.module.memory_views import Views
     from symgrad.compiler.planning.plan import Plan, Product
 
 Statement: TypeAlias = tuple[str, tuple[str, ...]]

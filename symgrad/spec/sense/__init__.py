@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.sense.arguments import check_arguments, unusual_arguments
+from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments
 from symgrad.spec.sense.mismatches import check_widths, mismatches
+from symgrad.spec.sense.misnamed import manual_of_nothing, predictions_of_their_target, unlike_the_library
+from symgrad.spec.sense.optimizer_steps import check_steps, doubtful_steps
 from symgrad.spec.sense.precision import check_numbers
 from symgrad.spec.sense.rates import check_rates, idle_rates
-from symgrad.spec.sense.roles import manual_of_nothing, predictions_of_their_target, unlike_the_library
 from symgrad.spec.sense.starts import alike, check_start
-from symgrad.spec.sense.steps import check_steps, doubtful_steps
-from symgrad.spec.sense.training import check_training, doubtful_training
+from symgrad.spec.sense.train_blocks import check_training, doubtful_training
 from symgrad.spec.sense.unbounded import unbounded_loss
 from symgrad.spec.sense.unused import check_outputs, unused
 

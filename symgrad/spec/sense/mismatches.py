@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec import library
 from symgrad.spec.ranges import interval
-from symgrad.spec.sense.arguments import formulas
+from symgrad.spec.sense.argument_ranges import formulas
 from symgrad.spec.sense.images import Image, Images, Widths
 from symgrad.spec.trees import calls
 from symgrad.spec.unparse import unparse

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec.constant_block import LARGEST
 from symgrad.spec.numbers import number
-from symgrad.spec.sense.arguments import formulas
+from symgrad.spec.sense.argument_ranges import formulas
 from symgrad.spec.syntax import Call, Index, Node, Number
 from symgrad.spec.trees import children
 

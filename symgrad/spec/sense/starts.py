@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.constants import FUNCTIONS
+from symgrad.spec.formula_constants import FUNCTIONS
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import reached, sources
 from symgrad.spec.syntax import Binary, Call, Index, Name, Node, Transpose

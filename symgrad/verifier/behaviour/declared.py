@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import flat, same
+from symgrad.verifier.behaviour.workbench import flat, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from symgrad.verifier.behaviour.bench import Bench
+    from symgrad.verifier.behaviour.workbench import Bench
 
 WRONG: Mapping[str, Callable[[float], float]] = {
     "of the opposite sign": lambda g: -g,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.spec.trees import names_in
 from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.case import Block, Case, Fit, Tensor
+from symgrad.verifier.behaviour_case import Block, Case, Fit, Tensor
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpreter import interpret
 from symgrad.verifier.samples import draw
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.spec.model import Model, TensorSpec
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Subject
 

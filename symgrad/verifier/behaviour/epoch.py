@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import first_line, kept, refusal, same
+from symgrad.verifier.behaviour.workbench import first_line, kept, refusal, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.arrays import Array
-    from symgrad.verifier.behaviour.bench import Bench
+    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.behaviour.workbench import Bench
 
 _BATCH = 3
 _ROUNDING = 1e-5

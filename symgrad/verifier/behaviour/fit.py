@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import kept, refusal, same
 from symgrad.verifier.behaviour.epoch import row_count
+from symgrad.verifier.behaviour.workbench import kept, refusal, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.behaviour.bench import Bench
+    from symgrad.verifier.behaviour.workbench import Bench
 
 _EPOCHS, _BATCH = 3, 2
 _ROUNDING = 1e-5

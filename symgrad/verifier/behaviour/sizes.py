@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import kept, same
 from symgrad.verifier.behaviour.epoch import late_in, row_count, stepped, trained
 from symgrad.verifier.behaviour.fit import fitted, replayed
+from symgrad.verifier.behaviour.workbench import kept, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.behaviour.bench import Bench
+    from symgrad.verifier.behaviour.workbench import Bench
 
 _ROUNDING = 1e-5
 _MOST_EPOCHS = 40

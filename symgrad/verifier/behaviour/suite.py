@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour import data, declared, epoch, first_values, fit, memory, sizes
-from symgrad.verifier.behaviour.bench import Bench, first_line
+from symgrad.verifier.behaviour import (
+    accepted_data,
+    declared,
+    drawn_values,
+    epoch,
+    fit,
+    parameters_in_memory,
+    sizes,
+)
 from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
+from symgrad.verifier.behaviour.workbench import Bench, first_line
 from symgrad.verifier.report import Check, Verdict
 from symgrad.verifier.samples import is_defined_near_zero
 from symgrad.verifier.subject import FaultError
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from symgrad.verifier.case import Case
+    from symgrad.verifier.behaviour_case import Case
     from symgrad.verifier.subject import Door
     from symgrad.verifier.trial import Trial
 
@@ -51,13 +59,13 @@ BEHAVIOURS = {
     "number type": Behaviour(
         "parameters, answers, state are of the spec's type", declared.number_type, as_given=True
     ),
-    "container": Behaviour("unflatten and flatten, views of one vector", memory.container),
-    "first values": Behaviour("init_params: distributions and seeds", first_values.first_values),
-    "bad data": Behaviour("refused by name, nothing changed", data.refused),
-    "good data": Behaviour("taken in every form, left as it is", data.taken),
-    "labels for none": Behaviour("taken", data.ignored),
-    "arguments": Behaviour("wrong parameters, gradients, state are refused", memory.arguments),
-    "answers": Behaviour("the same again, and the caller's own", memory.answers),
+    "container": Behaviour("unflatten and flatten, views of one vector", parameters_in_memory.container),
+    "first values": Behaviour("init_params: distributions and seeds", drawn_values.first_values),
+    "bad data": Behaviour("refused by name, nothing changed", accepted_data.refused),
+    "good data": Behaviour("taken in every form, left as it is", accepted_data.taken),
+    "labels for none": Behaviour("taken", accepted_data.ignored),
+    "arguments": Behaviour("wrong parameters, gradients, state are refused", parameters_in_memory.arguments),
+    "answers": Behaviour("the same again, and the caller's own", parameters_in_memory.answers),
     "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),

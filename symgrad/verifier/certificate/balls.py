@@ -14,14 +14,14 @@ import numpy as np
 
 from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.verifier.arithmetic import Arithmetic
-from symgrad.verifier.arrays import NUMPY
+from symgrad.verifier.array_library import NUMPY
+from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import elementwise
-from symgrad.verifier.identity.tape import ExactTape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 BITS = 160
 _OWN = frozenset(["abs", "sign"])

@@ -11,8 +11,10 @@ import numpy as np
 
 from symgrad.errors import SymgradError
 from symgrad.verifier.arithmetic import FIFTY_DIGITS
-from symgrad.verifier.identity.constants import long_constants
+from symgrad.verifier.identity.bounded_memory import View
 from symgrad.verifier.identity.elements import UnsuitableError
+from symgrad.verifier.identity.exact_constants import long_constants
+from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import field
 from symgrad.verifier.identity.kinks import GRADIENT, Slopes
 from symgrad.verifier.identity.layout import layout_fault
@@ -23,11 +25,9 @@ from symgrad.verifier.identity.machine import (
     UnknownError,
     faults_named,
 )
-from symgrad.verifier.identity.memory import View
+from symgrad.verifier.identity.module_text import Text, parse
 from symgrad.verifier.identity.outcome import Outcome, outcome_of
 from symgrad.verifier.identity.points import Point, field_points, real_points, zero_points
-from symgrad.verifier.identity.tape import ExactTape
-from symgrad.verifier.identity.text import Text, parse
 from symgrad.verifier.interpreter import interpret
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 State: TypeAlias = Literal["identical", "agrees", "differs", "not checked"]
 

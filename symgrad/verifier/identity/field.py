@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.verifier.arithmetic import Arithmetic
-from symgrad.verifier.arrays import NUMPY
+from symgrad.verifier.array_library import NUMPY
 from symgrad.verifier.identity.elements import (
     MODULUS,
     PRIMES,
@@ -31,7 +31,7 @@ from symgrad.verifier.identity.elements import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(PRIMES))
 """Of each field but the lowest, an element whose powers are counted modulo the prime below."""

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from symgrad.verifier.identity.constants import constant_of, is_doubtful
+from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.elements import UnsuitableError
-from symgrad.verifier.identity.memory import BoundsError, Kind, View, laid_over
+from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful
 from symgrad.verifier.identity.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
-    from symgrad.verifier.identity.text import Text
+    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.identity.module_text import Text
 
 
 _NAMES = (

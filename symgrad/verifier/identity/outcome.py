@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from symgrad.verifier.identity.memory import BoundsError
-from symgrad.verifier.identity.steps import step_pairs
+from symgrad.verifier.identity.bounded_memory import BoundsError
+from symgrad.verifier.identity.step_gradients import step_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.identity.bounded_memory import View
     from symgrad.verifier.identity.machine import Machine
-    from symgrad.verifier.identity.memory import View
 
 
 class Outcome(NamedTuple):

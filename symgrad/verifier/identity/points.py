@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 LARGE_WORK = 1e6
 """Operations above which a batch of 1 is left out."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symgrad.verifier.identity.memory import BoundsError, Kind, Shape, View, strides_of
+from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, Shape, View, strides_of
 
 if TYPE_CHECKING:
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 NOBODY = -1
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import refusal, same
+from symgrad.verifier.behaviour.workbench import refusal, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.arrays import Array
-    from symgrad.verifier.behaviour.bench import Bench
-    from symgrad.verifier.case import Block
+    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.behaviour.workbench import Bench
+    from symgrad.verifier.behaviour_case import Block
 
 _REPLAYED, _EXACT = 8, 1e-5
 """Seeds whose draws are made again, and how near to its scale they must be drawn, in either precision."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad import api
-from symgrad.cli.errors import GOOD
+from symgrad.cli.endings import GOOD
 from symgrad.cli.output import produce, say, spare, write_bytes
 from symgrad.errors import DataError, SymgradError
 
@@ -131,7 +131,7 @@ def _number(text: str) -> float:
 
 
 def _of_file(name: str) -> Iterator[tuple[str, Any]]:
-    from symgrad.training.arrays import READ_ERRORS, read_npz
+    from symgrad.training.array_files import READ_ERRORS, read_npz
 
     try:
         yield from read_npz(Path(name)).items()

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import first_line, kept, refusal, same, told
+from symgrad.verifier.behaviour.workbench import first_line, kept, refusal, same, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.arrays import Array
-    from symgrad.verifier.behaviour.bench import Bench, Call, Kinds
-    from symgrad.verifier.case import Case, Tensor
+    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.behaviour.workbench import Bench, Call, Kinds
+    from symgrad.verifier.behaviour_case import Case, Tensor
 
 _ROUNDING = 1e-5
 """Other memory is multiplied in another order; in float32 that shows."""

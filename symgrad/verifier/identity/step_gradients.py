@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.identity.memory import View, laid_over
+from symgrad.verifier.identity.bounded_memory import View, laid_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.identity.machine import Machine
 
 _PIECE = 2

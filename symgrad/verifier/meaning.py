@@ -27,10 +27,10 @@ from symgrad.spec.syntax import (
     Transpose,
 )
 from symgrad.verifier.arithmetic import product
-from symgrad.verifier.contraction import contract, factors_of
-from symgrad.verifier.ranges import index_sizes, indices_used
-from symgrad.verifier.reductions import COMPARE, reducer, side
-from symgrad.verifier.scope import OUTERMOST, Scope, reduced_axes
+from symgrad.verifier.array_reductions import COMPARE, reducer, side
+from symgrad.verifier.formula_scope import OUTERMOST, Scope, reduced_axes
+from symgrad.verifier.index_extents import index_sizes, indices_used
+from symgrad.verifier.index_products import contract, factors_of
 from symgrad.verifier.tensors import Value, combine, matmul, onehot, reduce_axes, reduce_leading, spread
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import EquationSpec, FunctionSpec
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _DEAR = 8
 """A call of exp counts as this many multiplications."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from symgrad.lectures import derivatives, descent, examples, programs, updates
-from symgrad.lectures.case import Case
+from symgrad.lectures import descent, examples, manual_derivatives, programs, updates
+from symgrad.lectures.demand import Case
 
 Check: TypeAlias = Callable[[Case], str]
 
@@ -29,7 +29,7 @@ ROWS = (
         "000",
         "fully connected layer on a batch: gradients of W and b",
         ("01_dense_layer",),
-        derivatives.dense_layer,
+        manual_derivatives.dense_layer,
     ),
     Row(
         2,
@@ -50,14 +50,14 @@ ROWS = (
         "001",
         "softmax and cross-entropy: softmax(s) − onehot(y), stable",
         ("04_softmax",),
-        derivatives.softmax,
+        manual_derivatives.softmax,
     ),
     Row(
         5,
         "001",
         "numerical beside analytic differentiation",
         ("05_gradient_check",),
-        derivatives.gradient_check,
+        manual_derivatives.gradient_check,
     ),
     Row(6, "001", "least squares on a linear model", ("06_least_squares",), updates.least_squares),
     Row(
@@ -72,7 +72,7 @@ ROWS = (
         "001",
         "several neurons, three layers, compositions: one rule per parameter",
         ("08_multi_class", "08_three_layers", "08_composition"),
-        derivatives.compositions,
+        manual_derivatives.compositions,
     ),
     Row(
         9,
@@ -93,7 +93,7 @@ ROWS = (
         "002",
         "mini-batch backpropagation in matrices: B and P by name",
         ("11_minibatch_backprop",),
-        derivatives.minibatch_backprop,
+        manual_derivatives.minibatch_backprop,
     ),
     Row(
         12,
@@ -109,21 +109,21 @@ ROWS = (
         "003",
         "forward signal times backward signal; biases are dead ends",
         ("15_forward_backward",),
-        derivatives.forward_backward,
+        manual_derivatives.forward_backward,
     ),
     Row(
         16,
         "004",
         "a chain of blocks with local Jacobians, parameters of any kind",
         ("16_blocks",),
-        derivatives.blocks,
+        manual_derivatives.blocks,
     ),
     Row(
         17,
         "004",
         "three and more losses with ∂L/∂x_p",
         ("17_squared_error", "17_mean_squared_error", "17_cross_entropy", "17_hinge"),
-        derivatives.losses,
+        manual_derivatives.losses,
     ),
     Row(
         18,

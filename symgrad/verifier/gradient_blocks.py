@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.hints import explain
+from symgrad.verifier.likely_faults import explain
 from symgrad.verifier.report import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.probes import Block, Known, Probe
 
 TOLERANCE = 1e-8

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 
 COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array, ArrayLibrary
+    from symgrad.verifier.array_library import Array, ArrayLibrary
 
 Axes = list[int]
 

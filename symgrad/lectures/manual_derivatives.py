@@ -9,7 +9,7 @@ import numpy as np
 from symgrad import api
 from symgrad.comparison import check_manual
 from symgrad.explain.jacobian_structure import structure
-from symgrad.lectures.case import Case, demand, demand_equal, demand_lines
+from symgrad.lectures.demand import Case, demand, demand_equal, demand_lines
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec

@@ -90,7 +90,7 @@ def graph(spec: Path, **options: Any) -> int:
     A file's ending (.dot, .mmd, .svg, .png) chooses the format when --format does not; svg and png need
     Graphviz.
     """
-    from symgrad.cli.graph import draw_graph
+    from symgrad.cli.graph_pictures import draw_graph
 
     return draw_graph(spec, **options)
 

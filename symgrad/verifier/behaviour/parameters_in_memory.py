@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.bench import Call, first_line, kept, refusal, same
+from symgrad.verifier.behaviour.workbench import Call, first_line, kept, refusal, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from symgrad.verifier.arrays import Array
-    from symgrad.verifier.behaviour.bench import Bench
+    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.behaviour.workbench import Bench
 
 
 def container(bench: Bench) -> Iterator[str]:

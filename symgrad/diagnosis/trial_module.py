@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from symgrad.benchmark.machine import copy, fastest, product
+from symgrad.benchmark.machine_limits import copy, fastest, product
 from symgrad.benchmark.units import amount, duration
-from symgrad.diagnosis.report import Finding
+from symgrad.diagnosis.diagnosis_report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 
 @dataclass(frozen=True)

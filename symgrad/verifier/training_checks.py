@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.verifier.epochs import epoch_checks
-from symgrad.verifier.optimizer import gradient_point, start, step
+from symgrad.verifier.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import measured, mismatch, moved_off, settled, vector_arithmetic, vector_of, worst
@@ -17,7 +17,7 @@ from symgrad.verifier.trial import measured, mismatch, moved_off, settled, vecto
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Subject

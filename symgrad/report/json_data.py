@@ -11,7 +11,7 @@ from symgrad.notation.text import TEXT
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import shown_equations
 from symgrad.report.page import composed_lines
-from symgrad.report.tensors import parameter_count
+from symgrad.report.tensor_table import parameter_count
 from symgrad.report.views import requested_data
 from symgrad.version import VERSION
 

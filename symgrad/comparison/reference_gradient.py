@@ -13,7 +13,7 @@ from symgrad.verifier.arithmetic import FIFTY_DIGITS, choose
 
 if TYPE_CHECKING:
     from symgrad.comparison.problem import Problem
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 
 @dataclass(frozen=True)

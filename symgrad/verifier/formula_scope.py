@@ -13,7 +13,7 @@ from symgrad.spec.syntax import Negate, Node, Number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
     from symgrad.verifier.tensors import Value
 
 

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.cache import cache_folder
-from symgrad.diagnosis.report import Finding
+from symgrad.diagnosis.diagnosis_report import Finding
 from symgrad.errors import ModuleError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.actions import write_module
-from symgrad.cli.errors import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
+from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
 from symgrad.training.data import Dataset, load_data

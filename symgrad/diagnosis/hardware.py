@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symgrad.benchmark.machine import cpu_name, usable_cores
-from symgrad.diagnosis.report import Finding
+from symgrad.benchmark.machine_limits import cpu_name, usable_cores
+from symgrad.diagnosis.diagnosis_report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from symgrad.verifier.tape import Tape
 
 if TYPE_CHECKING:
     from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.arrays import Array
+    from symgrad.verifier.array_library import Array
 
 _X = sp.Symbol("x", real=True)
 _N = sp.Symbol("n")

@@ -10,7 +10,7 @@ from symgrad.spec import library
 from symgrad.spec.model import FunctionSpec
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import reached, read_by, read_inside, sources
-from symgrad.spec.sense.arguments import formulas
+from symgrad.spec.sense.argument_ranges import formulas
 from symgrad.spec.trees import calls, names_in, walk
 
 if TYPE_CHECKING:
