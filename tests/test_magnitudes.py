@@ -11,7 +11,7 @@ from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
-from symgrad.verifier.identity.text import parse
+from symgrad.verifier.identity.module_text import parse
 
 
 def scaled(formula: str, dtype: str) -> dict[str, Any]:
