@@ -60,6 +60,8 @@ REDUCED = {
     "reduction over an axis name": spec("y: sum(x, N)"),
     "index twice in a reduction": spec("y: sum(W[i, i], i, i)"),
     "whole tensor under an index": spec("y: sum(w[i] * x, i)"),
+    "reduction that names no index": spec('"y[n,k]": "sum(x[n,k] * w[k])"'),
+    "norm of an entry": spec('"y[n,k]": "norm(x[n,k])"'),
     "min of one number and a keyword": spec("y: min(a, 2, axis=0)"),
 }
 

@@ -59,11 +59,17 @@ def over_axes(call: Call, value: Value, owner: str, builder: Builder) -> Value:
     """`sum(x)`, `sum(x, axis=-1, keepdims=true)` and their like.
 
     Raises:
-        SpecError: axis is no whole number, or keepdims no truth value.
+        SpecError: axis is no whole number, keepdims no truth value, or an entry X[n,k] all that is reduced.
         ShapeError: there is no such axis.
     """
     keywords = dict(call.keywords)
     over = _chosen(value, keywords.get("axis"), call)
+    if not over and any(value.body.has(index) for index in builder.axis_of):
+        raise SpecError(
+            f"{call.function} of one entry, with no index to run over",
+            at=call.at,
+            remedy=f"name it, as in {call.function}(X[n,k], k); an index on the left is taken already",
+        )
     return reduced(call, value, over, owner, builder, keepdims=_is_true(keywords.get("keepdims")))
 
 
