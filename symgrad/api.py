@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.arguments import positive, whole
 from symgrad.errors import ModuleError, SpecError, warn
 from symgrad.files import replace_file
-from symgrad.spec.names import hides_module
+from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read as read_spec
 
 if TYPE_CHECKING:

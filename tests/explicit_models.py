@@ -11,10 +11,10 @@ import numpy as np
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import axis_sizes, interpret
-from symgrad.verifier.meaning import Formulas
-from symgrad.verifier.tensors import Value
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import axis_sizes, interpret
+from symgrad.verifier.interpretation.meaning import Formulas
+from symgrad.verifier.interpretation.tensors import Value
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model

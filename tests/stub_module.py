@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from symgrad.errors import Position
+from symgrad.spec.language.syntax import Call
 from symgrad.spec.model import DataSpec, Spec, StopSpec, TensorSpec, TrainSpec
-from symgrad.spec.syntax import Call
 from symgrad.training.data import Dataset
 from symgrad.training.train import train
 

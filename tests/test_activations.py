@@ -21,10 +21,10 @@ from symgrad.pipeline import module_text
 from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
-from symgrad.verifier.differences import Differences
-from symgrad.verifier.gradient_blocks import TOLERANCE, Effort, compare_block
-from symgrad.verifier.probes import Block
+from symgrad.verifier.gradients.differences import Differences
+from symgrad.verifier.gradients.gradient_blocks import TOLERANCE, Effort, compare_block
+from symgrad.verifier.gradients.probes import Block
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 if TYPE_CHECKING:
     from types import ModuleType

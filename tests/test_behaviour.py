@@ -15,7 +15,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, observed
 from symgrad.verifier.behaviour_case import Case, record
-from symgrad.verifier.interpreter import parameter_shapes
+from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import InProcess, Subject
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 import symgrad as sg
 from symgrad.cli import main
 from symgrad.errors import ModuleError, SymgradError
-from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 flint = pytest.importorskip("flint")
 from symgrad.verifier.certificate.balls import BALLS, Ball, UndecidedError  # noqa: E402  # only with flint

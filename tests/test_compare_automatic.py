@@ -11,12 +11,12 @@ from corpus import CORPUS
 from symgrad.comparison.arithmetics import complex_numbers, jax_arrays, pytorch
 from symgrad.comparison.automatic import jax_gradient, pytorch_gradient
 from symgrad.comparison.problem import Problem
-from symgrad.spec.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.expand import expand
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
-from symgrad.verifier.differences import Differences
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.gradients.differences import Differences
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.samples import draw
 
 TRAINED = [name for name, spec in CORPUS.items() if "loss" in spec and not name.startswith("optimizer_")]

@@ -15,7 +15,7 @@ from symgrad.compiler.loading.load import load
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.elementary import ULPS, called_in, functions_of
 from symgrad.errors import ModuleError
-from symgrad.verifier.accuracy import AT_INFINITY, UNITS, function_checks, mp, sample, worst
+from symgrad.verifier.functions.accuracy import AT_INFINITY, UNITS, function_checks, mp, sample, worst
 
 if TYPE_CHECKING:
     from types import ModuleType

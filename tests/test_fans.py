@@ -10,8 +10,8 @@ from corpus import CORPUS, EXAMPLES
 from symgrad.elaborate.fans import Fans, fans_of
 from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
+from symgrad.spec.language.trees import names_in
 from symgrad.spec.reader import read
-from symgrad.spec.trees import names_in
 from symgrad.verifier import spec_fans as spec_fans
 from symgrad.verifier.initial import scale_of
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symgrad.errors import Position, SpecError
-from symgrad.spec.formula import parse_formula
+from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Number, Transpose
 from symgrad.spec.reader import read
-from symgrad.spec.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Number, Transpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable

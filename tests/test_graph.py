@@ -11,11 +11,11 @@ import pytest
 import symgrad as sg
 from symgrad.graphs import build, trace
 from symgrad.spec.expand import expand
-from symgrad.spec.formula import parse_formula
+from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.reader import read
-from symgrad.spec.unparse import unparse
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 from tests.corpus import GRAPHS, INDEXED
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.verifier.identity.elements import PRIMES, UNDEFINED, Element, element, power, root
 from symgrad.verifier.identity.exact_constants import Constant, constant_of
 from symgrad.verifier.identity.field import Functions, field, random_elements, sign
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 DRAWS = 20
 

@@ -18,13 +18,13 @@ from corpus import CORPUS
 import symgrad as sg
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.check import DifferenceError, Reference, close, reference
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
 from symgrad.verifier.identity.machine import FaultError, UnknownError
 from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.points import field_points, real_points
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

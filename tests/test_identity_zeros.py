@@ -7,9 +7,9 @@ import pytest
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.identity.exact_constants import is_doubtful
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 
 def graph(equation, loss="sum(y)", **more):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from symgrad.errors import Position
-from symgrad.spec import library, other_names, schema
-from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
-from symgrad.spec.formula import parse_formula
-from symgrad.spec.loss_formulas import KEYWORDS
+from symgrad.spec import library, other_names
+from symgrad.spec.expansion.loss_formulas import KEYWORDS
+from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
+from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.other_names import meant
+from symgrad.spec.reading import schema
 
 ENTRIES = {
     **library.functions,

@@ -20,9 +20,9 @@ from symgrad.passes.guards import guarded_slope, guarded_step
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS, product
 from symgrad.verifier.identity.check import identity_of
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS, product
+from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,13 @@ import pytest
 from accuracy.certificate import text_with_all
 from accuracy.measure import rows
 
-from symgrad.verifier.polynomials import APPROXIMATIONS, BOUNDS, bounds_of, horner, polynomial_checks
+from symgrad.verifier.functions.polynomials import (
+    APPROXIMATIONS,
+    BOUNDS,
+    bounds_of,
+    horner,
+    polynomial_checks,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

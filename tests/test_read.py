@@ -14,9 +14,9 @@ from ruamel.yaml import YAML
 
 from symgrad.errors import Position
 from symgrad.spec.expand import expand
+from symgrad.spec.language.syntax import Binary, Boolean, Call, Name, Node, Number
 from symgrad.spec.model import OptimizerSpec, Spec, StopSpec
 from symgrad.spec.reader import read
-from symgrad.spec.syntax import Binary, Boolean, Call, Name, Node, Number
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.yaml"))
 START = Position("<test>", 1, 1)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from symgrad.errors import Position, SpecError
+from symgrad.spec.language.syntax import Binary
 from symgrad.spec.reader import read
-from symgrad.spec.syntax import Binary
 
 
 def refusal(source: Any) -> str:

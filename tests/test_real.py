@@ -17,8 +17,8 @@ from symgrad.graphs.interpret import compute
 from symgrad.pipeline import Stages, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
-from symgrad.verifier.differences import Differences
+from symgrad.verifier.gradients.differences import Differences
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

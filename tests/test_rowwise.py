@@ -14,8 +14,8 @@ from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
 from symgrad.spec.model import MicroBatches
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.samples import draw
 
 HEAD = {

@@ -15,8 +15,8 @@ from symgrad.notation.update_rules import update_rule
 from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import scalar_value
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import scalar_value
 
 ETA, EPOCHS = 0.1, 10
 ALL_EPOCHS = range(EPOCHS)

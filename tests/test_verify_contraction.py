@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.index_products import contract
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
+from symgrad.verifier.interpretation.index_products import contract
+from symgrad.verifier.interpretation.interpreter import interpret
 
 SIZES = (2, 3, 4, 5, 6)
 

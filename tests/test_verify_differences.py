@@ -9,11 +9,11 @@ import pytest
 
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.differences import Differences
-from symgrad.verifier.gradient_blocks import NOISE, TOLERANCE, Effort, compare_block
-from symgrad.verifier.interpreter import interpret, parameter_shapes
-from symgrad.verifier.probes import Block
+from symgrad.verifier.gradients.differences import Differences
+from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, Effort, compare_block
+from symgrad.verifier.gradients.probes import Block
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.samples import draw
 
 ACCURACY = {FIFTY_DIGITS.name: 1e-15, EXTENDED.name: 1e-13, DOUBLE.name: 1e-11}

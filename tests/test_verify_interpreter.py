@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret
 
 RNG = np.random.default_rng(3)
 ARITHMETICS = [FIFTY_DIGITS, EXTENDED, DOUBLE]

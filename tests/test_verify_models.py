@@ -8,8 +8,8 @@ import pytest
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 
 RNG = np.random.default_rng(3)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 MATMUL = FIFTY_DIGITS.library.matmul
 HALF_A_UNIT = Fraction(1, 2**160)  # 50 digits are more than 160 bits

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from corpus import CORPUS, EXAMPLES
 
-from symgrad.spec.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.expand import expand
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.reader import read
-from symgrad.verifier.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.differences import Differences
-from symgrad.verifier.local_slopes import slopes_in
-from symgrad.verifier.reference import Reference, slopes_of
+from symgrad.verifier.gradients.differences import Differences
+from symgrad.verifier.gradients.local_slopes import slopes_in
+from symgrad.verifier.gradients.reference import Reference, slopes_of
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
 from symgrad.verifier.samples import draw
 
 POSITIVE = ("log", "sqrt")

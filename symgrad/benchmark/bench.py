@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import PhaseName
     from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
     "training step": ("forward", "loss", "gradient"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _CPU_FACTS = Path("/proc/cpuinfo")
 _LEAST_COPIED, _MOST_COPIED = 1 << 18, 1 << 27

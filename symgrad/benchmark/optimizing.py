@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.spec.builtins import REDUCTIONS
-from symgrad.spec.syntax import Call
-from symgrad.spec.trees import walk
-from symgrad.verifier.interpreter import interpret
-from symgrad.verifier.optimizer_meaning import Progress, gradient_point, start, step
+from symgrad.spec.language.builtins import REDUCTIONS
+from symgrad.spec.language.syntax import Call
+from symgrad.spec.language.trees import walk
+from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.steps.optimizer_meaning import Progress, gradient_point, start, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 Blocks = list[Any]
 """Arrays of parameters: one for each, or all in one vector where the optimiser looks at all together."""

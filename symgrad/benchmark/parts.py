@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from symgrad.benchmark.clocked import ClockedText, Statement
     from symgrad.benchmark.workload import Workload
     from symgrad.compiler.planning.cost import Cost
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _PHASES = {"_forward": "forward", "_loss": "loss", "_backward": "gradient", "_gradient": "gradient"}
 _UPDATES = ("_update", "_end_of_step")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from symgrad.benchmark.workload import Workload
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _MOST_STEPS, _PILOT = 1000, 3
 _SAMPLE = 0.02

@@ -10,7 +10,7 @@ import numpy as np
 from symgrad.errors import DataError, SpecError
 from symgrad.training.data import load_data
 from symgrad.training.split import prepare
-from symgrad.verifier.interpreter import axis_sizes
+from symgrad.verifier.interpretation.interpreter import axis_sizes
 from symgrad.verifier.samples import draw
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 Kind = Literal["training step", "gradient", "loss", "forward pass"]
 

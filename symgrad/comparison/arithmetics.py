@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.spec.builtins import SCALAR_FUNCTIONS
-from symgrad.verifier.arithmetic import DOUBLE, Arithmetic
-from symgrad.verifier.array_library import ArrayLibrary
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, Arithmetic
+from symgrad.verifier.interpretation.array_library import ArrayLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _LONG_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 

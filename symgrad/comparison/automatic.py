@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.comparison.arithmetics import jax_arrays, pytorch
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from symgrad.comparison.problem import Problem
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
     Gradient = Callable[[], tuple[float, Array]]
 

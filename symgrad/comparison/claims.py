@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.axes import Axes, show_axes
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import ShapeError, SpecError, did_you_mean
-from symgrad.spec.trees import names_in
+from symgrad.spec.language.trees import names_in
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program, Tensor

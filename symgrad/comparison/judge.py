@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.comparison.comparison_report import Result
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
     from symgrad.comparison.measure import Run
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from symgrad.comparison.problem import Problem
     from symgrad.comparison.reference_gradient import Reference
     from symgrad.comparison.ways import Way
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _MOST_SUSPECTS = 2000
 _SAME_LOSS = 1e-9

@@ -15,8 +15,8 @@ from symgrad.comparison.claims import claimed_derivatives, with_manual
 from symgrad.comparison.likely_slips import hint
 from symgrad.comparison.slopes import MOST_DIGITS, Disagreement, Slopes
 from symgrad.spec.expand import expand
-from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS, choose
-from symgrad.verifier.interpreter import axis_sizes, interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, choose
+from symgrad.verifier.interpretation.interpreter import axis_sizes, interpret
 from symgrad.verifier.samples import draw
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from symgrad.comparison.claims import Claimed
     from symgrad.spec.model import AxisSpec, Model, Spec
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.samples import Sample
 
 Verdict = Literal["right", "wrong", "no evidence"]

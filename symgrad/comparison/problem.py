@@ -11,8 +11,8 @@ import numpy as np
 from symgrad.errors import DataError, SpecError
 from symgrad.training.data import load_data
 from symgrad.training.split import prepare
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.samples import draw
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.array_library import Array
-    from symgrad.verifier.interpreter import Evaluation
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.interpreter import Evaluation
     from symgrad.verifier.samples import Sample
 
 MOST_ROWS = 32

@@ -9,11 +9,11 @@ import numpy as np
 
 from symgrad.comparison.manual import AFFORDABLE
 from symgrad.comparison.slopes import Slopes
-from symgrad.verifier.arithmetic import FIFTY_DIGITS, choose
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, choose
 
 if TYPE_CHECKING:
     from symgrad.comparison.problem import Problem
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
-from symgrad.verifier.differences import Differences
+from symgrad.verifier.gradients.differences import Differences
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.samples import Sample
 
 MOST_DIGITS = 30

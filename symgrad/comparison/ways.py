@@ -12,15 +12,15 @@ from symgrad.comparison.arithmetics import complex_numbers
 from symgrad.comparison.automatic import installed, jax_gradient, pytorch_gradient
 from symgrad.comparison.claims import claimed_derivatives, with_manual
 from symgrad.comparison.numerical import DIFFERENCES
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from symgrad.comparison.numerical import Difference
     from symgrad.comparison.problem import Problem
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 Kind = Literal["manual", "symbolic", "numerical", "automatic"]
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.elaborate.operands import Builder, Value
+    from symgrad.spec.language.syntax import Call, Node
     from symgrad.spec.model import FunctionSpec
-    from symgrad.spec.syntax import Call, Node
 
 
 def arguments_of(call: Call, number: int) -> tuple[Node, ...]:

@@ -15,15 +15,15 @@ from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import Builder, Value
 from symgrad.errors import ShapeError, SpecError, did_you_mean
-from symgrad.spec.declarations import MAX_ENTRIES
 from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
+from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import loss_reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from symgrad.errors import Position
-    from symgrad.spec.syntax import Node
+    from symgrad.spec.language.syntax import Node
 
 
 def elaborate(model: Model, evaluator: Callable[..., Evaluator] = Evaluator) -> Program:

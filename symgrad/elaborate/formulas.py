@@ -18,9 +18,20 @@ from symgrad.elaborate.special_forms import onehot, spread
 from symgrad.elaborate.tensor_entries import entry_of
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
-from symgrad.spec.builtins import REDUCTIONS
-from symgrad.spec.calls import bind
-from symgrad.spec.syntax import Binary, Boolean, Call, Compare, Index, Name, Negate, Node, Number, Transpose
+from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.builtins import REDUCTIONS
+from symgrad.spec.language.syntax import (
+    Binary,
+    Boolean,
+    Call,
+    Compare,
+    Index,
+    Name,
+    Negate,
+    Node,
+    Number,
+    Transpose,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

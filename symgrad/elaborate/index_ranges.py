@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis
 from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.language.trees import walk
 from symgrad.spec.model import EquationSpec
-from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
-from symgrad.spec.trees import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.calculus.program import Tensor
-    from symgrad.spec.syntax import Call
+    from symgrad.spec.language.syntax import Call
 
 MAX_COEFFICIENT = 10**9
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from symgrad.calculus.axes import Axes
+    from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import Model, OptimizerSpec
-    from symgrad.spec.syntax import Node
 
 Equations: TypeAlias = "tuple[tuple[str, sp.Expr], ...]"
 LENGTH = Axis("size", None)

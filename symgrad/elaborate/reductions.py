@@ -9,14 +9,14 @@ import sympy as sp
 from symgrad.calculus.axes import show_axes
 from symgrad.elaborate.operands import Value
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.syntax import Boolean, Name, Negate, Node, Number
+from symgrad.spec.language.syntax import Boolean, Name, Negate, Node, Number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from symgrad.calculus.program import Reduction
     from symgrad.elaborate.operands import Builder
-    from symgrad.spec.syntax import Call
+    from symgrad.spec.language.syntax import Call
 
 REDUCTION_OF: dict[str, Reduction] = {"sum": "sum", "max": "max", "min": "min", "logsumexp": "logsumexp"}
 

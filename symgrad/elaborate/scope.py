@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
-from symgrad.spec.builtins import LANGUAGE_FUNCTIONS
-from symgrad.spec.calls import usage
-from symgrad.spec.syntax import Call, Index, Name
-from symgrad.spec.trees import walk
+from symgrad.spec.expansion.calls import usage
+from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
+from symgrad.spec.language.syntax import Call, Index, Name
+from symgrad.spec.language.trees import walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sympy as sp
 
     from symgrad.elaborate.operands import Value
-    from symgrad.spec.syntax import Node
+    from symgrad.spec.language.syntax import Node
 
 MAX_DEPTH = 120
 

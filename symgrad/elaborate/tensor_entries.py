@@ -10,7 +10,7 @@ from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.terms import Entry, leading
 from symgrad.elaborate.index_ranges import affine_terms
 from symgrad.errors import ShapeError, SpecError, did_you_mean
-from symgrad.spec.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from symgrad.graphs.graph import Graph
 from symgrad.graphs.nodes import Edge, Node
 from symgrad.graphs.operation_signs import effect_of, roles_of, symbol_of
 from symgrad.graphs.trace import MAX_OPERATIONS, Operand
-from symgrad.spec.unparse import unparse
+from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

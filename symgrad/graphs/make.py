@@ -15,16 +15,16 @@ from symgrad.graphs.flow import flow
 from symgrad.graphs.point import point
 from symgrad.graphs.trace import trace
 from symgrad.spec.expand import expand
-from symgrad.spec.syntax import Binary, Number
-from symgrad.spec.trees import transform
+from symgrad.spec.language.syntax import Binary, Number
+from symgrad.spec.language.trees import transform
 
 if TYPE_CHECKING:
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.interpret import Numbers
     from symgrad.graphs.point import Given
     from symgrad.graphs.trace import Detail
+    from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import Model, Spec
-    from symgrad.spec.syntax import Node
 
 
 DETAILS = ("gates", "blocks")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.builtins import REDUCTIONS
-from symgrad.spec.syntax import Binary, Call, Compare, Name, Negate, Number, Transpose
-from symgrad.spec.unparse import unparse
+from symgrad.spec.language.builtins import REDUCTIONS
+from symgrad.spec.language.syntax import Binary, Call, Compare, Name, Negate, Number, Transpose
+from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
     from symgrad.graphs.trace import Operation
+    from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import Model
-    from symgrad.spec.syntax import Node
 
 _SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷", "**": "^", "@": "@"}
 _NAMES = {"sum": "Σ"}

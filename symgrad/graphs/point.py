@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from symgrad.errors import DataError, did_you_mean
-from symgrad.verifier.interpreter import parameter_shapes
+from symgrad.verifier.interpretation.interpreter import parameter_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,9 +16,9 @@ from symgrad.elaborate.elaborate import elaborate
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.calls import bind
-from symgrad.spec.syntax import Call, Index, Name, Node
-from symgrad.spec.unparse import unparse
+from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.syntax import Call, Index, Name, Node
+from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import Builder, scalar
 from symgrad.errors import Position
 from symgrad.spec import library
+from symgrad.spec.language.syntax import Call, Name
+from symgrad.spec.language.trees import calls
 from symgrad.spec.model import FunctionSpec
-from symgrad.spec.syntax import Call, Name
-from symgrad.spec.trees import calls
 
 
 def known_function(expr: sp.Expr) -> tuple[str, sp.Expr] | None:

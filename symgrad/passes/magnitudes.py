@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.errors import SpecError
-from symgrad.spec.constant_block import LARGEST
+from symgrad.spec.reading.constant_block import LARGEST
 from symgrad.spec.sense.precision import SMALLEST
 
 if TYPE_CHECKING:

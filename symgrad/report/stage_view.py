@@ -17,7 +17,7 @@ from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.pipeline import STAGES, Stage, Stages
 from symgrad.spec.expand import expand
-from symgrad.spec.unparse import unparse
+from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Phase, Step

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.layer_calls import known_layers, replaced_inside
-from symgrad.spec.layer_expansion import LayerExpander
-from symgrad.spec.learning_rate import resolve_schedule
-from symgrad.spec.loss_formulas import applied_loss, reduced_losses, scoring_of
+from symgrad.spec.expansion.layer_calls import known_layers, replaced_inside
+from symgrad.spec.expansion.layer_expansion import LayerExpander
+from symgrad.spec.expansion.learning_rate import resolve_schedule
+from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
+from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
+from symgrad.spec.expansion.resolve import resolve_optimizer
+from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.spec.language.syntax import Call, Node
+from symgrad.spec.language.trees import calls
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.other_names import meant
-from symgrad.spec.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.reads import read_by, read_inside
-from symgrad.spec.resolve import resolve_optimizer
 from symgrad.spec.sense import refuse_nonsense
-from symgrad.spec.syntax import Call, Node
-from symgrad.spec.trees import calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from symgrad.errors import Position
-    from symgrad.spec.syntax import Call, Node, Number
+    from symgrad.spec.language.syntax import Call, Node, Number
 
 AxisSpec: TypeAlias = int | str
 """A size, or the name of a named or free axis."""

@@ -6,8 +6,8 @@ import math
 import operator
 from typing import TYPE_CHECKING
 
-from symgrad.spec.formula_constants import FUNCTIONS
-from symgrad.spec.syntax import Binary, Boolean, Call, Compare, Name, Negate, Node, Number
+from symgrad.spec.language.formula_constants import FUNCTIONS
+from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Negate, Node, Number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.language.syntax import Name
 from symgrad.spec.numbers import number
-from symgrad.spec.syntax import Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from symgrad.errors import Position
+    from symgrad.spec.language.syntax import Call, Node
     from symgrad.spec.model import ConstantSpec
-    from symgrad.spec.syntax import Call, Node
 
 Ranges = tuple[tuple[str, str], ...]
 """Names of arguments and their intervals; an end may be another argument: `(min_val, inf)`."""

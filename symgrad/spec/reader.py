@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from symgrad.errors import SpecError
-from symgrad.spec.document import Document, from_mapping, is_path, text_of_file
-from symgrad.spec.from_schema import build
 from symgrad.spec.model import Spec
-from symgrad.spec.validate import validate
-from symgrad.spec.yaml_text import from_yaml
+from symgrad.spec.reading.document import Document, from_mapping, is_path, text_of_file
+from symgrad.spec.reading.from_schema import build
+from symgrad.spec.reading.validate import validate
+from symgrad.spec.reading.yaml_text import from_yaml
 
 SpecSource: TypeAlias = Spec | str | os.PathLike[str] | Mapping[str, object]
 """What a spec may be given as: itself, the path of a YAML file, YAML text, or a dict."""

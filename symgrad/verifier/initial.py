@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.spec.trees import names_in
-from symgrad.verifier.interpreter import scalar_value
+from symgrad.spec.language.trees import names_in
+from symgrad.verifier.interpretation.interpreter import scalar_value
 from symgrad.verifier.spec_fans import fans_of
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model, ParameterDecl
-    from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.interpretation.interpreter import Shape
 
 
 def scale_of(model: Model, decl: ParameterDecl, shape: Shape) -> float | None:

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.arithmetic import DOUBLE
-from symgrad.verifier.gradient_blocks import NOISE
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.gradients.gradient_blocks import NOISE
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.report import Check
 from symgrad.verifier.subject import FaultError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.trial import Point, Trial
 

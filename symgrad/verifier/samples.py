@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError
-from symgrad.verifier.arithmetic import DOUBLE, NATIVE
+from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.initial import scale_of
-from symgrad.verifier.interpreter import interpret, parameter_shapes
-from symgrad.verifier.reference import slopes_of
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
+from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.spec_fans import fans_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model, ParameterDecl, TensorSpec
-    from symgrad.verifier.array_library import Array
-    from symgrad.verifier.reference import Slopes
+    from symgrad.verifier.gradients.reference import Slopes
+    from symgrad.verifier.interpretation.array_library import Array
 
 Range = Literal["normal", "positive", "unit", "hundreds"]
 """All reals; the positive ones; between 0 and 1; some hundreds, as incomes, years and temperatures are."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.verifier.arithmetic import SINGLE
-from symgrad.verifier.interpreter import parameter_shapes
-from symgrad.verifier.reference import slopes_of
+from symgrad.verifier.gradients.reference import slopes_of
+from symgrad.verifier.interpretation.arithmetic import SINGLE
+from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.report import Check
 from symgrad.verifier.samples import asked_for, draw
 from symgrad.verifier.subject import Subject, number
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Door
     from symgrad.verifier.trial import Measure, Point, Trial

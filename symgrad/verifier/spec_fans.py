@@ -11,12 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgrad.spec.syntax import Binary, Call, Index, Name, Node, Transpose
-from symgrad.spec.trees import children, walk
+from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node, Transpose
+from symgrad.spec.language.trees import children, walk
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model, ParameterDecl
-    from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.interpretation.interpreter import Shape
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.behaviour_case import Case
-    from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.interpreter import Shape
     from symgrad.verifier.report import Check
     from symgrad.verifier.samples import Sample
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symgrad.errors import ModuleError
-from symgrad.verifier.accuracy import function_checks
-from symgrad.verifier.polynomials import polynomial_checks
+from symgrad.verifier.functions.accuracy import function_checks
+from symgrad.verifier.functions.polynomials import polynomial_checks
 from symgrad.verifier.report import Check
 
 if TYPE_CHECKING:

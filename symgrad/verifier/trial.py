@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS, choose
-from symgrad.verifier.interpreter import interpret, parameter_shapes
-from symgrad.verifier.reference import Reference
+from symgrad.verifier.gradients.reference import Reference
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, choose
+from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.report import Check
 from symgrad.verifier.samples import Sample, asked_for, draw, slopes_at
 from symgrad.verifier.subject import FaultError, Subject, number
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.array_library import Array
-    from symgrad.verifier.interpreter import Evaluation, Shape
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.interpreter import Evaluation, Shape
     from symgrad.verifier.subject import Door
 
 Measure: TypeAlias = tuple[float, str]

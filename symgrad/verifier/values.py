@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.arithmetic import choose
 from symgrad.verifier.initial import scale_of
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import choose
+from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.single import single_checks
 from symgrad.verifier.subject import number
 from symgrad.verifier.trial import batch_size, excused, measured, shapes_of, worst
@@ -19,7 +19,7 @@ from symgrad.verifier.trial import batch_size, excused, measured, shapes_of, wor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
     from symgrad.verifier.trial import Measure, Point, Trial
 

@@ -15,14 +15,14 @@ import numpy as np
 from symgrad.errors import ModuleError
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.edited import edits, text_check
-from symgrad.verifier.gradient_blocks import NOISE, TOLERANCE, Effort, Finding, compare_block
+from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, Effort, Finding, compare_block
+from symgrad.verifier.gradients.probes import Block, Known
 from symgrad.verifier.order import order_checks
-from symgrad.verifier.probes import Block, Known
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.single import first_calls
+from symgrad.verifier.steps.training_checks import training_checks
 from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names
 from symgrad.verifier.text_checks import text_of
-from symgrad.verifier.training_checks import training_checks
 from symgrad.verifier.trial import TRAINED, batch_size, prepare, with_training
 from symgrad.verifier.values import value_checks
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.edited import Edit
-    from symgrad.verifier.interpreter import Shape
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.interpreter import Shape
     from symgrad.verifier.trial import Point, Trial
 
 _WHEN_WRONG = 30.0

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from symgrad.pipeline import module_text
 from symgrad.spec.reader import read
-from symgrad.verifier.polynomials import bounds_of
+from symgrad.verifier.functions.polynomials import bounds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.polynomials import Bound
+    from symgrad.verifier.functions.polynomials import Bound
 
 CARRIED = ("exp", "expm1", "log", "log1p", "erf", "tanh")
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from symgrad.verifier.accuracy import DEFINITIONS, mp
+from symgrad.verifier.functions.accuracy import DEFINITIONS, mp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from building import interpreted, written
 
 from accuracy.definitions import FUNCTIONS, Definition
 from symgrad.compiler.loading.load import load
-from symgrad.verifier.accuracy import Worst, mp, sample, units
+from symgrad.verifier.functions.accuracy import Worst, mp, sample, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -27,8 +27,8 @@ from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
+from symgrad.verifier.steps.training_checks import training_checks
 from symgrad.verifier.subject import FaultError, Subject, demand_names
-from symgrad.verifier.training_checks import training_checks
 from symgrad.verifier.trial import prepare
 from symgrad.verifier.values import value_checks
 

@@ -14,13 +14,13 @@ from building import interpreted
 from symgrad.errors import SymgradError
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
-from symgrad.verifier.arithmetic import DOUBLE
 from symgrad.verifier.certificate.certificate import certify
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.machine import FaultError, Machine, UnknownError, faults_named
 from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.outcome import outcome_of
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import InProcess
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _GARBAGE = (1e12, -0.37)
 

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from symgrad.errors import Position
-from symgrad.spec.formula import parse_formula
-from symgrad.spec.known_numbers import with_known_numbers
+from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.known_numbers import with_known_numbers
+from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.library.hyper import RANGES, USUAL
-from symgrad.spec.syntax import Call, Name, Node
 
 if TYPE_CHECKING:
     from symgrad.spec.ranges import Ranges, Usual

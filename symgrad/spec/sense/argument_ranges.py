@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.spec import library
-from symgrad.spec.calls import bind
-from symgrad.spec.layer_calls import known_layers
+from symgrad.spec.expansion.calls import bind
+from symgrad.spec.expansion.layer_calls import known_layers
+from symgrad.spec.language.syntax import Call, Name, Node
+from symgrad.spec.language.trees import calls
 from symgrad.spec.ranges import check_ranges, spans, unusual
-from symgrad.spec.syntax import Call, Name, Node
-from symgrad.spec.trees import calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.spec import library
+from symgrad.spec.language.syntax import Binary, Call, Index, Name, Negate, Node, Transpose
+from symgrad.spec.language.trees import names_in
 from symgrad.spec.numbers import number
 from symgrad.spec.ranges import Interval, interval
-from symgrad.spec.syntax import Binary, Call, Index, Name, Negate, Node, Transpose
-from symgrad.spec.trees import names_in
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec import library
+from symgrad.spec.language.trees import calls
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.ranges import interval
 from symgrad.spec.sense.argument_ranges import formulas
 from symgrad.spec.sense.images import Image, Images, Widths
-from symgrad.spec.trees import calls
-from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from symgrad.spec.language.syntax import Call
     from symgrad.spec.library import Function
     from symgrad.spec.model import Model
-    from symgrad.spec.syntax import Call
 
 _DOMAINS = {
     "log": "(0, inf)",

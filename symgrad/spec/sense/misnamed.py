@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecWarning
 from symgrad.spec import library
+from symgrad.spec.language.trees import calls, names_in, walk
 from symgrad.spec.model import FunctionSpec
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import reached, read_by, read_inside, sources
 from symgrad.spec.sense.argument_ranges import formulas
-from symgrad.spec.trees import calls, names_in, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

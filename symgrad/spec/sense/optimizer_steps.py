@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.language.syntax import Call
+from symgrad.spec.language.trees import names_in
 from symgrad.spec.numbers import number
 from symgrad.spec.ranges import check_ranges
-from symgrad.spec.syntax import Call
-from symgrad.spec.trees import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import Model, OptimizerSpec
-    from symgrad.spec.syntax import Node
 
 STEPS = 3
 POINTS = (0.7, -0.7)

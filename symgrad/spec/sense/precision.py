@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec.constant_block import LARGEST
+from symgrad.spec.language.syntax import Call, Index, Node, Number
+from symgrad.spec.language.trees import children
 from symgrad.spec.numbers import number
+from symgrad.spec.reading.constant_block import LARGEST
 from symgrad.spec.sense.argument_ranges import formulas
-from symgrad.spec.syntax import Call, Index, Node, Number
-from symgrad.spec.trees import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

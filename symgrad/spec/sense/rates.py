@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.constant_block import LARGEST
+from symgrad.spec.language.trees import names_in
 from symgrad.spec.numbers import number
-from symgrad.spec.trees import names_in
+from symgrad.spec.reading.constant_block import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.formula_constants import FUNCTIONS
+from symgrad.spec.language.formula_constants import FUNCTIONS
+from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node, Transpose
+from symgrad.spec.language.trees import children, names_in, walk
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import reached, sources
-from symgrad.spec.syntax import Binary, Call, Index, Name, Node, Transpose
-from symgrad.spec.trees import children, names_in, walk
-from symgrad.spec.unparse import unparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecWarning
 from symgrad.spec import library
+from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node
+from symgrad.spec.language.trees import names_in
 from symgrad.spec.numbers import number
 from symgrad.spec.sense.images import AFFINE, Images
-from symgrad.spec.syntax import Binary, Call, Name, Negate, Node
-from symgrad.spec.trees import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

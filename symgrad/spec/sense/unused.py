@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.language.trees import calls, names_in
 from symgrad.spec.reads import loss_reads, reached, read_by, read_inside, sources
 from symgrad.spec.sense.argument_ranges import formulas
-from symgrad.spec.trees import calls, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

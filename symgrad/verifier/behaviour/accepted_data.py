@@ -11,9 +11,9 @@ from symgrad.verifier.behaviour.workbench import first_line, kept, refusal, same
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.behaviour.workbench import Bench, Call, Kinds
     from symgrad.verifier.behaviour_case import Case, Tensor
+    from symgrad.verifier.interpretation.array_library import Array
 
 _ROUNDING = 1e-5
 """Other memory is multiplied in another order; in float32 that shows."""

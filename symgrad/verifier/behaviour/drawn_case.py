@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.trees import names_in
-from symgrad.verifier.arithmetic import DOUBLE
+from symgrad.spec.language.trees import names_in
 from symgrad.verifier.behaviour_case import Block, Case, Fit, Tensor
 from symgrad.verifier.initial import scale_of
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import FaultError
 from symgrad.verifier.trial import is_calm, settled
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.spec.model import Model, TensorSpec
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Subject
 

@@ -12,9 +12,9 @@ from symgrad.verifier.behaviour.workbench import refusal, same
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.behaviour.workbench import Bench
     from symgrad.verifier.behaviour_case import Block
+    from symgrad.verifier.interpretation.array_library import Array
 
 _REPLAYED, _EXACT = 8, 1e-5
 """Seeds whose draws are made again, and how near to its scale they must be drawn, in either precision."""

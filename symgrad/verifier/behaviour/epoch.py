@@ -14,8 +14,8 @@ from symgrad.verifier.behaviour.workbench import first_line, kept, refusal, same
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.behaviour.workbench import Bench
+    from symgrad.verifier.interpretation.array_library import Array
 
 _BATCH = 3
 _ROUNDING = 1e-5

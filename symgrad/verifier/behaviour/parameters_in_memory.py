@@ -14,8 +14,8 @@ from symgrad.verifier.behaviour.workbench import Call, first_line, kept, refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.behaviour.workbench import Bench
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 def container(bench: Bench) -> Iterator[str]:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import flint
 import numpy as np
 
-from symgrad.spec.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.verifier.arithmetic import Arithmetic
-from symgrad.verifier.array_library import NUMPY
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import elementwise
+from symgrad.verifier.interpretation.arithmetic import Arithmetic
+from symgrad.verifier.interpretation.array_library import NUMPY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 BITS = 160
 _OWN = frozenset(["abs", "sign"])

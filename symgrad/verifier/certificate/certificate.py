@@ -17,7 +17,7 @@ import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.verifier.certificate.balls import BALLS, BITS, Ball, BallTape, UndecidedError
-from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.samples import Sample, draw
 from symgrad.verifier.subject import Subject
 from symgrad.version import VERSION
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.subject import Door
 
 _DIGITS = 30

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 Shape = tuple[int, ...]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from symgrad.errors import SymgradError
-from symgrad.verifier.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.identity.bounded_memory import View
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import long_constants
@@ -28,14 +27,15 @@ from symgrad.verifier.identity.machine import (
 from symgrad.verifier.identity.module_text import Text, parse
 from symgrad.verifier.identity.outcome import Outcome, outcome_of
 from symgrad.verifier.identity.points import Point, field_points, real_points, zero_points
-from symgrad.verifier.interpreter import interpret
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 State: TypeAlias = Literal["identical", "agrees", "differs", "not checked"]
 

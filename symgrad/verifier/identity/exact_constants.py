@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import mpmath
 
-from symgrad.spec.syntax import Number
+from symgrad.spec.language.syntax import Number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
 
 _SHOWN, _SURE = 15, 12
 _LARGEST_DENOMINATOR = 10**6

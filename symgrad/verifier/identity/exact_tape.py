@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
-from symgrad.verifier.tape import Tape
+from symgrad.verifier.gradients.tape import Tape
 
 if TYPE_CHECKING:
-    from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 _X = sp.Symbol("x", real=True)
 _N = sp.Symbol("n")

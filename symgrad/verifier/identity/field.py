@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.arithmetic import Arithmetic
-from symgrad.verifier.array_library import NUMPY
 from symgrad.verifier.identity.elements import (
     MODULUS,
     PRIMES,
@@ -27,11 +25,13 @@ from symgrad.verifier.identity.elements import (
     power,
     root,
 )
+from symgrad.verifier.interpretation.arithmetic import Arithmetic
+from symgrad.verifier.interpretation.array_library import NUMPY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 _BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(PRIMES))
 """Of each field but the lowest, an element whose powers are counted modulo the prime below."""

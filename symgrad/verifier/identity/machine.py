@@ -23,9 +23,9 @@ from symgrad.verifier.identity.workspace import Workspace, workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from symgrad.verifier.arithmetic import Arithmetic
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.identity.module_text import Text
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 _NAMES = (

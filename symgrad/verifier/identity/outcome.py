@@ -12,9 +12,9 @@ from symgrad.verifier.identity.step_gradients import step_pairs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.array_library import Array
     from symgrad.verifier.identity.bounded_memory import View
     from symgrad.verifier.identity.machine import Machine
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 class Outcome(NamedTuple):

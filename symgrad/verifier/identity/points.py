@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.errors import ShapeError
-from symgrad.verifier.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.identity.field import random_elements
-from symgrad.verifier.interpreter import interpret, parameter_shapes
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.samples import draw, free_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 LARGE_WORK = 1e6
 """Operations above which a batch of 1 is left out."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, Shape, View, strides_of
 
 if TYPE_CHECKING:
-    from symgrad.verifier.array_library import Array
+    from symgrad.verifier.interpretation.array_library import Array
 
 NOBODY = -1
 

@@ -1,0 +1,1 @@
+"""The language of formulas: tokens, grammar, syntax trees, names and numbers."""

@@ -1,0 +1,102 @@
+"""Walk and rebuild formulas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.spec.language.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Number, Transpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from symgrad.errors import Position
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below `node`, left to right."""
+    match node:
+        case Negate(operand) | Transpose(operand):
+            return (operand,)
+        case Binary(_, left, right) | Compare(_, left, right):
+            return (left, right)
+        case Call(_, arguments, keywords):
+            return (*arguments, *(value for _, value in keywords))
+        case Index(_, indices):
+            return indices
+    return ()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Every node of a formula, the root first."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def transform(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The formula with `change` applied to every node, the leaves first."""
+    match node:
+        case Negate(operand) | Transpose(operand):
+            return change(replace(node, operand=transform(operand, change)))
+        case Binary(_, left, right) | Compare(_, left, right):
+            return change(replace(node, left=transform(left, change), right=transform(right, change)))
+        case Call(_, arguments, keywords):
+            return change(
+                replace(
+                    node,
+                    arguments=tuple(transform(a, change) for a in arguments),
+                    keywords=tuple((k, transform(v, change)) for k, v in keywords),
+                )
+            )
+        case Index(_, indices):
+            return change(replace(node, indices=tuple(transform(i, change) for i in indices)))
+    return change(node)
+
+
+def substitute(node: Node, values: Mapping[str, Node]) -> Node:
+    """The formula with names replaced by formulas."""
+    return transform(node, lambda n: values.get(n.id, n) if isinstance(n, Name) else n)
+
+
+def placed(node: Node, at: Position) -> Node:
+    """A formula of the library as if it stood where the user calls it, so that errors are told there."""
+    return transform(node, lambda part: replace(part, at=at))
+
+
+def is_number(node: Node) -> bool:
+    """A formula of numbers only."""
+    return all(isinstance(n, Number | Binary | Negate) for n in walk(node))
+
+
+def signed_number(node: Node) -> Node:
+    """`-0.5` as one number."""
+    if isinstance(node, Negate) and isinstance(node.operand, Number):
+        return Number(-node.operand.value, node.at)
+    return node
+
+
+def names_in(node: Node) -> set[str]:
+    """The names in a formula, those of indexed tensors too."""
+    return {n.id for n in walk(node) if isinstance(n, Name)} | {
+        n.tensor for n in walk(node) if isinstance(n, Index)
+    }
+
+
+def values_in(node: Node) -> set[str]:
+    """The names in a formula that stand for values: all but those of indices, which may be names of tensors.
+
+    In `h[n, t]` that is h alone, whatever else is called t; in `z[n, t[n]]` the labels t are read too.
+    """
+    match node:
+        case Name(name):
+            return {name}
+        case Index(tensor, indices):
+            labels = (part for index in indices for part in walk(index) if isinstance(part, Index))
+            return {tensor}.union(*(values_in(part) for part in labels))
+    return set[str]().union(*(values_in(part) for part in children(node)))
+
+
+def calls(node: Node) -> Iterator[Call]:
+    """Every call in a formula."""
+    return (n for n in walk(node) if isinstance(n, Call))

@@ -1,0 +1,226 @@
+"""From the schema to a `Spec`: formulas are parsed, names checked, defaults filled in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.errors import Position, SpecError
+from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.known_numbers import with_known_numbers
+from symgrad.spec.language.names import check_module_name, check_name, shorten
+from symgrad.spec.language.syntax import Boolean, Call, Index, Name, Number
+from symgrad.spec.language.trees import is_number, signed_number
+from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
+from symgrad.spec.reading.constant_block import constant_specs
+from symgrad.spec.reading.declarations import check_declarations
+from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
+from symgrad.spec.reading.schema import TargetBlock
+from symgrad.spec.reading.train_block import train_spec
+from symgrad.spec.taken_names import names_taken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.reading.document import Document, Key
+    from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TensorBlock
+
+_FUNCTION_REMEDY = "expected a name and its arguments, such as swish(x, beta)"
+
+
+def build(block: SpecBlock, document: Document) -> Spec:
+    """The spec a checked document stands for.
+
+    Raises:
+        SpecError: for names and formulas outside the language, and declarations that contradict each other.
+    """
+    spec = Spec(
+        name=_spec_name(block, document),
+        dtype=block.dtype,
+        axes=tuple((check_key(document, ("axes", name)), size) for name, size in block.axes.items()),
+        inputs=_tensors("inputs", block.inputs, document),
+        targets=_tensors("targets", block.targets, document),
+        constants=constant_specs(block, document),
+        parameters=tuple(_parameter(name, p, document) for name, p in block.parameters.items()),
+        functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
+        layers=tuple(
+            call_at(document, ("layers", i), text, "a layer", "dense(32, activation=relu)")
+            for i, text in enumerate(block.layers or ())
+        ),
+        equations=_equations("equations", block.equations or {}, document),
+        outputs=names_at(document, ("outputs",), block.outputs),
+        loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
+        gradients=names_at(document, ("gradients",), block.gradients),
+        manual=_equations("manual", block.manual, document),
+        train=train_spec(block, document),
+        sha256=document.sha256,
+        path=document.path,
+        at=Position(document.source, 1, 1),
+        places=(
+            *(("outputs", n, document.place(("outputs", i)).value) for i, n in enumerate(block.outputs)),
+            *(
+                ("gradients", n, document.place(("gradients", i)).value)
+                for i, n in enumerate(block.gradients)
+            ),
+            *(("axes", n, document.place(("axes", n)).key) for n in block.axes),
+            *(("train", n, document.place(("train", n)).value) for n in block.train.model_fields_set),
+        ),
+    )
+    check_declarations(spec, _axes_named(block, document))
+    return _with_known_numbers(spec)
+
+
+def _with_known_numbers(spec: Spec) -> Spec:
+    """The spec with the names pi and e as numbers, where it does not define them."""
+    taken = names_taken(spec) | {equation.name for equation in (*spec.equations, *spec.manual)}
+
+    def equations(found: tuple[EquationSpec, ...]) -> tuple[EquationSpec, ...]:
+        return tuple(
+            replace(e, formula=with_known_numbers(e.formula, (*taken, *(e.indices or ())))) for e in found
+        )
+
+    def function(found: FunctionSpec) -> FunctionSpec:
+        own = (*found.arguments, *(name for name, _ in found.defaults))
+        return replace(found, formula=with_known_numbers(found.formula, (*taken, *own)))
+
+    return replace(
+        spec,
+        functions=tuple(map(function, spec.functions)),
+        equations=equations(spec.equations),
+        manual=equations(spec.manual),
+        loss=spec.loss and with_known_numbers(spec.loss, taken),
+    )
+
+
+def _spec_name(block: SpecBlock, document: Document) -> str:
+    """The name given, or the file's; `model` for a text or a dict."""
+    if block.name is not None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", block.name):
+            at = document.place(("name",)).value
+            remedy = "expected a letter, then letters, digits, '_' and '-', at most 64"
+            raise SpecError(f"'{shorten(block.name)}' cannot name a spec", at=at, remedy=remedy)
+        return check_module_name(block.name, document.place(("name",)).value)
+    stem = document.path.stem if document.path else ""
+    name = re.sub(r"[^A-Za-z0-9_-]|^(?![A-Za-z])", "_", stem, flags=re.ASCII).lstrip("_")[:64] or "model"
+    return check_module_name(name, Position(document.source, 1, 1))
+
+
+def _tensors(kind: str, blocks: Mapping[str, TensorBlock], document: Document) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(
+            check_key(document, (kind, name)),
+            _axes(block.axes, document, (kind, name)),
+            block.classes,
+            document.place((kind, name)).key,
+            block.ignore if isinstance(block, TargetBlock) else None,
+        )
+        for name, block in blocks.items()
+    )
+
+
+def _axes(axes: list[AxisSpec], document: Document, key: Key) -> tuple[AxisSpec, ...]:
+    for i, axis in enumerate(axes):
+        if isinstance(axis, str):
+            check_name(axis, _axis_place(document, key, i))
+    return tuple(axes)
+
+
+def _axis_place(document: Document, key: Key, number: int) -> Position:
+    return document.place((*key, "axes", number)).value
+
+
+def _axes_named(block: SpecBlock, document: Document) -> dict[str, Position]:
+    """Where each axis is first named."""
+    places = {name: document.place(("axes", name)).key for name in block.axes}
+    for kind, tensors in (
+        ("inputs", block.inputs),
+        ("targets", block.targets),
+        ("parameters", block.parameters),
+    ):
+        for name, tensor in tensors.items():
+            for i, axis in enumerate(tensor.axes):
+                if isinstance(axis, str):
+                    places.setdefault(axis, _axis_place(document, (kind, name), i))
+    return places
+
+
+def _parameter(name: str, block: ParameterBlock, document: Document) -> ParameterSpec:
+    key: Key = ("parameters", name)
+    at = document.place(key).key
+    axes = _axes(block.axes, document, key)
+    init = _init(block.init, document, (*key, "init")) if block.init is not None else _default_init(axes, at)
+    return ParameterSpec(check_key(document, key), axes, init, at)
+
+
+def _default_init(axes: tuple[AxisSpec, ...], at: Position) -> Call:
+    return Call("glorot_uniform" if len(axes) >= 2 else "zeros", (), (), at)
+
+
+def _init(text: str, document: Document, key: Key) -> Call | Number:
+    number = signed_number(formula_at(document, key, text))
+    if isinstance(number, Number):
+        return number
+    return call_at(document, key, text, "an initial value that is not a number", "zeros or normal(std=0.1)")
+
+
+def _function(key: str, text: str, document: Document) -> FunctionSpec:
+    at = document.place(("functions", key)).key
+    head = parse_formula(key, at)
+    if not isinstance(head, Call):
+        raise SpecError(f"'{shorten(key)}' is no function", at=at, remedy=_FUNCTION_REMEDY)
+    arguments = tuple(_argument(argument) for argument in head.arguments)
+    names = (*arguments, *(name for name, _ in head.keywords))
+    for name in names:
+        check_name(name, at)
+        if names.count(name) > 1:
+            raise SpecError(f"'{name}' names two arguments", at=at, remedy=_FUNCTION_REMEDY)
+    for name, value in head.keywords:
+        if not isinstance(value, Boolean) and not is_number(value):
+            raise SpecError(
+                f"the default of '{name}' is not a number",
+                at=value.at,
+                remedy=f"write {name}=0.1, for example",
+            )
+    formula = formula_at(document, ("functions", key), text)
+    return FunctionSpec(check_name(head.function, at), arguments, formula, at, head.keywords)
+
+
+def _argument(node: Node) -> str:
+    if not isinstance(node, Name):
+        raise SpecError("an argument of a function is a name", at=node.at, remedy=_FUNCTION_REMEDY)
+    return node.id
+
+
+def _equations(kind: str, formulas: Mapping[str, str], document: Document) -> tuple[EquationSpec, ...]:
+    return tuple(_equation((kind, key), text, document) for key, text in formulas.items())
+
+
+def _equation(key: tuple[str, str], text: str, document: Document) -> EquationSpec:
+    at = document.place(key).key
+    name, indices = _head(key[-1], at)
+    return EquationSpec(check_name(name, at), indices, formula_at(document, key, text), at)
+
+
+def _head(key: str, at: Position) -> tuple[str, tuple[str, ...] | None]:
+    """`P[n,k]` as the name P and the indices n and k."""
+    if "[" not in key:
+        return key, None
+    head = parse_formula(key, at)
+    remedy = "expected a name, or a name with indices such as P[n,k]"
+    if not isinstance(head, Index):
+        raise SpecError(f"'{shorten(key)}' is no name of an equation", at=at, remedy=remedy)
+    indices = tuple(_index(node) for node in head.indices)
+    for name in indices:
+        check_name(name, at)
+        if indices.count(name) > 1:
+            problem = f"the index '{name}' stands twice on the left"
+            raise SpecError(problem, at=at, remedy="give each place an index of its own")
+    return head.tensor, indices
+
+
+def _index(node: Node) -> str:
+    if not isinstance(node, Name):
+        raise SpecError("an index on the left is a name", at=node.at, remedy="write P[n,k], for example")
+    return node.id

@@ -1,0 +1,216 @@
+"""The structure of a spec: which keys there are. What their values may be stands in `fields`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from symgrad.spec import library
+from symgrad.spec.language.names import shorten
+from symgrad.spec.other_names import HYPER_PARAMETERS, known_as, meant
+from symgrad.spec.reading.fields import (
+    MAX_SIZE,
+    Axes,
+    BatchSize,
+    DataPath,
+    Formula,
+    Formulas,
+    Initial,
+    LayerCall,
+    LossFormula,
+    Names,
+    OptimizerCall,
+    Positive,
+    ScheduleFormula,
+    Seed,
+    Size,
+    Texts,
+    refuse,
+    under,
+)
+from symgrad.spec.reading.slips import call_text, torn
+
+MAX_EQUATIONS = 1000
+MAX_FUNCTIONS = 100
+
+
+class _Block(BaseModel):
+    """A mapping with known keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        keys = value if isinstance(value, dict) else {}
+        for key in keys:
+            if key not in cls.model_fields:
+                expected = f"expected {', '.join(cls.model_fields)}"
+                remedy = torn(key, keys[key]) or cls._instead(key, keys)
+                remedy = remedy or meant(key, cls.model_fields, expected)
+                raise refuse(f"unknown key '{shorten(key)}'", remedy, key)
+        return value
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:  # noqa: ARG003  # used by some blocks
+        """What to write for a key that belongs elsewhere; empty where it does not."""
+        return ""
+
+
+def _text_or_block(value: object) -> str:
+    return "block" if isinstance(value, dict) else "text"
+
+
+def _fraction_or_data(value: object) -> str:
+    return "data" if isinstance(value, str | dict) else "fraction"
+
+
+class TensorBlock(_Block):
+    """An input or a target."""
+
+    axes: Axes
+    classes: Annotated[int, Field(ge=2, le=MAX_SIZE)] | None = None
+
+
+class TargetBlock(TensorBlock):
+    """A target. `ignore` is the label of what has none: outside the classes, or one of them."""
+
+    ignore: Annotated[int, Field(ge=-MAX_SIZE, le=MAX_SIZE)] | None = None
+
+    @model_validator(mode="after")
+    def _labels(self) -> TargetBlock:
+        if self.ignore is not None and self.classes is None:
+            raise refuse("only labels can be ignored", "add classes: 10, for example", "ignore")
+        return self
+
+
+class ParameterBlock(_Block):
+    """A parameter; without `init` its rank decides."""
+
+    axes: Axes
+    init: Initial | None = None
+
+
+class OptimizerBlock(_Block):
+    """The user's own optimiser."""
+
+    hyper: Formulas = {}
+    state: Formulas = {}
+    gradient_at: Formula | None = None
+    update: Formulas
+    full_batch: bool = False
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:
+        """A library optimizer spelt as a mapping: as the call it stands for."""
+        named = next((k for k in ("name", "type", "class", "kind") if k in block), None)
+        name, given = key, block[key]
+        if named is not None:
+            name, given = str(block[named]), {k: v for k, v in block.items() if k != named}
+        optimizer = known_as(name, library.optimizers)
+        return f"write optimizer: {call_text(optimizer, given)}" if optimizer else ""
+
+
+class StopBlock(_Block):
+    """When to stop early."""
+
+    patience: Size | None = None
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    time_limit: Positive | None = None
+
+
+class DataBlock(_Block):
+    """A data file and its columns."""
+
+    path: DataPath
+    columns: dict[str, Texts] = {}
+    header: bool | None = None
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:
+        """Columns that stand beside the path."""
+        return f"write columns: {{{key}: ...}}" if isinstance(block[key], list) else ""
+
+
+Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]
+Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
+Tensor: TypeAlias = Annotated[TensorBlock, under("axes", list, "a list of axes such as [batch, 4]")]
+Target: TypeAlias = Annotated[TargetBlock, under("axes", list, "a list of axes such as [batch, 4]")]
+Parameter: TypeAlias = Annotated[ParameterBlock, under("axes", list, "a list of axes such as [batch, 4]")]
+
+
+class TrainBlock(_Block):
+    """How to train. Gradients are clipped by their norm first, then each entry by its value."""
+
+    data: Data | None = None
+    validation: (
+        Annotated[
+            Annotated[Fraction, Tag("fraction")] | Annotated[Data, Tag("data")],
+            Discriminator(_fraction_or_data),
+        ]
+        | None
+    ) = None
+    standardize: bool = False
+    optimizer: Annotated[
+        Annotated[OptimizerCall, Tag("text")] | Annotated[OptimizerBlock, Tag("block")],
+        Discriminator(_text_or_block),
+    ] = "sgd()"
+    schedule: ScheduleFormula | None = None
+    batch_size: BatchSize = 32
+    micro_batch_size: Size | None = None
+    shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
+    epochs: Size = 10
+    stop: StopBlock = StopBlock()
+    clip_norm: Positive | None = None
+    clip_value: Positive | None = None
+    seed: Seed = 0
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:
+        """What belongs to the optimizer, to `stop` or beside this block."""
+        asked = str(block.get("optimizer", "sgd")).partition("(")[0]
+        optimizer = asked if asked in library.optimizers else "sgd"
+        own = {name for entry in library.optimizers.values() for name, _ in entry.signature.defaults}
+        if key in HYPER_PARAMETERS or key in own:
+            return f"it belongs to the optimizer: write optimizer: {call_text(optimizer, {key: block[key]})}"
+        if key in StopBlock.model_fields:
+            return f"write stop: {{{key}: {block[key]}}}"
+        return "it stands beside train, not in it" if key in SpecBlock.model_fields else ""
+
+
+class SpecBlock(_Block):
+    """A whole spec."""
+
+    name: str | None = None
+    dtype: Literal["float32", "float64"] = "float32"
+    axes: dict[str, Size] = {}
+    inputs: dict[str, Tensor] = {}
+    targets: dict[str, Target] = {}
+    constants: dict[str, Any] = {}
+    parameters: dict[str, Parameter] = {}
+    functions: Annotated[Formulas, Field(max_length=MAX_FUNCTIONS)] = {}
+    layers: Annotated[list[LayerCall], Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
+    equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
+    outputs: Names = []
+    loss: LossFormula | None = None
+    gradients: Names = []
+    manual: Annotated[Formulas, Field(max_length=MAX_EQUATIONS)] = {}
+    train: TrainBlock = TrainBlock()
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:  # noqa: ARG003  # its value plays no part
+        """What belongs to the train block."""
+        return f"it stands in train: write train: {{{key}: ...}}" if key in TrainBlock.model_fields else ""
+
+    @model_validator(mode="after")
+    def _chain_or_graph(self) -> SpecBlock:
+        remedy = "a spec has either layers, a chain, or equations, a graph"
+        if self.layers is None and self.equations is None:
+            raise refuse("neither layers nor equations", remedy)
+        if self.layers is not None and self.equations is not None:
+            raise refuse("both layers and equations", remedy, "equations")
+        if self.layers is not None and len(self.inputs) != 1:
+            problem = f"a chain of layers with {len(self.inputs)} inputs"
+            raise refuse(problem, "expected one input; write equations for a graph", "inputs")
+        return self

@@ -1,0 +1,111 @@
+"""The train block: from the schema to a `TrainSpec`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError, did_you_mean
+from symgrad.spec import library
+from symgrad.spec.language.syntax import Call
+from symgrad.spec.model import DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
+from symgrad.spec.other_names import HYPER_PARAMETERS
+from symgrad.spec.reading.located import call_at, formula_at
+from symgrad.spec.reading.optimizer_block import own_optimizer
+from symgrad.spec.reading.schema import DataBlock, OptimizerBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.reading.document import Document, Key
+    from symgrad.spec.reading.schema import SpecBlock, TrainBlock
+
+
+def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
+    """How the spec is to be trained.
+
+    Raises:
+        SpecError: for formulas outside the language and columns of unknown tensors.
+    """
+    train = block.train
+    tensors = (*block.inputs, *block.targets)
+    split = train.validation
+    if isinstance(split, DataBlock):
+        validation: float | DataSpec | None = _data(split, tensors, document, ("train", "validation"))
+    else:
+        validation = split
+    return TrainSpec(
+        data=_data(train.data, tensors, document, ("train", "data")) if train.data else None,
+        validation=validation,
+        standardize=train.standardize,
+        optimizer=_optimizer(train, document),
+        schedule=_schedule(train.schedule, document),
+        batch_size=train.batch_size,
+        shuffle=train.shuffle,
+        epochs=train.epochs,
+        stop=StopSpec(train.stop.patience, train.stop.tolerance, train.stop.time_limit),
+        clip_norm=train.clip_norm,
+        seed=train.seed,
+        clip_value=train.clip_value,
+        micro_batches=_micro_batches(train, document),
+    )
+
+
+def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: Key) -> DataSpec:
+    for name in block.columns:
+        if name not in tensors:
+            at = document.place((*key, "columns", name)).key
+            remedy = did_you_mean(name, tensors) or f"expected {' or '.join(tensors)}"
+            raise SpecError(f"columns for '{name}', which is no input or target", at=at, remedy=remedy)
+    columns = tuple((name, tuple(columns)) for name, columns in block.columns.items())
+    return DataSpec(block.path, columns, document.place(key).value, block.header)
+
+
+def _schedule(text: str | None, document: Document) -> Node | None:
+    return None if text is None else formula_at(document, ("train", "schedule"), text)
+
+
+def _micro_batches(train: TrainBlock, document: Document) -> MicroBatches | None:
+    size, whole = train.micro_batch_size, train.batch_size
+    if size is None:
+        return None
+    at = document.place(("train", "micro_batch_size")).value
+    if whole != "full" and size > whole:
+        remedy = f"a batch is divided into micro-batches: expected at most {whole}"
+        raise SpecError(f"a micro-batch of {size} rows in a batch of {whole}", at=at, remedy=remedy)
+    return MicroBatches(size, at)
+
+
+def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
+    key: Key = ("train", "optimizer")
+    if isinstance(train.optimizer, OptimizerBlock):
+        own = own_optimizer(train.optimizer, document, key)
+        _check_batches("this optimizer", own.full_batch, train, document)
+        return own
+    if key not in document.places:
+        return Call("sgd", (), (), document.place(key).value)
+    call = call_at(document, key, train.optimizer, "an optimizer", "adam(learning_rate=0.001)")
+    entry = library.optimizers.get(call.function)
+    if entry is None:
+        return call
+    _check_batches(entry.name, entry.full_batch, train, document)
+    names = dict(entry.signature.defaults)
+    keywords = tuple((_canonical(keyword, names), value) for keyword, value in call.keywords)
+    return replace(call, keywords=keywords)
+
+
+def _canonical(keyword: str, names: Collection[str]) -> str:
+    """The optimizer's own word for a hyper-parameter."""
+    alias = HYPER_PARAMETERS.get(keyword, keyword)
+    return alias if keyword not in names and alias in names else keyword
+
+
+def _check_batches(optimizer: str, reason: str, train: TrainBlock, document: Document) -> None:
+    """Refuse mini-batches, the default too, where every step needs all rows."""
+    if reason and train.batch_size != "full":
+        given: Key = ("train", "batch_size")
+        key = given if given in document.places else ("train", "optimizer")
+        batches = f"mini-batches of {train.batch_size}{'' if key == given else ', the default'}"
+        problem = f"{optimizer} cannot learn from {batches}: {reason}"
+        raise SpecError(problem, at=document.place(key).value, remedy="write batch_size: full")

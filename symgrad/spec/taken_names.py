@@ -1,0 +1,25 @@
+"""Names that a spec has taken, and such as it has not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Spec
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """`name`, or with the first free suffix `_2`, `_3`, ..."""
+    candidate, number = name, 2
+    while candidate in taken:
+        candidate, number = f"{name}_{number}", number + 1
+    return candidate
+
+
+def names_taken(spec: Spec) -> set[str]:
+    """What the user has named: no layer's tensor may bear such a name, not even an axis's."""
+    data = (*spec.inputs, *spec.targets)
+    tensors = [t.name for t in data] + [c.name for c in spec.constants] + [p.name for p in spec.parameters]
+    listed = [t.axes for t in data] + [p.axes for p in spec.parameters]
+    axes = [axis for of in listed for axis in of if isinstance(axis, str)]
+    return {*tensors, *axes, *(name for name, _ in spec.axes), *(f.name for f in spec.functions)}

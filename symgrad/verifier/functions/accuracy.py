@@ -1,0 +1,224 @@
+"""The elementary functions that a module carries, held against their definitions in units in the last place.
+
+A module may compute exp, tanh and their like by polynomials of its own. Each such function promises an error,
+UNITS. Here it is called at places of every size, at the neighbours of places where its formula may change, at
+infinities and at a NaN, and compared with 40 digits. Loss and gradient use the same functions, so that
+differences of the module's own loss say nothing of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import mpmath
+import numpy as np
+
+from symgrad.errors import ModuleError
+from symgrad.verifier.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+
+    from symgrad.verifier.interpretation.array_library import Array
+
+_Definition: TypeAlias = ast.FunctionDef | ast.Assign
+_LOOPS = (ast.While, ast.For, ast.comprehension)
+
+mp = mpmath.mp.clone()
+mp.dps = 40
+
+UNITS: Mapping[str, float] = {
+    "exp": 0.9,
+    "expm1": 1.3,
+    "log": 0.9,
+    "log1p": 0.9,
+    "erfc": 4,
+    "erf": 1.4,
+    "sigmoid": 1.7,
+    "sigmoid_slope": 3,
+    "softplus": 1.6,
+    "tanh": 1.5,
+    "tanh_slope": 3,
+    "logcosh": 2.2,
+}
+"""The functions a module may carry, and the largest error each may have, in units in the last place."""
+
+DEFINITIONS: Mapping[str, Callable[[Any], Any]] = {
+    "exp": mp.exp,
+    "expm1": mp.expm1,
+    "log": lambda x: mp.log(x) if x > 0 else (-mp.inf if x == 0 else mp.nan),
+    "log1p": lambda x: mp.log1p(x) if x > -1 else (-mp.inf if x == -1 else mp.nan),
+    "erfc": lambda x: mp.erfc(min(x, 100)),
+    "erf": mp.erf,
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "sigmoid_slope": lambda x: mp.exp(-abs(x)) / (1 + mp.exp(-abs(x))) ** 2,
+    "softplus": lambda x: mp.log1p(mp.exp(x)),
+    "tanh": mp.tanh,
+    "tanh_slope": lambda x: 4 * mp.exp(-2 * abs(x)) / (1 + mp.exp(-2 * abs(x))) ** 2,
+    "logcosh": lambda x: mp.log(mp.cosh(x)) if abs(x) > 1e-9 else x * x / 2,
+}
+
+AT_INFINITY: Mapping[str, tuple[float, float]] = {
+    "exp": (0, np.inf),
+    "expm1": (-1, np.inf),
+    "log": (np.nan, np.inf),
+    "log1p": (np.nan, np.inf),
+    "erfc": (2, 0),
+    "erf": (-1, 1),
+    "sigmoid": (0, 1),
+    "sigmoid_slope": (0, 0),
+    "softplus": (0, np.inf),
+    "tanh": (-1, 1),
+    "tanh_slope": (0, 0),
+    "logcosh": (np.inf, np.inf),
+}
+"""The limits to the left and to the right."""
+
+_TURNS = {
+    "float32": (-104, -103.97208, -87.33655, 88.02969, 88.72284, 89, 9.19, 10.05, 11, 16.6, 20),
+    "float64": (-746, -745.13321910194, -708.396418532264, 709.782712893384, 710, 26.54, 27.22, 28, 36.7, 40),
+}
+"""Where results overflow, underflow, become subnormal or become 1."""
+_REDUCTIONS = (0.5, 0.625, 1, 0.34657359, 0.70710678, 1.41421356, 1.03972077, 5, 6.5)
+"""Where arguments are reduced, or one formula takes over from another."""
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The largest error of a function over some places, in units in the last place, and where it was."""
+
+    units: float
+    at: float
+
+
+def function_checks(source: str, seed: int = 0) -> Iterator[Check]:
+    """One check for every elementary function in the text of a module, in the module's own precision."""
+    dtype = dtype_of(source)
+    if dtype is not None:
+        for name, function in functions_in(source).items():
+            yield _check(name, function, dtype, seed)
+
+
+def dtype_of(source: str) -> np.dtype[Any] | None:
+    """The number type that the text of a module says it computes in."""
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Assign) and _defined(statement) == {"DTYPE"}:
+            name = ast.unparse(statement.value).removeprefix("np.")
+            return np.dtype(name) if name in _TURNS else None
+    return None
+
+
+def functions_in(source: str) -> dict[str, Callable[..., Any]]:
+    """The elementary functions that the text of a module defines, run by Python and not compiled."""
+    values = namespace_of(source)
+    return {name: values[name] for name in UNITS if callable(values.get(name))}
+
+
+def namespace_of(source: str) -> dict[str, Any]:
+    """The elementary functions of a module's text, and what they need; nothing else of the module is run.
+
+    Raises:
+        ModuleError: they cannot be defined, or have a loop: none needs one, and it may have no end.
+    """
+    statements = [s for s in ast.parse(source).body if isinstance(s, ast.FunctionDef | ast.Assign)]
+    defined = {s.name for s in statements if isinstance(s, ast.FunctionDef)}
+    namespace: dict[str, Any] = {
+        "np": np,
+        "math": math,
+        "accurately": lambda function: function,
+        "config": SimpleNamespace(DISABLE_JIT=True),
+    }
+    needed = _needed(defined & UNITS.keys(), statements, namespace.keys())
+    for statement in needed:
+        if any(isinstance(part, _LOOPS) for part in ast.walk(statement)):
+            name = ", ".join(sorted(_defined(statement)))
+            raise ModuleError(f"{name}: a loop in an elementary function, whose end cannot be foreseen")
+    try:
+        exec(compile(ast.Module([*needed], []), "<elementary functions>", "exec"), namespace)  # noqa: S102  # judged
+    except (Exception, SystemExit) as error:  # whatever a text that was changed may raise
+        message = f"the elementary functions cannot be defined: {type(error).__name__}: {error}"
+        raise ModuleError(message) from error
+    return namespace
+
+
+def _needed(names: Iterable[str], statements: Sequence[_Definition], given: Set[str]) -> list[_Definition]:
+    """The statements that define some names, and the names they use, in their order."""
+    found: set[_Definition] = set()
+    waiting = set(names)
+    while waiting:
+        new = {s for s in statements if s not in found and waiting & _defined(s) - given}
+        found |= new
+        waiting = {node.id for s in new for node in ast.walk(s) if isinstance(node, ast.Name)}
+    return [s for s in statements if s in found]
+
+
+def _defined(statement: _Definition) -> set[str]:
+    if isinstance(statement, ast.FunctionDef):
+        return {statement.name}
+    return {target.id for target in statement.targets if isinstance(target, ast.Name)}
+
+
+def _check(name: str, function: Callable[..., Any], dtype: np.dtype[Any], seed: int) -> Check:
+    what = f"{dtype.name} function, in units in the last place"
+    try:
+        found = judge(name, function, dtype, seed)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the module does wrong is a row of the report
+        message = f"{name} raised {type(error).__name__}: {error}"
+        return Check(name, what, math.inf, UNITS[name], "fail", message)
+    if found.units <= UNITS[name]:
+        return Check(name, what, found.units, UNITS[name], "pass")
+    message = f"{name}({found.at!r}) is {found.units:.3g} units in the last place off"
+    return Check(name, what, found.units, UNITS[name], "fail", message)
+
+
+def judge(name: str, function: Callable[..., Any], dtype: np.dtype[Any], seed: int = 0) -> Worst:
+    """The largest error of one of a module's functions of one number, run by Python."""
+    places = sample(name, dtype, np.random.default_rng(seed))
+    ends = np.array([-np.inf, np.inf, np.nan], dtype)
+    with np.errstate(all="ignore"):
+        results = np.array([function(x) for x in (*places, *ends)], dtype)
+    limits = np.array([*AT_INFINITY[name], np.nan])
+    wrong = ~((results[-3:] == limits) | (np.isnan(results[-3:]) & np.isnan(limits)))
+    if wrong.any():
+        return Worst(math.inf, float(ends[wrong][0]))
+    return worst(name, places, results[:-3])
+
+
+def sample(name: str, dtype: np.dtype[Any], rng: np.random.Generator, count: int = 100) -> Array:
+    """Some hundreds of arguments: random ones of every size, and the neighbours of all places of change."""
+    kind, info, turns = dtype.type, np.finfo(dtype), _TURNS[dtype.name]
+    sizes = np.exp(rng.uniform(np.log(float(info.smallest_subnormal)), np.log(1000), count))
+    edges = np.array([info.smallest_subnormal, info.tiny, info.eps, *turns, *_REDUCTIONS], kind)
+    edges = np.concatenate([edges, -edges, [kind(0), kind(-0.0)]])
+    near = [np.nextafter(edges, kind(way)) for way in (-np.inf, np.inf)]
+    ends = np.array([info.max, -info.max])
+    spread = [rng.uniform(-2, 2, 4 * count), rng.uniform(min(turns), max(turns), count), sizes, -sizes]
+    found = np.concatenate([edges, *near, ends, *(s.astype(kind) for s in spread)])
+    found = found[np.isfinite(found)]
+    return np.asarray(np.abs(found)) if name == "log" else found
+
+
+def worst(name: str, places: Array, results: Array) -> Worst:
+    """The largest error of results of the function of that name."""
+    define = DEFINITIONS[name]
+    exact = (define(mp.mpf(float(x))) for x in places)
+    errors = [units(float(y), true, places.dtype) for y, true in zip(results, exact, strict=True)]
+    error, at = max(zip(errors, places.tolist(), strict=True))
+    return Worst(error, at)
+
+
+def units(got: float, true: Any, dtype: np.dtype[Any]) -> float:
+    """The error in units in the last place of the true value; infinite where only one of them is finite."""
+    info = np.finfo(dtype)
+    greatest = mp.mpf(float(info.max)) * (1 + mp.mpf(float(info.eps)) / 4)
+    if mp.isnan(true) or mp.isinf(true) or abs(true) >= greatest:
+        as_expected = np.isnan(got) if mp.isnan(true) else got == (np.inf if true > 0 else -np.inf)
+        return 0.0 if as_expected else np.inf
+    if not np.isfinite(got):
+        return np.inf
+    exponent = max(int(mp.frexp(true)[1]) - 1, int(info.minexp)) if true else int(info.minexp)
+    return float(abs(mp.mpf(got) - true) / mp.ldexp(1, exponent - info.nmant))

@@ -1,0 +1,117 @@
+"""The polynomials inside a module's elementary functions: how far each is from what it stands for.
+
+The coefficients are those in the module's text. With python-flint (the extra `certify`) the largest error can
+be certified: Taylor models in Arb balls enclose it over every piece of the interval. `verify` takes the
+largest of those at many places, which needs no more than mpmath. Errors are relative to the value of the
+function, in units of the number type's precision: so much of its error is the polynomial's.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of
+from symgrad.verifier.functions.approximation import APPROXIMATIONS, horner
+from symgrad.verifier.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from symgrad.verifier.functions.approximation import Approximation
+
+PLACES = 200
+"""At so many places an error is looked for where nothing certifies it."""
+
+
+BOUNDS: Mapping[str, Mapping[str, float]] = {
+    "exp": {"float32": 0.006, "float64": 0.004},
+    "expm1": {"float32": 0.006, "float64": 0.004},
+    "log": {"float32": 0.003, "float64": 0.06},
+    "log1p": {"float32": 0.003, "float64": 0.06},
+    "erfc": {"float32": 0.25, "float64": 0.15},
+    "erf": {"float32": 0.06, "float64": 0.11},
+    "tanh": {"float32": 0.04, "float64": 0.05},
+    "logcosh": {"float32": 0.2, "float64": 0.26},
+}
+"""The largest error that each may have, in units in the last place of 1; all are certified in the tests."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The error of one polynomial, and how it was found."""
+
+    function: str
+    dtype: str
+    error: float
+    units: float
+    how: str
+
+
+def polynomial_checks(source: str) -> Iterator[Check]:
+    """One check for every polynomial in the text of a module."""
+    for found in bounds_of(source):
+        limit = BOUNDS[found.function][found.dtype]
+        what = f"{found.dtype} polynomial, in units in the last place, {found.how}"
+        passed = found.units <= limit
+        message = "" if passed else f"the polynomial of {found.function} is off by {found.error:.3g}"
+        yield Check(found.function, what, found.units, limit, "pass" if passed else "fail", message)
+
+
+def bounds_of(source: str, certify: bool = False) -> Iterator[Bound]:
+    """The error of every polynomial in a module's text; certified, which takes python-flint, or sampled."""
+    dtype = dtype_of(source)
+    if dtype is None:
+        return
+    precision = 24 if dtype.name == "float32" else 53
+    for function, coefficients in _polynomials(source):
+        error = _error(APPROXIMATIONS[_base(function)], coefficients, dtype.name, certify)
+        how = "certified" if certify else "sampled"
+        yield Bound(function, dtype.name, error, error * 2.0 ** (precision - 1), how)
+
+
+def _base(function: str) -> str:
+    return {"expm1": "exp", "log1p": "log"}.get(function, function)
+
+
+def _polynomials(source: str) -> Iterator[tuple[str, list[float]]]:
+    """Functions and the coefficients of their own polynomial, the lowest first."""
+    values = namespace_of(source)
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.FunctionDef) or node.name not in BOUNDS:
+            continue
+        variable = APPROXIMATIONS[_base(node.name)].variable
+        for names, constant in _unpacked(node):
+            numbers = dict(zip(names, values[constant], strict=True))
+            powers = [n for n in numbers if n.startswith(variable) and n[len(variable) :].isdigit()]
+            yield node.name, [float(numbers[n]) for n in powers]
+
+
+def _unpacked(function: ast.FunctionDef) -> Iterator[tuple[list[str], str]]:
+    """`a, b = NAME` inside a function."""
+    for node in function.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            names = [t.id for t in node.targets[0].elts if isinstance(t, ast.Name)]
+            if isinstance(node.value, ast.Name):
+                yield names, node.value.id
+
+
+def _error(which: Approximation, coefficients: Sequence[float], dtype: str, certify: bool) -> float:
+    if not certify:
+        return _sampled(which, coefficients, dtype)
+    from symgrad.verifier.functions.taylor import certified
+
+    return certified(which, coefficients, dtype)
+
+
+def _sampled(which: Approximation, coefficients: Sequence[float], dtype: str) -> float:
+    low, high = mp.mpf(which.low), mp.mpf(which.high[dtype])
+    exact = [mp.mpf(c) for c in coefficients]
+
+    def error(x: Any) -> Any:
+        true = which.exact(mp, x)
+        return abs(which.made(x, horner(exact, which.inner(x))) / true - 1)
+
+    places = [low + (high - low) * mp.mpf(k) / PLACES for k in range(1, PLACES + 1)]
+    return float(max(map(error, places)))

@@ -1,0 +1,237 @@
+"""Three arithmetics with one interface: 50 decimal digits, extended precision and double precision.
+
+Array operators are NumPy's own, on arrays of the arithmetic's element type; another array library can
+take its place. Nothing here raises: what has no value is nan or infinite, as it is for floats.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+import numpy as np
+
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.verifier.interpretation.array_library import NUMPY, Array, ArrayLibrary
+from symgrad.verifier.interpretation.products import matmul_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from fractions import Fraction
+
+
+DIGITS = 50
+_mp = mpmath.mp.clone()
+_mp.dps = DIGITS
+_NAN, _INFINITY = _mp.mpf("nan"), _mp.mpf("inf")
+_LARGEST_EXPONENT = 1e15
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How numbers are held and computed with.
+
+    `steps` are the distances to try for differences, the best one first where nothing stands in the way;
+    `extrapolate` says whether truncation matters, so that differences must be extrapolated to step 0.
+    """
+
+    name: str
+    epsilon: float
+    dtype: Any
+    convert: Callable[[Any], Array]
+    number: Callable[[Fraction], Any]
+    divide: Callable[[Array, Array], Array]
+    power: Callable[[Array, Array], Array]
+    functions: Mapping[str, Callable[[Array], Array]]
+    steps: tuple[float, ...]
+    extrapolate: bool
+    library: ArrayLibrary = NUMPY
+
+    def array(self, values: Any) -> Array:
+        """The values as an array of this arithmetic's numbers, exactly."""
+        given = values if isinstance(values, self.library.kind) else np.asarray(values)
+        return given if given.dtype == self.dtype else self.convert(given)
+
+
+def _real(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function where its value is real, nan elsewhere."""
+
+    def evaluate(*arguments: Any) -> Any:
+        try:
+            value = function(*arguments)
+        except (ZeroDivisionError, ValueError, OverflowError):
+            return _NAN
+        return value if isinstance(value, _mp.mpf) else _NAN
+
+    return evaluate
+
+
+def _total(operation: Callable[[Any, Any], Any], by_zero: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """An operator of mpmath's numbers that has the value which floats have, where mpmath has none."""
+
+    def apply(a: Any, b: Any) -> Any:
+        try:
+            value = operation(a, b)
+        except ZeroDivisionError:
+            return by_zero(a)
+        return value if value is NotImplemented or isinstance(value, _mp.mpf) else _NAN
+
+    return apply
+
+
+def _over_zero(a: Any) -> Any:
+    return _NAN if a == 0 or a != a else (_INFINITY if a > 0 else -_INFINITY)
+
+
+_mp.mpf.__truediv__ = _total(_mp.mpf.__truediv__, _over_zero)
+_mp.mpf.__rtruediv__ = lambda b, a: _mp.mpf(a) / b
+_mp.mpf.__pow__ = _total(_mp.mpf.__pow__, lambda _: _INFINITY)
+# The numbers of a context are of a type of its own: mpmath's other numbers stay as they are.
+
+
+def product(a: Any, b: Any) -> Any:
+    """The product of arrays, in which 0·log(0) is 0, its limit: 0 times anything that is infinite."""
+    result = a * b
+    if not isinstance(result, np.ndarray):
+        return result
+    undefined = result != result
+    if not np.any(undefined):
+        return result
+    zero = result.dtype.type(0) if result.dtype != object else _mp.zero
+    return np.where(undefined & (a == a) & (b == b), zero, result)
+
+
+def _exponential(x: Any) -> Any:
+    if x > _LARGEST_EXPONENT:
+        return _INFINITY
+    return _mp.zero if x < -_LARGEST_EXPONENT else _mp.exp(x)
+
+
+def _elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., Array]:
+    ufunc = np.frompyfunc(function, arity, 1)
+
+    def apply(*arguments: Array) -> Array:
+        return np.asarray(ufunc(*arguments), dtype=object)
+
+    return apply
+
+
+_DIGITS_FUNCTIONS = {
+    name: _elementwise(_real(getattr(_mp, name)))
+    for name in sorted((SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS) - {"exp", "expm1", "abs", "sign"})
+} | {
+    "exp": _elementwise(_real(_exponential)),
+    "expm1": _elementwise(_real(lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1)),
+    "abs": _elementwise(abs),
+    "sign": _elementwise(_real(_mp.sign)),
+}
+
+_NUMPY_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "abs": np.abs,
+    "sign": np.sign,
+    "floor": np.floor,
+}
+
+
+def extended(value: Any) -> np.longdouble:
+    """A 50-digit number rounded to extended precision."""
+    high = float(value)
+    return np.longdouble(high) + np.longdouble(float(value - high) if math.isfinite(high) else 0.0)
+
+
+def fifty_digits(value: np.longdouble) -> Any:
+    """An extended number, exactly; mpmath itself takes floats only."""
+    high = float(value)
+    return _mp.mpf(high) + (float(value - np.longdouble(high)) if math.isfinite(high) else 0.0)
+
+
+def _extended_erf(x: Array) -> Array:
+    values = np.frompyfunc(lambda v: extended(_mp.erf(fifty_digits(v))), 1, 1)(x)
+    return np.asarray(values, dtype=np.longdouble)
+
+
+def _extended_matmul(a: Array, b: Array) -> Array:
+    """Rows of both side by side: four times as fast as NumPy's own loop for this type."""
+    columns = np.ascontiguousarray(b.swapaxes(-1, -2))
+    return np.asarray(np.einsum("...ik,...jk->...ij", a, columns))
+
+
+def _double_erf(x: Array) -> Array:
+    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), dtype=np.float64)
+
+
+FIFTY_DIGITS = Arithmetic(
+    name="50 digits",
+    epsilon=10.0**-DIGITS,
+    dtype=np.dtype(object),
+    convert=lambda values: np.asarray(np.frompyfunc(_mp.mpf, 1, 1)(values), dtype=object),
+    number=lambda q: _mp.mpf(q.numerator) / q.denominator,
+    divide=_elementwise(operator.truediv, 2),
+    power=_elementwise(_real(operator.pow), 2),
+    functions=_DIGITS_FUNCTIONS,
+    steps=(2.0**-50, 2.0**-75),
+    extrapolate=False,
+    library=replace(NUMPY, matmul=matmul_in(_mp)),
+)
+
+EXTENDED = Arithmetic(
+    name="extended precision",
+    epsilon=float(np.finfo(np.longdouble).eps),
+    dtype=np.dtype(np.longdouble),
+    convert=lambda values: values.astype(np.longdouble),
+    number=lambda q: extended(_mp.mpf(q.numerator) / q.denominator),
+    divide=np.divide,
+    power=np.power,
+    functions=_NUMPY_FUNCTIONS | {"erf": _extended_erf},
+    steps=(2.0**-14, 2.0**-18, 2.0**-22, 2.0**-26),
+    extrapolate=True,
+    library=replace(NUMPY, matmul=_extended_matmul),
+)
+
+DOUBLE = Arithmetic(
+    name="double precision",
+    epsilon=float(np.finfo(np.float64).eps),
+    dtype=np.dtype(np.float64),
+    convert=lambda values: values.astype(np.float64),
+    number=float,
+    divide=np.divide,
+    power=np.power,
+    functions=_NUMPY_FUNCTIONS | {"erf": _double_erf},
+    steps=(2.0**-10, 2.0**-14, 2.0**-18),
+    extrapolate=True,
+)
+
+SINGLE = replace(
+    DOUBLE,
+    name="single precision",
+    epsilon=float(np.finfo(np.float32).eps),
+    dtype=np.dtype(np.float32),
+    convert=lambda values: values.astype(np.float32),
+)
+
+AFFORDABLE = 3e5
+
+NATIVE = EXTENDED if EXTENDED.epsilon < DOUBLE.epsilon else DOUBLE
+"""The most exact arithmetic that the machine itself has."""
+
+
+def choose(work: float) -> Arithmetic:
+    """The most exact arithmetic in which `work` scalar operations take about a second."""
+    return FIFTY_DIGITS if work <= AFFORDABLE else NATIVE

@@ -1,0 +1,97 @@
+"""How far each index of an index notation runs, read off the shapes of the tensors it indexes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.language.trees import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+def index_sizes(
+    formula: Node, wanted: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, int]:
+    """The size of every index in `wanted`.
+
+    An index that stands alone runs over the axis it indexes. One that occurs only in affine forms such
+    as `X[2*i + u]` runs as far as the axis allows for every value of the other indices.
+
+    Raises:
+        ShapeError: an index runs over axes of two sizes, or its range is not known.
+    """
+    uses = [
+        (node, index, size)
+        for node in walk(formula)
+        if isinstance(node, Index) and node.tensor in shapes
+        for index, size in zip(node.indices, shapes[node.tensor], strict=False)
+    ]
+    sizes: dict[str, int] = {}
+    for node, index, size in uses:
+        if isinstance(index, Name) and sizes.setdefault(index.id, size) != size:
+            problem = f"index '{index.id}' runs over {sizes[index.id]} and over {size} entries"
+            raise ShapeError(problem, at=node.at, remedy="use two index names")
+    affine = [(affine_terms(index), size) for _, index, size in uses if isinstance(index, Binary)]
+    while found := [limit for terms, size in affine for limit in _limit(terms, size, sizes)]:
+        for name, limit in found:
+            sizes[name] = min(limit, sizes.get(name, limit))
+        if min(sizes.values()) < 1:
+            raise ShapeError("no value of an index keeps it inside its axis", at=formula.at)
+    missing = [name for name in wanted if name not in sizes]
+    if missing:
+        problem = f"the range of index '{missing[0]}' is not known"
+        raise ShapeError(problem, at=formula.at, remedy="let it index a tensor alone")
+    return sizes
+
+
+def indices_used(formula: Node) -> set[str]:
+    """The names that stand inside an index somewhere in a formula."""
+    places = [p for node in walk(formula) if isinstance(node, Index) for p in node.indices]
+    return {node.id for place in places for node in walk(place) if isinstance(node, Name)}
+
+
+def _limit(terms: Mapping[str, int], size: int, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """The index of an affine form whose range is not known yet, if there is one, and how far it may run."""
+    unknown = [name for name in terms if name and name not in sizes]
+    if len(unknown) != 1 or terms[unknown[0]] < 1:
+        return
+    known = (factor * (sizes[name] - 1) for name, factor in terms.items() if name in sizes)
+    reach = terms.get("", 0) + sum(max(step, 0) for step in known)
+    yield unknown[0], (size - 1 - reach) // terms[unknown[0]] + 1
+
+
+def affine_terms(node: Node) -> dict[str, int]:
+    """The factor of every index name; the constant stands under the empty name.
+
+    Raises:
+        SpecError: the form is not affine with whole numbers.
+    """
+    match node:
+        case Name(name):
+            return {name: 1}
+        case Number(value) if value.denominator == 1:
+            return {"": int(value)}
+        case Negate(operand):
+            return _scaled(affine_terms(operand), -1)
+        case Binary("+", left, right):
+            return _added(affine_terms(left), affine_terms(right))
+        case Binary("-", left, right):
+            return _added(affine_terms(left), _scaled(affine_terms(right), -1))
+        case Binary("*", left, right):
+            a, b = affine_terms(left), affine_terms(right)
+            if b.keys() <= {""}:
+                return _scaled(a, b.get("", 0))
+            if a.keys() <= {""}:
+                return _scaled(b, a.get("", 0))
+    raise SpecError("an index must be affine with whole numbers", at=node.at, remedy="write 2*i + u, say")
+
+
+def _scaled(terms: Mapping[str, int], factor: int) -> dict[str, int]:
+    return {name: factor * value for name, value in terms.items()}
+
+
+def _added(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
+    return {name: left.get(name, 0) + right.get(name, 0) for name in (*left, *right)}

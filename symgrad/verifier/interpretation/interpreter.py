@@ -1,0 +1,185 @@
+"""What a model means, computed by walking its formulas: no SymPy, no compiler, any arithmetic."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.model import LastAxis
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.interpretation.meaning import Formulas
+from symgrad.verifier.interpretation.tensors import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.model import AxisSpec, Model, TensorSpec
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every value of a model at one point, in the arithmetic it was asked for.
+
+    `loss` is None when the model has none or a target was not given. `branches` says which way every
+    where, max, min, abs and sign went; `work` counts scalar operations, dear ones more than once.
+    """
+
+    tensors: Mapping[str, Array]
+    outputs: tuple[Array, ...]
+    loss: Array | None
+    prediction: tuple[Array, ...]
+    branches: tuple[bytes, ...]
+    work: int
+
+
+def interpret(
+    model: Model,
+    arrays: Mapping[str, Array],
+    arithmetic: Arithmetic = FIFTY_DIGITS,
+    shift: Mapping[str, Array] | None = None,
+) -> Evaluation:
+    """Evaluate a model on arrays for its inputs and parameters, and its targets if the loss is wanted.
+
+    `shift` adds to tensors by name, equations included, as soon as they are known: this is how slopes
+    with respect to anything are taken.
+
+    Raises:
+        SpecError: a formula outside the language, or a missing array.
+        ShapeError: arrays that do not fit the model.
+    """
+    formulas = Formulas(model.functions, axis_sizes(model, arrays), dict(model.spec.axes), arithmetic)
+    shifts = shift or {}
+    with np.errstate(all="ignore"):
+        _define_given(formulas, model, arrays, shifts)
+        for parameter in model.parameters:
+            if parameter.name not in arrays:
+                raise SpecError(f"no array for parameter '{parameter.name}'", at=parameter.at)
+            _define(formulas, parameter.name, arithmetic.array(arrays[parameter.name]), shifts)
+        for equation in model.equations:
+            _define(formulas, equation.name, formulas.equation(equation).array, shifts)
+        outputs = tuple(formulas.tensors[name].array for name in model.outputs)
+        prediction = outputs if model.prediction is None else (formulas.value(model.prediction).array,)
+        loss = _loss(model, arrays, formulas)
+    tensors = {name: value.array for name, value in formulas.tensors.items()}
+    return Evaluation(tensors, outputs, loss, prediction, tuple(formulas.branches), formulas.work)
+
+
+def _define_given(
+    formulas: Formulas, model: Model, arrays: Mapping[str, Array], shifts: Mapping[str, Array]
+) -> None:
+    """What a model takes as it is: inputs, targets where they are given, constants."""
+    convert = formulas.arithmetic.array
+    for tensor in (*model.spec.inputs, *model.spec.targets):
+        if tensor.name not in arrays:
+            continue
+        _define(formulas, tensor.name, convert(arrays[tensor.name]), shifts, tensor)
+        if tensor.classes is not None:
+            formulas.labels[tensor.name] = formulas.arithmetic.library.integers(arrays[tensor.name])
+    for constant in model.spec.constants:
+        _define(formulas, constant.name, convert(np.reshape(constant.values, constant.shape)), shifts)
+
+
+def _define(
+    formulas: Formulas,
+    name: str,
+    array: Array,
+    shifts: Mapping[str, Array],
+    declared: TensorSpec | None = None,
+) -> None:
+    if name in shifts:
+        array = formulas.arithmetic.array(operator.add(array, shifts[name]))
+    classes, ignore = (declared.classes, declared.ignore) if declared is not None else (None, None)
+    formulas.tensors[name] = Value(array, array.ndim, classes, ignore)
+
+
+def _loss(model: Model, arrays: Mapping[str, Array], formulas: Formulas) -> Array | None:
+    if model.loss is None or any(target.name not in arrays for target in model.spec.targets):
+        return None
+    value = formulas.value(model.loss)
+    if value.rank:
+        raise ShapeError(f"the loss must be one number, it has shape {value.array.shape}", at=model.loss.at)
+    return value.array
+
+
+def axis_sizes(model: Model, arrays: Mapping[str, Array]) -> dict[str, int]:
+    """The size of every named axis, the free ones as the arrays have it.
+
+    Raises:
+        ShapeError: an array whose shape is not what the spec declares, or two sizes for one axis.
+    """
+    sizes = dict(model.spec.axes)
+    for tensor in (*model.spec.inputs, *model.spec.targets):
+        if tensor.name in arrays:
+            _measure(tensor, np.shape(arrays[tensor.name]), sizes)
+    return sizes
+
+
+def _measure(tensor: TensorSpec, shape: Shape, sizes: dict[str, int]) -> None:
+    fits = len(shape) == len(tensor.axes)
+    for axis, size in zip(tensor.axes, shape, strict=False):
+        expected = axis if isinstance(axis, int) else sizes.setdefault(axis, size)
+        fits = fits and expected == size
+    if not fits:
+        raise ShapeError(f"'{tensor.name}' has shape {shape}, the spec says {tensor.axes}", at=tensor.at)
+
+
+def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape]:
+    """The shape of every parameter, in the order of the spec; `data` holds inputs, and targets where needed.
+
+    Raises:
+        ShapeError: a parameter with an axis of unknown size.
+    """
+    sizes = axis_sizes(model, data)
+    formulas = Formulas(model.functions, sizes, dict(model.spec.axes), DOUBLE)
+    shapes: dict[str, Shape] = {}
+
+    def declare() -> None:
+        for parameter in model.parameters:
+            known = all(a.tensor in formulas.tensors for a in parameter.axes if isinstance(a, LastAxis))
+            if known and parameter.name not in shapes:
+                shape = tuple(_size(axis, sizes, formulas) for axis in parameter.axes)
+                shapes[parameter.name] = shape
+                formulas.tensors[parameter.name] = Value(np.broadcast_to(0.5, shape), len(shape))
+
+    with np.errstate(all="ignore"):
+        _define_given(formulas, model, data, {})
+        declare()
+        for equation in model.equations:
+            if any(isinstance(a, LastAxis) for p in model.parameters for a in p.axes):
+                _define(formulas, equation.name, formulas.equation(equation).array, {})
+                declare()
+    return {p.name: shapes[p.name] for p in model.parameters}
+
+
+def _size(axis: AxisSpec | LastAxis, sizes: Mapping[str, int], formulas: Formulas) -> int:
+    match axis:
+        case LastAxis(tensor):
+            return int(formulas.tensors[tensor].array.shape[-1])
+        case int():
+            return axis
+    if axis not in sizes:
+        raise ShapeError(f"the axis '{axis}' has no size", remedy="give it one under axes")
+    return sizes[axis]
+
+
+def scalar_value(formula: Node, names: Mapping[str, Array], arithmetic: Arithmetic = FIFTY_DIGITS) -> Array:
+    """The value of a formula over named numbers or arrays: hyper-parameters, schedules, updates.
+
+    Raises:
+        SpecError: a name that is not among `names`.
+    """
+    formulas = Formulas((), {}, {}, arithmetic)
+    for name, given in names.items():
+        array = arithmetic.array(given)
+        formulas.tensors[name] = Value(array, array.ndim)
+    with np.errstate(all="ignore"):
+        return formulas.value(formula).array

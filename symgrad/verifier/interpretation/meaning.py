@@ -1,0 +1,288 @@
+"""The meaning of every construct of a formula, in a chosen arithmetic."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import replace
+from functools import partial, reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec import library
+from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.builtins import REDUCTIONS
+from symgrad.spec.language.syntax import (
+    Binary,
+    Boolean,
+    Call,
+    Compare,
+    Index,
+    Name,
+    Negate,
+    Node,
+    Number,
+    Transpose,
+)
+from symgrad.verifier.interpretation.arithmetic import product
+from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
+from symgrad.verifier.interpretation.formula_scope import OUTERMOST, Scope, reduced_axes
+from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
+from symgrad.verifier.interpretation.index_products import contract, factors_of
+from symgrad.verifier.interpretation.tensors import (
+    Value,
+    combine,
+    matmul,
+    onehot,
+    reduce_axes,
+    reduce_leading,
+    spread,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from symgrad.spec.model import EquationSpec, FunctionSpec
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
+
+_DEAR = 8
+"""A call of exp counts as this many multiplications."""
+
+
+class Formulas:
+    """Evaluates formulas over `tensors`; notes branches taken and work done on the way."""
+
+    def __init__(
+        self,
+        functions: Iterable[FunctionSpec],
+        sizes: Mapping[str, int],
+        named: Mapping[str, int],
+        arithmetic: Arithmetic,
+    ) -> None:
+        self.functions = {function.name: function for function in functions}
+        self.sizes, self.named = sizes, named
+        self.arithmetic = arithmetic
+        self.tensors: dict[str, Value] = {}
+        self.labels: dict[str, Array] = {}
+        self.branches: list[bytes] = []
+        self.work = 0
+
+    def equation(self, equation: EquationSpec) -> Value:
+        """The tensor an equation defines."""
+        if equation.indices is None:
+            return self.value(equation.formula)
+        sizes = index_sizes(equation.formula, equation.indices, self._shapes())
+        scope = OUTERMOST.with_indices(equation.indices, sizes)
+        entry = self.value(equation.formula, scope)
+        if entry.rank:
+            problem = f"each entry of '{equation.name}' must be one number"
+            raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
+        shape = tuple(sizes[name] for name in equation.indices)
+        return Value(self.arithmetic.library.broadcast_to(entry.array, shape), len(shape))
+
+    def value(self, node: Node, scope: Scope = OUTERMOST) -> Value:
+        """The value of a formula in a scope.
+
+        Raises:
+            SpecError: a name or a construct that has no value.
+        """
+        match node:
+            case Number(number):
+                return self._constant(self.arithmetic.number(number))
+            case Name():
+                return self._name(node, scope)
+            case Negate(operand):
+                return self._entrywise(operator.neg, scope, operand)
+            case Binary("@", left, right):
+                sides = self.value(left, scope), self.value(right, scope)
+                product, work = matmul(*sides, scope.depth, node.at, self.arithmetic.library)
+                self.work += work
+                return self._typed(product)
+            case Binary(symbol, left, right):
+                return self._entrywise(self._arithmetic_operator(symbol), scope, left, right)
+            case Transpose(operand):
+                value = self.value(operand, scope)
+                axes = (*range(value.depth), *reversed(range(value.depth, value.array.ndim)))
+                return replace(value, array=self.arithmetic.library.permute(value.array, axes))
+            case Index():
+                return self._entry(node, scope)
+            case Call():
+                return self._call(node, scope)
+        raise SpecError("this has no value here", at=node.at)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(value.array.shape) for name, value in self.tensors.items()}
+
+    def _constant(self, number: object) -> Value:
+        return Value(self.arithmetic.array(number), 0)
+
+    def _typed(self, value: Value) -> Value:
+        # NumPy hands back bare numbers, not arrays, for 0-dimensional operands.
+        array = self.arithmetic.array(value.array)
+        return value if array is value.array else replace(value, array=array)
+
+    def _arithmetic_operator(self, symbol: str) -> Callable[[Array, Array], Array]:
+        known: dict[str, Callable[[Array, Array], Array]] = {
+            "+": operator.add,
+            "-": operator.sub,
+            "*": product,
+            "/": self.arithmetic.divide,
+            "**": self.arithmetic.power,
+        }
+        return known[symbol]
+
+    def _entrywise(self, function: Callable[..., Array], scope: Scope, *operands: Node) -> Value:
+        values = [self.value(node, scope) for node in operands]
+        result = self._typed(combine(function, values, scope.depth, operands[0].at))
+        self.work += math.prod(result.array.shape)
+        return result
+
+    def _name(self, node: Name, scope: Scope) -> Value:
+        value = scope.bound.get(node.id) or self.tensors.get(node.id)
+        if value is not None:
+            if value.depth == scope.depth:
+                return value
+            return replace(value, array=value.padded(scope.depth, value.rank))
+        if node.id in self.sizes:
+            return self._constant(self.arithmetic.array(float(self.sizes[node.id])))
+        raise SpecError(f"unknown name '{node.id}'", at=node.at)
+
+    def _entry(self, node: Index, scope: Scope) -> Value:
+        tensor = self.tensors.get(node.tensor)
+        if tensor is None or len(node.indices) != tensor.rank:
+            raise SpecError(f"'{node.tensor}' cannot be indexed like this", at=node.at)
+        chosen = self.arithmetic.array(self._gather(node, tensor.array, scope))
+        return Value(chosen.reshape(chosen.shape or (1,) * scope.depth), 0, tensor.classes, tensor.ignore)
+
+    def _gather(self, node: Index, array: Array, scope: Scope) -> Any:
+        places = tuple(self._place(index, scope) for index in node.indices)
+        library = self.arithmetic.library
+        for place, size in zip(places, array.shape, strict=True):
+            if library.is_concrete and place.size and not (place.min() >= 0 and place.max() < size):
+                raise ShapeError(f"an index of '{node.tensor}' leaves its axis of {size}", at=node.at)
+        return array[places]
+
+    def _place(self, node: Node, scope: Scope) -> Array:
+        integers = self.arithmetic.library.integers
+        match node:
+            case Name(name) if name in scope.indices:
+                return integers(scope.places(name))
+            case Number(number) if number.denominator == 1:
+                return integers(int(number))
+            case Negate(operand):
+                return integers(-self._place(operand, scope))
+            case Binary(("+" | "-" | "*") as symbol, left, right):
+                function = self._arithmetic_operator(symbol)
+                return integers(function(self._place(left, scope), self._place(right, scope)))
+            case Index(tensor) if tensor in self.labels:
+                return integers(self._gather(node, self.labels[tensor], scope))
+        raise SpecError("this is no index", at=node.at, remedy="write a name, a number or 2*i + u")
+
+    def _call(self, call: Call, scope: Scope) -> Value:
+        name = call.function
+        indexed = self._index_names(call, scope)
+        if name in ("max", "min") and len(call.arguments) == 2 and not indexed:
+            return self._entrywise(partial(self._choose, name), scope, *call.arguments)
+        if name in REDUCTIONS:
+            return self._reduction(call, indexed, scope)
+        if name == "where":
+            return self._where(call, scope)
+        if name == "onehot":
+            return onehot(self.value(call.arguments[0], scope), self.arithmetic)
+        if name == "spread":
+            value, like = (self.value(node, scope) for node in call.arguments)
+            return spread(value, like, scope.depth, call.at, self.arithmetic.library)
+        if name in self.arithmetic.functions:
+            return self._scalar_function(call, scope)
+        return self._function(call, scope)
+
+    def _index_names(self, call: Call, scope: Scope) -> list[str]:
+        """The indices a reduction names. A size in max(x, N) is one only where it indexes something."""
+        names = [node.id for node in call.arguments[1:] if isinstance(node, Name)]
+        known = {*scope.bound, *self.tensors, *self.named}
+        used = indices_used(call.arguments[0]) if names else set()
+        return [n for n in names if n not in known and (n in used or n not in self.sizes)]
+
+    def _choose(self, name: str, a: Array, b: Array) -> Array:
+        self._note(lambda: side(a, b))
+        library = self.arithmetic.library
+        chosen = library.where(a > b if name == "max" else a < b, a, b)
+        return chosen if library.tied is None else library.where(a == b, library.tied(a, b), chosen)
+
+    def _note(self, choice: Callable[[], Array]) -> None:
+        if self.arithmetic.library.is_concrete:
+            self.branches.append(choice().tobytes())
+
+    def _where(self, call: Call, scope: Scope) -> Value:
+        condition, chosen, other = call.arguments
+        if not isinstance(condition, Compare):
+            raise SpecError("where needs a comparison first", at=condition.at)
+        compare = COMPARE[condition.operator]
+
+        def choose(left: Array, right: Array, a: Array, b: Array) -> Array:
+            holds = compare(left, right)
+            self._note(lambda: np.asarray(holds, dtype=bool))
+            return self.arithmetic.library.where(holds, a, b)
+
+        return self._entrywise(choose, scope, condition.left, condition.right, chosen, other)
+
+    def _scalar_function(self, call: Call, scope: Scope) -> Value:
+        value = self.value(call.arguments[0], scope)
+        if call.function in ("abs", "sign"):
+            self._note(lambda: side(value.array, self._constant(0).array))
+        self.work += _DEAR * math.prod(value.array.shape)
+        return self._typed(Value(self.arithmetic.functions[call.function](value.array), value.rank))
+
+    def _function(self, call: Call, scope: Scope) -> Value:
+        function = self.functions.get(call.function)
+        if function is None:
+            raise SpecError(f"unknown function '{call.function}'", at=call.at)
+        signature = library.Signature(function.name, function.arguments, function.defaults)
+        bound = {name: self.value(node, scope) for name, node in bind(call, signature).items()}
+        return self.value(function.formula, replace(scope, bound=bound))
+
+    def _reduction(self, call: Call, indexed: list[str], scope: Scope) -> Value:
+        if indexed:
+            return self._typed(self._over_indices(call, indexed, scope))
+        value = self.value(call.arguments[0], scope)
+        keywords = dict(call.keywords)
+        keepdims = keywords.get("keepdims")
+        own = reduced_axes(keywords.get("axis"), value.rank)
+        kept = isinstance(keepdims, Boolean) and keepdims.value
+        self._count_reduction(call, value)
+        return self._typed(reduce_axes(self._reducer(call), value, own, kept))
+
+    def _over_indices(self, call: Call, indexed: list[str], scope: Scope) -> Value:
+        """A reduction over indices; of a product, by matrix products."""
+        term = call.arguments[0]
+        sizes = index_sizes(term, indexed, self._shapes())
+        inner = scope.with_indices(indexed, sizes)
+        lengths = [sizes[name] for name in indexed]
+        factors = factors_of(term) if call.function in ("sum", "mean") else [term]
+        values = [self.value(factor, inner) for factor in factors]
+        if len(values) > 1 and not any(value.rank for value in values):
+            return self._contraction(call.function, values, lengths, inner.depth)
+        value = reduce(lambda a, b: combine(operator.mul, [a, b], inner.depth, term.at), values)
+        self._count_reduction(call, value)
+        return reduce_leading(self._reducer(call), value, lengths, self.arithmetic.library)
+
+    def _contraction(
+        self, function: str, values: Sequence[Value], lengths: Sequence[int], depth: int
+    ) -> Value:
+        arrays = [value.padded(depth, 0) for value in values]
+        total, work = contract(arrays, lengths, self.arithmetic)
+        self.work += work
+        if function == "mean":
+            total = self.arithmetic.divide(
+                self.arithmetic.array(total), self.arithmetic.array(math.prod(lengths))
+            )
+        return Value(total, 0)
+
+    def _reducer(self, call: Call) -> Callable[[Array, tuple[int, ...]], Array]:
+        return reducer(call.function, self.arithmetic, self.branches)
+
+    def _count_reduction(self, call: Call, value: Value) -> None:
+        self.work += math.prod(value.array.shape) * (_DEAR if call.function == "logsumexp" else 1)

@@ -1,0 +1,132 @@
+"""Checks of whole epochs: batches of rows in an order, and the learning rate over time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.spec.language.syntax import Name
+from symgrad.spec.language.trees import names_in
+from symgrad.verifier.samples import draw
+from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
+from symgrad.verifier.subject import number
+from symgrad.verifier.trial import measured, moved_off, settled, vector_arithmetic, vector_of, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.report import Check
+    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.trial import Measure, Trial
+
+SAME = 1e-9
+_ROWS, _BATCH, _EPOCH = 8, 3, 2
+
+
+def epoch_checks(trial: Trial) -> Iterator[Check]:
+    """train_epoch, and the schedule where there is one, for a model with an axis of rows."""
+    epoch = "train_epoch is train_step on each batch, the short last one too"
+    yield measured("train_epoch", epoch, SAME, lambda: _train_epoch(trial))
+    if not isinstance(trial.model.schedule, Name):
+        rate = "learning rate of early and late epochs against the schedule"
+        yield measured("schedule", rate, SAME, lambda: _schedule(trial))
+
+
+def _rows(trial: Trial, sample: Sample, rows: Array) -> list[Array]:
+    """The inputs and targets of some samples; what has no batch axis goes to every batch whole."""
+    axis = trial.model.batch_axis
+    tensors = (*trial.model.spec.inputs, *trial.model.spec.targets)
+    pairs = zip(tensors, sample.data, strict=True)
+    return trial.twin.cast([a[rows] if t.axes[:1] == (axis,) else a for t, a in pairs])
+
+
+def _batches(trial: Trial) -> tuple[Sample, Array, list[Array]]:
+    """Data for an epoch, an order of its rows, and the rows of each batch, the last one short."""
+    sample = draw(trial.model, "", trial.seed + 50, batch=_ROWS)
+    order = np.random.default_rng(trial.seed).permutation(_ROWS)
+    size = _batch_size(trial)
+    batches = [order[n : n + size] for n in range(0, _ROWS, size)]
+    return settled(trial.twin, sample, (_rows(trial, sample, rows) for rows in batches)), order, batches
+
+
+def _batch_size(trial: Trial) -> int:
+    return _ROWS if trial.model.optimizer.full_batch else _BATCH
+
+
+def _epoch(
+    trial: Trial, sample: Sample, order: Array, epoch: int, steps: int = 0, **planned: int
+) -> tuple[Array, float]:
+    """The parameters after an epoch that begins at the sample's, after so many steps, and its loss."""
+    twin = trial.twin
+    params = twin.params(twin.vector(sample.parameters))
+    state = twin.call("init_state", params)
+    if steps:
+        state.step[:] = steps
+    options = {"batch_size": _batch_size(trial), "order": order.astype(np.int64), "epoch": epoch, **planned}
+    answer = twin.call("train_epoch", params, state, *twin.data(sample), **options)
+    return vector_of(params), number(answer, "train_epoch")
+
+
+def _counts_steps(trial: Trial) -> bool:
+    """Whether the module's state says where its step counter is, so that it can be set."""
+    params = trial.twin.params(trial.twin.vector(trial.points[0].sample.parameters))
+    counter = getattr(trial.twin.call("init_state", params), "step", None)
+    return isinstance(counter, np.ndarray) and counter.shape == (1,) and counter.flags.writeable
+
+
+def _train_epoch(trial: Trial) -> Measure:
+    twin = trial.twin
+    sample, order, batches = _batches(trial)
+    before = twin.vector(sample.parameters)
+    params = twin.params(before.copy())
+    state = twin.call("init_state", params)
+    losses = [
+        number(twin.call("train_step", params, state, *_rows(trial, sample, rows)), "train_step")
+        for rows in batches
+    ]
+    after, loss = _epoch(trial, sample, order, epoch=0)
+    error = moved_off(after, vector_of(params), before)
+    message = (
+        f"after {len(batches)} batches the parameters are {error:.2g} of the change away from train_step's"
+    )
+    mean = float(np.average(losses, weights=[len(rows) for rows in batches]))
+    if error <= SAME and not abs(loss - mean) <= 1e-9 * max(abs(x) for x in losses):
+        error, message = math.inf, f"the epoch's loss is {loss:.6g}, the mean over its rows is {mean:.6g}"
+    return error, message
+
+
+def _schedule(trial: Trial) -> Measure:
+    """Where the spec plans so many epochs, and where a caller plans others."""
+    epochs = trial.model.spec.train.epochs
+    early, late = min(_EPOCH, epochs - 1), epochs - 1
+    times = sorted({early, late, epochs, epochs + _EPOCH})  # training may go on after what was planned
+    errors = [_scheduled(trial, trial.model, epoch) for epoch in times]
+    if "epochs" in names_in(trial.model.schedule):
+        train = replace(trial.model.spec.train, epochs=epochs + _EPOCH)
+        longer = replace(trial.model, spec=replace(trial.model.spec, train=train))
+        errors.append(_scheduled(trial, longer, early, epochs=epochs + _EPOCH))
+    return worst(errors)
+
+
+def _scheduled(trial: Trial, model: Model, epoch: int, **planned: int) -> Measure:
+    """One epoch, as if those before it had been trained, against the equations of the model."""
+    twin = trial.twin
+    sample, order, batches = _batches(trial)
+    before = twin.vector(sample.parameters)
+    arithmetic = vector_arithmetic(before.size)
+    steps = epoch * len(batches) if _counts_steps(trial) else 0
+    progress = replace(start(model, before, arithmetic), steps=steps)
+    for rows in batches:
+        point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
+        _, grads = twin.loss_and_grad(point, _rows(trial, sample, rows))
+        progress = step(model, progress, twin.vector(grads), epoch, arithmetic)
+    if not np.isfinite(np.asarray(progress.theta, dtype=np.float64)).all():
+        return 0.0, ""  # the formula has no value there
+    after, _ = _epoch(trial, sample, order, epoch, steps, **planned)
+    error = moved_off(after, np.asarray(progress.theta, dtype=np.float64), before)
+    return error, f"epoch {epoch} ends {error:.2g} of the change away from the schedule's formula"

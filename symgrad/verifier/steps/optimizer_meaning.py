@@ -1,0 +1,114 @@
+"""What an optimiser's equations and a schedule's formula say a step must do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import scalar_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All parameters in one vector, the optimiser's states beside it, and how many steps were taken."""
+
+    theta: Array
+    states: Mapping[str, Array]
+    steps: int
+
+
+def start(model: Model, theta: Array, arithmetic: Arithmetic = FIFTY_DIGITS) -> Progress:
+    """Before the first step: every state has its first value in every entry."""
+    vector = arithmetic.array(theta)
+    hyper = _hyper(model, arithmetic)
+    states = {
+        name: arithmetic.array(scalar_value(node, hyper, arithmetic) + vector * 0)
+        for name, node in model.optimizer.state
+    }
+    return Progress(vector, states, 0)
+
+
+def step(
+    model: Model, before: Progress, gradient: Array, epoch: int = 0, arithmetic: Arithmetic = FIFTY_DIGITS
+) -> Progress:
+    """One update: the gradient is clipped, the rate scheduled, and the equations applied in order.
+
+    `t` counts from 1 in the update, `step` from 0 in the schedule. An equation sees what those above it
+    have set, but for `theta`, which on the right is the parameter before the step.
+    """
+    values = _before_step(model, before, epoch, arithmetic)
+    arithmetic = replace(arithmetic, divide=_quotient_in(arithmetic))
+    values["g"] = _clipped(arithmetic.array(gradient), model, arithmetic)
+    theta = before.theta
+    for name, formula in model.optimizer.update:
+        value = arithmetic.array(scalar_value(formula, values, arithmetic) + before.theta * 0)
+        if name == "theta":
+            theta = value
+        else:
+            values[name] = value
+    return Progress(theta, {name: values[name] for name in before.states}, before.steps + 1)
+
+
+def _quotient_in(arithmetic: Arithmetic) -> Callable[[Array, Array], Array]:
+    """Division in which 0/0 is 0: nothing moves a parameter whose gradient has always been 0."""
+    library, zero = arithmetic.library, arithmetic.array(0)
+
+    def divide(a: Array, b: Array) -> Array:
+        quotient = arithmetic.divide(a, b)
+        return arithmetic.array(library.where((a == zero) & (b == zero), zero, quotient))
+
+    return divide
+
+
+def gradient_point(
+    model: Model, before: Progress, epoch: int = 0, arithmetic: Arithmetic = FIFTY_DIGITS
+) -> Array:
+    """The parameters at which the next step takes its gradient."""
+    formula = model.optimizer.look_ahead
+    if formula is None:
+        return before.theta
+    return scalar_value(formula, _before_step(model, before, epoch, arithmetic), arithmetic)
+
+
+def _before_step(model: Model, before: Progress, epoch: int, arithmetic: Arithmetic) -> dict[str, Array]:
+    """What has a value before the equations of a step are applied."""
+    names = _hyper(model, arithmetic)
+    if "learning_rate" in names:
+        time = {"epoch": epoch, "epochs": model.spec.train.epochs, "step": before.steps}
+        numbers = {name: arithmetic.array(number) for name, number in time.items()}
+        names["learning_rate"] = scalar_value(model.schedule, {**names, **numbers}, arithmetic)
+    return {**names, **before.states, "theta": before.theta, "t": arithmetic.array(before.steps + 1)}
+
+
+def _hyper(model: Model, arithmetic: Arithmetic) -> dict[str, Array]:
+    names: dict[str, Array] = {}
+    for name, formula in model.optimizer.hyper:
+        names[name] = scalar_value(formula, names, arithmetic)
+    return names
+
+
+def _clipped(gradient: Array, model: Model, arithmetic: Arithmetic) -> Array:
+    """The gradient with its norm bounded, then each of its entries."""
+    train = model.spec.train
+    if train.clip_norm is not None:
+        gradient = _of_norm(gradient, train.clip_norm, arithmetic)
+    if train.clip_value is not None:
+        limit = arithmetic.array(train.clip_value)
+        gradient = arithmetic.library.where(gradient > limit, limit, gradient)
+        gradient = arithmetic.library.where(gradient < -limit, -limit, gradient)
+    return gradient
+
+
+def _of_norm(gradient: Array, limit: float, arithmetic: Arithmetic) -> Array:
+    norm = arithmetic.functions["sqrt"](arithmetic.array((gradient * gradient).sum()))
+    bound, one = arithmetic.array(limit), arithmetic.array(1)
+    factor = arithmetic.library.where(norm <= bound, one, arithmetic.divide(bound, norm))
+    return arithmetic.array(gradient * factor)

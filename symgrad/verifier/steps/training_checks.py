@@ -1,0 +1,164 @@
+"""Checks of the update and the step against the optimiser's own equations."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.verifier.samples import draw
+from symgrad.verifier.steps.epochs import epoch_checks
+from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
+from symgrad.verifier.subject import number
+from symgrad.verifier.trial import measured, mismatch, moved_off, settled, vector_arithmetic, vector_of, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.report import Check
+    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.subject import Subject
+    from symgrad.verifier.trial import Measure, Trial
+
+UPDATE, SAME, SINGLE = 1e-9, 1e-9, 1e-3
+STEPS = 3
+_LARGEST_PIECE = 1000
+
+
+def training_checks(trial: Trial) -> Iterator[Check]:
+    """Update and train_step; train_epoch and the schedule where there are rows to make batches of."""
+    what = f"{STEPS} updates against the optimizer's equations"
+    yield measured("update", what, UPDATE, lambda: _update(trial))
+    if not trial.is_double:
+        single = f"{STEPS} updates, float32 against float64"
+        yield measured("float32 update", single, SINGLE, lambda: _single_update(trial))
+    same = "train_step is loss_and_grad, then update"
+    yield measured("train_step", same, SAME, lambda: _train_step(trial))
+    if trial.model.batch_axis:
+        yield from epoch_checks(trial)
+
+
+def _gradients(trial: Trial) -> list[Array]:
+    """Gradients of many magnitudes; where they are clipped, some to be clipped and others not."""
+    rng = np.random.default_rng((trial.seed, 7))
+    size = sum(math.prod(shape) for shape in trial.twin.shapes.values())
+    clip, largest = trial.model.spec.train.clip_norm, trial.model.spec.train.clip_value
+    found = []
+    for n in range(STEPS):
+        g = rng.normal(size=size) * 10.0 ** rng.uniform(-6, 0, size=size)
+        if clip is not None:
+            g *= (3.0 if n == 0 else 0.5) * clip / np.linalg.norm(g)
+        if largest is not None and n == 1:
+            g *= 3.0 * largest / np.max(np.abs(g))
+        found.append(g.astype(np.float32).astype(np.float64))
+    return found
+
+
+def _trajectory(subject: Subject, vector: Array, gradients: list[Array]) -> list[Array]:
+    """The parameters before the first update and after each."""
+    own = vector.astype(subject.dtype)
+    params = subject.params(own)
+    state = subject.call("init_state", params)
+    path = [vector_of(params)]
+    for gradient in gradients:
+        subject.call("update", params, subject.params(gradient.astype(subject.dtype)), state)
+        path.append(vector_of(params))
+    return path
+
+
+def _moved(got: list[Array], expected: list[Array], epsilon: float) -> list[tuple[float, int]]:
+    """The worst relative error of any entry's change, for each step."""
+    errors = []
+    for n in range(1, len(expected)):
+        delta, true = got[n] - got[n - 1], expected[n] - expected[n - 1]
+        slack = 4 * epsilon * (np.abs(expected[n]) + np.abs(expected[n - 1]))
+        excess = np.maximum(np.abs(delta - true) - slack, 0.0)
+        error = excess / np.maximum(np.abs(true), 1e-300)
+        finite = bool(np.isfinite(got[n]).all())
+        errors.append((float(np.max(np.where(excess > 0, error, 0.0))) if finite else math.inf, n))
+    return errors
+
+
+def _update(trial: Trial) -> Measure:
+    vector = trial.twin.vector(trial.points[0].sample.parameters)
+    gradients = _gradients(trial)
+    arithmetic = vector_arithmetic(vector.size)
+    progress = start(trial.model, vector, arithmetic)
+    expected = [np.asarray(progress.theta)]
+    for gradient in gradients:
+        progress = step(trial.model, progress, gradient, arithmetic=arithmetic)
+        expected.append(np.asarray(progress.theta))
+    path = [np.asarray(theta, dtype=np.float64) for theta in expected]
+    error, n = max(_moved(_trajectory(trial.twin, vector, gradients), path, 2.0**-52))
+    name = trial.model.optimizer.name
+    return error, f"step {n} differs from the equations of {name} by {error:.2g} of the change"
+
+
+def _single_update(trial: Trial) -> Measure:
+    vector = trial.twin.vector(trial.points[0].sample.parameters)
+    gradients = _gradients(trial)
+    paths = [_trajectory(subject, vector, gradients) for subject in (trial.module, trial.twin)]
+    errors = [
+        (mismatch(a[n] - a[n - 1], b[n] - b[n - 1], 2.0**-21 * float(np.max(np.abs(b[n])))), str(n))
+        for a, b in [paths]
+        for n in range(1, STEPS + 1)
+    ]
+    error, n = worst(errors)
+    return error, f"step {n} differs by {error:.2g} of the change"
+
+
+class _LookAhead:
+    """The states a look-ahead needs, by the optimizer's equations."""
+
+    def __init__(self, trial: Trial, theta: Array) -> None:
+        self.model, self.arithmetic = trial.model, vector_arithmetic(theta.size)
+        self.progress = start(trial.model, theta, self.arithmetic)
+
+    def point(self, theta: Array) -> Array:
+        """Where the next gradient is taken, the parameters being theta."""
+        if self.model.optimizer.look_ahead is None:
+            return theta
+        here = replace(self.progress, theta=self.arithmetic.array(theta))
+        return np.asarray(gradient_point(self.model, here, arithmetic=self.arithmetic), dtype=np.float64)
+
+    def follow(self, gradient: Array) -> None:
+        """Note a step made with this gradient."""
+        if self.model.optimizer.look_ahead is not None:
+            self.progress = step(self.model, self.progress, gradient, arithmetic=self.arithmetic)
+
+
+def _step_sample(trial: Trial) -> Sample:
+    """A batch for a step, of more than two micro-batches where it is computed from such."""
+    pieces = trial.model.spec.train.micro_batches
+    if pieces is None or pieces.rows > _LARGEST_PIECE:
+        sample = trial.points[0].sample
+    else:
+        sample = draw(trial.model, "", trial.seed + 60, batch=2 * pieces.rows + 1)
+    return settled(trial.twin, sample, [sample.data] * 2)
+
+
+def _train_step(trial: Trial) -> Measure:
+    twin, sample = trial.twin, _step_sample(trial)
+    before = twin.vector(sample.parameters)
+    together, apart = twin.params(before.copy()), twin.params(before.copy())
+    states = twin.call("init_state", together), twin.call("init_state", apart)
+    ahead = _LookAhead(trial, before)
+    errors = []
+    for n in range(2):
+        loss = number(twin.call("train_step", together, states[0], *twin.data(sample)), "train_step")
+        here = twin.vector(twin.blocks(apart, "update"))
+        point = ahead.point(here)
+        if trial.model.optimizer.look_ahead is not None:
+            off = moved_off(vector_of(twin.call("gradient_point", apart, states[1])), point, here)
+            errors.append((off, f"gradient_point is {off:.2g} of the way off before step {n + 1}"))
+        true, grads = twin.loss_and_grad(point, sample.data)
+        twin.call("update", apart, twin.params(twin.vector(grads)), states[1])
+        ahead.follow(twin.vector(grads))
+        moved = moved_off(vector_of(together), vector_of(apart), before)
+        errors.append((moved, f"step {n + 1} ends {moved:.2g} of the change away from loss_and_grad, update"))
+        off = mismatch(np.asarray(loss), np.asarray(true))
+        errors.append((off, f"train_step gives the loss {loss:.10g}, loss_and_grad {true:.10g}"))
+    return worst(errors)
