@@ -127,6 +127,8 @@ NAMED = {
         "y: f(x)", head="functions: {f(z): z - t}\n", tail="outputs: [y]"
     ),
     "unknown gradient": spec("y: x", tail="loss: mean(y)\ngradients: [z]"),
+    "gradient of the loss": spec("y: x", tail="loss: mean(y)\ngradients: [loss]"),
+    "the loss as an output": spec("y: x @ W", tail="outputs: [y, loss]\nloss: mse(y, t)"),
     "gradient without a loss": spec("y: x", tail="gradients: [x]"),
     "gradient of a parameter": spec("y: x @ W", tail="loss: mean(y)\ngradients: [W]"),
     "layer of a scalar": spec("y: dense(a, 2)"),

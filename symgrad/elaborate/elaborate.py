@@ -59,9 +59,9 @@ class _Elaborator:
         for equation in model.equations:
             self._equation(equation)
             self._declare_parameters()
+        self._check_results()
         loss = self._scalar_loss(model.loss) if model.loss is not None else None
         prediction = self._prediction()
-        self._check_results()
         return check(
             Program(
                 tensors=self._ordered_tensors(),
