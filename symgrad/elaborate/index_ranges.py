@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis
-from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.errors import ShapeError
+from symgrad.spec.language.affine import affine_terms
+from symgrad.spec.language.syntax import Binary, Index, Name, Node
 from symgrad.spec.language.trees import walk
 from symgrad.spec.model import EquationSpec
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Tensor
     from symgrad.spec.language.syntax import Call
-
-MAX_COEFFICIENT = 10**9
 
 
 def index_axes(
@@ -91,42 +90,6 @@ def _limit(node: Node, axis: Axis, axes: Mapping[str, Axis]) -> Iterator[tuple[s
             remedy="make the axis longer, or the others shorter",
         )
     yield unknown[0], size
-
-
-def affine_terms(node: Node) -> dict[str, int]:
-    """Coefficients by index name; the constant stands under the empty name.
-
-    Raises:
-        SpecError: the form is not affine with whole numbers.
-    """
-    match node:
-        case Name(name):
-            return {name: 1}
-        case Number(value) if value.denominator == 1 and abs(value) <= MAX_COEFFICIENT:
-            return {"": int(value)}
-        case Negate(operand):
-            return _scaled(affine_terms(operand), -1)
-        case Binary("+", left, right):
-            return _added(affine_terms(left), affine_terms(right))
-        case Binary("-", left, right):
-            return _added(affine_terms(left), _scaled(affine_terms(right), -1))
-        case Binary("*", left, right):
-            a, b = affine_terms(left), affine_terms(right)
-            if not a.keys() - {""}:
-                return _scaled(b, a.get("", 0))
-            if not b.keys() - {""}:
-                return _scaled(a, b.get("", 0))
-    raise SpecError(
-        "an index must be affine with whole numbers", at=node.at, remedy="write X[n, 2*i + u], for example"
-    )
-
-
-def _scaled(terms: Mapping[str, int], factor: int) -> dict[str, int]:
-    return {name: factor * value for name, value in terms.items()}
-
-
-def _added(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
-    return {name: left.get(name, 0) + right.get(name, 0) for name in (*left, *right)}
 
 
 def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis]) -> None:

@@ -8,8 +8,8 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.terms import Entry, leading
-from symgrad.elaborate.index_ranges import affine_terms
 from symgrad.errors import ShapeError, SpecError, did_you_mean
+from symgrad.spec.language.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.errors import ShapeError
+from symgrad.spec.language.affine import affine_terms
+from symgrad.spec.language.syntax import Binary, Index, Name, Node
 from symgrad.spec.language.trees import walk
 
 if TYPE_CHECKING:
@@ -61,37 +62,3 @@ def _limit(terms: Mapping[str, int], size: int, sizes: Mapping[str, int]) -> Ite
     known = (factor * (sizes[name] - 1) for name, factor in terms.items() if name in sizes)
     reach = terms.get("", 0) + sum(max(step, 0) for step in known)
     yield unknown[0], (size - 1 - reach) // terms[unknown[0]] + 1
-
-
-def affine_terms(node: Node) -> dict[str, int]:
-    """The factor of every index name; the constant stands under the empty name.
-
-    Raises:
-        SpecError: the form is not affine with whole numbers.
-    """
-    match node:
-        case Name(name):
-            return {name: 1}
-        case Number(value) if value.denominator == 1:
-            return {"": int(value)}
-        case Negate(operand):
-            return _scaled(affine_terms(operand), -1)
-        case Binary("+", left, right):
-            return _added(affine_terms(left), affine_terms(right))
-        case Binary("-", left, right):
-            return _added(affine_terms(left), _scaled(affine_terms(right), -1))
-        case Binary("*", left, right):
-            a, b = affine_terms(left), affine_terms(right)
-            if b.keys() <= {""}:
-                return _scaled(a, b.get("", 0))
-            if a.keys() <= {""}:
-                return _scaled(b, a.get("", 0))
-    raise SpecError("an index must be affine with whole numbers", at=node.at, remedy="write 2*i + u, say")
-
-
-def _scaled(terms: Mapping[str, int], factor: int) -> dict[str, int]:
-    return {name: factor * value for name, value in terms.items()}
-
-
-def _added(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, int]:
-    return {name: left.get(name, 0) + right.get(name, 0) for name in (*left, *right)}
