@@ -349,6 +349,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
 
 
 # --- The network, its loss and its gradient ---
+# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
 
 
 @driver

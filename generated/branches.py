@@ -316,6 +316,7 @@ def _dU(U, dU_1, dU_1_2, dU):
 
 
 # --- The network, its loss and its gradient ---
+# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
 
 
 @driver

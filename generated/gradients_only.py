@@ -167,6 +167,7 @@ def driver(function):
 
 
 # --- The network, its loss and its gradient ---
+# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
 
 
 @driver

@@ -223,6 +223,7 @@ def _dy_db_dw(t, y, dy, x, db, dw, batch):
 
 
 # --- The network, its loss and its gradient ---
+# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
 
 
 @driver

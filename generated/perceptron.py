@@ -224,6 +224,7 @@ def _dZ1_db1(Z1, t, dZ1, db1, batch):
 
 
 # --- The network, its loss and its gradient ---
+# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
 
 
 @driver

@@ -312,6 +312,7 @@ def _dslope(Z1, dA1_1, dslope, N):
 
 
 # --- The network, its loss and its gradient ---
+# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
 
 
 @driver

@@ -275,6 +275,7 @@ def _dy_Z_dy_b_dy_W(t, y, y_slope, dy_Z, h, y_W, h_slope, dh_Z, x, dy_b, dy_W, d
 
 
 # --- The network, its loss and its gradient ---
+# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
 
 
 @driver
