@@ -144,6 +144,13 @@ def test_formulas_of_the_lectures():
     assert "dy_W = h ⊗ dy" in lines(SPECS["no batch"])
 
 
+def test_a_larger_one_bears_its_name_inside_a_sum():
+    """There SymPy holds half of a sum as a product."""
+    spec = "{inputs: {x: [N, 3]}, parameters: {a: [3], c: []}, equations: {y: '%s'}, loss: mean(y)}"
+    assert "y = max(c, x) + a" in lines(spec % "max(x, c) + a")
+    assert "y = min(c, a ⊙ x) − a" in lines(spec % "min(x * a, c) - a")
+
+
 def test_activations_bear_their_names():
     found = {*lines(SPECS["activations"])}
     assert {"A1 = (Z1 if Z1 > 0 else a1·Z1)", "da1 = Σ_{n,i} dA1 ⊙ min(Z1, 0)"} <= found

@@ -33,7 +33,7 @@ def chosen(expr: sp.Expr) -> tuple[str, sp.Expr, sp.Expr] | None:
     if not isinstance(expr, sp.Piecewise) or len(expr.args) not in (2, 3):
         return None
     (first, condition), (second, other), *tie = expr.args
-    if other != sp.true and [value for value, _ in tie] != [(first + second) / 2]:
+    if other != sp.true and [sp.expand(value) for value, _ in tie] != [sp.expand((first + second) / 2)]:
         return None
     if not isinstance(condition, sp.LessThan | sp.GreaterThan | sp.StrictLessThan | sp.StrictGreaterThan):
         return None
