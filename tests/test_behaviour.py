@@ -190,6 +190,14 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
     [
         ("ignoring", "bad data", 'f", or {IGNORED[name]} for none"', '""', "without '-100 for none'"),
         ("single", "number type", "\n    return fitting\n", "\n    return array\n", "lists otherwise"),
+        (
+            "ahead",
+            "epochs",
+            "if not np.isfinite(value):\n            return float(value)",
+            "if False:\n            return float(value)",
+            "goes on after a batch whose loss is not finite",
+        ),
+        ("single", "answers", ", -1, 0).copy()", ", -1, 0)", "overwrites its answer"),
         ("convolution", "container", "not _lie_in_one_vector(params)", "False", "is every second row"),
         ("pieces", "own verify", "verify(points=3", "verify(points=2", "takes {'points': 2"),
         (

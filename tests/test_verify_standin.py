@@ -134,7 +134,7 @@ class Standin:
         g = self.flatten(grads)
         clip = self.model.spec.train.clip_norm
         if clip is not None:
-            g = g * min(1.0, clip / np.sqrt((g**2).sum()))
+            g = g * min(1.0, clip / (np.abs(g).max() * np.linalg.norm(g / np.abs(g).max())))
         state.t += 1
         delta = self.unflatten(self.adam(g, state, rate))
         for p, d in zip(params, delta, strict=True):

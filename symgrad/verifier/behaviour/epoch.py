@@ -38,6 +38,7 @@ def epochs(bench: Bench) -> Iterator[str]:
     yield from _refused(bench)
     yield from _late(bench)
     yield from _large(bench)
+    yield from _stopping(bench)
 
 
 def trained(bench: Bench, state: Any = None, **options: Any) -> tuple[Any, Any, float]:
@@ -220,3 +221,21 @@ def _large(bench: Bench) -> Iterator[str]:
                 ends.append((params, state, train(params, state, *data)))
         if not np.isnan(ends[0][2]) and not same(ends[1], ends[0], _ROUNDING):
             yield f"train_epoch with rows of {tensor.name} at {most:.2g} is not train_step's step"
+
+
+def _stopping(bench: Bench) -> Iterator[str]:
+    """An epoch ends at a batch whose loss is not finite: nothing is changed by it, nor by those behind it."""
+    numbers = [n for n, t in enumerate(bench.case.tensors) if t.classes is None]
+    for place in numbers if not bench.case.full_batch else []:
+        data = bench.data()
+        if bench.case.tensors[place].axes[:1] != (bench.case.batch,):
+            continue
+        data[place][:1] = np.finfo(bench.dtype).max * 0.75
+        with np.errstate(all="ignore"):
+            loss = bench.module.loss(bench.params(), *rows_of(bench, data, range(_BATCH)))
+            if np.isfinite(loss):
+                continue
+            params, state = bench.params(), bench.state()
+            value = bench.module.train_epoch(params, state, *data, batch_size=_BATCH)
+        if np.isfinite(value) or not same((params, state), (bench.params(), bench.state())):
+            yield "train_epoch goes on after a batch whose loss is not finite"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import scalar_value
 
@@ -108,7 +110,12 @@ def _clipped(gradient: Array, model: Model, arithmetic: Arithmetic) -> Array:
 
 
 def _of_norm(gradient: Array, limit: float, arithmetic: Arithmetic) -> Array:
-    norm = arithmetic.functions["sqrt"](arithmetic.array((gradient * gradient).sum()))
+    """The gradient with its norm bounded; formed in units of the largest entry, nothing overflows."""
+    largest = np.max(np.abs(gradient), initial=0)
+    if not largest > 0:
+        return gradient
+    parts = gradient / largest
+    norm = arithmetic.array(largest * arithmetic.functions["sqrt"](arithmetic.array((parts * parts).sum())))
     bound, one = arithmetic.array(limit), arithmetic.array(1)
     factor = arithmetic.library.where(norm <= bound, one, arithmetic.divide(bound, norm))
     return arithmetic.array(gradient * factor)

@@ -82,9 +82,15 @@ def _moved(got: list[Array], expected: list[Array], epsilon: float) -> list[tupl
     return errors
 
 
+def _overflowing(trial: Trial) -> list[Array]:
+    """Where gradients are clipped: one whose norm double precision holds, but not the squares in it."""
+    clips = trial.model.spec.train.clip_norm is not None
+    return [_gradients(trial)[0] * 1e170] if clips else []
+
+
 def _update(trial: Trial) -> Measure:
     vector = trial.twin.vector(trial.points[0].sample.parameters)
-    gradients = _gradients(trial)
+    gradients = [*_gradients(trial), *_overflowing(trial)]
     arithmetic = vector_arithmetic(vector.size)
     progress = start(trial.model, vector, arithmetic)
     expected = [np.asarray(progress.theta)]
