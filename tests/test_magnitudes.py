@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from symgrad.errors import ModuleError, SpecError
+from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
-from symgrad.verifier.identity.module_text import parse
 
 
 def scaled(formula: str, dtype: str) -> dict[str, Any]:
@@ -53,8 +52,9 @@ def test_what_constants_come_to_is_refused_where_it_stands(formula: str, dtype: 
     assert str(caught.value).split(":")[1].isdigit()
 
 
-def test_a_text_with_an_unknown_name_is_no_module() -> None:
-    text = module_text(read(scaled("3 * w * x", "float64")))
+def test_a_text_with_an_unknown_name_is_wrong() -> None:
+    spec = read(scaled("3 * w * x", "float64"))
+    text = module_text(spec)
     assert "real(3) *" in text
-    with pytest.raises(ModuleError, match="uses inf, which it defines nowhere"):
-        parse(text.replace("real(3) *", "real(inf) *"))
+    found = identity_of(expand(spec), text.replace("real(3) *", "real(inf) *"))
+    assert (found.state, found.detail) == ("differs", "the text uses inf, which it defines nowhere")

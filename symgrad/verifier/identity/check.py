@@ -92,6 +92,8 @@ class Reference:
             UnknownError: it cannot be run here.
             SingularError: it divides by 0 at this point.
         """
+        if text.unknown:
+            raise FaultError(f"the text uses {', '.join(sorted(text.unknown))}, which it defines nowhere")
         machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
         is_rounded = machine.is_rounded or bool(self.model.spec.constants)
         digits = _ROUNDED_DIGITS if is_rounded else _DIGITS

@@ -45,12 +45,13 @@ REPLACED = frozenset(
 class Text:
     """What of a module's text says what is computed: its functions, and its facts as they stand there.
 
-    `floats` are the names that stand for its numbers with a fraction.
+    `floats` are the names that stand for its numbers with a fraction, `unknown` those that nothing defines.
     """
 
     code: CodeType
     facts: Mapping[str, Any]
     floats: Mapping[str, float]
+    unknown: frozenset[str] = frozenset()
 
 
 def parse(text: str) -> Text:
@@ -69,8 +70,6 @@ def parse(text: str) -> Text:
             node.decorator_list = []
     used = _used(tree.body)
     unknown = _loaded(used) - _bound(tree) - set(dir(builtins))
-    if unknown:
-        raise ModuleError(f"the text uses {', '.join(sorted(unknown))}, which it defines nowhere")
     kept = [literals.visit(node) for node in used]
     if any(isinstance(part, ast.While) for node in kept for part in ast.walk(node)):
         raise ModuleError("the text has a loop whose end cannot be foreseen")
@@ -79,7 +78,7 @@ def parse(text: str) -> Text:
     if missing:
         raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
     code = compile(ast.Module(kept, []), "the module's text", "exec")
-    return Text(code, facts, literals.floats)
+    return Text(code, facts, literals.floats, frozenset(unknown))
 
 
 def _loaded(nodes: list[ast.stmt]) -> set[str]:
