@@ -37,7 +37,7 @@ class Piecewise(sp.Piecewise):
 
     @staticmethod
     def _as_it_is(cls: type[Piecewise], *cases: Any) -> sp.Expr:
-        return cls(*cases, evaluate=False)
+        return cls(*((_with_else(value), condition) for value, condition in cases), evaluate=False)
 
 
 class Abs(Named):
@@ -105,6 +105,14 @@ class within(sp.Function):
 def in_real_terms(expr: sp.Expr) -> sp.Expr:
     """The expression without SymPy's own absolute values, which it makes of √(x²)."""
     return expr.replace(sp.Abs, Abs) if expr.has(sp.Abs) else expr
+
+
+def _with_else(value: sp.Expr) -> sp.Expr:
+    """A choice within a choice, of which SymPy leaves out what comes after a condition that holds there."""
+    if not isinstance(value, sp.Piecewise) or value.args[-1].cond == sp.true:
+        return value
+    *cases, last = value.args
+    return Piecewise(*cases, (last.expr, True))
 
 
 def _either(condition: sp.Basic, holds: sp.Basic, other: sp.Basic) -> sp.Basic:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 
 NUMBERS = (-1.0, 0.0, 0.0, 1.0, 1.0, 2.0, 0.5)
-STEEP = 1e4
+STEEP = 1e3
 
 
 def kink_spec(random: Random) -> Spec:
@@ -77,6 +77,6 @@ def _tame(spec: Spec, arrays: dict[str, np.ndarray], loss: float) -> bool:
     found = meaning(spec, arrays, {"x": np.array([0]), "y": np.array([0])})
     return (
         found.finite
-        and abs(found.loss - loss) < 1e-2
+        and abs(meaning(spec, arrays, {}).loss - loss) < 1e-2  # a complex step would move what is 0
         and all(np.abs(slope).max() < STEEP for slope in found.gradient.values())
     )
