@@ -212,6 +212,23 @@ def test_wrong_usage_is_refused(arguments: str, folder: Path) -> None:
     assert "rror: " in result.stderr
 
 
+def test_inspect_shows_the_stages(folder: Path) -> None:
+    shown = run("inspect", "line.yaml", "--stages")
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("model: Spec → Model\n")
+    assert run("inspect", "line.yaml", "--stages", "-o", "stages.json").stderr == "wrote stages.json\n"
+    stages = json.loads((folder / "stages.json").read_text(encoding="utf-8"))["stages"]
+    assert [stage["name"] for stage in stages][-2:] == ["plan", "text"]
+    for options in (["--scalar"], ["--notation", "greek"], ["--symbol", "w=Ω"], ["--format", "latex"]):
+        refused = run("inspect", "line.yaml", "--stages", *options)
+        assert refused.exit_code == 2
+        assert "--format text or json" in refused.stderr
+    page = run("inspect", "line.yaml", "--stages", "-o", "stages.html")
+    assert page.exit_code == 2
+    assert "name a .txt or .json file" in page.stderr
+    assert not (folder / "stages.html").exists()
+
+
 @pytest.mark.parametrize(("style", "start"), [("text", ""), ("latex", ""), ("html", "<!"), ("json", "{")])
 def test_inspect_writes_each_format(style: str, start: str, folder: Path) -> None:
     result = run("inspect", "line.yaml", "--format", style)

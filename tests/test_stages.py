@@ -60,7 +60,7 @@ def _results(
     return {name: values[name] for name in program.results & values.keys()} | gradients
 
 
-@pytest.mark.parametrize("name", ["skip", "optimizer_nesterov"])
+@pytest.mark.parametrize("name", [*list(CORPUS)[::9], "optimizer_nesterov"])
 def test_what_is_shown_as_changed_is_all_that_changed(name: str) -> None:
     view = sg.stages(CORPUS[name])
     rows = {row.name: row for row in view.rows}
@@ -72,7 +72,7 @@ def test_what_is_shown_as_changed_is_all_that_changed(name: str) -> None:
         kept = [line for line in before if line not in row.removed]
         assert sorted((*kept, *row.added)) == sorted(row.lines), row.name
         before = row.lines
-    assert any(row.removed for row in programs)
+    assert any(row.added for row in programs)
 
 
 def test_a_stage_is_computed_once_and_when_it_is_asked_for() -> None:

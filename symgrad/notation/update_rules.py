@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from symgrad.notation.typeset import Formula
 
 
-def update_rule(update: Update, style: Style | None = None) -> tuple[str, ...]:
+def update_rule(update: Update, style: Style = TEXT) -> tuple[str, ...]:
     """The equations of one step: `v ← 0.9·v + g`, `theta ← theta − 0.1·v`."""
     lines = list(_of_step(update))
     if _clips(update):
@@ -32,7 +32,7 @@ def update_rule(update: Update, style: Style | None = None) -> tuple[str, ...]:
     return _spelled([*lines, *_assignments(update, {}, {})], style)
 
 
-def look_ahead_rule(update: Update, style: Style | None = None) -> tuple[str, ...]:
+def look_ahead_rule(update: Update, style: Style = TEXT) -> tuple[str, ...]:
     """Where the gradient is taken, `ahead ← theta + 0.9·v`; nothing where that is theta."""
     return _spelled(_point(update, _ahead(update), {}), style)
 
@@ -49,7 +49,7 @@ def reading_note(update: Update) -> str:
     return f"{'; '.join(notes)}."
 
 
-def rule_of_step(update: Update, style: Style | None = None) -> tuple[str, ...]:
+def rule_of_step(update: Update, style: Style = TEXT) -> tuple[str, ...]:
     """What is the same for all parameters: the numbers of the step, and how gradients are clipped."""
     lines = list(_of_step(update))
     if _clips(update):
@@ -62,7 +62,7 @@ def composed_rule(
     parameter: str,
     gradient: Formula,
     short: Formula,
-    style: Style | None = None,
+    style: Style = TEXT,
     at: tuple[Formula, ...] | None = None,
     convention: Convention = ROWS,
 ) -> tuple[str, ...]:
@@ -119,8 +119,8 @@ def puts_gradient_in(update: Update) -> bool:
     return sum(isinstance(node, Entry) and node.tensor == "g" for node in nodes) == 1
 
 
-def _spelled(lines: Iterable[Formula], style: Style | None) -> tuple[str, ...]:
-    return tuple((style or TEXT).spell(line) for line in lines)
+def _spelled(lines: Iterable[Formula], style: Style) -> tuple[str, ...]:
+    return tuple(style.spell(line) for line in lines)
 
 
 def _of_step(update: Update) -> Iterator[Formula]:

@@ -99,18 +99,20 @@ def verify(
     if trial.trains:
         parameters, found = _parameters(trial)
         notes += found
-    checks = [*value_checks(trial), *of_text, *checks]
-    if trial.model.loss is not None and model.spec.gradients:
-        checks += _input_gradients(trial)
-    if trial.model.loss is not None:
-        checks += order_checks(trial)
-    if trial.trains:
-        checks += training_checks(trial)
-    checks += behaviour_checks(trial)
+    checks = [*value_checks(trial), *of_text, *checks, *_training(trial), *behaviour_checks(trial)]
     if edited:
         checks += size_checks(trial, _numbers(edited)[:_MOST_NEAR], rows)
     report = Report(model.spec.name, parameters, tuple(checks), edited=tuple(map(str, edited)))
     return replace(report, notes=(*notes, *report.unproved))
+
+
+def _training(trial: Trial) -> Iterator[Check]:
+    """The rows for what there is only with a loss: gradients of inputs, the order of remainders, steps."""
+    if trial.model.loss is not None:
+        yield from _input_gradients(trial)
+        yield from order_checks(trial)
+    if trial.trains:
+        yield from training_checks(trial)
 
 
 def _door(module: ModuleType | Door) -> Door:
