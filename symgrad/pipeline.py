@@ -18,7 +18,7 @@ from symgrad.elaborate.first_values import FirstValues, first_values
 from symgrad.elaborate.optimizer import Update, update_of
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.expand_logsumexp import expand_logsumexp
-from symgrad.passes.fission import summands_first
+from symgrad.passes.fission import loop_fission
 from symgrad.passes.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.root_differences import without_root_differences
@@ -121,7 +121,7 @@ class Stages:
     def arranged(self) -> Program:
         """Sums over samples taken apart where these lie innermost; else gradients formed where they go."""
         if self.column_axis:
-            return summands_first(self.stable_roots, self.column_axis)
+            return loop_fission(self.stable_roots, self.column_axis)
         return (
             accumulate(self.stable_roots) if accumulation_of(self.update) is not None else self.stable_roots
         )

@@ -48,7 +48,7 @@ class Expansion:
         axes = [loop.axis for loop in equation.loops]
         for numbers in product(*ranges(tuple(axes), self.sizes)):
             at = {loop.index: sp.Integer(n) for loop, n in zip(equation.loops, numbers, strict=True)}
-            place = tuple(int(self.scalar(p.xreplace(at))) for p in equation.place)
+            place = tuple(int(self.scalar(p.xreplace(at))) for p in equation.indices)
             terms.setdefault(place, []).append(self.scalar(equation.body.xreplace(at)))
         for place in product(*ranges(self.program.tensor[equation.target].axes, self.sizes)):
             self.values[equation.target, place] = self.reduced(equation, terms.get(place, [sp.Integer(0)]))

@@ -175,7 +175,7 @@ def _run(equation, program, arrays, sizes):
     for at in np.ndindex(*lengths):
         index = {loop.index: i for loop, i in zip(equation.loops, at, strict=True)}
         index |= {s: sizes[s.name] for s in equation.body.free_symbols if s.is_Symbol and s.name in sizes}
-        place = tuple(int(_number(p, arrays, index)) for p in equation.place)
+        place = tuple(int(_number(p, arrays, index)) for p in equation.indices)
         collected.setdefault(place, []).append(_number(equation.body, arrays, index))
     result = np.zeros(shape)
     for place, values in collected.items():

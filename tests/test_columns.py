@@ -138,7 +138,7 @@ def test_exact_differences_are_formed_for_all_samples_before_they_are_added() ->
     plan = Stages(model).plan
     loss = next(phase for phase in plan.phases if phase.name == "loss")
     nests = [nest for step in loss.steps if isinstance(step, ColumnSweep) for nest in step.nests]
-    (total,) = [nest for nest in nests if nest.row is not None and not nest.equations[-1].place]
+    (total,) = [nest for nest in nests if nest.row is not None and not nest.equations[-1].indices]
     (summand,) = total.equations[0].reads
     (made,) = [e for nest in nests for e in nest.equations if e.target == summand]
     assert adds_to_a_difference(made.body)

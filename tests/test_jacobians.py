@@ -126,7 +126,7 @@ def _entries(equation: Any, program: Any, values: EntryValues, model: ExplicitMo
     array = np.zeros([len(span(a)) for a in program.tensor[equation.target].axes])
     reduced = {"logsumexp": np.logaddexp.reduce, "max": max, "min": min}.get(equation.reduction, sum)
     for place in np.ndindex(array.shape):
-        outer = {str(p): n for p, n in zip(equation.place, place, strict=True)}
+        outer = {str(p): n for p, n in zip(equation.indices, place, strict=True)}
         names = [str(loop.index) for loop in equation.bound]
         spans = product(*(span(loop.axis) for loop in equation.bound))
         terms = [values.value(equation.body, {**outer, **dict(zip(names, n, strict=True))}) for n in spans]

@@ -71,12 +71,12 @@ def _distinct_symbols(entry: Entry) -> bool:
 
 def _arranged(equation: Equation, left: Entry, right: Entry, factor: sp.Expr) -> Contraction | None:
     """The contraction with this order of the factors, if the target is [batch, rows, columns]."""
-    place = tuple(equation.place)
+    indices = tuple(equation.indices)
     inner_set = {loop.index for loop in equation.bound}
-    batch = tuple(p for p in place if p in left.indices and p in right.indices)
-    rows = tuple(p for p in place if p in left.indices and p not in batch)
-    columns = tuple(p for p in place if p in right.indices and p not in batch)
-    if place != (*batch, *rows, *columns) or {*left.indices, *right.indices} != {*place, *inner_set}:
+    batch = tuple(p for p in indices if p in left.indices and p in right.indices)
+    rows = tuple(p for p in indices if p in left.indices and p not in batch)
+    columns = tuple(p for p in indices if p in right.indices and p not in batch)
+    if indices != (*batch, *rows, *columns) or {*left.indices, *right.indices} != {*indices, *inner_set}:
         return None
     inner = tuple(i for i in left.indices if i in inner_set)
     if inner != tuple(i for i in right.indices if i in inner_set):

@@ -19,7 +19,7 @@ def derivatives(equation: Equation) -> list[tuple[Entry, sp.Expr]]:
     found = float_entries(equation.body)
     stand_ins = {entry: sp.Symbol(f"_e{number}", real=True) for number, entry in enumerate(found)}
     back = {symbol: entry for entry, symbol in stand_ins.items()}
-    back[_VALUE] = Entry(equation.target, equation.place)
+    back[_VALUE] = Entry(equation.target, equation.indices)
     body = equation.body.xreplace(stand_ins)
     slopes = _slopes(body, tuple(stand_ins.values()), equation.is_elementwise)
     return [(entry, derivative.xreplace(back)) for entry, derivative in zip(found, slopes, strict=True)]
@@ -31,7 +31,7 @@ def slope_of_reduction(equation: Equation) -> sp.Expr:
     An extremum gives 1 wherever it is attained; who attains it shares it, so the caller divides by their
     number.
     """
-    value = Entry(equation.target, equation.place)
+    value = Entry(equation.target, equation.indices)
     match equation.reduction:
         case "logsumexp":
             return sp.exp(equation.body - value)

@@ -34,19 +34,19 @@ def differentiate(program: Program, wrt: Sequence[str]) -> Program:
 
 @dataclass(frozen=True)
 class _Contribution:
-    """A summand of a cotangent: `place += Σ over the loops not in place of body`."""
+    """A summand of a cotangent: `indices += Σ over the loops not in the indices of body`."""
 
-    place: tuple[sp.Expr, ...]
+    indices: tuple[sp.Expr, ...]
     loops: tuple[Loop, ...]
     body: sp.Expr
 
     @property
     def is_plain(self) -> bool:
-        return Equation("", self.place, self.loops, "sum", self.body).is_plain
+        return Equation("", self.indices, self.loops, "sum", self.body).is_plain
 
     @property
     def is_elementwise(self) -> bool:
-        return self.is_plain and len(self.place) == len(self.loops)
+        return self.is_plain and len(self.indices) == len(self.loops)
 
 
 class _Backward:
@@ -110,12 +110,12 @@ class _Backward:
         named = {}
         for body in [b for b, count in counts.items() if count > 1]:
             name = f"d{equation.target}_net"
-            name = self._define_temporary(name, equation.place, equation.loops, body, "none")
-            named[body] = Entry(name, equation.place)
+            name = self._define_temporary(name, equation.indices, equation.loops, body, "none")
+            named[body] = Entry(name, equation.indices)
         return [(entry, named.get(body, body)) for entry, body in found]
 
     def _aligned(self, equation: Equation) -> dict[sp.Symbol, sp.Expr]:
-        return dict(zip(_standard_indices(len(equation.place)), equation.place, strict=True))
+        return dict(zip(_standard_indices(len(equation.indices)), equation.indices, strict=True))
 
     def _weight(self, equation: Equation) -> sp.Expr:
         """The derivative of the reduction with respect to its body; ties share the slope of an extremum."""
@@ -123,18 +123,18 @@ class _Backward:
         if equation.reduction not in ("max", "min"):
             return slope
         name = f"ties_{equation.target}"
-        name = self._define_temporary(name, equation.place, equation.loops, slope, "sum")
-        return slope / Entry(name, equation.place)
+        name = self._define_temporary(name, equation.indices, equation.loops, slope, "sum")
+        return slope / Entry(name, equation.indices)
 
     def _contribute(self, entry: Entry, loops: tuple[Loop, ...], body: sp.Expr) -> None:
         """Add a summand to the cotangent of `entry`; an axis of size 1 counts as run through."""
         axes = self.tensors[entry.tensor].axes
-        place, extra = list(entry.indices), []
+        indices, extra = list(entry.indices), []
         for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
             if index == 0 and axis.size == 1:
-                place[number] = index_symbol(f"_one{number}")
-                extra.append(Loop(place[number], axis))
-        contribution = _Contribution(tuple(place), (*loops, *extra), body)
+                indices[number] = index_symbol(f"_one{number}")
+                extra.append(Loop(indices[number], axis))
+        contribution = _Contribution(tuple(indices), (*loops, *extra), body)
         self.contributions.setdefault(entry.tensor, []).append(_as_delta(contribution, axes))
 
     # Cotangents -----------------------------------------------------------------------------
@@ -150,15 +150,15 @@ class _Backward:
         indices = _standard_indices(len(axes))
         loops = tuple(Loop(i, axis) for i, axis in zip(indices, axes, strict=True))
         found = self.contributions.get(name, [])
-        target = self.names.claim(f"d{name}")
+        target = self.names.fresh(f"d{name}")
         if len(found) == 1 and not found[0].is_elementwise:
             (only,) = found
-            self._define(target, axes, only.place, only.loops, only.body, "sum", of=name)
+            self._define(target, axes, only.indices, only.loops, only.body, "sum", of=name)
             return Entry(target, indices)
         total = sp.Integer(0)
         for contribution in found:
             if contribution.is_elementwise:
-                aligned = dict(zip(contribution.place, indices, strict=True))
+                aligned = dict(zip(contribution.indices, indices, strict=True))
                 total += contribution.body.xreplace(aligned)
             else:
                 part = self._define_part(target, axes, contribution)
@@ -167,35 +167,35 @@ class _Backward:
         return Entry(target, indices)
 
     def _define_part(self, target: str, axes: Axes, contribution: _Contribution) -> str:
-        name = self.names.claim(f"{target}_1")
-        self._define(name, axes, contribution.place, contribution.loops, contribution.body, "sum")
+        name = self.names.fresh(f"{target}_1")
+        self._define(name, axes, contribution.indices, contribution.loops, contribution.body, "sum")
         return name
 
     def _define_temporary(
         self,
         wanted: str,
-        place: tuple[sp.Expr, ...],
+        indices: tuple[sp.Expr, ...],
         loops: tuple[Loop, ...],
         body: sp.Expr,
         reduction: Reduction,
     ) -> str:
         axis_of = {loop.index: loop.axis for loop in loops}
-        name = self.names.claim(wanted)
-        self._define(name, tuple(axis_of[p] for p in place), place, loops, body, reduction)
+        name = self.names.fresh(wanted)
+        self._define(name, tuple(axis_of[p] for p in indices), indices, loops, body, reduction)
         return name
 
     def _define(
         self,
         name: str,
         axes: Axes,
-        place: tuple[sp.Expr, ...],
+        indices: tuple[sp.Expr, ...],
         loops: tuple[Loop, ...],
         body: sp.Expr,
         reduction: Reduction,
         of: str = "",
     ) -> None:
         self.tensors[name] = Tensor(name, axes, "cotangent", of=of)
-        self.equations.append(canonical(Equation(name, place, loops, reduction, body)))
+        self.equations.append(canonical(Equation(name, indices, loops, reduction, body)))
 
 
 def _standard_indices(rank: int) -> tuple[sp.Symbol, ...]:
@@ -213,14 +213,14 @@ def _depending_on(program: Program, wrt: Sequence[str]) -> set[str]:
 def _as_delta(contribution: _Contribution, axes: Axes) -> _Contribution:
     """A scatter to labelled entries, `X[n, t[n]]`, written with Kronecker's delta.
 
-    Only where the labels depend on indices of the place, so that the delta costs no extra sum.
+    Only where the labels depend on indices of the target, so that the delta costs no extra sum.
     """
-    place, loops, body = list(contribution.place), list(contribution.loops), contribution.body
-    symbols = {p for p in place if isinstance(p, sp.Symbol)}
-    for number, label in enumerate(contribution.place):
+    indices, loops, body = list(contribution.indices), list(contribution.loops), contribution.body
+    symbols = {p for p in indices if isinstance(p, sp.Symbol)}
+    for number, label in enumerate(contribution.indices):
         if not isinstance(label, Entry) or not set(label.indices) <= symbols:
             continue
-        place[number] = index_symbol(f"_label{number}")
-        loops.append(Loop(place[number], axes[number]))
-        body = body * delta(label, place[number])
-    return _Contribution(tuple(place), tuple(loops), body)
+        indices[number] = index_symbol(f"_label{number}")
+        loops.append(Loop(indices[number], axes[number]))
+        body = body * delta(label, indices[number])
+    return _Contribution(tuple(indices), tuple(loops), body)

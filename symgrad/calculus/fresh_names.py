@@ -14,7 +14,7 @@ class Names:
     def __init__(self, taken: Iterable[str]) -> None:
         self.taken = set(taken)
 
-    def claim(self, wanted: str) -> str:
+    def fresh(self, wanted: str) -> str:
         """`wanted`, or with the first free suffix `_2`, `_3`, ..."""
         name, number = wanted, 2
         while name in self.taken:

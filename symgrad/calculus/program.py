@@ -52,29 +52,29 @@ class Loop:
 
 @dataclass(frozen=True)
 class Equation:
-    """`target[place] = reduction over the loops that are not in place of body`.
+    """`target[indices] = reduction over the loops that are not in the indices of body`.
 
-    With a place that is not made of distinct loop indices, `X[2*i + u]` say, the equation
-    accumulates a sum at that place.
+    With indices that are not distinct loop indices, `X[2*i + u]` say, the equation
+    accumulates a sum there.
     """
 
     target: str
-    place: tuple[sp.Expr, ...]
+    indices: tuple[sp.Expr, ...]
     loops: tuple[Loop, ...]
     reduction: Reduction
     body: sp.Expr
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether the place is made of distinct loop indices, so that each entry is written once."""
-        symbols = [p for p in self.place if isinstance(p, sp.Symbol)]
-        return len(symbols) == len(self.place) == len(set(symbols))
+        """Whether the indices are distinct loop indices, so that each entry is written once."""
+        symbols = [i for i in self.indices if isinstance(i, sp.Symbol)]
+        return len(symbols) == len(self.indices) == len(set(symbols))
 
     @cached_property
     def free(self) -> tuple[Loop, ...]:
-        """The loops over the target's entries, in the order of the place."""
+        """The loops over the target's entries, in the order of the indices."""
         by_index = {loop.index: loop for loop in self.loops}
-        return tuple(by_index[p] for p in self.place if p in by_index)
+        return tuple(by_index[i] for i in self.indices if i in by_index)
 
     @cached_property
     def bound(self) -> tuple[Loop, ...]:
@@ -84,17 +84,17 @@ class Equation:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The names of the tensors whose entries the body or the place uses."""
-        inside = [self.body, *self.place]
+        """The names of the tensors whose entries the body or the indices use."""
+        inside = [self.body, *self.indices]
         return frozenset(entry.tensor for expr in inside for entry in expr.atoms(Entry))
 
     @cached_property
     def accesses(self) -> tuple[Entry, ...]:
         """The entries that the body reads, and the one it defines."""
-        return (*entries(self.body), Entry(self.target, self.place))
+        return (*entries(self.body), Entry(self.target, self.indices))
 
     @cached_property
-    def indices(self) -> frozenset[sp.Symbol]:
+    def body_indices(self) -> frozenset[sp.Symbol]:
         """The indices that stand in the body."""
         return indices_in(self.body)
 
@@ -105,14 +105,14 @@ class Equation:
     @property
     def is_one_number(self) -> bool:
         """Whether the target is a single number made of numbers, all of it written at once."""
-        return not self.place and not self.loops
+        return not self.indices and not self.loops
 
     def at(self, indices: Iterable[sp.Expr]) -> sp.Expr:
         """The body of an elementwise equation with the target's indices replaced."""
-        return self.body.xreplace(dict(zip(self.place, indices, strict=True)))
+        return self.body.xreplace(dict(zip(self.indices, indices, strict=True)))
 
     def __str__(self) -> str:
-        left = str(Entry(self.target, self.place))
+        left = str(Entry(self.target, self.indices))
         over = ", ".join(str(loop.index) for loop in self.bound)
         body = f"{self.reduction}_{{{over}}} {self.body}" if self.reduction != "none" else str(self.body)
         return f"{left} {'=' if self.is_plain else '+='} {body}"
@@ -227,7 +227,7 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
     if equation.target in defined:
         raise InternalError(f"{equation.target} is defined twice")
     loops = {loop.index: loop.axis for loop in equation.loops}
-    if stray := equation.indices - loops.keys():
+    if stray := equation.body_indices - loops.keys():
         raise InternalError(f"free index {stray} in {equation}")
     for entry in equation.accesses:
         axes, indices = program.tensor[entry.tensor].axes, entry.indices
@@ -262,7 +262,7 @@ def canonical(equation: Equation) -> Equation:
         return equation
     return Equation(
         equation.target,
-        tuple(p.xreplace(renamed) for p in equation.place),
+        tuple(i.xreplace(renamed) for i in equation.indices),
         tuple(Loop(renamed[loop.index], loop.axis) for loop in loops),
         equation.reduction,
         equation.body.xreplace(renamed),

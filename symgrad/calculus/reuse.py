@@ -57,9 +57,9 @@ def occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
     """The sub-expressions of `body` that are entries of what `holder` defines."""
     found = {}
     for binding in bindings(entries(holder.body), entries(body), {}):
-        if set(holder.place) <= binding.keys():
+        if set(holder.indices) <= binding.keys():
             instance = holder.body.xreplace(binding)
-            value = Entry(holder.target, tuple(binding[p] for p in holder.place))
+            value = Entry(holder.target, tuple(binding[p] for p in holder.indices))
             for power in _powers_of(instance, body):
                 ratio = 1 if power == instance else power.as_base_exp()[1] / instance.as_base_exp()[1]
                 found[power] = value**ratio

@@ -88,7 +88,7 @@ def _is_internal(program: Program, equation: Equation) -> bool:
 def _uses(program: Program) -> Mapping[str, list[tuple[Equation, Entry]]]:
     found: dict[str, list[tuple[Equation, Entry]]] = {}
     for equation in program.equations:
-        for entry in {*entries(equation.body), *(e for p in equation.place for e in p.atoms(Entry))}:
+        for entry in {*entries(equation.body), *(e for p in equation.indices for e in p.atoms(Entry))}:
             found.setdefault(entry.tensor, []).append((equation, entry))
     return found
 
@@ -140,7 +140,7 @@ def merge_equal(program: Program) -> Program:
 
 def _copy_of(tensor: str, equation: Equation) -> Equation:
     """A result of its own name that equals a reduction done before."""
-    return replace(equation, loops=equation.free, reduction="none", body=Entry(tensor, equation.place))
+    return replace(equation, loops=equation.free, reduction="none", body=Entry(tensor, equation.indices))
 
 
 def _renamed(equation: Equation, alias: Mapping[str, str]) -> Equation:

@@ -12,7 +12,7 @@ from symgrad.spec import library
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from symgrad.elaborate.operands import Builder, Value
+    from symgrad.elaborate.operands import EquationBuilder, Value
     from symgrad.spec.language.syntax import Call, Node
     from symgrad.spec.model import FunctionSpec
 
@@ -50,7 +50,9 @@ def located_at(call: Call) -> Iterator[None]:
         raise type(error)(problem, at=at, remedy=error.remedy) from None
 
 
-def check_loss(call: Call, function: FunctionSpec, values: Mapping[str, Value], builder: Builder) -> None:
+def check_loss(
+    call: Call, function: FunctionSpec, values: Mapping[str, Value], builder: EquationBuilder
+) -> None:
     """A prediction and its target have the same shape, unless the target holds labels of classes.
 
     Raises:

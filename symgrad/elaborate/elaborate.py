@@ -13,7 +13,7 @@ from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.program import Program, Tensor, check
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.formulas import Evaluator
-from symgrad.elaborate.operands import Builder, Value
+from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
@@ -41,7 +41,7 @@ class _Elaborator:
         self.model = model
         spec = model.spec
         reserved = [p.name for p in model.parameters] + [e.name for e in model.equations]
-        self.builder = Builder(reserved)
+        self.builder = EquationBuilder(reserved)
         self.sizes = dict(spec.axes)
         self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)
@@ -153,7 +153,7 @@ class _Elaborator:
         self.builder.equations.pop()
         del self.builder.tensors[last.target]
         renamed = {loop.index: self.builder.index(loop.axis) for loop in last.loops}
-        place = [renamed[p] for p in last.place]
+        place = [renamed[p] for p in last.indices]
         over = [renamed[loop.index] for loop in last.bound]
         self.builder.define(tensor, place, last.body.xreplace(renamed), last.reduction, over)
 

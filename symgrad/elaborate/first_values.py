@@ -9,7 +9,7 @@ import sympy as sp
 
 from symgrad.elaborate.fans import fans_of
 from symgrad.elaborate.formulas import Evaluator
-from symgrad.elaborate.operands import Builder, scalar
+from symgrad.elaborate.operands import EquationBuilder, scalar
 from symgrad.elaborate.operations import LARGEST_SINGLE
 from symgrad.errors import SpecError
 
@@ -43,7 +43,7 @@ def first_values(model: Model, program: Program) -> Mapping[str, FirstValues]:
 
 def _first_values(name: str, init: InitSpec, fans: Fans) -> FirstValues:
     known = {"fan_in": scalar(sp.Integer(fans.fan_in)), "fan_out": scalar(sp.Integer(fans.fan_out))}
-    value = Evaluator(Builder(), {}, {}).evaluate(init.scale, "init", known).body
+    value = Evaluator(EquationBuilder(), {}, {}).evaluate(init.scale, "init", known).body
     number = float(value) if value.is_number and value.is_finite else None
     is_finite = number is not None and abs(number) < LARGEST_SINGLE
     if number is None or not is_finite or (number < 0 and init.distribution != "constant"):

@@ -10,7 +10,7 @@ from symgrad.calculus.axes import Axes, show_axes
 from symgrad.calculus.terms import Entry, extent_symbol, is_large
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
 from symgrad.elaborate.index_ranges import index_axes
-from symgrad.elaborate.operands import Builder, Value, scalar
+from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
 from symgrad.elaborate.reductions import check_keywords, index_names, over_axes, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
@@ -52,7 +52,7 @@ class Evaluator:
     extrema: ClassVar[Mapping[str, Callable[..., sp.Expr]]] = {"max": larger, "min": smaller}
 
     def __init__(
-        self, builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
+        self, builder: EquationBuilder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> None:
         self.builder, self.functions, self.sizes = builder, functions, sizes
         self.free_axes: dict[str, sp.Symbol] = {}

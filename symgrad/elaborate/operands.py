@@ -56,7 +56,7 @@ def scalar(body: sp.Expr) -> Value:
     return Value((), (), body)
 
 
-class Builder:
+class EquationBuilder:
     """Collects the equations that building values calls for, and names them.
 
     `reserved` are names no temporary may take: those the spec gives to tensors defined later.

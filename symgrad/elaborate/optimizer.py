@@ -12,7 +12,7 @@ from symgrad.calculus.program import Tensor
 from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, entries, index_symbol
 from symgrad.elaborate.formulas import Evaluator
-from symgrad.elaborate.operands import Builder, Value, scalar
+from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import LARGEST_SINGLE
 from symgrad.errors import SpecError
 
@@ -90,7 +90,7 @@ class _Update:
         self.model = model
         self.optimizer: OptimizerSpec = model.optimizer
         own = (*self.optimizer.hyper, *self.optimizer.state, *self.optimizer.update)
-        self.builder = Builder(reserved=[AHEAD, *(name for name, _ in own)])
+        self.builder = EquationBuilder(reserved=[AHEAD, *(name for name, _ in own)])
         self.evaluator = _Undifferentiated(self.builder, {}, {})
         self.hyper: dict[str, sp.Expr] = {}
         self.hyper |= {name: self._number(node) for name, node in self.optimizer.hyper}
@@ -175,7 +175,7 @@ class _Update:
         start = len(self.builder.equations)
         value = self.evaluator.evaluate(node, owner, bound)
         found = [
-            (e.target, self.builder.tensors[e.target].axes, fold(e.at((POSITION,)[: len(e.place)])))
+            (e.target, self.builder.tensors[e.target].axes, fold(e.at((POSITION,)[: len(e.indices)])))
             for e in self.builder.equations[start:]
         ]
         self.temporaries |= {name for name, _, _ in found}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from symgrad.calculus.program import Reduction
-    from symgrad.elaborate.operands import Builder
+    from symgrad.elaborate.operands import EquationBuilder
     from symgrad.spec.language.syntax import Call
 
 REDUCTION_OF: dict[str, Reduction] = {"sum": "sum", "max": "max", "min": "min", "logsumexp": "logsumexp"}
@@ -55,7 +55,7 @@ def index_names(call: Call, taken: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def over_axes(call: Call, value: Value, owner: str, builder: Builder) -> Value:
+def over_axes(call: Call, value: Value, owner: str, builder: EquationBuilder) -> Value:
     """`sum(x)`, `sum(x, axis=-1, keepdims=true)` and their like.
 
     Raises:
@@ -74,7 +74,13 @@ def over_axes(call: Call, value: Value, owner: str, builder: Builder) -> Value:
 
 
 def reduced(
-    call: Call, value: Value, over: tuple[sp.Symbol, ...], owner: str, builder: Builder, *, keepdims: bool
+    call: Call,
+    value: Value,
+    over: tuple[sp.Symbol, ...],
+    owner: str,
+    builder: EquationBuilder,
+    *,
+    keepdims: bool,
 ) -> Value:
     """The value reduced over some indices; a mean is a sum divided by their number."""
     if call.function != "mean":

@@ -12,11 +12,11 @@ from symgrad.elaborate.operands import Value
 from symgrad.errors import ShapeError
 
 if TYPE_CHECKING:
-    from symgrad.elaborate.operands import Builder
+    from symgrad.elaborate.operands import EquationBuilder
     from symgrad.errors import Position
 
 
-def onehot(value: Value, builder: Builder) -> Value:
+def onehot(value: Value, builder: EquationBuilder) -> Value:
     """Labels as rows of zeros and a one, or of zeros for an ignored label; numbers count as such rows."""
     labels = builder.labels(value)
     if labels is None:
@@ -29,7 +29,7 @@ def onehot(value: Value, builder: Builder) -> Value:
     return Value((*value.axes, axis), (*value.indices, index), body)
 
 
-def spread(value: Value, like: Value, builder: Builder, at: Position) -> Value:
+def spread(value: Value, like: Value, builder: EquationBuilder, at: Position) -> Value:
     """One number for each leading entry of `like`, repeated along its further axes.
 
     Raises:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.calculus.program import Tensor
-    from symgrad.elaborate.operands import Builder
+    from symgrad.elaborate.operands import EquationBuilder
 
 
-def entry_of(node: Index, index: Mapping[str, sp.Symbol], builder: Builder) -> Entry:
+def entry_of(node: Index, index: Mapping[str, sp.Symbol], builder: EquationBuilder) -> Entry:
     """The entry an indexed name stands for; `index` are the loop indices by name.
 
     Raises:
@@ -45,7 +45,7 @@ def _counted(things: tuple[object, ...], one: str, many: str) -> str:
 
 
 def _place(
-    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: Builder
+    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
 ) -> sp.Expr:
     match node:
         case Name(name) if name in index:
@@ -65,7 +65,7 @@ def _place(
 
 
 def _label(
-    node: Index, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: Builder
+    node: Index, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
 ) -> Entry:
     labels = builder.tensors.get(node.tensor)
     if labels is None or labels.classes is None:
@@ -90,7 +90,7 @@ def _label(
 
 
 def _affine(
-    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: Builder
+    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
 ) -> sp.Expr:
     """An affine form, if it stays on the axis whatever its indices are."""
     terms = affine_terms(node)

@@ -86,8 +86,8 @@ class EntryFormulas:
 def body_of_entry(equation: Equation, indices: tuple[sp.Expr, ...], taken: Taken) -> sp.Expr:
     """The body of an equation for one entry of its target, reduced.
 
-    Where the place is no loop index of its own, `X[2*i + u]` or `E[w[n], d]`, only those terms count
-    whose place is the entry's.
+    Where an index is no loop index of its own, `X[2*i + u]` or `E[w[n], d]`, only those terms count
+    whose indices are the entry's.
     """
     bound, agreements = _matched(equation, indices)
     loops = [loop for loop in equation.loops if loop.index not in bound]
@@ -116,7 +116,7 @@ def _matched(
     loops = {loop.index for loop in equation.loops}
     bound: dict[sp.Basic, sp.Expr] = {}
     agreements = []
-    for place, index in zip(equation.place, indices, strict=True):
+    for place, index in zip(equation.indices, indices, strict=True):
         if place in loops and place not in bound:
             bound[place] = index
         else:
@@ -131,7 +131,7 @@ def _numbered(loops: list[Loop], numbers: tuple[int, ...]) -> dict[sp.Basic, sp.
 def _term(
     equation: Equation, at: dict[sp.Basic, sp.Expr], agreements: list[tuple[sp.Expr, sp.Expr]]
 ) -> Iterator[sp.Expr]:
-    """The body at some indices, if its place can be the entry's."""
+    """The body at some indices, if its indices can be the entry's."""
     body = evaluated(equation.body.xreplace(at))
     for place, index in agreements:
         body *= agreement(place.xreplace(at), index)

@@ -66,7 +66,7 @@ class Jacobian:
 class _Path:
     """One way in which an output reads entries of the input, `slope` for each; all loops are summed."""
 
-    place: Indices
+    indices: Indices
     loops: tuple[Loop, ...]
     slope: sp.Expr
 
@@ -104,7 +104,9 @@ def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
     names |= set(map(str, by.indices))
     found = list(islice(_paths(program, of, tensor.name, names), MAX_PATHS + 1))
     paths = [_resolved(path, by, tensor) for path in found]
-    reads = tuple(_common(path.place[b], of, paths, b) for b in range(len(by.indices)) for path in paths[:1])
+    reads = tuple(
+        _common(path.indices[b], of, paths, b) for b in range(len(by.indices)) for path in paths[:1]
+    )
     value = sp.Add(*(_summed(path, by, reads) for path in paths))
     if len(paths) > MAX_PATHS or length(value) > MAX_NODES:
         return None
@@ -121,14 +123,14 @@ def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_
             yield _Path(entry.indices, equation.loops, slope)
         elif program.tensor[entry.tensor].kind == "temporary":
             for path in _paths(program, entry, wrt, taken):
-                yield _Path(path.place, (*equation.loops, *path.loops), slope * path.slope)
+                yield _Path(path.indices, (*equation.loops, *path.loops), slope * path.slope)
 
 
 def _placed(equation: Equation, indices: Indices, taken: set[str]) -> Equation:
     """The equation for one entry; its loops, now all reduced, get names of their own."""
     found = instance(equation, indices, taken)
     taken |= {str(loop.index) for loop in found.loops}
-    return replace(found, place=indices)
+    return replace(found, indices=indices)
 
 
 def _weight(equation: Equation, taken: set[str]) -> sp.Expr:
@@ -144,7 +146,7 @@ def _weight(equation: Equation, taken: set[str]) -> sp.Expr:
 
 def _resolved(path: _Path, by: Entry, tensor: Tensor) -> _Path:
     """`Σ_j f(j) δ(j, k) = f(k)`: loops that run along an axis of the input take its index."""
-    place, loops, slope = path.place, path.loops, path.slope
+    place, loops, slope = path.indices, path.loops, path.slope
     for number, (index, axis) in enumerate(zip(by.indices, tensor.axes, strict=True)):
         along = [loop for loop in loops if loop.index == place[number] and loop.axis.fits(axis)]
         is_spread = place[number] == 0 and axis.size == 1
@@ -161,12 +163,12 @@ def _common(read: sp.Expr, of: Entry, paths: list[_Path], axis: int) -> sp.Expr 
     """Which index of an axis is read, if it is the same on every path and the output's indices decide it."""
     symbols = {s for s in read.free_symbols if isinstance(s, sp.Symbol)}
     is_decided = symbols <= {s for i in of.indices for s in i.free_symbols}
-    return read if is_decided and all(path.place[axis] == read for path in paths) else None
+    return read if is_decided and all(path.indices[axis] == read for path in paths) else None
 
 
 def _summed(path: _Path, by: Entry, reads: tuple[sp.Expr | None, ...]) -> sp.Expr:
     body = path.slope
-    for place, index, read in zip(path.place, by.indices, reads, strict=True):
+    for place, index, read in zip(path.indices, by.indices, reads, strict=True):
         if read is None and place != index:
             body *= delta(place, index)
     return over("sum", body, path.loops)

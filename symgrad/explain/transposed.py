@@ -39,10 +39,10 @@ def is_matrix_of_samples(tensor: Tensor) -> bool:
 
 
 def _equation(equation: Equation, turned: Collection[str]) -> Equation:
-    place = tuple(_expression(p, turned) for p in equation.place)
+    indices = tuple(_expression(p, turned) for p in equation.indices)
     if equation.target in turned:
-        place = place[::-1]
-    return replace(equation, place=place, body=_expression(equation.body, turned))
+        indices = indices[::-1]
+    return replace(equation, indices=indices, body=_expression(equation.body, turned))
 
 
 def _expression(expr: sp.Expr, turned: Collection[str]) -> sp.Expr:

@@ -124,7 +124,7 @@ class _Calculator:
         if not equation.is_plain:
             axes = self.program.tensor[equation.target].axes
             total = np.zeros([self._size(axis.extent) for axis in axes])
-            place = self._place(equation.place, total.shape, index)
+            place = self._place(equation.indices, total.shape, index)
             np.add.at(total, tuple(np.broadcast_to(p, terms.shape) for p in place), terms)
             return total
         over = tuple(range(len(equation.free), terms.ndim))

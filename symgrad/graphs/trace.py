@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.calculus.program import Equation, Program
-    from symgrad.elaborate.operands import Builder, Value
+    from symgrad.elaborate.operands import EquationBuilder, Value
     from symgrad.elaborate.scope import Scope
     from symgrad.spec.model import FunctionSpec, Model
 
@@ -82,7 +82,7 @@ def trace(model: Model, detail: Detail) -> Trace:
     made: list[_Tracer] = []
 
     def tracer(
-        builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
+        builder: EquationBuilder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> Evaluator:
         made.append((_GateTracer if detail == "gates" else _BlockTracer)(builder, functions, sizes))
         return made[0]
@@ -94,7 +94,7 @@ def trace(model: Model, detail: Detail) -> Trace:
 
 class _Tracer(Evaluator):
     def __init__(
-        self, builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
+        self, builder: EquationBuilder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> None:
         super().__init__(builder, functions, sizes)
         self.uses: dict[str, str] = {}
@@ -116,7 +116,7 @@ class _BlockTracer(_Tracer):
     """Every equation of the spec uses a tensor once, however often its formula names it."""
 
     def __init__(
-        self, builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
+        self, builder: EquationBuilder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> None:
         super().__init__(builder, functions, sizes)
         self.used: dict[tuple[str, str], str] = {}
@@ -143,7 +143,7 @@ class _GateTracer(_Tracer):
     """
 
     def __init__(
-        self, builder: Builder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
+        self, builder: EquationBuilder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> None:
         super().__init__(builder, functions, sizes)
         sealed = [f for f in functions.values() if f.formula.at.source.startswith("<library:")]

@@ -9,7 +9,7 @@ import sympy as sp
 from symgrad.calculus.rules import fold, rewrite
 from symgrad.calculus.terms import ARGUMENT, float_entries, slope
 from symgrad.elaborate.formulas import Evaluator
-from symgrad.elaborate.operands import Builder, scalar
+from symgrad.elaborate.operands import EquationBuilder, scalar
 from symgrad.errors import Position
 from symgrad.spec import library
 from symgrad.spec.language.syntax import Call, Name
@@ -69,6 +69,6 @@ def _body(name: str) -> sp.Expr | None:
         n: FunctionSpec(n, f.signature.arguments, f.body, at, f.signature.defaults)
         for n, f in library.activations.items()
     }
-    evaluator = Evaluator(Builder(), functions, {})
+    evaluator = Evaluator(EquationBuilder(), functions, {})
     value = evaluator.evaluate(Call(name, (Name("v", at),), (), at), name, {"v": scalar(ARGUMENT)})
     return rewrite(value.body, complement=True)[0]

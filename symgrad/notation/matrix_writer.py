@@ -65,7 +65,7 @@ class MatrixWriter(ScalarWriter):
         if contraction is not None and (contraction.rows or contraction.columns):
             return self._contraction(contraction)
         if equation.reduction == "none" or not equation.bound:
-            self.axes = equation.place
+            self.axes = equation.indices
             return self.write(equation.body)
         if equation.reduction == "logsumexp":
             return self._over_each_sample(equation)
@@ -99,7 +99,7 @@ class MatrixWriter(ScalarWriter):
         return (*others, *samples) if self.in_columns else (*samples, *others)
 
     def _over_each_sample(self, equation: Equation) -> Formula:
-        self.axes = self._laid_out(equation.place, tuple(loop.index for loop in equation.bound))
+        self.axes = self._laid_out(equation.indices, tuple(loop.index for loop in equation.bound))
         if len(equation.bound) != 1:
             raise NoMatrixFormError
         return ts.Call(equation.reduction, (self.write(equation.body),))
@@ -108,10 +108,10 @@ class MatrixWriter(ScalarWriter):
         """A reduction over all axes, or over the samples; over others the index must be seen."""
         inner = tuple(loop.index for loop in equation.bound)
         samples_only = equation.bound[0].axis.size is None and len(inner) == 1
-        if equation.place and not samples_only:
+        if equation.indices and not samples_only:
             raise NoMatrixFormError
-        self.axes = self._laid_out(inner, equation.place)
-        if not equation.place:
+        self.axes = self._laid_out(inner, equation.indices)
+        if not equation.indices:
             self.axes = _order_of_widest(equation, inner)
         self.named_indices = frozenset(inner)
         factor, body = fixed_factor(equation)
@@ -183,7 +183,7 @@ class MatrixWriter(ScalarWriter):
             definition = self.program.definition.get(entry.tensor)
             if definition is None or definition.reduction != "logsumexp" or len(definition.bound) != 1:
                 continue
-            here = dict(zip(definition.place, entry.indices, strict=True))
+            here = dict(zip(definition.indices, entry.indices, strict=True))
             along = self.axes[0] if self.in_columns else self.axes[-1]
             here[definition.bound[0].index] = along
             scores = definition.body.xreplace(here)

@@ -32,7 +32,7 @@ def instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: Collecti
     new = letters((loop.axis for loop in definition.bound), taken)
     loops = tuple(Loop(index, loop.axis) for index, loop in zip(new, definition.bound, strict=True))
     renamed = {old.index: loop.index for old, loop in zip(definition.bound, loops, strict=True)}
-    body = definition.body.xreplace({**renamed, **dict(zip(definition.place, indices, strict=True))})
+    body = definition.body.xreplace({**renamed, **dict(zip(definition.indices, indices, strict=True))})
     return Equation(definition.target, (), loops, definition.reduction, body)
 
 

@@ -75,6 +75,6 @@ def _uses(program: Program) -> Counter[str]:
     """How often each tensor is read, each occurrence counted."""
     found: Counter[str] = Counter()
     for equation in program.equations:
-        for expr in (equation.body, *equation.place):
+        for expr in (equation.body, *equation.indices):
             found.update(node.tensor for node in sp.preorder_traversal(expr) if isinstance(node, Entry))
     return found

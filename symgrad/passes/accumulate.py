@@ -23,7 +23,7 @@ def accumulate(program: Program) -> Program:
     names = Names(program.tensor)
     tensors, equations, taken_in = list(program.tensors), list(program.equations), {}
     for gradient, parameter in _gradients_of_parameters(program).items():
-        into = names.claim(f"into_{parameter}")
+        into = names.fresh(f"into_{parameter}")
         taken_in[gradient] = into
         tensors.append(Tensor(into, program.tensor[gradient].axes, "cotangent"))
         equation = program.definition[gradient]
@@ -31,8 +31,8 @@ def accumulate(program: Program) -> Program:
             equations[equations.index(equation)] = replace(equation, target=into)
         else:
             loops = tuple(Loop(index_symbol(f"i{n}"), axis) for n, axis in enumerate(tensors[-1].axes))
-            place = tuple(loop.index for loop in loops)
-            equations.append(Equation(into, place, loops, "none", Entry(gradient, place)))
+            indices = tuple(loop.index for loop in loops)
+            equations.append(Equation(into, indices, loops, "none", Entry(gradient, indices)))
     gradients = tuple(
         Gradient(g.of, taken_in[g.name], g.name) if g.name in taken_in else g for g in program.gradients
     )

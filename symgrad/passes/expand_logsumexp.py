@@ -36,16 +36,16 @@ class _Parts:
         self.maximum, self.exponentials, self.total = maximum, exponentials, total
         self.order = tuple(loop.index for loop in equation.loops)
 
-    def share(self, numerator: sp.Expr, place: tuple[sp.Expr, ...], in_slope: bool) -> sp.Expr:
+    def share(self, numerator: sp.Expr, indices: tuple[sp.Expr, ...], in_slope: bool) -> sp.Expr:
         """An exponential as a part of the sum."""
-        total = Entry(self.total, place)
+        total = Entry(self.total, indices)
         share = numerator / total
         may_be_0 = self.may_be_empty and in_slope
         return Piecewise((0, sp.Eq(total, 0)), (share, True)) if may_be_0 else share
 
-    def summand_at(self, expr: sp.Expr, place: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...] | None:
-        """The indices at which `expr` is one of the summed terms of the entry at `place`."""
-        start = dict(zip(self.equation.place, place, strict=True))
+    def summand_at(self, expr: sp.Expr, indices: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...] | None:
+        """The indices at which `expr` is one of the summed terms of the entry at `indices`."""
+        start = dict(zip(self.equation.indices, indices, strict=True))
         body = self.equation.body
         for binding in bindings(entries(body), entries(expr), start):
             if body.xreplace(binding) == expr and set(self.order) <= binding.keys():
@@ -74,19 +74,19 @@ class _Expander:
         return check(replace(self.program, tensors=tensors, equations=tuple(self.equations)))
 
     def _define(self, equation: Equation) -> None:
-        place, body = equation.place, equation.body
+        indices, body = equation.indices, equation.body
         order = tuple(loop.index for loop in equation.loops)
-        maximum = self._name("max", equation, place)
+        maximum = self._name("max", equation, indices)
         exponentials = self._name("exp", equation, order)
-        total = self._name("sum", equation, place)
-        shift = sp.exp(shifted(body, Entry(maximum, place)))
+        total = self._name("sum", equation, indices)
+        shift = sp.exp(shifted(body, Entry(maximum, indices)))
         may_be_empty = self._may_be_infinite(equation)
         if may_be_empty:
-            largest = self._name("largest", equation, place)
-            finite = Piecewise((Entry(largest, place), _is_finite(Entry(largest, place))), (0, True))
+            largest = self._name("largest", equation, indices)
+            finite = Piecewise((Entry(largest, indices), _is_finite(Entry(largest, indices))), (0, True))
             self.equations += [
                 canonical(replace(equation, target=largest, reduction="max")),
-                canonical(Equation(maximum, place, equation.free, "none", finite)),
+                canonical(Equation(maximum, indices, equation.free, "none", finite)),
             ]
         else:
             self.equations.append(canonical(replace(equation, target=maximum, reduction="max")))
@@ -96,10 +96,10 @@ class _Expander:
             canonical(
                 Equation(
                     equation.target,
-                    place,
+                    indices,
                     equation.free,
                     "none",
-                    Entry(maximum, place) + sp.log(Entry(total, place)),
+                    Entry(maximum, indices) + sp.log(Entry(total, indices)),
                 )
             ),
         ]
@@ -114,7 +114,7 @@ class _Expander:
     def _name(self, prefix: str, equation: Equation, indices: tuple[sp.Expr, ...]) -> str:
         axis_of = {loop.index: loop.axis for loop in equation.loops}
         of = equation.body.tensor if isinstance(equation.body, Entry) else equation.target
-        name = self.names.claim(f"{prefix}_{of}")
+        name = self.names.fresh(f"{prefix}_{of}")
         self.tensors[name] = Tensor(name, tuple(axis_of[i] for i in indices), "temporary")
         return name
 

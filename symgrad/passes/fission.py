@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
 
 
-def summands_first(program: Program, rows: str) -> Program:
+def loop_fission(program: Program, rows: str) -> Program:
     """The program that computes one number for each sample where it summed differences over the samples."""
     names, tensors, equations = Names(program.tensor), list(program.tensors), list[Equation]()
     for equation in program.equations:
         if _sums_differences(equation, rows):
             (sample,) = equation.loops
-            name, place = names.claim(f"{equation.target}_n"), (sample.index,)
+            name, indices = names.fresh(f"{equation.target}_n"), (sample.index,)
             tensors.append(Tensor(name, (sample.axis,), "value"))
-            equations.append(Equation(name, place, (sample,), "none", equation.body))
-            equation = replace(equation, body=Entry(name, place))  # what is left of it
+            equations.append(Equation(name, indices, (sample,), "none", equation.body))
+            equation = replace(equation, body=Entry(name, indices))  # what is left of it
         equations.append(equation)
     return replace(program, tensors=tuple(tensors), equations=tuple(equations))
 
 
 def _sums_differences(equation: Equation, rows: str) -> bool:
-    is_sum = not equation.place and equation.reduction == "sum"
+    is_sum = not equation.indices and equation.reduction == "sum"
     over_samples = [loop.axis.size is None and loop.axis.name == rows for loop in equation.loops]
     return is_sum and over_samples == [True] and adds_to_a_difference(equation.body)
 

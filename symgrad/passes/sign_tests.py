@@ -40,7 +40,7 @@ def _source_of_same_sign(equation: Equation) -> str | None:
     above, below = (first, second) if isinstance(test, sp.StrictGreaterThan) else (second, first)
     slope = below / entry
     falls = slope.is_number and slope >= 0
-    return entry.tensor if above == entry and falls and entry.indices == equation.place else None
+    return entry.tensor if above == entry and falls and entry.indices == equation.indices else None
 
 
 def _by_outputs(equation: Equation, keepers: Mapping[str, Equation]) -> Equation:
@@ -58,6 +58,6 @@ def _tests_of_outputs(body: sp.Expr, keeper: Equation) -> dict[sp.Basic, sp.Basi
     for test in body.atoms(*SIGN_TESTS):
         for binding in bindings([pattern], [e for e in entries(body) if e == test.args[0]], {}):
             if test.args[1] == 0:
-                output = Entry(keeper.target, tuple(binding[p] for p in keeper.place))
+                output = Entry(keeper.target, tuple(binding[p] for p in keeper.indices))
                 found[test] = test.func(output, 0)
     return found

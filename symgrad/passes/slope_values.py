@@ -128,7 +128,7 @@ class _Slopes:
     def _beside(self, value: Entry, wanted: sp.Dummy, holder: Equation) -> Entry:
         formed = self.beside.setdefault(value.tensor, {})
         if wanted not in formed:
-            name = self.names.claim(f"{value.tensor}_{NAMES[wanted]}")
+            name = self.names.fresh(f"{value.tensor}_{NAMES[wanted]}")
             formula = FUNCTIONS[type(holder.body)].formulas[wanted]
             formed[wanted] = replace(holder, target=name, body=formula.xreplace({V: holder.body.args[0]}))
         return Entry(formed[wanted].target, value.indices)

@@ -90,10 +90,10 @@ class _Stabiliser:
         if inner is None:
             return equation
         self._record("logsumexp log(v) = log Σ v where v ≥ 0", equation.target, body, inner)
-        name = self.names.claim(f"{equation.target}_sum")
+        name = self.names.fresh(f"{equation.target}_sum")
         self.tensors[name] = replace(self.tensors[equation.target], name=name, kind="temporary")
         self._add(canonical(replace(equation, target=name, reduction="sum", body=inner)))
-        total = sp.log(Entry(name, equation.place))
+        total = sp.log(Entry(name, equation.indices))
         return replace(equation, loops=equation.free, reduction="none", body=total)
 
     def _of_logarithm(self, exponent: sp.Expr) -> sp.Expr | None:
@@ -170,7 +170,7 @@ class _Stabiliser:
     def _define_logarithm(self, total: Equation) -> str:
         exponent = self._exponent(total.body)
         of = exponent.tensor if isinstance(exponent, Entry) else total.target
-        name = self.names.claim(f"L_{of}")
+        name = self.names.fresh(f"L_{of}")
         self.tensors[name] = Tensor(name, self.tensors[total.target].axes, "temporary")
         self._add(canonical(replace(total, target=name, reduction="logsumexp", body=exponent)))
         return name

@@ -62,7 +62,7 @@ class _Writer(KernelWriter):
         for loop in nest.outer:
             self.loop(loop)
         outside = self.depth
-        over_samples = [e for e in nest.equations if nest.row is not None and nest.row.index not in e.place]
+        over_samples = [e for e in nest.equations if nest.row is not None and nest.row.index not in e.indices]
         sums = [e for e in over_samples if e.is_plain]
         for equation in sums:
             self.put(f"{self._accumulator(equation)} = {self._start(equation)}")
@@ -77,17 +77,16 @@ class _Writer(KernelWriter):
             self._equation(equation, nest)
         self.depth = outside
         for equation in sums:
-            self.put(
-                f"{self.entry(Entry(equation.target, equation.place))} = real({self._accumulator(equation)})"
-            )
+            target = self.entry(Entry(equation.target, equation.indices))
+            self.put(f"{target} = real({self._accumulator(equation)})")
 
     def _equation(self, equation: Equation, nest: Nest) -> None:
         depth = self.depth
-        target = self.entry(Entry(equation.target, equation.place))
+        target = self.entry(Entry(equation.target, equation.indices))
         inner = [loop for loop in equation.bound if loop != nest.row]
         if not equation.is_plain:
             self.put(f"{target} += {self.printer(equation.body)}")
-        elif nest.row is not None and nest.row.index not in equation.place:
+        elif nest.row is not None and nest.row.index not in equation.indices:
             self._looped(inner)
             self.reduce(self._accumulator(equation), equation, self.printer(equation.body))
         elif not inner:
@@ -110,7 +109,7 @@ class _Writer(KernelWriter):
 
     def _start(self, equation: Equation) -> str:
         """Numbers that are summed over everything are summed in double precision."""
-        return "0.0" if not equation.place and equation.reduction == "sum" else START[equation.reduction]
+        return "0.0" if not equation.indices and equation.reduction == "sum" else START[equation.reduction]
 
     def _inner_indices(self, nest: Nest) -> set[sp.Basic]:
         return {loop.index for e in nest.equations for loop in e.bound}

@@ -135,14 +135,14 @@ class _Writer(KernelWriter):
         if not equation.is_plain:
             return True
         row = self.sweep.row
-        over_rows = row is not None and row.index not in equation.place
-        return over_rows and bool(equation.place) and equation.reduction == "sum"
+        over_rows = row is not None and row.index not in equation.indices
+        return over_rows and bool(equation.indices) and equation.reduction == "sum"
 
     def _total(self, statement: Statement) -> str:
         return f"total_{self.names[statement.equation.target]}"
 
     def _entry_of(self, equation: Equation) -> str:
-        return self.entry(Entry(equation.target, equation.place))
+        return self.entry(Entry(equation.target, equation.indices))
 
     def _block(self, block: Block) -> None:
         depth = self.depth
@@ -176,7 +176,7 @@ class _Writer(KernelWriter):
         if loop.axis.size not in WRITTEN_OUT:
             return ""
         equations = [s.equation for s in block.statements]
-        targets = (Entry(e.target, e.place) for e in equations)
+        targets = (Entry(e.target, e.indices) for e in equations)
         for entry in (*targets, *entries_of(equations)):
             axes = self.program.tensor[entry.tensor].axes
             for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
@@ -205,8 +205,8 @@ class _Writer(KernelWriter):
                 self.loop(loop)
             self.put(f"{target} += {self.printer(equation.body)}")
             return
-        free = [loop for loop in loops if loop.index in equation.place]
-        bound = [loop for loop in loops if loop.index not in equation.place]
+        free = [loop for loop in loops if loop.index in equation.indices]
+        bound = [loop for loop in loops if loop.index not in equation.indices]
         if equation.reduction == "none":
             for loop in free:
                 self.loop(loop)

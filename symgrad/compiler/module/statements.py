@@ -32,7 +32,7 @@ class Statements:
         """A number computed from numbers: `loss_[0] = loss_3[0] / real(batch)`."""
         tensors = (*dict.fromkeys(e.tensor for e in entries(equation.body)), equation.target)
         slots = _slots(tensors)
-        target = _entry_text(Entry(equation.target, equation.place), slots)
+        target = _entry_text(Entry(equation.target, equation.indices), slots)
         return f"{target} = {self._number(equation.body, slots)}", tensors
 
     def _number(self, body: sp.Expr, slots: Mapping[str, str]) -> str:

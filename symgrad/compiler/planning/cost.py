@@ -65,7 +65,8 @@ class CostModel:
         moved: dict[str, int] = {}
         for equation in step.equations:
             read = [
-                e.tensor for e in (*entries(equation.body), *(e for p in equation.place for e in entries(p)))
+                e.tensor
+                for e in (*entries(equation.body), *(e for p in equation.indices for e in entries(p)))
             ]
             for name in (*read, equation.target):
                 moved[name] = moved.get(name, 0) + self._iterations(equation)

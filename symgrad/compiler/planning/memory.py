@@ -164,7 +164,7 @@ def _read_row_by_row(name: str, equation: Equation, step: Sweep | ColumnSweep) -
     if any(name in later.reads for later in step.equations[position + 1 :]):
         return False
     together = _in_the_same_loops(equation, step)
-    if any(e.indices != equation.place for e in entries_of(together) if e.tensor == name):
+    if any(e.indices != equation.indices for e in entries_of(together) if e.tensor == name):
         return False
     if isinstance(step, ColumnSweep):
         return True

@@ -41,8 +41,8 @@ def _runs_over_samples(equation: Equation, program: Program, rows: str) -> bool:
     samples = [loop.index for loop in equation.loops if loop.axis.name == rows and loop.axis.size is None]
     if len(samples) > 1:
         return False
-    read = [(e.tensor, e.indices) for body in (equation.body, *equation.place) for e in entries(body)]
-    for tensor, indices in (*read, (equation.target, equation.place)):
+    read = [(e.tensor, e.indices) for body in (equation.body, *equation.indices) for e in entries(body)]
+    for tensor, indices in (*read, (equation.target, equation.indices)):
         of_samples = [axis.name == rows and axis.size is None for axis in program.tensor[tensor].axes]
         if any(of_samples[1:]) or (of_samples[:1] == [True] and [indices[0]] != samples):
             return False
@@ -78,7 +78,7 @@ def _nest(equation: Equation, rows: str) -> Nest:
         renamed[row.index] = ROW
     changed = Equation(
         equation.target,
-        tuple(place.xreplace(renamed) for place in equation.place),
+        tuple(place.xreplace(renamed) for place in equation.indices),
         tuple(Loop(renamed[loop.index], loop.axis) for loop in equation.loops),
         equation.reduction,
         equation.body.xreplace(renamed),
@@ -103,9 +103,9 @@ def _fits_into(nest: Nest, other: Nest) -> bool:
         a.axis.fits(b.axis) for a, b in zip(nest.outer, other.outer, strict=True)
     ):
         return False
-    if ROW not in equation.place and any(adds_to_a_difference(e.body) for e in nest.equations):
+    if ROW not in equation.indices and any(adds_to_a_difference(e.body) for e in nest.equations):
         return False
-    made = {e.target: e.place for e in nest.equations}
+    made = {e.target: e.indices for e in nest.equations}
     return all(
         ROW in made[e.tensor] and e.indices == made[e.tensor]
         for e in entries(equation.body)
@@ -123,7 +123,7 @@ def _locals(program: Program, nests: Sequence[Nest]) -> Iterator[str]:
     for nest in nests:
         inside = {e.target for e in nest.equations}
         for equation in nest.equations:
-            if ROW in equation.place and stays_inside(program, equation.target, inside):
+            if ROW in equation.indices and stays_inside(program, equation.target, inside):
                 yield equation.target
 
 

@@ -143,14 +143,14 @@ class _Sweep:
         )
 
     def _append(self, equation: Equation, row: Loop | None) -> None:
-        self.by_row[equation.target] = row is not None and equation.place[:1] == (row.index,)
+        self.by_row[equation.target] = row is not None and equation.indices[:1] == (row.index,)
         inner = _inner_loops(equation, row)
         renamed = {loop.index: index_symbol(f"_i{number}") for number, loop in enumerate(inner)}
         if row is not None:
             renamed[row.index] = ROW
         equation = Equation(
             equation.target,
-            tuple(p.xreplace(renamed) for p in equation.place),
+            tuple(p.xreplace(renamed) for p in equation.indices),
             tuple(Loop(renamed[loop.index], loop.axis) for loop in equation.loops),
             equation.reduction,
             equation.body.xreplace(renamed),
@@ -171,8 +171,8 @@ class _Sweep:
 def _can_be_row(equation: Equation, loop: Loop) -> bool:
     if not equation.is_plain:
         return False
-    if loop.index in equation.place:
-        return bool(equation.place[0] == loop.index)
+    if loop.index in equation.indices:
+        return bool(equation.indices[0] == loop.index)
     return equation.reduction == "sum"
 
 
@@ -182,7 +182,7 @@ def _best_row(equation: Equation) -> Loop | None:
     firsts = [e.indices[0] for e in entries(equation.body) if e.indices]
 
     def rank(loop: Loop) -> tuple[int, bool]:
-        return firsts.count(loop.index), loop.index in equation.place
+        return firsts.count(loop.index), loop.index in equation.indices
 
     return max(possible, key=rank) if possible else None
 
@@ -199,13 +199,13 @@ def _mode(equation: Equation, inner: tuple[Loop, ...], has_row: bool) -> Mode:
         return "general"
     if equation.is_elementwise:
         return "each"
-    if equation.place == (ROW,):
+    if equation.indices == (ROW,):
         return "row"
     if equation.reduction != "sum":
         return "general"
-    if equation.place == indices and indices:
+    if equation.indices == indices and indices:
         return "columns"
-    return "total" if not equation.place else "general"
+    return "total" if not equation.indices else "general"
 
 
 def _shares_loops(block: Block, loops: tuple[Loop, ...], statement: Statement) -> bool:
@@ -217,7 +217,7 @@ def _shares_loops(block: Block, loops: tuple[Loop, ...], statement: Statement) -
     if any(s.mode == "general" for s in made.values()):
         return False
     return all(
-        made[e.tensor].mode == "each" and e.indices == made[e.tensor].equation.place
+        made[e.tensor].mode == "each" and e.indices == made[e.tensor].equation.indices
         for e in entries(statement.equation.body)
         if e.tensor in made
     )
@@ -243,5 +243,5 @@ def entries_of(equations: Iterable[Equation]) -> Iterator[Entry]:
     """Every entry the equations read, those in places too."""
     for equation in equations:
         yield from entries(equation.body)
-        for place in equation.place:
+        for place in equation.indices:
             yield from entries(place)
