@@ -26,13 +26,13 @@ def value(formula, known, classes=0):
     """A formula's value; `known` gives names and symbols theirs, vectors as columns."""
     read = lambda part: value(part, known, classes)  # noqa: E731  # a short name for the recursion
     match formula:
-        case ts.Name("π"):
+        case ts.NameText("π"):
             return np.pi
-        case ts.Name(text) | ts.Symbol(text):
+        case ts.NameText(text) | ts.Symbol(text):
             return known[text]
         case ts.Ones(size):
             return np.ones((read(size), 1))
-        case ts.Number(number):
+        case ts.NumberText(number):
             return float(number)
         case ts.Transposed(base):
             return read(base).T
@@ -41,7 +41,7 @@ def value(formula, known, classes=0):
             return read(base).T
         case ts.Sum(terms):
             return sum(-read(t) if negative else read(t) for negative, t in terms)
-        case ts.Product(kind, factors):
+        case ts.ProductText(kind, factors):
             return _product(kind, [read(f) for f in factors])
         case ts.Quotient(above, below):
             return read(above) / read(below)
@@ -70,15 +70,15 @@ def _product(kind, factors):
 
 def _special(formula, read, known, classes):
     match formula:
-        case ts.Call("onehot", (labels,)):
+        case ts.CallText("onehot", (labels,)):
             return np.eye(classes)[:, read(labels).ravel()]
-        case ts.Call(function, arguments, is_slope):
+        case ts.CallText(function, arguments, is_slope):
             table = SLOPES if is_slope else {**FUNCTIONS, **OF_COLUMNS}
             return table[function](*map(read, arguments))
         case ts.Choice(branches):
             values, conditions = [read(v) for v, _ in branches], [read(c) for _, c in branches[:-1]]
             return np.select(conditions, values[:-1], values[-1])
-        case ts.Indexed(base, (ts.Indexed(labels, (ts.Name(n),)), ts.Name(m))) if n == m:
+        case ts.Indexed(base, (ts.Indexed(labels, (ts.NameText(n),)), ts.NameText(m))) if n == m:
             return column(read(base)[read(labels).ravel(), np.arange(len(read(labels)))])
         case ts.Reduced(kind, indices, body):
             inner = read(body)

@@ -14,7 +14,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import axis_sizes, interpret
 from symgrad.verifier.interpretation.meaning import Formulas
-from symgrad.verifier.interpretation.tensors import Value
+from symgrad.verifier.interpretation.tensors import TensorValue
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model
@@ -59,7 +59,7 @@ class ExplicitModel:
         declared = {t.name: t for t in (*model.spec.inputs, *model.spec.targets)}
         for name, array in tensors.items():
             classes = declared[name].classes if name in declared else None
-            formulas.tensors[name] = Value(np.asarray(array), np.ndim(array), classes)
+            formulas.tensors[name] = TensorValue(np.asarray(array), np.ndim(array), classes)
             if classes is not None:
                 formulas.labels[name] = np.asarray(array).astype(np.int64)
         equation = next((e for e in model.equations if e.name == block), None)

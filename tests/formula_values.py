@@ -63,11 +63,11 @@ def value(formula, known, classes=0):
     """A formula with NumPy's meaning; in index form all indices are among the known."""
     read = lambda part: value(part, known, classes)  # noqa: E731  # a short name for the recursion
     match formula:
-        case ts.Name("π"):
+        case ts.NameText("π"):
             return np.pi
-        case ts.Name(text) | ts.Symbol(text):
+        case ts.NameText(text) | ts.Symbol(text):
             return known[text]
-        case ts.Number(number):
+        case ts.NumberText(number):
             return float(number)
         case ts.Indexed(base, indices):
             array = read(base)
@@ -79,7 +79,7 @@ def value(formula, known, classes=0):
             return read(base)[:, None]
         case ts.Sum(terms):
             return sum(-read(t) if negative else read(t) for negative, t in terms)
-        case ts.Product(kind, factors):
+        case ts.ProductText(kind, factors):
             join = {"matrices": np.matmul, "outer": np.multiply.outer}.get(kind, np.multiply)
             total = read(factors[0])
             for factor in factors[1:]:
@@ -98,9 +98,9 @@ def _function(formula, read, known, classes):
             return np.sqrt(read(inner))
         case ts.Absolute(inner):
             return np.abs(read(inner))
-        case ts.Call("onehot", (labels,)):
+        case ts.CallText("onehot", (labels,)):
             return np.eye(classes)[read(labels)]
-        case ts.Call(function, arguments, is_slope):
+        case ts.CallText(function, arguments, is_slope):
             return (SLOPES if is_slope else FUNCTIONS)[function](*map(read, arguments))
         case ts.Choice(branches):
             return np.select(
@@ -117,7 +117,7 @@ def _function(formula, read, known, classes):
 
 def _place(index, known, length):
     """An index: a known one, else all of them at once, as under the Σ of a matrix form."""
-    if isinstance(index, ts.Name) and index.text not in known:
+    if isinstance(index, ts.NameText) and index.text not in known:
         return np.arange(length)
     return np.asarray(value(index, known)).astype(int)
 
@@ -136,9 +136,9 @@ def _reduced(kind, indices, body, known, classes):
 
 def _ranges(formula, known):
     """How far each index runs: as far as the axis it stands at."""
-    if isinstance(formula, ts.Indexed) and isinstance(formula.base, ts.Name | ts.Symbol):
+    if isinstance(formula, ts.Indexed) and isinstance(formula.base, ts.NameText | ts.Symbol):
         for axis, index in enumerate(formula.indices):
-            if isinstance(index, ts.Name):
+            if isinstance(index, ts.NameText):
                 yield index.text, known[formula.base.text].shape[axis]
     if not isinstance(formula, tuple | str | bool) and hasattr(formula, "__dataclass_fields__"):
         for name in formula.__dataclass_fields__:

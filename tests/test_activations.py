@@ -23,7 +23,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.gradients.gradient_blocks import TOLERANCE, Effort, compare_block
-from symgrad.verifier.gradients.probes import Block
+from symgrad.verifier.gradients.probes import ClaimedGradient
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def test_the_judge_agrees_at_special_points(name: str, computed: Any) -> None:
     count = len(SPECIAL)
     model = expand(read(functions_of_x([f"{name}({{x}})"], "float64")))
     differences = Differences(model, {"x0": points[:count]}, FIFTY_DIGITS)
-    block = Block(differences, "x0", results[name][1][:count], "at special points", 1)
+    block = ClaimedGradient(differences, "x0", results[name][1][:count], "at special points", 1)
     finding = compare_block(block, 0.0, np.random.default_rng(0), Effort())
     assert finding.error <= TOLERANCE, finding.message
 

@@ -14,7 +14,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, observed
-from symgrad.verifier.behaviour_case import Case, record
+from symgrad.verifier.behaviour_case import BehaviourCase, record
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.samples import draw
 from symgrad.verifier.subject import InProcess, Subject
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KINDS = ("single", "ignoring", "pieces", "convolution", "scalars")
 
 
-def bench(spec: dict[str, Any], folder: Path, before: str = "", after: str = "") -> tuple[Any, Case]:
+def bench(spec: dict[str, Any], folder: Path, before: str = "", after: str = "") -> tuple[Any, BehaviourCase]:
     """A module, after an edit of its text, and the case it is tried with."""
 
     def edit(text: str) -> str:

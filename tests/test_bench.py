@@ -14,7 +14,7 @@ from module_use import LINE
 
 import symgrad as sg
 from symgrad.benchmark.bench import _difference, _differences, _losses
-from symgrad.benchmark.benchmark_report import Row
+from symgrad.benchmark.benchmark_report import BenchmarkRow
 from symgrad.benchmark.peers import Peer, peers
 from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
 from symgrad.benchmark.workload import workload_of
@@ -110,7 +110,7 @@ def test_the_command(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert answer.exit_code == 0, answer.output
     assert json.loads(answer.stdout) == found.as_dict() | {"warnings": []}
     assert (asked["batch"], asked["peers"], asked["cores"]) == (8, False, 1)
-    other = Row("another", found.times, difference=0.1)
+    other = BenchmarkRow("another", found.times, difference=0.1)
     monkeypatch.setattr("symgrad.api.bench", lambda spec, **_: replace(found, rows=(*found.rows, other)))
     answer = CliRunner().invoke(main, ["bench", str(file)])
     assert answer.exit_code == 1
@@ -244,7 +244,7 @@ def test_losses_that_are_no_numbers_differ():
 
 
 def test_a_loss_that_is_no_number_can_be_written(found):
-    rows = (*found.rows, Row("another", found.times, difference=float("inf")))
+    rows = (*found.rows, BenchmarkRow("another", found.times, difference=float("inf")))
     worse = replace(found, rows=rows)
     assert not worse.passed
     record = json.loads(json.dumps(worse.as_dict(), allow_nan=False))
@@ -260,5 +260,5 @@ def test_losses_may_differ_by_what_rounding_does(found, module_of, monkeypatch: 
     differences, rounding = _differences(work, [Peer("x", losses=lambda count: shifted[:count])])
     assert differences == [pytest.approx(1e-3, rel=0.01)]
     assert 0 < rounding < 1e-5
-    assert not Row("x", found.times, differences[0], rounding).agrees
-    assert Row("x", found.times, differences[0], rounding=6e-4).agrees
+    assert not BenchmarkRow("x", found.times, differences[0], rounding).agrees
+    assert BenchmarkRow("x", found.times, differences[0], rounding=6e-4).agrees

@@ -18,7 +18,7 @@ from symgrad.cli import main
 from symgrad.comparison import ways as ways_module
 from symgrad.comparison.compare import compare
 from symgrad.comparison.judge import judge
-from symgrad.comparison.measure import Run, measure
+from symgrad.comparison.measure import MeasuredGradient, measure
 from symgrad.comparison.numerical import DIFFERENCES
 from symgrad.comparison.problem import problem_of
 from symgrad.comparison.reference_gradient import reference_of
@@ -205,7 +205,9 @@ def test_nan_and_infinity_never_agree(module_of, only_symgrad):
     reference = reference_of(problem, np.zeros(4))
     for loss, number in ((math.nan, 0.0), (reference.loss, math.nan), (reference.loss, math.inf)):
         gradient = reference.gradient + number
-        result = judge(Way("automatic", "any", lambda: None), Run(loss, gradient, 1, 1), problem, reference)
+        result = judge(
+            Way("automatic", "any", lambda: None), MeasuredGradient(loss, gradient, 1, 1), problem, reference
+        )
         assert result.verdict == "off"
 
 

@@ -18,10 +18,10 @@ from corpus import CORPUS
 import symgrad as sg
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
-from symgrad.verifier.identity.check import DifferenceError, Reference, close, reference
+from symgrad.verifier.identity.check import DifferenceError, ExactReference, close, reference
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
-from symgrad.verifier.identity.machine import FaultError, UnknownError
+from symgrad.verifier.identity.machine import TextFaultError, UnknownError
 from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.points import field_points, real_points
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
@@ -121,13 +121,13 @@ class Count:
     missed: tuple[str, ...] = ()
 
 
-def is_found(references: list[Reference], text: str) -> bool:
+def is_found(references: list[ExactReference], text: str) -> bool:
     """Whether a text is told from the spec."""
     try:
         parsed = parse(text)
         for each in references:
             each.compare(parsed)
-    except (DifferenceError, FaultError, UnknownError, UnsuitableError, SyntaxError):
+    except (DifferenceError, TextFaultError, UnknownError, UnsuitableError, SyntaxError):
         return True
     return False
 

@@ -48,3 +48,13 @@ def test_every_file_has_a_name_of_its_own() -> None:
     files = [file for file in PACKAGE.rglob("*.py") if not file.name.startswith("__")]
     twice = sorted({file.name for file in files if sum(other.name == file.name for other in files) > 1})
     assert not twice
+
+
+def test_every_class_has_a_name_of_its_own() -> None:
+    """One name, one concept, whichever room it stands in; private classes stay in their file."""
+    found: dict[str, list[str]] = {}
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(file.relative_to(PACKAGE).as_posix())
+    assert not {name: files for name, files in found.items() if len(files) > 1}

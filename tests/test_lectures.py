@@ -15,8 +15,8 @@ import pytest
 from building import interpreted, judged
 
 from symgrad import api
-from symgrad.lectures.demands import ROWS, Row
-from symgrad.lectures.verdicts import Verdict, judge, specs_folder
+from symgrad.lectures.demands import ROWS, Demand
+from symgrad.lectures.verdicts import DemandVerdict, judge, specs_folder
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,7 +36,7 @@ def build_interpreted(spec: Spec) -> ModuleType:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.number}")
-def test_what_a_lecture_demands_holds(row: Row) -> None:
+def test_what_a_lecture_demands_holds(row: Demand) -> None:
     build = api.build if row.number in NEEDS_COMPILATION else build_interpreted
     verdict = judge(row, FOLDER, build)
     assert verdict.holds, verdict.evidence
@@ -44,7 +44,7 @@ def test_what_a_lecture_demands_holds(row: Row) -> None:
         check_line(verdict)
 
 
-def check_line(verdict: Verdict) -> None:
+def check_line(verdict: DemandVerdict) -> None:
     """Demand that the README has the row's line, or put it there when asked to."""
     page = FOLDER / "README.md"
     start, line = f"| {verdict.row.number} |", table_line(verdict)
@@ -56,7 +56,7 @@ def check_line(verdict: Verdict) -> None:
     assert [text for text in lines if text.startswith(start)] == [line]
 
 
-def table_line(verdict: Verdict) -> str:
+def table_line(verdict: DemandVerdict) -> str:
     row = verdict.row
     specs = ", ".join(f"[{name}]({name}.yaml)" for name in row.specs)
     evidence = verdict.evidence.replace("|", "\\|")

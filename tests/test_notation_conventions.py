@@ -365,11 +365,11 @@ def test_symbols_as_latex(symbol, latex):
 
 
 def test_brackets_keep_exponents_apart():
-    squared = ts.Power(ts.Symbol("B¹"), ts.Number(2))
+    squared = ts.Power(ts.Symbol("B¹"), ts.NumberText(2))
     assert TEXT.spell(squared) == "(B¹)²"
     assert TEXT.spell(ts.Transposed(ts.Symbol("B¹"))) == "[B¹]ᵀ"
     assert TEXT.spell(ts.Transposed(ts.Symbol("B"))) == "Bᵀ"
-    assert TEXT.spell(ts.Product("entries", (ts.Symbol("∂C/∂z"), ts.Name("x")))) == "(∂C/∂z) ⊙ x"
+    assert TEXT.spell(ts.ProductText("entries", (ts.Symbol("∂C/∂z"), ts.NameText("x")))) == "(∂C/∂z) ⊙ x"
 
 
 def test_symbols_in_the_words_of_a_document():

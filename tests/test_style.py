@@ -25,32 +25,32 @@ from symgrad.notation.text import TEXT
     ],
 )
 def test_numbers_as_people_write_them(number, text, latex):
-    formula = ts.Number(Fraction(number))
+    formula = ts.NumberText(Fraction(number))
     assert (TEXT.spell(formula), LATEX.spell(formula)) == (text, latex)
 
 
-A, B, C, N = ts.Name("A"), ts.Name("B"), ts.Name("C"), ts.Name("n")
+A, B, C, N = ts.NameText("A"), ts.NameText("B"), ts.NameText("C"), ts.NameText("n")
 SUM = ts.Sum(((False, A), (True, B)))
 
 
 @pytest.mark.parametrize(
     ("formula", "text"),
     [
-        (ts.Product("entries", (ts.Product("matrices", (A, B)), C)), "(A·B) ⊙ C"),
-        (ts.Product("matrices", (A, ts.Product("entries", (B, C)))), "A·(B ⊙ C)"),
-        (ts.Product("numbers", (A, ts.Product("matrices", (B, C)))), "A·(B·C)"),
-        (ts.Product("numbers", (A, SUM)), "A·(A − B)"),
+        (ts.ProductText("entries", (ts.ProductText("matrices", (A, B)), C)), "(A·B) ⊙ C"),
+        (ts.ProductText("matrices", (A, ts.ProductText("entries", (B, C)))), "A·(B ⊙ C)"),
+        (ts.ProductText("numbers", (A, ts.ProductText("matrices", (B, C)))), "A·(B·C)"),
+        (ts.ProductText("numbers", (A, SUM)), "A·(A − B)"),
         (ts.Sum(((False, C), (True, SUM))), "C − (A − B)"),
         (ts.Quotient(ts.Reduced("sum", (N,), A), B), "(Σ_n A)/B"),
-        (ts.Quotient(A, ts.Product("numbers", (B, C))), "A/(B·C)"),
+        (ts.Quotient(A, ts.ProductText("numbers", (B, C))), "A/(B·C)"),
         (ts.Quotient(ts.Quotient(A, B), C), "(A/B)/C"),
-        (ts.Product("numbers", (A, ts.Quotient(B, C))), "A·(B/C)"),
-        (ts.Product("entries", (ts.Reduced("sum", (N,), A), B)), "(Σ_n A) ⊙ B"),
+        (ts.ProductText("numbers", (A, ts.Quotient(B, C))), "A·(B/C)"),
+        (ts.ProductText("entries", (ts.Reduced("sum", (N,), A), B)), "(Σ_n A) ⊙ B"),
         (ts.Reduced("sum", (N,), SUM), "Σ_n (A − B)"),
-        (ts.Power(SUM, ts.Number(Fraction(2))), "(A − B)²"),
-        (ts.Power(ts.Transposed(A), ts.Number(Fraction(2))), "(Aᵀ)²"),
+        (ts.Power(SUM, ts.NumberText(Fraction(2))), "(A − B)²"),
+        (ts.Power(ts.Transposed(A), ts.NumberText(Fraction(2))), "(Aᵀ)²"),
         (ts.Transposed(SUM), "(A − B)ᵀ"),
-        (ts.Power(ts.Number(Fraction(1, 2)), ts.Name("t")), "(1/2)ᵗ"),
+        (ts.Power(ts.NumberText(Fraction(1, 2)), ts.NameText("t")), "(1/2)ᵗ"),
         (negated(SUM), "−(A − B)"),
         (ts.Sum(((True, ts.Reduced("sum", (N,), A)), (False, B))), "−Σ_n A + B"),
     ],
@@ -86,14 +86,14 @@ def test_latex_names(name, latex):
     [
         ("numbers", (negated(A), negated(B)), "A·B"),
         ("entries", (negated(A), B), "−A ⊙ B"),
-        ("entries", (ts.Product("numbers", (ts.Number(Fraction(2)), A)), B), "2·A ⊙ B"),
+        ("entries", (ts.ProductText("numbers", (ts.NumberText(Fraction(2)), A)), B), "2·A ⊙ B"),
         (
             "numbers",
-            (ts.Number(Fraction(2)), A, ts.Product("numbers", (ts.Number(Fraction(1, 5)), B))),
+            (ts.NumberText(Fraction(2)), A, ts.ProductText("numbers", (ts.NumberText(Fraction(1, 5)), B))),
             "0.4·A·B",
         ),
         ("entries", (ts.Quotient(A, N), B), "A ⊙ B/n"),
-        ("numbers", (ts.Quotient(A, ts.Number(Fraction(3))), ts.Quotient(B, N)), "A·B/(3·n)"),
+        ("numbers", (ts.Quotient(A, ts.NumberText(Fraction(3))), ts.Quotient(B, N)), "A·B/(3·n)"),
         ("matrices", (ts.Quotient(A, N), B), "(A/n)·B"),
     ],
 )

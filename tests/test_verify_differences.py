@@ -11,7 +11,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, Effort, compare_block
-from symgrad.verifier.gradients.probes import Block
+from symgrad.verifier.gradients.probes import ClaimedGradient
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.samples import draw
@@ -93,7 +93,7 @@ def test_a_kink_near_by_is_stepped_around():
 @pytest.mark.parametrize(("claimed", "passes"), [(0.0, True), (1.0, True), (0.3, True), (1.1, False)])
 def test_at_a_kink_any_slope_between_will_do(claimed, passes):
     differences = Differences(model_of("relu(x) + 1"), {"x": np.asarray(0.0)}, FIFTY_DIGITS)
-    block = Block(differences, "x", np.asarray(claimed), "here", 1)
+    block = ClaimedGradient(differences, "x", np.asarray(claimed), "here", 1)
     found = compare_block(block, NOISE, np.random.default_rng(0), Effort())
     assert (found.error <= TOLERANCE) is passes
     assert found.kinks == 1
@@ -103,11 +103,11 @@ def test_one_wrong_entry_among_many_shows_in_every_direction():
     x = np.random.default_rng(0).normal(size=(300, 300))
     differences = Differences(model_of("sum(x**2) / 2", x.shape), {"x": x}, EXTENDED)
     rng = np.random.default_rng(1)
-    right = compare_block(Block(differences, "x", x, "here", 1), NOISE, rng, Effort())
+    right = compare_block(ClaimedGradient(differences, "x", x, "here", 1), NOISE, rng, Effort())
     assert right.error <= TOLERANCE
     wrong = x.copy()
     wrong[123, 45] *= 1.001
-    found = compare_block(Block(differences, "x", wrong, "here", 1), NOISE, rng, Effort())
+    found = compare_block(ClaimedGradient(differences, "x", wrong, "here", 1), NOISE, rng, Effort())
     assert not found.error <= TOLERANCE
     assert found.where.index == (123, 45)
 

@@ -13,7 +13,7 @@ from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.reader import read
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.gradients.local_slopes import slopes_in
-from symgrad.verifier.gradients.reference import Reference, slopes_of
+from symgrad.verifier.gradients.reference import SpecReference, slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
 from symgrad.verifier.samples import draw
 
@@ -53,7 +53,7 @@ def test_every_slope_is_that_of_differences(name):
     names = (*(p.name for p in model.parameters), *model.spec.gradients)
     if model.loss is None:
         return
-    slopes = Reference(model, sample.arrays, names).slopes
+    slopes = SpecReference(model, sample.arrays, names).slopes
     differences = Differences(model, sample.arrays, FIFTY_DIGITS)
     assert float(slopes.loss) == pytest.approx(differences.loss, rel=1e-15)
     rng = np.random.default_rng(1)
@@ -94,7 +94,7 @@ def reference(loss, x):
     model = expand(
         read(f"name: one\ninputs: {{x: {list(np.shape(x))}}}\nequations: {{y: x}}\nloss: {loss}\n")
     )
-    return Reference(model, {"x": np.asarray(x, dtype=float)}, ("x",))
+    return SpecReference(model, {"x": np.asarray(x, dtype=float)}, ("x",))
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_steep_slopes_are_slopes():
 
 def test_directions_of_all_entries_confirm_the_tape():
     model = expand(read(EXAMPLES[0]))
-    found = Reference(model, draw(model, "", 0).arrays, tuple(p.name for p in model.parameters))
+    found = SpecReference(model, draw(model, "", 0).arrays, tuple(p.name for p in model.parameters))
     assert found.is_confirmed
     wrong = {name: np.array(g) for name, g in found.slopes.gradients.items()}
     next(iter(wrong.values())).flat[0] *= 1 + 1e-6
-    broken = Reference(found.model, found.arrays, found.names)
+    broken = SpecReference(found.model, found.arrays, found.names)
     vars(broken)["slopes"] = replace(found.slopes, gradients=wrong)
     assert not broken.is_confirmed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.benchmark.benchmark_report import SAME_LOSS, Benchmark, Machine, Row
+from symgrad.benchmark.benchmark_report import SAME_LOSS, Benchmark, BenchmarkRow, MachineLimits
 from symgrad.benchmark.clocked import can_clock, clocked
 from symgrad.benchmark.machine_limits import copy, cpu_name, on_cores, product, seconds_of, usable_cores
 from symgrad.benchmark.parts import Clock, parts_of
@@ -123,7 +123,7 @@ def _measured(
         sizes=tuple(work.sizes.items()),
         steps=work.steps,
         origin=work.origin,
-        machine=Machine(
+        machine=MachineLimits(
             cpu_name(),
             cores,
             getattr(work.module, "BLAS", "SciPy's BLAS"),
@@ -131,9 +131,9 @@ def _measured(
             move.amount / times["copy"].fastest,
         ),
         rows=(
-            Row("symgrad", times["symgrad"]),
+            BenchmarkRow("symgrad", times["symgrad"]),
             *(
-                Row(o.name, times.get(o.name), difference, rounding, o.refusal or o.note)
+                BenchmarkRow(o.name, times.get(o.name), difference, rounding, o.refusal or o.note)
                 for o, difference in zip(others, differences, strict=True)
             ),
         ),

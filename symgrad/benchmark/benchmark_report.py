@@ -30,7 +30,7 @@ _LEAST_SHARE = 0.005
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchmarkRow:
     """One way to make steps, and its times. `difference` is that of its losses from symgrad's.
 
     `rounding` is the difference that rounding makes, where the losses needed that to be found out.
@@ -49,7 +49,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineLimits:
     """What was measured here and now: operations per second in products, bytes per second in copies."""
 
     cpu: str
@@ -75,8 +75,8 @@ class Benchmark:
     sizes: tuple[tuple[str, int], ...]
     steps: int
     origin: str
-    machine: Machine
-    rows: tuple[Row, ...]
+    machine: MachineLimits
+    rows: tuple[BenchmarkRow, ...]
     cost: Cost
     least: Cost
     parts: tuple[Part, ...]
@@ -150,7 +150,7 @@ class Benchmark:
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def _way(row: Row) -> dict[str, Any]:
+def _way(row: BenchmarkRow) -> dict[str, Any]:
     difference = row.difference if row.difference is not None and math.isfinite(row.difference) else None
     rounding = row.rounding if math.isfinite(row.rounding) else None
     found = {"difference": difference, "rounding": rounding}
@@ -179,7 +179,7 @@ def _rows(benchmark: Benchmark) -> Table:
     return table
 
 
-def _agreement(row: Row) -> Text:
+def _agreement(row: BenchmarkRow) -> Text:
     if row.difference is None:
         return Text(row.note, style="dim")
     if row.agrees:

@@ -47,7 +47,7 @@ def _symgrad_ticks_cost(_symgrad_ticks, times):
 
 
 @dataclass(frozen=True)
-class Statement:
+class TimedStatement:
     """One statement of the step, or those of one group of equations: where its time is counted.
 
     `function` is the one it stands in, `equations` are written above it, `calls` names what it calls where
@@ -72,7 +72,7 @@ class ClockedText:
     """The text of the copy, what is timed in it, and the place of the time between."""
 
     text: str
-    statements: tuple[Statement, ...]
+    statements: tuple[TimedStatement, ...]
     rest: int
 
 
@@ -133,7 +133,7 @@ class _Reader:
     def __init__(self, lines: Sequence[str], names: frozenset[str]) -> None:
         self.lines, self.names = lines, names
         self.rest, self.next_place = FIRST_PLACE, FIRST_PLACE + 2
-        self.statements: list[Statement] = []
+        self.statements: list[TimedStatement] = []
         self.added: dict[int, str] = {}
 
     def read(self, function: ast.FunctionDef) -> None:
@@ -151,7 +151,7 @@ class _Reader:
         last = self.statements[-1] if self.statements else None
         if not equations and not calls and last is not None and last.function == function:
             return last.place
-        self.statements.append(Statement(function, equations, calls, self.next_place, *loop))
+        self.statements.append(TimedStatement(function, equations, calls, self.next_place, *loop))
         self.next_place += 2
         return self.next_place - 2
 

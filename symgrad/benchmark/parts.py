@@ -15,7 +15,7 @@ from symgrad.benchmark.timing import run_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from symgrad.benchmark.clocked import ClockedText, Statement
+    from symgrad.benchmark.clocked import ClockedText, TimedStatement
     from symgrad.benchmark.workload import Workload
     from symgrad.compiler.planning.cost import Cost
     from symgrad.verifier.interpretation.array_library import Array
@@ -88,7 +88,7 @@ class Clock:
 
 
 def parts_of(
-    statements: Sequence[Statement],
+    statements: Sequence[TimedStatement],
     seconds: Mapping[int, float],
     costs: Mapping[str, Sequence[Cost]],
     update: Cost | None,
@@ -106,8 +106,8 @@ def parts_of(
 
 
 def _with_costs(
-    statements: Sequence[Statement], costs: Mapping[str, Sequence[Cost]], update: Cost | None
-) -> Iterator[tuple[Statement, Cost | None]]:
+    statements: Sequence[TimedStatement], costs: Mapping[str, Sequence[Cost]], update: Cost | None
+) -> Iterator[tuple[TimedStatement, Cost | None]]:
     """Statements and steps stand in the same order; where their numbers differ, nothing is claimed."""
     for function in dict.fromkeys(s.function for s in statements):
         own = [s for s in statements if s.function == function]
@@ -124,7 +124,7 @@ def _with_costs(
                 yield statement, update if statement.calls in _UPDATES else None
 
 
-def _in_order(statements: Sequence[Statement]) -> Iterator[Statement]:
+def _in_order(statements: Sequence[TimedStatement]) -> Iterator[TimedStatement]:
     """Every statement as often as it is run: those of one loop in turn."""
     place = 0
     while place < len(statements):

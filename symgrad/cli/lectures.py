@@ -13,7 +13,7 @@ from symgrad.lectures.verdicts import verdicts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.lectures.verdicts import Verdict
+    from symgrad.lectures.verdicts import DemandVerdict
 
 
 def show_verdicts(numbers: Sequence[int], as_json: bool) -> int:
@@ -30,7 +30,7 @@ def show_verdicts(numbers: Sequence[int], as_json: bool) -> int:
     return GOOD if holding == len(found) else FAILED
 
 
-def _lines(verdict: Verdict) -> list[str]:
+def _lines(verdict: DemandVerdict) -> list[str]:
     row = verdict.row
     word = click.style("holds", fg="green") if verdict.holds else click.style("FAILS", fg="red", bold=True)
     specs = " ".join(f"{name}.yaml" for name in row.specs)
@@ -41,7 +41,7 @@ def _lines(verdict: Verdict) -> list[str]:
     ]
 
 
-def _record(verdict: Verdict) -> dict[str, Any]:
+def _record(verdict: DemandVerdict) -> dict[str, Any]:
     row = verdict.row
     return {
         "row": row.number,

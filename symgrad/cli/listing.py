@@ -9,7 +9,7 @@ import click
 from symgrad.cli.endings import GOOD
 from symgrad.cli.output import produce, produce_json
 from symgrad.spec import library
-from symgrad.spec.library import Entry, Function, Initializer, Layer, Optimizer, Schedule
+from symgrad.spec.library import Function, Initializer, Layer, LibraryEntry, Optimizer, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ def show_library(kinds: Sequence[str], as_json: bool) -> int:
     return GOOD
 
 
-def formulas(entry: Entry) -> tuple[str, ...]:
+def formulas(entry: LibraryEntry) -> tuple[str, ...]:
     """The mathematics of an entry, one line per equation."""
     if isinstance(entry, Optimizer):
         return tuple(_of_optimizer(entry))
@@ -58,7 +58,7 @@ def _heading(kind: str) -> str:
     return click.style(kind, bold=True) + note
 
 
-def _record(entry: Entry) -> dict[str, Any]:
+def _record(entry: LibraryEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
         "signature": entry.text,
@@ -69,11 +69,11 @@ def _record(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _blocks(entries: Sequence[Entry]) -> str:
+def _blocks(entries: Sequence[LibraryEntry]) -> str:
     return "\n".join(line for entry in entries for line in _block(entry))
 
 
-def _block(entry: Entry) -> Iterator[str]:
+def _block(entry: LibraryEntry) -> Iterator[str]:
     yield f"  {click.style(entry.text, fg='cyan')}"
     for formula in formulas(entry):
         yield f"      {formula}"
@@ -84,5 +84,5 @@ def _block(entry: Entry) -> Iterator[str]:
     yield click.style(f"      {'; '.join(part for part in remarks if part)}", dim=True)
 
 
-def _needs_all_rows(entry: Entry) -> bool:
+def _needs_all_rows(entry: LibraryEntry) -> bool:
     return isinstance(entry, Optimizer) and bool(entry.full_batch)

@@ -12,10 +12,10 @@ from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
-    from symgrad.comparison.measure import Run
+    from symgrad.comparison.measure import MeasuredGradient
     from symgrad.comparison.numerical import Difference
     from symgrad.comparison.problem import Problem
-    from symgrad.comparison.reference_gradient import Reference
+    from symgrad.comparison.reference_gradient import ReferenceGradient
     from symgrad.comparison.ways import Way
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -24,7 +24,7 @@ _SAME_LOSS = 1e-9
 _LOST = "a branch not taken is multiplied by 0 there, and 0 times an infinite slope is nan"
 
 
-def judge(way: Way, run: Run | str, problem: Problem, reference: Reference) -> Result:
+def judge(way: Way, run: MeasuredGradient | str, problem: Problem, reference: ReferenceGradient) -> Result:
     """What is to be said of a way, given what it gave, or why it was not run.
 
     It is off if an entry differs by more than `accuracy` of the largest entry, or of the loss where that is

@@ -13,7 +13,7 @@ import numpy as np
 
 from symgrad.comparison.claims import claimed_derivatives, with_manual
 from symgrad.comparison.likely_slips import hint
-from symgrad.comparison.slopes import MOST_DIGITS, Disagreement, Slopes
+from symgrad.comparison.slopes import MOST_DIGITS, Disagreement, LossSlopes
 from symgrad.spec.expand import expand
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, choose
 from symgrad.verifier.interpretation.interpreter import axis_sizes, interpret
@@ -95,7 +95,7 @@ def check_manual(spec: Spec, *, points: int = 3, seed: int = 0) -> tuple[Claim, 
     evaluations = 2 * points * len(claims)
     arithmetic = FIFTY_DIGITS if work * evaluations <= AFFORDABLE else choose(float("inf"))
     whole = min(WHOLE, AFFORDABLE / (work * evaluations))
-    places = [_Place(model, sample, Slopes(model, sample, arithmetic)) for sample in samples]
+    places = [_Place(model, sample, LossSlopes(model, sample, arithmetic)) for sample in samples]
     results = [_judge(claim, places, whole, seed) for claim in claims]
     wrong = [result.name for result in results if result.verdict == "wrong"]
     return tuple(_blame(*pair, wrong) for pair in zip(results, claims, strict=True))
@@ -104,7 +104,7 @@ def check_manual(spec: Spec, *, points: int = 3, seed: int = 0) -> tuple[Claim, 
 class _Place:
     """A sample with the slopes of the loss there, and the values of the manual formulas."""
 
-    def __init__(self, model: Model, sample: Sample, slopes: Slopes) -> None:
+    def __init__(self, model: Model, sample: Sample, slopes: LossSlopes) -> None:
         self.slopes = slopes
         self.values = interpret(with_manual(model), sample.arrays, slopes.arithmetic).tensors
         self.sizes: Mapping[str, int] = axis_sizes(model, sample.arrays)

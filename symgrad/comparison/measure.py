@@ -19,7 +19,7 @@ _REPEATS, _ENOUGH_SECONDS = 21, 0.3
 
 
 @dataclass(frozen=True)
-class Run:
+class MeasuredGradient:
     """The loss and the gradient; the time of one gradient, and that of the first call, compiling included."""
 
     loss: float
@@ -28,7 +28,7 @@ class Run:
     first_seconds: float
 
 
-def measure(way: Way, time_limit: float) -> Run | str:
+def measure(way: Way, time_limit: float) -> MeasuredGradient | str:
     """Run a way several times, or say why not: there is none, or it would take over `time_limit` seconds.
 
     The fastest run counts: others were held up by whatever else the machine did, and most of all those of
@@ -45,7 +45,7 @@ def measure(way: Way, time_limit: float) -> Run | str:
     times = [seconds]
     while len(times) < _REPEATS and sum(times) < _ENOUGH_SECONDS:
         times.append(_timed(way.run)[0])
-    return Run(loss, gradient, min(times), first)
+    return MeasuredGradient(loss, gradient, min(times), first)
 
 
 def _timed(call: Callable[[], T_]) -> tuple[float, T_]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.comparison.manual import AFFORDABLE
-from symgrad.comparison.slopes import Slopes
+from symgrad.comparison.slopes import LossSlopes
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, choose
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceGradient:
     """A loss and its gradient, and `text`, which says what they are.
 
     `shown` is the place of the largest entry. Where the gradient `is_symbolic`, `error` is its own distance
@@ -32,7 +32,7 @@ class Reference:
     is_symbolic: bool = False
 
 
-def reference_of(problem: Problem, symbolic: Array) -> Reference:
+def reference_of(problem: Problem, symbolic: Array) -> ReferenceGradient:
     """The slopes of the loss in 50 digits, or for a large network the symbolic gradient.
 
     That one is itself held against slopes along one random direction in each tensor, in which every entry
@@ -41,26 +41,26 @@ def reference_of(problem: Problem, symbolic: Array) -> Reference:
     evaluation, names = problem.evaluate(), problem.names
     work, loss = evaluation.work, float(np.asarray(evaluation.loss))
     if 2 * work * symbolic.size <= AFFORDABLE:
-        slopes = Slopes(problem.model, problem.sample, FIFTY_DIGITS)
+        slopes = LossSlopes(problem.model, problem.sample, FIFTY_DIGITS)
         blocks = [slopes.gradient(n, block) for n, block in problem.blocks(symbolic).items()]
         gradient = np.concatenate([np.ravel(block) for block in blocks]).astype(np.float64)
-        return Reference("slopes of the loss in 50 digits", loss, gradient, _shown(gradient))
+        return ReferenceGradient("slopes of the loss in 50 digits", loss, gradient, _shown(gradient))
     is_affordable = 2 * work * len(names) <= AFFORDABLE
     arithmetic = FIFTY_DIGITS if is_affordable else choose(float("inf"))
-    slopes, rng = Slopes(problem.model, problem.sample, arithmetic), np.random.default_rng(0)
+    slopes, rng = LossSlopes(problem.model, problem.sample, arithmetic), np.random.default_rng(0)
     error = max(_error_along(slopes, n, b, rng) for n, b in problem.blocks(symbolic).items())
     text = (
         f"the symbolic gradient (which agrees with slopes in {arithmetic.name} along a random direction"
         f" in each tensor to {error:.0e})"
     )
-    return Reference(text, loss, symbolic, _shown(symbolic), error, is_symbolic=True)
+    return ReferenceGradient(text, loss, symbolic, _shown(symbolic), error, is_symbolic=True)
 
 
 def _shown(gradient: Array) -> int:
     return int(np.argmax(np.abs(gradient)))
 
 
-def _error_along(slopes: Slopes, name: str, block: Array, rng: np.random.Generator) -> float:
+def _error_along(slopes: LossSlopes, name: str, block: Array, rng: np.random.Generator) -> float:
     direction = np.asarray(rng.normal(size=block.shape))
     parts = block * direction
     claimed = float(parts.sum())

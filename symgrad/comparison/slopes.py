@@ -46,7 +46,7 @@ class Disagreement:
     wrong: int
 
 
-class Slopes:
+class LossSlopes:
     """The slopes of the loss at a sample, by central differences in an arithmetic."""
 
     def __init__(self, model: Model, sample: Sample, arithmetic: Arithmetic) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Block:
+class NetworkBlock:
     """One named tensor and those its formula reads, all given; `program` defines it and nothing more."""
 
     name: str
@@ -31,13 +31,13 @@ class Block:
         return tuple(t for kind in ("input", "parameter") for t in found if t.kind == kind)
 
 
-def blocks(program: Program) -> tuple[Block, ...]:
+def blocks(program: Program) -> tuple[NetworkBlock, ...]:
     """The blocks of a primal program that no stage has changed across equations, in its order.
 
     Each is made stable and simplified by itself: a loss `-mean(log(P))` reads P, whatever P is made of.
     """
     named = [e.target for e in program.equations if program.tensor[e.target].kind == "value"]
-    return tuple(Block(name, _alone(name, program)) for name in named)
+    return tuple(NetworkBlock(name, _alone(name, program)) for name in named)
 
 
 def _alone(name: str, program: Program) -> Program:

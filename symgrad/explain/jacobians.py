@@ -18,7 +18,7 @@ from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.reuse import is_worth_holding, occurrences
 from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, delta
-from symgrad.explain.blocks import Block, blocks
+from symgrad.explain.blocks import NetworkBlock, blocks
 from symgrad.explain.entry_formulas import MAX_NODES, length
 from symgrad.notation.nested import instance
 from symgrad.notation.reduce import over
@@ -75,7 +75,7 @@ class _Path:
 class BlockJacobians:
     """The derivatives of a block with respect to all it reads; those `too_long` to read are only named."""
 
-    block: Block
+    block: NetworkBlock
     jacobians: tuple[Jacobian, ...]
     too_long: tuple[str, ...]
 
@@ -85,7 +85,7 @@ def local_jacobians(program: Program) -> tuple[BlockJacobians, ...]:
     return tuple(map(_of_block, blocks(program)))
 
 
-def _of_block(block: Block) -> BlockJacobians:
+def _of_block(block: NetworkBlock) -> BlockJacobians:
     program = block.program
     of = Entry(block.name, letters(program.tensor[block.name].axes, program.size_names))
     found, too_long = [], []

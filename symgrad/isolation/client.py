@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.behaviour_case import Case
+    from symgrad.verifier.behaviour_case import BehaviourCase
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = 120.0, 120.0, 120.0
 _TRAINING = ("train_step", "train_epoch")
@@ -66,7 +66,7 @@ class Isolated:
         process = self.training if self.training and function in _TRAINING else self.process
         return process.call(self.place, function, arguments, keywords)
 
-    def observe(self, behaviour: str, case: Case) -> str:
+    def observe(self, behaviour: str, case: BehaviourCase) -> str:
         """What is wrong with a behaviour of the module.
 
         Raises:
@@ -197,7 +197,7 @@ class ModuleProcess:
                 raise FaultError(f"{function} raised {kind}: {message}")
         raise self._lost(f"{function} answered with garbage")
 
-    def observe(self, place: int, behaviour: str, case: Case) -> str:
+    def observe(self, place: int, behaviour: str, case: BehaviourCase) -> str:
         """Let the module be tried for a behaviour there."""
         match self._asked(
             (place, behaviour), ("observe", place, behaviour, packed(case), {}), self.limits.seconds

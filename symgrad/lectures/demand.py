@@ -25,7 +25,7 @@ class DisagreementError(Exception):
 
 
 @dataclass(frozen=True)
-class Case:
+class DemandSpecs:
     """The specs of one demand by name, in their folder, and the function that builds modules."""
 
     folder: Path

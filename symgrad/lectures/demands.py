@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from symgrad.lectures import descent, examples, manual_derivatives, programs, updates
-from symgrad.lectures.demand import Case
+from symgrad.lectures.demand import DemandSpecs
 
-Check: TypeAlias = Callable[[Case], str]
+Check: TypeAlias = Callable[[DemandSpecs], str]
 
 
 @dataclass(frozen=True)
-class Row:
+class Demand:
     """What a lecture asks for, the specs that do it, and the check: evidence, or DisagreementError."""
 
     number: int
@@ -24,129 +24,131 @@ class Row:
 
 
 ROWS = (
-    Row(
+    Demand(
         1,
         "000",
         "fully connected layer on a batch: gradients of W and b",
         ("01_dense_layer",),
         manual_derivatives.dense_layer,
     ),
-    Row(
+    Demand(
         2,
         "000",
         "gradients use the weights from before the update",
         ("02_update_order",),
         updates.update_order,
     ),
-    Row(
+    Demand(
         3,
         "000",
         "gradient descent until a termination criterion",
         ("03_gradient_descent",),
         descent.termination,
     ),
-    Row(
+    Demand(
         4,
         "001",
         "softmax and cross-entropy: softmax(s) − onehot(y), stable",
         ("04_softmax",),
         manual_derivatives.softmax,
     ),
-    Row(
+    Demand(
         5,
         "001",
         "numerical beside analytic differentiation",
         ("05_gradient_check",),
         manual_derivatives.gradient_check,
     ),
-    Row(6, "001", "least squares on a linear model", ("06_least_squares",), updates.least_squares),
-    Row(
+    Demand(6, "001", "least squares on a linear model", ("06_least_squares",), updates.least_squares),
+    Demand(
         7,
         "001",
         "sigmoid perceptron; σ′ = σ(1−σ) is found",
         ("07_sigmoid_perceptron",),
         updates.sigmoid_perceptron,
     ),
-    Row(
+    Demand(
         8,
         "001",
         "several neurons, three layers, compositions: one rule per parameter",
         ("08_multi_class", "08_three_layers", "08_composition"),
         manual_derivatives.compositions,
     ),
-    Row(
+    Demand(
         9,
         "001",
         "any directed acyclic graph: (x+y)z with numbers; shared nodes",
         ("09_graph", "09_shared_node"),
         programs.graph_with_numbers,
     ),
-    Row(
+    Demand(
         10,
         "001",
         "what the backward pass needs is stored, and only that",
         ("10_stored_values",),
         programs.stored_values,
     ),
-    Row(
+    Demand(
         11,
         "002",
         "mini-batch backpropagation in matrices: B and P by name",
         ("11_minibatch_backprop",),
         manual_derivatives.minibatch_backprop,
     ),
-    Row(
+    Demand(
         12,
         "002",
         "learning-rate decay, inverse and exponential",
         ("12_inverse_decay", "12_exponential_decay"),
         descent.decay,
     ),
-    Row(13, "002", "the optimisers as stated there", ("13_optimizers",), descent.optimizers),
-    Row(14, "003", "Widrow-Hoff LMS", ("14_widrow_hoff",), updates.widrow_hoff),
-    Row(
+    Demand(13, "002", "the optimisers as stated there", ("13_optimizers",), descent.optimizers),
+    Demand(14, "003", "Widrow-Hoff LMS", ("14_widrow_hoff",), updates.widrow_hoff),
+    Demand(
         15,
         "003",
         "forward signal times backward signal; biases are dead ends",
         ("15_forward_backward",),
         manual_derivatives.forward_backward,
     ),
-    Row(
+    Demand(
         16,
         "004",
         "a chain of blocks with local Jacobians, parameters of any kind",
         ("16_blocks",),
         manual_derivatives.blocks,
     ),
-    Row(
+    Demand(
         17,
         "004",
         "three and more losses with ∂L/∂x_p",
         ("17_squared_error", "17_mean_squared_error", "17_cross_entropy", "17_hinge"),
         manual_derivatives.losses,
     ),
-    Row(
+    Demand(
         18,
         "004",
         "initialisation, loss, update rule, batches: one word each",
         ("18_refinements",),
         descent.one_word_each,
     ),
-    Row(19, "004", "epochs and iterations; batches drawn once, or anew", ("19_epochs",), descent.batches),
-    Row(
+    Demand(19, "004", "epochs and iterations; batches drawn once, or anew", ("19_epochs",), descent.batches),
+    Demand(
         20,
         "004",
         "one subgradient in every spelling of a function",
         ("20_subgradients",),
         programs.subgradients,
     ),
-    Row(21, "004", "homework 1: the rules of six weights as scalars", ("21_homework1",), updates.homework1),
-    Row(
+    Demand(
+        21, "004", "homework 1: the rules of six weights as scalars", ("21_homework1",), updates.homework1
+    ),
+    Demand(
         22,
         "004",
         "homework 2: two Gaussian classes, without and with bias, beside PyTorch",
         ("22_without_bias", "22_with_bias"),
         examples.homework2,
     ),
-    Row(23, "004", "homework 3: 1 against 2 with 784-1000-1000-1", ("23_homework3",), examples.homework3),
+    Demand(23, "004", "homework 3: 1 against 2 with 784-1000-1000-1", ("23_homework3",), examples.homework3),
 )

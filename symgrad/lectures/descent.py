@@ -11,7 +11,7 @@ import numpy as np
 from symgrad import api
 from symgrad.errors import SpecError
 from symgrad.lectures.algorithms import ALGORITHMS
-from symgrad.lectures.demand import Case, demand, demand_equal, random_data
+from symgrad.lectures.demand import DemandSpecs, demand, demand_equal, random_data
 from symgrad.training.data import load_data
 from symgrad.training.split import prepare
 from symgrad.training.train import train
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Spec
 
 
-def termination(case: Case) -> str:
+def termination(case: DemandSpecs) -> str:
     """Training ends when the objective has converged, when time is over, or after its epochs."""
     spec = case.spec()
     module = case.build(spec)
@@ -68,7 +68,7 @@ def _demand_epoch(module: ModuleType, batch_size: int, rows: int) -> None:
     demand_equal(f"b1 after an epoch in batches of {batch_size}", params.b1, b, 1e-10)
 
 
-def decay(case: Case) -> str:
+def decay(case: DemandSpecs) -> str:
     """The step on a gradient of ones is the learning rate: in epoch k, what the lecture says."""
     epochs = range(50)
     for name, lecture in (
@@ -87,7 +87,7 @@ def decay(case: Case) -> str:
     return "η0/(1+kδ) and η0·exp(−kδ) for k = 0 … 49"
 
 
-def optimizers(case: Case) -> str:
+def optimizers(case: DemandSpecs) -> str:
     """50 training steps of every optimiser on a linear network, beside the lecture's algorithm."""
     rng = np.random.default_rng(0)
     x, t = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
@@ -112,7 +112,7 @@ def optimizers(case: Case) -> str:
     )
 
 
-def _delta_bar_delta(case: Case) -> None:
+def _delta_bar_delta(case: DemandSpecs) -> None:
     """The lecture states its principle alone: that is what is demanded."""
     module = case.build(case.changed("optimizer: adagrad", "optimizer: delta_bar_delta"))
     params = module.init_params(0)
@@ -134,7 +134,7 @@ def _delta_bar_delta(case: Case) -> None:
         demand(False, "delta_bar_delta accepts mini-batches")
 
 
-def one_word_each(case: Case) -> str:
+def one_word_each(case: DemandSpecs) -> str:
     """Another word in the spec trains another way."""
     changes = {
         "init=he_normal": "init=glorot_uniform",
@@ -148,7 +148,7 @@ def one_word_each(case: Case) -> str:
     return f"{len(changes)} words changed, one at a time: the loss falls with each, each time otherwise"
 
 
-def _last_loss(spec: Spec, case: Case) -> float:
+def _last_loss(spec: Spec, case: DemandSpecs) -> float:
     data = None if spec.train.data is None else case.folder / spec.train.data.path
     run = train(spec, case.build(spec), data=data, epochs=5, progress=False)
     first, last = run.history.records[0].loss, run.history.records[-1].loss
@@ -156,7 +156,7 @@ def _last_loss(spec: Spec, case: Case) -> float:
     return float(last)
 
 
-def batches(case: Case) -> str:
+def batches(case: DemandSpecs) -> str:
     """The rows of every batch, as training hands them to the module, for each way to shuffle."""
     spec = case.spec()
     module = case.build(spec)

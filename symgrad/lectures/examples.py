@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linprog
 
-from symgrad.lectures.demand import Case, demand
+from symgrad.lectures.demand import DemandSpecs, demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
-def homework2(case: Case) -> str:
+def homework2(case: DemandSpecs) -> str:
     """Without and with bias; the same curves as PyTorch's from the same weights and batches."""
     with _script(case.folder, "homework2") as script:
         x, t = script.samples()
@@ -34,7 +34,7 @@ def homework2(case: Case) -> str:
     return f"2 × 100 samples that no line separates, 40 held out; biases lower the loss; {compared}"
 
 
-def homework3(case: Case) -> str:
+def homework3(case: DemandSpecs) -> str:
     """The network tells ones from twos, as PyTorch's does."""
     result = _run(case.folder, "homework3", "--epochs", "3")
     demand(result[1].accuracy > 0.95, f"accuracy {result[1].accuracy} on the digits held out")

@@ -9,13 +9,13 @@ import numpy as np
 from symgrad import api
 from symgrad.comparison import check_manual
 from symgrad.explain.jacobian_structure import structure
-from symgrad.lectures.demand import Case, demand, demand_equal, demand_lines
+from symgrad.lectures.demand import DemandSpecs, demand, demand_equal, demand_lines
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec
 
 
-def claims_hold(case: Case) -> str:
+def claims_hold(case: DemandSpecs) -> str:
     """Every formula that the specs claim for a derivative is what is derived, entry by entry."""
     names = [name for spec in case.specs for name in _claims(case.spec(spec))]
     return f"{', '.join(dict.fromkeys(names))} as on the slides"
@@ -29,7 +29,7 @@ def _claims(spec: Spec) -> list[str]:
     return [claim.name for claim in claims]
 
 
-def dense_layer(case: Case) -> str:
+def dense_layer(case: DemandSpecs) -> str:
     """The gradients of a batch; ∂h_k/∂W_ij is x_i where k = j, and ∂h/∂b the identity."""
     found = _jacobians(case)
     _demand_jacobian(found, "h", "W", "only column i", "delta(i, k)*X[n, j]")
@@ -37,7 +37,7 @@ def dense_layer(case: Case) -> str:
     return f"{claims_hold(case)}; ∂h_k/∂W_ij = x_i if k = j else 0; ∂h/∂b is the identity"
 
 
-def softmax(case: Case) -> str:
+def softmax(case: DemandSpecs) -> str:
     """The claims; and the loss is log-sum-exp, although the spec writes quotients of exponentials."""
     evidence = claims_hold(case)
     page = api.derive(case.spec()).text()
@@ -55,7 +55,7 @@ def softmax(case: Case) -> str:
     return f"{evidence}; the loss is computed by log-sum-exp, so scores of 100000 do no harm"
 
 
-def gradient_check(case: Case) -> str:
+def gradient_check(case: DemandSpecs) -> str:
     """Better and better differences, the slides' first; the analytic gradient is faster and more accurate."""
     comparison = api.compare(case.spec())
     demand(comparison.passed, str(comparison))
@@ -77,7 +77,7 @@ def gradient_check(case: Case) -> str:
     )
 
 
-def compositions(case: Case) -> str:
+def compositions(case: DemandSpecs) -> str:
     """One gradient, so one rule, per parameter of each network."""
     counts = []
     for name in case.specs:
@@ -90,7 +90,7 @@ def compositions(case: Case) -> str:
     return f"networks of {', '.join(map(str, counts))} parameters: one rule each, as by hand"
 
 
-def minibatch_backprop(case: Case) -> str:
+def minibatch_backprop(case: DemandSpecs) -> str:
     """The claims with samples in rows; and the page in the lecture's own columns and symbols."""
     page = api.derive(case.spec()).text(notation="greek")
     lines = ["B³ = 2·(α³ − ρ) ⊙ α³ ⊙ (1 − α³)"]
@@ -108,7 +108,7 @@ def minibatch_backprop(case: Case) -> str:
     return f"{claims_hold(case)}; --notation greek writes B, P and all gradients and updates as the slides do"
 
 
-def forward_backward(case: Case) -> str:
+def forward_backward(case: DemandSpecs) -> str:
     """The claims; and nothing further is computed from the gradient of a bias."""
     program = api.derive(case.spec()).program
     gradient_of_bias = next(g.name for g in program.gradients if g.of == "b")
@@ -120,7 +120,7 @@ def forward_backward(case: Case) -> str:
     return f"{claims_hold(case)}; dW = δ ⊗ z, dz = Wᵀ·δ, db = δ; nothing depends on db"
 
 
-def blocks(case: Case) -> str:
+def blocks(case: DemandSpecs) -> str:
     """Elementwise blocks are diagonal; a slope and a β are parameters like any other; so for every spec."""
     found = _jacobians(case)
     for of, by, name, formula in (
@@ -151,7 +151,7 @@ def _every_jacobian(spec: Spec) -> int:
     return number
 
 
-def losses(case: Case) -> str:
+def losses(case: DemandSpecs) -> str:
     """The sum and the mean, the cross-entropy and the hinge, each with ∂L/∂x_p as the page writes it."""
     pages = {
         "17_squared_error": "2·(x_p − y)",
@@ -164,7 +164,7 @@ def losses(case: Case) -> str:
     return f"{claims_hold(case)}: {'; '.join(pages[name] for name in case.specs)}"
 
 
-def _jacobians(case: Case) -> dict[tuple[str, str], tuple[str, str]]:
+def _jacobians(case: DemandSpecs) -> dict[tuple[str, str], tuple[str, str]]:
     """Structure and formula of every local Jacobian, by what is derived and by what."""
     found = (j for block in api.derive(case.spec()).jacobians for j in block.jacobians)
     return {(j.of.tensor, j.by.tensor): (structure(j), str(j.entire)) for j in found}

@@ -6,11 +6,11 @@ import numpy as np
 
 from symgrad import api
 from symgrad.compiler.planning.residuals import memory_use
-from symgrad.lectures.demand import Case, demand, demand_equal
+from symgrad.lectures.demand import DemandSpecs, demand, demand_equal
 from symgrad.lectures.manual_derivatives import claims_hold
 
 
-def graph_with_numbers(case: Case) -> str:
+def graph_with_numbers(case: DemandSpecs) -> str:
     """The slide's numbers for (x+y)z, and a node that is used three times."""
     module = case.build(case.spec())
     params, numbers = module.init_params(0), (-2.0, 5.0, -4.0)
@@ -28,7 +28,7 @@ def graph_with_numbers(case: Case) -> str:
     return f"f = −12, ∂f/∂x = −4, ∂f/∂y = −4, ∂f/∂z = 3; {gates}; {claims_hold(case)}"
 
 
-def stored_values(case: Case) -> str:
+def stored_values(case: DemandSpecs) -> str:
     """Of a tanh and a ReLU layer with softmax, what the slides' formulas need, in bytes of float32."""
     spec = case.spec()
     derivation = api.derive(spec)
@@ -46,7 +46,7 @@ def stored_values(case: Case) -> str:
     return f"kept for the backward pass, in bytes: {listed}, not Z1, Z2 nor Z3; workspace {use.workspace}"
 
 
-def subgradients(case: Case) -> str:
+def subgradients(case: DemandSpecs) -> str:
     """At a kink every spelling has the slope 0; elsewhere the derivative."""
     module = case.build(case.spec())
     slopes = module.input_gradients(module.init_params(0), np.array([-1.0, 0.0, 2.0])).x

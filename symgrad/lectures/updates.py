@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from symgrad import api
-from symgrad.lectures.demand import Case, demand_equal, demand_lines, random_data
+from symgrad.lectures.demand import DemandSpecs, demand_equal, demand_lines, random_data
 from symgrad.lectures.manual_derivatives import claims_hold
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 Parameters: TypeAlias = Mapping[str, Array]
 
 
-def update_order(case: Case) -> str:
+def update_order(case: DemandSpecs) -> str:
     """A step by hand with the old weights; in two deeper networks, gradients first and updates after them."""
 
     def by_hand(old: Parameters, x: Array, t: Array) -> Parameters:
@@ -33,7 +33,7 @@ def update_order(case: Case) -> str:
     )
 
 
-def _demand_gradients_first(case: Case, name: str, rate: float) -> None:
+def _demand_gradients_first(case: DemandSpecs, name: str, rate: float) -> None:
     """A training step, whatever is fused in it, moves by the gradients taken at the old weights."""
     module = case.build(case.spec(name))
     data, params = random_data(module, np.random.default_rng(0), 5), module.init_params(0)
@@ -43,7 +43,7 @@ def _demand_gradients_first(case: Case, name: str, rate: float) -> None:
     demand_equal(f"{name} after a step", module.flatten(params), expected, 1e-12)
 
 
-def least_squares(case: Case) -> str:
+def least_squares(case: DemandSpecs) -> str:
     """w_j ← w_j + 2α Σ_i δ_i x_ij: the numbers, and one written rule for each weight."""
     _demand_step(case, lambda old, x, y: {"w": old["w"] + 2 * 0.01 * (y - x @ old["w"]) @ x})
     rules = [f"w{j} ← w{j} − 0.01·2·Σ_n (fₙ − yₙ)·xₙ{j}" for j in "₁₂₃"]
@@ -51,7 +51,7 @@ def least_squares(case: Case) -> str:
     return f"{claims_hold(case)}; a step is w_j + 2α Σ_i δ_i x_ij; one written rule per w_j"
 
 
-def sigmoid_perceptron(case: Case) -> str:
+def sigmoid_perceptron(case: DemandSpecs) -> str:
     """The spec writes 1/(1 + exp(−d)); that its slope is f(1 − f) is found, and the rules say so."""
 
     def by_hand(old: Parameters, x: Array, y: Array) -> Parameters:
@@ -65,13 +65,13 @@ def sigmoid_perceptron(case: Case) -> str:
     return f"{claims_hold(case)}; σ′ = σ(1 − σ) found from 1/(1 + exp(−d)); {step}"
 
 
-def widrow_hoff(case: Case) -> str:
+def widrow_hoff(case: DemandSpecs) -> str:
     """W ← W + 2η Σ (y − wᵀx) xᵀ, with samples in rows."""
     _demand_step(case, lambda old, x, y: {"W": old["W"] + 2 * 0.01 * x.T @ (y - x @ old["W"])})
     return f"{claims_hold(case)}; a step is W + 2η Σ (y − wᵀx) xᵀ"
 
 
-def homework1(case: Case) -> str:
+def homework1(case: DemandSpecs) -> str:
     """Six weights, six rules, each in forward values, targets and weights alone; and their numbers."""
 
     def by_hand(old: Parameters, x: Array, y: Array) -> Parameters:
@@ -89,7 +89,7 @@ def homework1(case: Case) -> str:
     return f"{len(first + second)} scalar rules, and their numbers; {claims_hold(case)}"
 
 
-def _demand_step(case: Case, by_hand: Callable[[Parameters, Array, Array], Parameters]) -> None:
+def _demand_step(case: DemandSpecs, by_hand: Callable[[Parameters, Array, Array], Parameters]) -> None:
     """A training step of the module on random data, beside the same step as the slides have it."""
     module = case.build(case.spec())
     x, t = random_data(module, np.random.default_rng(0), 5)
@@ -100,7 +100,7 @@ def _demand_step(case: Case, by_hand: Callable[[Parameters, Array, Array], Param
         demand_equal(f"{name} after a step", getattr(params, name), value, 1e-12)
 
 
-def _scalar_view(case: Case) -> str:
+def _scalar_view(case: DemandSpecs) -> str:
     return api.derive(case.spec()).showing(scalar=True).text()
 
 

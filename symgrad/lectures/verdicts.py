@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from symgrad import api
 from symgrad.errors import SymgradError
-from symgrad.lectures.demand import Case, DisagreementError
-from symgrad.lectures.demands import ROWS, Row
+from symgrad.lectures.demand import DemandSpecs, DisagreementError
+from symgrad.lectures.demands import ROWS, Demand
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DemandVerdict:
     """A demand, whether it is met, and the evidence, or what is wrong. `seconds` tells how long it took."""
 
-    row: Row
+    row: Demand
     holds: bool
     evidence: str
     seconds: float
@@ -34,18 +34,18 @@ def specs_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "examples" / "lectures"
 
 
-def verdicts(only: Collection[int] = ()) -> Iterator[Verdict]:
+def verdicts(only: Collection[int] = ()) -> Iterator[DemandVerdict]:
     """Check the demands of these numbers, or all, one after another."""
     for row in ROWS:
         if not only or row.number in only:
             yield judge(row, specs_folder(), api.build)
 
 
-def judge(row: Row, folder: Path, build: Build) -> Verdict:
+def judge(row: Demand, folder: Path, build: Build) -> DemandVerdict:
     """One demand: what is wrong is said, not raised."""
     start = time.perf_counter()
     try:
-        evidence, holds = row.check(Case(folder, row.specs, build)), True
+        evidence, holds = row.check(DemandSpecs(folder, row.specs, build)), True
     except (DisagreementError, SymgradError) as error:
         evidence, holds = str(error), False
-    return Verdict(row, holds, evidence, time.perf_counter() - start)
+    return DemandVerdict(row, holds, evidence, time.perf_counter() - start)

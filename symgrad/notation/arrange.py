@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.notation.typeset import (
-    Name,
-    Number,
-    Product,
+    NameText,
+    NumberText,
+    ProductText,
     Quotient,
     Relation,
     Root,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from symgrad.notation.typeset import Formula, ProductKind
 
-ONE = Number(Fraction(1))
+ONE = NumberText(Fraction(1))
 
 
 def negated(formula: Formula) -> Formula:
@@ -83,11 +83,11 @@ def product(kind: ProductKind, factors: Iterable[Formula]) -> Formula:
         number *= -1 if negative else 1
         rest += [part] if part != ONE else []
     if number.denominator != 1 and decimal(number) is None:
-        below.append(Number(Fraction(number.denominator)))
+        below.append(NumberText(Fraction(number.denominator)))
         number = Fraction(number.numerator)
-    found = _joined(kind, rest) if rest else Number(abs(number))
+    found = _joined(kind, rest) if rest else NumberText(abs(number))
     if rest and abs(number) != 1:
-        found = _joined("numbers", (Number(abs(number)), found))
+        found = _joined("numbers", (NumberText(abs(number)), found))
     if below:
         found = quotient(found, _joined("numbers", _numbers_first(below)))
     return negated(found) if number < 0 else found
@@ -100,23 +100,23 @@ def fraction_first(formula: Formula) -> Formula:
             return Relation(left, operator, fraction_first(right))
         case Sum(terms):
             return Sum(tuple((negative, fraction_first(term)) for negative, term in terms))
-        case Quotient(Product("matrices") as matrices, below) if _is_fixed(below):
-            return Product("numbers", (Quotient(ONE, below), matrices))
-        case Quotient(Product("numbers", (*numbers, Product("matrices") as matrices)), below) if all(
+        case Quotient(ProductText("matrices") as matrices, below) if _is_fixed(below):
+            return ProductText("numbers", (Quotient(ONE, below), matrices))
+        case Quotient(ProductText("numbers", (*numbers, ProductText("matrices") as matrices)), below) if all(
             map(_is_fixed, (*numbers, below))
         ):
-            return Product("numbers", (Quotient(_joined("numbers", numbers), below), matrices))
+            return ProductText("numbers", (Quotient(_joined("numbers", numbers), below), matrices))
     return formula
 
 
 def _unscaled(factor: Formula, below: Sequence[Formula]) -> tuple[Fraction, Formula, tuple[Formula, ...]]:
     """(number, rest, divisors) with what can stand before the whole product taken out of a factor."""
     match factor:
-        case Number(value):
+        case NumberText(value):
             return value, ONE, ()
-        case Product("numbers", (Number(value), *others)):
+        case ProductText("numbers", (NumberText(value), *others)):
             return value, _joined("numbers", others), ()
-        case Product("numbers", (Quotient() as first, *others)):
+        case ProductText("numbers", (Quotient() as first, *others)):
             value, rest, under = _unscaled(first, below)
             return value, _joined("numbers", others if rest == ONE else (rest, *others)), under
         case Quotient(above, under) if _is_fixed(under) and all(_may_join(under, b) for b in below):
@@ -126,13 +126,13 @@ def _unscaled(factor: Formula, below: Sequence[Formula]) -> tuple[Fraction, Form
 
 
 def _is_fixed(formula: Formula) -> bool:
-    if isinstance(formula, Product):
+    if isinstance(formula, ProductText):
         return formula.kind == "numbers" and all(map(_is_fixed, formula.factors))
-    return isinstance(formula, Name | Symbol | Number) or _is_number(formula)
+    return isinstance(formula, NameText | Symbol | NumberText) or _is_number(formula)
 
 
 def _is_number(formula: Formula) -> bool:
-    return isinstance(formula, Number) or (isinstance(formula, Root) and _is_number(formula.inner))
+    return isinstance(formula, NumberText) or (isinstance(formula, Root) and _is_number(formula.inner))
 
 
 def _may_join(inner: Formula, outer: Formula) -> bool:
@@ -148,8 +148,8 @@ def _joined(kind: ProductKind, factors: Sequence[Formula]) -> Formula:
     """A product with those of its own kind among its factors opened."""
     flat: list[Formula] = []
     for factor in factors:
-        if isinstance(factor, Product) and factor.kind == kind != "matrices":
+        if isinstance(factor, ProductText) and factor.kind == kind != "matrices":
             flat += factor.factors
         else:
             flat.append(factor)
-    return flat[0] if len(flat) == 1 else Product(kind, tuple(flat))
+    return flat[0] if len(flat) == 1 else ProductText(kind, tuple(flat))

@@ -51,8 +51,8 @@ class EntryWriter(ScalarWriter):
 
     def kronecker(self, expr: delta) -> Formula:
         if any(isinstance(a, Entry) for a in expr.args):
-            return ts.Call("delta", tuple(self.write(_of_letters(a)) for a in expr.args))
-        return ts.Call("delta", tuple(self._from_one(a) for a in expr.args))
+            return ts.CallText("delta", tuple(self.write(_of_letters(a)) for a in expr.args))
+        return ts.CallText("delta", tuple(self._from_one(a) for a in expr.args))
 
     def joined(self, factors: list[sp.Expr]) -> Formula:
         return product("numbers", [self.write(f) for f in factors])
@@ -65,7 +65,7 @@ class EntryWriter(ScalarWriter):
         if divisor.is_number:
             return self.write(expr)
         negative, before = signed(self.write(factor))
-        found = ts.Product("numbers", (before, self.write(totals[0])))
+        found = ts.ProductText("numbers", (before, self.write(totals[0])))
         return negated(found) if negative else found
 
     def _order_of_factor(self, factor: sp.Expr) -> Order:

@@ -48,7 +48,7 @@ class IndexWriter(ScalarWriter):
         if equation.reduction == "none" or not equation.bound or not equation.is_plain:
             return self.write(equation.body)
         factor, body = fixed_factor(equation)
-        indices = tuple(ts.Name(str(loop.index)) for loop in equation.bound)
+        indices = tuple(ts.NameText(str(loop.index)) for loop in equation.bound)
         return self.scaled(factor, ts.Reduced(equation.reduction, indices, self.write(body)))
 
     def entry(self, entry: Entry) -> Formula:
@@ -69,7 +69,7 @@ class IndexWriter(ScalarWriter):
         return ts.Indexed(name, indices) if indices else name
 
     def kronecker(self, expr: delta) -> Formula:
-        return ts.Call("delta", tuple(self.write(a) for a in expr.args))
+        return ts.CallText("delta", tuple(self.write(a) for a in expr.args))
 
     def joined(self, factors: list[sp.Expr]) -> Formula:
         return product("numbers", [self.write(f) for f in factors])

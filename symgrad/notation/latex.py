@@ -27,7 +27,7 @@ GREEK = re.compile(
 OPERATORS = re.compile("exp|log|sin|cos|tan|sinh|cosh|tanh|arcsin|arccos|arctan|max|min")
 
 
-class Latex(Style):
+class LatexStyle(Style):
     """Names in italics, words upright, `Z1`, `Wq` and `h_W` with subscripts, entries in square brackets."""
 
     minus = "-"
@@ -159,4 +159,4 @@ class Latex(Style):
         return rf"\left({inner}\right)"
 
 
-LATEX = Latex()
+LATEX = LatexStyle()

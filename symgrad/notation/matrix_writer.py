@@ -81,7 +81,7 @@ class MatrixWriter(ScalarWriter):
             right = transposed(right)
         self.axes = (*found.rows, *found.columns)
         pair = self._matrix_first(found, left, right) or (left, right)
-        return self.scaled(found.factor, ts.Product("matrices", pair))
+        return self.scaled(found.factor, ts.ProductText("matrices", pair))
 
     def _matrix_first(
         self, found: Contraction, left: Formula, right: Formula
@@ -102,7 +102,7 @@ class MatrixWriter(ScalarWriter):
         self.axes = self._laid_out(equation.indices, tuple(loop.index for loop in equation.bound))
         if len(equation.bound) != 1:
             raise NoMatrixFormError
-        return ts.Call(equation.reduction, (self.write(equation.body),))
+        return ts.CallText(equation.reduction, (self.write(equation.body),))
 
     def _reduced(self, equation: Equation) -> Formula:
         """A reduction over all axes, or over the samples; over others the index must be seen."""
@@ -118,8 +118,8 @@ class MatrixWriter(ScalarWriter):
         written = self.write(body)
         if equation.reduction == "sum" and self._is_whole_matrix(body):
             size = self.write(equation.bound[0].axis.extent)
-            return self.scaled(factor, ts.Product("matrices", (written, ts.Ones(size))))
-        indices = tuple(ts.Name(str(i)) for i in inner)
+            return self.scaled(factor, ts.ProductText("matrices", (written, ts.Ones(size))))
+        indices = tuple(ts.NameText(str(i)) for i in inner)
         return self.scaled(factor, ts.Reduced(equation.reduction, indices, written))
 
     def _is_whole_matrix(self, body: sp.Expr) -> bool:
@@ -167,15 +167,15 @@ class MatrixWriter(ScalarWriter):
     def kronecker(self, expr: delta) -> Formula:
         label, index = expr.args
         if isinstance(label, Entry) and self._laid_out(label.indices, (index,)) == self.axes:
-            return ts.Call("onehot", (self.tensor(label.tensor),))
+            return ts.CallText("onehot", (self.tensor(label.tensor),))
         if index.is_Integer:
-            return ts.Call("delta", (self.write(label), self.write(index)))
+            return ts.CallText("delta", (self.write(label), self.write(index)))
         raise NoMatrixFormError
 
     def special(self, expr: sp.Expr) -> Formula | None:
         of, name = (expr.args[0], "softmax") if isinstance(expr, sp.exp) else (expr, "log_softmax")
         scores = self._scores(of)
-        return ts.Call(name, (self.write(scores),)) if scores is not None else super().special(expr)
+        return ts.CallText(name, (self.write(scores),)) if scores is not None else super().special(expr)
 
     def _scores(self, expr: sp.Expr) -> sp.Expr | None:
         """X where the expression is X[n,k] - L[n] and L is the log-sum-exp of X over each sample."""

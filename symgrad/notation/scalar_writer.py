@@ -67,7 +67,7 @@ class ScalarWriter(ABC):
         if symbol is not None:
             return symbol
         known = self.program.tensor.get(name)
-        return ts.Name(name, known is not None and known.kind == "cotangent")
+        return ts.NameText(name, known is not None and known.kind == "cotangent")
 
     def write(self, expr: sp.Expr) -> Formula:
         """The expression as a formula."""
@@ -83,16 +83,16 @@ class ScalarWriter(ABC):
     def special(self, expr: sp.Expr) -> Formula | None:
         """`relu(Z)` and `max(a, b)` for the choices that define them, and reductions inside a formula."""
         if isinstance(expr, Over):
-            indices = tuple(ts.Name(str(index)) for index, _ in expr.ranges)
+            indices = tuple(ts.NameText(str(index)) for index, _ in expr.ranges)
             return ts.Reduced(expr.kind, indices, self.write(expr.body))
         known = known_function(expr)
         if known is not None:
             name, argument = known
-            return ts.Call(name.rstrip("'"), (self.write(argument),), name.endswith("'"))
+            return ts.CallText(name.rstrip("'"), (self.write(argument),), name.endswith("'"))
         extreme = chosen(expr)
         if extreme is not None:
             name, *arguments = extreme
-            return ts.Call(name, tuple(self.write(a) for a in arguments))
+            return ts.CallText(name, tuple(self.write(a) for a in arguments))
         return None
 
     def scaled(self, factor: sp.Expr, formula: Formula) -> Formula:
@@ -141,7 +141,7 @@ class ScalarWriter(ABC):
             place = sp.Dummy()
             self.stand_ins[place] = first
             above = [*above, place]
-        top = self.joined(above) if above else ts.Number(Fraction(1))
+        top = self.joined(above) if above else ts.NumberText(Fraction(1))
         return quotient(top, self.joined(list(parts.below))) if parts.below else top
 
     def _ordered(self, factors: tuple[sp.Expr, ...]) -> list[sp.Expr]:
@@ -178,7 +178,7 @@ class ScalarWriter(ABC):
         if expr.is_Symbol:
             return self.stand_ins.get(expr) or self._size_or_index(expr)
         if expr.is_Rational:
-            number = ts.Number(Fraction(int(abs(expr.p)), int(expr.q)))
+            number = ts.NumberText(Fraction(int(abs(expr.p)), int(expr.q)))
             return negated(number) if expr.is_negative else number
         if isinstance(expr, shifted):
             return ts.Sum(((False, self.write(expr.args[0])), (True, self.write(expr.args[1]))))
@@ -186,20 +186,20 @@ class ScalarWriter(ABC):
             return ts.Choice(tuple((self.write(v), self._condition(c)) for v, c in expr.args))
         if isinstance(expr, within):
             inside = self._condition(sp.Ge(expr.args[1], 0))
-            return ts.Choice(((self.write(expr.args[0]), inside), (ts.Name("NaN"), None)))
+            return ts.Choice(((self.write(expr.args[0]), inside), (ts.NameText("NaN"), None)))
         if isinstance(expr, Abs):
             return ts.Absolute(self.write(expr.args[0]))
         if expr.is_Pow and not isinstance(expr, sp.exp):
             return self._power(expr)
         if not expr.args:
-            return ts.Name("π" if expr is sp.pi else str(expr))
+            return ts.NameText("π" if expr is sp.pi else str(expr))
         function = type(expr).__name__
-        return ts.Call(NAMES.get(function, function), tuple(self.write(a) for a in expr.args))
+        return ts.CallText(NAMES.get(function, function), tuple(self.write(a) for a in expr.args))
 
     def _size_or_index(self, symbol: sp.Symbol) -> Formula:
         """Sizes may have symbols of their own; unlike an index, a size is positive."""
         written = self.convention.symbols.get(str(symbol)) if symbol.is_positive else None
-        return written or ts.Name(str(symbol))
+        return written or ts.NameText(str(symbol))
 
     def _power(self, expr: sp.Expr) -> Formula:
         base, exponent = expr.args
@@ -219,6 +219,6 @@ class ScalarWriter(ABC):
                 first = ts.Relation(first, word, other) if first and other else first
             return first
         if type(condition) not in OPERATORS:
-            return ts.Name(str(condition))
+            return ts.NameText(str(condition))
         left, right = condition.args
         return ts.Relation(self.write(left), OPERATORS[type(condition)], self.write(right))

@@ -30,7 +30,7 @@ class Style(ABC):
         match formula:
             case ts.Sum(terms):
                 return self._sum(terms)
-            case ts.Product(kind, factors):
+            case ts.ProductText(kind, factors):
                 last = len(factors) - 1
                 texts = [self._factor(f, kind, number == last) for number, f in enumerate(factors)]
                 return self.signs[kind].join(texts)
@@ -47,13 +47,13 @@ class Style(ABC):
 
     def _atom(self, formula: Formula) -> str:
         match formula:
-            case ts.Name(text, is_cotangent):
+            case ts.NameText(text, is_cotangent):
                 return self.name(text, is_cotangent)
             case ts.Symbol(text):
                 return self.symbol(text)
             case ts.Ones(size):
                 return self.ones(self.spell(size))
-            case ts.Number(value):
+            case ts.NumberText(value):
                 return self.number(value)
             case ts.Indexed(base, indices):
                 return self.index(self._at_least(base, POWER), [self.spell(i) for i in indices])
@@ -67,7 +67,7 @@ class Style(ABC):
                 return self.transposed(self._at_least(base, ATOM))
             case ts.Spread(base, in_rows):
                 return self.spread(self._at_least(base, ATOM), in_rows)
-            case ts.Call(function, arguments, is_slope):
+            case ts.CallText(function, arguments, is_slope):
                 return self.call(function, [self.spell(a) for a in arguments], is_slope)
             case ts.Choice(branches):
                 return self.choice([(self.spell(v), self.spell(c) if c else None) for v, c in branches])
@@ -88,7 +88,7 @@ class Style(ABC):
                 return SUM
             case ts.Reduced(kind):
                 return REDUCTION if kind == "sum" else ATOM
-            case ts.Product(_, factors):
+            case ts.ProductText(_, factors):
                 return REDUCTION if _ends_open(factors[-1]) else PRODUCT
             case ts.Quotient() | ts.Partial():
                 return self.quotient_level
@@ -98,7 +98,7 @@ class Style(ABC):
                 return POWER if self.level(base) == POWER else ATOM
             case ts.Symbol(text):
                 return SUM if is_compound(text) else POWER if has_raised_end(text) else ATOM
-            case ts.Number(value):
+            case ts.NumberText(value):
                 return self.level_of_number(value)
         return ATOM
 
@@ -119,7 +119,7 @@ class Style(ABC):
 
     def _factor(self, factor: Formula, kind: str, is_last: bool) -> str:
         text = self.spell(factor)
-        if isinstance(factor, ts.Product):
+        if isinstance(factor, ts.ProductText):
             fits = factor.kind == kind or (kind == "numbers" and factor.kind == "entries")
         elif self.level(factor) == REDUCTION:
             fits = is_last
@@ -190,6 +190,6 @@ class Style(ABC):
 
 def _ends_open(formula: Formula) -> bool:
     """Whether what is written behind it could be read as part of its sum over an index."""
-    if isinstance(formula, ts.Product):
+    if isinstance(formula, ts.ProductText):
         return _ends_open(formula.factors[-1])
     return isinstance(formula, ts.Reduced) and formula.kind == "sum"

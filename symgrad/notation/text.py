@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from symgrad.notation.typeset import Formula
 
 
-class Text(Style):
+class TextStyle(Style):
     """Names as the user wrote them; `Z[n,i]`, `xᵀ·dZ`, `A ⊙ B`."""
 
     minus = "−"
@@ -116,4 +116,4 @@ class Text(Style):
         return f"({inner})"
 
 
-TEXT = Text()
+TEXT = TextStyle()

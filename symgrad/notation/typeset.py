@@ -12,7 +12,7 @@ ProductKind: TypeAlias = Literal["numbers", "matrices", "entries", "outer"]
 
 
 @dataclass(frozen=True)
-class Name:
+class NameText:
     """A tensor, a size or an index; a cotangent `dZ` is written with its d set apart."""
 
     text: str
@@ -34,7 +34,7 @@ class Ones:
 
 
 @dataclass(frozen=True)
-class Number:
+class NumberText:
     """An exact number."""
 
     value: Fraction
@@ -87,7 +87,7 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Product:
+class ProductText:
     """Factors joined as numbers, as matrices, entry by entry, or each entry with each."""
 
     kind: ProductKind
@@ -132,7 +132,7 @@ class Norm:
 
 
 @dataclass(frozen=True)
-class Call:
+class CallText:
     """A function of its arguments; `is_slope` marks its derivative: `relu'(Z)`."""
 
     function: str
@@ -166,23 +166,23 @@ class Relation:
 
 
 Formula: TypeAlias = (
-    Name
+    NameText
     | Symbol
     | Ones
-    | Number
+    | NumberText
     | Indexed
     | Subscripted
     | Partial
     | Transposed
     | Spread
     | Sum
-    | Product
+    | ProductText
     | Quotient
     | Power
     | Root
     | Absolute
     | Norm
-    | Call
+    | CallText
     | Reduced
     | Choice
     | Relation

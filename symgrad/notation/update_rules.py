@@ -53,7 +53,7 @@ def rule_of_step(update: Update, style: Style = TEXT) -> tuple[str, ...]:
     """What is the same for all parameters: the numbers of the step, and how gradients are clipped."""
     lines = list(_of_step(update))
     if _clips(update):
-        lines.append(ts.Relation(ts.Call("clip", (ts.Name("g"),)), "=", _clipped(update)))
+        lines.append(ts.Relation(ts.CallText("clip", (ts.NameText("g"),)), "=", _clipped(update)))
     return _spelled(lines, style)
 
 
@@ -73,9 +73,9 @@ def composed_rule(
     writer = MatrixWriter if at is None else _OfOneEntry
     used = gradient if puts_gradient_in(update) else short
     if _clips(update):
-        used = ts.Call("clip", (used,))
+        used = ts.CallText("clip", (used,))
     own = [name for name, _ in update.states] + [n for n in update.quantities if n not in update.temporaries]
-    written = convention.symbols.get(parameter, ts.Name(parameter))
+    written = convention.symbols.get(parameter, ts.NameText(parameter))
     targets = {name: _entry(_belonging(name, written), at) for name in ("g", *own)}
     targets["theta"] = _entry(written, at)
     point = _point(update, _entry(_belonging(_ahead(update).text, written), at), targets, writer)
@@ -95,7 +95,7 @@ class _OfOneEntry(MatrixWriter):
         if len(gradients) != 1 or any(e.indices for e in entries(rate)):
             return super()._product(expr)
         (minus, before), (negative, gradient) = signed(self.write(rate)), signed(self.write(gradients[0]))
-        found = ts.Product("numbers", (before, gradient)) if before != ONE else gradient
+        found = ts.ProductText("numbers", (before, gradient)) if before != ONE else gradient
         return negated(found) if minus != negative else found
 
 
@@ -106,7 +106,7 @@ def _entry(written: Formula, at: tuple[Formula, ...] | None) -> Formula:
 def _belonging(state: str, parameter: Formula) -> Formula:
     """`v_W1`, the state v of W1."""
     if not isinstance(parameter, ts.Symbol):
-        return ts.Name(f"{state}_{TEXT.spell(parameter)}")
+        return ts.NameText(f"{state}_{TEXT.spell(parameter)}")
     is_word = re.fullmatch(r"\w+", parameter.text)
     return ts.Symbol(f"{state}_{parameter.text}" if is_word else f"{state}_{{{parameter.text}}}")
 
@@ -147,13 +147,13 @@ def _assignments(
     writer: type[MatrixWriter] = MatrixWriter,
 ) -> Iterator[Formula]:
     """One line per equation; a step that reads theta after changing it keeps the old one."""
-    before = ts.Name(_unused(update, "before"))
+    before = ts.NameText(_unused(update, "before"))
     if update.keeps_theta:
-        yield ts.Relation(before, "←", symbols.get("theta", ts.Name("theta")))
+        yield ts.Relation(before, "←", symbols.get("theta", ts.NameText("theta")))
     for name, body in update.updates:
         if name in update.temporaries:
             continue
-        target = targets.get(name, ts.Name(name))
+        target = targets.get(name, ts.NameText(name))
         yield ts.Relation(target, "←", _right_side(update, name, body, symbols, writer))
         if name == "g":
             symbols = {**symbols, "g": target}
@@ -161,8 +161,8 @@ def _assignments(
             symbols = {**symbols, "theta": before}
 
 
-def _ahead(update: Update) -> ts.Name:
-    return ts.Name(_unused(update, "ahead"))
+def _ahead(update: Update) -> ts.NameText:
+    return ts.NameText(_unused(update, "ahead"))
 
 
 def _unused(update: Update, name: str) -> str:
@@ -197,7 +197,7 @@ def _equation(name: str, loops: tuple[Loop, ...], body: sp.Expr) -> Equation:
 
 
 def _assigned(name: str, right: Formula) -> Formula:
-    return ts.Relation(ts.Name(name), "←", right)
+    return ts.Relation(ts.NameText(name), "←", right)
 
 
 def _clips(update: Update) -> bool:
@@ -206,15 +206,15 @@ def _clips(update: Update) -> bool:
 
 def _clipped(update: Update) -> Formula:
     """The gradient with its norm bounded, then each of its entries."""
-    gradient: Formula = ts.Name("g")
+    gradient: Formula = ts.NameText("g")
     if update.clip_norm is not None:
         bound = ts.Quotient(_limit(update.clip_norm), ts.Norm(gradient))
-        gradient = product("numbers", [gradient, ts.Call("min", (ts.Number(Fraction(1)), bound))])
+        gradient = product("numbers", [gradient, ts.CallText("min", (ts.NumberText(Fraction(1)), bound))])
     if update.clip_value is not None:
         limit = _limit(update.clip_value)
-        gradient = ts.Call("max", (negated(limit), ts.Call("min", (limit, gradient))))
+        gradient = ts.CallText("max", (negated(limit), ts.CallText("min", (limit, gradient))))
     return gradient
 
 
 def _limit(limit: float) -> Formula:
-    return ts.Number(Fraction(repr(limit)))
+    return ts.NumberText(Fraction(repr(limit)))

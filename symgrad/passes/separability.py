@@ -62,7 +62,7 @@ def why_no_mean(program: Program, rows: str) -> str | None:
     parts = {t.name: ROW if any(a.name == rows for a in t.axes) else CONSTANT for t in program.tensors}
     for equation in _behind_the_loss(program):
         try:
-            parts[equation.target] = _Reader(program, parts, rows, equation).part()
+            parts[equation.target] = _Separability(program, parts, rows, equation).part()
         except _MixedError as mixed:
             return f"'{_owner(program, equation)}' {mixed}"
     loss = parts[program.loss] if program.loss is not None else CONSTANT
@@ -84,7 +84,7 @@ def _owner(program: Program, equation: Equation) -> str:
     return next((t for t in later if program.tensor[t].kind != "temporary"), equation.target)
 
 
-class _Reader:
+class _Separability:
     """Reads one equation, given what those above it are."""
 
     def __init__(self, program: Program, parts: dict[str, _Part], rows: str, equation: Equation) -> None:

@@ -19,7 +19,7 @@ class TensorRow:
 
 
 @dataclass(frozen=True)
-class Row:
+class FormulaRow:
     """A formula; `indexed` says it entry by entry, `through` names what the chain rule went through."""
 
     formula: str
@@ -35,7 +35,7 @@ class Section:
     kind: Literal["equations", "updates", "rewrites", "jacobians"]
     title: str
     note: str
-    rows: tuple[Row, ...]
+    rows: tuple[FormulaRow, ...]
 
 
 @dataclass(frozen=True)

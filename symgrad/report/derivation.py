@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import stages_of
-from symgrad.report.derived import Derived, Views
+from symgrad.report.derived import Derived, ReportViews
 from symgrad.report.documents import html_fragment, html_page, latex_document, latex_fragment
 from symgrad.report.in_notation import in_notation
 from symgrad.report.json_data import as_data
@@ -54,7 +54,9 @@ class Derivation(Derived):
         `W1[0, 3]`, if not all. `jacobians` adds the local Jacobians of every block, `memory` what the forward
         pass keeps for the backward pass.
         """
-        return replace(self, views=Views(scalar or bool(parameters), tuple(parameters), jacobians, memory))
+        return replace(
+            self, views=ReportViews(scalar or bool(parameters), tuple(parameters), jacobians, memory)
+        )
 
     def scalar_rules(self, *parameters: str) -> ScalarRules:
         """The gradient of every single weight, or of the parameters or entries named.

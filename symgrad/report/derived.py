@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Views:
+class ReportViews:
     """`scalar`: every weight's own rule, of the `parameters` named or of all; `jacobians`: the local ones;
     `memory`: what is kept for the backward pass."""
 
@@ -32,7 +32,7 @@ class Views:
     memory: bool = False
 
 
-NOTHING_MORE = Views()
+NOTHING_MORE = ReportViews()
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Derived:
     stages: Stages = field(repr=False)
     program: Program
     convention: Convention = ROWS
-    views: Views = NOTHING_MORE
+    views: ReportViews = NOTHING_MORE
 
     @property
     def spec(self) -> Spec:

@@ -13,11 +13,11 @@ from symgrad.notation.latex import LATEX
 from symgrad.notation.reduce import bound_letters
 from symgrad.notation.text import TEXT
 from symgrad.notation.visibility import hidden_tensors, shown_equations
-from symgrad.report.content import Row, Section
+from symgrad.report.content import FormulaRow, Section
 
 if TYPE_CHECKING:
     from symgrad.calculus.terms import Entry
-    from symgrad.explain.blocks import Block
+    from symgrad.explain.blocks import NetworkBlock
     from symgrad.explain.jacobians import BlockJacobians, Jacobian
     from symgrad.notation.style import Style
     from symgrad.notation.typeset import Formula
@@ -52,7 +52,7 @@ def jacobian_data(derived: Derived) -> list[dict[str, Any]]:
     ]
 
 
-def _data(jacobian: Jacobian, block: Block, derived: Derived) -> dict[str, Any]:
+def _data(jacobian: Jacobian, block: NetworkBlock, derived: Derived) -> dict[str, Any]:
     text = _writing(block, derived, TEXT)
     return {
         "of": jacobian.of.tensor,
@@ -65,14 +65,14 @@ def _data(jacobian: Jacobian, block: Block, derived: Derived) -> dict[str, Any]:
     }
 
 
-def _writing(block: Block, derived: Derived, style: Style) -> Writing:
+def _writing(block: NetworkBlock, derived: Derived, style: Style) -> Writing:
     return Writing(block.program, hidden_tensors(block.program), style, derived.convention)
 
 
-def _rows(found: BlockJacobians, derived: Derived, style: Style) -> list[Row]:
+def _rows(found: BlockJacobians, derived: Derived, style: Style) -> list[FormulaRow]:
     writing = _writing(found.block, derived, style)
-    rows = [Row(line) for line in _equations(writing)]
-    return rows + [Row(_formula(j, writing), label=_label(j, writing)) for j in found.jacobians]
+    rows = [FormulaRow(line) for line in _equations(writing)]
+    return rows + [FormulaRow(_formula(j, writing), label=_label(j, writing)) for j in found.jacobians]
 
 
 def _equations(writing: Writing) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.planning.residuals import memory_use
 from symgrad.notation.equations import Writing
-from symgrad.report.content import Row, Section
+from symgrad.report.content import FormulaRow, Section
 
 if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Plan
@@ -26,7 +26,8 @@ def memory_sections(derived: Derived, style: Style) -> list[Section]:
     plan, use = _use(derived)
     writing = Writing(plan.program, style=style)
     rows = tuple(
-        Row(writing.matrix(plan.program.definition[kept.name]), label=_label(kept)) for kept in use.kept
+        FormulaRow(writing.matrix(plan.program.definition[kept.name]), label=_label(kept))
+        for kept in use.kept
     )
     return [Section("equations", "Kept for the backward pass", NOTE.format(use.workspace), rows)]
 

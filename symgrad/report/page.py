@@ -14,7 +14,7 @@ from symgrad.notation.update_rules import (
     update_rule,
 )
 from symgrad.notation.visibility import shown_equations, visible_reads
-from symgrad.report.content import Page, Row, Section
+from symgrad.report.content import FormulaRow, Page, Section
 from symgrad.report.notations import NOTATIONS
 from symgrad.report.tensor_table import parameter_count, tensor_rows
 from symgrad.report.views import requested_legend, requested_sections
@@ -118,16 +118,16 @@ def _parts(writing: Writing) -> dict[str, list[Equation]]:
     return parts
 
 
-def _rows(equations: Iterable[Equation], writing: Writing) -> tuple[Row, ...]:
+def _rows(equations: Iterable[Equation], writing: Writing) -> tuple[FormulaRow, ...]:
     return tuple(_row(e, writing) for e in equations)
 
 
-def _row(equation: Equation, writing: Writing, label: str = "", through: tuple[str, ...] = ()) -> Row:
+def _row(equation: Equation, writing: Writing, label: str = "", through: tuple[str, ...] = ()) -> FormulaRow:
     matrix, index = writing.matrix(equation), writing.index(equation)
-    return Row(matrix, index if index != matrix else "", label, through)
+    return FormulaRow(matrix, index if index != matrix else "", label, through)
 
 
-def _gradient_rows(equations: Iterable[Equation], writing: Writing) -> tuple[Row, ...]:
+def _gradient_rows(equations: Iterable[Equation], writing: Writing) -> tuple[FormulaRow, ...]:
     rows, loss = [], writing.program.loss
     for equation in equations:
         tensor = writing.program.tensor[equation.target]
@@ -160,14 +160,14 @@ def readers(program: Program, tensor: str, hidden: Collection[str]) -> tuple[Equ
 
 def _update_sections(derived: Derived, style: Style) -> list[Section]:
     program, update = derived.program, derived.update
-    rule = tuple(Row(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
-    composed = [Row(line) for line in rule_of_step(update, style)]
+    rule = tuple(FormulaRow(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
+    composed = [FormulaRow(line) for line in rule_of_step(update, style)]
     for gradient in program.gradients:
         if program.tensor[gradient.of].kind != "parameter":
             continue
         lines = composed_lines(derived, gradient.of, gradient.name, style)
         of = derived.convention.written(gradient.of)
-        composed += [Row(line, label=of if not n else "") for n, line in enumerate(lines)]
+        composed += [FormulaRow(line, label=of if not n else "") for n, line in enumerate(lines)]
     return [
         Section("updates", "Update rule", reading_note(update), rule),
         Section("updates", "Update of every parameter", COMPOSED_NOTE, tuple(composed)),
@@ -188,11 +188,11 @@ def _rewrite_note(convention: Convention) -> str:
     return REWRITE_NOTE if convention == ROWS else f"{REWRITE_NOTE} {REWRITE_NAMES_NOTE}"
 
 
-def _rewrites(writing: Writing) -> tuple[Row, ...]:
+def _rewrites(writing: Writing) -> tuple[FormulaRow, ...]:
     rows = []
     for rewrite in dict.fromkeys(writing.program.rewrites):
         label = f"{rewrite.rule}, in {_owner(rewrite.equation, writing.program)}"
-        rows.append(Row(writing.rewrite(rewrite), label=label))
+        rows.append(FormulaRow(writing.rewrite(rewrite), label=label))
     return tuple(dict.fromkeys(rows))
 
 

@@ -13,7 +13,7 @@ from symgrad.notation.index_writer import leading_tensors
 from symgrad.notation.latex import LATEX
 from symgrad.notation.text import TEXT
 from symgrad.notation.update_rules import composed_rule, puts_gradient_in, rule_of_step
-from symgrad.report.content import Row, Section
+from symgrad.report.content import FormulaRow, Section
 
 if TYPE_CHECKING:
     from symgrad.calculus.terms import Entry
@@ -36,8 +36,8 @@ LABEL_NOTE = "Labels count from 0, as in the data: δ(a, 0) is 1 where the label
 def scalar_sections(derived: Derived, style: Style) -> list[Section]:
     """The definitions, the rules in terms of them, and the rules written out."""
     rules = derived.requested_rules
-    writer = _Writer(derived, style)
-    of_step = [Row(line) for line in rule_of_step(derived.update, style)] if rules.gradients else []
+    writer = _RuleWriter(derived, style)
+    of_step = [FormulaRow(line) for line in rule_of_step(derived.update, style)] if rules.gradients else []
     changed = any(g.written_out not in (g.gradient.body, None) for g in rules.gradients)
     written_out = writer.rules(rules.gradients, written_out=True) if changed else ()
     return [
@@ -76,7 +76,7 @@ def scalar_legend(derived: Derived) -> list[str]:
 def scalar_data(derived: Derived) -> dict[str, Any]:
     """The scalar view as numbers, texts, lists and dicts."""
     rules = derived.requested_rules
-    text, latex = _Writer(derived, TEXT), _Writer(derived, LATEX)
+    text, latex = _RuleWriter(derived, TEXT), _RuleWriter(derived, LATEX)
     return {
         "forward": [_formula_data(f, text, latex) for f in rules.forward],
         "derivatives": [_formula_data(f, text, latex) for f in rules.backward],
@@ -85,11 +85,11 @@ def scalar_data(derived: Derived) -> dict[str, Any]:
     }
 
 
-def _formula_data(formula: EntryFormula, text: _Writer, latex: _Writer) -> dict[str, Any]:
+def _formula_data(formula: EntryFormula, text: _RuleWriter, latex: _RuleWriter) -> dict[str, Any]:
     return {**_place(formula.entry), "text": text.formula(formula), "latex": latex.formula(formula)}
 
 
-def _rule_data(gradient: EntryGradient, text: _Writer, latex: _Writer) -> dict[str, Any]:
+def _rule_data(gradient: EntryGradient, text: _RuleWriter, latex: _RuleWriter) -> dict[str, Any]:
     return {
         **_place(gradient.parameter),
         "rule": list(text.rule(gradient)),
@@ -128,7 +128,7 @@ def _gradient_of(name: str, rules: ScalarRules) -> EntryGradient:
     return next(g for g in rules.gradients if g.parameter.tensor == name)
 
 
-class _Writer:
+class _RuleWriter:
     """Spells the formulas of a scalar view in one style."""
 
     def __init__(self, derived: Derived, style: Style) -> None:
@@ -137,8 +137,8 @@ class _Writer:
         self.forward = EntryWriter(self.program, self.convention)
         self.backward = EntryWriter(self.program, self.convention)
 
-    def rows(self, formulas: tuple[EntryFormula, ...]) -> tuple[Row, ...]:
-        return tuple(Row(self.formula(f)) for f in formulas)
+    def rows(self, formulas: tuple[EntryFormula, ...]) -> tuple[FormulaRow, ...]:
+        return tuple(FormulaRow(self.formula(f)) for f in formulas)
 
     def formula(self, formula: EntryFormula) -> str:
         """`A1ₙ₁ = tanh(Z1ₙ₁)`"""
@@ -154,14 +154,16 @@ class _Writer:
         inner = [name for name in sorted(definition.reads) if name in self.hidden]
         return (*leading_tensors(definition), *(lead for name in inner for lead in self._leading(name)))
 
-    def rules(self, gradients: tuple[EntryGradient, ...], written_out: bool = False) -> tuple[Row, ...]:
+    def rules(
+        self, gradients: tuple[EntryGradient, ...], written_out: bool = False
+    ) -> tuple[FormulaRow, ...]:
         """The lines of all rules; the first of every parameter bears its name."""
-        rows: list[Row] = []
+        rows: list[FormulaRow] = []
         for tensor, of_tensor in groupby(gradients, key=lambda g: g.parameter.tensor):
             line_of = self.rule_written_out if written_out else self.rule
             lines = [line for gradient in of_tensor for line in line_of(gradient)]
             label = self.convention.written(tensor)
-            rows += [Row(line, label="" if number else label) for number, line in enumerate(lines)]
+            rows += [FormulaRow(line, label="" if number else label) for number, line in enumerate(lines)]
         return tuple(rows)
 
     def rule(self, gradient: EntryGradient) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from symgrad.report.page import page_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.report.content import Page, Row, Section, TensorRow
+    from symgrad.report.content import FormulaRow, Page, Section, TensorRow
     from symgrad.report.derived import Derived
 
 
@@ -46,24 +46,24 @@ def _section(section: Section) -> Iterator[str]:
         yield from layout(row)
 
 
-def _labelled(row: Row) -> Iterator[str]:
+def _labelled(row: FormulaRow) -> Iterator[str]:
     if row.label:
         yield f"  {row.label}:"
     yield f"    {row.formula}"
 
 
-def _jacobian(row: Row) -> Iterator[str]:
+def _jacobian(row: FormulaRow) -> Iterator[str]:
     """A block's equation, or under it a derivative with its structure."""
     yield f"    {row.formula}   [{row.label}]" if row.label else f"  {row.formula}"
 
 
-def _equation(row: Row) -> Iterator[str]:
+def _equation(row: FormulaRow) -> Iterator[str]:
     yield f"  {row.formula}{_origin(row)}"
     if row.indexed:
         yield f"      {row.indexed}"
 
 
-def _origin(row: Row) -> str:
+def _origin(row: FormulaRow) -> str:
     parts = [row.label] if row.label else []
     if row.through:
         parts.append("chain rule through " + " and ".join(row.through))

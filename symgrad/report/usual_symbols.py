@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from symgrad.explain.roles import roles
-from symgrad.notation.text import TEXT, Text
+from symgrad.notation.text import TEXT, TextStyle
 from symgrad.notation.typeset import Symbol, Transposed
 
 if TYPE_CHECKING:
@@ -100,5 +100,7 @@ def _index(name: str, role: str, chain: bool) -> str:
 def _symbol(notation: Notation, what: str, index: str) -> Symbol:
     letter = notation.letters[what]
     if index.isdigit():
-        return Symbol(letter + index.translate(Text.superscripts if notation.raised else Text.subscripts))
+        return Symbol(
+            letter + index.translate(TextStyle.superscripts if notation.raised else TextStyle.subscripts)
+        )
     return Symbol(f"{letter}_{index}" if index else letter)

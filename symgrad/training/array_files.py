@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.source import Block, Source
+from symgrad.training.source import Source, SourceNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _unreadable(label: str, kind: str, error: BaseException) -> DataError:
 
 
 def _matrix_source(values: NDArray[Any], label: str) -> Source:
-    def read(selections: Sequence[Selection]) -> list[Block]:
+    def read(selections: Sequence[Selection]) -> list[SourceNumbers]:
         return [_matrix_block(values, label, selection) for selection in selections]
 
     return Source(
@@ -94,30 +94,30 @@ def _matrix_source(values: NDArray[Any], label: str) -> Source:
     )
 
 
-def _matrix_block(values: NDArray[Any], label: str, selection: Selection) -> Block:
+def _matrix_block(values: NDArray[Any], label: str, selection: Selection) -> SourceNumbers:
     def place(row: int, entry: int) -> str:
         return f"{label}, row {row + 1}, column '{selection[entry] + 1}'"
 
-    return Block(values[:, list(selection)], place)
+    return SourceNumbers(values[:, list(selection)], place)
 
 
 def _array_source(arrays: dict[str, NDArray[Any]], label: str, remedy: str = NPZ_REMEDY) -> Source:
     names = tuple(arrays)
 
-    def read(selections: Sequence[Selection]) -> list[Block]:
+    def read(selections: Sequence[Selection]) -> list[SourceNumbers]:
         return [_array_block(arrays[names[chosen]], label, names[chosen]) for (chosen,) in selections]
 
     return Source(label, "array", names, read, remedy)
 
 
-def _array_block(values: NDArray[Any], label: str, name: str) -> Block:
+def _array_block(values: NDArray[Any], label: str, name: str) -> SourceNumbers:
     _check_real(values, f"{label}, array '{name}'")
 
     def place(row: int, entry: int) -> str:
         index = (row, *map(int, np.unravel_index(entry, values.shape[1:])))
         return f"{label}, {name}[{', '.join(map(str, index))}]"
 
-    return Block(values, place)
+    return SourceNumbers(values, place)
 
 
 def _check_real(values: NDArray[Any], at: str) -> None:

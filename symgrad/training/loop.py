@@ -46,7 +46,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """What a run of epochs left: the last good epoch, the best one, and why it ended.
 
     `defect` is set when it diverged.
@@ -78,7 +78,7 @@ class Trainer:
         """The number of mini-batches, the last short one included."""
         return -(-self.parts.training.rows // self.batch_size)
 
-    def run(self, report: Callable[[EpochRecord, Snapshot], None]) -> Outcome:
+    def run(self, report: Callable[[EpochRecord, Snapshot], None]) -> TrainingOutcome:
         """Train until the plan, the clock, Ctrl-C or a number that is not finite says stop.
 
         `report` is called after every good epoch.
@@ -94,7 +94,7 @@ class Trainer:
             reason = "interrupted"
         except DivergenceError as error:
             reason, defect = "diverged", error
-        return Outcome(tuple(self.records), self.last, self.best, reason or "epochs", defect)
+        return TrainingOutcome(tuple(self.records), self.last, self.best, reason or "epochs", defect)
 
     def _epoch(self, epoch: int) -> EpochRecord:
         """Train one epoch and measure both parts. Raises DivergenceError."""

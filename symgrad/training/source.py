@@ -15,7 +15,7 @@ Selection: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Block:
+class SourceNumbers:
     """Real numbers of shape [rows, ...]; `place(row, entry)` names where an entry stands in the file."""
 
     values: NDArray[Any]
@@ -32,6 +32,6 @@ class Source:
     label: str
     noun: Literal["column", "array"]
     names: tuple[str, ...]
-    read: Callable[[Sequence[Selection]], list[Block]]
+    read: Callable[[Sequence[Selection]], list[SourceNumbers]]
     remedy: str = "say which columns feed which tensor with 'columns' under 'data'"
     has_names: bool = True

@@ -16,7 +16,7 @@ from symgrad.errors import DataError
 from symgrad.training.cells import is_number, not_a_number
 from symgrad.training.csv_layout import CsvLayout, layout_of
 from symgrad.training.exactness import to_float, warn_of_loss
-from symgrad.training.source import Block, Source
+from symgrad.training.source import Source, SourceNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ def csv_source(path: Path, label: str, header: bool | None = None) -> Source:
     with _text(path, label) as text:
         layout = layout_of(text, label, header)
 
-    def read(selections: Sequence[Selection]) -> list[Block]:
+    def read(selections: Sequence[Selection]) -> list[SourceNumbers]:
         columns = sorted({column for selection in selections for column in selection})
         values, lines = _csv_values(path, layout, columns)
         return [_csv_block(layout, values, lines, columns, selection) for selection in selections]
@@ -46,11 +46,11 @@ def _csv_block(
     lines: Sequence[int],
     columns: list[int],
     selection: Selection,
-) -> Block:
+) -> SourceNumbers:
     def place(row: int, entry: int) -> str:
         return layout.place(lines[row], selection[entry])
 
-    return Block(values[:, [columns.index(column) for column in selection]], place)
+    return SourceNumbers(values[:, [columns.index(column) for column in selection]], place)
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def parquet_source(path: Path, label: str) -> Source:
     """The columns of a Parquet file. Raises DataError when pyarrow is not installed."""
     table, names = _parquet_table(path, label)
 
-    def read(selections: Sequence[Selection]) -> list[Block]:
+    def read(selections: Sequence[Selection]) -> list[SourceNumbers]:
         return [_parquet_block(table, label, selection) for selection in selections]
 
     return Source(label, "column", names, read)
@@ -166,13 +166,15 @@ def _parquet_table(path: Path, label: str) -> tuple[Any, tuple[str, ...]]:
         raise DataError(f"cannot be read as Parquet: {error}", at=label, remedy=remedy) from error
 
 
-def _parquet_block(table: Any, label: str, selection: Selection) -> Block:
+def _parquet_block(table: Any, label: str, selection: Selection) -> SourceNumbers:
     names = [table.column_names[column] for column in selection]
 
     def place(row: int, entry: int) -> str:
         return f"{label}, row {row + 1}, column '{names[entry]}'"
 
-    return Block(np.column_stack([_parquet_column(table, label, column) for column in selection]), place)
+    return SourceNumbers(
+        np.column_stack([_parquet_column(table, label, column) for column in selection]), place
+    )
 
 
 def _parquet_column(table: Any, label: str, column: int) -> NDArray[Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from symgrad.spec.model import Spec, TensorSpec
-    from symgrad.training.source import Block
+    from symgrad.training.source import SourceNumbers
 
 
 def row_shape(tensor: TensorSpec, spec: Spec) -> tuple[int, ...]:
@@ -50,7 +50,7 @@ def _size(axis: int | str, tensor: TensorSpec, sizes: dict[str, int]) -> int:
 
 
 def make_tensor(
-    block: Block, tensor: TensorSpec, shape: tuple[int, ...], dtype: DTypeLike
+    block: SourceNumbers, tensor: TensorSpec, shape: tuple[int, ...], dtype: DTypeLike
 ) -> NDArray[np.floating[Any]] | NDArray[np.int64]:
     """The block as a contiguous tensor [rows, *shape]: int64 labels where `classes` is set, else `dtype`.
 
@@ -64,7 +64,7 @@ def make_tensor(
     return _labels(block, values, tensor) if tensor.classes else _floats(block, values, tensor, dtype)
 
 
-def _check_shape(block: Block, tensor: TensorSpec, shape: tuple[int, ...]) -> None:
+def _check_shape(block: SourceNumbers, tensor: TensorSpec, shape: tuple[int, ...]) -> None:
     """Rows may be flattened or unflattened; two different foldings of a row are an error."""
     found = block.values.shape[1:]
     same = _without_ones(found) == _without_ones(shape)
@@ -87,7 +87,9 @@ def _brackets(shape: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def _refuse(block: Block, bad: NDArray[np.bool_], tensor: TensorSpec, problem: str, remedy: str) -> None:
+def _refuse(
+    block: SourceNumbers, bad: NDArray[np.bool_], tensor: TensorSpec, problem: str, remedy: str
+) -> None:
     """Raise a DataError at the first bad entry."""
     if bad.any():
         flat = bad.reshape(len(bad), -1)
@@ -97,7 +99,7 @@ def _refuse(block: Block, bad: NDArray[np.bool_], tensor: TensorSpec, problem: s
         raise DataError(text, at=block.place(row, entry), remedy=remedy)
 
 
-def _labels(block: Block, values: NDArray[Any], tensor: TensorSpec) -> NDArray[np.int64]:
+def _labels(block: SourceNumbers, values: NDArray[Any], tensor: TensorSpec) -> NDArray[np.int64]:
     classes = tensor.classes or 0
     expected = f"labels are whole numbers from 0 to {classes - 1}"
     expected += f", or {tensor.ignore} for none" if tensor.ignore is not None else ""
@@ -111,7 +113,7 @@ def _labels(block: Block, values: NDArray[Any], tensor: TensorSpec) -> NDArray[n
 
 
 def _floats(
-    block: Block, values: NDArray[Any], tensor: TensorSpec, dtype: DTypeLike
+    block: SourceNumbers, values: NDArray[Any], tensor: TensorSpec, dtype: DTypeLike
 ) -> NDArray[np.floating[Any]]:
     cast = to_float(values, dtype, block.place, tensor.name)
     problem = f"does not fit {np.dtype(dtype)}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Spec, TrainSpec
     from symgrad.training.history import EpochRecord
-    from symgrad.training.loop import Outcome, Snapshot
+    from symgrad.training.loop import Snapshot, TrainingOutcome
     from symgrad.training.split import Parts
 
 DataSource: TypeAlias = "Dataset | str | os.PathLike[str]"
@@ -158,7 +158,7 @@ def _checkpoint(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:
     )
 
 
-def _finished(trainer: Trainer, outcome: Outcome, start: float) -> Run:
+def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     """Choose the parameters to keep and measure them."""
     module, plan, parts = trainer.module, trainer.plan, trainer.parts
     kept = outcome.best if watches_loss(plan.stop) and outcome.records else outcome.last

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array
 
 
-class Tensor(NamedTuple):
+class DataTensor(NamedTuple):
     """An input or target: its axes as the spec has them, its labels, and numbers for it."""
 
     name: str
@@ -21,7 +21,7 @@ class Tensor(NamedTuple):
     numbers: Array
 
 
-class Block(NamedTuple):
+class DrawnParameter(NamedTuple):
     """A parameter: how its first values are drawn; their scale is None where it is not plain to see."""
 
     name: str
@@ -39,7 +39,7 @@ class Fit(NamedTuple):
     shuffle: str
 
 
-class Case(NamedTuple):
+class BehaviourCase(NamedTuple):
     """All that is said of a module.
 
     `batch` is the axis that counts rows, or empty; `piece` the rows of a micro-batch; `work` the
@@ -49,9 +49,9 @@ class Case(NamedTuple):
 
     name: str
     dtype: str
-    inputs: tuple[Tensor, ...]
-    targets: tuple[Tensor, ...]
-    blocks: tuple[Block, ...]
+    inputs: tuple[DataTensor, ...]
+    targets: tuple[DataTensor, ...]
+    blocks: tuple[DrawnParameter, ...]
     states: tuple[str, ...]
     batch: str
     task: str
@@ -68,7 +68,7 @@ class Case(NamedTuple):
     numbers: tuple[int, ...] = ()
 
     @property
-    def tensors(self) -> tuple[Tensor, ...]:
+    def tensors(self) -> tuple[DataTensor, ...]:
         return (*self.inputs, *self.targets)
 
     @property
@@ -80,7 +80,7 @@ class Case(NamedTuple):
     def trains(self) -> bool:
         return self.has_loss and bool(self.blocks)
 
-    def of_rows(self, rows: int) -> Case:
+    def of_rows(self, rows: int) -> BehaviourCase:
         """The case with the first rows of its data alone."""
         inputs, targets = (
             tuple(t._replace(numbers=t.numbers[:rows]) if t.axes[:1] == (self.batch,) else t for t in tensors)
@@ -89,7 +89,7 @@ class Case(NamedTuple):
         return self._replace(inputs=inputs, targets=targets)
 
 
-_RECORDS = {kind.__name__: kind for kind in (Case, Tensor, Block, Fit)}
+_RECORDS = {kind.__name__: kind for kind in (BehaviourCase, DataTensor, DrawnParameter, Fit)}
 
 
 def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.samples import Sample
-    from symgrad.verifier.trial import Point, Trial
+    from symgrad.verifier.trial import Trial, TrialPoint
 
 STEPS = tuple(2.0**-3 * 8.0**-k for k in range(7))
 """Relative to the size of what moves: from an eighth down to half a millionth."""
@@ -60,7 +60,7 @@ class Decay:
 
 
 @dataclass(frozen=True)
-class Place:
+class LinePlace:
     """Loss and gradients somewhere on a line, and how far the tensors have moved."""
 
     loss: float
@@ -77,16 +77,16 @@ class Line:
     """A straight line through a point, along a direction in some parameters, or in some inputs."""
 
     trial: Trial
-    point: Point
+    point: TrialPoint
     directions: Mapping[str, Array]
 
-    def at(self, step: float) -> Place:
+    def at(self, step: float) -> LinePlace:
         """What the module computes so many steps on; rounded, but moved by exactly what is said."""
         here = self.point.sample.arrays
         there = self._sample(step)
         moved = {name: there.arrays[name] - here[name] for name in self.directions}
         loss, gradients = self._answer(there)
-        return Place(loss, {name: gradients[name] for name in moved}, moved)
+        return LinePlace(loss, {name: gradients[name] for name in moved}, moved)
 
     def _sample(self, step: float) -> Sample:
         sample = self.point.sample
@@ -105,25 +105,25 @@ class Line:
         return twin.loss(sample), twin.input_gradients(sample, shapes)
 
     @cached_property
-    def start(self) -> Place:
+    def start(self) -> LinePlace:
         """The point itself."""
         return self.at(0.0)
 
-    def remainders(self, steps: Sequence[float]) -> list[tuple[Place, Remainders]]:
+    def remainders(self, steps: Sequence[float]) -> list[tuple[LinePlace, Remainders]]:
         """What is left of each step, with the gradient of the point, and with those of both ends."""
         return [(there, self._remainder(there)) for there in map(self.at, steps)]
 
-    def _remainder(self, there: Place) -> Remainders:
+    def _remainder(self, there: LinePlace) -> Remainders:
         change, foretold = there.loss - self.start.loss, self.start.along(there.moved)
         return change - foretold, change - (foretold + there.along(there.moved)) / 2
 
-    def rounding(self, there: Place) -> float:
+    def rounding(self, there: LinePlace) -> float:
         """What double precision loses of a loss and of a slope, were they well conditioned."""
         losses = abs(self.start.loss) + abs(there.loss) + self.trial.floor(self.point)
         slope = sum(np.sum(np.abs(self.start.gradients[name] * by)) for name, by in there.moved.items())
         return NOISE * float(losses + slope)
 
-    def measured_rounding(self, there: Place) -> float:
+    def measured_rounding(self, there: LinePlace) -> float:
         """What it loses by measurement."""
         double = self.point.reference.double
         slope = sum(np.sum(double.gradients[name] * np.abs(by)) for name, by in there.moved.items())
@@ -154,7 +154,7 @@ def decay_of(steps: Sequence[float], remainders: Sequence[float], floors: Sequen
 
 
 @dataclass(frozen=True)
-class Verdict:
+class OrderVerdict:
     """How both remainders of a line shrink, and whether the loss moves along it at all."""
 
     line: Line
@@ -182,7 +182,7 @@ class Verdict:
         )
 
 
-def verdict_on(line: Line) -> Verdict:
+def verdict_on(line: Line) -> OrderVerdict:
     """The orders along a line; where one is too low, by a closer look.
 
     Raises:
@@ -194,7 +194,7 @@ def verdict_on(line: Line) -> Verdict:
     found = line.remainders(STEPS)
     floors = [line.rounding(there) for there, _ in found]
     moves = any(abs(p.loss - start.loss) > _ABOVE * f for (p, _), f in zip(found, floors, strict=True))
-    verdict = Verdict(line, _decays(STEPS, [r for _, r in found], floors), moves)
+    verdict = OrderVerdict(line, _decays(STEPS, [r for _, r in found], floors), moves)
     if verdict.shortfall <= TOLERANCE:
         return verdict
     steps = (*STEPS, *_SMALLER)
@@ -229,7 +229,7 @@ def order_checks(trial: Trial) -> Iterator[Check]:
         yield Check(name, f"{what}: {_shown(verdicts)}", worst.shortfall, TOLERANCE, "pass")
 
 
-def _shown(verdicts: Sequence[Verdict]) -> str:
+def _shown(verdicts: Sequence[OrderVerdict]) -> str:
     """The order of each kind that was held longest, and how long."""
     parts = []
     for n in range(len(_ORDERS)):

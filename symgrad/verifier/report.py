@@ -21,7 +21,7 @@ _STYLE = {"pass": "green", "fail": "bold red", "no evidence": "yellow"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class GradientEntry:
     """One entry of a gradient, as the module has it and as the spec's own differences have it."""
 
     index: tuple[int, ...]
@@ -39,7 +39,7 @@ class ParameterResult:
     error: float
     tolerance: float
     verdict: Verdict
-    where: Entry | None = None
+    where: GradientEntry | None = None
     message: str = ""
 
 

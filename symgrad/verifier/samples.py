@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model, ParameterDecl, TensorSpec
-    from symgrad.verifier.gradients.reference import Slopes
+    from symgrad.verifier.gradients.reference import ValuesAndSlopes
     from symgrad.verifier.interpretation.array_library import Array
 
 Range = Literal["normal", "positive", "unit", "hundreds"]
@@ -145,12 +145,12 @@ def is_defined_near_zero(model: Model, seed: int) -> bool:
     return any(values_at(model, sample).are_finite for sample in islice(samples, len(_RANGES) - 1))
 
 
-def values_at(model: Model, sample: Sample) -> Slopes:
+def values_at(model: Model, sample: Sample) -> ValuesAndSlopes:
     """What plain double precision makes of a sample, without slopes."""
     return slopes_of(model, sample.arrays, (), DOUBLE)
 
 
-def slopes_at(model: Model, sample: Sample) -> Slopes:
+def slopes_at(model: Model, sample: Sample) -> ValuesAndSlopes:
     """What plain double precision makes of a sample, with the slopes that a module is asked for."""
     return slopes_of(model, sample.arrays, asked_for(model), DOUBLE)
 
@@ -162,7 +162,7 @@ def asked_for(model: Model) -> tuple[str, ...]:
     return (*(p.name for p in model.parameters), *model.spec.gradients)
 
 
-def _can_follow(model: Model, sample: Sample, double: Slopes) -> bool:
+def _can_follow(model: Model, sample: Sample, double: ValuesAndSlopes) -> bool:
     """Whether double precision comes near the loss."""
     exact = interpret(model, sample.arrays, NATIVE).loss
     if exact is None or double.loss is None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.samples import Sample
     from symgrad.verifier.subject import Door
-    from symgrad.verifier.trial import Measure, Point, Trial
+    from symgrad.verifier.trial import Measure, Trial, TrialPoint
 
 CLOSE, STEP = 1e-4, 1e-3
 
@@ -78,13 +78,13 @@ def single_checks(trial: Trial) -> Iterator[Check]:
             yield measured("float32 epoch", what, STEP, lambda: _trained(trial, _epoch))
 
 
-def _holds(trial: Trial, point: Point) -> bool:
+def _holds(trial: Trial, point: TrialPoint) -> bool:
     """Whether plain single precision gives finite numbers."""
     names = asked_for(trial.model) if trial.trains else ()
     return slopes_of(trial.model, point.sample.arrays, names, SINGLE).are_finite
 
 
-def _forward(trial: Trial, points: list[Point]) -> Measure:
+def _forward(trial: Trial, points: list[TrialPoint]) -> Measure:
     errors = []
     for point in points:
         shapes = shapes_of(point.exact.outputs)
@@ -98,17 +98,17 @@ def _forward(trial: Trial, points: list[Point]) -> Measure:
     return error, f"{where}: float32 differs from float64 by {error:.2g}"
 
 
-def _moved(point: Point, output: int) -> Array:
+def _moved(point: TrialPoint, output: int) -> Array:
     return point.reference.single.outputs[output]
 
 
-def _off_loss(trial: Trial, point: Point) -> float:
+def _off_loss(trial: Trial, point: TrialPoint) -> float:
     got, expected = (np.asarray(s.loss(point.sample)) for s in (trial.module, trial.twin))
     floor = 1e-6 * trial.floor(point)
     return excused(got, expected, CLOSE, lambda: np.asarray(point.reference.single.loss), floor)
 
 
-def _gradients(trial: Trial, points: list[Point]) -> Measure:
+def _gradients(trial: Trial, points: list[TrialPoint]) -> Measure:
     errors = []
     for point in points:
         got, expected = (
@@ -122,7 +122,7 @@ def _gradients(trial: Trial, points: list[Point]) -> Measure:
     return worst(errors)
 
 
-def _off_gradient(trial: Trial, point: Point, name: str, got: Array, true: Array) -> float:
+def _off_gradient(trial: Trial, point: TrialPoint, name: str, got: Array, true: Array) -> float:
     floor = 1e-6 * trial.floor(point)
     return excused(got, true, CLOSE, lambda: point.reference.single.gradients[name], floor)
 
@@ -168,7 +168,7 @@ def _trained(trial: Trial, training: Training) -> Measure:
     return max(error, off), message
 
 
-def _moved_step(trial: Trial, point: Point) -> Array:
+def _moved_step(trial: Trial, point: TrialPoint) -> Array:
     """How far the rounding of a gradient may move the parameters in one update."""
     twin, names = trial.twin, trial.twin.fields()
     exact = point.reference.slopes.gradients

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Fans:
+class SpecFans:
     """Places of a parameter's axes: those summed over, and those that feed the result."""
 
     summed: tuple[int, ...]
@@ -31,7 +31,7 @@ class Fans:
         return math.prod(shape[n] for n in self.summed), math.prod(shape[n] for n in self.fed)
 
 
-def fans_of(model: Model, parameter: ParameterDecl) -> Fans | None:
+def fans_of(model: Model, parameter: ParameterDecl) -> SpecFans | None:
     """The fans of a parameter; None where no sum of products shows them plainly."""
     for equation in model.equations:
         found = _in_formula(equation.formula, parameter)
@@ -40,7 +40,7 @@ def fans_of(model: Model, parameter: ParameterDecl) -> Fans | None:
     return None
 
 
-def _in_formula(node: Node, parameter: ParameterDecl) -> Fans | None:
+def _in_formula(node: Node, parameter: ParameterDecl) -> SpecFans | None:
     match node:
         case Binary("@", left, right):
             found = _in_product(left, right, parameter)
@@ -54,7 +54,7 @@ def _in_formula(node: Node, parameter: ParameterDecl) -> Fans | None:
     return next((fans for fans in inside if fans is not None), None)
 
 
-def _in_product(left: Node, right: Node, parameter: ParameterDecl) -> Fans | None:
+def _in_product(left: Node, right: Node, parameter: ParameterDecl) -> SpecFans | None:
     """A matrix sums over the axis next to the `@`, a vector over its own."""
     rank = len(parameter.axes)
     for operand, sums_first in ((left, False), (right, True)):
@@ -62,11 +62,11 @@ def _in_product(left: Node, right: Node, parameter: ParameterDecl) -> Fans | Non
         named = operand.operand if isinstance(operand, Transpose) else operand
         if isinstance(named, Name) and named.id == parameter.name:
             summed = 0 if rank == 1 or sums_first is not is_turned else 1
-            return Fans((summed,), tuple(n for n in range(rank) if n != summed)) if rank <= 2 else None
+            return SpecFans((summed,), tuple(n for n in range(rank) if n != summed)) if rank <= 2 else None
     return None
 
 
-def _in_sum(term: Node, reduced: set[str], name: str) -> Fans | None:
+def _in_sum(term: Node, reduced: set[str], name: str) -> SpecFans | None:
     uses = [node for node in walk(term) if isinstance(node, Index)]
     own = next((node for node in uses if node.tensor == name), None)
     if own is None or not all(isinstance(index, Name) for index in own.indices):
@@ -82,4 +82,4 @@ def _in_sum(term: Node, reduced: set[str], name: str) -> Fans | None:
         for n, letter in enumerate(letters)
         if (letter in slide if letter in reduced else letter not in alone)
     )
-    return Fans(summed, fed) if summed else None
+    return SpecFans(summed, fed) if summed else None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.behaviour_case import Case
+    from symgrad.verifier.behaviour_case import BehaviourCase
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.interpreter import Shape
     from symgrad.verifier.report import Check
@@ -63,7 +63,7 @@ class Door(Protocol):
         """
         ...
 
-    def observe(self, behaviour: str, case: Case) -> str | None:
+    def observe(self, behaviour: str, case: BehaviourCase) -> str | None:
         """What is wrong with a behaviour of the module; None where trying it could harm this process.
 
         Raises:
@@ -111,7 +111,7 @@ class InProcess:
             text = f"{function} raised {type(error).__name__}: {message[0] if message else ''}"
             raise FaultError(text) from error
 
-    def observe(self, behaviour: str, case: Case) -> str | None:  # noqa: ARG002  # a door's
+    def observe(self, behaviour: str, case: BehaviourCase) -> str | None:  # noqa: ARG002  # a door's
         return None
 
     def text_checks(self, model: Model, seed: int) -> list[Check]:

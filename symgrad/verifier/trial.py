@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.verifier.gradients.reference import Reference
+from symgrad.verifier.gradients.reference import SpecReference
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, choose
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.report import Check
@@ -38,12 +38,12 @@ _PARTS = (1.0, 0.25, 2.0**-4, 2.0**-6, 2.0**-9)
 
 
 @dataclass(frozen=True)
-class Point:
+class TrialPoint:
     """A sample, what the spec says of it, and how closely to look."""
 
     sample: Sample
     exact: Evaluation
-    reference: Reference
+    reference: SpecReference
     thorough: bool
 
     @property
@@ -58,7 +58,7 @@ class Trial:
     model: Model
     module: Subject
     twin: Subject
-    points: tuple[Point, ...]
+    points: tuple[TrialPoint, ...]
     seed: int
 
     @property
@@ -69,7 +69,7 @@ class Trial:
     def trains(self) -> bool:
         return self.model.loss is not None and bool(self.model.parameters)
 
-    def floor(self, point: Point) -> float:
+    def floor(self, point: TrialPoint) -> float:
         """The loss that rounding is relative to: here, but not less than at the first point."""
         losses = [p.exact.loss for p in (point, self.points[0])]
         return max((abs(float(loss)) for loss in losses if loss is not None), default=0.0)
@@ -178,10 +178,10 @@ def _largest(blocks: Mapping[str, Array]) -> float:
     return float(np.max([np.max(np.abs(block)) for block in blocks.values()]))
 
 
-def _point(model: Model, sample: Sample, *, thorough: bool) -> Point:
+def _point(model: Model, sample: Sample, *, thorough: bool) -> TrialPoint:
     work = interpret(model, sample.arrays, DOUBLE).work
-    reference = Reference(model, sample.arrays, asked_for(model))
-    return Point(sample, interpret(model, sample.arrays, choose(work)), reference, thorough)
+    reference = SpecReference(model, sample.arrays, asked_for(model))
+    return TrialPoint(sample, interpret(model, sample.arrays, choose(work)), reference, thorough)
 
 
 def vector_arithmetic(size: int) -> Arithmetic:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
-    from symgrad.verifier.trial import Measure, Point, Trial
+    from symgrad.verifier.trial import Measure, Trial, TrialPoint
 
 EXACT = 1e-10
 _FAR, _FINITE = 1000.0, 1e200
@@ -107,7 +107,7 @@ def _are_finite(arrays: Iterable[Array]) -> bool:
         return all(bool(np.all(np.abs(np.asarray(a, np.float64)) < _FINITE)) for a in arrays)
 
 
-def _moved(point: Point, is_forward: bool, number: int) -> Array:
+def _moved(point: TrialPoint, is_forward: bool, number: int) -> Array:
     """How far rounding may move an output, or a part of the prediction."""
     moved = point.reference.double
     return (moved.outputs if is_forward else moved.prediction)[number]
@@ -130,11 +130,11 @@ def _loss(trial: Trial) -> Measure:
     return worst(errors)
 
 
-def _off_loss(point: Point, true: Array, slack: float, got: float) -> float:
+def _off_loss(point: TrialPoint, true: Array, slack: float, got: float) -> float:
     return excused(np.asarray(got), true, EXACT, lambda: np.asarray(point.reference.double.loss), slack)
 
 
-def _batch_hint(got: float, point: Point, trial: Trial) -> str:
+def _batch_hint(got: float, point: TrialPoint, trial: Trial) -> str:
     size = batch_size(trial.model, point.sample)
     true = number(point.exact.loss, "loss")
     if size > 1 and np.isclose(got, true * size, rtol=1e-6):

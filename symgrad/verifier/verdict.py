@@ -15,8 +15,8 @@ import numpy as np
 from symgrad.errors import ModuleError
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.edited import edits, text_check
-from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, Effort, Finding, compare_block
-from symgrad.verifier.gradients.probes import Block, Known
+from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFinding, Effort, compare_block
+from symgrad.verifier.gradients.probes import ClaimedGradient, Known
 from symgrad.verifier.order import order_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.single import first_calls
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.edited import Edit
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.interpreter import Shape
-    from symgrad.verifier.trial import Point, Trial
+    from symgrad.verifier.trial import Trial, TrialPoint
 
 _WHEN_WRONG = 30.0
 """Seconds that a call may take where the text is known to be wrong: a hang then says nothing new."""
@@ -159,14 +159,14 @@ def _text_checks(model: Model, door: Door, seed: int) -> list[Check]:
 
 def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
     """The result for every parameter, and notes on kinks."""
-    findings: dict[str, list[Finding]] = {name: [] for name in trial.twin.shapes}
+    findings: dict[str, list[BlockFinding]] = {name: [] for name in trial.twin.shapes}
     for point in trial.points:
         try:
             vector = trial.twin.vector(point.sample.parameters)
             _, gradients = trial.twin.loss_and_grad(vector, point.sample.data)
         except FaultError as fault:
             for name in [fault.parameter] if fault.parameter else findings:
-                findings[name].append(Finding(math.inf, True, message=f"{fault} {point.name}"))
+                findings[name].append(BlockFinding(math.inf, True, message=f"{fault} {point.name}"))
             continue
         for name, finding in _compare(trial, point, gradients).items():
             findings[name].append(finding)
@@ -176,7 +176,7 @@ def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
     return tuple(results), [f"{name}: {count} {among}" for name, count in kinks.items() if count]
 
 
-def _compare(trial: Trial, point: Point, gradients: Mapping[str, Array]) -> dict[str, Finding]:
+def _compare(trial: Trial, point: TrialPoint, gradients: Mapping[str, Array]) -> dict[str, BlockFinding]:
     effort = _THOROUGH if point.thorough else _BRIEF
     floor = NOISE * trial.floor(point)
     rng = np.random.default_rng((trial.seed, len(point.name)))
@@ -187,17 +187,17 @@ def _compare(trial: Trial, point: Point, gradients: Mapping[str, Array]) -> dict
     }
 
 
-def _block(point: Point, name: str, gradient: Array, batch: int) -> Block:
+def _block(point: TrialPoint, name: str, gradient: Array, batch: int) -> ClaimedGradient:
     reference = point.reference
     known: Known | None = None
     if reference.is_confirmed:
         slopes = np.asarray(reference.slopes.gradients[name], dtype=np.float64)
         known = Known(slopes, lambda: reference.double.gradients[name])
-    return Block(reference.differences, name, gradient, point.name, batch, known)
+    return ClaimedGradient(reference.differences, name, gradient, point.name, batch, known)
 
 
-def _result(name: str, shape: Shape, found: list[Finding]) -> ParameterResult:
-    worst = max(found, key=lambda finding: finding.error, default=Finding(0.0, False))
+def _result(name: str, shape: Shape, found: list[BlockFinding]) -> ParameterResult:
+    worst = max(found, key=lambda finding: finding.error, default=BlockFinding(0.0, False))
     result = ParameterResult(name, shape, worst.error, TOLERANCE, "pass", worst.where, worst.message)
     if not worst.error <= TOLERANCE:
         return replace(result, verdict="fail")
@@ -205,7 +205,7 @@ def _result(name: str, shape: Shape, found: list[Finding]) -> ParameterResult:
     return replace(result, verdict="no evidence", message=silence) if silence else result
 
 
-def _silence(found: list[Finding]) -> str:
+def _silence(found: list[BlockFinding]) -> str:
     """Why a gradient says nothing at any point; nothing where it does."""
     if any(f.evidence for f in found):
         return ""

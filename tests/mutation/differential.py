@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from symgrad.verifier.behaviour_case import Case
+    from symgrad.verifier.behaviour_case import BehaviourCase
 
 ROWS = 40
 _SIZES = (1, 2, 3, 7, 16, ROWS)
@@ -53,7 +53,7 @@ def first_difference(one: Answers, other: Answers) -> str:
     return next((what for (what, a), (_, b) in zip(one, other, strict=True) if a != b), "")
 
 
-def answers(file: Path, case: Case, *, own_verify: bool, compiled: bool) -> Answers:
+def answers(file: Path, case: BehaviourCase, *, own_verify: bool, compiled: bool) -> Answers:
     """What came of all calls of the module in a file, in a process of its own that may hang or crash."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -76,7 +76,7 @@ def answers(file: Path, case: Case, *, own_verify: bool, compiled: bool) -> Answ
     return [("the process ended or hung", "")]
 
 
-def _all(file: Path, case: Case, *, own_verify: bool) -> Answers:
+def _all(file: Path, case: BehaviourCase, *, own_verify: bool) -> Answers:
     module = load(file)
     modules = [module] if np.dtype(module.DTYPE) == np.float64 else [module, double_precision_twin(module)]
     found = []
@@ -113,7 +113,7 @@ def _called(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> A
     return answer, [part for part in arguments if isinstance(part, tuple | np.ndarray)]
 
 
-def _told(module: Any, case: Case) -> Iterator[tuple[str, Any]]:
+def _told(module: Any, case: BehaviourCase) -> Iterator[tuple[str, Any]]:
     yield from _declared(module)
     yield from _functions(module)
     for rows in _SIZES if case.batch else (0,):
@@ -308,7 +308,7 @@ def _fits(bench: Bench) -> Iterator[tuple[str, Any]]:
     yield "fit far away", _called(module.fit, *far, epochs=2, batch_size="full", params=params)
 
 
-def _own_verify(module: Any, case: Case) -> Iterator[tuple[str, str]]:
+def _own_verify(module: Any, case: BehaviourCase) -> Iterator[tuple[str, str]]:
     """What its own verify decides and prints but for numbers, of right gradients and of wrong ones."""
     yield "signature", str(inspect.signature(module.verify))
     for seed, points in ((0, 1), (1, 1), (2, 3)):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mutation.differential import Answers
     from mutation.faults import Fault
     from symgrad.spec.model import Model
-    from symgrad.verifier.behaviour_case import Case
+    from symgrad.verifier.behaviour_case import BehaviourCase
     from symgrad.verifier.trial import Trial
 
 CALL_SECONDS, JUDGE_SECONDS = 60.0, 600
@@ -131,7 +131,7 @@ class Original:
         return answers(file, self._case, own_verify=own_verify, compiled=compiled)
 
     @cached_property
-    def _case(self) -> Case:
+    def _case(self) -> BehaviourCase:
         with self.doors(self.text, compiled=False) as (_, twin):
             return case_of(self.model, Subject(self.model, twin, self.trial.module.shapes), 90, ROWS)
 

@@ -17,7 +17,7 @@ from symgrad.spec.expand import expand
 from symgrad.verifier.certificate.certificate import certify
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.identity.exact_constants import long_constants
-from symgrad.verifier.identity.machine import FaultError, Machine, UnknownError, faults_named
+from symgrad.verifier.identity.machine import Machine, TextFaultError, UnknownError, faults_named
 from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.outcome import outcome_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
@@ -79,7 +79,7 @@ def _bounds(model: Model, text: str) -> str:
     try:
         with faults_named():
             first, second = (_run(model, text, garbage) for garbage in _GARBAGE)
-    except FaultError as fault:
+    except TextFaultError as fault:
         return f"WRONG: {fault}"
     except UnknownError as unknown:
         return f"not run: {unknown}"

@@ -9,7 +9,7 @@ from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
 from symgrad.compiler.kernels.column_kernels import column_kernel_of
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
-from symgrad.compiler.module.memory_views import Views
+from symgrad.compiler.module.memory_views import MemoryViews
 from symgrad.compiler.module.rerolling import Action, Repeat, roll
 from symgrad.compiler.module.statements import Statements
 from symgrad.compiler.planning.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
@@ -51,7 +51,7 @@ class Drivers:
         self.extent_names = identifiers(self.extents, taken=self.names.values())
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
-        self.views = Views(plan, self.names, self.extent_names)
+        self.views = MemoryViews(plan, self.names, self.extent_names)
         self.statements = Statements(plan, self.views, self.extent_names)
         self.kernels: dict[tuple[str, ...], KernelText] = {}
         self.kernel_names = set(PRIVATE)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.axes import Axes
 
 
-class Views:
+class MemoryViews:
     """Spells places in memory with the module's names for free axes."""
 
     def __init__(self, plan: Plan, names: Mapping[str, str], extents: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation
-    from symgrad.compiler.module.memory_views import Views
+    from symgrad.compiler.module.memory_views import MemoryViews
     from symgrad.compiler.planning.plan import Plan, Product
 
 Statement: TypeAlias = tuple[str, tuple[str, ...]]
@@ -24,7 +24,7 @@ Statement: TypeAlias = tuple[str, tuple[str, ...]]
 class Statements:
     """Spells statements with the module's names for free axes."""
 
-    def __init__(self, plan: Plan, views: Views, extents: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, views: MemoryViews, extents: Mapping[str, str]) -> None:
         self.plan, self.views = plan, views
         self.symbols = {extent_symbol(name): f"real({identifier})" for name, identifier in extents.items()}
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from symgrad.errors import Position
 
-E_ = TypeVar("E_", bound=library.Entry)
+E_ = TypeVar("E_", bound=library.LibraryEntry)
 
 ZERO = Fraction(0)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from symgrad.spec.library.activations import ACTIVATIONS
 from symgrad.spec.library.entries import (
-    Entry,
     Function,
     Initializer,
     Layer,
     LayerParameter,
+    LibraryEntry,
     Optimizer,
     Schedule,
     Signature,
@@ -34,11 +34,11 @@ schedules = {entry.name: entry for entry in SCHEDULES}
 initializers = {entry.name: entry for entry in INITIALIZERS}
 
 __all__ = [
-    "Entry",
     "Function",
     "Initializer",
     "Layer",
     "LayerParameter",
+    "LibraryEntry",
     "Optimizer",
     "Schedule",
     "Signature",

@@ -42,7 +42,7 @@ def parse_signature(text: str) -> Signature:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LibraryEntry:
     """What all entries share: `signature`, where the mathematics comes from, and what it is for.
 
     `ranges` are what an argument may be where it is a number; `usual` is narrower, with the reason why.
@@ -70,7 +70,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Function(Entry):
+class Function(LibraryEntry):
     """An activation, loss, regulariser, part of one or ordinary mathematics: one formula over its arguments.
 
     A loss's formula is per element or per sample; `reduction` makes one number of it where the call
@@ -118,7 +118,7 @@ class LayerParameter:
 
 
 @dataclass(frozen=True)
-class Layer(Entry):
+class Layer(LibraryEntry):
     """A function with parameters of its own; a parameter switched off counts as 0 in the formula.
 
     `parts` are inner results with names of their own: the formula, and parts below, may use them.
@@ -138,7 +138,7 @@ class Layer(Entry):
 
 
 @dataclass(frozen=True)
-class Optimizer(Entry):
+class Optimizer(LibraryEntry):
     """Update equations over `theta`, `g`, the step `t` (from 1), hyper-parameters and states.
 
     A state starts from a formula over hyper-parameters. A target that is neither theta nor a state is a
@@ -168,7 +168,7 @@ class Optimizer(Entry):
 
 
 @dataclass(frozen=True)
-class Schedule(Entry):
+class Schedule(LibraryEntry):
     """The learning rate as a formula over `learning_rate`, `epoch`, `step` (both from 0) and `epochs`.
 
     A call may give another `learning_rate`: so one schedule is applied to another.
@@ -182,7 +182,7 @@ class Schedule(Entry):
 
 
 @dataclass(frozen=True)
-class Initializer(Entry):
+class Initializer(LibraryEntry):
     """Random or constant first values: `scale` is the half-width, standard deviation or constant.
 
     The formula may use `fan_in`, how many entries of the parameter each output sums, and `fan_out`, how many

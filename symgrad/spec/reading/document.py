@@ -32,7 +32,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud8
 
 
 @dataclass(frozen=True)
-class Place:
+class ItemPlace:
     """Where an item stands: its key, its value, and the text of its value as the user wrote it."""
 
     key: Position
@@ -46,7 +46,7 @@ class Document:
 
     source: str
     data: dict[str, Plain]
-    places: Mapping[Key, Place]
+    places: Mapping[Key, ItemPlace]
     sha256: str
     path: Path | None
 
@@ -58,7 +58,7 @@ class Document:
                 found = (*found, part)
         return found
 
-    def place(self, key: Key) -> Place:
+    def place(self, key: Key) -> ItemPlace:
         """The place of an item, or of the innermost item around it that the document has."""
         return self.places[self.known(key)]
 
@@ -110,7 +110,7 @@ def from_mapping(mapping: Mapping[str, object]) -> Document:
         SpecError: for anything in it that YAML could not say.
     """
     source = "<dict>"
-    places: dict[Key, Place] = {}
+    places: dict[Key, ItemPlace] = {}
     data = _plain(mapping, (), source, places)
     if not isinstance(data, dict):
         raise SpecError("a spec is a mapping", at=source, remedy="expected keys such as inputs and layers")
@@ -133,9 +133,9 @@ def is_path(source: str | os.PathLike[str]) -> bool:
     return is_word and ": " not in source
 
 
-def _plain(value: object, key: Key, source: str, places: dict[Key, Place]) -> Plain:
+def _plain(value: object, key: Key, source: str, places: dict[Key, ItemPlace]) -> Plain:
     at = Position(".".join([source, *map(str, key)]), 1, 1)
-    places[key] = Place(at, at, None)
+    places[key] = ItemPlace(at, at, None)
     if len(places) > MAX_ITEMS:
         raise SpecError(f"the spec has more than {MAX_ITEMS} items", at=source, remedy="shorten it")
     if len(key) > MAX_DEPTH:

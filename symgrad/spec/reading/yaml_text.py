@@ -30,8 +30,8 @@ from symgrad.spec.reading.document import (
     MAX_DEPTH,
     MAX_ITEMS,
     Document,
+    ItemPlace,
     Key,
-    Place,
     Plain,
     check_text,
     sha256,
@@ -50,7 +50,7 @@ _PREFIX = "tag:yaml.org,2002:"
 class _Item:
     """A value with its place and, for lists and mappings, the items in it."""
 
-    place: Place
+    place: ItemPlace
     value: Plain = None
     items: dict[str | int, _Item] = field(default_factory=dict)
     size: int = 1
@@ -74,12 +74,12 @@ def from_yaml(text: str, source: str, path: Path | None = None) -> Document:
     if not isinstance(root.value, dict):
         problem = "the spec is not a mapping"
         raise SpecError(problem, at=root.place.value, remedy="expected keys such as inputs and layers")
-    places: dict[Key, Place] = {}
+    places: dict[Key, ItemPlace] = {}
     _collect(root, (), places)
     return Document(source, root.value, places, sha256(text), path)
 
 
-def _collect(item: _Item, key: Key, places: dict[Key, Place]) -> None:
+def _collect(item: _Item, key: Key, places: dict[Key, ItemPlace]) -> None:
     places[key] = item.place
     for part, inner in item.items.items():
         _collect(inner, (*key, part), places)
@@ -173,7 +173,7 @@ class _Loader:
             inner = self.item(next(events), events, depth + 1)
             at = self.key_position(key_event)
             is_empty = inner.place.text == "" and inner.value is None
-            place = Place(at, at if is_empty else inner.place.value, inner.place.text)
+            place = ItemPlace(at, at if is_empty else inner.place.value, inner.place.text)
             result.items[key] = _Item(place, inner.value, inner.items)
             result.size += inner.size
             data[key] = inner.value
@@ -231,20 +231,20 @@ class _Loader:
     def error(self, event: Event, problem: str, remedy: str) -> SpecError:
         return SpecError(problem, at=self.position(event), remedy=remedy)
 
-    def place(self, event: Event) -> Place:
+    def place(self, event: Event) -> ItemPlace:
         """Where a value's text begins: behind the quote, or on the line below a block's `|`."""
         at = self.position(event)
         if not isinstance(event, ScalarEvent) or event.anchor is not None:
-            return Place(at, at, None)
+            return ItemPlace(at, at, None)
         raw = self.raw(event.start_mark, event.end_mark)
         match event.style:
             case "|" | ">":
-                return Place(at, at.moved(0, 1), raw.partition("\n")[2])
+                return ItemPlace(at, at.moved(0, 1), raw.partition("\n")[2])
             case "'" | '"':
                 inner = raw[1:-1]
                 same = inner.split() == event.value.split()
-                return Place(at, at.moved(1), inner if same else event.value)
-        return Place(at, at, raw)
+                return ItemPlace(at, at.moved(1), inner if same else event.value)
+        return ItemPlace(at, at, raw)
 
     def raw(self, start: StringMark, end: StringMark) -> str:
         return self.text[start.index : end.index]

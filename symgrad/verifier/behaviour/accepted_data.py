@@ -11,8 +11,8 @@ from symgrad.verifier.behaviour.workbench import first_line, kept, refusal, same
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from symgrad.verifier.behaviour.workbench import Bench, Call, Kinds
-    from symgrad.verifier.behaviour_case import Case, Tensor
+    from symgrad.verifier.behaviour.workbench import Bench, DataCall, Kinds
+    from symgrad.verifier.behaviour_case import BehaviourCase, DataTensor
     from symgrad.verifier.interpretation.array_library import Array
 
 _ROUNDING = 1e-5
@@ -39,7 +39,7 @@ def refused(bench: Bench) -> Iterator[str]:
             yield from _without_rows(bench, call)
 
 
-def _tried(bench: Bench, call: Call, place: int, bad: Bad) -> Iterator[str]:
+def _tried(bench: Bench, call: DataCall, place: int, bad: Bad) -> Iterator[str]:
     data, params, state = bench.data(), bench.params(), bench.state() if call.trains else None
     before = kept((params, state))
     data[place] = bad.value
@@ -51,7 +51,7 @@ def _tried(bench: Bench, call: Call, place: int, bad: Bad) -> Iterator[str]:
         yield f"{what} is refused, but parameters or state are changed"
 
 
-def bad_forms(bench: Bench, tensor: Tensor, count: int) -> Iterator[Bad]:
+def bad_forms(bench: Bench, tensor: DataTensor, count: int) -> Iterator[Bad]:
     """Values of a wrong kind or shape."""
     array, own = bench.numbers(tensor), (f"{tensor.name}:",)
     yield Bad("as None", None, TypeError, own)
@@ -72,11 +72,11 @@ def bad_forms(bench: Bench, tensor: Tensor, count: int) -> Iterator[Bad]:
             yield Bad(f"with other rows along '{size}'", longer, ValueError, others)
 
 
-def _sharing(case: Case, axis: str, count: int) -> tuple[str, ...]:
+def _sharing(case: BehaviourCase, axis: str, count: int) -> tuple[str, ...]:
     return tuple(f"{t.name}:" for t in case.tensors[:count] if axis in t.axes)
 
 
-def bad_entries(bench: Bench, tensor: Tensor) -> Iterator[Bad]:
+def bad_entries(bench: Bench, tensor: DataTensor) -> Iterator[Bad]:
     """One entry, the first or the last, that is no number, or no label."""
     array, own = bench.numbers(tensor), (f"{tensor.name}:",)
     expected: tuple[str, ...] = ("finite number", str(bench.dtype))
@@ -94,7 +94,7 @@ def bad_entries(bench: Bench, tensor: Tensor) -> Iterator[Bad]:
             yield Bad(f"with {value} at entry {place}", changed, ValueError, own, (*at, *expected))
 
 
-def _bad_values(bench: Bench, tensor: Tensor) -> list[Any]:
+def _bad_values(bench: Bench, tensor: DataTensor) -> list[Any]:
     if tensor.classes is not None:
         labels = [n for n in (-1, -2, tensor.classes, tensor.classes + 1) if n != tensor.ignore]
         return [np.nan, 0.5, 1e300, *labels]
@@ -102,7 +102,7 @@ def _bad_values(bench: Bench, tensor: Tensor) -> list[Any]:
     return [np.nan, np.inf, -np.inf, *([too_large] if np.isfinite(too_large) else [])]
 
 
-def _without_rows(bench: Bench, call: Call) -> Iterator[str]:
+def _without_rows(bench: Bench, call: DataCall) -> Iterator[str]:
     axis, tensors = bench.case.batch, bench.case.tensors[: call.count]
     empty = [a[:0] if t.axes[:1] == (axis,) else a for a, t in zip(bench.data(), tensors, strict=False)]
     wrong = refusal(ValueError, _sharing(bench.case, axis, call.count), call, empty)
@@ -128,7 +128,7 @@ def taken(bench: Bench) -> Iterator[str]:
         yield from _left_alone(bench, call)
 
 
-def good_forms(tensor: Tensor, array: Array) -> Iterator[tuple[str, Any]]:
+def good_forms(tensor: DataTensor, array: Array) -> Iterator[tuple[str, Any]]:
     """The same numbers otherwise."""
     yield "as a list", array.tolist()
     if array.ndim > 1:
@@ -150,7 +150,7 @@ def _read_only(array: Array) -> Array:
     return array
 
 
-def _left_alone(bench: Bench, call: Call) -> Iterator[str]:
+def _left_alone(bench: Bench, call: DataCall) -> Iterator[str]:
     data, params = bench.data(), bench.params()
     call(data, params)
     for tensor, array in zip(bench.case.tensors, data, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.trees import names_in
-from symgrad.verifier.behaviour_case import Block, Case, Fit, Tensor
+from symgrad.verifier.behaviour_case import BehaviourCase, DataTensor, DrawnParameter, Fit
 from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
@@ -26,13 +26,13 @@ _EPOCHS = 3
 _SEEDS = (0, 4)
 
 
-def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Case:
+def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> BehaviourCase:
     """The case of a model, for a module whose number type is the subject's, with at least 7 rows."""
     spec, axis = model.spec, model.batch_axis
     sample = draw(model, "", seed, batch=rows if axis else None)
     sample, calm = _calmed(model, subject, sample)
     train = spec.train
-    return Case(
+    return BehaviourCase(
         name=spec.name,
         dtype=spec.dtype,
         inputs=_tensors(model, spec.inputs, sample.inputs),
@@ -79,20 +79,22 @@ def _batches(model: Model, sample: Sample) -> Iterator[list[Array]]:
             yield [a[rows] if t.axes[:1] == (axis,) else a for t, a in pairs]
 
 
-def _tensors(model: Model, specs: Sequence[TensorSpec], arrays: Mapping[str, Array]) -> tuple[Tensor, ...]:
+def _tensors(
+    model: Model, specs: Sequence[TensorSpec], arrays: Mapping[str, Array]
+) -> tuple[DataTensor, ...]:
     """Their axes as numbers, but for the free ones."""
     sizes: Mapping[str | int, int] = dict(model.spec.axes)
     return tuple(
-        Tensor(t.name, tuple(sizes.get(a, a) for a in t.axes), t.classes, t.ignore, arrays[t.name])
+        DataTensor(t.name, tuple(sizes.get(a, a) for a in t.axes), t.classes, t.ignore, arrays[t.name])
         for t in specs
     )
 
 
-def _blocks(model: Model, subject: Subject) -> tuple[Block, ...]:
+def _blocks(model: Model, subject: Subject) -> tuple[DrawnParameter, ...]:
     """The parameters in the module's own order."""
     declared = {decl.name: decl for decl in model.parameters}
     return tuple(
-        Block(
+        DrawnParameter(
             name,
             tuple(subject.shapes[name]),
             declared[name].init.distribution,

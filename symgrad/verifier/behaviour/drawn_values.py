@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.verifier.behaviour.workbench import Bench
-    from symgrad.verifier.behaviour_case import Block
+    from symgrad.verifier.behaviour_case import DrawnParameter
     from symgrad.verifier.interpretation.array_library import Array
 
 _REPLAYED, _EXACT = 8, 1e-5
@@ -67,7 +67,7 @@ def _scaled(bench: Bench) -> Iterator[str]:
                 yield f"init_params: {block.name} has another scale or location than {block.scale:.6g}"
 
 
-def _distributed(block: Block, values: Array) -> Iterator[str]:
+def _distributed(block: DrawnParameter, values: Array) -> Iterator[str]:
     """Mean, deviation and range, within six standard errors."""
     what, scale, count = f"init_params: {block.name}", block.scale, values.size
     if scale is None:

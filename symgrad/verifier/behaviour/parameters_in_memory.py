@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.workbench import Call, first_line, kept, refusal, same
+from symgrad.verifier.behaviour.workbench import DataCall, first_line, kept, refusal, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,7 +125,7 @@ def trainers(bench: Bench) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
     module, data = bench.module, bench.data()
     yield "update", lambda params, state: module.update(params, bench.params(), state)
     for name in ("train_step", "train_epoch"):
-        yield name, partial(Call(bench, name, len(data)), data)
+        yield name, partial(DataCall(bench, name, len(data)), data)
 
 
 def _trained_in_place(bench: Bench) -> Iterator[str]:
@@ -146,7 +146,7 @@ def _trained_in_place(bench: Bench) -> Iterator[str]:
                 yield from _understood(call, data, params, what, expected)
 
 
-def _understood(call: Call, data: list[Array], params: Any, what: str, expected: Any) -> Iterator[str]:
+def _understood(call: DataCall, data: list[Array], params: Any, what: str, expected: Any) -> Iterator[str]:
     try:
         answer = call(data, params)
     except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
@@ -174,7 +174,7 @@ def _bad_states(bench: Bench) -> Iterator[str]:
         yield "init_state: step is not [0] in int64"
     users: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
         *trainers(bench),
-        ("fit", partial(Call(bench, "fit", len(bench.case.tensors)), bench.data())),
+        ("fit", partial(DataCall(bench, "fit", len(bench.case.tensors)), bench.data())),
     )
     if bench.case.looks_ahead:
         users = (*users, ("gradient_point", bench.module.gradient_point))
@@ -243,7 +243,7 @@ def _smaller(array: Array) -> Array:
 
 def _in_threads(bench: Bench, data: list[Array], larger: list[Array]) -> Iterator[str]:
     """Two threads at once do not share a workspace."""
-    call = Call(bench, "forward", len(bench.case.inputs))
+    call = DataCall(bench, "forward", len(bench.case.inputs))
     expected = {id(d): kept(call(d)) for d in (data, larger)}
     wrong: list[int] = []
 

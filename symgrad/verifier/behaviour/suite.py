@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from symgrad.verifier.behaviour_case import Case
+    from symgrad.verifier.behaviour_case import BehaviourCase
     from symgrad.verifier.subject import Door
     from symgrad.verifier.trial import Trial
 
@@ -102,7 +102,7 @@ def size_checks(trial: Trial, numbers: Iterable[int], rows: Sequence[int]) -> It
     )
 
 
-def _tried(trial: Trial, door: Door, name: str, cases: Sequence[Case]) -> Iterator[Check]:
+def _tried(trial: Trial, door: Door, name: str, cases: Sequence[BehaviourCase]) -> Iterator[Check]:
     """The row of a behaviour, tried with every one of these cases until one shows a fault."""
     what = BEHAVIOURS[name].what
     untried = _untried(name, trial, cases[0])
@@ -122,14 +122,14 @@ def _tried(trial: Trial, door: Door, name: str, cases: Sequence[Case]) -> Iterat
         yield Check(name, what, math.inf if found else 0.0, 0.0, verdict, found)
 
 
-def _concerns(name: str, case: Case) -> bool:
+def _concerns(name: str, case: BehaviourCase) -> bool:
     """Whether a spec asks for a behaviour: without a loss nothing is trained."""
     if name == "labels for none":
         return case.ignores
     return case.has_loss or name not in ("epochs", "fit")
 
 
-def _untried(name: str, trial: Trial, case: Case) -> str:
+def _untried(name: str, trial: Trial, case: BehaviourCase) -> str:
     """Why a behaviour cannot be tried on a spec; nothing where it can."""
     if name in ("epochs", "fit", SIZES) and not case.is_calm:
         return "training on random data runs away, or carries rounding far"
@@ -149,7 +149,7 @@ def _is_tame(trial: Trial) -> bool:
     )
 
 
-def observed(module: Any, name: str, case: Case) -> str:
+def observed(module: Any, name: str, case: BehaviourCase) -> str:
     """What is wrong with one behaviour of a module; nothing if it is as it should be."""
     try:
         with np.errstate(all="ignore"):

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from symgrad.verifier.behaviour_case import Case, Tensor
+    from symgrad.verifier.behaviour_case import BehaviourCase, DataTensor
     from symgrad.verifier.interpretation.array_library import Array
 
 Kinds: TypeAlias = "type[Exception] | tuple[type[Exception], ...]"
@@ -23,7 +23,7 @@ class Bench:
     """A module and the case it is tried with."""
 
     module: Any
-    case: Case
+    case: BehaviourCase
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -52,25 +52,25 @@ class Bench:
                     array *= np.finfo(self.dtype).max
         return params, [np.nan_to_num(array) for array in data]
 
-    def numbers(self, tensor: Tensor) -> Array:
+    def numbers(self, tensor: DataTensor) -> Array:
         """The case's numbers for a tensor, as the module takes them."""
         return np.array(tensor.numbers, np.int64 if tensor.classes is not None else self.dtype, order="C")
 
-    def calls(self, *, training: bool = True) -> Iterator[Call]:
+    def calls(self, *, training: bool = True) -> Iterator[DataCall]:
         """The functions that take data, as they stand in the module."""
         inputs, everything = len(self.case.inputs), len(self.case.tensors)
         for name in ("forward", "predict"):
-            yield Call(self, name, inputs)
+            yield DataCall(self, name, inputs)
         for name in ("loss", "loss_and_grad") if self.case.has_loss else ():
-            yield Call(self, name, everything)
+            yield DataCall(self, name, everything)
         if self.case.gradients:
-            yield Call(self, "input_gradients", everything)
+            yield DataCall(self, "input_gradients", everything)
         for name in ("train_step", "train_epoch", "fit") if training and self.case.trains else ():
-            yield Call(self, name, everything)
+            yield DataCall(self, name, everything)
 
 
 @dataclass(frozen=True)
-class Call:
+class DataCall:
     """One of a module's functions that take data, the first `count` tensors."""
 
     bench: Bench

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.verifier.gradients.likely_faults import explain
-from symgrad.verifier.report import Entry
+from symgrad.verifier.report import GradientEntry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.gradients.probes import Block, Known, Probe
+    from symgrad.verifier.gradients.probes import ClaimedGradient, Known, Probe
     from symgrad.verifier.interpretation.array_library import Array
 
 TOLERANCE = 1e-8
@@ -38,7 +38,7 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Finding:
+class BlockFinding:
     """The worst of one block at one point; `evidence` is whether the true gradient is not zero.
 
     `drowned` is one that is not zero, but that rounding moves by more than it is large.
@@ -46,13 +46,15 @@ class Finding:
 
     error: float
     evidence: bool
-    where: Entry | None = None
+    where: GradientEntry | None = None
     message: str = ""
     kinks: int = 0
     drowned: bool = False
 
 
-def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: Effort) -> Finding:
+def compare_block(
+    block: ClaimedGradient, floor: float, rng: np.random.Generator, effort: Effort
+) -> BlockFinding:
     """Hold a block against the spec's own slopes: all entries at once, or by differences.
 
     The error of an entry is |claimed − true| / (scale + noise/1e-8), so that within 1e-8 means
@@ -65,8 +67,8 @@ def compare_block(block: Block, floor: float, rng: np.random.Generator, effort: 
     finite = np.isfinite(gradient)
     if not finite.all():
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
-        where = Entry(index, float(gradient[index]), math.nan, block.point)
-        return Finding(math.inf, True, where, f"entry {list(index)} is {gradient[index]} {block.point}")
+        where = GradientEntry(index, float(gradient[index]), math.nan, block.point)
+        return BlockFinding(math.inf, True, where, f"entry {list(index)} is {gradient[index]} {block.point}")
     known = block.known
     if known is None:
         return _by_differences(block, _chosen(gradient, rng, effort), np.asarray(floor), rng, effort)
@@ -88,20 +90,22 @@ def _errors(gradient: Array, true: Array, noise: Array) -> Array:
     return np.asarray(np.abs(gradient - true) / np.maximum(scale, math.ulp(0.0)))
 
 
-def _agreeing(block: Block, known: Known, errors: Array, noise: Array, floor: float) -> Finding:
+def _agreeing(
+    block: ClaimedGradient, known: Known, errors: Array, noise: Array, floor: float
+) -> BlockFinding:
     """What there is to say of a block without a fault."""
     if not errors.size:
-        return Finding(0.0, False)
+        return BlockFinding(0.0, False)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(errors)), errors.shape))
-    where = Entry(index, float(block.gradient[index]), float(known.slopes[index]), block.point)
+    where = GradientEntry(index, float(block.gradient[index]), float(known.slopes[index]), block.point)
     size = np.abs(known.slopes)
     stands_out, is_there = bool((size > noise).any()), bool((size > floor).any())
-    return Finding(float(errors[index]), stands_out, where, drowned=is_there and not stands_out)
+    return BlockFinding(float(errors[index]), stands_out, where, drowned=is_there and not stands_out)
 
 
 def _by_differences(
-    block: Block, chosen: Sequence[int], noise: Array, rng: np.random.Generator, effort: Effort
-) -> Finding:
+    block: ClaimedGradient, chosen: Sequence[int], noise: Array, rng: np.random.Generator, effort: Effort
+) -> BlockFinding:
     """Hold some entries, and of a block with more the slopes along random directions, against differences.
 
     Of a large block without a tape these are the largest entries and some random ones; in a direction of ±1
@@ -132,9 +136,9 @@ def _by_differences(
             break
     error, worst = max(scored, key=_badness)
     if error <= TOLERANCE:
-        return Finding(error, evidence, _where(worst, block.point), kinks=kinks)
+        return BlockFinding(error, evidence, _where(worst, block.point), kinks=kinks)
     message = explain(worst, probes, block)
-    return Finding(_sortable(error), True, _where(worst, block.point), message, kinks)
+    return BlockFinding(_sortable(error), True, _where(worst, block.point), message, kinks)
 
 
 def _chosen(gradient: Array, rng: np.random.Generator, effort: Effort) -> Sequence[int]:
@@ -164,7 +168,7 @@ def _sortable(error: float) -> float:
     return error if error == error else math.inf
 
 
-def _guilty(block: Block, direction: Array, whole: Probe) -> Probe:
+def _guilty(block: ClaimedGradient, direction: Array, whole: Probe) -> Probe:
     """The entry that is most to blame for a wrong slope, found by halving the direction."""
     suspects = np.arange(direction.size)
     excess = whole.claimed - whole.true
@@ -179,5 +183,5 @@ def _guilty(block: Block, direction: Array, whole: Probe) -> Probe:
     return block.entry(int(suspects[0]))
 
 
-def _where(probe: Probe, point: str) -> Entry | None:
-    return None if probe.index is None else Entry(probe.index, probe.claimed, probe.true, point)
+def _where(probe: Probe, point: str) -> GradientEntry | None:
+    return None if probe.index is None else GradientEntry(probe.index, probe.claimed, probe.true, point)

@@ -10,13 +10,13 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.verifier.gradients.probes import Block, Probe
+    from symgrad.verifier.gradients.probes import ClaimedGradient, Probe
 
 _TELLING = 1e-3
 """Entries below this part of the largest one do not speak for a fault."""
 
 
-def explain(worst: Probe, probes: Sequence[Probe], block: Block) -> str:
+def explain(worst: Probe, probes: Sequence[Probe], block: ClaimedGradient) -> str:
     """The worst entry or direction, and a guess at the fault."""
     place = "the slope along a random direction" if worst.index is None else f"entry {list(worst.index)}"
     value = f"{place} is {worst.claimed:.6g}, the spec's derivative is {worst.true:.6g} {block.point}"
@@ -26,7 +26,7 @@ def explain(worst: Probe, probes: Sequence[Probe], block: Block) -> str:
     return f"{value} ({hint}?)" if hint else value
 
 
-def _hint(probes: Sequence[Probe], block: Block) -> str:
+def _hint(probes: Sequence[Probe], block: ClaimedGradient) -> str:
     """A guess at a common fault, where every entry looked at speaks for it."""
     largest = max((abs(p.true) for p in probes), default=0.0)
     telling = [p for p in probes if abs(p.true) > _TELLING * largest]
@@ -45,7 +45,7 @@ def _hint(probes: Sequence[Probe], block: Block) -> str:
     return ""
 
 
-def _is_square(block: Block) -> bool:
+def _is_square(block: ClaimedGradient) -> bool:
     shape = block.gradient.shape
     return len(shape) == 2 and shape[0] == shape[1]
 

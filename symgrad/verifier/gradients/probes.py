@@ -37,7 +37,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Block:
+class ClaimedGradient:
     """A gradient claimed for the tensor `name` at the point of `differences`, of the right shape."""
 
     differences: Differences

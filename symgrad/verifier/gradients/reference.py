@@ -45,7 +45,7 @@ _DIRECTIONS, _CLOSE = 2, 1e-10
 
 
 @dataclass(frozen=True)
-class Slopes:
+class ValuesAndSlopes:
     """Values and slopes at one point, or how far they may be off. `loss` is None where there is none."""
 
     outputs: tuple[Array, ...]
@@ -62,7 +62,7 @@ class Slopes:
 
 
 @dataclass(frozen=True)
-class Reference:
+class SpecReference:
     """A model at one point; `names` are the tensors whose gradients may be asked for."""
 
     model: Model
@@ -70,7 +70,7 @@ class Reference:
     names: tuple[str, ...]
 
     @cached_property
-    def slopes(self) -> Slopes:
+    def slopes(self) -> ValuesAndSlopes:
         """Values and slopes, exact for the purposes of double precision; nan where a formula has none."""
         return slopes_of(self.model, self.arrays, self.names)
 
@@ -106,23 +106,23 @@ class Reference:
         return (slopes + loss) / DOUBLE.epsilon
 
     @cached_property
-    def double(self) -> Slopes:
+    def double(self) -> ValuesAndSlopes:
         """How far double precision may move each of them."""
         return self._moved(2.0**-53)
 
     @cached_property
-    def single(self) -> Slopes:
+    def single(self) -> ValuesAndSlopes:
         """How far single precision may move each of them."""
         return self._moved(2.0**-24)
 
-    def _moved(self, unit: float) -> Slopes:
+    def _moved(self, unit: float) -> ValuesAndSlopes:
         rng = np.random.default_rng(0)
         here = self.slopes
         runs = [
             slopes_of(self.model, self.arrays, self.names, DOUBLE, rounding_to(unit, rng))
             for _ in range(RUNS)
         ]
-        return Slopes(
+        return ValuesAndSlopes(
             tuple(_farthest(a, [r.outputs[n] for r in runs]) for n, a in enumerate(here.outputs)),
             tuple(_farthest(a, [r.prediction[n] for r in runs]) for n, a in enumerate(here.prediction)),
             None if here.loss is None else _farthest(here.loss, [r.loss for r in runs if r.loss is not None]),
@@ -136,7 +136,7 @@ def slopes_of(
     names: tuple[str, ...],
     arithmetic: Arithmetic = NATIVE,
     rounding: Rounding | None = None,
-) -> Slopes:
+) -> ValuesAndSlopes:
     """Values of a model, and the slopes of its loss in all entries of some tensors, by one tape.
 
     Raises:
@@ -151,7 +151,7 @@ def slopes_of(
             raise SpecError("there is no loss to differentiate", at=model.spec.at)
         wanted = [tape.of(found.tensors[name]) for name in names]
         slopes = tape.gradients(tape.of(found.loss), wanted) if names else []
-    return Slopes(
+    return ValuesAndSlopes(
         tuple(tape.of(a).array for a in found.outputs),
         tuple(tape.of(a).array for a in found.prediction),
         None if found.loss is None else tape.of(found.loss).array,

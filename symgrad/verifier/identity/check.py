@@ -15,18 +15,18 @@ from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import field
-from symgrad.verifier.identity.kinks import GRADIENT, Slopes
+from symgrad.verifier.identity.kinks import GRADIENT, SidedSlopes
 from symgrad.verifier.identity.layout import layout_fault
 from symgrad.verifier.identity.machine import (
-    FaultError,
     Machine,
     SingularError,
+    TextFaultError,
     UnknownError,
     faults_named,
 )
-from symgrad.verifier.identity.module_text import Text, parse
-from symgrad.verifier.identity.outcome import Outcome, outcome_of
-from symgrad.verifier.identity.points import Point, field_points, real_points, zero_points
+from symgrad.verifier.identity.module_text import JudgedText, parse
+from symgrad.verifier.identity.outcome import TextOutcome, outcome_of
+from symgrad.verifier.identity.points import ExactPoint, field_points, real_points, zero_points
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
 
@@ -74,17 +74,17 @@ Admits: TypeAlias = "Callable[[str, int, Any, Any], bool]"
 
 
 @dataclass(frozen=True)
-class Reference:
+class ExactReference:
     """What a spec says at a point: every value and gradient, by the name that a report gives it."""
 
     model: Model
-    point: Point
+    point: ExactPoint
     arithmetic: Arithmetic
     same: Same
     expected: Mapping[str, Array]
     admits: Admits = lambda *_: False
 
-    def compare(self, text: Text) -> int:
+    def compare(self, text: JudgedText) -> int:
         """Hold all that a text computes against this; the digits that could be compared.
 
         Raises:
@@ -93,7 +93,7 @@ class Reference:
             SingularError: it divides by 0 at this point.
         """
         if text.unknown:
-            raise FaultError(f"the text uses {', '.join(sorted(text.unknown))}, which it defines nowhere")
+            raise TextFaultError(f"the text uses {', '.join(sorted(text.unknown))}, which it defines nowhere")
         machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
         is_rounded = machine.is_rounded or bool(self.model.spec.constants)
         digits = _ROUNDED_DIGITS if is_rounded else _DIGITS
@@ -127,7 +127,7 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
         return _agreement(model, parsed, seed)
     except DifferenceError:
         return _agreement(model, parsed, seed)
-    except FaultError as fault:
+    except TextFaultError as fault:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
         return Identity("not checked", str(unknown))
@@ -136,12 +136,12 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
         return Identity("differs", misplaced)
     try:
         zeros = at_zeros(model, parsed, seed)
-    except (DifferenceError, FaultError) as fault:
+    except (DifferenceError, TextFaultError) as fault:
         return Identity("differs", str(fault))
     return Identity("identical", " and ".join(dict.fromkeys([*map(str, points), *zeros])))
 
 
-def _sizes(model: Model, text: Text, point: Point) -> list[int]:
+def _sizes(model: Model, text: JudgedText, point: ExactPoint) -> list[int]:
     """The free sizes at a point, in the order of the text."""
     data = {**point.numbers, **point.labels}
     sizes: dict[Any, int] = {}
@@ -150,7 +150,7 @@ def _sizes(model: Model, text: Text, point: Point) -> list[int]:
     return [sizes.get(axis, 1) for axis in text.facts["FREE_AXES"]]
 
 
-def _agreement(model: Model, text: Text, seed: int) -> Identity:
+def _agreement(model: Model, text: JudgedText, seed: int) -> Identity:
     """The same at real points in 50 digits, for what no finite field can stand for."""
     digits, singular = [], ""
     try:
@@ -160,7 +160,7 @@ def _agreement(model: Model, text: Text, seed: int) -> Identity:
             except SingularError as division:
                 singular = f"{division} at {point}"
         at_zeros(model, text, seed)
-    except (DifferenceError, FaultError) as fault:
+    except (DifferenceError, TextFaultError) as fault:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
         return Identity("not checked", str(unknown))
@@ -182,12 +182,12 @@ def close(a: Any, b: Any, scale: float, digits: int) -> bool:
     return bool(a == b or abs(a - b) <= 10.0**-digits * scale or (a != a and b != b))
 
 
-def reference(model: Model, point: Point, arithmetic: Arithmetic, same: Same = _same) -> Reference:
+def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Same = _same) -> ExactReference:
     """What a spec says at a point, by a reverse tape through the verifier's own interpreter."""
-    return Reference(model, point, arithmetic, same, dict(_expected(model, point, arithmetic)))
+    return ExactReference(model, point, arithmetic, same, dict(_expected(model, point, arithmetic)))
 
 
-def at_zeros(model: Model, text: Text, seed: int) -> list[str]:
+def at_zeros(model: Model, text: JudgedText, seed: int) -> list[str]:
     """Hold a text against its spec where numbers are exactly 0 or equal, as conditions in it may ask.
 
     The points where it was held; what has none, as a spec of which no finite loss is found, is left out.
@@ -203,13 +203,13 @@ def at_zeros(model: Model, text: Text, seed: int) -> list[str]:
     return held
 
 
-def in_digits(model: Model, point: Point) -> Reference:
+def in_digits(model: Model, point: ExactPoint) -> ExactReference:
     """What a spec says at a real point, in 50 digits; where it has no slope, any between those beside."""
-    slopes = Slopes(model, {**point.numbers, **point.labels})
+    slopes = SidedSlopes(model, {**point.numbers, **point.labels})
     return replace(reference(model, point, FIFTY_DIGITS, close), admits=slopes.admit)
 
 
-def _expected(model: Model, point: Point, arithmetic: Arithmetic) -> Iterator[tuple[str, Array]]:
+def _expected(model: Model, point: ExactPoint, arithmetic: Arithmetic) -> Iterator[tuple[str, Array]]:
     tape = ExactTape(arithmetic)
     leaves = {name: tape.variable(array) for name, array in point.numbers.items()}
     given: dict[str, Any] = {**leaves, **point.labels}
@@ -227,7 +227,7 @@ def _expected(model: Model, point: Point, arithmetic: Arithmetic) -> Iterator[tu
         yield GRADIENT + name, gradient
 
 
-def _outcome(model: Model, machine: Machine, point: Point) -> Outcome:
+def _outcome(model: Model, machine: Machine, point: ExactPoint) -> TextOutcome:
     data = {**point.numbers, **point.labels}
     parts = [data[name].reshape(-1) for name in machine.text.facts["SHAPES"]]
     theta = np.concatenate(parts) if parts else np.empty(0, dtype=object)
@@ -235,7 +235,7 @@ def _outcome(model: Model, machine: Machine, point: Point) -> Outcome:
     return outcome_of(machine, theta, inputs, targets)
 
 
-def _found(model: Model, machine: Machine, outcome: Outcome) -> Iterator[tuple[str, Array]]:
+def _found(model: Model, machine: Machine, outcome: TextOutcome) -> Iterator[tuple[str, Array]]:
     yield from zip((f"forward ({name})" for name in model.outputs), outcome.outputs, strict=False)
     yield from ((f"predict ({place})", array) for place, array in enumerate(outcome.prediction))
     if outcome.gradient is None:
@@ -256,7 +256,7 @@ def _is_number(entry: Any) -> bool:
     return not is_array and not (isinstance(entry, float) and not math.isfinite(entry))
 
 
-def _demand_same(what: str, found: Array | None, expected: Array, by: Reference, digits: int) -> None:
+def _demand_same(what: str, found: Array | None, expected: Array, by: ExactReference, digits: int) -> None:
     if found is None or found.shape != expected.shape:
         shape = None if found is None else found.shape
         raise DifferenceError(f"{what} has shape {shape}, the spec's is {expected.shape}")

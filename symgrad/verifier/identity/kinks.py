@@ -26,7 +26,7 @@ _STEEP = 2.0**20
 _CLOSE = 1e-9
 
 
-class Slopes:
+class SidedSlopes:
     """The slopes of a spec's loss to either side of a point, by differences in 50 digits."""
 
     def __init__(self, model: Model, arrays: Mapping[str, Array]) -> None:

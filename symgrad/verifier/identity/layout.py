@@ -25,7 +25,7 @@ Sizes = dict[str, int]
 
 
 @dataclass(frozen=True)
-class Place:
+class ArrayPlace:
     """An array that a driver lays into a memory: its first number, and one behind its last."""
 
     name: str
@@ -33,7 +33,7 @@ class Place:
     first: int
     end: int
 
-    def is_apart(self, other: Place) -> bool:
+    def is_apart(self, other: ArrayPlace) -> bool:
         return self.memory != other.memory or self.end <= other.first or other.end <= self.first
 
 
@@ -88,7 +88,7 @@ def _returned(function: ast.FunctionDef, sizes: Sizes) -> float:
     return math.inf
 
 
-def _places(function: ast.FunctionDef, sizes: Sizes) -> Iterator[Place]:
+def _places(function: ast.FunctionDef, sizes: Sizes) -> Iterator[ArrayPlace]:
     """The arrays that a function lays into memory as a whole: `name = view(memory, start, shape)`."""
     for statement in function.body:
         match statement:
@@ -99,7 +99,9 @@ def _places(function: ast.FunctionDef, sizes: Sizes) -> Iterator[Place]:
                 first = _value(start, sizes)
                 extents = [_value(extent, sizes) for extent in shape]
                 if first is not None and None not in extents:
-                    yield Place(name, memory, first, first + math.prod(e for e in extents if e is not None))
+                    yield ArrayPlace(
+                        name, memory, first, first + math.prod(e for e in extents if e is not None)
+                    )
 
 
 def _value(node: ast.expr, sizes: Mapping[str, int]) -> int | None:

@@ -23,7 +23,7 @@ from symgrad.verifier.identity.workspace import Workspace, workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from symgrad.verifier.identity.module_text import Text
+    from symgrad.verifier.identity.module_text import JudgedText
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -36,7 +36,7 @@ _BUILTINS = {name: getattr(builtins, name) for name in _NAMES}
 """What a text may use of Python itself: nothing that reaches beyond it."""
 
 
-class FaultError(Exception):
+class TextFaultError(Exception):
     """A text that fails, or reaches beside its arrays; the message says how."""
 
 
@@ -54,9 +54,9 @@ def faults_named() -> Iterator[None]:
     try:
         yield
     except BoundsError as fault:
-        raise FaultError(str(fault)) from fault
+        raise TextFaultError(str(fault)) from fault
     except (UnboundLocalError, LookupError, ValueError, RecursionError, SystemExit) as fault:
-        raise FaultError(f"the text fails with {type(fault).__name__}: {fault}") from fault
+        raise TextFaultError(f"the text fails with {type(fault).__name__}: {fault}") from fault
     except ZeroDivisionError as singular:
         raise SingularError("the text divides by 0") from singular
     except (NameError, AttributeError, TypeError, ImportError) as unknown:
@@ -69,7 +69,7 @@ class Machine:
 
     def __init__(
         self,
-        text: Text,
+        text: JudgedText,
         arithmetic: Arithmetic,
         garbage: Callable[[int], Array],
         long: tuple[Fraction, ...] = (),

@@ -42,7 +42,7 @@ REPLACED = frozenset(
 
 
 @dataclass(frozen=True)
-class Text:
+class JudgedText:
     """What of a module's text says what is computed: its functions, and its facts as they stand there.
 
     `floats` are the names that stand for its numbers with a fraction, `unknown` those that nothing defines.
@@ -54,7 +54,7 @@ class Text:
     unknown: frozenset[str] = frozenset()
 
 
-def parse(text: str) -> Text:
+def parse(text: str) -> JudgedText:
     """The functions and facts of a module's text.
 
     Raises:
@@ -78,7 +78,7 @@ def parse(text: str) -> Text:
     if missing:
         raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
     code = compile(ast.Module(kept, []), "the module's text", "exec")
-    return Text(code, facts, literals.floats, frozenset(unknown))
+    return JudgedText(code, facts, literals.floats, frozenset(unknown))
 
 
 def _loaded(nodes: list[ast.stmt]) -> set[str]:

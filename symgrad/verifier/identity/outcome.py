@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array
 
 
-class Outcome(NamedTuple):
+class TextOutcome(NamedTuple):
     """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks."""
 
     loss: Any
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 
 def outcome_of(
     machine: Machine, parameters: Array, inputs: Sequence[Array], targets: Sequence[Array]
-) -> Outcome:
+) -> TextOutcome:
     """What the functions of a module answer; parameters are one vector in its own order.
 
     Raises:
@@ -44,7 +44,7 @@ def outcome_of(
     outputs = _as_list(names["forward"](theta(), *inputs))
     prediction = _as_list(names["predict"](theta(), *inputs))
     if "_gradient" not in names:
-        return Outcome(None, None, [], outputs, prediction)
+        return TextOutcome(None, None, [], outputs, prediction)
     loss = names["loss"](theta(), *data)
     again, vector = names["loss_and_grad"](theta(), *data)
     if loss != again and not (loss != loss and again != again):
@@ -53,7 +53,7 @@ def outcome_of(
     gradient = vector.array()
     steps = list(step_pairs(machine, parameters, data, gradient))
     slopes = [np.asarray(array, dtype=object) for array in given]
-    return Outcome(loss, gradient, slopes, outputs, prediction, steps)
+    return TextOutcome(loss, gradient, slopes, outputs, prediction, steps)
 
 
 def _as_list(answer: Any) -> list[Array]:

@@ -41,7 +41,7 @@ _FIRST_SIZES = (1, 7, 19)
 
 
 @dataclass(frozen=True)
-class Point:
+class ExactPoint:
     """Numbers and labels for every tensor that a model is given, and random numbers to fill memory with."""
 
     sizes: str
@@ -67,7 +67,7 @@ class Point:
         return self.sizes
 
 
-def field_points(model: Model, seed: int, largest_work: float) -> Iterator[Point]:
+def field_points(model: Model, seed: int, largest_work: float) -> Iterator[ExactPoint]:
     """A point of pairwise different sizes, and one with a batch of 1, in elements drawn evenly.
 
     Of a model that is given few numbers there are more, so that each of them goes both ways of a choice.
@@ -110,7 +110,7 @@ def _demand_small(count: int, what: str, largest: float) -> None:
         raise OverflowError(f"too large: {count:.1e} {what}, the limit is {largest:.0e}")
 
 
-def _field_point(model: Model, rng: np.random.Generator, sizes: Mapping[str, int]) -> Point:
+def _field_point(model: Model, rng: np.random.Generator, sizes: Mapping[str, int]) -> ExactPoint:
     data = _data(model, rng, sizes, partial(random_elements, rng))
     shapes = parameter_shapes(
         model, {n: np.full(a.shape, 0.5) if a.dtype == object else a for n, a in data.items()}
@@ -120,7 +120,7 @@ def _field_point(model: Model, rng: np.random.Generator, sizes: Mapping[str, int
     free = {axis: size for axis, size in sizes.items() if axis not in dict(model.spec.axes)}
     shown = ", ".join(f"{axis} {size}" for axis, size in free.items()) or "the spec's own sizes"
     labels = {n: a for n, a in data.items() if n not in numbers}
-    return Point(shown, numbers, labels, random_elements(rng, (_GARBAGE,)))
+    return ExactPoint(shown, numbers, labels, random_elements(rng, (_GARBAGE,)))
 
 
 def _data(
@@ -150,7 +150,7 @@ def _labels(rng: np.random.Generator, classes: int, ignore: int | None, shape: t
     return labels
 
 
-def real_points(model: Model, seed: int) -> Iterator[Point]:
+def real_points(model: Model, seed: int) -> Iterator[ExactPoint]:
     """The same in real numbers where the loss is finite, and all that it is made of a number.
 
     Raises:
@@ -167,13 +167,13 @@ def real_points(model: Model, seed: int) -> Iterator[Point]:
                 break
 
 
-def _real_point(sizes: str, arrays: Mapping[str, Array], rng: np.random.Generator) -> Point:
+def _real_point(sizes: str, arrays: Mapping[str, Array], rng: np.random.Generator) -> ExactPoint:
     numbers = {n: FIFTY_DIGITS.array(a) for n, a in arrays.items() if a.dtype.kind == "f"}
     labels = {n: a for n, a in arrays.items() if n not in numbers}
-    return Point(sizes, numbers, labels, FIFTY_DIGITS.array(rng.normal(size=_GARBAGE)))
+    return ExactPoint(sizes, numbers, labels, FIFTY_DIGITS.array(rng.normal(size=_GARBAGE)))
 
 
-def zero_points(model: Model, seed: int) -> Iterator[Point]:
+def zero_points(model: Model, seed: int) -> Iterator[ExactPoint]:
     """Real points with exact zeros, single ones and equal entries, and in rows; and one of all other signs.
 
     A tensor that has to be without zeros, as what a logarithm is taken of, stays as it is. There are none

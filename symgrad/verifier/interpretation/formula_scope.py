@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.interpretation.tensors import Value
+    from symgrad.verifier.interpretation.tensors import TensorValue
 
 
 @dataclass(frozen=True)
-class Scope:
+class ValueScope:
     """Values of arguments by name; place and size of every index; how many indices there are."""
 
-    bound: Mapping[str, Value] = field(default_factory=dict)
+    bound: Mapping[str, TensorValue] = field(default_factory=dict)
     indices: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     depth: int = 0
 
-    def with_indices(self, names: Iterable[str], sizes: Mapping[str, int]) -> Scope:
+    def with_indices(self, names: Iterable[str], sizes: Mapping[str, int]) -> ValueScope:
         """The scope inside an equation or reduction that introduces `names`."""
         added = {name: (self.depth + n, sizes[name]) for n, name in enumerate(names)}
-        return Scope(self.bound, {**self.indices, **added}, self.depth + len(added))
+        return ValueScope(self.bound, {**self.indices, **added}, self.depth + len(added))
 
     def places(self, name: str) -> Array:
         """Every value of an index, along its own dimension."""
@@ -36,7 +36,7 @@ class Scope:
         return np.arange(size).reshape([size if axis == place else 1 for axis in range(self.depth)])
 
 
-OUTERMOST = Scope()
+OUTERMOST = ValueScope()
 
 
 def reduced_axes(axis: Node | None, rank: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.model import LastAxis
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.meaning import Formulas
-from symgrad.verifier.interpretation.tensors import Value
+from symgrad.verifier.interpretation.tensors import TensorValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def _define(
     if name in shifts:
         array = formulas.arithmetic.array(operator.add(array, shifts[name]))
     classes, ignore = (declared.classes, declared.ignore) if declared is not None else (None, None)
-    formulas.tensors[name] = Value(array, array.ndim, classes, ignore)
+    formulas.tensors[name] = TensorValue(array, array.ndim, classes, ignore)
 
 
 def _loss(model: Model, arrays: Mapping[str, Array], formulas: Formulas) -> Array | None:
@@ -148,7 +148,7 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
             if known and parameter.name not in shapes:
                 shape = tuple(_size(axis, sizes, formulas) for axis in parameter.axes)
                 shapes[parameter.name] = shape
-                formulas.tensors[parameter.name] = Value(np.broadcast_to(0.5, shape), len(shape))
+                formulas.tensors[parameter.name] = TensorValue(np.broadcast_to(0.5, shape), len(shape))
 
     with np.errstate(all="ignore"):
         _define_given(formulas, model, data, {})
@@ -180,6 +180,6 @@ def scalar_value(formula: Node, names: Mapping[str, Array], arithmetic: Arithmet
     formulas = Formulas((), {}, {}, arithmetic)
     for name, given in names.items():
         array = arithmetic.array(given)
-        formulas.tensors[name] = Value(array, array.ndim)
+        formulas.tensors[name] = TensorValue(array, array.ndim)
     with np.errstate(all="ignore"):
         return formulas.value(formula).array

@@ -28,11 +28,11 @@ from symgrad.spec.language.syntax import (
 )
 from symgrad.verifier.interpretation.arithmetic import product
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
-from symgrad.verifier.interpretation.formula_scope import OUTERMOST, Scope, reduced_axes
+from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
 from symgrad.verifier.interpretation.index_products import contract, factors_of
 from symgrad.verifier.interpretation.tensors import (
-    Value,
+    TensorValue,
     combine,
     matmul,
     onehot,
@@ -65,12 +65,12 @@ class Formulas:
         self.functions = {function.name: function for function in functions}
         self.sizes, self.named = sizes, named
         self.arithmetic = arithmetic
-        self.tensors: dict[str, Value] = {}
+        self.tensors: dict[str, TensorValue] = {}
         self.labels: dict[str, Array] = {}
         self.branches: list[bytes] = []
         self.work = 0
 
-    def equation(self, equation: EquationSpec) -> Value:
+    def equation(self, equation: EquationSpec) -> TensorValue:
         """The tensor an equation defines."""
         if equation.indices is None:
             return self.value(equation.formula)
@@ -81,9 +81,9 @@ class Formulas:
             problem = f"each entry of '{equation.name}' must be one number"
             raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
         shape = tuple(sizes[name] for name in equation.indices)
-        return Value(self.arithmetic.library.broadcast_to(entry.array, shape), len(shape))
+        return TensorValue(self.arithmetic.library.broadcast_to(entry.array, shape), len(shape))
 
-    def value(self, node: Node, scope: Scope = OUTERMOST) -> Value:
+    def value(self, node: Node, scope: ValueScope = OUTERMOST) -> TensorValue:
         """The value of a formula in a scope.
 
         Raises:
@@ -116,10 +116,10 @@ class Formulas:
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: tuple(value.array.shape) for name, value in self.tensors.items()}
 
-    def _constant(self, number: object) -> Value:
-        return Value(self.arithmetic.array(number), 0)
+    def _constant(self, number: object) -> TensorValue:
+        return TensorValue(self.arithmetic.array(number), 0)
 
-    def _typed(self, value: Value) -> Value:
+    def _typed(self, value: TensorValue) -> TensorValue:
         # NumPy hands back bare numbers, not arrays, for 0-dimensional operands.
         array = self.arithmetic.array(value.array)
         return value if array is value.array else replace(value, array=array)
@@ -134,13 +134,13 @@ class Formulas:
         }
         return known[symbol]
 
-    def _entrywise(self, function: Callable[..., Array], scope: Scope, *operands: Node) -> Value:
+    def _entrywise(self, function: Callable[..., Array], scope: ValueScope, *operands: Node) -> TensorValue:
         values = [self.value(node, scope) for node in operands]
         result = self._typed(combine(function, values, scope.depth, operands[0].at))
         self.work += math.prod(result.array.shape)
         return result
 
-    def _name(self, node: Name, scope: Scope) -> Value:
+    def _name(self, node: Name, scope: ValueScope) -> TensorValue:
         value = scope.bound.get(node.id) or self.tensors.get(node.id)
         if value is not None:
             if value.depth == scope.depth:
@@ -150,14 +150,16 @@ class Formulas:
             return self._constant(self.arithmetic.array(float(self.sizes[node.id])))
         raise SpecError(f"unknown name '{node.id}'", at=node.at)
 
-    def _entry(self, node: Index, scope: Scope) -> Value:
+    def _entry(self, node: Index, scope: ValueScope) -> TensorValue:
         tensor = self.tensors.get(node.tensor)
         if tensor is None or len(node.indices) != tensor.rank:
             raise SpecError(f"'{node.tensor}' cannot be indexed like this", at=node.at)
         chosen = self.arithmetic.array(self._gather(node, tensor.array, scope))
-        return Value(chosen.reshape(chosen.shape or (1,) * scope.depth), 0, tensor.classes, tensor.ignore)
+        return TensorValue(
+            chosen.reshape(chosen.shape or (1,) * scope.depth), 0, tensor.classes, tensor.ignore
+        )
 
-    def _gather(self, node: Index, array: Array, scope: Scope) -> Any:
+    def _gather(self, node: Index, array: Array, scope: ValueScope) -> Any:
         places = tuple(self._place(index, scope) for index in node.indices)
         library = self.arithmetic.library
         for place, size in zip(places, array.shape, strict=True):
@@ -165,7 +167,7 @@ class Formulas:
                 raise ShapeError(f"an index of '{node.tensor}' leaves its axis of {size}", at=node.at)
         return array[places]
 
-    def _place(self, node: Node, scope: Scope) -> Array:
+    def _place(self, node: Node, scope: ValueScope) -> Array:
         integers = self.arithmetic.library.integers
         match node:
             case Name(name) if name in scope.indices:
@@ -181,7 +183,7 @@ class Formulas:
                 return integers(self._gather(node, self.labels[tensor], scope))
         raise SpecError("this is no index", at=node.at, remedy="write a name, a number or 2*i + u")
 
-    def _call(self, call: Call, scope: Scope) -> Value:
+    def _call(self, call: Call, scope: ValueScope) -> TensorValue:
         name = call.function
         indexed = self._index_names(call, scope)
         if name in ("max", "min") and len(call.arguments) == 2 and not indexed:
@@ -199,7 +201,7 @@ class Formulas:
             return self._scalar_function(call, scope)
         return self._function(call, scope)
 
-    def _index_names(self, call: Call, scope: Scope) -> list[str]:
+    def _index_names(self, call: Call, scope: ValueScope) -> list[str]:
         """The indices a reduction names. A size in max(x, N) is one only where it indexes something."""
         names = [node.id for node in call.arguments[1:] if isinstance(node, Name)]
         known = {*scope.bound, *self.tensors, *self.named}
@@ -216,7 +218,7 @@ class Formulas:
         if self.arithmetic.library.is_concrete:
             self.branches.append(choice().tobytes())
 
-    def _where(self, call: Call, scope: Scope) -> Value:
+    def _where(self, call: Call, scope: ValueScope) -> TensorValue:
         condition, chosen, other = call.arguments
         if not isinstance(condition, Compare):
             raise SpecError("where needs a comparison first", at=condition.at)
@@ -229,14 +231,14 @@ class Formulas:
 
         return self._entrywise(choose, scope, condition.left, condition.right, chosen, other)
 
-    def _scalar_function(self, call: Call, scope: Scope) -> Value:
+    def _scalar_function(self, call: Call, scope: ValueScope) -> TensorValue:
         value = self.value(call.arguments[0], scope)
         if call.function in ("abs", "sign"):
             self._note(lambda: side(value.array, self._constant(0).array))
         self.work += _DEAR * math.prod(value.array.shape)
-        return self._typed(Value(self.arithmetic.functions[call.function](value.array), value.rank))
+        return self._typed(TensorValue(self.arithmetic.functions[call.function](value.array), value.rank))
 
-    def _function(self, call: Call, scope: Scope) -> Value:
+    def _function(self, call: Call, scope: ValueScope) -> TensorValue:
         function = self.functions.get(call.function)
         if function is None:
             raise SpecError(f"unknown function '{call.function}'", at=call.at)
@@ -244,7 +246,7 @@ class Formulas:
         bound = {name: self.value(node, scope) for name, node in bind(call, signature).items()}
         return self.value(function.formula, replace(scope, bound=bound))
 
-    def _reduction(self, call: Call, indexed: list[str], scope: Scope) -> Value:
+    def _reduction(self, call: Call, indexed: list[str], scope: ValueScope) -> TensorValue:
         if indexed:
             return self._typed(self._over_indices(call, indexed, scope))
         value = self.value(call.arguments[0], scope)
@@ -255,7 +257,7 @@ class Formulas:
         self._count_reduction(call, value)
         return self._typed(reduce_axes(self._reducer(call), value, own, kept))
 
-    def _over_indices(self, call: Call, indexed: list[str], scope: Scope) -> Value:
+    def _over_indices(self, call: Call, indexed: list[str], scope: ValueScope) -> TensorValue:
         """A reduction over indices; of a product, by matrix products."""
         term = call.arguments[0]
         sizes = index_sizes(term, indexed, self._shapes())
@@ -270,8 +272,8 @@ class Formulas:
         return reduce_leading(self._reducer(call), value, lengths, self.arithmetic.library)
 
     def _contraction(
-        self, function: str, values: Sequence[Value], lengths: Sequence[int], depth: int
-    ) -> Value:
+        self, function: str, values: Sequence[TensorValue], lengths: Sequence[int], depth: int
+    ) -> TensorValue:
         arrays = [value.padded(depth, 0) for value in values]
         total, work = contract(arrays, lengths, self.arithmetic)
         self.work += work
@@ -279,10 +281,10 @@ class Formulas:
             total = self.arithmetic.divide(
                 self.arithmetic.array(total), self.arithmetic.array(math.prod(lengths))
             )
-        return Value(total, 0)
+        return TensorValue(total, 0)
 
     def _reducer(self, call: Call) -> Callable[[Array, tuple[int, ...]], Array]:
         return reducer(call.function, self.arithmetic, self.branches)
 
-    def _count_reduction(self, call: Call, value: Value) -> None:
+    def _count_reduction(self, call: Call, value: TensorValue) -> None:
         self.work += math.prod(value.array.shape) * (_DEAR if call.function == "logsumexp" else 1)

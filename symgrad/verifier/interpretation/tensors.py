@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Value:
+class TensorValue:
     """`rank` counts the tensor's own axes; `classes` is set while the entries are integer labels.
 
     `ignore` is the label of entries that have none.
@@ -46,7 +46,9 @@ class Value:
         return self.array.reshape((*lead, *ones, *(1,) * (rank - self.rank), *own))
 
 
-def combine(function: Callable[..., Array], values: Sequence[Value], depth: int, at: Position) -> Value:
+def combine(
+    function: Callable[..., Array], values: Sequence[TensorValue], depth: int, at: Position
+) -> TensorValue:
     """`function` applied entry by entry, axes aligned from the right.
 
     Raises:
@@ -58,10 +60,12 @@ def combine(function: Callable[..., Array], values: Sequence[Value], depth: int,
         result = function(*arrays)
     except ValueError as error:
         raise _misfit(values, at) from error
-    return Value(result, rank)
+    return TensorValue(result, rank)
 
 
-def spread(value: Value, like: Value, depth: int, at: Position, library: ArrayLibrary) -> Value:
+def spread(
+    value: TensorValue, like: TensorValue, depth: int, at: Position, library: ArrayLibrary
+) -> TensorValue:
     """One number for each leading entry of `like`, repeated along its further axes.
 
     Raises:
@@ -72,10 +76,10 @@ def spread(value: Value, like: Value, depth: int, at: Position, library: ArrayLi
     shape = (*array.shape, *(1,) * further)
     if further < 0 or any(a not in (1, b) for a, b in zip(shape[depth:], own, strict=True)):
         raise _misfit((value, like), at)
-    return Value(library.broadcast_to(array.reshape(shape), (*shape[:depth], *own)), like.rank)
+    return TensorValue(library.broadcast_to(array.reshape(shape), (*shape[:depth], *own)), like.rank)
 
 
-def onehot(value: Value, arithmetic: Arithmetic) -> Value:
+def onehot(value: TensorValue, arithmetic: Arithmetic) -> TensorValue:
     """Labels as rows of zeros and a one, or of zeros for an ignored label; numbers count as such rows."""
     if value.classes is None:
         return value
@@ -83,10 +87,12 @@ def onehot(value: Value, arithmetic: Arithmetic) -> Value:
     rows = labels == arithmetic.array(classes)
     if value.ignore is not None:
         rows = rows & (labels != arithmetic.array(float(value.ignore)))
-    return Value(arithmetic.array(rows), value.rank + 1)
+    return TensorValue(arithmetic.array(rows), value.rank + 1)
 
 
-def matmul(left: Value, right: Value, depth: int, at: Position, library: ArrayLibrary) -> tuple[Value, int]:
+def matmul(
+    left: TensorValue, right: TensorValue, depth: int, at: Position, library: ArrayLibrary
+) -> tuple[TensorValue, int]:
     """NumPy's `@`, and the number of scalar products it took.
 
     Raises:
@@ -105,29 +111,32 @@ def matmul(left: Value, right: Value, depth: int, at: Position, library: ArrayLi
         product = product[..., 0, :]
     if column:
         product = product[..., 0]
-    return Value(product, rank - row - column), work
+    return TensorValue(product, rank - row - column), work
 
 
-def _misfit(values: Sequence[Value], at: Position) -> ShapeError:
+def _misfit(values: Sequence[TensorValue], at: Position) -> ShapeError:
     shapes = " and ".join(str(value.array.shape[value.depth :]) for value in values)
     return ShapeError(f"shapes {shapes} do not fit together", at=at)
 
 
-def _with_axis(value: Value, place: int) -> Value:
+def _with_axis(value: TensorValue, place: int) -> TensorValue:
     shape = list(value.array.shape)
     shape.insert(len(shape) + 1 + place, 1)
-    return Value(value.array.reshape(shape), value.rank + 1)
+    return TensorValue(value.array.reshape(shape), value.rank + 1)
 
 
 def reduce_axes(
-    function: Callable[[Array, tuple[int, ...]], Array], value: Value, own: Sequence[int], keepdims: bool
-) -> Value:
+    function: Callable[[Array, tuple[int, ...]], Array],
+    value: TensorValue,
+    own: Sequence[int],
+    keepdims: bool,
+) -> TensorValue:
     """`function` over some of the tensor's own axes, numbered from 0."""
     over = tuple(value.depth + axis for axis in own)
     reduced = function(value.array, over)
     if keepdims:
-        return Value(reduced.reshape(kept_shape(value.array, over)), value.rank)
-    return Value(reduced, value.rank - len(over))
+        return TensorValue(reduced.reshape(kept_shape(value.array, over)), value.rank)
+    return TensorValue(reduced, value.rank - len(over))
 
 
 def kept_shape(array: Array, over: Sequence[int]) -> tuple[int, ...]:
@@ -137,13 +146,13 @@ def kept_shape(array: Array, over: Sequence[int]) -> tuple[int, ...]:
 
 def reduce_leading(
     function: Callable[[Array, tuple[int, ...]], Array],
-    value: Value,
+    value: TensorValue,
     sizes: Sequence[int],
     library: ArrayLibrary,
-) -> Value:
+) -> TensorValue:
     """`function` over the last leading dimensions, one per entry of `sizes`."""
     depth = value.depth
     first = depth - len(sizes)
     shape = (*value.array.shape[:first], *sizes, *value.array.shape[depth:])
     full = library.broadcast_to(value.array, shape)
-    return Value(function(full, tuple(range(first, depth))), value.rank)
+    return TensorValue(function(full, tuple(range(first, depth))), value.rank)
