@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
-    from symgrad.verifier.subject import Door
+    from symgrad.verifier.trials.subject import Door
 
 __all__ = [
     "bench",
@@ -295,7 +295,7 @@ def _certificates() -> ModuleType:
 def _behind_a_door(file: str | os.PathLike[str], time_limit: float) -> Iterator[Door]:
     """The module in a file, in its own process; where it fails there, that is a ModuleError."""
     from symgrad.isolation import isolated
-    from symgrad.verifier.subject import FaultError
+    from symgrad.verifier.trials.subject import FaultError
 
     with isolated(file, positive("time_limit", time_limit)) as (door, _):
         try:

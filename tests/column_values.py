@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from formula_values import FUNCTIONS, RELATIONS, SLOPES
 
-from symgrad.notation import typeset as ts
+from symgrad.notation.typesetting import typeset as ts
 
 OF_COLUMNS = {
     "softmax": lambda v: np.exp(v) / np.exp(v).sum(axis=0),

@@ -11,7 +11,7 @@ import numpy as np
 import sympy as sp
 
 from symgrad.calculus.terms import Entry, Named, delta
-from symgrad.notation import typeset as ts
+from symgrad.notation.typesetting import typeset as ts
 
 FUNCTIONS = {
     "exp": np.exp,

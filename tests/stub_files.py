@@ -11,7 +11,7 @@ from stub_module import AT, make_spec
 
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec
-from symgrad.training.data import load_data
+from symgrad.training.dataset.data import load_data
 
 if TYPE_CHECKING:
     from pathlib import Path

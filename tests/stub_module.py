@@ -12,7 +12,7 @@ import numpy as np
 from symgrad.errors import Position
 from symgrad.spec.language.syntax import Call
 from symgrad.spec.model import DataSpec, Spec, StopSpec, TensorSpec, TrainSpec
-from symgrad.training.data import Dataset
+from symgrad.training.dataset.data import Dataset
 from symgrad.training.train import train
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, observed
-from symgrad.verifier.behaviour_case import BehaviourCase, record
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
-from symgrad.verifier.samples import draw
-from symgrad.verifier.subject import InProcess, Subject
+from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.trials.behaviour_case import BehaviourCase, record
+from symgrad.verifier.trials.subject import InProcess, Subject
 
 if TYPE_CHECKING:
     from pathlib import Path

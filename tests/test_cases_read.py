@@ -16,7 +16,7 @@ import pytest
 
 import symgrad as sg
 from symgrad.spec.expand import expand
-from symgrad.training.data import load_data
+from symgrad.training.dataset.data import load_data
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,13 +16,13 @@ from symgrad.passes.fission import adds_to_a_difference
 from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.sampling.samples import Sample
 
 
 def axis_of(spec: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from symgrad.graphs.point import point
 from symgrad.notation.equations import Writing
 from symgrad.pipeline import Stages, stages_of
 from symgrad.spec.reader import read
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 TRAINED = [name for name, spec in CORPUS.items() if "loss" in spec and not name.startswith("optimizer_")]
 COMPILED = ("activation_gelu", "loss_hinge", "extrema", "choices", "convolution", "embedding", "scalars_only")

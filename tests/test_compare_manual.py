@@ -13,7 +13,7 @@ from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 
 def claims(spec, **options):

@@ -7,7 +7,7 @@ import pytest
 from building import interpreted, written
 
 from symgrad.spec.reader import read
-from symgrad.training.data import Dataset
+from symgrad.training.dataset.data import Dataset
 from symgrad.training.plot import plot_history
 from symgrad.training.train import train
 

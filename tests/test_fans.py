@@ -12,8 +12,8 @@ from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.language.trees import names_in
 from symgrad.spec.reader import read
-from symgrad.verifier import spec_fans as spec_fans
-from symgrad.verifier.initial import scale_of
+from symgrad.verifier.sampling import spec_fans as spec_fans
+from symgrad.verifier.sampling.initial import scale_of
 
 
 def spec_of(equation, axes, inputs="{x: [batch, 9, 8, 6]}", init="he_normal"):

@@ -58,3 +58,10 @@ def test_every_class_has_a_name_of_its_own() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(file.relative_to(PACKAGE).as_posix())
     assert not {name: files for name, files in found.items() if len(files) > 1}
+
+
+def test_no_room_has_too_many_doors() -> None:
+    """Fifteen files and rooms, or one more, can be taken in at a glance; the whole house is in pyproject."""
+    for room in {file.parent for file in PACKAGE.rglob("__init__.py")} - {PACKAGE}:
+        doors = [d for d in room.iterdir() if d.suffix == ".py" or (d / "__init__.py").exists()]
+        assert len(doors) - 1 <= 16, room  # __init__.py is none

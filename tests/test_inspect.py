@@ -12,8 +12,8 @@ import golden
 import pytest
 
 import symgrad as sg
-from symgrad.notation.latex import LATEX
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.pipeline import Stages
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.page import page_of

@@ -19,8 +19,8 @@ from symgrad.isolation.client import Limits, ModuleProcess
 from symgrad.isolation.messages import named, packed, unpacked
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.subject import FaultError
 from symgrad.verifier.text_checks import text_checks
+from symgrad.verifier.trials.subject import FaultError
 
 if TYPE_CHECKING:
     from pathlib import Path

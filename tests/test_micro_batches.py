@@ -12,7 +12,7 @@ from symgrad.pipeline import module_text
 from symgrad.report.derivation import derivation_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.training.data import Dataset
+from symgrad.training.dataset.data import Dataset
 from symgrad.training.train import train as train_module
 
 ROWS, BATCH, PIECE = 23, 10, 4

@@ -15,9 +15,9 @@ from symgrad.calculus.terms import Entry, index_symbol
 from symgrad.elaborate.optimizer import update_of
 from symgrad.notation.equations import Writing
 from symgrad.notation.index_writer import IndexWriter
-from symgrad.notation.latex import LATEX
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.pipeline import stages_of

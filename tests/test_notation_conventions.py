@@ -19,11 +19,11 @@ from symgrad.cli import main
 from symgrad.cli.showing import NOTATIONS as OFFERED
 from symgrad.explain.roles import roles
 from symgrad.explain.transposed import is_matrix_of_samples
-from symgrad.notation import typeset as ts
 from symgrad.notation.index_writer import IndexWriter
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.notation.symbols import latex_symbol
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting import typeset as ts
+from symgrad.notation.typesetting.symbols import latex_symbol
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.documents import escape_latex, mathml
 from symgrad.report.notations import NOTATIONS

@@ -16,7 +16,7 @@ from symgrad.spec.model import MicroBatches
 from symgrad.spec.reader import read
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 HEAD = {
     "axes": {"K": 3},

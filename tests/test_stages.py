@@ -16,7 +16,7 @@ from symgrad.graphs.interpret import compute
 from symgrad.graphs.point import point
 from symgrad.pipeline import STAGES, Stages, module_text, stages_of
 from symgrad.spec.reader import read
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

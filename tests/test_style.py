@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import negated, product, total
-from symgrad.notation.latex import LATEX
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting import typeset as ts
+from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.text import TEXT
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from stub_module import AT, make_spec
 
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec, TensorSpec
-from symgrad.training.data import load_data
+from symgrad.training.dataset.data import load_data
 
 
 @pytest.mark.parametrize(

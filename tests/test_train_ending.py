@@ -14,7 +14,7 @@ from symgrad.errors import DataError, DivergenceError
 from symgrad.spec.model import StopSpec
 from symgrad.training import train as train_of
 from symgrad.training.checkpoint import load_checkpoint
-from symgrad.training.data import Dataset
+from symgrad.training.dataset.data import Dataset
 from symgrad.training.run import TrainingDivergedError
 from symgrad.training.stopping import Watch, stop_reason
 

@@ -16,8 +16,8 @@ from stub_module import AT
 
 import symgrad as sg
 from symgrad.spec.model import Spec, TensorSpec
-from symgrad.training.data import load_data
-from symgrad.training.tables import csv_source
+from symgrad.training.dataset.data import load_data
+from symgrad.training.dataset.tables import csv_source
 
 ONE_FOLDER = [HealthCheck.function_scoped_fixture]
 ROWS = CSV.split("\n", 1)[1]
@@ -180,7 +180,7 @@ def test_numbers_that_are_only_rounded_are_not(tmp_path, values, dtype):
 
 def test_lost_digits_agree_with_python_s_integers(tmp_path):
     """The generator that would find a wrong bit: every count of digits around the edge, both signs."""
-    from symgrad.training.exactness import _lossy_integers
+    from symgrad.training.dataset.exactness import _lossy_integers
 
     rng = np.random.default_rng(0)
     sizes = [(1 << bits) + int(d) for bits in range(63) for d in rng.integers(-3, 4, 8)]

@@ -12,7 +12,7 @@ from stub_module import AT, ROWS, blobs, make_module, make_spec, quiet, vector
 from symgrad.errors import DataError, ModuleError, SymgradError
 from symgrad.spec.model import DataSpec
 from symgrad.training import loop as loop_of
-from symgrad.training.data import Dataset
+from symgrad.training.dataset.data import Dataset
 from symgrad.training.loop import scored_sample
 from symgrad.training.metrics import Metrics
 from symgrad.training.split import measure, prepare, split

@@ -16,7 +16,7 @@ from rich.console import Console
 from stub_module import make_module, make_spec
 
 from symgrad.errors import DataError
-from symgrad.training.data import Dataset
+from symgrad.training.dataset.data import Dataset
 from symgrad.training.history import EpochRecord, History
 from symgrad.training.metrics import evaluate, score
 from symgrad.training.plot import plot_history

@@ -14,7 +14,7 @@ from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, Effort,
 from symgrad.verifier.gradients.probes import ClaimedGradient
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 ACCURACY = {FIFTY_DIGITS.name: 1e-15, EXTENDED.name: 1e-13, DOUBLE.name: 1e-11}
 

@@ -16,8 +16,8 @@ from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import SIZES, observed
 from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
-from symgrad.verifier.samples import draw
-from symgrad.verifier.subject import InProcess, Subject
+from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.trials.subject import InProcess, Subject
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:

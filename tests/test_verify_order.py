@@ -12,9 +12,9 @@ from corpus import CORPUS
 
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.order import TOLERANCE, decay_of, order_checks
-from symgrad.verifier.subject import InProcess
-from symgrad.verifier.trial import prepare
+from symgrad.verifier.trials.order import TOLERANCE, decay_of, order_checks
+from symgrad.verifier.trials.subject import InProcess
+from symgrad.verifier.trials.trial import prepare
 
 STEPS = [2.0**-k for k in range(3, 30, 3)]
 

@@ -15,7 +15,7 @@ from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.gradients.local_slopes import slopes_in
 from symgrad.verifier.gradients.reference import SpecReference, slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 POSITIVE = ("log", "sqrt")
 WITHIN_ONE = ("asin", "acos")

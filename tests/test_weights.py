@@ -16,9 +16,9 @@ from symgrad.errors import DataError, SpecError
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.training.data import Dataset, load_data
+from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.metrics import evaluate
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from symgrad.errors import DataError, SpecError
-from symgrad.training.data import load_data
+from symgrad.training.dataset.data import load_data
 from symgrad.training.split import prepare
 from symgrad.verifier.interpretation.interpreter import axis_sizes
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -131,7 +131,7 @@ def _number(text: str) -> float:
 
 
 def _of_file(name: str) -> Iterator[tuple[str, Any]]:
-    from symgrad.training.array_files import READ_ERRORS, read_npz
+    from symgrad.training.dataset.array_files import READ_ERRORS, read_npz
 
     try:
         yield from read_npz(Path(name)).items()

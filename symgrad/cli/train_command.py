@@ -11,7 +11,7 @@ from symgrad.cli.actions import write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
-from symgrad.training.data import Dataset, load_data
+from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.run import TrainingDivergedError
 from symgrad.training.run_folder import run_folder
 from symgrad.training.train import train

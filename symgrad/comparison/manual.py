@@ -17,7 +17,7 @@ from symgrad.comparison.slopes import MOST_DIGITS, Disagreement, LossSlopes
 from symgrad.spec.expand import expand
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, choose
 from symgrad.verifier.interpretation.interpreter import axis_sizes, interpret
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from symgrad.comparison.claims import Claimed
     from symgrad.spec.model import AxisSpec, Model, Spec
     from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.sampling.samples import Sample
 
 Verdict = Literal["right", "wrong", "no evidence"]
 

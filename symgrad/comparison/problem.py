@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError, SpecError
-from symgrad.training.data import load_data
+from symgrad.training.dataset.data import load_data
 from symgrad.training.split import prepare
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model, Spec
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.interpreter import Evaluation
-    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.sampling.samples import Sample
 
 MOST_ROWS = 32
 

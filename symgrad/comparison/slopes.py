@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.sampling.samples import Sample
 
 MOST_DIGITS = 30
 """What a central difference with a step of 2⁻⁵⁰ can tell."""

@@ -18,13 +18,13 @@ import numpy as np
 from symgrad.errors import InternalError, ModuleError
 from symgrad.isolation.messages import PATIENCE, GarbageError, named, packed, read, unpacked, write
 from symgrad.verifier.report import Check
-from symgrad.verifier.subject import Facts, FaultError
+from symgrad.verifier.trials.subject import Facts, FaultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.behaviour_case import BehaviourCase
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = 120.0, 120.0, 120.0
 _TRAINING = ("train_step", "train_epoch")

@@ -14,8 +14,8 @@ from symgrad.compiler.loading.load import double_precision_twin, load, run_drive
 from symgrad.errors import SymgradError
 from symgrad.isolation.messages import PATIENCE, packed, read, unpacked, write
 from symgrad.verifier.behaviour.suite import observed
-from symgrad.verifier.behaviour_case import record
 from symgrad.verifier.text_checks import text_checks
+from symgrad.verifier.trials.behaviour_case import record
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -12,7 +12,7 @@ from symgrad import api
 from symgrad.errors import SpecError
 from symgrad.lectures.algorithms import ALGORITHMS
 from symgrad.lectures.demand import DemandSpecs, demand, demand_equal, random_data
-from symgrad.training.data import load_data
+from symgrad.training.dataset.data import load_data
 from symgrad.training.split import prepare
 from symgrad.training.train import train
 

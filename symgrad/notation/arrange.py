@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.notation.typeset import (
+from symgrad.notation.typesetting.typeset import (
     NameText,
     NumberText,
     ProductText,
@@ -21,7 +21,7 @@ from symgrad.notation.typeset import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from symgrad.notation.typeset import Formula, ProductKind
+    from symgrad.notation.typesetting.typeset import Formula, ProductKind
 
 ONE = NumberText(Fraction(1))
 

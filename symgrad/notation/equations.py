@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.index_writer import IndexWriter
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.notation.text import TEXT
-from symgrad.notation.typeset import Relation
+from symgrad.notation.typesetting.text import TEXT
+from symgrad.notation.typesetting.typeset import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from symgrad.calculus.program import Equation, Program, Rewrite
-    from symgrad.notation.style import Style
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import sympy as sp
 
 from symgrad.calculus.terms import entries
-from symgrad.notation.typeset import decimal
+from symgrad.notation.typesetting.typeset import decimal
 
 MAX_UNDER_SIZE = 4096
 

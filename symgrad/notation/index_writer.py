@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.contraction import as_contraction
 from symgrad.calculus.program import Equation, canonical
 from symgrad.calculus.terms import Entry
-from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import product
 from symgrad.notation.convention import ROWS
 from symgrad.notation.nested import fixed_factor, instance, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
+from symgrad.notation.typesetting import typeset as ts
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.calculus.terms import delta
     from symgrad.notation.convention import Convention
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 class IndexWriter(ScalarWriter):

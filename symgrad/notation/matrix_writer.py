@@ -9,11 +9,11 @@ import sympy as sp
 from symgrad.calculus.contraction import Contraction, as_contraction
 from symgrad.calculus.program import canonical
 from symgrad.calculus.terms import Entry, entries
-from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import fraction_first, product, transposed
 from symgrad.notation.convention import ROWS
 from symgrad.notation.nested import fixed_factor, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
+from symgrad.notation.typesetting import typeset as ts
 
 Indices: TypeAlias = tuple[sp.Expr, ...]
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Equation, Program
     from symgrad.calculus.terms import delta
     from symgrad.notation.convention import Convention
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 class NoMatrixFormError(Exception):

@@ -10,19 +10,19 @@ import sympy as sp
 
 from symgrad.calculus.real import Abs, within
 from symgrad.calculus.terms import Entry, delta, entries, shifted, text_of
-from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import negated, quotient, total
 from symgrad.notation.convention import ROWS
 from symgrad.notation.factors import Factors, content, factors_of
 from symgrad.notation.known_functions import chosen, known_function
 from symgrad.notation.reduce import Over
+from symgrad.notation.typesetting import typeset as ts
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from symgrad.calculus.program import Program
     from symgrad.notation.convention import Convention
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.typeset import Formula
 
 NAMES = {
     "asin": "arcsin",

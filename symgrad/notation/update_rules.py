@@ -11,17 +11,17 @@ import sympy as sp
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, entries
 from symgrad.elaborate.optimizer import AHEAD, LENGTH, POSITION, Update, update_tensors
-from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import ONE, fraction_first, negated, product, signed
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.matrix_writer import MatrixWriter
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting import typeset as ts
+from symgrad.notation.typesetting.text import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from symgrad.notation.style import Style
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 def update_rule(update: Update, style: Style = TEXT) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from symgrad.notation.visibility import hidden_tensors
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.elaborate.optimizer import Update
-    from symgrad.notation.style import Style
+    from symgrad.notation.typesetting.style import Style
     from symgrad.pipeline import Stages
     from symgrad.spec.model import Spec
 

@@ -11,9 +11,9 @@ import jinja2
 from markupsafe import Markup
 
 from symgrad.errors import SpecError
-from symgrad.notation.latex import LATEX
-from symgrad.notation.symbols import latex_symbol
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.symbols import latex_symbol
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.report.page import page_of
 from symgrad.shipped import template_folder
 

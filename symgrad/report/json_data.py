@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.notation.latex import LATEX
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import shown_equations
 from symgrad.report.page import composed_lines
 from symgrad.report.tensor_table import parameter_count
-from symgrad.report.views import requested_data
+from symgrad.report.views.sections import requested_data
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
-from symgrad.notation.text import TEXT
-from symgrad.notation.typeset import Symbol
+from symgrad.notation.typesetting.text import TEXT
+from symgrad.notation.typesetting.typeset import Symbol
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.calculus.program import Program
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.typeset import Formula
 
 MAX_LENGTH = 40
 LISTED = 20

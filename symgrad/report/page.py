@@ -17,7 +17,7 @@ from symgrad.notation.visibility import shown_equations, visible_reads
 from symgrad.report.content import FormulaRow, Page, Section
 from symgrad.report.notations import NOTATIONS
 from symgrad.report.tensor_table import parameter_count, tensor_rows
-from symgrad.report.views import requested_legend, requested_sections
+from symgrad.report.views.sections import requested_legend, requested_sections
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Equation, Program, Tensor
     from symgrad.notation.convention import Convention
     from symgrad.notation.equations import Writing
-    from symgrad.notation.style import Style
+    from symgrad.notation.typesetting.style import Style
     from symgrad.report.derived import Derived
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program, Tensor
     from symgrad.explain.roles import Role
     from symgrad.notation.equations import Writing
-    from symgrad.notation.style import Style
+    from symgrad.notation.typesetting.style import Style
     from symgrad.report.derived import Derived
 
 SHOWN = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.report.page import page_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
-from symgrad.training.array_files import READ_ERRORS, read_npz
+from symgrad.training.dataset.array_files import READ_ERRORS, read_npz
 from symgrad.training.run_files import write_whole
 from symgrad.training.split import Standardization
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from symgrad.spec.model import TrainSpec
-    from symgrad.training.data import Dataset
+    from symgrad.training.dataset.data import Dataset
     from symgrad.training.split import Parts
 
 SHUFFLE_STREAM, SAMPLE_STREAM = 2, 3

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.training.data import Dataset
+    from symgrad.training.dataset.data import Dataset
 
 ScoreName: TypeAlias = Literal["accuracy", "r2"]
 SCORE_WORDS: dict[ScoreName, str] = {"accuracy": "accuracy", "r2": "R²"}

@@ -9,7 +9,7 @@ import numpy as np
 
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec
-from symgrad.training.data import Dataset, load_data
+from symgrad.training.dataset.data import Dataset, load_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ import numpy as np
 from symgrad.arguments import whole
 from symgrad.errors import DivergenceError, ModuleError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
-from symgrad.training.data import Dataset, load_data
+from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.history import History
 from symgrad.training.loop import DIVERGED_REMEDY, Trainer
 from symgrad.training.metrics import check_targets, evaluate, score_name

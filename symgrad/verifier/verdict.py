@@ -17,14 +17,14 @@ from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFinding, Effort, compare_block
 from symgrad.verifier.gradients.probes import ClaimedGradient, Known
-from symgrad.verifier.order import order_checks
 from symgrad.verifier.report import Check, ParameterResult, Report
-from symgrad.verifier.single import first_calls
 from symgrad.verifier.steps.training_checks import training_checks
-from symgrad.verifier.subject import Door, FaultError, InProcess, demand_names
 from symgrad.verifier.text_checks import text_of
-from symgrad.verifier.trial import TRAINED, batch_size, prepare, with_training
-from symgrad.verifier.values import value_checks
+from symgrad.verifier.trials.order import order_checks
+from symgrad.verifier.trials.single import first_calls
+from symgrad.verifier.trials.subject import Door, FaultError, InProcess, demand_names
+from symgrad.verifier.trials.trial import TRAINED, batch_size, prepare, with_training
+from symgrad.verifier.trials.values import value_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.edited import Edit
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.interpreter import Shape
-    from symgrad.verifier.trial import Trial, TrialPoint
+    from symgrad.verifier.trials.trial import Trial, TrialPoint
 
 _WHEN_WRONG = 30.0
 """Seconds that a call may take where the text is known to be wrong: a hang then says nothing new."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from symgrad.verifier.behaviour_case import BehaviourCase
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 ROWS = 40
 _SIZES = (1, 2, 3, 7, 16, ROWS)

@@ -28,9 +28,9 @@ from symgrad.verifier.behaviour.suite import BEHAVIOURS, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.training_checks import training_checks
-from symgrad.verifier.subject import FaultError, Subject, demand_names
-from symgrad.verifier.trial import prepare
-from symgrad.verifier.values import value_checks
+from symgrad.verifier.trials.subject import FaultError, Subject, demand_names
+from symgrad.verifier.trials.trial import prepare
+from symgrad.verifier.trials.values import value_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from mutation.differential import Answers
     from mutation.faults import Fault
     from symgrad.spec.model import Model
-    from symgrad.verifier.behaviour_case import BehaviourCase
-    from symgrad.verifier.trial import Trial
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
+    from symgrad.verifier.trials.trial import Trial
 
 CALL_SECONDS, JUDGE_SECONDS = 60.0, 600
 _MEMORY = 2**33

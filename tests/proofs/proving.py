@@ -21,8 +21,8 @@ from symgrad.verifier.identity.machine import Machine, TextFaultError, UnknownEr
 from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.outcome import outcome_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
-from symgrad.verifier.samples import draw
-from symgrad.verifier.subject import InProcess
+from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.trials.subject import InProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable

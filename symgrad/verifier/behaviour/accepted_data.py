@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.verifier.behaviour.workbench import Bench, DataCall, Kinds
-    from symgrad.verifier.behaviour_case import BehaviourCase, DataTensor
     from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
 
 _ROUNDING = 1e-5
 """Other memory is multiplied in another order; in float32 that shows."""

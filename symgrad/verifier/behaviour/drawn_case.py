@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.trees import names_in
-from symgrad.verifier.behaviour_case import BehaviourCase, DataTensor, DrawnParameter, Fit
-from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.samples import draw
-from symgrad.verifier.subject import FaultError
-from symgrad.verifier.trial import is_calm, settled
+from symgrad.verifier.sampling.initial import scale_of
+from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor, DrawnParameter, Fit
+from symgrad.verifier.trials.subject import FaultError
+from symgrad.verifier.trials.trial import is_calm, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.spec.model import Model, TensorSpec
     from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.samples import Sample
-    from symgrad.verifier.subject import Subject
+    from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.trials.subject import Subject
 
 ROWS = 7
 _EPOCHS = 3

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.verifier.behaviour.workbench import Bench
-    from symgrad.verifier.behaviour_case import DrawnParameter
     from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.trials.behaviour_case import DrawnParameter
 
 _REPLAYED, _EXACT = 8, 1e-5
 """Seeds whose draws are made again, and how near to its scale they must be drawn, in either precision."""

@@ -21,16 +21,16 @@ from symgrad.verifier.behaviour import (
 from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
 from symgrad.verifier.behaviour.workbench import Bench, first_line
 from symgrad.verifier.report import Check, Verdict
-from symgrad.verifier.samples import is_defined_near_zero
-from symgrad.verifier.subject import FaultError
+from symgrad.verifier.sampling.samples import is_defined_near_zero
+from symgrad.verifier.trials.subject import FaultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from symgrad.verifier.behaviour_case import BehaviourCase
-    from symgrad.verifier.subject import Door
-    from symgrad.verifier.trial import Trial
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
+    from symgrad.verifier.trials.subject import Door
+    from symgrad.verifier.trials.trial import Trial
 
 _SHARP = 1e-10
 """What rounding may do to a gradient, relative to it, where differences in double precision tell anything."""

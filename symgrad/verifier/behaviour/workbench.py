@@ -11,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from symgrad.verifier.behaviour_case import BehaviourCase, DataTensor
     from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
 
 Kinds: TypeAlias = "type[Exception] | tuple[type[Exception], ...]"
 """The errors that a refusal may raise."""

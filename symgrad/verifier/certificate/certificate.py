@@ -18,8 +18,8 @@ import numpy as np
 from symgrad.errors import ModuleError
 from symgrad.verifier.certificate.balls import BALLS, BITS, Ball, BallTape, UndecidedError
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
-from symgrad.verifier.samples import Sample, draw
-from symgrad.verifier.subject import Subject
+from symgrad.verifier.sampling.samples import Sample, draw
+from symgrad.verifier.trials.subject import Subject
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.subject import Door
+    from symgrad.verifier.trials.subject import Door
 
 _DIGITS = 30
 _READ_BACK = 0.002

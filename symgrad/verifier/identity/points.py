@@ -12,7 +12,7 @@ from symgrad.errors import ShapeError
 from symgrad.verifier.identity.field import random_elements
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
-from symgrad.verifier.samples import draw, free_sizes
+from symgrad.verifier.sampling.samples import draw, free_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,10 +10,10 @@ import numpy as np
 
 from symgrad.spec.language.syntax import Name
 from symgrad.spec.language.trees import names_in
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
-from symgrad.verifier.subject import number
-from symgrad.verifier.trial import measured, moved_off, settled, vector_arithmetic, vector_of, worst
+from symgrad.verifier.trials.subject import number
+from symgrad.verifier.trials.trial import measured, moved_off, settled, vector_arithmetic, vector_of, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
-    from symgrad.verifier.samples import Sample
-    from symgrad.verifier.trial import Measure, Trial
+    from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.trials.trial import Measure, Trial
 
 SAME = 1e-9
 _ROWS, _BATCH, _EPOCH = 8, 3, 2

@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.samples import draw
+from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.steps.epochs import epoch_checks
 from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
-from symgrad.verifier.subject import number
-from symgrad.verifier.trial import measured, mismatch, moved_off, settled, vector_arithmetic, vector_of, worst
+from symgrad.verifier.trials.subject import number
+from symgrad.verifier.trials.trial import (
+    measured,
+    mismatch,
+    moved_off,
+    settled,
+    vector_arithmetic,
+    vector_of,
+    worst,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
-    from symgrad.verifier.samples import Sample
-    from symgrad.verifier.subject import Subject
-    from symgrad.verifier.trial import Measure, Trial
+    from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.trials.subject import Subject
+    from symgrad.verifier.trials.trial import Measure, Trial
 
 UPDATE, SAME, SINGLE = 1e-9, 1e-9, 1e-3
 STEPS = 3

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symgrad.report.jacobian_view import jacobian_data, jacobian_sections
-from symgrad.report.memory_view import memory_data, memory_sections
-from symgrad.report.scalar_view import scalar_data, scalar_legend, scalar_sections
+from symgrad.report.views.jacobian_view import jacobian_data, jacobian_sections
+from symgrad.report.views.memory_view import memory_data, memory_sections
+from symgrad.report.views.scalar_view import scalar_data, scalar_legend, scalar_sections
 
 if TYPE_CHECKING:
-    from symgrad.notation.style import Style
+    from symgrad.notation.typesetting.style import Style
     from symgrad.report.content import Section
     from symgrad.report.derived import Derived
 

@@ -12,7 +12,7 @@ from symgrad.report.content import FormulaRow, Section
 if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Plan
     from symgrad.compiler.planning.residuals import Kept, MemoryUse
-    from symgrad.notation.style import Style
+    from symgrad.notation.typesetting.style import Style
     from symgrad.report.derived import Derived
 
 NOTE = (

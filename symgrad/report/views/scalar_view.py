@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.terms import delta
 from symgrad.explain.entry_gradients import MAX_RULES
-from symgrad.notation import typeset as ts
 from symgrad.notation.entry_writer import EntryWriter
 from symgrad.notation.index_writer import leading_tensors
-from symgrad.notation.latex import LATEX
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting import typeset as ts
+from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import composed_rule, puts_gradient_in, rule_of_step
 from symgrad.report.content import FormulaRow, Section
 
 if TYPE_CHECKING:
     from symgrad.calculus.terms import Entry
     from symgrad.explain.entry_gradients import EntryFormula, EntryGradient, ScalarRules
-    from symgrad.notation.style import Style
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.notation.typesetting.typeset import Formula
     from symgrad.report.derived import Derived
 
 FORWARD_NOTE = "What the rules read, entry by entry."

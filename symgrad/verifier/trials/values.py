@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpretation.arithmetic import choose
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.single import single_checks
-from symgrad.verifier.subject import number
-from symgrad.verifier.trial import batch_size, excused, measured, shapes_of, worst
+from symgrad.verifier.sampling.initial import scale_of
+from symgrad.verifier.trials.single import single_checks
+from symgrad.verifier.trials.subject import number
+from symgrad.verifier.trials.trial import batch_size, excused, measured, shapes_of, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
-    from symgrad.verifier.trial import Measure, Trial, TrialPoint
+    from symgrad.verifier.trials.trial import Measure, Trial, TrialPoint
 
 EXACT = 1e-10
 _FAR, _FINITE = 1000.0, 1e200

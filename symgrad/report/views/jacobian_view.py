@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.axes import show_axes
 from symgrad.explain.jacobian_structure import footprint, structure
-from symgrad.notation import typeset as ts
 from symgrad.notation.arrange import product
 from symgrad.notation.equations import Writing
-from symgrad.notation.latex import LATEX
 from symgrad.notation.reduce import bound_letters
-from symgrad.notation.text import TEXT
+from symgrad.notation.typesetting import typeset as ts
+from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.content import FormulaRow, Section
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from symgrad.calculus.terms import Entry
     from symgrad.explain.blocks import NetworkBlock
     from symgrad.explain.jacobians import BlockJacobians, Jacobian
-    from symgrad.notation.style import Style
-    from symgrad.notation.typeset import Formula
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.notation.typesetting.typeset import Formula
     from symgrad.report.derived import Derived
 
 NOTE = (

@@ -10,10 +10,10 @@ import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError
 from symgrad.verifier.gradients.reference import slopes_of
-from symgrad.verifier.initial import scale_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
-from symgrad.verifier.spec_fans import fans_of
+from symgrad.verifier.sampling.initial import scale_of
+from symgrad.verifier.sampling.spec_fans import fans_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Model
-    from symgrad.verifier.behaviour_case import BehaviourCase
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.interpreter import Shape
     from symgrad.verifier.report import Check
-    from symgrad.verifier.samples import Sample
+    from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 _ALWAYS = (
     *("DTYPE", "SPEC_SHA256", "INPUTS", "TARGETS"),

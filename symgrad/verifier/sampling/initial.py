@@ -8,7 +8,7 @@ import numpy as np
 
 from symgrad.spec.language.trees import names_in
 from symgrad.verifier.interpretation.interpreter import scalar_value
-from symgrad.verifier.spec_fans import fans_of
+from symgrad.verifier.sampling.spec_fans import fans_of
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model, ParameterDecl

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.cells import is_number, not_a_number
-from symgrad.training.csv_layout import CsvLayout, layout_of
-from symgrad.training.exactness import to_float, warn_of_loss
-from symgrad.training.source import Source, SourceNumbers
+from symgrad.training.dataset.cells import is_number, not_a_number
+from symgrad.training.dataset.csv_layout import CsvLayout, layout_of
+from symgrad.training.dataset.exactness import to_float, warn_of_loss
+from symgrad.training.dataset.source import Source, SourceNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.training.source import Selection
+    from symgrad.training.dataset.source import Selection
 
 
 def csv_source(path: Path, label: str, header: bool | None = None) -> Source:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError, DataWarning, warn
-from symgrad.training.cells import is_meant_as_number, is_number
+from symgrad.training.dataset.cells import is_meant_as_number, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

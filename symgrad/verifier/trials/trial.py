@@ -12,8 +12,8 @@ from symgrad.verifier.gradients.reference import SpecReference
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, choose
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.report import Check
-from symgrad.verifier.samples import Sample, asked_for, draw, slopes_at
-from symgrad.verifier.subject import FaultError, Subject, number
+from symgrad.verifier.sampling.samples import Sample, asked_for, draw, slopes_at
+from symgrad.verifier.trials.subject import FaultError, Subject, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.interpreter import Evaluation, Shape
-    from symgrad.verifier.subject import Door
+    from symgrad.verifier.trials.subject import Door
 
 Measure: TypeAlias = tuple[float, str]
 """An error, and what to say of it if it is too large."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
-from symgrad.training.array_files import idx_source, npy_source, npz_source
-from symgrad.training.assign import assign
-from symgrad.training.tables import csv_source, parquet_source
-from symgrad.training.tensor_of_numbers import make_tensor, row_shape
+from symgrad.training.dataset.array_files import idx_source, npy_source, npz_source
+from symgrad.training.dataset.assign import assign
+from symgrad.training.dataset.tables import csv_source, parquet_source
+from symgrad.training.dataset.tensor_of_numbers import make_tensor, row_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from symgrad.spec.model import DataSpec, Spec, TensorSpec
-    from symgrad.training.source import Source
+    from symgrad.training.dataset.source import Source
 
 CSV_NAME = r"\.(csv|tsv|txt)(\.gz)?$"
 READERS: tuple[tuple[str, Callable[[Path, str], Source]], ...] = (

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.exactness import to_float
+from symgrad.training.dataset.exactness import to_float
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from symgrad.spec.model import Spec, TensorSpec
-    from symgrad.training.source import SourceNumbers
+    from symgrad.training.dataset.source import SourceNumbers
 
 
 def row_shape(tensor: TensorSpec, spec: Spec) -> tuple[int, ...]:

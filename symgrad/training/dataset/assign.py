@@ -11,7 +11,7 @@ from symgrad.errors import DataError, DataWarning, did_you_mean, warn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.training.source import Selection, Source
+    from symgrad.training.dataset.source import Selection, Source
 
 TARGET_WORDS = frozenset({"label", "labels", "target", "targets", "class", "y"})
 

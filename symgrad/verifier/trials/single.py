@@ -11,9 +11,9 @@ from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import SINGLE
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.report import Check
-from symgrad.verifier.samples import asked_for, draw
-from symgrad.verifier.subject import Subject, number
-from symgrad.verifier.trial import (
+from symgrad.verifier.sampling.samples import asked_for, draw
+from symgrad.verifier.trials.subject import Subject, number
+from symgrad.verifier.trials.trial import (
     LARGE,
     TRAINED,
     batch_size,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.samples import Sample
-    from symgrad.verifier.subject import Door
-    from symgrad.verifier.trial import Measure, Trial, TrialPoint
+    from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.trials.subject import Door
+    from symgrad.verifier.trials.trial import Measure, Trial, TrialPoint
 
 CLOSE, STEP = 1e-4, 1e-3
 

@@ -1,0 +1,1 @@
+"""Formulas as they are set: their parts, the names in them, and the styles: plain text, LaTeX."""

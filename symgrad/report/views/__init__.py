@@ -1,0 +1,1 @@
+"""The sections of a report: the rules of single weights, local Jacobians, memory."""

@@ -1,0 +1,1 @@
+"""Numbers drawn for a model: data, labels, first values of parameters."""

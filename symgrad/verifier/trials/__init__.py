@@ -1,0 +1,1 @@
+"""A module at work: what it answers on samples, set beside what the spec says."""
