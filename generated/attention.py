@@ -313,7 +313,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
             for n in range(batch):
                 for k in range(5):
                     acc_dWv += dV[k, j, n] * x[k, i, n]
-            dWv[i, j] = real(acc_dWv)
+            dWv[i, j] = acc_dWv
     # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]
     for i in range(5):
         for j in range(3):
@@ -329,7 +329,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
             for n in range(batch):
                 for k in range(5):
                     acc_dWk += dK[k, j, n] * x[k, i, n]
-            dWk[i, j] = real(acc_dWk)
+            dWk[i, j] = acc_dWk
     # dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]   [batch, L, D]
     for i in range(5):
         for j in range(3):
@@ -345,7 +345,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
             for n in range(batch):
                 for k in range(5):
                     acc_dWq += dQ[k, j, n] * x[k, i, n]
-            dWq[i, j] = real(acc_dWq)
+            dWq[i, j] = acc_dWq
 
 
 # --- The network, its loss and its gradient ---

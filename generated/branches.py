@@ -254,24 +254,24 @@ def _prediction(y, prediction, batch):
 def _loss_1(t, y, loss_1, batch):
     """loss_1, row by row."""
     real = t.dtype.type
-    total_loss_1 = 0.0
+    acc_loss_1 = 0.0
     for n in range(batch):
         # loss_1 = Σ_{n,i} (softplus(y) − t ⊙ y)
         for i in range(1):
-            total_loss_1 += softplus(y[n, i]) - t[n, i] * y[n, i]
-    loss_1[0] = real(total_loss_1)
+            acc_loss_1 += softplus(y[n, i]) - t[n, i] * y[n, i]
+    loss_1[0] = real(acc_loss_1)
 
 
 @kernel
 def _loss_2(U, loss_2):
     """loss_2, row by row."""
     real = U.dtype.type
-    total_loss_2 = 0.0
+    acc_loss_2 = 0.0
     for n in range(30):
         # loss_2 = Σ_{i,j} U²
         for i in range(U.shape[1]):
-            total_loss_2 += np.square(U[n, i])
-    loss_2[0] = real(total_loss_2)
+            acc_loss_2 += np.square(U[n, i])
+    loss_2[0] = real(acc_loss_2)
 
 
 @kernel

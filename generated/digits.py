@@ -242,7 +242,7 @@ def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, batch):
 def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch):
     """max_Z2, exp_Z2, sum_Z2, loss_3, row by row."""
     real = Z2.dtype.type
-    total_loss_3 = 0.0
+    acc_loss_3 = 0.0
     for n in range(batch):
         # max_Z2[n] = max_i(Z2[n,i])   [batch]
         acc_max_Z2 = real(-np.inf)
@@ -258,8 +258,8 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch):
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # loss_3 = Σ_n (log(sum_Z2) + max_Z2 − Z2[n,t[n]])
-        total_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]] - max_Z2[n])
-    loss_3[0] = real(total_loss_3)
+        acc_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]] - max_Z2[n])
+    loss_3[0] = real(acc_loss_3)
 
 
 @kernel

@@ -212,14 +212,14 @@ def _dy_db_dw(t, y, dy, x, db, dw, batch):
         for n in range(batch):
             dy[i, n] = s0 * (real(2) * y[i, n] - real(2) * t[i, n])
             acc_db += dy[i, n]
-        db[i] = real(acc_db)
+        db[i] = acc_db
     # dw = xᵀ·dy   [10, 1]
     for i in range(10):
         for j in range(1):
             acc_dw = real(0)
             for n in range(batch):
                 acc_dw += dy[j, n] * x[i, n]
-            dw[i, j] = real(acc_dw)
+            dw[i, j] = acc_dw
 
 
 # --- The network, its loss and its gradient ---

@@ -201,12 +201,12 @@ def _prediction(Z1, prediction, batch):
 def _loss_1(Z1, t, loss_1, batch):
     """loss_1, row by row."""
     real = Z1.dtype.type
-    total_loss_1 = 0.0
+    acc_loss_1 = 0.0
     for n in range(batch):
         # loss_1 = Σ_{n,i} (softplus(Z1) − t ⊙ Z1)
         for i in range(1):
-            total_loss_1 += softplus(Z1[n, i]) - Z1[n, i] * t[n, i]
-    loss_1[0] = real(total_loss_1)
+            acc_loss_1 += softplus(Z1[n, i]) - Z1[n, i] * t[n, i]
+    loss_1[0] = real(acc_loss_1)
 
 
 @kernel

@@ -249,7 +249,7 @@ def _max_Z2_exp_Z2_sum_Z2(Z2, max_Z2, exp_Z2, sum_Z2, prediction, N):
 def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N):
     """max_Z2, exp_Z2, sum_Z2, loss_3, row by row."""
     real = Z2.dtype.type
-    total_loss_3 = 0.0
+    acc_loss_3 = 0.0
     for n in range(N):
         # max_Z2[n] = max_i(Z2[n,i])   [N]
         acc_max_Z2 = real(-np.inf)
@@ -265,8 +265,8 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N):
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # loss_3 = Σ_n (log(sum_Z2) + max_Z2 − Z2[n,t[n]])
-        total_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]] - max_Z2[n])
-    loss_3[0] = real(total_loss_3)
+        acc_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]] - max_Z2[n])
+    loss_3[0] = real(acc_loss_3)
 
 
 @kernel
@@ -303,12 +303,12 @@ def _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, N):
 def _dslope(Z1, dA1_1, dslope, N):
     """dslope, row by row."""
     real = Z1.dtype.type
-    total_dslope = 0.0
+    acc_dslope = 0.0
     for n in range(N):
         # dslope = Σ_{n,i} dA1_1 ⊙ Z1
         for i in range(Z1.shape[1]):
-            total_dslope += Z1[n, i] * dA1_1[n, i]
-    dslope[0] = real(total_dslope)
+            acc_dslope += Z1[n, i] * dA1_1[n, i]
+    dslope[0] = real(acc_dslope)
 
 
 # --- The network, its loss and its gradient ---

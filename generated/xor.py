@@ -244,14 +244,14 @@ def _dy_Z_dy_b_dy_W(t, y, y_slope, dy_Z, h, y_W, h_slope, dh_Z, x, dy_b, dy_W, d
         for n in range(batch):
             dy_Z[i, n] = s0 * (real(2) * y[i, n] - real(2) * t[i, n]) * y_slope[i, n]
             acc_dy_b += dy_Z[i, n]
-        dy_b[i] = real(acc_dy_b)
+        dy_b[i] = acc_dy_b
     # dy_W = hᵀ·dy_Z   [2, 1]
     for i in range(2):
         for j in range(1):
             acc_dy_W = real(0)
             for n in range(batch):
                 acc_dy_W += dy_Z[j, n] * h[i, n]
-            dy_W[i, j] = real(acc_dy_W)
+            dy_W[i, j] = acc_dy_W
     # dh = dy_Z·y_Wᵀ   [batch, 2]
     # dh_Z = dh ⊙ h_slope   [batch, 2]
     # dh_b = Σ_n dh_Z   [2]
@@ -264,14 +264,14 @@ def _dy_Z_dy_b_dy_W(t, y, y_slope, dy_Z, h, y_W, h_slope, dh_Z, x, dy_b, dy_W, d
             dh = acc_dh
             dh_Z[i, n] = dh * h_slope[i, n]
             acc_dh_b += dh_Z[i, n]
-        dh_b[i] = real(acc_dh_b)
+        dh_b[i] = acc_dh_b
     # dh_W = xᵀ·dh_Z   [2, 2]
     for i in range(2):
         for j in range(2):
             acc_dh_W = real(0)
             for n in range(batch):
                 acc_dh_W += dh_Z[j, n] * x[i, n]
-            dh_W[i, j] = real(acc_dh_W)
+            dh_W[i, j] = acc_dh_W
 
 
 # --- The network, its loss and its gradient ---

@@ -10,7 +10,7 @@ from building import by_rows, interpreted, staged, written
 from corpus import CORPUS
 from module_use import MLP
 
-from symgrad.compiler.planning.plan import ColumnSweep
+from symgrad.compiler.planning.plan import LoopNest
 from symgrad.compiler.planning.samples_innermost import MOST_EQUATIONS, MOST_FEATURES
 from symgrad.passes.fission import adds_to_a_difference
 from symgrad.pipeline import Stages
@@ -137,9 +137,9 @@ def test_exact_differences_are_formed_for_all_samples_before_they_are_added() ->
     model = expand(read(MLP))
     plan = Stages(model).plan
     loss = next(phase for phase in plan.phases if phase.name == "loss")
-    nests = [nest for step in loss.steps if isinstance(step, ColumnSweep) for nest in step.nests]
-    (total,) = [nest for nest in nests if nest.row is not None and not nest.equations[-1].indices]
-    (summand,) = total.equations[0].reads
-    (made,) = [e for nest in nests for e in nest.equations if e.target == summand]
+    parts = [part for step in loss.steps if isinstance(step, LoopNest) for part in step.parts()]
+    (together,) = [equations for loops, equations in parts if loops and not equations[-1].indices]
+    (summand,) = together[0].reads
+    (made,) = [e for _, equations in parts for e in equations if e.target == summand]
     assert adds_to_a_difference(made.body)
-    assert made not in total.equations
+    assert made not in together

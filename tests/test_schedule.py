@@ -11,7 +11,7 @@ from building import by_rows, staged
 from corpus import CORPUS
 
 from symgrad.calculus.contraction import as_product
-from symgrad.compiler.planning.plan import ColumnSweep, Plan, Product, Sweep, size_of
+from symgrad.compiler.planning.plan import LoopNest, Plan, Product, size_of
 from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -138,7 +138,7 @@ def test_products_of_parameters_are_not_carried() -> None:
 def test_a_small_network_is_three_kernels_of_loops() -> None:
     """Forward, loss and gradient: nothing between their equations needs more than a loop over the samples."""
     phases = {p.name: p.steps for p in planned("activation_tanh", "columns").phases}
-    assert all(isinstance(phases[n][0], ColumnSweep) for n in ("forward", "loss", "gradient"))
+    assert all(isinstance(phases[n][0], LoopNest) for n in ("forward", "loss", "gradient"))
     assert len(phases["forward"]) == len(phases["gradient"]) == 1
     (backward,) = phases["gradient"]
     assert {e.target for e in backward.equations if as_product(e)} == {"dW2", "dA1", "dW1"}
@@ -148,7 +148,7 @@ def test_matrix_products_go_to_blas_and_elementwise_chains_are_one_sweep() -> No
     steps = [s for p in planned("activation_tanh", "rows").phases for s in p.steps]
     targets = {s.equation.target for s in steps if isinstance(s, Product)}
     assert targets == {"Z1_1", "Z2_1", "dA1", "dW1", "dW2"}
-    fused = [[e.target for e in s.equations] for s in steps if isinstance(s, Sweep)]
+    fused = [[e.target for e in s.equations] for s in steps if isinstance(s, LoopNest)]
     assert ["Z1", "A1_slope", "A1"] in fused
     assert ["dZ1", "db1"] in fused
 
@@ -163,7 +163,7 @@ def test_what_is_made_and_used_in_one_pass_takes_no_memory(layout: str) -> None:
 
 
 def _locals(step: object) -> frozenset[str]:
-    return step.local if isinstance(step, Sweep | ColumnSweep) else frozenset()
+    return step.local if isinstance(step, LoopNest) else frozenset()
 
 
 def _deep(layers: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
-from symgrad.compiler.planning.plan import ColumnSweep, Plan, Product, Scalar, Sweep
+from symgrad.compiler.planning.plan import LoopNest, Plan, Product, Scalar
 from symgrad.elaborate.optimizer import Update
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
@@ -150,7 +150,7 @@ def _step(step: Step) -> str:
             return f"product {targets}"
         case Scalar():
             return f"number {targets}"
-        case Sweep() | ColumnSweep():
+        case LoopNest():
             inside = f" ({', '.join(sorted(step.local))} in no memory)" if step.local else ""
             return f"loops {targets}{inside}"
     return f"gradient added {targets}"

@@ -1,20 +1,21 @@
-"""From sweeps to kernels: the text of the loops, as one compiled function each."""
+"""From loop nests to kernels: the text of the loops, as one compiled function each."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.terms import Entry, entries, extent_symbol
+from symgrad.calculus.terms import Entry, extent_symbol
 from symgrad.compiler.kernels.loop_text import LoopText
-from symgrad.compiler.planning.schedule import entries_of
+from symgrad.compiler.planning.loop_orders import ROW, entries_of
+from symgrad.compiler.planning.plan import LoopNest
+from symgrad.passes.fission import adds_to_a_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from symgrad.calculus.program import Equation, Loop, Program
-    from symgrad.compiler.planning.plan import Block, Statement, Sweep
+    from symgrad.calculus.program import Equation, Loop
+    from symgrad.compiler.planning.plan import Plan
 
 WRITTEN_OUT = range(4, 41)
 START = {"sum": "real(0)", "max": "real(-np.inf)", "min": "real(np.inf)"}
@@ -22,60 +23,203 @@ START = {"sum": "real(0)", "max": "real(-np.inf)", "min": "real(np.inf)"}
 
 @dataclass(frozen=True)
 class Kernel:
-    """The parts of a kernel's text: arguments are arrays, then the sizes of free axes."""
+    """The parts of a kernel's text: arguments are arrays, then the sizes of free axes.
+
+    Where it must be `exact`, no sum may be regrouped.
+    """
 
     arrays: tuple[str, ...]
     sizes: tuple[str, ...]
     lines: tuple[str, ...]
+    exact: bool
 
 
 def kernel_of(
-    sweep: Sweep,
-    program: Program,
+    nest: LoopNest,
+    plan: Plan,
     names: Mapping[str, str],
     extents: Mapping[str, str],
     comment: Callable[[Equation], str] | None = None,
 ) -> Kernel:
-    """The loops of a sweep, each under its equation; `names` are of tensors, `extents` of free axes."""
-    return _Writer(sweep, program, names, extents, comment).kernel()
+    """The loops of a nest, each under its equations; `names` are of tensors, `extents` of free axes."""
+    return _Writer(nest, plan, names, extents, comment).kernel()
 
 
-class KernelWriter(LoopText, ABC):
-    """What all kernels share: arguments and reductions. A subclass writes the loops of its equations."""
+@dataclass(frozen=True)
+class _Reduced:
+    """How an equation of a nest gathers its terms, in a number of its own or where it lies in memory.
 
+    That starts anew inside the first `depth` of the `loops` around it, those over entries of the target.
+    """
+
+    equation: Equation
+    loops: tuple[Loop, ...]
+
+    @property
+    def depth(self) -> int:
+        """How many of the outermost loops are over entries of the target."""
+        others = (n for n, loop in enumerate(self.loops) if loop.index not in self.equation.indices)
+        return next(others, len(self.loops)) if self.equation.is_plain else 0
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the target's entries come by turns, each more than once."""
+        over_entries = {loop.index for loop in self.loops[: self.depth]}
+        return not self.equation.is_plain or over_entries != set(self.equation.indices)
+
+    @property
+    def in_double(self) -> bool:
+        """Numbers that are summed over everything are summed in double precision."""
+        return not self.equation.indices and self.equation.reduction == "sum"
+
+
+class _Writer(LoopText):
     def __init__(
         self,
-        equations: Sequence[Equation],
-        local: frozenset[str],
-        loops: Sequence[Loop],
-        program: Program,
+        nest: LoopNest,
+        plan: Plan,
         names: Mapping[str, str],
         extents: Mapping[str, str],
         comment: Callable[[Equation], str] | None,
     ) -> None:
-        self.equations, self.loops, self.program, self.comment = equations, loops, program, comment
-        self.indices = [loop.index for loop in loops]
-        super().__init__(self.indices, names, extents, local)
-        self.arrays = self._arrays()
-        self.sizes = self._sizes()
+        self.nest, self.plan, self.comment, self.equations = nest, plan, comment, nest.equations
+        self.loops = tuple(dict.fromkeys(loop for e in nest.equations for loop in _in_order(e)))
+        super().__init__((loop.index for loop in self.loops), names, extents, nest.local)
+        self.arrays, self.sizes = self._arrays(), self._sizes()
         self.symbols |= {extent_symbol(name): f"real({extents[name]})" for name in self.sizes}
-        self.made = {e.target for e in equations}
+        self.made = {e.target for e in nest.equations}
+        self.reduced = {
+            e.target: _Reduced(e, loops)
+            for loops, equations in nest.parts()
+            for e in equations
+            if not e.is_elementwise or not e.is_plain
+        }
+        self.exact = False
 
     def kernel(self) -> Kernel:
         """The kernel of the equations."""
-        self.write()
+        self.hoist([e.body for e in self.equations], {loop.index for loop in self.loops}, self.made, "s")
+        self._loops(self.nest, (), is_top=False)
         if any("real(" in line for line in self.lines):
             self.lines.insert(0, f"real = {self._typed_array}.dtype.type")
-        return Kernel(self.arrays, self.sizes, tuple(self.lines))
+        return Kernel(self.arrays, self.sizes, tuple(self.lines), self.exact)
 
-    @abstractmethod
-    def write(self) -> None:
-        """Write all lines."""
+    def entry(self, entry: Entry) -> str:
+        """The text of an entry; of a tensor stored by columns the first index is the last one: `Z1[i, n]`."""
+        if entry.tensor not in self.local and self.plan.is_by_columns(entry.tensor):
+            entry = Entry(entry.tensor, (*entry.indices[1:], entry.indices[0]))
+        return super().entry(entry)
 
-    def write_comments(self, equations: Iterable[Equation]) -> None:
+    # Loops ------------------------------------------------------------------------------------
+
+    def _parts(self, nest: LoopNest, around: tuple[Loop, ...]) -> None:
+        """The nests inside a nest, one after another."""
+        is_top = nest is self.nest
+        before = dict(self.symbols)
+        for part in nest.body:
+            if not isinstance(part, LoopNest):
+                continue
+            if is_top:
+                self.printer.vectorised = not nest.is_once_a_row(part)
+                differs = any(adds_to_a_difference(e.body) for e in part.equations)
+                self.exact |= differs and self.printer.vectorised
+                self._comments(part.equations)
+            self._hoist_before(part, around)
+            self._loops(part, around, is_top)
+            if is_top:
+                self.forget(before)
+
+    def _loops(self, nest: LoopNest, around: tuple[Loop, ...], is_top: bool) -> None:
+        """Open the loops of a nest, do what is inside, close them, and store what is complete by then."""
+        loops, outside = (*around, *nest.loops), self.depth
+        opened: list[tuple[int, list[_Reduced]]] = []
+        for number, loop in enumerate(nest.loops, len(around)):
+            reduced = [r for e in nest.equations if (r := self.reduced.get(e.target)) and r.depth == number]
+            opened.append((self.depth, reduced))
+            for started in sorted(reduced, key=lambda r: r.in_memory):
+                self._start(started)
+            self.loop(loop, self._size_at_run_time(loop, nest) if is_top else "")
+        self._parts(nest, loops)
+        self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
+        for self.depth, reduced in reversed(opened):
+            for complete in reduced:
+                self._store(complete)
+        self.depth = outside
+
+    def _hoist_before(self, nest: LoopNest, around: tuple[Loop, ...]) -> None:
+        """Compute before innermost loops what does not change in them."""
+        equations = [e for e in nest.body if not isinstance(e, LoopNest)]
+        if nest.loops:
+            inner = {loop.index for e in equations for loop in e.loops if loop not in around}
+            self.hoist([e.body for e in equations], inner, {e.target for e in equations}, "c")
+
+    def _comments(self, equations: Sequence[Equation]) -> None:
         """The equations as mathematics, each in a line."""
         if self.comment is not None:
-            self.lines += ["    " * self.depth + f"# {self.comment(e)}" for e in equations]
+            for equation in equations:
+                self.put(f"# {self.comment(equation)}")
+
+    # Equations --------------------------------------------------------------------------------
+
+    def _equations(self, equations: Sequence[Equation], around: tuple[Loop, ...]) -> None:
+        """What is done in the innermost loops."""
+        own = {e.target: [loop for loop in _in_order(e) if loop not in around] for e in equations}
+        self.share_calls([e.body for e in equations if not own[e.target]], {e.target for e in equations})
+        for equation in equations:
+            self._equation(equation, own[equation.target], len(around))
+
+    def _equation(self, equation: Equation, own: Sequence[Loop], depth: int) -> None:
+        reduced, outside = self.reduced.get(equation.target), self.depth
+        if reduced is None:
+            self.put(f"{self._target(equation)} = {self.printer(equation.body)}")
+            return
+        is_own = reduced.depth == depth and not reduced.in_memory
+        if is_own:
+            self._start(reduced)
+        for loop in own:
+            self.loop(loop)
+        self._gather(reduced)
+        self.depth = outside
+        if is_own:
+            self._store(reduced)
+
+    def _start(self, reduced: _Reduced) -> None:
+        equation = reduced.equation
+        if not reduced.in_memory:
+            start = "0.0" if reduced.in_double else START[equation.reduction]
+            self.put(f"{self._accumulator(equation)} = {start}")
+        elif not reduced.depth:
+            self.put(f"{self.names[equation.target]}[:] = 0")
+        else:
+            outside = self.depth
+            for loop in reduced.loops[reduced.depth :]:
+                if loop.index in equation.indices:
+                    self.loop(loop)
+            self.put(f"{self._target(equation)} = real(0)")
+            self.depth = outside
+
+    def _gather(self, reduced: _Reduced) -> None:
+        """Take one more value into a sum, a maximum or a minimum."""
+        equation = reduced.equation
+        body = self.printer(equation.body)
+        accumulator = self._target(equation) if reduced.in_memory else self._accumulator(equation)
+        if equation.reduction in ("max", "min"):
+            self.put(f"{accumulator} = {equation.reduction}imum({accumulator}, {body})")
+        else:
+            self.put(f"{accumulator} += {body}")
+
+    def _store(self, reduced: _Reduced) -> None:
+        if not reduced.in_memory:
+            found = self._accumulator(reduced.equation)
+            self.put(f"{self._target(reduced.equation)} = {f'real({found})' if reduced.in_double else found}")
+
+    def _target(self, equation: Equation) -> str:
+        return self.entry(Entry(equation.target, equation.indices))
+
+    def _accumulator(self, equation: Equation) -> str:
+        return f"acc_{self.names[equation.target]}"
+
+    # Arguments --------------------------------------------------------------------------------
 
     def _arrays(self) -> tuple[str, ...]:
         read = [e.tensor for e in entries_of(self.equations)]
@@ -90,162 +234,30 @@ class KernelWriter(LoopText, ABC):
     @property
     def _typed_array(self) -> str:
         """An array of the arithmetic type."""
-        return self.names[next(a for a in self.arrays if not self.program.tensor[a].is_integer)]
+        return self.names[next(a for a in self.arrays if not self.plan.program.tensor[a].is_integer)]
 
-    def reduce(self, accumulator: str, equation: Equation, body: str) -> None:
-        """Take one more value into a sum, a maximum or a minimum."""
-        if equation.reduction == "sum":
-            self.put(f"{accumulator} += {body}")
-            return
-        self.put(f"{accumulator} = {equation.reduction}imum({accumulator}, {body})")
-
-
-class _Writer(KernelWriter):
-    def __init__(
-        self,
-        sweep: Sweep,
-        program: Program,
-        names: Mapping[str, str],
-        extents: Mapping[str, str],
-        comment: Callable[[Equation], str] | None,
-    ) -> None:
-        self.sweep = sweep
-        super().__init__(sweep.equations, sweep.local, _loops(sweep), program, names, extents, comment)
-
-    def write(self) -> None:
-        self.hoist([e.body for e in self.sweep.equations], set(self.indices), self.made, "s")
-        totals = [s for b in self.sweep.blocks for s in b.statements if s.mode == "total"]
-        for statement in totals:
-            self.put(f"{self._total(statement)} = 0.0")
-        for equation in self.sweep.equations:
-            if self._accumulates(equation):
-                self.put(f"{self.names[equation.target]}[:] = 0")
-        if self.sweep.row is not None:
-            self.loop(self.sweep.row)
-        before = dict(self.symbols)
-        for block in self.sweep.blocks:
-            self._block(block)
-            self.forget(before)
-        self.depth = 0
-        for statement in totals:
-            self.put(f"{self._entry_of(statement.equation)} = real({self._total(statement)})")
-
-    def _accumulates(self, equation: Equation) -> bool:
-        """Sums over all rows, and sums at computed places, start from an array of zeros."""
-        if not equation.is_plain:
-            return True
-        row = self.sweep.row
-        over_rows = row is not None and row.index not in equation.indices
-        return over_rows and bool(equation.indices) and equation.reduction == "sum"
-
-    def _total(self, statement: Statement) -> str:
-        return f"total_{self.names[statement.equation.target]}"
-
-    def _entry_of(self, equation: Equation) -> str:
-        return self.entry(Entry(equation.target, equation.indices))
-
-    def _block(self, block: Block) -> None:
-        depth = self.depth
-        self.printer.vectorised = not self.sweep.is_once_a_row(block)
-        self.write_comments(s.equation for s in block.statements)
-        if block.statements[0].mode == "general":
-            self._general(block.statements[0].equation, block.loops)
-            self.depth = depth
-            return
-        made = {s.equation.target for s in block.statements}
-        if block.loops:
-            inner = {loop.index for loop in block.loops}
-            self.hoist([s.equation.body for s in block.statements], inner, made, "c")
-        per_row = [s.equation for s in block.statements if s.mode == "row"]
-        for equation in per_row:
-            self.put(f"acc_{self.names[equation.target]} = {START[equation.reduction]}")
-        for loop in block.loops:
-            self.loop(loop, self._size_at_run_time(loop, block))
-        self.share_calls([s.equation.body for s in block.statements], made)
-        for statement in block.statements:
-            self._statement(statement)
-        self.depth = depth
-        for equation in per_row:
-            self.put(f"{self._entry_of(equation)} = acc_{self.names[equation.target]}")
-
-    def _size_at_run_time(self, loop: Loop, block: Block) -> str:
+    def _size_at_run_time(self, loop: Loop, nest: LoopNest) -> str:
         """The size of a short axis as an array knows it that has this very axis: `A1.shape[1]`.
 
         LLVM writes loops of a few known rounds out, one entry after another, before it could vectorise them.
+        Where entries are scattered, or have loops of their own, it vectorises nothing.
         """
-        if loop.axis.size not in WRITTEN_OUT:
+        equations = [e for e in nest.body if not isinstance(e, LoopNest)]
+        around = {*self.nest.loops, *nest.loops}
+        is_vectorised = equations and all(e.is_plain and not set(e.loops) - around for e in equations)
+        if loop.axis.size not in WRITTEN_OUT or not is_vectorised:
             return ""
-        equations = [s.equation for s in block.statements]
         targets = (Entry(e.target, e.indices) for e in equations)
         for entry in (*targets, *entries_of(equations)):
-            axes = self.program.tensor[entry.tensor].axes
+            axes = self.plan.program.tensor[entry.tensor].axes
             for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
                 if index == loop.index and axis.fits(loop.axis) and entry.tensor not in self.local:
                     return f"{self.names[entry.tensor]}.shape[{number}]"
         return ""
 
-    def _statement(self, statement: Statement) -> None:
-        equation = statement.equation
-        body = self.printer(equation.body)
-        match statement.mode:
-            case "each":
-                self.put(f"{self._entry_of(equation)} = {body}")
-            case "row":
-                self.reduce(f"acc_{self.names[equation.target]}", equation, body)
-            case "columns":
-                self.put(f"{self._entry_of(equation)} += {body}")
-            case "total":
-                self.put(f"{self._total(statement)} += {body}")
 
-    def _general(self, equation: Equation, loops: tuple[Loop, ...]) -> None:
-        """Any reduction: in one accumulator where its terms lie side by side, else over whole rows."""
-        target = self._entry_of(equation)
-        if self._accumulates(equation):
-            for loop in loops:
-                self.loop(loop)
-            self.put(f"{target} += {self.printer(equation.body)}")
-            return
-        free = [loop for loop in loops if loop.index in equation.indices]
-        bound = [loop for loop in loops if loop.index not in equation.indices]
-        if equation.reduction == "none":
-            for loop in free:
-                self.loop(loop)
-            self.put(f"{target} = {self.printer(equation.body)}")
-            return
-        if free and equation.reduction == "sum" and _lies_along(equation, free[-1], bound[-1]):
-            self._row_of_sums(equation, free, bound)
-            return
-        for loop in free:
-            self.loop(loop)
-        depth = self.depth
-        self.put(f"acc = {START[equation.reduction]}")
-        for loop in bound:
-            self.loop(loop)
-        self.reduce("acc", equation, self.printer(equation.body))
-        self.depth = depth
-        self.put(f"{target} = acc")
-
-    def _row_of_sums(self, equation: Equation, free: list[Loop], bound: list[Loop]) -> None:
-        *outer, last = free
-        for loop in outer:
-            self.loop(loop)
-        depth = self.depth
-        self.loop(last)
-        self.put(f"{self._entry_of(equation)} = real(0)")
-        self.depth = depth
-        for loop in bound:
-            self.loop(loop)
-        self.hoist([equation.body], {last.index}, {equation.target}, "c")
-        self.loop(last)
-        self.put(f"{self._entry_of(equation)} += {self.printer(equation.body)}")
-
-
-def _loops(sweep: Sweep) -> list[Loop]:
-    row = [sweep.row] if sweep.row is not None else []
-    return [*row, *(loop for block in sweep.blocks for loop in block.loops)]
-
-
-def _lies_along(equation: Equation, free: Loop, bound: Loop) -> bool:
-    """Whether the tensors read lie side by side along the free loop rather than the reduced one."""
-    lasts = [e.indices[-1] for e in entries(equation.body) if e.indices]
-    return lasts.count(free.index) > lasts.count(bound.index)
+def _in_order(equation: Equation) -> tuple[Loop, ...]:
+    """The loops of an equation: over rows, over the other entries, over what is reduced."""
+    row = tuple(loop for loop in equation.loops if loop.index == ROW)
+    free = equation.free if equation.is_plain else ()
+    return tuple(dict.fromkeys((*row, *free, *equation.bound)))

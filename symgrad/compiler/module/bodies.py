@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
-from symgrad.compiler.kernels.column_kernels import column_kernel_of
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.module.memory_views import MemoryViews
 from symgrad.compiler.module.rerolling import Action, Repeat, roll
 from symgrad.compiler.module.statements import Statements
-from symgrad.compiler.planning.plan import Carry, ColumnSweep, Plan, Product, Scalar, Step, Sweep
+from symgrad.compiler.planning.plan import Carry, LoopNest, Plan, Product, Scalar, Step
 from symgrad.compiler.targets.numba.identifiers import PRIVATE, identifiers
 from symgrad.notation.equations import Writing
-from symgrad.passes.fission import adds_to_a_difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -116,8 +114,8 @@ class Drivers:
                 statement, tensors = self.statements.carry(equation)
             case Scalar(equation):
                 statement, tensors = self.statements.scalar(equation)
-            case Sweep() | ColumnSweep():
-                statement, tensors = self._sweep(step)
+            case LoopNest():
+                statement, tensors = self._nest(step)
         operands = []
         for tensor in tensors:
             place = self.plan.places[tensor]
@@ -147,49 +145,38 @@ class Drivers:
 
     def _kernel(
         self,
-        step: Sweep | ColumnSweep,
+        nest: LoopNest,
         names: Mapping[str, str],
         comment: Callable[[Equation], str] | None = None,
     ) -> Kernel:
-        if isinstance(step, ColumnSweep):
-            return column_kernel_of(step, self.plan, names, self.extent_names, comment)
-        return kernel_of(step, self.program, names, self.extent_names, comment)
+        return kernel_of(nest, self.plan, names, self.extent_names, comment)
 
-    def _sweep(self, step: Sweep | ColumnSweep) -> tuple[str, tuple[str, ...]]:
-        kernel = self._kernel(step, self.names)
-        placeholders = {t: f"a{k}" for k, t in enumerate((*kernel.arrays, *sorted(step.local)))}
-        canonical = self._kernel(step, {**self.names, **placeholders})
+    def _nest(self, nest: LoopNest) -> tuple[str, tuple[str, ...]]:
+        kernel = self._kernel(nest, self.names)
+        placeholders = {t: f"a{k}" for k, t in enumerate((*kernel.arrays, *sorted(nest.local)))}
+        canonical = self._kernel(nest, {**self.names, **placeholders})
         by_name = {self.names[a]: a for a in kernel.arrays}
         shared = tuple(list(by_name.values()).index(by_name[self.names[a]]) for a in kernel.arrays)
         key = (*canonical.lines, *kernel.sizes, str(shared))
         sizes = [self.extent_names[s] for s in kernel.sizes]
         if key not in self.kernels:
-            self.kernels[key] = self._kernel_text(step, [*by_name, *sizes])
+            self.kernels[key] = self._kernel_text(nest, [*by_name, *sizes])
         tensors = tuple(by_name.values())
         arguments = [*(f"{{{k}}}" for k in range(len(tensors))), *sizes]
         return f"{self.kernels[key].name}({', '.join(arguments)})", tensors
 
-    def _kernel_text(self, step: Sweep | ColumnSweep, arguments: Sequence[str]) -> KernelText:
-        targets = dict.fromkeys(self.names[e.target] for e in step.equations if e.target not in step.local)
+    def _kernel_text(self, nest: LoopNest, arguments: Sequence[str]) -> KernelText:
+        targets = dict.fromkeys(self.names[e.target] for e in nest.equations if e.target not in nest.local)
         base = "_" + "_".join(list(targets)[:3])
         name, number = base, 2
         while name in self.kernel_names:
             name, number = f"{base}_{number}", number + 1
         self.kernel_names.add(name)
-        kernel = self._kernel(step, self.names, self._comment)
-        doc = f"{', '.join(targets)}{_manner(step)}."
-        exact = any(adds_to_a_difference(e.body) for e in _vectorised(step))
-        return KernelText(name, ", ".join(arguments), doc, kernel.lines, exact)
+        kernel = self._kernel(nest, self.names, self._comment)
+        doc = f"{', '.join(targets)}{self._manner(nest)}."
+        return KernelText(name, ", ".join(arguments), doc, kernel.lines, kernel.exact)
 
-
-def _manner(step: Sweep | ColumnSweep) -> str:
-    if isinstance(step, ColumnSweep):
-        return ", each stored by columns"
-    return ", row by row" if step.row is not None else ""
-
-
-def _vectorised(step: Sweep | ColumnSweep) -> Iterable[Equation]:
-    """The equations in loops that are vectorised; in others a difference is kept together by itself."""
-    if isinstance(step, ColumnSweep):
-        return step.equations
-    return [s.equation for block in step.blocks if not step.is_once_a_row(block) for s in block.statements]
+    def _manner(self, nest: LoopNest) -> str:
+        if self.plan.column_axis:
+            return ", each stored by columns"
+        return ", row by row" if nest.loops else ""

@@ -11,7 +11,7 @@ import sympy as sp
 from symgrad.calculus.contraction import as_contraction
 from symgrad.calculus.terms import entries
 from symgrad.compiler.planning.accumulation import accumulation_of
-from symgrad.compiler.planning.plan import ColumnSweep, Sweep
+from symgrad.compiler.planning.plan import LoopNest
 from symgrad.compiler.planning.residuals import BYTES
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class CostModel:
 
     def step(self, step: Step) -> Cost:
         """What a step costs: a pass over rows, a product, or a number."""
-        local = step.local if isinstance(step, Sweep | ColumnSweep) else frozenset()
+        local = step.local if isinstance(step, LoopNest) else frozenset()
         moved: dict[str, int] = {}
         for equation in step.equations:
             read = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.planning.plan import ColumnSweep, Monomial, Phase, Place, Plan, Step, Sweep, size_of
-from symgrad.compiler.planning.schedule import entries_of
+from symgrad.compiler.planning.loop_orders import entries_of
+from symgrad.compiler.planning.plan import LoopNest, Monomial, Phase, Place, Plan, Step, size_of
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Equation, Program
@@ -73,7 +73,7 @@ def _place_rest(
     arenas: dict[Monomial, _Arena] = {(): _Arena(size=fixed)} if fixed else {}
     owner: dict[str, str] = {}
     for number, step in enumerate(steps):
-        local = step.local if isinstance(step, Sweep | ColumnSweep) else frozenset()
+        local = step.local if isinstance(step, LoopNest) else frozenset()
         handed_over: set[str] = set()
         for equation in step.equations:
             name = equation.target
@@ -143,7 +143,7 @@ def _in_place_of(
     Both must be of one phase, so that the name they share in the module fits both, which no other name fits
     for a greatest or a least entry.
     """
-    if not isinstance(step, Sweep | ColumnSweep) or not equation.is_elementwise or not equation.is_plain:
+    if not isinstance(step, LoopNest) or not equation.is_elementwise or not equation.is_plain:
         return None
     axes = program.tensor[equation.target].axes
     for name in sorted(candidates):
@@ -158,25 +158,15 @@ def _in_place_of(
     return None
 
 
-def _read_row_by_row(name: str, equation: Equation, step: Sweep | ColumnSweep) -> bool:
+def _read_row_by_row(name: str, equation: Equation, nest: LoopNest) -> bool:
     """Whether no entry of `name` is read after the equation overwrites it."""
-    position = step.equations.index(equation)
-    if any(name in later.reads for later in step.equations[position + 1 :]):
+    position = nest.equations.index(equation)
+    if any(name in later.reads for later in nest.equations[position + 1 :]):
         return False
-    together = _in_the_same_loops(equation, step)
+    together = next(equations for _, equations in nest.parts() if equation in equations)
     if any(e.indices != equation.indices for e in entries_of(together) if e.tensor == name):
         return False
-    if isinstance(step, ColumnSweep):
-        return True
-    if step.row is None:
-        return len(step.equations) == 1
+    shared = tuple(loop.index for loop in nest.loops)
     return all(
-        e.indices[:1] == (step.row.index,) for e in entries_of(step.equations[:position]) if e.tensor == name
+        e.indices[: len(shared)] == shared for e in entries_of(nest.equations[:position]) if e.tensor == name
     )
-
-
-def _in_the_same_loops(equation: Equation, step: Sweep | ColumnSweep) -> tuple[Equation, ...]:
-    if isinstance(step, ColumnSweep):
-        return next(nest.equations for nest in step.nests if equation in nest.equations)
-    blocks = (tuple(s.equation for s in block.statements) for block in step.blocks)
-    return next(equations for equations in blocks if equation in equations)

@@ -4,75 +4,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.axes import Axes
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation, Loop, Program
 
 PhaseName: TypeAlias = Literal["forward", "prediction", "loss", "gradient"]
-Mode: TypeAlias = Literal["each", "row", "columns", "total", "general"]
 
 
 @dataclass(frozen=True)
-class Statement:
-    """One equation inside a sweep.
+class LoopNest:
+    """Loops, the outermost first, and inside them in order: equations, or nests of their own.
 
-    `mode` says what it does in a row: define `each` entry of it, reduce all of it to one number per
-    `row`, add it to sums over all rows (`columns`), to one number (`total`), or anything else (`general`).
+    A kernel is a nest. What an equation reduces beyond the loops around it are loops of its own, inside all
+    others. `local` tensors never leave the kernel: they are made and used in the same loops.
     """
 
-    equation: Equation
-    mode: Mode
-
-
-@dataclass(frozen=True)
-class Block:
-    """Statements that share their inner loops, the row's own loop not among them."""
-
     loops: tuple[Loop, ...]
-    statements: tuple[Statement, ...]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """One kernel: a pass over the rows, block after block. `local` tensors never leave it."""
-
-    row: Loop | None
-    blocks: tuple[Block, ...]
+    body: tuple[LoopNest | Equation, ...]
     local: frozenset[str] = frozenset()
 
     @cached_property
     def equations(self) -> tuple[Equation, ...]:
-        return tuple(s.equation for block in self.blocks for s in block.statements)
+        """All equations, in order."""
+        parts = (part.equations if isinstance(part, LoopNest) else (part,) for part in self.body)
+        return tuple(chain.from_iterable(parts))
 
-    def is_once_a_row(self, block: Block) -> bool:
-        """Whether a block is computed once for a row, beside the loops of others: nothing is vectorised."""
-        return not block.loops and any(b.loops for b in self.blocks)
+    def parts(self, around: tuple[Loop, ...] = ()) -> Iterator[tuple[tuple[Loop, ...], tuple[Equation, ...]]]:
+        """Equations that stand in the same loops, in order, each group with all loops around it."""
+        loops = (*around, *self.loops)
+        own = tuple(part for part in self.body if not isinstance(part, LoopNest))
+        if own:
+            yield loops, own
+        for part in self.body:
+            if isinstance(part, LoopNest):
+                yield from part.parts(loops)
 
-
-@dataclass(frozen=True)
-class Nest:
-    """Loops over features, inside them one over samples, inside it what each equation sums over."""
-
-    outer: tuple[Loop, ...]
-    row: Loop | None
-    equations: tuple[Equation, ...]
-
-
-@dataclass(frozen=True)
-class ColumnSweep:
-    """One kernel over tensors stored by columns, nest after nest. `local` tensors never leave it."""
-
-    nests: tuple[Nest, ...]
-    local: frozenset[str] = frozenset()
-
-    @cached_property
-    def equations(self) -> tuple[Equation, ...]:
-        return tuple(equation for nest in self.nests for equation in nest.equations)
+    def is_once_a_row(self, part: LoopNest) -> bool:
+        """Whether a part is computed once, beside the loops of others: nothing in it is vectorised."""
+        beside = [other for other in self.body if isinstance(other, LoopNest) and other.loops]
+        return bool(self.loops and beside) and not part.loops
 
 
 @dataclass(frozen=True)
@@ -109,7 +85,7 @@ class Carry:
         return (self.equation,)
 
 
-Step: TypeAlias = Sweep | ColumnSweep | Product | Scalar | Carry
+Step: TypeAlias = LoopNest | Product | Scalar | Carry
 
 
 @dataclass(frozen=True)
@@ -135,7 +111,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Plan:
-    """Phases, and the place of every tensor that is not local to a sweep; constants come first of all work.
+    """Phases, and the place of every tensor that is not local to a kernel; constants come first of all work.
 
     `work_units` gives the size of the workspace: so many numbers for each product of free axes.
     `shared` names the tensor that a temporary hands its memory to, entry by entry.

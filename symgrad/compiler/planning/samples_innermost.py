@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries, index_symbol
-from symgrad.compiler.planning.plan import ColumnSweep, Nest, Scalar, Step
+from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, with_locals
+from symgrad.compiler.planning.plan import LoopNest, Scalar, Step
 from symgrad.passes.fission import adds_to_a_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-ROW = index_symbol("_row")
 MOST_FEATURES = 16
 MOST_EQUATIONS = 60
 
@@ -51,84 +51,57 @@ def _runs_over_samples(equation: Equation, program: Program, rows: str) -> bool:
     return True
 
 
-def column_steps(program: Program, equations: Sequence[Equation], rows: str) -> list[Step]:
+def sample_innermost_steps(program: Program, equations: Sequence[Equation], rows: str) -> list[Step]:
     """Nests of loops in as few kernels as there can be: a number computed from numbers ends one."""
     steps: list[Step] = []
-    nests: list[Nest] = []
+    nests: list[LoopNest] = []
     for equation in equations:
         if equation.is_one_number:
-            steps += [*_sweep(program, nests), Scalar(equation)]
+            steps += [*_kernel(program, nests), Scalar(equation)]
             nests = []
             continue
         nest = _nest(equation, rows)
         if nests and _fits_into(nests[-1], nest):
-            nests[-1] = replace(nests[-1], equations=(*nests[-1].equations, *nest.equations))
+            nests[-1] = _joined(nests[-1], nest)
         else:
             nests.append(nest)
-    return [*steps, *_sweep(program, nests)]
+    return [*steps, *_kernel(program, nests)]
 
 
-def _nest(equation: Equation, rows: str) -> Nest:
+def _kernel(program: Program, nests: Sequence[LoopNest]) -> Iterator[LoopNest]:
+    if nests:
+        yield with_locals(program, LoopNest((), tuple(nests)))
+
+
+def _nest(equation: Equation, rows: str) -> LoopNest:
     """Loops over the features of the target, inside them over samples, inside that over what is summed."""
     row = next((loop for loop in equation.loops if loop.axis.name == rows and loop.axis.size is None), None)
     outer = [loop for loop in (equation.free if equation.is_plain else equation.loops) if loop != row]
     inner = [loop for loop in equation.loops if loop not in outer and loop != row]
-    renamed = {loop.index: index_symbol(f"_i{n}") for n, loop in enumerate((*outer, *inner))}
-    if row is not None:
-        renamed[row.index] = ROW
-    changed = Equation(
-        equation.target,
-        tuple(place.xreplace(renamed) for place in equation.indices),
-        tuple(Loop(renamed[loop.index], loop.axis) for loop in equation.loops),
-        equation.reduction,
-        equation.body.xreplace(renamed),
-    )
-    return Nest(
-        outer=tuple(Loop(renamed[loop.index], loop.axis) for loop in outer),
-        row=Loop(ROW, row.axis) if row is not None else None,
-        equations=(changed,),
-    )
+    changed = numbered(equation, row, (*outer, *inner))
+    around = tuple(Loop(index_symbol(f"_i{n}"), loop.axis) for n, loop in enumerate(outer))
+    samples = (Loop(ROW, row.axis),) if row is not None else ()
+    return LoopNest(around, (LoopNest(samples, (changed,)),))
 
 
-def _fits_into(nest: Nest, other: Nest) -> bool:
+def _joined(nest: LoopNest, other: LoopNest) -> LoopNest:
+    (samples,), (more,) = nest.body, other.body
+    return replace(nest, body=(replace(samples, body=(*samples.body, *more.body)),))
+
+
+def _fits_into(nest: LoopNest, other: LoopNest) -> bool:
     """Whether the other's equation can be computed in the same loops, after the nest's own."""
-    (equation,) = other.equations
-    if (
-        nest.row is None
-        or other.row is None
-        or not (equation.is_plain and all(e.is_plain for e in nest.equations))
-    ):
+    ((loops, equations),), ((other_loops, (equation,)),) = nest.parts(), other.parts()
+    both_over_samples = all(around and around[-1].index == ROW for around in (loops, other_loops))
+    if not both_over_samples or not all(e.is_plain for e in (*equations, equation)):
         return False
-    if len(nest.outer) != len(other.outer) or not all(
-        a.axis.fits(b.axis) for a, b in zip(nest.outer, other.outer, strict=True)
-    ):
+    if not run_alike(loops[:-1], other_loops[:-1]):
         return False
-    if ROW not in equation.indices and any(adds_to_a_difference(e.body) for e in nest.equations):
+    if ROW not in equation.indices and any(adds_to_a_difference(e.body) for e in equations):
         return False
-    made = {e.target: e.indices for e in nest.equations}
+    made = {e.target: e.indices for e in equations}
     return all(
         ROW in made[e.tensor] and e.indices == made[e.tensor]
         for e in entries(equation.body)
         if e.tensor in made
     )
-
-
-def _sweep(program: Program, nests: Sequence[Nest]) -> Iterator[ColumnSweep]:
-    if nests:
-        yield ColumnSweep(tuple(nests), frozenset(_locals(program, nests)))
-
-
-def _locals(program: Program, nests: Sequence[Nest]) -> Iterator[str]:
-    """What is made and used in one nest only: it needs no memory."""
-    for nest in nests:
-        inside = {e.target for e in nest.equations}
-        for equation in nest.equations:
-            if ROW in equation.indices and stays_inside(program, equation.target, inside):
-                yield equation.target
-
-
-def stays_inside(program: Program, name: str, inside: Collection[str]) -> bool:
-    """Whether nobody needs a tensor but the equations of these targets."""
-    readers = {e.target for e in program.equations if name in e.reads}
-    hidden = program.tensor[name].kind in ("value", "slope", "temporary", "cotangent")
-    return hidden and name not in program.results and readers <= set(inside)

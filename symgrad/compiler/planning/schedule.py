@@ -1,4 +1,4 @@
-"""From a program to phases of steps: products for BLAS, and sweeps that fuse what shares its rows."""
+"""From a program to phases of steps: products for BLAS, and loops that fuse what shares its rows."""
 
 from __future__ import annotations
 
@@ -7,23 +7,13 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.contraction import as_contraction, as_product
 from symgrad.calculus.program import Equation, Loop, Program
-from symgrad.calculus.terms import Entry, entries, index_symbol
-from symgrad.compiler.planning.plan import (
-    Block,
-    Carry,
-    Mode,
-    Phase,
-    PhaseName,
-    Product,
-    Scalar,
-    Statement,
-    Step,
-    Sweep,
-)
-from symgrad.compiler.planning.samples_innermost import ROW, column_steps, stays_inside
+from symgrad.calculus.terms import entries
+from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, with_locals
+from symgrad.compiler.planning.plan import Carry, LoopNest, Phase, PhaseName, Product, Scalar, Step
+from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 LOOK_AHEAD = 8
 
@@ -50,9 +40,9 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         if carried and name == "gradient":
             equations = _after_uses_of_parameters(program, equations, carried)
         if columns:
-            steps = column_steps(program, equations, columns)
+            steps = sample_innermost_steps(program, equations, columns)
         else:
-            steps = list(_with_locals(program, list(_steps(equations, carried))))
+            steps = list(_steps(program, equations))
         phases.append(Phase(name, tuple(steps)))
     return tuple(phases)
 
@@ -84,9 +74,9 @@ def _after_uses_of_parameters(
     return ordered
 
 
-def _steps(equations: Sequence[Equation], carried: Collection[str]) -> Iterator[Step]:
-    """Steps in order; a sweep also takes equations from a little further down that are ready by then."""
-    waiting = list(equations)
+def _steps(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
+    """Steps in order; a nest also takes equations from a little further down that are ready by then."""
+    waiting, carried = list(equations), program.carried
     while waiting:
         first = waiting.pop(0)
         contraction = as_product(first)
@@ -97,29 +87,29 @@ def _steps(equations: Sequence[Equation], carried: Collection[str]) -> Iterator[
         elif first.is_one_number:
             yield Scalar(first)
         else:
-            sweep = _Sweep(first)
-            while (found := _joining(sweep, waiting, carried)) is not None:
+            rows = _Rows(first)
+            while (found := _joining(rows, waiting, carried)) is not None:
                 waiting.remove(found)
-            yield sweep.close()
+            yield with_locals(program, rows.close())
 
 
-def _joining(sweep: _Sweep, waiting: Sequence[Equation], carried: Collection[str]) -> Equation | None:
-    """The next equation taken by the sweep that does not need one left waiting before it."""
+def _joining(rows: _Rows, waiting: Sequence[Equation], carried: Collection[str]) -> Equation | None:
+    """The next equation taken by the nest that does not need one left waiting before it."""
     left_waiting: set[str] = set()
     for equation in waiting[:LOOK_AHEAD]:
-        if equation.target not in carried and not equation.reads & left_waiting and sweep.take(equation):
+        if equation.target not in carried and not equation.reads & left_waiting and rows.take(equation):
             return equation
         left_waiting.add(equation.target)
     return None
 
 
-class _Sweep:
-    """A sweep that grows as long as the next equation can be computed in the same pass over the rows."""
+class _Rows:
+    """A nest that grows as long as the next equation can be computed in the same pass over the rows."""
 
     def __init__(self, first: Equation) -> None:
         self.row = _best_row(first)
         self.by_row: dict[str, bool] = {}
-        self.blocks: list[Block] = []
+        self.parts: list[LoopNest] = []
         self._append(first, self.row)
 
     def take(self, equation: Equation) -> bool:
@@ -144,28 +134,15 @@ class _Sweep:
 
     def _append(self, equation: Equation, row: Loop | None) -> None:
         self.by_row[equation.target] = row is not None and equation.indices[:1] == (row.index,)
-        inner = _inner_loops(equation, row)
-        renamed = {loop.index: index_symbol(f"_i{number}") for number, loop in enumerate(inner)}
-        if row is not None:
-            renamed[row.index] = ROW
-        equation = Equation(
-            equation.target,
-            tuple(p.xreplace(renamed) for p in equation.indices),
-            tuple(Loop(renamed[loop.index], loop.axis) for loop in equation.loops),
-            equation.reduction,
-            equation.body.xreplace(renamed),
-        )
-        loops = tuple(Loop(renamed[loop.index], loop.axis) for loop in inner)
-        statement = Statement(equation, _mode(equation, loops, row is not None))
-        last = self.blocks[-1] if self.blocks else None
-        if last is not None and _shares_loops(last, loops, statement):
-            self.blocks[-1] = replace(last, statements=(*last.statements, statement))
+        part = _part(numbered(equation, row, _inner_loops(equation, row)))
+        last = self.parts[-1] if self.parts else None
+        if last is not None and _shares_loops(last, part):
+            self.parts[-1] = replace(last, body=(*last.body, *part.body))
         else:
-            self.blocks.append(Block(loops, (statement,)))
+            self.parts.append(part)
 
-    def close(self) -> Sweep:
-        row = Loop(ROW, self.row.axis) if self.row is not None else None
-        return Sweep(row, tuple(self.blocks))
+    def close(self) -> LoopNest:
+        return LoopNest((Loop(ROW, self.row.axis),) if self.row is not None else (), tuple(self.parts))
 
 
 def _can_be_row(equation: Equation, loop: Loop) -> bool:
@@ -193,55 +170,49 @@ def _inner_loops(equation: Equation, row: Loop | None) -> tuple[Loop, ...]:
     return (*free, *(loop for loop in equation.loops if loop != row and loop not in free))
 
 
-def _mode(equation: Equation, inner: tuple[Loop, ...], has_row: bool) -> Mode:
-    indices = tuple(loop.index for loop in inner)
-    if not has_row or equation.reduction not in ("none", "sum", "max", "min"):
-        return "general"
-    if equation.is_elementwise:
-        return "each"
-    if equation.indices == (ROW,):
-        return "row"
-    if equation.reduction != "sum":
-        return "general"
-    if equation.indices == indices and indices:
-        return "columns"
-    return "total" if not equation.indices else "general"
+def _part(equation: Equation) -> LoopNest:
+    """The equation in the loops inside that over rows.
+
+    Loops that are reduced are the equation's own; they are shared where a row has one number, or takes part
+    in sums. A sum whose terms lie side by side along the target's last axis is formed a whole row at a time.
+    """
+    row = next((loop for loop in equation.loops if loop.index == ROW), None)
+    inner = _inner_loops(equation, row)
+    free = tuple(loop for loop in inner if loop in equation.free)
+    bound = tuple(loop for loop in inner if loop not in free)
+    if _may_share(equation) or not equation.is_plain:
+        return LoopNest(inner, (equation,))
+    is_row_by_row = row is None or row in equation.free
+    if is_row_by_row and free and equation.reduction == "sum" and _lies_along(equation, free[-1], bound[-1]):
+        return LoopNest((*free[:-1], *bound), (LoopNest(free[-1:], (equation,)),))
+    return LoopNest(free, (equation,))
 
 
-def _shares_loops(block: Block, loops: tuple[Loop, ...], statement: Statement) -> bool:
-    if len(block.loops) != len(loops) or statement.mode == "general":
+def _may_share(equation: Equation) -> bool:
+    """Whether other equations of a row can stand in the same loops: none of these is the equation's own."""
+    over_rows = any(loop.index == ROW for loop in equation.loops)
+    if not over_rows or not equation.is_plain:
         return False
-    if not all(a.axis.fits(b.axis) for a, b in zip(block.loops, loops, strict=True)):
+    if equation.is_elementwise or equation.indices == (ROW,):
+        return True
+    others = {loop.index for loop in equation.loops} - {ROW}
+    return equation.reduction == "sum" and (not equation.indices or set(equation.indices) == others)
+
+
+def _lies_along(equation: Equation, free: Loop, bound: Loop) -> bool:
+    """Whether the tensors read lie side by side along the free loop rather than the reduced one."""
+    lasts = [e.indices[-1] for e in entries(equation.body) if e.indices]
+    return lasts.count(free.index) > lasts.count(bound.index)
+
+
+def _shares_loops(part: LoopNest, other: LoopNest) -> bool:
+    """Whether the other's equation can be computed in the loops of a part, after all of it."""
+    (equation,) = other.equations
+    if not run_alike(part.loops, other.loops) or not all(map(_may_share, (*part.equations, equation))):
         return False
-    made = {s.equation.target: s for s in block.statements}
-    if any(s.mode == "general" for s in made.values()):
-        return False
+    made = {e.target: e for e in part.equations}
     return all(
-        made[e.tensor].mode == "each" and e.indices == made[e.tensor].equation.indices
-        for e in entries(statement.equation.body)
+        made[e.tensor].is_elementwise and e.indices == made[e.tensor].indices
+        for e in entries(equation.body)
         if e.tensor in made
     )
-
-
-def _with_locals(program: Program, steps: Sequence[Step]) -> Iterator[Step]:
-    """Mark what is made and used in one block only: it needs no memory."""
-    for step in steps:
-        if not isinstance(step, Sweep):
-            yield step
-            continue
-        local: set[str] = set()
-        for block in step.blocks:
-            inside = {s.equation.target for s in block.statements}
-            for statement in block.statements:
-                name = statement.equation.target
-                if statement.mode == "each" and stays_inside(program, name, inside):
-                    local.add(name)
-        yield replace(step, local=frozenset(local))
-
-
-def entries_of(equations: Iterable[Equation]) -> Iterator[Entry]:
-    """Every entry the equations read, those in places too."""
-    for equation in equations:
-        yield from entries(equation.body)
-        for place in equation.indices:
-            yield from entries(place)

@@ -1,0 +1,64 @@
+"""What the orders of loops share: how loops are called, which nests can be one, what never leaves them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.program import Equation, Loop
+from symgrad.calculus.terms import entries, index_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from symgrad.calculus.program import Program
+    from symgrad.calculus.terms import Entry
+    from symgrad.compiler.planning.plan import LoopNest
+
+ROW = index_symbol("_row")
+
+
+def numbered(equation: Equation, row: Loop | None, others: Sequence[Loop]) -> Equation:
+    """The equation with its row's loop called ROW and the others by their numbers: those are shared."""
+    renamed = {loop.index: index_symbol(f"_i{number}") for number, loop in enumerate(others)}
+    if row is not None:
+        renamed[row.index] = ROW
+    return Equation(
+        equation.target,
+        tuple(index.xreplace(renamed) for index in equation.indices),
+        tuple(Loop(renamed[loop.index], loop.axis) for loop in equation.loops),
+        equation.reduction,
+        equation.body.xreplace(renamed),
+    )
+
+
+def run_alike(loops: Sequence[Loop], others: Sequence[Loop]) -> bool:
+    """Whether loops are as many as others and as long, one by one."""
+    return len(loops) == len(others) and all(a.axis.fits(b.axis) for a, b in zip(loops, others, strict=True))
+
+
+def with_locals(program: Program, nest: LoopNest) -> LoopNest:
+    """The nest, told of the tensors that need no memory: made and used entry by entry in the same loops."""
+    found: set[str] = set()
+    for loops, equations in nest.parts():
+        around, inside = {loop.index for loop in loops}, {e.target for e in equations}
+        for equation in equations:
+            is_made_whole = equation.is_plain and set(equation.indices) == around
+            if is_made_whole and _stays_inside(program, equation.target, inside):
+                found.add(equation.target)
+    return replace(nest, local=frozenset(found))
+
+
+def _stays_inside(program: Program, name: str, inside: Collection[str]) -> bool:
+    """Whether nobody needs a tensor but the equations of these targets."""
+    readers = {e.target for e in program.equations if name in e.reads}
+    hidden = program.tensor[name].kind in ("value", "slope", "temporary", "cotangent")
+    return hidden and name not in program.results and readers <= set(inside)
+
+
+def entries_of(equations: Iterable[Equation]) -> Iterator[Entry]:
+    """Every entry the equations read, those in indices too."""
+    for equation in equations:
+        yield from entries(equation.body)
+        for index in equation.indices:
+            yield from entries(index)
