@@ -17,6 +17,7 @@ from symgrad.elaborate.elaborate import elaborate
 from symgrad.elaborate.first_values import FirstValues, first_values
 from symgrad.elaborate.optimizer import Update, update_of
 from symgrad.passes.accumulate import accumulate
+from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.fission import loop_fission
 from symgrad.passes.guards import guard
@@ -24,7 +25,6 @@ from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
-from symgrad.passes.slope_values import slopes_with_values
 from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
 
@@ -103,14 +103,14 @@ class Stages:
         return choose_by_outputs(self.shifted)
 
     @stage("Program → Program")
-    def with_slopes(self) -> Program:
+    def with_derivatives(self) -> Program:
         """Slopes computed beside their values, where a value that is near its bound would lose them."""
-        return slopes_with_values(self.by_outputs)
+        return derivatives_with_values(self.by_outputs)
 
     @stage("Program → Program")
     def guarded(self) -> Program:
         """0 times infinity decided: a product is 0 where one factor is exactly 0."""
-        return guard(self.with_slopes)
+        return guard(self.with_derivatives)
 
     @stage("Program → Program")
     def stable_roots(self) -> Program:

@@ -14,7 +14,7 @@ from building import by_rows, interpreted
 from corpus import CORPUS
 
 from symgrad.compiler.targets.numba.identifiers import identifiers
-from symgrad.graphs.interpret import compute
+from symgrad.graphs.interpret import interpret
 from symgrad.graphs.point import point
 from symgrad.notation.equations import Writing
 from symgrad.pipeline import Stages, stages_of
@@ -46,7 +46,7 @@ def test_after_a_statement_its_comment_is_true(name: str, tmp_path: Path) -> Non
         text = stages.text
     sample = draw(stages.model, "here", 1, batch=4)
     arrays, sizes = point(stages.model, sample.arrays, None, dict)
-    values = compute(stages.arranged, arrays, sizes)
+    values = interpret(stages.arranged, arrays, sizes)
     written = _written(stages.arranged)
     network = text.partition("# --- Kernels")[2].partition("# --- The optimiser")[0]
     assert {_plain(match["formula"]) for match in map(COMMENT.match, network.split("\n")) if match} <= {

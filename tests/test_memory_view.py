@@ -28,7 +28,7 @@ def kept(layer: str, dtype: str = "float32", **more: object) -> dict[str, str]:
     """The values kept of a layer before a linear one, with their bytes."""
     model = expand(sg.read(spec_with(layer, dtype=dtype, **more)))
     plan = Stages(model).plan
-    return {value.name: str(value.amount) for value in memory_use(plan, dtype).kept}
+    return {value.name: str(value.amount) for value in memory_use(plan, dtype).residuals}
 
 
 @pytest.mark.parametrize(

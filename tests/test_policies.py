@@ -16,7 +16,7 @@ from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.real import Piecewise, within
 from symgrad.calculus.terms import Entry, index_symbol, sigmoid
 from symgrad.compiler.loading.load import load
-from symgrad.passes.guards import guarded_slope, guarded_step
+from symgrad.passes.guards import guarded_derivative, guarded_step
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -263,18 +263,18 @@ def test_signs_are_proved_through_equations() -> None:
 
 
 def test_only_products_with_a_pole_are_guarded() -> None:
-    assert guarded_slope(X * Y / Entry("e"), KNOWN) == X * Y / Entry("e")
-    assert guarded_slope(X / sp.sqrt(Entry("v")), KNOWN) == X / sp.sqrt(Entry("v"))
-    assert guarded_slope(X / S, KNOWN) == Piecewise((0, sp.Eq(X, 0)), (X / S, True))
-    assert guarded_slope(1 / S, KNOWN) == 1 / S
-    assert guarded_slope(X * Y, KNOWN, {"y"}) == Piecewise((0, sp.Eq(X, 0)), (X * Y, True))
+    assert guarded_derivative(X * Y / Entry("e"), KNOWN) == X * Y / Entry("e")
+    assert guarded_derivative(X / sp.sqrt(Entry("v")), KNOWN) == X / sp.sqrt(Entry("v"))
+    assert guarded_derivative(X / S, KNOWN) == Piecewise((0, sp.Eq(X, 0)), (X / S, True))
+    assert guarded_derivative(1 / S, KNOWN) == 1 / S
+    assert guarded_derivative(X * Y, KNOWN, {"y"}) == Piecewise((0, sp.Eq(X, 0)), (X * Y, True))
     mean = Piecewise((0, sp.Eq(S, 0)), (X / S, True))
-    assert guarded_slope(mean, KNOWN) == mean
-    assert guarded_slope(X * Piecewise((1 / S, Y < 0), (0, True)), KNOWN) == Piecewise(
+    assert guarded_derivative(mean, KNOWN) == mean
+    assert guarded_derivative(X * Piecewise((1 / S, Y < 0), (0, True)), KNOWN) == Piecewise(
         (Piecewise((0, sp.Eq(X, 0)), (X / S, True)), Y < 0), (0, True)
     )
     choice = Piecewise((0, Y < 0), (1, True))
-    assert guarded_slope(choice / S, KNOWN) == Piecewise((0, Y < 0), (1 / S, True))
+    assert guarded_derivative(choice / S, KNOWN) == Piecewise((0, Y < 0), (1 / S, True))
 
 
 def test_an_eps_keeps_a_step_as_it_is() -> None:

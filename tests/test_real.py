@@ -13,7 +13,7 @@ import sympy as sp
 from symgrad.calculus.real import Abs, Piecewise, in_real_terms, sign
 from symgrad.calculus.terms import ARGUMENT, Entry, derivative_of, softplus
 from symgrad.errors import SpecError
-from symgrad.graphs.interpret import compute
+from symgrad.graphs.interpret import interpret
 from symgrad.pipeline import Stages, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -59,7 +59,7 @@ def slopes(text: str) -> tuple[float, Mapping[str, float], Mapping[str, float]] 
     model = expand(read({**spec, "loss": "f", "gradients": list(POINT)}))
     program = Stages(model).derived
     point = {name: np.asarray(number) for name, number in POINT.items()}
-    found = compute(program, point, {})
+    found = interpret(program, point, {})
     differences = Differences(model, point, FIFTY_DIGITS)
     value = float(found["f"])
     true = {name: differences.slope(name, np.asarray(1.0)) for name in POINT}

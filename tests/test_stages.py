@@ -12,7 +12,7 @@ from corpus import CORPUS
 
 import symgrad as sg
 from symgrad.calculus.program import Program
-from symgrad.graphs.interpret import compute
+from symgrad.graphs.interpret import interpret
 from symgrad.graphs.point import point
 from symgrad.pipeline import STAGES, Stages, module_text, stages_of
 from symgrad.spec.reader import read
@@ -55,7 +55,7 @@ def _programs(stages: Stages) -> Iterator[tuple[str, Program]]:
 def _results(
     program: Program, arrays: dict[str, np.ndarray], sizes: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    values = compute(program, arrays, sizes)
+    values = interpret(program, arrays, sizes)
     gradients = {f"∂{g.of}": values[g.name] for g in program.gradients}
     return {name: values[name] for name in program.results & values.keys()} | gradients
 

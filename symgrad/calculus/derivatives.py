@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 def derivatives(equation: Equation) -> list[tuple[Entry, sp.Expr]]:
     """The derivative of the body with respect to each entry in it, where it helps in terms of its value."""
-    found = float_entries(equation.body)
-    stand_ins = {entry: sp.Symbol(f"_e{number}", real=True) for number, entry in enumerate(found)}
+    read = float_entries(equation.body)
+    stand_ins = {entry: sp.Symbol(f"_e{number}", real=True) for number, entry in enumerate(read)}
     back = {symbol: entry for entry, symbol in stand_ins.items()}
     back[_VALUE] = Entry(equation.target, equation.indices)
     body = equation.body.xreplace(stand_ins)
-    slopes = _slopes(body, tuple(stand_ins.values()), equation.is_elementwise)
-    return [(entry, derivative.xreplace(back)) for entry, derivative in zip(found, slopes, strict=True)]
+    found = _derivatives(body, tuple(stand_ins.values()), equation.is_elementwise)
+    return [(entry, derivative.xreplace(back)) for entry, derivative in zip(read, found, strict=True)]
 
 
-def slope_of_reduction(equation: Equation) -> sp.Expr:
+def derivative_of_reduction(equation: Equation) -> sp.Expr:
     """The derivative of an equation's reduction with respect to its body, at the equation's indices.
 
     An extremum gives 1 wherever it is attained; who attains it shares it, so the caller divides by their
@@ -44,9 +44,11 @@ _VALUE = sp.Symbol("_value", real=True)
 
 
 @lru_cache(CACHE_SIZE)
-def _slopes(body: sp.Expr, variables: tuple[sp.Symbol, ...], is_elementwise: bool) -> tuple[sp.Expr, ...]:
+def _derivatives(
+    body: sp.Expr, variables: tuple[sp.Symbol, ...], is_elementwise: bool
+) -> tuple[sp.Expr, ...]:
     """Kept, so that equal layers are differentiated once."""
-    slopes = [sp.diff(body, v) for v in variables]
+    found = [sp.diff(body, v) for v in variables]
     if is_elementwise:
-        slopes = [in_terms_of_value(body, d, _VALUE) or d for d in slopes]
-    return tuple(slopes)
+        found = [in_terms_of_value(body, d, _VALUE) or d for d in found]
+    return tuple(found)

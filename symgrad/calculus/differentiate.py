@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.derivatives import derivatives, slope_of_reduction
+from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.fresh_names import Names
 from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor, canonical, check
 from symgrad.calculus.terms import (
@@ -119,12 +119,12 @@ class _Backward:
 
     def _weight(self, equation: Equation) -> sp.Expr:
         """The derivative of the reduction with respect to its body; ties share the slope of an extremum."""
-        slope = slope_of_reduction(equation)
+        derivative = derivative_of_reduction(equation)
         if equation.reduction not in ("max", "min"):
-            return slope
+            return derivative
         name = f"ties_{equation.target}"
-        name = self._define_temporary(name, equation.indices, equation.loops, slope, "sum")
-        return slope / Entry(name, equation.indices)
+        name = self._define_temporary(name, equation.indices, equation.loops, derivative, "sum")
+        return derivative / Entry(name, equation.indices)
 
     def _contribute(self, entry: Entry, loops: tuple[Loop, ...], body: sp.Expr) -> None:
         """Add a summand to the cotangent of `entry`; an axis of size 1 counts as run through."""

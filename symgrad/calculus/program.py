@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Reduction: TypeAlias = Literal["none", "sum", "max", "min", "logsumexp"]
 Kind: TypeAlias = Literal[
-    "input", "target", "constant", "parameter", "value", "slope", "temporary", "cotangent", "state"
+    "input", "target", "constant", "parameter", "value", "derivative", "temporary", "cotangent", "state"
 ]
 
 

@@ -237,7 +237,7 @@ def _without_leading_minus(product: sp.Expr) -> sp.Expr:
     return product
 
 
-def slope(expr: sp.Expr, entry: sp.Expr) -> sp.Expr:
+def partial_derivative(expr: sp.Expr, entry: sp.Expr) -> sp.Expr:
     """The derivative of a body with respect to one of its entries, by SymPy."""
     variable = sp.Dummy("v", real=True)
     return sp.diff(expr.xreplace({entry: variable}), variable).xreplace({variable: entry})

@@ -15,7 +15,7 @@ import sympy as sp
 from symgrad.calculus.letters import letter
 from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry, delta, entries
-from symgrad.notation.reduce import bound_letters, over, with_factors_taken_out, with_signs_taken_out
+from symgrad.notation.reduce import bound_letters, reduced, with_factors_taken_out, with_signs_taken_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -155,11 +155,11 @@ def evaluated(body: sp.Expr) -> sp.Expr:
 def _reduced(kind: str, terms: list[sp.Expr], kept: list[Loop]) -> sp.Expr:
     match kind:
         case "logsumexp":
-            return sp.log(over("sum", sp.Add(*map(sp.exp, terms)), kept))
+            return sp.log(reduced("sum", sp.Add(*map(sp.exp, terms)), kept))
         case "max" | "min":
             extreme = sp.Max if kind == "max" else sp.Min
-            return over(kind, terms[0] if len(terms) == 1 else extreme(*terms, evaluate=False), kept)
-    return over("sum", sp.Add(*terms), kept)
+            return reduced(kind, terms[0] if len(terms) == 1 else extreme(*terms, evaluate=False), kept)
+    return reduced("sum", sp.Add(*terms), kept)
 
 
 def length(expr: sp.Expr, lengths: Mapping[Entry, int] | None = None) -> int:

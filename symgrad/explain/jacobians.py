@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.derivatives import derivatives, slope_of_reduction
+from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.letters import letters
 from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.reuse import is_worth_holding, occurrences
@@ -21,7 +21,7 @@ from symgrad.calculus.terms import Entry, delta
 from symgrad.explain.blocks import NetworkBlock, blocks
 from symgrad.explain.entry_formulas import MAX_NODES, length
 from symgrad.notation.nested import instance
-from symgrad.notation.reduce import over
+from symgrad.notation.reduce import reduced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,11 +64,11 @@ class Jacobian:
 
 @dataclass(frozen=True)
 class _Path:
-    """One way in which an output reads entries of the input, `slope` for each; all loops are summed."""
+    """One way in which an output reads entries of the input, `derivative` for each; all loops are summed."""
 
     indices: Indices
     loops: tuple[Loop, ...]
-    slope: sp.Expr
+    derivative: sp.Expr
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_
     """From an entry back to the entries of `wrt`, through the temporaries between them."""
     equation = _placed(program.definition[of.tensor], of.indices, taken)
     weight = _weight(equation, taken)
-    for entry, derivative in derivatives(equation):
-        slope = weight * derivative
+    for entry, of_body in derivatives(equation):
+        derivative = weight * of_body
         if entry.tensor == wrt:
-            yield _Path(entry.indices, equation.loops, slope)
+            yield _Path(entry.indices, equation.loops, derivative)
         elif program.tensor[entry.tensor].kind == "temporary":
             for path in _paths(program, entry, wrt, taken):
-                yield _Path(path.indices, (*equation.loops, *path.loops), slope * path.slope)
+                yield _Path(path.indices, (*equation.loops, *path.loops), derivative * path.derivative)
 
 
 def _placed(equation: Equation, indices: Indices, taken: set[str]) -> Equation:
@@ -134,19 +134,19 @@ def _placed(equation: Equation, indices: Indices, taken: set[str]) -> Equation:
 
 
 def _weight(equation: Equation, taken: set[str]) -> sp.Expr:
-    slope = slope_of_reduction(equation)
+    derivative = derivative_of_reduction(equation)
     if equation.reduction not in ("max", "min"):
-        return slope
+        return derivative
     indices = letters((loop.axis for loop in equation.loops), taken)
     again = {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
     taken |= set(map(str, indices))
     loops = [Loop(again[loop.index], loop.axis) for loop in equation.loops]
-    return slope / over("sum", slope.xreplace(again), loops)
+    return derivative / reduced("sum", derivative.xreplace(again), loops)
 
 
 def _resolved(path: _Path, by: Entry, tensor: Tensor) -> _Path:
     """`Σ_j f(j) δ(j, k) = f(k)`: loops that run along an axis of the input take its index."""
-    place, loops, slope = path.indices, path.loops, path.slope
+    place, loops, derivative = path.indices, path.loops, path.derivative
     for number, (index, axis) in enumerate(zip(by.indices, tensor.axes, strict=True)):
         along = [loop for loop in loops if loop.index == place[number] and loop.axis.fits(axis)]
         is_spread = place[number] == 0 and axis.size == 1
@@ -154,9 +154,9 @@ def _resolved(path: _Path, by: Entry, tensor: Tensor) -> _Path:
             at = {place[number]: index} if along else {}
             place = (*place[:number], index, *place[number + 1 :])
             place = tuple(p.xreplace(at) for p in place)
-            slope = slope.xreplace(at)
+            derivative = derivative.xreplace(at)
             loops = tuple(loop for loop in loops if loop not in along)
-    return _Path(place, loops, slope)
+    return _Path(place, loops, derivative)
 
 
 def _common(read: sp.Expr, of: Entry, paths: list[_Path], axis: int) -> sp.Expr | None:
@@ -167,11 +167,11 @@ def _common(read: sp.Expr, of: Entry, paths: list[_Path], axis: int) -> sp.Expr 
 
 
 def _summed(path: _Path, by: Entry, reads: tuple[sp.Expr | None, ...]) -> sp.Expr:
-    body = path.slope
+    body = path.derivative
     for place, index, read in zip(path.indices, by.indices, reads, strict=True):
         if read is None and place != index:
             body *= delta(place, index)
-    return over("sum", body, path.loops)
+    return reduced("sum", body, path.loops)
 
 
 def _short(value: sp.Expr, program: Program) -> sp.Expr:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, float_entries, slope
+from symgrad.calculus.terms import Entry, float_entries, partial_derivative
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Equation, Program
@@ -63,7 +63,9 @@ def _is_weighted(equation: Equation, program: Program) -> bool:
 
 def _is_affine(equation: Equation) -> bool:
     held = float_entries(equation.body)
-    return equation.is_elementwise and not any(slope(equation.body, e).atoms(Entry) for e in held)
+    return equation.is_elementwise and not any(
+        partial_derivative(equation.body, e).atoms(Entry) for e in held
+    )
 
 
 def _reads_through_temporaries(equation: Equation, program: Program) -> set[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.program import check
 from symgrad.calculus.simplify import fold_bodies
-from symgrad.graphs.interpret import compute
+from symgrad.graphs.interpret import interpret
 from symgrad.passes.stabilise import stabilise
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def flow(traced: Trace, given: Mapping[str, Numbers], sizes: Mapping[str, int]) 
     primal = replace(_stable(traced.program, traced.uses), loss=goal)
     wanted = _varying(primal) if goal is not None else []
     derived = fold_bodies(differentiate(primal, wanted))
-    arrays = compute(derived, given, sizes)
+    arrays = interpret(derived, given, sizes)
     return Flow(arrays, {gradient.of: arrays[gradient.name] for gradient in derived.gradients})
 
 

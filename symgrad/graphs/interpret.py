@@ -86,7 +86,7 @@ _REDUCTIONS: Mapping[str, Callable[[Numbers, tuple[int, ...]], Numbers]] = {
 }
 
 
-def compute(program: Program, given: Mapping[str, Numbers], sizes: Mapping[str, int]) -> dict[str, Numbers]:
+def interpret(program: Program, given: Mapping[str, Numbers], sizes: Mapping[str, int]) -> dict[str, Numbers]:
     """Every tensor of a program whose inputs, targets and parameters are given; `sizes` are of free axes.
 
     What is not a number or too large for double precision becomes NaN or infinite, as in NumPy.

@@ -40,7 +40,7 @@ def stored_values(case: DemandSpecs) -> str:
         "exp_Z3": 4 * 5,  # softmax is exp_Z3/sum_Z3, so Z3 goes
         "sum_Z3": 4 * 1,
     }
-    kept = {kept.name: str(kept.amount) for kept in use.kept}
+    kept = {residual.name: str(residual.amount) for residual in use.residuals}
     demand(kept == {name: f"{size}·batch" for name, size in needed.items()}, f"kept: {kept}")
     listed = ", ".join(f"{name} {amount}" for name, amount in kept.items())
     return f"kept for the backward pass, in bytes: {listed}, not Z1, Z2 nor Z3; workspace {use.workspace}"

@@ -7,7 +7,7 @@ from functools import cache
 import sympy as sp
 
 from symgrad.calculus.rules import fold, rewrite
-from symgrad.calculus.terms import ARGUMENT, float_entries, slope
+from symgrad.calculus.terms import ARGUMENT, float_entries, partial_derivative
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, scalar
 from symgrad.errors import Position
@@ -52,7 +52,7 @@ def _known_bodies() -> dict[sp.Expr, str]:
         body = _body(name)
         if not isinstance(body, sp.Piecewise) or body in bodies:
             continue
-        derivative = fold(slope(body, ARGUMENT))
+        derivative = fold(partial_derivative(body, ARGUMENT))
         if derivative in bodies:
             shared.add(derivative)
         bodies |= {body: name, derivative: f"{name}'"}

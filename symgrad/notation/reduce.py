@@ -46,7 +46,7 @@ class Over(sp.Expr):
         return (inside - {index for index, _ in self.ranges}) | extents
 
 
-def over(kind: str, body: sp.Expr, loops: Iterable[Loop]) -> sp.Expr:
+def reduced(kind: str, body: sp.Expr, loops: Iterable[Loop]) -> sp.Expr:
     """The body reduced over the loops. Numbers and sizes stand before a sum: `2·(Σ a)/N`, not `Σ 2·a/N`."""
     return _over(kind, body, tuple(sp.Tuple(loop.index, loop.axis.extent) for loop in loops))
 

@@ -30,14 +30,14 @@ def guard(program: Program) -> Program:
     return _Guard(program).run()
 
 
-def guarded_slope(body: sp.Expr, bounds: Bounds, steep: Collection[str] = ()) -> sp.Expr:
+def guarded_derivative(body: sp.Expr, bounds: Bounds, steep: Collection[str] = ()) -> sp.Expr:
     """A sum of products, each 0 where a factor without a pole is 0; `steep` tensors may be infinite."""
     return sp.Add(*(_guarded_term(term, bounds, steep) for term in sp.Add.make_args(body)))
 
 
 def guarded_step(body: sp.Expr) -> sp.Expr:
     """An optimizer's equation, in which 0/0 is 0 where nothing is added to what is divided by."""
-    return guarded_slope(body, _Safe({}))
+    return guarded_derivative(body, _Safe({}))
 
 
 class _Safe(Bounds):
@@ -64,7 +64,7 @@ class _Guard:
         elif as_product(equation) is not None:
             return equation
         else:
-            body = guarded_slope(equation.body, self.bounds, self.steep)
+            body = guarded_derivative(equation.body, self.bounds, self.steep)
             if _is_steep(body, self.bounds, self.steep):
                 self.steep.add(equation.target)
         return replace(equation, body=body) if body != equation.body else equation
@@ -146,7 +146,7 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.E
         # Each branch is guarded as a whole: guarded on its own, it would be a choice again beside the pole.
         # And where a branch is 0 nothing is asked of the rest, which may be no number there.
         cases = ((v * rest if v else v, c, known) for v, c, known in bounds.branches(choice))
-        return Piecewise(*((guarded_slope(v, known, steep), c) for v, c, known in cases))
+        return Piecewise(*((guarded_derivative(v, known, steep), c) for v, c, known in cases))
     factors = [_guarded_inside(f, bounds, steep) for f in plain]
     poles = [f for f in factors if _has_pole(f, bounds, steep)]
     zeros = _zeros(factors, bounds, poles)
@@ -160,9 +160,11 @@ def _may_be_0(choice: sp.Expr) -> bool:
 def _guarded_inside(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
     """A factor that is a sum or a choice, with the products in it guarded."""
     if factor.is_Add:
-        return guarded_slope(factor, bounds, steep)
+        return guarded_derivative(factor, bounds, steep)
     if isinstance(factor, sp.Piecewise):
-        return Piecewise(*((guarded_slope(v, known, steep), c) for v, c, known in bounds.branches(factor)))
+        return Piecewise(
+            *((guarded_derivative(v, known, steep), c) for v, c, known in bounds.branches(factor))
+        )
     return factor
 
 

@@ -29,7 +29,7 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Residual:
     """A value of the forward pass, and the values of the backward pass that are computed from it."""
 
     name: str
@@ -42,19 +42,21 @@ class Kept:
 class MemoryUse:
     """The values kept, and the whole workspace, in which all other values come and go."""
 
-    kept: tuple[Kept, ...]
+    residuals: tuple[Residual, ...]
     workspace: Amount
 
 
 def memory_use(plan: Plan, dtype: str) -> MemoryUse:
     """What is kept for the backward pass. Data and parameters are the caller's and not counted."""
     width = BYTES[dtype]
-    kept = []
+    residuals = []
     for name, readers in _read_backward(plan):
         tensor = plan.program.tensor[name]
         unit, number = size_of(tensor.axes)
-        kept.append(Kept(name, tensor.axes, Amount(((unit, width * number),)), readers))
-    return MemoryUse(tuple(kept), Amount(tuple((unit, width * number) for unit, number in plan.work_units)))
+        residuals.append(Residual(name, tensor.axes, Amount(((unit, width * number),)), readers))
+    return MemoryUse(
+        tuple(residuals), Amount(tuple((unit, width * number) for unit, number in plan.work_units))
+    )
 
 
 def _read_backward(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -25,7 +25,7 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     `columns` names an axis, tensors are stored by columns along it.
     """
     wanted: list[tuple[PhaseName, tuple[str, ...]]] = [
-        ("forward", (*program.outputs, *_slopes_of_values(program))),
+        ("forward", (*program.outputs, *_derivatives_of_values(program))),
         ("prediction", program.prediction),
         ("loss", (program.loss,) if program.loss else ()),
         ("gradient", tuple(g.name for g in program.gradients)),
@@ -47,12 +47,12 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     return tuple(phases)
 
 
-def _slopes_of_values(program: Program) -> Iterator[str]:
+def _derivatives_of_values(program: Program) -> Iterator[str]:
     """Slopes that are formed where a value of the network is."""
     needed = program.needed(program.outputs)
-    for slope in program.of_kind("slope"):
-        if program.definition[slope.name].reads <= needed:
-            yield slope.name
+    for derivative in program.of_kind("derivative"):
+        if program.definition[derivative.name].reads <= needed:
+            yield derivative.name
 
 
 def _after_uses_of_parameters(

@@ -11,7 +11,7 @@ from symgrad.report.content import FormulaRow, Section
 
 if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Plan
-    from symgrad.compiler.planning.residuals import Kept, MemoryUse
+    from symgrad.compiler.planning.residuals import MemoryUse, Residual
     from symgrad.notation.typesetting.style import Style
     from symgrad.report.derived import Derived
 
@@ -26,8 +26,8 @@ def memory_sections(derived: Derived, style: Style) -> list[Section]:
     plan, use = _use(derived)
     writing = Writing(plan.program, style=style)
     rows = tuple(
-        FormulaRow(writing.matrix(plan.program.definition[kept.name]), label=_label(kept))
-        for kept in use.kept
+        FormulaRow(writing.matrix(plan.program.definition[residual.name]), label=_label(residual))
+        for residual in use.residuals
     )
     return [Section("equations", "Kept for the backward pass", NOTE.format(use.workspace), rows)]
 
@@ -38,12 +38,12 @@ def memory_data(derived: Derived) -> dict[str, Any]:
     return {
         "kept": [
             {
-                "name": kept.name,
-                "axes": show_axes(kept.axes),
-                "bytes": str(kept.amount),
-                "for": list(kept.readers),
+                "name": residual.name,
+                "axes": show_axes(residual.axes),
+                "bytes": str(residual.amount),
+                "for": list(residual.readers),
             }
-            for kept in use.kept
+            for residual in use.residuals
         ],
         "workspace_bytes": str(use.workspace),
     }
@@ -54,5 +54,5 @@ def _use(derived: Derived) -> tuple[Plan, MemoryUse]:
     return plan, memory_use(plan, derived.spec.dtype)
 
 
-def _label(kept: Kept) -> str:
-    return f"{kept.amount} bytes, for {', '.join(kept.readers)}"
+def _label(residual: Residual) -> str:
+    return f"{residual.amount} bytes, for {', '.join(residual.readers)}"

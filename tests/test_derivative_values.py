@@ -12,15 +12,15 @@ import sympy as sp
 from building import interpreted, written
 
 from symgrad.calculus.terms import Entry, sigmoid
-from symgrad.passes.slope_values import ABOVE, BELOW, FUNCTIONS, SLOPE, in_distances
+from symgrad.passes.derivative_values import ABOVE, BELOW, DERIVATIVE, FUNCTIONS, in_distances
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 A, G, X = (Entry(name) for name in "agx")
 MEANING = {
-    sigmoid: {BELOW: 1 - A, SLOPE: A * (1 - A)},
-    sp.tanh: {BELOW: 1 - A, ABOVE: 1 + A, SLOPE: 1 - A**2},
+    sigmoid: {BELOW: 1 - A, DERIVATIVE: A * (1 - A)},
+    sp.tanh: {BELOW: 1 - A, ABOVE: 1 + A, DERIVATIVE: 1 - A**2},
 }
 
 
@@ -28,17 +28,17 @@ MEANING = {
     ("function", "before", "after"),
     [
         (sigmoid, 1 - A, BELOW),
-        (sigmoid, G * A * (1 - A), G * SLOPE),
+        (sigmoid, G * A * (1 - A), G * DERIVATIVE),
         (sigmoid, G - G * A, G * BELOW),
         (sigmoid, 1 - 2 * A + A**2, BELOW**2),
         (sigmoid, X + 1 - A, X + BELOW),
         (sigmoid, sp.sqrt(A) * (1 - A) / 2, sp.sqrt(A) * BELOW / 2),
         (sigmoid, 1 / A - 1, BELOW / A),
-        (sigmoid, A**2 * (1 - A) ** 3, SLOPE**2 * BELOW),
+        (sigmoid, A**2 * (1 - A) ** 3, DERIVATIVE**2 * BELOW),
         (sigmoid, 4 - A, 4 - A),
-        (sp.tanh, 1 - A**2, SLOPE),
-        (sp.tanh, G * X * (3 - 3 * A**2) + 1 + A, 3 * G * X * SLOPE + ABOVE),
-        (sp.tanh, 1 - A**4, SLOPE * (1 + A**2)),
+        (sp.tanh, 1 - A**2, DERIVATIVE),
+        (sp.tanh, G * X * (3 - 3 * A**2) + 1 + A, 3 * G * X * DERIVATIVE + ABOVE),
+        (sp.tanh, 1 - A**4, DERIVATIVE * (1 + A**2)),
         (sp.tanh, sp.Piecewise((1 - A, 1 - A > X), (0, True)), sp.Piecewise((BELOW, 1 - A > X), (0, True))),
     ],
 )
@@ -55,7 +55,7 @@ def test_no_expression_changes_its_meaning_and_none_keeps_a_difference(function:
         after = in_distances(before, A, FUNCTIONS[function])
         assert sp.expand(after.xreplace(MEANING[function]) - before) == 0
         if 1 - A in factors:
-            assert after.has(BELOW, SLOPE)
+            assert after.has(BELOW, DERIVATIVE)
 
 
 FORMULAS = {

@@ -37,9 +37,9 @@ class tanh_slope(Named):
 
 
 A, V = sp.Dummy("A"), sp.Dummy("v", real=True)
-BELOW, ABOVE, SLOPE = (sp.Dummy(name, positive=True) for name in ("below", "above", "slope"))
-"""1 - A, 1 + A, and the slope of A."""
-NAMES = {BELOW: "below", ABOVE: "above", SLOPE: "slope"}
+BELOW, ABOVE, DERIVATIVE = (sp.Dummy(name, positive=True) for name in ("below", "above", "slope"))
+"""1 - A, 1 + A, and the derivative of A."""
+NAMES = {BELOW: "below", ABOVE: "above", DERIVATIVE: "slope"}
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,21 @@ class _Function:
 
 
 FUNCTIONS: Mapping[type, _Function] = {
-    sigmoid: _Function({1: BELOW}, (A, BELOW), {BELOW: sigmoid(-V), SLOPE: sigmoid_slope(V)}),
+    sigmoid: _Function({1: BELOW}, (A, BELOW), {BELOW: sigmoid(-V), DERIVATIVE: sigmoid_slope(V)}),
     sp.tanh: _Function(
         {1: BELOW, -1: ABOVE},
         (BELOW, ABOVE),
-        {BELOW: 2 * sigmoid(-2 * V), ABOVE: 2 * sigmoid(2 * V), SLOPE: tanh_slope(V)},
+        {BELOW: 2 * sigmoid(-2 * V), ABOVE: 2 * sigmoid(2 * V), DERIVATIVE: tanh_slope(V)},
     ),
 }
 
 
-def slopes_with_values(program: Program) -> Program:
+def derivatives_with_values(program: Program) -> Program:
     """The program with tensors of slopes and distances beside the tensors of values."""
-    return _Slopes(program).run()
+    return _Derivatives(program).run()
 
 
-class _Slopes:
+class _Derivatives:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.names = Names(program.tensor)
@@ -74,7 +74,7 @@ class _Slopes:
         self.beside: dict[str, dict[sp.Dummy, Equation]] = {}
 
     def run(self) -> Program:
-        equations = [self._with_slopes(e) for e in self.program.equations]
+        equations = [self._with_derivatives(e) for e in self.program.equations]
         spare = self._spare_slopes()
         equations = [_with_products(e, spare) for e in equations]
         placed: list[Equation] = []
@@ -82,7 +82,7 @@ class _Slopes:
             # Before the value, which may then be written over its argument.
             placed += [*self.beside.get(equation.target, {}).values(), equation]
         tensors = [
-            Tensor(new.target, self.program.tensor[value].axes, "slope")
+            Tensor(new.target, self.program.tensor[value].axes, "derivative")
             for value, formed in self.beside.items()
             for new in formed.values()
         ]
@@ -94,11 +94,11 @@ class _Slopes:
         """Slopes of sigmoids A whose 1 - A is kept too are left out: they are the product of both."""
         spare = {}
         for value, formed in self.beside.items():
-            if {BELOW, SLOPE} <= formed.keys() and type(self.holder[value].body) is sigmoid:
-                spare[formed.pop(SLOPE).target] = value, formed[BELOW].target
+            if {BELOW, DERIVATIVE} <= formed.keys() and type(self.holder[value].body) is sigmoid:
+                spare[formed.pop(DERIVATIVE).target] = value, formed[BELOW].target
         return spare
 
-    def _with_slopes(self, equation: Equation) -> Equation:
+    def _with_derivatives(self, equation: Equation) -> Equation:
         if self.program.tensor[equation.target].kind != "cotangent":
             return equation
         body = self._in_distances(equation.body)
@@ -202,7 +202,7 @@ def _with_slope(expr: sp.Expr, first: sp.Expr, second: sp.Expr) -> sp.Expr:
     if not all(power.is_number and power >= 1 for power in found):
         return expr
     count = sp.floor(min(found))
-    return expr / (first * second) ** count * SLOPE**count
+    return expr / (first * second) ** count * DERIVATIVE**count
 
 
 def _holders(program: Program) -> dict[str, Equation]:
