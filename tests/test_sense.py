@@ -24,12 +24,12 @@ from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import Position
 from symgrad.spec import library
 from symgrad.spec.expand import expand
+from symgrad.spec.intervals import Interval, interval
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Number
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.model import FunctionSpec
 from symgrad.spec.numbers import number
-from symgrad.spec.ranges import Interval, interval
 from symgrad.spec.reader import read
 from symgrad.spec.sense import doubts
 from symgrad.spec.sense.optimizer_steps import GRADIENTS, POINTS, path_of

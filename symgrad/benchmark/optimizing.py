@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.spec.language.builtins import REDUCTIONS
 from symgrad.spec.language.syntax import Call
 from symgrad.spec.language.trees import walk
+from symgrad.spec.reductions import REDUCTIONS
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.steps.optimizer_meaning import Progress, gradient_point, start, step
 
@@ -42,7 +42,7 @@ class Training:
         formulas = [formula for _, formula in optimizer.update]
         formulas += [optimizer.look_ahead] if optimizer.look_ahead is not None else []
         calls = [n.function for formula in formulas for n in walk(formula) if isinstance(n, Call)]
-        return self.model.spec.train.clip_norm is not None or bool(set(calls) & set(REDUCTIONS))
+        return self.model.spec.train.clip_norm is not None or bool(set(calls) & REDUCTIONS.keys())
 
     def first(self, values: Mapping[str, Array]) -> tuple[Blocks, States]:
         """The blocks with these first values, and the states before the first step."""

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.real import Abs, Piecewise
+from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta
+from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.program import Equation
-
-INCREASING = (sp.sinh, sp.tanh, sp.asin, sp.atan, sp.erf)
-"""Functions with the sign of their argument."""
 
 
 class Bounds:
@@ -73,8 +71,11 @@ class Bounds:
             return False
         if isinstance(expr, Entry):
             return self._of_entry(expr, strictly=strictly)
-        if isinstance(expr, sp.exp | sp.cosh):
-            return True
+        row = INNER.get(type(expr).__name__)
+        if row is not None:
+            values = row.values
+            is_above = values.is_positive if strictly else values.least >= 0
+            return is_above or (row.keeps_sign and self._above(expr.args[0], strictly=strictly))
         if isinstance(expr, Piecewise):
             return all(self._above(value, strictly=strictly) for value, _ in expr.args)
         if expr.is_Add:
@@ -84,9 +85,7 @@ class Bounds:
             return all(self._above(factor, strictly=strictly) for factor in expr.args)
         if expr.is_Pow:
             return self._of_power(expr, strictly=strictly)
-        if isinstance(expr, INCREASING):
-            return self._above(expr.args[0], strictly=strictly)
-        return isinstance(expr, Abs | delta) and not strictly
+        return isinstance(expr, delta) and not strictly
 
     def _of_power(self, power: sp.Expr, *, strictly: bool) -> bool:
         base, exponent = power.base, power.exp

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache, reduce
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import CACHE_SIZE, Entry, delta, log1p
+from symgrad.calculus.terms import CACHE_SIZE, Entry, delta
+from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from symgrad.calculus.bounds import Bounds
+    from symgrad.spec.scalars import Scalar
 
 
 def forgotten(parts: Collection[sp.Expr], whole: sp.Expr) -> list[sp.Expr]:
@@ -49,13 +52,16 @@ def is_partial(expr: sp.Expr) -> bool:
 def _ends(expr: sp.Expr) -> tuple[sp.Expr, ...]:
     if expr.is_Pow and expr.exp.is_Rational and not expr.exp.is_integer:
         return (expr.base,)
-    match expr:
-        case sp.log():
-            return (expr.args[0],)
-        case log1p():
-            return (1 + expr.args[0],)
-        case sp.asin() | sp.acos():
-            return (1 - expr.args[0] ** 2,)
-        case within():
-            return (expr.args[1],)
-    return ()
+    if isinstance(expr, within):
+        return (expr.args[1],)
+    row = INNER.get(type(expr).__name__)
+    return ends_of(row, expr.args[0]) if row is not None else ()
+
+
+def ends_of(row: Scalar, argument: sp.Expr) -> tuple[sp.Expr, ...]:
+    """What must not be negative for a function to have a value at an argument."""
+    least, most = row.arguments.least, row.arguments.most
+    if -least == most:
+        return (sp.Rational(most) ** 2 - argument**2,) if math.isfinite(most) else ()
+    above = (argument - sp.Rational(least),) if math.isfinite(least) else ()
+    return (*above, sp.Rational(most) - argument) if math.isfinite(most) else above

@@ -11,13 +11,14 @@ import sympy as sp
 from symgrad.calculus.letters import letters
 from symgrad.calculus.terms import Entry, entries, indices_in, leading
 from symgrad.errors import InternalError
+from symgrad.spec.reductions import Primitive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from symgrad.calculus.axes import Axes, Axis
 
-Reduction: TypeAlias = Literal["none", "sum", "max", "min", "logsumexp"]
+Reduction: TypeAlias = Literal["none"] | Primitive
 Kind: TypeAlias = Literal[
     "input", "target", "constant", "parameter", "value", "derivative", "temporary", "cotangent", "state"
 ]

@@ -43,8 +43,10 @@ class Piecewise(sp.Piecewise):
 class Abs(Named):
     """|x|"""
 
-    is_nonnegative = True
-    formula = staticmethod(lambda x: Piecewise((x, x > 0), (-x, x < 0), (0, True)))
+    @classmethod
+    def formula(cls, value: sp.Expr) -> sp.Expr:
+        """As a choice."""
+        return Piecewise((value, value > 0), (-value, value < 0), (0, True))
 
     @classmethod
     def eval(cls, v: sp.Expr) -> sp.Expr | None:
@@ -77,7 +79,10 @@ class Abs(Named):
 class sign(Named):
     """1 above 0, -1 below, 0 at 0."""
 
-    formula = staticmethod(lambda x: Piecewise((1, x > 0), (-1, x < 0), (0, True)))
+    @classmethod
+    def formula(cls, value: sp.Expr) -> sp.Expr:
+        """As a choice."""
+        return Piecewise((1, value > 0), (-1, value < 0), (0, True))
 
     @classmethod
     def eval(cls, v: sp.Expr) -> sp.Expr | None:

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from itertools import islice
+from types import new_class
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import sympy as sp
 
+from symgrad.errors import InternalError
+from symgrad.spec.definitions import defined
+from symgrad.spec.scalars import INNER, SCALARS
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 CACHE_SIZE = 100_000
 MAX_BODY = 100
@@ -79,11 +84,25 @@ def extent_symbol(name: str) -> sp.Symbol:
 
 
 class Named(sp.Function):
-    """A named function of one real argument, defined by a formula."""
+    """A function of one real argument, defined by a formula: that of its row, or its own."""
 
     nargs = 1
     is_real = True
-    formula: ClassVar[Any]
+    known: ClassVar[dict[str, type[Named]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """The function under its name, with the sign that its row says it has."""
+        Named.known[cls.__name__] = cls
+        if cls.__name__ in INNER:
+            values = INNER[cls.__name__].values
+            if values.least >= 0:
+                setattr(cls, "is_positive" if values.is_positive else "is_nonnegative", True)
+        super().__init_subclass__()
+
+    @classmethod
+    def formula(cls, value: sp.Expr) -> sp.Expr:
+        """What it stands for."""
+        return defined(INNER[cls.__name__].formula, {"x": value}, sp.sympify, function_called)
 
     @classmethod
     def eval(cls, value: sp.Expr) -> sp.Expr | None:
@@ -99,41 +118,44 @@ class Named(sp.Function):
 
 
 class sigmoid(Named):
-    """1 / (1 + exp(-x)), positive and below 1."""
-
-    is_positive = True
-    formula = staticmethod(lambda x: 1 / (1 + sp.exp(-x)))
+    """Positive and below 1."""
 
 
 class softplus(Named):
-    """log(1 + exp(x)), positive, without overflow."""
-
-    is_positive = True
-    formula = staticmethod(lambda x: sp.log(1 + sp.exp(x)))
+    """Positive, without overflow."""
 
 
 class log1p(Named):
-    """log(1 + x), exact for small x."""
-
-    formula = staticmethod(lambda x: sp.log(1 + x))
+    """Exact for small x."""
 
 
 class expm1(Named):
-    """exp(x) - 1, exact for small x."""
-
-    formula = staticmethod(lambda x: sp.exp(x) - 1)
+    """Exact for small x."""
 
 
 class erfc(Named):
-    """1 - erf(x), exact where erf(x) is near 1. SymPy's own turns erfc(-x) back into a difference."""
-
-    formula = staticmethod(lambda x: 1 - sp.erf(x))
+    """Exact where erf(x) is near 1. SymPy's own turns erfc(-x) back into a difference."""
 
 
 class logcosh(Named):
-    """log(cosh(x)), without overflow, and exact for small x."""
+    """Without overflow, and exact for small x."""
 
-    formula = staticmethod(lambda x: sp.log(sp.cosh(x)))
+
+def function_called(name: str) -> Callable[[sp.Expr], sp.Expr]:
+    """The function that a row stands for: a class of ours, or SymPy's function, or the row's formula.
+
+    Raises:
+        InternalError: there is none.
+    """
+    row = SCALARS[name]
+    if row.inner not in Named.known:
+        if hasattr(sp, row.name):
+            found: Callable[[sp.Expr], sp.Expr] = getattr(sp, row.name)
+            return found
+        if not row.formula:
+            raise InternalError(f"the row of '{name}' needs a formula: SymPy has no such function")
+        new_class(row.inner, (Named,))
+    return Named.known[row.inner]
 
 
 class shifted(sp.Function):

@@ -10,8 +10,8 @@ import sympy as sp
 from symgrad.elaborate.fans import fans_of
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, scalar
-from symgrad.elaborate.operations import LARGEST_SINGLE
 from symgrad.errors import SpecError
+from symgrad.spec.number_types import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def _first_values(name: str, init: InitSpec, fans: Fans) -> FirstValues:
     known = {"fan_in": scalar(sp.Integer(fans.fan_in)), "fan_out": scalar(sp.Integer(fans.fan_out))}
     value = Evaluator(EquationBuilder(), {}, {}).evaluate(init.scale, "init", known).body
     number = float(value) if value.is_number and value.is_finite else None
-    is_finite = number is not None and abs(number) < LARGEST_SINGLE
+    is_finite = number is not None and abs(number) <= LARGEST["float32"]
     if number is None or not is_finite or (number < 0 and init.distribution != "constant"):
         raise SpecError(
             f"the first values of '{name}' need a finite scale that is not negative",

@@ -12,14 +12,13 @@ from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_a
 from symgrad.elaborate.index_ranges import index_axes
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
-from symgrad.elaborate.reductions import check_keywords, index_names, over_axes, reduced
+from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
 from symgrad.elaborate.special_forms import onehot, spread
 from symgrad.elaborate.tensor_entries import entry_of
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.language.builtins import REDUCTIONS
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -32,6 +31,7 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,14 +138,14 @@ class Evaluator:
         """`function` entry by entry; a large body gets a name of its own, 0·x needs nothing of x."""
         mark = self.builder.mark(scope.owner)
         values = [self._value(operand, scope) for operand in operands]
-        if what in ("where", "max", "min"):
+        if what in ("where", *EXTREMA):
             # SymPy would merge a choice inside a condition into one of exponential size.
             last = values[3:]  # where(c, a, where(d, b, e)) is one choice
             values = [self._named(v, scope) if v.body.has(sp.Piecewise) else v for v in values[:3]] + last
         if what == "**":
             self._check_zero_base(values[0], values[1], at)
         value = self.builder.combine(
-            lambda *bodies: applied(function, list(bodies), f"'{what}'", at), values, what, at
+            lambda *bodies: applied(function, list(bodies), what, at), values, what, at
         )
         if not value.body.atoms(Entry):
             self.builder.forget(scope.owner, mark)
@@ -197,7 +197,7 @@ class Evaluator:
 
     def _call(self, call: Call, scope: Scope) -> Value:
         name = call.function
-        if name in ("max", "min") and len(call.arguments) == 2 and not self._names_index(call, scope):
+        if name in EXTREMA and len(call.arguments) == 2 and not self._names_index(call, scope):
             return self._combine(self.extrema[name], name, call.at, scope, *arguments_of(call, 2))
         if name in REDUCTIONS:
             return self._reduction(call, scope)

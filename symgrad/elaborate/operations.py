@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.real import Abs, Piecewise, in_real_terms, sign, within
+from symgrad.calculus.domains import ends_of
+from symgrad.calculus.real import Piecewise, in_real_terms, within
 from symgrad.calculus.rules import fold
-from symgrad.calculus.terms import expm1, log1p
+from symgrad.calculus.terms import function_called
 from symgrad.errors import SpecError
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.spec.number_types import LARGEST
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,8 +23,6 @@ if TYPE_CHECKING:
 
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000
-LARGEST = 1.79e308
-LARGEST_SINGLE = 3.4e38
 
 
 def _power(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
@@ -40,25 +42,8 @@ def _root(v: sp.Expr) -> sp.Expr:
 
 
 SCALAR: Mapping[str, Callable[[sp.Expr], sp.Expr]] = {
-    "exp": sp.exp,
-    "log": sp.log,
-    "log1p": log1p,
-    "expm1": expm1,
-    "sqrt": _root,
-    "sin": sp.sin,
-    "cos": sp.cos,
-    "tan": sp.tan,
-    "sinh": sp.sinh,
-    "cosh": sp.cosh,
-    "tanh": sp.tanh,
-    "asin": sp.asin,
-    "acos": sp.acos,
-    "atan": sp.atan,
-    "erf": sp.erf,
-    "abs": Abs,
-    "sign": sign,
-    "floor": sp.floor,
-}
+    name: function_called(name) for name in SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS
+} | {"sqrt": _root}
 
 
 ARITHMETIC: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
@@ -68,9 +53,6 @@ ARITHMETIC: Mapping[str, Callable[[sp.Expr, sp.Expr], sp.Expr]] = {
     "/": lambda a, b: a / b,
     "**": _power,
 }
-
-_OF_POSITIVE = (_root, sp.log)
-"""Functions without a real value left of 0."""
 
 RELATION = {"<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne}
 
@@ -107,14 +89,14 @@ def chosen_by(operator: str) -> Callable[..., sp.Expr]:
 
 
 def applied(function: Callable[..., sp.Expr], operands: list[sp.Expr], what: str, at: Position) -> sp.Expr:
-    """`function` of some bodies, if that is a real number wherever it is defined.
+    """`function`, called `what`, of some bodies, if that is a real number wherever it is defined.
 
     Raises:
         SpecError: the result is infinite, complex, or a number too large to compute with.
     """
-    if function is ARITHMETIC["**"]:
+    if what == "**":
         _check_power(operands[0], operands[1], at)
-    if function in _OF_POSITIVE and fold(operands[0]).is_negative:
+    if what in SCALAR and any(fold(u).is_negative for u in ends_of(SCALARS[what], *operands)):
         raise _not_real(what, at)
     try:
         body = in_real_terms(function(*operands))
@@ -148,9 +130,9 @@ def _check_real(body: sp.Expr, what: str, at: Position) -> None:
         raise _not_real(what, at)
     if body.is_Rational and _bits(body) > MAX_BITS:
         raise _too_many_digits(at)
-    if body.is_number and not abs(_magnitude(body)) < LARGEST:
+    if body.is_number and not abs(_magnitude(body)) <= LARGEST["float64"]:
         raise SpecError(
-            f"the constant that {what} gives here is beyond {LARGEST:g}",
+            f"the constant that '{what}' gives here is beyond {LARGEST['float64']:.2g}",
             at=at,
             remedy="float64 holds no such number",
         )
@@ -170,7 +152,7 @@ def _bits(number: sp.Expr) -> int:
 
 def _not_real(what: str, at: Position) -> SpecError:
     return SpecError(
-        f"{what} gives no real number here", at=at, remedy="check for a division by zero, or log(0)"
+        f"'{what}' gives no real number here", at=at, remedy="check for a division by zero, or log(0)"
     )
 
 

@@ -13,8 +13,8 @@ from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, entries, index_symbol
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
-from symgrad.elaborate.operations import LARGEST_SINGLE
 from symgrad.errors import SpecError
+from symgrad.spec.number_types import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -153,9 +153,9 @@ class _Update:
         value = self._number(node)
         if not value.is_number:
             raise SpecError(f"the state '{name}' must start from a number", at=node.at)
-        if not abs(value) < LARGEST_SINGLE:
+        if not abs(value) <= LARGEST["float32"]:
             problem = f"the state '{name}' starts from {float(value):g}"
-            raise SpecError(problem, at=node.at, remedy=f"expected less than {LARGEST_SINGLE:g}")
+            raise SpecError(problem, at=node.at, remedy=f"expected at most {LARGEST['float32']:.2g}")
         return float(value)
 
     def _schedule(self) -> None:

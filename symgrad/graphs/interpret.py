@@ -10,22 +10,10 @@ import numpy as np
 import sympy as sp
 from scipy import special
 
-from symgrad.calculus.real import Abs, sign, within
-from symgrad.calculus.terms import (
-    ARGUMENT,
-    Entry,
-    Named,
-    delta,
-    erfc,
-    expm1,
-    leading,
-    log1p,
-    logcosh,
-    shifted,
-    sigmoid,
-    softplus,
-)
+from symgrad.calculus.real import within
+from symgrad.calculus.terms import ARGUMENT, Entry, Named, delta, leading, logcosh, shifted, sigmoid, softplus
 from symgrad.errors import DataError, InternalError
+from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,24 +30,6 @@ MAX_TERMS = 20_000_000
 _EXACT = 2**53
 
 _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
-    sp.exp: np.exp,
-    sp.log: np.log,
-    log1p: np.log1p,
-    expm1: np.expm1,
-    sp.sin: np.sin,
-    sp.cos: np.cos,
-    sp.tan: np.tan,
-    sp.sinh: np.sinh,
-    sp.cosh: np.cosh,
-    sp.tanh: np.tanh,
-    sp.asin: np.arcsin,
-    sp.acos: np.arccos,
-    sp.atan: np.arctan,
-    sp.erf: special.erf,
-    erfc: special.erfc,
-    Abs: np.abs,
-    sign: np.sign,
-    sp.floor: np.floor,
     sigmoid: special.expit,
     softplus: lambda x: np.logaddexp(0.0, x),
     logcosh: lambda x: np.logaddexp(x, -x) - math.log(2),
@@ -157,6 +127,10 @@ class _Calculator:
             return _power(*values)
         if type(expr) in _FUNCTIONS:
             return np.asarray(_FUNCTIONS[type(expr)](*values))
+        row = INNER.get(type(expr).__name__)
+        library = next((lib for lib in (np, special) if row is not None and hasattr(lib, row.numpy)), None)
+        if row is not None and library is not None:
+            return np.asarray(getattr(library, row.numpy)(values[0]))
         if isinstance(expr, Named):
             return self._number(expr.formula(ARGUMENT), {ARGUMENT: values[0]})
         raise InternalError(f"no arithmetic for {type(expr).__name__} in {expr}")

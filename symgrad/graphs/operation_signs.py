@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.language.builtins import REDUCTIONS
 from symgrad.spec.language.syntax import Binary, Call, Compare, Name, Negate, Number, Transpose
 from symgrad.spec.language.unparse import unparse
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
     from symgrad.graphs.trace import Operation
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
 
 _SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷", "**": "^", "@": "@"}
-_NAMES = {"sum": "Σ"}
 _EFFECTS = {
-    **dict.fromkeys(("+", "-", "sum", "mean"), "distributor"),
+    **dict.fromkeys(("+", "-"), "distributor"),
     **dict.fromkeys(("*", "@"), "switcher"),
-    **dict.fromkeys(("max", "min", "where"), "router"),
+    **{row.name: "distributor" for row in REDUCTIONS.values() if row.linear},
+    **dict.fromkeys((*EXTREMA, "where"), "router"),
 }
 """What a gate does to the gradient that reaches it: hand it to every operand, hand each operand the
 gradient times the other operand, or hand it to one operand alone."""
@@ -37,7 +37,8 @@ def symbol_of(operation: Operation) -> str:
             reduces = function in REDUCTIONS and len(operation.operands) == 1
             over = [unparse(index) for index in arguments[1:]] if reduces else []
             over += [f"axis {unparse(value)}" for word, value in keywords if word == "axis"]
-            return _NAMES.get(function, function) + (f" over {', '.join(over)}" if over else "")
+            name = REDUCTIONS[function].written if function in REDUCTIONS else function
+            return name + (f" over {', '.join(over)}" if over else "")
     return unparse(operation.node)
 
 

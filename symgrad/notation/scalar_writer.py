@@ -16,6 +16,7 @@ from symgrad.notation.factors import Factors, content, factors_of
 from symgrad.notation.known_functions import chosen, known_function
 from symgrad.notation.reduce import Over
 from symgrad.notation.typesetting import typeset as ts
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,15 +25,7 @@ if TYPE_CHECKING:
     from symgrad.notation.convention import Convention
     from symgrad.notation.typesetting.typeset import Formula
 
-NAMES = {
-    "asin": "arcsin",
-    "acos": "arccos",
-    "atan": "arctan",
-    "Max": "max",
-    "Min": "min",
-    "sigmoid_slope": "sigmoid′",
-    "tanh_slope": "tanh′",
-}
+NAMES = {row.inner: row.written for row in SCALARS.values()} | {"Max": "max", "Min": "min"}
 OPERATORS = {
     sp.StrictLessThan: "<",
     sp.LessThan: "<=",

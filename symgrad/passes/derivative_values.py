@@ -25,15 +25,9 @@ if TYPE_CHECKING:
 class sigmoid_slope(Named):
     """The slope of sigmoid, positive."""
 
-    is_positive = True
-    formula = staticmethod(lambda x: sigmoid(x) * sigmoid(-x))
-
 
 class tanh_slope(Named):
     """The slope of tanh, positive."""
-
-    is_positive = True
-    formula = staticmethod(lambda x: 4 * sigmoid(2 * x) * sigmoid(-2 * x))
 
 
 A, V = sp.Dummy("A"), sp.Dummy("v", real=True)

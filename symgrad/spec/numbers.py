@@ -6,14 +6,23 @@ import math
 import operator
 from typing import TYPE_CHECKING
 
+from symgrad.spec.definitions import definition
 from symgrad.spec.language.formula_constants import FUNCTIONS
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Negate, Node, Number
+from symgrad.spec.reductions import EXTREMA
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from symgrad.spec.model import FunctionSpec
+    from symgrad.spec.scalars import Scalar
 
+_STEPS: dict[str, Callable[[float], float]] = {
+    "sign": lambda value: value if value == 0 or math.isnan(value) else math.copysign(1, value),
+    "floor": lambda value: float(math.floor(value)) if math.isfinite(value) else value,
+}
+"""What Python has in no such form."""
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -66,7 +75,7 @@ def _call(call: Call, names: Mapping[str, float], functions: Mapping[str, Functi
     known = [value for value in values if value is not None]
     if call.keywords or not known or len(known) < len(values):
         return None
-    if call.function in ("max", "min") and len(known) == 2:
+    if call.function in EXTREMA and len(known) == 2:
         return (
             math.nan if any(map(math.isnan, known)) else max(known) if call.function == "max" else min(known)
         )
@@ -87,19 +96,27 @@ def _own(
 
 
 def _applied(function: str, value: float) -> float | None:
-    if function == "sign":
-        return value if value == 0 or math.isnan(value) else math.copysign(1, value)
-    if function == "floor":
-        return float(math.floor(value)) if math.isfinite(value) else value
-    if function not in FUNCTIONS:
+    row = SCALARS.get(function)
+    if row is None or row.use == "code":
         return None
+    if function in _STEPS:
+        return _STEPS[function](value)
+    if function not in FUNCTIONS:
+        return number(definition(row.formula), {"x": value}) if row.formula else None
     try:
         return FUNCTIONS[function](value)
     except OverflowError:
         return math.inf
     except ValueError:
-        at_its_end = {("log", 0.0): -math.inf, ("log1p", -1.0): -math.inf}
-        return at_its_end.get((function, value), math.nan)
+        return _at_the_end(row, value)
+
+
+def _at_the_end(row: Scalar, value: float) -> float:
+    """At an open end of its domain a function is infinite, with the sign that it has beside it."""
+    domain = row.arguments
+    at_open_end = (domain.open_least and value == domain.least) or (domain.open_most and value == domain.most)
+    inside = math.nextafter(value, domain.most if value == domain.least else domain.least)
+    return math.copysign(math.inf, FUNCTIONS[row.name](inside)) if at_open_end else math.nan
 
 
 def _combined(sign: str, a: float, b: float) -> float:

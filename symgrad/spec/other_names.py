@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from symgrad.errors import did_you_mean
+from symgrad.spec.reductions import REDUCTIONS
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -48,17 +50,7 @@ _ALSO_CALLED = {
     "hyper": "hyperparameters hyper_parameters hyperparams params",
     "update": "step updates",
     "state": "states slots",
-    # functions of the language
-    "max": "maximum fmax amax",
-    "min": "minimum fmin amin",
-    "mean": "average avg reduce_mean",
-    "sum": "reduce_sum add total",
-    "abs": "absolute fabs",
-    "sign": "signum sgn",
-    "asin": "arcsin",
-    "acos": "arccos",
-    "atan": "arctan",
-    "logsumexp": "reduce_logsumexp log_sum_exp lse",
+    # functions of the language; the names of scalar functions and reductions stand in their rows
     "where": "ifelse if_else piecewise select",
     "onehot": "one_hot to_categorical",
     # mathematics
@@ -132,6 +124,8 @@ _ALSO_CALLED = {
     "he_uniform": "kaiming_uniform",
     "he_normal": "he kaiming kaiming_normal",
     "lecun_normal": "lecun",
+    **{row.name: row.also for row in SCALARS.values() if row.also},
+    **{row.name: row.also for row in REDUCTIONS.values()},
 }
 
 HYPER_PARAMETERS = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.intervals import interval
 from symgrad.spec.language.syntax import Name
 from symgrad.spec.numbers import number
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from symgrad.errors import Position
+    from symgrad.spec.intervals import Interval
     from symgrad.spec.language.syntax import Call, Node
     from symgrad.spec.model import ConstantSpec
 
@@ -25,53 +25,6 @@ Usual = tuple[tuple[str, str, str], ...]
 
 Span = tuple[float, float]
 """The least and the largest of what an argument stands for."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """From `least` to `most`; an open end does not belong to it."""
-
-    least: float
-    most: float
-    open_least: bool = False
-    open_most: bool = False
-
-    def holds(self, value: float) -> bool:
-        """Whether a number lies in it; NaN lies in none."""
-        above = self.least < value if self.open_least else self.least <= value
-        return above and (value < self.most if self.open_most else value <= self.most)
-
-    def within(self, other: Interval) -> bool:
-        """Whether every number of this interval lies in the other."""
-        least = self.least > other.least or (
-            self.least == other.least and (self.open_least or not other.open_least)
-        )
-        most = self.most < other.most or (self.most == other.most and (self.open_most or not other.open_most))
-        return least and most
-
-    def __str__(self) -> str:
-        least = f"{'above' if self.open_least else 'from'} {self.least:g}" if self.least > -math.inf else ""
-        if self.most == math.inf:
-            return f"{least} on" if least.startswith("from") else least or "of any size"
-        most = f"{'below' if self.open_most else 'at most'} {self.most:g}"
-        if not least.startswith("from"):
-            return f"{least} and {most}" if least else most
-        return f"{least} to {'below ' if self.open_most else ''}{self.most:g}"
-
-
-def interval(text: str, values: Mapping[str, float] | None = None) -> Interval:
-    """Read `[0, 1)`; an end that is an argument without a known value is no bound."""
-    least, most = (part.strip() for part in text[1:-1].split(","))
-    return Interval(
-        _end(least, values or {}, -math.inf),
-        _end(most, values or {}, math.inf),
-        text[0] == "(",
-        text[-1] == ")",
-    )
-
-
-def _end(text: str, values: Mapping[str, float], unknown: float) -> float:
-    return values.get(text, unknown) if text.isidentifier() and text != "inf" else float(text)
 
 
 def check_ranges(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.style import ATOM, POWER, PRODUCT, SUM, Style
 from symgrad.notation.typesetting.symbols import latex_symbol
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +26,12 @@ GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon"
     "|phi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Upsilon|Phi|Psi|Omega"
 )
-OPERATORS = re.compile("exp|log|sin|cos|tan|sinh|cosh|tanh|arcsin|arccos|arctan|max|min")
+OF_REDUCTIONS = {row.name: row.latex for row in REDUCTIONS.values() if row.latex}
+SIGNS = {
+    **{row.written: row.latex for row in SCALARS.values() if row.latex},
+    **{name: OF_REDUCTIONS[name] for name in EXTREMA},
+    "delta": r"\delta",
+}
 
 
 class LatexStyle(Style):
@@ -128,15 +135,13 @@ class LatexStyle(Style):
         return rf"{self._function(function)}{slope}\left({', '.join(arguments)}\right)"
 
     def _function(self, function: str) -> str:
-        if function == "delta":
-            return r"\delta"
-        if OPERATORS.fullmatch(function):
-            return f"\\{function}"
+        if function in SIGNS:
+            return SIGNS[function]
         escaped = function.replace("_", r"\_")
         return rf"\mathrm{{{escaped}}}"
 
     def reduction(self, kind: str, indices: Sequence[str], body: str) -> str:
-        symbol = r"\sum" if kind == "sum" else self._function(kind)
+        symbol = OF_REDUCTIONS.get(kind) or self._function(kind)
         return f"{symbol}_{{{','.join(indices)}}} {body}"
 
     def choice(self, branches: Sequence[tuple[str, str | None]]) -> str:

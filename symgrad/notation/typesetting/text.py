@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.style import ATOM, POWER, PRODUCT, SUM, Style
+from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,8 @@ class TextStyle(Style):
 
     def reduction(self, kind: str, indices: Sequence[str], body: str) -> str:
         over = indices[0] if len(indices) == 1 else f"{{{','.join(indices)}}}"
-        return f"Σ_{over} {body}" if kind == "sum" else f"{kind}_{over}{body}"
+        sign = REDUCTIONS[kind].sign
+        return f"{sign}_{over} {body}" if sign else f"{kind}_{over}{body}"
 
     def choice(self, branches: Sequence[tuple[str, str | None]]) -> str:
         parts = [f"{value} if {condition} else " if condition else value for value, condition in branches]

@@ -12,13 +12,14 @@ from symgrad.spec.language.known_numbers import with_known_numbers
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Index, Name, Transpose
 from symgrad.spec.language.trees import placed, substitute, transform, walk
 from symgrad.spec.other_names import meant
+from symgrad.spec.reductions import EXTREMA
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from symgrad.spec.language.syntax import Node
 
-_ARITY = {**dict.fromkeys(SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS, 1), "max": 2, "min": 2, "where": 3}
+_ARITY = {**dict.fromkeys(SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS, 1), **dict.fromkeys(EXTREMA, 2), "where": 3}
 
 
 def written_out(formula: Node, known: Collection[str]) -> Node:

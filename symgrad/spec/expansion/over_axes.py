@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.language.builtins import REDUCTIONS
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Boolean, Call, Name
 from symgrad.spec.language.trees import transform
 from symgrad.spec.language.unparse import unparse
+from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-SCALAR_FUNCTIONS = frozenset(
-    [
-        "exp",
-        "log",
-        "log1p",
-        "expm1",
-        "sqrt",
-        "sin",
-        "cos",
-        "tan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "asin",
-        "acos",
-        "atan",
-        "erf",
-        "abs",
-        "sign",
-    ]
-)
-STEPWISE_FUNCTIONS = frozenset(["floor"])
+from symgrad.spec.reductions import REDUCTIONS
+from symgrad.spec.scalars import SCALARS
+
+SCALAR_FUNCTIONS = frozenset(row.name for row in SCALARS.values() if row.use == "formulas")
+STEPWISE_FUNCTIONS = frozenset(row.name for row in SCALARS.values() if row.use == "updates")
 """Flat between jumps, so of use only where nothing is differentiated: in schedules and updates."""
-REDUCTIONS = frozenset(["sum", "mean", "max", "min", "logsumexp"])
 SPECIAL_FORMS = frozenset(("where", "onehot", "spread"))
-LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS | SPECIAL_FORMS
+LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS.keys() | SPECIAL_FORMS

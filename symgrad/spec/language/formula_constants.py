@@ -7,32 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.language.syntax import Binary, Call, Compare, Index, Negate, Node, Number, Transpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000
 
-FUNCTIONS: dict[str, Callable[[float], float]] = {
-    "exp": math.exp,
-    "log": math.log,
-    "log1p": math.log1p,
-    "expm1": math.expm1,
-    "sqrt": math.sqrt,
-    "sin": math.sin,
-    "cos": math.cos,
-    "tan": math.tan,
-    "sinh": math.sinh,
-    "cosh": math.cosh,
-    "tanh": math.tanh,
-    "asin": math.asin,
-    "acos": math.acos,
-    "atan": math.atan,
-    "erf": math.erf,
-    "abs": abs,
-}
+FUNCTIONS: Mapping[str, Callable[[float], float]] = {
+    name: getattr(math, name) for name in SCALAR_FUNCTIONS if hasattr(math, name)
+} | {"abs": abs}
+"""Those that Python has."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from symgrad.errors import SpecError
+from symgrad.spec import number_types
 from symgrad.spec.language.names import check_word, refuse_character, shorten
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 MAX_LENGTH = 20_000
 MAX_TOKENS = 4_000
 MAX_DIGITS = 100
-LARGEST = Fraction(1.7976931348623157e308)
-SMALLEST = Fraction(5e-324)
+LARGEST = Fraction(number_types.LARGEST["float64"])
+SMALLEST = Fraction(number_types.SMALLEST["float64"])
 
 Kind: TypeAlias = Literal["number", "word", "symbol", "end"]
 

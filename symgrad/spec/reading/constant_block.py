@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec.language.names import shorten
 from symgrad.spec.model import ConstantSpec
+from symgrad.spec.number_types import LARGEST
 from symgrad.spec.reading.fields import MAX_RANK
 from symgrad.spec.reading.located import check_key
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from symgrad.spec.reading.document import Document, Key, Plain
     from symgrad.spec.reading.schema import SpecBlock
 
-LARGEST = {"float32": 3.4028234e38, "float64": 1.7976931e308}
 _REMEDY = "write 0.5, [1, 2] or [[1, 2], [3, 4]], for example"
 
 

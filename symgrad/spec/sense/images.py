@@ -5,21 +5,21 @@ Nothing is guessed: where a formula is more than a row of the library or an affi
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.spec import library
+from symgrad.spec.intervals import EVERYTHING, Interval, interval
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Negate, Node, Transpose
 from symgrad.spec.language.trees import names_in
 from symgrad.spec.numbers import number
-from symgrad.spec.ranges import Interval, interval
+from symgrad.spec.reductions import REDUCTIONS
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model
 
-_OF_LANGUAGE = {"exp": "(0, inf)", "abs": "[0, inf)", "sqrt": "[0, inf)", "sin": "[-1, 1]", "cos": "[-1, 1]"}
-_KEEPS = frozenset(("identity", "mean", "max", "min", "batchmean"))
+_KEEPS = frozenset(("identity", "batchmean", *(row.name for row in REDUCTIONS.values() if row.within)))
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Image:
     source: str
 
 
-AFFINE = Image("scores", Interval(-math.inf, math.inf, True, True), "an affine map")
+AFFINE = Image("scores", EVERYTHING, "an affine map")
 """What weights make of anything: numbers of any size and either sign."""
 
 
@@ -82,8 +82,10 @@ class Images:
         if function == "exp" and inner is not None and inner.kind == "log-probabilities":
             return Image("probabilities", interval("(0, 1)"), f"exp of {inner.source}")
         row = library.functions.get(function)
-        text = row.image if row is not None else _OF_LANGUAGE.get(function, "")
-        return Image(row.gives if row is not None else "", interval(text), function) if text else None
+        if row is not None:
+            return Image(row.gives, interval(row.image), function) if row.image else None
+        values = SCALARS[function].values if function in SCALARS else EVERYTHING
+        return Image("", values, function) if values != EVERYTHING else None
 
     def _is_linear(self, weights: Node, other: Node) -> bool:
         """Whether one side of a product is a parameter, and the other is not made of it."""

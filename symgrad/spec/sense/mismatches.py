@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec import library
+from symgrad.spec.intervals import interval
 from symgrad.spec.language.trees import calls
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.ranges import interval
+from symgrad.spec.scalars import SCALARS
 from symgrad.spec.sense.argument_ranges import formulas
 from symgrad.spec.sense.images import Image, Images, Widths
 
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from symgrad.spec.library import Function
     from symgrad.spec.model import Model
 
-_DOMAINS = {
-    "log": "(0, inf)",
-    "sqrt": "[0, inf)",
-    "log1p": "(-1, inf)",
-    "asin": "[-1, 1]",
-    "acos": "[-1, 1]",
-}
 _FIT = {"scores": "(-inf, inf)", "probabilities": "[0, 1]", "log-probabilities": "(-inf, 0]"}
 _REMEDIES = {
     "scores": "leave out {source}",
@@ -56,7 +50,7 @@ def mismatches(model: Model) -> Iterator[SpecWarning]:
         row = library.functions.get(call.function) if call.function not in own else None
         if image is not None and row is not None and row.takes:
             yield from _against_kind(call, row.takes, image)
-        elif image is not None and call.function in _DOMAINS:
+        elif image is not None and call.function in SCALARS:
             yield from _against_domain(call, image)
     for call, _ in _narrow(model):
         if call.function in library.activations:
@@ -84,7 +78,7 @@ def _holds(takes: str, image: Image) -> bool:
 
 
 def _against_domain(call: Call, image: Image) -> Iterator[SpecWarning]:
-    domain = interval(_DOMAINS[call.function])
+    domain = SCALARS[call.function].arguments
     if not image.values.within(domain):
         what = f"{image.values}, of {image.source}"
         problem = f"{call.function} of {unparse(call.arguments[0])}, which holds numbers {what}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec.language.syntax import Call, Index, Node, Number
 from symgrad.spec.language.trees import children
+from symgrad.spec.number_types import LARGEST, SMALLEST
 from symgrad.spec.numbers import number
-from symgrad.spec.reading.constant_block import LARGEST
 from symgrad.spec.sense.argument_ranges import formulas
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from symgrad.errors import Position
     from symgrad.spec.model import Model
-
-SMALLEST = {"float32": 1.4012984643e-45, "float64": 5e-324}
 
 
 def check_numbers(model: Model) -> None:

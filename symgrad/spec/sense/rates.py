@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.language.trees import names_in
+from symgrad.spec.number_types import LARGEST
 from symgrad.spec.numbers import number
-from symgrad.spec.reading.constant_block import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,7 @@ from symgrad.spec import library
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node
 from symgrad.spec.language.trees import names_in
 from symgrad.spec.numbers import number
+from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.sense.images import AFFINE, Images
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
 
-_KEEPS = frozenset(("sum", "mean", "batchmean"))
+_KEEPS = frozenset(("batchmean", *(row.name for row in REDUCTIONS.values() if row.linear)))
 _BOTH = frozenset(("below", "above"))
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.language.builtins import REDUCTIONS
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -26,6 +25,7 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
+from symgrad.spec.reductions import REDUCTIONS
 from symgrad.verifier.interpretation.arithmetic import product
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes

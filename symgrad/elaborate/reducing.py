@@ -8,17 +8,17 @@ import sympy as sp
 
 from symgrad.calculus.axes import show_axes
 from symgrad.elaborate.operands import Value
+from symgrad.elaborate.operations import SCALAR
 from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.definitions import defined
 from symgrad.spec.language.syntax import Boolean, Name, Negate, Node, Number
+from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from symgrad.calculus.program import Reduction
     from symgrad.elaborate.operands import EquationBuilder
     from symgrad.spec.language.syntax import Call
-
-REDUCTION_OF: dict[str, Reduction] = {"sum": "sum", "max": "max", "min": "min", "logsumexp": "logsumexp"}
 
 
 def check_keywords(call: Call) -> None:
@@ -82,12 +82,16 @@ def reduced(
     *,
     keepdims: bool,
 ) -> Value:
-    """The value reduced over some indices; a mean is a sum divided by their number."""
-    if call.function != "mean":
-        return builder.reduce(owner, REDUCTION_OF[call.function], value, over, call.at, keepdims)
-    total = builder.reduce(owner, "sum", value, over, call.at, keepdims)
-    size = sp.prod(builder.axis_of[i].extent for i in over)
-    return Value(total.axes, total.indices, total.body / size)
+    """The value reduced over some indices, as the row of the reduction says."""
+    row = REDUCTIONS[call.function]
+    each = _made_of(row.each, value, {}) if row.each != "x" else value
+    found = builder.reduce(owner, row.kind, each, over, call.at, keepdims)
+    return _made_of(row.total, found, {"n": sp.prod(builder.axis_of[i].extent for i in over)})
+
+
+def _made_of(formula: str, value: Value, names: Mapping[str, sp.Expr]) -> Value:
+    body = defined(formula, {"x": value.body, **names}, sp.sympify, SCALAR.__getitem__)
+    return Value(value.axes, value.indices, body)
 
 
 def _is_true(node: Node | None) -> bool:

@@ -1,0 +1,19 @@
+"""The largest and the smallest numbers that the types of a spec hold (IEEE 754)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BITS = {"float32": (23, 127), "float64": (52, 1023)}
+"""The bits of the fraction, and the largest exponent."""
+
+LARGEST: Mapping[str, float] = {
+    dtype: (2 - 2.0**-fraction) * 2.0**exponent for dtype, (fraction, exponent) in _BITS.items()
+}
+SMALLEST: Mapping[str, float] = {
+    dtype: 2.0 ** (1 - exponent - fraction) for dtype, (fraction, exponent) in _BITS.items()
+}
+"""Above 0: what is less than half of it is 0."""
