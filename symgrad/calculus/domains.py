@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from symgrad.calculus.bounds import Bounds
-    from symgrad.spec.scalars import Scalar
+    from symgrad.spec.scalars import ScalarFunction
 
 
 def forgotten(parts: Collection[sp.Expr], whole: sp.Expr) -> list[sp.Expr]:
@@ -58,7 +58,7 @@ def _ends(expr: sp.Expr) -> tuple[sp.Expr, ...]:
     return ends_of(row, expr.args[0]) if row is not None else ()
 
 
-def ends_of(row: Scalar, argument: sp.Expr) -> tuple[sp.Expr, ...]:
+def ends_of(row: ScalarFunction, argument: sp.Expr) -> tuple[sp.Expr, ...]:
     """What must not be negative for a function to have a value at an argument."""
     least, most = row.arguments.least, row.arguments.most
     if -least == most:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import sympy as sp
 
 from symgrad.errors import InternalError
-from symgrad.spec.definitions import defined
+from symgrad.spec.language.definitions import defined
 from symgrad.spec.scalars import INNER, SCALARS
 
 if TYPE_CHECKING:

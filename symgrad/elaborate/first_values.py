@@ -11,7 +11,7 @@ from symgrad.elaborate.fans import fans_of
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, scalar
 from symgrad.errors import SpecError
-from symgrad.spec.number_types import LARGEST
+from symgrad.spec.language.number_types import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import function_called
 from symgrad.errors import SpecError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.number_types import LARGEST
+from symgrad.spec.language.number_types import LARGEST
 from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from symgrad.calculus.terms import Entry, entries, index_symbol
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.errors import SpecError
-from symgrad.spec.number_types import LARGEST
+from symgrad.spec.language.number_types import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from symgrad.calculus.axes import show_axes
 from symgrad.elaborate.operands import Value
 from symgrad.elaborate.operations import SCALAR
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.definitions import defined
+from symgrad.spec.language.definitions import defined
 from symgrad.spec.language.syntax import Boolean, Name, Negate, Node, Number
 from symgrad.spec.reductions import REDUCTIONS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.errors import SpecError
-from symgrad.spec.number_types import LARGEST, SMALLEST
+from symgrad.spec.language.number_types import LARGEST, SMALLEST
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program

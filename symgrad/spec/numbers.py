@@ -6,7 +6,7 @@ import math
 import operator
 from typing import TYPE_CHECKING
 
-from symgrad.spec.definitions import definition
+from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.formula_constants import FUNCTIONS
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Negate, Node, Number
 from symgrad.spec.reductions import EXTREMA
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from symgrad.spec.model import FunctionSpec
-    from symgrad.spec.scalars import Scalar
+    from symgrad.spec.scalars import ScalarFunction
 
 _STEPS: dict[str, Callable[[float], float]] = {
     "sign": lambda value: value if value == 0 or math.isnan(value) else math.copysign(1, value),
@@ -111,7 +111,7 @@ def _applied(function: str, value: float) -> float | None:
         return _at_the_end(row, value)
 
 
-def _at_the_end(row: Scalar, value: float) -> float:
+def _at_the_end(row: ScalarFunction, value: float) -> float:
     """At an open end of its domain a function is infinite, with the sign that it has beside it."""
     domain = row.arguments
     at_open_end = (domain.open_least and value == domain.least) or (domain.open_most and value == domain.most)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scalar:
+class ScalarFunction:
     """A function of one real number.
 
     `name` is what formulas call it, and SymPy, mpmath, Arb, PyTorch and a module that carries it. Otherwise
@@ -76,17 +76,17 @@ class Scalar:
 
 
 _ROWS = (
-    Scalar("exp", "np.exp", latex=r"\exp", image="(0, inf)", ulps=0.9),
-    Scalar("expm1", "np.expm1", "exp(x) - 1", ulps=1.3),
-    Scalar("log", "np.log", latex=r"\log", domain="(0, inf)", ulps=0.9),
-    Scalar("log1p", "np.log1p", "log(1 + x)", domain="(-1, inf)", ulps=0.9),
-    Scalar("sqrt", "np.sqrt", domain="[0, inf)", image="[0, inf)"),
-    Scalar("sin", "np.sin", latex=r"\sin", image="[-1, 1]", odd=True),
-    Scalar("cos", "np.cos", latex=r"\cos", image="[-1, 1]"),
-    Scalar("tan", "np.tan", "sin(x) / cos(x)", latex=r"\tan", odd=True),
-    Scalar("sinh", "np.sinh", "(exp(x) - exp(-x)) / 2", latex=r"\sinh", odd=True, keeps_sign=True),
-    Scalar("cosh", "np.cosh", "(exp(x) + exp(-x)) / 2", latex=r"\cosh", image="[1, inf)"),
-    Scalar(
+    ScalarFunction("exp", "np.exp", latex=r"\exp", image="(0, inf)", ulps=0.9),
+    ScalarFunction("expm1", "np.expm1", "exp(x) - 1", ulps=1.3),
+    ScalarFunction("log", "np.log", latex=r"\log", domain="(0, inf)", ulps=0.9),
+    ScalarFunction("log1p", "np.log1p", "log(1 + x)", domain="(-1, inf)", ulps=0.9),
+    ScalarFunction("sqrt", "np.sqrt", domain="[0, inf)", image="[0, inf)"),
+    ScalarFunction("sin", "np.sin", latex=r"\sin", image="[-1, 1]", odd=True),
+    ScalarFunction("cos", "np.cos", latex=r"\cos", image="[-1, 1]"),
+    ScalarFunction("tan", "np.tan", "sin(x) / cos(x)", latex=r"\tan", odd=True),
+    ScalarFunction("sinh", "np.sinh", "(exp(x) - exp(-x)) / 2", latex=r"\sinh", odd=True, keeps_sign=True),
+    ScalarFunction("cosh", "np.cosh", "(exp(x) + exp(-x)) / 2", latex=r"\cosh", image="[1, inf)"),
+    ScalarFunction(
         *("asin", "np.arcsin"),
         shown="arcsin",
         latex=r"\arcsin",
@@ -95,12 +95,14 @@ _ROWS = (
         odd=True,
         keeps_sign=True,
     ),
-    Scalar("acos", "np.arccos", shown="arccos", latex=r"\arccos", also="arccos", domain="[-1, 1]"),
-    Scalar("atan", "np.arctan", shown="arctan", latex=r"\arctan", also="arctan", odd=True, keeps_sign=True),
-    Scalar("erfc", "math.erfc", "1 - erf(x)", ulps=4, use="code"),
-    Scalar("erf", "math.erf", odd=True, keeps_sign=True, ulps=1.4),
-    Scalar("sigmoid", formula="1 / (1 + exp(-x))", image="(0, 1)", ulps=1.7, use="code"),
-    Scalar(
+    ScalarFunction("acos", "np.arccos", shown="arccos", latex=r"\arccos", also="arccos", domain="[-1, 1]"),
+    ScalarFunction(
+        "atan", "np.arctan", shown="arctan", latex=r"\arctan", also="arctan", odd=True, keeps_sign=True
+    ),
+    ScalarFunction("erfc", "math.erfc", "1 - erf(x)", ulps=4, use="code"),
+    ScalarFunction("erf", "math.erf", odd=True, keeps_sign=True, ulps=1.4),
+    ScalarFunction("sigmoid", formula="1 / (1 + exp(-x))", image="(0, 1)", ulps=1.7, use="code"),
+    ScalarFunction(
         "sigmoid_slope",
         formula="sigmoid(x) * sigmoid(-x)",
         shown="sigmoid′",
@@ -108,15 +110,15 @@ _ROWS = (
         ulps=3,
         use="code",
     ),
-    Scalar("softplus", formula="log(1 + exp(x))", image="(0, inf)", ulps=1.6, use="code"),
-    Scalar(
+    ScalarFunction("softplus", formula="log(1 + exp(x))", image="(0, inf)", ulps=1.6, use="code"),
+    ScalarFunction(
         *("tanh", "np.tanh", "(exp(x) - exp(-x)) / (exp(x) + exp(-x))"),
         latex=r"\tanh",
         odd=True,
         keeps_sign=True,
         ulps=1.5,
     ),
-    Scalar(
+    ScalarFunction(
         "tanh_slope",
         formula="4 * sigmoid(2 * x) * sigmoid(-2 * x)",
         shown="tanh′",
@@ -124,10 +126,10 @@ _ROWS = (
         ulps=3,
         use="code",
     ),
-    Scalar("logcosh", formula="log(cosh(x))", ulps=2.2, use="code"),
-    Scalar("abs", "abs", symbol="Abs", also="absolute fabs", image="[0, inf)"),
-    Scalar("sign", "np.sign", also="signum sgn", odd=True, flat=True),
-    Scalar("floor", "np.floor", flat=True, use="updates"),
+    ScalarFunction("logcosh", formula="log(cosh(x))", ulps=2.2, use="code"),
+    ScalarFunction("abs", "abs", symbol="Abs", also="absolute fabs", image="[0, inf)"),
+    ScalarFunction("sign", "np.sign", also="signum sgn", odd=True, flat=True),
+    ScalarFunction("floor", "np.floor", flat=True, use="updates"),
 )
 SCALARS = {row.name: row for row in _ROWS}
 """By their names, each after those that its code calls."""

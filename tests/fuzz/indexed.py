@@ -84,7 +84,7 @@ class Indexed(Tensors):
             return self.numbered()
         chosen = [i for i in ranges if self.chance(0.7)][:3]
         self.random.shuffle(chosen)
-        places = [self.indices(i, ranges) for i in chosen]
+        places = [self.place(i, ranges) for i in chosen]
         if self.chance(0.15):
             size = self.one(self.sizes)
             places.insert(self.whole(0, len(places)), (str(self.whole(0, size - 1)), size))

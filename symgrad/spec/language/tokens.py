@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from symgrad.errors import SpecError
-from symgrad.spec import number_types
+from symgrad.spec.language import number_types
 from symgrad.spec.language.names import check_word, refuse_character, shorten
 
 if TYPE_CHECKING:

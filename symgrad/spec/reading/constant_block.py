@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.names import shorten
+from symgrad.spec.language.number_types import LARGEST
 from symgrad.spec.model import ConstantSpec
-from symgrad.spec.number_types import LARGEST
 from symgrad.spec.reading.fields import MAX_RANK
 from symgrad.spec.reading.located import check_key
 

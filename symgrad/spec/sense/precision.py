@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
+from symgrad.spec.language.number_types import LARGEST, SMALLEST
 from symgrad.spec.language.syntax import Call, Index, Node, Number
 from symgrad.spec.language.trees import children
-from symgrad.spec.number_types import LARGEST, SMALLEST
 from symgrad.spec.numbers import number
 from symgrad.spec.sense.argument_ranges import formulas
 

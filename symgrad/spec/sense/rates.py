@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.language.number_types import LARGEST
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.number_types import LARGEST
 from symgrad.spec.numbers import number
 
 if TYPE_CHECKING:
