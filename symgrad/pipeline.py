@@ -53,14 +53,18 @@ def stage(way: str) -> Callable[[Callable[[Any], T]], Stage[T]]:
 
 @dataclass(frozen=True)
 class Stages:
-    """What a model becomes on its way to a module, stage by stage."""
+    """What a model becomes on its way to a module, stage by stage.
+
+    `part` is a program that stands for the formulas, where a part of the model alone is asked about.
+    """
 
     model: Model
+    part: Program | None = None
 
     @stage("Model → Program")
     def formulas(self) -> Program:
         """Shapes inferred, broadcasting spelled out, reductions named."""
-        return elaborate(self.model)
+        return self.part or elaborate(self.model)
 
     @stage("Program → Program")
     def stable(self) -> Program:

@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import golden
 import numpy as np
@@ -21,10 +21,13 @@ import symgrad as sg
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.explain.blocks import blocks
 from symgrad.explain.jacobian_structure import footprint, structure
-from symgrad.explain.jacobians import Jacobian, local_jacobians
-from symgrad.spec.expand import expand
+from symgrad.pipeline import Stages
+from symgrad.report.derivation import derivation_of
 from symgrad.spec.reader import read
 from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from symgrad.explain.jacobians import Jacobian
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NETWORK = {
@@ -84,8 +87,7 @@ STRUCTURES = {
 
 def found_in(spec: Any) -> list[tuple[str, Jacobian]]:
     """Every Jacobian of a spec with its block's name."""
-    program = elaborate(expand(read(spec)))
-    return [(b.block.name, j) for b in local_jacobians(program) for j in b.jacobians]
+    return [(b.block.name, j) for b in derivation_of(read(spec)).jacobians for j in b.jacobians]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,8 @@ def values_of(jacobian: Jacobian, block: str, model: ExplicitModel) -> tuple[Any
 def held(block: str, model: ExplicitModel) -> dict[str, Any]:
     """The values of a block and of the unnamed tensors in its formula."""
     found: dict[str, Any] = {}
-    program = next(b.program for b in blocks(elaborate(model.model)) if b.name == block)
+    derived = blocks(elaborate(model.model), lambda part: Stages(model.model, part).derived)
+    program = next(b.program for b in derived if b.name == block)
     for equation in program.equations:
         known = {**model.tensors, **found}
         values = EntryValues(lambda name, place, known=known: known[name][place], model.sizes)

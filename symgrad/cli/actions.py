@@ -57,10 +57,9 @@ def _lines(file: Path) -> int:
 def _parameter_count(spec: Spec) -> int:
     from math import prod
 
-    from symgrad.elaborate.elaborate import elaborate
-    from symgrad.spec.expand import expand
+    from symgrad.pipeline import stages_of
 
-    parameters = elaborate(expand(spec)).of_kind("parameter")
+    parameters = stages_of(spec).formulas.of_kind("parameter")
     return sum(prod(axis.size or 1 for axis in tensor.axes) for tensor in parameters)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axes, show_axes
-from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import ShapeError, SpecError, did_you_mean
+from symgrad.pipeline import Stages
 from symgrad.spec.language.trees import names_in
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def claimed_derivatives(model: Model) -> tuple[Claimed, ...]:
     """
     if not model.manual:
         return ()
-    program = elaborate(with_manual(model))
+    program = Stages(with_manual(model)).formulas
     tensors = {name: program.tensor[name] for name in _named(model)}
     sizes = {axis.name for tensor in tensors.values() for axis in tensor.axes} | dict(model.spec.axes).keys()
     uses = _uses(model.manual)

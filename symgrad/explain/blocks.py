@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.simplify import simplify
-from symgrad.passes.stabilise import stabilise
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from symgrad.calculus.program import Equation, Program, Tensor
 
 
@@ -31,13 +30,13 @@ class NetworkBlock:
         return tuple(t for kind in ("input", "parameter") for t in found if t.kind == kind)
 
 
-def blocks(program: Program) -> tuple[NetworkBlock, ...]:
+def blocks(program: Program, derived: Callable[[Program], Program]) -> tuple[NetworkBlock, ...]:
     """The blocks of a primal program that no stage has changed across equations, in its order.
 
-    Each is made stable and simplified by itself: a loss `-mean(log(P))` reads P, whatever P is made of.
+    Each is `derived` by itself: a loss `-mean(log(P))` reads P, whatever P is made of.
     """
     named = [e.target for e in program.equations if program.tensor[e.target].kind == "value"]
-    return tuple(NetworkBlock(name, _alone(name, program)) for name in named)
+    return tuple(NetworkBlock(name, derived(_alone(name, program))) for name in named)
 
 
 def _alone(name: str, program: Program) -> Program:
@@ -47,10 +46,9 @@ def _alone(name: str, program: Program) -> Program:
             own |= {n for n in equation.reads if program.tensor[n].kind == "temporary"}
     tensors = tuple(_given(t) if t.name != name else t for t in program.tensors)
     equations = tuple(e for e in program.equations if e.target in own)
-    alone = replace(
+    return replace(
         program, tensors=tensors, equations=equations, outputs=(name,), loss=None, prediction=(), gradients=()
     )
-    return simplify(stabilise(alone))
 
 
 def _given(tensor: Tensor) -> Tensor:

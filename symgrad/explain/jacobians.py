@@ -24,7 +24,7 @@ from symgrad.notation.nested import instance
 from symgrad.notation.reduce import reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from symgrad.calculus.axes import Axes
     from symgrad.calculus.program import Program, Tensor
@@ -80,9 +80,9 @@ class BlockJacobians:
     too_long: tuple[str, ...]
 
 
-def local_jacobians(program: Program) -> tuple[BlockJacobians, ...]:
+def local_jacobians(program: Program, derived: Callable[[Program], Program]) -> tuple[BlockJacobians, ...]:
     """The Jacobians of every block of a primal program; see `blocks`."""
-    return tuple(map(_of_block, blocks(program)))
+    return tuple(map(_of_block, blocks(program, derived)))
 
 
 def _of_block(block: NetworkBlock) -> BlockJacobians:

@@ -1,4 +1,8 @@
-"""The numbers in a graph: values forward, gradients backward, both from the derived program."""
+"""The numbers in a graph: values forward, gradients backward, both from the derived program.
+
+The stages are those of every spec, but that nothing reaches across the uses of a value, so that each keeps
+a gradient of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from symgrad.calculus.program import check
 from symgrad.calculus.simplify import fold_bodies
 from symgrad.graphs.interpret import interpret
 from symgrad.passes.stabilise import stabilise
+from symgrad.pipeline import Stages, stage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Equation, Program
     from symgrad.graphs.interpret import Numbers
     from symgrad.graphs.trace import Trace
+    from symgrad.spec.model import Model
 
 
 @dataclass(frozen=True)
@@ -27,16 +33,35 @@ class Flow:
     gradients: Mapping[str, Numbers]
 
 
-def flow(traced: Trace, given: Mapping[str, Numbers], sizes: Mapping[str, int]) -> Flow:
+@dataclass(frozen=True)
+class TracedStages(Stages):
+    """The stages of a traced model: `stable` formula by formula, gradients of all that varies, uses kept."""
+
+    uses: Collection[str] = ()
+
+    @stage("Program → Program")
+    def stable(self) -> Program:
+        """Forms that neither overflow nor lose digits, each formula by itself."""
+        return replace(_stable(self.formulas, self.uses), loss=goal_of(self.formulas))
+
+    @stage("Program → Program")
+    def adjoint(self) -> Program:
+        """The gradient of the loss with respect to everything it can flow into."""
+        return differentiate(self.stable, _varying(self.stable) if self.stable.loss is not None else [])
+
+    @stage("Program → Program")
+    def derived(self) -> Program:
+        """Folded, equation by equation."""
+        return fold_bodies(self.adjoint)
+
+
+def flow(model: Model, traced: Trace, given: Mapping[str, Numbers], sizes: Mapping[str, int]) -> Flow:
     """What flows through the graph where the inputs, targets and parameters are `given`.
 
     Raises:
         DataError: an equation has too many terms to compute with.
     """
-    goal = goal_of(traced.program)
-    primal = replace(_stable(traced.program, traced.uses), loss=goal)
-    wanted = _varying(primal) if goal is not None else []
-    derived = fold_bodies(differentiate(primal, wanted))
+    derived = TracedStages(model, traced.program, traced.uses.keys()).derived
     arrays = interpret(derived, given, sizes)
     return Flow(arrays, {gradient.of: arrays[gradient.name] for gradient in derived.gradients})
 

@@ -46,7 +46,7 @@ def graph_of(spec: Spec, detail: Detail | None, at: Given | None, seed: int | No
         return build(model, chosen, traced, None)
     given = {} if at is None else at
     arrays, sizes = point(model, given, seed, lambda: _first_values(model, seed or 0))
-    return build(model, chosen, traced, flow(traced, arrays, sizes))
+    return build(model, chosen, traced, flow(model, traced, arrays, sizes))
 
 
 def _without_added_zeros(model: Model) -> Model:

@@ -12,12 +12,12 @@ from symgrad.explain.transposed import with_samples_in_columns
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.equations import Writing
 from symgrad.notation.visibility import hidden_tensors
+from symgrad.pipeline import Stages
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.elaborate.optimizer import Update
     from symgrad.notation.typesetting.style import Style
-    from symgrad.pipeline import Stages
     from symgrad.spec.model import Spec
 
 
@@ -73,6 +73,7 @@ class Derived:
     @cached_property
     def jacobians(self) -> tuple[BlockJacobians, ...]:
         """The local Jacobians of every block, with respect to what it reads."""
-        primal = self.stages.formulas
+        primal, model = self.stages.formulas, self.stages.model
         in_columns = self.convention.samples == "columns"
-        return local_jacobians(with_samples_in_columns(primal) if in_columns else primal)
+        shown = with_samples_in_columns(primal) if in_columns else primal
+        return local_jacobians(shown, lambda block: Stages(model, block).derived)
