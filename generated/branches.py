@@ -441,14 +441,16 @@ def _update(theta, grad, step, v, epoch):
     for i in range(grad.shape[0]):
         norm += np.square(float(grad[i]))
     norm = np.sqrt(norm) / 5.0
-    if norm == np.inf:  # the squares overflow: once more, in units of the largest entry
-        largest, norm = 0.0, 0.0
+    # where the squares overflow: once more, in units of the largest entry
+    if norm == np.inf:
+        largest = 0.0
+        norm = 0.0
         for i in range(grad.shape[0]):
             largest = max(largest, abs(float(grad[i])))
         for i in range(grad.shape[0]):
             norm += np.square(float(grad[i]) / largest)
         norm = largest / 5.0 * np.sqrt(norm)
-    scale = real(1.0 / norm) if norm > 1.0 else real(1)
+    scale = (real(1.0 / norm) if norm > 1.0 else real(1))
     for i in range(theta.shape[0]):
         g = scale * grad[i]
         v[i] = real(0.9) * v[i] + g

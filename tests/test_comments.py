@@ -13,7 +13,8 @@ import pytest
 from building import by_rows, interpreted
 from corpus import CORPUS
 
-from symgrad.compiler.targets.numba.identifiers import identifiers
+from symgrad.compiler.kernels.identifiers import identifiers
+from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.graphs.interpret import interpret
 from symgrad.graphs.point import point
 from symgrad.notation.equations import Writing
@@ -78,7 +79,7 @@ def _plain(formula: str) -> str:
 
 def _watched(text: str, written: Mapping[str, str], stages: Stages) -> str:
     """The module with a call after every statement under comments: a tensor's name, and its array."""
-    names = identifiers(t.name for t in stages.arranged.tensors)
+    names = identifiers((t.name for t in stages.arranged.tensors), OWN_NAMES)
     tree, lines = ast.parse(text), text.split("\n")
     drivers = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in DRIVERS]
     watched: list[tuple[int, str]] = []

@@ -11,9 +11,20 @@ import numpy as np
 import pytest
 from building import interpreted, written
 
+from symgrad.compiler.kernels.instructions import (
+    Applied,
+    Assign,
+    Cell,
+    ForRange,
+    Literal,
+    Multiplied,
+    Note,
+    Variable,
+)
 from symgrad.compiler.loading.load import load
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
-from symgrad.compiler.targets.numba.elementary import ULPS, called_in, functions_of
+from symgrad.compiler.targets.numba.elementary import ULPS, functions_of
+from symgrad.compiler.targets.numba.spelling import called_in
 from symgrad.errors import ModuleError
 from symgrad.verifier.functions.accuracy import AT_INFINITY, UNITS, function_checks, mp, sample, worst
 
@@ -119,9 +130,14 @@ def test_maxima_and_minima_keep_a_nan(module: ModuleType) -> None:
 
 
 def test_a_module_carries_what_it_calls_and_what_that_calls() -> None:
-    lines = ["A[n, i] = tanh(Z[n, i]) + np.log1p(_exp_of(x))  # = softplus(x)", "# erf(x)"]
-    assert called_in(lines) == {"tanh", "_exp_of"}
-    assert [f.name for f in functions_of(called_in(lines), "float32")] == ["exp", "tanh"]
+    x = Variable("x")
+    value = Multiplied((Applied("tanh", (x,)), Applied("log1p", (x,), plain=True)))
+    steps = (
+        Note("softplus(x)"),
+        ForRange(Variable("i"), Literal(3), (Assign(Cell(x, (Literal(0),)), value),)),
+    )
+    assert called_in(steps) == {"tanh", "np.log1p"}
+    assert [f.name for f in functions_of(called_in(steps), "float32")] == ["exp", "tanh"]
     assert [f.name for f in functions_of({"erf"}, "float64")] == ["erfc", "erf"]
 
 

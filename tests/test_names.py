@@ -11,7 +11,7 @@ import pytest
 from building import by_rows, interpreted, written
 from corpus import CORPUS
 
-from symgrad.compiler.targets.numba.identifiers import PRIVATE
+from symgrad.compiler.targets.numba.own_names import PRIVATE
 from symgrad.pipeline import module_text
 from symgrad.spec.reader import read
 

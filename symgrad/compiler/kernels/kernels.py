@@ -1,12 +1,31 @@
-"""From loop nests to kernels: the text of the loops, as one compiled function each."""
+"""From loop nests to kernels: the instructions of one compiled function each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symgrad.calculus.terms import Entry, extent_symbol
-from symgrad.compiler.kernels.loop_text import LoopText
+from symgrad.compiler.kernels.instructions import (
+    Add,
+    Applied,
+    Assign,
+    Clear,
+    Length,
+    Literal,
+    Note,
+    Typed,
+    TypeOf,
+    Variable,
+    is_typed,
+    replaced,
+    walk,
+    without_notes,
+)
+from symgrad.compiler.kernels.loop_builder import LoopBuilder
 from symgrad.compiler.planning.loop_orders import ROW, entries_of
 from symgrad.compiler.planning.plan import LoopNest
 from symgrad.passes.fission import adds_to_a_difference
@@ -15,23 +34,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from symgrad.calculus.program import Equation, Loop
+    from symgrad.compiler.kernels.instructions import Cell, Expression, Instruction
     from symgrad.compiler.planning.plan import Plan
 
 WRITTEN_OUT = range(4, 41)
-START = {"sum": "real(0)", "max": "real(-np.inf)", "min": "real(np.inf)"}
+START = {"sum": 0, "max": -np.inf, "min": np.inf}
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The parts of a kernel's text: arguments are arrays, then the sizes of free axes.
+    """What a compiled function does; its arguments are the arrays of tensors, then the sizes of free axes.
 
     Where it must be `exact`, no sum may be regrouped.
     """
 
-    arrays: tuple[str, ...]
+    tensors: tuple[str, ...]
+    arrays: tuple[Variable, ...]
     sizes: tuple[str, ...]
-    lines: tuple[str, ...]
+    body: tuple[Instruction, ...]
     exact: bool
+
+    @cached_property
+    def form(self) -> object:
+        """What it does, whatever its variables are called: kernels of one form do the same."""
+        body = without_notes(self.body)
+        used = [node for node in (*self.arrays, *walk(body)) if isinstance(node, Variable)]
+        numbers = {v: Variable(str(n)) for n, v in enumerate(dict.fromkeys(used)) if v.name not in self.sizes}
+        return replaced(self.arrays, numbers), self.sizes, replaced(body, numbers)
 
 
 def kernel_of(
@@ -73,7 +102,7 @@ class _Reduced:
         return not self.equation.indices and self.equation.reduction == "sum"
 
 
-class _Writer(LoopText):
+class _Writer(LoopBuilder):
     def __init__(
         self,
         nest: LoopNest,
@@ -86,7 +115,7 @@ class _Writer(LoopText):
         self.loops = tuple(dict.fromkeys(loop for e in nest.equations for loop in _in_order(e)))
         super().__init__((loop.index for loop in self.loops), names, extents, nest.local)
         self.arrays, self.sizes = self._arrays(), self._sizes()
-        self.symbols |= {extent_symbol(name): f"real({extents[name]})" for name in self.sizes}
+        self.known |= {extent_symbol(name): Typed(Variable(extents[name])) for name in self.sizes}
         self.made = {e.target for e in nest.equations}
         self.reduced = {
             e.target: _Reduced(e, loops)
@@ -94,18 +123,21 @@ class _Writer(LoopText):
             for e in equations
             if not e.is_elementwise or not e.is_plain
         }
+        self.accumulators: dict[str, Variable] = {}
         self.exact = False
 
     def kernel(self) -> Kernel:
         """The kernel of the equations."""
         self.hoist([e.body for e in self.equations], {loop.index for loop in self.loops}, self.made, "s")
         self._loops(self.nest, (), is_top=False)
-        if any("real(" in line for line in self.lines):
-            self.lines.insert(0, f"real = {self._typed_array}.dtype.type")
-        return Kernel(self.arrays, self.sizes, tuple(self.lines), self.exact)
+        (body,) = map(tuple, self.bodies)
+        head = (TypeOf(self._typed_array),) if is_typed(body) else ()
+        arrays = tuple(Variable(self.names[t]) for t in self.arrays)
+        sizes = tuple(self.extents[s] for s in self.sizes)
+        return Kernel(self.arrays, arrays, sizes, (*head, *body), self.exact)
 
-    def entry(self, entry: Entry) -> str:
-        """The text of an entry; of a tensor stored by columns the first index is the last one: `Z1[i, n]`."""
+    def entry(self, entry: Entry) -> Cell | Variable:
+        """Where an entry is; of a tensor stored by columns the first index is the last one: `Z1[i, n]`."""
         if entry.tensor not in self.local and self.plan.is_by_columns(entry.tensor):
             entry = Entry(entry.tensor, (*entry.indices[1:], entry.indices[0]))
         return super().entry(entry)
@@ -115,14 +147,14 @@ class _Writer(LoopText):
     def _parts(self, nest: LoopNest, around: tuple[Loop, ...]) -> None:
         """The nests inside a nest, one after another."""
         is_top = nest is self.nest
-        before = dict(self.symbols)
+        before = dict(self.known)
         for part in nest.body:
             if not isinstance(part, LoopNest):
                 continue
             if is_top:
-                self.printer.vectorised = not nest.is_once_a_row(part)
+                self.lower.vectorised = not nest.is_once_a_row(part)
                 differs = any(adds_to_a_difference(e.body) for e in part.equations)
-                self.exact |= differs and self.printer.vectorised
+                self.exact |= differs and self.lower.vectorised
                 self._comments(part.equations)
             self._hoist_before(part, around)
             self._loops(part, around, is_top)
@@ -131,20 +163,20 @@ class _Writer(LoopText):
 
     def _loops(self, nest: LoopNest, around: tuple[Loop, ...], is_top: bool) -> None:
         """Open the loops of a nest, do what is inside, close them, and store what is complete by then."""
-        loops, outside = (*around, *nest.loops), self.depth
+        loops = (*around, *nest.loops)
         opened: list[tuple[int, list[_Reduced]]] = []
         for number, loop in enumerate(nest.loops, len(around)):
             reduced = [r for e in nest.equations if (r := self.reduced.get(e.target)) and r.depth == number]
             opened.append((self.depth, reduced))
             for started in sorted(reduced, key=lambda r: r.in_memory):
                 self._start(started)
-            self.loop(loop, self._size_at_run_time(loop, nest) if is_top else "")
+            self.loop(loop, self._size_at_run_time(loop, nest) if is_top else None)
         self._parts(nest, loops)
         self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
-        for self.depth, reduced in reversed(opened):
+        for depth, reduced in reversed(opened):
+            self.close(depth)
             for complete in reduced:
                 self._store(complete)
-        self.depth = outside
 
     def _hoist_before(self, nest: LoopNest, around: tuple[Loop, ...]) -> None:
         """Compute before innermost loops what does not change in them."""
@@ -157,7 +189,7 @@ class _Writer(LoopText):
         """The equations as mathematics, each in a line."""
         if self.comment is not None:
             for equation in equations:
-                self.put(f"# {self.comment(equation)}")
+                self.put(Note(self.comment(equation)))
 
     # Equations --------------------------------------------------------------------------------
 
@@ -171,7 +203,7 @@ class _Writer(LoopText):
     def _equation(self, equation: Equation, own: Sequence[Loop], depth: int) -> None:
         reduced, outside = self.reduced.get(equation.target), self.depth
         if reduced is None:
-            self.put(f"{self._target(equation)} = {self.printer(equation.body)}")
+            self.put(Assign(self._target(equation), self.lower(equation.body)))
             return
         is_own = reduced.depth == depth and not reduced.in_memory
         if is_own:
@@ -179,45 +211,48 @@ class _Writer(LoopText):
         for loop in own:
             self.loop(loop)
         self._gather(reduced)
-        self.depth = outside
+        self.close(outside)
         if is_own:
             self._store(reduced)
 
     def _start(self, reduced: _Reduced) -> None:
         equation = reduced.equation
         if not reduced.in_memory:
-            start = "0.0" if reduced.in_double else START[equation.reduction]
-            self.put(f"{self._accumulator(equation)} = {start}")
+            start = Literal(0.0) if reduced.in_double else Typed(Literal(START[equation.reduction]))
+            self.put(Assign(self._accumulator(equation), start))
         elif not reduced.depth:
-            self.put(f"{self.names[equation.target]}[:] = 0")
+            self.put(Clear(Variable(self.names[equation.target])))
         else:
             outside = self.depth
             for loop in reduced.loops[reduced.depth :]:
                 if loop.index in equation.indices:
                     self.loop(loop)
-            self.put(f"{self._target(equation)} = real(0)")
-            self.depth = outside
+            self.put(Assign(self._target(equation), Typed(Literal(0))))
+            self.close(outside)
 
     def _gather(self, reduced: _Reduced) -> None:
         """Take one more value into a sum, a maximum or a minimum."""
         equation = reduced.equation
-        body = self.printer(equation.body)
-        accumulator = self._target(equation) if reduced.in_memory else self._accumulator(equation)
+        body = self.lower(equation.body)
+        gathered = self._target(equation) if reduced.in_memory else self._accumulator(equation)
         if equation.reduction in ("max", "min"):
-            self.put(f"{accumulator} = {equation.reduction}imum({accumulator}, {body})")
+            self.put(Assign(gathered, Applied(equation.reduction.title(), (gathered, body))))
         else:
-            self.put(f"{accumulator} += {body}")
+            self.put(Add(gathered, body))
 
     def _store(self, reduced: _Reduced) -> None:
         if not reduced.in_memory:
             found = self._accumulator(reduced.equation)
-            self.put(f"{self._target(reduced.equation)} = {f'real({found})' if reduced.in_double else found}")
+            self.put(Assign(self._target(reduced.equation), Typed(found) if reduced.in_double else found))
 
-    def _target(self, equation: Equation) -> str:
+    def _target(self, equation: Equation) -> Cell | Variable:
         return self.entry(Entry(equation.target, equation.indices))
 
-    def _accumulator(self, equation: Equation) -> str:
-        return f"acc_{self.names[equation.target]}"
+    def _accumulator(self, equation: Equation) -> Variable:
+        name = equation.target
+        if name not in self.accumulators:
+            self.accumulators[name] = self.fresh(f"acc_{self.names[name]}")
+        return self.accumulators[name]
 
     # Arguments --------------------------------------------------------------------------------
 
@@ -232,11 +267,12 @@ class _Writer(LoopText):
         return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
 
     @property
-    def _typed_array(self) -> str:
+    def _typed_array(self) -> Variable:
         """An array of the arithmetic type."""
-        return self.names[next(a for a in self.arrays if not self.plan.program.tensor[a].is_integer)]
+        typed = (a for a in self.arrays if not self.plan.program.tensor[a].is_integer)
+        return Variable(self.names[next(typed)])
 
-    def _size_at_run_time(self, loop: Loop, nest: LoopNest) -> str:
+    def _size_at_run_time(self, loop: Loop, nest: LoopNest) -> Expression | None:
         """The size of a short axis as an array knows it that has this very axis: `A1.shape[1]`.
 
         LLVM writes loops of a few known rounds out, one entry after another, before it could vectorise them.
@@ -246,14 +282,14 @@ class _Writer(LoopText):
         around = {*self.nest.loops, *nest.loops}
         is_vectorised = equations and all(e.is_plain and not set(e.loops) - around for e in equations)
         if loop.axis.size not in WRITTEN_OUT or not is_vectorised:
-            return ""
+            return None
         targets = (Entry(e.target, e.indices) for e in equations)
         for entry in (*targets, *entries_of(equations)):
             axes = self.plan.program.tensor[entry.tensor].axes
             for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
                 if index == loop.index and axis.fits(loop.axis) and entry.tensor not in self.local:
-                    return f"{self.names[entry.tensor]}.shape[{number}]"
-        return ""
+                    return Length(Variable(self.names[entry.tensor]), number)
+        return None
 
 
 def _in_order(equation: Equation) -> tuple[Loop, ...]:

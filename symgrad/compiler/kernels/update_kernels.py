@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from itertools import count
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.terms import entries
+from symgrad.compiler.kernels.identifiers import identifiers
+from symgrad.compiler.kernels.instructions import (
+    Add,
+    Applied,
+    Assign,
+    Cases,
+    Cell,
+    Compared,
+    Divided,
+    ForRange,
+    Give,
+    Length,
+    Literal,
+    Multiplied,
+    Negated,
+    Note,
+    Summed,
+    Typed,
+    TypeOf,
+    Variable,
+    When,
+    walk,
+)
 from symgrad.compiler.kernels.invariants import collect_fixed
-from symgrad.compiler.targets.numba.identifiers import identifiers
-from symgrad.compiler.targets.numba.printer import Printer
+from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.elaborate.optimizer import AHEAD, POSITION
 from symgrad.passes.guards import guarded_step
 
@@ -18,125 +39,157 @@ if TYPE_CHECKING:
 
     import sympy as sp
 
+    from symgrad.compiler.kernels.instructions import Expression, Instruction
     from symgrad.compiler.planning.accumulation import Accumulation
     from symgrad.elaborate.optimizer import Equations, Update
 
-_OWN_NAMES = ("i", "t", "g", "before", "limit")
+INDEX, STEP, GRADIENT, BEFORE, LIMIT = map(Variable, ("i", "t", "g", "before", "limit"))
 """What the loops call their own."""
+THETA, GRAD = Variable("theta"), Variable("grad")
+SCALE, NORM, LARGEST = Variable("scale"), Variable("norm"), Variable("largest")
+COUNTED = Cell(Variable("step"), (Literal(0),))
+"""How many steps have been made."""
+NEXT = Summed(((False, COUNTED), (False, Literal(1))))
 
 
-def update_lines(update: Update) -> tuple[str, ...]:
+def update_body(update: Update, reserved: frozenset[str]) -> tuple[Instruction, ...]:
     """The body of the compiled update. Numbers of the step are computed in double precision."""
-    gradient = "scale * grad[i]" if update.clip_norm is not None else "grad[i]"
-    inside = [f"g = {gradient}"]
-    if update.clip_value is not None:
-        inside.append("g = limit if g > limit else (-limit if g < -limit else g)")
-    lines = (
-        *_numbers(update, update.updates),
-        *_clipping(update),
-        *_loop(update, update.updates, inside, update.keeps_theta),
-    )
-    return ("real = theta.dtype.type", "step[0] += 1", *_counted("step[0]", lines))
-
-
-def look_ahead_lines(update: Update) -> tuple[str, ...]:
-    """The body of the function that finds where the gradient of the coming step is taken."""
-    lines = (*_numbers(update, update.look_ahead), *_loop(update, update.look_ahead))
-    return ("real = theta.dtype.type", *_counted("step[0] + 1", lines))
-
-
-def share_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
-    """The body of the function that finds `keep` and `scale`, before the step is counted."""
-    shares = (("keep", accumulation.keep), ("scale", accumulation.scale))
-    printer = _number_printer(update)
-    lines = (*_numbers(update, shares), f"return {', '.join(printer(body) for _, body in shares)}")
-    return _counted("step[0] + 1", lines)
-
-
-def rest_lines(update: Update, accumulation: Accumulation) -> tuple[str, ...]:
-    """The body of the function that ends a step whose gradient has been carried to where it belongs."""
-    if not accumulation.rest:
-        return ("step[0] += 1",)
-    loop = _loop(update, accumulation.rest, keeps_theta=update.keeps_theta)
-    lines = (*_numbers(update, accumulation.rest), *loop)
-    return ("real = theta.dtype.type", "step[0] += 1", *_counted("step[0]", lines))
-
-
-def _counted(step: str, lines: tuple[str, ...]) -> tuple[str, ...]:
-    """The lines, below the number of the step where they use it."""
-    uses_it = any(re.search(r"\bt\b", line) for line in lines)
-    return (f"t = float({step})", *lines) if uses_it else lines
-
-
-def state_names(update: Update) -> dict[str, str]:
-    """The Python name of every state."""
-    return identifiers((name for name, _ in update.states), taken=_OWN_NAMES)
-
-
-def _local_names(update: Update) -> dict[str, str]:
-    """The Python name of every quantity and number of the step."""
-    taken = (*_OWN_NAMES, *state_names(update).values())
-    numbers = dict.fromkeys(name for name, _ in update.numbers if name != "learning_rate")
-    names = identifiers(dict.fromkeys((*numbers, *update.quantities)), taken)
-    return {**names, "g": "g", "t": "t", "learning_rate": "learning_rate"}
-
-
-def _clipping(update: Update) -> Iterator[str]:
+    names = _Names(update, reserved)
+    entry: Expression = _at_index(GRAD)
     if update.clip_norm is not None:
-        yield "norm = 0.0"
-        yield "for i in range(grad.shape[0]):"
-        yield "    norm += np.square(float(grad[i]))"
-        yield f"norm = np.sqrt(norm) / {update.clip_norm!r}"
-        yield "if norm == np.inf:  # the squares overflow: once more, in units of the largest entry"
-        yield "    largest, norm = 0.0, 0.0"
-        yield "    for i in range(grad.shape[0]):"
-        yield "        largest = max(largest, abs(float(grad[i])))"
-        yield "    for i in range(grad.shape[0]):"
-        yield "        norm += np.square(float(grad[i]) / largest)"
-        yield f"    norm = largest / {update.clip_norm!r} * np.sqrt(norm)"
-        yield "scale = real(1.0 / norm) if norm > 1.0 else real(1)"
+        entry = Multiplied((SCALE, entry))
+    inside: list[Instruction] = [Assign(GRADIENT, entry)]
     if update.clip_value is not None:
-        yield f"limit = real({update.clip_value!r})"
+        below = (Negated(LIMIT), Compared(GRADIENT, "<", Negated(LIMIT)))
+        inside.append(Assign(GRADIENT, Cases(((LIMIT, Compared(GRADIENT, ">", LIMIT)), below), GRADIENT)))
+    body = (
+        *names.numbers(update.updates),
+        *_clipping(update),
+        *names.loop(update.updates, inside, update.keeps_theta),
+    )
+    return (TypeOf(THETA), Add(COUNTED, Literal(1)), *_counted(COUNTED, body))
 
 
-def _numbers(update: Update, equations: Equations) -> Iterator[str]:
-    """The numbers of the step that some equations read, and those that these read in turn."""
-    read = {e.tensor for _, body in equations for e in entries(body) if not e.indices}
-    for name, body in reversed(update.numbers):
-        read |= {e.tensor for e in entries(body)} if name in read else set()
-    names, printer = _local_names(update), _number_printer(update)
-    for name, body in update.numbers:
-        if name in read:
-            yield f"{names[name]} = {printer(body)}"
+def look_ahead_body(update: Update, reserved: frozenset[str]) -> tuple[Instruction, ...]:
+    """The body of the function that finds where the gradient of the coming step is taken."""
+    names = _Names(update, reserved)
+    body = (*names.numbers(update.look_ahead), *names.loop(update.look_ahead))
+    return (TypeOf(THETA), *_counted(NEXT, body))
 
 
-def _number_printer(update: Update) -> Printer:
-    time = {"step": "(t - 1.0)", "epoch": "float(epoch)", "epochs": "float(epochs)"}
-    names = {**_local_names(update), **time}
-    return Printer(lambda entry: names[entry.tensor], {}, cast=False)
+def share_body(
+    update: Update, accumulation: Accumulation, reserved: frozenset[str]
+) -> tuple[Instruction, ...]:
+    """The body of the function that finds `keep` and `scale`, before the step is counted."""
+    names = _Names(update, reserved)
+    shares = (("keep", accumulation.keep), ("scale", accumulation.scale))
+    found = Give(tuple(names.number(body) for _, body in shares))
+    return _counted(NEXT, (*names.numbers(shares), found))
 
 
-def _loop(
-    update: Update, equations: Equations, inside: Iterable[str] = (), keeps_theta: bool = False
-) -> Iterator[str]:
-    """The equations for every entry, after the lines `inside`; what is the same for all is computed once.
+def rest_body(
+    update: Update, accumulation: Accumulation, reserved: frozenset[str]
+) -> tuple[Instruction, ...]:
+    """The body of the function that ends a step whose gradient has been taken in where it belongs."""
+    if not accumulation.rest:
+        return (Add(COUNTED, Literal(1)),)
+    names = _Names(update, reserved)
+    loop = names.loop(accumulation.rest, keeps_theta=update.keeps_theta)
+    body = (*names.numbers(accumulation.rest), *loop)
+    return (TypeOf(THETA), Add(COUNTED, Literal(1)), *_counted(COUNTED, body))
 
-    With `keeps_theta` an equation that reads theta means the parameter before the step.
-    """
-    equations = tuple((name, guarded_step(body)) for name, body in equations)
-    local, number = _local_names(update), _number_printer(update)
-    vectors = {name: f"{identifier}[i]" for name, identifier in state_names(update).items()}
-    targets = {**local, AHEAD: "ahead[i]", "theta": "theta[i]", **vectors}
-    names = {**targets, "theta": "before"} if keeps_theta else targets
-    unused = (name for n in count(1) if (name := f"factor_{n}") not in {*local.values(), *vectors})
-    fixed: dict[sp.Expr, None] = {}
-    for _, body in equations:
-        collect_fixed(body, {POSITION}, set(), fixed)
-    symbols: dict[sp.Basic, str] = dict(zip(fixed, unused, strict=False))
-    yield from (f"{symbols[expr]} = real({number(expr)})" for expr in fixed)
-    yield "for i in range(theta.shape[0]):"
-    yield from (f"    {line}" for line in inside)
-    if keeps_theta:
-        yield "    before = theta[i]"
-    printer = Printer(lambda entry: names[entry.tensor], symbols)
-    yield from (f"    {targets[name]} = {printer(body)}" for name, body in equations)
+
+def _counted(step: Expression, body: tuple[Instruction, ...]) -> tuple[Instruction, ...]:
+    """The instructions, below the number of the step where they use it."""
+    return (Assign(STEP, Applied("float", (step,))), *body) if STEP in walk(body) else body
+
+
+def state_names(update: Update, reserved: frozenset[str]) -> dict[str, str]:
+    """The Python name of every state."""
+    own = {v.name for v in (INDEX, STEP, GRADIENT, BEFORE, LIMIT)}
+    return identifiers((name for name, _ in update.states), own | reserved)
+
+
+def _at_index(vector: Variable) -> Cell:
+    return Cell(vector, (INDEX,))
+
+
+def _over(vector: Variable, *body: Instruction) -> ForRange:
+    return ForRange(INDEX, Length(vector, 0), body)
+
+
+def _clipping(update: Update) -> Iterator[Instruction]:
+    entry = Applied("float", (_at_index(GRAD),))
+    if update.clip_norm is not None:
+        most = Literal(update.clip_norm)
+        in_units = Divided(entry, LARGEST)
+        yield Assign(NORM, Literal(0.0))
+        yield _over(GRAD, Add(NORM, Applied("square", (entry,))))
+        yield Assign(NORM, Divided(Applied("sqrt", (NORM,)), most))
+        yield Note("where the squares overflow: once more, in units of the largest entry")
+        again = (
+            Assign(LARGEST, Literal(0.0)),
+            Assign(NORM, Literal(0.0)),
+            _over(GRAD, Assign(LARGEST, Applied("max", (LARGEST, Applied("abs", (entry,)))))),
+            _over(GRAD, Add(NORM, Applied("square", (in_units,)))),
+            Assign(NORM, Multiplied((Divided(LARGEST, most), Applied("sqrt", (NORM,))))),
+        )
+        yield When(Compared(NORM, "==", Literal(float("inf"))), again)
+        shrunk = (Typed(Divided(Literal(1.0), NORM)), Compared(NORM, ">", Literal(1.0)))
+        yield Assign(SCALE, Cases((shrunk,), Typed(Literal(1))))
+    if update.clip_value is not None:
+        yield Assign(LIMIT, Typed(Literal(update.clip_value)))
+
+
+class _Names:
+    """Where the quantities of a step are, and what is computed from them."""
+
+    def __init__(self, update: Update, reserved: frozenset[str]) -> None:
+        self.update = update
+        self.states = state_names(update, reserved)
+        own = {v.name for v in (INDEX, STEP, GRADIENT, BEFORE, LIMIT)}
+        numbers = dict.fromkeys(name for name, _ in update.numbers if name != "learning_rate")
+        taken = {*own, *self.states.values(), *reserved}
+        local = identifiers(dict.fromkeys((*numbers, *update.quantities)), taken)
+        local |= {"g": "g", "t": "t", "learning_rate": "learning_rate"}
+        self.local = {name: Variable(identifier) for name, identifier in local.items()}
+        time: dict[str, Expression] = {
+            "step": Summed(((False, STEP), (True, Literal(1.0)))),
+            "epoch": Applied("float", (Variable("epoch"),)),
+            "epochs": Applied("float", (Variable("epochs"),)),
+        }
+        places = {**self.local, **time}
+        self.number = Lowering(lambda entry: places[entry.tensor], {}, typed=False)
+
+    def numbers(self, equations: Equations) -> Iterator[Instruction]:
+        """The numbers of the step that some equations read, and those that these read in turn."""
+        read = {e.tensor for _, body in equations for e in entries(body) if not e.indices}
+        for name, body in reversed(self.update.numbers):
+            read |= {e.tensor for e in entries(body)} if name in read else set()
+        for name, body in self.update.numbers:
+            if name in read:
+                yield Assign(self.local[name], self.number(body))
+
+    def loop(
+        self, equations: Equations, inside: Iterable[Instruction] = (), keeps_theta: bool = False
+    ) -> Iterator[Instruction]:
+        """The equations for every entry, after those `inside`; what is the same for all is computed once.
+
+        With `keeps_theta` an equation that reads theta means the parameter before the step.
+        """
+        equations = tuple((name, guarded_step(body)) for name, body in equations)
+        vectors = {name: _at_index(Variable(identifier)) for name, identifier in self.states.items()}
+        own = {AHEAD: _at_index(Variable("ahead")), "theta": _at_index(THETA), **vectors}
+        targets: dict[str, Variable | Cell] = {**self.local, **own}
+        places = {**targets, "theta": BEFORE} if keeps_theta else targets
+        taken = {*(v.name for v in self.local.values()), *vectors}
+        unused = (Variable(name) for n in count(1) if (name := f"factor_{n}") not in taken)
+        fixed: dict[sp.Expr, None] = {}
+        for _, body in equations:
+            collect_fixed(body, {POSITION}, set(), fixed)
+        known: dict[sp.Basic, Variable] = dict(zip(fixed, unused, strict=False))
+        yield from (Assign(known[expr], Typed(self.number(expr))) for expr in fixed)
+        lower = Lowering(lambda entry: places[entry.tensor], known)
+        kept = (Assign(BEFORE, _at_index(THETA)),) if keeps_theta else ()
+        computed = (Assign(targets[name], lower(body)) for name, body in equations)
+        yield _over(THETA, *inside, *kept, *computed)

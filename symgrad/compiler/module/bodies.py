@@ -7,102 +7,103 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
+from symgrad.compiler.kernels.identifiers import identifiers
+from symgrad.compiler.kernels.instructions import (
+    Assign,
+    ForRange,
+    Invoke,
+    Literal,
+    Note,
+    TypeOf,
+    Variable,
+    is_typed,
+    replaced,
+)
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
-from symgrad.compiler.module.memory_views import MemoryViews
-from symgrad.compiler.module.rerolling import Action, Repeat, roll
-from symgrad.compiler.module.statements import Statements
+from symgrad.compiler.module.memory_views import LAYER, MemoryViews
+from symgrad.compiler.module.rerolling import Action, Repeat, reroll
+from symgrad.compiler.module.statements import Statements, slot
 from symgrad.compiler.planning.plan import Carry, LoopNest, Plan, Product, Scalar, Step
-from symgrad.compiler.targets.numba.identifiers import PRIVATE, identifiers
 from symgrad.notation.equations import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from symgrad.calculus.program import Equation
+    from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.planning.plan import Phase
-
-INDENT = "    "
 
 
 @dataclass(frozen=True)
-class KernelText:
-    """A compiled function of the emitted module; where it must be `exact`, no sum may be regrouped."""
+class NamedKernel:
+    """A kernel as a function of the module: its name, its arguments, and in words what it makes."""
 
     name: str
-    arguments: str
+    arguments: tuple[str, ...]
     doc: str
-    lines: tuple[str, ...]
-    exact: bool
+    kernel: Kernel
 
 
-class Drivers:
-    """Writes the bodies of the phases, collecting the kernels they call."""
+class FunctionBodies:
+    """The bodies of the phases, and the kernels they call; `reserved` names are the target's own."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, reserved: Collection[str]) -> None:
         self.plan = plan
         self.program = plan.program
         free = dict.fromkeys(
             a.name for t in self.program.tensors for a in t.axes if a.size is None and a.name
         )
         self.extents = tuple(free)
-        self.names = identifiers(t.name for t in self.program.tensors)
-        self.extent_names = identifiers(self.extents, taken=self.names.values())
+        self.names = identifiers((t.name for t in self.program.tensors), reserved)
+        self.extent_names = identifiers(self.extents, {*reserved, *self.names.values()})
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
         self.views = MemoryViews(plan, self.names, self.extent_names)
         self.statements = Statements(plan, self.views, self.extent_names)
-        self.kernels: dict[tuple[str, ...], KernelText] = {}
-        self.kernel_names = set(PRIVATE)
+        self.kernels: dict[object, NamedKernel] = {}
+        self.kernel_names = set(reserved)
+        self.written: dict[str, str] = {}
 
-    def body(self, phase: Phase) -> tuple[str, ...]:
-        """The lines of a phase: views of its tensors, then one statement after another."""
-        parts = roll(tuple(self._action(step) for step in phase.steps))
+    def body(self, phase: Phase) -> tuple[Instruction, ...]:
+        """The instructions of a phase: views of its tensors, then one statement after another."""
+        parts = reroll(tuple(self._action(step) for step in phase.steps))
         single = [p for p in parts if isinstance(p, Action)]
-        lines = self._view_lines(dict.fromkeys(t for action in single for t in action.tensors), {})
+        found = self._views(dict.fromkeys(t for action in single for t in action.tensors), {})
         for number, part in enumerate(parts):
             if isinstance(part, Action):
-                lines += self._statement(part)
+                found += self._statement(part)
             else:
-                lines += self._loop(part) + self._restored(part, parts[number + 1 :])
-        if any("real(" in line for line in lines):
-            lines.insert(0, "real = theta.dtype.type")
-        return tuple(lines)
+                found += [self._loop(part), *self._restored(part, parts[number + 1 :])]
+        return (TypeOf(Variable("theta")), *found) if is_typed(tuple(found)) else tuple(found)
 
-    def _view_lines(self, tensors: Iterable[str], strides: Mapping[str, int]) -> list[str]:
-        lines = {
-            f"{self.names[t]} = {self.views.view(t, strides.get(t, 0))}": None
-            for t in tensors
-            if self.plan.places[t].vector != "argument"
-        }
-        return list(lines)
+    def _views(self, tensors: Iterable[str], strides: Mapping[str, int]) -> list[Instruction]:
+        """The views of tensors, one for those that share a place and a name."""
+        placed = (t for t in tensors if self.plan.places[t].vector != "argument")
+        views = (Assign(Variable(self.names[t]), self.views.view(t, strides.get(t, 0))) for t in placed)
+        return list(dict.fromkeys(views))
 
-    def _statement(self, action: Action) -> list[str]:
-        names = [self.names[t] for t in action.tensors]
-        return [
-            *(f"# {comment}" for comment in action.comments),
-            *action.statement.format(*names).split("\n"),
-        ]
+    def _statement(self, action: Action) -> list[Instruction]:
+        slots = {slot(n): Variable(self.names[tensor]) for n, tensor in enumerate(action.tensors)}
+        return [*map(Note, action.comments), replaced(action.statement, slots)]
 
-    def _loop(self, repeat: Repeat) -> list[str]:
+    def _loop(self, repeat: Repeat) -> ForRange:
         """`for layer in range(98):` with views that move from layer to layer."""
         strides: dict[str, int] = {}
         for action, moves in zip(repeat.actions, repeat.strides, strict=True):
             strides |= dict(zip(action.tensors, moves, strict=True))
-        lines = [f"for layer in range({repeat.times}):"]
-        lines.append(
-            f"{INDENT}# written for the first time; the last time ends with {repeat.last[-1].comments[-1]}"
-        )
-        inside = self._view_lines(strides, strides)
+        last = repeat.last[-1].comments[-1]
+        inside: list[Instruction] = [Note(f"written for the first time; the last time ends with {last}")]
+        inside += self._views(strides, strides)
         for action in repeat.actions:
             inside += self._statement(action)
-        return lines + [INDENT + line for line in inside]
+        return ForRange(LAYER, Literal(repeat.times), tuple(inside))
 
-    def _restored(self, repeat: Repeat, later: Sequence[Action | Repeat]) -> list[str]:
+    def _restored(self, repeat: Repeat, later: Sequence[Action | Repeat]) -> list[Instruction]:
         """The views a loop has moved, as they were, where a statement after it needs them."""
         wanted = {self.names[t] for part in later if isinstance(part, Action) for t in part.tensors}
         pairs = zip(repeat.actions, repeat.strides, strict=True)
         moved = [t for action, moves in pairs for t, move in zip(action.tensors, moves, strict=True) if move]
-        return self._view_lines(dict.fromkeys(t for t in moved if self.names[t] in wanted), {})
+        return self._views(dict.fromkeys(t for t in moved if self.names[t] in wanted), {})
 
     # Statements -------------------------------------------------------------------------------
 
@@ -138,45 +139,40 @@ class Drivers:
     def _comment(self, equation: Equation) -> str:
         """The equation as mathematics, the axes of what it defines, and the array it is in, if another's."""
         axes = self.program.tensor[equation.target].axes
-        text = Writing(self.program).matrix(equation)
+        if equation.target not in self.written:
+            self.written[equation.target] = Writing(self.program).matrix(equation)
+        text = self.written[equation.target]
         memory = self.plan.memory_name(equation.target)
         held = f" in {memory}" if memory != equation.target else ""
         return f"{text}   {show_axes(axes)}{held}" if axes else text
 
-    def _kernel(
-        self,
-        nest: LoopNest,
-        names: Mapping[str, str],
-        comment: Callable[[Equation], str] | None = None,
-    ) -> Kernel:
-        return kernel_of(nest, self.plan, names, self.extent_names, comment)
+    def _nest(self, nest: LoopNest) -> tuple[Instruction, tuple[str, ...]]:
+        """The call of a kernel: a new one, or one that does the same."""
+        kernel = kernel_of(nest, self.plan, self.names, self.extent_names, self._comment)
+        by_array = dict(zip(kernel.arrays, kernel.tensors, strict=True))
+        named = self.kernels.get(kernel.form)
+        if named is None:
+            arguments = (*(array.name for array in by_array), *kernel.sizes)
+            named = NamedKernel(self._kernel_name(nest), arguments, self._doc(nest), kernel)
+            self.kernels[kernel.form] = named
+        tensors = tuple(by_array.values())
+        sizes = map(Variable, kernel.sizes)
+        return Invoke(named.name, (*map(slot, range(len(tensors))), *sizes)), tensors
 
-    def _nest(self, nest: LoopNest) -> tuple[str, tuple[str, ...]]:
-        kernel = self._kernel(nest, self.names)
-        placeholders = {t: f"a{k}" for k, t in enumerate((*kernel.arrays, *sorted(nest.local)))}
-        canonical = self._kernel(nest, {**self.names, **placeholders})
-        by_name = {self.names[a]: a for a in kernel.arrays}
-        shared = tuple(list(by_name.values()).index(by_name[self.names[a]]) for a in kernel.arrays)
-        key = (*canonical.lines, *kernel.sizes, str(shared))
-        sizes = [self.extent_names[s] for s in kernel.sizes]
-        if key not in self.kernels:
-            self.kernels[key] = self._kernel_text(nest, [*by_name, *sizes])
-        tensors = tuple(by_name.values())
-        arguments = [*(f"{{{k}}}" for k in range(len(tensors))), *sizes]
-        return f"{self.kernels[key].name}({', '.join(arguments)})", tensors
+    def _targets(self, nest: LoopNest) -> list[str]:
+        made = (e.target for e in nest.equations if e.target not in nest.local)
+        return list(dict.fromkeys(self.names[target] for target in made))
 
-    def _kernel_text(self, nest: LoopNest, arguments: Sequence[str]) -> KernelText:
-        targets = dict.fromkeys(self.names[e.target] for e in nest.equations if e.target not in nest.local)
-        base = "_" + "_".join(list(targets)[:3])
+    def _kernel_name(self, nest: LoopNest) -> str:
+        base = "_" + "_".join(self._targets(nest)[:3])
         name, number = base, 2
         while name in self.kernel_names:
             name, number = f"{base}_{number}", number + 1
         self.kernel_names.add(name)
-        kernel = self._kernel(nest, self.names, self._comment)
-        doc = f"{', '.join(targets)}{self._manner(nest)}."
-        return KernelText(name, ", ".join(arguments), doc, kernel.lines, kernel.exact)
+        return name
 
-    def _manner(self, nest: LoopNest) -> str:
+    def _doc(self, nest: LoopNest) -> str:
+        manner = ", row by row" if nest.loops else ""
         if self.plan.column_axis:
-            return ", each stored by columns"
-        return ", row by row" if nest.loops else ""
+            manner = ", each stored by columns"
+        return f"{', '.join(self._targets(nest))}{manner}."

@@ -13,18 +13,19 @@ import numpy as np
 
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.kernels.update_kernels import (
-    look_ahead_lines,
-    rest_lines,
-    share_lines,
+    look_ahead_body,
+    rest_body,
+    share_body,
     state_names,
-    update_lines,
+    update_body,
 )
-from symgrad.compiler.module.bodies import Drivers
+from symgrad.compiler.module.bodies import FunctionBodies
 from symgrad.compiler.module.records import (
     ArgumentText,
     CarryingText,
     ConstantText,
     FitText,
+    KernelText,
     ModuleText,
     ParameterText,
     ResultText,
@@ -33,7 +34,9 @@ from symgrad.compiler.module.signatures import call_texts
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.plan import Product, size_of
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
-from symgrad.compiler.targets.numba.elementary import called_in, functions_of
+from symgrad.compiler.targets.numba.elementary import functions_of
+from symgrad.compiler.targets.numba.own_names import OWN_NAMES
+from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA, called_in
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.kernels.instructions import Instruction
+    from symgrad.compiler.module.bodies import NamedKernel
     from symgrad.compiler.planning.plan import Plan
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.elaborate.optimizer import Update
@@ -72,15 +77,17 @@ def _template() -> jinja2.Template:
 def _module_text(
     model: Model, shown: Program, plan: Plan, update: Update, starts: Mapping[str, FirstValues]
 ) -> ModuleText:
-    drivers = Drivers(plan)
+    drivers = FunctionBodies(plan, OWN_NAMES)
     program, spec = plan.program, model.spec
     bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
     kernels = tuple(drivers.kernels.values())
     rows = model.batch_axis
-    steps, look_ahead = update_lines(update), look_ahead_lines(update) if update.look_ahead else ()
-    carrying = _carrying(plan, update)
-    code = chain(*(kernel.lines for kernel in kernels), *bodies.values(), steps, look_ahead)
-    called = called_in([*code, *((*carrying.shares, *carrying.rest) if carrying else ())])
+    step = update_body(update, OWN_NAMES)
+    look_ahead = look_ahead_body(update, OWN_NAMES) if update.look_ahead else ()
+    shares, rest = _shares_and_rest(plan, update)
+    called = called_in(
+        chain(*(k.kernel.body for k in kernels), *bodies.values(), step, look_ahead, shares, rest)
+    )
     equations = {kind: tuple(_shown(shown, kind)) for kind in ("forward", "gradient")}
     return ModuleText(
         name=spec.name,
@@ -107,21 +114,21 @@ def _module_text(
         extents=tuple(drivers.extent_names.values()),
         batch_axis=drivers.extent_names[rows] if rows else "",
         by_columns=bool(plan.column_axis),
-        work_size=drivers.views.work_size,
+        work_size=NUMBA.text(drivers.views.work_size),
         has_products=any(isinstance(step, Product) for phase in plan.phases for step in phase.steps),
-        kernels=kernels,
-        forward=bodies["forward"],
-        prediction=bodies["prediction"],
-        loss=bodies["loss"],
-        gradient=bodies["gradient"],
-        loss_view=drivers.views.view(program.loss) if program.loss else "",
+        kernels=tuple(map(_kernel, kernels)),
+        forward=_lines(bodies["forward"]),
+        prediction=_lines(bodies["prediction"]),
+        loss=_lines(bodies["loss"]),
+        gradient=_lines(bodies["gradient"]),
+        loss_view=NUMBA.text(drivers.views.view(program.loss)) if program.loss else "",
         outputs=tuple(_result(name, name, drivers) for name in program.outputs),
         predictions=tuple(_result(name, name, drivers) for name in program.prediction),
         input_gradients=tuple(_input_gradient(name, drivers) for name in spec.gradients),
-        states=tuple((state_names(update)[name], repr(start)) for name, start in update.states),
-        look_ahead=look_ahead,
-        update=steps,
-        carrying=carrying,
+        states=tuple((state_names(update, OWN_NAMES)[name], repr(start)) for name, start in update.states),
+        look_ahead=_lines(look_ahead),
+        update=_lines(step),
+        carrying=_carrying(update, _lines(shares), _lines(rest)) if shares else None,
         full_batch=update.full_batch,
         precision=PRECISIONS[spec.dtype],
         llvm_functions=tuple(name for name in ("maximum", "minimum", "formed_first") if name in called),
@@ -138,18 +145,31 @@ def _quoted(value: int | str) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _carrying(plan: Plan, update: Update) -> CarryingText | None:
+def _lines(instructions: tuple[Instruction, ...]) -> tuple[str, ...]:
+    return tuple(NUMBA.lines(instructions))
+
+
+def _kernel(named: NamedKernel) -> KernelText:
+    lines, exact = _lines(named.kernel.body), named.kernel.exact
+    return KernelText(named.name, ", ".join(named.arguments), named.doc, lines, exact)
+
+
+def _shares_and_rest(plan: Plan, update: Update) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
+    """How a step takes gradients in while they are formed, and what is left of it; maybe nothing."""
     accumulation = accumulation_of(update)
     if accumulation is None or not plan.program.carried:
+        return (), ()
+    return share_body(update, accumulation, OWN_NAMES), rest_body(update, accumulation, OWN_NAMES)
+
+
+def _carrying(update: Update, shares: tuple[str, ...], rest: tuple[str, ...]) -> CarryingText | None:
+    accumulation = accumulation_of(update)
+    if accumulation is None:
         return None
-    states = list(state_names(update))
+    states = list(state_names(update, OWN_NAMES))
     is_theta = accumulation.target == "theta"
-    return CarryingText(
-        target_name=accumulation.target,
-        target="theta" if is_theta else f"state[{1 + states.index(accumulation.target)}]",
-        shares=share_lines(update, accumulation),
-        rest=rest_lines(update, accumulation),
-    )
+    target = "theta" if is_theta else f"state[{1 + states.index(accumulation.target)}]"
+    return CarryingText(accumulation.target, target, shares, rest)
 
 
 def _shown(program: Program, part: str) -> list[str]:
@@ -162,7 +182,7 @@ def _shown(program: Program, part: str) -> list[str]:
     ]
 
 
-def _input_gradient(name: str, drivers: Drivers) -> ResultText:
+def _input_gradient(name: str, drivers: FunctionBodies) -> ResultText:
     program = drivers.program
     gradient = next(g.name for g in program.gradients if g.of == name)
     places = {t.name: n for n, t in enumerate((*program.of_kind("input"), *program.of_kind("target")))}
@@ -175,7 +195,7 @@ def _described(tensor: Tensor) -> str:
     return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
 
 
-def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText:
+def _argument(tensor: Tensor, drivers: FunctionBodies, batch_axis: str) -> ArgumentText:
     axes = [str(a.size) if a.size is not None else repr(a.name) for a in tensor.axes]
     return ArgumentText(
         name=tensor.name,
@@ -185,9 +205,14 @@ def _argument(tensor: Tensor, drivers: Drivers, batch_axis: str) -> ArgumentText
         ignore=tensor.ignore,
         comment=show_axes(tensor.axes),
         is_batched=bool(tensor.axes) and tensor.axes[0].name == batch_axis != "",
-        row_size=" * ".join(drivers.views.size(a.extent) for a in tensor.axes[1:]),
-        batch_shape=drivers.views.shape_in_memory(tensor.name),
+        row_size=" * ".join(NUMBA.text(drivers.views.size(a.extent)) for a in tensor.axes[1:]),
+        batch_shape=_tuple_text([*map(NUMBA.text, drivers.views.shape_in_memory(tensor.name))]),
     )
+
+
+def _tuple_text(parts: list[str]) -> str:
+    """What stands in the brackets of a tuple: `64, batch`, and `64,` of one."""
+    return f"{', '.join(parts)}{',' if len(parts) == 1 else ''}"
 
 
 def _constant(constant: ConstantSpec, program: Program) -> ConstantText:
@@ -197,9 +222,9 @@ def _constant(constant: ConstantSpec, program: Program) -> ConstantText:
     return ConstantText(name, show_axes(axes), rows.replace("\n", below_the_first))
 
 
-def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:
+def _result(name: str, tensor: str, drivers: FunctionBodies) -> ResultText:
     axes = drivers.program.tensor[tensor].axes
-    view, is_by_columns = drivers.views.view(tensor, function="_array"), drivers.plan.is_by_columns(tensor)
+    view, is_by_columns = CALLERS.text(drivers.views.view(tensor)), drivers.plan.is_by_columns(tensor)
     return ResultText(
         name=name,
         view=f"np.moveaxis({view}, -1, 0)" if is_by_columns else view,
@@ -209,7 +234,7 @@ def _result(name: str, tensor: str, drivers: Drivers) -> ResultText:
     )
 
 
-def _parameters(drivers: Drivers, starts: Mapping[str, FirstValues]) -> tuple[ParameterText, ...]:
+def _parameters(drivers: FunctionBodies, starts: Mapping[str, FirstValues]) -> tuple[ParameterText, ...]:
     found = []
     for tensor in drivers.program.of_kind("parameter"):
         place = drivers.plan.places[tensor.name]

@@ -1,12 +1,14 @@
-"""Tensors as views of the vectors they lie in, as Python text."""
+"""Tensors as views of the vectors they lie in."""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.terms import extent_symbol
+from symgrad.compiler.kernels.instructions import Literal, Summed, Variable, Window
+from symgrad.compiler.kernels.lowering import lowered_index, product
 from symgrad.compiler.planning.plan import Monomial, Plan, size_of
-from symgrad.compiler.targets.numba.printer import print_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,65 +16,68 @@ if TYPE_CHECKING:
     import sympy as sp
 
     from symgrad.calculus.axes import Axes
+    from symgrad.compiler.kernels.instructions import Expression
+
+LAYER = Variable("layer")
+"""What counts equal layers."""
 
 
 class MemoryViews:
-    """Spells places in memory with the module's names for free axes."""
+    """Places in memory with the module's names for free axes."""
 
     def __init__(self, plan: Plan, names: Mapping[str, str], extents: Mapping[str, str]) -> None:
         self.plan, self.names, self.extents = plan, names, extents
-        self.symbols = {extent_symbol(n): identifier for n, identifier in extents.items()}
+        self.known: dict[sp.Basic, Expression] = {
+            extent_symbol(n): Variable(identifier) for n, identifier in extents.items()
+        }
 
-    def view(self, tensor: str, stride: int = 0, function: str = "view") -> str:
-        """The tensor as a view of its vector; with a stride it moves with the loop variable `layer`.
-
-        The `function` is the module's one for compiled code, or `_array` for all other.
-        """
+    def view(self, tensor: str, stride: int = 0) -> Expression:
+        """The tensor as a view of its vector; with a stride it moves from one LAYER to the next."""
         place = self.plan.places[tensor]
-        axes = self.plan.program.tensor[tensor].axes
         if place.vector == "argument":
-            return self.names[tensor]
-        start = self._offset(size_of(axes)[0], place.offset, stride)
-        return f"{function}({place.vector}, {start}, ({self.shape_in_memory(tensor)}))"
+            return Variable(self.names[tensor])
+        unit, _ = size_of(self.plan.program.tensor[tensor].axes)
+        start = self._offset(unit, place.offset, stride)
+        return Window(Variable(place.vector), start, self.shape_in_memory(tensor))
 
-    def shape_in_memory(self, tensor: str) -> str:
-        """The sizes of a tensor's axes, the first one last where it is stored by columns: `64, batch`."""
+    def shape_in_memory(self, tensor: str) -> tuple[Expression, ...]:
+        """The sizes of a tensor's axes, the first one last where it is stored by columns; one of a number."""
         axes = self.plan.program.tensor[tensor].axes
         if self.plan.is_by_columns(tensor):
             axes = (*axes[1:], axes[0])
-        return f"{self.shape(axes) if axes else '1'}{',' if len(axes) < 2 else ''}"
+        return self.shape(axes) or (Literal(1),)
 
-    def _offset(self, unit: Monomial, position: int, stride: int) -> str:
+    def _offset(self, unit: Monomial, position: int, stride: int) -> Expression:
         """A place in a vector: behind all smaller units, `position` of this one."""
-        terms = []
-        for other, amount in self.plan.work_units if unit else ():
-            if other == unit:
-                break
-            terms.append(self._amount(other, str(amount)))
+        smaller = takewhile(lambda other: other[0] != unit, self.plan.work_units if unit else ())
+        before = [self._amount(other, Literal(amount)) for other, amount in smaller if amount]
         if not stride:
-            terms.append(self._amount(unit, str(position)))
-        else:
-            sign = "-" if stride < 0 else "+"
-            moved = f"{position} {sign} {abs(stride)} * layer"
-            terms.append(self._amount(unit, f"({moved})") if unit else moved)
-        kept = [t for t in terms if t != "0"]
-        return " + ".join(kept) or "0"
+            return _total([*before, self._amount(unit, Literal(position))] if position else before)
+        moved = ((False, Literal(position)), (stride < 0, product([Literal(abs(stride)), LAYER])))
+        if unit:
+            return _total([*before, self._amount(unit, Summed(moved))])
+        return Summed(moved)
 
-    def _amount(self, unit: Monomial, amount: str) -> str:
-        if amount == "0" or not unit:
-            return amount
-        names = [self.extents[n] for n in unit]
-        return " * ".join(names if amount == "1" else [amount, *names])
+    def _amount(self, unit: Monomial, amount: Expression) -> Expression:
+        """So many numbers for each product of free axes."""
+        names = [Variable(self.extents[n]) for n in unit]
+        return product(names if names and amount == Literal(1) else [amount, *names])
 
     @property
-    def work_size(self) -> str:
+    def work_size(self) -> Expression:
         """The size of the workspace."""
-        return " + ".join(self._amount(u, str(n)) for u, n in self.plan.work_units if n) or "0"
+        return _total([self._amount(unit, Literal(n)) for unit, n in self.plan.work_units if n])
 
-    def shape(self, axes: Axes) -> str:
-        """The sizes of axes, as arguments of reshape."""
-        return ", ".join(self.size(axis.extent) for axis in axes)
+    def shape(self, axes: Axes) -> tuple[Expression, ...]:
+        """The sizes of axes."""
+        return tuple(self.size(axis.extent) for axis in axes)
 
-    def size(self, extent: sp.Expr) -> str:
-        """A size as a term of the module."""
-        return print_index(extent, self.symbols)
+    def size(self, extent: sp.Expr) -> Expression:
+        """A size as the module knows it."""
+        return lowered_index(extent, self.known)
+
+
+def _total(terms: list[Expression]) -> Expression:
+    if len(terms) < 2:
+        return terms[0] if terms else Literal(0)
+    return Summed(tuple((False, term) for term in terms))

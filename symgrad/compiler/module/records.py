@@ -6,9 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from symgrad.compiler.module.bodies import KernelText
     from symgrad.compiler.targets.numba.approximations import Precision
     from symgrad.compiler.targets.numba.elementary import FunctionText
+
+
+@dataclass(frozen=True)
+class KernelText:
+    """A compiled function of the emitted module; where it must be `exact`, no sum may be regrouped."""
+
+    name: str
+    arguments: str
+    doc: str
+    lines: tuple[str, ...]
+    exact: bool
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from symgrad.compiler.planning.plan import Place
+
+if TYPE_CHECKING:
+    from symgrad.compiler.kernels.instructions import Instruction
 
 MIN_REPEATS = 4
 MAX_PERIOD = 24
@@ -16,9 +19,9 @@ Operand: TypeAlias = tuple[Place, tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Action:
-    """A statement with `{0}`, `{1}`, ... for its tensors, and the equations it carries out."""
+    """A statement with slots for its tensors, and the equations it carries out."""
 
-    statement: str
+    statement: Instruction
     tensors: tuple[str, ...]
     operands: tuple[Operand, ...]
     comments: tuple[str, ...]
@@ -34,19 +37,19 @@ class Repeat:
     strides: tuple[tuple[int, ...], ...]
 
 
-def roll(actions: tuple[Action, ...]) -> tuple[Action | Repeat, ...]:
+def reroll(actions: tuple[Action, ...]) -> tuple[Action | Repeat, ...]:
     """The same statements, with runs of equal ones written once."""
-    rolled: list[Action | Repeat] = []
+    rerolled: list[Action | Repeat] = []
     start = 0
     while start < len(actions):
         repeat = _longest_repeat(actions, start)
         if repeat is None:
-            rolled.append(actions[start])
+            rerolled.append(actions[start])
             start += 1
         else:
-            rolled.append(repeat)
+            rerolled.append(repeat)
             start += repeat.times * len(repeat.actions)
-    return tuple(rolled)
+    return tuple(rerolled)
 
 
 def _longest_repeat(actions: tuple[Action, ...], start: int) -> Repeat | None:

@@ -1,4 +1,4 @@
-"""Statements of the drivers that call no kernel: numbers, matrix products, gradients carried on."""
+"""Statements of function bodies that call no kernel: numbers, matrix products, gradients carried on."""
 
 from __future__ import annotations
 
@@ -7,36 +7,52 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.terms import Entry, entries, extent_symbol
-from symgrad.compiler.targets.numba.printer import Printer, print_index
+from symgrad.compiler.kernels.instructions import (
+    Assign,
+    Cell,
+    Invoke,
+    Literal,
+    Matrix,
+    Typed,
+    Variable,
+)
+from symgrad.compiler.kernels.lowering import Lowering, lowered_index, product
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation
+    from symgrad.compiler.kernels.instructions import Expression, Instruction
     from symgrad.compiler.module.memory_views import MemoryViews
     from symgrad.compiler.planning.plan import Plan, Product
 
-Statement: TypeAlias = tuple[str, tuple[str, ...]]
-"""The text with `{0}`, `{1}`, ... for its tensors, and these."""
+Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"
+"""An instruction with a slot for each of its tensors, and these."""
+
+
+KEEP, SCALE = Variable("keep"), Variable("scale")
+"""How much of a vector is kept, and of a gradient is taken into it: into ← keep·into + scale·g."""
 
 
 class Statements:
-    """Spells statements with the module's names for free axes."""
+    """Statements with the module's names for free axes."""
 
     def __init__(self, plan: Plan, views: MemoryViews, extents: Mapping[str, str]) -> None:
         self.plan, self.views = plan, views
-        self.symbols = {extent_symbol(name): f"real({identifier})" for name, identifier in extents.items()}
+        self.known: dict[sp.Basic, Expression] = {
+            extent_symbol(name): Typed(Variable(identifier)) for name, identifier in extents.items()
+        }
 
     def scalar(self, equation: Equation) -> Statement:
         """A number computed from numbers: `loss_[0] = loss_3[0] / real(batch)`."""
         tensors = (*dict.fromkeys(e.tensor for e in entries(equation.body)), equation.target)
         slots = _slots(tensors)
-        target = _entry_text(Entry(equation.target, equation.indices), slots)
-        return f"{target} = {self._number(equation.body, slots)}", tensors
+        target = _cell(Entry(equation.target, equation.indices), slots)
+        return Assign(target, self._number(equation.body, slots)), tensors
 
-    def _number(self, body: sp.Expr, slots: Mapping[str, str]) -> str:
-        return Printer(lambda entry: _entry_text(entry, slots), self.symbols)(body)
+    def _number(self, body: sp.Expr, slots: Mapping[str, Variable]) -> Expression:
+        return Lowering(lambda entry: _cell(entry, slots), self.known)(body)
 
     def product(self, step: Product) -> Statement:
         """One matrix product: `gemm(1, x, W1, 0, Z1)`, or added to what is carried."""
@@ -50,20 +66,19 @@ class Statements:
         sizes = {loop.index: loop.axis.extent for loop in equation.loops}
         left, right = self._factors(found, slots, sizes)
         target = self._matrix(slots[equation.target], (found.rows, found.columns), False, sizes)
-        scale = "1" if found.factor == 1 else self._number(found.factor, slots)
-        keep = "0"
+        scale = [] if found.factor == 1 else [self._number(found.factor, slots)]
         if equation.target in self.plan.program.carried:
-            scale, keep = ("scale" if scale == "1" else f"scale * ({scale})"), "keep"
-        return f"gemm({scale}, {left}, {right}, {keep}, {target})", tensors
+            return Invoke("gemm", (product([SCALE, *scale]), left, right, KEEP, target)), tensors
+        return Invoke("gemm", (*(scale or [Literal(1)]), left, right, Literal(0), target)), tensors
 
     def carry(self, equation: Equation) -> Statement:
         """A gradient added to the vector that takes it in."""
         (gradient,) = equation.reads
-        return "carry({0}, {1}, keep, scale)", (gradient, equation.target)
+        return Invoke("carry", (slot(0), slot(1), KEEP, SCALE)), (gradient, equation.target)
 
     def _factors(
-        self, found: Contraction, slots: Mapping[str, str], sizes: Mapping[sp.Symbol, sp.Expr]
-    ) -> tuple[str, str]:
+        self, found: Contraction, slots: Mapping[str, Variable], sizes: Mapping[sp.Symbol, sp.Expr]
+    ) -> tuple[Matrix, Matrix]:
         """The operands of gemm; a vector stands on the right."""
         left = self._matrix(slots[found.left], (found.rows, found.inner), found.left_transposed, sizes)
         if found.rows:
@@ -76,23 +91,28 @@ class Statements:
 
     def _matrix(
         self,
-        name: str,
+        array: Variable,
         groups: tuple[Sequence[sp.Symbol], ...],
         transposed: bool,
         sizes: Mapping[sp.Symbol, sp.Expr],
-    ) -> str:
+    ) -> Matrix:
         """The tensor as a matrix (or vector) whose axes are the groups."""
         stored = tuple(g for g in (groups[::-1] if transposed else groups) if g)
+        shape: tuple[Expression, ...] = ()
         if any(len(g) > 1 for g in stored):
-            shape = [self.views.size(sp.prod(sizes[i] for i in g)) for g in stored]
-            name = f"{name}.reshape({', '.join(shape)})"
-        return f"{name}.T" if transposed and len(stored) == 2 else name
+            shape = tuple(self.views.size(sp.prod(sizes[i] for i in g)) for g in stored)
+        return Matrix(array, shape, transposed and len(stored) == 2)
 
 
-def _slots(tensors: Sequence[str]) -> dict[str, str]:
-    return {tensor: f"{{{number}}}" for number, tensor in enumerate(tensors)}
+def slot(number: int) -> Variable:
+    """The place of a statement's tensor, by its number."""
+    return Variable(str(number))
 
 
-def _entry_text(entry: Entry, slots: Mapping[str, str]) -> str:
-    places = [_entry_text(i, slots) if isinstance(i, Entry) else print_index(i, {}) for i in entry.indices]
-    return f"{slots[entry.tensor]}[{', '.join(places) or '0'}]"
+def _slots(tensors: Sequence[str]) -> dict[str, Variable]:
+    return {tensor: slot(number) for number, tensor in enumerate(tensors)}
+
+
+def _cell(entry: Entry, slots: Mapping[str, Variable]) -> Cell:
+    indices = (_cell(i, slots) if isinstance(i, Entry) else lowered_index(i, {}) for i in entry.indices)
+    return Cell(slots[entry.tensor], tuple(indices))

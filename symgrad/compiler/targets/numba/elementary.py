@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -49,11 +47,6 @@ class FunctionText:
     names: str
     numbers: str
     polynomials: Mapping[str, str]
-
-
-def called_in(lines: Iterable[str]) -> set[str]:
-    """The names that lines of code call."""
-    return set(chain(*(re.findall(r"(?<![\w.])\w+(?=\()", line.partition("#")[0]) for line in lines)))
 
 
 def functions_of(called: Iterable[str], dtype: str) -> tuple[FunctionText, ...]:

@@ -1,15 +1,11 @@
-"""Python names for tensors and axes in the emitted module: the user's own, unless the module needs them."""
+"""The names that an emitted module needs for itself, so that no tensor and no axis bears one."""
 
 from __future__ import annotations
 
 import builtins
 import keyword
-from typing import TYPE_CHECKING
 
 from symgrad.compiler.targets.numba.elementary import ULPS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MODULE_NAMES = """
 np math threading sys njit compiled real value acc theta grad work params grads state step epoch
@@ -37,16 +33,4 @@ PRIVATE = frozenset(_PRIVATE_NAMES.split())
 """What a module itself calls with an underscore in front, as it does with the kernels it is given."""
 RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | frozenset(_MODULE_NAMES.split())
 RESERVED |= {*ULPS, *(name.upper() for name in ULPS)}
-
-
-def identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """A Python identifier for each name, with underscores where it is `taken` or the module's own."""
-    found: dict[str, str] = {}
-    taken = {*RESERVED, *taken}
-    for name in names:
-        identifier = name
-        while identifier in taken:
-            identifier += "_"
-        taken.add(identifier)
-        found[name] = identifier
-    return found
+OWN_NAMES = RESERVED | PRIVATE

@@ -1,0 +1,108 @@
+"""Loops over tensors as they are built, one instruction after another, and what they compute once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.terms import Entry
+from symgrad.compiler.kernels.instructions import Assign, Cell, ForRange, Literal, Variable
+from symgrad.compiler.kernels.invariants import collect_fixed, repeated_calls
+from symgrad.compiler.kernels.lowering import Lowering, lowered_index
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Loop
+    from symgrad.compiler.kernels.instructions import Expression, Instruction
+
+INDEX_NAMES = ("n", "i", "j", "k", "l", "m", "p", "q", "r", "u", "v", "w")
+
+
+class LoopBuilder:
+    """Instructions in loops; `known` is what holds indices, sizes and expressions computed before.
+
+    `names` are of tensors, `extents` of free axes; tensors in `local` are plain variables.
+    """
+
+    def __init__(
+        self,
+        indices: Iterable[sp.Symbol],
+        names: Mapping[str, str],
+        extents: Mapping[str, str],
+        local: Collection[str],
+    ) -> None:
+        self.names, self.extents, self.local = names, extents, local
+        self.taken = {*names.values(), *extents.values()}
+        free = (n for n in (*INDEX_NAMES, *(f"i{k}" for k in range(99))) if n not in self.taken)
+        self.indices = {index: Variable(next(free)) for index in dict.fromkeys(indices)}
+        self.taken |= {variable.name for variable in self.indices.values()}
+        self.known: dict[sp.Basic, Expression] = dict(self.indices)
+        self.lower = Lowering(self.entry, self.known)
+        self.open: list[tuple[Variable, Expression]] = []
+        self.bodies: list[list[Instruction]] = [[]]
+
+    @property
+    def depth(self) -> int:
+        """How many loops are open."""
+        return len(self.open)
+
+    def entry(self, entry: Entry) -> Cell | Variable:
+        """Where an entry is: `Z1[n, i]`."""
+        array = Variable(self.names[entry.tensor])
+        if entry.tensor in self.local:
+            return array
+        indices = [
+            self.entry(i) if isinstance(i, Entry) else lowered_index(i, self.known) for i in entry.indices
+        ]
+        return Cell(array, tuple(indices))
+
+    def put(self, instruction: Instruction) -> None:
+        """Add an instruction."""
+        self.bodies[-1].append(instruction)
+
+    def loop(self, loop: Loop, size: Expression | None = None) -> None:
+        """Open a loop, over the size of its axis or another expression of it; what comes stands inside."""
+        own = Literal(loop.axis.size) if loop.axis.size else Variable(self.extents[str(loop.axis.name)])
+        self.open.append((self.indices[loop.index], size or own))
+        self.bodies.append([])
+
+    def close(self, depth: int) -> None:
+        """Close loops until so many are open."""
+        while self.depth > depth:
+            index, size = self.open.pop()
+            body = tuple(self.bodies.pop())
+            self.put(ForRange(index, size, body))
+
+    def hoist(self, bodies: Iterable[sp.Expr], inner: set[sp.Basic], made: set[str], prefix: str) -> None:
+        """Give what does not change in the loops to come, over `inner`, a name before them."""
+        found: dict[sp.Expr, None] = {}
+        for body in bodies:
+            collect_fixed(body, inner, made, found)
+        for expr in [e for e in found if e not in self.known]:
+            self._name(expr, prefix)
+
+    def share_calls(self, bodies: Iterable[sp.Expr], made: set[str]) -> None:
+        """Give function values that the bodies need twice a name."""
+        for call in repeated_calls(bodies, made, self.known):
+            self._name(call, "f")
+
+    def forget(self, before: Mapping[sp.Basic, Expression]) -> None:
+        """Drop the names given since."""
+        for expr in [e for e in self.known if e not in before]:
+            dropped = self.known.pop(expr)
+            self.taken -= {dropped.name} if isinstance(dropped, Variable) else set()
+
+    def fresh(self, name: str) -> Variable:
+        """A variable that bears no other's name."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return Variable(name)
+
+    def _name(self, expr: sp.Expr, prefix: str) -> None:
+        name = next(f"{prefix}{k}" for k in range(10**6) if f"{prefix}{k}" not in self.taken)
+        variable = self.fresh(name)
+        self.put(Assign(variable, self.lower(expr)))
+        self.known[expr] = variable

@@ -1,0 +1,206 @@
+"""From formulas to the expressions of kernels: in which order terms, factors and quotients are computed."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.real import within
+from symgrad.calculus.terms import Entry, delta, leading, shifted
+from symgrad.compiler.kernels.instructions import (
+    Applied,
+    Cases,
+    Compared,
+    Denied,
+    Divided,
+    Expression,
+    FormedFirst,
+    Joined,
+    Literal,
+    Multiplied,
+    Negated,
+    Raised,
+    Summed,
+    Typed,
+    Variable,
+)
+from symgrad.errors import InternalError
+from symgrad.notation.scalar_writer import OPERATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+MAX_DIGITS = 17
+
+EXACT = 2**53
+"""Whole numbers below this are written as they are, and inverses of them as quotients."""
+
+
+class Lowering:
+    """Lowers scalar bodies. `entry` says where a tensor's entry is, `known` what holds whole sub-expressions.
+
+    Numbers are of the arithmetic type of the arrays unless `typed` is false. While it is not `vectorised`,
+    functions are plain ones, and so is a difference that must be formed first.
+    """
+
+    def __init__(
+        self,
+        entry: Callable[[Entry], Expression],
+        known: Mapping[sp.Basic, Expression],
+        typed: bool = True,
+    ) -> None:
+        self.entry, self.known, self.typed = entry, known, typed
+        self.vectorised = typed
+
+    def __call__(self, expr: sp.Expr) -> Expression:
+        """The expression of a formula."""
+        if expr in self.known:
+            return self.known[expr]
+        if expr.is_number:
+            return self._number(expr)
+        if expr.is_Add:
+            return self._sum(expr)
+        if expr.is_Mul:
+            return self._product(expr)
+        return self._single(expr)
+
+    def _sum(self, expr: sp.Expr) -> Expression:
+        terms = [t.as_coeff_Mul() for t in sp.Add.make_args(expr)]
+        terms.sort(key=lambda t: bool(t[0].is_negative))
+        return Summed(tuple((bool(c.is_negative), self(abs(c) * rest)) for c, rest in terms))
+
+    def _product(self, expr: sp.Expr) -> Expression:
+        coefficient, rest = expr.as_coeff_Mul()
+        irrational = sp.Mul(*(f for f in sp.Mul.make_args(rest) if f.is_number))
+        coefficient, rest = coefficient * irrational, rest / irrational
+        if coefficient.is_negative:
+            return Negated(self._quotient(-coefficient, rest))
+        return self._quotient(coefficient, rest)
+
+    def _quotient(self, coefficient: sp.Expr, rest: sp.Expr) -> Expression:
+        """A product whose factors with negative exponents stand below the line."""
+        above: list[Expression] = []
+        below: list[Expression] = []
+        if coefficient.is_Rational and coefficient.p == 1 and 1 < coefficient.q < EXACT:
+            below.append(self._number(sp.Integer(coefficient.q)))
+        elif coefficient != 1:
+            above.append(self._number(coefficient))
+        for factor in sp.Mul.make_args(rest):
+            base, exponent = factor.as_base_exp()
+            divides = exponent.is_number and exponent.is_negative and factor not in self.known
+            if divides and not isinstance(factor, sp.exp):
+                below += self._factors(base**-exponent)
+            else:
+                above += self._factors(factor)
+        top = product(above) if above else self._number(sp.Integer(1))
+        return Divided(top, product(below)) if below else top
+
+    def _factors(self, factor: sp.Expr) -> tuple[Expression, ...]:
+        """A factor of a product; a cube is two."""
+        if factor in self.known or not _is_cube_of_entry(factor):
+            return (self(factor),)
+        base = self(factor.base)
+        return Applied("square", (base,)), base
+
+    def _single(self, expr: sp.Expr) -> Expression:
+        if isinstance(expr, Entry):
+            return self.entry(expr)
+        if isinstance(expr, sp.Symbol):
+            return self._type(self._index(expr))
+        if isinstance(expr, delta):
+            label, index = expr.args
+            found = self.entry(label) if isinstance(label, Entry) else self._index(label)
+            is_there = Compared(found, "==", self._index(index))
+            return Cases(((Typed(Literal(1)), is_there),), Typed(Literal(0)))
+        if isinstance(expr, shifted):
+            minuend, subtrahend = map(self, expr.args)
+            return FormedFirst(minuend, subtrahend, plain=not self.vectorised)
+        if isinstance(expr, sp.Piecewise):
+            return self._cases(expr.args)
+        if isinstance(expr, within):
+            value, end = map(self, expr.args)
+            inside = Compared(end, ">=", self._type(Literal(0)))
+            return Cases(((value, inside),), self._type(Literal(float("nan"))))
+        if isinstance(expr, sp.exp) and isinstance(expr.args[0], shifted):
+            minuend, subtrahend = map(self, expr.args[0].args)
+            return self._applied(expr, [FormedFirst(minuend, subtrahend)])
+        if expr.is_Pow:
+            return self._power(expr)
+        first, *others = map(self, expr.args)
+        if not others:
+            return self._applied(expr, [first])
+        return reduce(lambda found, other: self._applied(expr, [found, other]), others, first)
+
+    def _applied(self, expr: sp.Expr, arguments: Sequence[Expression]) -> Expression:
+        return Applied(type(expr).__name__, tuple(arguments), plain=not self.vectorised)
+
+    def _cases(self, branches: Sequence[tuple[sp.Expr, sp.Basic]]) -> Expression:
+        *conditional, (other, condition) = branches
+        if condition != sp.true:
+            raise InternalError(f"a choice without an else: {branches}")
+        found = tuple((self(value), self._condition(c)) for value, c in conditional)
+        return Cases(found, self(other)) if found else self(other)
+
+    def _condition(self, condition: sp.Basic) -> Expression:
+        if isinstance(condition, sp.And | sp.Or):
+            parts = tuple(map(self._condition, condition.args))
+            return Joined(parts, every=isinstance(condition, sp.And))
+        if isinstance(condition, sp.Not):
+            return Denied(self._condition(condition.args[0]))
+        left, right = map(self, condition.args)
+        return Compared(left, OPERATORS[type(condition)], right)
+
+    def _power(self, expr: sp.Expr) -> Expression:
+        base, exponent = expr.as_base_exp()
+        if exponent == sp.Rational(1, 2):
+            return Applied("sqrt", (self(base),))
+        if exponent.is_number and exponent.is_negative:
+            return Divided(self._type(Literal(1)), product(self._factors(base**-exponent)))
+        if exponent == 2:
+            return Applied("square", (self(base),))
+        if _is_cube_of_entry(expr):
+            return product(self._factors(expr))
+        return Raised(self(base), self(exponent))
+
+    def _number(self, value: sp.Expr) -> Expression:
+        if value.is_Integer and abs(value) < EXACT:
+            return self._type(Literal(int(value)))
+        return self._type(Literal(float(value.evalf(MAX_DIGITS + 3))))
+
+    def _type(self, number: Expression) -> Expression:
+        return Typed(number) if self.typed else number
+
+    def _index(self, expr: sp.Expr) -> Expression:
+        return lowered_index(expr, self.known)
+
+
+def product(factors: Sequence[Expression]) -> Expression:
+    """The product of one or more factors."""
+    return factors[0] if len(factors) == 1 else Multiplied(tuple(factors))
+
+
+def _is_cube_of_entry(expr: sp.Expr) -> bool:
+    return bool(expr.is_Pow) and expr.exp == 3 and isinstance(expr.base, Entry)
+
+
+def lowered_index(expr: sp.Expr, known: Mapping[sp.Basic, Expression]) -> Expression:
+    """An index or a size: sums, products and powers of whole numbers and names."""
+    if expr in known:
+        return known[expr]
+    if expr.is_Integer:
+        return Literal(int(expr))
+    if expr.is_Symbol:
+        return Variable(str(expr.name))
+    parts = [lowered_index(a, known) for a in expr.args]
+    if isinstance(expr, leading):
+        return parts[0]
+    if expr.is_Add:
+        return Summed(tuple((False, part) for part in parts))
+    if expr.is_Mul:
+        return product(parts)
+    if expr.is_Pow:
+        base, exponent = parts
+        return Raised(base, exponent)
+    raise InternalError(f"no index: {expr}")

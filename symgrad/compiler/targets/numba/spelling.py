@@ -1,0 +1,44 @@
+"""Python text for Numba: what functions are called in an emitted module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.kernels.instructions import Applied, FormedFirst, walk
+from symgrad.compiler.targets.numba.elementary import ULPS
+from symgrad.compiler.targets.python.printer import Printer
+from symgrad.spec.scalars import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from symgrad.compiler.kernels.instructions import Instruction
+
+FUNCTIONS = {
+    **{inner: row.code for inner, row in INNER.items() if row.code},
+    "Max": "np.maximum",
+    "Min": "np.minimum",
+    "square": "np.square",
+}
+OWN_FUNCTIONS = {**{name: name for name in ULPS}, "Max": "maximum", "Min": "minimum"}
+
+
+def spelled(function: str, plain: bool) -> str:
+    """The module's own function where loops are vectorised; else one that needs no compilation."""
+    if function in OWN_FUNCTIONS and not (plain and function in FUNCTIONS):
+        return OWN_FUNCTIONS[function]
+    return FUNCTIONS.get(function, function)
+
+
+NUMBA = Printer(spelled)
+"""For compiled functions."""
+CALLERS = Printer(lambda function, plain: "_array" if function == "view" else spelled(function, plain))
+"""For those that call them: their views are NumPy's."""
+
+
+def called_in(instructions: Iterable[Instruction]) -> set[str]:
+    """The functions whose values the instructions need, as the module calls them."""
+    nodes = list(walk(tuple(instructions)))
+    called = {spelled(node.function, node.plain) for node in nodes if isinstance(node, Applied)}
+    formed_first = any(isinstance(node, FormedFirst) and node.plain for node in nodes)
+    return called | ({"formed_first"} if formed_first else set())

@@ -1,0 +1,154 @@
+"""Expressions and instructions as Python text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.compiler.kernels import instructions as ir
+from symgrad.compiler.targets.python.expression import (
+    Code,
+    Strength,
+    call,
+    choice,
+    compared,
+    conjunction,
+    disjunction,
+    negation,
+    negative,
+    power,
+    product,
+    quotient,
+    total,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+INDENT = "    "
+
+
+class Printer:
+    """Prints Python. `spelled` is what a function is called: its name in SymPy, and whether it is plain."""
+
+    def __init__(self, spelled: Callable[[str, bool], str]) -> None:
+        self.spelled = spelled
+
+    def text(self, expression: ir.Expression) -> str:
+        """The text of an expression that stands alone."""
+        return self.code(expression).text
+
+    def code(self, expression: ir.Expression) -> Code:
+        """The text of an expression with its strength, to be made a part of another."""
+        match expression:
+            case ir.Variable(name):
+                return Code(name)
+            case ir.Literal(value):
+                return _number(value)
+            case ir.Cell(array, indices):
+                return Code(f"{array.name}[{self._listed(indices) or '0'}]")
+            case ir.Length(array, axis):
+                return Code(f"{array.name}.shape[{axis}]")
+            case ir.Typed(value):
+                return call("real", [self.code(value)])
+            case ir.Applied(function, arguments, plain):
+                return call(self.spelled(function, plain), map(self._argument, arguments))
+            case ir.FormedFirst():
+                return self._formed_first(expression)
+            case ir.Window(vector, start, shape):
+                comma = "," if len(shape) == 1 else ""
+                view = f"{vector.name}, {self.text(start)}, ({self._listed(shape)}{comma})"
+                return Code(f"{self.spelled('view', False)}({view})")
+            case ir.Matrix(array, shape, transposed):
+                reshaped = f".reshape({self._listed(shape)})" if shape else ""
+                return Code(f"{array.name}{reshaped}{'.T' if transposed else ''}")
+            case ir.Cases() | ir.Compared() | ir.Joined() | ir.Denied():
+                return self._condition(expression)
+        return self._arithmetic(expression)
+
+    def _arithmetic(self, expression: ir.Expression) -> Code:
+        match expression:
+            case ir.Negated(operand):
+                return negative(self.code(operand))
+            case ir.Summed(terms):
+                return total([(is_subtracted, self.code(term)) for is_subtracted, term in terms])
+            case ir.Multiplied(factors):
+                return product(list(map(self.code, factors)))
+            case ir.Divided(dividend, divisor):
+                return quotient(self.code(dividend), self.code(divisor))
+            case ir.Raised(base, exponent):
+                return power(self.code(base), self.code(exponent))
+        raise TypeError(f"no expression: {expression}")
+
+    def _condition(self, expression: ir.Expression) -> Code:
+        match expression:
+            case ir.Cases(branches, other):
+                found = Code(self.code(other).within(Strength.SIGN))
+                for value, condition in reversed(branches):
+                    found = choice(Code(self.code(value).within(Strength.SIGN)), self.code(condition), found)
+                return Code(found.within(Strength.ATOM))
+            case ir.Compared(left, operator, right):
+                return compared(self.code(left), operator, self.code(right))
+            case ir.Joined(conditions, every):
+                join = conjunction if every else disjunction
+                return join(Code(f"({self.text(condition)})") for condition in conditions)
+            case ir.Denied(condition):
+                return negation(Code(f"({self.text(condition)})"))
+        raise TypeError(f"no condition: {expression}")
+
+    def _formed_first(self, difference: ir.FormedFirst) -> Code:
+        """A difference in brackets of its own; where nothing is vectorised, a function's argument."""
+        bare = self._difference(difference)
+        if difference.plain:
+            return call(self.spelled("formed_first", False), [bare])
+        return Code(bare.within(Strength.ATOM))
+
+    def _argument(self, expression: ir.Expression) -> Code:
+        """Alone in the brackets of a call, a difference needs none."""
+        if isinstance(expression, ir.FormedFirst) and not expression.plain:
+            return self._difference(expression)
+        return self.code(expression)
+
+    def _difference(self, difference: ir.FormedFirst) -> Code:
+        subtrahend = Code(self.code(difference.subtrahend).within(Strength.POWER))
+        return total([(False, self.code(difference.minuend)), (True, subtrahend)])
+
+    def _listed(self, expressions: Iterable[ir.Expression]) -> str:
+        return ", ".join(map(self.text, expressions))
+
+    def lines(self, instructions: Iterable[ir.Instruction]) -> Iterator[str]:
+        """The lines of instructions, one after another."""
+        for instruction in instructions:
+            yield from self._instruction(instruction)
+
+    def _instruction(self, instruction: ir.Instruction) -> Iterator[str]:
+        match instruction:
+            case ir.Note(text):
+                yield f"# {text}"
+            case ir.TypeOf(array):
+                yield f"real = {array.name}.dtype.type"
+            case ir.Assign(target, value):
+                yield f"{self.text(target)} = {self.text(value)}"
+            case ir.Add(target, value):
+                yield f"{self.text(target)} += {self.text(value)}"
+            case ir.Clear(array):
+                yield f"{array.name}[:] = 0"
+            case ir.Invoke(function, arguments):
+                yield f"{function}({self._listed(arguments)})"
+            case ir.ForRange(index, count, body):
+                yield f"for {index.name} in range({self.text(count)}):"
+                yield from map(INDENT.__add__, self.lines(body))
+            case ir.When(condition, body):
+                yield f"if {self.text(condition)}:"
+                yield from map(INDENT.__add__, self.lines(body))
+            case ir.Give(values):
+                yield f"return {self._listed(values)}"
+
+
+def _number(value: float) -> Code:
+    """A number; what is none, or infinite, by NumPy's name."""
+    if not np.isfinite(value):
+        name = f"np.{abs(value)!r}"
+        return Code(f"-{name}", Strength.SIGN) if value < 0 else Code(name)
+    return Code(repr(value), Strength.SIGN if value < 0 else Strength.ATOM)
