@@ -66,7 +66,7 @@ def test_clipping_does_not_hide_a_number_that_is_none(tmp_path):
 
 
 def test_a_value_that_is_not_clipped_is_caught(tmp_path):
-    clipping = "        g = limit if g > limit else (-limit if g < -limit else g)\n"
+    clipping = "        g = (limit if g > limit else -limit if g < -limit else g)\n"
 
     def planted(text: str) -> str:
         assert text.count(clipping) == 1
