@@ -205,7 +205,7 @@ class _Writer(LoopBuilder):
         if reduced is None:
             self.put(Assign(self._target(equation), self.lower(equation.body)))
             return
-        is_own = reduced.depth == depth and not reduced.in_memory
+        is_own = reduced.depth == depth
         if is_own:
             self._start(reduced)
         for loop in own:
