@@ -7,19 +7,15 @@ times the cotangent of the left-hand side, summed over every loop whose index is
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
-from symgrad.calculus.fresh_names import Names
-from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor, canonical, check
-from symgrad.calculus.terms import (
-    Entry,
-    delta,
-    index_symbol,
-)
+from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor
+from symgrad.calculus.terms import Entry, delta, index_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,9 +49,8 @@ class _Backward:
     def __init__(self, program: Program, wrt: Sequence[str]) -> None:
         self.program = program
         self.wrt = tuple(wrt)
-        self.names = Names(program.tensor)
-        self.tensors = dict(program.tensor)
-        self.equations: list[Equation] = []
+        self.editor = ProgramEditor(program)
+        self.editor.equations += program.equations
         self.contributions: dict[str, list[_Contribution]] = {}
         self.cotangent: dict[str, sp.Expr] = {}
         self.active = _depending_on(program, wrt)
@@ -69,15 +64,8 @@ class _Backward:
                 self._adjoint(equation)
             for name in complete.get(equation.target, ()):
                 self._cotangent(name)
-        gradients = tuple(Gradient(name, self._gradient(name)) for name in self.wrt)
-        return check(
-            replace(
-                self.program,
-                tensors=tuple(self.tensors.values()),
-                equations=(*self.program.equations, *self.equations),
-                gradients=gradients,
-            )
-        )
+        gradients = tuple(Gradient(name, str(self._cotangent(name).tensor)) for name in self.wrt)
+        return self.editor.program(gradients=gradients)
 
     def _complete_after(self) -> dict[str, list[str]]:
         """Which gradients are complete once an equation, going backward, is done: the first to read it."""
@@ -87,9 +75,6 @@ class _Backward:
             first[equation.target] = sorted(waiting & equation.reads)
             waiting -= equation.reads
         return first
-
-    def _gradient(self, name: str) -> str:
-        return str(self._cotangent(name).tensor)
 
     # One equation ---------------------------------------------------------------------------
 
@@ -128,7 +113,7 @@ class _Backward:
 
     def _contribute(self, entry: Entry, loops: tuple[Loop, ...], body: sp.Expr) -> None:
         """Add a summand to the cotangent of `entry`; an axis of size 1 counts as run through."""
-        axes = self.tensors[entry.tensor].axes
+        axes = self.editor.tensors[entry.tensor].axes
         indices, extra = list(entry.indices), []
         for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
             if index == 0 and axis.size == 1:
@@ -146,11 +131,11 @@ class _Backward:
         return self.cotangent[name]
 
     def _close(self, name: str) -> Entry:
-        axes = self.tensors[name].axes
+        axes = self.editor.tensors[name].axes
         indices = _standard_indices(len(axes))
         loops = tuple(Loop(i, axis) for i, axis in zip(indices, axes, strict=True))
         found = self.contributions.get(name, [])
-        target = self.names.fresh(f"d{name}")
+        target = self.editor.names.fresh(f"d{name}")
         if len(found) == 1 and not found[0].is_elementwise:
             (only,) = found
             self._define(target, axes, only.indices, only.loops, only.body, "sum", of=name)
@@ -167,7 +152,7 @@ class _Backward:
         return Entry(target, indices)
 
     def _define_part(self, target: str, axes: Axes, contribution: _Contribution) -> str:
-        name = self.names.fresh(f"{target}_1")
+        name = self.editor.names.fresh(f"{target}_1")
         self._define(name, axes, contribution.indices, contribution.loops, contribution.body, "sum")
         return name
 
@@ -180,7 +165,7 @@ class _Backward:
         reduction: Reduction,
     ) -> str:
         axis_of = {loop.index: loop.axis for loop in loops}
-        name = self.names.fresh(wanted)
+        name = self.editor.names.fresh(wanted)
         self._define(name, tuple(axis_of[p] for p in indices), indices, loops, body, reduction)
         return name
 
@@ -194,8 +179,8 @@ class _Backward:
         reduction: Reduction,
         of: str = "",
     ) -> None:
-        self.tensors[name] = Tensor(name, axes, "cotangent", of=of)
-        self.equations.append(canonical(Equation(name, indices, loops, reduction, body)))
+        self.editor.tensors[name] = Tensor(name, axes, "cotangent", of=of)
+        self.editor.add(Equation(name, indices, loops, reduction, body))
 
 
 def _standard_indices(rank: int) -> tuple[sp.Symbol, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -111,6 +111,20 @@ class Equation:
     def at(self, indices: Iterable[sp.Expr]) -> sp.Expr:
         """The body of an elementwise equation with the target's indices replaced."""
         return self.body.xreplace(dict(zip(self.indices, indices, strict=True)))
+
+    def with_body(self, body: sp.Expr) -> Equation:
+        """The equation of another body; itself where that is the same."""
+        return self if body == self.body else replace(self, body=body)
+
+    def renamed(self, names: Mapping[sp.Symbol, sp.Expr]) -> Equation:
+        """The equation with other indices: these names of its loops for those."""
+        return Equation(
+            self.target,
+            tuple(index.xreplace(names) for index in self.indices),
+            tuple(Loop(loop.index.xreplace(names), loop.axis) for loop in self.loops),
+            self.reduction,
+            self.body.xreplace(names),
+        )
 
     def __str__(self) -> str:
         left = str(Entry(self.target, self.indices))
@@ -256,15 +270,7 @@ def _stays_inside(index: sp.Expr, axis: Axis, loops: Mapping[sp.Symbol, Axis]) -
 
 def canonical(equation: Equation) -> Equation:
     """The same equation with standard index names: n, m, ... for free axes, i, j, k, ... for others."""
-    loops = equation.loops
-    indices = letters((loop.axis for loop in loops), ())
-    renamed = {loop.index: index for loop, index in zip(loops, indices, strict=True)}
-    if all(index is name for index, name in renamed.items()):
-        return equation
-    return Equation(
-        equation.target,
-        tuple(i.xreplace(renamed) for i in equation.indices),
-        tuple(Loop(renamed[loop.index], loop.axis) for loop in loops),
-        equation.reduction,
-        equation.body.xreplace(renamed),
-    )
+    indices = letters((loop.axis for loop in equation.loops), ())
+    names = {loop.index: index for loop, index in zip(equation.loops, indices, strict=True)}
+    is_canonical = all(index is name for index, name in names.items())
+    return equation if is_canonical else equation.renamed(names)

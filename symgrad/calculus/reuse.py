@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
+from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.terms import Entry, entries
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ def reuse_forward_values(program: Program) -> Program:
     """
     holders: dict[str, list[Equation]] = {}
     only_shown = set(program.prediction) - set(program.outputs)
-    equations, rewrites = [], list(program.rewrites)
+    editor = ProgramEditor(program)
     for equation in program.equations:
         changed = equation
         for holder in _candidates(equation, holders):
             found = occurrences(holder, changed.body)
             if found:
                 after = changed.body.xreplace(found)
-                rewrites.append(Rewrite(f"{holder.target} is known", equation.target, changed.body, after))
-                changed = canonical(replace(changed, body=after))
-        equations.append(changed)
+                editor.record(f"{holder.target} is known", equation.target, changed.body, after)
+                changed = canonical(changed.with_body(after))
+        editor.add(changed)
         if is_worth_holding(changed) and changed.target not in only_shown:
             for tensor in changed.reads:
                 holders.setdefault(tensor, []).append(changed)
-    return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
+    return editor.program()
 
 
 def is_worth_holding(equation: Equation) -> bool:

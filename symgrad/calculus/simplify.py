@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.deltas import LAW, resolve_sum
-from symgrad.calculus.program import Equation, Program, Rewrite, canonical, check
+from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.program import Equation, Program, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, is_large
@@ -34,23 +35,24 @@ def simplify(program: Program) -> Program:
 
 def fold_bodies(program: Program) -> Program:
     """Apply the scalar rules to every body."""
-    equations, rewrites = [], list(program.rewrites)
+    editor = ProgramEditor(program)
     for equation in program.equations:
         body, applied = rewrite(_factored(equation.body))
-        rewrites += [Rewrite(rule, equation.target, before, after) for rule, before, after in applied]
-        equations.append(canonical(replace(equation, body=body)) if body != equation.body else equation)
-    return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
+        for rule, before, after in applied:
+            editor.record(rule, equation.target, before, after)
+        editor.add(equation.with_body(body))
+    return editor.program()
 
 
 def resolve_sums(program: Program) -> Program:
     """Leave out sums that need no adding up."""
-    equations, rewrites = [], list(program.rewrites)
+    editor = ProgramEditor(program)
     for equation in program.equations:
         changed = resolve_sum(equation, program.tensor)
         if changed != equation and equation.body.has(delta):
-            rewrites.append(Rewrite(LAW, equation.target, equation.body, changed.body))
-        equations.append(canonical(changed))
-    return check(replace(program, equations=tuple(equations), rewrites=tuple(rewrites)))
+            editor.record(LAW, equation.target, equation.body, changed.body)
+        editor.add(changed)
+    return editor.program()
 
 
 def _factored(body: sp.Expr) -> sp.Expr:
@@ -71,13 +73,12 @@ def inline_used_once(program: Program) -> Program:
 
 def _inline(program: Program, may_move: Callable[[Equation], bool]) -> Program:
     known: dict[str, Equation] = {}
-    equations = []
+    editor = ProgramEditor(program)
     for equation in program.equations:
-        equation = _inlined(equation, known)
-        equations.append(equation)
+        equation = editor.add(_inlined(equation, known))
         if _is_internal(program, equation) and may_move(equation):
             known[equation.target] = equation
-    return drop_dead(check(replace(program, equations=tuple(equations))))
+    return drop_dead(editor.program())
 
 
 def _is_internal(program: Program, equation: Equation) -> bool:
@@ -115,16 +116,14 @@ def _decides(entry: Entry, body: sp.Expr) -> bool:
 
 def _inlined(equation: Equation, known: Mapping[str, Equation]) -> Equation:
     here = {e: known[e.tensor].at(e.indices) for e in entries(equation.body) if e.tensor in known}
-    if not here:
-        return equation
-    return canonical(replace(equation, body=equation.body.xreplace(here)))
+    return equation.with_body(equation.body.xreplace(here))
 
 
 def merge_equal(program: Program) -> Program:
     """Compute equal tensors once."""
     first: dict[Equation, str] = {}
     alias: dict[str, str] = {}
-    equations = []
+    editor = ProgramEditor(program)
     for equation in program.equations:
         equation = _renamed(equation, alias)
         key = replace(equation, target="")
@@ -134,8 +133,8 @@ def merge_equal(program: Program) -> Program:
         if key in first and equation.bound:
             equation = _copy_of(first[key], equation)
         first.setdefault(key, equation.target)
-        equations.append(equation)
-    return check(replace(program, equations=tuple(equations)))
+        editor.add(equation)
+    return editor.program()
 
 
 def _copy_of(tensor: str, equation: Equation) -> Equation:
@@ -145,7 +144,7 @@ def _copy_of(tensor: str, equation: Equation) -> Equation:
 
 def _renamed(equation: Equation, alias: Mapping[str, str]) -> Equation:
     found = {e: Entry(alias[e.tensor], e.indices) for e in entries(equation.body) if e.tensor in alias}
-    return canonical(replace(equation, body=equation.body.xreplace(found))) if found else equation
+    return canonical(equation.with_body(equation.body.xreplace(found)))
 
 
 def drop_dead(program: Program) -> Program:

@@ -152,10 +152,8 @@ class _Elaborator:
             return
         self.builder.equations.pop()
         del self.builder.tensors[last.target]
-        renamed = {loop.index: self.builder.index(loop.axis) for loop in last.loops}
-        place = [renamed[p] for p in last.indices]
-        over = [renamed[loop.index] for loop in last.bound]
-        self.builder.define(tensor, place, last.body.xreplace(renamed), last.reduction, over)
+        own = last.renamed({loop.index: self.builder.index(loop.axis) for loop in last.loops})
+        self.builder.define(tensor, own.indices, own.body, own.reduction, [loop.index for loop in own.bound])
 
     # Results --------------------------------------------------------------------------------
 

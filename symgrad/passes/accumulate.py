@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from symgrad.calculus.contraction import as_product
-from symgrad.calculus.fresh_names import Names
-from symgrad.calculus.program import Equation, Gradient, Loop, Program, Tensor
-from symgrad.calculus.terms import Entry, index_symbol
+from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.letters import letters
+from symgrad.calculus.program import Equation, Gradient, Loop, Program
+from symgrad.calculus.terms import Entry
 
 
 def accumulate(program: Program) -> Program:
@@ -20,23 +21,24 @@ def accumulate(program: Program) -> Program:
     """
     if not _can_accumulate(program):
         return program
-    names = Names(program.tensor)
-    tensors, equations, taken_in = list(program.tensors), list(program.equations), {}
+    editor, taken_in = ProgramEditor(program), {}
     for gradient, parameter in _gradients_of_parameters(program).items():
-        into = names.fresh(f"into_{parameter}")
-        taken_in[gradient] = into
-        tensors.append(Tensor(into, program.tensor[gradient].axes, "cotangent"))
-        equation = program.definition[gradient]
-        if as_product(equation):
-            equations[equations.index(equation)] = replace(equation, target=into)
-        else:
-            loops = tuple(Loop(index_symbol(f"i{n}"), axis) for n, axis in enumerate(tensors[-1].axes))
-            indices = tuple(loop.index for loop in loops)
-            equations.append(Equation(into, indices, loops, "none", Entry(gradient, indices)))
+        axes = program.tensor[gradient].axes
+        taken_in[gradient] = editor.new_tensor(f"into_{parameter}", axes, "cotangent")
+    products = {g for g in taken_in if as_product(program.definition[g])}
+    for equation in program.equations:
+        name = equation.target
+        editor.add(replace(equation, target=taken_in[name]) if name in products else equation)
+    for gradient, into in taken_in.items():
+        if gradient not in products:
+            axes = program.tensor[gradient].axes
+            indices = letters(axes, ())
+            loops = tuple(map(Loop, indices, axes))
+            editor.add(Equation(into, indices, loops, "none", Entry(gradient, indices)))
     gradients = tuple(
         Gradient(g.of, taken_in[g.name], g.name) if g.name in taken_in else g for g in program.gradients
     )
-    return replace(program, tensors=tuple(tensors), equations=tuple(equations), gradients=gradients)
+    return editor.program(gradients=gradients)
 
 
 def _can_accumulate(program: Program) -> bool:

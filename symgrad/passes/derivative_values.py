@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.fresh_names import Names
-from symgrad.calculus.program import Equation, Program, Tensor, check
+from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.terms import Entry, Named, delta, entries, sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from symgrad.calculus.program import Equation, Program
 
 
 class sigmoid_slope(Named):
@@ -63,33 +64,28 @@ def derivatives_with_values(program: Program) -> Program:
 class _Derivatives:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.names = Names(program.tensor)
+        self.editor = ProgramEditor(program)
         self.holder = _holders(program)
         self.beside: dict[str, dict[sp.Dummy, Equation]] = {}
 
     def run(self) -> Program:
         equations = [self._with_derivatives(e) for e in self.program.equations]
         spare = self._spare_slopes()
-        equations = [_with_products(e, spare) for e in equations]
-        placed: list[Equation] = []
         for equation in equations:
             # Before the value, which may then be written over its argument.
-            placed += [*self.beside.get(equation.target, {}).values(), equation]
-        tensors = [
-            Tensor(new.target, self.program.tensor[value].axes, "derivative")
-            for value, formed in self.beside.items()
-            for new in formed.values()
-        ]
-        return check(
-            replace(self.program, tensors=(*self.program.tensors, *tensors), equations=tuple(placed))
-        )
+            for formed in self.beside.get(equation.target, {}).values():
+                self.editor.add(formed)
+            self.editor.add(_with_products(equation, spare))
+        return self.editor.program()
 
     def _spare_slopes(self) -> dict[str, tuple[str, str]]:
         """Slopes of sigmoids A whose 1 - A is kept too are left out: they are the product of both."""
         spare = {}
         for value, formed in self.beside.items():
             if {BELOW, DERIVATIVE} <= formed.keys() and type(self.holder[value].body) is sigmoid:
-                spare[formed.pop(DERIVATIVE).target] = value, formed[BELOW].target
+                left_out = formed.pop(DERIVATIVE).target
+                del self.editor.tensors[left_out]
+                spare[left_out] = value, formed[BELOW].target
         return spare
 
     def _with_derivatives(self, equation: Equation) -> Equation:
@@ -102,7 +98,7 @@ class _Derivatives:
             written_out = body.xreplace({entry: holder.at(entry.indices)})
             changed = self._in_distances(written_out)
             body = changed if changed != written_out else body
-        return replace(equation, body=body) if body != equation.body else equation
+        return equation.with_body(body)
 
     def _in_distances(self, body: sp.Expr) -> sp.Expr:
         for entry, holder in self._holders(body):
@@ -122,7 +118,8 @@ class _Derivatives:
     def _beside(self, value: Entry, wanted: sp.Dummy, holder: Equation) -> Entry:
         formed = self.beside.setdefault(value.tensor, {})
         if wanted not in formed:
-            name = self.names.fresh(f"{value.tensor}_{NAMES[wanted]}")
+            axes = self.program.tensor[value.tensor].axes
+            name = self.editor.new_tensor(f"{value.tensor}_{NAMES[wanted]}", axes, "derivative")
             formula = FUNCTIONS[type(holder.body)].formulas[wanted]
             formed[wanted] = replace(holder, target=name, body=formula.xreplace({V: holder.body.args[0]}))
         return Entry(formed[wanted].target, value.indices)

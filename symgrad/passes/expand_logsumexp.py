@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import sympy as sp
 
-from symgrad.calculus.fresh_names import Names
-from symgrad.calculus.program import Equation, Program, Tensor, canonical, check
+from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.reuse import bindings
 from symgrad.calculus.terms import Entry, delta, entries, log1p, shifted
@@ -56,9 +56,7 @@ class _Parts:
 class _Expander:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.names = Names(program.tensor)
-        self.tensors = dict(program.tensor)
-        self.equations: list[Equation] = []
+        self.editor = ProgramEditor(program)
         self.parts: dict[str, _Parts] = {}
         self.in_slope = False
 
@@ -69,12 +67,11 @@ class _Expander:
             if equation.reduction == "logsumexp":
                 self._define(changed)
             else:
-                self.equations.append(changed)
-        tensors = tuple(self.tensors.values())
-        return check(replace(self.program, tensors=tensors, equations=tuple(self.equations)))
+                self.editor.add(changed)
+        return self.editor.program()
 
     def _define(self, equation: Equation) -> None:
-        indices, body = equation.indices, equation.body
+        indices, body, add = equation.indices, equation.body, self.editor.add
         order = tuple(loop.index for loop in equation.loops)
         maximum = self._name("max", equation, indices)
         exponentials = self._name("exp", equation, order)
@@ -84,25 +81,14 @@ class _Expander:
         if may_be_empty:
             largest = self._name("largest", equation, indices)
             finite = Piecewise((Entry(largest, indices), _is_finite(Entry(largest, indices))), (0, True))
-            self.equations += [
-                canonical(replace(equation, target=largest, reduction="max")),
-                canonical(Equation(maximum, indices, equation.free, "none", finite)),
-            ]
+            add(replace(equation, target=largest, reduction="max"))
+            add(Equation(maximum, indices, equation.free, "none", finite))
         else:
-            self.equations.append(canonical(replace(equation, target=maximum, reduction="max")))
-        self.equations += [
-            canonical(Equation(exponentials, order, equation.loops, "none", shift)),
-            canonical(replace(equation, target=total, reduction="sum", body=Entry(exponentials, order))),
-            canonical(
-                Equation(
-                    equation.target,
-                    indices,
-                    equation.free,
-                    "none",
-                    Entry(maximum, indices) + sp.log(Entry(total, indices)),
-                )
-            ),
-        ]
+            add(replace(equation, target=maximum, reduction="max"))
+        add(Equation(exponentials, order, equation.loops, "none", shift))
+        add(replace(equation, target=total, reduction="sum", body=Entry(exponentials, order)))
+        value = Entry(maximum, indices) + sp.log(Entry(total, indices))
+        add(Equation(equation.target, indices, equation.free, "none", value))
         self.parts[equation.target] = _Parts(equation, maximum, exponentials, total, may_be_empty)
 
     def _may_be_infinite(self, equation: Equation) -> bool:
@@ -114,9 +100,7 @@ class _Expander:
     def _name(self, prefix: str, equation: Equation, indices: tuple[sp.Expr, ...]) -> str:
         axis_of = {loop.index: loop.axis for loop in equation.loops}
         of = equation.body.tensor if isinstance(equation.body, Entry) else equation.target
-        name = self.names.fresh(f"{prefix}_{of}")
-        self.tensors[name] = Tensor(name, tuple(axis_of[i] for i in indices), "temporary")
-        return name
+        return self.editor.new_tensor(f"{prefix}_{of}", tuple(axis_of[i] for i in indices))
 
     def _spelled(self, expr: sp.Expr) -> sp.Expr:
         if not expr.args or isinstance(expr, Entry | delta):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.fresh_names import Names
-from symgrad.calculus.program import Equation, Tensor
+from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.program import Equation
 from symgrad.calculus.terms import Entry, shifted
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 def loop_fission(program: Program, rows: str) -> Program:
     """The program that computes one number for each sample where it summed differences over the samples."""
-    names, tensors, equations = Names(program.tensor), list(program.tensors), list[Equation]()
+    editor = ProgramEditor(program)
     for equation in program.equations:
         if _sums_differences(equation, rows):
             (sample,) = equation.loops
-            name, indices = names.fresh(f"{equation.target}_n"), (sample.index,)
-            tensors.append(Tensor(name, (sample.axis,), "value"))
-            equations.append(Equation(name, indices, (sample,), "none", equation.body))
+            name = editor.new_tensor(f"{equation.target}_n", (sample.axis,), "value")
+            indices = (sample.index,)
+            editor.add(Equation(name, indices, (sample,), "none", equation.body))
             equation = replace(equation, body=Entry(name, indices))  # what is left of it
-        equations.append(equation)
-    return replace(program, tensors=tuple(tensors), equations=tuple(equations))
+        editor.add(equation)
+    return editor.program()
 
 
 def _sums_differences(equation: Equation, rows: str) -> bool:

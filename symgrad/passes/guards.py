@@ -9,7 +9,6 @@ value where it is clipped. Where no factor is 0, an infinite slope stays infinit
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -17,12 +16,14 @@ import sympy as sp
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.domains import is_partial
-from symgrad.calculus.program import Equation, Program, check
+from symgrad.calculus.editing import with_equations
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta, log1p
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+
+    from symgrad.calculus.program import Equation, Program
 
 
 def guard(program: Program) -> Program:
@@ -54,11 +55,10 @@ class _Guard:
         self.steep: set[str] = set()
 
     def run(self) -> Program:
-        equations = tuple(self._equation(e) for e in self.program.equations)
-        return check(replace(self.program, equations=equations))
+        return with_equations(self.program, map(self._equation, self.program.equations))
 
     def _equation(self, equation: Equation) -> Equation:
-        equation = replace(equation, body=self._with_tests(self._masked(equation.body)))
+        equation = equation.with_body(self._with_tests(self._masked(equation.body)))
         if self.program.tensor[equation.target].kind != "cotangent":
             body = _guarded_value(equation.body, self.bounds)
         elif as_product(equation) is not None:
@@ -67,7 +67,7 @@ class _Guard:
             body = guarded_derivative(equation.body, self.bounds, self.steep)
             if _is_steep(body, self.bounds, self.steep):
                 self.steep.add(equation.target)
-        return replace(equation, body=body) if body != equation.body else equation
+        return equation.with_body(body)
 
     def _masked(self, expr: sp.Expr) -> sp.Expr:
         """The expression with m·exp(v) 0 where data m is, whatever exp(v) overflows to."""

@@ -6,28 +6,22 @@ and the sum below the line is never 0. A pass for computing only; what is shown 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Program, check
+from symgrad.calculus.editing import with_equations
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta
 
 if TYPE_CHECKING:
-    from symgrad.calculus.program import Equation
+    from symgrad.calculus.program import Program
 
 
 def without_root_differences(program: Program) -> Program:
     """The program with its differences of roots as quotients."""
-    return check(replace(program, equations=tuple(map(_changed, program.equations))))
-
-
-def _changed(equation: Equation) -> Equation:
-    body = as_quotients(equation.body)
-    return replace(equation, body=body) if body != equation.body else equation
+    return with_equations(program, (e.with_body(as_quotients(e.body)) for e in program.equations))
 
 
 def as_quotients(expr: sp.Expr) -> sp.Expr:

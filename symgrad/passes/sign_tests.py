@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Program, check
+from symgrad.calculus.editing import with_equations
 from symgrad.calculus.reuse import bindings
 from symgrad.calculus.terms import Entry, entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from symgrad.calculus.program import Equation, Program
 
 SIGN_TESTS = (sp.LessThan, sp.StrictGreaterThan)
 
@@ -25,7 +26,7 @@ def choose_by_outputs(program: Program) -> Program:
         equations.append(_by_outputs(equation, keepers))
         if (source := _source_of_same_sign(equation)) is not None:
             keepers[source] = equation
-    return check(replace(program, equations=tuple(equations)))
+    return with_equations(program, equations)
 
 
 def _source_of_same_sign(equation: Equation) -> str | None:
@@ -49,7 +50,7 @@ def _by_outputs(equation: Equation, keepers: Mapping[str, Equation]) -> Equation
         changed = body.xreplace(_tests_of_outputs(body, keepers[source]))
         if source not in {e.tensor for e in entries(changed)}:
             body = changed
-    return replace(equation, body=body)
+    return equation.with_body(body)
 
 
 def _tests_of_outputs(body: sp.Expr, keeper: Equation) -> dict[sp.Basic, sp.Basic]:

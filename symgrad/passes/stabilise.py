@@ -9,16 +9,19 @@ so, in a user's formula as in the library's.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.deltas import LAW, resolve_sum
 from symgrad.calculus.domains import kept_within
-from symgrad.calculus.fresh_names import Names
-from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, check
+from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, sigmoid, softplus
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation, Program
 
 
 def stabilise(program: Program) -> Program:
@@ -28,43 +31,28 @@ def stabilise(program: Program) -> Program:
 
 class _Stabiliser:
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.names = Names(program.tensor)
-        self.tensors = dict(program.tensor)
+        self.editor = ProgramEditor(program)
         self.definition: dict[str, Equation] = {}
         self.logarithm: dict[str, str] = {}
-        self.equations: list[Equation] = []
-        self.rewrites: list[Rewrite] = []
 
     def run(self) -> Program:
-        for equation in self.program.equations:
+        for equation in self.editor.before.equations:
             if equation.reduction == "logsumexp":
                 equation = self._sum_in_logarithm(equation)
             body = self._stable(equation.body, equation.target)
-            changed = resolve_sum(replace(equation, body=body), self.tensors)
+            changed = resolve_sum(replace(equation, body=body), self.editor.tensors)
             if changed.loops != equation.loops:
-                self._record(LAW, equation.target, body, changed.body)
-            self._add(canonical(changed))
-        return check(
-            replace(
-                self.program,
-                tensors=tuple(self.tensors.values()),
-                equations=tuple(self.equations),
-                rewrites=(*self.program.rewrites, *self.rewrites),
-            )
-        )
+                self.editor.record(LAW, equation.target, body, changed.body)
+            self._add(changed)
+        return self.editor.program()
 
     def _add(self, equation: Equation) -> None:
-        self.definition[equation.target] = equation
-        self.equations.append(equation)
-
-    def _record(self, rule: str, target: str, before: sp.Expr, after: sp.Expr) -> None:
-        self.rewrites.append(Rewrite(rule, target, before, after))
+        self.definition[equation.target] = self.editor.add(equation)
 
     def _stable(self, expr: sp.Expr, target: str) -> sp.Expr:
         folded, applied = rewrite(self._combined(expr, target), complement=True)
         for rule, before, after in applied:
-            self._record(rule, target, before, after)
+            self.editor.record(rule, target, before, after)
         return folded
 
     def _combined(self, expr: sp.Expr, target: str) -> sp.Expr:
@@ -77,7 +65,7 @@ class _Stabiliser:
         else:
             after, rule = self._quotient(expr), "exp(v) / Σ exp(w) = exp(v - logsumexp w)"
         if after is not None and after != expr:
-            self._record(rule, target, expr, after)
+            self.editor.record(rule, target, expr, after)
             expr = after
         parts = [self._combined(a, target) for a in expr.args]
         changed = any(new != old for new, old in zip(parts, expr.args, strict=True))
@@ -89,10 +77,9 @@ class _Stabiliser:
         inner = self._of_logarithm(body) if isinstance(body, Entry) else None
         if inner is None:
             return equation
-        self._record("logsumexp log(v) = log Σ v where v ≥ 0", equation.target, body, inner)
-        name = self.names.fresh(f"{equation.target}_sum")
-        self.tensors[name] = replace(self.tensors[equation.target], name=name, kind="temporary")
-        self._add(canonical(replace(equation, target=name, reduction="sum", body=inner)))
+        self.editor.record("logsumexp log(v) = log Σ v where v ≥ 0", equation.target, body, inner)
+        name = self.editor.new_tensor(f"{equation.target}_sum", self.editor.tensors[equation.target].axes)
+        self._add(replace(equation, target=name, reduction="sum", body=inner))
         total = sp.log(Entry(name, equation.indices))
         return replace(equation, loops=equation.free, reduction="none", body=total)
 
@@ -170,7 +157,6 @@ class _Stabiliser:
     def _define_logarithm(self, total: Equation) -> str:
         exponent = self._exponent(total.body)
         of = exponent.tensor if isinstance(exponent, Entry) else total.target
-        name = self.names.fresh(f"L_{of}")
-        self.tensors[name] = Tensor(name, self.tensors[total.target].axes, "temporary")
-        self._add(canonical(replace(total, target=name, reduction="logsumexp", body=exponent)))
+        name = self.editor.new_tensor(f"L_{of}", self.editor.tensors[total.target].axes)
+        self._add(replace(total, target=name, reduction="logsumexp", body=exponent))
         return name

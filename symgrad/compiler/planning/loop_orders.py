@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.terms import entries, index_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from symgrad.calculus.program import Program
+    from symgrad.calculus.program import Equation, Loop, Program
     from symgrad.calculus.terms import Entry
     from symgrad.compiler.planning.plan import LoopNest
 
@@ -23,13 +22,7 @@ def numbered(equation: Equation, row: Loop | None, others: Sequence[Loop]) -> Eq
     renamed = {loop.index: index_symbol(f"_i{number}") for number, loop in enumerate(others)}
     if row is not None:
         renamed[row.index] = ROW
-    return Equation(
-        equation.target,
-        tuple(index.xreplace(renamed) for index in equation.indices),
-        tuple(Loop(renamed[loop.index], loop.axis) for loop in equation.loops),
-        equation.reduction,
-        equation.body.xreplace(renamed),
-    )
+    return equation.renamed(renamed)
 
 
 def run_alike(loops: Sequence[Loop], others: Sequence[Loop]) -> bool:

@@ -1,0 +1,79 @@
+"""Programs in the making: what a pass makes of another program, equation by equation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import sympy as sp
+
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.program import Kind
+
+
+class Names:
+    """Hands out unused names and remembers them."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = set(taken)
+
+    def fresh(self, wanted: str) -> str:
+        """`wanted`, or with the first free suffix `_2`, `_3`, ..."""
+        name, number = wanted, 2
+        while name in self.taken:
+            name, number = f"{wanted}_{number}", number + 1
+        self.taken.add(name)
+        return name
+
+
+def with_equations(program: Program, equations: Iterable[Equation]) -> Program:
+    """The program with equations of the same tensors in place of its own.
+
+    Raises:
+        InternalError: they break what programs promise.
+    """
+    return check(replace(program, equations=tuple(equations)))
+
+
+class ProgramEditor:
+    """Collects the equations of a new program; tensors, rewrites and all else begin as in the old one."""
+
+    def __init__(self, program: Program) -> None:
+        self.before = program
+        self.names = Names(program.tensor)
+        self.tensors = dict(program.tensor)
+        self.equations: list[Equation] = []
+        self.rewrites = list(program.rewrites)
+
+    def new_tensor(self, wanted: str, axes: Axes, kind: Kind = "temporary", of: str = "") -> str:
+        """The name of a new tensor: `wanted`, or with a suffix where that is taken."""
+        name = self.names.fresh(wanted)
+        self.tensors[name] = Tensor(name, axes, kind, of=of)
+        return name
+
+    def add(self, equation: Equation) -> Equation:
+        """The equation with standard index names, which is the next one."""
+        self.equations.append(canonical(equation))
+        return self.equations[-1]
+
+    def record(self, rule: str, equation: str, before: sp.Expr, after: sp.Expr) -> None:
+        """Note that a rule was applied."""
+        self.rewrites.append(Rewrite(rule, equation, before, after))
+
+    def program(self, **changes: Any) -> Program:
+        """The new program; `changes` are those of other fields.
+
+        Raises:
+            InternalError: it breaks what programs promise.
+        """
+        made = {
+            "tensors": tuple(self.tensors.values()),
+            "equations": tuple(self.equations),
+            "rewrites": tuple(self.rewrites),
+        }
+        return check(replace(self.before, **(made | changes)))
