@@ -1,1 +1,1 @@
-"""From a plan to loops."""
+"""From a plan to kernels and function bodies: instructions, as data."""

@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
+from symgrad.compiler.kernels.function_bodies import FunctionBodies
 from symgrad.compiler.kernels.update_kernels import (
     look_ahead_body,
     rest_body,
@@ -19,7 +20,6 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
-from symgrad.compiler.module.bodies import FunctionBodies
 from symgrad.compiler.module.records import (
     ArgumentText,
     CarryingText,
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.kernels.function_bodies import NamedKernel
     from symgrad.compiler.kernels.instructions import Instruction
-    from symgrad.compiler.module.bodies import NamedKernel
     from symgrad.compiler.planning.plan import Plan
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.elaborate.optimizer import Update

@@ -1,1 +1,1 @@
-"""The languages that kernels are written in."""
+"""The languages that instructions are printed in; README.md says how to write another."""

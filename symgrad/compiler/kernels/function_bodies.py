@@ -20,9 +20,9 @@ from symgrad.compiler.kernels.instructions import (
     replaced,
 )
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
-from symgrad.compiler.module.memory_views import LAYER, MemoryViews
-from symgrad.compiler.module.rerolling import Action, Repeat, reroll
-from symgrad.compiler.module.statements import Statements, slot
+from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
+from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll
+from symgrad.compiler.kernels.statements import Statements, slot
 from symgrad.compiler.planning.plan import Carry, LoopNest, Plan, Product, Scalar, Step
 from symgrad.notation.equations import Writing
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation
     from symgrad.compiler.kernels.instructions import Expression, Instruction
-    from symgrad.compiler.module.memory_views import MemoryViews
+    from symgrad.compiler.kernels.memory_views import MemoryViews
     from symgrad.compiler.planning.plan import Plan, Product
 
 Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"

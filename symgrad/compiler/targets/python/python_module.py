@@ -1,0 +1,146 @@
+"""From a plan to plain Python: the kernels and function bodies of the compiled module, its arrays checked.
+
+It computes what the compiled module computes, in the same order, slowly: a second reading of the same data.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.targets.python.printer import INDENT, Printer
+from symgrad.spec.scalars import INNER, SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from symgrad.calculus.program import Tensor
+    from symgrad.compiler.planning.plan import PhaseName, Plan
+    from symgrad.spec.model import Spec
+
+_SUPPORT = Path(__file__).with_name("support.py")
+_OWN = """
+np math Array view memory gemm carry formed_first theta grad into work keep scale real value layer
+found computed _forward _prediction _loss _gradient
+"""
+_FUNCTIONS = {"Max": "np.maximum", "Min": "np.minimum", "square": "np.square"}
+OWN_NAMES = frozenset((*keyword.kwlist, *dir(builtins), *_OWN.split(), *SCALARS))
+"""What the text calls its own."""
+
+
+def _spelled(function: str, plain: bool) -> str:  # noqa: ARG001  # nothing is vectorised here
+    row = INNER.get(function)
+    if row is not None:
+        return row.code or row.name
+    return _FUNCTIONS.get(function, function)
+
+
+PYTHON = Printer(_spelled)
+
+
+def python_text(spec: Spec, plan: Plan) -> str:
+    """A module with one public function, `computed(theta, *data)`: all results by name, each a copy.
+
+    Those are outputs, predictions, `loss`, `grad` with the entries of theta, and the derivatives with respect
+    to what the spec's `gradients` names, as `d` before its name.
+    """
+    return "\n".join((*_PythonModule(spec, plan).lines(), ""))
+
+
+class _PythonModule:
+    def __init__(self, spec: Spec, plan: Plan) -> None:
+        self.spec, self.plan, self.program = spec, plan, plan.program
+        self.bodies = FunctionBodies(plan, OWN_NAMES)
+        self.phases = {phase.name: self.bodies.body(phase) for phase in plan.phases}
+        self.sizes = list(self.bodies.extent_names.values())
+        self.inputs = self.program.of_kind("input")
+        self.data = (*self.inputs, *self.program.of_kind("target"))
+
+    def lines(self) -> Iterator[str]:
+        """The lines of the module."""
+        yield f'"""{self.spec.name}: a network in plain Python, every access to its arrays checked."""'
+        yield ""
+        yield from _support()
+        for named in self.bodies.kernels.values():
+            yield from _function(named.name, named.arguments, named.doc, PYTHON.lines(named.kernel.body))
+        for phase, body in self.phases.items():
+            yield from _function(f"_{phase}", self._arguments(phase), f"The {phase}.", PYTHON.lines(body))
+        doc = "All results by their names, each a copy."
+        yield from _function("computed", ("theta", *map(self._name, self.data)), doc, self._computed())
+
+    def _name(self, tensor: Tensor) -> str:
+        return self.bodies.names[tensor.name]
+
+    def _arguments(self, phase: PhaseName) -> tuple[str, ...]:
+        """The parameters of a phase's function."""
+        gradient = ("into", "keep", "scale") if self.program.carried else ("grad",)
+        data = self.data if phase in ("loss", "gradient") else self.inputs
+        vectors = gradient if phase == "gradient" else ()
+        return ("theta", *vectors, *map(self._name, data), "work", *self.sizes)
+
+    def _computed(self) -> Iterator[str]:
+        program = self.program
+        yield "theta, found = Array(theta), {}"
+        yield "real, keep, scale = theta.dtype.type, 0, 1"
+        yield from self._sizes()
+        for tensor in self.data:
+            moved = "np.moveaxis({0}, 0, -1)" if self.plan.is_by_columns(tensor.name) else "{0}"
+            yield f"{self._name(tensor)} = Array({moved.format(self._name(tensor))})"
+        yield from self._run("forward", "prediction")
+        yield from map(self._kept, dict.fromkeys((*program.outputs, *program.prediction)))
+        if not program.loss:
+            return
+        yield from self._run("forward", "loss")
+        yield f"found['loss'] = {self._copy(program.loss)}"
+        yield "grad = into = memory(theta.size, theta.dtype)"
+        yield f"_gradient({', '.join(self._arguments('gradient'))})"
+        yield "found['grad'] = grad.numbers.copy()"
+        of = {g.of: g.name for g in program.gradients}
+        for name in self.spec.gradients:
+            yield f"found['d{name}'] = {self._copy(of[name])}"
+        yield "return found"
+
+    def _sizes(self) -> Iterator[str]:
+        """The sizes of free axes, as the first array has them that has the axis."""
+        found: dict[str, str] = {}
+        for tensor in self.data:
+            for number, axis in enumerate(tensor.axes):
+                if axis.size is None:
+                    found.setdefault(axis.name or "", f"{self._name(tensor)}.shape[{number}]")
+        for axis_name, identifier in self.bodies.extent_names.items():
+            yield f"{identifier} = {found[axis_name]}"
+
+    def _run(self, *phases: PhaseName) -> Iterator[str]:
+        """Phases one after another, in memory that holds no number at first."""
+        constants = "".join(f", {list(c.values)}" for c in self.spec.constants)
+        yield f"work = memory({PYTHON.text(self.bodies.views.work_size)}, theta.dtype{constants})"
+        for phase in phases:
+            yield f"_{phase}({', '.join(self._arguments(phase))})"
+
+    def _kept(self, tensor: str) -> str:
+        return f"found[{tensor!r}] = {self._copy(tensor)}"
+
+    def _copy(self, tensor: str) -> str:
+        """A tensor in the order of its axes, apart from the memory it was computed in."""
+        numbers = f"{PYTHON.text(self.bodies.views.view(tensor))}.numbers"
+        if not self.program.tensor[tensor].axes:
+            numbers += ".reshape(())"
+        moved = f"np.moveaxis({numbers}, -1, 0)" if self.plan.is_by_columns(tensor) else numbers
+        return f"{moved}.copy()"
+
+
+def _support() -> Iterator[str]:
+    """What every such module needs, and the functions that are formulas of others."""
+    _, future, text = _SUPPORT.read_text(encoding="utf-8").partition("from __future__ import annotations\n")
+    yield f"{future}{text.rstrip()}"
+    for row in SCALARS.values():
+        if not row.code and f"def {row.name}(" not in text:
+            yield from _function(row.name, ("x",), row.formula, [f"return {row.formula}"])
+
+
+def _function(name: str, arguments: Iterable[str], doc: str, body: Iterable[str]) -> Iterator[str]:
+    yield from ("", "", f"def {name}({', '.join(arguments)}):", f'{INDENT}"""{doc}"""')
+    yield from (f"{INDENT}{line}" for line in body)

@@ -1,0 +1,121 @@
+"""What an emitted module of plain Python needs besides NumPy: arrays that stay within their bounds.
+
+This file is a part of every such module, below the model; nothing in it knows a model.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+class Array:
+    """Numbers of a shape. Indices count from zero and stay below the shape's sizes."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: np.ndarray[Any, Any]) -> None:
+        self.numbers = numbers
+
+    @property
+    def shape(self) -> Any:
+        return self.numbers.shape
+
+    @property
+    def size(self) -> int:
+        return self.numbers.size
+
+    @property
+    def dtype(self) -> Any:
+        return self.numbers.dtype
+
+    @property
+    def T(self) -> Array:  # NumPy's name
+        return Array(self.numbers.T)
+
+    def reshape(self, *shape: int) -> Array:
+        """The same memory in another shape.
+
+        Raises:
+            ValueError: it would have to be copied.
+        """
+        numbers = self.numbers.reshape(shape)
+        if numbers.size and not np.shares_memory(numbers, self.numbers):
+            raise ValueError(f"an array of shape {self.shape} cannot be taken as {shape} where it lies")
+        return Array(numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.numbers[self._inside(index)]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.numbers[index if index == slice(None) else self._inside(index)] = value
+
+    def _inside(self, index: Any) -> Any:
+        """The index; a number alone stands for the only axis, and for the entry of a single number.
+
+        Raises:
+            IndexError: it leaves the shape, or counts from the end.
+        """
+        indices = index if isinstance(index, tuple) else (index,)
+        sizes = self.shape or (1,)
+        if len(indices) != len(sizes) or any(not 0 <= k < sizes[n] for n, k in enumerate(indices)):
+            raise IndexError(f"{index} leaves an array of shape {self.shape}")
+        return index if self.shape else ()
+
+
+def view(vector: Array, start: int, shape: tuple[int, ...]) -> Array:
+    """So many numbers of a vector from a place on, as an array.
+
+    Raises:
+        IndexError: they leave the vector.
+    """
+    end = start + math.prod(shape)
+    if start < 0 or end > vector.size:
+        raise IndexError(f"{start} to {end} leaves a vector of {vector.size} numbers")
+    return Array(vector.numbers[start:end].reshape(shape))
+
+
+def memory(size: int, dtype: Any, *constants: Any) -> Array:
+    """A workspace with constants at its front; whatever is read before it is computed is no number."""
+    work = np.full(size, np.nan, dtype)
+    start = 0
+    for constant in constants:
+        numbers = np.ravel(constant)
+        work[start : start + numbers.size] = numbers
+        start += numbers.size
+    return Array(work)
+
+
+def gemm(scale: Any, left: Array, right: Array, keep: Any, target: Array) -> None:
+    """target ← keep·target + scale·left·right; where keep is 0, whatever `target` held is forgotten."""
+    found = target.dtype.type(scale) * np.dot(left.numbers, right.numbers)
+    target.numbers[...] = found if keep == 0 else target.dtype.type(keep) * target.numbers + found
+
+
+def carry(gradient: Array, into: Array, keep: Any, scale: Any) -> None:
+    """into ← keep·into + scale·gradient; where keep is 0, whatever `into` held is forgotten."""
+    found = scale * gradient.numbers
+    into.numbers[...] = found if keep == 0 else keep * into.numbers + found
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), where neither overflows."""
+    small = np.exp(-abs(x))
+    return (x * 0 + 1 if x >= 0 else small) / (1 + small)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x))"""
+    return np.maximum(x, 0 * x) + np.log1p(np.exp(-abs(x)))
+
+
+def logcosh(x: Any) -> Any:
+    """log(cosh(x))"""
+    return abs(x) + np.log1p(np.expm1(-2 * abs(x)) / 2)
+
+
+def formed_first(difference: Any) -> Any:
+    """A difference; here nothing is regrouped."""
+    return difference

@@ -1,0 +1,92 @@
+"""The second target: plain Python of the same kernels, every access within bounds, gives the same numbers."""
+
+from __future__ import annotations
+
+import re
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import by_rows, staged
+from corpus import CORPUS
+from fuzz.modules import interpreted, with_garbage
+
+from symgrad.compiler.targets.python.python_module import python_text
+from symgrad.compiler.targets.python.support import Array, gemm, view
+from symgrad.pipeline import stages_of
+from symgrad.spec.reader import read
+from symgrad.verifier.sampling.samples import draw
+
+if TYPE_CHECKING:
+    from symgrad.pipeline import Stages
+
+
+def computed(stages: Stages, theta: Any, *data: Any) -> dict[str, Any]:
+    """What the Python of a model computes."""
+    scope: dict[str, Any] = {}
+    exec(compile(python_text(stages.model.spec, stages.plan), "<python>", "exec"), scope)
+    with np.errstate(all="ignore"):  # as the compiled module computes
+        return scope["computed"](theta, *data)
+
+
+@pytest.mark.parametrize("number", range(len(CORPUS)), ids=list(CORPUS))
+def test_both_targets_compute_the_same_in_garbage(number: int) -> None:
+    """Every second network by rows and with products, though it is small."""
+    name = list(CORPUS)[number]
+    with by_rows() if number % 2 else nullcontext():
+        stages = staged(name)
+        module = with_garbage(interpreted(stages.text), -7e30)
+        sample = draw(stages.model, "here", 1, batch=3)
+        params = module.init_params(3)
+        found = computed(stages, module.flatten(params), *sample.data)
+    answer = module.forward(params, *sample.inputs.values())
+    expected = dict(
+        zip(stages.arranged.outputs, answer if isinstance(answer, tuple) else (answer,), strict=True)
+    )
+    if "loss" in found:
+        loss, grad = module.loss_and_grad(params, *sample.data)
+        expected |= {"loss": loss, "grad": module.flatten(grad)}
+    if hasattr(module, "input_gradients"):
+        of_data = module.input_gradients(params, *sample.data)
+        expected |= {f"d{name}": values for name, values in of_data._asdict().items()}
+    tolerance = 1e-12 if np.float64 == module.DTYPE else 1e-5
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def test_an_entry_that_no_loop_writes_starts_from_zero() -> None:
+    spec = {"inputs": {"x": [3]}, "outputs": ["y"], "equations": {"y": "x[1]**2"}, "gradients": ["x"]}
+    stages = stages_of(read({"name": "entry", **spec, "loss": "y"}))
+    x = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(computed(stages, np.empty(0), x)["dx"], [0, 4, 0])
+
+
+def test_a_loop_that_is_too_long_is_caught() -> None:
+    stages = staged("activation_tanh")
+    text, sample = python_text(stages.model.spec, stages.plan), draw(stages.model, "here", 1, batch=3)
+    theta = np.zeros(stages.plan.parameter_count)
+    loops = [
+        m for m in re.finditer(r"range\((\d+)\)", text) if m.start() > text.index("each stored by columns")
+    ]
+    for loop in loops:
+        scope: dict[str, Any] = {}
+        exec(text[: loop.start(1)] + str(int(loop[1]) + 1) + text[loop.end(1) :], scope)
+        with pytest.raises(IndexError):
+            scope["computed"](theta, *sample.data)
+
+
+def test_no_access_leaves_an_array() -> None:
+    array = Array(np.zeros((2, 3)))
+    for index in ((2, 0), (0, -1), (0,), 0, (0, 0, 0)):
+        with pytest.raises(IndexError):
+            array[index]
+        with pytest.raises(IndexError):
+            array[index] = 1
+    for start, shape in ((-1, (2,)), (5, (2,)), (0, (7,))):
+        with pytest.raises(IndexError):
+            view(Array(np.zeros(6)), start, shape)
+    with pytest.raises(ValueError, match="where it lies"):
+        Array(np.zeros((2, 3))).T.reshape(6)
+    with pytest.raises(ValueError, match="shapes"):
+        gemm(1, array, array, 0, array)
