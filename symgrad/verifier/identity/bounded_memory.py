@@ -99,20 +99,25 @@ class View:
             raise BoundsError(f"{sizes} from {start} on leaves {self.name} with its {self.size} numbers")
         return self.over(self.start + start, sizes, strides_of(sizes))
 
-    def __getitem__(self, index: Any) -> Any:
+    def place(self, index: Any) -> int:
+        """Where an entry lies in memory.
+
+        Raises:
+            BoundsError: beside the array.
+        """
         try:
-            return self.numbers[self.start + self.offsets[index]]
+            return self.start + self.offsets[index]
         except BoundsError as fault:
             raise BoundsError(f"{self.name}{fault}") from None
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.numbers[self.place(index)]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if index is Ellipsis or isinstance(index, slice):
             self.fill(value, index)
             return
-        try:
-            self.numbers[self.start + self.offsets[index]] = value
-        except BoundsError as fault:
-            raise BoundsError(f"{self.name}{fault}") from None
+        self.numbers[self.place(index)] = value
 
     def fill(self, value: Any, index: Any) -> None:
         """Give every entry one number."""

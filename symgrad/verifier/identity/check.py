@@ -261,11 +261,11 @@ def _demand_same(what: str, found: Array | None, expected: Array, by: ExactRefer
         shape = None if found is None else found.shape
         raise DifferenceError(f"{what} has shape {shape}, the spec's is {expected.shape}")
     sizes = (float(abs(value)) for value in expected.flat) if by.same is close else ()
-    scale = max((size for size in sizes if math.isfinite(size)), default=1.0)
+    scale = max([1.0, *(size for size in sizes if math.isfinite(size))])
     wrong = [
         place
         for place, (a, b) in enumerate(zip(found.flat, expected.flat, strict=True))
-        if not (_is_number(a) and by.same(a, b, max(scale, 1.0), digits)) and not by.admits(what, place, a, b)
+        if not (_is_number(a) and by.same(a, b, scale, digits)) and not by.admits(what, place, a, b)
     ]
     if wrong:
         entry = list(map(int, np.unravel_index(wrong[0], expected.shape)))

@@ -93,6 +93,8 @@ class Element:
         return power(self, exponent)
 
     def __eq__(self, other: object) -> bool:
+        if type(other) is Element:
+            return self.residue == other.residue or (self.residue - other.residue) % PRIMES[0] == 0
         return other is not UNDEFINED and (self.residue - _residue(other)) % PRIMES[0] == 0
 
     def __ne__(self, other: object) -> bool:
@@ -139,10 +141,17 @@ def _residue(number: Any) -> int:
 def _quotient(above: int, below: Any) -> Element:
     if isinstance(below, _Undefined):
         return below
+    inverse = _inverse(_residue(below))
+    return UNDEFINED if inverse is None else Element(above * inverse % MODULUS)
+
+
+@lru_cache(maxsize=65536)
+def _inverse(residue: int) -> int | None:
+    """1 divided by a residue, which loops ask for over and over; None for 0 in one of the fields."""
     try:
-        return Element(above * pow(_residue(below), -1, MODULUS) % MODULUS)
-    except ValueError:  # 0 in one of the fields
-        return UNDEFINED
+        return pow(residue, -1, MODULUS)
+    except ValueError:
+        return None
 
 
 class _Undefined(Element):
@@ -179,7 +188,12 @@ def is_positive(difference: int) -> bool:
 
 def root(number: Element) -> Element:
     """The root of a positive element, itself positive; of another, that of its opposite with some sign."""
-    return Element(join(tuple(pow(number.residue, (p + 1) // 4, p) for p in PRIMES)))
+    return Element(_root(number.residue))
+
+
+@lru_cache(maxsize=65536)
+def _root(residue: int) -> int:
+    return join(tuple(pow(residue, (p + 1) // 4, p) for p in PRIMES))
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -37,8 +38,39 @@ _BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(
 """Of each field but the lowest, an element whose powers are counted modulo the prime below."""
 
 ONE = Element(1)
-_MULTIPLES = {times: pow(times, -1, MODULUS) for times in (1, -1, 2, -2, 3, -3, 4, -4)}
+_MULTIPLES = {times: pow(times, -1, PRIMES[0]) for times in (1, -1, 2, -2, 3, -3, 4, -4)}
 _MANY = 2000
+_DIGIT = 8
+"""Bits of an exponent that are looked up at once."""
+
+
+class Powers:
+    """The powers of one base modulo a prime, from a table: one product for every eight bits of the exponent."""
+
+    def __init__(self, base: int, prime: int, order: int) -> None:
+        self.prime, self.order = prime, order
+        self.table: list[list[int]] = []
+        for _ in range(0, order.bit_length(), _DIGIT):
+            row = [1]
+            for _ in range(2**_DIGIT):
+                row.append(row[-1] * base % prime)
+            base = row.pop()
+            self.table.append(row)
+
+    def __getitem__(self, exponent: int) -> int:
+        """The base to the exponent, which counts modulo its order."""
+        exponent, value = exponent % self.order, 1
+        for row in self.table:
+            value = value * row[exponent & 2**_DIGIT - 1] % self.prime
+            exponent >>= _DIGIT
+        return value
+
+
+@lru_cache(maxsize=1)
+def _powers() -> tuple[Powers, ...]:
+    """What exp is made of in each field, from the top down: a power, counted modulo the prime below."""
+    upper = (Powers(base, *primes) for base, primes in zip(_BASES, pairwise(PRIMES), strict=True))
+    return (*upper, Powers(3, PRIMES[-1], PRIMES[-1] - 1))
 
 
 class Functions:
@@ -70,17 +102,17 @@ class Functions:
             return known
         known = self._power_of_logarithm(x)
         if known is None:
-            pairs = zip(_BASES, PRIMES[1:], PRIMES, strict=False)
-            upper = [pow(base, x.residue % below, above) for base, below, above in pairs]
-            lowest = pow(3, self._odd("exp", x), PRIMES[-1])
-            known = Element(join((*upper, lowest)))
+            *upper, lowest = _powers()
+            residues = [powers[x.residue] for powers in upper]
+            known = Element(join((*residues, lowest[self._odd("exp", x)])))
         self.exponentials[x.residue] = known
         self.exponents[known.top] = x
         return known
 
     def _power_of_logarithm(self, x: Element) -> Element | None:
-        for times, inverse in _MULTIPLES.items():
-            argument = self.antilogarithms.get(x.top * inverse % PRIMES[0])
+        top = x.top
+        for times, inverse in _MULTIPLES.items() if self.antilogarithms else ():
+            argument = self.antilogarithms.get(top * inverse % PRIMES[0])
             if argument is not None:
                 return power(argument, times)
         return None

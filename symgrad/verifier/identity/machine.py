@@ -96,7 +96,7 @@ class Machine:
 
     def number(self, value: Any) -> Any:
         """A number of the arithmetic; what is one already stays."""
-        if not isinstance(value, (int, float, Fraction)):
+        if not (isinstance(value, (int, float)) or type(value) is Fraction):
             return value
         if value not in self._known:
             self._known[value] = self._exactly(value)

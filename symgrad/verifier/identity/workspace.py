@@ -38,15 +38,17 @@ class Workspace(View):
         return Workspace(self.numbers, start, shape, strides, self.dtype, self.name, self.owners)
 
     def __getitem__(self, index: Any) -> Any:
-        number = super().__getitem__(index)
-        if self.owners[self.start + self.offsets[index]] != self.owner:
+        place = self.place(index)
+        if self.owners[place] != self.owner:
             self._complain()
-        return number
+        return self.numbers[place]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        super().__setitem__(index, value)
-        if index is not Ellipsis and not isinstance(index, slice):
-            self.owners[self.start + self.offsets[index]] = self.owner
+        if index is Ellipsis or isinstance(index, slice):
+            self.fill(value, index)
+            return
+        place = self.place(index)
+        self.numbers[place], self.owners[place] = value, self.owner
 
     def fill(self, value: Any, index: Any) -> None:
         super().fill(value, index)
