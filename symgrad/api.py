@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,7 +187,7 @@ def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
 
 def _text(spec: Spec, identity: bool) -> str:
     from symgrad.gate import checked_text
-    from symgrad.pipeline import module_text
+    from symgrad.pipeline import module_text  # and with it SymPy, which a module in the cache does not need
 
     return checked_text(spec) if identity else module_text(spec)
 
@@ -218,11 +219,18 @@ def verify(
         positive("time_limit", time_limit),
     )
     spec = read(spec)
-    model, file = expand(spec), _file_of(spec, module)
+    model, file = expand(spec), _file_to_judge(spec) if module is None else _file_of(spec, module)
     if not isinstance(file, str | os.PathLike):
         return judge(model, file, points=points, seed=seed)
     with isolated(file, time_limit) as (door, twin):
         return judge(model, door, twin=twin, points=points, seed=seed, emitted=_emitted(spec, module, file))
+
+
+def _file_to_judge(spec: Spec) -> Path:
+    """A module whose text is to be judged now needs no judgement before."""
+    from symgrad.compiler.loading.cache import file_to_judge
+
+    return file_to_judge(spec, partial(_text, identity=False))
 
 
 def _emitted(spec: Spec, module: ModuleSource | None, file: str | os.PathLike[str]) -> str:

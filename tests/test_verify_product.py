@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from building import interpreted, judged, written
 
-from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
+from symgrad.compiler.loading.load import double_precision_twin, lighten, load, run_drivers_in_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,8 @@ def test_training_in_single_precision_is_held_against_double(
 
 def test_drivers_in_python_call_compiled_kernels(tmp_path: Path) -> None:
     path = written({**SPEC, "train": {"optimizer": "sgd"}}, tmp_path)
-    twin = run_drivers_in_python(double_precision_twin(load(path)))
+    twin = double_precision_twin(load(path))
+    run_drivers_in_python(twin)
     text = interpreted(path)
     text.DTYPE = np.float64
     rng = np.random.default_rng(0)
@@ -71,3 +72,26 @@ def test_drivers_in_python_call_compiled_kernels(tmp_path: Path) -> None:
     np.testing.assert_allclose(twin.flatten(here), text.flatten(there), rtol=1e-12)
     compiled = [f for f in vars(twin).values() if getattr(f, "nopython_signatures", ())]
     assert compiled, "nothing is compiled"
+
+
+def test_of_a_long_module_what_training_runs_stays_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written({**SPEC, "train": {"optimizer": "sgd"}}, tmp_path)
+    module, text = load(path), interpreted(path)
+    assert lighten(module) == ()
+    monkeypatch.setattr("symgrad.compiler.loading.load._LONG", 0)
+    assert lighten(module) == ("_backward", "_forward", "_loss", "_predict", "_step")
+    rng = np.random.default_rng(0)
+    theta, x, t = (rng.normal(size=n).astype(np.float32) for n in (module.SIZE, (5, 3), (5, 2)))
+    answers = []
+    for each in (module, text):
+        params = each.unflatten(theta.copy())
+        slopes = each.flatten(each.loss_and_grad(params, x, t)[1])
+        values = [each.loss(params, x, t), each.train_step(params, each.init_state(params), x, t)]
+        answers.append(
+            np.concatenate([slopes, values, each.flatten(params), each.predict(params, x).ravel()])
+        )
+    np.testing.assert_allclose(*answers, rtol=1e-5, atol=1e-6)
+    assert module._gradient.nopython_signatures
+    assert not hasattr(module._loss, "nopython_signatures")

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = 120.0, 120.0, 120.0
+_ORDINARY = 100_000
+"""Bytes of a module's text; the limits of a longer one grow with it."""
+
 _TRAINING = ("train_step", "train_epoch")
 _COUNTS = sys.platform != "win32"
 """Whether a process can be told to end after so many seconds of computing."""
@@ -107,13 +111,14 @@ def isolated(
     """The module in a file and its float64 twin, in processes that end with the block.
 
     The twin's drivers are run by Python. A float64 module is its own twin, compiled, in the same process.
-    No call may last longer than so many seconds, its compilation included, nor a process take more
-    memory than the machine has.
+    No call may last longer than so many seconds, its compilation included; where the text is longer than
+    usual, in proportion longer. Nor may a process take more memory than the machine has.
 
     Raises:
         ModuleError: it cannot be loaded.
     """
-    limits = Limits(seconds, _physical_memory(), _is_compiled())
+    growth = max(1.0, Path(file).stat().st_size / _ORDINARY) if Path(file).is_file() else 1.0
+    limits = Limits(round(seconds * growth, 1), _physical_memory(), _is_compiled())
     module, twin, training = (ModuleProcess(os.fspath(file), limits) for _ in range(3))
     try:
         with ThreadPoolExecutor(2) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
+from symgrad.compiler.loading.load import double_precision_twin, lighten, load, run_drivers_in_python
 from symgrad.errors import SymgradError
 from symgrad.isolation.messages import PATIENCE, packed, read, unpacked, write
 from symgrad.verifier.behaviour.suite import observed
@@ -19,6 +20,9 @@ from symgrad.verifier.trials.behaviour_case import record
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+_OBJECTS = (50_000, 20, 50)
+"""Numba's compiler makes many objects that live long: Python's thresholds cost it a seventh of its time."""
 
 _GRACE = 10
 """Seconds by which this process outlives its own time limit if nobody ends it."""
@@ -33,6 +37,7 @@ def main() -> None:
             signal.SIGINT, signal.SIG_IGN
         )  # an interrupt is the parent's, who then ends this process
     _limit_memory(memory)
+    gc.set_threshold(*_OBJECTS)
     if not is_compiled:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
     modules = _loaded(file, answers)
@@ -84,9 +89,12 @@ def _loaded(file: str, answers: BinaryIO) -> list[ModuleType]:
     """The module and its twin, once the parent is told their facts; nothing where it is told a reason."""
     try:
         module = load(file)
-        is_double = np.dtype(module.DTYPE) == np.float64
-        twin = module if is_double else run_drivers_in_python(double_precision_twin(module))
-        facts = [_facts(module), _facts(twin)]
+        twin, is_double = module, np.dtype(module.DTYPE) == np.float64
+        by_python: tuple[str, ...] = ()
+        if not is_double:
+            twin = double_precision_twin(module)
+            by_python = run_drivers_in_python(twin)
+        facts = [_facts(module, lighten(module)), _facts(twin, by_python)]
     except SymgradError as error:
         write(answers, ("refused", error.problem, error.remedy))
         return []
@@ -94,10 +102,11 @@ def _loaded(file: str, answers: BinaryIO) -> list[ModuleType]:
     return [module, twin]
 
 
-def _facts(module: ModuleType) -> tuple[Any, ...]:
-    """Its names, number type, the spec it claims to be made from, and its parameters' names."""
-    fields = tuple(getattr(module.Params, "_fields", ()))
-    return tuple(dir(module)), np.dtype(module.DTYPE).str, str(module.SPEC_SHA256), tuple(map(str, fields))
+def _facts(module: ModuleType, by_python: tuple[str, ...]) -> tuple[Any, ...]:
+    """Its names, number type, the spec it claims to be made from, its parameters, and what Python runs."""
+    fields = tuple(map(str, getattr(module.Params, "_fields", ())))
+    dtype, sha256 = np.dtype(module.DTYPE).str, str(module.SPEC_SHA256)
+    return tuple(dir(module)), dtype, sha256, fields, by_python
 
 
 def _judged(file: str, model: bytes, seed: int, seconds: float) -> tuple[Any, ...]:

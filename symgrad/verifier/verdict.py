@@ -121,7 +121,10 @@ def _door(module: ModuleType | Door) -> Door:
 
 def _notes(trial: Trial) -> list[str]:
     notes = []
-    spec = trial.model.spec
+    spec, by_python = trial.model.spec, trial.module.door.facts.by_python
+    if by_python:
+        those = f"{', '.join(by_python)} were run by Python, over the kernels that the other functions use"
+        notes.append(f"the module is long: of what is compiled, {those}")
     if spec.sha256 != trial.module.door.facts.spec_sha256:
         notes.append("the module was generated from a spec with another text (SPEC_SHA256 differs)")
     if spec.loss is None:

@@ -45,15 +45,28 @@ def cached_file(spec: Spec, derive: Callable[[Spec], str]) -> Path:
     return _kept(folder, name) or _keep(folder, name, derive(spec).encode())
 
 
+def file_to_judge(spec: Spec, derive: Callable[[Spec], str]) -> Path:
+    """The file of a spec's module as users have it; where they have none yet, one that nobody is handed.
+
+    Raises:
+        ModuleError: there is no folder that only this user can write.
+    """
+    return _kept(cache_folder(), _name(spec)) or _file_of_text(f"{spec.name}_unchecked", derive(spec))
+
+
 def cached_text(name: str, text: str) -> ModuleType:
     """The module of a text that is not a spec's own, kept beside the others under this name.
 
     Raises:
         ModuleError: there is no folder that only this user can write.
     """
+    return load(_file_of_text(name, text))
+
+
+def _file_of_text(name: str, text: str) -> Path:
     folder, content = cache_folder(), text.encode()
     file = folder / f"{name}_{_digest(content)}.py"
-    return load(file if file.is_file() and file.read_bytes() == content else _keep(folder, name, content))
+    return file if file.is_file() and file.read_bytes() == content else _keep(folder, name, content)
 
 
 def cache_folder() -> Path:

@@ -6,12 +6,15 @@ import os
 import sys
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.loaded import fresh_module
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ModuleSource: TypeAlias = ModuleType | str | os.PathLike[str]
 """What an emitted module may be given as: itself, or the path of its file."""
@@ -45,11 +48,12 @@ _IN_PYTHON = {"view": "_array", "copy": "_copied", "prefetch": "_awaited", "gemm
 """What drivers call that only compiled code can, and the same for Python, as a module's file has both."""
 
 
-def run_drivers_in_python(module: ModuleType) -> ModuleType:
-    """The module, its kernels compiled, but none of the functions that do nothing but call them.
+def run_drivers_in_python(module: ModuleType, but: Collection[str] = ()) -> tuple[str, ...]:
+    """Let Python run a module's drivers over its compiled kernels, all `but` these; the names of those.
 
-    Those take nearly all of Numba's time, once more for each of them, and next to no time where they run.
-    What is compiled here can be called from Python, and is not kept on disk, where nobody expects that.
+    Drivers take nearly all of Numba's time, once more for each of them, and next to no time where they run.
+    What is compiled here can be called from Python, and is not kept on disk, where nobody expects that. What
+    stays compiled sees the module as it was, and is kept.
     """
     from numba.core.caching import NullCache
 
@@ -58,10 +62,27 @@ def run_drivers_in_python(module: ModuleType) -> ModuleType:
         kernel.targetoptions["no_cpython_wrapper"] = False
         kernel._cache = NullCache()
     drivers = {name: f for name, f in names.items() if _is_driver(f)}
+    whole = dict(names)
+    if but:
+        whole |= {n: names["driver"](FunctionType(f.py_func.__code__, whole, n)) for n, f in drivers.items()}
     scope = {**names, **{name: names[other] for name, other in _IN_PYTHON.items() if other in names}}
     scope |= {name: FunctionType(f.py_func.__code__, scope, name) for name, f in drivers.items()}
-    names.update({name: scope[name] for name in drivers})
-    return module
+    names.update({name: (whole if name in but else scope)[name] for name in drivers})
+    return tuple(sorted(drivers.keys() - set(but)))
+
+
+_LONG = 6000
+"""Bytes of drivers' code from which on compiling each of them anew takes longer than all that is judged."""
+
+_FOR_TRAINING = ("_gradient", "_epoch")
+"""Drivers that all others are parts of, whose time to compile is that of a first step of training."""
+
+
+def lighten(module: ModuleType) -> tuple[str, ...]:
+    """Let Python run the drivers of a long module, but those that training runs; the names of those."""
+    drivers = [f for f in vars(module).values() if _is_driver(f)]
+    is_long = sum(len(f.py_func.__code__.co_code) for f in drivers) > _LONG
+    return run_drivers_in_python(module, _FOR_TRAINING) if is_long and "driver" in vars(module) else ()
 
 
 def _is_driver(function: Any) -> bool:

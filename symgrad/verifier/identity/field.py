@@ -45,7 +45,7 @@ _DIGIT = 8
 
 
 class Powers:
-    """The powers of one base modulo a prime, from a table: one product for every eight bits of the exponent."""
+    """The powers of one base modulo a prime, from a table: a product for every eight bits of the exponent."""
 
     def __init__(self, base: int, prime: int, order: int) -> None:
         self.prime, self.order = prime, order

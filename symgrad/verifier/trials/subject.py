@@ -39,13 +39,17 @@ class FaultError(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a module says of itself without being called; `fields` are those of its Params, in order."""
+    """What a module says of itself without being called; `fields` are those of its Params, in order.
+
+    `by_python` are its functions that Python runs over compiled kernels, where they are not compiled.
+    """
 
     at: str
     names: frozenset[str]
     dtype: np.dtype[Any]
     spec_sha256: str
     fields: tuple[str, ...]
+    by_python: tuple[str, ...] = ()
 
 
 @runtime_checkable
