@@ -26,12 +26,12 @@ ROOM = {SIZE: "return 1000 + 18 * batch"}
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({SIZE: "return 1000 + 17 * batch"}, "leaves work"),
+        ({SIZE: "return 1000 + 17 * batch"}, "goes beyond an array"),
         (
             ROOM | {"dZ1 = view(work, 2 + 14 * batch,": "dZ1 = view(work, 500 + 4 * batch,"},
             "dZ1 overlap",
         ),
-        (ROOM | {"dZ1 = view(work, 2 + 14 * batch,": "dZ1 = view(work, 900 - batch,"}, "leaves work"),
+        (ROOM | {"dZ1 = view(work, 2 + 14 * batch,": "dZ1 = view(work, 900 - batch,"}, "reaches below 0"),
     ],
 )
 def test_room_at_small_sizes_is_not_enough(changes, told):

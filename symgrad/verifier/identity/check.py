@@ -27,6 +27,7 @@ from symgrad.verifier.identity.machine import (
 from symgrad.verifier.identity.module_text import JudgedText, parse
 from symgrad.verifier.identity.outcome import TextOutcome, outcome_of
 from symgrad.verifier.identity.points import ExactPoint, field_points, real_points, zero_points
+from symgrad.verifier.identity.subscripts import subscript_findings
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
 
@@ -114,6 +115,9 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
         ModuleError: the text is not that of a module.
     """
     parsed = parse(text)
+    beyond = subscript_findings(text, parsed.facts).fault
+    if beyond:
+        return Identity("differs", beyond)
     try:
         points = list(field_points(model, seed, LARGEST_WORK))
     except OverflowError as large:
@@ -131,7 +135,7 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
         return Identity("differs", str(fault))
     except UnknownError as unknown:
         return Identity("not checked", str(unknown))
-    misplaced = layout_fault(text, [_sizes(model, parsed, p) for p in points], parsed.facts["SIZE"])
+    misplaced = layout_fault(text, [_sizes(model, parsed, p) for p in points])
     if misplaced:
         return Identity("differs", misplaced)
     try:

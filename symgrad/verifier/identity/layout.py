@@ -1,10 +1,10 @@
-"""Whether the arrays of a text stay in their memory, and apart, at all sizes: not only at those it is run at.
+"""Whether the arrays of a text stay apart at all sizes: not only at those it is run at.
 
-Where an array begins and how large it is are polynomials of the free sizes, as is the memory they lie in. A
-text is run, every access checked, at few small sizes. That an array ends inside its memory, or before another
-one begins, says that a polynomial is nowhere negative. One that is affine in each of the sizes is least at a
-corner of the box of sizes; so it is enough to look at all corners, where every size is 1 or greater than any
-number in a text. For a size that is squared the sign at the far corner is that of the leading term.
+Where an array begins and how large it is are polynomials of the free sizes. A text is run, every access
+checked, at few small sizes. That an array ends before another one begins says that a polynomial is nowhere
+negative. One that is affine in each of the sizes is least at a corner of the box of sizes; so it is enough to
+look at all corners, where every size is 1 or greater than any number in a text. For a size that is squared
+the sign at the far corner is that of the leading term. `subscripts` shows that arrays stay in their memory.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class ArrayPlace:
         return self.memory != other.memory or self.end <= other.first or other.end <= self.first
 
 
-def layout_fault(text: str, tried: Sequence[Sequence[int]], parameters: int) -> str:
-    """What is wrong with where a text lays its arrays at sizes beyond those tried; nothing where all is well.
+def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
+    """Which arrays of a text overlap at sizes beyond those tried; nothing where all is well.
 
-    `tried` are the free sizes it is run at, in the order of its own; `parameters` counts their numbers.
+    `tried` are the free sizes it is run at, in the order of its own.
     """
     functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     workspace = next((node for node in functions if node.name == "_work_size"), None)
@@ -55,37 +55,19 @@ def layout_fault(text: str, tried: Sequence[Sequence[int]], parameters: int) -> 
     for function in functions:
         if function is not workspace:
             for sizes in corners:
-                fault = _fault(function, workspace, sizes, small, parameters)
+                fault = _fault(function, sizes, small)
                 if fault:
                     return f"{fault}, in {function.name} at {sizes}"
     return ""
 
 
-def _fault(
-    function: ast.FunctionDef,
-    workspace: ast.FunctionDef,
-    sizes: Sizes,
-    tried: Sequence[Sizes],
-    parameters: int,
-) -> str:
-    ends = {"work": _returned(workspace, sizes), "theta": parameters, "grad": parameters}
+def _fault(function: ast.FunctionDef, sizes: Sizes, tried: Sequence[Sizes]) -> str:
     there = list(_places(function, sizes))
-    for place in there:
-        if place.first < 0 or place.end > ends.get(place.memory, math.inf):
-            return f"{place.name} leaves {place.memory}"
     here = [list(_places(function, small)) for small in tried]
     for a, b in itertools.combinations(range(len(there)), 2):
         if not there[a].is_apart(there[b]) and any(places[a].is_apart(places[b]) for places in here):
             return f"{there[a].name} and {there[b].name} overlap"
     return ""
-
-
-def _returned(function: ast.FunctionDef, sizes: Sizes) -> float:
-    match function.body[-1]:
-        case ast.Return(ast.expr() as value):
-            found = _value(value, sizes)
-            return math.inf if found is None else found
-    return math.inf
 
 
 def _places(function: ast.FunctionDef, sizes: Sizes) -> Iterator[ArrayPlace]:

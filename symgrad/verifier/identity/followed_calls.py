@@ -1,0 +1,219 @@
+"""What calls give that are not followed: to Python, NumPy, memory, BLAS, and to what only checks."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from symgrad.verifier.identity.extents import UNKNOWN, Array, Kind, Value
+from symgrad.verifier.identity.size_polynomials import Size, is_never_negative, new_symbol, product, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.verifier.identity.obligations import Obligations
+
+    Model: TypeAlias = Callable[..., Value]
+
+_ONE = whole(1)
+
+
+@dataclass(frozen=True)
+class Module:
+    """A text's constants, the arrays and the state that callers give it, as they are after the checks."""
+
+    facts: Mapping[str, Value]
+    inputs: Mapping[str, Array]
+    state: tuple[Array, ...]
+    obligations: Obligations
+
+
+def inputs_of(facts: Mapping[str, Value]) -> dict[str, Array]:
+    """The arrays that callers give, after the checks."""
+    free = {axis: new_symbol(axis, [_ONE]) for axis in facts["FREE_AXES"]}
+    found = {}
+    for name, axes in facts["AXES"].items():
+        shape = tuple(free[axis] if isinstance(axis, str) else axis for axis in axes)
+        found[name] = Array(shape or (_ONE,), _labels(facts, name))
+    return found
+
+
+def _labels(facts: Mapping[str, Value], name: str) -> tuple[Size, Size] | None:
+    count = facts["CLASSES"].get(name)
+    return None if count is None else (whole(0), count - _ONE)
+
+
+def state_of(tree: ast.Module, facts: Mapping[str, Value]) -> tuple[Array, ...]:
+    """The optimiser's state after its check: the step, and a vector for each other field."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "State":
+            names = [
+                n.target.id
+                for n in node.body
+                if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
+            ]
+            return tuple(Array((_ONE if name == "step" else facts["SIZE"],)) for name in names)
+    return ()
+
+
+def _given(module: Module, names: Value, *_: Value) -> Value:
+    axes, arrays = module.facts["AXES"], module.inputs
+    if not isinstance(names, tuple):
+        return UNKNOWN
+    sizes = {
+        axis: size
+        for name in names
+        for axis, size in zip(axes[name], arrays[name].shape, strict=False)
+        if isinstance(axis, str)
+    }
+    return tuple(arrays[name] for name in names), tuple(
+        sizes.get(axis, _ONE) for axis in module.facts["FREE_AXES"]
+    )
+
+
+def _parameters(module: Module, *_: Value) -> Value:
+    return Array((module.facts["SIZE"],))
+
+
+def _kept(_: Module, __: Value, size: Value) -> Value:
+    return Array((size,)) if isinstance(size, Size) else UNKNOWN
+
+
+def _whole(_: Module, name: Value, __: Value, least: Value, *___: Value) -> Value:
+    return new_symbol(str(name), [least])
+
+
+def _checked_order(_: Module, __: Value, rows: Value) -> Value:
+    return Array((new_symbol("the rows in order", [_ONE]),), (whole(0), rows - _ONE))
+
+
+def _view(module: Module, vector: Value, start: Value, shape: Value) -> Value:
+    if not (isinstance(vector, Array) and isinstance(shape, tuple)):
+        module.obligations.leave()
+        return UNKNOWN
+    module.obligations.part_of(vector, start, shape)
+    return vector.of_shape(shape) if all(isinstance(size, Size) for size in shape) else UNKNOWN
+
+
+def _copy(module: Module, source: Value, start: Value, target: Value, place: Value, count: Value) -> Value:
+    for array, first in ((source, start), (target, place)):
+        _prefetch(module, array, first, count)
+    return UNKNOWN
+
+
+def _prefetch(module: Module, array: Value, start: Value, count: Value) -> Value:
+    if isinstance(array, Array):
+        module.obligations.part_of(array, start, [count])
+    else:
+        module.obligations.leave()
+    return UNKNOWN
+
+
+def _gemm(module: Module, _: Value, a: Value, b: Value, __: Value, c: Value) -> Value:
+    if not all(isinstance(array, Array) for array in (a, b, c)):
+        module.obligations.leave()
+        return UNKNOWN
+    module.obligations.equal(a.shape[-1:], b.shape[:1], "what a product sums over")
+    module.obligations.equal((*a.shape[:-1], *b.shape[1:]), c.shape, "the shape of a product")
+    return UNKNOWN
+
+
+def _least(module: Module, *numbers: Value) -> Value:
+    if not all(isinstance(number, Size) for number in numbers):
+        return UNKNOWN
+    is_positive = all(is_never_negative(number - _ONE, module.obligations.known) for number in numbers)
+    return new_symbol("the least", [_ONE] if is_positive else [], numbers, numbers)
+
+
+def _greatest(_: Module, *numbers: Value) -> Value:
+    is_known = all(isinstance(number, Size) for number in numbers)
+    return new_symbol("the greatest", numbers, choices=numbers) if is_known else UNKNOWN
+
+
+def _itself(_: Module, value: Value, *__: Value) -> Value:
+    return value
+
+
+def _length(_: Module, value: Value) -> Value:
+    match value:
+        case Array():
+            return value.shape[0]
+        case tuple():
+            return whole(len(value))
+    return UNKNOWN
+
+
+def _pairs(_: Module, *values: Value) -> Value:
+    return tuple(zip(*values, strict=False)) if all(isinstance(v, tuple) for v in values) else UNKNOWN
+
+
+def _new(_: Module, shape: Value, *others: Value) -> Value:
+    kind = next((other for other in others if isinstance(other, Kind)), Kind())
+    sizes = shape if isinstance(shape, tuple) else (shape,)
+    return Array(sizes, kind.entries) if all(isinstance(size, Size) for size in sizes) else UNKNOWN
+
+
+def _counted(_: Module, count: Value) -> Value:
+    return Array((count,), (whole(0), count - _ONE)) if isinstance(count, Size) else UNKNOWN
+
+
+def _moved(_: Module, array: Value, source: Value, target: Value) -> Value:
+    match array, source, target:
+        case Array(), Size(number=int(here)), Size(number=int(there)):
+            order = list(range(len(array.shape)))
+            order.insert(there % len(order), order.pop(here))
+            return array.of_shape(tuple(array.shape[axis] for axis in order))
+    return UNKNOWN
+
+
+def _reshaped(module: Module, array: Value, *shape: Value) -> Value:
+    sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+    if not (isinstance(array, Array) and all(isinstance(size, Size) for size in sizes)):
+        return UNKNOWN
+    if [size.number for size in sizes] == [-1]:
+        return array.of_shape((array.size,))
+    if any(size.number == -1 for size in sizes):
+        return UNKNOWN
+    module.obligations.equal((array.size,), (product(sizes),), "the numbers of an array in another shape")
+    return array.of_shape(sizes)
+
+
+def _unknown(*_: Value) -> Value:
+    return UNKNOWN
+
+
+MODULE: Mapping[str, Model] = {
+    "_given": _given,
+    "flatten": _parameters,
+    "_writable_vector": _parameters,
+    "unflatten": _unknown,
+    "_kept": _kept,
+    "_whole": _whole,
+    "_checked_order": _checked_order,
+    "view": _view,
+    "_array": _view,
+    "copy": _copy,
+    "prefetch": _prefetch,
+    "gemm": _gemm,
+    "min": _least,
+    "max": _greatest,
+    "len": _length,
+    "tuple": _itself,
+    "list": _itself,
+    "int": _itself,
+    "zip": _pairs,
+}
+"""By the names that a module calls."""
+
+NUMPY: Mapping[str, Model] = {
+    "empty": _new,
+    "zeros": _new,
+    "full": _new,
+    "arange": _counted,
+    "moveaxis": _moved,
+    "ascontiguousarray": _itself,
+    "atleast_1d": _itself,
+}
+
+METHODS: Mapping[str, Model] = {"reshape": _reshaped, "copy": _itself}

@@ -1,0 +1,199 @@
+"""Whole numbers of a text as polynomials of symbols, and what holds of them for all values of these.
+
+A symbol is the size of a free axis, a loop's index, or an entry of data; each lies between bounds that are
+polynomials of the symbols before it. That a polynomial is nowhere negative is shown by putting for one symbol
+after the other, the last one first, the bound at which it is least. Where that does not show it, corners of
+the box of symbols are tried: one where it is negative is a witness.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_FAR = 10**15
+"""More than any number in a text; each further size is as much greater again, as sizes differ."""
+
+_MOST_CORNERS = 4096
+_COUNT = itertools.count()
+
+
+@dataclass(frozen=True, eq=False)
+class Symbol:
+    """A whole number from all of `lows` to all of `highs`, the ends included; without highs it has no end.
+
+    One that has `choices` is one of these.
+    """
+
+    name: str
+    order: int
+    lows: tuple[Size, ...]
+    highs: tuple[Size, ...]
+    choices: tuple[Size, ...]
+
+    def ends(self, known: Mapping[Symbol, int]) -> list[int]:
+        """The values at the ends of what it may be, where those before it are known."""
+        low = max((bound.at(known) for bound in self.lows), default=None)
+        high = min((bound.at(known) for bound in self.highs), default=None)
+        if self.choices:
+            found = {choice.at(known) for choice in self.choices}
+        elif low is None:
+            found = set()
+        else:
+            found = {low, low + 1, _FAR << len(known)} if high is None else {low, high}
+        return sorted(n for n in found if (low is None or n >= low) and (high is None or n <= high))
+
+
+@dataclass(frozen=True)
+class Size:
+    """A polynomial: whole coefficients by their monomials, products of symbols in their order."""
+
+    terms: frozenset[tuple[tuple[Symbol, ...], int]]
+
+    def __add__(self, other: Size) -> Size:
+        return _summed([*self.terms, *other.terms])
+
+    def __sub__(self, other: Size) -> Size:
+        return self + -other
+
+    def __neg__(self) -> Size:
+        return Size(frozenset((factors, -count) for factors, count in self.terms))
+
+    def __mul__(self, other: Size) -> Size:
+        products = itertools.product(self.terms, other.terms)
+        return _summed([(tuple(sorted((*a, *b), key=_order)), m * n) for (a, m), (b, n) in products])
+
+    def __str__(self) -> str:
+        ordered = sorted(self.terms, key=lambda term: (-len(term[0]), [symbol.order for symbol in term[0]]))
+        return " + ".join(map(_shown, ordered)).replace("+ -", "- ") or "0"
+
+    @property
+    def number(self) -> int | None:
+        """The number that it is at all values of its symbols; None where it depends on them."""
+        if not self.terms:
+            return 0
+        ((factors, count), *others) = self.terms
+        return None if factors or others else count
+
+    def symbols(self) -> list[Symbol]:
+        """Those it depends on, in their order."""
+        return sorted({symbol for factors, _ in self.terms for symbol in factors}, key=_order)
+
+    def at(self, values: Mapping[Symbol, int]) -> int:
+        """Its value."""
+        total = 0
+        for factors, count in self.terms:
+            for symbol in factors:
+                count *= values[symbol]
+            total += count
+        return total
+
+
+def whole(number: int) -> Size:
+    """A number as a polynomial."""
+    return Size(frozenset({((), number)} if number else ()))
+
+
+def new_symbol(
+    name: str, lows: Sequence[Size] = (), highs: Sequence[Size] = (), choices: Sequence[Size] = ()
+) -> Size:
+    """A new symbol, as a polynomial."""
+    return Size(frozenset({((Symbol(name, next(_COUNT), tuple(lows), tuple(highs), tuple(choices)),), 1)}))
+
+
+def product(sizes: Sequence[Size]) -> Size:
+    """How many entries an array of these sizes has."""
+    total = whole(1)
+    for size in sizes:
+        total = total * size
+    return total
+
+
+def is_never_negative(size: Size, facts: Sequence[Size] = ()) -> bool:
+    """Whether it was shown not to be negative at any values where none of the facts is."""
+    return _is_shown(size) or any(_is_shown(size - fact) for fact in facts)
+
+
+def _is_shown(size: Size) -> bool:
+    number = size.number
+    if number is not None:
+        return number >= 0
+    *_, last = symbols = size.symbols()
+    slope, rest = _split(size, last)
+    ends = last.lows if _is_shown(slope) else last.highs if _is_shown(-slope) else ()
+    return any(_is_shown(rest + slope * end) for end in ends) or any(
+        _is_shown_of_each(size, symbol) for symbol in symbols if symbol.choices
+    )
+
+
+def _is_shown_of_each(size: Size, symbol: Symbol) -> bool:
+    slope, rest = _split(size, symbol)
+    return all(_is_shown(rest + slope * choice) for choice in symbol.choices)
+
+
+def _split(size: Size, symbol: Symbol) -> tuple[Size, Size]:
+    """What a symbol is multiplied by, where a power is the symbol times its next lower one; and the rest."""
+    slope, rest = [], []
+    for factors, count in size.terms:
+        if symbol in factors:
+            place = factors.index(symbol)
+            slope.append(((*factors[:place], *factors[place + 1 :]), count))
+        else:
+            rest.append((factors, count))
+    return Size(frozenset(slope)), Size(frozenset(rest))
+
+
+def witness(size: Size, facts: Sequence[Size] = ()) -> dict[Symbol, int] | None:
+    """Values at which a size is negative and no fact is; None where none was found among the corners."""
+    for values in itertools.islice(_corners(_all_symbols([size, *facts])), _MOST_CORNERS):
+        if size.at(values) < 0 and all(fact.at(values) >= 0 for fact in facts):
+            return values
+    return None
+
+
+def _all_symbols(sizes: Sequence[Size]) -> list[Symbol]:
+    """Those of some sizes, and of the bounds of these."""
+    found: set[Symbol] = set()
+    waiting = [symbol for size in sizes for symbol in size.symbols()]
+    while waiting:
+        symbol = waiting.pop()
+        if symbol not in found:
+            found.add(symbol)
+            waiting += [
+                other for bound in (*symbol.lows, *symbol.highs, *symbol.choices) for other in bound.symbols()
+            ]
+    return sorted(found, key=_order)
+
+
+def _corners(
+    symbols: Sequence[Symbol], values: Mapping[Symbol, int] | None = None
+) -> Iterator[dict[Symbol, int]]:
+    """Values at the ends of what each symbol may be, those before it being what they are."""
+    known = dict(values or {})
+    if not symbols:
+        yield known
+        return
+    symbol, *others = symbols
+    for end in symbol.ends(known):
+        yield from _corners(others, known | {symbol: end})
+
+
+def _summed(terms: Sequence[tuple[tuple[Symbol, ...], int]]) -> Size:
+    counts: dict[tuple[Symbol, ...], int] = {}
+    for factors, count in terms:
+        counts[factors] = counts.get(factors, 0) + count
+    return Size(frozenset((factors, count) for factors, count in counts.items() if count))
+
+
+def _order(symbol: Symbol) -> int:
+    return symbol.order
+
+
+def _shown(term: tuple[tuple[Symbol, ...], int]) -> str:
+    factors, count = term
+    names = [symbol.name for symbol in factors]
+    return "*".join(names if count == 1 and names else [str(count), *names])
