@@ -49,13 +49,14 @@ def planted(old, new, spec=SMALL):
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("for i in range(3)", "for i in range(4)", "leaves"),
+        ("for i in range(3)", "for i in range(4)", "b2[i] goes beyond axis 0 of [3]"),
+        ("* x[j, n]", "* x[abs(j - 5), n]", "leaves the shape (5, 4)"),
         ("for i in range(4)", "for i in range(3)", "is read where it was not written"),
-        ("view(theta, 0, (5, 4))", "view(theta, 40, (5, 4))", "leaves theta"),
-        ("view(theta, 0, (5, 4))", "view(theta, -1, (5, 4))", "leaves theta"),
+        ("view(theta, 0, (5, 4))", "view(theta, 40, (5, 4))", "goes beyond an array of 39 numbers"),
+        ("view(theta, 0, (5, 4))", "view(theta, -1, (5, 4))", "reaches below 0"),
         ("acc_dW1 = real(0)", "pass", "acc_dW1"),
         ("A1_slope[i, n] = tanh_slope(", "A1_slope[i, n] = tanh(", "the gradient of"),
-        ("return 2 + ", "return 1 + ", "leaves work"),
+        ("return 2 + ", "return 1 + ", "goes beyond an array of 18*batch + 1"),
     ],
 )
 def test_a_planted_fault_is_found(old, new, told):
