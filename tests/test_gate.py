@@ -12,6 +12,7 @@ import symgrad as sg
 from symgrad import gate, pipeline
 from symgrad.cli import main
 from symgrad.errors import ModuleWarning, NotIdenticalError
+from symgrad.verifier.identity import check, report_rows
 
 SPEC = """
 name: planted
@@ -107,8 +108,8 @@ def test_what_the_judge_fails_at_is_not_handed_over_but_to_who_asks_for_it(spec_
     def fail(*_, **__):
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr("symgrad.verifier.identity.check.identity_of", fail)
-    monkeypatch.setattr("symgrad.verifier.identity.report_rows.identity_of", fail)
+    for place in (check, report_rows):
+        monkeypatch.setattr(place, "identity_of", fail)
     target = tmp_path / "odd.py"
     command = ["generate", str(spec_file), "-o", str(target)]
     refused = CliRunner().invoke(main, command)
