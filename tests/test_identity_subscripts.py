@@ -14,8 +14,8 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.identity.module_text import parse
-from symgrad.verifier.identity.size_polynomials import is_never_negative, new_symbol, whole, witness
-from symgrad.verifier.identity.subscripts import Findings, subscript_findings
+from symgrad.verifier.static.size_polynomials import is_never_negative, new_symbol, whole, witness
+from symgrad.verifier.static.subscripts import Findings, subscript_findings
 
 SMALL = {
     "inputs": {"x": ["batch", 5]},

@@ -16,7 +16,6 @@ from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import field
 from symgrad.verifier.identity.kinks import GRADIENT, SidedSlopes
-from symgrad.verifier.identity.layout import layout_fault
 from symgrad.verifier.identity.machine import (
     Machine,
     SingularError,
@@ -27,9 +26,10 @@ from symgrad.verifier.identity.machine import (
 from symgrad.verifier.identity.module_text import JudgedText, parse
 from symgrad.verifier.identity.outcome import TextOutcome, outcome_of
 from symgrad.verifier.identity.points import ExactPoint, field_points, real_points, zero_points
-from symgrad.verifier.identity.subscripts import subscript_findings
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.static.layout import layout_fault
+from symgrad.verifier.static.subscripts import subscript_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -23,7 +23,7 @@ _COUNT = itertools.count()
 
 
 @dataclass(frozen=True, eq=False)
-class Symbol:
+class BoundedSymbol:
     """A whole number from all of `lows` to all of `highs`, the ends included; without highs it has no end.
 
     One that has `choices` is one of these.
@@ -35,7 +35,7 @@ class Symbol:
     highs: tuple[Size, ...]
     choices: tuple[Size, ...]
 
-    def ends(self, known: Mapping[Symbol, int]) -> list[int]:
+    def ends(self, known: Mapping[BoundedSymbol, int]) -> list[int]:
         """The values at the ends of what it may be, where those before it are known."""
         low = max((bound.at(known) for bound in self.lows), default=None)
         high = min((bound.at(known) for bound in self.highs), default=None)
@@ -52,7 +52,7 @@ class Symbol:
 class Size:
     """A polynomial: whole coefficients by their monomials, products of symbols in their order."""
 
-    terms: frozenset[tuple[tuple[Symbol, ...], int]]
+    terms: frozenset[tuple[tuple[BoundedSymbol, ...], int]]
 
     def __add__(self, other: Size) -> Size:
         return _summed([*self.terms, *other.terms])
@@ -79,11 +79,11 @@ class Size:
         ((factors, count), *others) = self.terms
         return None if factors or others else count
 
-    def symbols(self) -> list[Symbol]:
+    def symbols(self) -> list[BoundedSymbol]:
         """Those it depends on, in their order."""
         return sorted({symbol for factors, _ in self.terms for symbol in factors}, key=_order)
 
-    def at(self, values: Mapping[Symbol, int]) -> int:
+    def at(self, values: Mapping[BoundedSymbol, int]) -> int:
         """Its value."""
         total = 0
         for factors, count in self.terms:
@@ -102,7 +102,9 @@ def new_symbol(
     name: str, lows: Sequence[Size] = (), highs: Sequence[Size] = (), choices: Sequence[Size] = ()
 ) -> Size:
     """A new symbol, as a polynomial."""
-    return Size(frozenset({((Symbol(name, next(_COUNT), tuple(lows), tuple(highs), tuple(choices)),), 1)}))
+    return Size(
+        frozenset({((BoundedSymbol(name, next(_COUNT), tuple(lows), tuple(highs), tuple(choices)),), 1)})
+    )
 
 
 def product(sizes: Sequence[Size]) -> Size:
@@ -130,12 +132,12 @@ def _is_shown(size: Size) -> bool:
     )
 
 
-def _is_shown_of_each(size: Size, symbol: Symbol) -> bool:
+def _is_shown_of_each(size: Size, symbol: BoundedSymbol) -> bool:
     slope, rest = _split(size, symbol)
     return all(_is_shown(rest + slope * choice) for choice in symbol.choices)
 
 
-def _split(size: Size, symbol: Symbol) -> tuple[Size, Size]:
+def _split(size: Size, symbol: BoundedSymbol) -> tuple[Size, Size]:
     """What a symbol is multiplied by, where a power is the symbol times its next lower one; and the rest."""
     slope, rest = [], []
     for factors, count in size.terms:
@@ -147,7 +149,7 @@ def _split(size: Size, symbol: Symbol) -> tuple[Size, Size]:
     return Size(frozenset(slope)), Size(frozenset(rest))
 
 
-def witness(size: Size, facts: Sequence[Size] = ()) -> dict[Symbol, int] | None:
+def witness(size: Size, facts: Sequence[Size] = ()) -> dict[BoundedSymbol, int] | None:
     """Values at which a size is negative and no fact is; None where none was found among the corners."""
     for values in itertools.islice(_corners(_all_symbols([size, *facts])), _MOST_CORNERS):
         if size.at(values) < 0 and all(fact.at(values) >= 0 for fact in facts):
@@ -155,9 +157,9 @@ def witness(size: Size, facts: Sequence[Size] = ()) -> dict[Symbol, int] | None:
     return None
 
 
-def _all_symbols(sizes: Sequence[Size]) -> list[Symbol]:
+def _all_symbols(sizes: Sequence[Size]) -> list[BoundedSymbol]:
     """Those of some sizes, and of the bounds of these."""
-    found: set[Symbol] = set()
+    found: set[BoundedSymbol] = set()
     waiting = [symbol for size in sizes for symbol in size.symbols()]
     while waiting:
         symbol = waiting.pop()
@@ -170,8 +172,8 @@ def _all_symbols(sizes: Sequence[Size]) -> list[Symbol]:
 
 
 def _corners(
-    symbols: Sequence[Symbol], values: Mapping[Symbol, int] | None = None
-) -> Iterator[dict[Symbol, int]]:
+    symbols: Sequence[BoundedSymbol], values: Mapping[BoundedSymbol, int] | None = None
+) -> Iterator[dict[BoundedSymbol, int]]:
     """Values at the ends of what each symbol may be, those before it being what they are."""
     known = dict(values or {})
     if not symbols:
@@ -182,18 +184,18 @@ def _corners(
         yield from _corners(others, known | {symbol: end})
 
 
-def _summed(terms: Sequence[tuple[tuple[Symbol, ...], int]]) -> Size:
-    counts: dict[tuple[Symbol, ...], int] = {}
+def _summed(terms: Sequence[tuple[tuple[BoundedSymbol, ...], int]]) -> Size:
+    counts: dict[tuple[BoundedSymbol, ...], int] = {}
     for factors, count in terms:
         counts[factors] = counts.get(factors, 0) + count
     return Size(frozenset((factors, count) for factors, count in counts.items() if count))
 
 
-def _order(symbol: Symbol) -> int:
+def _order(symbol: BoundedSymbol) -> int:
     return symbol.order
 
 
-def _shown(term: tuple[tuple[Symbol, ...], int]) -> str:
+def _shown(term: tuple[tuple[BoundedSymbol, ...], int]) -> str:
     factors, count = term
     names = [symbol.name for symbol in factors]
     return "*".join(names if count == 1 and names else [str(count), *names])

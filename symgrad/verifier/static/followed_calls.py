@@ -6,13 +6,13 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from symgrad.verifier.identity.extents import UNKNOWN, Array, Kind, Value
-from symgrad.verifier.identity.size_polynomials import Size, is_never_negative, new_symbol, product, whole
+from symgrad.verifier.static.extents import UNKNOWN, EntryKind, SizedArray, Value
+from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, product, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from symgrad.verifier.identity.obligations import Obligations
+    from symgrad.verifier.static.obligations import Obligations
 
     Model: TypeAlias = Callable[..., Value]
 
@@ -20,22 +20,22 @@ _ONE = whole(1)
 
 
 @dataclass(frozen=True)
-class Module:
+class FollowedModule:
     """A text's constants, the arrays and the state that callers give it, as they are after the checks."""
 
     facts: Mapping[str, Value]
-    inputs: Mapping[str, Array]
-    state: tuple[Array, ...]
+    inputs: Mapping[str, SizedArray]
+    state: tuple[SizedArray, ...]
     obligations: Obligations
 
 
-def inputs_of(facts: Mapping[str, Value]) -> dict[str, Array]:
+def inputs_of(facts: Mapping[str, Value]) -> dict[str, SizedArray]:
     """The arrays that callers give, after the checks."""
     free = {axis: new_symbol(axis, [_ONE]) for axis in facts["FREE_AXES"]}
     found = {}
     for name, axes in facts["AXES"].items():
         shape = tuple(free[axis] if isinstance(axis, str) else axis for axis in axes)
-        found[name] = Array(shape or (_ONE,), _labels(facts, name))
+        found[name] = SizedArray(shape or (_ONE,), _labels(facts, name))
     return found
 
 
@@ -44,7 +44,7 @@ def _labels(facts: Mapping[str, Value], name: str) -> tuple[Size, Size] | None:
     return None if count is None else (whole(0), count - _ONE)
 
 
-def state_of(tree: ast.Module, facts: Mapping[str, Value]) -> tuple[Array, ...]:
+def state_of(tree: ast.Module, facts: Mapping[str, Value]) -> tuple[SizedArray, ...]:
     """The optimiser's state after its check: the step, and a vector for each other field."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name == "State":
@@ -53,11 +53,11 @@ def state_of(tree: ast.Module, facts: Mapping[str, Value]) -> tuple[Array, ...]:
                 for n in node.body
                 if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
             ]
-            return tuple(Array((_ONE if name == "step" else facts["SIZE"],)) for name in names)
+            return tuple(SizedArray((_ONE if name == "step" else facts["SIZE"],)) for name in names)
     return ()
 
 
-def _given(module: Module, names: Value, *_: Value) -> Value:
+def _given(module: FollowedModule, names: Value, *_: Value) -> Value:
     axes, arrays = module.facts["AXES"], module.inputs
     if not isinstance(names, tuple):
         return UNKNOWN
@@ -72,46 +72,48 @@ def _given(module: Module, names: Value, *_: Value) -> Value:
     )
 
 
-def _parameters(module: Module, *_: Value) -> Value:
-    return Array((module.facts["SIZE"],))
+def _parameters(module: FollowedModule, *_: Value) -> Value:
+    return SizedArray((module.facts["SIZE"],))
 
 
-def _kept(_: Module, __: Value, size: Value) -> Value:
-    return Array((size,)) if isinstance(size, Size) else UNKNOWN
+def _kept(_: FollowedModule, __: Value, size: Value) -> Value:
+    return SizedArray((size,)) if isinstance(size, Size) else UNKNOWN
 
 
-def _whole(_: Module, name: Value, __: Value, least: Value, *___: Value) -> Value:
+def _whole(_: FollowedModule, name: Value, __: Value, least: Value, *___: Value) -> Value:
     return new_symbol(str(name), [least])
 
 
-def _checked_order(_: Module, __: Value, rows: Value) -> Value:
-    return Array((new_symbol("the rows in order", [_ONE]),), (whole(0), rows - _ONE))
+def _checked_order(_: FollowedModule, __: Value, rows: Value) -> Value:
+    return SizedArray((new_symbol("the rows in order", [_ONE]),), (whole(0), rows - _ONE))
 
 
-def _view(module: Module, vector: Value, start: Value, shape: Value) -> Value:
-    if not (isinstance(vector, Array) and isinstance(shape, tuple)):
+def _view(module: FollowedModule, vector: Value, start: Value, shape: Value) -> Value:
+    if not (isinstance(vector, SizedArray) and isinstance(shape, tuple)):
         module.obligations.leave()
         return UNKNOWN
     module.obligations.part_of(vector, start, shape)
     return vector.of_shape(shape) if all(isinstance(size, Size) for size in shape) else UNKNOWN
 
 
-def _copy(module: Module, source: Value, start: Value, target: Value, place: Value, count: Value) -> Value:
+def _copy(
+    module: FollowedModule, source: Value, start: Value, target: Value, place: Value, count: Value
+) -> Value:
     for array, first in ((source, start), (target, place)):
         _prefetch(module, array, first, count)
     return UNKNOWN
 
 
-def _prefetch(module: Module, array: Value, start: Value, count: Value) -> Value:
-    if isinstance(array, Array):
+def _prefetch(module: FollowedModule, array: Value, start: Value, count: Value) -> Value:
+    if isinstance(array, SizedArray):
         module.obligations.part_of(array, start, [count])
     else:
         module.obligations.leave()
     return UNKNOWN
 
 
-def _gemm(module: Module, _: Value, a: Value, b: Value, __: Value, c: Value) -> Value:
-    if not all(isinstance(array, Array) for array in (a, b, c)):
+def _gemm(module: FollowedModule, _: Value, a: Value, b: Value, __: Value, c: Value) -> Value:
+    if not all(isinstance(array, SizedArray) for array in (a, b, c)):
         module.obligations.leave()
         return UNKNOWN
     module.obligations.equal(a.shape[-1:], b.shape[:1], "what a product sums over")
@@ -119,57 +121,57 @@ def _gemm(module: Module, _: Value, a: Value, b: Value, __: Value, c: Value) -> 
     return UNKNOWN
 
 
-def _least(module: Module, *numbers: Value) -> Value:
+def _least(module: FollowedModule, *numbers: Value) -> Value:
     if not all(isinstance(number, Size) for number in numbers):
         return UNKNOWN
     is_positive = all(is_never_negative(number - _ONE, module.obligations.known) for number in numbers)
     return new_symbol("the least", [_ONE] if is_positive else [], numbers, numbers)
 
 
-def _greatest(_: Module, *numbers: Value) -> Value:
+def _greatest(_: FollowedModule, *numbers: Value) -> Value:
     is_known = all(isinstance(number, Size) for number in numbers)
     return new_symbol("the greatest", numbers, choices=numbers) if is_known else UNKNOWN
 
 
-def _itself(_: Module, value: Value, *__: Value) -> Value:
+def _itself(_: FollowedModule, value: Value, *__: Value) -> Value:
     return value
 
 
-def _length(_: Module, value: Value) -> Value:
+def _length(_: FollowedModule, value: Value) -> Value:
     match value:
-        case Array():
+        case SizedArray():
             return value.shape[0]
         case tuple():
             return whole(len(value))
     return UNKNOWN
 
 
-def _pairs(_: Module, *values: Value) -> Value:
+def _pairs(_: FollowedModule, *values: Value) -> Value:
     return tuple(zip(*values, strict=False)) if all(isinstance(v, tuple) for v in values) else UNKNOWN
 
 
-def _new(_: Module, shape: Value, *others: Value) -> Value:
-    kind = next((other for other in others if isinstance(other, Kind)), Kind())
+def _new(_: FollowedModule, shape: Value, *others: Value) -> Value:
+    kind = next((other for other in others if isinstance(other, EntryKind)), EntryKind())
     sizes = shape if isinstance(shape, tuple) else (shape,)
-    return Array(sizes, kind.entries) if all(isinstance(size, Size) for size in sizes) else UNKNOWN
+    return SizedArray(sizes, kind.entries) if all(isinstance(size, Size) for size in sizes) else UNKNOWN
 
 
-def _counted(_: Module, count: Value) -> Value:
-    return Array((count,), (whole(0), count - _ONE)) if isinstance(count, Size) else UNKNOWN
+def _counted(_: FollowedModule, count: Value) -> Value:
+    return SizedArray((count,), (whole(0), count - _ONE)) if isinstance(count, Size) else UNKNOWN
 
 
-def _moved(_: Module, array: Value, source: Value, target: Value) -> Value:
+def _moved(_: FollowedModule, array: Value, source: Value, target: Value) -> Value:
     match array, source, target:
-        case Array(), Size(number=int(here)), Size(number=int(there)):
+        case SizedArray(), Size(number=int(here)), Size(number=int(there)):
             order = list(range(len(array.shape)))
             order.insert(there % len(order), order.pop(here))
             return array.of_shape(tuple(array.shape[axis] for axis in order))
     return UNKNOWN
 
 
-def _reshaped(module: Module, array: Value, *shape: Value) -> Value:
+def _reshaped(module: FollowedModule, array: Value, *shape: Value) -> Value:
     sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
-    if not (isinstance(array, Array) and all(isinstance(size, Size) for size in sizes)):
+    if not (isinstance(array, SizedArray) and all(isinstance(size, Size) for size in sizes)):
         return UNKNOWN
     if [size.number for size in sizes] == [-1]:
         return array.of_shape((array.size,))

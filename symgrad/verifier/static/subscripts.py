@@ -13,8 +13,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from symgrad.verifier.identity.follower import Follower
-from symgrad.verifier.identity.obligations import BeyondError
+from symgrad.verifier.static.follower import Follower
+from symgrad.verifier.static.obligations import BeyondError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

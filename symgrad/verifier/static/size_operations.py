@@ -6,8 +6,8 @@ import ast
 import operator
 from typing import TYPE_CHECKING, Any
 
-from symgrad.verifier.identity.extents import UNKNOWN, Array, Kind, Value
-from symgrad.verifier.identity.size_polynomials import Size, is_never_negative, new_symbol, whole
+from symgrad.verifier.static.extents import UNKNOWN, EntryKind, SizedArray, Value
+from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -79,12 +79,12 @@ def facts_of(operation: ast.cmpop, a: Value, b: Value, holds: bool) -> Iterator[
 
 def attribute(base: Value, name: str) -> Value:
     match base, name:
-        case Array(), "T":
+        case SizedArray(), "T":
             return base.of_shape(base.shape[::-1])
-        case Array(), "shape":
+        case SizedArray(), "shape":
             return base.shape
-        case Array(), "size":
+        case SizedArray(), "size":
             return base.size
-        case Array(), "dtype":
-            return Kind(base.entries)
+        case SizedArray(), "dtype":
+            return EntryKind(base.entries)
     return UNKNOWN

@@ -6,12 +6,12 @@ import ast
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from symgrad.verifier.identity.size_polynomials import Size, is_never_negative, product, whole, witness
+from symgrad.verifier.static.size_polynomials import Size, is_never_negative, product, whole, witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from symgrad.verifier.identity.extents import Array, Value
+    from symgrad.verifier.static.extents import SizedArray, Value
 
 
 class BeyondError(Exception):
@@ -52,7 +52,7 @@ class Obligations:
         yield
         self._node = kept
 
-    def entries_of(self, array: Array, indices: Sequence[Value]) -> Array:
+    def entries_of(self, array: SizedArray, indices: Sequence[Value]) -> SizedArray:
         """What a subscript chooses of an array; without axes where it is one entry."""
         if len(indices) > len(array.shape):
             raise BeyondError(f"{self._place()} has more indices than its array has axes")
@@ -68,7 +68,7 @@ class Obligations:
                 self._stretch(index, index + whole(1) if isinstance(index, Size) else index, size, of)
         return array.of_shape((*kept, *array.shape[len(indices) :]))
 
-    def part_of(self, array: Array, start: Value, sizes: Sequence[Value]) -> None:
+    def part_of(self, array: SizedArray, start: Value, sizes: Sequence[Value]) -> None:
         """So many numbers from a place on lie within an array."""
         if isinstance(start, Size) and all(isinstance(size, Size) for size in sizes):
             self._stretch(start, start + product(sizes), array.size, f"an array of {array.size} numbers")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from symgrad.verifier.identity.extents import UNKNOWN, Array, Function, Value, joined, lifted
-from symgrad.verifier.identity.followed_calls import METHODS, MODULE, NUMPY, Module, inputs_of, state_of
-from symgrad.verifier.identity.obligations import Obligations
-from symgrad.verifier.identity.size_operations import (
+from symgrad.verifier.static.extents import UNKNOWN, FollowedFunction, SizedArray, Value, joined, lifted
+from symgrad.verifier.static.followed_calls import METHODS, MODULE, NUMPY, FollowedModule, inputs_of, state_of
+from symgrad.verifier.static.obligations import Obligations
+from symgrad.verifier.static.size_operations import (
     attribute,
     combined,
     compared,
@@ -16,7 +16,7 @@ from symgrad.verifier.identity.size_operations import (
     index_of,
     signed,
 )
-from symgrad.verifier.identity.size_polynomials import Size, is_never_negative
+from symgrad.verifier.static.size_polynomials import Size, is_never_negative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,9 +32,9 @@ class Follower:
     def __init__(self, tree: ast.Module, facts: Mapping[str, Any]) -> None:
         self.obligations = Obligations()
         known = {name: lifted(value) for name, value in facts.items()}
-        self.module = Module(known, inputs_of(known), state_of(tree, known), self.obligations)
+        self.module = FollowedModule(known, inputs_of(known), state_of(tree, known), self.obligations)
         self._functions = {
-            node.name: Function(node) for node in tree.body if isinstance(node, ast.FunctionDef)
+            node.name: FollowedFunction(node) for node in tree.body if isinstance(node, ast.FunctionDef)
         }
         self._others = dict(_aliases(tree))
         self._given: dict[Any, Value] = {}
@@ -47,7 +47,9 @@ class Follower:
             given = {n: self.module.state if n == "state" else UNKNOWN for n in names}
             self.called(function, [], given)
 
-    def called(self, function: Function, given: Sequence[Value], options: Mapping[str, Value]) -> Value:
+    def called(
+        self, function: FollowedFunction, given: Sequence[Value], options: Mapping[str, Value]
+    ) -> Value:
         """What a function of the text gives, after all its subscripts have been looked at."""
         node = function.node
         names = self._bound(node, given, options)
@@ -283,7 +285,7 @@ class _Body:
 
     def _chosen(self, base: Value, index: ast.expr, node: ast.Subscript) -> Value:
         parts = index.elts if isinstance(index, ast.Tuple) else [index]
-        if isinstance(base, Array):
+        if isinstance(base, SizedArray):
             return self._entries(base, parts, node)
         found = [self.value(part) for part in parts if not isinstance(part, ast.Slice)]
         match base, found:
@@ -295,7 +297,7 @@ class _Body:
             self.obligations.leave()
         return UNKNOWN
 
-    def _entries(self, array: Array, parts: Sequence[ast.expr], node: ast.Subscript) -> Value:
+    def _entries(self, array: SizedArray, parts: Sequence[ast.expr], node: ast.Subscript) -> Value:
         indices: list[Value] = []
         for part in parts:
             match part:
@@ -327,7 +329,9 @@ class _Body:
             if model is not None:
                 return model(self.follower.module, *given)
             return (
-                self.follower.called(function, given, options) if isinstance(function, Function) else UNKNOWN
+                self.follower.called(function, given, options)
+                if isinstance(function, FollowedFunction)
+                else UNKNOWN
             )
 
 

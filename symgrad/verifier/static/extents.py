@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from symgrad.verifier.identity.size_polynomials import Size, new_symbol, product, whole
+from symgrad.verifier.static.size_polynomials import Size, new_symbol, product, whole
 
 if TYPE_CHECKING:
     import ast
@@ -15,7 +15,7 @@ Range: TypeAlias = tuple[Size, Size]
 """The least and the greatest of whole numbers."""
 
 Value: TypeAlias = Any
-"""A `Size`, `Array`, `Kind` or `Function`; text, a truth value, None; a tuple or dict of these; `UNKNOWN`."""
+"""A `Size`, or one of the classes below; text, a truth value or None; a tuple or dict of these."""
 
 
 class _Unknown:
@@ -26,21 +26,21 @@ UNKNOWN = _Unknown()
 
 
 @dataclass(frozen=True)
-class Kind:
+class EntryKind:
     """The type of an array's entries: labels and row numbers lie in a range."""
 
     entries: Range | None = None
 
 
 @dataclass(frozen=True)
-class Function:
+class FollowedFunction:
     """A function of the text."""
 
     node: ast.FunctionDef
 
 
 @dataclass(frozen=True)
-class Array:
+class SizedArray:
     """An array: its shape, and the range of its entries where they are whole numbers that were checked."""
 
     shape: tuple[Size, ...]
@@ -50,8 +50,8 @@ class Array:
     def size(self) -> Size:
         return product(self.shape)
 
-    def of_shape(self, shape: tuple[Size, ...]) -> Array:
-        return Array(shape, self.entries)
+    def of_shape(self, shape: tuple[Size, ...]) -> SizedArray:
+        return SizedArray(shape, self.entries)
 
     def entry(self) -> Value:
         """Any of its entries."""
@@ -86,10 +86,10 @@ def joined(a: Value, b: Value) -> Value:
     match a, b:
         case Size(), Size():
             return new_symbol("a size", choices=(a, b))
-        case Array(), Array() if len(a.shape) == len(b.shape):
+        case SizedArray(), SizedArray() if len(a.shape) == len(b.shape):
             shape = tuple(map(joined, a.shape, b.shape))
             return (
-                Array(shape, a.entries if a.entries == b.entries else None)
+                SizedArray(shape, a.entries if a.entries == b.entries else None)
                 if UNKNOWN not in shape
                 else UNKNOWN
             )

@@ -1,0 +1,1 @@
+"""What is shown from a module's text alone: that it stays in its arrays, and they apart, at all sizes."""
