@@ -39,39 +39,6 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_HOMES = {
-    "symgrad.api": (
-        "bench",
-        "build",
-        "certify",
-        "check_certificate",
-        "compare",
-        "derive",
-        "doctor",
-        "generate",
-        "graph",
-        "load",
-        "load_checkpoint",
-        "read",
-        "stages",
-        "train",
-        "verify",
-    ),
-    "symgrad.errors": (
-        "DataError",
-        "DataWarning",
-        "DivergenceError",
-        "ModuleError",
-        "ModuleWarning",
-        "NotIdenticalError",
-        "ShapeError",
-        "SpecError",
-        "SpecWarning",
-        "SymgradError",
-        "SymgradWarning",
-    ),
-}
-
 __all__ = [
     "DataError",
     "DataWarning",
@@ -106,7 +73,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # the names above, imported when first used
     if name == "__version__":
         return import_module("symgrad.version").VERSION
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
+    if name in __all__:
+        return getattr(import_module("symgrad.errors" if name[0].isupper() else "symgrad.api"), name)
     raise AttributeError(f"module 'symgrad' has no attribute '{name}'")

@@ -38,23 +38,6 @@ if TYPE_CHECKING:
     from symgrad.verifier.report import Report
     from symgrad.verifier.trials.subject import Door
 
-__all__ = [
-    "bench",
-    "build",
-    "certify",
-    "check_certificate",
-    "compare",
-    "derive",
-    "doctor",
-    "generate",
-    "graph",
-    "load",
-    "load_checkpoint",
-    "read",
-    "train",
-    "verify",
-]
-
 
 def read(source: SpecSource) -> Spec:
     """The spec in a YAML file, in YAML text or in a dict, with a SpecWarning for what is likely a mistake.

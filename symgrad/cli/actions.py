@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.endings import FAILED, GOOD, warnings_shown
-from symgrad.cli.output import produce, produce_json, produce_report, say, spare, spare_foreign, write_result
+from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign, write_result
 from symgrad.errors import ModuleError, SpecError
 
 if TYPE_CHECKING:
@@ -145,16 +145,3 @@ def check_certificate(spec_file: Path, module_file: Path | None, certificate: Pa
     untrue = api.check_certificate(spec_file, certificate, module_file, time_limit=time_limit)
     say(*(untrue or [f"{certificate}: true in every entry"]))
     return FAILED if untrue else GOOD
-
-
-def verify_module(
-    spec_file: Path, module_file: Path | None, as_json: bool, points: int, seed: int, time_limit: float
-) -> int:
-    """Check the module against the spec and show the report."""
-    spec = api.read(spec_file)
-    report = api.verify(spec, module_file, points=points, seed=seed, time_limit=time_limit)
-    if as_json:
-        produce_json(report.as_dict() | {"warnings": warnings_shown()})
-    else:
-        produce_report(report.table())
-    return GOOD if report.passed else FAILED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.group import FILE, main
+from symgrad.cli.group import FILE, IDENTITY, SECONDS, SEED, main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +21,7 @@ FORMS = ("chain", "graph", "index")
 @main.command()
 @click.argument("spec", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The file to write.  [generated/NAME.py or NAME.py]")
-@click.option(
-    "--identity/--no-identity",
-    default=True,
-    show_default=True,
-    help="Compare the module with the spec exactly before it is written.",
-)
+@IDENTITY
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON on stdout.")
 def generate(spec: Path, output: Path | None, identity: bool, as_json: bool) -> int:
     """Write the training module of SPEC.
@@ -46,12 +41,10 @@ def generate(spec: Path, output: Path | None, identity: bool, as_json: bool) -> 
 @click.option(
     "--points", type=click.IntRange(1, 1000), default=3, show_default=True, help="Points to check at."
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Draws the points."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Draws the points.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=SECONDS,
     default=120.0,
     show_default=True,
     help="Seconds that one call of the module may take.",
@@ -62,11 +55,9 @@ def verify(
     spec: Path,
     module: Path | None,
     as_json: bool,
-    points: int,
-    seed: int,
-    time_limit: float,
     certify: Path | None,
     certificate: Path | None,
+    **options: Any,
 ) -> int:
     """Check the gradients of SPEC's module.
 
@@ -77,29 +68,25 @@ def verify(
     A certificate holds, for one point, a ball around every exact entry of the gradient and the module's
     distance from it; it needs the extra symgrad[certify].
     """
-    from symgrad.cli.actions import certify_module, check_certificate, verify_module
+    from symgrad.cli.actions import certify_module, check_certificate
+    from symgrad.cli.measuring import verify_module
 
     if certificate is not None:
-        return check_certificate(spec, module, certificate, time_limit)
+        return check_certificate(spec, module, certificate, options["time_limit"])
     if certify is not None:
-        return certify_module(spec, module, certify, seed, time_limit)
-    return verify_module(spec, module, as_json, points, seed, time_limit)
+        return certify_module(spec, module, certify, options["seed"], options["time_limit"])
+    return verify_module(spec, module, as_json, **options)
 
 
 @main.command()
 @click.argument("spec", type=FILE)
 @click.option("--data", type=FILE, help="Train on this file.  [the spec's train.data]")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the data.  [the spec's]")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Draws first values and order.  [the spec's]")
+@click.option("--seed", type=SEED, help="Draws first values and order.  [the spec's]")
 @click.option("--out", type=FILE, help="The folder to write to.  [runs/NAME]")
 @click.option("--module", type=FILE, help="Train this module.  [one generated into the folder]")
 @click.option("--no-verify", is_flag=True, help="Do not check the gradients first.")
-@click.option(
-    "--identity/--no-identity",
-    default=True,
-    show_default=True,
-    help="Compare the module with the spec exactly before it is written.",
-)
+@IDENTITY
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 def train(spec: Path, **options: Any) -> int:

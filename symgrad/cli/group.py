@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE = click.Path(path_type=Path)
+SEED = click.IntRange(0, 2**32 - 1)
+SECONDS = click.FloatRange(0, min_open=True)
+IDENTITY = click.option(
+    "--identity/--no-identity",
+    default=True,
+    show_default=True,
+    help="Compare the module with the spec exactly before it is written.",
+)
 
 
 class Commands(click.Group):

@@ -36,9 +36,9 @@ def bench(spec: Path, as_json: bool, no_peers: bool, **options: Any) -> int:
     How long it takes, which part of that the machine's limit is, and where the rest of it goes; and PyTorch
     and JAX at the same work, where they are installed. Exit code 1 says that their losses are not symgrad's.
     """
-    from symgrad.cli.measuring import show_benchmark
+    from symgrad.cli.measuring import bench_spec
 
-    return show_benchmark(spec, as_json, peers=not no_peers, **options)
+    return bench_spec(spec, as_json, peers=not no_peers, **options)
 
 
 @main.command()
@@ -49,6 +49,6 @@ def doctor(as_json: bool) -> int:
     Versions, cores, BLAS and its speed, memory, Numba, the cache folder and optional packages; a small module
     is generated, compiled and verified. Exit code 1 says that symgrad cannot work here.
     """
-    from symgrad.cli.measuring import show_diagnosis
+    from symgrad.cli.measuring import examine
 
-    return show_diagnosis(as_json)
+    return examine(as_json)

@@ -1,8 +1,8 @@
-"""What bench and doctor do: measure, and show what was found."""
+"""What verify, bench, compare and doctor do: measure, and show what was found."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from symgrad import api
 from symgrad.cli.endings import FAILED, GOOD, warnings_shown
@@ -11,25 +11,50 @@ from symgrad.cli.output import produce_json, produce_report, stderr
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rich.console import RenderableType
 
-def show_benchmark(spec_file: Path, as_json: bool, **options: Any) -> int:
+
+class Findings(Protocol):
+    """What was found: a table, a record, and whether all is well."""
+
+    @property
+    def passed(self) -> bool: ...
+    def table(self) -> RenderableType: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+def verify_module(spec_file: Path, module_file: Path | None, as_json: bool, **options: Any) -> int:
+    """Check the module against the spec and show the report."""
+    report = api.verify(api.read(spec_file), module_file, **options)
+    return _show(report, as_json, warnings=warnings_shown())
+
+
+def bench_spec(spec_file: Path, as_json: bool, **options: Any) -> int:
     """Time the spec and show the table; a terminal shows meanwhile what is done."""
-    spec, console = api.read(spec_file), stderr()
-    with console.status("reading") as status:
+    spec = api.read(spec_file)
+    with stderr().status("reading") as status:
         benchmark = api.bench(spec, progress=status.update, **options)
-    if as_json:
-        produce_json(benchmark.as_dict() | {"warnings": warnings_shown()})
-    else:
-        produce_report(benchmark.table())
-    return GOOD if benchmark.passed else FAILED
+    return _show(benchmark, as_json, warnings=warnings_shown())
 
 
-def show_diagnosis(as_json: bool) -> int:
+def compare_ways(spec_file: Path, as_json: bool, **options: Any) -> int:
+    """Compare the ways to a gradient and show the table; a terminal shows meanwhile which way is gone."""
+    spec = api.read(spec_file)
+    with stderr().status("compiling the module") as status:
+        comparison = api.compare(spec, progress=status.update, **options)
+    return _show(comparison, as_json, warnings=warnings_shown())
+
+
+def examine(as_json: bool) -> int:
     """Examine the machine and show the findings."""
     with stderr().status("looking around") as status:
         diagnosis = api.doctor(status.update)
+    return _show(diagnosis, as_json)
+
+
+def _show(found: Findings, as_json: bool, **more: Any) -> int:
     if as_json:
-        produce_json(diagnosis.as_dict())
+        produce_json(found.as_dict() | more)
     else:
-        produce_report(diagnosis.table())
-    return GOOD if diagnosis.passed else FAILED
+        produce_report(found.table())
+    return GOOD if found.passed else FAILED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.group import FILE, main
+from symgrad.cli.group import FILE, SECONDS, SEED, main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def inspect(
     help="Every operation, or every equation.  [gates for scalars, blocks for networks]",
 )
 @click.option("--at", multiple=True, metavar="NUMBERS", help="x=-2,y=5 or 'x=[[1, 2]]' or @FILE.npz")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Draws the numbers that --at does not give.")
+@click.option("--seed", type=SEED, help="Draws the numbers that --at does not give.")
 @click.option("--format", "style", type=click.Choice(PICTURES), help="How it is written.  [text]")
 @click.option("-o", "--output", type=FILE, help="The file to write.  [stdout]")
 def graph(spec: Path, **options: Any) -> int:
@@ -99,12 +99,10 @@ def graph(spec: Path, **options: Any) -> int:
 @click.argument("spec", type=FILE)
 @click.option("--rows", type=click.IntRange(1), help="Rows of data.  [the batch size, at most 32]")
 @click.option("--random", is_flag=True, help="Draw the data, even where the spec has some.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Draws the point."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Draws the point.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(0, min_open=True),
+    type=SECONDS,
     default=60.0,
     show_default=True,
     help="Seconds for one gradient in one way; a slower way is left out.",
@@ -117,7 +115,7 @@ def compare(spec: Path, as_json: bool, **options: Any) -> int:
     values, their errors, their times. The formulas in the spec's manual block are checked entry by entry.
     Exit code 1 says that one is wrong, or that a way is off.
     """
-    from symgrad.cli.comparing import compare_ways
+    from symgrad.cli.measuring import compare_ways
 
     return compare_ways(spec, as_json, **options)
 
