@@ -133,5 +133,7 @@ _ROWS = (
 )
 SCALARS = {row.name: row for row in _ROWS}
 """By their names, each after those that its code calls."""
+ULPS = {row.name: row.ulps for row in _ROWS if row.ulps}
+"""Of those that a module may carry, the largest error."""
 INNER = {row.inner: row for row in _ROWS}
 """By their names in the calculus."""

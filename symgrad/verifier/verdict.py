@@ -63,7 +63,7 @@ def verify(
     Gradients are compared at `points` points, drawn from `seed`, and with two more batch sizes: each
     parameter's error, defined in `blocks.compare_block`, must be within 1e-8. Forward values must be within
     1e-10 of the largest entry, updates within 1e-9 of each entry's change, float32 within 1e-4 of float64.
-    The elementary functions in its text must keep the bounds of `accuracy.UNITS`.
+    The elementary functions in its text must keep the bounds of `scalars.ULPS`.
     `emitted` is the text that symgrad emits for this spec: what differs from it was edited by hand, is named,
     and is tried with more batch sizes, epochs and seeds, those around the numbers in its lines among them.
     Whatever the module does wrong becomes a failed row of the report.

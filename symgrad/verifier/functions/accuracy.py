@@ -1,7 +1,7 @@
 """The elementary functions that a module carries, held against their definitions in units in the last place.
 
 A module may compute exp, tanh and their like by polynomials of its own. Each such function promises an error,
-UNITS. Here it is called at places of every size, at the neighbours of places where its formula may change, at
+ULPS. Here it is called at places of every size, at the neighbours of places where its formula may change, at
 infinities and at a NaN, and compared with 40 digits. Loss and gradient use the same functions, so that
 differences of the module's own loss say nothing of them.
 """
@@ -18,6 +18,7 @@ import mpmath
 import numpy as np
 
 from symgrad.errors import ModuleError
+from symgrad.spec.scalars import ULPS
 from symgrad.verifier.report import Check
 
 if TYPE_CHECKING:
@@ -30,22 +31,6 @@ _LOOPS = (ast.While, ast.For, ast.comprehension)
 
 mp = mpmath.mp.clone()
 mp.dps = 40
-
-UNITS: Mapping[str, float] = {
-    "exp": 0.9,
-    "expm1": 1.3,
-    "log": 0.9,
-    "log1p": 0.9,
-    "erfc": 4,
-    "erf": 1.4,
-    "sigmoid": 1.7,
-    "sigmoid_slope": 3,
-    "softplus": 1.6,
-    "tanh": 1.5,
-    "tanh_slope": 3,
-    "logcosh": 2.2,
-}
-"""The functions a module may carry, and the largest error each may have, in units in the last place."""
 
 DEFINITIONS: Mapping[str, Callable[[Any], Any]] = {
     "exp": mp.exp,
@@ -115,7 +100,7 @@ def dtype_of(source: str) -> np.dtype[Any] | None:
 def functions_in(source: str) -> dict[str, Callable[..., Any]]:
     """The elementary functions that the text of a module defines, run by Python and not compiled."""
     values = namespace_of(source)
-    return {name: values[name] for name in UNITS if callable(values.get(name))}
+    return {name: values[name] for name in ULPS if callable(values.get(name))}
 
 
 def namespace_of(source: str) -> dict[str, Any]:
@@ -132,7 +117,7 @@ def namespace_of(source: str) -> dict[str, Any]:
         "accurately": lambda function: function,
         "config": SimpleNamespace(DISABLE_JIT=True),
     }
-    needed = _needed(defined & UNITS.keys(), statements, namespace.keys())
+    needed = _needed(defined & ULPS.keys(), statements, namespace.keys())
     for statement in needed:
         if any(isinstance(part, _LOOPS) for part in ast.walk(statement)):
             name = ", ".join(sorted(_defined(statement)))
@@ -168,11 +153,11 @@ def _check(name: str, function: Callable[..., Any], dtype: np.dtype[Any], seed: 
         found = judge(name, function, dtype, seed)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the module does wrong is a row of the report
         message = f"{name} raised {type(error).__name__}: {error}"
-        return Check(name, what, math.inf, UNITS[name], "fail", message)
-    if found.units <= UNITS[name]:
-        return Check(name, what, found.units, UNITS[name], "pass")
+        return Check(name, what, math.inf, ULPS[name], "fail", message)
+    if found.units <= ULPS[name]:
+        return Check(name, what, found.units, ULPS[name], "pass")
     message = f"{name}({found.at!r}) is {found.units:.3g} units in the last place off"
-    return Check(name, what, found.units, UNITS[name], "fail", message)
+    return Check(name, what, found.units, ULPS[name], "fail", message)
 
 
 def judge(name: str, function: Callable[..., Any], dtype: np.dtype[Any], seed: int = 0) -> Worst:

@@ -8,25 +8,11 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.targets.numba.approximations import NUMBERS, PRECISIONS
+from symgrad.spec.scalars import ULPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-ULPS = {
-    "exp": 0.9,
-    "expm1": 1.3,
-    "log": 0.9,
-    "log1p": 0.9,
-    "erfc": 4,
-    "erf": 1.4,
-    "sigmoid": 1.7,
-    "sigmoid_slope": 3,
-    "softplus": 1.6,
-    "tanh": 1.5,
-    "tanh_slope": 3,
-    "logcosh": 2.2,
-}
-"""The functions, each after those it calls, and bounds of their errors in units in the last place."""
 NEEDS = {
     "erf": ("erfc",),
     "sigmoid": ("exp",),
@@ -36,6 +22,7 @@ NEEDS = {
     "tanh_slope": ("exp",),
     "logcosh": ("exp", "log1p"),
 }
+"""What the code of each calls."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 
-from symgrad.compiler.targets.numba.elementary import ULPS
+from symgrad.spec.scalars import ULPS
 
 _MODULE_NAMES = """
 np math threading sys njit compiled real value acc theta grad work params grads state step epoch

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.instructions import Applied, FormedFirst, walk
-from symgrad.compiler.targets.numba.elementary import ULPS
 from symgrad.compiler.targets.python.printer import Printer
-from symgrad.spec.scalars import INNER
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS
+from symgrad.spec.scalars import INNER, ULPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from symgrad.compiler.kernels.instructions import Instruction
 
+_JOINED = {name.capitalize(): REDUCTIONS[name].joined for name in EXTREMA}
 FUNCTIONS = {
     **{inner: row.code for inner, row in INNER.items() if row.code},
-    "Max": "np.maximum",
-    "Min": "np.minimum",
+    **{name: f"np.{joined}" for name, joined in _JOINED.items()},
     "square": "np.square",
 }
-OWN_FUNCTIONS = {**{name: name for name in ULPS}, "Max": "maximum", "Min": "minimum"}
+OWN_FUNCTIONS = {name: name for name in ULPS} | _JOINED
 
 
 def spelled(function: str, plain: bool) -> str:
