@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
-from symgrad.verifier.interpretation.arithmetic import DOUBLE, Arithmetic
+from symgrad.spec.scalars import SCALARS
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import ArrayLibrary
 
 if TYPE_CHECKING:
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.interpretation.array_library import Array
 
-_LONG_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+
+def _from(library: Any) -> dict[str, Callable[[Any], Any]]:
+    """A library's functions that bear the names of the language's."""
+    return {name: getattr(library, name) for name in SCALAR_FUNCTIONS if hasattr(library, name)}
+
+
+def _from_numpy(library: Any) -> dict[str, Callable[[Any], Any]]:
+    """The functions of NumPy, or of a library that takes after it."""
+    return {row.name: getattr(library, row.numpy) for row in SCALARS.values() if row.numpy}
 
 
 def complex_numbers() -> Arithmetic:
@@ -34,7 +43,7 @@ def complex_numbers() -> Arithmetic:
         number=complex,
         divide=np.divide,
         power=np.power,
-        functions={**DOUBLE.functions, "erf": special.erf},
+        functions=with_formulas(_from(special) | _from_numpy(np), complex),
         steps=(),
         extrapolate=False,
     )
@@ -60,7 +69,7 @@ def pytorch(torch: Any, dtype: str = "float64") -> Arithmetic:
         number=float,
         divide=operator.truediv,
         power=operator.pow,
-        functions={name: getattr(torch, name) for name in SCALAR_FUNCTIONS},
+        functions=with_formulas(_from(torch), float),
         steps=(),
         extrapolate=False,
         library=ArrayLibrary(
@@ -86,8 +95,6 @@ def jax_arrays(jax: Any, dtype: str = "float64") -> Arithmetic:
         array: Array = jnp.asarray(values, dtype=dtype)
         return array
 
-    named = sorted(SCALAR_FUNCTIONS - {"erf"})
-    functions = {name: getattr(jnp, _LONG_NAMES.get(name, name)) for name in named}
     return Arithmetic(
         name="JAX",
         epsilon=float(np.finfo(dtype).eps),
@@ -96,7 +103,7 @@ def jax_arrays(jax: Any, dtype: str = "float64") -> Arithmetic:
         number=float,
         divide=operator.truediv,
         power=operator.pow,
-        functions={**functions, "erf": jax.scipy.special.erf},
+        functions=with_formulas(_from(jax.scipy.special) | _from_numpy(jnp), float),
         steps=(),
         extrapolate=False,
         library=ArrayLibrary(

@@ -128,9 +128,9 @@ class _Calculator:
         if type(expr) in _FUNCTIONS:
             return np.asarray(_FUNCTIONS[type(expr)](*values))
         row = INNER.get(type(expr).__name__)
-        library = next((lib for lib in (np, special) if row is not None and hasattr(lib, row.numpy)), None)
-        if row is not None and library is not None:
-            return np.asarray(getattr(library, row.numpy)(values[0]))
+        if row is not None and (row.numpy or hasattr(special, row.name)):
+            function = getattr(np, row.numpy) if row.numpy else getattr(special, row.name)
+            return np.asarray(function(values[0]))
         if isinstance(expr, Named):
             return self._number(expr.formula(ARGUMENT), {ARGUMENT: values[0]})
         raise InternalError(f"no arithmetic for {type(expr).__name__} in {expr}")

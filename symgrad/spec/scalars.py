@@ -61,8 +61,8 @@ class ScalarFunction:
 
     @property
     def numpy(self) -> str:
-        """What it would be called in NumPy."""
-        return self.code.rpartition(".")[2] or self.name
+        """What NumPy calls it, where NumPy has it."""
+        return "" if self.code.startswith("math.") else self.code.removeprefix("np.")
 
     @property
     def inner(self) -> str:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import flint
 import numpy as np
 
-from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import elementwise
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
+from symgrad.verifier.interpretation.arithmetic import Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import NUMPY
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array
 
 BITS = 160
-_OWN = frozenset(["abs", "sign"])
 
 
 class UndecidedError(Exception):
@@ -148,11 +147,14 @@ BALLS = Arithmetic(
     number=_ball,
     divide=elementwise(lambda a, b: a / b, 2),
     power=elementwise(_power, 2),
-    functions={
-        **{name: elementwise(_function(name)) for name in (SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS) - _OWN},
-        "abs": elementwise(_absolute),
-        "sign": elementwise(_sign),
-    },
+    functions=with_formulas(
+        {
+            **{name: elementwise(_function(name)) for name in SCALARS if hasattr(flint.arb, name)},
+            "abs": elementwise(_absolute),
+            "sign": elementwise(_sign),
+        },
+        _ball,
+    ),
     steps=(),
     extrapolate=False,
     library=replace(NUMPY, matmul=_matmul),

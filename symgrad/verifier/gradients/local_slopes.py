@@ -1,7 +1,7 @@
 """Slopes of the scalar functions themselves, from their values alone.
 
 Where NumPy evaluates a function at complex numbers, an imaginary step carries its slope to full accuracy
-(Squire and Trapp, 1998); for the error function a difference in 50 digits does.
+(Squire and Trapp, 1998); for others, such as the error function, a difference in 50 digits does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, extended, fifty_digits
 
 if TYPE_CHECKING:
@@ -22,19 +23,18 @@ _DIFFERENCE = FIFTY_DIGITS.steps[0]
 _STEEP = 2.0**100
 """A slope above this that grows as the step shrinks is none: where a root or a logarithm begins."""
 
-_FLAT = ("sign", "floor")
-
 
 def slopes_in(arithmetic: Arithmetic) -> Slope:
     """The slopes of the functions of a real arithmetic of NumPy's numbers; nan where there is none."""
 
     def slope(name: str, x: Array) -> Array:
-        if name in _FLAT:
+        if SCALARS[name].flat:
             return arithmetic.array(np.zeros(x.shape))
         if name == "abs":
             return arithmetic.array(arithmetic.functions["sign"](x))
         with np.errstate(all="ignore"):
-            found = _by_difference(name, x) if name == "erf" else _by_complex_step(arithmetic, name, x)
+            by = _by_complex_step if _is_complex(name) else _by_difference
+            found = by(arithmetic, name, x)
         return arithmetic.array(found)
 
     return slope
@@ -48,7 +48,13 @@ def _by_complex_step(arithmetic: Arithmetic, name: str, x: Array) -> Array:
     return np.asarray(np.where(np.isnan(function(wide)) | ~has_slope, np.nan, first))
 
 
-def _by_difference(name: str, x: Array) -> Array:
+def _is_complex(name: str) -> bool:
+    """Whether NumPy has it for complex numbers."""
+    ufunc = getattr(np, SCALARS[name].numpy, None) if SCALARS[name].numpy else None
+    return "D->D" in getattr(ufunc, "types", ())
+
+
+def _by_difference(_: Arithmetic, name: str, x: Array) -> Array:
     function = FIFTY_DIGITS.functions[name]
     middle = np.asarray(np.frompyfunc(fifty_digits, 1, 1)(x), dtype=object)
     difference = function(middle + _DIFFERENCE) - function(middle - _DIFFERENCE)

@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
+from symgrad.spec.language.definitions import defined
+from symgrad.spec.scalars import INNER, SCALARS
 from symgrad.verifier.gradients.tape import Tape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
 
 _X = sp.Symbol("x", real=True)
 _N = sp.Symbol("n")
-
-_DEFINITIONS = {"log1p": sp.log(1 + _X), "expm1": sp.exp(_X) - 1, "abs": sp.Abs(_X)}
-"""What SymPy has under another name."""
-
-_STEPS = ("sign", "floor")
-_NAMES = {sp.Abs: "abs", sp.sign: "sign"}
 
 
 class ExactTape(Tape):
@@ -52,9 +50,14 @@ class ExactTape(Tape):
 @lru_cache(maxsize=64)
 def slope_formula(name: str) -> sp.Expr:
     """The derivative of a function of the language; that of a step is 0."""
-    if name in _STEPS:
-        return sp.Integer(0)
-    return sp.diff(_DEFINITIONS[name] if name in _DEFINITIONS else getattr(sp, name)(_X), _X)
+    return sp.Integer(0) if SCALARS[name].flat else sp.diff(_in_sympy(name)(_X), _X)
+
+
+def _in_sympy(name: str) -> Callable[[sp.Expr], sp.Expr]:
+    """SymPy's function, or the formula of one that SymPy lacks."""
+    row = SCALARS[name]
+    found: Callable[[sp.Expr], sp.Expr] | None = getattr(sp, row.inner, None)
+    return found or (lambda x: defined(row.formula, {"x": x}, sp.sympify, _in_sympy))
 
 
 @lru_cache(maxsize=1)
@@ -82,4 +85,4 @@ def evaluate(formula: sp.Expr, symbols: dict[sp.Symbol, Array], arithmetic: Arit
         return reduce(lambda a, b: arithmetic.array(operation(a, b)), values)
     if formula.is_Pow:
         return arithmetic.array(arithmetic.power(*values))
-    return arithmetic.functions[_NAMES.get(formula.func, formula.func.__name__)](values[0])
+    return arithmetic.functions[INNER[formula.func.__name__].name](values[0])

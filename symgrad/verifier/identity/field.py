@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.elements import (
     MODULUS,
     PRIMES,
@@ -26,7 +28,7 @@ from symgrad.verifier.identity.elements import (
     power,
     root,
 )
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
+from symgrad.verifier.interpretation.arithmetic import Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import NUMPY
 
 if TYPE_CHECKING:
@@ -87,6 +89,10 @@ class Functions:
         """A random residue for a function at an argument, a residue of the topmost field."""
         key = f"{self.seed} {name} {argument}".encode()
         return int.from_bytes(blake2b(key, digest_size=56).digest(), "big") % MODULUS
+
+    def any(self, name: str, argument: Element) -> Element:
+        """A random function."""
+        return Element(self.random(name, argument.top))
 
     def odd(self, name: str, argument: Element) -> Element:
         """A random odd function."""
@@ -176,27 +182,21 @@ class Functions:
 
     def table(self) -> dict[str, Callable[[Element], Element]]:
         """All functions of the language by their names."""
-        exp, log = self.exp, self.log
-        return {
-            "exp": exp,
-            "expm1": lambda x: exp(x) - 1,
-            "log": log,
-            "log1p": lambda x: log(x + 1),
+        known: dict[str, Callable[[Element], Element]] = {
+            "exp": self.exp,
+            "log": self.log,
             "sqrt": root,
-            "sinh": lambda x: (exp(x) - exp(-x)) / 2,
-            "cosh": lambda x: (exp(x) + exp(-x)) / 2,
-            "tanh": lambda x: (exp(x) - exp(-x)) / (exp(x) + exp(-x)),
             "sin": self.sine,
             "cos": self.cosine,
-            "tan": lambda x: self.sine(x) / self.cosine(x),
             "asin": self.arcsine,
             "acos": lambda x: self.arcsine(ONE) - self.arcsine(x),
-            "atan": lambda x: self.odd("atan", x),
-            "erf": lambda x: self.odd("erf", x),
             "abs": abs,
             "sign": sign,
-            "floor": lambda x: Element(self.random("floor", x.top)),
         }
+        for name in SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS:
+            if name not in known and not SCALARS[name].formula:
+                known[name] = partial(self.odd if SCALARS[name].odd else self.any, name)
+        return with_formulas(known, element)
 
 
 def sign(x: Element) -> Element:

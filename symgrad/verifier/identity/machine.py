@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from symgrad.spec.language.definitions import defined
+from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful
@@ -148,19 +150,17 @@ class Machine:
     def scalar_functions(self) -> dict[str, Callable[..., Any]]:
         """The functions of numbers that texts call, by formulas where the language has none of that name."""
         known = {name: _of_numbers(function) for name, function in self.arithmetic.functions.items()}
-        exp, log, erf, cosh = known["exp"], known["log"], known["erf"], known["cosh"]
-        one = self.number(1)
+        known |= {
+            row.name: self._defined(row.formula, known) for row in SCALARS.values() if row.use == "code"
+        }
         return known | {
-            "erfc": lambda x: one - erf(x),
-            "sigmoid": lambda x: one / (one + exp(-x)),
-            "sigmoid_slope": lambda x: exp(-x) / (one + exp(-x)) ** 2,
-            "tanh_slope": lambda x: 4 * exp(-x - x) / (one + exp(-x - x)) ** 2,
-            "softplus": lambda x: log(one + exp(x)),
-            "logcosh": lambda x: log(cosh(x)),
             "square": lambda x: x * x,
             "maximum": lambda a, b: a if self.number(a) > self.number(b) or a != a else b,
             "minimum": lambda a, b: a if self.number(a) < self.number(b) or a != a else b,
         }
+
+    def _defined(self, formula: str, known: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+        return lambda x: defined(formula, {"x": x}, self.number, known.__getitem__)
 
     def _vector(self, size: Any, *_: Any) -> View:
         return laid_over(self.garbage(size), self.kind, "a new vector")
@@ -231,8 +231,8 @@ class _NumPy:
     """NumPy for a text: its functions of numbers are those of the arithmetic, its new vectors are garbage."""
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]], empty: Callable[..., View]) -> None:
-        self._functions = {**functions, "arcsin": functions["asin"], "arccos": functions["acos"]}
-        self._functions |= {"arctan": functions["atan"], "isfinite": lambda _: True, "empty": empty}
+        named = {row.numpy: functions[row.name] for row in SCALARS.values() if row.numpy}
+        self._functions = {**functions, **named, "isfinite": lambda _: True, "empty": empty}
 
     def __getattr__(self, name: str) -> Any:
         return self._functions.get(name) or getattr(np, name)

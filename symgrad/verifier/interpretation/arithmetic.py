@@ -1,5 +1,6 @@
 """Three arithmetics with one interface: 50 decimal digits, extended precision and double precision.
 
+A function means here what mpmath, NumPy and Python say of its name, or a formula where they have none.
 Array operators are NumPy's own, on arrays of the arithmetic's element type; another array library can
 take its place. Nothing here raises: what has no value is nan or infinite, as it is for floats.
 """
@@ -14,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import mpmath
 import numpy as np
 
+from symgrad.errors import InternalError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.spec.language.definitions import defined
+from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.interpretation.array_library import NUMPY, Array, ArrayLibrary
 from symgrad.verifier.interpretation.products import matmul_in
 
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from fractions import Fraction
 
+    from symgrad.spec.scalars import ScalarFunction
 
+_LANGUAGE = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS
 DIGITS = 50
 _mp = mpmath.mp.clone()
 _mp.dps = DIGITS
@@ -119,35 +125,24 @@ def _elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., 
     return apply
 
 
-_DIGITS_FUNCTIONS = {
-    name: _elementwise(_real(getattr(_mp, name)))
-    for name in sorted((SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS) - {"exp", "expm1", "abs", "sign"})
-} | {
-    "exp": _elementwise(_real(_exponential)),
-    "expm1": _elementwise(_real(lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1)),
-    "abs": _elementwise(abs),
-    "sign": _elementwise(_real(_mp.sign)),
-}
+def with_formulas(
+    functions: Mapping[str, Callable[[Any], Any]], number: Callable[[Fraction], Any]
+) -> dict[str, Callable[[Any], Any]]:
+    """All functions of the language: those given, and others by the formulas that define them.
 
-_NUMPY_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "exp": np.exp,
-    "log": np.log,
-    "log1p": np.log1p,
-    "expm1": np.expm1,
-    "sqrt": np.sqrt,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "abs": np.abs,
-    "sign": np.sign,
-    "floor": np.floor,
-}
+    Raises:
+        InternalError: a function is not given and has no formula.
+    """
+    found = dict(functions)
+
+    def by_formula(row: ScalarFunction) -> Callable[[Any], Any]:
+        if not row.formula:
+            raise InternalError(f"the row of '{row.name}' needs a formula: a library lacks the function")
+        return lambda x: defined(row.formula, {"x": x}, number, found.__getitem__)
+
+    for name in sorted(_LANGUAGE - found.keys()):
+        found[name] = by_formula(SCALARS[name])
+    return found
 
 
 def extended(value: Any) -> np.longdouble:
@@ -162,9 +157,30 @@ def fifty_digits(value: np.longdouble) -> Any:
     return _mp.mpf(high) + (float(value - np.longdouble(high)) if math.isfinite(high) else 0.0)
 
 
-def _extended_erf(x: Array) -> Array:
-    values = np.frompyfunc(lambda v: extended(_mp.erf(fifty_digits(v))), 1, 1)(x)
-    return np.asarray(values, dtype=np.longdouble)
+def _digits_number(q: Fraction) -> Any:
+    return _mp.mpf(q.numerator) / q.denominator
+
+
+_OF_DIGITS = {
+    **{name: getattr(_mp, name) for name in _LANGUAGE if hasattr(_mp, name)},
+    "exp": _exponential,
+    "expm1": lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1,
+    "abs": abs,
+}
+_DIGITS_FUNCTIONS = {name: _elementwise(_real(function)) for name, function in _OF_DIGITS.items()}
+_NUMPY_FUNCTIONS = {row.name: getattr(np, row.numpy) for row in SCALARS.values() if row.numpy}
+
+
+def _extended(name: str) -> Callable[[Array], Array]:
+    """A function that NumPy lacks, by its 50 digits."""
+    entry = np.frompyfunc(lambda v: extended(_OF_DIGITS[name](fifty_digits(v))), 1, 1)
+    return lambda x: np.asarray(entry(x), dtype=np.longdouble)
+
+
+def _double(name: str) -> Callable[[Array], Array]:
+    """A function that NumPy lacks, by Python's, or else by its 50 digits."""
+    entry = np.frompyfunc(getattr(math, name, lambda v: float(_OF_DIGITS[name](_mp.mpf(v)))), 1, 1)
+    return lambda x: np.asarray(entry(x), dtype=np.float64)
 
 
 def _extended_matmul(a: Array, b: Array) -> Array:
@@ -173,8 +189,7 @@ def _extended_matmul(a: Array, b: Array) -> Array:
     return np.asarray(np.einsum("...ik,...jk->...ij", a, columns))
 
 
-def _double_erf(x: Array) -> Array:
-    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), dtype=np.float64)
+_LACKING = _OF_DIGITS.keys() - _NUMPY_FUNCTIONS.keys()
 
 
 FIFTY_DIGITS = Arithmetic(
@@ -182,10 +197,10 @@ FIFTY_DIGITS = Arithmetic(
     epsilon=10.0**-DIGITS,
     dtype=np.dtype(object),
     convert=lambda values: np.asarray(np.frompyfunc(_mp.mpf, 1, 1)(values), dtype=object),
-    number=lambda q: _mp.mpf(q.numerator) / q.denominator,
+    number=_digits_number,
     divide=_elementwise(operator.truediv, 2),
     power=_elementwise(_real(operator.pow), 2),
-    functions=_DIGITS_FUNCTIONS,
+    functions=with_formulas(_DIGITS_FUNCTIONS, _digits_number),
     steps=(2.0**-50, 2.0**-75),
     extrapolate=False,
     library=replace(NUMPY, matmul=matmul_in(_mp)),
@@ -199,7 +214,7 @@ EXTENDED = Arithmetic(
     number=lambda q: extended(_mp.mpf(q.numerator) / q.denominator),
     divide=np.divide,
     power=np.power,
-    functions=_NUMPY_FUNCTIONS | {"erf": _extended_erf},
+    functions=with_formulas(_NUMPY_FUNCTIONS | {name: _extended(name) for name in _LACKING}, float),
     steps=(2.0**-14, 2.0**-18, 2.0**-22, 2.0**-26),
     extrapolate=True,
     library=replace(NUMPY, matmul=_extended_matmul),
@@ -213,7 +228,7 @@ DOUBLE = Arithmetic(
     number=float,
     divide=np.divide,
     power=np.power,
-    functions=_NUMPY_FUNCTIONS | {"erf": _double_erf},
+    functions=with_formulas(_NUMPY_FUNCTIONS | {name: _double(name) for name in _LACKING}, float),
     steps=(2.0**-10, 2.0**-14, 2.0**-18),
     extrapolate=True,
 )

@@ -35,7 +35,7 @@ def side(a: Array, b: Array) -> Array:
 def reducer(
     name: str, arithmetic: Arithmetic, branches: list[bytes]
 ) -> Callable[[Array, tuple[int, ...]], Array]:
-    """The reduction `name` over some axes of an array; max and min note in `branches` who won."""
+    """The primitive reduction `name` over some axes of an array; max and min note in `branches` who won."""
 
     library = arithmetic.library
 
@@ -52,10 +52,6 @@ def reducer(
     def total(array: Array, over: tuple[int, ...]) -> Array:
         return arithmetic.array(library.sum(array, over))
 
-    def mean(array: Array, over: tuple[int, ...]) -> Array:
-        count = float(np.prod([array.shape[axis] for axis in over]))
-        return arithmetic.divide(total(array, over), arithmetic.array(count))
-
     def log_sum_exp(array: Array, over: tuple[int, ...]) -> Array:
         # Of a 0-dimensional array of objects NumPy hands back the bare number.
         top = arithmetic.array(library.max(array, over))
@@ -63,7 +59,7 @@ def reducer(
         shifted = arithmetic.functions["exp"](arithmetic.array(array - top.reshape(kept_shape(array, over))))
         return arithmetic.array(arithmetic.functions["log"](total(shifted, over)) + top)
 
-    known = {"sum": total, "mean": mean, "max": largest, "min": smallest, "logsumexp": log_sum_exp}
+    known = {"sum": total, "max": largest, "min": smallest, "logsumexp": log_sum_exp}
     return known[name]
 
 

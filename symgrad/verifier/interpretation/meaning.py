@@ -13,6 +13,7 @@ import numpy as np
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -25,7 +26,7 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
-from symgrad.spec.reductions import REDUCTIONS
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 from symgrad.verifier.interpretation.arithmetic import product
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import EquationSpec, FunctionSpec
+    from symgrad.spec.reductions import ReductionRow
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -186,7 +188,7 @@ class Formulas:
     def _call(self, call: Call, scope: ValueScope) -> TensorValue:
         name = call.function
         indexed = self._index_names(call, scope)
-        if name in ("max", "min") and len(call.arguments) == 2 and not indexed:
+        if name in EXTREMA and len(call.arguments) == 2 and not indexed:
             return self._entrywise(partial(self._choose, name), scope, *call.arguments)
         if name in REDUCTIONS:
             return self._reduction(call, indexed, scope)
@@ -247,44 +249,50 @@ class Formulas:
         return self.value(function.formula, replace(scope, bound=bound))
 
     def _reduction(self, call: Call, indexed: list[str], scope: ValueScope) -> TensorValue:
+        """What the row makes of each entry, its primitive of these, and the row of their total."""
+        row = REDUCTIONS[call.function]
         if indexed:
-            return self._typed(self._over_indices(call, indexed, scope))
-        value = self.value(call.arguments[0], scope)
-        keywords = dict(call.keywords)
-        keepdims = keywords.get("keepdims")
-        own = reduced_axes(keywords.get("axis"), value.rank)
-        kept = isinstance(keepdims, Boolean) and keepdims.value
-        self._count_reduction(call, value)
-        return self._typed(reduce_axes(self._reducer(call), value, own, kept))
+            sizes = index_sizes(call.arguments[0], indexed, self._shapes())
+            lengths = [sizes[name] for name in indexed]
+            inner = scope.with_indices(indexed, sizes)
+            total = self._typed(self._over_indices(row, call.arguments[0], lengths, inner))
+        else:
+            value = self._of_each(row, self.value(call.arguments[0], scope), scope)
+            keywords = dict(call.keywords)
+            keepdims = keywords.get("keepdims")
+            own = reduced_axes(keywords.get("axis"), value.rank)
+            lengths = [value.array.shape[value.depth + axis] for axis in own]
+            kept = isinstance(keepdims, Boolean) and keepdims.value
+            self._count_reduction(row, value)
+            total = self._typed(reduce_axes(self._reducer(row), value, own, kept))
+        if row.total == "x":
+            return total
+        count = self._constant(self.arithmetic.array(float(math.prod(lengths))))
+        return self.value(definition(row.total), replace(scope, bound={"x": total, "n": count}))
 
-    def _over_indices(self, call: Call, indexed: list[str], scope: ValueScope) -> TensorValue:
-        """A reduction over indices; of a product, by matrix products."""
-        term = call.arguments[0]
-        sizes = index_sizes(term, indexed, self._shapes())
-        inner = scope.with_indices(indexed, sizes)
-        lengths = [sizes[name] for name in indexed]
-        factors = factors_of(term) if call.function in ("sum", "mean") else [term]
+    def _of_each(self, row: ReductionRow, value: TensorValue, scope: ValueScope) -> TensorValue:
+        if row.each == "x":
+            return value
+        return self.value(definition(row.each), replace(scope, bound={"x": value}))
+
+    def _over_indices(
+        self, row: ReductionRow, term: Node, lengths: Sequence[int], inner: ValueScope
+    ) -> TensorValue:
+        """A reduction over the last indices of a scope; of a product, by matrix products."""
+        factors = factors_of(term) if row.kind == "sum" and row.each == "x" else [term]
         values = [self.value(factor, inner) for factor in factors]
         if len(values) > 1 and not any(value.rank for value in values):
-            return self._contraction(call.function, values, lengths, inner.depth)
+            arrays = [value.padded(inner.depth, 0) for value in values]
+            total, work = contract(arrays, lengths, self.arithmetic)
+            self.work += work
+            return TensorValue(total, 0)
         value = reduce(lambda a, b: combine(operator.mul, [a, b], inner.depth, term.at), values)
-        self._count_reduction(call, value)
-        return reduce_leading(self._reducer(call), value, lengths, self.arithmetic.library)
+        value = self._of_each(row, value, inner)
+        self._count_reduction(row, value)
+        return reduce_leading(self._reducer(row), value, lengths, self.arithmetic.library)
 
-    def _contraction(
-        self, function: str, values: Sequence[TensorValue], lengths: Sequence[int], depth: int
-    ) -> TensorValue:
-        arrays = [value.padded(depth, 0) for value in values]
-        total, work = contract(arrays, lengths, self.arithmetic)
-        self.work += work
-        if function == "mean":
-            total = self.arithmetic.divide(
-                self.arithmetic.array(total), self.arithmetic.array(math.prod(lengths))
-            )
-        return TensorValue(total, 0)
+    def _reducer(self, row: ReductionRow) -> Callable[[Array, tuple[int, ...]], Array]:
+        return reducer(row.kind, self.arithmetic, self.branches)
 
-    def _reducer(self, call: Call) -> Callable[[Array, tuple[int, ...]], Array]:
-        return reducer(call.function, self.arithmetic, self.branches)
-
-    def _count_reduction(self, call: Call, value: TensorValue) -> None:
-        self.work += math.prod(value.array.shape) * (_DEAR if call.function == "logsumexp" else 1)
+    def _count_reduction(self, row: ReductionRow, value: TensorValue) -> None:
+        self.work += math.prod(value.array.shape) * (_DEAR if row.kind == "logsumexp" else 1)
