@@ -191,7 +191,7 @@ class Formulas:
         name = pick(
             self.random, [n for n, axes in self.tensors.items() if "n" in scope.values() or "n" not in axes]
         )
-        places = [self.indices(axis, scope) for axis in self.tensors[name]]
+        places = [self.place(axis, scope) for axis in self.tensors[name]]
         return f"{name}[{', '.join(places)}]" if places else str(name)
 
     def place(self, axis: int | str, scope: Mapping[str, int | str]) -> str:
