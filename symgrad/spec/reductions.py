@@ -6,6 +6,7 @@ A new one is a row, if formulas say what it is: `total` over x, which is what th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -30,7 +31,7 @@ class ReductionRow:
     also: str = ""
     sign: str = ""
     latex: str = ""
-    start: str = "0"
+    start: float = 0
     joined: str = ""
     linear: bool = False
     within: bool = False
@@ -48,7 +49,7 @@ _ROWS = (
         *("max", "max"),
         also="maximum fmax amax",
         latex=r"\max",
-        start="-np.inf",
+        start=-math.inf,
         joined="maximum",
         within=True,
     ),
@@ -56,7 +57,7 @@ _ROWS = (
         *("min", "min"),
         also="minimum fmin amin",
         latex=r"\min",
-        start="np.inf",
+        start=math.inf,
         joined="minimum",
         within=True,
     ),

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from symgrad.calculus.terms import Entry, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -29,6 +27,7 @@ from symgrad.compiler.kernels.loop_builder import LoopBuilder
 from symgrad.compiler.planning.loop_orders import ROW, entries_of
 from symgrad.compiler.planning.plan import LoopNest
 from symgrad.passes.fission import adds_to_a_difference
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Plan
 
 WRITTEN_OUT = range(4, 41)
-START = {"sum": 0, "max": -np.inf, "min": np.inf}
 
 
 @dataclass(frozen=True)
@@ -218,7 +216,9 @@ class _Writer(LoopBuilder):
     def _start(self, reduced: _Reduced) -> None:
         equation = reduced.equation
         if not reduced.in_memory:
-            start = Literal(0.0) if reduced.in_double else Typed(Literal(START[equation.reduction]))
+            start = (
+                Literal(0.0) if reduced.in_double else Typed(Literal(REDUCTIONS[equation.reduction].start))
+            )
             self.put(Assign(self._accumulator(equation), start))
         elif not reduced.depth:
             self.put(Clear(Variable(self.names[equation.target])))
@@ -235,7 +235,7 @@ class _Writer(LoopBuilder):
         equation = reduced.equation
         body = self.lower(equation.body)
         gathered = self._target(equation) if reduced.in_memory else self._accumulator(equation)
-        if equation.reduction in ("max", "min"):
+        if equation.reduction in EXTREMA:
             self.put(Assign(gathered, Applied(equation.reduction.title(), (gathered, body))))
         else:
             self.put(Add(gathered, body))

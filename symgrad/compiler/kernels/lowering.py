@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import Entry, delta, leading, shifted
+from symgrad.calculus.terms import Entry, Named, delta, leading, shifted
 from symgrad.compiler.kernels.instructions import (
     Applied,
     Cases,
@@ -28,10 +28,13 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.errors import InternalError
 from symgrad.notation.scalar_writer import OPERATORS
+from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+COMPUTED = {inner for inner, row in INNER.items() if row.code or row.ulps} | {"Max", "Min"}
+"""Functions that a library or the module has, as SymPy calls them."""
 MAX_DIGITS = 17
 
 EXACT = 2**53
@@ -128,13 +131,18 @@ class Lowering:
             return self._applied(expr, [FormedFirst(minuend, subtrahend)])
         if expr.is_Pow:
             return self._power(expr)
+        if isinstance(expr, Named) and type(expr).__name__ not in COMPUTED:
+            return self(expr.formula(*expr.args))
         first, *others = map(self, expr.args)
         if not others:
             return self._applied(expr, [first])
         return reduce(lambda found, other: self._applied(expr, [found, other]), others, first)
 
     def _applied(self, expr: sp.Expr, arguments: Sequence[Expression]) -> Expression:
-        return Applied(type(expr).__name__, tuple(arguments), plain=not self.vectorised)
+        name = type(expr).__name__
+        if name not in COMPUTED:
+            raise InternalError(f"{expr}: the row of {name} in spec/scalars.py needs a code or a formula")
+        return Applied(name, tuple(arguments), plain=not self.vectorised)
 
     def _cases(self, branches: Sequence[tuple[sp.Expr, sp.Basic]]) -> Expression:
         *conditional, (other, condition) = branches
