@@ -17,6 +17,7 @@ from symgrad.errors import ModuleError
 from symgrad.isolation import isolated
 from symgrad.isolation.client import Limits, ModuleProcess
 from symgrad.isolation.messages import named, packed, unpacked
+from symgrad.isolation.pace import Pace
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.text_checks import text_checks
@@ -150,6 +151,24 @@ def test_a_hang_ends_at_the_limit_and_nothing_is_called_after_it(file: Path) -> 
         params = door.call("init_params")
         assert fault(door, "loss", params, 1.0).startswith("loss did not return within 2 s")
         assert fault(door, "init_params") == "not called, as loss did not return within 2 s"
+
+
+def test_a_call_may_take_as_long_as_those_before_it_let_expect() -> None:
+    pace = Pace()
+    pace.started(1.5)
+    assert pace.limit("predict", 120.0) == 30.0
+    pace.took("loss", 4.0)
+    assert pace.limit("predict", 120.0) == 80.0, "compiling may take long here"
+    pace.took("predict", 0.01)
+    assert pace.limit("predict", 120.0) == 5.0
+    pace.took("predict", 0.3)
+    assert pace.limit("predict", 120.0) == 30.0
+    assert pace.limit("predict", 480.0) == 120.0, "a limit that was asked for scales all"
+    assert pace.limit("predict", 2.0) == 2.0
+    pace.took("predict", 9.0)
+    assert pace.limit("predict", 120.0) == 120.0
+    pace.started(1.0)
+    assert pace.limit("loss", 60.0) == 60.0, "it is compiled anew"
 
 
 def test_garbage_on_the_line_is_told(file: Path) -> None:

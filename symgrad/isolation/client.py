@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ import numpy as np
 
 from symgrad.errors import InternalError, ModuleError
 from symgrad.isolation.messages import PATIENCE, GarbageError, named, packed, read, unpacked, write
+from symgrad.isolation.pace import ORDINARY, Pace
 from symgrad.verifier.report import Check
 from symgrad.verifier.trials.subject import Facts, FaultError
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
-CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = 120.0, 120.0, 120.0
+CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = ORDINARY, 120.0, 120.0
 _ORDINARY = 100_000
 """Bytes of a module's text; the limits of a longer one grow with it."""
 
@@ -111,8 +113,9 @@ def isolated(
     """The module in a file and its float64 twin, in processes that end with the block.
 
     The twin's drivers are run by Python. A float64 module is its own twin, compiled, in the same process.
-    No call may last longer than so many seconds, its compilation included; where the text is longer than
-    usual, in proportion longer. Nor may a process take more memory than the machine has.
+    No call may last longer than so many seconds, its compilation included, nor much longer than those before
+    it let expect; where the text is longer than usual, in proportion longer. Nor may a process take more
+    memory than the machine has.
 
     Raises:
         ModuleError: it cannot be loaded.
@@ -153,6 +156,7 @@ class ModuleProcess:
         self.file, self.limits = file, limits
         self.facts: tuple[Facts, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
+        self._pace = Pace()
         self._faults: dict[tuple[int, str], str] = {}
         self._stopped = ""
         self._lock = threading.RLock()
@@ -164,14 +168,15 @@ class ModuleProcess:
             ModuleError: it cannot be loaded.
         """
         self._process = self.launch()
-        limits = self.limits
+        limits, start = self.limits, time.monotonic()
         try:
-            request = (self.file, limits.seconds, limits.memory, limits.is_compiled)
+            request = (self.file, limits.memory, limits.is_compiled)
             answer = self._ask(request, "loading it", LOAD_SECONDS)
         except FaultError as fault:
             raise ModuleError(str(fault), at=self.file, remedy="generate it anew") from None
         match answer:
             case ("loaded", found):
+                self._pace.started(time.monotonic() - start)
                 self.facts = tuple(
                     Facts(self.file, frozenset(n), np.dtype(d), *rest) for n, d, *rest in found
                 )
@@ -192,9 +197,7 @@ class ModuleProcess:
     def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call a function of the module at this place, unless it is known to end in disaster."""
         options = {name: packed(value) for name, value in keywords.items()}
-        match self._asked(
-            (place, function), ("call", place, function, packed(arguments), options), self.limits.seconds
-        ):
+        match self._paced((place, function), ("call", place, function, packed(arguments), options)):
             case ("answer", answer, [*left]):
                 given = [value for value in arguments if hasattr(value, "_fields")]
                 return self._received(function, answer, given, left)
@@ -204,9 +207,7 @@ class ModuleProcess:
 
     def observe(self, place: int, behaviour: str, case: BehaviourCase) -> str:
         """Let the module be tried for a behaviour there."""
-        match self._asked(
-            (place, behaviour), ("observe", place, behaviour, packed(case), {}), self.limits.seconds
-        ):
+        match self._paced((place, behaviour), ("observe", place, behaviour, packed(case), {})):
             case ("answer", str(faults), []):
                 return faults
         raise self._lost(f"{behaviour} answered with garbage")
@@ -214,7 +215,7 @@ class ModuleProcess:
     def text_checks(self, model: Model, seed: int) -> list[Check]:
         """Let the text of the module be judged there."""
         seconds = max(self.limits.seconds, TEXT_SECONDS)
-        given = pickle.dumps(model), seed, seconds
+        given = pickle.dumps(model), seed
         match self._asked((0, "the judgement of the text"), ("text", 0, self.file, given, {}), seconds):
             case ("checks", [*rows]):
                 return [Check(*row) for row in rows]
@@ -222,15 +223,25 @@ class ModuleProcess:
                 raise FaultError(f"the judgement of the text raised {kind}: {message}")
         raise self._lost("the judgement of the text answered with garbage")
 
-    def _asked(self, known_as: tuple[int, str], request: tuple[Any, ...], seconds: float) -> Any:
+    def _paced(self, call: tuple[int, str], request: tuple[Any, ...]) -> Any:
+        """The answer to a request, within the time that those before it let expect."""
+        start = time.monotonic()
+        answer = self._asked(call, request)
+        match answer:
+            case ("answer", *_):  # what was refused may not have been compiled
+                self._pace.took(call, time.monotonic() - start)
+        return answer
+
+    def _asked(self, known_as: tuple[int, str], request: tuple[Any, ...], seconds: float = 0.0) -> Any:
         with self._lock:
             known = self._stopped or self._faults.get(known_as)
             if known:
                 raise FaultError(known)
             if self._process is None:
                 self.start()
+            seconds = seconds or self._pace.limit(known_as, self.limits.seconds)
             try:
-                return self._ask(request, known_as[1], seconds)
+                return self._ask((*request, seconds), known_as[1], seconds)
             except _LostError as lost:
                 self._faults[known_as] = str(lost)
                 raise FaultError(str(lost)) from None

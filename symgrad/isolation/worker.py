@@ -31,7 +31,7 @@ _GRACE = 10
 def main() -> None:
     """Answer the requests on stdin until it ends: first a file to load and limits, then calls."""
     requests, answers = _own_streams()
-    file, seconds, memory, is_compiled = read(requests)
+    file, memory, is_compiled = read(requests)
     if hasattr(signal, "SIGINT"):
         signal.signal(
             signal.SIGINT, signal.SIG_IGN
@@ -44,7 +44,7 @@ def main() -> None:
     while modules:
         _alarm(0)
         try:
-            what, place, name, given, options = read(requests)
+            what, place, name, given, options, seconds = read(requests)
         except EOFError:
             return
         _alarm(seconds)
@@ -109,9 +109,8 @@ def _facts(module: ModuleType, by_python: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(dir(module)), dtype, sha256, fields, by_python
 
 
-def _judged(file: str, model: bytes, seed: int, seconds: float) -> tuple[Any, ...]:
+def _judged(file: str, model: bytes, seed: int) -> tuple[Any, ...]:
     """The rows for the text in a file, as plain values; the model comes from the judge, and is no message."""
-    _alarm(seconds)
     try:
         found = text_checks(pickle.loads(model), file, seed)  # noqa: S301  # from the judge alone
         return ("checks", [tuple(vars(check).values()) for check in found])
