@@ -13,6 +13,7 @@ from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
+from symgrad.compiler.targets.python.python_module import python_text
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.elaborate.first_values import FirstValues, first_values
 from symgrad.elaborate.optimizer import Update, update_of
@@ -144,6 +145,11 @@ class Stages:
     def text(self) -> str:
         """The module."""
         return emit(self.model, self.derived, self.plan, self.update, self.starts)
+
+    @property
+    def in_python(self) -> str:
+        """The same network in plain Python: slow loops that raise where an index leaves its array."""
+        return python_text(self.model.spec, self.plan)
 
     @cached_property
     def column_axis(self) -> str:

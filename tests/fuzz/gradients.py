@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,14 @@ import pytest
 
 from fuzz.arithmetic import Arithmetic
 from fuzz.meaning import Meaning, meaning
-from fuzz.modules import compiled, interpreted, with_garbage
+from fuzz.modules import InPython, compiled, interpreted, with_garbage
 from fuzz.oracle import Scope, tree_of, value
 from symgrad.errors import SpecError
-from symgrad.pipeline import module_text
+from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from random import Random
     from types import ModuleType
 
@@ -26,6 +27,8 @@ Spec = dict[str, Any]
 
 GARBAGE = (float("nan"), 1e300)
 TRIES = 6
+IN_PYTHON = 0.15
+"""The share of specs that the target of plain Python computes too."""
 LARGE = 1e8
 NEAR = {"float64": 1e-7, "float32": 1e-3}
 """Points so near a tie or the end of a domain prove nothing: rounding may choose the other side."""
@@ -52,10 +55,17 @@ def module_of(spec: Spec, by_rows: bool) -> ModuleType:
 
 def text_of(spec: Spec, by_rows: bool) -> str:
     """The emitted text of a spec."""
+    with layout(by_rows):
+        return module_text(read(plain(spec)))
+
+
+@contextmanager
+def layout(by_rows: bool) -> Iterator[None]:
+    """Inside it small networks are stored by rows, or as they are."""
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
             patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
-        return module_text(read(plain(spec)))
+        yield
 
 
 def plain(spec: Spec) -> Spec:
@@ -94,7 +104,15 @@ def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         outcome = compared(spec, with_garbage(module, garbage), point)
         if outcome.failed:
             return outcome
-    return outcome
+    return outcome if random.random() > IN_PYTHON else _in_python(spec, module, point, by_rows)
+
+
+def _in_python(spec: Spec, module: ModuleType, point: Point, by_rows: bool) -> Outcome:
+    """The same for what the other target makes of the network."""
+    with layout(by_rows):
+        text = stages_of(read(plain(spec))).in_python
+    outcome = compared(spec, InPython(text, module), point)
+    return Outcome(f"in Python: {outcome.kind}", outcome.detail) if outcome.failed else outcome
 
 
 OF_SOME_POINTS = ("has no finite value at the start of training", "is complex for most exponents")
@@ -197,7 +215,7 @@ def drawn_data(
     return arrays
 
 
-def compared(spec: Spec, module: ModuleType, point: Point) -> Outcome:
+def compared(spec: Spec, module: ModuleType | InPython, point: Point) -> Outcome:
     """The module's numbers against the exact ones, within what rounding does to the spec's own text."""
     dtype, arrays = np.dtype(spec.get("dtype", "float32")), point.arrays
     params = module.unflatten(_joined([arrays[name] for name in module.SHAPES], dtype))

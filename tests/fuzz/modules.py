@@ -95,3 +95,33 @@ def with_garbage(module: Any, garbage: float) -> Any:
     if kept is not None:
         vars(kept).clear()
     return module
+
+
+class InPython:
+    """The plain Python of a network, called as its module is."""
+
+    def __init__(self, text: str, module: types.ModuleType) -> None:
+        scope: dict[str, Any] = {}
+        exec(compile(text, "<python>", "exec"), scope)
+        self.computed, self.module = scope["computed"], module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+    def _found(self, params: Any, *data: Any) -> dict[str, Any]:
+        typed = [np.asarray(d, None if np.asarray(d).dtype.kind == "i" else self.module.DTYPE) for d in data]
+        with np.errstate(all="ignore"):
+            return self.computed(self.module.flatten(params), *typed)
+
+    def loss_and_grad(self, params: Any, *data: Any) -> Any:
+        found = self.answers = self._found(params, *data)
+        return found["loss"], self.module.unflatten(found["grad"])
+
+    def input_gradients(self, params: Any, *data: Any) -> Any:
+        return self.module.Gradients(
+            *(self.answers["of_data"][name] for name in self.module.Gradients._fields)
+        )
+
+    def forward(self, params: Any, *inputs: Any) -> Any:
+        outputs = tuple(self.answers["outputs"].values())
+        return outputs if len(outputs) > 1 else outputs[0]

@@ -15,7 +15,7 @@ from symgrad.compiler.targets.python.printer import INDENT, Printer
 from symgrad.spec.scalars import INNER, SCALARS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from symgrad.calculus.program import Tensor
     from symgrad.compiler.planning.plan import PhaseName, Plan
@@ -42,10 +42,10 @@ PYTHON = Printer(_spelled)
 
 
 def python_text(spec: Spec, plan: Plan) -> str:
-    """A module with one public function, `computed(theta, *data)`: all results by name, each a copy.
+    """A module with one public function, `computed(theta, *data)`: a dict of copies.
 
-    Those are outputs, predictions, `loss`, `grad` with the entries of theta, and the derivatives with respect
-    to what the spec's `gradients` names, as `d` before its name.
+    `outputs` and `predictions` are by name, and where there is a loss there are `loss`, `grad` with the
+    entries of theta, and `of_data`, the derivatives that the spec's `gradients` names.
     """
     return "\n".join((*_PythonModule(spec, plan).lines(), ""))
 
@@ -83,25 +83,26 @@ class _PythonModule:
 
     def _computed(self) -> Iterator[str]:
         program = self.program
-        yield "theta, found = Array(theta), {}"
-        yield "real, keep, scale = theta.dtype.type, 0, 1"
+        yield "theta, keep, scale = Array(theta), 0, 1"
         yield from self._sizes()
         for tensor in self.data:
             moved = "np.moveaxis({0}, 0, -1)" if self.plan.is_by_columns(tensor.name) else "{0}"
             yield f"{self._name(tensor)} = Array({moved.format(self._name(tensor))})"
         yield from self._run("forward", "prediction")
-        yield from map(self._kept, dict.fromkeys((*program.outputs, *program.prediction)))
-        if not program.loss:
-            return
+        yield f"found = {{'outputs': {self._copies({n: n for n in program.outputs})}}}"
+        yield f"found['predictions'] = {self._copies({n: n for n in program.prediction})}"
+        if program.loss:
+            yield from self._loss(program.loss)
+        yield "return found"
+
+    def _loss(self, loss: str) -> Iterator[str]:
         yield from self._run("forward", "loss")
-        yield f"found['loss'] = {self._copy(program.loss)}"
+        yield f"found['loss'] = {self._copy(loss)}"
         yield "grad = into = memory(theta.size, theta.dtype)"
         yield f"_gradient({', '.join(self._arguments('gradient'))})"
         yield "found['grad'] = grad.numbers.copy()"
-        of = {g.of: g.name for g in program.gradients}
-        for name in self.spec.gradients:
-            yield f"found['d{name}'] = {self._copy(of[name])}"
-        yield "return found"
+        of = {g.of: g.name for g in self.program.gradients}
+        yield f"found['of_data'] = {self._copies({name: of[name] for name in self.spec.gradients})}"
 
     def _sizes(self) -> Iterator[str]:
         """The sizes of free axes, as the first array has them that has the axis."""
@@ -120,8 +121,9 @@ class _PythonModule:
         for phase in phases:
             yield f"_{phase}({', '.join(self._arguments(phase))})"
 
-    def _kept(self, tensor: str) -> str:
-        return f"found[{tensor!r}] = {self._copy(tensor)}"
+    def _copies(self, tensors: Mapping[str, str]) -> str:
+        """A dict of tensors under names."""
+        return f"{{{', '.join(f'{name!r}: {self._copy(tensor)}' for name, tensor in tensors.items())}}}"
 
     def _copy(self, tensor: str) -> str:
         """A tensor in the order of its axes, apart from the memory it was computed in."""
