@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from building import interpreted, written
+from corpus import CORPUS
 from mutation.specs import SPECS
 
 from symgrad.pipeline import module_text
@@ -17,7 +19,9 @@ from symgrad.verifier.behaviour.suite import SIZES, observed
 from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.trials.subject import InProcess, Subject
+from symgrad.verifier.trials.trial import prepare
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -138,6 +142,35 @@ def test_edits_that_act_at_one_size_are_found_by_their_numbers(kind: str, tmp_pa
     found = observed(module, SIZES, tried.of_rows(rows))
     assert found
     assert words in found
+
+
+GRADIENT = "        g = grad[i]\n"
+RARE = {
+    "a late step": ("        theta[i] = ", "        theta[i] = theta[i] if t == 5000 else "),
+    "a late epoch": (GRADIENT, "        g = real(0) if epoch == 77 else grad[i]\n"),
+    "a huge gradient": (GRADIENT, "        g = min(grad[i], real(2e3))\n"),
+    "a tiny gradient": (GRADIENT, "        g = grad[i] if abs(grad[i]) > real(3e-6) else real(0)\n"),
+    "no gradient": (GRADIENT, "        g = grad[i] if grad[i] != real(0) else real(1)\n"),
+    "a parameter": (GRADIENT, "        g = grad[i] if theta[i] < real(12.5) else real(0)\n"),
+}
+
+
+@pytest.mark.parametrize("kind", RARE)
+def test_edits_of_the_update_that_act_rarely_are_found(kind: str, tmp_path: Path) -> None:
+    text = edited(*RARE[kind])
+    module, model = interpreted(written(SPEC, tmp_path, lambda _: text)), expand(read(SPEC))
+    trial = prepare(model, InProcess(module), InProcess(module), 1, 0)
+    [row] = rare_update_checks(trial, {n for edit in edits(text, TEXT) for n in edit.numbers})
+    assert row.verdict == "fail", row
+
+
+@pytest.mark.parametrize("name", sorted(n for n in CORPUS if n.startswith(("optimizer", "clip", "sched"))))
+def test_right_updates_are_right_at_rare_points_too(name: str, tmp_path: Path) -> None:
+    module, model = interpreted(written(CORPUS[name], tmp_path)), expand(read(CORPUS[name]))
+    vars(module)["DTYPE"] = np.float64
+    trial = prepare(model, InProcess(module), InProcess(module), 1, 0)
+    [row] = rare_update_checks(trial, {3, 0.25, 1e-3})
+    assert row.verdict == "pass", row
 
 
 def test_verdict_names_edits_and_still_goes_by_behaviour(

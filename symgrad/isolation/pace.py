@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 ORDINARY = 120.0
 """Seconds of computing that a call may take where nobody asks for another limit."""
 
-_FIRST, _AGAIN, _LEAST = 20.0, 100.0, 5.0
+_FIRST, _AGAIN = 20.0, 100.0
 """What is called for the first time, and may be compiled, has so many times the longest time of anything so
-far; what has answered before, so many times its own longest; and no limit is below so many seconds."""
+far; what has answered before, so many times its own longest."""
+
+_LEAST_AT_FIRST, _LEAST = 20.0, 5.0
+"""Seconds that no limit is below, where so many are allowed at all."""
 
 
 @dataclass
@@ -25,8 +28,11 @@ class Pace:
 
     def limit(self, call: object, most: float) -> float:
         """Seconds that a call may take, of `most`, by which all limits are set."""
-        times = _AGAIN * self.answered[call] if call in self.answered else _FIRST * self.longest
-        return round(min(most, max(_LEAST, times * most / ORDINARY)), 1)
+        if call in self.answered:
+            least, expected = _LEAST, _AGAIN * self.answered[call]
+        else:
+            least, expected = _LEAST_AT_FIRST, _FIRST * self.longest
+        return round(min(most, max(least, expected * most / ORDINARY)), 1)
 
     def started(self, seconds: float) -> None:
         """The process was loaded in this time: what it was asked before may be compiled anew."""

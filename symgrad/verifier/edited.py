@@ -26,12 +26,12 @@ _SHA256 = "SPEC_SHA256"  # the verdict has a note on it
 
 @dataclass(frozen=True)
 class Edit:
-    """A definition that is not as it was emitted, its changed lines, and the whole numbers in them."""
+    """A definition that is not as it was emitted, its changed lines, and the numbers in them."""
 
     name: str
     first: int
     last: int
-    numbers: frozenset[int] = frozenset()
+    numbers: frozenset[float] = frozenset()
 
     def __str__(self) -> str:
         if not self.first:
@@ -117,12 +117,9 @@ def _edit(name: str, node: ast.stmt, changed: frozenset[int]) -> Edit:
     end = node.end_lineno or start
     lines = [line for line in changed if start <= line <= end] or [start, end]
     first, last = min(lines), max(lines)
-    numbers = frozenset(
-        inner.value
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Constant) and type(inner.value) is int and first <= inner.lineno <= last
-    )
-    return Edit(name, first, last, numbers)
+    inside = [n for n in ast.walk(node) if isinstance(n, ast.Constant) and first <= n.lineno <= last]
+    numbers = {n.value for n in inside if isinstance(n.value, int | float) and not isinstance(n.value, bool)}
+    return Edit(name, first, last, frozenset(numbers))
 
 
 def version_of(text: str) -> str:

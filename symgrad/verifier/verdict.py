@@ -18,6 +18,7 @@ from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFinding, Effort, compare_block
 from symgrad.verifier.gradients.probes import ClaimedGradient, Known
 from symgrad.verifier.report import Check, ParameterResult, Report
+from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import training_checks
 from symgrad.verifier.text_checks import text_of
 from symgrad.verifier.trials.order import order_checks
@@ -102,6 +103,7 @@ def verify(
     checks = [*value_checks(trial), *of_text, *checks, *_training(trial), *behaviour_checks(trial)]
     if edited:
         checks += size_checks(trial, _numbers(edited)[:_MOST_NEAR], rows)
+        checks += rare_update_checks(trial, {n for edit in edited for n in edit.numbers})
     report = Report(model.spec.name, parameters, tuple(checks), edited=tuple(map(str, edited)))
     return replace(report, notes=(*notes, *report.unproved))
 
@@ -148,8 +150,8 @@ def _rows(edited: tuple[Edit, ...]) -> list[int]:
 
 
 def _numbers(edited: tuple[Edit, ...]) -> list[int]:
-    """The numbers in the edits that epochs, steps and seeds are tried with."""
-    return sorted({n for edit in edited for n in edit.numbers if n <= _MOST_EPOCHS})
+    """The whole numbers in the edits, which epochs, steps and seeds are tried with."""
+    return sorted({n for edit in edited for n in edit.numbers if isinstance(n, int) and n <= _MOST_EPOCHS})
 
 
 def _text_checks(model: Model, door: Door, seed: int) -> list[Check]:

@@ -27,6 +27,7 @@ from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
+from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import training_checks
 from symgrad.verifier.trials.subject import FaultError, Subject, demand_names
 from symgrad.verifier.trials.trial import prepare
@@ -162,8 +163,9 @@ class Original:
         if compiled:
             report = verify(self.model, door, twin=twin, points=3, emitted=self.text)
             return {r.name: r.message for r in (*report.parameters, *report.checks) if r.verdict == "fail"}
-        numbers = sorted({n for edit in edits(fault.text, self.text) for n in edit.numbers})
-        found_at = size_checks(trial, numbers[:_MOST_NUMBERS], _ROWS)
+        numbers = {n for edit in edits(fault.text, self.text) for n in edit.numbers}
+        whole = sorted(n for n in numbers if isinstance(n, int))[:_MOST_NUMBERS]
+        found_at = [*size_checks(trial, whole, _ROWS), *rare_update_checks(trial, numbers)]
         return {c.name: c.message for c in found_at if c.verdict == "fail"}
 
 

@@ -48,6 +48,7 @@ _TRAINING = {
     "float32 update",
     "float32 step",
     "float32 epoch",
+    "rare updates",
     "epochs",
     "fit",
 }

@@ -23,7 +23,7 @@ from symgrad.verifier.trials.trial import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
@@ -77,7 +77,7 @@ def _trajectory(subject: Subject, vector: Array, gradients: list[Array]) -> list
     return path
 
 
-def _moved(got: list[Array], expected: list[Array], epsilon: float) -> list[tuple[float, int]]:
+def moved(got: Sequence[Array], expected: Sequence[Array], epsilon: float) -> list[tuple[float, int]]:
     """The worst relative error of any entry's change, for each step."""
     errors = []
     for n in range(1, len(expected)):
@@ -106,7 +106,7 @@ def _update(trial: Trial) -> Measure:
         progress = step(trial.model, progress, gradient, arithmetic=arithmetic)
         expected.append(np.asarray(progress.theta))
     path = [np.asarray(theta, dtype=np.float64) for theta in expected]
-    error, n = max(_moved(_trajectory(trial.twin, vector, gradients), path, 2.0**-52))
+    error, n = max(moved(_trajectory(trial.twin, vector, gradients), path, 2.0**-52))
     name = trial.model.optimizer.name
     return error, f"step {n} differs from the equations of {name} by {error:.2g} of the change"
 
