@@ -69,7 +69,7 @@ def _points(trial: Trial, numbers: Sequence[float]) -> Iterator[RarePoint]:
 
 
 def _drawn(rng: np.random.Generator, numbers: Sequence[float], scale: Array) -> Array:
-    """Random numbers of these scales; some exactly 0, some plus or minus a given number or a little beside."""
+    """Random numbers of these scales; some exactly 0, some plus or minus a given number or beside it."""
     beside = [sign * n * factor for n in numbers for factor in _BESIDE for sign in (1, -1)]
     is_rare = rng.random(scale.size) < (0.5 if beside else 0.1)
     return np.where(is_rare, rng.choice([0.0, *beside], scale.size), rng.normal(size=scale.size) * scale)
