@@ -43,7 +43,14 @@ class Arithmetic:
     def function(self, name: str, z: np.ndarray) -> np.ndarray:
         """A function of the language, entry by entry; NaN outside its real domain."""
         known = getattr(self, f"_{name}", None)
-        return known(z) if known else getattr(np, _NUMPY.get(name, name))(z)
+        if known:
+            return known(z)
+        function = getattr(np, _in_numpy(name))
+        return _within(~np.isnan(function(z.real)) | np.isnan(z), function(z))
+
+    def knows(self, name: str) -> bool:
+        """Whether it has a meaning of its own for a function."""
+        return hasattr(self, f"_{name}") or hasattr(np, _in_numpy(name))
 
     def _abs(self, z: np.ndarray) -> np.ndarray:
         self.near(z.real)
@@ -122,7 +129,10 @@ class Arithmetic:
         return np.log(np.exp(z - top).sum(axis=-1)) + top[..., 0]
 
 
-_NUMPY = {"atan": "arctan"}
+def _in_numpy(name: str) -> str:
+    """NumPy's name for it: an inverse function is an arc."""
+    inverse = name[0] == "a" and name[1:4] in ("sin", "cos", "tan")
+    return f"arc{name[1:]}" if inverse else name
 
 
 def _within(domain: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fuzz.tensors import CLASSES, Axis, Shape, Tensors
+from symgrad.spec.reductions import REDUCTIONS
 
 Ranges = dict[str, Axis]
 """How far each index runs: a size, or a free axis."""
@@ -18,7 +19,7 @@ UNARY = (
     "abs({})",
 )
 BINARY = ("({}) + ({})", "({}) - ({})", "({}) * ({})", "({}) * ({})", "max({}, {})", "({}) / (2 + ({})**2)")
-REDUCTIONS = ("sum", "sum", "sum", "mean", "max", "min", "logsumexp")
+REDUCERS = ("sum", "sum", *REDUCTIONS)
 INDICES = tuple("ijkuvrabdelqoh")
 
 
@@ -51,7 +52,7 @@ class Indexed(Tensors):
         names = self.names(self.whole(1, 3 if len(outer) < 2 else 1))
         inner = dict(zip(names, self.shape(len(names)), strict=True))
         body = f"({self.indexed({**outer, **inner}, depth - 1)}) * {self.anchor(inner)}"
-        return f"{self.one(REDUCTIONS)}({body}, {', '.join(names)})"
+        return f"{self.one(REDUCERS)}({body}, {', '.join(names)})"
 
     def names(self, count: int) -> tuple[str, ...]:
         """So many new indices; those of an old equation come back."""

@@ -19,6 +19,8 @@ from fuzz.broadcast import aligned, matmul, spread
 from fuzz.indices import index_ranges, place_of
 from fuzz.layers import LAYERS, layer_numbers, layer_value, own_name
 from symgrad.spec import library
+from symgrad.spec.reductions import REDUCTIONS
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,7 +167,7 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
     if name in scope.functions:
         signature, formula = scope.functions[name]
         return _apply(signature, formula, call, scope)
-    if name in REDUCERS:
+    if name in REDUCERS or name in REDUCTIONS:
         return _reduction(name, call, scope)
     if name == "where":
         return _where(call, scope)
@@ -181,6 +183,8 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
         return _apply(entry.text, entry.formula, call, scope)
     if name in LAYERS:
         return _layer(name, call, scope)
+    if not scope.arithmetic.knows(name):
+        return _apply(f"{name}(x)", SCALARS[name].formula, call, scope)
     return scope.arithmetic.function(name, numeric(value(call.args[0], scope), scope))
 
 
@@ -261,17 +265,28 @@ def _new_indices(call: ast.Call, scope: Scope) -> list[str]:
 def _reduction(name: str, call: ast.Call, scope: Scope) -> np.ndarray:
     names = _new_indices(call, scope)
     if names:
-        return REDUCERS[name](_over_indices(call.args[0], names, scope), scope.arithmetic)
+        return _reduced(name, _over_indices(call.args[0], names, scope), scope)
     array = numeric(value(call.args[0], scope), scope)
     keywords = {str(k.arg): k.value for k in call.keywords}
     rank = array.ndim - 1
     over = [ast.literal_eval(keywords["axis"]) % rank + 1] if "axis" in keywords else [*range(1, rank + 1)]
     kept = [axis for axis in range(array.ndim) if axis not in over]
     rows = array.transpose((*kept, *over)).reshape((*(array.shape[k] for k in kept), -1))
-    reduced = REDUCERS[name](rows, scope.arithmetic)
+    reduced = _reduced(name, rows, scope)
     keepdims = getattr(keywords.get("keepdims"), "id", "false") == "true"
     shape = tuple(1 if axis in over else size for axis, size in enumerate(array.shape))
     return reduced.reshape(shape) if keepdims else reduced
+
+
+def _reduced(name: str, rows: np.ndarray, scope: Scope) -> np.ndarray:
+    """Over the last axis; a reduction without a meaning here is what its row says."""
+    if name in REDUCERS:
+        return REDUCERS[name](rows, scope.arithmetic)
+    row = REDUCTIONS[name]
+    each = value(tree_of(row.each), replace(scope, bound={"x": rows}))
+    total = REDUCERS[row.kind](numeric(each, scope), scope.arithmetic)
+    bound: dict[str, np.ndarray | Labels] = {"x": total, "n": scope.arithmetic.number([rows.shape[-1]])}
+    return numeric(value(tree_of(row.total), replace(scope, bound=bound)), scope)
 
 
 def _over_indices(body: ast.expr, names: list[str], scope: Scope) -> np.ndarray:

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from fuzz.drawing import Draw
 from fuzz.reach import depends_on_parameters
 from symgrad.spec import library
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
+from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
     from random import Random
 
+    from symgrad.spec.scalars import ScalarFunction
+
 NAMES = ("x", "y", "z", "s", "w")
-FREE = ("sin", "cos", "tanh", "atan", "erf", "exp", "sinh", "cosh", "abs", "expm1", "sign", "tan")
-DOMAIN = {
-    "log": ("log({})", "log(1 + ({})**2)", "log(2 + abs({}))"),
-    "sqrt": ("sqrt({})", "sqrt(1 + ({})**2)", "sqrt(abs({}))"),
-    "log1p": ("log1p({})", "log1p(({})**2)"),
-    "asin": ("asin({})", "asin(({}) / 3)", "asin(tanh({}))"),
-    "acos": ("acos({})", "acos(sin({}))", "acos(max(-1, min(1, {})))"),
-}
 POWERS = ("2", "3", "-1", "-2", "0.5", "1.5", "-0.5", "1/3", "2.5", "-3", "4", "-1.5")
 ENTRYWISE = [
     *(n for n, e in library.activations.items() if "softmax" not in n and e.formula != f"{n}(x)"),
     *("square", "log2", "log10", "ln"),
 ]
 TWO = ("atan2({}, {})", "pow(abs({}), {})", "clip({}, -0.7, 1.2)", "({}) / pi", "e**({})")
+
+
+def forms(row: ScalarFunction) -> tuple[str, ...]:
+    """Calls of a function anywhere, and where it has values."""
+    anywhere, least, most = f"{row.name}({{}})", row.arguments.least, row.arguments.most
+    if least == -math.inf and most == math.inf:
+        return (anywhere,)
+    if math.isinf(least - most):
+        end, sign = (least, 1) if math.isfinite(least) else (most, -1)
+        inside = end + sign * (row.arguments.open_least or row.arguments.open_most)
+        return (anywhere, *(f"{row.name}({inside:g} + {sign} * {text})" for text in ("({})**2", "abs({})")))
+    middle, half = (least + most) / 2, (most - least) / 2
+    inside = ("({}) / 3", "tanh({})", "sin({})", "max(-1, min(1, {}))")
+    return (anywhere, *(f"{row.name}({middle:g} + {half:g} * ({text}))" for text in inside))
 
 
 class ScalarFormulas(Draw):
@@ -80,9 +91,8 @@ class ScalarFormulas(Draw):
         return f"-({self.tree(depth)})"
 
     def function(self, depth: int) -> str:
-        name = self.one((*FREE, *DOMAIN))
-        text = self.one(DOMAIN.get(name, (f"{name}({{}})",)))
-        return text.format(self.tree(depth))
+        row = SCALARS[self.one(sorted(SCALAR_FUNCTIONS))]
+        return self.one(forms(row)).format(self.tree(depth))
 
     def activation(self, depth: int) -> str:
         if self.chance(0.2):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.indexed import Indexed
 from fuzz.reach import depends_on_parameters
+from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
     from random import Random
@@ -45,7 +46,7 @@ BINARY = (
     "({}) / (1 + ({})**2)",
     "abs({})**(1 + tanh({})**2)",
 )
-REDUCTIONS = ("sum", "mean", "max", "min", "logsumexp", "sum", "mean", "var", "norm")
+REDUCERS = ("sum", "mean", *REDUCTIONS, "var", "norm")
 FUNCTIONS = {"f(z)": "z * tanh(z)", "g(z, beta)": "z / (1 + beta**2 * z**2)"}
 
 
@@ -103,7 +104,7 @@ class TensorFormulas(Indexed):
 
     def reduced(self, shape: Shape, depth: int) -> str:
         """A reduction over one axis, which may be kept."""
-        function = self.one(REDUCTIONS)
+        function = self.one(REDUCERS)
         ones = [at for at, axis in enumerate(shape) if axis == 1]
         new = self.shape(1)[0]
         if ones and self.chance(0.6):
@@ -122,7 +123,7 @@ class TensorFormulas(Indexed):
 
     def whole_reduction(self, _: Shape, depth: int) -> str:
         inner = self.formula(self.shape(self.whole(0, 3)), depth)
-        return f"{self.one(REDUCTIONS)}({inner})"
+        return f"{self.one(REDUCERS)}({inner})"
 
     def dot(self, _: Shape, depth: int) -> str:
         axis = self.shape(1)
