@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from corpus import CORPUS
 
-from symgrad.compiler.loading.load import double_precision_twin, load
+from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
 from symgrad.pipeline import Stages, module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -77,11 +77,16 @@ def judged(
     compiled: bool,
     points: int = 2,
 ) -> Report:
-    """The verdict on the module of a spec, after an edit; a float64 module is its own twin."""
+    """The verdict on the module of a spec, after an edit; a float64 module is its own twin.
+
+    Compiled, the twin's drivers are run by Python over compiled kernels, as those of users' modules are.
+    """
     path = written(spec, folder, edit)
     module = load(path) if compiled else interpreted(path)
     twin = module
     if np.float64 != module.DTYPE:
         twin = double_precision_twin(module) if compiled else interpreted(path)
         twin.DTYPE = np.float64
+    if compiled and twin is not module:
+        run_drivers_in_python(twin)
     return verify(expand(read(spec)), module, twin=twin, points=points)
