@@ -215,6 +215,7 @@ def test_the_command_gives_a_verdict(
     edit: tuple[str, str], verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    monkeypatch.setattr("symgrad.isolation.client.PATIENCE", 2.0)
     spec = tmp_path / "line.yaml"
     with spec.open("w", encoding="utf-8") as stream:
         YAML(typ="safe").dump(LINE, stream)

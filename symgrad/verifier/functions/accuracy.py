@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -84,13 +85,19 @@ def function_checks(source: str, seed: int = 0) -> Iterator[Check]:
     """One check for every elementary function in the text of a module, in the module's own precision."""
     dtype = dtype_of(source)
     if dtype is not None:
-        for name, function in functions_in(source).items():
-            yield _check(name, function, dtype, seed)
+        for name in functions_in(source):
+            yield _check(name, _definition(source, name), dtype, seed)
+
+
+@lru_cache(maxsize=1)
+def tree_of(source: str) -> ast.Module:
+    """The text of a module as a tree, which nobody changes."""
+    return ast.parse(source)
 
 
 def dtype_of(source: str) -> np.dtype[Any] | None:
     """The number type that the text of a module says it computes in."""
-    for statement in ast.parse(source).body:
+    for statement in tree_of(source).body:
         if isinstance(statement, ast.Assign) and _defined(statement) == {"DTYPE"}:
             name = ast.unparse(statement.value).removeprefix("np.")
             return np.dtype(name) if name in _TURNS else None
@@ -103,20 +110,32 @@ def functions_in(source: str) -> dict[str, Callable[..., Any]]:
     return {name: values[name] for name in ULPS if callable(values.get(name))}
 
 
+def _definition(source: str, name: str) -> str:
+    """The text of one elementary function, and of what it needs."""
+    return "\n".join(map(ast.unparse, _needed({name}, _definitions(source), _GIVEN.keys())))
+
+
+def _definitions(source: str) -> list[_Definition]:
+    return [s for s in tree_of(source).body if isinstance(s, ast.FunctionDef | ast.Assign)]
+
+
+_GIVEN: Mapping[str, Any] = {
+    "np": np,
+    "math": math,
+    "accurately": lambda function: function,
+    "config": SimpleNamespace(DISABLE_JIT=True),
+}
+"""What elementary functions may use of a module and of what it imports."""
+
+
 def namespace_of(source: str) -> dict[str, Any]:
     """The elementary functions of a module's text, and what they need; nothing else of the module is run.
 
     Raises:
         ModuleError: they cannot be defined, or have a loop: none needs one, and it may have no end.
     """
-    statements = [s for s in ast.parse(source).body if isinstance(s, ast.FunctionDef | ast.Assign)]
+    statements, namespace = _definitions(source), dict(_GIVEN)
     defined = {s.name for s in statements if isinstance(s, ast.FunctionDef)}
-    namespace: dict[str, Any] = {
-        "np": np,
-        "math": math,
-        "accurately": lambda function: function,
-        "config": SimpleNamespace(DISABLE_JIT=True),
-    }
     needed = _needed(defined & ULPS.keys(), statements, namespace.keys())
     for statement in needed:
         if any(isinstance(part, _LOOPS) for part in ast.walk(statement)):
@@ -147,7 +166,10 @@ def _defined(statement: _Definition) -> set[str]:
     return {target.id for target in statement.targets if isinstance(target, ast.Name)}
 
 
-def _check(name: str, function: Callable[..., Any], dtype: np.dtype[Any], seed: int) -> Check:
+@lru_cache(maxsize=256)
+def _check(name: str, definition: str, dtype: np.dtype[Any], seed: int) -> Check:
+    """The row for one function, which is the same in many modules."""
+    function = namespace_of(definition)[name]
     what = f"{dtype.name} function, in units in the last place"
     try:
         found = judge(name, function, dtype, seed)

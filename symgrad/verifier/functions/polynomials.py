@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of
+from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of, tree_of
 from symgrad.verifier.functions.approximation import APPROXIMATIONS, horner
 from symgrad.verifier.report import Check
 
@@ -66,7 +67,7 @@ def bounds_of(source: str, certify: bool = False) -> Iterator[Bound]:
         return
     precision = 24 if dtype.name == "float32" else 53
     for function, coefficients in _polynomials(source):
-        error = _error(APPROXIMATIONS[_base(function)], coefficients, dtype.name, certify)
+        error = _error(_base(function), coefficients, dtype.name, certify)
         how = "certified" if certify else "sampled"
         yield Bound(function, dtype.name, error, error * 2.0 ** (precision - 1), how)
 
@@ -75,17 +76,17 @@ def _base(function: str) -> str:
     return {"expm1": "exp", "log1p": "log"}.get(function, function)
 
 
-def _polynomials(source: str) -> Iterator[tuple[str, list[float]]]:
+def _polynomials(source: str) -> Iterator[tuple[str, tuple[float, ...]]]:
     """Functions and the coefficients of their own polynomial, the lowest first."""
     values = namespace_of(source)
-    for node in ast.parse(source).body:
+    for node in tree_of(source).body:
         if not isinstance(node, ast.FunctionDef) or node.name not in BOUNDS:
             continue
         variable = APPROXIMATIONS[_base(node.name)].variable
         for names, constant in _unpacked(node):
             numbers = dict(zip(names, values[constant], strict=True))
             powers = [n for n in numbers if n.startswith(variable) and n[len(variable) :].isdigit()]
-            yield node.name, [float(numbers[n]) for n in powers]
+            yield node.name, tuple(float(numbers[n]) for n in powers)
 
 
 def _unpacked(function: ast.FunctionDef) -> Iterator[tuple[list[str], str]]:
@@ -97,7 +98,10 @@ def _unpacked(function: ast.FunctionDef) -> Iterator[tuple[list[str], str]]:
                 yield names, node.value.id
 
 
-def _error(which: Approximation, coefficients: Sequence[float], dtype: str, certify: bool) -> float:
+@lru_cache(maxsize=256)
+def _error(function: str, coefficients: tuple[float, ...], dtype: str, certify: bool) -> float:
+    """The error of one polynomial, which is the same in many modules."""
+    which = APPROXIMATIONS[function]
     if not certify:
         return _sampled(which, coefficients, dtype)
     from symgrad.verifier.functions.taylor import certified
