@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +29,11 @@ from symgrad.spec.expand import expand
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from symgrad.benchmark.parts import Part
+    from symgrad.benchmark.machine_limits import Work
     from symgrad.benchmark.peers import Peer
+    from symgrad.benchmark.timing import Times
     from symgrad.benchmark.workload import Kind, Workload
     from symgrad.compiler.planning.plan import PhaseName
-    from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import Model, Spec
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -44,6 +44,7 @@ _PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
     "forward pass": ("forward",),
 }
 _COMPARED_STEPS = 10
+_LIMITS = ("product", "copy")
 
 
 def bench(
@@ -97,23 +98,13 @@ def _peers(work: Workload, cores: int, with_compile: bool, progress: Callable[[s
 def _measured(
     model: Model, work: Workload, clock: Clock | None, others: Sequence[Peer], cores: int, seconds: float
 ) -> Benchmark:
-    stages = Stages(model)
-    update = stages.update
+    stages, phases = Stages(model), _PHASES[work.kind]
     counts = CostModel(stages.plan, work.sizes, model.spec.dtype)
-    trains, phases = work.kind == "training step", _PHASES[work.kind]
-    costs, passes = _costs(model, work, counts, phases), [update] if trains else []
-    least = counts.least(update if trains else None, phases)
-    multiply, move = product(model.spec.dtype, work.module), copy(least.bytes)
-    able = [(other, other.run) for other in others if other.run is not None]
-    contenders = [
-        Contender("symgrad", work.steps, run_of(work, work.module)),
-        *(Contender(other.name, other.steps, run) for other, run in able),
-        *([Contender("clock", work.steps, clock.run)] if clock is not None else []),
-        Contender("product", 1, lambda: seconds_of(multiply.call)),
-        Contender("copy", 1, lambda: seconds_of(move.call)),
-    ]
-    times = dict(zip([c.name for c in contenders], take_turns(contenders, seconds), strict=True))
-    differences, rounding = _differences(work, others)
+    update = stages.update if work.kind == "training step" else None
+    costs, least = _costs(model, work, counts, phases), counts.least(update, phases)
+    of_update = counts.update(update) if update is not None else None
+    limits = product(model.spec.dtype, work.module), copy(least.bytes)
+    times = _times(work, clock, others, limits, seconds)
     return Benchmark(
         name=model.spec.name,
         kind=work.kind,
@@ -123,39 +114,44 @@ def _measured(
         sizes=tuple(work.sizes.items()),
         steps=work.steps,
         origin=work.origin,
-        machine=MachineLimits(
-            cpu_name(),
-            cores,
-            getattr(work.module, "BLAS", "SciPy's BLAS"),
-            multiply.amount / times["product"].fastest,
-            move.amount / times["copy"].fastest,
-        ),
-        rows=(
-            BenchmarkRow("symgrad", times["symgrad"]),
-            *(
-                BenchmarkRow(o.name, times.get(o.name), difference, rounding, o.refusal or o.note)
-                for o, difference in zip(others, differences, strict=True)
-            ),
-        ),
-        cost=reduce(
-            add, [c for phase in costs.values() for c in phase] + [counts.update(u) for u in passes], Cost()
-        ),
+        machine=_machine(work, cores, limits, times),
+        rows=(BenchmarkRow("symgrad", times["symgrad"]), *_rows_of_peers(work, others, times)),
+        cost=reduce(add, (c for phase in costs.values() for c in phase), of_update or Cost()),
         least=least,
-        parts=_parts(clock, costs, counts, passes),
+        parts=parts_of(clock.text.statements, clock.seconds(), costs, of_update) if clock else (),
         notes=tuple(_notes(work, clock, others)),
     )
 
 
-def _parts(
-    clock: Clock | None,
-    costs: Mapping[str, Sequence[Cost]],
-    counts: CostModel,
-    passes: Sequence[Update],
-) -> tuple[Part, ...]:
-    if clock is None:
-        return ()
-    update = counts.update(passes[0]) if passes else None
-    return parts_of(clock.text.statements, clock.seconds(), costs, update)
+def _times(
+    work: Workload, clock: Clock | None, others: Sequence[Peer], limits: Sequence[Work], seconds: float
+) -> dict[str, Times]:
+    """Who makes steps, the copy with a clock, and what the machine can do, taking turns."""
+    contenders = [
+        Contender("symgrad", work.steps, run_of(work, work.module)),
+        *(Contender(other.name, other.steps, other.run) for other in others if other.run is not None),
+        *([Contender("clock", work.steps, clock.run)] if clock is not None else []),
+        *(
+            Contender(name, 1, partial(seconds_of, limit.call))
+            for name, limit in zip(_LIMITS, limits, strict=True)
+        ),
+    ]
+    return dict(zip([c.name for c in contenders], take_turns(contenders, seconds), strict=True))
+
+
+def _machine(work: Workload, cores: int, limits: Sequence[Work], times: Mapping[str, Times]) -> MachineLimits:
+    blas = getattr(work.module, "BLAS", "SciPy's BLAS")
+    rates = (limit.amount / times[name].fastest for name, limit in zip(_LIMITS, limits, strict=True))
+    return MachineLimits(cpu_name(), cores, blas, *rates)
+
+
+def _rows_of_peers(
+    work: Workload, others: Sequence[Peer], times: Mapping[str, Times]
+) -> Iterator[BenchmarkRow]:
+    differences, rounding = _differences(work, others)
+    for other, difference in zip(others, differences, strict=True):
+        note = other.refusal or other.note
+        yield BenchmarkRow(other.name, times.get(other.name), difference, rounding, note)
 
 
 def _costs(

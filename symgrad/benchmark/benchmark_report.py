@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from symgrad.benchmark.units import amount, duration
+from symgrad.plain_text import plain_text
 
 if TYPE_CHECKING:
     from symgrad.benchmark.parts import Part
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 SAME_LOSS = 1e-4
 """By how much of themselves losses may differ and still be said to agree."""
 
-_WIDTH = 110
 _MOST_EQUATIONS = 4
 _LEAST_SHARE = 0.005
 """What takes less than this part of the time is not shown by itself."""
@@ -145,9 +144,7 @@ class Benchmark:
         return {**asdict(part), "what": list(part.what), "share": part.seconds / self.times.median}
 
     def __str__(self) -> str:
-        text = io.StringIO()
-        Console(file=text, width=_WIDTH, color_system=None, force_terminal=False).print(self.table())
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        return plain_text(self.table(), 110)
 
 
 def _way(row: BenchmarkRow) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sums that need no adding up: of what does not depend on the index, and of Kronecker deltas."""
+"""Kronecker's deltas: where they are decided, and sums that need no adding up for them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Equation, Loop, Reduction, Tensor
 
 LAW = "Σ_j δ(t, j) f(j) = f(t)"
+
+
+def agreement(label: sp.Expr, index: sp.Expr) -> sp.Expr:
+    """Kronecker's delta, decided where it can be."""
+    if label.is_Integer and index.is_Integer:
+        return sp.Integer(int(label == index))
+    return sp.Integer(1) if label == index else delta(label, index)
+
+
+def with_deltas_decided(body: sp.Expr) -> sp.Expr:
+    """The body with its deltas decided where they can be."""
+    found = {d: agreement(*d.args) for d in body.atoms(delta)}
+    return body.xreplace(found) if found else body
+
+
+def behind_deltas(term: sp.Expr) -> sp.Expr:
+    """`δ(i, j)·P[i]` for `δ(j, i)·P[j]`: behind a delta of two indices one of them is enough."""
+    for factor in sp.Mul.make_args(term):
+        if isinstance(factor, delta) and all(a.is_Symbol for a in factor.args):
+            first, second = sorted(factor.args, key=str)
+            term = (term / factor).xreplace({second: first}) * delta(first, second)
+    return term
 
 
 def resolve_sum(equation: Equation, tensors: Mapping[str, Tensor]) -> Equation:

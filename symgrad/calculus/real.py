@@ -7,11 +7,14 @@ program computes them, and answers with square roots of conjugates, or does not 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from symgrad.calculus.terms import Named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Piecewise(sp.Piecewise):
@@ -103,13 +106,21 @@ class within(sp.Function):
 
     def _eval_derivative(self, variable: sp.Expr) -> sp.Expr:
         value, end = self.args
-        slope = sp.diff(value, variable)
-        return within(slope, end) if slope != 0 else slope
+        derivative = sp.diff(value, variable)
+        return within(derivative, end) if derivative != 0 else derivative
 
 
 def in_real_terms(expr: sp.Expr) -> sp.Expr:
     """The expression without SymPy's own absolute values, which it makes of √(x²)."""
     return expr.replace(sp.Abs, Abs) if expr.has(sp.Abs) else expr
+
+
+def with_parts(expr: sp.Expr, change: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
+    """The expression with its parts changed; the conditions of a choice stay as they are."""
+    if isinstance(expr, sp.Piecewise):
+        return Piecewise(*((change(value), condition) for value, condition in expr.args))
+    parts = [change(part) for part in expr.args]
+    return expr.func(*parts) if parts != list(expr.args) else expr
 
 
 def _with_else(value: sp.Expr) -> sp.Expr:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from symgrad.plain_text import plain_text
 
 if TYPE_CHECKING:
     from symgrad.comparison.manual import Claim
     from symgrad.comparison.ways import Kind
 
 _STYLE = {"agrees": "green", "right": "green", "off": "bold red", "wrong": "bold red", "not run": "dim"}
-_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,7 @@ class Comparison:
         }
 
     def __str__(self) -> str:
-        text = io.StringIO()
-        Console(file=text, width=_WIDTH, color_system=None, force_terminal=False).print(self.table())
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        return plain_text(self.table())
 
 
 def _ways(comparison: Comparison) -> Table:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, Literal
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from symgrad.plain_text import plain_text
 
 Verdict = Literal["fine", "warning", "broken"]
 
 _STYLE = {"fine": "", "warning": "yellow", "broken": "bold red"}
-_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ class Diagnosis:
         return {"passed": self.passed, "findings": [asdict(f) for f in self.findings]}
 
     def __str__(self) -> str:
-        text = io.StringIO()
-        Console(file=text, width=_WIDTH, color_system=None, force_terminal=False).print(self.table())
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        return plain_text(self.table())
 
     def _end(self) -> Text:
         if self.passed:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.deltas import agreement, with_deltas_decided
 from symgrad.calculus.letters import letter
 from symgrad.calculus.program import Loop
-from symgrad.calculus.terms import Entry, delta, entries
+from symgrad.calculus.terms import Entry, entries
 from symgrad.notation.reduce import bound_letters, reduced, with_factors_taken_out, with_signs_taken_out
 
 if TYPE_CHECKING:
@@ -132,24 +133,11 @@ def _term(
     equation: Equation, at: dict[sp.Basic, sp.Expr], agreements: list[tuple[sp.Expr, sp.Expr]]
 ) -> Iterator[sp.Expr]:
     """The body at some indices, if its indices can be the entry's."""
-    body = evaluated(equation.body.xreplace(at))
+    body = with_deltas_decided(equation.body.xreplace(at))
     for place, index in agreements:
         body *= agreement(place.xreplace(at), index)
     if body != 0 or equation.reduction != "sum":
         yield body
-
-
-def agreement(place: sp.Expr, index: sp.Expr) -> sp.Expr:
-    """Kronecker's delta, decided where it can be."""
-    if place.is_Integer and index.is_Integer:
-        return sp.Integer(int(place == index))
-    return sp.Integer(1) if place == index else delta(place, index)
-
-
-def evaluated(body: sp.Expr) -> sp.Expr:
-    """The body with its deltas decided where they can be."""
-    found = {d: agreement(*d.args) for d in body.atoms(delta)}
-    return body.xreplace(found) if found else body
 
 
 def _reduced(kind: str, terms: list[sp.Expr], kept: list[Loop]) -> sp.Expr:

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, index_symbol, indices_in
+from symgrad.calculus.deltas import behind_deltas
+from symgrad.calculus.terms import Entry, index_symbol, indices_in
 
 if TYPE_CHECKING:
     from symgrad.explain.jacobians import Jacobian
@@ -91,13 +92,4 @@ def _symmetry(jacobian: Jacobian) -> str:
     undecided = [pair for pair, read in zip(pairs, jacobian.reads, strict=True) if read is None]
     exchange = {a: b for pair in undecided for a, b in (pair, pair[::-1])}
     difference = jacobian.value - jacobian.value.xreplace(exchange)
-    return ", symmetric" if sp.Add(*map(_decided, sp.Add.make_args(sp.expand(difference)))) == 0 else ""
-
-
-def _decided(term: sp.Expr) -> sp.Expr:
-    """`δ(i, j)·P[i]` for `δ(j, i)·P[j]`: behind a delta of two indices one of them is enough."""
-    for factor in sp.Mul.make_args(term):
-        if isinstance(factor, delta) and all(a.is_Symbol for a in factor.args):
-            kept, dropped = sorted(factor.args, key=str)
-            term = (term / factor).xreplace({dropped: kept}) * delta(kept, dropped)
-    return term
+    return ", symmetric" if sp.Add(*map(behind_deltas, sp.Add.make_args(sp.expand(difference)))) == 0 else ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.deltas import agreement
 from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.letters import letters
 from symgrad.calculus.program import Equation, Loop
@@ -169,8 +170,8 @@ def _common(read: sp.Expr, of: Entry, paths: list[_Path], axis: int) -> sp.Expr 
 def _summed(path: _Path, by: Entry, reads: tuple[sp.Expr | None, ...]) -> sp.Expr:
     body = path.derivative
     for place, index, read in zip(path.indices, by.indices, reads, strict=True):
-        if read is None and place != index:
-            body *= delta(place, index)
+        if read is None:
+            body *= agreement(place, index)
     return reduced("sum", body, path.loops)
 
 

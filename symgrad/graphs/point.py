@@ -113,7 +113,7 @@ def _measure(tensor: TensorSpec, array: Numbers, sizes: Sizes) -> None:
 
 
 def _fitted(tensor: TensorSpec, array: Numbers, sizes: Sizes) -> Numbers:
-    filled = _filled(tensor.name, array, _shape(tensor, sizes))
+    filled = _filled(tensor.name, array, tensor.shape(sizes))
     if tensor.classes is None:
         return filled
     known = [*range(tensor.classes), *([] if tensor.ignore is None else [tensor.ignore])]
@@ -136,13 +136,9 @@ def _misfit(name: str, shape: Sequence[int], axes: Sequence[AxisSpec]) -> DataEr
     return DataError(problem, remedy=f"write {name}={brackets}" if axes else f"write {name}=1")
 
 
-def _shape(tensor: TensorSpec, sizes: Sizes) -> tuple[int, ...]:
-    return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
-
-
 def _drawn(tensor: TensorSpec, sizes: Sizes, model: Model, rng: np.random.Generator) -> Numbers:
     """Short numbers, or what a target of this task holds: classes, one-hot rows, 0 and 1, or signs."""
-    shape = _shape(tensor, sizes)
+    shape = tensor.shape(sizes)
     task = model.task if tensor in model.spec.targets else "values"
     if tensor.classes is not None:
         return rng.integers(tensor.classes, size=shape)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.real import with_parts
 from symgrad.calculus.terms import Entry, Named, delta, entries, sigmoid
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ def _with_ends(expr: sp.Expr, value: sp.Expr, ends: Mapping[int, sp.Dummy]) -> s
     """Conditions stay as they are: the forward pass decided by them."""
     if expr == value or not expr.args or isinstance(expr, Entry | delta | sp.Rel) or not expr.has(value):
         return expr
-    parts = [_with_ends(a, value, ends) for a in expr.args]
-    expr = expr.func(*parts) if parts != list(expr.args) else expr
+    expr = with_parts(expr, lambda part: _with_ends(part, value, ends))
     return _sum_with_ends(expr, value, ends) if expr.is_Add else expr
 
 
@@ -186,8 +186,7 @@ def _with_slope(expr: sp.Expr, first: sp.Expr, second: sp.Expr) -> sp.Expr:
     """Products of whole powers of both factors as powers of the slope."""
     if not expr.args or isinstance(expr, Entry | delta | sp.Rel) or not expr.has(second):
         return expr
-    parts = [_with_slope(a, first, second) for a in expr.args]
-    expr = expr.func(*parts) if parts != list(expr.args) else expr
+    expr = with_parts(expr, lambda part: _with_slope(part, first, second))
     powers = dict(f.as_base_exp() for f in expr.args) if expr.is_Mul else {}
     found = [powers.get(factor, sp.Integer(0)) for factor in (first, second)]
     if not all(power.is_number and power >= 1 for power in found):

@@ -17,11 +17,11 @@ from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.domains import is_partial
 from symgrad.calculus.editing import with_equations
-from symgrad.calculus.real import Piecewise
+from symgrad.calculus.real import Piecewise, with_parts
 from symgrad.calculus.terms import Entry, delta, log1p
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
     from symgrad.calculus.program import Equation, Program
 
@@ -73,7 +73,7 @@ class _Guard:
         """The expression with m·exp(v) 0 where data m is, whatever exp(v) overflows to."""
         if not expr.has(sp.exp) or isinstance(expr, Entry | delta):
             return expr
-        expr = _with_parts(expr, self._masked)
+        expr = with_parts(expr, self._masked)
         is_masked = self._is_masked(expr)
         return Piecewise((0, is_masked), (expr, True)) if is_masked != sp.false else expr
 
@@ -103,19 +103,11 @@ class _Guard:
         return self.program.tensor[entry.tensor].kind in ("input", "target", "constant")
 
 
-def _with_parts(expr: sp.Expr, change: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
-    """The expression with its parts changed; the conditions of a choice stay as they are."""
-    if isinstance(expr, sp.Piecewise):
-        return Piecewise(*((change(value), condition) for value, condition in expr.args))
-    parts = [change(part) for part in expr.args]
-    return expr.func(*parts) if parts != list(expr.args) else expr
-
-
 def _guarded_value(expr: sp.Expr, bounds: Bounds) -> sp.Expr:
     """The expression with f·log(u) 0 where f and u are."""
     if not expr.has(sp.log, log1p) or isinstance(expr, Entry | delta):
         return expr
-    expr = _with_parts(expr, lambda part: _guarded_value(part, bounds))
+    expr = with_parts(expr, lambda part: _guarded_value(part, bounds))
     is_0 = _is_limit_0(expr, bounds)
     return Piecewise((0, is_0), (expr, True)) if is_0 != sp.false else expr
 

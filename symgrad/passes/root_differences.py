@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.editing import with_equations
-from symgrad.calculus.real import Piecewise
+from symgrad.calculus.real import with_parts
 from symgrad.calculus.terms import Entry, delta
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ def as_quotients(expr: sp.Expr) -> sp.Expr:
     """The expression with its differences of roots as quotients; conditions stay as they are."""
     if not expr.has(sp.Pow) or isinstance(expr, Entry | delta):
         return expr
-    if isinstance(expr, sp.Piecewise):
-        return Piecewise(*((as_quotients(value), condition) for value, condition in expr.args))
-    parts = [as_quotients(part) for part in expr.args]
-    expr = expr.func(*parts) if parts != list(expr.args) else expr
+    expr = with_parts(expr, as_quotients)
     return _of_sum(expr) if expr.is_Add else expr
 
 

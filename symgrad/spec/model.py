@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from symgrad.errors import Position
@@ -28,6 +29,10 @@ class TensorSpec:
     classes: int | None
     at: Position = field(compare=False)
     ignore: int | None = None
+
+    def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Its shape where the axes with names have these sizes."""
+        return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in self.axes)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+
+from symgrad.plain_text import plain_text
 
 Verdict = Literal["pass", "fail", "no evidence"]
 
@@ -121,9 +122,7 @@ class Report:
         }
 
     def __str__(self) -> str:
-        text = io.StringIO()
-        Console(file=text, width=100, color_system=None, force_terminal=False).print(self.table())
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        return plain_text(self.table())
 
 
 def _add(table: Table, name: str, what: str, result: ParameterResult | Check) -> None:

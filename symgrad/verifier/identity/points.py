@@ -132,7 +132,7 @@ def _data(
     """Every input and target."""
     found = {}
     for tensor in (*model.spec.inputs, *model.spec.targets):
-        shape = tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
+        shape = tensor.shape(sizes)
         if tensor.classes is None:
             found[tensor.name] = numbers(shape)
         else:

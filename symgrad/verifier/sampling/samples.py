@@ -170,10 +170,6 @@ def _can_follow(model: Model, sample: Sample, double: ValuesAndSlopes) -> bool:
     return bool(abs(float(exact) - float(double.loss)) <= 1e-11 * abs(float(exact)))
 
 
-def _shape(tensor: TensorSpec, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in tensor.axes)
-
-
 def _rounded(values: Array) -> Array:
     """The nearest numbers that float32 can hold, so that both precisions see the same point."""
     return np.asarray(values).astype(np.float32).astype(np.float64)
@@ -206,7 +202,7 @@ def _labels(
 def _input(
     rng: np.random.Generator, tensor: TensorSpec, sizes: Mapping[str, int], over: Range, spread: float
 ) -> Array:
-    shape = _shape(tensor, sizes)
+    shape = tensor.shape(sizes)
     if tensor.classes is not None:
         return _labels(rng, shape, tensor.classes)
     numbers = _numbers(rng, shape, over)
@@ -216,7 +212,7 @@ def _input(
 def _target(
     rng: np.random.Generator, tensor: TensorSpec, sizes: Mapping[str, int], model: Model, over: Range
 ) -> Array:
-    shape = _shape(tensor, sizes)
+    shape = tensor.shape(sizes)
     if tensor.classes is not None:
         return _labels(rng, shape, tensor.classes, tensor.ignore)
     match model.task if model.scored in (None, tensor.name) else "values":
