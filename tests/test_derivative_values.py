@@ -11,6 +11,7 @@ import pytest
 import sympy as sp
 from building import interpreted, written
 
+from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, sigmoid
 from symgrad.passes.derivative_values import ABOVE, BELOW, DERIVATIVE, FUNCTIONS, in_distances
 
@@ -39,7 +40,7 @@ MEANING = {
         (sp.tanh, 1 - A**2, DERIVATIVE),
         (sp.tanh, G * X * (3 - 3 * A**2) + 1 + A, 3 * G * X * DERIVATIVE + ABOVE),
         (sp.tanh, 1 - A**4, DERIVATIVE * (1 + A**2)),
-        (sp.tanh, sp.Piecewise((1 - A, 1 - A > X), (0, True)), sp.Piecewise((BELOW, 1 - A > X), (0, True))),
+        (sp.tanh, Piecewise((1 - A, 1 - A > X), (0, True)), Piecewise((BELOW, 1 - A > X), (0, True))),
     ],
 )
 def test_sums_that_vanish_at_an_end_are_distances(function: Any, before: sp.Expr, after: sp.Expr) -> None:

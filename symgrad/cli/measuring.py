@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-class Findings(Protocol):
+class Measured(Protocol):
     """What was found: a table, a record, and whether all is well."""
 
     @property
@@ -52,7 +52,7 @@ def examine(as_json: bool) -> int:
     return _show(diagnosis, as_json)
 
 
-def _show(found: Findings, as_json: bool, **more: Any) -> int:
+def _show(found: Measured, as_json: bool, **more: Any) -> int:
     if as_json:
         produce_json(found.as_dict() | more)
     else:
