@@ -18,6 +18,16 @@ class Axis:
     size: int | None
 
     @property
+    def is_free(self) -> bool:
+        """Whether the data decides the size."""
+        return self.size is None
+
+    @property
+    def label(self) -> int | str:
+        """The size, or the name of a free axis."""
+        return self.size if self.size is not None else str(self.name)
+
+    @property
     def extent(self) -> sp.Expr:
         """The size as a term: a number, or a symbol for a free axis."""
         return sp.Integer(self.size) if self.size is not None else extent_symbol(self.name)

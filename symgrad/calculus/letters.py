@@ -19,7 +19,7 @@ FREE_LETTERS = "nmsrgfech"
 
 def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:
     """An index for an axis that bears none of the `taken` names."""
-    letters = FREE_LETTERS if axis.size is None else LETTERS
+    letters = FREE_LETTERS if axis.is_free else LETTERS
     return index_symbol(next((c for c in letters if c not in taken), f"i{len(taken)}"))
 
 

@@ -202,7 +202,7 @@ class Program:
     @cached_property
     def size_names(self) -> frozenset[str]:
         """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
-        return frozenset(str(a.name) for tensor in self.tensors for a in tensor.axes if a.size is None)
+        return frozenset(str(a.name) for tensor in self.tensors for a in tensor.axes if a.is_free)
 
     def of_kind(self, kind: Kind) -> tuple[Tensor, ...]:
         return tuple(t for t in self.tensors if t.kind == kind)

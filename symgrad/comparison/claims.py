@@ -56,7 +56,7 @@ def claimed_derivatives(model: Model) -> tuple[Claimed, ...]:
             raise SpecError(problem, at=equation.at, remedy="choose another name")
         if of in tensors:
             _check(equation, tensors[of], program)
-            axes = tuple(a.size if a.size is not None else str(a.name) for a in tensors[of].axes)
+            axes = tuple(a.label for a in tensors[of].axes)
             claims.append(Claimed(equation.name, of, axes, uses[equation.name]))
         elif not any(equation.name in used for used in uses.values()):
             raise _idle(equation, [f"d{name}" for name in tensors])

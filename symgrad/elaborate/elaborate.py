@@ -114,7 +114,7 @@ class _Elaborator:
                     remedy="give it a tensor such as [batch, 4]",
                 )
         axes = self._axes(parameter.axes)
-        free = [axis.name for axis in axes if axis.size is None]
+        free = [axis.name for axis in axes if axis.is_free]
         if free:
             raise ShapeError(
                 f"parameter '{parameter.name}' needs fixed sizes, '{free[0]}' has none",

@@ -60,7 +60,7 @@ class Evaluator:
 
     def note_free_axes(self, axes: Axes) -> None:
         """Remember the names of free axes: a formula may use them as sizes."""
-        self.free_axes |= {a.name: extent_symbol(a.name) for a in axes if a.size is None and a.name}
+        self.free_axes |= {a.name: extent_symbol(a.name) for a in axes if a.is_free and a.name}
 
     def evaluate(self, formula: Node, owner: str, bound: Mapping[str, Value] | None = None) -> Value:
         """The value of a formula; `owner` names the temporaries it needs, `bound` are values by name.

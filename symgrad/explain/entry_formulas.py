@@ -92,7 +92,7 @@ def body_of_entry(equation: Equation, indices: tuple[sp.Expr, ...], taken: Taken
     """
     bound, agreements = _matched(equation, indices)
     loops = [loop for loop in equation.loops if loop.index not in bound]
-    fixed = [loop for loop in loops if loop.axis.size is not None]
+    fixed = [loop for loop in loops if not loop.axis.is_free]
     if prod(loop.axis.size or 1 for loop in fixed) > MAX_TERMS:
         fixed = []
     names = set(taken)

@@ -69,7 +69,7 @@ def _of_single_entries(jacobian: Jacobian) -> str:
 
 def _of_parts(jacobian: Jacobian, decided: list[sp.Expr]) -> str:
     place = next(number for number, read in enumerate(jacobian.reads) if read is not None)
-    runs_freely = jacobian.axes[1][place].size is None
+    runs_freely = jacobian.axes[1][place].is_free
     if len(jacobian.reads) == 2 and not runs_freely:
         return f"only {('row', 'column')[place]} {decided[0]}"
     shared = [index for index in jacobian.of.indices if index in decided]

@@ -40,7 +40,7 @@ def with_cotangents_per_sample(program: Program) -> Program | None:
 
 def cotangents_of_samples(program: Program) -> frozenset[str]:
     """The cotangents that have a value for every sample."""
-    found = (t for t in program.of_kind("cotangent") if t.axes and t.axes[0].size is None)
+    found = (t for t in program.of_kind("cotangent") if t.axes and t.axes[0].is_free)
     return frozenset(t.name for t in found)
 
 

@@ -35,7 +35,7 @@ def with_samples_in_columns(program: Program) -> Program:
 
 def is_matrix_of_samples(tensor: Tensor) -> bool:
     """Whether its rows are samples: `[batch, 10]`."""
-    return len(tensor.axes) == 2 and tensor.axes[0].size is None
+    return len(tensor.axes) == 2 and tensor.axes[0].is_free
 
 
 def _equation(equation: Equation, turned: Collection[str]) -> Equation:

@@ -107,7 +107,7 @@ class MatrixWriter(ScalarWriter):
     def _reduced(self, equation: Equation) -> Formula:
         """A reduction over all axes, or over the samples; over others the index must be seen."""
         inner = tuple(loop.index for loop in equation.bound)
-        samples_only = equation.bound[0].axis.size is None and len(inner) == 1
+        samples_only = equation.bound[0].axis.is_free and len(inner) == 1
         if equation.indices and not samples_only:
             raise NoMatrixFormError
         self.axes = self._laid_out(inner, equation.indices)

@@ -35,7 +35,7 @@ def loop_fission(program: Program, rows: str) -> Program:
 
 def _sums_differences(equation: Equation, rows: str) -> bool:
     is_sum = not equation.indices and equation.reduction == "sum"
-    over_samples = [loop.axis.size is None and loop.axis.name == rows for loop in equation.loops]
+    over_samples = [loop.axis.is_free and loop.axis.name == rows for loop in equation.loops]
     return is_sum and over_samples == [True] and adds_to_a_difference(equation.body)
 
 

@@ -75,7 +75,7 @@ def _notation(convention: Convention) -> dict[str, Any]:
 
 def _axes(axes: Axes) -> list[str | int]:
     """Sizes, and the names of the axes whose sizes the data decides."""
-    return [a.size if a.size is not None else str(a.name) for a in axes]
+    return [a.label for a in axes]
 
 
 def _equation(equation: Equation, text: Writing, latex: Writing) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def shown_names(program: Program) -> tuple[str, ...]:
     """What stands in formulas and tables: declared tensors, those with an equation shown, free axes."""
     shown = {e.target for e in shown_equations(program, hidden_tensors(program))}
     tensors = [t.name for t in program.tensors if t.name in shown or t.name not in program.definition]
-    axes = [str(a.name) for t in program.tensors for a in t.axes if a.size is None]
+    axes = [str(a.name) for t in program.tensors for a in t.axes if a.is_free]
     return tuple(dict.fromkeys((*tensors, *axes)))
 
 

@@ -50,9 +50,7 @@ class FunctionBodies:
     def __init__(self, plan: Plan, reserved: Collection[str]) -> None:
         self.plan = plan
         self.program = plan.program
-        free = dict.fromkeys(
-            a.name for t in self.program.tensors for a in t.axes if a.size is None and a.name
-        )
+        free = dict.fromkeys(a.name for t in self.program.tensors for a in t.axes if a.is_free and a.name)
         self.extents = tuple(free)
         self.names = identifiers((t.name for t in self.program.tensors), reserved)
         self.extent_names = identifiers(self.extents, {*reserved, *self.names.values()})

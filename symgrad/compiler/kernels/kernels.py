@@ -263,7 +263,7 @@ class _Writer(LoopBuilder):
 
     def _sizes(self) -> tuple[str, ...]:
         inside = {s.name for e in self.equations for s in e.body.free_symbols if s.is_positive}
-        free = [loop.axis.name for loop in self.loops if loop.axis.size is None]
+        free = [loop.axis.name for loop in self.loops if loop.axis.is_free]
         return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
 
     @property

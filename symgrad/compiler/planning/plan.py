@@ -129,7 +129,7 @@ class Plan:
     def is_by_columns(self, tensor: str) -> bool:
         """Whether the first axis of a tensor is its last one in memory."""
         axes = self.program.tensor[tensor].axes
-        return len(axes) > 1 and axes[0].size is None and axes[0].name == self.column_axis != ""
+        return len(axes) > 1 and axes[0].is_free and axes[0].name == self.column_axis != ""
 
     def memory_name(self, tensor: str) -> str:
         """The tensor whose name the memory of `tensor` bears in the module."""
@@ -140,7 +140,7 @@ class Plan:
 
 def size_of(axes: Axes) -> tuple[Monomial, int]:
     """The number of entries as a product of free axes and a number."""
-    free = tuple(sorted(axis.name or "" for axis in axes if axis.size is None))
+    free = tuple(sorted(axis.name or "" for axis in axes if axis.is_free))
     number = 1
     for axis in axes:
         number *= axis.size or 1

@@ -30,7 +30,7 @@ def column_axis(program: Program, rows: str) -> str:
     is_small = len(program.equations) <= MOST_EQUATIONS and all((a.size or 0) <= MOST_FEATURES for a in axes)
     if not rows or not is_small or not any(map(as_product, program.equations)):
         return ""
-    is_regular = all(a.size is not None or a.name == rows for a in axes) and all(
+    is_regular = all(not a.is_free or a.name == rows for a in axes) and all(
         _runs_over_samples(e, program, rows) for e in program.equations
     )
     return rows if is_regular else ""
@@ -38,12 +38,12 @@ def column_axis(program: Program, rows: str) -> str:
 
 def _runs_over_samples(equation: Equation, program: Program, rows: str) -> bool:
     """Whether the equation uses what has a row per sample at one sample alone, its first index."""
-    samples = [loop.index for loop in equation.loops if loop.axis.name == rows and loop.axis.size is None]
+    samples = [loop.index for loop in equation.loops if loop.axis.name == rows and loop.axis.is_free]
     if len(samples) > 1:
         return False
     read = [(e.tensor, e.indices) for body in (equation.body, *equation.indices) for e in entries(body)]
     for tensor, indices in (*read, (equation.target, equation.indices)):
-        of_samples = [axis.name == rows and axis.size is None for axis in program.tensor[tensor].axes]
+        of_samples = [axis.name == rows and axis.is_free for axis in program.tensor[tensor].axes]
         if any(of_samples[1:]) or (of_samples[:1] == [True] and [indices[0]] != samples):
             return False
         if any(index.free_symbols & set(samples) for index in indices[1:] if not entries(index)):
@@ -75,7 +75,7 @@ def _kernel(program: Program, nests: Sequence[LoopNest]) -> Iterator[LoopNest]:
 
 def _nest(equation: Equation, rows: str) -> LoopNest:
     """Loops over the features of the target, inside them over samples, inside that over what is summed."""
-    row = next((loop for loop in equation.loops if loop.axis.name == rows and loop.axis.size is None), None)
+    row = next((loop for loop in equation.loops if loop.axis.name == rows and loop.axis.is_free), None)
     outer = [loop for loop in (equation.free if equation.is_plain else equation.loops) if loop != row]
     inner = [loop for loop in equation.loops if loop not in outer and loop != row]
     changed = numbered(equation, row, (*outer, *inner))

@@ -59,7 +59,7 @@ def _data(jacobian: Jacobian, block: NetworkBlock, derived: Derived) -> dict[str
         "by": jacobian.by.tensor,
         "structure": structure(jacobian),
         "reads": _entry_text(footprint(jacobian), text),
-        "axes": [[a.size if a.size is not None else str(a.name) for a in axes] for axes in jacobian.axes],
+        "axes": [[a.label for a in axes] for axes in jacobian.axes],
         "text": _formula(jacobian, text),
         "latex": _formula(jacobian, _writing(block, derived, LATEX)),
     }
