@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from dataclasses import asdict
 from itertools import zip_longest
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from mutation.faults import Fault
 
+Process = get_context("fork").Process
 Planted = tuple[Original, "Fault"]
 
 
@@ -42,6 +44,7 @@ Planted = tuple[Original, "Fault"]
     type=click.Path(path_type=Path),
     help="Keep outcomes in this file, and do not plant again what is there.",
 )
+@click.option("--processes", type=click.IntRange(1), default=1, help="So many judge side by side.")
 def main(
     mutants: int,
     minutes: float,
@@ -50,29 +53,39 @@ def main(
     wanted: tuple[str, ...],
     compiled: int,
     results: Path | None,
+    processes: int,
 ) -> None:
     """Plant faults in emitted modules and see whether the judge finds them, and names the right thing."""
-    console = Console()
     without_compiling()
+    end = time.monotonic() + 60 * minutes
     with TemporaryDirectory() as folder:
         originals = [Original(name, SPECS[name], Path(folder)) for name in specs or SPECS]
-        chosen = planted(originals, mutants, compiled, seed, wanted)
-        found = list(read_results(results))
-        known = {(o.spec, o.title, o.compiled) for o in found}
-        end = time.monotonic() + 60 * minutes
-        for original, fault, is_compiled in chosen:
-            if time.monotonic() > end:
-                break
-            if (original.name, fault.title, is_compiled) in known:
-                continue
-            outcome = original.outcome(fault, compiled=is_compiled)
-            found.append(outcome)
-            keep(results, outcome)
-            if outcome.end not in ("caught", "refused") or not outcome.rightly_named:
-                console.print(
-                    f"{outcome.end}: {outcome.spec}: {outcome.title} {list(outcome.failed)}", markup=False
-                )
-    console.print(table(found))
+        kept = results or Path(folder) / "results"
+        known = {(o.spec, o.title, o.compiled) for o in read_results(kept)}
+        chosen = [
+            (original, fault, is_compiled)
+            for original, fault, is_compiled in planted(originals, mutants, compiled, seed, wanted)
+            if (original.name, fault.title, is_compiled) not in known
+        ]
+        shares = [Process(target=judge, args=(chosen[n::processes], kept, end)) for n in range(processes)]
+        for share in shares:
+            share.start()
+        for share in shares:
+            share.join()
+        Console().print(table(read_results(kept)))
+
+
+def judge(chosen: list[tuple[Original, Fault, bool]], results: Path, end: float) -> None:
+    """Judge these faults one after the other until the time is over, and keep what becomes of them."""
+    console = Console()
+    for original, fault, is_compiled in chosen:
+        if time.monotonic() > end:
+            return
+        outcome = original.outcome(fault, compiled=is_compiled)
+        keep(results, outcome)
+        if outcome.end not in ("caught", "refused") or not outcome.rightly_named:
+            title = f"{outcome.end}: {outcome.spec}: {outcome.title} {list(outcome.failed)}"
+            console.print(title, markup=False)
 
 
 def planted(
@@ -110,19 +123,18 @@ def drawn(
     return [found for turn in zip_longest(*shuffled) for found in turn if found is not None][:count]
 
 
-def read_results(file: Path | None) -> Iterator[Outcome]:
+def read_results(file: Path) -> Iterator[Outcome]:
     """The outcomes that a file holds."""
-    if file is not None and file.exists():
+    if file.exists():
         for line in file.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
             yield Outcome(**{**record, "failed": tuple(record["failed"])})
 
 
-def keep(file: Path | None, outcome: Outcome) -> None:
-    """Add an outcome to a file."""
-    if file is not None:
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(outcome)) + "\n")
+def keep(file: Path, outcome: Outcome) -> None:
+    """Add an outcome to a file, as one line that no other process writes into."""
+    with file.open("ab", buffering=0) as stream:
+        stream.write(json.dumps(asdict(outcome)).encode() + b"\n")
 
 
 def table(found: Iterable[Outcome]) -> Table:

@@ -20,7 +20,7 @@ WITHOUT_LABELS = (
 WITHOUT_PARAMETERS = ("scalars",)
 _OF_PARAMETERS = (
     r"_update:|_step:|_check_params:|_check_array:|_lie_in_one_vector:|_writable_vector:|_address:|_owner:"
-    r"|flatten:|init_params:|init_state:|update:"
+    r"|flatten:|init_params:|init_state:|update:|_check_state:|_fit:|fit:|_copy_of_state:"
 )
 
 
@@ -60,7 +60,7 @@ ARGUED = (
     ),
     Argument(
         "epoch",
-        r"_gather:.*(range\(count \* width\)|count \* width -> |dropped statement: sign)",
+        r"_gather:.*(range\(count \* width\)|count \* width -> |(dropped statement|missing sum): sign)",
         "a NaN that is not seen here makes the loss NaN, and is told then",
     ),
     Argument(
@@ -136,6 +136,8 @@ ARGUED = (
         r"EXP:\d+ constant: (746|104|710|89)\.|ERFC:\d+ constant: 28\.",
         "where the function is 0, or infinite, on this side of the limit too",
     ),
+    Argument("checks", r"_fitting:.*no entries along", "no tensor has an axis", WITHOUT_PARAMETERS),
+    Argument("checks", r"\w+:\d+ dropped statement: expected \+= ", "the words of a message are others"),
     Argument("checks", r"_checked_but_rows:", "all tensors have rows, and none has labels", WITHOUT_LABELS),
     Argument("public", r"init_params:\d+ constant: \d+ -> ", "the entry is written anew by the next line"),
     Argument("intrinsics", r"_typed_prefetch:", "rows are only asked for earlier or later, or others"),

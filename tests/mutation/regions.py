@@ -58,8 +58,9 @@ _BEHAVIOURS = {
     *("labels for none", "arguments", "answers", "epochs", "fit", "parameters"),
 }
 NAMED: Mapping[str, set[str]] = {
-    "optimiser": _TRAINING,
+    "optimiser": _TRAINING | {"identity"},
     "epoch": {
+        "identity",
         "train_step",
         "train_epoch",
         "schedule",
@@ -71,7 +72,7 @@ NAMED: Mapping[str, set[str]] = {
         "arguments",
     },
     "checks": _BEHAVIOURS,
-    "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
+    "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
     "own verify": {"own verify"},
 }

@@ -37,6 +37,7 @@ def epochs(bench: Bench) -> Iterator[str]:
     yield from _batches(bench)
     yield from _refused(bench)
     yield from _late(bench)
+    yield from _infinite(bench)
     yield from _large(bench)
     yield from _stopping(bench)
 
@@ -184,6 +185,24 @@ def late_in(bench: Bench, place: int, row: int, entry: int, size: int) -> Iterat
         yield f"train_epoch: {tensor.name} with a bad entry in row {row} {wrong}"
     elif not same((params, state), reached, _ROUNDING):
         yield f"train_epoch: before the batch of a bad row in {tensor.name} there should be {steps} steps"
+
+
+def _infinite(bench: Bench) -> Iterator[str]:
+    """An infinite entry is told though the loss may be finite with it, as where all weights have one sign."""
+    for place, tensor in enumerate(bench.case.tensors):
+        if tensor.classes is not None or tensor.axes[:1] != (bench.case.batch,):
+            continue
+        for entry, value, sign in product((0, -1), (np.inf, -np.inf), (1, -1)):
+            data, state = bench.data(), bench.state()
+            params = bench.module.unflatten(
+                sign * np.abs(np.concatenate([p.ravel() for p in bench.params()]))
+            )
+            data[place].reshape(-1)[entry] = value
+            with np.errstate(all="ignore"):
+                train = partial(bench.module.train_epoch, params, state, *data, batch_size="full")
+                wrong = refusal(ValueError, f"{tensor.name}:", train)
+            if wrong:
+                yield f"train_epoch: {tensor.name} with {value} at entry {entry} {wrong}"
 
 
 def _diverging(bench: Bench) -> Iterator[str]:
