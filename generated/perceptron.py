@@ -31,31 +31,30 @@ import os
 import pickle
 import sys
 import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from ctypes import CDLL, c_void_p, cast
+from functools import partial
 from glob import glob
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types, version_info
+from numba import config, from_dtype, njit, types, version_info
 from numba.core import cgutils
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler import Compiler
 from numba.extending import get_cython_function_address, intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-if version_info.minor is not None and version_info.short < (0, 62):
-    raise ImportError(f"perceptron: expected Numba 0.62 or newer, found {version_info.string}; run: python -m pip install --upgrade numba")
-
 SPEC_NAME = "perceptron"
 SPEC_SHA256 = "87162cceac5ec9c11721d392a82a642611ddb53faecc65b7c54ffa85465dbe88"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float32
 TASK = "binary"
-
+EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
 INPUTS = ("x",)
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
@@ -63,7 +62,11 @@ AXES = {
     "x": ('batch', 30),
     "t": ('batch', 1),
 }
-CLASSES = {
+CLASSES = {}  # how many labels
+CONSTANTS = {}  # at the front of every workspace
+SHAPES = {
+    "W1": (30, 1),
+    "b1": (1,),
 }
 SIZE = 31  # entries of all parameters
 
@@ -81,105 +84,9 @@ class State(NamedTuple):
     step: np.ndarray
 
 
-SHAPES = {
-    "W1": (30, 1),
-    "b1": (1,),
-}
+# --- Kernels: each one pass over its arrays ---
 
 
-# --- How functions are compiled ---
-
-IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
-
-
-def _content(constant):
-    """What a constant is; of code, what it computes wherever it lies: instructions, names and constants."""
-    if hasattr(constant, "co_code"):
-        return constant.co_code, constant.co_names, constant.co_varnames, [*map(_content, constant.co_consts)]
-    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
-
-
-TEXT = sha256(repr(_content(sys._getframe().f_code)).encode()).hexdigest()[:16]  # what tells this text from all others
-
-
-class _Entries(IndexDataCacheFile):
-    """The files of Numba's cache. What is damaged in them, or of another text, is compiled anew."""
-
-    def save(self, key, data):
-        content = self._dump(((TEXT, key), data))
-        super().save(key, (sha256(content).digest(), content))
-
-    def load(self, key):
-        try:
-            found = super().load(key)
-            if found and found[0] == sha256(found[1]).digest():
-                owner, data = pickle.loads(found[1])
-                return data if owner == (TEXT, key) else None
-        except Exception:  # whatever reading a damaged file may raise
-            return None
-
-    def _load_index(self):
-        try:
-            index = super()._load_index()
-            names = {self._data_name(number + 1) for number in range(len(index))}
-            return index if names.issuperset(index.values()) else {}
-        except Exception:
-            return {}
-
-
-class _Cache(FunctionCache):
-    """Numba's cache on disk, which saves time and is never in the way."""
-
-    def __init__(self, function):
-        super().__init__(function)
-        self._cache_file = _Entries(self._cache_path, self._impl.filename_base, TEXT)
-
-    def save_overload(self, signature, result):
-        with suppress(OSError):  # a full disk, or a folder that has become read-only
-            super().save_overload(signature, result)
-
-
-def compiled(function, may_regroup_sums=True, **options):
-    """Compile with Numba, kept on disk where there is a place to keep it."""
-    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
-    dispatcher = njit(**{"error_model": "numpy", "fastmath": fastmath, **options})(function)
-    if not config.DISABLE_JIT:
-        with suppress(RuntimeError, OSError):  # without a place it is compiled in every process
-            dispatcher._cache = _Cache(function)
-        # In a process Numba tells compiled functions apart by these names, and what is kept on disk imports the module:
-        # so they say which text it is, and a module that is there whichever way this file is loaded.
-        function.__module__, function.__qualname__ = "builtins", f"{TEXT}.{function.__name__}"
-    return dispatcher
-
-
-class _ForArraysApart(Compiler):
-    """Numba's compiler, told that no two arrays of a kernel overlap: the plan of the workspace sees to that."""
-
-    def __init__(self, typing, target, library, arguments, return_type, flags, local_types):
-        flags.noalias = True
-        super().__init__(typing, target, library, arguments, return_type, flags, local_types)
-
-
-def kernel(function, may_regroup_sums=True):
-    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
-    return compiled(function, may_regroup_sums, **options)
-
-
-def exact_kernel(function):
-    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
-    return kernel(function, may_regroup_sums=False)
-
-
-def driver(function):
-    """Compile statements that call kernels; the drivers it calls become a part of it, and are compiled once."""
-    return compiled(function, may_regroup_sums=False, inline="always")
-
-
-# --- Kernels: each one pass over the rows of its arrays ---
-
-
-@kernel
 def _Z1(b1, Z1, batch):
     """Z1, row by row."""
     for n in range(batch):
@@ -188,7 +95,6 @@ def _Z1(b1, Z1, batch):
             Z1[n, i] = b1[i] + Z1[n, i]
 
 
-@kernel
 def _prediction(Z1, prediction, batch):
     """prediction, row by row."""
     for n in range(batch):
@@ -197,7 +103,6 @@ def _prediction(Z1, prediction, batch):
             prediction[n, i] = sigmoid(Z1[n, i])
 
 
-@kernel
 def _loss_1(Z1, t, loss_1, batch):
     """loss_1, row by row."""
     real = Z1.dtype.type
@@ -209,7 +114,6 @@ def _loss_1(Z1, t, loss_1, batch):
     loss_1[0] = real(acc_loss_1)
 
 
-@kernel
 def _dZ1_db1(Z1, t, dZ1, db1, batch):
     """dZ1, db1, row by row."""
     real = Z1.dtype.type
@@ -224,10 +128,14 @@ def _dZ1_db1(Z1, t, dZ1, db1, batch):
 
 
 # --- The network, its loss and its gradient ---
-# Above a statement stands what it computes, and the axes of that; `in Z`: in the array of Z, until Z itself is computed there.
+# Above a statement stands what it computes, and the axes of that; `in Z`: in Z's array, until Z is computed there.
 
 
-@driver
+def _work_size(batch):
+    """The numbers that the workspace holds."""
+    return 2 + 2 * batch
+
+
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
     W1 = view(theta, 0, (30, 1))
@@ -239,7 +147,6 @@ def _forward(theta, x, work, batch):
     _Z1(b1, Z1, batch)
 
 
-@driver
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
@@ -249,7 +156,16 @@ def _predict(theta, x, work, batch):
     _prediction(Z1, prediction, batch)
 
 
-@driver
+def _outputs(theta, x, work, batch):
+    """Copies of the outputs."""
+    return _array(work, 2, (batch, 1)).copy()
+
+
+def _predictions(theta, x, work, batch):
+    """Copies of the prediction."""
+    return _array(work, 2 + batch, (batch, 1)).copy()
+
+
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
@@ -264,17 +180,6 @@ def _loss(theta, x, t, work, batch):
     return view(work, 1, (1,))[0]
 
 
-@kernel
-def carry(gradient, into, keep, scale):
-    """into ← keep·into + scale·gradient; where keep is 0, whatever `into` held is forgotten."""
-    g, target = view(gradient, 0, (gradient.size,)), view(into, 0, (into.size,))
-    if keep == 0:
-        target[:] = 0
-    for i in range(g.shape[0]):
-        target[i] = keep * target[i] + scale * g[i]
-
-
-@driver
 def _backward(theta, into, keep, scale, x, t, work, batch):
     """After _loss: the gradient of the loss at theta, added to a vector while it is formed."""
     Z1 = view(work, 2, (batch, 1))
@@ -292,7 +197,6 @@ def _backward(theta, into, keep, scale, x, t, work, batch):
     carry(db1, into_b1, keep, scale)
 
 
-@driver
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     real = theta.dtype.type
@@ -301,10 +205,14 @@ def _gradient(theta, grad, x, t, work, batch):
     return value
 
 
-# --- The optimiser ---
+def _input_gradients(work, batch):
+    """Copies of the derivatives that the spec asks for, from the workspace where _gradient left them."""
+    return ()
 
 
-@compiled
+# --- The optimiser, a step, an epoch ---
+
+
 def _update(theta, grad, step, epoch):
     """learning_rate ← 0.1·exp(−0.02·epoch); theta ← theta − learning_rate·g"""
     real = theta.dtype.type
@@ -316,20 +224,17 @@ def _update(theta, grad, step, epoch):
         theta[i] = theta[i] - factor_1 * g
 
 
-@kernel
 def _shares(step, epoch):
     """keep and scale, with which theta takes in the gradient of the coming step."""
     learning_rate = np.exp(-float(epoch) / 50) / 10
     return 1, -learning_rate
 
 
-@kernel
 def _end_of_step(theta, step, epoch):
     """What is left of a step after the gradient has been taken in."""
     step[0] += 1
 
 
-@driver
 def _step(theta, state, epoch, x, t, work, batch):
     """One step; parameters stay as they are where the loss is not finite."""
     real = theta.dtype.type
@@ -341,26 +246,6 @@ def _step(theta, state, epoch, x, t, work, batch):
     return value
 
 
-AHEAD = 8  # so many rows before it is copied is a row asked for
-
-
-@kernel
-def _gather(array, order, start, count, width, rows):
-    """Copy `count` rows of `width` numbers, in the given order, so that a batch lies in one piece.
-
-    Returns 0, or NaN where a number is not finite.
-    """
-    for k in range(count):
-        if k + AHEAD < count:
-            prefetch(array, order[start + k + AHEAD] * width, width)
-        copy(array, order[start + k] * width, rows, k * width, width)
-    sign = rows[0] * 0
-    for k in range(count * width):
-        sign += rows[k] * 0
-    return float(sign)
-
-
-@driver
 def _epoch(theta, state, epoch, x, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
@@ -378,179 +263,7 @@ def _epoch(theta, state, epoch, x, t, order, batch_size, rows, work):
     return total / order.shape[0]
 
 
-# --- What callers use: checks first, then one compiled call ---
-
-
-def _work_size(batch):
-    return 2 + 2 * batch
-
-
-_KEPT = threading.local()
-
-
-def _kept(purpose, size):
-    """Memory for `size` numbers, kept from call to call in each thread."""
-    memory = getattr(_KEPT, purpose, None)
-    if memory is None or memory.size < size or memory.dtype != DTYPE:
-        memory = np.empty(size, DTYPE)
-        setattr(_KEPT, purpose, memory)
-    return memory[:size]
-
-
-def _show(sizes):
-    return f"[{', '.join(map(str, sizes))}]"
-
-
-def _as_numbers(name, value):
-    """What a caller gave for one argument, as an array of numbers."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: expected plain numbers, got a masked array; fill its gaps first")
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name}: expected an array, got rows of different lengths") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected numbers, got {array.dtype}")
-    return array
-
-
-def _fitting(name, value, extents, dtype):
-    """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
-    array, axes = _as_numbers(name, value), AXES[name]
-    if array.ndim != len(axes) or any(a != s for a, s in zip(axes, array.shape) if not isinstance(a, str)):
-        raise ValueError(f"{name}: expected shape {_show(axes)}, got {_show(array.shape)}")
-    for axis, size in zip(axes, array.shape):
-        if isinstance(axis, str) and extents.setdefault(axis, size) != size:
-            raise ValueError(f"{name}: expected {extents[axis]} along '{axis}', as in the arrays before it, got {size}")
-        if size == 0:
-            raise ValueError(f"{name}: no entries along '{axis}'")
-    with np.errstate(over="ignore", invalid="ignore"):
-        fitting = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
-    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
-
-
-def _checked(name, value, extents, dtype):
-    """The same, with every entry a finite number or a label."""
-    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
-    if name in CLASSES and array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
-        return fitting
-    if name in CLASSES:
-        good, expected = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name]), f"a whole number from 0 to {CLASSES[name] - 1}"
-    else:
-        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
-    if not good.all():
-        place = np.unravel_index(np.argmin(good), array.shape)
-        which = f"the entry at {_show(map(int, place))}" if place else "the number"
-        raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return fitting
-
-
-def _given(names, given, dtype=None, check=_checked):
-    """The arrays a caller gave, checked, and the sizes of the free axes."""
-    extents = {}
-    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given)]
-    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
-
-
-_arguments = _given
-
-
-def _checked_but_rows(name, value, extents, dtype):
-    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
-    has_rows = 'batch' in AXES[name] and name not in CLASSES
-    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
-
-
-def _address(array):
-    return array.__array_interface__["data"][0]
-
-
-def _owner(array):
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def unflatten(vector):
-    """The parameters as views of a vector of all their entries; nothing is copied."""
-    _check_array("vector", vector, DTYPE, (SIZE,))
-    if not vector.flags.c_contiguous:
-        raise ValueError("vector: expected contiguous memory; use np.ascontiguousarray")
-    return Params(
-        vector[0:30].reshape((30, 1)),
-        vector[30:31].reshape((1,)),
-    )
-
-
-def flatten(params):
-    """All parameters as one vector: a view where they lie in one, as init_params makes them, else a copy."""
-    _check_params(params)
-    if not params:
-        return np.empty(0, DTYPE)
-    if not _lie_in_one_vector(params):
-        return np.concatenate([array.reshape(-1) for array in params])
-    first = params[0]
-    return np.lib.stride_tricks.as_strided(first.reshape(-1), (SIZE,), (first.itemsize,))
-
-
-def _lie_in_one_vector(params):
-    """Whether each array begins in memory where the one before it ends."""
-    place, owner = _address(params[0]), _owner(params[0])
-    for array in params:
-        if not array.flags.c_contiguous or _owner(array) is not owner or _address(array) != place:
-            return False
-        place += array.nbytes
-    return True
-
-
-def _check_params(params, name="params"):
-    if not isinstance(params, tuple) or len(params) != len(SHAPES):
-        raise TypeError(f"{name}: expected Params with {len(SHAPES)} arrays, got {type(params).__name__}")
-    for (field, shape), array in zip(SHAPES.items(), params):
-        _check_array(f"{name}.{field}", array, DTYPE, shape)
-
-
-def _check_array(name, array, dtype, shape):
-    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
-        got = f"{array.dtype} of shape {_show(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise ValueError(f"{name}: expected {np.dtype(dtype)} of shape {_show(shape)}, got {got}")
-
-
-def _writable_vector(params):
-    """The vector that training changes."""
-    vector = flatten(params)
-    if params and not np.shares_memory(vector, params[0]):
-        raise ValueError("params: training changes them in place, so they must be views of one vector; use unflatten(flatten(params))")
-    if not all(array.flags.writeable for array in params):
-        raise ValueError("params: training changes them in place, but they are read-only; copy them first")
-    return vector
-
-
-def _check_state(state):
-    if not isinstance(state, State):
-        raise TypeError(f"state: expected State, as init_state makes it, got {type(state).__name__}")
-    for field, array in zip(State._fields, state):
-        _check_array(f"state.{field}", array, *((np.int64, (1,)) if field == "step" else (DTYPE, (SIZE,))))
-        if not array.flags.writeable:
-            raise ValueError(f"state.{field}: training changes it in place, but it is read-only")
-
-
-def _copy_of_state(state):
-    _check_state(state)
-    return State(*map(np.copy, state))
-
-
-def _generator(seed):
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"seed: expected a whole number from 0, got {seed!r}") from None
-
-
-def _whole(name, value, least, otherwise=""):
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}: expected a whole number from {least}{otherwise}, got {value!r}")
-    return int(value)
+# --- What callers use ---
 
 
 def init_params(seed=0):
@@ -564,146 +277,231 @@ def init_params(seed=0):
 
 def forward(params, x):
     """Z1 [batch, 1]."""
-    [x], [batch] = _arguments(INPUTS, (x,))
-    work = _kept("work", _work_size(batch))
-    theta = flatten(params)
-    _forward(theta, x, work, batch)
-    return _array(work, 2, (batch, 1)).copy()
+    return _evaluated(_forward, _outputs, params, (x,))
 
 
 def predict(params, x):
     """prediction [batch, 1]."""
-    [x], [batch] = _arguments(INPUTS, (x,))
-    work = _kept("work", _work_size(batch))
-    theta = flatten(params)
-    _predict(theta, x, work, batch)
-    return _array(work, 2 + batch, (batch, 1)).copy()
-
-
-def init_state(params):
-    """The optimiser's state before the first step."""
-    _check_params(params)
-    return State(
-        np.zeros(1, np.int64),
-    )
+    return _evaluated(_predict, _predictions, params, (x,))
 
 
 def loss(params, x, t):
     """The loss, a number."""
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
-    return float(_loss(flatten(params), x, t, _kept("work", _work_size(batch)), batch))
+    return _loss_of(params, (x, t))
 
 
 def loss_and_grad(params, x, t):
     """The loss and its gradient, as Params."""
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
-    work = _kept("work", _work_size(batch))
-    grad = np.empty(SIZE, DTYPE)
-    value = _gradient(flatten(params), grad, x, t, work, batch)
-    return float(value), unflatten(grad)
+    return _loss_and_gradient(params, (x, t))
 
 
 def update(params, grads, state, epoch=0):
     """One step of the optimiser, in place. A learning-rate schedule may look at `epoch`, counted from 0."""
-    theta = _writable_vector(params)
-    _check_params(grads, "grads")
-    _check_state(state)
-    _update(theta, flatten(grads), *state, _whole("epoch", epoch, 0))
+    _updated(params, grads, state, (epoch,))
 
 
 def train_step(params, state, x, t, epoch=0):
     """One step on one batch, in place; the loss before it. A loss that is not finite changes nothing."""
-    theta = _writable_vector(params)
-    _check_state(state)
-    [x, t], [batch] = _arguments(INPUTS + TARGETS, (x, t))
-    work = _kept("work", _work_size(batch))
-    return float(_step(theta, tuple(state), _whole("epoch", epoch, 0), x, t, work, batch))
+    return _train_step(params, state, (x, t), (epoch,))
 
 
 def train_epoch(params, state, x, t, batch_size, order=None, epoch=0):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
-    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their batch
-    comes: an entry that is not finite raises ValueError before the step that would use it.
+    that is not finite, before the parameters are touched, and returns it. Rows are looked at when their
+    batch comes: an entry that is not finite raises ValueError before the step that would use it.
     """
-    given = (x, t)
-    [x, t], [batch] = _given(INPUTS + TARGETS, given, check=_checked_but_rows)
-    order = np.arange(batch) if order is None else _checked_order(order, batch)
-    batch = len(order) if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), len(order))
-    work = _kept("work", _work_size(batch))
-    rows = (
-        np.empty(batch * 30, x.dtype),
-        np.empty(batch * 1, t.dtype),
-    )
-    theta, epoch = _writable_vector(params), _whole("epoch", epoch, 0)
-    _check_state(state)
-    value = float(_epoch(theta, tuple(state), epoch, x.reshape(-1), t.reshape(-1), order, batch, rows, work))
-    if not math.isfinite(value):
-        _given(INPUTS + TARGETS, given)  # an entry that is not finite is told with its place
-    return value
-
-
-def _checked_order(order, rows):
-    order = _as_numbers("order", order)
-    if order.ndim != 1 or order.dtype.kind not in "iu" or not order.size or order.min() < 0 or order.max() >= rows:
-        raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
-    return np.require(order, np.int64, ("C", "ALIGNED", "WRITEABLE"))
-
-
-def _is_full(batch_size):
-    return isinstance(batch_size, str) and batch_size == "full"
+    return _train_epoch(params, state, (x, t), batch_size, order, (epoch,))
 
 
 def fit(x, t, *, epochs=50, batch_size=16, seed=0, params=None, state=None, shuffle="each_epoch"):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
-    Without `params` training starts from init_params(seed); with them, from a copy. Rows are shuffled "each_epoch"
-    (or True), "once" or "never" (or False). What the caller does not say is as the spec has it.
+    Without `params` training starts from init_params(seed); with them, from a copy. Rows are shuffled
+    "each_epoch" (or True), "once" or "never" (or False). What is not said is as the spec has it.
     """
     return _fit((x, t), epochs, batch_size, seed, params, state, shuffle)
 
 
-def _fit(data, epochs, batch_size, seed, params, state, shuffle):
-    extents = {}
-    data = [_checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data)]
-    params = init_params(seed) if params is None else unflatten(flatten(params).copy())
-    state = init_state(params) if state is None else _copy_of_state(state)
-    rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
-    for epoch in range(_whole("epochs", epochs, 1)):
-        if shuffle == "each_epoch" or (shuffle == "once" and epoch == 0):
-            order = rng.permutation(extents["batch"])
-        value = train_epoch(params, state, *data, batch_size=batch_size, order=order, epoch=epoch)
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} in epoch {epoch + 1}, step {int(state.step[0]) + 1}; lower the learning rate")
-        history.append(value)
-    return params, history
+# --- What the common part is told of the model ---
+
+BATCH_AXIS = "batch"  # the axis of rows; empty: there is none
+BY_COLUMNS = False  # whether it lies innermost in memory
+FULL_BATCH = ""  # why every step needs all rows, where it does
+MICRO_BATCH_SIZE = 0  # rows of a piece of a batch; 0: all
+STEP_MEMORY = ()  # vectors like theta for a step
+STATES = {}  # of the optimiser, with their first values
+GRADIENTS = ()  # what else the loss is derived by
+IGNORED = {}  # labels that mean: none
+SCORED = ""  # what predictions are scored against, where targets are several
+REAL = np.float32  # what elementary functions take apart
+INTEGER = np.int32  # what holds the bits of that
+KERNELS = (_Z1, _prediction, _loss_1, _dZ1_db1, _shares, _end_of_step)
+EXACT_KERNELS = ()
+DRIVERS = (_forward, _predict, _loss, _backward, _gradient, _step, _epoch)
+UPDATES = (_update,)
+JOINS_DRIVERS = True  # whether they become parts of their callers
 
 
-def _shuffling(shuffle):
-    how = ("never", "each_epoch")[shuffle] if isinstance(shuffle, bool) else shuffle
-    if not isinstance(how, str) or how not in ("each_epoch", "once", "never"):
-        raise ValueError(f"shuffle: expected 'each_epoch', 'once' or 'never', or a truth value, got {shuffle!r}")
-    return how
+# ------------------------------------------------------------------------------------------------------------------
+# The model ends here. What follows is the same in every module that needs it: how functions are compiled and arguments
+# checked, how rows are gathered and parameters trained, and how the module checks its own gradients.
+# ------------------------------------------------------------------------------------------------------------------
 
 
-# --- Arrays laid over memory ---
+# --- How functions are compiled ---
 
 
-def _array(vector, start, shape):
+if version_info.minor is not None and version_info.short < (0, 62):
+    raise ImportError(
+        f"{SPEC_NAME}: expected Numba 0.62 or newer, found {version_info.string}; "
+        "run: python -m pip install --upgrade numba"
+    )
+
+IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
+
+
+def _content(constant: Any) -> Any:
+    """What a constant is; of code, what it computes wherever it lies: instructions, names and constants."""
+    if hasattr(constant, "co_code"):
+        return constant.co_code, constant.co_names, constant.co_varnames, [*map(_content, constant.co_consts)]
+    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
+
+
+# What tells this text from all others.
+TEXT = sha256(repr(_content(sys._getframe().f_code)).encode()).hexdigest()[:16]
+
+
+class _Entries(IndexDataCacheFile):
+    """The files of Numba's cache. What is damaged in them, or of another text, is compiled anew."""
+
+    def save(self, key: Any, data: Any) -> None:
+        content = self._dump(((TEXT, key), data))
+        super().save(key, (sha256(content).digest(), content))
+
+    def load(self, key: Any) -> Any:
+        try:
+            found = super().load(key)
+            if found and found[0] == sha256(found[1]).digest():
+                owner, data = pickle.loads(found[1])
+                return data if owner == (TEXT, key) else None
+        except Exception:  # whatever reading a damaged file may raise
+            return None
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            index = super()._load_index()
+            names = {self._data_name(number + 1) for number in range(len(index))}
+            return index if names.issuperset(index.values()) else {}
+        except Exception:
+            return {}
+
+
+class _Cache(FunctionCache):
+    """Numba's cache on disk, which saves time and is never in the way."""
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__(function)
+        self._cache_file = _Entries(self._cache_path, self._impl.filename_base, TEXT)
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        with suppress(OSError):  # a full disk, or a folder that has become read-only
+            super().save_overload(signature, result)
+
+
+def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) -> Any:
+    """Compile with Numba, kept on disk where there is a place to keep it."""
+    fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
+    dispatcher = njit(**{"error_model": "numpy", "fastmath": fastmath, **options})(function)
+    if not config.DISABLE_JIT:
+        with suppress(RuntimeError, OSError):  # without a place it is compiled in every process
+            dispatcher._cache = _Cache(function)
+        # In a process Numba tells compiled functions apart by these names, and what is kept on disk imports
+        # the module: so they say which text it is, and one that is there whichever way this file is loaded.
+        function.__module__, function.__qualname__ = "builtins", f"{TEXT}.{function.__name__}"
+    return dispatcher
+
+
+class _ForArraysApart(Compiler):
+    """Numba's compiler, told that no two arrays of a kernel overlap: so the workspace is planned."""
+
+    def __init__(
+        self, typing: Any, target: Any, library: Any, arguments: Any, result: Any, flags: Any, names: Any
+    ) -> None:
+        flags.noalias = True
+        super().__init__(typing, target, library, arguments, result, flags, names)
+
+
+def kernel(function: Callable, may_regroup_sums: bool = True) -> Any:
+    """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
+    return compiled(function, may_regroup_sums, **options)
+
+
+def exact_kernel(function: Callable) -> Any:
+    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
+    return kernel(function, may_regroup_sums=False)
+
+
+def driver(function: Callable) -> Any:
+    """Compile statements that call kernels; where it may, it becomes a part of the drivers that call it."""
+    options = {"inline": "always"} if JOINS_DRIVERS else {}
+    return compiled(function, may_regroup_sums=False, **options)
+
+
+for _how, _functions in (
+    (kernel, KERNELS),
+    (exact_kernel, EXACT_KERNELS),
+    (driver, DRIVERS),
+    (compiled, UPDATES),
+):
+    globals().update({function.__name__: _how(function) for function in _functions})
+
+
+# --- Arrays laid over memory, and memory kept from call to call ---
+
+
+def _array(vector: np.ndarray, start: int, shape: Sequence[int]) -> np.ndarray:
     """A part of a vector as an array; of an array, a part of all its entries in a row."""
     return vector.reshape(-1)[start : start + math.prod(shape)].reshape(shape)
 
 
-def _typed_view(context, vector, start, shape):
+_KEPT = threading.local()
+
+
+def _kept(purpose: str, size: int) -> np.ndarray:
+    """Memory for `size` numbers, kept from call to call in each thread."""
+    memory = getattr(_KEPT, purpose, None)
+    if memory is None or memory.size < size or memory.dtype != DTYPE:
+        memory = np.empty(size, DTYPE)
+        if purpose == "work":
+            memory = _with_constants(memory)
+        setattr(_KEPT, purpose, memory)
+    return memory[:size]
+
+
+def _with_constants(work: np.ndarray) -> np.ndarray:
+    """The workspace with the constants at its front."""
+    start = 0
+    for array in CONSTANTS.values():
+        work[start : start + array.size] = array.reshape(-1)
+        start += array.size
+    return work
+
+
+# --- Arrays laid over memory by compiled code ---
+
+
+def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any, Callable]:
     """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source = make_array(vector)(context, builder, arguments[0])
         place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
         place, *sizes = (
             context.cast(builder, number, kind, types.intp)
-            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]))
+            for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]), strict=True)
         )
         strides = [source.itemsize]
         for size in reversed(sizes[1:]):
@@ -719,57 +517,11 @@ def _typed_view(context, vector, start, shape):
 view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
 
 
-def _copied(source, start, target, place, count):
-    """Copy entries of one vector into another."""
-    target[place : place + count] = source[start : start + count]
-
-
-def _typed_copy(context, source, start, target, place, count):
-    """The same for compiled code, as one copy of memory: a loop over entries was measured to take five times as long."""
-
-    def generate(context, builder, signature, arguments):
-        read, written = (make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2))
-        size = context.get_abi_sizeof(context.get_data_type(source.dtype))
-        places = builder.gep(written.data, [arguments[3]]), builder.gep(read.data, [arguments[1]])
-        cgutils.raw_memcpy(builder, *places, arguments[4], size)
-        return context.get_dummy_value()
-
-    return types.void(source, types.intp, target, types.intp, types.intp), generate
-
-
-copy = _copied if config.DISABLE_JIT else intrinsic(_typed_copy)
-
-
-def _awaited(source, start, count):
-    """Without compilation nothing waits for memory."""
-
-
-def _typed_prefetch(context, source, start, count):
-    """Ask for entries of a vector before they are read: rows in a drawn order lie where no cache expects them."""
-
-    def generate(context, builder, signature, arguments):
-        array = make_array(source)(context, builder, arguments[0])
-        address, number, whole = ir.IntType(8).as_pointer(), ir.IntType(32), context.get_value_type(types.intp)
-        kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
-        line = whole(64 // context.get_abi_sizeof(context.get_data_type(source.dtype)))
-        end = builder.add(arguments[1], arguments[2])
-        with cgutils.for_range_slice(builder, arguments[1], end, line, whole) as (place, _):
-            entry = builder.bitcast(builder.gep(array.data, [place]), address)
-            to_read, near, data = number(0), number(2), number(1)
-            builder.call(builder.module.declare_intrinsic("llvm.prefetch", [address], kind), [entry, to_read, near, data])
-        return context.get_dummy_value()
-
-    return types.void(source, types.intp, types.intp), generate
-
-
-prefetch = _awaited if config.DISABLE_JIT else intrinsic(_typed_prefetch)
-
-
 # --- Matrix products: BLAS, called where it lies in memory ---
 
 
-def _library(name, *files):
-    """A library that products may come from, where it is installed beside Python and SYMGRAD_BLAS names no other."""
+def _library(name: str, *files: str) -> CDLL | None:
+    """A library for products, where it is installed beside Python and SYMGRAD_BLAS names no other."""
     if os.environ.get("SYMGRAD_BLAS", name) == name:
         for file in sorted(found for pattern in files for found in glob(f"{sys.prefix}/{pattern}")):
             try:
@@ -779,14 +531,14 @@ def _library(name, *files):
     return None
 
 
-# oneDNN has products in float32 alone. It is called for those of more than LARGE multiplications, up to which OpenBLAS has
-# kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE with no size below WIDE. There
-# they were measured to be faster than SciPy's BLAS.
+# oneDNN has products in float32 alone. It is called for those of more than LARGE multiplications, up to
+# which OpenBLAS has kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE
+# with no size below WIDE. There they were measured to be faster than SciPy's BLAS.
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
 _ONEDNN = _library("onednn", "lib/libdnnl.*")
-if hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
+if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
     # In the child of a fork OpenMP would wait forever for the threads of the parent.
-    os.register_at_fork(after_in_child=lambda: _ONEDNN.omp_set_num_threads(1))
+    os.register_at_fork(after_in_child=partial(_ONEDNN.omp_set_num_threads, 1))
 else:
     _ONEDNN = None
 _MKL = _library("mkl", "lib/libmkl_rt.*", "Library/bin/mkl_rt*.dll")
@@ -794,7 +546,7 @@ _others = [(_ONEDNN, "oneDNN for large products in float32"), (_MKL, "MKL for pr
 BLAS = ", ".join(["SciPy's", *(use for library, use in _others if library)])
 
 
-def _place_of(routine, library):
+def _place_of(routine: str, library: CDLL) -> int | None:
     return cast(getattr(library, routine), c_void_p).value
 
 
@@ -803,18 +555,20 @@ for _routine, _onednn in (("sgemm", _ONEDNN), ("dgemm", None)):
     llvmlite.binding.add_symbol(f"symgrad_{_routine}", _in_scipy)
     _in_mkl = _place_of(_routine, _MKL) if _MKL and not _onednn else _in_scipy
     llvmlite.binding.add_symbol(f"symgrad_middle_{_routine}", _in_mkl)
-# Compiled code is kept on disk, while libraries come and go: so where large products begin is a symbol as well.
-llvmlite.binding.add_symbol("symgrad_onednn_sgemm", _place_of("dnnl_sgemm", _ONEDNN) if _ONEDNN else _in_scipy)
+# Compiled code is kept on disk, while libraries come and go: where large products begin is a symbol too.
+llvmlite.binding.add_symbol(
+    "symgrad_onednn_sgemm", _place_of("dnnl_sgemm", _ONEDNN) if _ONEDNN else _in_scipy
+)
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
 
 
-def _typed_gemm(context, alpha, a, b, beta, c):
+def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
     """The call of a library as LLVM sees it."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         whole = context.get_value_type(types.intp)
 
-        def matrix(number, is_right):
+        def matrix(number: int, is_right: bool) -> tuple[Any, Any, Any, Any]:
             kind = signature.args[number]
             array = context.make_array(kind)(context, builder, arguments[number])
             sizes = cgutils.unpack_tuple(builder, array.shape)
@@ -823,14 +577,19 @@ def _typed_gemm(context, alpha, a, b, beta, c):
             letter, lead = ("N", sizes[1]) if kind.layout == "C" else ("T", sizes[0])
             return array.data, sizes, ir.IntType(8)(ord(letter)), lead
 
-        def function(name, result, kinds):
+        def function(name: str, result: Any, kinds: list[Any]) -> Any:
             return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, kinds), name)
 
-        def call_blas():
-            """BLAS stores by columns, so it is asked for the transposed product; it wants addresses of everything."""
+        def call_blas() -> None:
+            """BLAS stores by columns: it is asked for the transposed product; it wants addresses."""
             given = [b_form, a_form, columns, rows, inner, alpha, b, b_lead, a, a_lead, beta, c, columns]
-            given = [builder.trunc(value, ir.IntType(32)) if value.type == whole else value for value in given]
-            given = [value if value.type.is_pointer else cgutils.alloca_once_value(builder, value) for value in given]
+            given = [
+                builder.trunc(value, ir.IntType(32)) if value.type == whole else value for value in given
+            ]
+            given = [
+                value if value.type.is_pointer else cgutils.alloca_once_value(builder, value)
+                for value in given
+            ]
             result, kinds = ir.VoidType(), [value.type for value in given]
             routine = "sgemm" if signature.args[0] == types.float32 else "dgemm"
             is_middle = ir.IntType(1)(1)
@@ -841,12 +600,14 @@ def _typed_gemm(context, alpha, a, b, beta, c):
             in_mkl = function(f"symgrad_middle_{routine}", result, kinds)
             builder.call(builder.select(is_middle, in_mkl, in_scipy), given)
 
-        def call_onednn():
+        def call_onednn() -> Any:
             """oneDNN stores by rows; letters go as int, which holds for every convention of calls."""
             status = ir.IntType(32)
             letters = [builder.zext(form, status) for form in (a_form, b_form)]
             given = [*letters, rows, columns, inner, alpha, a, a_lead, b, b_lead, beta, c, columns]
-            return builder.call(function("symgrad_onednn_sgemm", status, [value.type for value in given]), given)
+            return builder.call(
+                function("symgrad_onednn_sgemm", status, [value.type for value in given]), given
+            )
 
         alpha, _, _, beta, _ = arguments
         a, (rows, inner), a_form, a_lead = matrix(1, False)
@@ -866,37 +627,37 @@ def _typed_gemm(context, alpha, a, b, beta, c):
     return types.void(c.dtype, a, b, c.dtype, c), generate
 
 
-def _gemm_by_numpy(alpha, a, b, beta, c):
+def _gemm_by_numpy(alpha: float, a: np.ndarray, b: np.ndarray, beta: float, c: np.ndarray) -> None:
     c[...] = alpha * np.dot(a, b) + (beta * c if beta else 0)
 
 
 gemm = _gemm_by_numpy if config.DISABLE_JIT else intrinsic(_typed_gemm)  # c ← alpha·a·b + beta·c
 
 
-# --- Functions of numbers: without branches, so that loops over them are vectorised ---
+# --- Numbers taken apart, for functions without branches, so that loops over them are vectorised ---
 
 
-def accurately(function):
+def accurately(function: Callable) -> Any:
     """Compile into every caller, whose leave to regroup sums does not count inside."""
     wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return compiled(function, fastmath={"contract"}, forceinline=True, **wrappers)
 
 
-def _bits(number):
+def _bits(number: Any) -> Any:
     """The bits of a number, as an integer."""
-    return np.float32(number).view(np.int32)
+    return REAL(number).view(INTEGER)
 
 
-def _from_bits(number):
-    """The number with these bits, the last 31 of an integer."""
-    return np.int32(number).view(np.float32)
+def _from_bits(number: Any) -> Any:
+    """The number with these bits, the last ones of an integer."""
+    return INTEGER(number).view(REAL)
 
 
-def _recast(source, target):
+def _recast(source: Any, target: Any) -> Any:
     """The same for compiled code."""
 
-    def typed(context, number):
-        def generate(context, builder, signature, arguments):
+    def typed(context: Any, number: Any) -> tuple[Any, Callable]:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             value = context.cast(builder, arguments[0], number, source)
             return builder.bitcast(value, context.get_value_type(target))
 
@@ -905,8 +666,11 @@ def _recast(source, target):
     return intrinsic(typed)
 
 
-bits = _bits if config.DISABLE_JIT else _recast(types.float32, types.int32)
-from_bits = _from_bits if config.DISABLE_JIT else _recast(types.int32, types.float32)
+bits = _bits if config.DISABLE_JIT else _recast(from_dtype(REAL), from_dtype(INTEGER))
+from_bits = _from_bits if config.DISABLE_JIT else _recast(from_dtype(INTEGER), from_dtype(REAL))
+
+
+# --- Functions of numbers: without branches, so that loops over them are vectorised ---
 
 EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5
     -104.0, 89.0, 1.442695, 12582912.0, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
@@ -975,73 +739,533 @@ def softplus(x):
     return tail if x < 0 else x + tail
 
 
+# --- A gradient added to a vector ---
+
+
+@kernel
+def carry(gradient: np.ndarray, into: np.ndarray, keep: float, scale: float) -> None:
+    """into ← keep·into + scale·gradient; where keep is 0, whatever `into` held is forgotten."""
+    g, target = view(gradient, 0, (gradient.size,)), view(into, 0, (into.size,))
+    if keep == 0:
+        target[:] = 0
+    for i in range(g.shape[0]):
+        target[i] = keep * target[i] + scale * g[i]
+
+
+# --- The rows of a batch, gathered side by side ---
+
+
+def _copied(source: np.ndarray, start: int, target: np.ndarray, place: int, count: int) -> None:
+    """Copy entries of one vector into another."""
+    target[place : place + count] = source[start : start + count]
+
+
+def _typed_copy(
+    context: Any, source: Any, start: Any, target: Any, place: Any, count: Any
+) -> tuple[Any, Callable]:
+    """The same for compiled code, as one copy of memory: a loop was measured to take five times as long."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        read, written = (make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2))
+        size = context.get_abi_sizeof(context.get_data_type(source.dtype))
+        places = builder.gep(written.data, [arguments[3]]), builder.gep(read.data, [arguments[1]])
+        cgutils.raw_memcpy(builder, *places, arguments[4], size)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp, types.intp), generate
+
+
+copy = _copied if config.DISABLE_JIT else intrinsic(_typed_copy)
+
+
+def _awaited(source: np.ndarray, start: int, count: int) -> None:
+    """Without compilation nothing waits for memory."""
+
+
+def _typed_prefetch(context: Any, source: Any, start: Any, count: Any) -> tuple[Any, Callable]:
+    """Ask for entries before they are read: rows in a drawn order lie where no cache expects them."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = make_array(source)(context, builder, arguments[0])
+        address, number, whole = (
+            ir.IntType(8).as_pointer(),
+            ir.IntType(32),
+            context.get_value_type(types.intp),
+        )
+        kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        line = whole(64 // context.get_abi_sizeof(context.get_data_type(source.dtype)))
+        end = builder.add(arguments[1], arguments[2])
+        with cgutils.for_range_slice(builder, arguments[1], end, line, whole) as (place, _):
+            entry = builder.bitcast(builder.gep(array.data, [place]), address)
+            to_read, near, data = number(0), number(2), number(1)
+            builder.call(
+                builder.module.declare_intrinsic("llvm.prefetch", [address], kind),
+                [entry, to_read, near, data],
+            )
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp), generate
+
+
+prefetch = _awaited if config.DISABLE_JIT else intrinsic(_typed_prefetch)
+AHEAD = 8  # so many rows before it is copied is a row asked for
+
+
+@kernel
+def _gather(
+    array: np.ndarray, order: np.ndarray, start: int, count: int, width: int, rows: np.ndarray
+) -> float:
+    """Copy `count` rows of `width` numbers, in the given order, into one piece.
+
+    Returns 0, or NaN where a number is not finite.
+    """
+    for k in range(count):
+        if k + AHEAD < count:
+            prefetch(array, order[start + k + AHEAD] * width, width)
+        copy(array, order[start + k] * width, rows, k * width, width)
+    sign = rows[0] * 0
+    for k in range(count * width):
+        sign += rows[k] * 0
+    return float(sign)
+
+
+# --- What callers give is checked ---
+
+
+def _show(sizes: Iterable[object]) -> str:
+    return f"[{', '.join(map(str, sizes))}]"
+
+
+def _as_numbers(name: str, value: Any) -> np.ndarray:
+    """What a caller gave for one argument, as an array of numbers."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected plain numbers, got a masked array; fill its gaps first")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected an array, got rows of different lengths") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected numbers, got {array.dtype}")
+    return array
+
+
+def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+    """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
+    array, axes = _as_numbers(name, value), AXES[name]
+    if array.ndim != len(axes) or any(
+        a != s for a, s in zip(axes, array.shape, strict=True) if not isinstance(a, str)
+    ):
+        raise ValueError(f"{name}: expected shape {_show(axes)}, got {_show(array.shape)}")
+    for axis, size in zip(axes, array.shape, strict=True):
+        if isinstance(axis, str) and extents.setdefault(axis, size) != size:
+            raise ValueError(
+                f"{name}: expected {extents[axis]} along '{axis}', as in the arrays before it, got {size}"
+            )
+        if size == 0:
+            raise ValueError(f"{name}: no entries along '{axis}'")
+    with np.errstate(over="ignore", invalid="ignore"):
+        fitting: np.ndarray = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES and array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
+        return fitting
+    if name in CLASSES:
+        good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
+        expected = f"a whole number from 0 to {CLASSES[name] - 1}"
+        if name in IGNORED:
+            good |= (fitting == array) & (fitting == IGNORED[name])
+            expected += f", or {IGNORED[name]} for none"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
+    if not good.all():
+        place = np.unravel_index(np.argmin(good), array.shape)
+        which = f"the entry at {_show(map(int, place))}" if place else "the number"
+        raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
+    return fitting
+
+
+def _given(
+    names: Sequence[str],
+    given: Sequence[Any],
+    dtype: type | None = None,
+    check: Callable[..., np.ndarray] = _checked,
+) -> tuple[list[np.ndarray], list[int]]:
+    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    extents: dict[str, int] = {}
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given, strict=True)]
+    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+def _in_memory(name: str, array: np.ndarray) -> np.ndarray:
+    """The array as compiled code keeps it: an axis of samples may come last in memory."""
+    if BY_COLUMNS and FREE_AXES[0] in AXES[name]:
+        return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+    return array
+
+
+def _arguments(
+    names: Sequence[str], given: Sequence[Any], dtype: type | None = None
+) -> tuple[list[np.ndarray], list[int]]:
+    """The same, as compiled code wants them."""
+    arrays, extents = _given(names, given, dtype)
+    return [_in_memory(name, array) for name, array in zip(names, arrays, strict=True)], extents
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"seed: expected a whole number from 0, got {seed!r}") from None
+
+
+def _whole(name: str, value: Any, least: int, otherwise: str = "") -> int:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}: expected a whole number from {least}{otherwise}, got {value!r}")
+    return int(value)
+
+
+def _is_full(batch_size: Any) -> bool:
+    return isinstance(batch_size, str) and batch_size == "full"
+
+
+_TIME = (("epoch", 0), ("epochs", 1))  # with the least number of each
+
+
+def _time(time: Sequence[Any]) -> tuple[int, ...]:
+    """What a schedule looks at: the epoch, counted from 0, and how many there are, where it asks."""
+    return tuple(
+        _whole(name, value, least) for (name, least), value in zip(_TIME[: len(time)], time, strict=True)
+    )
+
+
+# --- Parameters and the optimiser's state ---
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def unflatten(vector: np.ndarray) -> Params:
+    """The parameters as views of a vector of all their entries; nothing is copied."""
+    _check_array("vector", vector, DTYPE, (SIZE,))
+    if not vector.flags.c_contiguous:
+        raise ValueError("vector: expected contiguous memory; use np.ascontiguousarray")
+    views, start = [], 0
+    for shape in SHAPES.values():
+        end = start + math.prod(shape)
+        views.append(vector[start:end].reshape(shape))
+        start = end
+    return Params(*views)
+
+
+def flatten(params: Params) -> np.ndarray:
+    """All parameters as one vector: a view where they lie in one, as init_params makes them, else a copy."""
+    _check_params(params)
+    if not params:
+        return np.empty(0, DTYPE)
+    if not _lie_in_one_vector(params):
+        return np.concatenate([array.reshape(-1) for array in params])
+    first = params[0]
+    return np.lib.stride_tricks.as_strided(first.reshape(-1), (SIZE,), (first.itemsize,))
+
+
+def _lie_in_one_vector(params: Params) -> bool:
+    """Whether each array begins in memory where the one before it ends."""
+    place, owner = _address(params[0]), _owner(params[0])
+    for array in params:
+        if not array.flags.c_contiguous or _owner(array) is not owner or _address(array) != place:
+            return False
+        place += array.nbytes
+    return True
+
+
+def _check_params(params: Any, name: str = "params") -> None:
+    if not isinstance(params, tuple) or len(params) != len(SHAPES):
+        raise TypeError(f"{name}: expected Params with {len(SHAPES)} arrays, got {type(params).__name__}")
+    for (field, shape), array in zip(SHAPES.items(), params, strict=True):
+        _check_array(f"{name}.{field}", array, DTYPE, shape)
+
+
+def _check_array(name: str, array: Any, dtype: type, shape: tuple[int, ...]) -> None:
+    if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+        got = (
+            f"{array.dtype} of shape {_show(array.shape)}"
+            if isinstance(array, np.ndarray)
+            else type(array).__name__
+        )
+        raise ValueError(f"{name}: expected {np.dtype(dtype)} of shape {_show(shape)}, got {got}")
+
+
+def _writable_vector(params: Params) -> np.ndarray:
+    """The vector that training changes."""
+    vector = flatten(params)
+    if params and not np.shares_memory(vector, params[0]):
+        remedy = "so they must be views of one vector; use unflatten(flatten(params))"
+        raise ValueError(f"params: training changes them in place, {remedy}")
+    if not all(array.flags.writeable for array in params):
+        raise ValueError("params: training changes them in place, but they are read-only; copy them first")
+    return vector
+
+
+def init_state(params: Params) -> State:
+    """The optimiser's state before the first step."""
+    _check_params(params)
+    return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in STATES.values()))
+
+
+def _check_state(state: Any) -> None:
+    if not isinstance(state, State):
+        raise TypeError(f"state: expected State, as init_state makes it, got {type(state).__name__}")
+    for field, array in zip(State._fields, state, strict=True):
+        _check_array(f"state.{field}", array, *((np.int64, (1,)) if field == "step" else (DTYPE, (SIZE,))))
+        if not array.flags.writeable:
+            raise ValueError(f"state.{field}: training changes it in place, but it is read-only")
+
+
+def _copy_of_state(state: State) -> State:
+    _check_state(state)
+    return State(*map(np.copy, state))
+
+
+# --- What callers use: checks first, then one compiled call ---
+
+
+def _evaluated(function: Callable, results: Callable, params: Params, inputs: tuple[Any, ...]) -> Any:
+    """Copies of what a compiled function leaves in the workspace."""
+    arrays, extents = _arguments(INPUTS, inputs)
+    theta, work = flatten(params), _kept("work", _work_size(*extents))
+    function(theta, *arrays, work, *extents)
+    return results(theta, *arrays, work, *extents)
+
+
+# --- Loss, gradient and training ---
+
+
+def _loss_of(params: Params, data: tuple[Any, ...]) -> float:
+    arrays, extents = _arguments(INPUTS + TARGETS, data)
+    return float(_loss(flatten(params), *arrays, _kept("work", _work_size(*extents)), *extents))
+
+
+def _loss_and_gradient(params: Params, data: tuple[Any, ...]) -> tuple[float, Params]:
+    arrays, extents = _arguments(INPUTS + TARGETS, data)
+    grad = np.empty(SIZE, DTYPE)
+    value = _gradient(flatten(params), grad, *arrays, _kept("work", _work_size(*extents)), *extents)
+    return float(value), unflatten(grad)
+
+
+def _gradients_in_work(params: Params, data: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
+    arrays, extents = _arguments(INPUTS + TARGETS, data)
+    work = _kept("work", _work_size(*extents))
+    _gradient(flatten(params), _kept("grad", SIZE), *arrays, work, *extents)
+    return _input_gradients(work, *extents)
+
+
+def _updated(params: Params, grads: Params, state: State, time: tuple[Any, ...]) -> None:
+    theta = _writable_vector(params)
+    _check_params(grads, "grads")
+    _check_state(state)
+    _update(theta, flatten(grads), *state, *_time(time))
+
+
+def _train_step(params: Params, state: State, data: tuple[Any, ...], time: tuple[Any, ...]) -> float:
+    if MICRO_BATCH_SIZE:
+        return _train_epoch(params, state, data, "full", None, time)
+    theta = _writable_vector(params)
+    _check_state(state)
+    arrays, extents = _arguments(INPUTS + TARGETS, data)
+    vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
+    work = _kept("work", _work_size(*extents))
+    return float(_step(*vectors, tuple(state), *_time(time), *arrays, work, *extents))
+
+
+def _fit(
+    data: tuple[Any, ...],
+    epochs: Any,
+    batch_size: Any,
+    seed: Any,
+    params: Params | None,
+    state: State | None,
+    shuffle: Any,
+) -> tuple[Params, list[float]]:
+    extents: dict[str, int] = {}
+    data = tuple(
+        _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
+    )
+    params = init_params(seed) if params is None else unflatten(flatten(params).copy())
+    state = init_state(params) if state is None else _copy_of_state(state)
+    rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
+    for epoch in range(_whole("epochs", epochs, 1)):
+        if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
+            order = rng.permutation(extents[BATCH_AXIS])
+        time = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        value = train_epoch(params, state, *data, batch_size=batch_size, order=order, **time)
+        if not math.isfinite(value):
+            where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
+            raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")
+        history.append(value)
+    return params, history
+
+
+def _shuffling(shuffle: Any) -> str:
+    how = ("never", "each_epoch")[shuffle] if isinstance(shuffle, bool) else shuffle
+    if not isinstance(how, str) or how not in ("each_epoch", "once", "never"):
+        raise ValueError(
+            f"shuffle: expected 'each_epoch', 'once' or 'never', or a truth value, got {shuffle!r}"
+        )
+    return how
+
+
+# --- An epoch over rows in batches ---
+
+
+def _train_epoch(
+    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, time: tuple[Any, ...]
+) -> float:
+    arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
+    sizes = dict(zip(FREE_AXES, extents, strict=True))
+    order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
+    most = len(order)
+    batch_size = (
+        most if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), most)
+    )
+    if FULL_BATCH and batch_size < most:
+        raise ValueError(
+            f"batch_size: every step needs all {most} rows; use 'full'. The reason: {FULL_BATCH}"
+        )
+    at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
+    sizes[BATCH_AXIS] = at_once
+    work = _kept("work", _work_size(*sizes.values()))
+    has_rows = [AXES[name][:1] == (BATCH_AXIS,) for name in INPUTS + TARGETS]
+    rows = tuple(
+        np.empty(at_once * array[:1].size, array.dtype)
+        for array, has in zip(arrays, has_rows, strict=True)
+        if has
+    )
+    flat = [array.reshape(-1) if has else array for array, has in zip(arrays, has_rows, strict=True)]
+    others = [size for axis, size in sizes.items() if axis != BATCH_AXIS]
+    theta, time = _writable_vector(params), _time(time)
+    _check_state(state)
+    vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
+    value = float(_epoch(*vectors, tuple(state), *time, *flat, order, batch_size, rows, work, *others))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
+    return value
+
+
+def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = BATCH_AXIS in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
+
+
+def _checked_order(order: Any, rows: int) -> np.ndarray:
+    order = _as_numbers("order", order)
+    if (
+        order.ndim != 1
+        or order.dtype.kind not in "iu"
+        or not order.size
+        or order.min() < 0
+        or order.max() >= rows
+    ):
+        raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
+    return np.require(order, np.int64, ("C", "ALIGNED", "WRITEABLE"))
+
+
 # --- The module checks its own gradients ---
 
 
-def _sample(rng, scale):
+def _sample(rng: np.random.Generator, scale: Callable) -> Iterator[np.ndarray]:
     """Random data of sizes that differ from each other."""
-    sizes = {axis: 5 + 2 * place for place, axis in enumerate(FREE_AXES)}
-    shapes = {name: tuple(sizes.get(a, a) for a in axes) for name, axes in AXES.items()}
+    sizes: dict[Any, int] = {axis: 5 + 2 * place for place, axis in enumerate(FREE_AXES)}
+    shapes = {name: tuple(int(sizes.get(a, a)) for a in axes) for name, axes in AXES.items()}
     for name, shape in shapes.items():
+        is_scored = name == SCORED if SCORED else name in TARGETS
         if name in CLASSES:
-            yield rng.integers(0, CLASSES[name], shape)
-        elif name in TARGETS and TASK in ("binary", "sign"):
+            labels = rng.integers(0, CLASSES[name], shape)
+            is_none = name in IGNORED and rng.random(shape) < 0.25
+            yield np.where(is_none, IGNORED.get(name, 0), labels)
+        elif is_scored and TASK in ("binary", "sign"):
             yield rng.integers(0, 2, shape) * (2.0 if TASK == "sign" else 1.0) - (TASK == "sign")
-        elif name in TARGETS and TASK == "classes":
+        elif is_scored and TASK == "classes":
             weights = rng.uniform(0.1, 1.0, shape)
             yield weights / weights.sum(-1, keepdims=True)
         else:
             yield scale(rng, shape)
 
 
-def _normal(rng, shape):
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.normal(0.0, 1.0, shape)
 
 
-def _between(rng, shape):
+def _between(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(0.1, 0.9, shape)
 
 
-def _random_parameters(rng, scale):
+def _random_parameters(rng: np.random.Generator, scale: Callable) -> np.ndarray:
     """Parameters of the size that keeps a network's values moderate."""
     blocks = [scale(rng, math.prod(shape)) / math.sqrt(shape[0] if shape else 1) for shape in SHAPES.values()]
     return np.concatenate(blocks) if blocks else np.empty(0)
 
 
-def _differences(value_at, h):
+def _differences(value_at: Callable[[float], float], h: float) -> tuple[float, float]:
     """The slope of value_at at 0 by Richardson's extrapolation of central differences, and its noise."""
     wide, narrow = ((value_at(s) - value_at(-s)) / (2 * s) for s in (h, h / 2))
     noise = abs(narrow - wide) + 1e-14 * abs(value_at(0.0)) / h
     return narrow + (narrow - wide) / 3, noise if math.isfinite(noise) else math.inf
 
 
-def _gradients_of(theta, data, extents):
+def _new_work(extents: list[int]) -> np.ndarray:
+    return _with_constants(np.empty(_work_size(*extents)))
+
+
+def _gradients_of(
+    theta: np.ndarray, data: list[np.ndarray], extents: list[int]
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Everything that has a gradient: its name, its numbers as a flat view, and their gradient."""
-    work, grad = np.empty(_work_size(*extents)), np.empty(SIZE)
+    work, grad = _new_work(extents), np.empty(SIZE)
     _gradient(theta, grad, *data, work, *extents)
     found, start = [], 0
     for name, shape in SHAPES.items():
         end = start + math.prod(shape)
         found.append((name, theta[start:end], grad[start:end]))
         start = end
+    arrays = dict(zip(INPUTS + TARGETS, data, strict=True))
+    for name, gradient in zip(GRADIENTS, _input_gradients(work, *extents), strict=True):
+        if name in arrays:
+            found.append((name, arrays[name].reshape(-1), _in_memory(name, gradient).reshape(-1)))
     return found
 
 
-def _check(theta, data, extents, rng):
+def _check(
+    theta: np.ndarray, data: list[np.ndarray], extents: list[int], rng: np.random.Generator
+) -> Iterator[tuple[str, float, float, float, float]]:
     """For every block and direction: error over allowance, error, the size of the gradient, allowance."""
-    work, found = np.empty(_work_size(*extents)), _gradients_of(theta, data, extents)
+    work, found = _new_work(extents), _gradients_of(theta, data, extents)
     steepest = max((float(np.abs(gradient).max()) for _, _, gradient in found), default=0.0)
     for name, numbers, gradient in found:
         middle, size = numbers.copy(), numbers.size
         for direction in np.eye(size) if size <= 64 else rng.choice((-1.0, 1.0), (8, size)):
 
-            def value_at(s, numbers=numbers, middle=middle, direction=direction):
+            def value_at(
+                s: float, numbers: Any = numbers, middle: Any = middle, direction: Any = direction
+            ) -> float:
                 numbers[:] = middle + s * direction
                 value = _loss(theta, *data, work, *extents)
                 numbers[:] = middle
                 return value
 
-            slope, noise = min((_differences(value_at, h) for h in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)), key=lambda d: d[1])
+            steps = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+            slope, noise = min((_differences(value_at, h) for h in steps), key=lambda d: d[1])
             exact = float(gradient @ direction)
             scale = max(abs(exact), abs(slope), float(np.abs(gradient).max()))
             error, allowed = abs(exact - slope), noise + 1e-8 * scale
@@ -1049,26 +1273,34 @@ def _check(theta, data, extents, rng):
             yield name, (error / allowed if error else 0.0) if told else math.inf, error, scale, allowed
 
 
-def verify(points=3, seed=0):
+def verify(points: int = 3, seed: int = 0) -> bool:
     """Compare every gradient with differences of the loss, in float64, and print the verdict.
 
     Returns True where all agree. symgrad's own `verify` also checks the loss against the spec.
     """
-    rng, worst = np.random.default_rng(seed), {}
+    rng, worst = np.random.default_rng(seed), dict[str, tuple[float, ...]]()
     for _ in range(points):
-        for weights, numbers in ((_normal, _normal), (_normal, _between), (_between, _normal), (_between, _between)):
+        for weights, numbers in (
+            (_normal, _normal),
+            (_normal, _between),
+            (_between, _normal),
+            (_between, _between),
+        ):
             theta = _random_parameters(rng, weights)
             data, extents = _arguments(INPUTS + TARGETS, list(_sample(rng, numbers)), np.float64)
-            if math.isfinite(_loss(theta, *data, np.empty(_work_size(*extents)), *extents)):
+            if math.isfinite(_loss(theta, *data, _new_work(extents), *extents)):
                 break
         for name, share, *rest in _check(theta, data, extents, rng):
             if name not in worst or share > worst[name][0]:
                 worst[name] = (share, *rest)
     for name, (share, error, size, allowed) in worst.items():
         verdict = "wrong" if not share <= 1 else "agrees" if size else "is zero"
-        print(f"{name:>12} {verdict:8} error {error:.1e} of {size:.1e}, differences are good to {allowed:.1e}")
+        print(
+            f"{name:>12} {verdict:8} error {error:.1e} of {size:.1e}, differences are good to {allowed:.1e}"
+        )
     passed = all(share <= 1 for share, *_ in worst.values())
-    print(f"{SPEC_NAME}: {'every gradient agrees with differences of the loss' if passed else 'a gradient is WRONG'}")
+    verdict = "every gradient agrees with differences of the loss" if passed else "a gradient is WRONG"
+    print(f"{SPEC_NAME}: {verdict}")
     return passed
 
 

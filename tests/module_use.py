@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,3 +63,17 @@ def flat_copy(module: ModuleType, params: Any) -> np.ndarray:
     """All parameters' numbers, to compare later."""
     vector: np.ndarray = module.flatten(params).copy()
     return vector
+
+
+TABLES = ("KERNELS", "EXACT_KERNELS", "DRIVERS", "UPDATES")
+
+
+def compiled_functions(tree: ast.Module, tables: tuple[str, ...] = TABLES) -> set[str]:
+    """The functions that a module has compiled: those in its tables."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            (target,) = node.targets
+            if isinstance(target, ast.Name) and target.id in tables:
+                found |= {name.id for name in node.value.elts if isinstance(name, ast.Name)}
+    return found

@@ -95,11 +95,11 @@ FAULTS = {
         "changes the parameters",
     ),
     "fit begins anywhere": ("fit", "init_params(seed) if", "init_params(0) if", "begin at init_params(seed)"),
-    "fit counts no epochs": ("fit", "order=order, epoch=epoch", "order=order, epoch=0", "counts its epochs"),
+    "fit counts no epochs": ("fit", '{"epoch": epoch}', '{"epoch": 0}', "counts its epochs"),
     "no order means reversed": (
         "epochs",
-        "np.arange(batch) if",
-        "np.arange(batch)[::-1].copy() if",
+        "np.arange(sizes[BATCH_AXIS]) if",
+        "np.arange(sizes[BATCH_AXIS])[::-1].copy() if",
         "without an order",
     ),
     "the last batch is left out": (
@@ -111,7 +111,7 @@ FAULTS = {
     "steps are not counted": ("epochs", "step[0] += 1", "step[0] = 1", "counts [1] steps"),
     "a late NaN is not refused": (
         "epochs",
-        "_given(INPUTS + TARGETS, given)  #",
+        "_given(INPUTS + TARGETS, data)  #",
         "pass  #",
         "x with a bad entry",
     ),
@@ -199,7 +199,7 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
         ),
         ("single", "answers", ", -1, 0).copy()", ", -1, 0)", "overwrites its answer"),
         ("convolution", "container", "not _lie_in_one_vector(params)", "False", "is every second row"),
-        ("pieces", "own verify", "verify(points=3", "verify(points=2", "takes {'points': 2"),
+        ("pieces", "own verify", "verify(points: int = 3", "verify(points: int = 2", "takes {'points': 2"),
         (
             "attention",
             "first values",

@@ -62,7 +62,7 @@ OF_ROWS: Faults = {
     "a loss with another mean": ("real(4) * real(batch)", "real(batch)", {"loss"}, ""),
     "another activation": ("A1[n, i] = tanh(Z1)", "A1[n, i] = np.sin(Z1)", {"forward"}, ""),
 }
-STORED = "dW2[i, j] = real(acc_dW2)"
+STORED = "dW2[i, j] = acc_dW2"
 OF_COLUMNS: Faults = {
     "a transposed factor": ("W2[i, j] * dZ2[j, n]", "W2[j, i] * dZ2[j, n]", {"W1", "b1"}, ""),
     "a transposed gradient": (STORED, STORED.replace("i, j", "j, i"), {"W2"}, "transposed"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from corpus import CORPUS
+from module_use import compiled_functions
 
 import symgrad as sg
 from symgrad.pipeline import module_text
@@ -51,16 +52,13 @@ NAMES = {"sigmoid": "tanh", "tanh": "sigmoid", "exp": "tanh", "log": "exp", "squ
 COUNTS = {"columns": 200, "scattered": 60, "products": 60}
 
 
-def tried(function: ast.FunctionDef) -> bool:
-    """Whether it is one of those that compute the network, its loss and its gradient."""
-    decorators = {d.id for d in function.decorator_list if isinstance(d, ast.Name)}
-    trained = ("_step", "_gather", "_epoch", "_end_of_step", "_shares")
-    return bool(decorators & {"kernel", "exact_kernel", "driver"}) and function.name not in trained
+TRAINED = {"_step", "_epoch", "_end_of_step", "_shares"}
 
 
 def faults(tree: ast.Module) -> Iterator[ast.Module]:
     """The module with one thing changed, for each thing and each change."""
-    functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and tried(f)]
+    tried = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS", "DRIVERS")) - TRAINED
+    functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name in tried]
     for number, function in enumerate(functions):
         guards = {id(part) for node in ast.walk(function) if is_guard(node) for part in ast.walk(node.test)}
         for place, node in enumerate(ast.walk(function)):

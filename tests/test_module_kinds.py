@@ -176,7 +176,7 @@ OF_COLUMNS = {
     "a sign": ("acc_db2 += dZ2[i, n]", "acc_db2 -= dZ2[i, n]", "b2"),
     "a missing sum over the batch": ("acc_db1 += dZ1[i, n]", "acc_db1 = dZ1[i, n]", "b1"),
     "a transposed factor": ("W2[i, j] * dZ2[j, n]", "W2[j, i] * dZ2[j, n]", "W1"),
-    "nothing at all": ("dW2[i, j] = real(acc_dW2)", "dW2[i, j] = 0", "W2"),
+    "nothing at all": ("dW2[i, j] = acc_dW2", "dW2[i, j] = 0", "W2"),
 }
 INTO_W2 = "gemm(scale, A1.T, dZ2, keep, into_W2)"
 OF_CARRYING = {

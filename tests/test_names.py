@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from building import by_rows, interpreted, written
 from corpus import CORPUS
+from module_use import compiled_functions
 
 from symgrad.compiler.targets.numba.own_names import PRIVATE
 from symgrad.pipeline import module_text
@@ -27,11 +28,11 @@ def definitions(text: str) -> list[str]:
 
 def own_names(text: str) -> set[str]:
     """What a module calls anything by itself, kernels apart, with an underscore in front."""
-    found = set()
-    for node in ast.parse(text).body:
+    found, tree = set(), ast.parse(text)
+    kernels = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS")) - {"_shares", "_end_of_step"}
+    for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            marks = {mark.id for mark in node.decorator_list if isinstance(mark, ast.Name)}
-            found |= {node.name} if not marks & {"kernel", "exact_kernel"} else set()
+            found |= {node.name} - kernels
         else:
             found |= {
                 n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)

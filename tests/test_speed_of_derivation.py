@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 
 import pytest
+from module_use import compiled_functions
 
 from symgrad.pipeline import module_text
 from symgrad.spec.reader import read
@@ -37,19 +38,9 @@ def hundred() -> str:
     return text_of(100)
 
 
-def compiled_functions(text: str) -> list[str]:
-    """The names of the functions that Numba compiles."""
-    functions = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
-    return [
-        f.name
-        for f in functions
-        if {"kernel", "exact_kernel", "driver", "compiled"} & {ast.unparse(d) for d in f.decorator_list}
-    ]
-
-
 def statements(text: str) -> int:
     """The number of statements in compiled functions."""
-    names = set(compiled_functions(text))
+    names = compiled_functions(ast.parse(text))
     bodies = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name in names)
     return sum(isinstance(node, ast.stmt) for body in bodies for node in ast.walk(body))
 
@@ -63,5 +54,5 @@ def test_equal_layers_are_loops(hundred: str) -> None:
 
 
 def test_depth_adds_no_code(shallow: str, hundred: str) -> None:
-    assert len(compiled_functions(hundred)) == len(compiled_functions(shallow)) > 5
+    assert len(compiled_functions(ast.parse(hundred))) == len(compiled_functions(ast.parse(shallow))) > 5
     assert statements(hundred) == statements(shallow)

@@ -44,7 +44,9 @@ def line_of(part: str) -> int:
     "text",
     [
         TEXT,
-        edited("def _address(array):\n", "def _address( array ):  # so\n\n"),
+        edited(
+            "def _address(array: np.ndarray) -> int:\n", "def _address( array: np.ndarray ) -> int:  # so\n\n"
+        ),
         edited('"""The loss, a number."""', '"""A number."""'),
         edited("SPEC_SHA256 = ", "SPEC_SHA256 = 'other' or "),
     ],
@@ -56,13 +58,13 @@ def test_what_changes_nothing_is_no_edit(text: str) -> None:
     assert (row.verdict, row.certainty) == ("pass", "identical")
 
 
-CHECK = "    _check_state(state)\n    [x, t], [batch]"
+CHECK = "    _check_state(state)\n    arrays, extents = _arguments("
 
 
 @pytest.mark.parametrize(
     ("text", "names", "lines"),
     [
-        (edited(CHECK, CHECK[24:]), ["train_step"], [line_of(CHECK)]),
+        (edited(CHECK, CHECK[24:]), ["_train_step"], [line_of(CHECK)]),
         (edited("history.append(value)", "history.append(2 * value)"), ["_fit"], [line_of("history.append")]),
         (edited("SIZE = 36", "SIZE = 35"), ["SIZE"], [line_of("SIZE = 36")]),
         (TEXT + "\n\ndef fit(*_, **__):\n    return None\n", ["fit"], [TEXT.count("\n") + 3]),
@@ -98,8 +100,9 @@ AT_ONE_SIZE = {
         "on 19 rows",
     ),
     "rows of a step": (
-        "    return float(_step(theta, ",
-        "    theta = theta.copy() if batch == 19 else theta\n    return float(_step(theta, ",
+        "    return float(_step(*vectors, ",
+        "    if extents[0] == 19:\n        vectors = [v.copy() for v in vectors]\n"
+        "    return float(_step(*vectors, ",
         "on 19 rows",
     ),
     "an epoch of fit": (
@@ -118,8 +121,8 @@ AT_ONE_SIZE = {
         "same values",
     ),
     "a late bad row": (
-        "        _given(INPUTS + TARGETS, given)  #",
-        "        batch == 3 or _given(INPUTS + TARGETS, given)  #",
+        "        _given(INPUTS + TARGETS, data)  #",
+        "        at_once == 3 or _given(INPUTS + TARGETS, data)  #",
         "",
     ),
 }

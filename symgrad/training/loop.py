@@ -124,7 +124,7 @@ class Trainer:
 
     def _time(self, epoch: int) -> dict[str, int]:
         """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks."""
-        planned = {"epochs": self.plan.epochs} if hasattr(self.module, "EPOCHS") else {}
+        planned = {"epochs": self.plan.epochs} if self.module.EPOCHS else {}
         return {"epoch": epoch - 1, **planned}
 
     def _keep(self, record: EpochRecord) -> None:

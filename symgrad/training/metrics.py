@@ -72,7 +72,7 @@ def _prediction_and_target(
     same_rows = prediction.ndim and target.ndim and len(prediction) == len(target)
     if not same_rows or prediction.size != target.size:
         return None
-    prediction, ignored = prediction.reshape(target.shape), getattr(module, "IGNORED", {})
+    prediction, ignored = prediction.reshape(target.shape), module.IGNORED
     if name not in ignored:
         return prediction, target
     counts = target != ignored[name]
@@ -82,8 +82,8 @@ def _prediction_and_target(
 def _scored(module: ModuleType, dataset: Dataset) -> tuple[str, NDArray[Any]] | None:
     """The target that predictions are scored against, and its name: the only one, or the loss's own."""
     targets = dataset.targets
-    name = next(iter(targets)) if len(targets) == 1 else getattr(module, "SCORED", None)
-    return (name, targets[name]) if name is not None else None
+    name = next(iter(targets)) if len(targets) == 1 else module.SCORED
+    return (name, targets[name]) if name else None
 
 
 def _decide(prediction: NDArray[Any], target: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

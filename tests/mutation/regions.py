@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from module_use import compiled_functions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -17,27 +19,38 @@ COMPUTING = {
     *("_copied", "_bits", "_from_bits"),
 }
 OPTIMISER = {"_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
-EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch"}
+EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
     *("_show", "_as_numbers", "_fitting", "_checked", "_given", "_arguments", "_checked_but_rows"),
     *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
-    *("_checked_order", "_is_full", "_shuffling"),
+    *("_checked_order", "_is_full", "_time", "_shuffling"),
 }
 FUNCTIONS = {"exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"}
 PUBLIC = {
-    *("_work_size", "_kept", "_with_constants", "_by_columns", "_address", "_owner", "unflatten", "flatten"),
+    *("_work_size", "_kept", "_with_constants", "_in_memory", "_address", "_owner", "unflatten", "flatten"),
     *("_lie_in_one_vector", "_copy_of_state", "init_params", "forward", "predict", "init_state", "loss"),
     *("loss_and_grad", "input_gradients", "_input_gradients", "gradient_point", "update", "train_step"),
-    *("fit", "_fit"),
+    *("fit", "_fit", "_outputs", "_predictions", "_evaluated", "_loss_of", "_loss_and_gradient"),
+    *("_gradients_in_work", "_updated", "_train_step"),
 }
 INTRINSICS = {"_in_llvm", "_recast"}
 OWN_VERIFY = {
-    *("_sample", "_normal", "_between", "_random_parameters", "_differences", "_gradients_of", "_check"),
+    *(
+        "_sample",
+        "_normal",
+        "_between",
+        "_random_parameters",
+        "_differences",
+        "_gradients_of",
+        "_check",
+        "_new_work",
+    ),
     "verify",
 }
 DECLARATIONS = {
     *("SPEC_NAME", "SPEC_SHA256", "DTYPE", "TASK", "EPOCHS", "MICRO_BATCH_SIZE", "INPUTS", "TARGETS"),
     *("FREE_AXES", "AXES", "CLASSES", "IGNORED", "SCORED", "CONSTANTS", "SIZE", "SHAPES"),
+    *("BATCH_AXIS", "BY_COLUMNS", "FULL_BATCH", "STEP_MEMORY", "STATES", "GRADIENTS"),
 }
 
 _TRAINING = {
@@ -90,9 +103,10 @@ class Region:
 
 def regions(tree: ast.Module) -> Iterator[Region]:
     """The definitions in which faults are planted: all but the cache of compiled code."""
+    kernels = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS"))
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
-            kind = _kind(node)
+            kind = _kind(node) or ("computation" if node.name in kernels else "")
             if kind:
                 yield Region(kind, node.name, node)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -121,8 +135,7 @@ def _kind(node: ast.FunctionDef) -> str:
         return COMPILED_ALONE
     if node.name.endswith("_slope"):
         return "functions"
-    decorators = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
-    return "computation" if decorators & {"kernel", "exact_kernel"} else ""
+    return ""
 
 
 def rightly_named(kind: str, failed: set[str]) -> bool:

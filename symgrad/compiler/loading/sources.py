@@ -13,7 +13,7 @@ from symgrad.version import VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-_STAGES = ("spec", "calculus", "elaborate", "passes", "notation", "compiler")
+_STAGES = ("spec", "calculus", "elaborate", "passes", "notation", "compiler", "runtime")
 _OWN = ("errors.py", "pipeline.py", "shipped.py")
 
 

@@ -1,68 +1,59 @@
-"""From a plan to the text of a module."""
+"""From a plan to the text of a module: the model's own definitions, then the runtime that it needs."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from itertools import chain
-from pprint import pformat
 from typing import TYPE_CHECKING
 
 import jinja2
-import numpy as np
 
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
-from symgrad.compiler.kernels.update_kernels import (
-    look_ahead_body,
-    rest_body,
-    share_body,
-    state_names,
-    update_body,
-)
+from symgrad.compiler.kernels.update_kernels import look_ahead_body, state_names, update_body
+from symgrad.compiler.module import interface, network, steps
+from symgrad.compiler.module.facts import facts_of, fields_of, opening_of, told
 from symgrad.compiler.module.records import (
     ArgumentText,
-    CarryingText,
-    ConstantText,
-    FitText,
-    KernelText,
+    Definition,
+    FieldText,
+    Manner,
     ModuleText,
-    ParameterText,
     ResultText,
 )
-from symgrad.compiler.module.signatures import call_texts
-from symgrad.compiler.planning.accumulation import accumulation_of
+from symgrad.compiler.module.signatures import Signatures, as_tuple
+from symgrad.compiler.module.steps import lines
 from symgrad.compiler.planning.plan import Product, size_of
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.elementary import functions_of
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES
+from symgrad.compiler.targets.numba.runtime import merged_imports, runtime_part
 from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA, called_in
-from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
-from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.shipped import template_folder
-from symgrad.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.kernels.function_bodies import NamedKernel
-    from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.planning.plan import Plan
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.elaborate.optimizer import Update
-    from symgrad.spec.model import ConstantSpec, Model, TrainSpec
+    from symgrad.spec.model import Model
+
+_OWN_IMPORTS = (("math", ""), ("numpy", ""), ("typing", "NamedTuple"))
+_VECTORISED = frozenset(["maximum", "minimum", "formed_first"])
 
 
 def emit(model: Model, shown: Program, plan: Plan, update: Update, starts: Mapping[str, FirstValues]) -> str:
     """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed."""
-    module = _module_text(model, shown, plan, update, starts)
-    return _template().render(module=module, calls=call_texts(module))
+    module = _Emitter(model, plan, update, starts).module(shown)
+    return _template("module").render(module=module)
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template_folder() / "numba"),
         undefined=jinja2.StrictUndefined,
@@ -71,193 +62,185 @@ def _template() -> jinja2.Template:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # the output is Python, from names the reader has checked
     )
-    return environment.get_template("module.py.j2")
+    return environment.get_template(f"{name}.py.j2")
 
 
-def _module_text(
-    model: Model, shown: Program, plan: Plan, update: Update, starts: Mapping[str, FirstValues]
-) -> ModuleText:
-    drivers = FunctionBodies(plan, OWN_NAMES)
-    program, spec = plan.program, model.spec
-    bodies = {phase.name: drivers.body(phase) for phase in plan.phases}
-    kernels = tuple(drivers.kernels.values())
-    rows = model.batch_axis
-    step = update_body(update, OWN_NAMES)
-    look_ahead = look_ahead_body(update, OWN_NAMES) if update.look_ahead else ()
-    shares, rest = _shares_and_rest(plan, update)
-    called = called_in(
-        chain(*(k.kernel.body for k in kernels), *bodies.values(), step, look_ahead, shares, rest)
-    )
-    equations = {kind: tuple(_shown(shown, kind)) for kind in ("forward", "gradient")}
-    return ModuleText(
-        name=spec.name,
-        sha256=spec.sha256,
-        version=VERSION,
-        dtype=spec.dtype,
-        task=model.task,
-        epochs=spec.train.epochs if update.counts_epochs else 0,
-        fit=_fit(spec.train, has_rows=bool(rows)),
-        is_standardized=spec.train.standardize,
-        micro_batch_size=spec.train.micro_batches.rows if spec.train.micro_batches else 0,
-        tensors=tuple(map(_described, program.declared)),
-        forward_equations=equations["forward"],
-        gradient_equations=equations["gradient"],
-        look_ahead_rule=look_ahead_rule(update),
-        update_rule=update_rule(update),
-        parameters=_parameters(drivers, starts),
-        parameter_count=plan.parameter_count,
-        inputs=tuple(_argument(t, drivers, rows) for t in program.of_kind("input")),
-        targets=tuple(_argument(t, drivers, rows) for t in program.of_kind("target")),
-        scored=model.scored if model.scored and len(spec.targets) > 1 else "",
-        constants=tuple(_constant(c, program) for c in spec.constants),
-        free_axes=drivers.extents,
-        extents=tuple(drivers.extent_names.values()),
-        batch_axis=drivers.extent_names[rows] if rows else "",
-        by_columns=bool(plan.column_axis),
-        work_size=NUMBA.text(drivers.views.work_size),
-        has_products=any(isinstance(step, Product) for phase in plan.phases for step in phase.steps),
-        kernels=tuple(map(_kernel, kernels)),
-        forward=_lines(bodies["forward"]),
-        prediction=_lines(bodies["prediction"]),
-        loss=_lines(bodies["loss"]),
-        gradient=_lines(bodies["gradient"]),
-        loss_view=NUMBA.text(drivers.views.view(program.loss)) if program.loss else "",
-        outputs=tuple(_result(name, name, drivers) for name in program.outputs),
-        predictions=tuple(_result(name, name, drivers) for name in program.prediction),
-        input_gradients=tuple(_input_gradient(name, drivers) for name in spec.gradients),
-        states=tuple((state_names(update, OWN_NAMES)[name], repr(start)) for name, start in update.states),
-        look_ahead=_lines(look_ahead),
-        update=_lines(step),
-        carrying=_carrying(update, _lines(shares), _lines(rest)) if shares else None,
-        full_batch=update.full_batch,
-        precision=PRECISIONS[spec.dtype],
-        llvm_functions=tuple(name for name in ("maximum", "minimum", "formed_first") if name in called),
-        functions=functions_of(called, spec.dtype),
-    )
+class _Emitter:
+    """Puts the definitions of one module together."""
 
+    def __init__(self, model: Model, plan: Plan, update: Update, starts: Mapping[str, FirstValues]) -> None:
+        self.model, self.plan, self.update, self.starts = model, plan, update, starts
+        self.program, self.batch_axis = plan.program, model.batch_axis
+        self.drivers = FunctionBodies(plan, OWN_NAMES)
+        self.bodies = {phase.name: self.drivers.body(phase) for phase in plan.phases}
+        self.step = update_body(update, OWN_NAMES)
+        self.look_ahead = look_ahead_body(update, OWN_NAMES) if update.look_ahead else ()
+        self.accumulation = steps.accumulated(plan, update, OWN_NAMES)
+        names = state_names(update, OWN_NAMES)
+        self.states = {names[name]: repr(start) for name, start in update.states}
+        self.outputs = tuple(self._result(name, name) for name in self.program.outputs)
+        self.predictions = tuple(self._result(name, name) for name in self.program.prediction)
+        gradient = {g.of: g.name for g in self.program.gradients}
+        self.gradients = tuple(self._result(name, gradient[name]) for name in model.spec.gradients)
+        self.calls = self._signatures()
 
-def _fit(train: TrainSpec, has_rows: bool) -> FitText:
-    batch_size = train.batch_size if has_rows else "full"
-    return FitText(str(train.epochs), _quoted(batch_size), str(train.seed), _quoted(train.shuffle))
-
-
-def _quoted(value: int | str) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _lines(instructions: tuple[Instruction, ...]) -> tuple[str, ...]:
-    return tuple(NUMBA.lines(instructions))
-
-
-def _kernel(named: NamedKernel) -> KernelText:
-    lines, exact = _lines(named.kernel.body), named.kernel.exact
-    return KernelText(named.name, ", ".join(named.arguments), named.doc, lines, exact)
-
-
-def _shares_and_rest(plan: Plan, update: Update) -> tuple[tuple[Instruction, ...], tuple[Instruction, ...]]:
-    """How a step takes gradients in while they are formed, and what is left of it; maybe nothing."""
-    accumulation = accumulation_of(update)
-    if accumulation is None or not plan.program.carried:
-        return (), ()
-    return share_body(update, accumulation, OWN_NAMES), rest_body(update, accumulation, OWN_NAMES)
-
-
-def _carrying(update: Update, shares: tuple[str, ...], rest: tuple[str, ...]) -> CarryingText | None:
-    accumulation = accumulation_of(update)
-    if accumulation is None:
-        return None
-    states = list(state_names(update, OWN_NAMES))
-    is_theta = accumulation.target == "theta"
-    target = "theta" if is_theta else f"state[{1 + states.index(accumulation.target)}]"
-    return CarryingText(accumulation.target, target, shares, rest)
-
-
-def _shown(program: Program, part: str) -> list[str]:
-    wanted, hidden = part == "gradient", hidden_tensors(program)
-    writing = Writing(program, hidden)
-    return [
-        writing.matrix(e)
-        for e in shown_equations(program, hidden)
-        if (program.tensor[e.target].kind == "cotangent") == wanted
-    ]
-
-
-def _input_gradient(name: str, drivers: FunctionBodies) -> ResultText:
-    program = drivers.program
-    gradient = next(g.name for g in program.gradients if g.of == name)
-    places = {t.name: n for n, t in enumerate((*program.of_kind("input"), *program.of_kind("target")))}
-    return replace(_result(name, gradient, drivers), place=places.get(name, -1))
-
-
-def _described(tensor: Tensor) -> str:
-    labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
-    labels += f", {tensor.ignore} for none" if tensor.ignore is not None else ""
-    return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
-
-
-def _argument(tensor: Tensor, drivers: FunctionBodies, batch_axis: str) -> ArgumentText:
-    axes = [str(a.size) if a.size is not None else repr(a.name) for a in tensor.axes]
-    return ArgumentText(
-        name=tensor.name,
-        variable=drivers.names[tensor.name],
-        axes=f"({', '.join(axes)}{',' if len(axes) == 1 else ''})",
-        classes=str(tensor.classes),
-        ignore=tensor.ignore,
-        comment=show_axes(tensor.axes),
-        is_batched=bool(tensor.axes) and tensor.axes[0].name == batch_axis != "",
-        row_size=" * ".join(NUMBA.text(drivers.views.size(a.extent)) for a in tensor.axes[1:]),
-        batch_shape=_tuple_text([*map(NUMBA.text, drivers.views.shape_in_memory(tensor.name))]),
-    )
-
-
-def _tuple_text(parts: list[str]) -> str:
-    """What stands in the brackets of a tuple: `64, batch`, and `64,` of one."""
-    return f"{', '.join(parts)}{',' if len(parts) == 1 else ''}"
-
-
-def _constant(constant: ConstantSpec, program: Program) -> ConstantText:
-    name, axes = constant.name, program.tensor[constant.name].axes
-    rows = pformat(np.reshape(constant.values, constant.shape).tolist(), width=90, compact=True)
-    below_the_first = "\n" + " " * len(f'    "{name}": np.array(')
-    return ConstantText(name, show_axes(axes), rows.replace("\n", below_the_first))
-
-
-def _result(name: str, tensor: str, drivers: FunctionBodies) -> ResultText:
-    axes = drivers.program.tensor[tensor].axes
-    view, is_by_columns = CALLERS.text(drivers.views.view(tensor)), drivers.plan.is_by_columns(tensor)
-    return ResultText(
-        name=name,
-        view=f"np.moveaxis({view}, -1, 0)" if is_by_columns else view,
-        comment=show_axes(axes),
-        as_scalar="" if axes else ".reshape(())",
-        is_by_columns=is_by_columns,
-    )
-
-
-def _parameters(drivers: FunctionBodies, starts: Mapping[str, FirstValues]) -> tuple[ParameterText, ...]:
-    found = []
-    for tensor in drivers.program.of_kind("parameter"):
-        place = drivers.plan.places[tensor.name]
-        size = size_of(tensor.axes)[1]
-        shape = ", ".join(str(a.size) for a in tensor.axes)
-        found.append(
-            ParameterText(
-                name=tensor.name,
-                comment=show_axes(tensor.axes),
-                start=place.offset,
-                end=place.offset + size,
-                shape=f"({shape}{',' if len(tensor.axes) == 1 else ''})",
-                initial=_drawn(starts[tensor.name], size),
-            )
+    def module(self, shown: Program) -> ModuleText:
+        """All that the template needs."""
+        network, training = tuple(self._network()), tuple(self._training())
+        kernels, called = tuple(map(_kernel, self.drivers.kernels.values())), self._called()
+        parts = tuple(self._parts(called))
+        parameters, states = fields_of(self.program, self.states)
+        given = self.model, self.plan, self.update, self.calls
+        return ModuleText(
+            opening=opening_of(self.model, shown, self.update),
+            imports=merged_imports(map(runtime_part, parts), _OWN_IMPORTS),
+            facts=facts_of(*given, self.drivers.extents),
+            parameters=parameters,
+            states=states,
+            gradients=tuple(FieldText(g.name, g.comment) for g in self.gradients),
+            kernels=kernels,
+            network=network,
+            training=training,
+            interface=tuple(self._interface()),
+            told=told(*given, self.states, (*kernels, *network, *training)),
+            runtime=tuple(self._runtime(parts, called)),
         )
-    return tuple(found)
+
+    def _called(self) -> set[str]:
+        """The functions of numbers that the module's code calls."""
+        kernels = (k.kernel.body for k in self.drivers.kernels.values())
+        found = self.accumulation
+        parts = (found.shares, found.rest) if found else ()
+        return called_in(chain(*kernels, *self.bodies.values(), self.step, self.look_ahead, *parts))
+
+    # The model's own definitions ------------------------------------------------------------------
+
+    def _network(self) -> Iterator[Definition]:
+        views, calls = self.drivers.views, self.calls
+        bodies = {name: lines(body) for name, body in self.bodies.items()}
+        yield network.work_size(calls, NUMBA.text(views.work_size))
+        yield from network.values(calls, bodies)
+        yield from network.results(calls, self.outputs, self.predictions)
+        if self.program.loss:
+            view, accumulates = NUMBA.text(views.view(self.program.loss)), self.accumulation is not None
+            yield from network.loss_and_gradient(calls, bodies, view, accumulates=accumulates)
+            yield network.gradients(calls, self.gradients)
+
+    def _training(self) -> Iterator[Definition]:
+        if not self.program.loss:
+            return
+        calls, update, accumulation = self.calls, self.update, self.accumulation
+        yield steps.update(calls, update_rule(update), lines(self.step))
+        if calls.takes_pieces:
+            yield steps.gradient_in_pieces(calls)
+        if update.look_ahead:
+            yield steps.look_ahead(calls, look_ahead_rule(update), lines(self.look_ahead))
+        if accumulation is not None:
+            yield from steps.accumulation(calls, accumulation)
+        yield steps.step(calls, accumulation)
+        if self.batch_axis:
+            yield steps.epoch(calls)
+
+    def _interface(self) -> Iterator[Definition]:
+        calls = self.calls
+        yield interface.first_values(tuple(map(self._drawn, self.program.of_kind("parameter"))))
+        yield from interface.evaluations(calls, self.outputs, self.predictions)
+        if not self.program.loss:
+            return
+        yield from interface.losses(calls)
+        if self.gradients:
+            yield interface.input_gradients(calls, [g.name for g in self.gradients])
+        if self.update.look_ahead:
+            yield interface.gradient_point(calls, look_ahead_rule(self.update))
+        yield from interface.training(calls, self.model.spec.train)
+
+    # The runtime ----------------------------------------------------------------------------------
+
+    def _parts(self, called: set[str]) -> Iterator[str]:
+        """The files of the runtime that the module needs, those before others whose decorators these use."""
+        yield from ("numba/compiling", "kept_memory", "numba/array_views")
+        if any(isinstance(step, Product) for phase in self.plan.phases for step in phase.steps):
+            yield "numba/blas"
+        if called & _VECTORISED:
+            yield "numba/llvm_functions"
+        if functions_of(called, self.model.spec.dtype):
+            yield "numba/number_bits"
+        if self.accumulation is not None:
+            yield "numba/added_gradients"
+        if self.program.loss and self.batch_axis:
+            yield "numba/gathered_columns" if self.plan.column_axis else "numba/gathered_rows"
+        yield from ("given_arrays", "parameter_vectors", "evaluations")
+        if self.program.loss:
+            yield from ("training_steps", "row_epochs" if self.batch_axis else "whole_epochs", "own_check")
+        else:
+            yield "without_loss"
+
+    def _runtime(self, parts: tuple[str, ...], called: set[str]) -> Iterator[str]:
+        """The texts of these files; the elementary functions follow what takes numbers apart."""
+        for name in parts:
+            part = runtime_part(name)
+            yield f"# --- {part.title} ---\n\n\n{part.text}"
+            if name == "numba/number_bits":
+                dtype = self.model.spec.dtype
+                functions = functions_of(called, dtype)
+                yield _template("functions").render(functions=functions, precision=PRECISIONS[dtype]).strip()
+
+    # Records --------------------------------------------------------------------------------------
+
+    def _signatures(self) -> Signatures:
+        train, update = self.model.spec.train, self.update
+        pieces = ["grad", *(["piece"] if train.micro_batches else [])]
+        names = self.drivers.extent_names
+        return Signatures(
+            inputs=tuple(map(self._argument, self.program.of_kind("input"))),
+            targets=tuple(map(self._argument, self.program.of_kind("target"))),
+            extents=tuple(names.values()),
+            batch_axis=names[self.batch_axis] if self.batch_axis else "",
+            states=tuple(self.states),
+            step_memory=(
+                *(() if self.accumulation is not None else pieces),
+                *(("ahead",) if update.look_ahead else ()),
+            ),
+            point="ahead" if update.look_ahead else "theta",
+            counts_epochs=update.counts_epochs,
+            takes_pieces=train.micro_batches is not None,
+        )
+
+    def _argument(self, tensor: Tensor) -> ArgumentText:
+        views = self.drivers.views
+        return ArgumentText(
+            name=tensor.name,
+            variable=self.drivers.names[tensor.name],
+            axes=as_tuple(repr(a.name) if a.size is None else str(a.size) for a in tensor.axes),
+            classes=tensor.classes,
+            ignore=tensor.ignore,
+            is_batched=bool(tensor.axes) and tensor.axes[0].name == self.batch_axis != "",
+            row_size=" * ".join(NUMBA.text(views.size(a.extent)) for a in tensor.axes[1:]),
+            batch_shape=as_tuple(map(NUMBA.text, views.shape_in_memory(tensor.name))),
+        )
+
+    def _result(self, name: str, tensor: str) -> ResultText:
+        """What a caller gets of a tensor, its axis of samples first."""
+        axes = self.program.tensor[tensor].axes
+        view = CALLERS.text(self.drivers.views.view(tensor))
+        if self.plan.is_by_columns(tensor):
+            view = f"np.moveaxis({view}, -1, 0)"
+        return ResultText(name, f"{view}{'' if axes else '.reshape(())'}.copy()", show_axes(axes))
+
+    def _drawn(self, tensor: Tensor) -> str:
+        """`vector[0:64] = rng.normal(0.0, 0.1, 64)  # W1`, or one number for all entries."""
+        start, size = self.starts[tensor.name], size_of(tensor.axes)[1]
+        match start.distribution:
+            case "normal":
+                drawn = f"rng.normal(0.0, {start.scale!r}, {size})"
+            case "uniform":
+                drawn = f"rng.uniform({-start.scale!r}, {start.scale!r}, {size})"
+            case _:
+                drawn = repr(start.scale)
+        offset = self.plan.places[tensor.name].offset
+        return f"vector[{offset}:{offset + size}] = {drawn}  # {tensor.name}"
 
 
-def _drawn(start: FirstValues, size: int) -> str:
-    """`rng.normal(0.0, 0.1, 64)`, or one number for all entries."""
-    match start.distribution:
-        case "normal":
-            return f"rng.normal(0.0, {start.scale!r}, {size})"
-        case "uniform":
-            return f"rng.uniform({-start.scale!r}, {start.scale!r}, {size})"
-    return repr(start.scale)
+def _kernel(named: NamedKernel) -> Definition:
+    manner: Manner = "exact kernel" if named.kernel.exact else "kernel"
+    return Definition(named.name, ", ".join(named.arguments), (named.doc,), lines(named.kernel.body), manner)

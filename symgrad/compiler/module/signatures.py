@@ -1,14 +1,15 @@
-"""The lists of arguments that the emitted module's functions hand to one another."""
+"""The lists of arguments that the functions of an emitted module hand to one another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from symgrad.compiler.module.records import ArgumentText, ModuleText
+    from symgrad.compiler.module.records import ArgumentText
 
 
 MOST_ARGUMENTS = 16
@@ -17,113 +18,108 @@ spells differently, those of more than 30 arguments."""
 
 
 @dataclass(frozen=True)
-class CallTexts:
-    """Pieces of calls and signatures, each as it is written; the names of the fields are the template's.
+class Signatures:
+    """Pieces of calls and signatures, each as it is written.
 
-    `point` is where the gradient of a step is taken, `step_vectors` are what a step needs of the parameters'
-    size, `time` is what a schedule looks at. `gathering` are calls that lay the rows of one batch
-    side by side, and `gathered` are then the arguments of a step.
+    `extents` are the sizes of free axes, `batch_axis` the one of rows or empty. A step needs `vectors` of the
+    parameters' size besides them; the gradient is taken at the `point`.
     """
 
-    joins_drivers: bool
-    data: str
-    data_count: int
-    inputs: str
-    extents: str
-    other_extents: str
-    batched: tuple[ArgumentText, ...]
-    ignored: tuple[ArgumentText, ...]
-    forward_arguments: str
-    data_arguments: str
-    step_arguments: str
-    flat_data: str
-    gathering: tuple[str, ...]
-    rows_axis: str
-    gathered: str
-    state_arguments: str
-    entries_of_state: str
+    inputs: tuple[ArgumentText, ...]
+    targets: tuple[ArgumentText, ...]
+    extents: tuple[str, ...]
+    batch_axis: str
+    states: tuple[str, ...]
+    step_memory: tuple[str, ...]
     point: str
-    gradient_memory: str
-    step_vectors: str
-    kept_step_vectors: str
-    time: str
-    time_options: str
-    given_time: str
-    checked_time: str
-    is_scored: str
-    new_work: str
+    counts_epochs: bool
+    takes_pieces: bool
+
+    @cached_property
+    def arguments(self) -> tuple[ArgumentText, ...]:
+        return (*self.inputs, *self.targets)
+
+    @cached_property
+    def joins_drivers(self) -> bool:
+        """Whether drivers may become a part of those that call them."""
+        return len(self.arguments) + len(self.extents) + len(self.states) <= MOST_ARGUMENTS
+
+    @property
+    def data(self) -> str:
+        return listed(a.variable for a in self.arguments)
+
+    @property
+    def forward(self) -> str:
+        """What the network is computed from."""
+        return listed([*(a.variable for a in self.inputs), "work", *self.extents])
+
+    @property
+    def loss(self) -> str:
+        """What the loss is computed from."""
+        return listed([self.data, "work", *self.extents])
+
+    @property
+    def other_extents(self) -> tuple[str, ...]:
+        return tuple(e for e in self.extents if e != self.batch_axis)
+
+    @property
+    def step(self) -> str:
+        """What a step is computed from; where it takes a batch in pieces, it gathers their rows itself."""
+        if not self.takes_pieces:
+            return self.loss
+        return listed([self.data, "order", "rows", "work", *self.other_extents])
+
+    @property
+    def vectors(self) -> str:
+        return listed(["theta", *self.step_memory])
+
+    @property
+    def state(self) -> str:
+        return listed(["step", *self.states])
+
+    @property
+    def entries_of_state(self) -> str:
+        return listed(f"state[{place}]" for place in range(1 + len(self.states)))
+
+    @property
+    def time(self) -> str:
+        """What a learning-rate schedule looks at."""
+        return "epoch, epochs" if self.counts_epochs else "epoch"
+
+    @property
+    def time_options(self) -> str:
+        return "epoch=0, epochs=EPOCHS" if self.counts_epochs else "epoch=0"
+
+    @cached_property
+    def batched(self) -> tuple[ArgumentText, ...]:
+        """The arguments that have rows."""
+        return tuple(a for a in self.arguments if a.is_batched)
+
+    @property
+    def gathering(self) -> tuple[str, ...]:
+        """Calls that lay the rows of one batch side by side."""
+        return tuple(
+            f"_gather({a.variable}, order, start, {self.batch_axis}, {a.row_size or 1}, rows[{place}])"
+            for place, a in enumerate(self.batched)
+        )
+
+    @property
+    def gathered(self) -> str:
+        """What the loss of these rows is computed from."""
+        return listed([*map(self._of_one_batch, self.arguments), "work", *self.extents])
+
+    def _of_one_batch(self, argument: ArgumentText) -> str:
+        if not argument.is_batched:
+            return argument.variable
+        return f"view(rows[{self.batched.index(argument)}], 0, {argument.batch_shape})"
 
 
-def call_texts(module: ModuleText) -> CallTexts:
-    """What is passed where, from the records of a module."""
-    arguments = (*module.inputs, *module.targets)
-    data, inputs = _listed(a.variable for a in arguments), _listed(a.variable for a in module.inputs)
-    batched = tuple(a for a in arguments if a.is_batched)
-    other_extents = _listed(e for e in module.extents if e != module.batch_axis)
-    extents = _listed(module.extents)
-    data_arguments = _listed([data, "work", extents])
-    gradient_memory = ("grad", "piece") if module.micro_batch_size else ("grad",)
-    step_memory = [*(() if module.carrying else gradient_memory), *(("ahead",) if module.look_ahead else ())]
-    new_work = "np.empty(_work_size(*extents))"
-    return CallTexts(
-        joins_drivers=len(arguments) + len(module.extents) + len(module.states) <= MOST_ARGUMENTS,
-        data=data,
-        data_count=len(arguments),
-        inputs=inputs,
-        extents=extents,
-        other_extents=other_extents,
-        batched=batched,
-        ignored=tuple(a for a in module.targets if a.ignore is not None),
-        forward_arguments=_listed([inputs, "work", extents]),
-        data_arguments=data_arguments,
-        step_arguments=_listed([data, "order", "rows", "work", other_extents])
-        if module.micro_batch_size
-        else data_arguments,
-        flat_data=_listed(f"{a.variable}.reshape(-1)" if a.is_batched else a.variable for a in arguments),
-        gathering=tuple(
-            f"_gather({a.variable}, order, start, {module.batch_axis}, {a.row_size or 1}, rows[{place}])"
-            for place, a in enumerate(batched)
-        ),
-        rows_axis=repr(_batch_axis(module)) if module.batch_axis else "",
-        gathered=", ".join([*(_of_one_batch(a, batched) for a in arguments), "work", extents]),
-        state_arguments=_listed(["step", *(name for name, _ in module.states)]),
-        entries_of_state=_listed(f"state[{place}]" for place in range(1 + len(module.states))),
-        gradient_memory=_listed(gradient_memory),
-        step_vectors=_listed(["theta", *step_memory]),
-        kept_step_vectors=_listed(["theta", *(f'_kept("{name}", SIZE)' for name in step_memory)]),
-        point="ahead" if module.look_ahead else "theta",
-        is_scored="name == SCORED" if module.scored else "name in TARGETS",
-        new_work=f"_with_constants({new_work})" if module.constants else new_work,
-        **_time_texts(counts_epochs=bool(module.epochs)),
-    )
-
-
-def _batch_axis(module: ModuleText) -> str:
-    """The axis of batches by its name in the spec."""
-    return module.free_axes[module.extents.index(module.batch_axis)]
-
-
-def _time_texts(*, counts_epochs: bool) -> dict[str, str]:
-    if not counts_epochs:
-        return {
-            "time": "epoch",
-            "time_options": "epoch=0",
-            "given_time": "epoch=epoch",
-            "checked_time": '_whole("epoch", epoch, 0)',
-        }
-    return {
-        "time": "epoch, epochs",
-        "time_options": "epoch=0, epochs=EPOCHS",
-        "given_time": "epoch=epoch, epochs=epochs",
-        "checked_time": '_whole("epoch", epoch, 0), _whole("epochs", epochs, 1)',
-    }
-
-
-def _of_one_batch(argument: ArgumentText, batched: tuple[ArgumentText, ...]) -> str:
-    if not argument.is_batched:
-        return argument.variable
-    return f"view(rows[{batched.index(argument)}], 0, ({argument.batch_shape}))"
-
-
-def _listed(texts: Iterable[str]) -> str:
+def listed(texts: Iterable[str]) -> str:
+    """Arguments with commas between them; empty ones are left out."""
     return ", ".join(text for text in texts if text)
+
+
+def as_tuple(texts: Iterable[str]) -> str:
+    """A tuple as Python writes it."""
+    found = tuple(texts)
+    return f"({', '.join(found)}{',' if len(found) == 1 else ''})"

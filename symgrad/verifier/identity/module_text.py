@@ -67,7 +67,7 @@ def parse(text: str) -> JudgedText:
     literals = _Literals()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
-            node.decorator_list = []
+            _bare(node)
     used = _used(tree.body)
     unknown = _loaded(used) - _bound(tree) - set(dir(builtins))
     kept = [literals.visit(node) for node in used]
@@ -79,6 +79,16 @@ def parse(text: str) -> JudgedText:
         raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
     code = compile(ast.Module(kept, []), "the module's text", "exec")
     return JudgedText(code, facts, literals.floats, frozenset(unknown))
+
+
+def _bare(function: ast.FunctionDef) -> None:
+    """The function without its decorators, and without the types of arguments and answers."""
+    for node in ast.walk(function):
+        match node:
+            case ast.FunctionDef():
+                node.decorator_list, node.returns = [], None
+            case ast.arg():
+                node.annotation = None
 
 
 def _loaded(nodes: list[ast.stmt]) -> set[str]:
@@ -116,11 +126,7 @@ def _used(body: list[ast.stmt]) -> list[ast.stmt]:
 
 def _defined(node: ast.stmt) -> list[str]:
     match node:
-        case (
-            ast.FunctionDef(name)
-            | ast.ClassDef(name)
-            | ast.Assign([ast.Name("_arguments" as name)], ast.Name())
-        ):
+        case ast.FunctionDef(name) | ast.ClassDef(name):
             return [name]
     return []
 

@@ -1,0 +1,162 @@
+"""What an emitted module says of itself: its opening, and the constants that the runtime reads."""
+
+from __future__ import annotations
+
+from pprint import pformat
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.calculus.axes import show_axes
+from symgrad.compiler.module.records import FactText, FieldText, Opening
+from symgrad.compiler.module.signatures import as_tuple
+from symgrad.compiler.targets.numba.approximations import PRECISIONS
+from symgrad.notation.equations import Writing
+from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.notation.visibility import hidden_tensors, shown_equations
+from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.module.records import Definition, Manner
+    from symgrad.compiler.module.signatures import Signatures
+    from symgrad.compiler.planning.plan import Plan
+    from symgrad.elaborate.optimizer import Update
+    from symgrad.spec.model import ConstantSpec, Model
+
+_TABLES: Mapping[Manner, str] = {
+    "kernel": "KERNELS",
+    "exact kernel": "EXACT_KERNELS",
+    "driver": "DRIVERS",
+    "update": "UPDATES",
+}
+
+
+def opening_of(model: Model, shown: Program, update: Update) -> Opening:
+    """The module's docstring. `shown` is the program as mathematics."""
+    spec = model.spec
+    return Opening(
+        name=spec.name,
+        version=VERSION,
+        sha256=spec.sha256,
+        is_standardized=spec.train.standardize,
+        tensors=tuple(map(_described, shown.declared)),
+        forward_equations=tuple(_written(shown, is_gradient=False)),
+        gradient_equations=tuple(_written(shown, is_gradient=True)),
+        look_ahead_rule=look_ahead_rule(update),
+        update_rule=update_rule(update),
+    )
+
+
+def _written(program: Program, *, is_gradient: bool) -> Iterator[str]:
+    hidden = hidden_tensors(program)
+    writing = Writing(program, hidden)
+    for equation in shown_equations(program, hidden):
+        if (program.tensor[equation.target].kind == "cotangent") == is_gradient:
+            yield writing.matrix(equation)
+
+
+def _described(tensor: Tensor) -> str:
+    labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
+    labels += f", {tensor.ignore} for none" if tensor.ignore is not None else ""
+    return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
+
+
+def facts_of(
+    model: Model, plan: Plan, update: Update, calls: Signatures, axes: Sequence[str]
+) -> tuple[FactText, ...]:
+    """What a reader wants to know first; `axes` are the free ones."""
+    spec, program = model.spec, plan.program
+    parameters = program.of_kind("parameter")
+    expected = spec.train.epochs if update.counts_epochs else 0
+    return (
+        FactText("SPEC_NAME", _quoted(spec.name)),
+        FactText("SPEC_SHA256", _quoted(spec.sha256)),
+        FactText("SYMGRAD_VERSION", _quoted(VERSION)),
+        FactText("DTYPE", f"np.{spec.dtype}"),
+        FactText("TASK", _quoted(model.task)),
+        FactText("EPOCHS", str(expected), "that the learning rate expects; 0: it does not ask for them"),
+        FactText("INPUTS", as_tuple(_quoted(a.name) for a in calls.inputs)),
+        FactText("TARGETS", as_tuple(_quoted(a.name) for a in calls.targets)),
+        FactText("FREE_AXES", as_tuple(map(_quoted, axes))),
+        FactText("AXES", _dictionary((a.name, a.axes) for a in calls.arguments)),
+        FactText("CLASSES", _dictionary((a.name, a.classes) for a in calls.arguments), "how many labels"),
+        FactText("CONSTANTS", _constants(spec.constants, program), "at the front of every workspace"),
+        FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
+        FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),
+    )
+
+
+def told(
+    model: Model,
+    plan: Plan,
+    update: Update,
+    calls: Signatures,
+    states: Mapping[str, str],
+    definitions: Sequence[Definition],
+) -> tuple[FactText, ...]:
+    """What only the runtime asks for. `states` are first values, as Python writes them."""
+    spec, integer = model.spec, PRECISIONS[model.spec.dtype].integer
+    pieces = spec.train.micro_batches
+    scored = (model.scored or "") if len(spec.targets) > 1 else ""
+    ignored = _dictionary((a.name, a.ignore) for a in calls.arguments)
+    return (
+        FactText("BATCH_AXIS", _quoted(model.batch_axis), "the axis of rows; empty: there is none"),
+        FactText("BY_COLUMNS", str(bool(plan.column_axis)), "whether it lies innermost in memory"),
+        FactText("FULL_BATCH", _quoted(update.full_batch), "why every step needs all rows, where it does"),
+        FactText("MICRO_BATCH_SIZE", str(pieces.rows if pieces else 0), "rows of a piece of a batch; 0: all"),
+        FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
+        FactText("STATES", _dictionary(states.items()), "of the optimiser, with their first values"),
+        FactText("GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is derived by"),
+        FactText("IGNORED", ignored, "labels that mean: none"),
+        FactText("SCORED", _quoted(scored), "what predictions are scored against, where targets are several"),
+        FactText("REAL", f"np.{spec.dtype}", "what elementary functions take apart"),
+        FactText("INTEGER", f"np.{integer}", "what holds the bits of that"),
+        *(_table(name, manner, definitions) for manner, name in _TABLES.items()),
+        FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
+    )
+
+
+def _table(name: str, manner: Manner, definitions: Sequence[Definition]) -> FactText:
+    """The functions that are compiled in one manner."""
+    text = as_tuple(d.name for d in definitions if d.manner == manner)
+    if len(text) > 90:
+        lines = fill(text[1:-1], 100, initial_indent="    ", subsequent_indent="    ")
+        text = f"(\n{lines},\n)"
+    return FactText(name, text)
+
+
+def fields_of(program: Program, states: Iterable[str]) -> tuple[tuple[FieldText, ...], tuple[FieldText, ...]]:
+    """The fields of Params and State."""
+    parameters = tuple(FieldText(t.name, show_axes(t.axes)) for t in program.of_kind("parameter"))
+    return parameters, (FieldText("step", ""), *(FieldText(name, "") for name in states))
+
+
+def _constants(constants: Sequence[ConstantSpec], program: Program) -> str:
+    return _dictionary((c.name, _numbers(c), show_axes(program.tensor[c.name].axes)) for c in constants)
+
+
+def _numbers(constant: ConstantSpec) -> str:
+    """The numbers as nested lists, a line for each row of a matrix."""
+    rows = pformat(np.reshape(constant.values, constant.shape).tolist(), width=90, compact=True)
+    below_the_first = "\n" + " " * len(f'    "{constant.name}": np.array(')
+    return f"np.array({rows.replace(chr(10), below_the_first)})"
+
+
+def _dictionary(items: Iterable[tuple[object, ...]]) -> str:
+    """An entry a line, each with its comment; those without a value are left out."""
+    lines = [
+        f'    "{name}": {value},{"".join(f"  # {c}" for c in comment)}'
+        for name, value, *comment in items
+        if value is not None
+    ]
+    return "\n".join(["{", *lines, "}"]) if lines else "{}"
+
+
+def _quoted(text: str) -> str:
+    """A string as Python writes it, between double quotes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

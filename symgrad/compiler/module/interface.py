@@ -1,0 +1,156 @@
+"""The functions that callers of an emitted module use, each with its own arguments, in a line or two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.module.records import Definition
+from symgrad.compiler.module.signatures import as_tuple, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.compiler.module.records import ResultText
+    from symgrad.compiler.module.signatures import Signatures
+    from symgrad.spec.model import TrainSpec
+
+_LOOK_AHEAD = (
+    "",
+    "`grads` are the gradients at gradient_point(params, state), not at `params`.",
+)
+_EPOCH = (
+    "",
+    "`order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss",
+    "that is not finite, before the parameters are touched, and returns it. Rows are looked at when their",
+    "batch comes: an entry that is not finite raises ValueError before the step that would use it.",
+)
+_FIT = (
+    "Train for some epochs: (params, history), history being the mean loss of every epoch.",
+    "",
+    "Without `params` training starts from init_params(seed); with them, from a copy. Rows are shuffled",
+    '"each_epoch" (or True), "once" or "never" (or False). What is not said is as the spec has it.',
+)
+
+
+def first_values(draws: Sequence[str]) -> Definition:
+    """`init_params`: a line for each parameter's part of the vector."""
+    doc = "First values of all parameters, the same for the same seed."
+    lines = ("rng = _generator(seed)", "vector = np.empty(SIZE, DTYPE)", *draws, "return unflatten(vector)")
+    return Definition("init_params", "seed=0", (doc,), lines)
+
+
+def evaluations(
+    calls: Signatures, outputs: Sequence[ResultText], predictions: Sequence[ResultText]
+) -> tuple[Definition, ...]:
+    """`forward` and `predict`."""
+    inputs = [a.variable for a in calls.inputs]
+    return tuple(
+        Definition(
+            name,
+            listed(["params", *inputs]),
+            (f"{', '.join(f'{r.name} {r.comment}' for r in found)}.",),
+            (f"return _evaluated(_{name}, {results}, params, {as_tuple(inputs)})",),
+        )
+        for name, results, found in (
+            ("forward", "_outputs", outputs),
+            ("predict", "_predictions", predictions),
+        )
+    )
+
+
+def losses(calls: Signatures) -> tuple[Definition, ...]:
+    """`loss` and `loss_and_grad`."""
+    arguments, data = listed(["params", calls.data]), _data(calls)
+    return (
+        Definition("loss", arguments, ("The loss, a number.",), (f"return _loss_of(params, {data})",)),
+        Definition(
+            "loss_and_grad",
+            arguments,
+            ("The loss and its gradient, as Params.",),
+            (f"return _loss_and_gradient(params, {data})",),
+        ),
+    )
+
+
+def input_gradients(calls: Signatures, names: Sequence[str]) -> Definition:
+    """`input_gradients`, of what the spec asks for."""
+    doc = f"The derivatives of the loss with respect to {', '.join(names)}."
+    arguments = listed(["params", calls.data])
+    return Definition(
+        "input_gradients", arguments, (doc,), (f"return _gradients_in_work(params, {_data(calls)})",)
+    )
+
+
+def gradient_point(calls: Signatures, rule: Sequence[str]) -> Definition:
+    """`gradient_point`, where an optimiser looks ahead."""
+    doc = f"Where the optimiser takes the gradient of its next step, as Params: {'; '.join(rule)}."
+    lines = (
+        "_check_params(params)",
+        "_check_state(state)",
+        "ahead = np.empty(SIZE, DTYPE)",
+        f"_look_ahead(flatten(params), ahead, *state, *_time({_time(calls)}))",
+        "return unflatten(ahead)",
+    )
+    return Definition("gradient_point", f"params, state, {calls.time_options}", (doc,), lines)
+
+
+def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
+    """`update`, `train_step`, `train_epoch` and `fit`."""
+    looks_ahead, data, time = calls.point == "ahead", _data(calls), _time(calls)
+    epochs = ", and at `epochs`, their number" if calls.counts_epochs else ""
+    schedule = f"A learning-rate schedule may look at `epoch`, counted from 0{epochs}."
+    where = "at gradient_point, " if looks_ahead else ""
+    step = f"One step on one batch, in place; the loss {where}before it."
+    epoch = ("Steps over all rows in batches, in place; the mean loss per row.", *_EPOCH)
+    given, options = listed(["params", "state", calls.data]), calls.time_options
+    return (
+        Definition(
+            "update",
+            f"params, grads, state, {options}",
+            (f"One step of the optimiser, in place. {schedule}", *(_LOOK_AHEAD if looks_ahead else ())),
+            (f"_updated(params, grads, state, {time})",),
+        ),
+        Definition(
+            "train_step",
+            f"{given}, {options}",
+            (f"{step} A loss that is not finite changes nothing.",),
+            (f"return _train_step(params, state, {data}, {time})",),
+        ),
+        Definition(
+            "train_epoch",
+            f"{given}, batch_size, order=None, {options}",
+            epoch,
+            (f"return _train_epoch(params, state, {data}, batch_size, order, {time})",),
+        ),
+        Definition(
+            "fit",
+            listed([calls.data, "*", *_fit_options(calls, train)]),
+            _FIT,
+            (f"return _fit({data}, epochs, batch_size, seed, params, state, shuffle)",),
+        ),
+    )
+
+
+def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
+    """What `fit` does where its caller does not say: the spec's train block."""
+    batch_size = train.batch_size if calls.batch_axis else "full"
+    options = {
+        "epochs": train.epochs,
+        "batch_size": batch_size,
+        "seed": train.seed,
+        "params": None,
+        "state": None,
+        "shuffle": train.shuffle,
+    }
+    return tuple(
+        f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
+        for name, value in options.items()
+    )
+
+
+def _data(calls: Signatures) -> str:
+    return as_tuple(a.variable for a in calls.arguments)
+
+
+def _time(calls: Signatures) -> str:
+    return as_tuple(calls.time.split(", "))

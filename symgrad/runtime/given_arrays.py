@@ -1,0 +1,118 @@
+"""What callers give is checked."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgrad.runtime.smallest_model import AXES, BY_COLUMNS, CLASSES, DTYPE, FREE_AXES, IGNORED
+
+
+def _show(sizes: Iterable[object]) -> str:
+    return f"[{', '.join(map(str, sizes))}]"
+
+
+def _as_numbers(name: str, value: Any) -> np.ndarray:
+    """What a caller gave for one argument, as an array of numbers."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected plain numbers, got a masked array; fill its gaps first")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: expected an array, got rows of different lengths") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected numbers, got {array.dtype}")
+    return array
+
+
+def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+    """One argument as an array of the right type and shape; the sizes of free axes go into `extents`."""
+    array, axes = _as_numbers(name, value), AXES[name]
+    if array.ndim != len(axes) or any(
+        a != s for a, s in zip(axes, array.shape, strict=True) if not isinstance(a, str)
+    ):
+        raise ValueError(f"{name}: expected shape {_show(axes)}, got {_show(array.shape)}")
+    for axis, size in zip(axes, array.shape, strict=True):
+        if isinstance(axis, str) and extents.setdefault(axis, size) != size:
+            raise ValueError(
+                f"{name}: expected {extents[axis]} along '{axis}', as in the arrays before it, got {size}"
+            )
+        if size == 0:
+            raise ValueError(f"{name}: no entries along '{axis}'")
+    with np.errstate(over="ignore", invalid="ignore"):
+        fitting: np.ndarray = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+    return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _checked(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+    """The same, with every entry a finite number or a label."""
+    fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
+    if name in CLASSES and array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
+        return fitting
+    if name in CLASSES:
+        good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
+        expected = f"a whole number from 0 to {CLASSES[name] - 1}"
+        if name in IGNORED:
+            good |= (fitting == array) & (fitting == IGNORED[name])
+            expected += f", or {IGNORED[name]} for none"
+    else:
+        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
+    if not good.all():
+        place = np.unravel_index(np.argmin(good), array.shape)
+        which = f"the entry at {_show(map(int, place))}" if place else "the number"
+        raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
+    return fitting
+
+
+def _given(
+    names: Sequence[str],
+    given: Sequence[Any],
+    dtype: type | None = None,
+    check: Callable[..., np.ndarray] = _checked,
+) -> tuple[list[np.ndarray], list[int]]:
+    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    extents: dict[str, int] = {}
+    arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given, strict=True)]
+    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+
+
+def _in_memory(name: str, array: np.ndarray) -> np.ndarray:
+    """The array as compiled code keeps it: an axis of samples may come last in memory."""
+    if BY_COLUMNS and FREE_AXES[0] in AXES[name]:
+        return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+    return array
+
+
+def _arguments(
+    names: Sequence[str], given: Sequence[Any], dtype: type | None = None
+) -> tuple[list[np.ndarray], list[int]]:
+    """The same, as compiled code wants them."""
+    arrays, extents = _given(names, given, dtype)
+    return [_in_memory(name, array) for name, array in zip(names, arrays, strict=True)], extents
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"seed: expected a whole number from 0, got {seed!r}") from None
+
+
+def _whole(name: str, value: Any, least: int, otherwise: str = "") -> int:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name}: expected a whole number from {least}{otherwise}, got {value!r}")
+    return int(value)
+
+
+def _is_full(batch_size: Any) -> bool:
+    return isinstance(batch_size, str) and batch_size == "full"
+
+
+_TIME = (("epoch", 0), ("epochs", 1))  # with the least number of each
+
+
+def _time(time: Sequence[Any]) -> tuple[int, ...]:
+    """What a schedule looks at: the epoch, counted from 0, and how many there are, where it asks."""
+    return tuple(
+        _whole(name, value, least) for (name, least), value in zip(_TIME[: len(time)], time, strict=True)
+    )

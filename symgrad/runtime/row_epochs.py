@@ -1,0 +1,79 @@
+"""An epoch over rows in batches."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from symgrad.runtime.given_arrays import _as_numbers, _checked, _fitting, _given, _is_full, _time, _whole
+from symgrad.runtime.kept_memory import _kept
+from symgrad.runtime.parameter_vectors import _check_state, _writable_vector
+from symgrad.runtime.smallest_model import (
+    AXES,
+    BATCH_AXIS,
+    CLASSES,
+    FREE_AXES,
+    FULL_BATCH,
+    INPUTS,
+    MICRO_BATCH_SIZE,
+    SIZE,
+    STEP_MEMORY,
+    TARGETS,
+    Params,
+    State,
+    _epoch,
+    _work_size,
+)
+
+
+def _train_epoch(
+    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, time: tuple[Any, ...]
+) -> float:
+    arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
+    sizes = dict(zip(FREE_AXES, extents, strict=True))
+    order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
+    most = len(order)
+    batch_size = (
+        most if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), most)
+    )
+    if FULL_BATCH and batch_size < most:
+        raise ValueError(
+            f"batch_size: every step needs all {most} rows; use 'full'. The reason: {FULL_BATCH}"
+        )
+    at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
+    sizes[BATCH_AXIS] = at_once
+    work = _kept("work", _work_size(*sizes.values()))
+    has_rows = [AXES[name][:1] == (BATCH_AXIS,) for name in INPUTS + TARGETS]
+    rows = tuple(
+        np.empty(at_once * array[:1].size, array.dtype)
+        for array, has in zip(arrays, has_rows, strict=True)
+        if has
+    )
+    flat = [array.reshape(-1) if has else array for array, has in zip(arrays, has_rows, strict=True)]
+    others = [size for axis, size in sizes.items() if axis != BATCH_AXIS]
+    theta, time = _writable_vector(params), _time(time)
+    _check_state(state)
+    vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
+    value = float(_epoch(*vectors, tuple(state), *time, *flat, order, batch_size, rows, work, *others))
+    if not math.isfinite(value):
+        _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
+    return value
+
+
+def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
+    """One argument of an epoch: whether its rows are finite is seen when they are gathered."""
+    has_rows = BATCH_AXIS in AXES[name] and name not in CLASSES
+    return (_fitting if has_rows else _checked)(name, value, extents, dtype)
+
+
+def _checked_order(order: Any, rows: int) -> np.ndarray:
+    order = _as_numbers("order", order)
+    if (
+        order.ndim != 1
+        or order.dtype.kind not in "iu"
+        or not order.size
+        or order.min() < 0
+        or order.max() >= rows
+    ):
+        raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
+    return np.require(order, np.int64, ("C", "ALIGNED", "WRITEABLE"))

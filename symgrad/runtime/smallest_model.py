@@ -1,0 +1,129 @@
+"""What the runtime needs of a model, by the example of the smallest, y = w·x; a module has its own."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+SPEC_NAME = "smallest"
+SPEC_SHA256 = ""
+SYMGRAD_VERSION = ""
+DTYPE: type[np.floating] = np.float64
+REAL = np.float64  # what elementary functions take apart
+INTEGER = np.int64  # what holds the bits of that
+TASK = "values"
+EPOCHS = 0  # how many epochs a schedule expects where the caller does not say; 0: it asks for none
+MICRO_BATCH_SIZE = 0  # rows whose gradient is computed at once; 0: all of a batch
+INPUTS = ("x",)
+TARGETS = ("t",)
+FREE_AXES = ("batch",)
+BATCH_AXIS = "batch"  # the axis of rows; empty: there is none
+BY_COLUMNS = False  # whether the batch axis comes last in memory
+FULL_BATCH = ""  # why every step needs all rows, where it does
+AXES: dict[str, tuple[str | int, ...]] = {"x": ("batch",), "t": ("batch",)}
+CLASSES: dict[str, int] = {}  # how many labels there are
+IGNORED: dict[str, int] = {}  # labels that mean: none
+SCORED = ""  # the target that predictions are scored against, where there are several
+CONSTANTS: dict[str, np.ndarray] = {}  # at the front of every workspace
+SHAPES: dict[str, tuple[int, ...]] = {"w": ()}
+SIZE = 1  # entries of all parameters
+STATES: dict[str, float] = {}  # of the optimiser, with their first values
+STEP_MEMORY = ("grad",)  # what a step needs besides, of the parameters' size
+GRADIENTS: tuple[str, ...] = ()  # what else has a derivative
+
+
+class Params(NamedTuple):
+    """The parameters, as views of one vector."""
+
+    w: np.ndarray
+
+
+class State(NamedTuple):
+    """The optimiser's state: the number of steps made, and a vector per state variable."""
+
+    step: np.ndarray
+
+
+def init_params(seed: Any = 0) -> Params:
+    """First values of all parameters, the same for the same seed."""
+    return Params(np.random.default_rng(seed).normal(size=(1,)).reshape(()))
+
+
+def _work_size(n: int) -> int:
+    return n
+
+
+def _forward(theta: Any, *given: Any) -> None:
+    x, work, n = given
+    work[:n] = theta[0] * x
+
+
+def _outputs(theta: Any, *given: Any) -> np.ndarray:
+    _, work, n = given
+    return np.copy(work[:n])
+
+
+def _loss(theta: Any, *given: Any) -> float:
+    x, t, work, n = given
+    _forward(theta, x, work, n)
+    return float(np.square(work[:n] - t).mean())
+
+
+def _gradient(theta: Any, grad: Any, *given: Any) -> float:
+    x, t, work, n = given
+    value = _loss(theta, *given)
+    grad[0] = 2 * ((work[:n] - t) * x).mean()
+    return value
+
+
+def _input_gradients(*given: Any) -> tuple[np.ndarray, ...]:
+    return ()
+
+
+def _update(theta: Any, grad: Any, step: Any, *time: int) -> None:
+    theta -= 0.1 * grad
+    step[0] += 1
+
+
+def _step(theta: Any, grad: Any, state: Any, epoch: Any, *given: Any) -> float:
+    value = _gradient(theta, grad, *given)
+    if np.isfinite(value):
+        _update(theta, grad, *state, epoch)
+    return value
+
+
+def train_epoch(params: Any, state: Any, *data: Any, batch_size: Any, order: Any, **time: int) -> float:
+    """Steps over all rows in batches, in place; the mean loss per row."""
+    order = np.arange(data[0].size) if order is None else order
+    vectors, rows = (params.w.reshape(1), np.empty(1)), (np.empty(batch_size), np.empty(batch_size))
+    return _epoch(*vectors, state, *time.values(), *data, order, batch_size, rows, np.empty(batch_size))
+
+
+def _epoch(theta: Any, grad: Any, state: Any, epoch: Any, *given: Any) -> float:
+    x, t, order, batch_size, rows, work = given
+    total = 0.0
+    for start in range(0, order.shape[0], batch_size):
+        n = min(batch_size, order.shape[0] - start)
+        gathered = 0.0
+        for array, row in zip((x, t), rows, strict=True):
+            gathered += _gather(array, order, start, n, 1, row)
+        if not np.isfinite(gathered):
+            return np.nan
+        value = _step(theta, grad, state, epoch, rows[0][:n], rows[1][:n], work, n)
+        if not np.isfinite(value):
+            return float(value)
+        total += value * n
+    return float(total / order.shape[0])
+
+
+def _gather(array: Any, order: Any, start: int, count: int, width: int, rows: Any) -> float:
+    rows[:count] = array[order[start : start + count]]
+    return float((rows[:count] * 0).sum())
+
+
+# What is compiled, and how: here nothing.
+KERNELS: tuple[Callable, ...] = ()
+EXACT_KERNELS: tuple[Callable, ...] = ()
+DRIVERS: tuple[Callable, ...] = ()
+UPDATES: tuple[Callable, ...] = ()
+JOINS_DRIVERS = True  # whether a driver becomes a part of those that call it, and is compiled once
