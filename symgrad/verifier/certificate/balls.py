@@ -57,6 +57,9 @@ class Ball:
     def __truediv__(self, other: Any) -> Ball:
         return Ball(self.value / _value(other))
 
+    def __pow__(self, exponent: Any) -> Ball:
+        return _power(self, _ball(exponent))
+
     def __neg__(self) -> Ball:
         return Ball(-self.value)
 
