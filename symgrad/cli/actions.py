@@ -10,14 +10,12 @@ from symgrad import api
 from symgrad.cli.endings import FAILED, GOOD, warnings_shown
 from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign, write_result
 from symgrad.errors import ModuleError, SpecError
+from symgrad.report.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from symgrad.report.derivation import Derivation
     from symgrad.spec.model import Spec
-
-_STYLES = {".html": "html", ".htm": "html", ".tex": "latex", ".json": "json"}
 
 
 def generate_module(spec_file: Path, output: Path | None, identity: bool, as_json: bool) -> int:
@@ -72,15 +70,15 @@ def inspect_spec(
     **shown: Any,
 ) -> int:
     """Write the derivation to stdout or to a file, whose ending chooses the style where none is given."""
-    style = style or _STYLES.get(output.suffix.lower() if output else "", "text")
+    style = style or format_of(output.suffix if output else "")
     own = _symbols(symbols)
     derivation = api.derive(api.read(spec_file)).in_notation(notation, own).showing(**shown)
-    return _shown(_rendered(derivation, style), style, spec_file, output)
+    return _shown(derivation.written(style), style, spec_file, output)
 
 
 def inspect_stages(spec_file: Path, style: str | None, output: Path | None) -> int:
     """Write every stage from the spec to its module to stdout or to a file."""
-    style = style or _STYLES.get(output.suffix.lower() if output else "", "text")
+    style = style or format_of(output.suffix if output else "")
     if style not in ("text", "json"):
         raise SpecError(
             "stages are shown as text or JSON", at=str(output), remedy="name a .txt or .json file"
@@ -92,7 +90,7 @@ def inspect_stages(spec_file: Path, style: str | None, output: Path | None) -> i
 
 def _shown(text: str, style: str, spec_file: Path, output: Path | None) -> int:
     if output is None:
-        produce(text.rstrip("\n"), html=style == "html")
+        produce(text.rstrip("\n"), html=FORMATS[style].markup)
         return GOOD
     spare(output, spec_file)
     write_result(output, text.rstrip("\n") + "\n")
@@ -115,16 +113,6 @@ def _symbols(pairs: Iterable[str]) -> dict[str, str]:
             raise SpecError(f"'{name.strip()}' has a symbol already", at=f"--symbol {pair}")
         found[name.strip()] = symbol
     return found
-
-
-def _rendered(derivation: Derivation, style: str) -> str:
-    if style == "latex":
-        return derivation.latex()
-    if style == "html":
-        return derivation.html()
-    if style == "json":
-        return json.dumps(derivation.as_dict(), indent=2, allow_nan=False)
-    return str(derivation)
 
 
 def certify_module(

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symgrad.cli.group import FILE, SECONDS, SEED, main
+from symgrad.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DETAILS = ("gates", "blocks")
 PICTURES = ("text", "dot", "mermaid", "svg", "png")
-FORMATS = ("text", "latex", "html", "json")
 NOTATIONS = ("rows", "columns", "greek", "delta")
 
 
 @main.command()
 @click.argument("spec", type=FILE)
-@click.option("--format", "style", type=click.Choice(FORMATS), help="How it is written.  [text]")
+@click.option("--format", "style", type=click.Choice(list(FORMATS)), help="How it is written.  [text]")
 @click.option(
     "--notation", type=click.Choice(NOTATIONS), default="rows", show_default=True, help="See above."
 )
@@ -45,8 +45,8 @@ def inspect(
 ) -> int:
     """Show the gradients derived from SPEC.
 
-    With the equations they come from and the update rules they lead to. A file's ending (.html, .tex,
-    .json) chooses the format when --format does not.
+    With the equations they come from and the update rules they lead to. A file's ending, such as .html,
+    .tex or .json, chooses the format when --format does not.
 
     \b
     Notations:
@@ -66,7 +66,7 @@ def inspect(
     from symgrad.cli.actions import inspect_spec, inspect_stages
 
     if stages:
-        if symbols or notation != "rows" or any(shown.values()) or style in ("latex", "html"):
+        if symbols or notation != "rows" or any(shown.values()) or style not in (None, "text", "json"):
             raise click.UsageError("--stages goes with --format text or json and with -o alone")
         return inspect_stages(spec, style, output)
     return inspect_spec(spec, style, notation, symbols, output, **shown)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import stages_of
 from symgrad.report.derived import Derived, ReportViews
-from symgrad.report.documents import html_fragment, html_page, latex_document, latex_fragment
+from symgrad.report.documents import html_fragment, latex_fragment
+from symgrad.report.formats import FORMATS
 from symgrad.report.in_notation import in_notation
 from symgrad.report.json_data import as_data
-from symgrad.report.text_page import text_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,17 +66,23 @@ class Derivation(Derived):
         """
         return scalar_rules(self.program, parameters)
 
+    def written(
+        self, style: str, notation: str | None = None, symbols: Mapping[str, str] | None = None
+    ) -> str:
+        """The report in a format of `report/formats.py`; the other arguments are those of `in_notation`."""
+        return FORMATS[style].write(self._shown(notation, symbols))
+
     def text(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
         """The page as plain text; the arguments are those of `in_notation`."""
-        return text_page(self._shown(notation, symbols))
+        return self.written("text", notation, symbols)
 
     def latex(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
         """A complete LaTeX document; the arguments are those of `in_notation`."""
-        return latex_document(self._shown(notation, symbols))
+        return self.written("latex", notation, symbols)
 
     def html(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
         """A complete HTML page that needs nothing from elsewhere; arguments as for `in_notation`."""
-        return html_page(self._shown(notation, symbols))
+        return self.written("html", notation, symbols)
 
     def as_dict(
         self, notation: str | None = None, symbols: Mapping[str, str] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from symgrad.notation.equations import Writing
     from symgrad.report.derived import Derived
     from symgrad.spec.model import Spec
+
+
+def json_text(derived: Derived) -> str:
+    """The report as JSON."""
+    return json.dumps(as_data(derived), indent=2, allow_nan=False)
 
 
 def as_data(derived: Derived) -> dict[str, Any]:
