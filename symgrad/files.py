@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from symgrad.errors import DataError
+
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:
     """Write the content beside `path`, then put it in its place with the rights it had. Raises OSError.
@@ -25,6 +27,15 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """The same for a file of a run. Raises DataError when that fails."""
+    try:
+        replace_file(path, content)
+    except OSError as error:
+        remedy = "choose a folder that exists and can be written"
+        raise DataError(f"cannot be written: {error.strerror}", at=str(path), remedy=remedy) from error
 
 
 def _umask() -> int:

@@ -13,7 +13,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.language.trees import names_in
 from symgrad.spec.reader import read
 from symgrad.verifier.sampling import spec_fans as spec_fans
-from symgrad.verifier.sampling.initial import scale_of
+from symgrad.verifier.sampling.spec_fans import scale_of
 
 
 def spec_of(equation, axes, inputs="{x: [batch, 9, 8, 6]}", init="he_normal"):

@@ -20,8 +20,8 @@ from symgrad.verifier import verify
 from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
-from symgrad.verifier.sampling.initial import scale_of
 from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.sampling.spec_fans import scale_of
 from symgrad.verifier.steps.optimizer_meaning import start, step
 
 

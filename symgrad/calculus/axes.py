@@ -1,13 +1,19 @@
-"""Axes of tensors: sizes that are known, or that the data decides."""
+"""Axes of tensors: sizes that are known, or that the data decides; the letters of indices along them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.terms import extent_symbol
+from symgrad.calculus.terms import extent_symbol, index_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+LETTERS = "ijklopquvw"
+FREE_LETTERS = "nmsrgfech"
 
 
 @dataclass(frozen=True)
@@ -50,3 +56,17 @@ Axes: TypeAlias = tuple[Axis, ...]
 def show_axes(axes: Axes) -> str:
     """`[batch, 10]`"""
     return f"[{', '.join(map(str, axes))}]"
+
+
+def letter(axis: Axis, taken: Collection[str]) -> sp.Symbol:
+    """An index for an axis that bears none of the `taken` names."""
+    letters = FREE_LETTERS if axis.is_free else LETTERS
+    return index_symbol(next((c for c in letters if c not in taken), f"i{len(taken)}"))
+
+
+def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ...]:
+    """An index for each axis, all different."""
+    found: list[sp.Symbol] = []
+    for axis in axes:
+        found.append(letter(axis, {*taken, *(index.name for index in found)}))
+    return tuple(found)

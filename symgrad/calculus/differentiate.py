@@ -135,7 +135,7 @@ class _Backward:
         indices = _standard_indices(len(axes))
         loops = tuple(Loop(i, axis) for i, axis in zip(indices, axes, strict=True))
         found = self.contributions.get(name, [])
-        target = self.editor.names.fresh(f"d{name}")
+        target = self.editor.fresh(f"d{name}")
         if len(found) == 1 and not found[0].is_elementwise:
             (only,) = found
             self._define(target, axes, only.indices, only.loops, only.body, "sum", of=name)
@@ -152,7 +152,7 @@ class _Backward:
         return Entry(target, indices)
 
     def _define_part(self, target: str, axes: Axes, contribution: _Contribution) -> str:
-        name = self.editor.names.fresh(f"{target}_1")
+        name = self.editor.fresh(f"{target}_1")
         self._define(name, axes, contribution.indices, contribution.loops, contribution.body, "sum")
         return name
 
@@ -165,7 +165,7 @@ class _Backward:
         reduction: Reduction,
     ) -> str:
         axis_of = {loop.index: loop.axis for loop in loops}
-        name = self.editor.names.fresh(wanted)
+        name = self.editor.fresh(wanted)
         self._define(name, tuple(axis_of[p] for p in indices), indices, loops, body, reduction)
         return name
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, check
+from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,21 +15,6 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.axes import Axes
     from symgrad.calculus.program import Kind
-
-
-class Names:
-    """Hands out unused names and remembers them."""
-
-    def __init__(self, taken: Iterable[str]) -> None:
-        self.taken = set(taken)
-
-    def fresh(self, wanted: str) -> str:
-        """`wanted`, or with the first free suffix `_2`, `_3`, ..."""
-        name, number = wanted, 2
-        while name in self.taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self.taken.add(name)
-        return name
 
 
 def with_equations(program: Program, equations: Iterable[Equation]) -> Program:
@@ -45,14 +31,17 @@ class ProgramEditor:
 
     def __init__(self, program: Program) -> None:
         self.before = program
-        self.names = Names(program.tensor)
         self.tensors = dict(program.tensor)
         self.equations: list[Equation] = []
         self.rewrites = list(program.rewrites)
 
+    def fresh(self, wanted: str) -> str:
+        """A name that no tensor bears: `wanted`, or with a suffix."""
+        return unused(wanted, self.tensors)
+
     def new_tensor(self, wanted: str, axes: Axes, kind: Kind = "temporary", of: str = "") -> str:
-        """The name of a new tensor: `wanted`, or with a suffix where that is taken."""
-        name = self.names.fresh(wanted)
+        """The name of a new tensor, as `fresh` gives it."""
+        name = self.fresh(wanted)
         self.tensors[name] = Tensor(name, axes, kind, of=of)
         return name
 

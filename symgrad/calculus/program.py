@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.letters import letters
+from symgrad.calculus.axes import letters
 from symgrad.calculus.terms import Entry, entries, indices_in, leading
 from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive

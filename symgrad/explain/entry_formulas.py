@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.axes import letter
 from symgrad.calculus.deltas import agreement, with_deltas_decided
-from symgrad.calculus.letters import letter
 from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry, entries
 from symgrad.notation.reduce import bound_letters, reduced, with_factors_taken_out, with_signs_taken_out

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.letters import letters
+from symgrad.calculus.axes import letters
 from symgrad.calculus.terms import Entry, entries
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.explain.entry_formulas import EntryFormulas

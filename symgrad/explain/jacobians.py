@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.axes import letters
 from symgrad.calculus.deltas import agreement
 from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
-from symgrad.calculus.letters import letters
 from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.reuse import is_worth_holding, occurrences
 from symgrad.calculus.rules import fold

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.letters import letters
+from symgrad.calculus.axes import letters
 from symgrad.calculus.program import Equation, Loop, canonical
 from symgrad.calculus.terms import Entry, indices_in
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from symgrad.calculus.axes import letters
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.letters import letters
 from symgrad.calculus.program import Equation, Gradient, Loop, Program
 from symgrad.calculus.terms import Entry
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from symgrad.spec.model import Spec
 
 
-def unused(name: str, taken: set[str]) -> str:
+def unused(name: str, taken: Container[str]) -> str:
     """`name`, or with the first free suffix `_2`, `_3`, ..."""
     candidate, number = name, 2
     while candidate in taken:

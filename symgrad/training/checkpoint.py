@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
+from symgrad.files import write_whole
 from symgrad.training.dataset.array_files import READ_ERRORS, read_npz
-from symgrad.training.run_files import write_whole
 from symgrad.training.split import Standardization
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from symgrad.training.run_files import write_whole
+from symgrad.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
+from symgrad.files import write_whole
 from symgrad.training.metrics import SCORE_WORDS
-from symgrad.training.run_files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,6 +25,7 @@ from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll
 from symgrad.compiler.kernels.statements import Statements, slot
 from symgrad.compiler.planning.plan import Carry, LoopNest, Plan, Product, Scalar, Step
 from symgrad.notation.equations import Writing
+from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -162,10 +163,7 @@ class FunctionBodies:
         return list(dict.fromkeys(self.names[target] for target in made))
 
     def _kernel_name(self, nest: LoopNest) -> str:
-        base = "_" + "_".join(self._targets(nest)[:3])
-        name, number = base, 2
-        while name in self.kernel_names:
-            name, number = f"{base}_{number}", number + 1
+        name = unused("_" + "_".join(self._targets(nest)[:3]), self.kernel_names)
         self.kernel_names.add(name)
         return name
 

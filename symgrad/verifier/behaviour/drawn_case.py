@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from symgrad.spec.language.trees import names_in
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.sampling.initial import scale_of
 from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.sampling.spec_fans import scale_of
 from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor, DrawnParameter, Fit
 from symgrad.verifier.trials.subject import FaultError
 from symgrad.verifier.trials.trial import is_calm, settled

@@ -12,8 +12,7 @@ from symgrad.errors import ShapeError, SymgradError
 from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
-from symgrad.verifier.sampling.initial import scale_of
-from symgrad.verifier.sampling.spec_fans import fans_of
+from symgrad.verifier.sampling.spec_fans import fans_of, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Fan-in and fan-out of a parameter as the spec's own formulas show them, without the compiler.
+"""Fan-in, fan-out and scale of a parameter as the spec's own formulas show them, without the compiler.
 
 The first sum of products that a parameter stands in decides: an axis summed over counts into fan-in; one
 that only the result has, and one summed over while it slides along another tensor, counts into fan-out.
@@ -11,8 +11,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node, Transpose
-from symgrad.spec.language.trees import children, walk
+from symgrad.spec.language.trees import children, names_in, walk
+from symgrad.verifier.interpretation.interpreter import scalar_value
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Model, ParameterDecl
@@ -83,3 +86,15 @@ def _in_sum(term: Node, reduced: set[str], name: str) -> SpecFans | None:
         if (letter in slide if letter in reduced else letter not in alone)
     )
     return SpecFans(summed, fed) if summed else None
+
+
+def scale_of(model: Model, decl: ParameterDecl, shape: Shape) -> float | None:
+    """The constant, half-width or standard deviation; None where it needs fans that are not plain to see."""
+    fans = (shape[0], shape[-1]) if shape else (1, 1)
+    if {"fan_in", "fan_out"} & names_in(decl.init.scale):
+        found = fans_of(model, decl)
+        if found is None and len(shape) > 1:
+            return None
+        fans = fans if found is None else found.sizes(shape)
+    numbers = dict(zip(("fan_in", "fan_out"), (np.asarray(float(f)) for f in fans), strict=True))
+    return float(scalar_value(decl.init.scale, numbers))

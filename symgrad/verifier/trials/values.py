@@ -11,7 +11,7 @@ import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import choose
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.sampling.initial import scale_of
+from symgrad.verifier.sampling.spec_fans import scale_of
 from symgrad.verifier.trials.single import single_checks
 from symgrad.verifier.trials.subject import number
 from symgrad.verifier.trials.trial import batch_size, excused, measured, shapes_of, worst
