@@ -33,7 +33,7 @@ Gradients
     dU = xᵀ·dgate_2 + xᵀ·dcontent_net + 0.002·U
 
 Update, for every entry of every parameter
-    g ← g·min(1, 5/‖g‖)
+    g ← (5/max(5, ‖g‖))·g
     v ← 0.9·v + g
     theta ← theta − 0.02·v
 
@@ -348,27 +348,17 @@ def _input_gradients(work, batch):
 
 
 def _update(theta, grad, step, v, epoch):
-    """g ← g·min(1, 5/‖g‖); v ← 0.9·v + g; theta ← theta − 0.02·v"""
-    real = theta.dtype.type
+    """g ← (5/max(5, ‖g‖))·g; v ← 0.9·v + g; theta ← theta − 0.02·v"""
     step[0] += 1
-    norm = 0.0
-    for i in range(grad.shape[0]):
-        norm += np.square(float(grad[i]))
-    norm = np.sqrt(norm) / 5.0
-    # where the squares overflow: once more, in units of the largest entry
-    if norm == np.inf:
-        largest = 0.0
-        norm = 0.0
-        for i in range(grad.shape[0]):
-            largest = max(largest, abs(float(grad[i])))
-        for i in range(grad.shape[0]):
-            norm += np.square(float(grad[i]) / largest)
-        norm = largest / 5.0 * np.sqrt(norm)
-    scale = (real(1.0 / norm) if norm > 1.0 else real(1))
-    for i in range(theta.shape[0]):
-        g = scale * grad[i]
-        v[i] = real(0.9) * v[i] + g
-        theta[i] = theta[i] - v[i] / real(50)
+    norm = euclidean_norm(grad)
+    scale = 5 / np.maximum(5, norm)
+    size = theta.shape[0]
+    real = grad.dtype.type
+    s0 = real(scale)
+    for n in range(size):
+        g = s0 * grad[n]
+        v[n] = real(0.9) * v[n] + g
+        theta[n] = theta[n] - v[n] / real(50)
 
 
 def _step(theta, grad, state, epoch, x, t, work, batch):
@@ -916,6 +906,25 @@ def tanh_slope(x):
     e = exp(-size - size)
     short = (e + e) / (one + e)
     return short + short * (one - short)
+
+
+# --- The norm of a gradient ---
+
+
+@kernel
+def euclidean_norm(vector: np.ndarray) -> float:
+    """The root of the sum of squares, in double precision."""
+    total = 0.0
+    for i in range(vector.shape[0]):
+        total += np.square(float(vector[i]))
+    if total < np.inf:
+        return float(np.sqrt(total))
+    largest, total = 0.0, 0.0  # the squares overflow: once more, in units of the largest entry
+    for i in range(vector.shape[0]):
+        largest = max(largest, abs(float(vector[i])))
+    for i in range(vector.shape[0]):
+        total += np.square(float(vector[i]) / largest)
+    return float(largest * np.sqrt(total))
 
 
 # --- The rows of a batch, gathered side by side ---

@@ -304,18 +304,18 @@ def _input_gradients(work, batch):
 
 def _update(theta, grad, step, m, v, epoch):
     """learning_rate ← 0.003·exp(−0.1·epoch); m ← 0.9·m + 0.1·g; v ← 0.999·v + 0.001·g²; theta ← theta − learning_rate·(m/(1 − 0.9ᵗ))/(√(v/(1 − 0.999ᵗ)) + 1e-8)"""
-    real = theta.dtype.type
     step[0] += 1
     t = float(step[0])
     learning_rate = 0.003 * np.exp(-float(epoch) / 10)
-    factor_1 = real(1 / (1 - 0.9 ** t))
-    factor_2 = real(learning_rate)
-    factor_3 = real(1 / (1 - 0.999 ** t))
-    for i in range(theta.shape[0]):
-        g = grad[i]
-        m[i] = g / real(10) + real(0.9) * m[i]
-        v[i] = np.square(g) / real(1000) + real(0.999) * v[i]
-        theta[i] = theta[i] - factor_1 * factor_2 * m[i] / (real(1e-08) + np.sqrt(factor_3 * v[i]))
+    size = theta.shape[0]
+    real = grad.dtype.type
+    s0 = real(1 / (1 - 0.9 ** t))
+    s1 = real(learning_rate)
+    s2 = real(1 / (1 - 0.999 ** t))
+    for n in range(size):
+        m[n] = grad[n] / real(10) + real(0.9) * m[n]
+        v[n] = np.square(grad[n]) / real(1000) + real(0.999) * v[n]
+        theta[n] = theta[n] - s0 * s1 * m[n] / (real(1e-08) + np.sqrt(s2 * v[n]))
 
 
 def _step(theta, grad, state, epoch, x, t, work, batch):

@@ -198,11 +198,11 @@ def _input_gradients(work, batch):
 
 def _update(theta, grad, step, epoch):
     """theta ← theta − 0.01·g"""
-    real = theta.dtype.type
     step[0] += 1
-    for i in range(theta.shape[0]):
-        g = grad[i]
-        theta[i] = theta[i] - g / real(100)
+    size = theta.shape[0]
+    real = grad.dtype.type
+    for n in range(size):
+        theta[n] = theta[n] - grad[n] / real(100)
 
 
 def _step(theta, grad, state, epoch, x, t, work, batch):

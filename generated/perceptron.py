@@ -215,19 +215,21 @@ def _input_gradients(work, batch):
 
 def _update(theta, grad, step, epoch):
     """learning_rate ← 0.1·exp(−0.02·epoch); theta ← theta − learning_rate·g"""
-    real = theta.dtype.type
     step[0] += 1
     learning_rate = np.exp(-float(epoch) / 50) / 10
-    factor_1 = real(learning_rate)
-    for i in range(theta.shape[0]):
-        g = grad[i]
-        theta[i] = theta[i] - factor_1 * g
+    size = theta.shape[0]
+    real = grad.dtype.type
+    s0 = real(learning_rate)
+    for n in range(size):
+        theta[n] = theta[n] - s0 * grad[n]
 
 
 def _shares(step, epoch):
     """keep and scale, with which theta takes in the gradient of the coming step."""
     learning_rate = np.exp(-float(epoch) / 50) / 10
-    return 1, -learning_rate
+    keep = 1
+    scale = -learning_rate
+    return keep, scale
 
 
 def _end_of_step(theta, step, epoch):

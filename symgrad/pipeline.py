@@ -15,8 +15,8 @@ from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
 from symgrad.compiler.targets.python.python_module import python_text
 from symgrad.elaborate.elaborate import elaborate
-from symgrad.elaborate.first_values import FirstValues, first_values
-from symgrad.elaborate.optimizer import Update, update_of
+from symgrad.elaborate.first_values import FirstValues, first_states, first_values
+from symgrad.elaborate.optimizer import elaborate_optimizer
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.expand_logsumexp import expand_logsumexp
@@ -87,15 +87,20 @@ class Stages:
         check_magnitudes(self.model, derived)
         return derived
 
-    @stage("Model → Update")
-    def update(self) -> Update:
-        """The optimiser's equations and the learning rate, for one entry of a parameter."""
-        return update_of(self.model)
+    @stage("Model → Program")
+    def update(self) -> Program:
+        """A step of the optimiser and its learning rate, for all entries of the parameters."""
+        return elaborate_optimizer(self.model)
 
     @stage("Model → FirstValues")
     def starts(self) -> Mapping[str, FirstValues]:
         """What every parameter starts from, its fan-in and fan-out read off the equations."""
         return first_values(self.model, self.derived)
+
+    @stage("Model → FirstValues")
+    def state_starts(self) -> Mapping[str, FirstValues]:
+        """What every state of the optimiser starts from."""
+        return first_states(self.model)
 
     @stage("Program → Program")
     def shifted(self) -> Program:
@@ -127,9 +132,7 @@ class Stages:
         """Sums over samples taken apart where these lie innermost; else gradients formed where they go."""
         if self.column_axis:
             return loop_fission(self.stable_roots, self.column_axis)
-        return (
-            accumulate(self.stable_roots) if accumulation_of(self.update) is not None else self.stable_roots
-        )
+        return accumulate(self.stable_roots) if self.takes_gradients_in else self.stable_roots
 
     @stage("Program → Phases")
     def phases(self) -> tuple[Phase, ...]:
@@ -144,7 +147,13 @@ class Stages:
     @stage("Plan → text")
     def text(self) -> str:
         """The module."""
-        return emit(self.model, self.derived, self.plan, self.update, self.starts)
+        return emit(self.model, self.derived, self.plan, self.update, self.starts, self.state_starts)
+
+    @cached_property
+    def takes_gradients_in(self) -> bool:
+        """Whether a step adds gradients to a vector while they are formed, those of its batch at once."""
+        in_pieces = self.model.spec.train.micro_batches is not None
+        return not in_pieces and accumulation_of(self.update) is not None
 
     @property
     def in_python(self) -> str:

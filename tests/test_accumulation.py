@@ -9,8 +9,9 @@ import sympy as sp
 from corpus import CORPUS
 
 from symgrad.calculus.terms import Entry
-from symgrad.compiler.planning.accumulation import Accumulation, accumulation_of
-from symgrad.elaborate.optimizer import POSITION, update_of
+from symgrad.compiler.planning.accumulation import SHARE_ADDED, SHARE_KEPT, Accumulation, accumulation_of
+from symgrad.elaborate.optimizer import elaborate_optimizer
+from symgrad.pipeline import stages_of
 from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -18,7 +19,13 @@ from symgrad.spec.reader import read
 
 def accumulated(optimizer: Any, **train: Any) -> Accumulation | None:
     spec = {**CORPUS["optimizer_sgd"], "train": {"optimizer": optimizer, "batch_size": "full", **train}}
-    return accumulation_of(update_of(expand(read(spec))))
+    return accumulation_of(elaborate_optimizer(expand(read(spec))))
+
+
+def shares(found: Accumulation) -> tuple[sp.Expr, sp.Expr]:
+    """The factors keep and scale."""
+    definition = found.shares.definition
+    return definition[SHARE_KEPT].body, definition[SHARE_ADDED].body
 
 
 RATE = Entry("learning_rate")
@@ -36,7 +43,7 @@ TAKES: dict[str, tuple[str, Any, Any]] = {
 def test_keeps_and_scales(call: str) -> None:
     found = accumulated(call)
     assert found is not None
-    assert (found.target, sp.nsimplify(found.keep), sp.nsimplify(found.scale)) == TAKES[call]
+    assert (found.destination, *map(sp.nsimplify, shares(found))) == TAKES[call]
 
 
 def test_the_rest_of_the_library_needs_the_gradient_itself() -> None:
@@ -48,11 +55,13 @@ def test_a_part_may_change_from_step_to_step() -> None:
     """The damping of PyTorch's momentum starts with the second step, a schedule is a number of the step."""
     damped = accumulated("momentum(0.1, 0.8, dampening=0.3)")
     assert damped is not None
-    assert [damped.scale.subs(Entry("t"), t) for t in (1, 2)] == pytest.approx([1, 0.7])
+    assert [shares(damped)[1].subs(Entry("t"), t) for t in (1, 2)] == pytest.approx([1, 0.7])
     scheduled = accumulated("sgd(0.1, weight_decay=0.5)", schedule="cosine(total=9)")
     assert scheduled is not None
-    assert sp.expand(scheduled.keep - (1 - RATE / 2)) == 0
-    assert scheduled.scale == -RATE
+    keep, scale = shares(scheduled)
+    assert sp.expand(keep - (1 - RATE / 2)) == 0
+    assert scale == -RATE
+    assert "learning_rate" in scheduled.shares.definition
 
 
 def own(update: dict[str, str], **state: float) -> dict[str, Any]:
@@ -62,7 +71,6 @@ def own(update: dict[str, str], **state: float) -> dict[str, Any]:
 NEEDS_IT: dict[str, tuple[Any, dict[str, Any]]] = {
     "clipping by norm": ("sgd", {"clip_norm": 1}),
     "clipping by value": ("sgd", {"clip_value": 1}),
-    "micro-batches": ("sgd", {"batch_size": 4, "micro_batch_size": 2}),
     "decay into the velocity": ("momentum(0.1, weight_decay=0.1)", {}),
     "decay into the classical velocity": ("classical_momentum(0.1, weight_decay=0.1)", {}),
     "the gradient used twice": (own({"v": "a*v + g", "theta": "theta - g"}, v=0), {}),
@@ -85,14 +93,19 @@ def test_the_gradient_itself_is_needed_for(name: str) -> None:
 def test_a_gradient_set_anew_is_written_out() -> None:
     found = accumulated(own({"g": "2*g + theta", "theta": "theta - a*g"}))
     assert found is not None
-    assert (found.keep, found.scale) == (pytest.approx(0.9), pytest.approx(-0.2))
+    assert shares(found) == (pytest.approx(0.9), pytest.approx(-0.2))
     assert accumulated(own({"g": "2*g", "v": "a*v + g", "theta": "theta - g"}, v=0)) is None
 
 
 def test_what_comes_after_it_stays_to_be_done() -> None:
     found = accumulated("momentum(0.1, 0.8)")
     assert found is not None
-    ((name, body),) = found.rest
-    assert name == "theta"
-    v, theta = Entry("v", (POSITION,)), Entry("theta", (POSITION,))
-    assert sp.nsimplify(sp.expand(body - theta + v / 10)) == 0
+    (equation,) = found.rest.equations
+    assert found.rest.tensor[equation.target].of == "theta"
+    v, theta = (Entry(name, equation.indices) for name in ("v'", "theta"))
+    assert sp.nsimplify(sp.expand(equation.body - theta + v / 10)) == 0
+
+
+def test_micro_batches_sum_gradients_that_are_written_down() -> None:
+    train = {"optimizer": "sgd", "batch_size": 4, "micro_batch_size": 2}
+    assert not stages_of(read({**CORPUS["optimizer_sgd"], "train": train})).takes_gradients_in

@@ -88,7 +88,7 @@ def test_the_layout_changes_no_number(name: str, tmp_path: Path) -> None:
         path = tmp_path / "module.py"
         path.write_text(stages.text, encoding="utf-8")
         sample = draw(stages.model, "here", 1, batch=7)
-        size = "full" if stages.update.full_batch else 3
+        size = "full" if stages.model.optimizer.full_batch else 3
         return stages.column_axis, numbers_of(interpreted(path), sample, size)
 
     axis, found = results()

@@ -52,9 +52,9 @@ OF_ROWS: Faults = {
     "a lost gradient": (DW2, "dW2[:] = 0", {"W2"}, "the gradient is lost"),
     "one wrong entry": (DW2, f"{DW2}; dW2[1, 2] *= 1.001", {"W2"}, "entry [1, 2]"),
     "nan": (DW2, f"{DW2}; dW2[3, 0] = np.nan", {"W2"}, "entry [3, 0] is nan"),
-    "a sign in the update": ("theta[i] - factor", "theta[i] + factor", {"update"}, ""),
-    "another decay": ("real(0.9) * m[i]", "real(0.8) * m[i]", {"update"}, ""),
-    "no correction of the first steps": ("factor_1 * m[i]", "m[i]", {"update"}, ""),
+    "a sign in the update": ("theta[n] - s0", "theta[n] + s0", {"update"}, ""),
+    "another decay": ("real(0.9) * m[n]", "real(0.8) * m[n]", {"update"}, ""),
+    "no correction of the first steps": ("s0 * m[n]", "m[n]", {"update"}, ""),
     "a step counter that stands": ("step[0] += 1", "step[0] = 1", {"update"}, ""),
     "a missing last batch": ("range(0, order.shape[0], batch_size)", SHORT, {"train_epoch"}, ""),
     "an order that is ignored": ("order[start + k] * width", "(start + k) * width", {"train_epoch"}, ""),
@@ -98,16 +98,16 @@ OF_MOMENTUM: Faults = {
     "a bias that forgets": (INTO_B1, INTO_B1.replace("keep", "0"), {"train_step"}, ""),
     "a bias of another scale": (INTO_B1, INTO_B1.replace("scale", "1"), {"train_step"}, ""),
     "the bias of another layer": (INTO_B1, INTO_B1.replace("db1", "db2"), {"b1"}, ""),
-    "another part to keep": ("return 0.9, 1", "return 0.8, 1", {"train_step"}, ""),
-    "another scale": ("return 0.9, 1", "return 0.9, 2", {"train_step"}, ""),
+    "another part to keep": ("keep = 0.9", "keep = 0.8", {"train_step"}, ""),
+    "another scale": ("scale = 1 - ", "scale = 2 - ", {"train_step"}, ""),
     "keep and scale exchanged": ("real(keep), real(scale)", "real(scale), real(keep)", {"train_step"}, ""),
     "into the parameters": ("_backward(theta, state[1]", "_backward(theta, theta", {"train_step"}, ""),
     "a step that does not end": ("_end_of_step(theta, state[0]", "(theta, state[0]", {"train_step"}, ""),
 }
 OF_DESCENT: Faults = {
     "before the last use of its parameter": (IN_ORDER, f"{INTO_W2}; {BY_W2}", {"train_step"}, ""),
-    "an opposite step": ("return 1, -0.1", "return 1, 0.1", {"train_step"}, ""),
-    "a forgotten parameter": ("return 1, -0.1", "return 0, -0.1", {"train_step"}, ""),
+    "an opposite step": ("scale = -0.1", "scale = 0.1", {"train_step"}, ""),
+    "a forgotten parameter": ("keep = 1\n", "keep = 0\n", {"train_step"}, ""),
 }
 KINDS = {
     "rows": (by_rows, SQUARE, OF_ROWS),

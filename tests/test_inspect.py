@@ -129,7 +129,7 @@ def test_sgd_is_composed_with_the_gradient():
 
 def test_momentum_clipped():
     text = str(of_example("branches"))
-    assert "    g ← g·min(1, 5/‖g‖)\n" in text
+    assert "    g ← (5/max(5, ‖g‖))·g\n" in text
     assert "    v_y_W1 ← 0.9·v_y_W1 + clip(gatedᵀ·dy)\n" in text
     assert "    y_W1 ← y_W1 − 0.02·v_y_W1\n" in text
 

@@ -12,7 +12,7 @@ from formula_values import run, shape_of, value
 from symgrad.calculus.axes import Axis
 from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
-from symgrad.elaborate.optimizer import update_of
+from symgrad.elaborate.optimizer import elaborate_optimizer
 from symgrad.notation.equations import Writing
 from symgrad.notation.index_writer import IndexWriter
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
@@ -183,7 +183,7 @@ def test_update_rules_read_as_published(optimizer, expected):
         f"{{inputs: {{x: [N, 3]}}, targets: {{t: [N, 1]}}, layers: [dense(1)], loss: mse, "
         f"train: {{optimizer: '{optimizer}'}}}}"
     )
-    assert list(update_rule(update_of(expand(spec)))) == expected
+    assert list(update_rule(elaborate_optimizer(expand(spec)))) == expected
 
 
 def test_scheduled_indices_get_ordinary_names():

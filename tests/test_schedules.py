@@ -9,7 +9,7 @@ import pytest
 from building import interpreted, judged, written
 from golden import FOLDER, compare
 
-from symgrad.elaborate.optimizer import update_of
+from symgrad.elaborate.optimizer import elaborate_optimizer
 from symgrad.errors import SpecError
 from symgrad.notation.update_rules import update_rule
 from symgrad.spec import library
@@ -58,7 +58,7 @@ def rates(schedule, epochs=ALL_EPOCHS, steps=0, planned=EPOCHS):
 
 def shown(schedule):
     """The line of the update rule that says the learning rate."""
-    return update_rule(update_of(expand(read(spec(schedule)))))[0]
+    return update_rule(elaborate_optimizer(expand(read(spec(schedule)))))[0]
 
 
 def pytorch_rates(call):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.axes import Axes, Axis
 
-Reduction: TypeAlias = Literal["none"] | Primitive
+Reduction: TypeAlias = Literal["none", "norm"] | Primitive
+"""What an equation does over its bound indices; a norm, the Euclidean one, is formed by optimisers alone."""
 Kind: TypeAlias = Literal[
     "input", "target", "constant", "parameter", "value", "derivative", "temporary", "cotangent", "state"
 ]
@@ -28,7 +29,8 @@ Kind: TypeAlias = Literal[
 class Tensor:
     """A name with its axes. `classes` marks integer labels below that number, `ignore` the label of none.
 
-    A cotangent that is the whole derivative of the loss with respect to a tensor is `of` that tensor.
+    A cotangent that is the whole derivative of the loss with respect to a tensor is `of` that tensor, and so
+    is what a step of training gives to it.
     """
 
     name: str
@@ -175,7 +177,7 @@ class Program:
     @cached_property
     def cotangent(self) -> Mapping[str, str]:
         """The name of the derivative of the loss with respect to a tensor."""
-        return {t.of: t.name for t in self.tensors if t.of}
+        return {t.of: t.name for t in self.of_kind("cotangent") if t.of}
 
     @cached_property
     def definition(self) -> Mapping[str, Equation]:
@@ -214,6 +216,14 @@ class Program:
             if equation.target in found:
                 found |= equation.reads
         return found
+
+    def giving(self, outputs: Iterable[str]) -> Program:
+        """The program of some outputs alone."""
+        outputs = tuple(outputs)
+        needed = self.needed(outputs)
+        return replace(
+            self, outputs=outputs, equations=tuple(e for e in self.equations if e.target in needed)
+        )
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.equations))

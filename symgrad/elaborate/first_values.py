@@ -1,4 +1,4 @@
-"""The first values of parameters: the distributions of the spec with their scales as numbers."""
+"""What training starts from: the distributions of parameters with their scales as numbers, and the states."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sympy as sp
 from symgrad.elaborate.fans import fans_of
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, scalar
+from symgrad.elaborate.optimizer import hyper_parameters
 from symgrad.errors import SpecError
 from symgrad.spec.language.number_types import LARGEST
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program
     from symgrad.elaborate.fans import Fans
+    from symgrad.elaborate.operands import Value
+    from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import InitSpec, Model
 
 
@@ -39,6 +42,26 @@ def first_values(model: Model, program: Program) -> Mapping[str, FirstValues]:
         p.name: _first_values(p.name, p.init, fans_of(program.tensor[p.name], program))
         for p in model.parameters
     }
+
+
+def first_states(model: Model) -> Mapping[str, FirstValues]:
+    """What every state of the optimiser starts from, in all its entries.
+
+    Raises:
+        SpecError: no number, or one beyond the reach of single precision.
+    """
+    hyper = hyper_parameters(model)
+    return {name: _first_state(name, node, hyper) for name, node in model.optimizer.state}
+
+
+def _first_state(name: str, start: Node, hyper: Mapping[str, Value]) -> FirstValues:
+    value = Evaluator(EquationBuilder(), {}, {}).evaluate(start, "state", hyper).body
+    if not value.is_number:
+        raise SpecError(f"the state '{name}' must start from a number", at=start.at)
+    if not abs(value) <= LARGEST["float32"]:
+        problem = f"the state '{name}' starts from {float(value):g}"
+        raise SpecError(problem, at=start.at, remedy=f"expected at most {LARGEST['float32']:.2g}")
+    return FirstValues("constant", float(value))
 
 
 def _first_values(name: str, init: InitSpec, fans: Fans) -> FirstValues:

@@ -143,7 +143,7 @@ class Evaluator:
             last = values[3:]  # where(c, a, where(d, b, e)) is one choice
             values = [self._named(v, scope) if v.body.has(sp.Piecewise) else v for v in values[:3]] + last
         if what == "**":
-            self._check_zero_base(values[0], values[1], at)
+            self.check_zero_base(values[0], values[1], at)
         value = self.builder.combine(
             lambda *bodies: applied(function, list(bodies), what, at), values, what, at
         )
@@ -151,7 +151,12 @@ class Evaluator:
             self.builder.forget(scope.owner, mark)
         return self._named(value, scope) if is_large(value.body) else value
 
-    def _check_zero_base(self, base: Value, exponent: Value, at: Position) -> None:
+    def check_zero_base(self, base: Value, exponent: Value, at: Position) -> None:
+        """Refuse a power of 0 whose exponent varies.
+
+        Raises:
+            SpecError: its slope would be that of log 0.
+        """
         varying = {e.tensor for e in exponent.body.atoms(Entry)} & self.builder.tensors.keys()
         if base.body == 0 and varying:
             raise SpecError("a power of 0 has no slope", at=at, remedy="expected a base other than 0")

@@ -37,6 +37,8 @@ _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
     leading: np.asarray,
     within: lambda value, end: np.where(end >= 0, value, np.nan),
     delta: lambda a, b: np.equal(a, b).astype(np.float64),
+    sp.Max: lambda *numbers: reduce(np.maximum, numbers),
+    sp.Min: lambda *numbers: reduce(np.minimum, numbers),
     sp.StrictLessThan: np.less,
     sp.LessThan: np.less_equal,
     sp.StrictGreaterThan: np.greater,
@@ -52,6 +54,7 @@ _REDUCTIONS: Mapping[str, Callable[[Numbers, tuple[int, ...]], Numbers]] = {
     "sum": lambda terms, over: terms.sum(axis=over),
     "max": lambda terms, over: terms.max(axis=over),
     "min": lambda terms, over: terms.min(axis=over),
+    "norm": lambda terms, over: np.sqrt(np.square(terms).sum(axis=over)),
     "logsumexp": lambda terms, over: np.asarray(special.logsumexp(terms, axis=over)),
 }
 

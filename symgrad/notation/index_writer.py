@@ -49,7 +49,7 @@ class IndexWriter(ScalarWriter):
             return self.write(equation.body)
         factor, body = fixed_factor(equation)
         indices = tuple(ts.NameText(str(loop.index)) for loop in equation.bound)
-        return self.scaled(factor, ts.Reduced(equation.reduction, indices, self.write(body)))
+        return self.scaled(factor, self.reduced(equation.reduction, indices, self.write(body)))
 
     def entry(self, entry: Entry) -> Formula:
         if entry.tensor not in self.hidden:

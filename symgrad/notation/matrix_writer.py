@@ -120,7 +120,7 @@ class MatrixWriter(ScalarWriter):
             size = self.write(equation.bound[0].axis.extent)
             return self.scaled(factor, ts.ProductText("matrices", (written, ts.Ones(size))))
         indices = tuple(ts.NameText(str(i)) for i in inner)
-        return self.scaled(factor, ts.Reduced(equation.reduction, indices, written))
+        return self.scaled(factor, self.reduced(equation.reduction, indices, written))
 
     def _is_whole_matrix(self, body: sp.Expr) -> bool:
         """Whether the body is a matrix of columns, whose sum over the samples is its product with ones."""

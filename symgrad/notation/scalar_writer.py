@@ -88,6 +88,10 @@ class ScalarWriter(ABC):
             return ts.CallText(name, tuple(self.write(a) for a in arguments))
         return None
 
+    def reduced(self, kind: str, indices: tuple[Formula, ...], body: Formula) -> Formula:
+        """`Σ_n body`, `‖body‖`"""
+        return ts.Norm(body) if kind == "norm" else ts.Reduced(kind, indices, body)
+
     def scaled(self, factor: sp.Expr, formula: Formula) -> Formula:
         """A formula times an expression."""
         if factor == 1:

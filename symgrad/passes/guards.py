@@ -9,6 +9,7 @@ value where it is clipped. Where no factor is 0, an infinite slope stays infinit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -34,6 +35,17 @@ def guard(program: Program) -> Program:
 def guarded_derivative(body: sp.Expr, bounds: Bounds, steep: Collection[str] = ()) -> sp.Expr:
     """A sum of products, each 0 where a factor without a pole is 0; `steep` tensors may be infinite."""
     return sp.Add(*(_guarded_term(term, bounds, steep) for term in sp.Add.make_args(body)))
+
+
+def guard_step(update: Program) -> Program:
+    """A step of an optimiser with 0/0 decided in what it computes for every entry."""
+    return with_equations(
+        update,
+        (
+            replace(e, body=guarded_step(e.body)) if update.tensor[e.target].axes else e
+            for e in update.equations
+        ),
+    )
 
 
 def guarded_step(body: sp.Expr) -> sp.Expr:

@@ -16,7 +16,6 @@ from symgrad.pipeline import Stages
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
-    from symgrad.elaborate.optimizer import Update
     from symgrad.notation.typesetting.style import Style
     from symgrad.spec.model import Spec
 
@@ -53,7 +52,7 @@ class Derived:
         return self.stages.model.spec
 
     @property
-    def update(self) -> Update:
+    def update(self) -> Program:
         return self.stages.update
 
     @cached_property

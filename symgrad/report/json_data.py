@@ -97,12 +97,12 @@ def _equation(equation: Equation, text: Writing, latex: Writing) -> dict[str, An
 
 
 def _update(derived: Derived) -> dict[str, Any]:
-    update, program = derived.update, derived.program
+    update, program, train = derived.update, derived.program, derived.spec.train
     parameters = [g for g in program.gradients if program.tensor[g.of].kind == "parameter"]
     return {
-        "states": [name for name, _ in update.states],
-        "clip_norm": update.clip_norm,
-        "clip_value": update.clip_value,
+        "states": [t.name for t in update.of_kind("state")],
+        "clip_norm": train.clip_norm,
+        "clip_value": train.clip_value,
         "look_ahead": list(look_ahead_rule(update, TEXT)),
         "rule": list(update_rule(update, TEXT)),
         "latex": list(update_rule(update, LATEX)),

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
 from symgrad.compiler.planning.plan import LoopNest, Plan, Product, Scalar
-from symgrad.elaborate.optimizer import Update
 from symgrad.notation.equations import Writing
-from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.pipeline import STAGES, Stage, Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.language.unparse import unparse
@@ -109,14 +107,12 @@ def _with_changes(row: StageRow, before: tuple[str, ...]) -> StageRow:
 
 
 def _lines(
-    value: Model | Program | Update | Mapping[str, FirstValues] | tuple[Phase, ...] | Plan | str,
+    value: Model | Program | Mapping[str, FirstValues] | tuple[Phase, ...] | Plan | str,
 ) -> tuple[str, ...]:
     """What a stage gave, line by line."""
     match value:
         case Program():
             return _of_program(value)
-        case Update():
-            return (*look_ahead_rule(value), *update_rule(value))
         case Plan():
             return _of_plan(value)
         case str():

@@ -18,7 +18,7 @@ COMPUTING = {
     *("_forward", "_predict", "_loss", "_gradient", "_backward", "carry", "_array", "_gemm_by_numpy"),
     *("_copied", "_bits", "_from_bits"),
 }
-OPTIMISER = {"_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
+OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
     *("_show", "_as_numbers", "_fitting", "_checked", "_given", "_arguments", "_checked_but_rows"),

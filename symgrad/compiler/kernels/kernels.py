@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.terms import Entry, extent_symbol
+from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Add,
     Applied,
@@ -24,6 +24,7 @@ from symgrad.compiler.kernels.instructions import (
     without_notes,
 )
 from symgrad.compiler.kernels.loop_builder import LoopBuilder
+from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.planning.loop_orders import ROW, entries_of
 from symgrad.compiler.planning.plan import LoopNest
 from symgrad.passes.fission import adds_to_a_difference
@@ -31,6 +32,8 @@ from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    import sympy as sp
 
     from symgrad.calculus.program import Equation, Loop
     from symgrad.compiler.kernels.instructions import Cell, Expression, Instruction
@@ -139,6 +142,13 @@ class _Writer(LoopBuilder):
         if entry.tensor not in self.local and self.plan.is_by_columns(entry.tensor):
             entry = Entry(entry.tensor, (*entry.indices[1:], entry.indices[0]))
         return super().entry(entry)
+
+    def formed(self, expr: sp.Expr) -> Expression:
+        """What is made of numbers in no memory alone is formed in double precision, then rounded once."""
+        read = {e.tensor for e in entries(expr)}
+        if not read or any(t not in self.local or self.plan.program.tensor[t].axes for t in read):
+            return super().formed(expr)
+        return Typed(Lowering(self.entry, self.known, typed=False)(expr))
 
     # Loops ------------------------------------------------------------------------------------
 

@@ -104,5 +104,9 @@ class LoopBuilder:
     def _name(self, expr: sp.Expr, prefix: str) -> None:
         name = next(f"{prefix}{k}" for k in range(10**6) if f"{prefix}{k}" not in self.taken)
         variable = self.fresh(name)
-        self.put(Assign(variable, self.lower(expr)))
+        self.put(Assign(variable, self.formed(expr)))
         self.known[expr] = variable
+
+    def formed(self, expr: sp.Expr) -> Expression:
+        """What is computed for an expression that gets a name."""
+        return self.lower(expr)

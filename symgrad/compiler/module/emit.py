@@ -24,11 +24,13 @@ from symgrad.compiler.module.records import (
 from symgrad.compiler.module.signatures import Signatures, as_tuple
 from symgrad.compiler.module.steps import lines
 from symgrad.compiler.planning.plan import Product, size_of
+from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.elementary import functions_of
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.compiler.targets.numba.runtime import merged_imports, runtime_part
 from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA, called_in
+from symgrad.elaborate.optimizer import AHEAD, after_gradient, counts_epochs
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.shipped import template_folder
 
@@ -39,16 +41,25 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.function_bodies import NamedKernel
     from symgrad.compiler.planning.plan import Plan
     from symgrad.elaborate.first_values import FirstValues
-    from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import Model
 
 _OWN_IMPORTS = (("math", ""), ("numpy", ""), ("typing", "NamedTuple"))
 _VECTORISED = frozenset(["maximum", "minimum", "formed_first"])
 
 
-def emit(model: Model, shown: Program, plan: Plan, update: Update, starts: Mapping[str, FirstValues]) -> str:
-    """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed."""
-    module = _Emitter(model, plan, update, starts).module(shown)
+def emit(
+    model: Model,
+    shown: Program,
+    plan: Plan,
+    update: Program,
+    starts: Mapping[str, FirstValues],
+    states: Mapping[str, FirstValues],
+) -> str:
+    """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed.
+
+    `update` is a step of the optimiser, `starts` and `states` are what parameters and states start from.
+    """
+    module = _Emitter(model, plan, update, starts, states).module(shown)
     return _template("module").render(module=module)
 
 
@@ -68,16 +79,25 @@ def _template(name: str) -> jinja2.Template:
 class _Emitter:
     """Puts the definitions of one module together."""
 
-    def __init__(self, model: Model, plan: Plan, update: Update, starts: Mapping[str, FirstValues]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        plan: Plan,
+        update: Program,
+        starts: Mapping[str, FirstValues],
+        states: Mapping[str, FirstValues],
+    ) -> None:
         self.model, self.plan, self.update, self.starts = model, plan, update, starts
         self.program, self.batch_axis = plan.program, model.batch_axis
         self.drivers = FunctionBodies(plan, OWN_NAMES)
         self.bodies = {phase.name: self.drivers.body(phase) for phase in plan.phases}
-        self.step = update_body(update, OWN_NAMES)
-        self.look_ahead = look_ahead_body(update, OWN_NAMES) if update.look_ahead else ()
+        self.step = update_body(plan_update(after_gradient(update)), OWN_NAMES)
+        self.looks_ahead = AHEAD in update.outputs
+        ahead = plan_update(update.giving((AHEAD,))) if self.looks_ahead else None
+        self.look_ahead = look_ahead_body(ahead, OWN_NAMES) if ahead else ()
         self.accumulation = steps.accumulated(plan, update, OWN_NAMES)
         names = state_names(update, OWN_NAMES)
-        self.states = {names[name]: repr(start) for name, start in update.states}
+        self.states = {names[name]: repr(start.scale) for name, start in states.items()}
         self.outputs = tuple(self._result(name, name) for name in self.program.outputs)
         self.predictions = tuple(self._result(name, name) for name in self.program.prediction)
         gradient = {g.of: g.name for g in self.program.gradients}
@@ -90,11 +110,10 @@ class _Emitter:
         kernels, called = tuple(map(_kernel, self.drivers.kernels.values())), self._called()
         parts = tuple(self._parts(called))
         parameters, states = fields_of(self.program, self.states)
-        given = self.model, self.plan, self.update, self.calls
         return ModuleText(
             opening=opening_of(self.model, shown, self.update),
             imports=merged_imports(map(runtime_part, parts), _OWN_IMPORTS),
-            facts=facts_of(*given, self.drivers.extents),
+            facts=facts_of(self.model, self.plan, self.update, self.calls, self.drivers.extents),
             parameters=parameters,
             states=states,
             gradients=tuple(FieldText(g.name, g.comment) for g in self.gradients),
@@ -102,7 +121,7 @@ class _Emitter:
             network=network,
             training=training,
             interface=tuple(self._interface()),
-            told=told(*given, self.states, (*kernels, *network, *training)),
+            told=told(self.model, self.plan, self.calls, self.states, (*kernels, *network, *training)),
             runtime=tuple(self._runtime(parts, called)),
         )
 
@@ -133,7 +152,7 @@ class _Emitter:
         yield steps.update(calls, update_rule(update), lines(self.step))
         if calls.takes_pieces:
             yield steps.gradient_in_pieces(calls)
-        if update.look_ahead:
+        if self.looks_ahead:
             yield steps.look_ahead(calls, look_ahead_rule(update), lines(self.look_ahead))
         if accumulation is not None:
             yield from steps.accumulation(calls, accumulation)
@@ -150,7 +169,7 @@ class _Emitter:
         yield from interface.losses(calls)
         if self.gradients:
             yield interface.input_gradients(calls, [g.name for g in self.gradients])
-        if self.update.look_ahead:
+        if self.looks_ahead:
             yield interface.gradient_point(calls, look_ahead_rule(self.update))
         yield from interface.training(calls, self.model.spec.train)
 
@@ -167,6 +186,8 @@ class _Emitter:
             yield "numba/number_bits"
         if self.accumulation is not None:
             yield "numba/added_gradients"
+        if self.program.loss and self.model.spec.train.clip_norm is not None:
+            yield "numba/gradient_norms"
         if self.program.loss and self.batch_axis:
             yield "numba/gathered_columns" if self.plan.column_axis else "numba/gathered_rows"
         yield from ("given_arrays", "parameter_vectors", "evaluations")
@@ -199,10 +220,10 @@ class _Emitter:
             states=tuple(self.states),
             step_memory=(
                 *(() if self.accumulation is not None else pieces),
-                *(("ahead",) if update.look_ahead else ()),
+                *(("ahead",) if self.looks_ahead else ()),
             ),
-            point="ahead" if update.look_ahead else "theta",
-            counts_epochs=update.counts_epochs,
+            point="ahead" if self.looks_ahead else "theta",
+            counts_epochs=counts_epochs(update),
             takes_pieces=train.micro_batches is not None,
         )
 

@@ -12,6 +12,7 @@ from symgrad.calculus.axes import show_axes
 from symgrad.compiler.module.records import FactText, FieldText, Opening
 from symgrad.compiler.module.signatures import as_tuple
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
+from symgrad.elaborate.optimizer import counts_epochs
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from symgrad.compiler.module.records import Definition, Manner
     from symgrad.compiler.module.signatures import Signatures
     from symgrad.compiler.planning.plan import Plan
-    from symgrad.elaborate.optimizer import Update
     from symgrad.spec.model import ConstantSpec, Model
 
 _TABLES: Mapping[Manner, str] = {
@@ -35,7 +35,7 @@ _TABLES: Mapping[Manner, str] = {
 }
 
 
-def opening_of(model: Model, shown: Program, update: Update) -> Opening:
+def opening_of(model: Model, shown: Program, update: Program) -> Opening:
     """The module's docstring. `shown` is the program as mathematics."""
     spec = model.spec
     return Opening(
@@ -66,12 +66,12 @@ def _described(tensor: Tensor) -> str:
 
 
 def facts_of(
-    model: Model, plan: Plan, update: Update, calls: Signatures, axes: Sequence[str]
+    model: Model, plan: Plan, update: Program, calls: Signatures, axes: Sequence[str]
 ) -> tuple[FactText, ...]:
     """What a reader wants to know first; `axes` are the free ones."""
     spec, program = model.spec, plan.program
     parameters = program.of_kind("parameter")
-    expected = spec.train.epochs if update.counts_epochs else 0
+    expected = spec.train.epochs if counts_epochs(update) else 0
     return (
         FactText("SPEC_NAME", _quoted(spec.name)),
         FactText("SPEC_SHA256", _quoted(spec.sha256)),
@@ -93,20 +93,19 @@ def facts_of(
 def told(
     model: Model,
     plan: Plan,
-    update: Update,
     calls: Signatures,
     states: Mapping[str, str],
     definitions: Sequence[Definition],
 ) -> tuple[FactText, ...]:
     """What only the runtime asks for. `states` are first values, as Python writes them."""
     spec, integer = model.spec, PRECISIONS[model.spec.dtype].integer
-    pieces = spec.train.micro_batches
+    pieces, full_batch = spec.train.micro_batches, model.optimizer.full_batch
     scored = (model.scored or "") if len(spec.targets) > 1 else ""
     ignored = _dictionary((a.name, a.ignore) for a in calls.arguments)
     return (
         FactText("BATCH_AXIS", _quoted(model.batch_axis), "the axis of rows; empty: there is none"),
         FactText("BY_COLUMNS", str(bool(plan.column_axis)), "whether it lies innermost in memory"),
-        FactText("FULL_BATCH", _quoted(update.full_batch), "why every step needs all rows, where it does"),
+        FactText("FULL_BATCH", _quoted(full_batch), "why every step needs all rows, where it does"),
         FactText("MICRO_BATCH_SIZE", str(pieces.rows if pieces else 0), "rows of a piece of a batch; 0: all"),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
         FactText("STATES", _dictionary(states.items()), "of the optimiser, with their first values"),

@@ -5,41 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.kernels.update_kernels import rest_body, share_body, state_names
+from symgrad.compiler.kernels.update_kernels import share_body, state_names, update_body
 from symgrad.compiler.module.network import driver
 from symgrad.compiler.module.records import Definition
 from symgrad.compiler.module.signatures import listed
 from symgrad.compiler.planning.accumulation import accumulation_of
+from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.spelling import NUMBA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.module.signatures import Signatures
     from symgrad.compiler.planning.plan import Plan
-    from symgrad.elaborate.optimizer import Update
 
 
 @dataclass(frozen=True)
-class Carrying:
-    """How a step takes gradients in while they are formed: `target` by `shares`, and the rest of the step."""
+class AccumulationText:
+    """How a step adds gradients to their destination while they are formed, and the rest of the step."""
 
-    target_name: str
-    target: str
+    name: str
+    destination: str
     shares: tuple[Instruction, ...]
     rest: tuple[Instruction, ...]
 
 
-def accumulated(plan: Plan, update: Update, reserved: frozenset[str]) -> Carrying | None:
+def accumulated(plan: Plan, update: Program, reserved: frozenset[str]) -> AccumulationText | None:
     """The vector that takes gradients in, if one does."""
     found = accumulation_of(update)
     if found is None or not plan.program.carried:
         return None
     states = list(state_names(update, reserved))
-    target = "theta" if found.target == "theta" else f"state[{1 + states.index(found.target)}]"
-    shares, rest = share_body(update, found, reserved), rest_body(update, found, reserved)
-    return Carrying(found.target, target, shares, rest)
+    is_theta = found.destination == "theta"
+    destination = "theta" if is_theta else f"state[{1 + states.index(found.destination)}]"
+    shares = share_body(plan_update(found.shares), reserved)
+    return AccumulationText(
+        found.destination, destination, shares, update_body(plan_update(found.rest), reserved)
+    )
 
 
 def lines(body: tuple[Instruction, ...]) -> tuple[str, ...]:
@@ -78,23 +82,23 @@ def gradient_in_pieces(calls: Signatures) -> Definition:
     return driver("_gradient_in_pieces", f"theta, grad, piece, {calls.step}", doc, lines)
 
 
-def accumulation(calls: Signatures, carrying: Carrying) -> tuple[Definition, ...]:
+def accumulation(calls: Signatures, added: AccumulationText) -> tuple[Definition, ...]:
     """What of an update is left where a vector takes in the gradient while that is formed."""
-    target = f"keep and scale, with which {carrying.target_name} takes in the gradient of the coming step."
+    target = f"keep and scale, with which {added.name} takes in the gradient of the coming step."
     rest = "What is left of a step after the gradient has been taken in."
     state, time = calls.state, calls.time
     return (
-        Definition("_shares", f"{state}, {time}", (target,), lines(carrying.shares), "kernel"),
-        Definition("_end_of_step", f"theta, {state}, {time}", (rest,), lines(carrying.rest), "kernel"),
+        Definition("_shares", f"{state}, {time}", (target,), lines(added.shares), "kernel"),
+        Definition("_end_of_step", f"theta, {state}, {time}", (rest,), lines(added.rest), "kernel"),
     )
 
 
-def step(calls: Signatures, carrying: Carrying | None) -> Definition:
+def step(calls: Signatures, added: AccumulationText | None) -> Definition:
     """One step of training."""
     ahead = f"_look_ahead(theta, ahead, {calls.entries_of_state}, {calls.time})"
     lines = (
         *([ahead] if calls.point == "ahead" else []),
-        *(_step_by_parts(calls, carrying) if carrying else _step_at_once(calls)),
+        *(_step_by_parts(calls, added) if added else _step_at_once(calls)),
         "return value",
     )
     doc = "One step; parameters stay as they are where the loss is not finite."
@@ -111,14 +115,14 @@ def _step_at_once(calls: Signatures) -> tuple[str, ...]:
     )
 
 
-def _step_by_parts(calls: Signatures, carrying: Carrying) -> tuple[str, ...]:
+def _step_by_parts(calls: Signatures, added: AccumulationText) -> tuple[str, ...]:
     state, time = calls.entries_of_state, calls.time
     return (
         "real = theta.dtype.type",
         f"value = _loss({calls.point}, {calls.loss})",
         "if np.isfinite(value):",
         f"    keep, scale = _shares({state}, {time})",
-        f"    _backward({calls.point}, {carrying.target}, real(keep), real(scale), {calls.loss})",
+        f"    _backward({calls.point}, {added.destination}, real(keep), real(scale), {calls.loss})",
         f"    _end_of_step(theta, {state}, {time})",
     )
 

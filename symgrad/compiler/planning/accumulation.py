@@ -1,67 +1,84 @@
-"""Updates that a product can carry out while it is formed: `target ← keep·target + scale·g`."""
+"""Steps that a product can carry out while it is formed: `destination ← keep·destination + scale·g`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from symgrad.calculus.program import Equation, Program, Tensor, check
 from symgrad.calculus.terms import Entry, entries
-from symgrad.elaborate.optimizer import POSITION
+from symgrad.elaborate.optimizer import AHEAD
 
-if TYPE_CHECKING:
-    from symgrad.elaborate.optimizer import Equations, Update
-
-GRADIENT = Entry("g", (POSITION,))
-THETA = Entry("theta", (POSITION,))
+SHARE_KEPT, SHARE_ADDED = "share kept", "share added"
+SHARES = (SHARE_KEPT, SHARE_ADDED)
 
 
 @dataclass(frozen=True)
 class Accumulation:
-    """The one equation of an update that needs the gradient, and the equations after it.
+    """A step in two parts: the one sum that needs the gradient, and the `rest` of it.
 
-    `keep` and `scale` are the same for every entry; `target` is theta or a state.
+    `destination` is theta or a state; `shares` gives SHARE_KEPT and SHARE_ADDED, the same for every entry.
     """
 
-    target: str
-    keep: sp.Expr
-    scale: sp.Expr
-    rest: Equations
+    destination: str
+    shares: Program
+    rest: Program
 
 
-def accumulation_of(update: Update) -> Accumulation | None:
-    """The update as an accumulation of the gradient; None where it needs the gradient itself.
+def accumulation_of(update: Program) -> Accumulation | None:
+    """The step as an accumulation of the gradient; None where it needs the gradient itself.
 
     Plain gradient descent is one, `theta ← theta − 0.1·g`, and so is momentum, `v ← 0.9·v + g`.
     """
-    equations = _without_new_gradient(update.updates)
-    needs_gradient = update.clip_norm is not None or update.clip_value is not None or update.in_pieces
-    if needs_gradient or not equations:
+    equations = _with_gradient_written_out(update)
+    readers = [e for e in equations if "g" in e.reads]
+    if len(readers) != 1 or readers[0].target not in update.outputs:
         return None
-    (target, body), *rest = equations
-    states = [name for name, _ in update.states]
-    if target not in ("theta", *states) or any(GRADIENT in entries(later) for _, later in rest):
+    (added,) = readers
+    others = tuple(e for e in equations if e != added and e.target != AHEAD)
+    destination = update.tensor[added.target].of
+    if any(destination in e.reads for e in others):
         return None
-    if target == "theta" and any(THETA in entries(later) for _, later in rest):
-        return None
-    return _linear(target, body, tuple(rest))
+    factors = _factors(added, destination)
+    return None if factors is None else _divided(update, added, others, factors)
 
 
-def _without_new_gradient(equations: Equations) -> Equations:
-    """The equations with a gradient set anew, by weight decay say, written out in the next one."""
-    if not equations or equations[0][0] != "g":
-        return equations
-    (_, gradient), *rest = equations
-    if any(name == "g" for name, _ in rest) or any(GRADIENT in entries(body) for _, body in rest[1:]):
-        return ()
-    return tuple((name, body.xreplace({GRADIENT: gradient})) for name, body in rest)
+def _with_gradient_written_out(update: Program) -> tuple[Equation, ...]:
+    """The equations with a gradient set anew, by weight decay say, written out in the one that reads it."""
+    equations = update.equations
+    for new in (e for e in update.equations if update.tensor[e.target].of == "g"):
+        readers = [e for e in equations if new.target in e.reads]
+        if len(readers) == 1:
+            equations = tuple(_written_out(e, new) for e in equations if e.target != new.target)
+    return equations
 
 
-def _linear(target: str, body: sp.Expr, rest: Equations) -> Accumulation | None:
-    own = Entry(target, (POSITION,))
-    expanded = sp.expand(body)
-    keep, scale = expanded.coeff(own), expanded.coeff(GRADIENT)
-    remainder = sp.expand(expanded - keep * own - scale * GRADIENT)
+def _written_out(equation: Equation, definition: Equation) -> Equation:
+    found = {e: definition.at(e.indices) for e in entries(equation.body) if e.tensor == definition.target}
+    return replace(equation, body=equation.body.xreplace(found))
+
+
+def _factors(equation: Equation, destination: str) -> tuple[sp.Expr, sp.Expr] | None:
+    """The numbers keep and scale of `keep·destination + scale·g`; None where it is something else."""
+    own, gradient = Entry(destination, equation.indices), Entry("g", equation.indices)
+    expanded = sp.expand(equation.body)
+    keep, scale = expanded.coeff(own), expanded.coeff(gradient)
+    remainder = sp.expand(expanded - keep * own - scale * gradient)
     varies = any(e.indices for factor in (keep, scale) for e in entries(factor))
-    return None if remainder != 0 or scale == 0 or varies else Accumulation(target, keep, scale, rest)
+    return None if remainder != 0 or scale == 0 or varies else (keep, scale)
+
+
+def _divided(
+    update: Program, added: Equation, others: tuple[Equation, ...], factors: tuple[sp.Expr, sp.Expr]
+) -> Accumulation:
+    shares = tuple(Equation(n, (), (), "none", f) for n, f in zip(SHARES, factors, strict=True))
+    numbers = (*update.tensors, *(Tensor(e.target, (), "value") for e in shares))
+    new = replace(update.tensor[added.target], kind="state")
+    given = tuple(new if t.name == new.name else t for t in update.tensors)
+    left = (name for name in update.outputs if name not in (AHEAD, new.name))
+    return Accumulation(
+        destination=new.of,
+        shares=check(replace(update, tensors=numbers, equations=(*others, *shares)).giving(SHARES)),
+        rest=check(replace(update, tensors=given, equations=others).giving(left)),
+    )

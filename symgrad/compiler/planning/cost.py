@@ -11,18 +11,20 @@ import sympy as sp
 from symgrad.calculus.contraction import as_contraction
 from symgrad.calculus.terms import entries
 from symgrad.compiler.planning.accumulation import accumulation_of
-from symgrad.compiler.planning.plan import LoopNest
 from symgrad.compiler.planning.residuals import BYTES
+from symgrad.compiler.planning.update_plan import plan_update
+from symgrad.elaborate.optimizer import ENTRIES, after_gradient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from symgrad.calculus.axes import Axis
-    from symgrad.calculus.program import Equation, Tensor
+    from symgrad.calculus.program import Equation, Program, Tensor
     from symgrad.compiler.planning.plan import PhaseName, Plan, Step
-    from symgrad.elaborate.optimizer import Update
 
 _LABEL_BYTES = 8
+_OF_REDUCTION = {"none": 0, "norm": 2}
+"""Operations for every value that is reduced: one, but for a norm a square and a sum."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,6 @@ class CostModel:
 
     def step(self, step: Step) -> Cost:
         """What a step costs: a pass over rows, a product, or a number."""
-        local = step.local if isinstance(step, LoopNest) else frozenset()
         moved: dict[str, int] = {}
         for equation in step.equations:
             read = [
@@ -71,7 +72,9 @@ class CostModel:
             for name in (*read, equation.target):
                 moved[name] = moved.get(name, 0) + self._iterations(equation)
         tensors = [
-            (self.plan.program.tensor[name], looks) for name, looks in moved.items() if name not in local
+            (self.plan.program.tensor[name], looks)
+            for name, looks in moved.items()
+            if name in self.plan.places
         ]
         added_to = [(tensor, looks) for tensor, looks in tensors if tensor.name in self.plan.program.carried]
         return Cost(
@@ -79,22 +82,18 @@ class CostModel:
             sum(min(self._entries(t), looks) * self._width(t) for t, looks in (*tensors, *added_to)),
         )
 
-    def update(self, update: Update) -> Cost:
-        """What a pass of the optimiser over the vectors of all parameters costs, after the gradient.
+    def update(self, update: Program) -> Cost:
+        """What the optimiser costs after the gradient: passes over the vectors of all parameters.
 
         Where the gradient is added to them while it is formed, only the equations after that are left.
         """
-        carried = accumulation_of(update) if self.plan.program.carried else None
-        equations = update.updates if carried is None else carried.rest
-        clips = update.clip_norm is not None, update.clip_value is not None
-        vectors = {"theta", "g", *(name for name, _ in update.states)}
-        read = {e.tensor for _, body in equations for e in entries(body)} & vectors
-        written = {name for name, _ in equations} & vectors - {"g"}
-        flops = sum(_operations(body) for _, body in equations) + 2 * sum(clips)
-        moved = (len(read) + len(written)) * BYTES[self.dtype]
-        return Cost(flops * self.plan.parameter_count, moved * self.plan.parameter_count)
+        accumulated = accumulation_of(update) if self.plan.program.carried else None
+        left = after_gradient(update) if accumulated is None else accumulated.rest
+        (axis,) = ENTRIES
+        sizes = {str(axis.name): self.plan.parameter_count}
+        return sum(CostModel(plan_update(left), sizes, self.dtype).phase("update"), Cost())
 
-    def least(self, update: Update | None, phases: Iterable[PhaseName]) -> Cost:
+    def least(self, update: Program | None, phases: Iterable[PhaseName]) -> Cost:
         """What no program can do without: the products of matrices, and to read the data once.
 
         With an update also to read and write parameters and states once, without one to read parameters.
@@ -103,7 +102,7 @@ class CostModel:
         equations = [equation for step in steps for equation in step.equations]
         used = {name for equation in equations for name in equation.reads}
         data = [t for t in self.plan.program.declared if t.kind != "parameter" and t.name in used]
-        vectors = 1 if update is None else 2 * (1 + len(update.states))
+        vectors = 1 if update is None else 2 * (1 + len(update.of_kind("state")))
         return Cost(
             sum(self._flops(equation) for equation in equations if as_contraction(equation) is not None),
             self.plan.parameter_count * vectors * BYTES[self.dtype]
@@ -118,7 +117,7 @@ class CostModel:
                 self._entries(self.plan.program.tensor[equation.target]) if contraction.factor != 1 else 0
             )
             return 2 * iterations + scaled
-        return iterations * (_operations(equation.body) + (equation.reduction != "none"))
+        return iterations * (_operations(equation.body) + _OF_REDUCTION.get(equation.reduction, 1))
 
     def _iterations(self, equation: Equation) -> int:
         return self._product(loop.axis for loop in equation.loops)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation, Loop, Program
 
-PhaseName: TypeAlias = Literal["forward", "prediction", "loss", "gradient"]
+PhaseName: TypeAlias = Literal["forward", "prediction", "loss", "gradient", "update"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Scalar:
-    """One number computed from numbers."""
+    """One number computed from numbers; in a step of the optimiser it may be the norm of a vector."""
 
     equation: Equation
 

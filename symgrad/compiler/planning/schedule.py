@@ -42,7 +42,7 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         if columns:
             steps = sample_innermost_steps(program, equations, columns)
         else:
-            steps = list(_steps(program, equations))
+            steps = list(steps_by_rows(program, equations))
         phases.append(Phase(name, tuple(steps)))
     return tuple(phases)
 
@@ -74,7 +74,7 @@ def _after_uses_of_parameters(
     return ordered
 
 
-def _steps(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
+def steps_by_rows(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
     """Steps in order; a nest also takes equations from a little further down that are ready by then."""
     waiting, carried = list(equations), program.carried
     while waiting:

@@ -48,6 +48,9 @@ def _check_names(block: OptimizerBlock, document: Document, key: Key) -> None:
             if name in _GIVEN:
                 problem = f"'{name}' has a meaning of its own in an optimizer"
                 raise SpecError(problem, at=at, remedy="theta, g and t are given: choose another name")
+            if kind == "state" and name == "step":
+                problem = "a state cannot be called 'step', the module counts its steps by that name"
+                raise SpecError(problem, at=at, remedy="choose another name")
             if kind == "state" and name in block.hyper:
                 problem = f"'{name}' is both a hyper-parameter and a state"
                 raise SpecError(problem, at=at, remedy="choose another name")
