@@ -8,20 +8,20 @@ import click
 
 from symgrad.cli.group import FILE, SECONDS, SEED, main
 from symgrad.report.formats import FORMATS
+from symgrad.report.notations import NOTATIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DETAILS = ("gates", "blocks")
 PICTURES = ("text", "dot", "mermaid", "svg", "png")
-NOTATIONS = ("rows", "columns", "greek", "delta")
 
 
 @main.command()
 @click.argument("spec", type=FILE)
 @click.option("--format", "style", type=click.Choice(list(FORMATS)), help="How it is written.  [text]")
 @click.option(
-    "--notation", type=click.Choice(NOTATIONS), default="rows", show_default=True, help="See above."
+    "--notation", type=click.Choice(list(NOTATIONS)), default="rows", show_default=True, help="See above."
 )
 @click.option(
     "--symbol", "symbols", multiple=True, metavar="NAME=SYMBOL", help="Write W1 as Ω¹: --symbol W1=Ω¹"
