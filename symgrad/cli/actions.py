@@ -53,12 +53,10 @@ def _lines(file: Path) -> int:
 
 
 def _parameter_count(spec: Spec) -> int:
-    from math import prod
-
     from symgrad.pipeline import stages_of
+    from symgrad.report.tensor_table import parameter_count
 
-    parameters = stages_of(spec).formulas.of_kind("parameter")
-    return sum(prod(axis.size or 1 for axis in tensor.axes) for tensor in parameters)
+    return parameter_count(stages_of(spec).formulas)
 
 
 def inspect_spec(

@@ -57,6 +57,17 @@ class LatexStyle(Style):
         "and": r"\text{ and }",
         "or": r"\text{ or }",
     }
+    frames: ClassVar[dict[str, str]] = {
+        "ones": r"\mathbf{{1}}_{{{}}}",
+        "partial": r"\frac{{\partial {}}}{{\partial {}}}",
+        "transposed": r"{}^{{\top}}",
+        "in rows": r"\mathbf{{1}} {}^{{\top}}",
+        "in columns": r"{} \mathbf{{1}}^{{\top}}",
+        "absolute": r"\left|{}\right|",
+        "norm": r"\lVert {} \rVert",
+        "brackets": r"\left({}\right)",
+        "square brackets": r"\left[{}\right]",
+    }
 
     def level_of_number(self, value: Fraction) -> int:
         if value < 0:
@@ -92,9 +103,6 @@ class LatexStyle(Style):
     def symbol(self, text: str) -> str:
         return latex_symbol(text)
 
-    def ones(self, size: str) -> str:
-        return rf"\mathbf{{1}}_{{{size}}}"
-
     def number(self, value: Fraction) -> str:
         text = ts.decimal(value)
         if text is None:
@@ -105,24 +113,12 @@ class LatexStyle(Style):
         power = f"10^{{{exponent}}}"
         return rf"{mantissa} \cdot {power}" if exponent and mantissa != "1" else power if exponent else text
 
-    def index(self, base: str, indices: Sequence[str]) -> str:
-        return f"{base}[{','.join(indices)}]"
-
     def subscripted(self, base: str, indices: Sequence[str]) -> str:
         joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
         stem = re.fullmatch(r"(.*)_\{([^{}]*)\}(\^\{[^{}]*\})?", base)
         if stem is not None:
             return f"{stem[1]}_{{{stem[2]};{joined}}}{stem[3] or ''}"
         return f"{{{base}}}_{{{joined}}}" if "_" in base else f"{base}_{{{joined}}}"
-
-    def partial(self, of: str, by: str) -> str:
-        return rf"\frac{{\partial {of}}}{{\partial {by}}}"
-
-    def transposed(self, base: str) -> str:
-        return rf"{base}^{{\top}}"
-
-    def spread(self, base: str, in_rows: bool) -> str:
-        return rf"\mathbf{{1}} {base}^{{\top}}" if in_rows else rf"{base} \mathbf{{1}}^{{\top}}"
 
     def quotient(self, above: Formula, below: Formula) -> str:
         return rf"\frac{{{self.spell(above)}}}{{{self.spell(below)}}}"
@@ -150,18 +146,6 @@ class LatexStyle(Style):
 
     def root(self, inner: str) -> str:
         return rf"\sqrt{{{inner}}}"
-
-    def absolute(self, inner: str) -> str:
-        return rf"\left|{inner}\right|"
-
-    def norm(self, inner: str) -> str:
-        return rf"\lVert {inner} \rVert"
-
-    def square_brackets(self, inner: str) -> str:
-        return rf"\left[{inner}\right]"
-
-    def brackets(self, inner: str) -> str:
-        return rf"\left({inner}\right)"
 
 
 LATEX = LatexStyle()

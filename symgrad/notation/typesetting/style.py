@@ -23,6 +23,8 @@ class Style(ABC):
 
     minus: str
     signs: ClassVar[dict[str, str]]
+    frames: ClassVar[dict[str, str]]
+    """What is written around and between parts, as `str.format` takes it."""
     quotient_level: int
 
     def spell(self, formula: Formula) -> str:
@@ -39,7 +41,7 @@ class Style(ABC):
             case ts.Power(base, exponent):
                 return self.power(self._at_least(base, ATOM), self.spell(exponent))
             case ts.Reduced(kind, indices, body):
-                inner = self._at_least(body, REDUCTION) if kind == "sum" else self.brackets(self.spell(body))
+                inner = self._at_least(body, REDUCTION) if kind == "sum" else self._frame("brackets", body)
                 return self.reduction(kind, [self.spell(i) for i in indices], inner)
             case ts.Relation(left, operator, right):
                 return f"{self.spell(left)} {self.signs[operator]} {self.spell(right)}"
@@ -52,21 +54,22 @@ class Style(ABC):
             case ts.Symbol(text):
                 return self.symbol(text)
             case ts.Ones(size):
-                return self.ones(self.spell(size))
+                return self._frame("ones", size)
             case ts.NumberText(value):
                 return self.number(value)
             case ts.Indexed(base, indices):
-                return self.index(self._at_least(base, POWER), [self.spell(i) for i in indices])
+                return f"{self._at_least(base, POWER)}[{','.join(map(self.spell, indices))}]"
             case ts.Subscripted(base, indices):
                 return self.subscripted(self._at_least(base, POWER), [self.spell(i) for i in indices])
             case ts.Partial(of, by):
-                return self.partial(self.spell(of), self.spell(by))
+                return self._frame("partial", of, by)
             case ts.Transposed(ts.Symbol(text)) if has_raised_end(text):
-                return self.transposed(self.square_brackets(self.symbol(text)))
+                bracketed = self.frames["square brackets"].format(self.symbol(text))
+                return self.frames["transposed"].format(bracketed)
             case ts.Transposed(base):
-                return self.transposed(self._at_least(base, ATOM))
+                return self.frames["transposed"].format(self._at_least(base, ATOM))
             case ts.Spread(base, in_rows):
-                return self.spread(self._at_least(base, ATOM), in_rows)
+                return self.frames["in rows" if in_rows else "in columns"].format(self._at_least(base, ATOM))
             case ts.CallText(function, arguments, is_slope):
                 return self.call(function, [self.spell(a) for a in arguments], is_slope)
             case ts.Choice(branches):
@@ -74,9 +77,9 @@ class Style(ABC):
             case ts.Root(inner):
                 return self.root(self.spell(inner))
             case ts.Absolute(inner):
-                return self.absolute(self.spell(inner))
+                return self._frame("absolute", inner)
             case ts.Norm(inner):
-                return self.norm(self.spell(inner))
+                return self._frame("norm", inner)
         raise TypeError(formula)
 
     def level(self, formula: Formula) -> int:
@@ -104,7 +107,10 @@ class Style(ABC):
 
     def _at_least(self, formula: Formula, level: int) -> str:
         text = self.spell(formula)
-        return text if self.level(formula) >= level else self.brackets(text)
+        return text if self.level(formula) >= level else self.frames["brackets"].format(text)
+
+    def _frame(self, frame: str, *parts: Formula) -> str:
+        return self.frames[frame].format(*map(self.spell, parts))
 
     def _sum(self, terms: Sequence[tuple[bool, Formula]]) -> str:
         text = ""
@@ -125,7 +131,7 @@ class Style(ABC):
             fits = is_last
         else:
             fits = self.level(factor) >= POWER
-        return text if fits else self.brackets(text)
+        return text if fits else self.frames["brackets"].format(text)
 
     @abstractmethod
     def level_of_number(self, value: Fraction) -> int: ...
@@ -137,25 +143,10 @@ class Style(ABC):
     def symbol(self, text: str) -> str: ...
 
     @abstractmethod
-    def ones(self, size: str) -> str: ...
-
-    @abstractmethod
     def number(self, value: Fraction) -> str: ...
 
     @abstractmethod
-    def index(self, base: str, indices: Sequence[str]) -> str: ...
-
-    @abstractmethod
     def subscripted(self, base: str, indices: Sequence[str]) -> str: ...
-
-    @abstractmethod
-    def partial(self, of: str, by: str) -> str: ...
-
-    @abstractmethod
-    def transposed(self, base: str) -> str: ...
-
-    @abstractmethod
-    def spread(self, base: str, in_rows: bool) -> str: ...
 
     @abstractmethod
     def quotient(self, above: Formula, below: Formula) -> str: ...
@@ -174,18 +165,6 @@ class Style(ABC):
 
     @abstractmethod
     def root(self, inner: str) -> str: ...
-
-    @abstractmethod
-    def absolute(self, inner: str) -> str: ...
-
-    @abstractmethod
-    def norm(self, inner: str) -> str: ...
-
-    @abstractmethod
-    def brackets(self, inner: str) -> str: ...
-
-    @abstractmethod
-    def square_brackets(self, inner: str) -> str: ...
 
 
 def _ends_open(formula: Formula) -> bool:

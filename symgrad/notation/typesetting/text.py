@@ -39,6 +39,17 @@ class TextStyle(Style):
         "and": "and",
         "or": "or",
     }
+    frames: ClassVar[dict[str, str]] = {
+        "ones": "1_{}",
+        "partial": "∂{}/∂{}",
+        "transposed": "{}ᵀ",
+        "in rows": "{}[None,:]",
+        "in columns": "{}[:,None]",
+        "absolute": "|{}|",
+        "norm": "‖{}‖",
+        "brackets": "({})",
+        "square brackets": "[{}]",
+    }
     superscripts = str.maketrans("0123456789t", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ")
     subscripts = str.maketrans("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 
@@ -53,14 +64,8 @@ class TextStyle(Style):
     def symbol(self, text: str) -> str:
         return text
 
-    def ones(self, size: str) -> str:
-        return f"1_{size}"
-
     def number(self, value: Fraction) -> str:
         return ts.decimal(value) or str(value)
-
-    def index(self, base: str, indices: Sequence[str]) -> str:
-        return f"{base}[{','.join(indices)}]"
 
     def subscripted(self, base: str, indices: Sequence[str]) -> str:
         joined = ("" if all(len(i) == 1 for i in indices) else ",").join(indices)
@@ -69,19 +74,10 @@ class TextStyle(Style):
         is_small = all(c == "," or ord(c) in self.subscripts for c in joined)
         return base + joined.translate(self.subscripts) if is_small else f"{base}_{{{joined}}}"
 
-    def partial(self, of: str, by: str) -> str:
-        return f"∂{of}/∂{by}"
-
-    def transposed(self, base: str) -> str:
-        return f"{base}ᵀ"
-
-    def spread(self, base: str, in_rows: bool) -> str:
-        return f"{base}[None,:]" if in_rows else f"{base}[:,None]"
-
     def quotient(self, above: Formula, below: Formula) -> str:
         top = self.spell(above)
         if self.level(above) < PRODUCT or isinstance(above, ts.Quotient):
-            top = self.brackets(top)
+            top = self.frames["brackets"].format(top)
         return f"{top}/{self._at_least(below, POWER)}"
 
     def power(self, base: str, exponent: str) -> str:
@@ -104,18 +100,6 @@ class TextStyle(Style):
 
     def root(self, inner: str) -> str:
         return f"√{inner}" if inner.isalnum() else f"√({inner})"
-
-    def absolute(self, inner: str) -> str:
-        return f"|{inner}|"
-
-    def norm(self, inner: str) -> str:
-        return f"‖{inner}‖"
-
-    def square_brackets(self, inner: str) -> str:
-        return f"[{inner}]"
-
-    def brackets(self, inner: str) -> str:
-        return f"({inner})"
 
 
 TEXT = TextStyle()
