@@ -24,6 +24,7 @@ FIRST_PLACE = 3
 """Before it, its ticks holds the clock's two numbers and the time of the last reading."""
 
 _CLOCK = """
+
 _symgrad_clock = types.ExternalFunction("clock_gettime", types.intc(types.intc, types.CPointer(types.int64)))
 _symgrad_ticks = np.zeros({places}, np.int64)
 
@@ -94,8 +95,6 @@ def clocked(text: str) -> ClockedText:
             added[_start_of(function)] = f"    _symgrad_tick(_symgrad_ticks, {reader.rest})"
     added |= reader.added
     copy = [part for n, line in enumerate(lines, 1) for part in (line, *([added[n]] if n in added else []))]
-    first = next(f for f in functions if f.name in DRIVERS)
-    before = first.decorator_list[0].lineno - 1
     drivers = "|".join(DRIVERS)
     passed = [re.sub(rf"\b({drivers})\(", r"\1(_symgrad_ticks, ", line) for line in copy]
     clock = _CLOCK.format(
@@ -103,8 +102,7 @@ def clocked(text: str) -> ClockedText:
         clock=getattr(time, "CLOCK_MONOTONIC", 1),
         rest=reader.rest,
     )
-    whole = "\n".join([*passed[:before], *clock.strip("\n").split("\n"), "", "", *passed[before:]])
-    return ClockedText(whole, tuple(reader.statements), reader.rest)
+    return ClockedText("\n".join([*passed, clock]), tuple(reader.statements), reader.rest)
 
 
 def _names_of(tree: ast.Module) -> frozenset[str]:
