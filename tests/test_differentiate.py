@@ -36,7 +36,6 @@ WRITTEN_OUT = [
     "extrema",
     "input_gradients",
     "keepdims",
-    "loss_huber",
     "loss_softmax_cross_entropy",
     "norms",
     "one_hot_targets",
