@@ -76,10 +76,12 @@ def judged(
     *,
     compiled: bool,
     points: int = 2,
+    by_python: bool = False,
 ) -> Report:
     """The verdict on the module of a spec, after an edit; a float64 module is its own twin.
 
-    Compiled, the twin's drivers are run by Python over compiled kernels, as those of users' modules are.
+    Compiled, the twin's drivers are run by Python over compiled kernels, as those of users' modules are; with
+    `by_python` the module's own too, but the two that training runs, as in users' long modules.
     """
     path = written(spec, folder, edit)
     module = load(path) if compiled else interpreted(path)
@@ -87,6 +89,8 @@ def judged(
     if np.float64 != module.DTYPE:
         twin = double_precision_twin(module) if compiled else interpreted(path)
         twin.DTYPE = np.float64
+    if compiled and by_python:
+        run_drivers_in_python(module, ("_gradient", "_epoch"))
     if compiled and twin is not module:
         run_drivers_in_python(twin)
     return verify(expand(read(spec)), module, twin=twin, points=points)
