@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
-from symgrad.compiler.module.emit import emit
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
+from symgrad.compiler.targets.numba.emit import ClockedText, emit, emit_clocked
 from symgrad.compiler.targets.python.python_module import python_text
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.elaborate.first_values import FirstValues, first_states, first_values
@@ -154,6 +154,11 @@ class Stages:
         """Whether a step adds gradients to a vector while they are formed, those of its batch at once."""
         in_pieces = self.model.spec.train.micro_batches is not None
         return not in_pieces and accumulation_of(self.update) is not None
+
+    @property
+    def clocked(self) -> ClockedText:
+        """The module with a clock behind every statement of a step."""
+        return emit_clocked(self.model, self.derived, self.plan, self.update, self.starts, self.state_starts)
 
     @property
     def in_python(self) -> str:

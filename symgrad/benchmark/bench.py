@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.benchmark.benchmark_report import SAME_LOSS, Benchmark, BenchmarkRow, MachineLimits
-from symgrad.benchmark.clocked import can_clock, clocked
 from symgrad.benchmark.machine_limits import copy, cpu_name, on_cores, product, seconds_of, usable_cores
 from symgrad.benchmark.parts import Clock, parts_of
 from symgrad.benchmark.peers import peers
@@ -73,20 +73,20 @@ def bench(
         module = cached_module(spec, checked_text)
         work = workload_of(model, module, batch=batch, rows=rows, random=random)
         work = work if rows else grown(work)
-        clock = _clock(work, progress)
+        clock = _clock(model, work, progress)
         others = list(_peers(work, cores, with_compile, progress)) if with_peers else []
         progress("timing")
         with on_cores(cores):  # BLAS libraries that the modules brought with them too
             return _measured(model, work, clock, others, cores, seconds)
 
 
-def _clock(work: Workload, progress: Callable[[str], None]) -> Clock | None:
-    if not can_clock():
+def _clock(model: Model, work: Workload, progress: Callable[[str], None]) -> Clock | None:
+    if os.name != "posix":  # no other system has the clock that the copy reads
         return None
     progress("compiling a copy that reads a clock")
-    file = Path(str(work.module.__file__))
-    timed = clocked(file.read_text(encoding="utf-8"))
-    return Clock(work, timed, cached_text(f"clocked_{file.stem}", timed.text))
+    timed = Stages(model).clocked
+    name = Path(str(work.module.__file__)).stem
+    return Clock(work, timed, cached_text(f"clocked_{name}", timed.text))
 
 
 def _peers(work: Workload, cores: int, with_compile: bool, progress: Callable[[str], None]) -> Iterator[Peer]:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.benchmark.clocked import FIRST_PLACE
 from symgrad.benchmark.timing import run_of
+from symgrad.compiler.kernels.step_clock import FIRST_PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from symgrad.benchmark.clocked import ClockedText, TimedStatement
     from symgrad.benchmark.workload import Workload
+    from symgrad.compiler.kernels.step_clock import TimedStatement
     from symgrad.compiler.planning.cost import Cost
+    from symgrad.compiler.targets.numba.emit import ClockedText
     from symgrad.verifier.interpretation.array_library import Array
 
 _PHASES = {"_forward": "forward", "_loss": "loss", "_backward": "gradient", "_gradient": "gradient"}

@@ -1,1 +1,1 @@
-"""From programs to emitted modules: planning, kernels, targets, module, loading."""
+"""From programs to emitted modules: planning, kernels, targets, loading."""

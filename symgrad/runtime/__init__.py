@@ -1,1 +1,1 @@
-"""The part that is the same in every emitted module: `compiler/module` puts its text below the model."""
+"""The part that is the same in every emitted module: its text stands below that of the model."""

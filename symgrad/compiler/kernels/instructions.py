@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -160,6 +160,13 @@ class Matrix:
     transposed: bool = False
 
 
+@dataclass(frozen=True)
+class Verbatim:
+    """Arguments of a target's own functions, as it writes them."""
+
+    text: str
+
+
 Expression: TypeAlias = (
     Literal
     | Variable
@@ -179,6 +186,7 @@ Expression: TypeAlias = (
     | Denied
     | Window
     | Matrix
+    | Verbatim
 )
 
 
@@ -232,11 +240,12 @@ class Invoke:
 
 @dataclass(frozen=True)
 class ForRange:
-    """Instructions for every whole number below `count`."""
+    """Instructions for every whole number below `count`, or for every so manyth one."""
 
     index: Variable
     count: Expression
     body: tuple[Instruction, ...]
+    step: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -271,17 +280,20 @@ def walk(part: object) -> Iterator[Any]:
             yield from walk(getattr(part, field.name))
 
 
+def changed(part: T, change: Callable[[Any], Any]) -> T:
+    """The same tree, or tuple of trees, with every node as `change` gives it, those inside it first."""
+    found: Any = part
+    if isinstance(part, tuple):
+        found = tuple(changed(inner, change) for inner in part)
+    elif is_dataclass(part) and not isinstance(part, type):
+        inside = {field.name: changed(getattr(part, field.name), change) for field in fields(part)}
+        found = change(replace(part, **inside))
+    return found  # type: ignore[no-any-return]  # a tree of the same kind
+
+
 def replaced(part: T, variables: Mapping[Variable, Variable]) -> T:
     """The same tree, or tuple of trees, of other variables."""
-    changed: Any = part
-    if isinstance(part, Variable):
-        changed = variables.get(part, part)
-    elif isinstance(part, tuple):
-        changed = tuple(replaced(inner, variables) for inner in part)
-    elif is_dataclass(part) and not isinstance(part, type):
-        inside = {field.name: replaced(getattr(part, field.name), variables) for field in fields(part)}
-        changed = replace(part, **inside)
-    return changed  # type: ignore[no-any-return]  # a tree of the same kind
+    return changed(part, lambda node: variables.get(node, node) if isinstance(node, Variable) else node)
 
 
 def without_notes(instructions: Iterable[Instruction]) -> tuple[Instruction, ...]:

@@ -1,1 +1,1 @@
-"""Numba: scalar expressions as Python for it, and the elementary functions that modules carry."""
+"""Numba: all that knows it. What functions are called, how they are computed, the module around them."""

@@ -46,6 +46,8 @@ class Printer:
                 return Code(name)
             case ir.Literal(value):
                 return _number(value)
+            case ir.Verbatim(text):
+                return Code(text)
             case ir.Cell(array, indices):
                 return Code(f"{array.name}[{self._listed(indices) or '0'}]")
             case ir.Length(array, axis):
@@ -94,7 +96,7 @@ class Printer:
                 join = conjunction if every else disjunction
                 return join(Code(f"({self.text(condition)})") for condition in conditions)
             case ir.Denied(condition):
-                return negation(Code(f"({self.text(condition)})"))
+                return negation(Code(self.code(condition).within(Strength.ATOM)))
         raise TypeError(f"no condition: {expression}")
 
     def _formed_first(self, difference: ir.FormedFirst) -> Code:
@@ -136,8 +138,9 @@ class Printer:
                 yield f"{array.name}[:] = 0"
             case ir.Invoke(function, arguments):
                 yield f"{function}({self._listed(arguments)})"
-            case ir.ForRange(index, count, body):
-                yield f"for {index.name} in range({self.text(count)}):"
+            case ir.ForRange(index, count, body, step):
+                bounds = self.text(count) if step is None else f"0, {self.text(count)}, {self.text(step)}"
+                yield f"for {index.name} in range({bounds}):"
                 yield from map(INDENT.__add__, self.lines(body))
             case ir.When(condition, body):
                 yield f"if {self.text(condition)}:"

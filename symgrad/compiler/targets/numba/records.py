@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from symgrad.compiler.kernels.instructions import Instruction
 
 Manner: TypeAlias = Literal["plain", "kernel", "exact kernel", "driver", "update"]
 """How a function is compiled; a plain one is not."""
@@ -18,6 +21,16 @@ class Definition:
     doc: tuple[str, ...]
     lines: tuple[str, ...]
     manner: Manner = "plain"
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A compiled function that calls kernels: its arguments, what it is for, and its body as data."""
+
+    name: str
+    arguments: str
+    doc: str
+    body: tuple[Instruction, ...]
 
 
 @dataclass(frozen=True)

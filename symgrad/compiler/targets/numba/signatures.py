@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from symgrad.compiler.module.records import ArgumentText
+    from symgrad.compiler.targets.numba.records import ArgumentText
 
 
 MOST_ARGUMENTS = 16
@@ -97,9 +97,9 @@ class Signatures:
 
     @property
     def gathering(self) -> tuple[str, ...]:
-        """Calls that lay the rows of one batch side by side."""
+        """The arguments of calls that lay the rows of one batch side by side."""
         return tuple(
-            f"_gather({a.variable}, order, start, {self.batch_axis}, {a.row_size or 1}, rows[{place}])"
+            f"{a.variable}, order, start, {self.batch_axis}, {a.row_size or 1}, rows[{place}]"
             for place, a in enumerate(self.batched)
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -10,26 +12,28 @@ import jinja2
 
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.kernels.step_clock import TICKS, StepClock
 from symgrad.compiler.kernels.update_kernels import look_ahead_body, state_names, update_body
-from symgrad.compiler.module import interface, network, steps
-from symgrad.compiler.module.facts import facts_of, fields_of, opening_of, told
-from symgrad.compiler.module.records import (
+from symgrad.compiler.planning.plan import Product, size_of
+from symgrad.compiler.planning.update_plan import plan_update
+from symgrad.compiler.targets.numba import interface, network, steps
+from symgrad.compiler.targets.numba.approximations import PRECISIONS
+from symgrad.compiler.targets.numba.elementary import functions_of
+from symgrad.compiler.targets.numba.facts import facts_of, fields_of, opening_of, told
+from symgrad.compiler.targets.numba.own_names import OWN_NAMES
+from symgrad.compiler.targets.numba.records import (
     ArgumentText,
     Definition,
+    Driver,
     FieldText,
     Manner,
     ModuleText,
     ResultText,
 )
-from symgrad.compiler.module.signatures import Signatures, as_tuple
-from symgrad.compiler.module.steps import lines
-from symgrad.compiler.planning.plan import Product, size_of
-from symgrad.compiler.planning.update_plan import plan_update
-from symgrad.compiler.targets.numba.approximations import PRECISIONS
-from symgrad.compiler.targets.numba.elementary import functions_of
-from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.compiler.targets.numba.runtime import merged_imports, runtime_part
+from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA, called_in
+from symgrad.compiler.targets.numba.steps import lines
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, counts_epochs
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.shipped import template_folder
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.kernels.function_bodies import NamedKernel
+    from symgrad.compiler.kernels.step_clock import TimedStatement
     from symgrad.compiler.planning.plan import Plan
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.spec.model import Model
@@ -61,6 +66,32 @@ def emit(
     """
     module = _Emitter(model, plan, update, starts, states).module(shown)
     return _template("module").render(module=module)
+
+
+@dataclass(frozen=True)
+class ClockedText:
+    """A module whose drivers read a clock, what is timed in it, and the place of the time between."""
+
+    text: str
+    statements: tuple[TimedStatement, ...]
+    rest: int
+
+
+def emit_clocked(
+    model: Model,
+    shown: Program,
+    plan: Plan,
+    update: Program,
+    starts: Mapping[str, FirstValues],
+    states: Mapping[str, FirstValues],
+) -> ClockedText:
+    """The module, and below it its drivers once more, which read a clock and take the place of its own."""
+    drivers, clock = _Emitter(model, plan, update, starts, states).clocked()
+    copies = _template("clock").render(
+        drivers=drivers, clock=clock, system_clock=getattr(time, "CLOCK_MONOTONIC", 1)
+    )
+    whole = f"{emit(model, shown, plan, update, starts, states)}{copies}"
+    return ClockedText(whole, tuple(clock.statements), clock.rest)
 
 
 @cache
@@ -106,7 +137,7 @@ class _Emitter:
 
     def module(self, shown: Program) -> ModuleText:
         """All that the template needs."""
-        network, training = tuple(self._network()), tuple(self._training())
+        network, training = tuple(map(_printed, self._network())), tuple(map(_printed, self._training()))
         kernels, called = tuple(map(_kernel, self.drivers.kernels.values())), self._called()
         parts = tuple(self._parts(called))
         parameters, states = fields_of(self.program, self.states)
@@ -125,6 +156,13 @@ class _Emitter:
             runtime=tuple(self._runtime(parts, called)),
         )
 
+    def clocked(self) -> tuple[tuple[Definition, ...], StepClock]:
+        """The drivers once more, with readings of a clock."""
+        parts = (*self._network(), *self._training())
+        drivers = [found for found in parts if isinstance(found, Driver)]
+        clock = StepClock(frozenset(driver.name for driver in drivers))
+        return tuple(_with_clock(driver, clock) for driver in drivers), clock
+
     def _called(self) -> set[str]:
         """The functions of numbers that the module's code calls."""
         kernels = (k.kernel.body for k in self.drivers.kernels.values())
@@ -134,18 +172,17 @@ class _Emitter:
 
     # The model's own definitions ------------------------------------------------------------------
 
-    def _network(self) -> Iterator[Definition]:
+    def _network(self) -> Iterator[Definition | Driver]:
         views, calls = self.drivers.views, self.calls
-        bodies = {name: lines(body) for name, body in self.bodies.items()}
         yield network.work_size(calls, NUMBA.text(views.work_size))
-        yield from network.values(calls, bodies)
+        yield from network.values(calls, self.bodies)
         yield from network.results(calls, self.outputs, self.predictions)
         if self.program.loss:
             view, accumulates = NUMBA.text(views.view(self.program.loss)), self.accumulation is not None
-            yield from network.loss_and_gradient(calls, bodies, view, accumulates=accumulates)
+            yield from network.loss_and_gradient(calls, self.bodies, view, accumulates=accumulates)
             yield network.gradients(calls, self.gradients)
 
-    def _training(self) -> Iterator[Definition]:
+    def _training(self) -> Iterator[Definition | Driver]:
         if not self.program.loss:
             return
         calls, update, accumulation = self.calls, self.update, self.accumulation
@@ -260,6 +297,20 @@ class _Emitter:
                 drawn = repr(start.scale)
         offset = self.plan.places[tensor.name].offset
         return f"vector[{offset}:{offset + size}] = {drawn}  # {tensor.name}"
+
+
+def _printed(found: Definition | Driver) -> Definition:
+    if isinstance(found, Definition):
+        return found
+    return Definition(found.name, found.arguments, (found.doc,), lines(found.body), "driver")
+
+
+def _with_clock(driver: Driver, clock: StepClock) -> Definition:
+    """A driver that hands the clock's ticks on to those it calls."""
+    body = lines(clock.over(driver.name, driver.body))
+    return Definition(
+        clock.name(driver.name), f"{TICKS.name}, {driver.arguments}", (driver.doc,), body, "driver"
+    )
 
 
 def _kernel(named: NamedKernel) -> Definition:

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.module.records import Definition
-from symgrad.compiler.module.signatures import listed
+from symgrad.compiler.kernels.instructions import (
+    Applied,
+    Assign,
+    Give,
+    Invoke,
+    Literal,
+    Typed,
+    TypeOf,
+    Variable,
+    Verbatim,
+)
+from symgrad.compiler.targets.numba.records import Definition, Driver
+from symgrad.compiler.targets.numba.signatures import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from symgrad.compiler.module.records import ResultText
-    from symgrad.compiler.module.signatures import Signatures
+    from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.planning.plan import PhaseName
+    from symgrad.compiler.targets.numba.records import ResultText
+    from symgrad.compiler.targets.numba.signatures import Signatures
 
-    Bodies = Mapping[PhaseName, Sequence[str]]
+    Bodies = Mapping[PhaseName, tuple[Instruction, ...]]
+
+
+VALUE = Variable("value")
+"""The loss of a batch."""
 
 
 def work_size(calls: Signatures, size: str) -> Definition:
@@ -24,40 +40,39 @@ def work_size(calls: Signatures, size: str) -> Definition:
     )
 
 
-def values(calls: Signatures, bodies: Bodies) -> tuple[Definition, ...]:
+def values(calls: Signatures, bodies: Bodies) -> tuple[Driver, ...]:
     """Outputs and prediction."""
-    arguments, run = listed(["theta", calls.forward]), f"_forward(theta, {calls.forward})"
-    outputs, prediction = bodies["forward"], (run, *bodies["prediction"])
+    arguments, run = listed(["theta", calls.forward]), Invoke("_forward", _given("theta", calls.forward))
     return (
-        driver("_forward", arguments, "The outputs, in the workspace.", outputs),
-        driver("_predict", arguments, "The prediction, in the workspace.", prediction),
+        Driver("_forward", arguments, "The outputs, in the workspace.", bodies["forward"]),
+        Driver("_predict", arguments, "The prediction, in the workspace.", (run, *bodies["prediction"])),
     )
 
 
 def loss_and_gradient(
     calls: Signatures, bodies: Bodies, loss_view: str, *, accumulates: bool
-) -> tuple[Definition, ...]:
+) -> tuple[Driver, ...]:
     """The loss, and its gradient: in a vector of its own, or added to another while it is formed."""
-    run = f"_forward(theta, {calls.forward})"
-    lines = (run, *bodies["loss"], f"return {loss_view}[0]")
-    loss = driver("_loss", listed(["theta", calls.loss]), "The loss.", lines)
-    arguments, value = listed(["theta", "grad", calls.loss]), f"value = _loss(theta, {calls.loss})"
-    doc = "The loss; its gradient goes into `grad`."
+    run = Invoke("_forward", _given("theta", calls.forward))
+    body = (run, *bodies["loss"], Give((Verbatim(f"{loss_view}[0]"),)))
+    loss = Driver("_loss", listed(["theta", calls.loss]), "The loss.", body)
+    arguments, doc = listed(["theta", "grad", calls.loss]), "The loss; its gradient goes into `grad`."
+    value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
     if not accumulates:
-        return loss, driver("_gradient", arguments, doc, (value, *bodies["gradient"], "return value"))
-    whole = (
-        "real = theta.dtype.type",
-        value,
-        f"_backward(theta, grad, real(0), real(1), {calls.loss})",
-        "return value",
-    )
-    backward = driver(
+        return loss, Driver("_gradient", arguments, doc, (value, *bodies["gradient"], Give((VALUE,))))
+    backward = Driver(
         "_backward",
         listed(["theta", "into", "keep", "scale", calls.loss]),
         "After _loss: the gradient of the loss at theta, added to a vector while it is formed.",
         bodies["gradient"],
     )
-    return loss, backward, driver("_gradient", arguments, doc, whole)
+    alone = (Verbatim("theta, grad"), Typed(Literal(0)), Typed(Literal(1)), Verbatim(calls.loss))
+    whole = (TypeOf(Variable("theta")), value, Invoke("_backward", alone), Give((VALUE,)))
+    return loss, backward, Driver("_gradient", arguments, doc, whole)
+
+
+def _given(*arguments: str) -> tuple[Verbatim, ...]:
+    return (Verbatim(listed(arguments)),)
 
 
 def results(
@@ -83,8 +98,3 @@ def _copies(found: Sequence[ResultText]) -> tuple[str, ...]:
     if len(found) == 1:
         return (f"return {found[0].copied}",)
     return ("return (", *(f"    {r.copied}," for r in found), ")")
-
-
-def driver(name: str, arguments: str, doc: str, lines: Sequence[str]) -> Definition:
-    """A compiled function that calls kernels."""
-    return Definition(name, arguments, (doc,), tuple(lines), "driver")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.module.records import Definition
-from symgrad.compiler.module.signatures import as_tuple, listed
+from symgrad.compiler.targets.numba.records import Definition
+from symgrad.compiler.targets.numba.signatures import as_tuple, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.compiler.module.records import ResultText
-    from symgrad.compiler.module.signatures import Signatures
+    from symgrad.compiler.targets.numba.records import ResultText
+    from symgrad.compiler.targets.numba.signatures import Signatures
     from symgrad.spec.model import TrainSpec
 
 _LOOK_AHEAD = (
