@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from pathlib import Path
+from inspect import getsource
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.targets.python import support
 from symgrad.compiler.targets.python.printer import INDENT, Printer
 from symgrad.spec.scalars import INNER, SCALARS
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.spec.model import Spec
 
-_SUPPORT = Path(__file__).with_name("support.py")
 _OWN = """
 np math Array view memory gemm carry formed_first theta grad into work keep scale real value layer
 found computed _forward _prediction _loss _gradient
@@ -61,9 +61,8 @@ class _PythonModule:
 
     def lines(self) -> Iterator[str]:
         """The lines of the module."""
-        yield f'"""{self.spec.name}: a network in plain Python, every access to its arrays checked."""'
-        yield ""
         yield from _support()
+        yield f"\n\n# --- {self.spec.name} ---"
         for named in self.bodies.kernels.values():
             yield from _function(named.name, named.arguments, named.doc, PYTHON.lines(named.kernel.body))
         for phase, body in self.phases.items():
@@ -136,10 +135,9 @@ class _PythonModule:
 
 def _support() -> Iterator[str]:
     """What every such module needs, and the functions that are formulas of others."""
-    _, future, text = _SUPPORT.read_text(encoding="utf-8").partition("from __future__ import annotations\n")
-    yield f"{future}{text.rstrip()}"
+    yield getsource(support).rstrip()
     for row in SCALARS.values():
-        if not row.code and f"def {row.name}(" not in text:
+        if not row.code and not hasattr(support, row.name):
             yield from _function(row.name, ("x",), row.formula, [f"return {row.formula}"])
 
 

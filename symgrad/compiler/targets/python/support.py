@@ -1,7 +1,4 @@
-"""What an emitted module of plain Python needs besides NumPy: arrays that stay within their bounds.
-
-This file is a part of every such module, below the model; nothing in it knows a model.
-"""
+"""A network in plain Python, every access to its arrays checked: first what all of them need."""
 
 from __future__ import annotations
 
