@@ -163,7 +163,7 @@ class Stages:
     @property
     def in_python(self) -> str:
         """The same network in plain Python: slow loops that raise where an index leaves its array."""
-        return python_text(self.model.spec, self.plan)
+        return python_text(self.model.spec, self.plan, self.update)
 
     @cached_property
     def column_axis(self) -> str:

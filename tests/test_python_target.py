@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from symgrad.pipeline import Stages
 
 
-def computed(stages: Stages, theta: Any, *data: Any) -> dict[str, Any]:
-    """What the Python of a model computes."""
+def in_python(stages: Stages) -> dict[str, Any]:
+    """What the Python of a model defines."""
     scope: dict[str, Any] = {}
     exec(compile(stages.in_python, "<python>", "exec"), scope)
+    return scope
+
+
+def computed(stages: Stages, theta: Any, *data: Any) -> dict[str, Any]:
+    """What the Python of a model computes."""
+    scope = in_python(stages)
     with np.errstate(all="ignore"):  # as the compiled module computes
         return scope["computed"](theta, *data)
 
@@ -51,6 +57,21 @@ def test_both_targets_compute_the_same_in_garbage(number: int) -> None:
     tolerance = 1e-12 if np.float64 == module.DTYPE else 1e-5
     for ours, theirs in pairs:
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["clipped", *(n for n in CORPUS if n.startswith(("optimizer", "schedule")))])
+def test_both_targets_step_alike(name: str) -> None:
+    stages = staged(name)
+    module, rng = interpreted(stages.text), np.random.default_rng(0)
+    params = module.init_params(3)
+    state, updated = module.init_state(params), in_python(stages)["updated"]
+    theta, ours = module.flatten(params), list(state)
+    for epoch in range(3):
+        grad = rng.normal(size=theta.size).astype(theta.dtype)
+        theta, ours = updated(theta, grad, ours, epoch, getattr(module, "EPOCHS", 1))
+        module.update(params, module.unflatten(grad), state, epoch=epoch)
+    for found, expected in zip([theta, *ours], [module.flatten(params), *state], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_an_entry_that_no_loop_writes_starts_from_zero() -> None:

@@ -11,20 +11,24 @@ from inspect import getsource
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.kernels.update_kernels import state_names, update_body
+from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.python import support
 from symgrad.compiler.targets.python.printer import INDENT, Printer
+from symgrad.elaborate.optimizer import after_gradient
 from symgrad.spec.scalars import INNER, SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from symgrad.calculus.program import Tensor
+    from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.spec.model import Spec
 
 _OWN = """
 np math Array view memory gemm carry formed_first theta grad into work keep scale real value layer
-found computed _forward _prediction _loss _gradient
+found computed updated _forward _prediction _loss _gradient _update
+step epoch epochs size t g learning_rate norm state vector euclidean_norm
 """
 _FUNCTIONS = {"Max": "np.maximum", "Min": "np.minimum", "square": "np.square"}
 OWN_NAMES = frozenset((*keyword.kwlist, *dir(builtins), *_OWN.split(), *SCALARS))
@@ -41,17 +45,21 @@ def _spelled(function: str, plain: bool) -> str:  # noqa: ARG001  # nothing is v
 PYTHON = Printer(_spelled)
 
 
-def python_text(spec: Spec, plan: Plan) -> str:
-    """A module with one public function, `computed(theta, *data)`: a dict of copies.
+def python_text(spec: Spec, plan: Plan, update: Program) -> str:
+    """A module of two public functions, `computed(theta, *data)` and where there is a loss `updated`.
+
+    `computed` gives a dict of copies.
 
     `outputs` and `predictions` are by name, and where there is a loss there are `loss`, `grad` with the
     entries of theta, and `of_data`, the derivatives that the spec's `gradients` names.
+    `updated(theta, grad, state, epoch, epochs)` gives theta and state after a step of the optimiser.
     """
-    return "\n".join((*_PythonModule(spec, plan).lines(), ""))
+    return "\n".join((*_PythonModule(spec, plan, update).lines(), ""))
 
 
 class _PythonModule:
-    def __init__(self, spec: Spec, plan: Plan) -> None:
+    def __init__(self, spec: Spec, plan: Plan, update: Program) -> None:
+        self.update = update
         self.spec, self.plan, self.program = spec, plan, plan.program
         self.bodies = FunctionBodies(plan, OWN_NAMES)
         self.phases = {phase.name: self.bodies.body(phase) for phase in plan.phases}
@@ -69,6 +77,22 @@ class _PythonModule:
             yield from _function(f"_{phase}", self._arguments(phase), f"The {phase}.", PYTHON.lines(body))
         doc = "All results by their names, each a copy."
         yield from _function("computed", ("theta", *map(self._name, self.data)), doc, self._computed())
+        if self.program.loss:
+            yield from self._updated()
+
+    def _updated(self) -> Iterator[str]:
+        """The step of the optimiser, in place and of copies."""
+        states = state_names(self.update, OWN_NAMES).values()
+        body = PYTHON.lines(update_body(plan_update(after_gradient(self.update)), OWN_NAMES))
+        arguments = ("theta", "grad", "step", *states, "epoch", "epochs")
+        yield from _function("_update", arguments, "A step, in place.", body)
+        copies = (
+            "theta, state = Array(theta.copy()), [Array(vector.copy()) for vector in state]",
+            "_update(theta, Array(grad), *state, epoch, epochs)",
+            "return theta.numbers, [vector.numbers for vector in state]",
+        )
+        doc = "Theta and the state, which counts steps first, after a step."
+        yield from _function("updated", ("theta", "grad", "state", "epoch", "epochs"), doc, copies)
 
     def _name(self, tensor: Tensor) -> str:
         return self.bodies.names[tensor.name]

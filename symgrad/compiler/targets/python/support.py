@@ -97,6 +97,14 @@ def carry(gradient: Array, into: Array, keep: Any, scale: Any) -> None:
     into.numbers[...] = found if keep == 0 else keep * into.numbers + found
 
 
+def euclidean_norm(vector: Array) -> float:
+    """The root of the sum of squares, in double precision, also where the squares overflow."""
+    numbers = vector.numbers.astype(float)
+    largest = float(np.max(np.abs(numbers), initial=0))
+    unit = largest if 0 < largest < math.inf else 1.0
+    return unit * float(np.sqrt(np.sum(np.square(numbers / unit))))
+
+
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), where neither overflows."""
     small = np.exp(-abs(x))
