@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import pairwise
@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StageRow:
-    """One stage. `lines` is all that it gives; `removed` and `added` are what it changed of a program."""
+    """One stage. `lines` is all that it gives; `changes` are lines removed (-) and added (+) to a program."""
 
     name: str
     way: str
     about: str
     lines: tuple[str, ...]
-    removed: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
     changes: tuple[str, ...] | None = None
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        return tuple(line[2:] for line in self.changes or () if line[0] == "-")
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        return tuple(line[2:] for line in self.changes or () if line[0] == "+")
 
 
 class StageView(Stages):
@@ -94,16 +100,12 @@ def stage_view(spec: Spec) -> StageView:
 
 def _with_changes(row: StageRow, before: tuple[str, ...]) -> StageRow:
     """The row with the lines that differ from those before, as a difference is written."""
-    removed: list[str] = []
-    added: list[str] = []
     changes: list[str] = []
     for kind, start, end, first, last in SequenceMatcher(None, before, row.lines, False).get_opcodes():
         if kind != "equal":
-            removed += before[start:end]
-            added += row.lines[first:last]
             changes += [f"- {line}" for line in before[start:end]]
             changes += [f"+ {line}" for line in row.lines[first:last]]
-    return StageRow(row.name, row.way, row.about, row.lines, tuple(removed), tuple(added), tuple(changes))
+    return replace(row, changes=tuple(changes))
 
 
 def _lines(
