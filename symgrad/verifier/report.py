@@ -33,7 +33,7 @@ class GradientEntry:
 
 @dataclass(frozen=True)
 class ParameterResult:
-    """The gradient of one tensor, over all points. `error` is relative; see `blocks.compare_block`."""
+    """The gradient of one tensor, over all points. `error` is relative; see `compare_block`."""
 
     name: str
     shape: tuple[int, ...]

@@ -62,7 +62,7 @@ def verify(
     `twin` is the same module with its number type set to float64; a float64 module is its own twin. Both may
     live in another process, behind a door; a crash there is a failed row like any other.
     Gradients are compared at `points` points, drawn from `seed`, and with two more batch sizes: each
-    parameter's error, defined in `blocks.compare_block`, must be within 1e-8. Forward values must be within
+    parameter's error, defined in `compare_block`, must be within 1e-8. Forward values must be within
     1e-10 of the largest entry, updates within 1e-9 of each entry's change, float32 within 1e-4 of float64.
     The elementary functions in its text must keep the bounds of `scalars.ULPS`.
     `emitted` is the text that symgrad emits for this spec: what differs from it was edited by hand, is named,
