@@ -19,23 +19,33 @@ from fuzz.scalar_formulas import ScalarFormulas, forms
 from fuzz.tensor_programs import tensor_spec
 
 import symgrad as sg
-from symgrad.calculus.terms import function_called
+from symgrad.calculus.terms import Named, function_called
+from symgrad.compiler.kernels.instructions import Variable
+from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.targets.numba.approximations import NUMBERS
 from symgrad.compiler.targets.numba.elementary import NEEDS
-from symgrad.errors import Position
+from symgrad.compiler.targets.numba.spelling import NUMBA
+from symgrad.errors import InternalError, Position
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.numbers import number
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
-from symgrad.spec.scalars import SCALARS, ULPS, ScalarFunction
+from symgrad.spec.scalars import INNER, SCALARS, ULPS, ScalarFunction
 from symgrad.verifier.functions.accuracy import AT_INFINITY, DEFINITIONS, mp
-from symgrad.verifier.interpretation.arithmetic import DOUBLE, EXTENDED, FIFTY_DIGITS, fifty_digits
+from symgrad.verifier.interpretation.arithmetic import (
+    DOUBLE,
+    EXTENDED,
+    FIFTY_DIGITS,
+    fifty_digits,
+    with_formulas,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+HERE = Position("here", 1, 1)
 LANGUAGE = sorted(SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS)
 OF_OTHERS = sorted(name for name, row in SCALARS.items() if row.formula)
 SIGNS = {"sqrt": ("√", r"\sqrt"), "abs": ("|", r"\left|")}
@@ -79,7 +89,7 @@ def test_beside_its_domain_a_function_has_no_value_and_at_an_open_end_it_is_infi
                     )
                     assert math.isnan(beside)
                     assert math.isinf(at) if is_open else math.isfinite(at)
-            call = parse_formula(f"{name}({end!r})", Position("here", 1, 1)) if not is_open else None
+            call = parse_formula(f"{name}({end!r})", HERE) if not is_open else None
             assert call is None or math.isfinite(number(call, {}) or 0.0)
 
 
@@ -93,7 +103,7 @@ def test_all_libraries_mean_the_same_by_it(name: str) -> None:
             assert abs(fifty_digits(np.longdouble(found)) - expected) <= 4 * arithmetic.epsilon * abs(
                 expected
             )
-        by_python = number(parse_formula(f"{name}(z)", Position("here", 1, 1)), {"z": x})
+        by_python = number(parse_formula(f"{name}(z)", HERE), {"z": x})
         assert by_python == pytest.approx(float(expected), rel=1e-15)
         assert float(called(sp.Rational(x)).evalf(20)) == pytest.approx(float(expected), rel=1e-15)
 
@@ -181,7 +191,35 @@ def test_every_row_is_written_in_text_and_in_latex() -> None:
         assert (row.latex or rf"\mathrm{{{kind}}}") in derivation.latex()
 
 
+def test_a_function_that_no_library_has_is_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ScalarFunction("bell", formula="exp(-x**2)", image="(0, 1]")
+    monkeypatch.setitem(SCALARS, row.name, row)
+    monkeypatch.setitem(INNER, row.name, row)
+    monkeypatch.setattr(Named, "known", dict(Named.known))
+    x = sp.Symbol("x", real=True)
+    call = function_called("bell")(x)
+    assert isinstance(call, Named)
+    assert call.is_positive
+    assert sp.diff(call, x) == -2 * x * sp.exp(-(x**2))
+    assert number(parse_formula("bell(2)", HERE), {}) == math.exp(-4)
+    lower = Lowering(lambda entry: Variable(str(entry)), {x: Variable("v")})
+    assert NUMBA.text(lower(call)) == NUMBA.text(lower(sp.exp(-(x**2))))
+
+
+def test_a_row_without_code_and_formula_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ScalarFunction("bell")
+    monkeypatch.setitem(SCALARS, row.name, row)
+    with pytest.raises(InternalError, match="the row of 'bell' needs a formula"):
+        function_called("bell")
+    functions = dict.fromkeys([name for name in LANGUAGE if name != "exp"], abs)
+    with pytest.raises(InternalError, match="the row of 'exp' needs a formula"):
+        with_formulas(functions, float)
+    lower = Lowering(lambda entry: Variable(str(entry)), {})
+    with pytest.raises(InternalError, match=r"the row of gamma .* needs a code or a formula"):
+        lower(sp.gamma(sp.Symbol("x", real=True)))
+
+
 def test_extrema_choose_between_two() -> None:
     for name in EXTREMA:
-        call = parse_formula(f"{name}(2, 3)", Position("here", 1, 1))
+        call = parse_formula(f"{name}(2, 3)", HERE)
         assert number(call, {}) == {"max": 3, "min": 2}.get(name)

@@ -149,8 +149,7 @@ def function_called(name: str) -> Callable[[sp.Expr], sp.Expr]:
     """
     row = SCALARS[name]
     if row.inner not in Named.known:
-        if hasattr(sp, row.name):
-            found: Callable[[sp.Expr], sp.Expr] = getattr(sp, row.name)
+        if (found := row.of(sp)) is not None:
             return found
         if not row.formula:
             raise InternalError(f"the row of '{name}' needs a formula: SymPy has no such function")
@@ -204,7 +203,7 @@ def derivative_of(function: sp.FunctionClass) -> sp.Expr:
 
 def _by_name(formula: sp.Expr) -> sp.Expr:
     """The named function whose formula this is, if there is one: |x|' is sign(x), softplus' is sigmoid."""
-    named = (function(ARGUMENT) for function in Named.__subclasses__())
+    named = (function(ARGUMENT) for function in Named.known.values())
     return next((call for call in named if _are_one(call.func.formula(ARGUMENT), formula)), formula)
 
 

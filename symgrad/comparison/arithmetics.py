@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def _from(library: Any) -> dict[str, Callable[[Any], Any]]:
     """A library's functions that bear the names of the language's."""
-    return {name: getattr(library, name) for name in SCALAR_FUNCTIONS if hasattr(library, name)}
+    found = {name: SCALARS[name].of(library) for name in SCALAR_FUNCTIONS}
+    return {name: function for name, function in found.items() if function is not None}
 
 
 def _from_numpy(library: Any) -> dict[str, Callable[[Any], Any]]:

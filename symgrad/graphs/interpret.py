@@ -131,8 +131,8 @@ class _Calculator:
         if type(expr) in _FUNCTIONS:
             return np.asarray(_FUNCTIONS[type(expr)](*values))
         row = INNER.get(type(expr).__name__)
-        if row is not None and (row.numpy or hasattr(special, row.name)):
-            function = getattr(np, row.numpy) if row.numpy else getattr(special, row.name)
+        function = None if row is None else row.of(np, row.numpy) if row.numpy else row.of(special)
+        if function is not None:
             return np.asarray(function(values[0]))
         if isinstance(expr, Named):
             return self._number(expr.formula(ARGUMENT), {ARGUMENT: values[0]})

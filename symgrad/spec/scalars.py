@@ -1,7 +1,8 @@
 """The functions of one number, a row each: every name, sign and code that a function has anywhere.
 
-A new one is a row, if SymPy has it or a formula says what it is: who computes it asks his library by the
-row's names, and takes the formula where that has none. What is no data stands where it is used: what the
+A new one is a row, if SymPy has it or a formula says what it is. Who computes one that has a code asks his
+library by the row's names, and takes the formula where that has none; one without is its formula everywhere,
+whatever a library calls so. What is no data stands where it is used: what the
 calculus knows beyond a formula (`calculus/real.py`), the code of those that a module carries
 (`templates/numba`, `compiler/targets/numba/approximations.py`, and what they are held to in
 `verifier/functions`), and the algebra of exp, log and the circle in the judge's finite field
@@ -12,11 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from symgrad.spec.intervals import interval
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from symgrad.spec.intervals import Interval
 
 
@@ -58,6 +61,13 @@ class ScalarFunction:
     def values(self) -> Interval:
         """The image."""
         return interval(self.image)
+
+    def of(self, library: Any, called: str = "") -> Callable[[Any], Any] | None:
+        """The function of a library; None where it has none, or where this is its formula."""
+        found: Callable[[Any], Any] | None = (
+            getattr(library, called or self.name, None) if self.code else None
+        )
+        return found
 
     @property
     def numpy(self) -> str:

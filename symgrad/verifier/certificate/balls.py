@@ -152,7 +152,7 @@ BALLS = Arithmetic(
     power=elementwise(_power, 2),
     functions=with_formulas(
         {
-            **{name: elementwise(_function(name)) for name in SCALARS if hasattr(flint.arb, name)},
+            **{name: elementwise(_function(name)) for name, row in SCALARS.items() if row.of(flint.arb)},
             "abs": elementwise(_absolute),
             "sign": elementwise(_sign),
         },

@@ -162,7 +162,7 @@ def _digits_number(q: Fraction) -> Any:
 
 
 _OF_DIGITS = {
-    **{name: getattr(_mp, name) for name in _LANGUAGE if hasattr(_mp, name)},
+    **{name: found for name in _LANGUAGE if (found := SCALARS[name].of(_mp)) is not None},
     "exp": _exponential,
     "expm1": lambda x: _mp.expm1(x) if abs(x) < 1 else _exponential(x) - 1,
     "abs": abs,
