@@ -171,6 +171,14 @@ def test_a_call_may_take_as_long_as_those_before_it_let_expect() -> None:
     assert pace.limit("loss", 60.0) == 60.0, "it is compiled anew"
 
 
+def test_limits_grow_with_the_text(file: Path) -> None:
+    with isolated(file, seconds=2) as (door, _):
+        assert door.process.limits.seconds == 2
+    file.write_text(f"{MODULE}#{'-' * 180_000}\n", encoding="utf-8")
+    with isolated(file, seconds=2) as (door, _):
+        assert 5.9 < door.process.limits.seconds < 6.3
+
+
 def test_garbage_on_the_line_is_told(file: Path) -> None:
     with isolated(file) as (door, _):
         assert fault(door, "fit", 1.0) == "fit answered with garbage"

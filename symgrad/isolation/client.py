@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = ORDINARY, 120.0, 120.0
-_ORDINARY = 100_000
+_ORDINARY = 60_000
 """Bytes of a module's text; the limits of a longer one grow with it."""
 
 _TRAINING = ("train_step", "train_epoch")
