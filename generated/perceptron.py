@@ -180,21 +180,21 @@ def _loss(theta, x, t, work, batch):
     return view(work, 1, (1,))[0]
 
 
-def _backward(theta, into, keep, scale, x, t, work, batch):
+def _backward(theta, destination, keep, scale, x, t, work, batch):
     """After _loss: the gradient of the loss at theta, added to a vector while it is formed."""
     Z1 = view(work, 2, (batch, 1))
     dZ1 = view(work, 2 + batch, (batch, 1))
     db1 = view(work, 0, (1,))
-    into_W1 = view(into, 0, (30, 1))
-    into_b1 = view(into, 30, (1,))
+    destination_W1 = view(destination, 0, (30, 1))
+    destination_b1 = view(destination, 30, (1,))
     # dZ1 = (sigmoid(Z1) − t)/batch   [batch, 1]
     # db1 = Σ_n dZ1   [1]
     _dZ1_db1(Z1, t, dZ1, db1, batch)
     # dW1 = xᵀ·dZ1   [30, 1]
-    # into_W1 ← keep·into_W1 + scale·dW1
-    gemm(scale, x.T, dZ1, keep, into_W1)
-    # into_b1 ← keep·into_b1 + scale·db1
-    carry(db1, into_b1, keep, scale)
+    # destination_W1 ← keep·destination_W1 + scale·dW1
+    gemm(scale, x.T, dZ1, keep, destination_W1)
+    # destination_b1 ← keep·destination_b1 + scale·db1
+    accumulate(db1, destination_b1, keep, scale)
 
 
 def _gradient(theta, grad, x, t, work, batch):
@@ -745,9 +745,9 @@ def softplus(x):
 
 
 @kernel
-def carry(gradient: np.ndarray, into: np.ndarray, keep: float, scale: float) -> None:
-    """into ← keep·into + scale·gradient; where keep is 0, whatever `into` held is forgotten."""
-    g, target = view(gradient, 0, (gradient.size,)), view(into, 0, (into.size,))
+def accumulate(gradient: np.ndarray, destination: np.ndarray, keep: float, scale: float) -> None:
+    """destination ← keep·destination + scale·gradient; where keep is 0, what it held is forgotten."""
+    g, target = view(gradient, 0, (gradient.size,)), view(destination, 0, (destination.size,))
     if keep == 0:
         target[:] = 0
     for i in range(g.shape[0]):

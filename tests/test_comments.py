@@ -69,7 +69,7 @@ def test_after_a_statement_its_comment_is_true(name: str, tmp_path: Path) -> Non
 
 def _written(program: Program) -> dict[str, str]:
     """The tensor of every formula; a gradient formed into a vector has one under its own name too."""
-    equations = [replace(e, target=program.carried.get(e.target, e.target)) for e in program.equations]
+    equations = [replace(e, target=program.accumulated.get(e.target, e.target)) for e in program.equations]
     return {_plain(Writing(program).matrix(e)): e.target for e in (*program.equations, *equations)}
 
 

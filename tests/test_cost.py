@@ -95,7 +95,7 @@ def test_a_gradient_added_while_it_is_formed_leaves_no_update_to_count():
         "inputs": {"x": ["batch", 64]},
     }
     model, update = counted(wide, batch=64)
-    assert model.plan.program.carried
+    assert model.plan.program.accumulated
     assert model.update(update) == Cost()
     # The product reads x, dZ1 and W1, and writes W1.
     product = Cost(2 * 64**3, (64 * 64 + 64 * 64 + 2 * 64 * 64) * 4)

@@ -85,15 +85,19 @@ OF_COLUMNS: Faults = {
     "a loss with another mean": ("real(4) * real(batch)", "real(batch)", {"loss"}, ""),
     "another activation": ("A1[i, n] = tanh(Z1)", "A1[i, n] = np.sin(Z1)", {"forward"}, ""),
 }
-INTO_W2, INTO_B1 = "gemm(scale, A1.T, dZ2, keep, into_W2)", "carry(db1, into_b1, keep, scale)"
+INTO_W2, INTO_B1 = (
+    "gemm(scale, A1.T, dZ2, keep, destination_W2)",
+    "accumulate(db1, destination_b1, keep, scale)",
+)
 BY_W2 = "gemm(1, dZ2, W2.T, 0, dZ1)"
-IN_ORDER = f"{BY_W2}\n    # dW2 = A1ᵀ·dZ2   [4, 4]\n    # into_W2 ← keep·into_W2 + scale·dW2\n    {INTO_W2}"
+ADDED_W2 = "# dW2 = A1ᵀ·dZ2   [4, 4]\n    # destination_W2 ← keep·destination_W2 + scale·dW2"
+IN_ORDER = f"{BY_W2}\n    {ADDED_W2}\n    {INTO_W2}"
 OF_MOMENTUM: Faults = {
     "a product that keeps all": (INTO_W2, INTO_W2.replace("keep", "1"), {"W2"}, ""),
     "a product that forgets": (INTO_W2, INTO_W2.replace("keep", "0"), {"train_step"}, ""),
     "a product of another scale": (INTO_W2, INTO_W2.replace("scale", "1"), {"train_step"}, ""),
     "a product of the opposite scale": (INTO_W2, INTO_W2.replace("scale", "-scale"), {"W2"}, "opposite sign"),
-    "a bias that is not carried": (INTO_B1, "pass", {"b1"}, ""),
+    "a bias that is not added": (INTO_B1, "pass", {"b1"}, ""),
     "a bias that keeps all": (INTO_B1, INTO_B1.replace("keep", "1"), {"b1"}, ""),
     "a bias that forgets": (INTO_B1, INTO_B1.replace("keep", "0"), {"train_step"}, ""),
     "a bias of another scale": (INTO_B1, INTO_B1.replace("scale", "1"), {"train_step"}, ""),

@@ -122,7 +122,7 @@ CARRYING = {
     ("spec", "old", "new", "told"),
     [
         (CARRYING, "gemm(scale, ", "gemm(1, ", "added to another vector"),
-        (CARRYING, ", keep, into_", ", 0, into_", "added to another vector"),
+        (CARRYING, ", keep, destination_", ", 0, destination_", "added to another vector"),
         (CORPUS["micro_batches"], "+= weight * piece[entry]", "+= piece[entry]", "in pieces"),
         (CORPUS["micro_batches"], "share = batch / order", "share = 1 / order", "in pieces"),
     ],

@@ -131,7 +131,7 @@ def test_one_more_turn_of_any_loop_is_told():
 
 def _compiled(text):
     nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    return [node for node in nodes if node.decorator_list and node.name != "carry"]
+    return [node for node in nodes if node.decorator_list and node.name != "accumulate"]
 
 
 def test_what_is_not_followed_is_left_and_not_told():

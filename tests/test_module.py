@@ -37,8 +37,8 @@ def mlp(folder: Any) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def carrying(folder: Any) -> ModuleType:
-    """The same row by row, with gradients carried into the optimiser's state, compiled."""
+def accumulating(folder: Any) -> ModuleType:
+    """The same row by row, with gradients added to the optimiser's state, compiled."""
     with by_rows():
         return load(written(MOMENTUM, folder()))
 
@@ -192,20 +192,20 @@ def test_fit_repeats_itself_bit_for_bit_and_keeps_what_it_was_given(mlp: ModuleT
     assert (mlp.flatten(trained) != before).any()
 
 
-def test_compiled_rows_and_carried_gradients_train_as_updates_do(carrying: ModuleType) -> None:
+def test_compiled_rows_and_added_gradients_train_as_updates_do(accumulating: ModuleType) -> None:
     x, t = mlp_data()
-    params, by_update = carrying.init_params(1), carrying.init_params(1)
-    state, other = carrying.init_state(params), carrying.init_state(by_update)
+    params, by_update = accumulating.init_params(1), accumulating.init_params(1)
+    state, other = accumulating.init_state(params), accumulating.init_state(by_update)
     order = np.random.default_rng(2).permutation(len(t))
-    value = carrying.train_epoch(params, state, x, t, batch_size=5, order=order)
+    value = accumulating.train_epoch(params, state, x, t, batch_size=5, order=order)
     expected = 0.0
     for part in np.split(order, range(5, len(t), 5)):
-        loss, grads = carrying.loss_and_grad(by_update, x[part], t[part])
+        loss, grads = accumulating.loss_and_grad(by_update, x[part], t[part])
         assert loss == pytest.approx(mlp_loss(by_update, x[part], t[part]), rel=1e-12)
-        carrying.update(by_update, grads, other)
+        accumulating.update(by_update, grads, other)
         expected += loss * len(part) / len(t)
     assert value == pytest.approx(expected, rel=1e-12)
-    np.testing.assert_allclose(carrying.flatten(params), carrying.flatten(by_update), rtol=1e-11)
+    np.testing.assert_allclose(accumulating.flatten(params), accumulating.flatten(by_update), rtol=1e-11)
     np.testing.assert_allclose(state.v, other.v, rtol=1e-11)
 
 
@@ -239,7 +239,7 @@ def allocated(module: ModuleType, rows: int, counted: Callable[[], int]) -> int:
     return counted() - before
 
 
-@pytest.mark.parametrize("name", ["mlp", "carrying"])
+@pytest.mark.parametrize("name", ["mlp", "accumulating"])
 def test_no_memory_is_taken_inside_a_step(
     name: str, request: pytest.FixtureRequest, counted: Callable[[], int]
 ) -> None:
@@ -249,7 +249,10 @@ def test_no_memory_is_taken_inside_a_step(
 
 
 def test_memory_taken_inside_a_step_would_be_seen(folder: Any, counted: Callable[[], int]) -> None:
-    product, copied = "gemm(scale, x.T, dZ1, keep, into_W1)", "gemm(scale, x.T, dZ1.copy(), keep, into_W1)"
+    product, copied = (
+        "gemm(scale, x.T, dZ1, keep, destination_W1)",
+        "gemm(scale, x.T, dZ1.copy(), keep, destination_W1)",
+    )
     with by_rows():
         module = load(written(MOMENTUM, folder(), lambda text: text.replace(product, copied)))
     allocated(module, 8, counted)

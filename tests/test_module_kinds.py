@@ -178,18 +178,22 @@ OF_COLUMNS = {
     "a transposed factor": ("W2[i, j] * dZ2[j, n]", "W2[j, i] * dZ2[j, n]", "W1"),
     "nothing at all": ("dW2[i, j] = acc_dW2", "dW2[i, j] = 0", "W2"),
 }
-INTO_W2 = "gemm(scale, A1.T, dZ2, keep, into_W2)"
-OF_CARRYING = {
+INTO_W2 = "gemm(scale, A1.T, dZ2, keep, destination_W2)"
+OF_ACCUMULATION = {
     "a sign": (INTO_W2, INTO_W2.replace("scale", "-scale"), "W2"),
     "what was there before": (INTO_W2, INTO_W2.replace("keep", "1"), "W2"),
-    "a bias that is not carried": ("carry(db1, into_b1, keep, scale)", "into_b1[:] = 0", "b1"),
+    "a bias that is not added": (
+        "accumulate(db1, destination_b1, keep, scale)",
+        "destination_b1[:] = 0",
+        "b1",
+    ),
 }
 SQUARE = {**MLP, "layers": ["dense(4, activation=tanh)", "dense(4)"]}
 SGD = {**SQUARE, "train": {"optimizer": "sgd(learning_rate=0.1)"}}
 KINDS = {
     "rows": (by_rows, SQUARE, OF_ROWS),
     "columns": (nullcontext, SQUARE, OF_COLUMNS),
-    "carried": (by_rows, SGD, OF_CARRYING),
+    "accumulated": (by_rows, SGD, OF_ACCUMULATION),
 }
 
 

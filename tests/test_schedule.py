@@ -17,7 +17,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 
 # Plain descent carries gradients into the parameters, Adam needs them by themselves.
-LAYOUTS = {"columns": (nullcontext, "sgd"), "rows": (by_rows, "adam"), "carried": (by_rows, "sgd")}
+LAYOUTS = {"columns": (nullcontext, "sgd"), "rows": (by_rows, "adam"), "accumulated": (by_rows, "sgd")}
 
 
 @cache
@@ -82,29 +82,31 @@ def test_a_tensor_that_hands_its_memory_over_is_not_read_afterwards(plan: Plan) 
         assert not [e for e in order[made + 1 :] if giver in e.reads]
 
 
-def test_a_gradient_is_carried_after_all_uses_of_its_parameter(name: str) -> None:
-    """The vector it is carried into may be that of the parameters."""
-    plan = planned(name, "carried")
+def test_a_gradient_is_added_after_all_uses_of_its_parameter(name: str) -> None:
+    """The vector it is added to may be that of the parameters."""
+    plan = planned(name, "accumulated")
     parameters = {t.name for t in plan.program.of_kind("parameter")}
     parameter_of = {g.name: g.of for g in plan.program.gradients}
     order = [e for s in plan.phases[-1].steps for e in s.equations]
     for number, equation in enumerate(order):
-        if equation.target in plan.program.carried:
+        if equation.target in plan.program.accumulated:
             assert not parameters & equation.reads
             later = [e.target for e in order[number:] if parameter_of[equation.target] in e.reads]
             assert later == []
 
 
-def test_what_is_carried_fills_the_place_of_every_gradient(name: str) -> None:
-    plan = planned(name, "carried")
+def test_what_is_accumulated_fills_the_place_of_every_gradient(name: str) -> None:
+    plan = planned(name, "accumulated")
     parameters = {t.name for t in plan.program.of_kind("parameter")}
     into = {g.name for g in plan.program.gradients if g.of in parameters}
-    assert plan.program.carried.keys() in (into, set())
-    assert {n for n, place in plan.places.items() if place.vector == "into"} == plan.program.carried.keys()
+    assert plan.program.accumulated.keys() in (into, set())
+    assert {
+        n for n, place in plan.places.items() if place.vector == "destination"
+    } == plan.program.accumulated.keys()
 
 
-def test_nearly_all_networks_carry_their_gradients() -> None:
-    """All but those whose gradients are no products, are sums of what they are carried for, or clipped."""
+def test_nearly_all_networks_accumulate_their_gradients() -> None:
+    """All but those whose gradients are no products, are sums of what they are added for, or clipped."""
     others = {
         "clipped",
         "regularised",
@@ -114,13 +116,13 @@ def test_nearly_all_networks_carry_their_gradients() -> None:
         "bilinear",
         "distances",
     }
-    assert {name for name in CORPUS if not planned(name, "carried").program.carried} == {
+    assert {name for name in CORPUS if not planned(name, "accumulated").program.accumulated} == {
         *others,
         "scalars_only",
     }
 
 
-def test_products_of_parameters_are_not_carried() -> None:
+def test_products_of_parameters_are_not_accumulated() -> None:
     """dU = dM·Vᵀ and dV = Uᵀ·dM would each have to wait for the other."""
     spec = {
         "inputs": {"x": ["batch", 20]},
@@ -131,7 +133,7 @@ def test_products_of_parameters_are_not_carried() -> None:
     }
     model = expand(read(spec))
     plan = Stages(model).plan
-    assert not plan.program.carried
+    assert not plan.program.accumulated
     assert {g.of for g in plan.program.gradients} == {"U", "V"}
 
 

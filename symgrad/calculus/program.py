@@ -149,12 +149,12 @@ class Rewrite:
 class Gradient:
     """The tensor that holds the derivative of the loss with respect to another.
 
-    One that `takes_in` a gradient is a vector to which that gradient is added: name ← keep·name + scale·g.
+    One that `accumulates` a gradient is a vector to which that gradient is added: name ← keep·name + scale·g.
     """
 
     of: str
     name: str
-    takes_in: str = ""
+    accumulates: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,9 +185,9 @@ class Program:
         return {e.target: e for e in self.equations}
 
     @cached_property
-    def carried(self) -> Mapping[str, str]:
-        """The gradient that each vector takes in while it is formed."""
-        return {g.name: g.takes_in for g in self.gradients if g.takes_in}
+    def accumulated(self) -> Mapping[str, str]:
+        """The gradient that is added to each vector while it is formed."""
+        return {g.name: g.accumulates for g in self.gradients if g.accumulates}
 
     @cached_property
     def results(self) -> frozenset[str]:

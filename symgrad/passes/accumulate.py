@@ -1,4 +1,4 @@
-"""Gradients that are added to a vector while they are formed: `into ← keep·into + scale·g`.
+"""Gradients that are added to a vector while they are formed: `destination ← keep·destination + scale·g`.
 
 The vector may be the parameters themselves, so that a step of gradient descent never writes a gradient down.
 """
@@ -15,28 +15,29 @@ from symgrad.calculus.terms import Entry
 
 
 def accumulate(program: Program) -> Program:
-    """The program that forms `into_W` for every parameter W, where that can be; the program itself elsewhere.
+    """The program that forms `destination_W` for every parameter W, where that can be; else the program.
 
     A product is formed there at once, any other gradient is computed first and then added.
     """
     if not _can_accumulate(program):
         return program
-    editor, taken_in = ProgramEditor(program), {}
+    editor, destinations = ProgramEditor(program), {}
     for gradient, parameter in _gradients_of_parameters(program).items():
         axes = program.tensor[gradient].axes
-        taken_in[gradient] = editor.new_tensor(f"into_{parameter}", axes, "cotangent")
-    products = {g for g in taken_in if as_product(program.definition[g])}
+        destinations[gradient] = editor.new_tensor(f"destination_{parameter}", axes, "cotangent")
+    products = {g for g in destinations if as_product(program.definition[g])}
     for equation in program.equations:
         name = equation.target
-        editor.add(replace(equation, target=taken_in[name]) if name in products else equation)
-    for gradient, into in taken_in.items():
+        editor.add(replace(equation, target=destinations[name]) if name in products else equation)
+    for gradient, destination in destinations.items():
         if gradient not in products:
             axes = program.tensor[gradient].axes
             indices = letters(axes, ())
             loops = tuple(map(Loop, indices, axes))
-            editor.add(Equation(into, indices, loops, "none", Entry(gradient, indices)))
+            editor.add(Equation(destination, indices, loops, "none", Entry(gradient, indices)))
     gradients = tuple(
-        Gradient(g.of, taken_in[g.name], g.name) if g.name in taken_in else g for g in program.gradients
+        Gradient(g.of, destinations[g.name], g.name) if g.name in destinations else g
+        for g in program.gradients
     )
     return editor.program(gradients=gradients)
 

@@ -15,7 +15,7 @@ COMPILED_ALONE = "intrinsics"
 """What only compiled code calls: where a module is run by Python, other functions stand in for it."""
 
 COMPUTING = {
-    *("_forward", "_predict", "_loss", "_gradient", "_backward", "carry", "_array", "_gemm_by_numpy"),
+    *("_forward", "_predict", "_loss", "_gradient", "_backward", "accumulate", "_array", "_gemm_by_numpy"),
     *("_copied", "_bits", "_from_bits"),
 }
 OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step"}

@@ -23,7 +23,7 @@ from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
 from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll
 from symgrad.compiler.kernels.statements import Statements, slot
-from symgrad.compiler.planning.plan import Carry, LoopNest, Plan, Product, Scalar, Step
+from symgrad.compiler.planning.plan import Accumulate, LoopNest, Plan, Product, Scalar, Step
 from symgrad.notation.equations import Writing
 from symgrad.spec.taken_names import unused
 
@@ -110,8 +110,8 @@ class FunctionBodies:
         match step:
             case Product():
                 statement, tensors = self.statements.product(step)
-            case Carry(equation):
-                statement, tensors = self.statements.carry(equation)
+            case Accumulate(equation):
+                statement, tensors = self.statements.accumulate(equation)
             case Scalar(equation):
                 statement, tensors = self.statements.scalar(equation)
             case LoopNest():
@@ -125,15 +125,15 @@ class FunctionBodies:
         return Action(statement, tensors, tuple(operands), comments)
 
     def _comments(self, equation: Equation) -> tuple[str, ...]:
-        """The equation, and what its carried gradient is added to."""
-        into = equation.target
-        if into not in self.plan.program.carried:
+        """The equation, and what the gradient that it forms is added to."""
+        destination = equation.target
+        if destination not in self.plan.program.accumulated:
             return (self._comment(equation),)
-        gradient = self.plan.program.carried[into]
-        carrying = f"{into} ← keep·{into} + scale·{gradient}"
+        gradient = self.plan.program.accumulated[destination]
+        added = f"{destination} ← keep·{destination} + scale·{gradient}"
         if as_product(equation) is None:
-            return (carrying,)
-        return self._comment(replace(equation, target=gradient)), carrying
+            return (added,)
+        return self._comment(replace(equation, target=gradient)), added
 
     def _comment(self, equation: Equation) -> str:
         """The equation as mathematics, the axes of what it defines, and the array it is in, if another's."""

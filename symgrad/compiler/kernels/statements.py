@@ -1,4 +1,4 @@
-"""Statements of function bodies that call no kernel: numbers, matrix products, gradients carried on."""
+"""Statements of function bodies that call no kernel: numbers, matrix products, gradients added."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Statements:
         return Lowering(lambda entry: _cell(entry, slots), self.known)(body)
 
     def product(self, step: Product) -> Statement:
-        """One matrix product: `gemm(1, x, W1, 0, Z1)`, or added to what is carried."""
+        """One matrix product: `gemm(1, x, W1, 0, Z1)`, or added to a destination."""
         found, equation = step.contraction, step.equation
         tensors = tuple(
             dict.fromkeys(
@@ -67,14 +67,14 @@ class Statements:
         left, right = self._factors(found, slots, sizes)
         target = self._matrix(slots[equation.target], (found.rows, found.columns), False, sizes)
         scale = [] if found.factor == 1 else [self._number(found.factor, slots)]
-        if equation.target in self.plan.program.carried:
+        if equation.target in self.plan.program.accumulated:
             return Invoke("gemm", (product([SCALE, *scale]), left, right, KEEP, target)), tensors
         return Invoke("gemm", (*(scale or [Literal(1)]), left, right, Literal(0), target)), tensors
 
-    def carry(self, equation: Equation) -> Statement:
+    def accumulate(self, equation: Equation) -> Statement:
         """A gradient added to the vector that takes it in."""
         (gradient,) = equation.reads
-        return Invoke("carry", (slot(0), slot(1), KEEP, SCALE)), (gradient, equation.target)
+        return Invoke("accumulate", (slot(0), slot(1), KEEP, SCALE)), (gradient, equation.target)
 
     def _factors(
         self, found: Contraction, slots: Mapping[str, Variable], sizes: Mapping[sp.Symbol, sp.Expr]

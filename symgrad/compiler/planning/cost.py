@@ -76,7 +76,9 @@ class CostModel:
             for name, looks in moved.items()
             if name in self.plan.places
         ]
-        added_to = [(tensor, looks) for tensor, looks in tensors if tensor.name in self.plan.program.carried]
+        added_to = [
+            (tensor, looks) for tensor, looks in tensors if tensor.name in self.plan.program.accumulated
+        ]
         return Cost(
             sum(map(self._flops, step.equations)),
             sum(min(self._entries(t), looks) * self._width(t) for t, looks in (*tensors, *added_to)),
@@ -87,8 +89,8 @@ class CostModel:
 
         Where the gradient is added to them while it is formed, only the equations after that are left.
         """
-        accumulated = accumulation_of(update) if self.plan.program.carried else None
-        left = after_gradient(update) if accumulated is None else accumulated.rest
+        parts = accumulation_of(update) if self.plan.program.accumulated else None
+        left = after_gradient(update) if parts is None else parts.rest
         (axis,) = ENTRIES
         sizes = {str(axis.name): self.plan.parameter_count}
         return sum(CostModel(plan_update(left), sizes, self.dtype).phase("update"), Cost())

@@ -26,7 +26,9 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "") 
     for tensor in program.of_kind("parameter"):
         places[tensor.name] = Place("theta", (), offset)
         if tensor.name in gradient_of:
-            places[gradient_of[tensor.name]] = Place("into" if program.carried else "grad", (), offset)
+            places[gradient_of[tensor.name]] = Place(
+                "destination" if program.accumulated else "grad", (), offset
+            )
         offset += size_of(tensor.axes)[1]
     shared: dict[str, str] = {}
     units = _place_rest(program, phases, places, shared, fixed)

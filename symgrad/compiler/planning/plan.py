@@ -75,8 +75,8 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Carry:
-    """A gradient added to the vector that gathers them: into ← keep·into + scale·g."""
+class Accumulate:
+    """A gradient added to its destination: destination ← keep·destination + scale·g."""
 
     equation: Equation
 
@@ -85,7 +85,7 @@ class Carry:
         return (self.equation,)
 
 
-Step: TypeAlias = LoopNest | Product | Scalar | Carry
+Step: TypeAlias = LoopNest | Product | Scalar | Accumulate
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ Monomial: TypeAlias = tuple[str, ...]
 class Place:
     """Where a tensor lies: `offset` counts units of its own size's free axes, behind all smaller units."""
 
-    vector: Literal["argument", "theta", "grad", "into", "work"]
+    vector: Literal["argument", "theta", "grad", "destination", "work"]
     unit: Monomial
     offset: int
 

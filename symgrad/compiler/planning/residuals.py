@@ -64,7 +64,7 @@ def _read_backward(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:
     backward = tuple(_equations(phase for phase in plan.phases if phase.name == "gradient"))
     for made in _equations(phase for phase in plan.phases if phase.name in ("forward", "loss")):
         targets = (e.target for e in backward if made.target in e.reads)
-        readers = tuple(plan.program.carried.get(target, target) for target in targets)
+        readers = tuple(plan.program.accumulated.get(target, target) for target in targets)
         if readers:
             yield made.target, readers
 

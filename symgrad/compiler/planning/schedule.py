@@ -9,7 +9,7 @@ from symgrad.calculus.contraction import as_contraction, as_product
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, with_locals
-from symgrad.compiler.planning.plan import Carry, LoopNest, Phase, PhaseName, Product, Scalar, Step
+from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, PhaseName, Product, Scalar, Step
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LOOK_AHEAD = 8
 def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     """The phases of a program, each needing only those before it; only the prediction is needed by none.
 
-    What takes in a gradient, maybe the parameters, is formed after the last use of its parameter. Where
+    What a gradient is added to, maybe the parameters, is formed after the last use of its parameter. Where
     `columns` names an axis, tensors are stored by columns along it.
     """
     wanted: list[tuple[PhaseName, tuple[str, ...]]] = [
@@ -31,14 +31,14 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         ("gradient", tuple(g.name for g in program.gradients)),
     ]
     done: set[str] = set()
-    phases, carried = [], program.carried
+    phases, accumulated = [], program.accumulated
     for name, results in wanted:
         needed = program.needed(results) - done
         if name != "prediction":
             done |= needed
         equations = [e for e in program.equations if e.target in needed]
-        if carried and name == "gradient":
-            equations = _after_uses_of_parameters(program, equations, carried)
+        if accumulated and name == "gradient":
+            equations = _after_uses_of_parameters(program, equations, accumulated)
         if columns:
             steps = sample_innermost_steps(program, equations, columns)
         else:
@@ -56,10 +56,10 @@ def _derivatives_of_values(program: Program) -> Iterator[str]:
 
 
 def _after_uses_of_parameters(
-    program: Program, equations: Sequence[Equation], carried: Collection[str]
+    program: Program, equations: Sequence[Equation], accumulated: Collection[str]
 ) -> list[Equation]:
-    """The equations with the carried gradient of every parameter behind all that read the parameter."""
-    source = {g.name: g.of for g in program.gradients if g.name in carried}
+    """The equations with the accumulated gradient of every parameter behind all that read the parameter."""
+    source = {g.name: g.of for g in program.gradients if g.name in accumulated}
     ordered: list[Equation] = []
     waiting = list(equations)
     while waiting:
@@ -76,28 +76,28 @@ def _after_uses_of_parameters(
 
 def steps_by_rows(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
     """Steps in order; a nest also takes equations from a little further down that are ready by then."""
-    waiting, carried = list(equations), program.carried
+    waiting, accumulated = list(equations), program.accumulated
     while waiting:
         first = waiting.pop(0)
         contraction = as_product(first)
         if contraction is not None:
             yield Product(first, contraction)
-        elif first.target in carried:
-            yield Carry(first)
+        elif first.target in accumulated:
+            yield Accumulate(first)
         elif first.is_one_number:
             yield Scalar(first)
         else:
             rows = _Rows(first)
-            while (found := _joining(rows, waiting, carried)) is not None:
+            while (found := _joining(rows, waiting, accumulated)) is not None:
                 waiting.remove(found)
             yield with_locals(program, rows.close())
 
 
-def _joining(rows: _Rows, waiting: Sequence[Equation], carried: Collection[str]) -> Equation | None:
+def _joining(rows: _Rows, waiting: Sequence[Equation], accumulated: Collection[str]) -> Equation | None:
     """The next equation taken by the nest that does not need one left waiting before it."""
     left_waiting: set[str] = set()
     for equation in waiting[:LOOK_AHEAD]:
-        if equation.target not in carried and not equation.reads & left_waiting and rows.take(equation):
+        if equation.target not in accumulated and not equation.reads & left_waiting and rows.take(equation):
             return equation
         left_waiting.add(equation.target)
     return None

@@ -7,9 +7,9 @@ from symgrad.runtime.numba.compiling import kernel
 
 
 @kernel
-def carry(gradient: np.ndarray, into: np.ndarray, keep: float, scale: float) -> None:
-    """into ← keep·into + scale·gradient; where keep is 0, whatever `into` held is forgotten."""
-    g, target = view(gradient, 0, (gradient.size,)), view(into, 0, (into.size,))
+def accumulate(gradient: np.ndarray, destination: np.ndarray, keep: float, scale: float) -> None:
+    """destination ← keep·destination + scale·gradient; where keep is 0, what it held is forgotten."""
+    g, target = view(gradient, 0, (gradient.size,)), view(destination, 0, (destination.size,))
     if keep == 0:
         target[:] = 0
     for i in range(g.shape[0]):

@@ -26,22 +26,22 @@ def step_pairs(
 ) -> Iterator[tuple[str, Array, Array]]:
     """What a step's gradient is, what it must be, and its name; `gradient` is that of all the data."""
     if "_backward" in machine.names:
-        yield _carried(machine, parameters, data, gradient)
+        yield _accumulated(machine, parameters, data, gradient)
     if "_gradient_in_pieces" in machine.names:
         yield _in_pieces(machine, parameters, data)
 
 
-def _carried(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:
-    """into ← keep·into + scale·gradient"""
+def _accumulated(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:
+    """destination ← keep·destination + scale·gradient"""
     names = machine.names
     arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
     before = machine.garbage(gradient.size)
     keep, scale = machine.garbage(gradient.size + 2)[-2:]
-    theta, into = machine.vector(parameters, "theta"), machine.vector(before, "into")
+    theta, destination = machine.vector(parameters, "theta"), machine.vector(before, "destination")
     work = names["_kept"]("work", names["_work_size"](*extents))
     names["_loss"](theta, *arrays, work, *extents)
-    names["_backward"](theta, into, keep, scale, *arrays, work, *extents)
-    return "the gradient added to another vector", into.array(), before * keep + gradient * scale
+    names["_backward"](theta, destination, keep, scale, *arrays, work, *extents)
+    return "the gradient added to another vector", destination.array(), before * keep + gradient * scale
 
 
 def _in_pieces(machine: Machine, parameters: Array, data: Sequence[Array]) -> Pair:

@@ -62,7 +62,7 @@ def loss_and_gradient(
         return loss, Driver("_gradient", arguments, doc, (value, *bodies["gradient"], Give((VALUE,))))
     backward = Driver(
         "_backward",
-        listed(["theta", "into", "keep", "scale", calls.loss]),
+        listed(["theta", "destination", "keep", "scale", calls.loss]),
         "After _loss: the gradient of the loss at theta, added to a vector while it is formed.",
         bodies["gradient"],
     )

@@ -12,7 +12,7 @@ _OF_MODELS = """
 np math threading sys njit scipy NamedTuple self
 real value acc theta grad work params grads state step epoch order batch_size epochs seed shuffle points
 tolerance exactly rows start total scale norm learning_rate piece most share weight chosen entry layer
-ahead gathered into keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
+ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
 update train_step fit
 """
 _PRIVATE_OF_MODELS = """

@@ -55,7 +55,7 @@ class AccumulationText:
 def accumulated(plan: Plan, update: Program, reserved: frozenset[str]) -> AccumulationText | None:
     """The vector that takes gradients in, if one does."""
     found = accumulation_of(update)
-    if found is None or not plan.program.carried:
+    if found is None or not plan.program.accumulated:
         return None
     states = list(state_names(update, reserved))
     is_theta = found.destination == "theta"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Spec
 
 _OWN = """
-np math Array view memory gemm carry formed_first theta grad into work keep scale real value layer
+np math Array view memory gemm accumulate formed_first theta grad destination work keep scale real value layer
 found computed updated _forward _prediction _loss _gradient _update
 step epoch epochs size t g learning_rate norm state vector euclidean_norm
 """
@@ -99,7 +99,7 @@ class _PythonModule:
 
     def _arguments(self, phase: PhaseName) -> tuple[str, ...]:
         """The parameters of a phase's function."""
-        gradient = ("into", "keep", "scale") if self.program.carried else ("grad",)
+        gradient = ("destination", "keep", "scale") if self.program.accumulated else ("grad",)
         data = self.data if phase in ("loss", "gradient") else self.inputs
         vectors = gradient if phase == "gradient" else ()
         return ("theta", *vectors, *map(self._name, data), "work", *self.sizes)
@@ -121,7 +121,7 @@ class _PythonModule:
     def _loss(self, loss: str) -> Iterator[str]:
         yield from self._run("forward", "loss")
         yield f"found['loss'] = {self._copy(loss)}"
-        yield "grad = into = memory(theta.size, theta.dtype)"
+        yield "grad = destination = memory(theta.size, theta.dtype)"
         yield f"_gradient({', '.join(self._arguments('gradient'))})"
         yield "found['grad'] = grad.numbers.copy()"
         of = {g.of: g.name for g in self.program.gradients}

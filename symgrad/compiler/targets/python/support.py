@@ -91,10 +91,10 @@ def gemm(scale: Any, left: Array, right: Array, keep: Any, target: Array) -> Non
     target.numbers[...] = found if keep == 0 else target.dtype.type(keep) * target.numbers + found
 
 
-def carry(gradient: Array, into: Array, keep: Any, scale: Any) -> None:
-    """into ← keep·into + scale·gradient; where keep is 0, whatever `into` held is forgotten."""
+def accumulate(gradient: Array, destination: Array, keep: Any, scale: Any) -> None:
+    """destination ← keep·destination + scale·gradient; where keep is 0, what it held is forgotten."""
     found = scale * gradient.numbers
-    into.numbers[...] = found if keep == 0 else keep * into.numbers + found
+    destination.numbers[...] = found if keep == 0 else keep * destination.numbers + found
 
 
 def euclidean_norm(vector: Array) -> float:

@@ -1,4 +1,4 @@
-"""Gradients carried into parameters or states: the same steps as with a gradient that is written down."""
+"""Gradients added to parameters or states: the same steps as with a gradient that is written down."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 NETWORK: dict[str, Any] = {
-    "name": "carried",
+    "name": "accumulated",
     "dtype": "float64",
     "inputs": {"x": ["rows", 5]},
     "targets": {"t": ["rows", 3]},
@@ -54,11 +54,14 @@ X, T = RNG.normal(size=(11, 5)), RNG.normal(size=(11, 3))
 ORDER = RNG.permutation(11)
 
 
-def carrying(optimizer: Any, folder: Path, **train: Any) -> ModuleType:
+def accumulating(optimizer: Any, folder: Path, **train: Any) -> ModuleType:
     spec = {**NETWORK, "train": {"optimizer": optimizer, **train}}
     with by_rows():
         path = written(spec, folder)
-    assert "gemm(scale, x.T, dh_pre, keep, into_h_W)" in path.read_text() or "keep, into_" in path.read_text()
+    assert (
+        "gemm(scale, x.T, dh_pre, keep, destination_h_W)" in path.read_text()
+        or "keep, destination_" in path.read_text()
+    )
     return interpreted(path)
 
 
@@ -72,7 +75,7 @@ def by_updates(module: ModuleType, params: Any, state: Any, rows: Any, epoch: in
 
 @pytest.mark.parametrize("optimizer", [*CALLS, "own"])
 def test_steps_and_epochs_are_those_of_updates(optimizer: str, tmp_path: Path) -> None:
-    module = carrying(OWN if optimizer == "own" else optimizer, tmp_path, **CALLS.get(optimizer, {}))
+    module = accumulating(OWN if optimizer == "own" else optimizer, tmp_path, **CALLS.get(optimizer, {}))
     params, other = module.init_params(1), module.init_params(1)
     state, other_state = module.init_state(params), module.init_state(other)
     for epoch in range(2):
@@ -100,13 +103,13 @@ PUBLISHED = {
 def test_fifty_steps_are_those_of_the_paper(call: str, tmp_path: Path) -> None:
     with by_rows():
         file = written(spec_with(call), tmp_path)
-    assert "keep, into_W1" in file.read_text()
+    assert "keep, destination_W1" in file.read_text()
     agree(path(interpreted(file)), PUBLISHED[call])
 
 
 @pytest.mark.parametrize("optimizer", CALLS)
 def test_a_loss_that_is_not_finite_changes_nothing(optimizer: str, tmp_path: Path) -> None:
-    module = carrying(optimizer, tmp_path, **CALLS[optimizer])
+    module = accumulating(optimizer, tmp_path, **CALLS[optimizer])
     params = module.init_params(0)
     state = module.init_state(params)
     module.train_step(params, state, X, T)
@@ -120,7 +123,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(optimizer: str, tmp_path: Pat
 
 
 def test_a_gradient_forgets_what_its_vector_held(tmp_path: Path) -> None:
-    module = carrying("sgd(0.2)", tmp_path)
+    module = accumulating("sgd(0.2)", tmp_path)
     params = module.init_params(3)
     loss, expected = module.loss_and_grad(params, X, T)
     module._kept("grad", module.SIZE)[:] = np.nan
@@ -132,7 +135,7 @@ def test_a_gradient_forgets_what_its_vector_held(tmp_path: Path) -> None:
     assert not found.unused.any()
 
 
-def test_equal_layers_carry_in_a_loop(tmp_path: Path) -> None:
+def test_equal_layers_accumulate_in_a_loop(tmp_path: Path) -> None:
     deep = {**NETWORK, "parameters": {}, "equations": {}, "loss": "mse", "gradients": []}
     deep |= {"layers": [*["dense(5, activation=tanh)"] * 8, "dense(3)"], "train": {"optimizer": "sgd(0.5)"}}
     del deep["parameters"], deep["equations"]
@@ -159,4 +162,4 @@ def test_where_nothing_is_carried_the_module_says_nothing_of_it() -> None:
     for optimizer in ("adam", "momentum(0.1, weight_decay=0.1)"):
         with by_rows():
             text = module_text(read({**NETWORK, "train": {"optimizer": optimizer}}))
-        assert not {"_backward", "_shares", "carry"} & set(text.replace("(", " ").split())
+        assert not {"_backward", "_shares", "accumulate"} & set(text.replace("(", " ").split())
