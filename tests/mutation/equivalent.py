@@ -136,7 +136,13 @@ ARGUED = (
         r"EXP:\d+ constant: (746|104|710|89)\.|ERFC:\d+ constant: 28\.",
         "where the function is 0, or infinite, on this side of the limit too",
     ),
-    Argument("checks", r"_fitting:.*no entries along", "no tensor has an axis", WITHOUT_PARAMETERS),
+    Argument(
+        "checks", r"_fitting:.*(no entries along|isinstance\()", "no tensor has an axis", WITHOUT_PARAMETERS
+    ),
+    Argument("checks", r"_checked_order:.*np\.int64 -> np\.int32", "row numbers fit into either"),
+    Argument(
+        "public", r"_with_constants:\d+ .*: start \+= ", "there is one block of constants", ("ignoring",)
+    ),
     Argument("checks", r"\w+:\d+ dropped statement: expected \+= ", "the words of a message are others"),
     Argument("checks", r"_checked_but_rows:", "all tensors have rows, and none has labels", WITHOUT_LABELS),
     Argument("public", r"init_params:\d+ constant: \d+ -> ", "the entry is written anew by the next line"),
