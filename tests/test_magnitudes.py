@@ -58,3 +58,13 @@ def test_a_text_with_an_unknown_name_is_wrong() -> None:
     assert "real(3) *" in text
     found = identity_of(expand(spec), text.replace("real(3) *", "real(inf) *"))
     assert (found.state, found.detail) == ("differs", "the text uses inf, which it defines nowhere")
+
+
+@pytest.mark.parametrize(
+    ("formula", "dtype"),
+    [("exp(1e38 * x)", "float32"), ("exp(1e6 * x) + exp(x)", "float64"), ("tanh(3000 * x)", "float64")],
+)
+def test_exponentials_of_large_multiples_are_no_polynomials(formula: str, dtype: str) -> None:
+    """One of degree 1e38, in which the derivative was looked for, would take for ever."""
+    spec = read(scaled(f"w * {formula}", dtype))
+    assert identity_of(expand(spec), module_text(spec)).state in ("identical", "not checked")

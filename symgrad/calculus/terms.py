@@ -239,13 +239,19 @@ def in_terms_of_value(value: sp.Expr, derivative: sp.Expr, name: sp.Expr) -> sp.
     return None
 
 
+_MOST_POWER = 16
+"""Of an exponential: polynomials of a higher degree, as of exp(1e38·x) + exp(x), would take for ever."""
+
+
 def _powers_of_one_exponential(value: sp.Expr, u: sp.Symbol) -> dict[sp.Expr, sp.Expr]:
-    """exp(c v) -> u**c for whole numbers c and one v, if that is all the exponentials there are."""
+    """exp(c g v) -> u**c for small whole numbers c and one v, if that is all the exponentials there are."""
     parts = {e: e.args[0].as_coeff_Mul() for e in value.atoms(sp.exp)}
     same = len({core for _, core in parts.values()}) == 1
-    if not same or not all(c.is_Integer for c, _ in parts.values()):
+    if not same or not all(c.is_Rational for c, _ in parts.values()):
         return {}
-    return {e: u**c for e, (c, _) in parts.items()}
+    unit = sp.gcd([c for c, _ in parts.values()])
+    powers = {e: c / unit for e, (c, _) in parts.items()}
+    return {e: u**c for e, c in powers.items()} if max(map(abs, powers.values())) <= _MOST_POWER else {}
 
 
 def _without_leading_minus(product: sp.Expr) -> sp.Expr:

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from fuzz.extremes import extreme_spec
 from fuzz.judge import JUDGES, judge
 from fuzz.kinks import kink_spec
+from fuzz.magnitudes import magnitude_spec
 from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
 from fuzz.scalar_formulas import scalar_spec
@@ -37,6 +38,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "optimizer": optimizer_spec,
     "extremes": extreme_spec,
     "kinks": kink_spec,
+    "magnitudes": magnitude_spec,
 }
 
 

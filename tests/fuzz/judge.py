@@ -12,6 +12,7 @@ import numpy as np
 from fuzz.extremes import judge_extremes
 from fuzz.gradients import Outcome, judge_compiled, judge_gradient
 from fuzz.kinks import judge_kinks
+from fuzz.magnitudes import judge_magnitudes
 from fuzz.steps import judge_steps
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 Spec = dict[str, Any]
 
-JUDGES = {"optimizer": judge_steps, "extremes": judge_extremes, "kinks": judge_kinks}
+JUDGES = {
+    "optimizer": judge_steps,
+    "extremes": judge_extremes,
+    "kinks": judge_kinks,
+    "magnitudes": judge_magnitudes,
+}
 """By the name of a spec; all others have gradients that are compared at random points."""
 LIMIT = 10.0
 """Seconds of processor time that deriving and running one small spec may take."""
