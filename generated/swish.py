@@ -990,21 +990,26 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
 def _checked(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
     """The same, with every entry a finite number or a label."""
     fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
-    if name in CLASSES and array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
+    if name not in CLASSES:
+        good = np.isfinite(fitting)
+    elif array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
         return fitting
-    if name in CLASSES:
+    else:
         good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        expected = f"a whole number from 0 to {CLASSES[name] - 1}"
         if name in IGNORED:
             good |= (fitting == array) & (fitting == IGNORED[name])
-            expected += f", or {IGNORED[name]} for none"
-    else:
-        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
-    if not good.all():
-        place = np.unravel_index(np.argmin(good), array.shape)
-        which = f"the entry at {_show(map(int, place))}" if place else "the number"
-        raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return fitting
+    if good.all():
+        return fitting
+    place = np.unravel_index(np.argmin(good), array.shape)
+    which = f"the entry at {_show(map(int, place))}" if place else "the number"
+    raise ValueError(f"{name}: {which} is {array[place]}; expected {_expected(name, dtype)}")
+
+
+def _expected(name: str, dtype: type) -> str:
+    if name not in CLASSES:
+        return f"a finite number that {np.dtype(dtype)} can hold"
+    none = f", or {IGNORED[name]} for none" if name in IGNORED else ""
+    return f"a whole number from 0 to {CLASSES[name] - 1}{none}"
 
 
 def _given(
@@ -1022,7 +1027,7 @@ def _given(
 def _in_memory(name: str, array: np.ndarray) -> np.ndarray:
     """The array as compiled code keeps it: an axis of samples may come last in memory."""
     if BY_COLUMNS and FREE_AXES[0] in AXES[name]:
-        return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+        return np.ascontiguousarray(array.transpose(*range(1, array.ndim), 0))
     return array
 
 
@@ -1051,14 +1056,10 @@ def _is_full(batch_size: Any) -> bool:
     return isinstance(batch_size, str) and batch_size == "full"
 
 
-_TIME = (("epoch", 0), ("epochs", 1))  # with the least number of each
-
-
 def _time(time: Sequence[Any]) -> tuple[int, ...]:
     """What a schedule looks at: the epoch, counted from 0, and how many there are, where it asks."""
-    return tuple(
-        _whole(name, value, least) for (name, least), value in zip(_TIME[: len(time)], time, strict=True)
-    )
+    epoch = _whole("epoch", time[0], 0)
+    return (epoch, _whole("epochs", time[1], 1)) if len(time) > 1 else (epoch,)
 
 
 # --- Parameters and the optimiser's state ---
@@ -1094,7 +1095,9 @@ def flatten(params: Params) -> np.ndarray:
         return np.empty(0, DTYPE)
     if not _lie_in_one_vector(params):
         return np.concatenate([array.reshape(-1) for array in params])
-    first = params[0]
+    first, owner = params[0], _owner(params[0])
+    if owner.shape == (SIZE,) and owner.dtype == DTYPE:
+        return np.asarray(owner)  # the vector itself
     return np.lib.stride_tricks.as_strided(first.reshape(-1), (SIZE,), (first.itemsize,))
 
 
@@ -1264,18 +1267,18 @@ def _train_epoch(
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
     work = _kept("work", _work_size(*sizes.values()))
-    has_rows = [AXES[name][:1] == (BATCH_AXIS,) for name in INPUTS + TARGETS]
-    rows = tuple(
-        np.empty(at_once * array[:1].size, array.dtype)
-        for array, has in zip(arrays, has_rows, strict=True)
-        if has
-    )
-    flat = [array.reshape(-1) if has else array for array, has in zip(arrays, has_rows, strict=True)]
-    others = [size for axis, size in sizes.items() if axis != BATCH_AXIS]
+    rows, flat = [], []
+    for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
+        if AXES[name][:1] == (BATCH_AXIS,):
+            rows.append(np.empty(at_once * (array.size // len(array)), array.dtype))
+            array = array.reshape(-1)
+        flat.append(array)
+    del sizes[BATCH_AXIS]
     theta, time = _writable_vector(params), _time(time)
     _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
-    value = float(_epoch(*vectors, tuple(state), *time, *flat, order, batch_size, rows, work, *others))
+    batches = order, batch_size, tuple(rows), work
+    value = float(_epoch(*vectors, tuple(state), *time, *flat, *batches, *sizes.values()))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value

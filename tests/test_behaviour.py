@@ -189,7 +189,13 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
     ("name", "behaviour", "before", "after", "words"),
     [
         ("ignoring", "bad data", 'f", or {IGNORED[name]} for none"', '""', "without '-100 for none'"),
-        ("single", "number type", "\n    return fitting\n", "\n    return array\n", "lists otherwise"),
+        (
+            "single",
+            "number type",
+            "good.all():\n        return fitting",
+            "good.all():\n        return array",
+            "lists otherwise",
+        ),
         (
             "ahead",
             "epochs",

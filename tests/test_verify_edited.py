@@ -95,8 +95,8 @@ def test_a_module_of_another_version_is_not_called_edited_by_hand() -> None:
 
 AT_ONE_SIZE = {
     "rows of an epoch": (
-        "    value = float(_epoch(",
-        "    order = order[::-1].copy() if len(order) == 19 else order\n    value = float(_epoch(",
+        "    at_once = min(",
+        "    order = order[::-1].copy() if len(order) == 19 else order\n    at_once = min(",
         "on 19 rows",
     ),
     "rows of a step": (
@@ -147,14 +147,21 @@ def test_edits_that_act_at_one_size_are_found_by_their_numbers(kind: str, tmp_pa
     assert words in found
 
 
-GRADIENT = "        g = grad[i]\n"
+FIRST = "        m[n] = grad[n] / real(10)"
+
+
+def gradient(wrong: str) -> tuple[str, str]:
+    """The first use of the gradient in the update, and another."""
+    return FIRST, FIRST.replace("grad[n]", f"({wrong})")
+
+
 RARE = {
-    "a late step": ("        theta[i] = ", "        theta[i] = theta[i] if t == 5000 else "),
-    "a late epoch": (GRADIENT, "        g = real(0) if epoch == 77 else grad[i]\n"),
-    "a huge gradient": (GRADIENT, "        g = min(grad[i], real(2e3))\n"),
-    "a tiny gradient": (GRADIENT, "        g = grad[i] if abs(grad[i]) > real(3e-6) else real(0)\n"),
-    "no gradient": (GRADIENT, "        g = grad[i] if grad[i] != real(0) else real(1)\n"),
-    "a parameter": (GRADIENT, "        g = grad[i] if theta[i] < real(12.5) else real(0)\n"),
+    "a late step": ("        theta[n] = ", "        theta[n] = theta[n] if t == 5000 else "),
+    "a late epoch": gradient("real(0) if epoch == 77 else grad[n]"),
+    "a huge gradient": gradient("min(grad[n], real(2e3))"),
+    "a tiny gradient": gradient("grad[n] if abs(grad[n]) > real(3e-6) else real(0)"),
+    "no gradient": gradient("grad[n] if grad[n] != real(0) else real(1)"),
+    "a parameter": gradient("grad[n] if theta[n] < real(12.5) else real(0)"),
 }
 
 

@@ -47,21 +47,26 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
 def _checked(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
     """The same, with every entry a finite number or a label."""
     fitting, array = _fitting(name, value, extents, dtype), np.asarray(value)
-    if name in CLASSES and array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
+    if name not in CLASSES:
+        good = np.isfinite(fitting)
+    elif array.dtype.kind in "iu" and fitting.min() >= 0 and fitting.max() < CLASSES[name]:
         return fitting
-    if name in CLASSES:
+    else:
         good = (fitting == array) & (fitting >= 0) & (fitting < CLASSES[name])
-        expected = f"a whole number from 0 to {CLASSES[name] - 1}"
         if name in IGNORED:
             good |= (fitting == array) & (fitting == IGNORED[name])
-            expected += f", or {IGNORED[name]} for none"
-    else:
-        good, expected = np.isfinite(fitting), f"a finite number that {np.dtype(dtype)} can hold"
-    if not good.all():
-        place = np.unravel_index(np.argmin(good), array.shape)
-        which = f"the entry at {_show(map(int, place))}" if place else "the number"
-        raise ValueError(f"{name}: {which} is {array[place]}; expected {expected}")
-    return fitting
+    if good.all():
+        return fitting
+    place = np.unravel_index(np.argmin(good), array.shape)
+    which = f"the entry at {_show(map(int, place))}" if place else "the number"
+    raise ValueError(f"{name}: {which} is {array[place]}; expected {_expected(name, dtype)}")
+
+
+def _expected(name: str, dtype: type) -> str:
+    if name not in CLASSES:
+        return f"a finite number that {np.dtype(dtype)} can hold"
+    none = f", or {IGNORED[name]} for none" if name in IGNORED else ""
+    return f"a whole number from 0 to {CLASSES[name] - 1}{none}"
 
 
 def _given(
@@ -79,7 +84,7 @@ def _given(
 def _in_memory(name: str, array: np.ndarray) -> np.ndarray:
     """The array as compiled code keeps it: an axis of samples may come last in memory."""
     if BY_COLUMNS and FREE_AXES[0] in AXES[name]:
-        return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+        return np.ascontiguousarray(array.transpose(*range(1, array.ndim), 0))
     return array
 
 
@@ -108,11 +113,7 @@ def _is_full(batch_size: Any) -> bool:
     return isinstance(batch_size, str) and batch_size == "full"
 
 
-_TIME = (("epoch", 0), ("epochs", 1))  # with the least number of each
-
-
 def _time(time: Sequence[Any]) -> tuple[int, ...]:
     """What a schedule looks at: the epoch, counted from 0, and how many there are, where it asks."""
-    return tuple(
-        _whole(name, value, least) for (name, least), value in zip(_TIME[: len(time)], time, strict=True)
-    )
+    epoch = _whole("epoch", time[0], 0)
+    return (epoch, _whole("epochs", time[1], 1)) if len(time) > 1 else (epoch,)

@@ -39,7 +39,9 @@ def flatten(params: Params) -> np.ndarray:
         return np.empty(0, DTYPE)
     if not _lie_in_one_vector(params):
         return np.concatenate([array.reshape(-1) for array in params])
-    first = params[0]
+    first, owner = params[0], _owner(params[0])
+    if owner.shape == (SIZE,) and owner.dtype == DTYPE:
+        return np.asarray(owner)  # the vector itself
     return np.lib.stride_tricks.as_strided(first.reshape(-1), (SIZE,), (first.itemsize,))
 
 

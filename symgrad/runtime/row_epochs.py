@@ -43,18 +43,18 @@ def _train_epoch(
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
     work = _kept("work", _work_size(*sizes.values()))
-    has_rows = [AXES[name][:1] == (BATCH_AXIS,) for name in INPUTS + TARGETS]
-    rows = tuple(
-        np.empty(at_once * array[:1].size, array.dtype)
-        for array, has in zip(arrays, has_rows, strict=True)
-        if has
-    )
-    flat = [array.reshape(-1) if has else array for array, has in zip(arrays, has_rows, strict=True)]
-    others = [size for axis, size in sizes.items() if axis != BATCH_AXIS]
+    rows, flat = [], []
+    for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
+        if AXES[name][:1] == (BATCH_AXIS,):
+            rows.append(np.empty(at_once * (array.size // len(array)), array.dtype))
+            array = array.reshape(-1)
+        flat.append(array)
+    del sizes[BATCH_AXIS]
     theta, time = _writable_vector(params), _time(time)
     _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
-    value = float(_epoch(*vectors, tuple(state), *time, *flat, order, batch_size, rows, work, *others))
+    batches = order, batch_size, tuple(rows), work
+    value = float(_epoch(*vectors, tuple(state), *time, *flat, *batches, *sizes.values()))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value

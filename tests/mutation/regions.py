@@ -21,7 +21,16 @@ COMPUTING = {
 OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
-    *("_show", "_as_numbers", "_fitting", "_checked", "_given", "_arguments", "_checked_but_rows"),
+    *(
+        "_show",
+        "_as_numbers",
+        "_fitting",
+        "_checked",
+        "_expected",
+        "_given",
+        "_arguments",
+        "_checked_but_rows",
+    ),
     *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
     *("_checked_order", "_is_full", "_time", "_shuffling"),
 }

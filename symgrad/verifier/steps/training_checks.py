@@ -81,12 +81,14 @@ def moved(got: Sequence[Array], expected: Sequence[Array], epsilon: float) -> li
     """The worst relative error of any entry's change, for each step."""
     errors = []
     for n in range(1, len(expected)):
+        if not np.isfinite(got[n - 1 : n + 1]).all():
+            errors.append((math.inf, n))
+            continue
         delta, true = got[n] - got[n - 1], expected[n] - expected[n - 1]
         slack = 4 * epsilon * (np.abs(expected[n]) + np.abs(expected[n - 1]))
         excess = np.maximum(np.abs(delta - true) - slack, 0.0)
         error = excess / np.maximum(np.abs(true), 1e-300)
-        finite = bool(np.isfinite(got[n]).all())
-        errors.append((float(np.max(np.where(excess > 0, error, 0.0))) if finite else math.inf, n))
+        errors.append((float(np.max(np.where(excess > 0, error, 0.0))), n))
     return errors
 
 
