@@ -238,4 +238,5 @@ def vector_of(params: Any) -> Array:
 def moved_off(got: Array, expected: Array, before: Array) -> float:
     """The error of a change of parameters, less what rounding of the parameters themselves explains."""
     slack = 2.0**-48 * float(np.max(np.abs(before), initial=0.0))
-    return mismatch(got - before, expected - before, slack)
+    with np.errstate(invalid="ignore"):  # what is not finite is told
+        return mismatch(got - before, expected - before, slack)
