@@ -85,7 +85,8 @@ def _whole(_: FollowedModule, name: Value, __: Value, least: Value, *___: Value)
 
 
 def _checked_order(_: FollowedModule, __: Value, rows: Value) -> Value:
-    return SizedArray((new_symbol("the rows in order", [_ONE]),), (whole(0), rows - _ONE))
+    entries = (whole(0), rows - _ONE) if isinstance(rows, Size) else None
+    return SizedArray((new_symbol("the rows in order", [_ONE]),), entries)
 
 
 def _view(module: FollowedModule, vector: Value, start: Value, shape: Value) -> Value:
@@ -181,6 +182,22 @@ def _reshaped(module: FollowedModule, array: Value, *shape: Value) -> Value:
     return array.of_shape(sizes)
 
 
+def _time(_: FollowedModule, time: Value) -> Value:
+    return tuple(new_symbol("a time", [whole(0)]) for _ in time) if isinstance(time, tuple) else UNKNOWN
+
+
+def _dict(_: FollowedModule, pairs: Value) -> Value:
+    return dict(pairs) if isinstance(pairs, tuple) else UNKNOWN
+
+
+def _items(_: FollowedModule, known: Value) -> Value:
+    return tuple(known.items()) if isinstance(known, dict) else UNKNOWN
+
+
+def _values(_: FollowedModule, known: Value) -> Value:
+    return tuple(known.values()) if isinstance(known, dict) else UNKNOWN
+
+
 def _unknown(*_: Value) -> Value:
     return UNKNOWN
 
@@ -193,6 +210,8 @@ MODULE: Mapping[str, Model] = {
     "_kept": _kept,
     "_whole": _whole,
     "_checked_order": _checked_order,
+    "_time": _time,
+    "dict": _dict,
     "view": _view,
     "_array": _view,
     "copy": _copy,
@@ -218,4 +237,4 @@ NUMPY: Mapping[str, Model] = {
     "atleast_1d": _itself,
 }
 
-METHODS: Mapping[str, Model] = {"reshape": _reshaped, "copy": _itself}
+METHODS: Mapping[str, Model] = {"reshape": _reshaped, "copy": _itself, "items": _items, "values": _values}

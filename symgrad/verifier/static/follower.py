@@ -15,6 +15,7 @@ from symgrad.verifier.static.size_operations import (
     facts_of,
     index_of,
     signed,
+    truth_of,
 )
 from symgrad.verifier.static.size_polynomials import Size, is_never_negative
 
@@ -37,6 +38,7 @@ class Follower:
             node.name: FollowedFunction(node) for node in tree.body if isinstance(node, ast.FunctionDef)
         }
         self._others = dict(_aliases(tree))
+        self._compiled = set(_listed(tree))
         self._given: dict[Any, Value] = {}
 
     def enter(self, name: str) -> None:
@@ -56,9 +58,12 @@ class Follower:
         key = (node.name, tuple(map(_key, names.values())), tuple(self.obligations.known))
         if key not in self._given:
             self._given[key] = UNKNOWN  # what a call within itself gives
-            with self.obligations.within(node.name, is_compiled=bool(node.decorator_list)):
+            with self.obligations.within(node.name, is_compiled=self._is_compiled(node)):
                 self._given[key] = _Body(self, names).result(node.body)
         return self._given[key]
+
+    def _is_compiled(self, node: ast.FunctionDef) -> bool:
+        return bool(node.decorator_list) or node.name in self._compiled
 
     def _bound(self, node: ast.FunctionDef, given: Sequence[Value], options: Mapping[str, Value]) -> Names:
         names = [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
@@ -81,6 +86,16 @@ class Follower:
     def own_name(self, name: str) -> str:
         """The name that a function was defined by."""
         return self._others.get(name, name)
+
+
+def _listed(tree: ast.Module) -> Iterator[str]:
+    """The functions that a module lists to be compiled."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(
+                [ast.Name("KERNELS" | "EXACT_KERNELS" | "DRIVERS" | "UPDATES")], ast.Tuple(parts)
+            ):
+                yield from (part.id for part in parts if isinstance(part, ast.Name))
 
 
 def _aliases(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -145,6 +160,10 @@ class _Body:
                 fits = isinstance(value, tuple) and len(value) == len(parts)
                 for part, found in zip(parts, value if fits else [UNKNOWN] * len(parts), strict=True):
                     self._assign(part, found)
+            case ast.Subscript(base, key) if isinstance(self.value(base), dict):
+                known, name = self.value(base), self.value(key)
+                if isinstance(name, str):
+                    known[name] = value
             case _:
                 self.value(target)
 
@@ -235,8 +254,7 @@ class _Body:
 
     def _truth(self, test: ast.expr) -> Value:
         """Whether a condition holds; unknown where it may."""
-        found = self.value(test)
-        return found if isinstance(found, bool) else UNKNOWN
+        return truth_of(self.value(test))
 
     def _both(self, node: ast.BoolOp) -> Value:
         """All of some conditions, or one of them; each is looked at where those before it leave it open."""
@@ -245,9 +263,10 @@ class _Body:
         is_open = False
         for part in node.values:
             with self.obligations.knowing(facts):
-                truth = self._truth(part)
-            if truth is decides:
-                return decides
+                found = self.value(part)
+            truth = truth_of(found)
+            if truth is decides or (part is node.values[-1] and not is_open):
+                return found
             is_open |= truth is not (not decides)
             facts += self._facts(part, not decides)
         return UNKNOWN if is_open else not decides
@@ -273,13 +292,17 @@ class _Body:
 
     def _each(self, element: ast.expr, generator: ast.comprehension) -> Value:
         items = self.value(generator.iter)
-        if not isinstance(items, tuple) or generator.ifs:
+        if not isinstance(items, tuple):
             return UNKNOWN
         found = []
         before = dict(self.names)
         for item in items:
             self._assign(generator.target, item)
-            found.append(self.value(element))
+            kept = [self._truth(test) for test in generator.ifs]
+            if UNKNOWN in kept:
+                return UNKNOWN
+            if all(kept):
+                found.append(self.value(element))
         self.names = before
         return tuple(found)
 
@@ -289,6 +312,10 @@ class _Body:
             return self._entries(base, parts, node)
         found = [self.value(part) for part in parts if not isinstance(part, ast.Slice)]
         match base, found:
+            case tuple(), [] if isinstance(index, ast.Slice):
+                ends = [None if e is None else self.value(e) for e in (index.lower, index.upper)]
+                whole_ends = [e.number if isinstance(e, Size) else e for e in ends]
+                return base[slice(*whole_ends)] if UNKNOWN not in whole_ends else UNKNOWN
             case tuple(), [Size(number=int(place))] if -len(base) <= place < len(base):
                 return base[place]
             case dict(), [key] if isinstance(key, str):
@@ -316,6 +343,8 @@ class _Body:
         options = {option.arg: self.value(option.value) for option in node.keywords if option.arg}
         function: Value = UNKNOWN
         match node.func:
+            case ast.Name(name) if name in self.names:
+                model, function = None, self.names[name]
             case ast.Name(name):
                 name = self.follower.own_name(name)
                 model, function = MODULE.get(name), self.follower.named(name)

@@ -36,6 +36,16 @@ def index_of(node: ast.Call, first: Size, *others: Size) -> tuple[Value, list[Si
     return new_symbol(f"the index of {ast.unparse(node)}", [start], [end - _ONE]), [end - start - _ONE]
 
 
+def truth_of(value: Value) -> Value:
+    """Whether a value counts as true; unknown where it may."""
+    match value:
+        case bool() | str() | tuple() | None:
+            return bool(value)
+        case Size(number=int(number)):
+            return number != 0
+    return UNKNOWN
+
+
 def signed(operation: ast.unaryop, value: Value) -> Value:
     match operation, value:
         case ast.USub(), Size():
@@ -51,7 +61,9 @@ def compared(operation: ast.cmpop, a: Value, b: Value) -> Value:
             return (a is None) == isinstance(operation, ast.Is)
         case ast.In() | ast.NotIn() if isinstance(a, str) and isinstance(b, tuple | dict):
             return (a in b) == isinstance(operation, ast.In)
-        case ast.Eq() | ast.NotEq() if isinstance(a, str | bool) and isinstance(b, str | bool):
+        case ast.Eq() | ast.NotEq() if isinstance(a, str | bool | tuple) and isinstance(
+            b, str | bool | tuple
+        ):
             return (a == b) == isinstance(operation, ast.Eq)
     for fact in facts_of(operation, a, b, False):
         if is_never_negative(fact):
