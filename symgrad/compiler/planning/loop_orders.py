@@ -30,6 +30,12 @@ def run_alike(loops: Sequence[Loop], others: Sequence[Loop]) -> bool:
     return len(loops) == len(others) and all(a.axis.fits(b.axis) for a, b in zip(loops, others, strict=True))
 
 
+def run_over(loops: Sequence[Loop], equation: Equation) -> Equation:
+    """The equation in these loops, which run as its own of the same index, whatever their axes are called."""
+    shared = {loop.index: loop for loop in loops}
+    return replace(equation, loops=tuple(shared.get(loop.index, loop) for loop in equation.loops))
+
+
 def with_locals(program: Program, nest: LoopNest) -> LoopNest:
     """The nest, told of the tensors that need no memory: made and used entry by entry in the same loops."""
     found: set[str] = set()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries, index_symbol
-from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, with_locals
+from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import LoopNest, Scalar, Step
 from symgrad.passes.fission import adds_to_a_difference
 
@@ -85,8 +85,9 @@ def _nest(equation: Equation, rows: str) -> LoopNest:
 
 
 def _joined(nest: LoopNest, other: LoopNest) -> LoopNest:
-    (samples,), (more,) = nest.body, other.body
-    return replace(nest, body=(replace(samples, body=(*samples.body, *more.body)),))
+    (samples,) = nest.body
+    shared = (run_over(nest.loops, equation) for equation in other.equations)
+    return replace(nest, body=(replace(samples, body=(*samples.body, *shared)),))
 
 
 def _fits_into(nest: LoopNest, other: LoopNest) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.contraction import as_contraction, as_product
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries
-from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, with_locals
+from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, PhaseName, Product, Scalar, Step
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
 
@@ -134,15 +134,20 @@ class _Rows:
 
     def _append(self, equation: Equation, row: Loop | None) -> None:
         self.by_row[equation.target] = row is not None and equation.indices[:1] == (row.index,)
-        part = _part(numbered(equation, row, _inner_loops(equation, row)))
+        part = _part(run_over(self._around, numbered(equation, row, _inner_loops(equation, row))))
         last = self.parts[-1] if self.parts else None
         if last is not None and _shares_loops(last, part):
-            self.parts[-1] = replace(last, body=(*last.body, *part.body))
+            shared = tuple(run_over(last.loops, equation) for equation in part.equations)
+            self.parts[-1] = replace(last, body=(*last.body, *shared))
         else:
             self.parts.append(part)
 
     def close(self) -> LoopNest:
-        return LoopNest((Loop(ROW, self.row.axis),) if self.row is not None else (), tuple(self.parts))
+        return LoopNest(self._around, tuple(self.parts))
+
+    @property
+    def _around(self) -> tuple[Loop, ...]:
+        return (Loop(ROW, self.row.axis),) if self.row is not None else ()
 
 
 def _can_be_row(equation: Equation, loop: Loop) -> bool:
