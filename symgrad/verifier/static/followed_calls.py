@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Model: TypeAlias = Callable[..., Value]
 
 _ONE = whole(1)
+_LONG = 16
+"""Numbers of a range that are looked at one by one."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,20 @@ def _reshaped(module: FollowedModule, array: Value, *shape: Value) -> Value:
     return array.of_shape(sizes)
 
 
+def _transposed(_: FollowedModule, array: Value, *axes: Value) -> Value:
+    order = [axis.number if isinstance(axis, Size) else None for axis in axes]
+    if not isinstance(array, SizedArray) or None in order:
+        return UNKNOWN
+    return array.of_shape(tuple(array.shape[axis] for axis in order if axis is not None))
+
+
+def _numbers(_: FollowedModule, *ends: Value) -> Value:
+    """The numbers of a short range, where its ends are known."""
+    found = [end.number for end in ends if isinstance(end, Size) and end.number is not None]
+    known = range(*found) if len(found) == len(ends) else range(_LONG + 1)
+    return tuple(map(whole, known)) if len(known) <= _LONG else UNKNOWN
+
+
 def _time(_: FollowedModule, time: Value) -> Value:
     return tuple(new_symbol("a time", [whole(0)]) for _ in time) if isinstance(time, tuple) else UNKNOWN
 
@@ -212,6 +228,7 @@ MODULE: Mapping[str, Model] = {
     "_checked_order": _checked_order,
     "_time": _time,
     "dict": _dict,
+    "range": _numbers,
     "view": _view,
     "_array": _view,
     "copy": _copy,
@@ -237,4 +254,10 @@ NUMPY: Mapping[str, Model] = {
     "atleast_1d": _itself,
 }
 
-METHODS: Mapping[str, Model] = {"reshape": _reshaped, "copy": _itself, "items": _items, "values": _values}
+METHODS: Mapping[str, Model] = {
+    "reshape": _reshaped,
+    "copy": _itself,
+    "transpose": _transposed,
+    "items": _items,
+    "values": _values,
+}

@@ -142,6 +142,13 @@ class _Body:
             case ast.AugAssign(target, operation, value):
                 found = combined(operation, self.value(target), self.value(value))
                 self._assign(target, found)
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name(name), "append"), [value])):
+                items, more = self.names.get(name), self.value(value)
+                self.names[name] = (*items, more) if isinstance(items, tuple) else UNKNOWN
+            case ast.Delete([ast.Subscript(base, key)]):
+                known, named = self.value(base), self.value(key)
+                if isinstance(known, dict) and isinstance(named, str):
+                    known.pop(named, None)
             case ast.Expr(value):
                 self.value(value)
             case ast.For(target, iterated, body):

@@ -7,7 +7,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.static.extents import UNKNOWN, EntryKind, SizedArray, Value
-from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, whole
+from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, quotient, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +24,8 @@ def combined(operation: ast.operator, a: Value, b: Value) -> Value:
     """A sum, difference or product of whole numbers; two tuples, one behind the other."""
     if isinstance(a, tuple) and isinstance(b, tuple) and isinstance(operation, ast.Add):
         return a + b
+    if isinstance(operation, ast.FloorDiv) and isinstance(a, Size) and isinstance(b, Size):
+        return quotient(a, b) or UNKNOWN
     apply = _ARITHMETIC.get(type(operation))
     return apply(a, b) if apply and isinstance(a, Size) and isinstance(b, Size) else UNKNOWN
 
@@ -95,6 +97,8 @@ def attribute(base: Value, name: str) -> Value:
             return base.of_shape(base.shape[::-1])
         case SizedArray(), "shape":
             return base.shape
+        case SizedArray(), "ndim":
+            return whole(len(base.shape))
         case SizedArray(), "size":
             return base.size
         case SizedArray(), "dtype":

@@ -115,6 +115,24 @@ def product(sizes: Sequence[Size]) -> Size:
     return total
 
 
+def quotient(size: Size, divisor: Size) -> Size | None:
+    """What a product of symbols, each to be at least 1, divides a polynomial into; None where it does not."""
+    if len(divisor.terms) != 1:
+        return None
+    ((factors, count),) = divisor.terms
+    found = []
+    for others, number in size.terms:
+        left = list(others)
+        for factor in factors:
+            if factor not in left:
+                return None
+            left.remove(factor)
+        if number % count:
+            return None
+        found.append((tuple(left), number // count))
+    return Size(frozenset(found))
+
+
 def is_never_negative(size: Size, facts: Sequence[Size] = ()) -> bool:
     """Whether it was shown not to be negative at any values where none of the facts is."""
     return _is_shown(size) or any(_is_shown(size - fact) for fact in facts)
