@@ -19,7 +19,7 @@ WITHOUT_LABELS = (
 )
 WITHOUT_PARAMETERS = ("scalars",)
 _OF_PARAMETERS = (
-    r"_update:|_step:|_check_params:|_check_array:|_lie_in_one_vector:|_writable_vector:|_address:|_owner:"
+    r"_update:|_updated:|_step:|_?train_step:|_check_params:|_check_array:|_lie_in_one_vector:|_writable_vector:|_address:|_owner:"
     r"|flatten:|init_params:|init_state:|update:|_check_state:|_fit:|fit:|_copy_of_state:"
 )
 
@@ -56,7 +56,7 @@ ARGUED = (
         "epoch", r"_gather:.*bound: range\(count \* width\)", "labels are always finite", ("embedding",)
     ),
     Argument(
-        "epoch", r"train_epoch:.*not math\.isfinite\(value\) -> True", "data is looked at once too often"
+        "epoch", r"_?train_epoch:.*not math\.isfinite\(value\) -> True", "data is looked at once too often"
     ),
     Argument(
         "epoch",
@@ -64,12 +64,15 @@ ARGUED = (
         "a NaN that is not seen here makes the loss NaN, and is told then",
     ),
     Argument(
-        "epoch", r"train_epoch:.*isfinite\(value\) -> False", "labels are always finite", ("embedding",)
+        "epoch", r"_?train_epoch:.*isfinite\(value\) -> False", "labels are always finite", ("embedding",)
     ),
-    Argument("epoch", r"train_epoch:.*constant: [1-9]\d* -> ", "the memory for rows is larger"),
+    Argument("epoch", r"_?train_epoch:.*constant: [1-9]\d* -> ", "the memory for rows is larger"),
     Argument("checks", r"_fitting:.*constant: False -> True", "arrays are copied once more than is needed"),
     Argument(
-        "checks", r"_arguments:.*_by_columns", "vectors are the same by rows and by columns", ("embedding",)
+        "checks",
+        r"_in_memory:|_arguments:.*_in_memory",
+        "vectors are the same by rows and by columns",
+        ("embedding",),
     ),
     Argument("public", r"_lie_in_one_vector:.*constant: 0 -> 1", "every array is asked for the same owner"),
     Argument(
@@ -144,6 +147,27 @@ ARGUED = (
         "public", r"_with_constants:\d+ .*: start \+= ", "there is one block of constants", ("ignoring",)
     ),
     Argument("checks", r"\w+:\d+ dropped statement: expected \+= ", "the words of a message are others"),
+    Argument(
+        "epoch", r"_train_epoch:.*(FULL_BATCH|batch_size <=? most)", "no rule here needs all rows at once"
+    ),
+    Argument(
+        "public",
+        r"_gradients_in_work:|input_gradients:|_input_gradients:",
+        "nothing is asked for but parameters",
+        (
+            *("classifier", "single", "binary", "ignoring", "pieces", "ahead", "averages"),
+            *("embedding", "attention", "own_optimizer"),
+        ),
+    ),
+    Argument(
+        "public",
+        r"_with_constants:",
+        "there are no constants",
+        (
+            *("classifier", "single", "binary", "pieces", "ahead", "averages"),
+            *("embedding", "attention", "convolution", "own_optimizer", "scalars"),
+        ),
+    ),
     Argument("checks", r"_checked_but_rows:", "all tensors have rows, and none has labels", WITHOUT_LABELS),
     Argument("public", r"init_params:\d+ constant: \d+ -> ", "the entry is written anew by the next line"),
     Argument("intrinsics", r"_typed_prefetch:", "rows are only asked for earlier or later, or others"),
