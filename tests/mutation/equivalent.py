@@ -147,6 +147,10 @@ ARGUED = (
         "public", r"_with_constants:\d+ .*: start \+= ", "there is one block of constants", ("ignoring",)
     ),
     Argument("checks", r"\w+:\d+ dropped statement: expected \+= ", "the words of a message are others"),
+    *(
+        Argument(region, r"\w+:\d+ constant: True -> False", "a check that lengths are equal, and they are")
+        for region in ("epoch", "checks", "public", "own verify")
+    ),
     Argument(
         "epoch", r"_train_epoch:.*(FULL_BATCH|batch_size <=? most)", "no rule here needs all rows at once"
     ),
