@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.benchmark.benchmark_report import SAME_LOSS, Benchmark, BenchmarkRow, MachineLimits
-from symgrad.benchmark.machine_limits import copy, cpu_name, on_cores, product, seconds_of, usable_cores
+from symgrad.benchmark.machine_limits import Work, copy, cpu_name, on_cores, product, seconds_of, usable_cores
 from symgrad.benchmark.parts import Clock, parts_of
-from symgrad.benchmark.peers import peers
-from symgrad.benchmark.timing import Contender, grown, run_of, take_turns
-from symgrad.benchmark.workload import workload_of
+from symgrad.benchmark.peers import Peer, peers
+from symgrad.benchmark.timing import Contender, Times, grown, run_of, take_turns
+from symgrad.benchmark.workload import Kind, Workload, workload_of
 from symgrad.compiler.loading.cache import cached_module, cached_text
 from symgrad.compiler.loading.load import double_precision_twin
 from symgrad.compiler.planning.cost import Cost, CostModel
+from symgrad.compiler.planning.plan import PhaseName
 from symgrad.errors import DataError
 from symgrad.gate import checked_text
 from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from symgrad.benchmark.machine_limits import Work
-    from symgrad.benchmark.peers import Peer
-    from symgrad.benchmark.timing import Times
-    from symgrad.benchmark.workload import Kind, Workload
-    from symgrad.compiler.planning.plan import PhaseName
-    from symgrad.spec.model import Model, Spec
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.spec.model import Model, Spec
+from symgrad.verifier.interpretation.array_library import Array
 
 _PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
     "training step": ("forward", "loss", "gradient"),

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from symgrad.benchmark.timing import run_of
-from symgrad.compiler.kernels.step_clock import FIRST_PLACE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from symgrad.benchmark.workload import Workload
-    from symgrad.compiler.kernels.step_clock import TimedStatement
-    from symgrad.compiler.planning.cost import Cost
-    from symgrad.compiler.targets.numba.emit import ClockedText
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.benchmark.workload import Workload
+from symgrad.compiler.kernels.step_clock import FIRST_PLACE, TimedStatement
+from symgrad.compiler.planning.cost import Cost
+from symgrad.compiler.targets.numba.emit import ClockedText
+from symgrad.verifier.interpretation.array_library import Array
 
 _PHASES = {"_forward": "forward", "_loss": "loss", "_backward": "gradient", "_gradient": "gradient"}
 _UPDATES = ("_update", "_end_of_step")

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from symgrad.benchmark.optimizing import Training
 from symgrad.benchmark.tidying import operations, recorded
+from symgrad.benchmark.workload import Workload
 from symgrad.comparison.arithmetics import jax_arrays, pytorch
 from symgrad.comparison.automatic import installed, of_precision
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
-    from symgrad.benchmark.workload import Workload
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import Array
 
 _MOST_STEPS, _PILOT = 1000, 3
 _SAMPLE = 0.02

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 import sympy as sp
 
+from symgrad.calculus.program import Equation
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta
 from symgrad.spec.scalars import INNER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from symgrad.calculus.program import Equation
 
 
 class Bounds:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from symgrad.calculus.program import Equation, Program, Rewrite, Tensor, canonical, check
+import sympy as sp
+
+from symgrad.calculus.axes import Axes
+from symgrad.calculus.program import Equation, Kind, Program, Rewrite, Tensor, canonical, check
 from symgrad.spec.taken_names import unused
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import sympy as sp
-
-    from symgrad.calculus.axes import Axes
-    from symgrad.calculus.program import Kind
 
 
 def with_equations(program: Program, equations: Iterable[Equation]) -> Program:

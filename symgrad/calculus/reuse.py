@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.terms import Entry, entries
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 
 def reuse_forward_values(program: Program) -> Program:

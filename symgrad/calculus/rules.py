@@ -6,9 +6,10 @@ repeat less of the forward pass: they are applied to a user's formulas only, bef
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import sympy as sp
 
@@ -37,9 +38,6 @@ from symgrad.calculus.matching import (
 )
 from symgrad.calculus.real import Abs, Piecewise, sign
 from symgrad.calculus.terms import ARGUMENT, Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 X, Y = ARGUMENT, sp.Symbol("y", real=True)
 ALL = "all real v"

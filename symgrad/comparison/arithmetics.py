@@ -6,19 +6,15 @@ Each is one more arithmetic for the interpreter, so all ways evaluate the same f
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, Arithmetic, with_formulas
-from symgrad.verifier.interpretation.array_library import ArrayLibrary
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
 
 
 def _from(library: Any) -> dict[str, Callable[[Any], Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 
@@ -15,12 +16,7 @@ from symgrad.comparison.reference_gradient import reference_of
 from symgrad.comparison.ways import symbolic_gradient, ways
 from symgrad.errors import ModuleError
 from symgrad.spec.expand import expand
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-
-    from symgrad.spec.model import Spec
+from symgrad.spec.model import Spec
 
 TIME_LIMIT = 60.0
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.comparison.manual import AFFORDABLE
+from symgrad.comparison.problem import Problem
 from symgrad.comparison.slopes import LossSlopes
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, choose
-
-if TYPE_CHECKING:
-    from symgrad.comparison.problem import Problem
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import Array
 
 
 @dataclass(frozen=True)

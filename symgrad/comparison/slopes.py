@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from symgrad.spec.model import Model
 from symgrad.verifier.gradients.differences import Differences
-from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from symgrad.spec.model import Model
-    from symgrad.verifier.interpretation.arithmetic import Arithmetic
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.sampling.samples import Sample
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
+from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.sampling.samples import Sample
 
 MOST_DIGITS = 30
 """What a central difference with a step of 2⁻⁵⁰ can tell."""

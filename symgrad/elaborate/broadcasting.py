@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from symgrad.calculus.axes import Axes, Axis, show_axes
-from symgrad.errors import ShapeError
-
-if TYPE_CHECKING:
-    from symgrad.errors import Position
+from symgrad.errors import Position, ShapeError
 
 ONE = Axis(None, 1)
 

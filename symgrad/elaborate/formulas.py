@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import sympy as sp
 
@@ -16,7 +17,7 @@ from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, r
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
 from symgrad.elaborate.special_forms import onehot, spread
 from symgrad.elaborate.tensor_entries import entry_of
-from symgrad.errors import ShapeError, SpecError
+from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.syntax import (
@@ -31,13 +32,8 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
+from symgrad.spec.model import EquationSpec, FunctionSpec
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from symgrad.errors import Position
-    from symgrad.spec.model import EquationSpec, FunctionSpec
 
 MAX_NODES = 30_000
 """How many operations all formulas of a spec may hold, with the functions they call written out."""

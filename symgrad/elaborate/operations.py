@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import sympy as sp
 
@@ -11,15 +11,10 @@ from symgrad.calculus.domains import ends_of
 from symgrad.calculus.real import Piecewise, in_real_terms, within
 from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import function_called
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.language.number_types import LARGEST
 from symgrad.spec.scalars import SCALARS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from symgrad.errors import Position
 
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000

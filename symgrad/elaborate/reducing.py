@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
 from symgrad.calculus.axes import show_axes
-from symgrad.elaborate.operands import Value
+from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.elaborate.operations import SCALAR
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.definitions import defined
-from symgrad.spec.language.syntax import Boolean, Name, Negate, Node, Number
+from symgrad.spec.language.syntax import Boolean, Call, Name, Negate, Node, Number
 from symgrad.spec.reductions import REDUCTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from symgrad.elaborate.operands import EquationBuilder
-    from symgrad.spec.language.syntax import Call
 
 
 def check_keywords(call: Call) -> None:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import sympy as sp
 
 from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.terms import delta
-from symgrad.elaborate.operands import Value
-from symgrad.errors import ShapeError
-
-if TYPE_CHECKING:
-    from symgrad.elaborate.operands import EquationBuilder
-    from symgrad.errors import Position
+from symgrad.elaborate.operands import EquationBuilder, Value
+from symgrad.errors import Position, ShapeError
 
 
 def onehot(value: Value, builder: EquationBuilder) -> Value:

@@ -6,16 +6,16 @@ entries of the input an entry of the output reads, and give the structure its na
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.axes import letters
+from symgrad.calculus.axes import Axes, letters
 from symgrad.calculus.deltas import agreement
 from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
-from symgrad.calculus.program import Equation, Loop
+from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.reuse import is_worth_holding, occurrences
 from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, delta
@@ -23,12 +23,6 @@ from symgrad.explain.blocks import NetworkBlock, blocks
 from symgrad.explain.entry_formulas import MAX_NODES, length
 from symgrad.notation.nested import instance
 from symgrad.notation.reduce import reduced
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from symgrad.calculus.axes import Axes
-    from symgrad.calculus.program import Program, Tensor
 
 Indices = tuple[sp.Expr, ...]
 

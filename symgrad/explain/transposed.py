@@ -6,16 +6,13 @@ the matrix form reads `Wᵀ·X + b` where it read `X·W + b`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import sympy as sp
 
 from symgrad.calculus.program import Equation, Program, Tensor, check
 from symgrad.calculus.terms import Entry, entries
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    import sympy as sp
 
 
 def with_samples_in_columns(program: Program) -> Program:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,20 +11,14 @@ from symgrad.errors import SpecError
 from symgrad.gate import checked_text
 from symgrad.graphs.build import build
 from symgrad.graphs.flow import flow
-from symgrad.graphs.point import point
-from symgrad.graphs.trace import trace
+from symgrad.graphs.graph import Graph
+from symgrad.graphs.interpret import Numbers
+from symgrad.graphs.point import Given, point
+from symgrad.graphs.trace import Detail, trace
 from symgrad.spec.expand import expand
-from symgrad.spec.language.syntax import Binary, Number
+from symgrad.spec.language.syntax import Binary, Node, Number
 from symgrad.spec.language.trees import transform
-
-if TYPE_CHECKING:
-    from symgrad.graphs.graph import Graph
-    from symgrad.graphs.interpret import Numbers
-    from symgrad.graphs.point import Given
-    from symgrad.graphs.trace import Detail
-    from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import Model, Spec
-
+from symgrad.spec.model import Model, Spec
 
 DETAILS = ("gates", "blocks")
 

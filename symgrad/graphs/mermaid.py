@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from symgrad.graphs.drawing import drawing_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.graphs.drawing import Shape, ShapeKind, Wire
-    from symgrad.graphs.nodes import GraphData
+from symgrad.graphs.drawing import Shape, ShapeKind, Wire, drawing_of
+from symgrad.graphs.nodes import GraphData
 
 _BRACKETS: Mapping[ShapeKind, tuple[str, str]] = {
     "input": ("([", "])"),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.graphs.interpret import Numbers
-    from symgrad.graphs.trace import Detail
+from symgrad.graphs.interpret import Numbers
+from symgrad.graphs.trace import Detail
 
 NodeKind: TypeAlias = Literal["input", "target", "constant", "parameter", "number", "gate", "equation"]
 

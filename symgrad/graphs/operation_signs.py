@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from symgrad.spec.language.syntax import Binary, Call, Compare, Name, Negate, Number, Transpose
+from symgrad.graphs.trace import Operation
+from symgrad.spec.language.syntax import Binary, Call, Compare, Name, Negate, Node, Number, Transpose
 from symgrad.spec.language.unparse import unparse
+from symgrad.spec.model import Model
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
-
-if TYPE_CHECKING:
-    from symgrad.graphs.trace import Operation
-    from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import Model
 
 _SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷", "**": "^", "@": "@"}
 _EFFECTS = {

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from symgrad.graphs.nodes import GraphData, Node
 from symgrad.graphs.numerals import summary
-
-if TYPE_CHECKING:
-    from symgrad.graphs.nodes import GraphData, Node
 
 _BRANCHES = 4
 """So many contributions to a gradient are written as a sum."""

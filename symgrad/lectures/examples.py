@@ -7,16 +7,14 @@ import importlib
 import io
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linprog
 
 from symgrad.lectures.demand import DemandSpecs, demand
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 
 def homework2(case: DemandSpecs) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from symgrad.notation.typesetting.typeset import (
+    Formula,
     NameText,
     NumberText,
+    ProductKind,
     ProductText,
     Quotient,
     Relation,
@@ -17,11 +19,6 @@ from symgrad.notation.typesetting.typeset import (
     Transposed,
     decimal,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from symgrad.notation.typesetting.typeset import Formula, ProductKind
 
 ONE = NumberText(Fraction(1))
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from symgrad.notation.typesetting.text import TEXT
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.notation.typesetting.typeset import Formula
+from symgrad.notation.typesetting.typeset import Formula
 
 Samples: TypeAlias = Literal["rows", "columns"]
 

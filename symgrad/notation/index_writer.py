@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+
+import sympy as sp
 
 from symgrad.calculus.contraction import as_contraction
-from symgrad.calculus.program import Equation, canonical
-from symgrad.calculus.terms import Entry
+from symgrad.calculus.program import Equation, Program, canonical
+from symgrad.calculus.terms import Entry, delta
 from symgrad.notation.arrange import product
-from symgrad.notation.convention import ROWS
+from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, instance, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    import sympy as sp
-
-    from symgrad.calculus.program import Program
-    from symgrad.calculus.terms import delta
-    from symgrad.notation.convention import Convention
-    from symgrad.notation.typesetting.typeset import Formula
+from symgrad.notation.typesetting.typeset import Formula
 
 
 class IndexWriter(ScalarWriter):

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Collection
+from typing import TypeAlias
 
 import sympy as sp
 
 from symgrad.calculus.contraction import Contraction, as_contraction
-from symgrad.calculus.program import canonical
-from symgrad.calculus.terms import Entry, entries
+from symgrad.calculus.program import Equation, Program, canonical
+from symgrad.calculus.terms import Entry, delta, entries
 from symgrad.notation.arrange import fraction_first, product, transposed
-from symgrad.notation.convention import ROWS
+from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
+from symgrad.notation.typesetting.typeset import Formula
 
 Indices: TypeAlias = tuple[sp.Expr, ...]
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from symgrad.calculus.program import Equation, Program
-    from symgrad.calculus.terms import delta
-    from symgrad.notation.convention import Convention
-    from symgrad.notation.typesetting.typeset import Formula
 
 
 class NoMatrixFormError(Exception):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.axes import letters
-from symgrad.calculus.program import Equation, Loop, canonical
+from symgrad.calculus.program import Equation, Loop, Program, canonical
 from symgrad.calculus.terms import Entry, indices_in
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from symgrad.calculus.program import Program
 
 
 def fixed_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:

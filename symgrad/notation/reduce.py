@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import sympy as sp
 
+from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import entries, indices_in
 from symgrad.notation.factors import content
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from symgrad.calculus.program import Loop
 
 
 class Over(sp.Expr):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 import sympy as sp
 
+from symgrad.calculus.program import Equation, Kind, Program
 from symgrad.calculus.terms import Entry
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from symgrad.calculus.program import Equation, Kind, Program
 
 MAX_NODES = 60
 """A line that would grow beyond this many nodes keeps the names of its parts."""

@@ -7,16 +7,12 @@ one sample after the other. So the summands are computed first, all at a time, a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Equation
+from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.terms import Entry, shifted
-
-if TYPE_CHECKING:
-    from symgrad.calculus.program import Program
 
 
 def loop_fission(program: Program, rows: str) -> Program:

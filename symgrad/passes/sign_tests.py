@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import sympy as sp
 
 from symgrad.calculus.editing import with_equations
+from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.reuse import bindings
 from symgrad.calculus.terms import Entry, entries
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.calculus.program import Equation, Program
 
 SIGN_TESTS = (sp.LessThan, sp.StrictGreaterThan)
 

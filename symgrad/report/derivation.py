@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import stages_of
@@ -12,11 +13,7 @@ from symgrad.report.documents import html_fragment, latex_fragment
 from symgrad.report.formats import FORMATS
 from symgrad.report.in_notation import in_notation
 from symgrad.report.json_data import as_data
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from symgrad.spec.model import Spec
+from symgrad.spec.model import Spec
 
 
 @dataclass(frozen=True)

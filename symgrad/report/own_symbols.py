@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from symgrad.calculus.program import Program
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.notation.typesetting.typeset import Symbol
+from symgrad.notation.typesetting.typeset import Formula, Symbol
 from symgrad.notation.visibility import hidden_tensors, shown_equations
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.calculus.program import Program
-    from symgrad.notation.typesetting.typeset import Formula
 
 MAX_LENGTH = 40
 LISTED = 20

@@ -7,20 +7,17 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
-from symgrad.compiler.planning.plan import LoopNest, Plan, Product, Scalar
+from symgrad.compiler.planning.plan import LoopNest, Phase, Plan, Product, Scalar, Step
+from symgrad.elaborate.first_values import FirstValues
 from symgrad.notation.equations import Writing
 from symgrad.pipeline import STAGES, Stage, Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.language.unparse import unparse
-
-if TYPE_CHECKING:
-    from symgrad.compiler.planning.plan import Phase, Step
-    from symgrad.elaborate.first_values import FirstValues
-    from symgrad.spec.model import Model, Spec
+from symgrad.spec.model import Model, Spec
 
 
 @dataclass(frozen=True)

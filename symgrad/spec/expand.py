@@ -5,10 +5,10 @@ What is left are parameters and equations, which the compiler elaborates and the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.layer_calls import known_layers, replaced_inside
 from symgrad.spec.expansion.layer_expansion import LayerExpander
@@ -23,11 +23,6 @@ from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.other_names import meant
 from symgrad.spec.reads import read_by, read_inside
 from symgrad.spec.sense import refuse_nonsense
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from symgrad.errors import Position
 
 
 def expand(spec: Spec) -> Model:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from symgrad.errors import Position
-    from symgrad.spec.language.syntax import Call, Node, Number
+from symgrad.errors import Position
+from symgrad.spec.language.syntax import Call, Node, Number
 
 AxisSpec: TypeAlias = int | str
 """A size, or the name of a named or free axis."""

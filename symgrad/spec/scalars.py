@@ -11,16 +11,12 @@ calculus knows beyond a formula (`calculus/real.py`), the code of those that a m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from symgrad.spec.intervals import interval
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from symgrad.spec.intervals import Interval
+from symgrad.spec.intervals import Interval, interval
 
 
 @dataclass(frozen=True)

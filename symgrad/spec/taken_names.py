@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Container
 
-if TYPE_CHECKING:
-    from collections.abc import Container
-
-    from symgrad.spec.model import Spec
+from symgrad.spec.model import Spec
 
 
 def unused(name: str, taken: Container[str]) -> str:

@@ -7,14 +7,11 @@ import io
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from symgrad.files import write_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from symgrad.training.metrics import ScoreName
+from symgrad.training.metrics import ScoreName
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from symgrad.errors import DataError
-from symgrad.spec.model import DataSpec
+from symgrad.spec.model import DataSpec, Spec
 from symgrad.training.dataset.data import Dataset, load_data
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from symgrad.spec.model import Spec
 
 SPLIT_STREAM = 1
 """Keeps the split's random numbers apart from those of shuffling and initialisation."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from symgrad.spec.model import StopSpec
+from symgrad.spec.model import StopSpec
 
 StopReason: TypeAlias = Literal["epochs", "converged", "no progress", "time limit", "interrupted", "diverged"]
 

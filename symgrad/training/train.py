@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from types import ModuleType
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from symgrad.arguments import whole
 from symgrad.errors import DivergenceError, ModuleError
+from symgrad.spec.model import Spec, TrainSpec
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.dataset.data import Dataset, load_data
-from symgrad.training.history import History
-from symgrad.training.loop import DIVERGED_REMEDY, Trainer
+from symgrad.training.history import EpochRecord, History
+from symgrad.training.loop import DIVERGED_REMEDY, Snapshot, Trainer, TrainingOutcome
 from symgrad.training.metrics import check_targets, evaluate, score_name
 from symgrad.training.progress import console_progress
 from symgrad.training.run import CHECKPOINT, Run, TrainingDivergedError, write_run
 from symgrad.training.run_folder import run_folder
-from symgrad.training.split import prepare
+from symgrad.training.split import Parts, prepare
 from symgrad.training.stopping import watches_loss
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
-    from types import ModuleType
-
-    from symgrad.spec.model import Spec, TrainSpec
-    from symgrad.training.history import EpochRecord
-    from symgrad.training.loop import Snapshot, TrainingOutcome
-    from symgrad.training.split import Parts
 
 DataSource: TypeAlias = "Dataset | str | os.PathLike[str]"
 BatchSize: TypeAlias = int | Literal["full"]

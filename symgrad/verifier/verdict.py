@@ -7,16 +7,20 @@ by a reverse tape of it, which differences in up to 50 digits confirm, and the m
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import numpy as np
 
 from symgrad.errors import ModuleError
+from symgrad.spec.model import Model
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
-from symgrad.verifier.edited import edits, text_check
+from symgrad.verifier.edited import Edit, edits, text_check
 from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFinding, Effort, compare_block
 from symgrad.verifier.gradients.probes import ClaimedGradient, Known
+from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.interpreter import Shape
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import training_checks
@@ -24,18 +28,8 @@ from symgrad.verifier.text_checks import text_of
 from symgrad.verifier.trials.order import order_checks
 from symgrad.verifier.trials.single import first_calls
 from symgrad.verifier.trials.subject import Door, FaultError, InProcess, demand_names
-from symgrad.verifier.trials.trial import TRAINED, batch_size, prepare, with_training
+from symgrad.verifier.trials.trial import TRAINED, Trial, TrialPoint, batch_size, prepare, with_training
 from symgrad.verifier.trials.values import value_checks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import ModuleType
-
-    from symgrad.spec.model import Model
-    from symgrad.verifier.edited import Edit
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.interpretation.interpreter import Shape
-    from symgrad.verifier.trials.trial import Trial, TrialPoint
 
 _WHEN_WRONG = 30.0
 """Seconds that a call may take where the text is known to be wrong: a hang then says nothing new."""

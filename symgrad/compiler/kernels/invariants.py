@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterable
 
 import sympy as sp
 
 from symgrad.calculus.terms import Entry, delta, entries, indices_in
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
 
 
 def collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: dict[sp.Expr, None]) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
+import sympy as sp
+
+from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Add,
     Applied,
     Assign,
+    Cell,
     Clear,
+    Expression,
+    Instruction,
     Length,
     Literal,
     Note,
@@ -26,18 +32,9 @@ from symgrad.compiler.kernels.instructions import (
 from symgrad.compiler.kernels.loop_builder import LoopBuilder
 from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.planning.loop_orders import ROW, entries_of
-from symgrad.compiler.planning.plan import LoopNest
+from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.passes.fission import adds_to_a_difference
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import sympy as sp
-
-    from symgrad.calculus.program import Equation, Loop
-    from symgrad.compiler.kernels.instructions import Cell, Expression, Instruction
-    from symgrad.compiler.planning.plan import Plan
 
 WRITTEN_OUT = range(4, 41)
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Mapping
 
+import sympy as sp
+
+from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry
-from symgrad.compiler.kernels.instructions import Assign, Cell, ForRange, Literal, Variable
+from symgrad.compiler.kernels.instructions import (
+    Assign,
+    Cell,
+    Expression,
+    ForRange,
+    Instruction,
+    Literal,
+    Variable,
+)
 from symgrad.compiler.kernels.invariants import collect_fixed, repeated_calls
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-
-    import sympy as sp
-
-    from symgrad.calculus.program import Loop
-    from symgrad.compiler.kernels.instructions import Expression, Instruction
 
 INDEX_NAMES = ("n", "i", "j", "k", "l", "m", "p", "q", "r", "u", "v", "w")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import sympy as sp
 
+from symgrad.calculus.contraction import Contraction
+from symgrad.calculus.program import Equation
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Assign,
     Cell,
+    Expression,
+    Instruction,
     Invoke,
     Literal,
     Matrix,
@@ -17,15 +22,8 @@ from symgrad.compiler.kernels.instructions import (
     Variable,
 )
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index, product
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from symgrad.calculus.contraction import Contraction
-    from symgrad.calculus.program import Equation
-    from symgrad.compiler.kernels.instructions import Expression, Instruction
-    from symgrad.compiler.kernels.memory_views import MemoryViews
-    from symgrad.compiler.planning.plan import Plan, Product
+from symgrad.compiler.kernels.memory_views import MemoryViews
+from symgrad.compiler.planning.plan import Plan, Product
 
 Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"
 """An instruction with a slot for each of its tensors, and these."""

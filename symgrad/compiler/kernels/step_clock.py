@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -13,6 +14,7 @@ from symgrad.compiler.kernels.instructions import (
     Clear,
     ForRange,
     Give,
+    Instruction,
     Invoke,
     Literal,
     Note,
@@ -21,11 +23,6 @@ from symgrad.compiler.kernels.instructions import (
     changed,
     walk,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from symgrad.compiler.kernels.instructions import Instruction
 
 TICKS = Variable("_symgrad_ticks")
 READ = "_symgrad_tick"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from symgrad.calculus.program import Equation, Program
 from symgrad.compiler.kernels.identifiers import identifiers
 from symgrad.compiler.kernels.instructions import (
     Add,
     Applied,
     Assign,
     Cell,
+    Expression,
     Give,
+    Instruction,
     Length,
     Literal,
     Summed,
@@ -20,13 +21,8 @@ from symgrad.compiler.kernels.instructions import (
 from symgrad.compiler.kernels.kernels import kernel_of
 from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.planning.accumulation import SHARE_ADDED, SHARE_KEPT
-from symgrad.compiler.planning.plan import LoopNest, Scalar
+from symgrad.compiler.planning.plan import LoopNest, Plan, Scalar
 from symgrad.elaborate.optimizer import AHEAD, NORM, SCALE
-
-if TYPE_CHECKING:
-    from symgrad.calculus.program import Equation, Program
-    from symgrad.compiler.kernels.instructions import Expression, Instruction
-    from symgrad.compiler.planning.plan import Plan
 
 THETA, STEP, SIZE = map(Variable, ("theta", "t", "size"))
 COUNTED = Cell(Variable("step"), (Literal(0),))

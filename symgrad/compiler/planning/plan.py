@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from symgrad.calculus.axes import Axes
-    from symgrad.calculus.contraction import Contraction
-    from symgrad.calculus.program import Equation, Loop, Program
+from symgrad.calculus.axes import Axes
+from symgrad.calculus.contraction import Contraction
+from symgrad.calculus.program import Equation, Loop, Program
 
 PhaseName: TypeAlias = Literal["forward", "prediction", "loss", "gradient", "update"]
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Equation
+from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.plan import LoopNest, Phase, Place, Plan, Scalar
 from symgrad.compiler.planning.schedule import steps_by_rows
 from symgrad.passes.guards import guard_step
-
-if TYPE_CHECKING:
-    from symgrad.calculus.program import Program
 
 
 def plan_update(update: Program) -> Plan:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from fractions import Fraction
+from fractions import Fraction
+from typing import Literal, TypeAlias
 
 ProductKind: TypeAlias = Literal["numbers", "matrices", "entries", "outer"]
 

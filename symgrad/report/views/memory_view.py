@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symgrad.calculus.axes import show_axes
-from symgrad.compiler.planning.residuals import memory_use
+from symgrad.compiler.planning.plan import Plan
+from symgrad.compiler.planning.residuals import MemoryUse, Residual, memory_use
 from symgrad.notation.equations import Writing
+from symgrad.notation.typesetting.style import Style
 from symgrad.report.content import FormulaRow, Section
-
-if TYPE_CHECKING:
-    from symgrad.compiler.planning.plan import Plan
-    from symgrad.compiler.planning.residuals import MemoryUse, Residual
-    from symgrad.notation.typesetting.style import Style
-    from symgrad.report.derived import Derived
+from symgrad.report.derived import Derived
 
 NOTE = (
     "Values of the forward pass that a gradient is computed from; no other value is kept. Data and "

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.language.known_numbers import with_known_numbers
-from symgrad.spec.language.syntax import Binary, Boolean, Call, Index, Name, Transpose
+from symgrad.spec.language.syntax import Binary, Boolean, Call, Index, Name, Node, Transpose
 from symgrad.spec.language.trees import placed, substitute, transform, walk
 from symgrad.spec.other_names import meant
 from symgrad.spec.reductions import EXTREMA
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from symgrad.spec.language.syntax import Node
 
 _ARITY = {**dict.fromkeys(SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS, 1), **dict.fromkeys(EXTREMA, 2), "where": 3}
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec import library
 from symgrad.spec.language.formula import parse_formula
-from symgrad.spec.language.syntax import Boolean, Call, Name
+from symgrad.spec.language.syntax import Boolean, Call, Name, Node
 from symgrad.spec.language.trees import transform
 from symgrad.spec.language.unparse import unparse
+from symgrad.spec.library import Function
 from symgrad.spec.reductions import REDUCTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from symgrad.errors import Position
-    from symgrad.spec.language.syntax import Node
-    from symgrad.spec.library import Function
 
 KEYWORDS = ("axis", "keepdims")
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind, usage
 from symgrad.spec.language.syntax import Call, Name, Node, Number
 from symgrad.spec.language.trees import is_number, names_in, placed, substitute
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
 from symgrad.spec.other_names import meant
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.errors import Position
 
 E_ = TypeVar("E_", bound=library.LibraryEntry)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec.language.formula_constants import check_constants
 from symgrad.spec.language.syntax import (
     Binary,
@@ -24,9 +23,6 @@ from symgrad.spec.language.syntax import (
 )
 from symgrad.spec.language.tokens import exact, place, tokenize
 from symgrad.spec.language.wellformed import MAX_DEPTH, check_order, too_deep
-
-if TYPE_CHECKING:
-    from symgrad.errors import Position
 
 _BINARY: dict[type[ast.operator], BinaryOperator] = {
     ast.Add: "+",

@@ -6,13 +6,9 @@ import keyword
 import re
 import sys
 import unicodedata
-from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
-
-if TYPE_CHECKING:
-    from symgrad.errors import Position
 
 MAX_NAME = 64
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 _BITS = {"float32": (23, 127), "float64": (52, 1023)}
 """The bits of the fraction, and the largest exponent."""

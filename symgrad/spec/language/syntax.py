@@ -7,12 +7,10 @@ trusting anything the compiler does with it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from fractions import Fraction
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from symgrad.errors import Position
+from symgrad.errors import Position
 
 BinaryOperator: TypeAlias = Literal["+", "-", "*", "/", "**", "@"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]

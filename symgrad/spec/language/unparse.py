@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from fractions import Fraction
 
 from symgrad.spec.language.syntax import (
     Binary,
@@ -15,9 +15,6 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
-
-if TYPE_CHECKING:
-    from fractions import Fraction
 
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 6)
 _LEVEL = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "@": _PRODUCT, "**": _POWER}

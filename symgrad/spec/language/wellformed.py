@@ -6,18 +6,13 @@ of Python; a formula that passes here is one it reads without either.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.language.names import shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.errors import Position
-    from symgrad.spec.language.tokens import Token
+from symgrad.spec.language.tokens import Token
 
 MAX_DEPTH = 100
 MAX_CHAIN = 300

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
-from symgrad.errors import SpecError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from symgrad.errors import Position
-    from symgrad.spec.model import ParameterSpec, Spec, TensorSpec
+from symgrad.errors import Position, SpecError
+from symgrad.spec.model import ParameterSpec, Spec, TensorSpec
 
 MAX_ENTRIES = 2**31
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.names import check_name
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import is_number, signed_number
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from symgrad.spec.reading.document import Document, Key
+from symgrad.spec.reading.document import Document, Key
 
 
 def formula_at(document: Document, key: Key, text: str) -> Node:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from symgrad.spec.language.names import shorten
 from symgrad.spec.language.wellformed import COMMA_IN_YAML
-
-if TYPE_CHECKING:
-    from symgrad.spec.reading.document import Plain
+from symgrad.spec.reading.document import Plain
 
 DECIMAL_POINT = "a decimal number has a point, as 0.5"
 MINUS = "'- ' begins a list: write a minus without the space, as in -mean(y)"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec.language.names import shorten
 from symgrad.spec.reading.document import MAX_INTEGER
-
-if TYPE_CHECKING:
-    from symgrad.errors import Position
 
 MAX_CHARACTERS = 100
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec.language.number_types import LARGEST, SMALLEST
 from symgrad.spec.language.syntax import Call, Index, Node, Number
 from symgrad.spec.language.trees import children
+from symgrad.spec.model import Model
 from symgrad.spec.numbers import number
 from symgrad.spec.sense.argument_ranges import formulas
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.errors import Position
-    from symgrad.spec.model import Model
 
 
 def check_numbers(model: Model) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.model import DataSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.spec.model import Model, Spec, TensorSpec
+from symgrad.spec.model import DataSpec, Model, Spec, TensorSpec
 
 SMALLEST_PART = 1e-6
 """A smaller part of all rows is none of a million."""

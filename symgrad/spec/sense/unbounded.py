@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from symgrad.errors import SpecWarning
 from symgrad.spec import library
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node
 from symgrad.spec.language.trees import names_in
+from symgrad.spec.model import Model
 from symgrad.spec.numbers import number
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.sense.images import AFFINE, Images
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.spec.model import Model
 
 _KEEPS = frozenset(("batchmean", *(row.name for row in REDUCTIONS.values() if row.linear)))
 _BOTH = frozenset(("below", "above"))

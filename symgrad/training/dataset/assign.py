@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from symgrad.errors import DataError, DataWarning, did_you_mean, warn
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.training.dataset.source import Selection, Source
+from symgrad.training.dataset.source import Selection, Source
 
 TARGET_WORDS = frozenset({"label", "labels", "target", "targets", "class", "y"})
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from symgrad.errors import DataWarning, warn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import DTypeLike, NDArray
 
 _REMEDIES = {
     "float32": "use dtype: float64, or subtract an offset in the file (standardize: true does, for inputs)",

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
-from symgrad.verifier.behaviour.workbench import refusal, same
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.verifier.behaviour.workbench import Bench
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.trials.behaviour_case import DrawnParameter
+from symgrad.verifier.behaviour.workbench import Bench, refusal, same
+from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.trials.behaviour_case import DrawnParameter
 
 _REPLAYED, _EXACT = 8, 1e-5
 """Seeds whose draws are made again, and how near to its scale they must be drawn, in either precision."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from symgrad.verifier.behaviour.epoch import row_count
-from symgrad.verifier.behaviour.workbench import kept, refusal, same
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.verifier.behaviour.workbench import Bench
+from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same
 
 _EPOCHS, _BATCH = 3, 2
 _ROUNDING = 1e-5

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from symgrad.verifier.behaviour.workbench import DataCall, first_line, kept, refusal, same
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from symgrad.verifier.behaviour.workbench import Bench
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.behaviour.workbench import Bench, DataCall, first_line, kept, refusal, same
+from symgrad.verifier.interpretation.array_library import Array
 
 
 def container(bench: Bench) -> Iterator[str]:

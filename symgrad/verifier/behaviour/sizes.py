@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from symgrad.verifier.behaviour.epoch import late_in, row_count, stepped, trained
 from symgrad.verifier.behaviour.fit import fitted, replayed
-from symgrad.verifier.behaviour.workbench import kept, same
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.verifier.behaviour.workbench import Bench
+from symgrad.verifier.behaviour.workbench import Bench, kept, same
 
 _ROUNDING = 1e-5
 _MOST_EPOCHS = 40

@@ -5,9 +5,10 @@ A comparison that the balls leave open is none: it raises, as the point lies at 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flint
 import numpy as np
@@ -16,12 +17,7 @@ from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import elementwise
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, with_formulas
-from symgrad.verifier.interpretation.array_library import NUMPY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import NUMPY, Array
 
 BITS = 160
 

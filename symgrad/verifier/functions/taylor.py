@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flint
 
-from symgrad.verifier.functions.approximation import horner
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from symgrad.verifier.functions.approximation import Approximation
+from symgrad.verifier.functions.approximation import Approximation, horner
 
 _ORDER, _BITS = 16, 400
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from symgrad.verifier.gradients.probes import ClaimedGradient, Probe
+from symgrad.verifier.gradients.probes import ClaimedGradient, Probe
 
 _TELLING = 1e-3
 """Entries below this part of the largest one do not speak for a fault."""

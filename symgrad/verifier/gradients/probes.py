@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from symgrad.verifier.gradients.differences import Differences, Slope
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.gradients.differences import Differences, Slope
+from symgrad.verifier.interpretation.array_library import Array
 
 
 @dataclass(frozen=True)

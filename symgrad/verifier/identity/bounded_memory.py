@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import Array
 
 Shape = tuple[int, ...]
 

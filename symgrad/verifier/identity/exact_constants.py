@@ -8,20 +8,17 @@ and the long constants of the spec itself.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mpmath
 
 from symgrad.spec.language.syntax import Number
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.spec.model import Model
-    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+from symgrad.spec.model import Model
+from symgrad.verifier.interpretation.arithmetic import Arithmetic
 
 _SHOWN, _SURE = 15, 12
 _LARGEST_DENOMINATOR = 10**6

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from symgrad.verifier.gradients.differences import Differences
+from symgrad.spec.model import Model
+from symgrad.verifier.gradients.differences import Differences, Slope
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from symgrad.spec.model import Model
-    from symgrad.verifier.gradients.differences import Slope
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import Array
 
 GRADIENT = "the gradient of "
 

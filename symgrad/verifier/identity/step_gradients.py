@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from symgrad.verifier.identity.bounded_memory import View, laid_over
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from symgrad.verifier.identity.machine import Machine
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.identity.machine import Machine
+from symgrad.verifier.interpretation.array_library import Array
 
 _PIECE = 2
 _SHARES = (0.4, 0.4, 0.2)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -18,15 +20,9 @@ import numpy as np
 from symgrad.errors import InternalError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.language.definitions import defined
-from symgrad.spec.scalars import SCALARS
+from symgrad.spec.scalars import SCALARS, ScalarFunction
 from symgrad.verifier.interpretation.array_library import NUMPY, Array, ArrayLibrary
 from symgrad.verifier.interpretation.products import matmul_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from fractions import Fraction
-
-    from symgrad.spec.scalars import ScalarFunction
 
 _LANGUAGE = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS
 DIGITS = 50

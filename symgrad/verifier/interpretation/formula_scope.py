@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.syntax import Negate, Node, Number
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.interpretation.tensors import TensorValue
+from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.tensors import TensorValue
 
 
 @dataclass(frozen=True)

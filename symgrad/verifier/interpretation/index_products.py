@@ -7,15 +7,11 @@ for every n and h gives the same sums, and only these are ever held.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from symgrad.spec.language.syntax import Binary, Node
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from symgrad.verifier.interpretation.arithmetic import Arithmetic
-    from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
+from symgrad.verifier.interpretation.arithmetic import Arithmetic
+from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
 
 Axes = list[int]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,10 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
-from symgrad.spec.reductions import EXTREMA, REDUCTIONS
-from symgrad.verifier.interpretation.arithmetic import product
+from symgrad.spec.model import EquationSpec, FunctionSpec
+from symgrad.spec.reductions import EXTREMA, REDUCTIONS, ReductionRow
+from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
+from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
@@ -41,14 +44,6 @@ from symgrad.verifier.interpretation.tensors import (
     reduce_leading,
     spread,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from symgrad.spec.model import EquationSpec, FunctionSpec
-    from symgrad.spec.reductions import ReductionRow
-    from symgrad.verifier.interpretation.arithmetic import Arithmetic
-    from symgrad.verifier.interpretation.array_library import Array
 
 _DEAR = 8
 """A call of exp counts as this many multiplications."""

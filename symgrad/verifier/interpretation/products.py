@@ -5,15 +5,13 @@ mpmath rounds and normalises after every product and every sum, which takes ten 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from mpmath.libmp import from_man_exp
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import Array
 
 _WIDEST = 4096
 """Whole numbers of more bits than this are not worth it."""

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.spec.language.syntax import Name
 from symgrad.spec.language.trees import names_in
-from symgrad.verifier.sampling.samples import draw
+from symgrad.spec.model import Model
+from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.report import Check
+from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.trials.subject import number
-from symgrad.verifier.trials.trial import measured, moved_off, settled, vector_arithmetic, vector_of, worst
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from symgrad.spec.model import Model
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.report import Check
-    from symgrad.verifier.sampling.samples import Sample
-    from symgrad.verifier.trials.trial import Measure, Trial
+from symgrad.verifier.trials.trial import (
+    Measure,
+    Trial,
+    measured,
+    moved_off,
+    settled,
+    vector_arithmetic,
+    vector_of,
+    worst,
+)
 
 SAME = 1e-9
 _ROWS, _BATCH, _EPOCH = 8, 3, 2

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.sampling.samples import draw
+from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.report import Check
+from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.epochs import epoch_checks
 from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
-from symgrad.verifier.trials.subject import number
+from symgrad.verifier.trials.subject import Subject, number
 from symgrad.verifier.trials.trial import (
+    Measure,
+    Trial,
     measured,
     mismatch,
     moved_off,
@@ -21,15 +25,6 @@ from symgrad.verifier.trials.trial import (
     vector_of,
     worst,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.report import Check
-    from symgrad.verifier.sampling.samples import Sample
-    from symgrad.verifier.trials.subject import Subject
-    from symgrad.verifier.trials.trial import Measure, Trial
 
 UPDATE, SAME, SINGLE = 1e-9, 1e-9, 1e-3
 STEPS = 3

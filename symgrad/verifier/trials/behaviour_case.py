@@ -5,10 +5,9 @@ They travel to the process that the module lives in, where its functions are cal
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from symgrad.verifier.interpretation.array_library import Array
+from symgrad.verifier.interpretation.array_library import Array
 
 
 class DataTensor(NamedTuple):

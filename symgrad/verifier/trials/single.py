@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from symgrad.spec.model import Model
 from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import SINGLE
+from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.report import Check
-from symgrad.verifier.sampling.samples import asked_for, draw
-from symgrad.verifier.trials.subject import Subject, number
+from symgrad.verifier.sampling.samples import Sample, asked_for, draw
+from symgrad.verifier.trials.subject import Door, Subject, number
 from symgrad.verifier.trials.trial import (
     LARGE,
     TRAINED,
+    Measure,
+    Trial,
+    TrialPoint,
     batch_size,
     excused,
     measured,
@@ -23,15 +29,6 @@ from symgrad.verifier.trials.trial import (
     vector_of,
     worst,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from symgrad.spec.model import Model
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.sampling.samples import Sample
-    from symgrad.verifier.trials.subject import Door
-    from symgrad.verifier.trials.trial import Measure, Trial, TrialPoint
 
 CLOSE, STEP = 1e-4, 1e-3
 

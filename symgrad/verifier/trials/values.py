@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import choose
+from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.report import Check
 from symgrad.verifier.sampling.spec_fans import scale_of
 from symgrad.verifier.trials.single import single_checks
 from symgrad.verifier.trials.subject import number
-from symgrad.verifier.trials.trial import batch_size, excused, measured, shapes_of, worst
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.report import Check
-    from symgrad.verifier.trials.trial import Measure, Trial, TrialPoint
+from symgrad.verifier.trials.trial import (
+    Measure,
+    Trial,
+    TrialPoint,
+    batch_size,
+    excused,
+    measured,
+    shapes_of,
+    worst,
+)
 
 EXACT = 1e-10
 _FAR, _FINITE = 1000.0, 1e200

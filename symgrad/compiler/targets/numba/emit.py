@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import jinja2
 
 from symgrad.calculus.axes import show_axes
-from symgrad.compiler.kernels.function_bodies import FunctionBodies
-from symgrad.compiler.kernels.step_clock import TICKS, StepClock
+from symgrad.calculus.program import Program, Tensor
+from symgrad.compiler.kernels.function_bodies import FunctionBodies, NamedKernel
+from symgrad.compiler.kernels.step_clock import TICKS, StepClock, TimedStatement
 from symgrad.compiler.kernels.update_kernels import look_ahead_body, state_names, update_body
-from symgrad.compiler.planning.plan import Product, size_of
+from symgrad.compiler.planning.plan import Plan, Product, size_of
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba import interface, network, steps
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
@@ -34,19 +35,11 @@ from symgrad.compiler.targets.numba.runtime import merged_imports, runtime_part
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA, called_in
 from symgrad.compiler.targets.numba.steps import lines
+from symgrad.elaborate.first_values import FirstValues
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, counts_epochs
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.shipped import template_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from symgrad.calculus.program import Program, Tensor
-    from symgrad.compiler.kernels.function_bodies import NamedKernel
-    from symgrad.compiler.kernels.step_clock import TimedStatement
-    from symgrad.compiler.planning.plan import Plan
-    from symgrad.elaborate.first_values import FirstValues
-    from symgrad.spec.model import Model
+from symgrad.spec.model import Model
 
 _OWN_IMPORTS = (("math", ""), ("numpy", ""), ("typing", "NamedTuple"))
 _VECTORISED = frozenset(["maximum", "minimum", "formed_first"])

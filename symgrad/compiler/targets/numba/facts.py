@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pprint import pformat
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
+from symgrad.calculus.program import Program, Tensor
+from symgrad.compiler.planning.plan import Plan
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
-from symgrad.compiler.targets.numba.records import FactText, FieldText, Opening
-from symgrad.compiler.targets.numba.signatures import as_tuple
+from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
+from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
+from symgrad.spec.model import ConstantSpec, Model
 from symgrad.version import VERSION
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from symgrad.calculus.program import Program, Tensor
-    from symgrad.compiler.planning.plan import Plan
-    from symgrad.compiler.targets.numba.records import Definition, Manner
-    from symgrad.compiler.targets.numba.signatures import Signatures
-    from symgrad.spec.model import ConstantSpec, Model
 
 _TABLES: Mapping[Manner, str] = {
     "kernel": "KERNELS",

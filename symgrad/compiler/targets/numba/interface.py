@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from symgrad.compiler.targets.numba.records import Definition
-from symgrad.compiler.targets.numba.signatures import as_tuple, listed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from symgrad.compiler.targets.numba.records import ResultText
-    from symgrad.compiler.targets.numba.signatures import Signatures
-    from symgrad.spec.model import TrainSpec
+from symgrad.compiler.targets.numba.records import Definition, ResultText
+from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple, listed
+from symgrad.spec.model import TrainSpec
 
 _LOOK_AHEAD = (
     "",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from symgrad.compiler.targets.numba.records import ArgumentText
-
+from symgrad.compiler.targets.numba.records import ArgumentText
 
 MOST_ARGUMENTS = 16
 """Of data, sizes and states together. Numba cannot put one function into another for calls that Python

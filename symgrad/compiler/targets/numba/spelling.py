@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from symgrad.compiler.kernels.instructions import Applied, FormedFirst, walk
+from symgrad.compiler.kernels.instructions import Applied, FormedFirst, Instruction, walk
 from symgrad.compiler.targets.python.printer import Printer
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 from symgrad.spec.scalars import INNER, ULPS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from symgrad.compiler.kernels.instructions import Instruction
 
 _JOINED = {name.capitalize(): REDUCTIONS[name].joined for name in EXTREMA}
 FUNCTIONS = {
