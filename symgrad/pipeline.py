@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from symgrad.calculus.differentiate import differentiate
-from symgrad.calculus.program import Program
 from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.memory import plan_memory
-from symgrad.compiler.planning.plan import Phase, Plan
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
 from symgrad.compiler.targets.numba.emit import ClockedText, emit, emit_clocked
@@ -31,7 +28,13 @@ from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
 from symgrad.spec.expand import expand
-from symgrad.spec.model import Model, Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.calculus.program import Program
+    from symgrad.compiler.planning.plan import Phase, Plan
+    from symgrad.spec.model import Model, Spec
 
 T = TypeVar("T")
 

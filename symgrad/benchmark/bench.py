@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from operator import add
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,13 +21,17 @@ from symgrad.benchmark.workload import Kind, Workload, workload_of
 from symgrad.compiler.loading.cache import cached_module, cached_text
 from symgrad.compiler.loading.load import double_precision_twin
 from symgrad.compiler.planning.cost import Cost, CostModel
-from symgrad.compiler.planning.plan import PhaseName
 from symgrad.errors import DataError
 from symgrad.gate import checked_text
 from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
-from symgrad.spec.model import Model, Spec
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from symgrad.compiler.planning.plan import PhaseName
+    from symgrad.spec.model import Model, Spec
+    from symgrad.verifier.interpretation.array_library import Array
 
 _PHASES: Mapping[Kind, tuple[PhaseName, ...]] = {
     "training step": ("forward", "loss", "gradient"),

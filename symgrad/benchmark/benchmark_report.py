@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from symgrad.benchmark.parts import Part
-from symgrad.benchmark.timing import Times
 from symgrad.benchmark.units import amount, duration
-from symgrad.benchmark.workload import Kind
-from symgrad.compiler.planning.cost import Cost
 from symgrad.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from symgrad.benchmark.parts import Part
+    from symgrad.benchmark.timing import Times
+    from symgrad.benchmark.workload import Kind
+    from symgrad.compiler.planning.cost import Cost
 
 SAME_LOSS = 1e-4
 """By how much of themselves losses may differ and still be said to agree."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.interpretation.array_library import Array
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from symgrad.verifier.interpretation.array_library import Array
 
 _CPU_FACTS = Path("/proc/cpuinfo")
 _LEAST_COPIED, _MOST_COPIED = 1 << 18, 1 << 27

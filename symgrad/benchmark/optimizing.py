@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.spec.language.syntax import Call
 from symgrad.spec.language.trees import walk
-from symgrad.spec.model import Model
 from symgrad.spec.reductions import REDUCTIONS
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.steps.optimizer_meaning import Progress, gradient_point, start, step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 Blocks = list[Any]
 """Arrays of parameters: one for each, or all in one vector where the optimiser looks at all together."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.benchmark.timing import run_of
-from symgrad.benchmark.workload import Workload
 from symgrad.compiler.kernels.step_clock import FIRST_PLACE, TimedStatement
-from symgrad.compiler.planning.cost import Cost
-from symgrad.compiler.targets.numba.emit import ClockedText
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from symgrad.benchmark.workload import Workload
+    from symgrad.compiler.planning.cost import Cost
+    from symgrad.compiler.targets.numba.emit import ClockedText
+    from symgrad.verifier.interpretation.array_library import Array
 
 _PHASES = {"_forward": "forward", "_loss": "loss", "_backward": "gradient", "_gradient": "gradient"}
 _UPDATES = ("_update", "_end_of_step")

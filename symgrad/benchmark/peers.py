@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.benchmark.optimizing import Training
 from symgrad.benchmark.tidying import operations, recorded
-from symgrad.benchmark.workload import Workload
 from symgrad.comparison.arithmetics import jax_arrays, pytorch
 from symgrad.comparison.automatic import installed, of_precision
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.benchmark.workload import Workload
+    from symgrad.verifier.interpretation.array_library import Array
 
 _MOST_STEPS, _PILOT = 1000, 3
 _SAMPLE = 0.02

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from symgrad.errors import DataError, SpecError
-from symgrad.spec.model import Model
 from symgrad.training.dataset.data import load_data
 from symgrad.training.split import prepare
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import axis_sizes
 from symgrad.verifier.sampling.samples import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
 
 Kind = Literal["training step", "gradient", "loss", "forward pass"]
 

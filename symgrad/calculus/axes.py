@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
 from symgrad.calculus.terms import extent_symbol, index_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 LETTERS = "ijklopquvw"
 FREE_LETTERS = "nmsrgfech"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry, delta
 from symgrad.spec.scalars import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.calculus.program import Equation
 
 
 class Bounds:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation
 from symgrad.calculus.terms import Entry
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation
 
 Group: TypeAlias = tuple[sp.Symbol, ...]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Loop, Reduction, Tensor
 from symgrad.calculus.terms import Entry, delta, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Equation, Loop, Reduction, Tensor
 
 LAW = "Σ_j δ(t, j) f(j) = f(t)"
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import CACHE_SIZE, Entry, float_entries, in_terms_of_value
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation
 
 
 def derivatives(equation: Equation) -> list[tuple[Entry, sp.Expr]]:

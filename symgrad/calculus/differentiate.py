@@ -7,16 +7,20 @@ times the cotangent of the left-hand side, summed over every loop whose index is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axes
 from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor
 from symgrad.calculus.terms import Entry, delta, index_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.calculus.axes import Axes
 
 
 def differentiate(program: Program, wrt: Sequence[str]) -> Program:

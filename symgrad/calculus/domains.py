@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
 from functools import lru_cache, reduce
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.real import within
 from symgrad.calculus.terms import CACHE_SIZE, Entry, delta
 from symgrad.spec.scalars import INNER, ScalarFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from symgrad.calculus.bounds import Bounds
 
 
 def forgotten(parts: Collection[sp.Expr], whole: sp.Expr) -> list[sp.Expr]:

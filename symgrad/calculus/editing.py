@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sympy as sp
-
-from symgrad.calculus.axes import Axes
 from symgrad.calculus.program import Equation, Kind, Program, Rewrite, Tensor, canonical, check
 from symgrad.spec.taken_names import unused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import sympy as sp
+
+    from symgrad.calculus.axes import Axes
 
 
 def with_equations(program: Program, equations: Iterable[Equation]) -> Program:

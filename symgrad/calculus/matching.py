@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.real import Abs, Piecewise, sign
 from symgrad.calculus.terms import erfc, expm1, log1p, logcosh, sigmoid, softplus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_STEP = 4
 """How far apart the powers of a denominator may be for its fractions to be brought together."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
@@ -13,6 +12,9 @@ from symgrad.calculus.axes import Axes, Axis, letters
 from symgrad.calculus.terms import Entry, entries, indices_in, leading
 from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Reduction: TypeAlias = Literal["none", "norm"] | Primitive
 """What an equation does over its bound indices; a norm, the Euclidean one, is formed by optimisers alone."""

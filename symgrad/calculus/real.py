@@ -6,13 +6,15 @@ program computes them, and answers with square roots of conjugates, or does not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from symgrad.calculus.terms import Named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Piecewise(sp.Piecewise):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 def reuse_forward_values(program: Program) -> Program:

@@ -6,10 +6,9 @@ repeat less of the forward pass: they are applied to a user's formulas only, bef
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
@@ -38,6 +37,9 @@ from symgrad.calculus.matching import (
 )
 from symgrad.calculus.real import Abs, Piecewise, sign
 from symgrad.calculus.terms import ARGUMENT, Entry, delta, erfc, expm1, log1p, logcosh, sigmoid, softplus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 X, Y = ARGUMENT, sp.Symbol("y", real=True)
 ALL = "all real v"

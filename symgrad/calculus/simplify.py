@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -14,6 +14,9 @@ from symgrad.calculus.program import Equation, Program, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, is_large
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 MAX_ROUNDS = 8
 

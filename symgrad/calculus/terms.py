@@ -7,17 +7,19 @@ that formula, written in terms of the function's own value where algebra allows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import islice
 from types import new_class
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sympy as sp
 
 from symgrad.errors import InternalError
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.scalars import INNER, SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 CACHE_SIZE = 100_000
 MAX_BODY = 100

@@ -6,8 +6,7 @@ Each is one more arithmetic for the interpreter, so all ways evaluate the same f
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +14,9 @@ from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _from(library: Any) -> dict[str, Callable[[Any], Any]]:

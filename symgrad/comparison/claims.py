@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axes, show_axes
-from symgrad.calculus.program import Program, Tensor
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.pipeline import Stages
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import AxisSpec, EquationSpec, Model
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.spec.model import AxisSpec, EquationSpec, Model
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +15,12 @@ from symgrad.comparison.reference_gradient import reference_of
 from symgrad.comparison.ways import symbolic_gradient, ways
 from symgrad.errors import ModuleError
 from symgrad.spec.expand import expand
-from symgrad.spec.model import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from symgrad.spec.model import Spec
 
 TIME_LIMIT = 60.0
 

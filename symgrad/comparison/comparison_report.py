@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from symgrad.comparison.manual import Claim
-from symgrad.comparison.ways import Kind
 from symgrad.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from symgrad.comparison.manual import Claim
+    from symgrad.comparison.ways import Kind
 
 _STYLE = {"agrees": "green", "right": "green", "off": "bold red", "wrong": "bold red", "not run": "dim"}
 

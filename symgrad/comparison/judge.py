@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.comparison.comparison_report import Result
-from symgrad.comparison.measure import MeasuredGradient
-from symgrad.comparison.numerical import Difference
-from symgrad.comparison.problem import Problem
-from symgrad.comparison.reference_gradient import ReferenceGradient
-from symgrad.comparison.ways import Way
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
+
+if TYPE_CHECKING:
+    from symgrad.comparison.measure import MeasuredGradient
+    from symgrad.comparison.numerical import Difference
+    from symgrad.comparison.problem import Problem
+    from symgrad.comparison.reference_gradient import ReferenceGradient
+    from symgrad.comparison.ways import Way
+    from symgrad.verifier.interpretation.array_library import Array
 
 _MOST_SUSPECTS = 2000
 _SAME_LOSS = 1e-9

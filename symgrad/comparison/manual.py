@@ -6,9 +6,8 @@ of a step of 2⁻⁵⁰. Formulas that agree at random points in more than 20 di
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,11 +15,15 @@ from symgrad.comparison.claims import Claimed, claimed_derivatives, with_manual
 from symgrad.comparison.likely_slips import hint
 from symgrad.comparison.slopes import MOST_DIGITS, Disagreement, LossSlopes
 from symgrad.spec.expand import expand
-from symgrad.spec.model import AxisSpec, Model, Spec
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, choose
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import axis_sizes, interpret
 from symgrad.verifier.sampling.samples import Sample, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.spec.model import AxisSpec, Model, Spec
+    from symgrad.verifier.interpretation.array_library import Array
 
 Verdict = Literal["right", "wrong", "no evidence"]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.interpretation.array_library import Array
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.verifier.interpretation.array_library import Array
 
 SLIDES_STEP = 1e-4
 _EPSILON = float(np.finfo(np.float64).eps)

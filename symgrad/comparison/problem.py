@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass, replace
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.errors import DataError, SpecError
-from symgrad.spec.model import Model, Spec
 from symgrad.training.dataset.data import load_data
 from symgrad.training.split import prepare
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
 from symgrad.verifier.sampling.samples import Sample, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from types import ModuleType
+
+    from symgrad.spec.model import Model, Spec
+    from symgrad.verifier.interpretation.array_library import Array
 
 MOST_ROWS = 32
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.comparison.manual import AFFORDABLE
-from symgrad.comparison.problem import Problem
 from symgrad.comparison.slopes import LossSlopes
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, choose
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from symgrad.comparison.problem import Problem
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.spec.model import Model
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.sampling.samples import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.sampling.samples import Sample
 
 MOST_DIGITS = 30
 """What a central difference with a step of 2⁻⁵⁰ can tell."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,10 +12,14 @@ from symgrad.comparison.arithmetics import complex_numbers
 from symgrad.comparison.automatic import installed, jax_gradient, pytorch_gradient
 from symgrad.comparison.claims import claimed_derivatives, with_manual
 from symgrad.comparison.numerical import DIFFERENCES, Difference
-from symgrad.comparison.problem import Problem
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.comparison.problem import Problem
+    from symgrad.verifier.interpretation.array_library import Array
 
 Kind = Literal["manual", "symbolic", "numerical", "automatic"]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis, show_axes
-from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
-from symgrad.spec.language.syntax import Call, Node
-from symgrad.spec.model import FunctionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.elaborate.operands import EquationBuilder, Value
+    from symgrad.spec.language.syntax import Call, Node
+    from symgrad.spec.model import FunctionSpec
 
 
 def arguments_of(call: Call, number: int) -> tuple[Node, ...]:

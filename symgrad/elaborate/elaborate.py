@@ -7,7 +7,7 @@ equation of its own, so that every body stays free of bound indices.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.program import Program, Tensor, check
@@ -15,10 +15,14 @@ from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
-from symgrad.spec.language.syntax import Node
 from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import loss_reads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.spec.language.syntax import Node
 
 
 def elaborate(model: Model, evaluator: Callable[..., Evaluator] = Evaluator) -> Program:

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Equation, Program, Tensor
 from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation, Program, Tensor
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
 
-from symgrad.calculus.program import Program
 from symgrad.elaborate.fans import Fans, fans_of
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.optimizer import hyper_parameters
 from symgrad.errors import SpecError
 from symgrad.spec.language.number_types import LARGEST
-from symgrad.spec.language.syntax import Node
-from symgrad.spec.model import InitSpec, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Program
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.model import InitSpec, Model
 
 
 @dataclass(frozen=True)

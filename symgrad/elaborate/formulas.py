@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
@@ -32,8 +31,12 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
-from symgrad.spec.model import EquationSpec, FunctionSpec
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.spec.model import EquationSpec, FunctionSpec
 
 MAX_NODES = 30_000
 """How many operations all formulas of a spec may hold, with the functions they call written out."""

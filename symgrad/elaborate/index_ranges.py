@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis
-from symgrad.calculus.program import Tensor
 from symgrad.errors import ShapeError
 from symgrad.spec.language.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
 from symgrad.spec.language.trees import walk
 from symgrad.spec.model import EquationSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from symgrad.calculus.program import Tensor
 
 
 def index_axes(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axes, Axis
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.domains import forgotten, kept_within
 from symgrad.calculus.program import Equation, Loop, Reduction, Tensor, canonical
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.broadcasting import ONE, broadcast, check_matmul
 from symgrad.errors import Position, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from symgrad.calculus.axes import Axes, Axis
 
 
 @dataclass(frozen=True)

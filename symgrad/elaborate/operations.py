@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -15,6 +15,9 @@ from symgrad.errors import Position, SpecError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.language.number_types import LARGEST
 from symgrad.spec.scalars import SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
@@ -14,11 +13,15 @@ from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, entries
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
-from symgrad.errors import Position
 from symgrad.spec.language.formula import parse_formula
-from symgrad.spec.language.syntax import Node
-from symgrad.spec.model import Model
 from symgrad.spec.taken_names import unused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.errors import Position
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.model import Model
 
 ENTRIES = (Axis("size", None),)
 """The axis of all entries of all parameters."""

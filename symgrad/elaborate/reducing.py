@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -13,6 +13,9 @@ from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.language.syntax import Boolean, Call, Name, Negate, Node, Number
 from symgrad.spec.reductions import REDUCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 def check_keywords(call: Call) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-import sympy as sp
-
-from symgrad.elaborate.operands import Value
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import usage
 from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.language.syntax import Call, Index, Name, Node
 from symgrad.spec.language.trees import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import sympy as sp
+
+    from symgrad.elaborate.operands import Value
 
 MAX_DEPTH = 120
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.axes import Axis, show_axes
-from symgrad.calculus.program import Tensor
 from symgrad.calculus.terms import Entry, leading
-from symgrad.elaborate.operands import EquationBuilder
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.language.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Tensor
+    from symgrad.elaborate.operands import EquationBuilder
 
 
 def entry_of(node: Index, index: Mapping[str, sp.Symbol], builder: EquationBuilder) -> Entry:

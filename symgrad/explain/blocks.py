@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Equation, Program, Tensor
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.calculus.program import Equation, Program, Tensor
 
 
 @dataclass(frozen=True)

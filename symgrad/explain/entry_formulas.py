@@ -6,9 +6,9 @@ A log-sum-exp becomes the logarithm of a sum, so that softmax reads `exp(z₁)/(
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 from math import prod
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -17,6 +17,9 @@ from symgrad.calculus.deltas import agreement, with_deltas_decided
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, entries
 from symgrad.notation.reduce import bound_letters, reduced, with_factors_taken_out, with_signs_taken_out
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 MAX_TERMS = 12
 """A sum over fixed axes with more terms keeps its Σ."""

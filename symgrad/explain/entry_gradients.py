@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.axes import letters
-from symgrad.calculus.program import Program, Tensor
 from symgrad.calculus.terms import Entry, entries
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.explain.entry_formulas import EntryFormulas
 from symgrad.notation.visibility import hidden_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from symgrad.calculus.program import Program, Tensor
 
 MAX_ENTRIES = 24
 """A tensor with more entries is shown by one formula with letters for indices, unless it is asked for."""

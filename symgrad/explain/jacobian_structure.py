@@ -21,11 +21,15 @@ indices of Y, so that the Jacobian is 0 for any other value. Each name is a stat
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sympy as sp
 
 from symgrad.calculus.deltas import behind_deltas
 from symgrad.calculus.terms import Entry, index_symbol, indices_in
-from symgrad.explain.jacobians import Jacobian
+
+if TYPE_CHECKING:
+    from symgrad.explain.jacobians import Jacobian
 
 ALL = index_symbol(":")
 

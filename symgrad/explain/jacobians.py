@@ -6,9 +6,9 @@ entries of the input an entry of the output reads, and give the structure its na
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -23,6 +23,9 @@ from symgrad.explain.blocks import NetworkBlock, blocks
 from symgrad.explain.entry_formulas import MAX_NODES, length
 from symgrad.notation.nested import instance
 from symgrad.notation.reduce import reduced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Indices = tuple[sp.Expr, ...]
 

@@ -7,15 +7,19 @@ adjoint, being linear in the cotangents, keeps its form; only where it starts an
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axis
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.calculus.axes import Axis
+    from symgrad.calculus.program import Equation, Program
 
 
 def with_cotangents_per_sample(program: Program) -> Program | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.terms import Entry, float_entries, partial_derivative
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation, Program
 
 Role: TypeAlias = Literal["net input", "activation"]
 

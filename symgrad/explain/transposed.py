@@ -6,13 +6,16 @@ the matrix form reads `Wᵀ·X + b` where it read `X·W + b`.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
-
-import sympy as sp
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.program import Equation, Program, Tensor, check
 from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import sympy as sp
 
 
 def with_samples_in_columns(program: Program) -> Program:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.program import Equation
 from symgrad.calculus.terms import Entry
 from symgrad.errors import SpecError
 from symgrad.graphs.flow import Flow, goal_of
 from symgrad.graphs.graph import Graph
-from symgrad.graphs.interpret import Numbers
 from symgrad.graphs.nodes import Edge, Node, NodeKind
 from symgrad.graphs.operation_signs import effect_of, roles_of, symbol_of
 from symgrad.graphs.trace import MAX_OPERATIONS, Detail, Operand, Trace
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from symgrad.calculus.program import Equation
+    from symgrad.graphs.interpret import Numbers
+    from symgrad.spec.model import Model
 
 
 def build(model: Model, detail: Detail, traced: Trace, numbers: Flow | None) -> Graph:

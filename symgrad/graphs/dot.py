@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from html import escape
+from typing import TYPE_CHECKING
 
 from symgrad.graphs.drawing import Shape, ShapeKind, Wire, drawing_of
-from symgrad.graphs.nodes import GraphData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.graphs.nodes import GraphData
 
 VALUE, GRADIENT, LINE, QUIET = "#0b5394", "#b3261e", "#555555", "#666666"
 _ATTRIBUTES: Mapping[ShapeKind, str] = {

@@ -6,13 +6,16 @@ the gradients, behind it what each use contributes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from symgrad.graphs.interpret import Numbers
-from symgrad.graphs.nodes import Edge, GraphData, Node, NodeKind
 from symgrad.graphs.numerals import summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.graphs.interpret import Numbers
+    from symgrad.graphs.nodes import Edge, GraphData, Node, NodeKind
 
 LONGEST = 60
 """A formula with more letters is cut."""

@@ -6,17 +6,21 @@ a gradient of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.program import Equation, Program, check
 from symgrad.calculus.simplify import fold_bodies
 from symgrad.graphs.interpret import Numbers, interpret
-from symgrad.graphs.trace import Trace
 from symgrad.passes.stabilise import stabilise
 from symgrad.pipeline import Stages, stage
-from symgrad.spec.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from symgrad.graphs.trace import Trace
+    from symgrad.spec.model import Model
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 from scipy import special
 
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.real import within
 from symgrad.calculus.terms import ARGUMENT, Entry, Named, delta, leading, logcosh, shifted, sigmoid, softplus
 from symgrad.errors import DataError, InternalError
 from symgrad.spec.scalars import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from symgrad.calculus.program import Equation, Program
 
 Numbers: TypeAlias = "NDArray[Any]"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,14 +12,16 @@ from symgrad.errors import SpecError
 from symgrad.gate import checked_text
 from symgrad.graphs.build import build
 from symgrad.graphs.flow import flow
-from symgrad.graphs.graph import Graph
-from symgrad.graphs.interpret import Numbers
 from symgrad.graphs.point import Given, point
 from symgrad.graphs.trace import Detail, trace
 from symgrad.spec.expand import expand
 from symgrad.spec.language.syntax import Binary, Node, Number
 from symgrad.spec.language.trees import transform
-from symgrad.spec.model import Model, Spec
+
+if TYPE_CHECKING:
+    from symgrad.graphs.graph import Graph
+    from symgrad.graphs.interpret import Numbers
+    from symgrad.spec.model import Model, Spec
 
 DETAILS = ("gates", "blocks")
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.graphs.drawing import Shape, ShapeKind, Wire, drawing_of
-from symgrad.graphs.nodes import GraphData
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.graphs.nodes import GraphData
 
 _BRACKETS: Mapping[ShapeKind, tuple[str, str]] = {
     "input": ("([", "])"),

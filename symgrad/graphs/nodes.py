@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from symgrad.graphs.interpret import Numbers
-from symgrad.graphs.trace import Detail
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.graphs.interpret import Numbers
+    from symgrad.graphs.trace import Detail
 
 NodeKind: TypeAlias = Literal["input", "target", "constant", "parameter", "number", "gate", "equation"]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from symgrad.graphs.interpret import Numbers
+if TYPE_CHECKING:
+    from symgrad.graphs.interpret import Numbers
 
 FEW = 4
 """So many entries are written out; of more, only the smallest and the largest."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from symgrad.graphs.trace import Operation
+from typing import TYPE_CHECKING
+
 from symgrad.spec.language.syntax import Binary, Call, Compare, Name, Negate, Node, Number, Transpose
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.model import Model
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
+
+if TYPE_CHECKING:
+    from symgrad.graphs.trace import Operation
+    from symgrad.spec.model import Model
 
 _SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷", "**": "^", "@": "@"}
 _EFFECTS = {

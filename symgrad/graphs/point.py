@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from symgrad.errors import DataError, did_you_mean
-from symgrad.graphs.interpret import Numbers
-from symgrad.spec.model import AxisSpec, Model, TensorSpec
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
+
+if TYPE_CHECKING:
+    from symgrad.graphs.interpret import Numbers
+    from symgrad.spec.model import AxisSpec, Model, TensorSpec
 
 Given: TypeAlias = Mapping[str, Any]
 Sizes: TypeAlias = dict[str, int]

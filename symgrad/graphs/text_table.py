@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from symgrad.graphs.nodes import GraphData, Node
+from typing import TYPE_CHECKING
+
 from symgrad.graphs.numerals import summary
+
+if TYPE_CHECKING:
+    from symgrad.graphs.nodes import GraphData, Node
 
 _BRANCHES = 4
 """So many contributions to a gradient are written as a sum."""

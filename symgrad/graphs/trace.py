@@ -7,22 +7,25 @@ that one edge of the computation graph, and the gradients of all uses of a tenso
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from symgrad.calculus.program import Equation, Program, Tensor
 from symgrad.calculus.terms import Entry
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.elaborate.formulas import Evaluator
-from symgrad.elaborate.operands import EquationBuilder, Value
-from symgrad.elaborate.scope import Scope
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.syntax import Call, Index, Name, Node
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.model import FunctionSpec, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.elaborate.operands import EquationBuilder, Value
+    from symgrad.elaborate.scope import Scope
+    from symgrad.spec.model import FunctionSpec, Model
 
 Detail: TypeAlias = Literal["gates", "blocks"]
 

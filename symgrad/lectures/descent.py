@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import exp
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +12,14 @@ from symgrad import api
 from symgrad.errors import SpecError
 from symgrad.lectures.algorithms import ALGORITHMS, Vector
 from symgrad.lectures.demand import DemandSpecs, demand, demand_equal, random_data
-from symgrad.spec.model import Spec
 from symgrad.training.dataset.data import load_data
 from symgrad.training.split import prepare
 from symgrad.training.train import train
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from symgrad.spec.model import Spec
 
 
 def termination(case: DemandSpecs) -> str:

@@ -7,14 +7,16 @@ import importlib
 import io
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import linprog
 
 from symgrad.lectures.demand import DemandSpecs, demand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 
 def homework2(case: DemandSpecs) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from symgrad import api
 from symgrad.comparison import check_manual
 from symgrad.explain.jacobian_structure import structure
 from symgrad.lectures.demand import DemandSpecs, demand, demand_equal, demand_lines
-from symgrad.spec.model import Spec
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Spec
 
 
 def claims_hold(case: DemandSpecs) -> str:

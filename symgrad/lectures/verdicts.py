@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symgrad import api
 from symgrad.errors import SymgradError
 from symgrad.lectures.demand import Build, DemandSpecs, DisagreementError
 from symgrad.lectures.demands import ROWS, Demand
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from symgrad.notation.typesetting.typeset import (
     Formula,
@@ -19,6 +19,9 @@ from symgrad.notation.typesetting.typeset import (
     Transposed,
     decimal,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 ONE = NumberText(Fraction(1))
 

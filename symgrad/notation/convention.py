@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.notation.typesetting.typeset import Formula
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.notation.typesetting.typeset import Formula
 
 Samples: TypeAlias = Literal["rows", "columns"]
 

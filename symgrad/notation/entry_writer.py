@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Program
 from symgrad.calculus.terms import CACHE_SIZE, Entry, delta, entries, indices_in, text_of
 from symgrad.notation.arrange import ONE, negated, product, signed
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.reduce import Over
 from symgrad.notation.scalar_writer import Order, ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
-from symgrad.notation.typesetting.typeset import Formula
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 class EntryWriter(ScalarWriter):

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Equation, Program, Rewrite
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.index_writer import IndexWriter
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
-from symgrad.notation.typesetting.style import Style
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.typesetting.typeset import Formula, Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.calculus.program import Equation, Program, Rewrite
+    from symgrad.notation.typesetting.style import Style
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-import sympy as sp
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.contraction import as_contraction
 from symgrad.calculus.program import Equation, Program, canonical
@@ -14,7 +12,13 @@ from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, instance, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
-from symgrad.notation.typesetting.typeset import Formula
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import sympy as sp
+
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 class IndexWriter(ScalarWriter):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
@@ -15,7 +14,11 @@ from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, merged_sums
 from symgrad.notation.scalar_writer import ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
-from symgrad.notation.typesetting.typeset import Formula
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.notation.typesetting.typeset import Formula
 
 Indices: TypeAlias = tuple[sp.Expr, ...]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.axes import letters
 from symgrad.calculus.program import Equation, Loop, Program, canonical
 from symgrad.calculus.terms import Entry, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def fixed_factor(equation: Equation) -> tuple[sp.Expr, sp.Expr]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import entries, indices_in
 from symgrad.notation.factors import content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from symgrad.calculus.program import Loop
 
 
 class Over(sp.Expr):

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from fractions import Fraction
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.program import Program
 from symgrad.calculus.real import Abs, within
 from symgrad.calculus.terms import Entry, delta, entries, shifted, text_of
 from symgrad.notation.arrange import negated, quotient, total
@@ -18,8 +16,13 @@ from symgrad.notation.factors import Factors, content, factors_of
 from symgrad.notation.known_functions import chosen, known_function
 from symgrad.notation.reduce import Over
 from symgrad.notation.typesetting import typeset as ts
-from symgrad.notation.typesetting.typeset import Formula
 from symgrad.spec.scalars import SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.calculus.program import Program
+    from symgrad.notation.typesetting.typeset import Formula
 
 NAMES = {row.inner: row.written for row in SCALARS.values()} | {"Max": "max", "Min": "min"}
 OPERATORS = {

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.terms import Entry, entries
 from symgrad.elaborate.optimizer import AHEAD, CLIPPED, NORM
 from symgrad.notation.arrange import ONE, fraction_first, negated, product, signed
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.matrix_writer import MatrixWriter
 from symgrad.notation.typesetting import typeset as ts
-from symgrad.notation.typesetting.style import Style
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.notation.typesetting.typeset import Formula
 from symgrad.notation.visibility import shown_equations, visible_reads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from symgrad.calculus.program import Equation, Program
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 def update_rule(update: Program, style: Style = TEXT) -> tuple[str, ...]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Kind, Program
 from symgrad.calculus.terms import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.calculus.program import Equation, Kind, Program
 
 MAX_NODES = 60
 """A line that would grow beyond this many nodes keeps the names of its parts."""

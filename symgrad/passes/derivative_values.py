@@ -8,16 +8,20 @@ kept, these are computed in the pass that computes the value. What is shown stay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.real import with_parts
 from symgrad.calculus.terms import Entry, Named, delta, entries, sigmoid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.calculus.program import Equation, Program
 
 
 class sigmoid_slope(Named):

@@ -9,8 +9,8 @@ value where it is clipped. Where no factor is 0, an infinite slope stays infinit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -18,9 +18,13 @@ from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.domains import is_partial
 from symgrad.calculus.editing import with_equations
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.real import Piecewise, with_parts
 from symgrad.calculus.terms import Entry, delta, log1p
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from symgrad.calculus.program import Equation, Program
 
 
 def guard(program: Program) -> Program:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.program import Program
 from symgrad.errors import SpecError
 from symgrad.spec.language.number_types import LARGEST, SMALLEST
-from symgrad.spec.model import Model
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
+    from symgrad.spec.model import Model
 
 
 def check_magnitudes(model: Model, program: Program) -> None:

@@ -7,13 +7,16 @@ and the sum below the line is never 0. A pass for computing only; what is shown 
 from __future__ import annotations
 
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.editing import with_equations
-from symgrad.calculus.program import Program
 from symgrad.calculus.real import with_parts
 from symgrad.calculus.terms import Entry, delta
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
 
 
 def without_root_differences(program: Program) -> Program:

@@ -8,18 +8,21 @@ what a gradient computed piece by piece, each piece weighted by its rows, can be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
 
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.terms import Entry, delta, extent_symbol
 from symgrad.errors import SpecError
-from symgrad.spec.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from symgrad.calculus.program import Equation, Program
+    from symgrad.spec.model import Model
 
 
 class _MixedError(Exception):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.editing import with_equations
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.reuse import bindings
 from symgrad.calculus.terms import Entry, entries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Equation, Program
 
 SIGN_TESTS = (sp.LessThan, sp.StrictGreaterThan)
 

@@ -9,6 +9,7 @@ so, in a user's formula as in the library's.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -16,9 +17,11 @@ from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.deltas import LAW, resolve_sum
 from symgrad.calculus.domains import kept_within
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, sigmoid, softplus
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation, Program
 
 
 def stabilise(program: Program) -> Program:

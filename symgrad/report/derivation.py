@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import stages_of
@@ -13,7 +12,11 @@ from symgrad.report.documents import html_fragment, latex_fragment
 from symgrad.report.formats import FORMATS
 from symgrad.report.in_notation import in_notation
 from symgrad.report.json_data import as_data
-from symgrad.spec.model import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.spec.model import Spec
 
 
 @dataclass(frozen=True)

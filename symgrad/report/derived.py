@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Program
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.explain.jacobians import BlockJacobians, local_jacobians
 from symgrad.explain.transposed import with_samples_in_columns
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.equations import Writing
-from symgrad.notation.typesetting.style import Style
 from symgrad.notation.visibility import hidden_tensors
 from symgrad.pipeline import Stages
-from symgrad.spec.model import Spec
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.spec.model import Spec
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from typing import TYPE_CHECKING
 
 import jinja2
 from markupsafe import Markup
@@ -13,10 +14,12 @@ from symgrad.errors import SpecError
 from symgrad.notation.typesetting.latex import LATEX
 from symgrad.notation.typesetting.symbols import latex_symbol
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.report.content import Page
-from symgrad.report.derived import Derived
 from symgrad.report.page import page_of
 from symgrad.shipped import template_folder
+
+if TYPE_CHECKING:
+    from symgrad.report.content import Page
+    from symgrad.report.derived import Derived
 
 SPECIAL = {
     "\\": r"\textbackslash{}",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.explain.per_sample import cotangents_of_samples, with_cotangents_per_sample
@@ -14,6 +13,9 @@ from symgrad.report.derived import Derived
 from symgrad.report.notations import NOTATIONS
 from symgrad.report.own_symbols import own_symbols, refuse_clashes, shown_names
 from symgrad.report.usual_symbols import usual_symbols
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _Derived = TypeVar("_Derived", bound=Derived)
 

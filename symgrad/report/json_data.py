@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.calculus.axes import Axes
-from symgrad.calculus.program import Equation, Tensor
-from symgrad.notation.convention import Convention
-from symgrad.notation.equations import Writing
 from symgrad.notation.typesetting.latex import LATEX
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import shown_equations
-from symgrad.report.derived import Derived
 from symgrad.report.page import composed_lines
 from symgrad.report.tensor_table import parameter_count
 from symgrad.report.views.sections import requested_data
-from symgrad.spec.model import Spec
 from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.program import Equation, Tensor
+    from symgrad.notation.convention import Convention
+    from symgrad.notation.equations import Writing
+    from symgrad.report.derived import Derived
+    from symgrad.spec.model import Spec
 
 
 def json_text(derived: Derived) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Program
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.typesetting.typeset import Formula, Symbol
 from symgrad.notation.visibility import hidden_tensors, shown_equations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.program import Program
 
 MAX_LENGTH = 40
 LISTED = 20

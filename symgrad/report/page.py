@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Equation, Program, Tensor
 from symgrad.notation.convention import ROWS, Convention
-from symgrad.notation.equations import Writing
-from symgrad.notation.typesetting.style import Style
 from symgrad.notation.update_rules import (
     composed_rule,
     look_ahead_rule,
@@ -18,11 +15,18 @@ from symgrad.notation.update_rules import (
 )
 from symgrad.notation.visibility import shown_equations, visible_reads
 from symgrad.report.content import FormulaRow, Page, Section
-from symgrad.report.derived import Derived
 from symgrad.report.notations import NOTATIONS
 from symgrad.report.tensor_table import parameter_count, tensor_rows
 from symgrad.report.views.sections import requested_legend, requested_sections
 from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from symgrad.calculus.program import Equation, Program, Tensor
+    from symgrad.notation.equations import Writing
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.report.derived import Derived
 
 LEGEND = (
     "Products with ⊙, quotients, powers and functions act entry by entry; ᵀ exchanges rows and columns.",

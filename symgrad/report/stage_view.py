@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
 from symgrad.compiler.planning.plan import LoopNest, Phase, Plan, Product, Scalar, Step
-from symgrad.elaborate.first_values import FirstValues
 from symgrad.notation.equations import Writing
 from symgrad.pipeline import STAGES, Stage, Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.model import Model, Spec
+
+if TYPE_CHECKING:
+    from symgrad.elaborate.first_values import FirstValues
+    from symgrad.spec.model import Model, Spec
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import prod
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Program, Tensor
 from symgrad.explain.roles import Role, roles
-from symgrad.notation.equations import Writing
-from symgrad.notation.typesetting.style import Style
 from symgrad.notation.visibility import shown_equations
 from symgrad.report.content import TensorRow
-from symgrad.report.derived import Derived
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.notation.equations import Writing
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.report.derived import Derived
 
 SHOWN = 6
 """How many values of a constant are shown."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.report.content import FormulaRow, Page, Section, TensorRow
-from symgrad.report.derived import Derived
 from symgrad.report.page import page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.report.content import FormulaRow, Page, Section, TensorRow
+    from symgrad.report.derived import Derived
 
 
 def text_page(derived: Derived) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Program
 from symgrad.explain.roles import roles
 from symgrad.notation.typesetting.text import TEXT, TextStyle
 from symgrad.notation.typesetting.typeset import Formula, Symbol, Transposed
-from symgrad.report.notations import Notation
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from symgrad.calculus.program import Program
+    from symgrad.report.notations import Notation
 
 OWNED = re.compile(r"(?:(?P<owner>\w+)_)?(?P<letter>[A-Za-z])(?P<number>\d*)")
 

@@ -5,8 +5,8 @@ What is left are parameters and equations, which the compiler elaborates and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
@@ -23,6 +23,9 @@ from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.other_names import meant
 from symgrad.spec.reads import read_by, read_inside
 from symgrad.spec.sense import refuse_nonsense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def expand(spec: Spec) -> Model:

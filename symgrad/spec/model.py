@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from symgrad.errors import Position
-from symgrad.spec.language.syntax import Call, Node, Number
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from symgrad.errors import Position
+    from symgrad.spec.language.syntax import Call, Node, Number
 
 AxisSpec: TypeAlias = int | str
 """A size, or the name of a named or free axis."""

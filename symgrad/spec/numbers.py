@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.formula_constants import FUNCTIONS
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Negate, Node, Number
-from symgrad.spec.model import FunctionSpec
 from symgrad.spec.reductions import EXTREMA
 from symgrad.spec.scalars import SCALARS, ScalarFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.spec.model import FunctionSpec
 
 _STEPS: dict[str, Callable[[float], float]] = {
     "sign": lambda value: value if value == 0 or math.isnan(value) else math.copysign(1, value),

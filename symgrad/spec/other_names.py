@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import did_you_mean
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 _ALSO_CALLED = {
     # keys of a spec

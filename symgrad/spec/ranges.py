@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, SpecWarning
 from symgrad.spec.intervals import Interval, interval
 from symgrad.spec.language.syntax import Call, Name, Node
-from symgrad.spec.model import ConstantSpec
 from symgrad.spec.numbers import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from symgrad.spec.model import ConstantSpec
 
 Ranges = tuple[tuple[str, str], ...]
 """Names of arguments and their intervals; an end may be another argument: `(min_val, inf)`."""

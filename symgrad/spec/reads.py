@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from symgrad.spec.language.syntax import Node
 from symgrad.spec.language.trees import calls, values_in
-from symgrad.spec.model import FunctionSpec, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.model import FunctionSpec, Model
 
 
 def read_by(formula: Node, inside: Mapping[str, set[str]]) -> set[str]:

@@ -11,12 +11,14 @@ calculus knows beyond a formula (`calculus/real.py`), the code of those that a m
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from symgrad.spec.intervals import Interval, interval
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from typing import TYPE_CHECKING
 
-from symgrad.spec.model import Spec
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from symgrad.spec.model import Spec
 
 
 def unused(name: str, taken: Container[str]) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.files import write_whole
 from symgrad.training.dataset.array_files import READ_ERRORS, read_npz
 from symgrad.training.split import Standardization
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    from numpy.typing import NDArray
 
 FORMAT_VERSION = 1
 AGAIN = "train again"

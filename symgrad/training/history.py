@@ -7,11 +7,14 @@ import io
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.files import write_whole
-from symgrad.training.metrics import ScoreName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symgrad.training.metrics import ScoreName
 
 
 @dataclass(frozen=True)

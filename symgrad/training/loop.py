@@ -7,21 +7,25 @@ hand-written one that has them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symgrad.errors import DivergenceError
-from symgrad.spec.model import TrainSpec
-from symgrad.training.dataset.data import Dataset
 from symgrad.training.history import EpochRecord
 from symgrad.training.metrics import score
-from symgrad.training.split import Parts
 from symgrad.training.stopping import StopReason, Watch, stop_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from symgrad.spec.model import TrainSpec
+    from symgrad.training.dataset.data import Dataset
+    from symgrad.training.split import Parts
 
 SHUFFLE_STREAM, SAMPLE_STREAM = 2, 3
 SCORED_ROWS = 10_000

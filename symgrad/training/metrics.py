@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symgrad.errors import DataError
-from symgrad.training.dataset.data import Dataset
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from symgrad.training.dataset.data import Dataset
 
 ScoreName: TypeAlias = Literal["accuracy", "r2"]
 SCORE_WORDS: dict[ScoreName, str] = {"accuracy": "accuracy", "r2": "R²"}

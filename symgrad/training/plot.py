@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import logging
 import math
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
 from symgrad.files import write_whole
-from symgrad.training.history import History
 from symgrad.training.metrics import SCORE_WORDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symgrad.training.history import History
 
 TRAINING, VALIDATION, QUIET = "#2563a8", "#d1670e", "#777777"
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}

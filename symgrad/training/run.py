@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DivergenceError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.history import History, finite
-from symgrad.training.metrics import Metrics
 from symgrad.training.plot import plot_history
-from symgrad.training.stopping import StopReason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+    from symgrad.training.metrics import Metrics
+    from symgrad.training.stopping import StopReason
 
 CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES = "checkpoint.npz", "history.csv", "history.json", "curves.png"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec, Spec
 from symgrad.training.dataset.data import Dataset, load_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 SPLIT_STREAM = 1
 """Keeps the split's random numbers apart from those of shuffling and initialisation."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from symgrad.spec.model import StopSpec
+if TYPE_CHECKING:
+    from symgrad.spec.model import StopSpec
 
 StopReason: TypeAlias = Literal["epochs", "converged", "no progress", "time limit", "interrupted", "diverged"]
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from symgrad.arguments import whole
 from symgrad.errors import DivergenceError, ModuleError
-from symgrad.spec.model import Spec, TrainSpec
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.history import EpochRecord, History
@@ -26,6 +22,13 @@ from symgrad.training.run import CHECKPOINT, Run, TrainingDivergedError, write_r
 from symgrad.training.run_folder import run_folder
 from symgrad.training.split import Parts, prepare
 from symgrad.training.stopping import watches_loss
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from symgrad.spec.model import Spec, TrainSpec
 
 DataSource: TypeAlias = "Dataset | str | os.PathLike[str]"
 BatchSize: TypeAlias = int | Literal["full"]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
 
 from symgrad.verifier.report import Check
 from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _ELSEWHERE = "code outside of functions"
 _WHAT = f"the text, beside what symgrad {VERSION} emits for this spec"

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 import tokenize
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symgrad.errors import ModuleError
-from symgrad.spec.model import Model
 from symgrad.verifier.functions.accuracy import function_checks
 from symgrad.verifier.functions.polynomials import polynomial_checks
 from symgrad.verifier.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
 
 
 def text_checks(model: Model, at: str, seed: int) -> Iterator[Check]:

@@ -7,20 +7,16 @@ by a reverse tape of it, which differences in up to 50 digits confirm, and the m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.spec.model import Model
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.edited import Edit, edits, text_check
 from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFinding, Effort, compare_block
 from symgrad.verifier.gradients.probes import ClaimedGradient, Known
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.interpretation.interpreter import Shape
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import training_checks
@@ -30,6 +26,14 @@ from symgrad.verifier.trials.single import first_calls
 from symgrad.verifier.trials.subject import Door, FaultError, InProcess, demand_names
 from symgrad.verifier.trials.trial import TRAINED, Trial, TrialPoint, batch_size, prepare, with_training
 from symgrad.verifier.trials.values import value_checks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.interpreter import Shape
 
 _WHEN_WRONG = 30.0
 """Seconds that a call may take where the text is known to be wrong: a hang then says nothing new."""
@@ -67,39 +71,24 @@ def verify(
         ModuleError: the module lacks a stable name, or is not float64 and came without its twin.
         SymgradError: the spec has no point at which its loss is a finite number.
     """
-    door = _door(module)
-    double = door if twin is None else _door(twin)
-    for facts in (door.facts, double.facts):
-        demand_names(model, facts)
-    if double.facts.dtype != np.float64:
-        remedy = "pass its float64 twin as twin="
-        raise ModuleError("gradients are judged in float64", at=door.facts.at, remedy=remedy)
+    door, double = _doors(model, module, twin)
     for calls in first_calls(model, door, seed):
         door.ahead(calls)
     of_text = _text_checks(model, double, seed)
     if any(check.verdict == "fail" for check in of_text):
         for each in (door, double):
             each.hurry(_WHEN_WRONG)
-    edited, checks = _edited(door, emitted)
+    edited, of_edits = _edited(door, emitted)
     rows = _rows(edited)
     trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])
-    notes = _notes(trial)
-    if trial.trains and points > 2:
-        try:
-            trial = with_training(trial, seed + 20)
-        except FaultError as fault:
-            what = f"a point {TRAINED}"
-            checks.append(Check("train_step", what, math.inf, 0.0, "fail", str(fault)))
-    parameters: tuple[ParameterResult, ...] = ()
-    if trial.trains:
-        parameters, found = _parameters(trial)
-        notes += found
-    checks = [*value_checks(trial), *of_text, *checks, *_training(trial), *behaviour_checks(trial)]
+    trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
+    parameters, kinks = _parameters(trial) if trial.trains else ((), [])
+    checks = [*value_checks(trial), *of_text, *of_edits, *lost, *_training(trial), *behaviour_checks(trial)]
     if edited:
         checks += size_checks(trial, _numbers(edited)[:_MOST_NEAR], rows)
         checks += rare_update_checks(trial, {n for edit in edited for n in edit.numbers})
     report = Report(model.spec.name, parameters, tuple(checks), edited=tuple(map(str, edited)))
-    return replace(report, notes=(*notes, *report.unproved))
+    return replace(report, notes=(*_notes(trial), *kinks, *report.unproved))
 
 
 def _training(trial: Trial) -> Iterator[Check]:
@@ -109,6 +98,26 @@ def _training(trial: Trial) -> Iterator[Check]:
         yield from order_checks(trial)
     if trial.trains:
         yield from training_checks(trial)
+
+
+def _with_training(trial: Trial, seed: int) -> tuple[Trial, list[Check]]:
+    """The trial with a point that training leads to, or the row that says why there is none."""
+    try:
+        return with_training(trial, seed), []
+    except FaultError as fault:
+        return trial, [Check("train_step", f"a point {TRAINED}", math.inf, 0.0, "fail", str(fault))]
+
+
+def _doors(model: Model, module: ModuleType | Door, twin: ModuleType | Door | None) -> tuple[Door, Door]:
+    """The module and its twin in double precision, both with all names that a module has."""
+    door = _door(module)
+    double = door if twin is None else _door(twin)
+    for facts in (door.facts, double.facts):
+        demand_names(model, facts)
+    if double.facts.dtype != np.float64:
+        remedy = "pass its float64 twin as twin="
+        raise ModuleError("gradients are judged in float64", at=door.facts.at, remedy=remedy)
+    return door, double
 
 
 def _door(module: ModuleType | Door) -> Door:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
-from symgrad.calculus.program import Equation
 from symgrad.compiler.kernels.identifiers import identifiers
 from symgrad.compiler.kernels.instructions import (
     Assign,
@@ -28,6 +27,11 @@ from symgrad.compiler.kernels.statements import Statements, slot
 from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.notation.equations import Writing
 from symgrad.spec.taken_names import unused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from symgrad.calculus.program import Equation
 
 
 @dataclass(frozen=True)

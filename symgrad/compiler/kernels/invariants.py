@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.terms import Entry, delta, entries, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
 
 
 def collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: dict[sp.Expr, None]) -> None:

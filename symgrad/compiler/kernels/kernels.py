@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import sympy as sp
-
-from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -35,6 +32,13 @@ from symgrad.compiler.planning.loop_orders import ROW, entries_of
 from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.passes.fission import adds_to_a_difference
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Equation, Loop
 
 WRITTEN_OUT = range(4, 41)
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-import sympy as sp
-
-from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry
 from symgrad.compiler.kernels.instructions import (
     Assign,
@@ -19,6 +16,13 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.compiler.kernels.invariants import collect_fixed, repeated_calls
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Loop
 
 INDEX_NAMES = ("n", "i", "j", "k", "l", "m", "p", "q", "r", "u", "v", "w")
 

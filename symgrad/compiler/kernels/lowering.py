@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
@@ -29,6 +29,9 @@ from symgrad.compiler.kernels.instructions import (
 from symgrad.errors import InternalError
 from symgrad.notation.scalar_writer import OPERATORS
 from symgrad.spec.scalars import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 COMPUTED = {inner for inner, row in INNER.items() if row.code or row.ulps} | {"Max", "Min"}
 """Functions that a library or the module has, as SymPy calls them."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
-import sympy as sp
-
-from symgrad.calculus.axes import Axes
 from symgrad.calculus.terms import extent_symbol
 from symgrad.compiler.kernels.instructions import Expression, Literal, Summed, Variable, Window
 from symgrad.compiler.kernels.lowering import lowered_index, product
 from symgrad.compiler.planning.plan import Monomial, Plan, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import sympy as sp
+
+    from symgrad.calculus.axes import Axes
 
 LAYER = Variable("layer")
 """What counts equal layers."""

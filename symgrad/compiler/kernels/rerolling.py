@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from symgrad.compiler.kernels.instructions import Instruction
 from symgrad.compiler.planning.plan import Place
+
+if TYPE_CHECKING:
+    from symgrad.compiler.kernels.instructions import Instruction
 
 MIN_REPEATS = 4
 MAX_PERIOD = 24

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.contraction import Contraction
-from symgrad.calculus.program import Equation
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Assign,
@@ -22,8 +19,14 @@ from symgrad.compiler.kernels.instructions import (
     Variable,
 )
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index, product
-from symgrad.compiler.kernels.memory_views import MemoryViews
-from symgrad.compiler.planning.plan import Plan, Product
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.calculus.contraction import Contraction
+    from symgrad.calculus.program import Equation
+    from symgrad.compiler.kernels.memory_views import MemoryViews
+    from symgrad.compiler.planning.plan import Plan, Product
 
 Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"
 """An instruction with a slot for each of its tensors, and these."""

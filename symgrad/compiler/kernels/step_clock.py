@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -23,6 +22,9 @@ from symgrad.compiler.kernels.instructions import (
     changed,
     walk,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
 
 TICKS = Variable("_symgrad_ticks")
 READ = "_symgrad_tick"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from symgrad.calculus.program import Equation, Program
+from typing import TYPE_CHECKING
+
 from symgrad.compiler.kernels.identifiers import identifiers
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -23,6 +24,9 @@ from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.planning.accumulation import SHARE_ADDED, SHARE_KEPT
 from symgrad.compiler.planning.plan import LoopNest, Plan, Scalar
 from symgrad.elaborate.optimizer import AHEAD, NORM, SCALE
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation, Program
 
 THETA, STEP, SIZE = map(Variable, ("theta", "t", "size"))
 COUNTED = Cell(Variable("step"), (Literal(0),))

@@ -6,17 +6,21 @@ import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.load import load
 from symgrad.compiler.loading.sources import sources_digest
 from symgrad.errors import ModuleError
 from symgrad.files import replace_file
-from symgrad.spec.model import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from symgrad.spec.model import Spec
 
 _REMEDY = "set XDG_CACHE_HOME to a folder of your own"
 _NAME_LENGTH = 40

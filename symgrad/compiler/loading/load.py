@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.loaded import fresh_module
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ModuleSource: TypeAlias = ModuleType | str | os.PathLike[str]
 """What an emitted module may be given as: itself, or the path of its file."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symgrad.shipped import PACKAGE, template_folder
 from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _STAGES = ("spec", "calculus", "elaborate", "passes", "notation", "compiler", "runtime")
 _OWN = ("errors.py", "pipeline.py", "shipped.py")

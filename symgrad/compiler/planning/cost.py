@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axis
 from symgrad.calculus.contraction import as_contraction
-from symgrad.calculus.program import Equation, Program, Tensor
 from symgrad.calculus.terms import entries
 from symgrad.compiler.planning.accumulation import accumulation_of
-from symgrad.compiler.planning.plan import PhaseName, Plan, Step
 from symgrad.compiler.planning.residuals import BYTES
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.elaborate.optimizer import ENTRIES, after_gradient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from symgrad.calculus.axes import Axis
+    from symgrad.calculus.program import Equation, Program, Tensor
+    from symgrad.compiler.planning.plan import PhaseName, Plan, Step
 
 _LABEL_BYTES = 8
 _OF_REDUCTION = {"none": 0, "norm": 2}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, entries, index_symbol
-from symgrad.compiler.planning.plan import LoopNest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from symgrad.calculus.program import Equation, Loop, Program
+    from symgrad.compiler.planning.plan import LoopNest
 
 ROW = index_symbol("_row")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Equation, Program
 from symgrad.compiler.planning.loop_orders import entries_of
 from symgrad.compiler.planning.plan import LoopNest, Monomial, Phase, Place, Plan, Step, size_of
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Equation, Program
 
 
 def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "") -> Plan:

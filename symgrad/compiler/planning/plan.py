@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from symgrad.calculus.axes import Axes
-from symgrad.calculus.contraction import Contraction
-from symgrad.calculus.program import Equation, Loop, Program
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.contraction import Contraction
+    from symgrad.calculus.program import Equation, Loop, Program
 
 PhaseName: TypeAlias = Literal["forward", "prediction", "loss", "gradient", "update"]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.axes import Axes
-from symgrad.calculus.program import Equation
 from symgrad.compiler.planning.plan import Monomial, Phase, Plan, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from symgrad.calculus.axes import Axes
+    from symgrad.calculus.program import Equation
 
 BYTES = {"float32": 4, "float64": 8}
 

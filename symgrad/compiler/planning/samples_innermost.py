@@ -7,8 +7,8 @@ samples innermost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.program import Equation, Loop, Program
@@ -16,6 +16,9 @@ from symgrad.calculus.terms import entries, index_symbol
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import LoopNest, Scalar, Step
 from symgrad.passes.fission import adds_to_a_difference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 MOST_FEATURES = 16
 MOST_EQUATIONS = 60

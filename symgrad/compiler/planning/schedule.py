@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.calculus.contraction import as_contraction, as_product
 from symgrad.calculus.program import Equation, Loop, Program
@@ -11,6 +11,9 @@ from symgrad.calculus.terms import entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, PhaseName, Product, Scalar, Step
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
 
 LOOK_AHEAD = 8
 

@@ -8,16 +8,19 @@ becoming unreadable.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.style import ATOM, POWER, PRODUCT, SUM, Style
 from symgrad.notation.typesetting.symbols import latex_symbol
-from symgrad.notation.typesetting.typeset import Formula
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 from symgrad.spec.scalars import SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from symgrad.notation.typesetting.typeset import Formula
 
 GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.symbols import has_raised_end, is_compound
-from symgrad.notation.typesetting.typeset import Formula
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from symgrad.notation.typesetting.typeset import Formula
 
 RELATION, SUM, REDUCTION, PRODUCT, POWER, ATOM = range(6)
 """How tightly a formula holds together; the looser is bracketed inside the tighter."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from fractions import Fraction
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.style import ATOM, POWER, PRODUCT, SUM, Style
-from symgrad.notation.typesetting.typeset import Formula
 from symgrad.spec.reductions import REDUCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from symgrad.notation.typesetting.typeset import Formula
 
 
 class TextStyle(Style):

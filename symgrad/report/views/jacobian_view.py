@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.terms import Entry
-from symgrad.explain.blocks import NetworkBlock
 from symgrad.explain.jacobian_structure import footprint, structure
-from symgrad.explain.jacobians import BlockJacobians, Jacobian
 from symgrad.notation.arrange import product
 from symgrad.notation.equations import Writing
 from symgrad.notation.reduce import bound_letters
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.latex import LATEX
-from symgrad.notation.typesetting.style import Style
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.notation.typesetting.typeset import Formula
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.report.content import FormulaRow, Section
-from symgrad.report.derived import Derived
+
+if TYPE_CHECKING:
+    from symgrad.calculus.terms import Entry
+    from symgrad.explain.blocks import NetworkBlock
+    from symgrad.explain.jacobians import BlockJacobians, Jacobian
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.notation.typesetting.typeset import Formula
+    from symgrad.report.derived import Derived
 
 NOTE = (
     "Block by block as the spec has them: how every entry of the output depends on every entry it reads. "

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.axes import show_axes
-from symgrad.compiler.planning.plan import Plan
 from symgrad.compiler.planning.residuals import MemoryUse, Residual, memory_use
 from symgrad.notation.equations import Writing
-from symgrad.notation.typesetting.style import Style
 from symgrad.report.content import FormulaRow, Section
-from symgrad.report.derived import Derived
+
+if TYPE_CHECKING:
+    from symgrad.compiler.planning.plan import Plan
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.report.derived import Derived
 
 NOTE = (
     "Values of the forward pass that a gradient is computed from; no other value is kept. Data and "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.calculus.terms import Entry, delta
 from symgrad.explain.entry_gradients import MAX_RULES, EntryFormula, EntryGradient, ScalarRules
@@ -11,12 +11,14 @@ from symgrad.notation.entry_writer import EntryWriter
 from symgrad.notation.index_writer import leading_tensors
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.latex import LATEX
-from symgrad.notation.typesetting.style import Style
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.notation.typesetting.typeset import Formula
 from symgrad.notation.update_rules import composed_rule, puts_gradient_in, rule_of_step
 from symgrad.report.content import FormulaRow, Section
-from symgrad.report.derived import Derived
+
+if TYPE_CHECKING:
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.notation.typesetting.typeset import Formula
+    from symgrad.report.derived import Derived
 
 FORWARD_NOTE = "What the rules read, entry by entry."
 BACKWARD_NOTE = (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from symgrad.notation.typesetting.style import Style
-from symgrad.report.content import Section
-from symgrad.report.derived import Derived
 from symgrad.report.views.jacobian_view import jacobian_data, jacobian_sections
 from symgrad.report.views.memory_view import memory_data, memory_sections
 from symgrad.report.views.scalar_view import scalar_data, scalar_legend, scalar_sections
+
+if TYPE_CHECKING:
+    from symgrad.notation.typesetting.style import Style
+    from symgrad.report.content import Section
+    from symgrad.report.derived import Derived
 
 
 def requested_sections(derived: Derived, style: Style) -> list[Section]:

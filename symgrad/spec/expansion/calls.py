@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from symgrad.errors import SpecError
-from symgrad.spec.language.syntax import Call, Node
-from symgrad.spec.library import Signature
 from symgrad.spec.other_names import meant
+
+if TYPE_CHECKING:
+    from symgrad.spec.language.syntax import Call, Node
+    from symgrad.spec.library import Signature
 
 
 def bind(call: Call, signature: Signature, extra: tuple[str, ...] = ()) -> dict[str, Node]:

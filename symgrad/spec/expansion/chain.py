@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec import library
 from symgrad.spec.expansion.layer_calls import (
     activation_call,
     applied,
@@ -19,6 +18,11 @@ from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import substitute
 from symgrad.spec.model import EquationSpec, Spec
 from symgrad.spec.taken_names import names_taken, unused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec import library
 
 
 def chain_equations(spec: Spec) -> tuple[EquationSpec, ...]:

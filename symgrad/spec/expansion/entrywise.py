@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
@@ -13,6 +13,9 @@ from symgrad.spec.language.syntax import Binary, Boolean, Call, Index, Name, Nod
 from symgrad.spec.language.trees import placed, substitute, transform, walk
 from symgrad.spec.other_names import meant
 from symgrad.spec.reductions import EXTREMA
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _ARITY = {**dict.fromkeys(SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS, 1), **dict.fromkeys(EXTREMA, 2), "where": 3}
 

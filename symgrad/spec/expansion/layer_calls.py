@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.syntax import Call, Name, Node
-from symgrad.spec.model import FunctionSpec, Spec
 from symgrad.spec.other_names import meant
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import FunctionSpec, Spec
 
 
 def known_layers(spec: Spec) -> dict[str, library.Layer]:

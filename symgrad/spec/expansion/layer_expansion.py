@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
@@ -23,6 +23,9 @@ from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
 from symgrad.spec.language.trees import calls, substitute, transform
 from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, ParameterDecl, Spec
 from symgrad.spec.taken_names import names_taken, unused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_UNITS = 10**9
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
@@ -14,8 +14,12 @@ from symgrad.spec.expansion.resolve import look_up
 from symgrad.spec.language.formula_constants import check_constants
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
 from symgrad.spec.language.trees import placed, substitute, transform, walk
-from symgrad.spec.model import OptimizerSpec, TrainSpec
 from symgrad.spec.ranges import check_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.model import OptimizerSpec, TrainSpec
 
 TIME = ("learning_rate", "epoch", "epochs", "step")
 """What a schedule may be written in: `epoch` and `step` count from 0, `epochs` is how many there will be."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.syntax import Call, Name, Node, Number
 from symgrad.spec.language.trees import calls, names_in, substitute, transform
-from symgrad.spec.library import Function
-from symgrad.spec.model import Spec
 from symgrad.spec.other_names import meant
 from symgrad.spec.ranges import check_ranges, spans
+
+if TYPE_CHECKING:
+    from symgrad.spec.library import Function
+    from symgrad.spec.model import Spec
 
 Task = Literal["values", "binary", "classes", "sign"]
 REDUCTIONS = ("mean", "sum", "batchmean", "none")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
@@ -11,8 +11,12 @@ from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Boolean, Call, Name, Node
 from symgrad.spec.language.trees import transform
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.library import Function
 from symgrad.spec.reductions import REDUCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.spec.library import Function
 
 KEYWORDS = ("axis", "keepdims")
 

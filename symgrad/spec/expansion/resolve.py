@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
@@ -13,6 +12,9 @@ from symgrad.spec.language.syntax import Call, Name, Node, Number
 from symgrad.spec.language.trees import is_number, names_in, placed, substitute
 from symgrad.spec.model import InitSpec, OptimizerSpec, TrainSpec
 from symgrad.spec.other_names import meant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 E_ = TypeVar("E_", bound=library.LibraryEntry)
 

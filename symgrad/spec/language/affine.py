@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.syntax import Binary, Name, Negate, Node, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_COEFFICIENT = 10**9
 

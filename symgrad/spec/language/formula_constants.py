@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
 from symgrad.spec.language.syntax import Binary, Call, Compare, Index, Negate, Node, Number, Transpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 MAX_EXPONENT = 1000
 MAX_BITS = 100_000

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from symgrad.errors import Position
 from symgrad.spec.language.syntax import Call, Index, Name, Negate, Node, Number
 from symgrad.spec.language.trees import transform, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.errors import Position
 
 
 def with_known_numbers(formula: Node, taken: Collection[str]) -> Node:

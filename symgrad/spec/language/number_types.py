@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BITS = {"float32": (23, 127), "float64": (52, 1023)}
 """The bits of the fraction, and the largest exponent."""

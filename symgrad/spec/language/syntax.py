@@ -7,10 +7,12 @@ trusting anything the compiler does with it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from symgrad.errors import Position
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from symgrad.errors import Position
 
 BinaryOperator: TypeAlias = Literal["+", "-", "*", "/", "**", "@"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]

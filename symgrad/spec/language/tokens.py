@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language import number_types
 from symgrad.spec.language.names import check_word, refuse_character, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_LENGTH = 20_000
 MAX_TOKENS = 4_000

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from symgrad.errors import Position
 from symgrad.spec.language.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Number, Transpose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from symgrad.errors import Position
 
 
 def children(node: Node) -> tuple[Node, ...]:

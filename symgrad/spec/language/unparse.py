@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from symgrad.spec.language.syntax import (
     Binary,
@@ -15,6 +15,9 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 6)
 _LEVEL = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "@": _PRODUCT, "**": _POWER}

@@ -6,13 +6,17 @@ of Python; a formula that passes here is one it reads without either.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.language.names import shorten
-from symgrad.spec.language.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.language.tokens import Token
 
 MAX_DEPTH = 100
 MAX_CHAIN = 300

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.known_numbers import with_known_numbers
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.library.hyper import RANGES, USUAL
-from symgrad.spec.ranges import Ranges, Usual
+
+if TYPE_CHECKING:
+    from symgrad.spec.ranges import Ranges, Usual
 
 
 def _parse(text: str, entry: str) -> Node:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.names import shorten
 from symgrad.spec.language.number_types import LARGEST
 from symgrad.spec.model import ConstantSpec
-from symgrad.spec.reading.document import Document, Key, Plain
 from symgrad.spec.reading.fields import MAX_RANK
 from symgrad.spec.reading.located import check_key
-from symgrad.spec.reading.schema import SpecBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.reading.document import Document, Key, Plain
+    from symgrad.spec.reading.schema import SpecBlock
 
 _REMEDY = "write 0.5, [1, 2] or [[1, 2], [3, 4]], for example"
 

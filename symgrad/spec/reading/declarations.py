@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
-from symgrad.spec.model import ParameterSpec, Spec, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.spec.model import ParameterSpec, Spec, TensorSpec
 
 MAX_ENTRIES = 2**31
 

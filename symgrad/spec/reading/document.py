@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.names import shorten
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_BYTES = 100_000
 MAX_DEPTH = 20

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.formula import parse_formula
@@ -15,11 +15,15 @@ from symgrad.spec.language.trees import is_number, signed_number
 from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
 from symgrad.spec.reading.constant_block import constant_specs
 from symgrad.spec.reading.declarations import check_declarations
-from symgrad.spec.reading.document import Document, Key
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
 from symgrad.spec.reading.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.reading.document import Document, Key
 
 _FUNCTION_REMEDY = "expected a name and its arguments, such as swish(x, beta)"
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.names import check_name
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import is_number, signed_number
-from symgrad.spec.reading.document import Document, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.spec.reading.document import Document, Key
 
 
 def formula_at(document: Document, key: Key, text: str) -> Node:

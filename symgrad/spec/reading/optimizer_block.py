@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, did_you_mean
 from symgrad.spec.expansion.entrywise import check_entrywise, written_out
-from symgrad.spec.language.syntax import Node
 from symgrad.spec.language.trees import is_number, names_in, signed_number
 from symgrad.spec.model import OptimizerSpec
-from symgrad.spec.reading.document import Document, Key
 from symgrad.spec.reading.located import check_key, formula_at, numbers_at
-from symgrad.spec.reading.schema import OptimizerBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.reading.document import Document, Key
+    from symgrad.spec.reading.schema import OptimizerBlock
 
 _GIVEN = ("theta", "g", "t")
 _FULL_BATCH = "it says full_batch: true"

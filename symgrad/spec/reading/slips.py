@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from symgrad.spec.language.names import shorten
 from symgrad.spec.language.wellformed import COMMA_IN_YAML
-from symgrad.spec.reading.document import Plain
+
+if TYPE_CHECKING:
+    from symgrad.spec.reading.document import Plain
 
 DECIMAL_POINT = "a decimal number has a point, as 0.5"
 MINUS = "'- ' begins a list: write a minus without the space, as in -mean(y)"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.model import DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.other_names import HYPER_PARAMETERS
-from symgrad.spec.reading.document import Document, Key
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.optimizer_block import own_optimizer
 from symgrad.spec.reading.schema import DataBlock, OptimizerBlock, SpecBlock, TrainBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.spec.reading.document import Document, Key
 
 
 def train_spec(block: SpecBlock, document: Document) -> TrainSpec:

@@ -6,9 +6,8 @@ gigabytes by aliases is refused at the limit and never built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
@@ -39,6 +38,10 @@ from symgrad.spec.reading.document import (
 )
 from symgrad.spec.reading.slips import slip_near
 from symgrad.spec.reading.yaml_number import yaml_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _PREFIX = "tag:yaml.org,2002:"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from symgrad.errors import SpecWarning
-from symgrad.spec.model import Model
+from typing import TYPE_CHECKING
+
 from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments
 from symgrad.spec.sense.mismatches import check_widths, mismatches
 from symgrad.spec.sense.misnamed import manual_of_nothing, predictions_of_their_target, unlike_the_library
@@ -14,6 +14,10 @@ from symgrad.spec.sense.starts import alike, check_start
 from symgrad.spec.sense.train_blocks import check_training, doubtful_training
 from symgrad.spec.sense.unbounded import unbounded_loss
 from symgrad.spec.sense.unused import check_outputs, unused
+
+if TYPE_CHECKING:
+    from symgrad.errors import SpecWarning
+    from symgrad.spec.model import Model
 
 _REFUSALS = (
     check_arguments,

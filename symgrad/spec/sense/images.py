@@ -6,15 +6,18 @@ Nothing is guessed: where a formula is more than a row of the library or an affi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from symgrad.spec import library
 from symgrad.spec.intervals import EVERYTHING, Interval, interval
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Negate, Node, Transpose
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import Model
 from symgrad.spec.numbers import number
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Model
 
 _KEEPS = frozenset(("identity", "batchmean", *(row.name for row in REDUCTIONS.values() if row.within)))
 

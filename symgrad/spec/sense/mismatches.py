@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec import library
 from symgrad.spec.intervals import interval
-from symgrad.spec.language.syntax import Call
 from symgrad.spec.language.trees import calls
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.library import Function
-from symgrad.spec.model import Model
 from symgrad.spec.scalars import SCALARS
 from symgrad.spec.sense.argument_ranges import formulas
 from symgrad.spec.sense.images import Image, Images, Widths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.language.syntax import Call
+    from symgrad.spec.library import Function
+    from symgrad.spec.model import Model
 
 _FIT = {"scores": "(-inf, inf)", "probabilities": "[0, 1]", "log-probabilities": "(-inf, 0]"}
 _REMEDIES = {

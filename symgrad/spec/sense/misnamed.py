@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecWarning
 from symgrad.spec import library
@@ -12,6 +12,9 @@ from symgrad.spec.model import FunctionSpec, Model
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import reached, read_by, read_inside, sources
 from symgrad.spec.sense.argument_ranges import formulas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _POINTS = (-2.0, -0.5, 0.25, 1.0, 3.0)
 

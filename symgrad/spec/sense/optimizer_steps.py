@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import Model, OptimizerSpec
 from symgrad.spec.numbers import number
 from symgrad.spec.ranges import check_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model, OptimizerSpec
 
 STEPS = 3
 POINTS = (0.7, -0.7)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.number_types import LARGEST, SMALLEST
 from symgrad.spec.language.syntax import Call, Index, Node, Number
 from symgrad.spec.language.trees import children
-from symgrad.spec.model import Model
 from symgrad.spec.numbers import number
 from symgrad.spec.sense.argument_ranges import formulas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
 
 
 def check_numbers(model: Model) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.language.number_types import LARGEST
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import Model
 from symgrad.spec.numbers import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
 
 EPOCHS_TRIED = 1000
 STEPS_TRIED = (1, 10, 100)

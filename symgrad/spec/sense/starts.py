@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.language.formula_constants import FUNCTIONS
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node, Transpose
 from symgrad.spec.language.trees import children, names_in, walk
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.model import Model
 from symgrad.spec.numbers import number
 from symgrad.spec.reads import reached, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.spec.model import Model
 
 
 def check_start(model: Model) -> None:

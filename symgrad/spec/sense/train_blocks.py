@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.model import DataSpec, Model, Spec, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SMALLEST_PART = 1e-6
 """A smaller part of all rows is none of a million."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecWarning
 from symgrad.spec import library
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import Model
 from symgrad.spec.numbers import number
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.sense.images import AFFINE, Images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
 
 _KEEPS = frozenset(("batchmean", *(row.name for row in REDUCTIONS.values() if row.linear)))
 _BOTH = frozenset(("below", "above"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, SpecWarning
 from symgrad.spec.language.trees import calls, names_in
-from symgrad.spec.model import Model
 from symgrad.spec.reads import loss_reads, reached, read_by, read_inside, sources
 from symgrad.spec.sense.argument_ranges import formulas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
 
 _REMEDY = "leave it out, or use it"
 

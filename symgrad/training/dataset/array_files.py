@@ -8,15 +8,18 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symgrad.errors import DataError
 from symgrad.training.dataset.source import Selection, Source, SourceNumbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 READ_ERRORS = (

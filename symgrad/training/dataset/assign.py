@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.errors import DataError, DataWarning, did_you_mean, warn
-from symgrad.training.dataset.source import Selection, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.training.dataset.source import Selection, Source
 
 TARGET_WORDS = frozenset({"label", "labels", "target", "targets", "class", "y"})
 

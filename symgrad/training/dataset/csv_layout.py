@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.cells import is_meant_as_number, is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 SEPARATORS = "\t;,|"
 """In the order of preference: those further back may stand within a cell."""

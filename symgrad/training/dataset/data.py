@@ -5,20 +5,23 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
-from symgrad.spec.model import DataSpec, Spec, TensorSpec
 from symgrad.training.dataset.array_files import idx_source, npy_source, npz_source
 from symgrad.training.dataset.assign import assign
-from symgrad.training.dataset.source import Source
 from symgrad.training.dataset.tables import csv_source, parquet_source
 from symgrad.training.dataset.tensor_of_numbers import make_tensor, row_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from symgrad.spec.model import DataSpec, Spec, TensorSpec
+    from symgrad.training.dataset.source import Source
 
 CSV_NAME = r"\.(csv|tsv|txt)(\.gz)?$"
 READERS: tuple[tuple[str, Callable[[Path, str], Source]], ...] = (

@@ -7,19 +7,22 @@ import gzip
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from symgrad.errors import DataError
 from symgrad.training.dataset.cells import is_number, not_a_number
 from symgrad.training.dataset.csv_layout import CsvLayout, layout_of
 from symgrad.training.dataset.exactness import to_float, warn_of_loss
 from symgrad.training.dataset.source import Selection, Source, SourceNumbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 def csv_source(path: Path, label: str, header: bool | None = None) -> Source:

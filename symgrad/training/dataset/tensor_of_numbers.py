@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 from symgrad.errors import DataError
-from symgrad.spec.model import Spec, TensorSpec
 from symgrad.training.dataset.exactness import to_float
-from symgrad.training.dataset.source import SourceNumbers
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from symgrad.spec.model import Spec, TensorSpec
+    from symgrad.training.dataset.source import SourceNumbers
 
 
 def row_shape(tensor: TensorSpec, spec: Spec) -> tuple[int, ...]:

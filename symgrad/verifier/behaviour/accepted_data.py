@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from symgrad.verifier.behaviour.workbench import Bench, DataCall, Kinds, first_line, kept, refusal, same, told
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
 
 _ROUNDING = 1e-5
 """Other memory is multiplied in another order; in float32 that shows."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.verifier.behaviour.workbench import Bench, flat, same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 WRONG: Mapping[str, Callable[[float], float]] = {
     "of the opposite sign": lambda g: -g,

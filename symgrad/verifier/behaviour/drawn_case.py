@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import Model, TensorSpec
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.sampling.spec_fans import scale_of
 from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor, DrawnParameter, Fit
 from symgrad.verifier.trials.subject import FaultError, Subject
 from symgrad.verifier.trials.trial import is_calm, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from symgrad.spec.model import Model, TensorSpec
+    from symgrad.verifier.interpretation.array_library import Array
 
 ROWS = 7
 _EPOCHS = 3

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.verifier.behaviour.workbench import Bench, refusal, same
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.trials.behaviour_case import DrawnParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.trials.behaviour_case import DrawnParameter
 
 _REPLAYED, _EXACT = 8, 1e-5
 """Seeds whose draws are made again, and how near to its scale they must be drawn, in either precision."""

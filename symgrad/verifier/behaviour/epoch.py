@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.verifier.behaviour.workbench import Bench, first_line, kept, refusal, same
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
 
 _BATCH = 3
 _ROUNDING = 1e-5

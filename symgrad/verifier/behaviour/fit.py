@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.verifier.behaviour.epoch import row_count
 from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _EPOCHS, _BATCH = 3, 2
 _ROUNDING = 1e-5

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.verifier.behaviour.epoch import late_in, row_count, stepped, trained
 from symgrad.verifier.behaviour.fit import fitted, replayed
 from symgrad.verifier.behaviour.workbench import Bench, kept, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ROUNDING = 1e-5
 _MOST_EPOCHS = 40

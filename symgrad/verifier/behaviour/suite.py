@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,9 +22,14 @@ from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
 from symgrad.verifier.behaviour.workbench import Bench, first_line
 from symgrad.verifier.report import Check, Verdict
 from symgrad.verifier.sampling.samples import is_defined_near_zero
-from symgrad.verifier.trials.behaviour_case import BehaviourCase
 from symgrad.verifier.trials.subject import Door, FaultError
-from symgrad.verifier.trials.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
+    from symgrad.verifier.trials.trial import Trial
 
 _SHARP = 1e-10
 """What rounding may do to a gradient, relative to it, where differences in double precision tell anything."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor
 
 Kinds: TypeAlias = "type[Exception] | tuple[type[Exception], ...]"
 """The errors that a refusal may raise."""

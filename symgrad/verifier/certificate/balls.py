@@ -5,10 +5,9 @@ A comparison that the balls leave open is none: it raises, as the point lies at 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 import numpy as np
@@ -18,6 +17,9 @@ from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import elementwise
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import NUMPY, Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BITS = 160
 

@@ -9,21 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.spec.model import Model
 from symgrad.verifier.certificate.balls import BALLS, BITS, Ball, BallTape, UndecidedError
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.trials.subject import Door, Subject
 from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
 
 _DIGITS = 30
 _READ_BACK = 0.002

@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import mpmath
 import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.spec.scalars import ULPS
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+
+    from symgrad.verifier.interpretation.array_library import Array
 
 _Definition: TypeAlias = ast.FunctionDef | ast.Assign
 _LOOPS = (ast.While, ast.For, ast.comprehension)

@@ -9,14 +9,16 @@ function, in units of the number type's precision: so much of its error is the p
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of, tree_of
 from symgrad.verifier.functions.approximation import APPROXIMATIONS, Approximation, horner
 from symgrad.verifier.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 PLACES = 200
 """At so many places an error is looked for where nothing certifies it."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flint
 
 from symgrad.verifier.functions.approximation import Approximation, horner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _ORDER, _BITS = 16, 400
 

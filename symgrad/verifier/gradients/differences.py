@@ -7,16 +7,20 @@ and the last correction, with the rounding noise, is the stated uncertainty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import SpecError
-from symgrad.spec.model import Model
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 @dataclass(frozen=True)

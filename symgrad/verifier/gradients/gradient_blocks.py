@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.verifier.gradients.likely_faults import explain
-from symgrad.verifier.gradients.probes import ClaimedGradient, Known, Probe
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.report import GradientEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.verifier.gradients.probes import ClaimedGradient, Known, Probe
+    from symgrad.verifier.interpretation.array_library import Array
 
 TOLERANCE = 1e-8
 NOISE = 1e-14

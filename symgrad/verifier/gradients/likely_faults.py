@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.gradients.probes import ClaimedGradient, Probe
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.verifier.gradients.probes import ClaimedGradient, Probe
 
 _TELLING = 1e-3
 """Entries below this part of the largest one do not speak for a fault."""

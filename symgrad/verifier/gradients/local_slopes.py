@@ -6,12 +6,16 @@ Where NumPy evaluates a function at complex numbers, an imaginary step carries i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from symgrad.spec.scalars import SCALARS
-from symgrad.verifier.gradients.tape import Slope
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic, extended, fifty_digits
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from symgrad.verifier.gradients.tape import Slope
+    from symgrad.verifier.interpretation.array_library import Array
 
 _STEPS = 2.0**-300, 2.0**-320
 _DIFFERENCE = FIFTY_DIGITS.steps[0]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.gradients.differences import Differences, Slope
-from symgrad.verifier.interpretation.array_library import Array
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.verifier.gradients.differences import Differences, Slope
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 @dataclass(frozen=True)

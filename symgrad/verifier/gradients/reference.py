@@ -10,21 +10,24 @@ the values move as far as those of any program that computes it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.errors import SpecError
-from symgrad.spec.model import Model
 from symgrad.verifier.gradients.differences import Differences
 from symgrad.verifier.gradients.local_slopes import slopes_in
 from symgrad.verifier.gradients.tape import Rounding, Tape
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE, Arithmetic, choose
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
 
 RUNS = 8
 """Of so many runs the farthest counts."""

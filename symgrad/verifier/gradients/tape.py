@@ -9,15 +9,17 @@ products, quotients and choices: the slopes of functions are handed in.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
 from symgrad.verifier.interpretation.tensors import kept_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 Pullback: TypeAlias = "Callable[[Array], Array]"
 """From the cotangent of a result to that of one of its operands, up to broadcasting."""

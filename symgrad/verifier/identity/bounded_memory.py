@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.interpretation.array_library import Array
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from symgrad.verifier.interpretation.array_library import Array
 
 Shape = tuple[int, ...]
 

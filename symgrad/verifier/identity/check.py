@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from symgrad.errors import SymgradError
-from symgrad.spec.model import Model
 from symgrad.verifier.identity.bounded_memory import View
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import long_constants
@@ -29,10 +27,15 @@ from symgrad.verifier.identity.module_text import JudgedText, parse
 from symgrad.verifier.identity.outcome import TextOutcome, outcome_of
 from symgrad.verifier.identity.points import ExactPoint, field_points, real_points, zero_points
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.static.layout import layout_fault
 from symgrad.verifier.static.subscripts import subscript_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
 
 State: TypeAlias = Literal["identical", "agrees", "differs", "not checked"]
 

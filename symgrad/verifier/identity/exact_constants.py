@@ -8,17 +8,20 @@ and the long constants of the spec itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 
 from symgrad.spec.language.syntax import Number
-from symgrad.spec.model import Model
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
 
 _SHOWN, _SURE = 15, 12
 _LARGEST_DENOMINATOR = 10**6

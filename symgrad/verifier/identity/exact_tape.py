@@ -7,18 +7,21 @@ field fulfil.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache, partial, reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.scalars import INNER, SCALARS
 from symgrad.verifier.gradients.tape import Tape
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 _X = sp.Symbol("x", real=True)
 _N = sp.Symbol("n")

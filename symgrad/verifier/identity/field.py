@@ -6,13 +6,12 @@ from exp, the logarithm of what differs by a factor exp(a) only, roots of square
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +30,9 @@ from symgrad.verifier.identity.elements import (
 )
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import NUMPY, Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(PRIMES))
 """Of each field but the lowest, an element whose powers are counted modulo the prime below."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,10 +20,14 @@ from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful
-from symgrad.verifier.identity.module_text import JudgedText
 from symgrad.verifier.identity.workspace import Workspace, workspace
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from symgrad.verifier.identity.module_text import JudgedText
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 _NAMES = (
     *("abs", "bool", "enumerate", "int", "isinstance", "len", "list", "map", "max", "min", "range", "sum"),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import builtins
 import math
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import CodeType
 
 _FACTS = frozenset(["INPUTS", "TARGETS", "FREE_AXES", "AXES", "CLASSES", "SIZE", "SHAPES"])
 

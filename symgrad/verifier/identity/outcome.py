@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from symgrad.verifier.identity.bounded_memory import BoundsError, View
-from symgrad.verifier.identity.machine import Machine
 from symgrad.verifier.identity.step_gradients import step_pairs
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.verifier.identity.machine import Machine
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 class TextOutcome(NamedTuple):

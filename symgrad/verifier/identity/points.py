@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import ShapeError
-from symgrad.spec.model import Model
 from symgrad.verifier.identity.field import random_elements
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.sampling.samples import draw, free_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
 
 LARGE_WORK = 1e6
 """Operations above which a batch of 1 is left out."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from symgrad.errors import ModuleError
-from symgrad.spec.model import Model
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.report import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
 
 _WHAT = "the text, run on exact numbers, against the spec: loss, gradients, outputs; memory"
 

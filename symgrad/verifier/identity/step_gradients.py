@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.verifier.identity.bounded_memory import View, laid_over
-from symgrad.verifier.identity.machine import Machine
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from symgrad.verifier.identity.machine import Machine
+    from symgrad.verifier.interpretation.array_library import Array
 
 _PIECE = 2
 _SHARES = (0.4, 0.4, 0.2)

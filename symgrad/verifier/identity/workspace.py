@@ -6,10 +6,12 @@ is the place where it begins and its size, whatever its name and whichever funct
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, Shape, View, strides_of
-from symgrad.verifier.interpretation.array_library import Array
+
+if TYPE_CHECKING:
+    from symgrad.verifier.interpretation.array_library import Array
 
 NOBODY = -1
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
@@ -23,6 +21,10 @@ from symgrad.spec.language.definitions import defined
 from symgrad.spec.scalars import SCALARS, ScalarFunction
 from symgrad.verifier.interpretation.array_library import NUMPY, Array, ArrayLibrary
 from symgrad.verifier.interpretation.products import matmul_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from fractions import Fraction
 
 _LANGUAGE = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS
 DIGITS = 50

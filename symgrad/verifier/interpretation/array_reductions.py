@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.tensors import kept_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array
 
 COMPARE: Mapping[str, Callable[[Array, Array], Array]] = {
     "<": operator.lt,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.syntax import Negate, Node, Number
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.interpretation.tensors import TensorValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.tensors import TensorValue
 
 
 @dataclass(frozen=True)

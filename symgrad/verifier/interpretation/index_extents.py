@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError
 from symgrad.spec.language.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Node
 from symgrad.spec.language.trees import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def index_sizes(

@@ -7,11 +7,15 @@ for every n and h gives the same sums, and only these are ever held.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from symgrad.spec.language.syntax import Binary, Node
-from symgrad.verifier.interpretation.arithmetic import Arithmetic
-from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
+    from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
 
 Axes = list[int]
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.syntax import Node
 from symgrad.spec.model import AxisSpec, LastAxis, Model, TensorSpec
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, Arithmetic
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.meaning import Formulas
 from symgrad.verifier.interpretation.tensors import TensorValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.spec.language.syntax import Node
+    from symgrad.verifier.interpretation.array_library import Array
 
 Shape = tuple[int, ...]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,10 +26,8 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
-from symgrad.spec.model import EquationSpec, FunctionSpec
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS, ReductionRow
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
@@ -44,6 +41,12 @@ from symgrad.verifier.interpretation.tensors import (
     reduce_leading,
     spread,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from symgrad.spec.model import EquationSpec, FunctionSpec
+    from symgrad.verifier.interpretation.array_library import Array
 
 _DEAR = 8
 """A call of exp counts as this many multiplications."""

@@ -5,13 +5,15 @@ mpmath rounds and normalises after every product and every sum, which takes ten 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mpmath.libmp import from_man_exp
 
-from symgrad.verifier.interpretation.array_library import Array
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from symgrad.verifier.interpretation.array_library import Array
 
 _WIDEST = 4096
 """Whole numbers of more bits than this are not worth it."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from symgrad.errors import ShapeError, SymgradError
-from symgrad.spec.model import Model, ParameterDecl, TensorSpec
 from symgrad.verifier.gradients.reference import ValuesAndSlopes, slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
 from symgrad.verifier.sampling.spec_fans import fans_of, scale_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.spec.model import Model, ParameterDecl, TensorSpec
+    from symgrad.verifier.interpretation.array_library import Array
 
 Range = Literal["normal", "positive", "unit", "hundreds"]
 """All reals; the positive ones; between 0 and 1; some hundreds, as incomes, years and temperatures are."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node, Transpose
 from symgrad.spec.language.trees import children, names_in, walk
-from symgrad.spec.model import Model, ParameterDecl
 from symgrad.verifier.interpretation.interpreter import Shape, scalar_value
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Model, ParameterDecl
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgrad.verifier.static.size_polynomials import Size, new_symbol, product, whole
+
+if TYPE_CHECKING:
+    import ast
 
 Range: TypeAlias = tuple[Size, Size]
 """The least and the greatest of whole numbers."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgrad.verifier.static.extents import UNKNOWN, FollowedFunction, SizedArray, Value, joined, lifted
 from symgrad.verifier.static.followed_calls import METHODS, MODULE, NUMPY, FollowedModule, inputs_of, state_of
@@ -19,6 +18,9 @@ from symgrad.verifier.static.size_operations import (
     truth_of,
 )
 from symgrad.verifier.static.size_polynomials import Size, is_never_negative
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 Names: TypeAlias = dict[str, Value]
 Item: TypeAlias = tuple[Value, list[Size]]

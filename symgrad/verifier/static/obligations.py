@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from symgrad.verifier.static.extents import SizedArray, Value
 from symgrad.verifier.static.size_polynomials import Size, is_never_negative, product, whole, witness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from symgrad.verifier.static.extents import SizedArray, Value
 
 
 class BeyondError(Exception):

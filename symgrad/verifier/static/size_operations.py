@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.static.extents import UNKNOWN, EntryKind, SizedArray, Value
 from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, quotient, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 _ONE = whole(1)
 _ARITHMETIC: Mapping[type, Callable[[Any, Any], Any]] = {

@@ -9,8 +9,11 @@ the box of symbols are tried: one where it is negative is a witness.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 _FAR = 10**15
 """More than any number in a text; each further size is as much greater again, as sizes differ."""

@@ -10,12 +10,14 @@ for. What is not followed is left to the run, which checks it at the sizes tried
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.static.follower import Follower
 from symgrad.verifier.static.obligations import BeyondError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FOLLOWED = (
     *("forward", "predict", "loss", "loss_and_grad", "input_gradients", "gradient_point", "update"),

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.spec.language.syntax import Name
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import Model
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.report import Check
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.trials.subject import number
@@ -26,6 +23,13 @@ from symgrad.verifier.trials.trial import (
     vector_of,
     worst,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.report import Check
 
 SAME = 1e-9
 _ROWS, _BATCH, _EPOCH = 8, 3, 2

@@ -6,16 +6,20 @@ the numbers that stand in the edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.report import Check
 from symgrad.verifier.steps.optimizer_meaning import start, step
 from symgrad.verifier.steps.training_checks import UPDATE, moved
 from symgrad.verifier.trials.trial import Measure, Trial, measured, vector_arithmetic, vector_of, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.report import Check
 
 _STEPS, _EPOCHS = (0, 8, 98, 998, 10**6), (0, 1, 10, 100, 1000)
 _MOST, _MOST_NUMBERS = 10**9, 8

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.report import Check
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.epochs import epoch_checks
 from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
@@ -25,6 +23,12 @@ from symgrad.verifier.trials.trial import (
     vector_of,
     worst,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.report import Check
 
 UPDATE, SAME, SINGLE = 1e-9, 1e-9, 1e-3
 STEPS = 3

@@ -5,9 +5,10 @@ They travel to the process that the module lives in, where its functions are cal
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from symgrad.verifier.interpretation.array_library import Array
+if TYPE_CHECKING:
+    from symgrad.verifier.interpretation.array_library import Array
 
 
 class DataTensor(NamedTuple):

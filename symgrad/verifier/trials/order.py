@@ -13,21 +13,25 @@ where the spec takes another branch than at the point, are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.verifier.gradients.gradient_blocks import NOISE
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.report import Check
-from symgrad.verifier.sampling.samples import Sample
 from symgrad.verifier.trials.subject import FaultError
-from symgrad.verifier.trials.trial import Trial, TrialPoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.trials.trial import Trial, TrialPoint
 
 STEPS = tuple(2.0**-3 * 8.0**-k for k in range(7))
 """Relative to the size of what moves: from an eighth down to half a millionth."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.spec.model import Model
 from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import SINGLE
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.report import Check
 from symgrad.verifier.sampling.samples import Sample, asked_for, draw
@@ -29,6 +26,12 @@ from symgrad.verifier.trials.trial import (
     vector_of,
     worst,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
 
 CLOSE, STEP = 1e-4, 1e-3
 

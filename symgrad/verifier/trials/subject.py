@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.spec.model import Model
-from symgrad.verifier.interpretation.array_library import Array
-from symgrad.verifier.interpretation.interpreter import Shape
-from symgrad.verifier.report import Check
-from symgrad.verifier.sampling.samples import Sample
 from symgrad.verifier.text_checks import text_checks
-from symgrad.verifier.trials.behaviour_case import BehaviourCase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.interpreter import Shape
+    from symgrad.verifier.report import Check
+    from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 _ALWAYS = (
     *("DTYPE", "SPEC_SHA256", "INPUTS", "TARGETS"),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.spec.model import Model
 from symgrad.verifier.gradients.reference import SpecReference
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, Arithmetic, choose
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import Evaluation, Shape, interpret, parameter_shapes
 from symgrad.verifier.report import Check
 from symgrad.verifier.sampling.samples import Sample, asked_for, draw, slopes_at
 from symgrad.verifier.trials.subject import Door, FaultError, Subject, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from symgrad.spec.model import Model
+    from symgrad.verifier.interpretation.array_library import Array
 
 Measure: TypeAlias = tuple[float, str]
 """An error, and what to say of it if it is too large."""

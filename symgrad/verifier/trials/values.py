@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import choose
-from symgrad.verifier.interpretation.array_library import Array
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.report import Check
 from symgrad.verifier.sampling.spec_fans import scale_of
 from symgrad.verifier.trials.single import single_checks
 from symgrad.verifier.trials.subject import number
@@ -26,6 +24,12 @@ from symgrad.verifier.trials.trial import (
     shapes_of,
     worst,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.report import Check
 
 EXACT = 1e-10
 _FAR, _FINITE = 1000.0, 1e200

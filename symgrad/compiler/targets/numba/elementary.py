@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 from symgrad.compiler.targets.numba.approximations import NUMBERS, PRECISIONS
 from symgrad.spec.scalars import ULPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 NEEDS = {
     "erf": ("erfc",),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import jinja2
 
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.program import Program, Tensor
 from symgrad.compiler.kernels.function_bodies import FunctionBodies, NamedKernel
 from symgrad.compiler.kernels.step_clock import TICKS, StepClock, TimedStatement
 from symgrad.compiler.kernels.update_kernels import look_ahead_body, state_names, update_body
@@ -35,11 +34,16 @@ from symgrad.compiler.targets.numba.runtime import merged_imports, runtime_part
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA, called_in
 from symgrad.compiler.targets.numba.steps import lines
-from symgrad.elaborate.first_values import FirstValues
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, counts_epochs
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.shipped import template_folder
-from symgrad.spec.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.elaborate.first_values import FirstValues
+    from symgrad.spec.model import Model
 
 _OWN_IMPORTS = (("math", ""), ("numpy", ""), ("typing", "NamedTuple"))
 _VECTORISED = frozenset(["maximum", "minimum", "formed_first"])

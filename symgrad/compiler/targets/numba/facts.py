@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pprint import pformat
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.program import Program, Tensor
-from symgrad.compiler.planning.plan import Plan
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
@@ -18,8 +16,14 @@ from symgrad.elaborate.optimizer import counts_epochs
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
-from symgrad.spec.model import ConstantSpec, Model
 from symgrad.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.planning.plan import Plan
+    from symgrad.spec.model import ConstantSpec, Model
 
 _TABLES: Mapping[Manner, str] = {
     "kernel": "KERNELS",
@@ -72,12 +76,14 @@ def facts_of(
         FactText("SYMGRAD_VERSION", _quoted(VERSION)),
         FactText("DTYPE", f"np.{spec.dtype}"),
         FactText("TASK", _quoted(model.task)),
-        FactText("EPOCHS", str(expected), "that the learning rate expects; 0: it does not ask for them"),
+        FactText("EPOCHS", str(expected), "how many the learning rate expects; 0: it does not ask"),
         FactText("INPUTS", as_tuple(_quoted(a.name) for a in calls.inputs)),
         FactText("TARGETS", as_tuple(_quoted(a.name) for a in calls.targets)),
         FactText("FREE_AXES", as_tuple(map(_quoted, axes))),
         FactText("AXES", _dictionary((a.name, a.axes) for a in calls.arguments)),
-        FactText("CLASSES", _dictionary((a.name, a.classes) for a in calls.arguments), "how many labels"),
+        FactText(
+            "CLASSES", _dictionary((a.name, a.classes) for a in calls.arguments), "how many labels there are"
+        ),
         FactText("CONSTANTS", _constants(spec.constants, program), "at the front of every workspace"),
         FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
         FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from symgrad.compiler.targets.numba.records import Definition, ResultText
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple, listed
-from symgrad.spec.model import TrainSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.spec.model import TrainSpec
 
 _LOOK_AHEAD = (
     "",

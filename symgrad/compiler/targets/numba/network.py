@@ -36,7 +36,7 @@ VALUE = Variable("value")
 def work_size(calls: Signatures, size: str) -> Definition:
     """How many numbers the workspace holds."""
     return Definition(
-        "_work_size", listed(calls.extents), ("The numbers that the workspace holds.",), (f"return {size}",)
+        "_work_size", listed(calls.extents), ("How many numbers the workspace holds.",), (f"return {size}",)
     )
 
 

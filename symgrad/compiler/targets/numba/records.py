@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from symgrad.compiler.kernels.instructions import Instruction
+if TYPE_CHECKING:
+    from symgrad.compiler.kernels.instructions import Instruction
 
 Manner: TypeAlias = Literal["plain", "kernel", "exact kernel", "driver", "update"]
 """How a function is compiled; a plain one is not."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from symgrad.shipped import PACKAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _ROOM = "symgrad.runtime"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from symgrad.compiler.targets.numba.records import ArgumentText
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from symgrad.compiler.targets.numba.records import ArgumentText
 
 MOST_ARGUMENTS = 16
 """Of data, sizes and states together. Numba cannot put one function into another for calls that Python

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.instructions import Applied, FormedFirst, Instruction, walk
 from symgrad.compiler.targets.python.printer import Printer
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 from symgrad.spec.scalars import INNER, ULPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _JOINED = {name.capitalize(): REDUCTIONS[name].joined for name in EXTREMA}
 FUNCTIONS = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Program
 from symgrad.compiler.kernels.instructions import (
     Add,
     Applied,
@@ -29,12 +28,17 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.compiler.kernels.update_kernels import share_body, state_names, update_body
 from symgrad.compiler.planning.accumulation import accumulation_of
-from symgrad.compiler.planning.plan import Plan
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.network import VALUE
 from symgrad.compiler.targets.numba.records import Definition, Driver
 from symgrad.compiler.targets.numba.signatures import Signatures, listed
 from symgrad.compiler.targets.numba.spelling import NUMBA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from symgrad.calculus.program import Program
+    from symgrad.compiler.planning.plan import Plan
 
 
 @dataclass(frozen=True)

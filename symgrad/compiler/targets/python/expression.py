@@ -6,9 +6,12 @@ the levels are those of Python's grammar (The Python Language Reference, 6.17 Op
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 class Strength(IntEnum):

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import builtins
 import keyword
-from collections.abc import Iterable, Iterator, Mapping
 from inspect import getsource
+from typing import TYPE_CHECKING
 
-from symgrad.calculus.program import Program, Tensor
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
 from symgrad.compiler.kernels.update_kernels import state_names, update_body
-from symgrad.compiler.planning.plan import PhaseName, Plan
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.python import support
 from symgrad.compiler.targets.python.printer import INDENT, Printer
 from symgrad.elaborate.optimizer import after_gradient
-from symgrad.spec.model import Spec
 from symgrad.spec.scalars import INNER, SCALARS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.planning.plan import PhaseName, Plan
+    from symgrad.spec.model import Spec
 
 _OWN = """
 np math Array view memory gemm accumulate formed_first theta grad destination work keep scale real value layer
