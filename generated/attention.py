@@ -59,7 +59,7 @@ SPEC_SHA256 = "addfc13aa26201553a6d083583f0709a679c0c279c0b5b9aaea8a450940893ab"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float64
 TASK = "values"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("x",)
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
@@ -67,7 +67,7 @@ AXES = {
     "x": ('batch', 5, 4),
     "t": ('batch', 5, 3),
 }
-CLASSES = {}  # how many labels
+CLASSES = {}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {
     "Wq": (4, 3),
@@ -257,7 +257,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
 
 
 def _work_size(batch):
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 2 + 190 * batch
 
 

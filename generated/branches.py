@@ -72,7 +72,7 @@ SPEC_SHA256 = "f9d7358d9ac5abf2bdebc1ecd9b3a34b2e99f9b41df4307365b2bdcb5f06c379"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float32
 TASK = "binary"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("x",)
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
@@ -80,7 +80,7 @@ AXES = {
     "x": ('batch', 30),
     "t": ('batch', 1),
 }
-CLASSES = {}  # how many labels
+CLASSES = {}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {
     "U": (30, 8),
@@ -219,7 +219,7 @@ def _dU(U, dU_1, dU_1_2, dU):
 
 
 def _work_size(batch):
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 480 + 48 * batch
 
 

@@ -61,7 +61,7 @@ SPEC_SHA256 = "3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float32
 TASK = "classes"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("x",)
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
@@ -71,7 +71,7 @@ AXES = {
 }
 CLASSES = {
     "t": 10,
-}  # how many labels
+}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {
     "W1": (64, 64),
@@ -198,7 +198,7 @@ def _dZ1_db1(A1, dZ1, db1, batch):
 
 
 def _work_size(batch):
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 2 + 138 * batch
 
 

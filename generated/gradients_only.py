@@ -42,7 +42,7 @@ SPEC_SHA256 = "70171fb41a43ffe73fffbd2eee679600850cd7f49c3949569eb79ed55c27fa2c"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float64
 TASK = "values"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("x", "y", "z")
 TARGETS = ()
 FREE_AXES = ()
@@ -51,7 +51,7 @@ AXES = {
     "y": (),
     "z": (),
 }
-CLASSES = {}  # how many labels
+CLASSES = {}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {}
 SIZE = 0  # entries of all parameters
@@ -82,7 +82,7 @@ class Gradients(NamedTuple):
 
 
 def _work_size():
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 3
 
 

@@ -46,7 +46,7 @@ SPEC_SHA256 = "271edb63b9e0e34fe75f9eb77919922c3910f77921b73952011238ff60edfa81"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float64
 TASK = "values"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("x",)
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
@@ -54,7 +54,7 @@ AXES = {
     "x": ('batch', 10),
     "t": ('batch', 1),
 }
-CLASSES = {}  # how many labels
+CLASSES = {}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {
     "w": (10, 1),
@@ -131,7 +131,7 @@ def _dy_db_dw(t, y, dy, x, db, dw, batch):
 
 
 def _work_size(batch):
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 2 + 2 * batch
 
 

@@ -54,7 +54,7 @@ SPEC_SHA256 = "87162cceac5ec9c11721d392a82a642611ddb53faecc65b7c54ffa85465dbe88"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float32
 TASK = "binary"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("x",)
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
@@ -62,7 +62,7 @@ AXES = {
     "x": ('batch', 30),
     "t": ('batch', 1),
 }
-CLASSES = {}  # how many labels
+CLASSES = {}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {
     "W1": (30, 1),
@@ -132,7 +132,7 @@ def _dZ1_db1(Z1, t, dZ1, db1, batch):
 
 
 def _work_size(batch):
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 2 + 2 * batch
 
 

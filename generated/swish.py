@@ -64,7 +64,7 @@ SPEC_SHA256 = "70acbbd092d85ab876a06cd3f30afcb93f63472d3e6460e9010596791fd85ddd"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float32
 TASK = "classes"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("X",)
 TARGETS = ("t",)
 FREE_AXES = ("N",)
@@ -74,7 +74,7 @@ AXES = {
 }
 CLASSES = {
     "t": 10,
-}  # how many labels
+}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {
     "W1": (64, 32),
@@ -218,7 +218,7 @@ def _dslope(Z1, dA1_1, dslope, N):
 
 
 def _work_size(N):
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 2 + 128 * N
 
 

@@ -54,7 +54,7 @@ SPEC_SHA256 = "b9b883e87af59e52371c0404e496abc5d95299cbf5d832dda4be94207e518129"
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float64
 TASK = "values"
-EPOCHS = 0  # that the learning rate expects; 0: it does not ask for them
+EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("x",)
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
@@ -62,7 +62,7 @@ AXES = {
     "x": ('batch', 2),
     "t": ('batch', 1),
 }
-CLASSES = {}  # how many labels
+CLASSES = {}  # how many labels there are
 CONSTANTS = {}  # at the front of every workspace
 SHAPES = {
     "h_W": (2, 2),
@@ -183,7 +183,7 @@ def _dy_Z_dy_b_dy_W(t, y, y_slope, dy_Z, h, y_W, h_slope, dh_Z, x, dy_b, dy_W, d
 
 
 def _work_size(batch):
-    """The numbers that the workspace holds."""
+    """How many numbers the workspace holds."""
     return 2 + 9 * batch
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from symgrad.verifier.identity.check import Identity
 
 UNCHECKED = "to go on without this check: --no-identity, in Python identity=False; "
-_JUDGE = Path(__file__).parent / "verifier"
+_JUDGE = tuple(Path(__file__).parent / room for room in ("spec", "verifier"))
+"""What a spec means, and who holds a text to it."""
 
 
 def checked_text(spec: Spec) -> str:
@@ -85,7 +86,7 @@ def _note(text: str) -> Path | None:
 @cache
 def _judge_digest() -> str:
     digest = hashlib.sha256(VERSION.encode())
-    for file in sorted(_JUDGE.rglob("*.py")):
+    for file in sorted(file for room in _JUDGE for file in room.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
