@@ -68,3 +68,15 @@ def test_exponentials_of_large_multiples_are_no_polynomials(formula: str, dtype:
     """One of degree 1e38, in which the derivative was looked for, would take for ever."""
     spec = read(scaled(f"w * {formula}", dtype))
     assert identity_of(expand(spec), module_text(spec)).state == "identical"
+
+
+@pytest.mark.parametrize(
+    "formula", ["w + 1 / (x**2 / 3 + 1e-5)**8", "w + sqrt(x**2 / 7 + 1e-5)", "w + exp(x / 7 + 1e-5)"]
+)
+def test_a_sum_within_a_sum_keeps_its_numbers(formula: str) -> None:
+    """Written (100000·x² + 3)⁸, the power would take a factor of 6.6e43, which float32 cannot hold."""
+    spec = read(scaled(formula, "float32"))
+    text = module_text(spec)
+    assert "1e-5" in text
+    assert "100000" not in text
+    assert identity_of(expand(spec), text).state == "identical"

@@ -56,8 +56,22 @@ def resolve_sums(program: Program) -> Program:
 
 
 def _factored(body: sp.Expr) -> sp.Expr:
-    """Common factors such as 1/N before the bracket."""
-    return sp.factor_terms(body) if body.is_Add else body
+    """Common factors such as 1/N before the bracket; sums within keep the numbers that they are written with."""
+    if not body.is_Add:
+        return body
+    kept = {total: sp.Dummy(real=True) for term in body.args for total in _with_own_numbers(term)}
+    return sp.factor_terms(body.xreplace(kept)).xreplace({dummy: total for total, dummy in kept.items()})
+
+
+def _with_own_numbers(expr: sp.Expr) -> Iterator[sp.Expr]:
+    """Sums that SymPy would take numbers out of: (v/7 + 1e-5)⁻⁸ is no 700000⁸/(100000·v + 7)⁸."""
+    if expr.is_Add and not expr.as_content_primitive()[0].is_Integer:
+        yield expr
+    elif expr.is_Pow and expr.base.is_Add and expr.base.as_content_primitive()[0] != 1:
+        yield expr.base
+    elif not isinstance(expr, Entry):
+        for inner in expr.args:
+            yield from _with_own_numbers(inner)
 
 
 def inline_copies(program: Program) -> Program:
