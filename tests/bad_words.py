@@ -48,6 +48,7 @@ WORDS = {
     "learning_rate in train": train("{learning_rate: 0.1}"),
     "lr beside an optimizer": train("{optimizer: adam, lr: 0.1}"),
     "patience in train": train("{patience: 5}"),
+    "columns in train": train("{data: a.csv, columns: {x: [a, b, c]}}"),
     "early_stopping": train("{early_stopping: true}"),
     "validation_split": train("{validation_split: 0.2}"),
     "loss in train": train("{loss: mse}"),

@@ -16,7 +16,7 @@ from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, is_large
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 MAX_ROUNDS = 8
 
@@ -56,7 +56,7 @@ def resolve_sums(program: Program) -> Program:
 
 
 def _factored(body: sp.Expr) -> sp.Expr:
-    """Common factors such as 1/N before the bracket; sums within keep the numbers that they are written with."""
+    """Common factors such as 1/N before the bracket; sums within keep the numbers they are written with."""
     if not body.is_Add:
         return body
     kept = {total: sp.Dummy(real=True) for term in body.args for total in _with_own_numbers(term)}
@@ -64,7 +64,7 @@ def _factored(body: sp.Expr) -> sp.Expr:
 
 
 def _with_own_numbers(expr: sp.Expr) -> Iterator[sp.Expr]:
-    """Sums that SymPy would take numbers out of: (v/7 + 1e-5)⁻⁸ is no 700000⁸/(100000·v + 7)⁸."""
+    """Sums that SymPy would take numbers out of: of (v/7 + 1e-5)**-8 a factor of 700000**8."""
     if expr.is_Add and not expr.as_content_primitive()[0].is_Integer:
         yield expr
     elif expr.is_Pow and expr.base.is_Add and expr.base.as_content_primitive()[0] != 1:

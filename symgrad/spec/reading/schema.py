@@ -168,7 +168,7 @@ class TrainBlock(_Block):
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:
-        """What belongs to the optimizer, to `stop` or beside this block."""
+        """What belongs to the optimizer, to `stop`, to `data` or beside this block."""
         asked = str(block.get("optimizer", "sgd")).partition("(")[0]
         optimizer = asked if asked in library.optimizers else "sgd"
         own = {name for entry in library.optimizers.values() for name, _ in entry.signature.defaults}
@@ -176,6 +176,9 @@ class TrainBlock(_Block):
             return f"it belongs to the optimizer: write optimizer: {call_text(optimizer, {key: block[key]})}"
         if key in StopBlock.model_fields:
             return f"write stop: {{{key}: {block[key]}}}"
+        if key in DataBlock.model_fields:
+            path = block["data"] if isinstance(block.get("data"), str) else "..."
+            return f"it belongs to the data: write data: {{path: {shorten(path)}, {key}: ...}}"
         return "it stands beside train, not in it" if key in SpecBlock.model_fields else ""
 
 
