@@ -29,7 +29,8 @@ def generate_module(spec_file: Path, output: Path | None, identity: bool, as_jso
         facts |= {"path": str(written), "lines": lines, "parameters": parameters}
         produce_json(facts | {"warnings": warnings_shown()})
     else:
-        say(f"wrote {written} ({lines} lines, {parameters} parameters)")
+        noun = "parameter" if parameters == 1 else "parameters"
+        say(f"wrote {written} ({lines} lines, {parameters} {noun})")
     return GOOD
 
 
