@@ -448,7 +448,7 @@ STATES = {
     "m": 0.0,
     "v": 0.0,
 }  # of the optimiser, with their first values
-GRADIENTS = ()  # what else the loss is derived by
+GRADIENTS = ()  # what else the loss is differentiated by
 IGNORED = {}  # labels that mean: none
 SCORED = ""  # what predictions are scored against, where targets are several
 REAL = np.float32  # what elementary functions take apart

@@ -205,6 +205,16 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
         ),
         ("single", "answers", ", -1, 0).copy()", ", -1, 0)", "overwrites its answer"),
         ("convolution", "container", "not _lie_in_one_vector(params)", "False", "is every second row"),
+        ("binary", "container", "owner.shape == (SIZE,)", "owner.shape != (SIZE,)", "in the midst"),
+        ("convolution", "own verify", "if name in arrays:", "if False:", "does not say of every gradient"),
+        (
+            "scalars",
+            "own verify",
+            '"wrong" if not share',
+            '"wrong" if share',
+            "does not say of every gradient",
+        ),
+        ("single", "own verify", 'of the loss" if passed', 'of the loss" if not passed', "wrong, and passes"),
         ("pieces", "own verify", "verify(points: int = 3", "verify(points: int = 2", "takes {'points': 2"),
         (
             "attention",

@@ -56,7 +56,7 @@ def exact(name: str) -> Callable[[Any], Any]:
     """A function to many digits: mpmath's, or what a function is held to that modules alone use."""
     if name in DEFINITIONS:
         return lambda x: DEFINITIONS[name](mp.mpf(x))
-    return lambda x: mp.mpf(FIFTY_DIGITS.functions[name](FIFTY_DIGITS.array(x)).item())
+    return lambda x: mp.mpf(np.asarray(FIFTY_DIGITS.functions[name](FIFTY_DIGITS.array(x))).item())
 
 
 def places(row: ScalarFunction) -> list[float]:

@@ -201,6 +201,57 @@ ARGUED = (
         ("attention", "convolution"),
     ),
     Argument("checks", r"_fitting:.*a [!=]= s", "no tensor has an axis of fixed size", ("embedding",)),
+    Argument("intrinsics", r"_typed_view:\d+ constant: True -> False", "what is zipped is of equal lengths"),
+    Argument(
+        "intrinsics", r"_typed_gemm:\d+ branch: kind\.ndim == 1", "no factor is a vector", ("attention",)
+    ),
+    Argument(
+        "public",
+        r"_in_memory:",
+        "vectors and numbers are the same by rows and by columns, and all tensors have rows",
+        ("embedding", "scalars", "classifier"),
+    ),
+    Argument("declarations", r"BY_COLUMNS:", "vectors are the same by rows and by columns", ("embedding",)),
+    Argument(
+        "public",
+        r"_train_step:\d+ (arguments exchanged: _train_epoch\(|constant: \"full\")",
+        "only steps in pieces take this way",
+        ("ignoring", "embedding"),
+    ),
+    Argument(
+        "epoch",
+        r"_train_epoch:\d+ another function: min -> max",
+        "without pieces both sides are one number",
+        ("ahead", "averages"),
+    ),
+    Argument("public", r"flatten:\d+ .*np\.empty\(0, DTYPE\)", "there are parameters"),
+    Argument(
+        "checks",
+        r"_fitting:\d+ another function: ValueError -> TypeError",
+        "numbers without axes have neither a size nor an empty axis",
+        ("scalars",),
+    ),
+    Argument(
+        "epoch",
+        r"_train_epoch:\d+ another function: ValueError -> TypeError",
+        "no step needs all rows, so that this refusal never comes",
+        ("classifier", "convolution", "single"),
+    ),
+    Argument("functions", r"LOG:\d+ constant: 2\.2250738585072014e-308", "what is scaled is scaled back"),
+    Argument(
+        "checks", r"_checked:\d+ comparison: fitting\.min\(\) >= 0", "the way round a short cut leads there"
+    ),
+    Argument(
+        "epoch",
+        r"_gradient_in_pieces:\d+ operator: value \+= _gather",
+        "what is gathered gives 0, or NaN of either sign",
+    ),
+    Argument(
+        "computation",
+        r"_dloss_3_dL_Z1_dZ1:\d+ operator: -100 -> ",
+        "the label of none is no class: the factor beside the guard is 0 there",
+        ("ignoring",),
+    ),
     Argument(
         "computation",
         r"\w+:\d+ missing sum: ",

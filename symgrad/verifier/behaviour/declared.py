@@ -89,8 +89,11 @@ def own_verdict(bench: Bench) -> Iterator[str]:
         for how in _tried(place, end - start):
             change = WRONG[how]
             with wrong_gradient(module, slice(start, end), change) as was_wrong:
-                if _verdict(module) and was_wrong:
+                lines, verdict = _verdict(module)
+                if verdict and was_wrong:
                     yield f"the module's own verify passes with a gradient of {block.name} {how}"
+                elif was_wrong and not _says_wrong(lines, block.name):
+                    yield f"the module's own verify does not say that the gradient of {block.name} is wrong"
         start = end
 
 
@@ -112,12 +115,16 @@ def _told(bench: Bench) -> Iterator[str]:
         if count != 1:
             yield f"the module's own verify with points=1 looks at {count} gradients"
         words = [line.split()[:2] for line in lines]
-        if any([b.name, "agrees"] not in words and [b.name, "is"] not in words for b in blocks):
+        given = {t.name for t in case.tensors}
+        names = [*(b.name for b in blocks), *(name for name in case.gradients if name in given)]
+        if any([name, "agrees"] not in words and [name, "is"] not in words for name in names):
             yield "the module's own verify does not say of every gradient that it agrees, or is zero"
         elif has_slopes and not any(word == "agrees" for _, word in words):
             yield "the module's own verify says that every gradient is zero"
         if not (lines and lines[-1].startswith(f"{case.name}: ")):
             yield "the module's own verify ends without a verdict"
+        elif "WRONG" in lines[-1]:
+            yield "the module's own verify says that a gradient is wrong, and passes"
     if told[0] != told[1] or (blocks and told[0] == told[2]):
         yield "the module's own verify does not draw its points by the seed"
 
@@ -146,9 +153,16 @@ def _tried(place: int, size: int) -> Iterator[str]:
     yield "1 % off" if size <= _SMALL_BLOCK else "lost"
 
 
-def _verdict(module: Any) -> bool:
-    with redirect_stdout(io.StringIO()):
-        return bool(module.verify(points=1))
+def _verdict(module: Any) -> tuple[list[str], bool]:
+    """What its own verify prints, and whether it passes."""
+    with redirect_stdout(io.StringIO()) as printed:
+        verdict = bool(module.verify(points=1))
+    return printed.getvalue().splitlines(), verdict
+
+
+def _says_wrong(lines: list[str], name: str) -> bool:
+    rows = [line.split()[:2] for line in lines]
+    return [name, "wrong"] in rows and "WRONG" in lines[-1]
 
 
 @contextmanager

@@ -45,6 +45,8 @@ def container(bench: Bench) -> Iterator[str]:
         wrong = refusal(ValueError, "vector:", module.unflatten, bad)
         if wrong:
             yield f"unflatten: {what} {wrong}"
+    if not same(module.flatten(module.unflatten(inside(vector))), vector):
+        yield "flatten gives other numbers for parameters in the midst of a longer vector"
     for what, apart in laid_otherwise(params):
         if not same(module.flatten(apart), vector):
             yield f"flatten gives other numbers for parameters {what}"
@@ -52,6 +54,11 @@ def container(bench: Bench) -> Iterator[str]:
 
 def _other(bench: Bench) -> type[np.generic]:
     return np.float32 if bench.dtype == np.float64 else np.float64
+
+
+def inside(vector: Array) -> Array:
+    """The same numbers in the midst of a longer vector."""
+    return np.concatenate([vector[:1] + 1, vector, vector[:1] + 2])[1:-1]
 
 
 def laid_otherwise(params: Any) -> Iterator[tuple[str, Any]]:

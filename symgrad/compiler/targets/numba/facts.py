@@ -109,7 +109,9 @@ def told(
         FactText("MICRO_BATCH_SIZE", str(pieces.rows if pieces else 0), "rows of a piece of a batch; 0: all"),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
         FactText("STATES", _dictionary(states.items()), "of the optimiser, with their first values"),
-        FactText("GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is derived by"),
+        FactText(
+            "GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is differentiated by"
+        ),
         FactText("IGNORED", ignored, "labels that mean: none"),
         FactText("SCORED", _quoted(scored), "what predictions are scored against, where targets are several"),
         FactText("REAL", f"np.{spec.dtype}", "what elementary functions take apart"),
