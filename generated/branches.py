@@ -600,6 +600,8 @@ def _array(vector: np.ndarray, start: int, shape: Sequence[int]) -> np.ndarray:
 
 
 _KEPT = threading.local()
+for _constant in CONSTANTS.values():
+    _constant.setflags(write=False)
 
 
 def _kept(purpose: str, size: int) -> np.ndarray:

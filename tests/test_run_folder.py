@@ -92,14 +92,14 @@ SPEC: dict[str, Any] = {
     "train": {"data": "rows.csv", "epochs": 50},
 }
 TERMINATED = """
-_train_epoch = train_epoch
+_unwatched = train_epoch
 
 def train_epoch(*arguments, epoch=0, **options):
     import os, signal, time
     if epoch == 3:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
-    return _train_epoch(*arguments, epoch=epoch, **options)
+    return _unwatched(*arguments, epoch=epoch, **options)
 """
 
 
