@@ -44,14 +44,12 @@ REPLACED = frozenset(
 class JudgedText:
     """What of a module's text says what is computed: its functions, and its facts as they stand there.
 
-    `floats` are the names that stand for its numbers with a fraction, `kernels` the functions that call no
-    other of its own, `unknown` the names that nothing defines.
+    `floats` are the names that stand for its numbers with a fraction, `unknown` those that nothing defines.
     """
 
     code: CodeType
     facts: Mapping[str, Any]
     floats: Mapping[str, float]
-    kernels: frozenset[str]
     unknown: frozenset[str] = frozenset()
 
 
@@ -79,7 +77,7 @@ def parse(text: str) -> JudgedText:
     if missing:
         raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
     code = compile(ast.Module(kept, []), "the module's text", "exec")
-    return JudgedText(code, facts, literals.floats, _kernels(used), frozenset(unknown))
+    return JudgedText(code, facts, literals.floats, frozenset(unknown))
 
 
 def _bare(function: ast.FunctionDef) -> None:
@@ -123,13 +121,6 @@ def _used(body: list[ast.stmt]) -> list[ast.stmt]:
             names = {part.id for part in ast.walk(definitions[name]) if isinstance(part, ast.Name)}
             waiting += names & definitions.keys() - REPLACED
     return [node for node in body if any(name in reached for name in _defined(node))]
-
-
-def _kernels(used: list[ast.stmt]) -> frozenset[str]:
-    """The functions that call no other of the text but those that are replaced."""
-    own = {name for node in used for name in _defined(node)} - REPLACED
-    functions = [node for node in used if isinstance(node, ast.FunctionDef)]
-    return frozenset(node.name for node in functions if not own & _loaded(node.body))
 
 
 def _defined(node: ast.stmt) -> list[str]:
