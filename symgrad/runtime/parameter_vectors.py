@@ -40,7 +40,7 @@ def flatten(params: Params) -> np.ndarray:
     if not _lie_in_one_vector(params):
         return np.concatenate([array.reshape(-1) for array in params])
     first, owner = params[0], _owner(params[0])
-    if owner.shape == (SIZE,) and owner.dtype == DTYPE:
+    if owner.shape == (SIZE,) and owner.dtype == DTYPE and owner.flags.c_contiguous:
         return np.asarray(owner)  # the vector itself
     return np.lib.stride_tricks.as_strided(first.reshape(-1), (SIZE,), (first.itemsize,))
 
