@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         load_checkpoint,
         read,
         stages,
+        summary,
         train,
         verify,
     )
@@ -65,9 +66,14 @@ __all__ = [
     "load_checkpoint",
     "read",
     "stages",
+    "summary",
     "train",
     "verify",
 ]
+
+
+def __dir__() -> list[str]:  # so that help() lists them
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:  # the names above, imported when first used

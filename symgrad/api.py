@@ -1,4 +1,4 @@
-"""The Python interface: read, derive, graph, generate, load, build, verify, compare, train, bench, doctor.
+"""The Python interface: from a spec to what is derived, generated, judged, compared, trained and timed.
 
 A spec may be given as `read` gives it, or as `read` takes it: the path of a file, YAML text or a dict; a
 module as `load` gives it, or by its file. Every function raises a SpecError for what is no spec.
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from symgrad.graphs.trace import Detail
     from symgrad.report.derivation import Derivation
     from symgrad.report.stage_view import StageView
+    from symgrad.report.summary import Summary
     from symgrad.spec.model import Spec
     from symgrad.spec.reader import SpecSource
     from symgrad.training.checkpoint import Checkpoint
@@ -80,6 +81,22 @@ def stages(spec: SpecSource) -> StageView:
     from symgrad.report.stage_view import stage_view
 
     return stage_view(read(spec))
+
+
+def summary(spec: SpecSource, sizes: Mapping[str, int] | None = None) -> Summary:
+    """A network at a glance: layers, shapes, parameters, and the operations and memory of one step.
+
+    `sizes` are of free axes, `{"batch": 64}`; without them rows are those of the spec's batch, where it says
+    how many, and every other free axis is 1 long.
+
+    Raises:
+        SpecError: the spec does not describe a network, or a size is given for what is no free axis.
+    """
+    from symgrad.pipeline import stages_of
+    from symgrad.report.summary import summarize
+
+    spec = read(spec)
+    return summarize(spec, stages_of(spec), sizes)
 
 
 def graph(

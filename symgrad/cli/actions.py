@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad import api
 from symgrad.cli.endings import FAILED, GOOD, warnings_shown
-from symgrad.cli.output import produce, produce_json, say, spare, spare_foreign, write_result
+from symgrad.cli.output import produce, produce_json, produce_report, say, spare, spare_foreign, write_result
 from symgrad.errors import ModuleError, SpecError
 from symgrad.report.formats import FORMATS, format_of
 
@@ -95,6 +95,28 @@ def _shown(text: str, style: str, spec_file: Path, output: Path | None) -> int:
     write_result(output, text.rstrip("\n") + "\n")
     say(f"wrote {output}")
     return GOOD
+
+
+def show_summary(spec_file: Path, sizes: Iterable[str], as_json: bool) -> int:
+    """Show a network at a glance."""
+    found = api.summary(spec_file, dict(map(_size, sizes)))
+    if as_json:
+        produce_json(found.as_dict() | {"warnings": warnings_shown()})
+    else:
+        produce_report(found.table())
+    return GOOD
+
+
+def _size(pair: str) -> tuple[str, int]:
+    """`batch=64` as name and number.
+
+    Raises:
+        SpecError: it is not written so.
+    """
+    name, _, number = pair.partition("=")
+    if not (number.strip().isdecimal() and int(number) > 0):
+        raise SpecError("expected AXIS=NUMBER", at=f"--size {pair}", remedy="write batch=64, for example")
+    return name.strip(), int(number)
 
 
 def _symbols(pairs: Iterable[str]) -> dict[str, str]:

@@ -75,6 +75,24 @@ def inspect(
 @main.command()
 @click.argument("spec", type=FILE)
 @click.option(
+    "--size", "sizes", multiple=True, metavar="AXIS=NUMBER", help="How long a free axis is: batch=64"
+)
+@click.option("--json", "as_json", is_flag=True, help="Write the summary as JSON.")
+def summary(spec: Path, sizes: tuple[str, ...], as_json: bool) -> int:
+    """Show SPEC's network at a glance.
+
+    Its layers with their shapes and parameters, and the operations and memory of one step of training.
+    Without --size the rows are those of the spec's batch, where it says how many, and every other free
+    axis is 1 long.
+    """
+    from symgrad.cli.actions import show_summary
+
+    return show_summary(spec, sizes, as_json)
+
+
+@main.command()
+@click.argument("spec", type=FILE)
+@click.option(
     "--detail",
     type=click.Choice(DETAILS),
     help="Every operation, or every equation.  [gates for scalars, blocks for networks]",

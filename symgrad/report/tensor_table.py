@@ -35,10 +35,11 @@ def tensor_rows(derived: Derived, style: Style) -> tuple[TensorRow, ...]:
 
 def parameter_count(program: Program) -> int:
     """How many entries all parameters have."""
-    return sum(map(_size, program.of_kind("parameter")))
+    return sum(map(entry_count, program.of_kind("parameter")))
 
 
-def _size(tensor: Tensor) -> int:
+def entry_count(tensor: Tensor) -> int:
+    """How many entries a tensor has for each product of its free axes."""
     return prod(axis.size or 1 for axis in tensor.axes)
 
 
@@ -57,7 +58,7 @@ def _note(tensor: Tensor, values: tuple[float, ...]) -> str:
     if values:
         note = ", ".join([*(f"{v:g}" for v in values[:SHOWN]), *(["…"] if len(values) > SHOWN else [])])
     if tensor.kind == "parameter":
-        size = _size(tensor)
+        size = entry_count(tensor)
         note = f"{size:,} {'entry' if size == 1 else 'entries'}"
     return note
 

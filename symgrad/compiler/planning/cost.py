@@ -57,9 +57,14 @@ class CostModel:
 
     def phase(self, name: PhaseName) -> tuple[Cost, ...]:
         """What each step of a phase costs."""
-        return tuple(
-            self.step(step) for phase in self.plan.phases if phase.name == name for step in phase.steps
-        )
+        return tuple(map(self.step, self._steps(name)))
+
+    def equations(self, name: PhaseName) -> tuple[Equation, ...]:
+        """The equations of a phase, in order."""
+        return tuple(equation for step in self._steps(name) for equation in step.equations)
+
+    def _steps(self, *names: PhaseName) -> list[Step]:
+        return [step for phase in self.plan.phases if phase.name in names for step in phase.steps]
 
     def step(self, step: Step) -> Cost:
         """What a step costs: a pass over rows, a product, or a number."""
@@ -80,7 +85,7 @@ class CostModel:
             (tensor, looks) for tensor, looks in tensors if tensor.name in self.plan.program.accumulated
         ]
         return Cost(
-            sum(map(self._flops, step.equations)),
+            sum(map(self.flops, step.equations)),
             sum(min(self._entries(t), looks) * self._width(t) for t, looks in (*tensors, *added_to)),
         )
 
@@ -100,18 +105,18 @@ class CostModel:
 
         With an update also to read and write parameters and states once, without one to read parameters.
         """
-        steps = [step for phase in self.plan.phases if phase.name in phases for step in phase.steps]
-        equations = [equation for step in steps for equation in step.equations]
+        equations = [equation for step in self._steps(*phases) for equation in step.equations]
         used = {name for equation in equations for name in equation.reads}
         data = [t for t in self.plan.program.declared if t.kind != "parameter" and t.name in used]
         vectors = 1 if update is None else 2 * (1 + len(update.of_kind("state")))
         return Cost(
-            sum(self._flops(equation) for equation in equations if as_contraction(equation) is not None),
+            sum(self.flops(equation) for equation in equations if as_contraction(equation) is not None),
             self.plan.parameter_count * vectors * BYTES[self.dtype]
             + sum(self._entries(tensor) * self._width(tensor) for tensor in data),
         )
 
-    def _flops(self, equation: Equation) -> int:
+    def flops(self, equation: Equation) -> int:
+        """The operations of an equation."""
         iterations = self._iterations(equation)
         contraction = as_contraction(equation)
         if contraction is not None:

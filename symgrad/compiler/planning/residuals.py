@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.plan import Monomial, Phase, Plan, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from symgrad.calculus.axes import Axes
     from symgrad.calculus.program import Equation
@@ -21,6 +22,10 @@ class Amount:
     """So many bytes for each product of free axes: `160·batch + 8`."""
 
     bytes_per_unit: tuple[tuple[Monomial, int], ...]
+
+    def of(self, sizes: Mapping[str, int]) -> int:
+        """The bytes, where the free axes have these sizes."""
+        return sum(prod(sizes[axis] for axis in unit) * number for unit, number in self.bytes_per_unit)
 
     def __str__(self) -> str:
         terms = ["·".join((f"{number:,}", *unit)) for unit, number in reversed(self.bytes_per_unit) if number]
