@@ -439,7 +439,7 @@ def doctor(progress: Callable[[str], None] = lambda _: None) -> Diagnosis:
 
 
 def load_checkpoint(path: str | os.PathLike[str], module: ModuleSource) -> Checkpoint:
-    """What training wrote: parameters, optimiser state and standardization, for a module of the same spec.
+    """What training wrote: parameters, optimiser state and what was learnt of the data.
 
     Raises:
         DataError: the file is no checkpoint, or one of another spec.

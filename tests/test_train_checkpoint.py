@@ -11,7 +11,7 @@ from stub_module import State, make_module, make_spec
 
 from symgrad.errors import DataError
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from symgrad.training.split import Standardization
+from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 
 SPEC = make_spec(dtype="float32")
 MODULE = make_module(SPEC)
@@ -20,8 +20,8 @@ MODULE = make_module(SPEC)
 def checkpoint() -> Checkpoint:
     params = MODULE.init_params(seed=3)
     state = State(np.array([17]), np.linspace(0, 1, 9, dtype=np.float32))
-    statistics = Standardization({"x": np.array([1.5, 0.1])}, {"x": np.array([2.0, 1.0])})
-    return Checkpoint(params, state, statistics, epoch=4, seed=9, module=MODULE)
+    x = TensorPreparation((2,), mean=np.array([1.5, 0.1]), deviation=np.array([2.0, 1.0]))
+    return Checkpoint(params, state, Preparation({"x": x}), epoch=4, seed=9, module=MODULE)
 
 
 def saved(tmp_path, **changes):
@@ -44,8 +44,7 @@ def test_everything_comes_back(tmp_path):
     assert type(found.state) is State
     assert MODULE.flatten(found.fitted).flags.writeable
     assert (found.epoch, found.seed) == (4, 9)
-    np.testing.assert_array_equal(found.standardization.means["x"], [1.5, 0.1])
-    np.testing.assert_array_equal(found.standardization.deviations["x"], [2, 1])
+    assert found.preparation.to_json() == meant.preparation.to_json()
 
 
 def test_the_file_needs_no_pickle_and_names_its_origin(tmp_path):
@@ -69,6 +68,12 @@ def test_the_file_needs_no_pickle_and_names_its_origin(tmp_path):
         ({"epoch": None}, "not a symgrad checkpoint"),
         ({"spec_sha256": None}, "not a symgrad checkpoint"),
         ({"format_version": np.array("one")}, "not a symgrad checkpoint"),
+        ({"preparation": None}, "not a symgrad checkpoint"),
+        ({"preparation": np.array("[1]")}, "not a symgrad checkpoint"),
+        (
+            {"preparation": np.array('{"inputs": {"x": {"shape": [2], "mean": [1]}}, "targets": {}}')},
+            "one finite",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, changes, words):
@@ -122,7 +127,7 @@ def test_a_scalar_parameter_and_an_empty_state_survive(tmp_path):
     module.flatten = lambda params: params.a.reshape(1)
     module.unflatten = lambda vector: Params(vector.reshape(()))
     module.init_state = lambda params: Empty()
-    wanted = Checkpoint(Params(np.array(2.5, np.float32)), Empty(), Standardization({}, {}), 1, 0, module)
+    wanted = Checkpoint(Params(np.array(2.5, np.float32)), Empty(), Preparation(), 1, 0, module)
     save_checkpoint(tmp_path / "scalar.npz", module, wanted)
     found = load_checkpoint(tmp_path / "scalar.npz", module)
     assert found.params.a.shape == ()

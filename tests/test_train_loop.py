@@ -100,7 +100,8 @@ def test_standardising_uses_the_training_rows_alone():
     data = Dataset({"x": x}, {"t": np.zeros(10, np.int64)}, "steps")
     training, validation = split(data, 0.5, seed=3)
     parts = prepare(spec, data, seed=3)
-    mean, deviation = parts.standardization.means["x"], parts.standardization.deviations["x"]
+    x = parts.preparation.inputs["x"]
+    mean, deviation = x.mean, x.deviation
     np.testing.assert_array_equal(mean[0], training.inputs["x"][:, 0].mean())
     assert deviation[1] == 1, "a constant column is not divided by rounding noise"
     expected = (validation.inputs["x"][:, 0] - mean[0]) / deviation[0]
@@ -109,7 +110,7 @@ def test_standardising_uses_the_training_rows_alone():
     np.testing.assert_allclose(parts.training.inputs["x"].mean(axis=0), 0, atol=1e-6)
     tenths = Dataset({"x": np.full((3, 1), 0.1)}, {}, "tenths")
     assert tenths.inputs["x"].std() > 0, "rounding noise, not a spread"
-    assert measure(tenths).deviations["x"] == 1
+    assert measure(tenths).inputs["x"].deviation == 1
     huge = Dataset({"x": np.array([[1e200], [-1e200]])}, {"t": np.zeros(2, np.int64)}, "huge")
     with pytest.raises(DataError, match="too large to standardise"):
         measure(huge)

@@ -1,8 +1,9 @@
-"""Checkpoints: parameters, optimiser state and standardisation in one NPZ file, never pickled."""
+"""Checkpoints: parameters, optimiser state and preparation of the data in one NPZ file, never pickled."""
 
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy as np
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.files import write_whole
 from symgrad.training.dataset.array_files import READ_ERRORS, read_npz
-from symgrad.training.split import Standardization
+from symgrad.training.dataset.preparation import Preparation
 
 if TYPE_CHECKING:
     import os
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 AGAIN = "train again"
 
 
@@ -29,13 +30,13 @@ AGAIN = "train again"
 class Checkpoint:
     """Enough to predict and to train on: the Params `fitted` and the module's `state` after `epoch` epochs.
 
-    `standardization` was measured on the training rows that `seed` left for training. Where it is not empty,
-    `fitted` takes inputs as they were trained on; `predict` takes them as they stand in the data.
+    `preparation` was measured on the rows that `seed` left for training. `fitted` takes inputs as they were
+    trained on; `predict` takes them as they stand in the data.
     """
 
     fitted: Any
     state: Any
-    standardization: Standardization
+    preparation: Preparation
     epoch: int
     seed: int
     module: ModuleType = field(repr=False, compare=False)
@@ -43,7 +44,7 @@ class Checkpoint:
     @property
     def params(self) -> Any:
         """The parameters, as the module's Params; warns that they take standardised inputs, where they do."""
-        if self.standardization.means:
+        if self.preparation.is_standardized:
             problem = "these parameters take inputs as they were trained on, standardised"
             remedy = "`predict` of the run or checkpoint takes inputs as they stand in the data"
             warn(DataWarning(problem, at=self.module.SPEC_NAME, remedy=remedy))
@@ -62,7 +63,7 @@ class Checkpoint:
         dtype = np.dtype(self.module.DTYPE).name
         pairs = zip(names, inputs, strict=True)
         return self.module.predict(
-            self.fitted, *(self.standardization.of(name, values, dtype) for name, values in pairs)
+            self.fitted, *(self.preparation.input(name, values, dtype) for name, values in pairs)
         )
 
 
@@ -77,13 +78,10 @@ def save_checkpoint(path: Path, module: ModuleType, checkpoint: Checkpoint) -> N
 
 
 def _arrays(module: ModuleType, checkpoint: Checkpoint) -> dict[str, NDArray[Any]]:
-    """Array names with a prefix: `params.W`, `state.m`, `mean.x`, `deviation.x`; facts without."""
-    statistics = checkpoint.standardization
+    """Array names with a prefix: `params.W`, `state.m`; facts without."""
     groups: dict[str, Mapping[str, NDArray[Any]]] = {
         "params": checkpoint.fitted._asdict(),
         "state": checkpoint.state._asdict(),
-        "mean": statistics.means,
-        "deviation": statistics.deviations,
     }
     return {
         "format_version": np.array(FORMAT_VERSION),
@@ -92,6 +90,7 @@ def _arrays(module: ModuleType, checkpoint: Checkpoint) -> dict[str, NDArray[Any
         "symgrad_version": np.array(module.SYMGRAD_VERSION),
         "epoch": np.array(checkpoint.epoch),
         "seed": np.array(checkpoint.seed),
+        "preparation": np.array(json.dumps(checkpoint.preparation.to_json())),
         **{f"{group}.{name}": np.asarray(a) for group, named in groups.items() for name, a in named.items()},
     }
 
@@ -113,7 +112,7 @@ def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpo
         return Checkpoint(
             fitted=module.unflatten(vector),
             state=type(state)(*_fill(at, "state", state, arrays)),
-            standardization=Standardization(_group("mean", arrays), _group("deviation", arrays)),
+            preparation=Preparation.from_json(json.loads(str(arrays["preparation"]))),
             epoch=int(arrays["epoch"]),
             seed=int(arrays["seed"]),
             module=module,

@@ -10,10 +10,9 @@ import numpy as np
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec, Spec
 from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 SPLIT_STREAM = 1
@@ -21,62 +20,32 @@ SPLIT_STREAM = 1
 
 
 @dataclass(frozen=True)
-class Standardization:
-    """Mean and deviation of each float input, of the input's shape without the batch axis.
-
-    Empty when the spec does not ask for it: then `apply` changes nothing.
-    """
-
-    means: Mapping[str, NDArray[np.float64]]
-    deviations: Mapping[str, NDArray[np.float64]]
-
-    def apply(self, dataset: Dataset, dtype: str) -> Dataset:
-        """The data set with standardised inputs in `dtype`. Raises DataError when they overflow it."""
-        inputs = {name: self.of(name, values, dtype) for name, values in dataset.inputs.items()}
-        return replace(dataset, inputs=inputs)
-
-    def of(self, name: str, values: Any, dtype: str) -> Any:
-        """The values of the input `name`, standardised; as they are where this input is not.
-
-        Raises DataError for rows of another shape, and for values that overflow `dtype`.
-        """
-        if name not in self.means:
-            return values
-        values, shape = np.asarray(values), self.means[name].shape
-        if values.shape[1:] != shape or values.ndim == 0:
-            problem = (
-                f"'{name}' has rows of shape {list(values.shape[1:])}, those in training had {list(shape)}"
-            )
-            raise DataError(problem, remedy="give rows as they stand in the data")
-        with np.errstate(over="ignore"):
-            scaled = ((values - self.means[name]) / self.deviations[name]).astype(dtype)
-        if not np.isfinite(scaled).all():
-            remedy = "look for outliers in this file that the training data do not have"
-            raise DataError(f"standardised, '{name}' no longer fits {dtype}", remedy=remedy)
-        return scaled
-
-
-@dataclass(frozen=True)
 class Parts:
-    """What the loop trains on: both parts standardised alike; no validation part is None."""
+    """What the loop trains on: both parts prepared alike; no validation part is None."""
 
     training: Dataset
     validation: Dataset | None
-    standardization: Standardization
+    preparation: Preparation
 
 
 def prepare(spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None = None) -> Parts:
-    """Split off or load the validation data as the spec says, then standardise both parts.
+    """Split off or load the validation data as the spec says, then prepare both parts.
 
     `validation` replaces what the spec says. Raises DataError when a part would be empty.
     """
     training, validation = _parts(spec, dataset, seed, validation)
-    standardization = measure(training) if spec.train.standardize else Standardization({}, {})
+    preparation = measure(training) if spec.train.standardize else Preparation()
     return Parts(
-        standardization.apply(training, spec.dtype),
-        standardization.apply(validation, spec.dtype) if validation else None,
-        standardization,
+        prepared(training, preparation, spec.dtype),
+        prepared(validation, preparation, spec.dtype) if validation else None,
+        preparation,
     )
+
+
+def prepared(dataset: Dataset, preparation: Preparation, dtype: str) -> Dataset:
+    """The data set as the model takes it. Raises DataError when inputs overflow `dtype`."""
+    inputs = {name: preparation.input(name, values, dtype) for name, values in dataset.inputs.items()}
+    return replace(dataset, inputs=inputs)
 
 
 def _parts(
@@ -104,15 +73,16 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
     return dataset.take(np.sort(order[held_out:])), dataset.take(np.sort(order[:held_out]))
 
 
-def measure(training: Dataset) -> Standardization:
+def measure(training: Dataset) -> Preparation:
     """Mean and standard deviation over the rows; an entry that never changes gets deviation 1.
 
     Raises DataError for values too large to square.
     """
     floats = {name: values for name, values in training.inputs.items() if values.dtype.kind == "f"}
     statistics = {name: _mean_and_deviation(name, values) for name, values in floats.items()}
-    means = {name: mean for name, (mean, _) in statistics.items()}
-    return Standardization(means, {name: deviation for name, (_, deviation) in statistics.items()})
+    return Preparation(
+        {name: TensorPreparation(m.shape, mean=m, deviation=d) for name, (m, d) in statistics.items()}
+    )
 
 
 def _mean_and_deviation(name: str, values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -151,7 +151,7 @@ def _autosave(folder: Path | None, trainer: Trainer) -> Callable[[Snapshot], Non
 def _checkpoint(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:
     fitted, state = snapshot.restored(trainer.module)
     return Checkpoint(
-        fitted, state, trainer.parts.standardization, snapshot.epoch, trainer.plan.seed, trainer.module
+        fitted, state, trainer.parts.preparation, snapshot.epoch, trainer.plan.seed, trainer.module
     )
 
 
@@ -171,7 +171,7 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
         validation=evaluate(module, checkpoint.fitted, validation) if validation else None,
         seconds=time.perf_counter() - start,
         steps_per_epoch=trainer.steps_per_epoch,
-        notes=(STANDARDIZED,) if parts.standardization.means else (),
+        notes=(STANDARDIZED,) if parts.preparation.is_standardized else (),
     )
 
 

@@ -1,0 +1,119 @@
+"""What was learnt about the data, kept with a model: whatever predicts does the same to its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from symgrad.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import DTypeLike, NDArray
+
+Word: TypeAlias = str | bool | int | float
+"""What a class or a category is called."""
+_ARRAYS = ("fill", "mean", "deviation")
+
+
+@dataclass(frozen=True, eq=False)
+class TensorPreparation:
+    """How the columns or the array that feed one tensor become its numbers, rows of the shape `shape`.
+
+    `columns` are their names in order: the positions, from "1", in a table without names, and the one name
+    of an array. Each column has its `categories`, in the order of its one-hot entries; none for numbers.
+    Of labels, `classes` says what each number is called and `ignore` is the number of what has no label.
+    Then `fill` stands for missing numbers, and `mean` and `deviation` standardise: arrays of the row's shape,
+    measured on the rows trained on, or None.
+    """
+
+    shape: tuple[int, ...]
+    columns: tuple[str, ...] = ()
+    categories: tuple[tuple[Word, ...], ...] = ()
+    classes: tuple[Word, ...] = ()
+    ignore: int | None = None
+    fill: NDArray[np.float64] | None = None
+    mean: NDArray[np.float64] | None = None
+    deviation: NDArray[np.float64] | None = None
+
+    def finished(self, name: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+        """The rows of the tensor `name`, filled and standardised, in `dtype`; as they are where neither is.
+
+        Raises DataError for rows of another shape, and for numbers that no longer fit `dtype`.
+        """
+        if values.shape[1:] != self.shape or values.ndim == 0:
+            problem = f"'{name}' has rows of shape {list(values.shape[1:])}, those in training had "
+            raise DataError(f"{problem}{list(self.shape)}", remedy="give rows as they stand in the data")
+        if self.fill is not None:
+            values = np.where(np.isnan(values), self.fill, values)
+        if self.fill is None and self.mean is None:
+            return values
+        with np.errstate(over="ignore"):
+            if self.mean is not None and self.deviation is not None:
+                values = (values - self.mean) / self.deviation
+            cast = values.astype(dtype)
+        if not np.isfinite(cast).all():
+            remedy = "look for outliers in this file that the training data do not have"
+            raise DataError(f"standardised, '{name}' no longer fits {np.dtype(dtype)}", remedy=remedy)
+        return cast
+
+    def to_json(self) -> dict[str, Any]:
+        """Lists, texts and numbers under the names above, without what is empty."""
+        plain = {
+            "shape": list(self.shape),
+            "columns": list(self.columns),
+            "categories": [list(words) for words in self.categories] if any(self.categories) else [],
+            "classes": list(self.classes),
+        }
+        arrays = {name: values.tolist() for name in _ARRAYS if (values := getattr(self, name)) is not None}
+        optional = {name: value for name, value in plain.items() if value or name == "shape"}
+        return {**optional, **arrays} | ({} if self.ignore is None else {"ignore": self.ignore})
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> TensorPreparation:
+        """What `to_json` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        shape, columns = tuple(map(int, record["shape"])), tuple(record.get("columns", ()))
+        categories = tuple(map(tuple, record.get("categories") or [()] * len(columns)))
+        arrays = {name: np.array(record[name], np.float64) for name in _ARRAYS if name in record}
+        for name, values in arrays.items():
+            if values.shape != shape or not np.isfinite(values).all():
+                raise ValueError(f"{name} is not one finite number per entry")
+        return cls(
+            shape, columns, categories, tuple(record.get("classes", ())), record.get("ignore"), **arrays
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What was learnt about each input and target. A tensor that is not named is taken as it is given."""
+
+    inputs: Mapping[str, TensorPreparation] = field(default_factory=dict)
+    targets: Mapping[str, TensorPreparation] = field(default_factory=dict)
+
+    @property
+    def is_standardized(self) -> bool:
+        """Whether an input is."""
+        return any(tensor.mean is not None for tensor in self.inputs.values())
+
+    def input(self, name: str, values: Any, dtype: DTypeLike) -> Any:
+        """The rows of the input `name`, as the model takes them. Raises DataError."""
+        if name not in self.inputs:
+            return values
+        return self.inputs[name].finished(name, np.asarray(values), dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes; numbers come back bit for bit."""
+        groups = {"inputs": self.inputs, "targets": self.targets}
+        return {group: {n: t.to_json() for n, t in tensors.items()} for group, tensors in groups.items()}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Preparation:
+        """What `to_json` gave. Raises KeyError, TypeError or ValueError for anything else."""
+        inputs, targets = (
+            {str(name): TensorPreparation.from_json(tensor) for name, tensor in record[group].items()}
+            for group in ("inputs", "targets")
+        )
+        return cls(inputs, targets)
