@@ -61,6 +61,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "swish"
 SPEC_SHA256 = "70acbbd092d85ab876a06cd3f30afcb93f63472d3e6460e9010596791fd85ddd"
+NETWORK_SHA256 = "9f6a0f5036a7864521ec1890dd95938a3386304c715a44ebf1da6caaebbdae57"  # of what forward and predict compute
 SYMGRAD_VERSION = "0.1.0"
 DTYPE = np.float32
 TASK = "classes"
@@ -428,13 +429,17 @@ def train_epoch(params, state, X, t, batch_size, order=None, epoch=0):
     return _train_epoch(params, state, (X, t), batch_size, order, (epoch,))
 
 
-def fit(X, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch"):
+def fit(X, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
-    Without `params` training starts from init_params(seed); with them, from a copy. Rows are shuffled
+    Without `params` training starts from init_params(seed); with them, from a copy. A `state` that is given
+    then holds what training left. Rows are shuffled
     "each_epoch" (or True), "once" or "never" (or False). What is not said is as the spec has it.
+
+    Of all `epochs` only those from `start` up to `stop` are trained: fit(..., stop=3, state=state), then
+    fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.
     """
-    return _fit((X, t), epochs, batch_size, seed, params, state, shuffle)
+    return _fit((X, t), (epochs, start, stop), batch_size, seed, params, state, shuffle)
 
 
 # --- What the common part is told of the model ---
@@ -1214,30 +1219,45 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], time: tuple
 
 def _fit(
     data: tuple[Any, ...],
-    epochs: Any,
+    plan: tuple[Any, Any, Any],
     batch_size: Any,
     seed: Any,
     params: Params | None,
     state: State | None,
     shuffle: Any,
 ) -> tuple[Params, list[float]]:
+    epochs, start, stop = _planned(*plan)
+    if start and (params is None or state is None):
+        raise ValueError(f"start: to go on after {start} epochs, give the params and the state that they left")
     extents: dict[str, int] = {}
     data = tuple(
         _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
     )
     params = init_params(seed) if params is None else unflatten(flatten(params).copy())
-    state = init_state(params) if state is None else _copy_of_state(state)
+    given, state = state, init_state(params) if state is None else _copy_of_state(state)
     rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
-    for epoch in range(_whole("epochs", epochs, 1)):
+    for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
             order = rng.permutation(extents[BATCH_AXIS])
+        if epoch < start:
+            continue
         time = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
         value = train_epoch(params, state, *data, batch_size=batch_size, order=order, **time)
         if not math.isfinite(value):
             where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
             raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")
         history.append(value)
+    for old, new in zip(given or (), state, strict=False):
+        old[...] = new
     return params, history
+
+
+def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:
+    epochs, start = _whole("epochs", epochs, 1), _whole("start", start, 0)
+    stop = epochs if stop is None else _whole("stop", stop, 1)
+    if not start < stop <= epochs:
+        raise ValueError(f"stop: of {epochs} epochs after {start}, expected {start + 1} to {epochs}, got {stop}")
+    return epochs, start, stop
 
 
 def _shuffling(shuffle: Any) -> str:

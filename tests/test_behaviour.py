@@ -83,8 +83,8 @@ FAULTS = {
     ),
     "fit trains an epoch less": (
         "fit",
-        'range(_whole("epochs"',
-        'range(-1 + _whole("epochs"',
+        "for epoch in range(stop):",
+        "for epoch in range(stop - 1):",
         "trains 2 epochs",
     ),
     "fit ignores the seed": ("fit", "_generator(seed), []", "_generator(0), []", "from another seed"),
@@ -95,6 +95,19 @@ FAULTS = {
         "changes the parameters",
     ),
     "fit begins anywhere": ("fit", "init_params(seed) if", "init_params(0) if", "begin at init_params(seed)"),
+    "fit keeps the state to itself": ("fit", "old[...] = new", "pass", "does not leave the state"),
+    "fit goes on with the first orders": (
+        "fit",
+        "for epoch in range(stop):",
+        "for epoch in range(start, stop):",
+        "something else than all at once",
+    ),
+    "another network's hash": (
+        "declarations",
+        'NETWORK_SHA256 = "',
+        'NETWORK_SHA256 = "0',
+        "NETWORK_SHA256 is",
+    ),
     "fit counts no epochs": ("fit", '{"epoch": epoch}', '{"epoch": 0}', "counts its epochs"),
     "no order means reversed": (
         "epochs",

@@ -93,3 +93,41 @@ def test_without_an_axis_of_rows_a_step_takes_everything(tmp_path: Path) -> None
 def test_another_way_to_shuffle_is_refused(shuffle: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="shuffle: expected 'each_epoch', 'once' or 'never'"):
         module_with(tmp_path).fit(*line_data(), shuffle=shuffle)
+
+
+HALVES = {"optimizer": "adam(0.05)", "schedule": "cosine(learning_rate)", "epochs": 7, "batch_size": 3}
+
+
+@pytest.mark.parametrize("shuffle", ["each_epoch", "once", "never"])
+def test_in_two_halves_as_in_one_to_the_last_bit(shuffle: str, tmp_path: Path) -> None:
+    module = module_with(tmp_path, **HALVES, shuffle=shuffle)
+    first, data = module.init_params(4), line_data()
+    wholly, halves = module.init_state(first), module.init_state(first)
+    params, history = module.fit(*data, params=first, state=wholly)
+    for cut in range(1, 7):
+        halves = module.init_state(first)
+        half, early = module.fit(*data, params=first, state=halves, stop=cut)
+        both, late = module.fit(*data, params=half, state=halves, start=cut)
+        assert early + late == history
+        assert module.flatten(both).tobytes() == module.flatten(params).tobytes()
+        assert [a.tobytes() for a in halves] == [a.tobytes() for a in wholly]
+
+
+def test_a_training_that_fails_leaves_the_state_as_it_was(tmp_path: Path) -> None:
+    module = module_with(tmp_path, **HALVES)
+    x, t = line_data()
+    state = module.init_state(module.init_params())
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="the loss is"):
+        module.fit(x * 1e20, t, state=state, shuffle=False)
+    assert all(not array.any() for array in state)
+
+
+def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path) -> None:
+    module, data = module_with(tmp_path, **HALVES), line_data()
+    params = module.init_params()
+    with pytest.raises(ValueError, match="start: to go on after 2 epochs, give the params and the state"):
+        module.fit(*data, start=2, params=params)
+    for limits in ({"stop": 8}, {"start": 7}, {"start": 3, "stop": 3}):
+        given = {"params": params, "state": module.init_state(params), **limits}
+        with pytest.raises(ValueError, match="stop: of 7 epochs"):
+            module.fit(*data, **given)

@@ -7,6 +7,7 @@ import numpy as np
 
 SPEC_NAME = "smallest"
 SPEC_SHA256 = ""
+NETWORK_SHA256 = ""  # of what forward and predict compute
 SYMGRAD_VERSION = ""
 DTYPE: type[np.floating] = np.float64
 REAL = np.float64  # what elementary functions take apart

@@ -78,30 +78,49 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], time: tuple
 
 def _fit(
     data: tuple[Any, ...],
-    epochs: Any,
+    plan: tuple[Any, Any, Any],
     batch_size: Any,
     seed: Any,
     params: Params | None,
     state: State | None,
     shuffle: Any,
 ) -> tuple[Params, list[float]]:
+    epochs, start, stop = _planned(*plan)
+    if start and (params is None or state is None):
+        raise ValueError(
+            f"start: to go on after {start} epochs, give the params and the state that they left"
+        )
     extents: dict[str, int] = {}
     data = tuple(
         _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
     )
     params = init_params(seed) if params is None else unflatten(flatten(params).copy())
-    state = init_state(params) if state is None else _copy_of_state(state)
+    given, state = state, init_state(params) if state is None else _copy_of_state(state)
     rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
-    for epoch in range(_whole("epochs", epochs, 1)):
+    for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
             order = rng.permutation(extents[BATCH_AXIS])
+        if epoch < start:
+            continue
         time = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
         value = train_epoch(params, state, *data, batch_size=batch_size, order=order, **time)
         if not math.isfinite(value):
             where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
             raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")
         history.append(value)
+    for old, new in zip(given or (), state, strict=False):
+        old[...] = new
     return params, history
+
+
+def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:
+    epochs, start = _whole("epochs", epochs, 1), _whole("start", start, 0)
+    stop = epochs if stop is None else _whole("stop", stop, 1)
+    if not start < stop <= epochs:
+        raise ValueError(
+            f"stop: of {epochs} epochs after {start}, expected {start + 1} to {epochs}, got {stop}"
+        )
+    return epochs, start, stop
 
 
 def _shuffling(shuffle: Any) -> str:

@@ -37,6 +37,7 @@ def declared(bench: Bench) -> Iterator[str]:
     module, case = bench.module, bench.case
     expected: dict[str, Any] = {
         "SPEC_NAME": case.name,
+        "NETWORK_SHA256": case.network,
         "TASK": case.task,
         "INPUTS": tuple(t.name for t in case.inputs),
         "TARGETS": tuple(t.name for t in case.targets),

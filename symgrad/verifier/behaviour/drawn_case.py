@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.trees import names_in
+from symgrad.spec.network import network_sha256
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.samples import Sample, draw
@@ -32,6 +33,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
     train = spec.train
     return BehaviourCase(
         name=spec.name,
+        network=network_sha256(model),
         dtype=spec.dtype,
         inputs=_tensors(model, spec.inputs, sample.inputs),
         targets=_tensors(model, spec.targets, sample.targets),

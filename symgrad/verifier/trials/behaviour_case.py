@@ -42,12 +42,13 @@ class Fit(NamedTuple):
 class BehaviourCase(NamedTuple):
     """All that is said of a module.
 
-    `batch` is the axis that counts rows, or empty; `piece` the rows of a micro-batch; `work` the
-    operations of one loss; `is_calm` is whether training on the sample stays finite and carries
-    rounding nowhere. `numbers` are whole numbers at which an edited module may act otherwise.
+    `network` is the network's hash, `batch` the axis that counts rows, or empty; `piece` the rows of a
+    micro-batch; `work` the operations of one loss; `is_calm` is whether training on the sample stays finite
+    and carries rounding nowhere. `numbers` are whole numbers at which an edited module may act otherwise.
     """
 
     name: str
+    network: str
     dtype: str
     inputs: tuple[DataTensor, ...]
     targets: tuple[DataTensor, ...]

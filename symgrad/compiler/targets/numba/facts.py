@@ -16,6 +16,7 @@ from symgrad.elaborate.optimizer import counts_epochs
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
+from symgrad.spec.network import network_sha256
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def facts_of(
     return (
         FactText("SPEC_NAME", _quoted(spec.name)),
         FactText("SPEC_SHA256", _quoted(spec.sha256)),
+        FactText("NETWORK_SHA256", _quoted(network_sha256(model)), "of what forward and predict compute"),
         FactText("SYMGRAD_VERSION", _quoted(VERSION)),
         FactText("DTYPE", f"np.{spec.dtype}"),
         FactText("TASK", _quoted(model.task)),

@@ -25,8 +25,12 @@ _EPOCH = (
 _FIT = (
     "Train for some epochs: (params, history), history being the mean loss of every epoch.",
     "",
-    "Without `params` training starts from init_params(seed); with them, from a copy. Rows are shuffled",
-    '"each_epoch" (or True), "once" or "never" (or False). What is not said is as the spec has it.',
+    "Without `params` training starts from init_params(seed); with them, from a copy. A given `state` then",
+    'holds what training left. Rows are shuffled "each_epoch" (or True), "once" or "never" (or False). What is',
+    "not said is as the spec has it.",
+    "",
+    "Of all `epochs` only those from `start` up to `stop` are trained: fit(..., stop=3, state=state), then",
+    "fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.",
 )
 
 
@@ -124,7 +128,7 @@ def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
             "fit",
             listed([calls.data, "*", *_fit_options(calls, train)]),
             _FIT,
-            (f"return _fit({data}, epochs, batch_size, seed, params, state, shuffle)",),
+            (f"return _fit({data}, (epochs, start, stop), batch_size, seed, params, state, shuffle)",),
         ),
     )
 
@@ -139,6 +143,8 @@ def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
         "params": None,
         "state": None,
         "shuffle": train.shuffle,
+        "start": 0,
+        "stop": None,
     }
     return tuple(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"

@@ -11,7 +11,7 @@ from symgrad.spec.scalars import ULPS
 _OF_MODELS = """
 np math threading sys njit scipy NamedTuple self
 real value acc theta grad work params grads state step epoch order batch_size epochs seed shuffle points
-tolerance exactly rows start total scale norm learning_rate piece most share weight chosen entry layer
+tolerance exactly rows start stop total scale norm learning_rate piece most share weight chosen entry layer
 ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
 update train_step fit
 """

@@ -1,0 +1,65 @@
+"""What a network is, whatever it is trained with: its names, shapes and equations, and a hash of these.
+
+Two specs are of one network where the same numbers of the parameters give the same outputs and predictions.
+So the hash is of what `forward` and `predict` compute, and of the names and axes of inputs and parameters; not
+of comments, first values, losses, targets, data and training. Nor of the number type: arrays say theirs, and
+what was trained in one may be used in the other.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from symgrad.spec.language.trees import calls, names_in
+from symgrad.spec.language.unparse import unparse
+from symgrad.spec.model import LastAxis
+
+if TYPE_CHECKING:
+    from symgrad.spec.language.syntax import Node
+    from symgrad.spec.model import FunctionSpec, Model, ParameterDecl
+
+
+def network_sha256(model: Model) -> str:
+    """The SHA-256 of a network, the same on every machine."""
+    return sha256(json.dumps(_network(model), separators=(",", ":")).encode()).hexdigest()
+
+
+def _network(model: Model) -> list[Any]:
+    spec, equations = model.spec, []
+    formulas = [] if model.prediction is None else [model.prediction]
+    needed = {*model.outputs}.union(*map(names_in, formulas))
+    for equation in reversed(model.equations):
+        if equation.name in needed:
+            needed |= names_in(equation.formula)
+            formulas.append(equation.formula)
+            equations.append((equation.name, equation.indices, unparse(equation.formula)))
+    return [
+        spec.axes,
+        [(t.name, t.axes, t.classes) for t in spec.inputs],
+        list(map(_parameter, model.parameters)),
+        [(c.name, c.shape, c.values) for c in spec.constants if c.name in needed],
+        _functions(model.functions, formulas),
+        sorted(equations, key=lambda equation: equation[0]),
+        model.outputs,
+        [unparse(formula) for formula in formulas[:1] if model.prediction],
+    ]
+
+
+def _parameter(parameter: ParameterDecl) -> tuple[str, list[Any]]:
+    axes = [["last of", a.tensor] if isinstance(a, LastAxis) else a for a in parameter.axes]
+    return parameter.name, axes
+
+
+def _functions(functions: tuple[FunctionSpec, ...], formulas: list[Node]) -> list[Any]:
+    """The functions that formulas call, and those that these call."""
+    by_name, found, waiting = {f.name: f for f in functions}, {}, list(formulas)
+    while waiting:
+        for call in calls(waiting.pop()):
+            function = by_name.get(call.function)
+            if function is not None and function.name not in found:
+                defaults = [(name, unparse(value)) for name, value in function.defaults]
+                found[function.name] = (function.arguments, defaults, unparse(function.formula))
+                waiting.append(function.formula)
+    return sorted(found.items())
