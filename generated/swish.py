@@ -432,9 +432,9 @@ def train_epoch(params, state, X, t, batch_size, order=None, epoch=0):
 def fit(X, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
-    Without `params` training starts from init_params(seed); with them, from a copy. A `state` that is given
-    then holds what training left. Rows are shuffled
-    "each_epoch" (or True), "once" or "never" (or False). What is not said is as the spec has it.
+    Without `params` training starts from init_params(seed); with them, from a copy. A given `state` then
+    holds what training left. Rows are shuffled "each_epoch" (or True), "once" or "never" (or False). What
+    is not said is as the spec has it.
 
     Of all `epochs` only those from `start` up to `stop` are trained: fit(..., stop=3, state=state), then
     fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.
@@ -1228,7 +1228,9 @@ def _fit(
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
-        raise ValueError(f"start: to go on after {start} epochs, give the params and the state that they left")
+        raise ValueError(
+            f"start: to go on after {start} epochs, give the params and the state that they left"
+        )
     extents: dict[str, int] = {}
     data = tuple(
         _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
@@ -1256,7 +1258,9 @@ def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:
     epochs, start = _whole("epochs", epochs, 1), _whole("start", start, 0)
     stop = epochs if stop is None else _whole("stop", stop, 1)
     if not start < stop <= epochs:
-        raise ValueError(f"stop: of {epochs} epochs after {start}, expected {start + 1} to {epochs}, got {stop}")
+        raise ValueError(
+            f"stop: of {epochs} epochs after {start}, expected {start + 1} to {epochs}, got {stop}"
+        )
     return epochs, start, stop
 
 

@@ -1,9 +1,9 @@
 """What a network is, whatever it is trained with: its names, shapes and equations, and a hash of these.
 
 Two specs are of one network where the same numbers of the parameters give the same outputs and predictions.
-So the hash is of what `forward` and `predict` compute, and of the names and axes of inputs and parameters; not
-of comments, first values, losses, targets, data and training. Nor of the number type: arrays say theirs, and
-what was trained in one may be used in the other.
+So the hash is of what `forward` and `predict` compute, and of the names and axes of inputs and parameters;
+not of comments, first values, losses, targets, data and training. Nor of the number type: arrays say theirs,
+and what was trained in one may be used in the other.
 """
 
 from __future__ import annotations
