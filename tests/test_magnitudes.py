@@ -52,6 +52,22 @@ def test_what_constants_come_to_is_refused_where_it_stands(formula: str, dtype: 
     assert str(caught.value).split(":")[1].isdigit()
 
 
+@pytest.mark.parametrize("formula", ["sqrt(selu(w * x))", "sqrt(1.7580993408473766 * exp(w * x))"])
+def test_a_root_of_a_number_counts_by_what_it_comes_to(formula: str) -> None:
+    """SymPy writes √(p/q) as √(p·q)/q, and √(p·q) alone is beyond float32."""
+    spec = read(scaled(formula, "float32"))
+    assert identity_of(expand(spec), module_text(spec)).state in ("identical", "agrees")
+
+
+def test_a_sum_of_a_difference_keeps_its_factor_outside() -> None:
+    """Multiplied out, the slope of 1.7e308·(x - x²) would hold 3.4e308."""
+    spec = read(
+        {**scaled("1.7e308 * x - 1.7e308 * x**2", "float64"), "gradients": ["x"], "loss": "sum(y) + sum(w)"}
+    )
+    assert "real(inf)" not in (text := module_text(spec))
+    assert "real(2) * x[" in text
+
+
 def test_a_text_with_an_unknown_name_is_wrong() -> None:
     spec = read(scaled("3 * w * x", "float64"))
     text = module_text(spec)

@@ -48,6 +48,12 @@ class Bounds:
             yield value, condition, bounds.where(condition)
             bounds = bounds.where(sp.Not(condition))
 
+    def formula_of(self, expr: sp.Expr) -> sp.Expr:
+        """What an entry of a tensor is by its equation, where that is a formula of its own indices."""
+        definition = self.definition.get(expr.tensor) if isinstance(expr, Entry) else None
+        is_formula = definition is not None and definition.is_elementwise and definition.is_plain
+        return definition.at(expr.indices) if definition is not None and is_formula else expr
+
     def nonzero(self, expr: sp.Expr) -> bool:
         """Whether it is above or below 0 everywhere."""
         if expr.is_nonzero or expr in self.not_0 or self.positive(expr):

@@ -39,16 +39,17 @@ def domain(expr: sp.Expr) -> frozenset[sp.Expr]:
     """What must not be negative: expressions under roots and in logarithms, outside of choices."""
     if not expr.args or isinstance(expr, Entry | delta | sp.Piecewise):
         return frozenset()
-    return frozenset(_ends(expr)).union(*map(domain, expr.args))
+    return frozenset(own_ends(expr)).union(*map(domain, expr.args))
 
 
 def is_partial(expr: sp.Expr) -> bool:
     """Whether it has no value somewhere, in a branch of a choice perhaps."""
     nodes = (n for n in sp.preorder_traversal(expr) if isinstance(n, sp.Expr))
-    return any(_ends(n) or (n.is_Pow and n.exp.is_negative) for n in nodes)
+    return any(own_ends(n) or (n.is_Pow and n.exp.is_negative) for n in nodes)
 
 
-def _ends(expr: sp.Expr) -> tuple[sp.Expr, ...]:
+def own_ends(expr: sp.Expr) -> tuple[sp.Expr, ...]:
+    """What must not be negative for an expression to be a number where its parts are."""
     if expr.is_Pow and expr.exp.is_Rational and not expr.exp.is_integer:
         return (expr.base,)
     if isinstance(expr, within):

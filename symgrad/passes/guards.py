@@ -20,6 +20,8 @@ from symgrad.calculus.domains import is_partial
 from symgrad.calculus.editing import with_equations
 from symgrad.calculus.real import Piecewise, with_parts
 from symgrad.calculus.terms import Entry, delta, log1p
+from symgrad.passes.doubts import Doubts
+from symgrad.passes.fallen import fallen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -32,9 +34,10 @@ def guard(program: Program) -> Program:
     return _Guard(program).run()
 
 
-def guarded_derivative(body: sp.Expr, bounds: Bounds, steep: Collection[str] = ()) -> sp.Expr:
-    """A sum of products, each 0 where a factor without a pole is 0; `steep` tensors may be infinite."""
-    return sp.Add(*(_guarded_term(term, bounds, steep) for term in sp.Add.make_args(body)))
+def guarded_derivative(body: sp.Expr, bounds: Bounds, doubts: Doubts | None = None) -> sp.Expr:
+    """A sum of products, each 0 where a factor without a pole is 0, and where a choice makes it 0."""
+    doubts = doubts or Doubts()
+    return sp.Add(*(_guarded_term(term, bounds, doubts) for term in sp.Add.make_args(body)))
 
 
 def guard_step(update: Program) -> Program:
@@ -64,7 +67,7 @@ class _Guard:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.bounds = Bounds(program.definition)
-        self.steep: set[str] = set()
+        self.doubts = Doubts()
 
     def run(self) -> Program:
         return with_equations(self.program, map(self._equation, self.program.equations))
@@ -72,13 +75,14 @@ class _Guard:
     def _equation(self, equation: Equation) -> Equation:
         equation = equation.with_body(self._with_tests(self._masked(equation.body)))
         if self.program.tensor[equation.target].kind != "cotangent":
-            body = _guarded_value(equation.body, self.bounds)
-        elif as_product(equation) is not None:
+            self.doubts.note_value(equation, self.bounds)
+            return equation.with_body(_guarded_value(equation.body, self.bounds))
+        self.doubts.note_derivative(equation, self.bounds)
+        if as_product(equation) is not None:
             return equation
-        else:
-            body = guarded_derivative(equation.body, self.bounds, self.steep)
-            if _is_steep(body, self.bounds, self.steep):
-                self.steep.add(equation.target)
+        body = guarded_derivative(equation.body, self.bounds, self.doubts)
+        if _is_steep(body, self.bounds, self.doubts):
+            self.doubts.steep.add(equation.target)
         return equation.with_body(body)
 
     def _masked(self, expr: sp.Expr) -> sp.Expr:
@@ -128,7 +132,7 @@ def _is_limit_0(expr: sp.Expr, bounds: Bounds) -> sp.Basic:
     """Where f and u of a product f·log(u) are 0."""
     if not expr.is_Mul:
         return sp.false
-    logarithms = [f for f in expr.args if _has_pole(f, bounds, ()) and _end_of_logarithm(f) is not None]
+    logarithms = [f for f in expr.args if _has_pole(f, bounds, Doubts()) and _end_of_logarithm(f) is not None]
     ends = [_end_of_logarithm(f) for f in logarithms]
     others = _zeros(expr.args, bounds, logarithms)
     return sp.And(sp.Or(*others), sp.Or(*(_is_0(e, bounds) for e in ends)))
@@ -141,33 +145,48 @@ def _end_of_logarithm(factor: sp.Expr) -> sp.Expr | None:
     return 1 + factor.args[0] if isinstance(factor, log1p) else None
 
 
-def _guarded_term(term: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
+def _guarded_term(term: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
     plain = sp.Mul.make_args(term)
     choice = max((f for f in plain if isinstance(f, sp.Piecewise)), key=_may_be_0, default=None)
     rest = sp.Mul(*(f for f in plain if f is not choice))
-    has_pole = any(_has_pole(f, bounds, steep) for f in plain)
-    if choice is not None and (has_pole or (_may_be_0(choice) and is_partial(rest))):
+    has_pole = any(_has_pole(f, bounds, doubts) for f in plain)
+    if choice is not None and (
+        has_pole or (_may_be_0(choice) and (is_partial(rest) or doubts.is_wild(rest, bounds)))
+    ):
         # Each branch is guarded as a whole: guarded on its own, it would be a choice again beside the pole.
         # And where a branch is 0 nothing is asked of the rest, which may be no number there.
         cases = ((v * rest if v else v, c, known) for v, c, known in bounds.branches(choice))
-        return Piecewise(*((guarded_derivative(v, known, steep), c) for v, c, known in cases))
-    factors = [_guarded_inside(f, bounds, steep) for f in plain]
-    poles = [f for f in factors if _has_pole(f, bounds, steep)]
-    zeros = _zeros(factors, bounds, poles)
-    return Piecewise((0, sp.Or(*zeros)), (sp.Mul(*factors), True)) if poles and zeros else sp.Mul(*factors)
+        return Piecewise(*((guarded_derivative(v, known, doubts), c) for v, c, known in cases))
+    factors = [_guarded_inside(f, bounds, doubts) for f in plain]
+    poles = [f for f in factors if _has_pole(f, bounds, doubts)]
+    zeros = [*_chosen_zeros(plain, bounds, doubts), *fallen(factors, bounds, poles)]
+    zeros += _zeros(factors, bounds, poles) if poles else []
+    # Made anew, a product of a number and a sum would be multiplied out.
+    product = term if factors == list(plain) else sp.Mul(*factors)
+    return Piecewise((0, sp.Or(*zeros)), (product, True)) if zeros else product
+
+
+def _chosen_zeros(factors: Collection[sp.Expr], bounds: Bounds, doubts: Doubts) -> list[sp.Basic]:
+    """Where a factor is 0 by a choice beside others that may be no finite number there."""
+    found = []
+    for factor in factors:
+        is_0 = doubts.zero_by_choice(factor, bounds)
+        if is_0 != sp.false and doubts.is_wild(sp.Mul(*(f for f in factors if f is not factor)), bounds):
+            found.append(is_0)
+    return found
 
 
 def _may_be_0(choice: sp.Expr) -> bool:
     return any(value == 0 for value, _ in choice.args)
 
 
-def _guarded_inside(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> sp.Expr:
+def _guarded_inside(factor: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
     """A factor that is a sum or a choice, with the products in it guarded."""
     if factor.is_Add:
-        return guarded_derivative(factor, bounds, steep)
+        return guarded_derivative(factor, bounds, doubts)
     if isinstance(factor, sp.Piecewise):
         return Piecewise(
-            *((guarded_derivative(v, known, steep), c) for v, c, known in bounds.branches(factor))
+            *((guarded_derivative(v, known, doubts), c) for v, c, known in bounds.branches(factor))
         )
     return factor
 
@@ -175,11 +194,12 @@ def _guarded_inside(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> 
 def _zeros(factors: Iterable[sp.Expr], bounds: Bounds, poles: Collection[sp.Expr]) -> list[sp.Basic]:
     """Conditions, one of which holds where a factor is 0 beside a pole of another one.
 
-    A power of an unknown exponent is 0 or has a pole where its base is 0, as the exponent will be.
+    A power of an unknown exponent is 0 or has a pole where its base is 0, as the exponent will be; a tensor
+    that may be infinite is 0 elsewhere.
     """
     found = []
     for factor in factors:
-        is_either = factor.is_Pow and not factor.exp.is_number
+        is_either = isinstance(factor, Entry) or (factor.is_Pow and not factor.exp.is_number)
         base = factor.base if factor.is_Pow and factor.exp.is_positive else factor
         if factor in poles and not (is_either and len(poles) > 1):
             continue
@@ -201,12 +221,12 @@ def _is_0(expr: sp.Expr, bounds: Bounds) -> sp.Basic:
     return sp.false if expr.has(sp.Piecewise) or bounds.nonzero(expr) else sp.Eq(expr, 0)
 
 
-def _has_pole(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
+def _has_pole(factor: sp.Expr, bounds: Bounds, doubts: Doubts) -> bool:
     """Whether a factor may be infinite where its parts are finite."""
     if isinstance(factor, Entry):
-        return factor.tensor in steep
+        return factor.tensor in doubts.steep
     if factor.is_Add or isinstance(factor, sp.Piecewise):
-        return _is_steep(factor, bounds, steep)
+        return _is_steep(factor, bounds, doubts)
     end = _end_of_logarithm(factor)
     if end is not None:
         return not bounds.positive(end)
@@ -215,12 +235,12 @@ def _has_pole(factor: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
     return not bounds.nonzero(factor.base)
 
 
-def _is_steep(expr: sp.Expr, bounds: Bounds, steep: Collection[str]) -> bool:
+def _is_steep(expr: sp.Expr, bounds: Bounds, doubts: Doubts) -> bool:
     """Whether a product of a sum has a factor with a pole, whichever way its choices go."""
     for term in sp.Add.make_args(expr):
         if isinstance(term, sp.Piecewise):
-            if any(_is_steep(value, known, steep) for value, _, known in bounds.branches(term)):
+            if any(_is_steep(value, known, doubts) for value, _, known in bounds.branches(term)):
                 return True
-        elif any(_has_pole(factor, bounds, steep) for factor in sp.Mul.make_args(term)):
+        elif any(_has_pole(factor, bounds, doubts) for factor in sp.Mul.make_args(term)):
             return True
     return False

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.terms import Entry, delta
 from symgrad.errors import SpecError
 from symgrad.spec.language.number_types import LARGEST, SMALLEST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from symgrad.calculus.program import Program
     from symgrad.spec.model import Model
+
+
+_DIGITS = 30
 
 
 def check_magnitudes(model: Model, program: Program) -> None:
@@ -26,12 +32,12 @@ def check_magnitudes(model: Model, program: Program) -> None:
     smallest, largest = Fraction(SMALLEST[dtype]), Fraction(LARGEST[dtype])
     places = {equation.name: equation.at for equation in model.equations}
     for equation in program.equations:
-        for number in equation.body.atoms(sp.Rational):
-            size = abs(Fraction(int(number.p), int(number.q)))
+        for number in _numbers(equation.body):
+            size = abs(_fraction(number))
             if size == 0 or smallest <= size <= largest:
                 continue
             fault = "is too large for" if size > largest else "cannot be told from 0 in"
-            shown = Decimal(int(number.p)) / Decimal(int(number.q))
+            shown = Decimal(size.numerator) / Decimal(size.denominator) * (-1 if number.is_negative else 1)
             raise SpecError(
                 f"constants here come to {shown:.3g}, which {fault} {dtype}",
                 at=places.get(equation.target, model.spec.at),
@@ -39,3 +45,25 @@ def check_magnitudes(model: Model, program: Program) -> None:
                 if dtype == "float32"
                 else "write other numbers",
             )
+
+
+def _numbers(expr: sp.Basic) -> Iterator[sp.Expr]:
+    """The numbers that a module is given: those of a product are one, and so is a root of a number."""
+    if isinstance(expr, sp.Expr) and expr.is_number:
+        yield expr
+    elif isinstance(expr, Entry | delta):
+        return
+    elif isinstance(expr, sp.Mul):
+        yield sp.Mul(*(f for f in expr.args if f.is_number))
+        for factor in expr.args:
+            if not factor.is_number:
+                yield from _numbers(factor)
+    else:
+        for part in expr.args:
+            yield from _numbers(part)
+
+
+def _fraction(number: sp.Expr) -> Fraction:
+    """A number, or one within a part in 10**30 of it."""
+    rational = number if number.is_Rational else sp.Rational(number.evalf(_DIGITS))
+    return Fraction(int(rational.p), int(rational.q))

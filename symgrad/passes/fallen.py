@@ -1,0 +1,50 @@
+"""Slopes of functions that fall to 0 at a pole of their argument, faster than powers rise: exp(-1/x**2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.terms import Entry, entries
+from symgrad.spec.scalars import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from symgrad.calculus.bounds import Bounds
+
+
+def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Expr]) -> Iterator[sp.Basic]:
+    """Conditions under which a product is 0: a factor has fallen to 0 at the poles of the others.
+
+    So are exp(-1/x**2)/x**3 at 0, and the slope of tanh(1/x). `steep` are the factors that may be infinite.
+    """
+    written = [_written_out(factor, bounds) for factor in factors]
+    poles = [f for f in written if f.is_Pow and f.exp.is_negative and not bounds.nonzero(f.base)]
+    if not poles or not all(_written_out(factor, bounds) in poles for factor in steep):
+        return
+    for factor, formula in zip(factors, written, strict=True):
+        call = formula.base if formula.is_Pow and formula.exp.is_positive else formula
+        row = INNER.get(type(call).__name__)
+        if row is None or not (row.values.least == 0 and row.values.open_least):
+            continue
+        argument = call.args[0].xreplace({e: bounds.formula_of(e) for e in entries(call.args[0])})
+        if not all(_has_pole_of(argument, pole.base) for pole in poles):
+            continue
+        if factor.atoms(Entry) == {factor}:
+            yield sp.Eq(factor, 0)
+        else:
+            there = sp.And(*(sp.Eq(pole.base, 0) for pole in poles))
+            falls_on_one_side = row.values.open_most
+            yield sp.And(there, argument < 0) if falls_on_one_side else there
+
+
+def _written_out(factor: sp.Expr, bounds: Bounds) -> sp.Expr:
+    """A factor, or its base, by its formula."""
+    base, exponent = factor.as_base_exp()
+    return bounds.formula_of(base) ** exponent if isinstance(base, Entry) else factor
+
+
+def _has_pole_of(argument: sp.Expr, base: sp.Expr) -> bool:
+    return any(power.base == base and power.exp.is_negative for power in argument.atoms(sp.Pow))
