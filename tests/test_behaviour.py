@@ -102,6 +102,36 @@ FAULTS = {
         "for epoch in range(start, stop):",
         "something else than all at once",
     ),
+    "a checkpoint of another network is taken": (
+        "checkpoints",
+        "if not difference and str(arrays",
+        "if False and str(arrays",
+        "a checkpoint of another network is not refused",
+    ),
+    "a checkpoint is not looked at for damage": (
+        "checkpoints",
+        "!= _digest(arrays)",
+        '== ""',
+        "whose checksum is another one's is not refused",
+    ),
+    "inputs are not standardised": (
+        "checkpoints",
+        "- mean) / deviation)",
+        ") / deviation)",
+        "standardises inputs otherwise",
+    ),
+    "labels are those of another class": (
+        "checkpoints",
+        "found.argmax(-1)",
+        "found.argmin(-1)",
+        "not the classes",
+    ),
+    "the epoch is lost": (
+        "checkpoints",
+        '"epoch": epoch,\n        "learnt"',
+        '"epoch": 0,\n        "learnt"',
+        "epoch 0",
+    ),
     "another network's hash": (
         "declarations",
         'NETWORK_SHA256 = "',

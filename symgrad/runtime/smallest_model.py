@@ -50,6 +50,12 @@ def init_params(seed: Any = 0) -> Params:
     return Params(np.random.default_rng(seed).normal(size=(1,)).reshape(()))
 
 
+def predict(params: Params, *inputs: Any) -> np.ndarray:
+    """The prediction, w·x."""
+    (x,) = inputs
+    return np.asarray(params.w * x)
+
+
 def _work_size(n: int) -> int:
     return n
 

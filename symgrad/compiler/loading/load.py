@@ -20,8 +20,9 @@ ModuleSource: TypeAlias = ModuleType | str | os.PathLike[str]
 """What an emitted module may be given as: itself, or the path of its file."""
 
 _NAMES = """
-SPEC_NAME SPEC_SHA256 SYMGRAD_VERSION DTYPE TASK INPUTS TARGETS Params State init_params forward
-predict loss loss_and_grad init_state update train_step train_epoch fit flatten unflatten verify
+SPEC_NAME SPEC_SHA256 NETWORK_SHA256 SYMGRAD_VERSION DTYPE TASK INPUTS TARGETS Params State init_params
+forward predict loss loss_and_grad init_state update train_step train_epoch fit flatten unflatten verify
+save load
 """
 STABLE_NAMES = tuple(_NAMES.split())
 

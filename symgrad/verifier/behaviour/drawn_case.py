@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.network import network_sha256
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.samples import Sample, draw

@@ -16,6 +16,7 @@ from symgrad.verifier.behaviour import (
     epoch,
     fit,
     parameters_in_memory,
+    saved,
     sizes,
 )
 from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
@@ -67,6 +68,7 @@ BEHAVIOURS = {
     "answers": Behaviour("the same again, and the caller's own", parameters_in_memory.answers),
     "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
+    "checkpoints": Behaviour("save and load: all comes back, nothing foreign is taken", saved.checkpoints),
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
     "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
 }

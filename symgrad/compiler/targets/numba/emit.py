@@ -229,6 +229,7 @@ class _Emitter:
             yield from ("training_steps", "row_epochs" if self.batch_axis else "whole_epochs", "own_check")
         else:
             yield "without_loss"
+        yield from ("whole_files", "array_archives", "checkpoints")
 
     def _runtime(self, parts: tuple[str, ...], called: set[str]) -> Iterator[str]:
         """The texts of these files; the elementary functions follow what takes numbers apart."""

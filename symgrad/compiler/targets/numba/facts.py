@@ -16,7 +16,7 @@ from symgrad.elaborate.optimizer import counts_epochs
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
-from symgrad.spec.network import network_sha256
+from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from symgrad.spec.expand import expand
-from symgrad.spec.network import network_sha256
+from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.reader import read
 
 SPEC: dict[str, Any] = {

@@ -1,0 +1,125 @@
+"""`save` and `load`: what is written comes back, and is used on data as they stand; nothing else is taken."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.workbench import Bench, refusal, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.verifier.interpretation.array_library import Array
+
+_EPOCH = 7
+_WHERE = {"binary": 0.5, "sign": 0.0}
+"""From which prediction on a decision is the second of both."""
+
+
+def checkpoints(bench: Bench) -> Iterator[str]:
+    """What `save` writes `load` gives back, its `predict` and `labels` say what the module does."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "checkpoint.npz"
+        yield from _comes_back(bench, file)
+        yield from _predicts(bench, file)
+        yield from _refused(bench, file)
+
+
+def _comes_back(bench: Bench, file: Path) -> Iterator[str]:
+    module, params, state = bench.module, bench.params(), bench.state()
+    state.step[:] = 5
+    for number, array in enumerate(state[1:]):
+        array[:] = np.linspace(number, number + 1, array.size)
+    module.save(file, params, state, epoch=_EPOCH, learnt={"a": [0.1]}, mine=np.arange(2))
+    found = module.load(file)
+    if not same((found.params, found.state), (params, state)):
+        yield "load gives other parameters or another state than was saved"
+    if found.epoch != _EPOCH or found.learnt != {"a": [0.1]}:
+        yield f"load gives the epoch {found.epoch} and {found.learnt}, not what was saved"
+    if params and not np.shares_memory(module.flatten(found.params), found.params[0]):
+        yield "load gives parameters that cannot be trained"
+    with np.load(file, allow_pickle=False) as archive:
+        named = {f"params.{b.name}": p for b, p in zip(bench.case.blocks, params, strict=True)}
+        wrong = [key for key, array in named.items() if key not in archive or not same(archive[key], array)]
+        if wrong or "mine" not in archive or str(archive["network_sha256"]) != bench.case.network:
+            yield f"save writes something else under {', '.join([*wrong, 'network_sha256 or mine'])}"
+    module.save(file, params)
+    if module.load(file).state is not None:
+        yield "load gives a state where none was saved"
+
+
+def _predicts(bench: Bench, file: Path) -> Iterator[str]:
+    module, case = bench.module, bench.case
+    inputs = bench.data()[: len(case.inputs)]
+    learnt, prepared = _learnt(bench, inputs)
+    module.save(file, bench.params(), learnt=learnt)
+    found, expected = module.load(file), module.predict(bench.params(), *prepared)
+    if not same(found.predict(*inputs), expected):
+        yield "a checkpoint's predict standardises inputs otherwise"
+    if case.task not in ("classes", *_WHERE):
+        wrong = refusal(ValueError, "labels:", found.labels, *inputs)
+        if wrong:
+            yield f"a checkpoint's labels, of a network that predicts numbers, {wrong}"
+        return
+    numbers = expected.argmax(-1) if case.task == "classes" else (expected > _WHERE[case.task]).astype(int)
+    if not np.array_equal(found.labels(*inputs), 2 * numbers - 1 if case.task == "sign" else numbers):
+        yield "a checkpoint's labels are not the classes that are predicted"
+    names = [f"class {n}" for n in range(expected.shape[-1] if case.task == "classes" else 2)]
+    module.save(file, bench.params(), learnt={**learnt, "classes": {t.name: names for t in case.targets}})
+    if module.load(file).labels(*inputs).tolist() != np.array(names)[numbers].tolist():
+        yield "a checkpoint's labels do not have the names of the classes"
+
+
+def _learnt(bench: Bench, inputs: list[Array]) -> tuple[dict[str, Any], list[Array]]:
+    """What might have been learnt about the data, and the inputs prepared by it."""
+    learnt: dict[str, Any] = {"mean": {}, "deviation": {}}
+    prepared = list(inputs)
+    for place, (tensor, array) in enumerate(zip(bench.case.inputs, inputs, strict=True)):
+        if tensor.classes is None and array.ndim:
+            shape = array.shape[1:]
+            mean = np.linspace(-0.25, 0.5, int(np.prod(shape))).reshape(shape)
+            deviation = 1 + np.abs(mean)
+            learnt["mean"][tensor.name], learnt["deviation"][tensor.name] = mean.tolist(), deviation.tolist()
+            prepared[place] = ((array.astype(np.float64) - mean) / deviation).astype(bench.dtype)
+    return learnt, prepared
+
+
+def _refused(bench: Bench, file: Path) -> Iterator[str]:
+    """A damaged file, and a checkpoint of other equations or other shapes."""
+    module, params = bench.module, bench.params()
+    load = partial(module.load, file)
+    with _changed(module, "NETWORK_SHA256", "0" * 64):
+        module.save(file, params)
+    if wrong := refusal(ValueError, f"{file}: ", load):
+        yield f"load: a checkpoint of another network {wrong}"
+    if params:
+        module.save(file, params)
+        shapes = {**module.SHAPES, bench.case.blocks[0].name: (1, *bench.case.blocks[0].shape)}
+        with _changed(module, "SHAPES", shapes):
+            if wrong := refusal(ValueError, f"{file}: ", load):
+                yield f"load: a checkpoint of other shapes {wrong}"
+    module.save(file, params)
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    np.savez(file, **(arrays | {"epoch": arrays["epoch"] + 1}))
+    if wrong := refusal(ValueError, f"{file}: ", load):
+        yield f"load: a checkpoint whose checksum is another one's {wrong}"
+    file.write_bytes(file.read_bytes()[:-20])
+    if wrong := refusal(ValueError, f"{file}: ", load):
+        yield f"load: a checkpoint that was cut {wrong}"
+
+
+@contextmanager
+def _changed(module: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
