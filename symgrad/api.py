@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from symgrad.comparison.comparison_report import Comparison
     from symgrad.compiler.loading.load import ModuleSource
     from symgrad.diagnosis.diagnosis_report import Diagnosis
+    from symgrad.exchange.export import Export
+    from symgrad.exchange.learnt import LearntSource
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
     from symgrad.report.derivation import Derivation
@@ -387,6 +389,23 @@ def train(
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     module = build(spec, identity=identity) if module is None else _loaded(module)
     return run_training(spec, module, data=data, out=out, epochs=epochs, seed=seed, progress=progress)
+
+
+def export(spec: SpecSource, learnt: LearntSource, path: str | os.PathLike[str]) -> Export:
+    """Write what was learnt to a file that other programs read; its ending says of which standard.
+
+    `.onnx` holds the network, its parameters and the scaling of its inputs, and gives its prediction, of
+    classes also the likeliest `label`. ONNX's own checker has passed it, and ONNX Runtime's answers on random
+    data were compared with the spec's. `.safetensors` holds the parameters by name.
+    `learnt` is a run, a checkpoint, a module's Params, or a dict of arrays.
+
+    Raises:
+        DataError: these are not the parameters of the network, or the file cannot be written.
+        ModuleError: the package for it is missing, or ONNX has no operators for an equation.
+    """
+    from symgrad.exchange.export import export as write_file
+
+    return write_file(read(spec), learnt, path)
 
 
 def bench(

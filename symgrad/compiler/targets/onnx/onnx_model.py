@@ -8,8 +8,8 @@ import numpy as np
 from onnx import TensorProto, helper
 from onnx.checker import check_model
 
-from symgrad.compiler.targets.onnx.equations import Equations
 from symgrad.compiler.targets.onnx.operators import OPSET, Operators
+from symgrad.compiler.targets.onnx.tensor_equations import Equations
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:

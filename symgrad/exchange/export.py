@@ -1,0 +1,61 @@
+"""Writing what a network learnt into a file whose ending says of which standard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symgrad.errors import DataError, ModuleError
+from symgrad.exchange.learnt import fitting, learnt_of
+from symgrad.files import write_whole
+from symgrad.pipeline import stages_of
+
+if TYPE_CHECKING:
+    import os
+
+    from symgrad.exchange.learnt import LearntSource
+    from symgrad.spec.model import Spec
+
+WRITERS = {".onnx": "onnx_file", ".safetensors": "safetensors_file"}
+"""The module that has the `content` of files with an ending, of which it needs an extra of the same name."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """The file written. Of ONNX, `difference` is how far ONNX Runtime's answers are from the spec's."""
+
+    path: Path
+    difference: float | None = None
+
+    def __str__(self) -> str:
+        found = "" if self.difference is None else f" (ONNX Runtime agrees to {self.difference:.1e})"
+        return f"wrote {self.path}{found}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON can hold it."""
+        return {"path": str(self.path), "difference": self.difference}
+
+
+def export(spec: Spec, source: LearntSource, path: str | os.PathLike[str]) -> Export:
+    """Write parameters, and in ONNX the network, to a file. See `symgrad.api.export`."""
+    file, learnt = Path(path), learnt_of(source)
+    stages = stages_of(spec)
+    fitting(stages.formulas, learnt.params, spec.name)
+    content, difference = _writer(file).content(stages, learnt)
+    write_whole(file, content)
+    return Export(file, difference)
+
+
+def _writer(file: Path) -> Any:
+    if file.suffix not in WRITERS:
+        remedy = f"one of {', '.join(WRITERS)}"
+        raise DataError(f"'{file.suffix}' is no ending of a standard file", at=str(file), remedy=remedy)
+    try:
+        return import_module(f"symgrad.exchange.{WRITERS[file.suffix]}")
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("onnx", "onnxruntime", "safetensors"):
+            raise
+        remedy = f'pip install "symgrad[{file.suffix[1:]}]"'
+        raise ModuleError(f"{missing.name} is missing", at=str(file), remedy=remedy) from None

@@ -1,0 +1,152 @@
+"""Standard files hold what was learnt: ONNX Runtime answers as the spec does; safetensors come back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from corpus import CORPUS
+from fuzz.command import drawn
+from safetensors.numpy import load_file
+
+import symgrad as sg
+from symgrad.compiler.targets.onnx.onnx_model import onnx_model
+from symgrad.errors import SymgradError
+from symgrad.exchange.learnt import Learnt
+from symgrad.exchange.onnx_file import content
+from symgrad.exchange.safetensors_file import read_safetensors
+from symgrad.pipeline import stages_of
+from symgrad.spec.reader import read
+from symgrad.training.dataset.preparation import Preparation, TensorPreparation
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.sampling.samples import draw
+
+CLASSES: dict[str, Any] = {
+    "name": "kinds",
+    "dtype": "float32",
+    "inputs": {"x": ["batch", 4]},
+    "targets": {"t": {"axes": ["batch"], "classes": 3}},
+    "layers": ["dense(6, activation=gelu)", "dense(3)"],
+    "loss": "softmax_cross_entropy",
+}
+RANDOM_KINDS = ("scalars", "tensors", "graph", "sequence")
+
+
+def answers(file: bytes, data: dict[str, Any]) -> dict[str, Any]:
+    """What ONNX Runtime makes of data."""
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    kinds = {"tensor(int64)": np.int64, "tensor(float)": np.float32, "tensor(double)": np.float64}
+    given = {i.name: np.asarray(data[i.name], kinds[i.type]) for i in session.get_inputs()}
+    return dict(zip([o.name for o in session.get_outputs()], session.run(None, given), strict=True))
+
+
+def demand_the_specs_answers(spec: Any, tolerance: float) -> None:
+    """The graph gives what the spec means, on random data for random parameters."""
+    stages = stages_of(spec)
+    sample = draw(stages.model, "", 1, batch=3)
+    model = onnx_model(stages.model, stages.stable_roots, sample.parameters, {}, {})
+    found = list(answers(model.SerializeToString(), dict(sample.inputs)).values())
+    right = interpret(stages.model, sample.arrays, DOUBLE).prediction
+    assert len(found) in (len(right), len(right) + 1)
+    for ours, theirs in zip(found, right, strict=False):
+        assert ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_every_network_answers_as_its_spec(name: str) -> None:
+    spec = read(CORPUS[name])
+    demand_the_specs_answers(spec, 2e-6)  # that of single precision, which ONNX Runtime has some functions in
+
+
+@pytest.mark.parametrize("kind", RANDOM_KINDS)
+@pytest.mark.parametrize("number", range(6))
+def test_random_networks_answer_as_their_specs(kind: str, number: int) -> None:
+    written, _ = drawn(kind, 31, number)
+    try:
+        spec = read(written)
+        model = stages_of(spec).model
+        values = interpret(model, draw(model, "", 1, batch=3).arrays, DOUBLE)
+    except SymgradError:
+        pytest.skip("a spec that is refused, or has no finite loss")
+    if not all(np.isfinite(array).all() for array in values.tensors.values()):
+        pytest.skip("a value on the way is not finite")
+    demand_the_specs_answers(spec, 2e-5)
+
+
+@pytest.fixture(scope="module")
+def learnt() -> dict[str, Any]:
+    shapes = {"W1": (4, 6), "b1": (6,), "W2": (6, 3), "b2": (3,)}
+    random = np.random.default_rng(5)
+    return {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def test_an_onnx_file_scales_labels_and_says_what_it_is(learnt: dict[str, Any], tmp_path: Path) -> None:
+    scaled = TensorPreparation((4,), mean=np.array([1.0, 2, 3, 4]), deviation=np.array([2.0, 1, 3, 5]))
+    stages = stages_of(read(CLASSES))
+    file, difference = content(stages, Learnt(learnt, Preparation({"x": scaled})))
+    assert difference is not None
+    assert difference < 1e-6
+    x = np.random.default_rng(0).normal(size=(11, 4)) * 3
+    found = answers(file, {"x": x})
+    plain, _ = content(stages, Learnt(learnt, Preparation()))
+    same = answers(plain, {"x": (x - scaled.mean) / scaled.deviation})
+    np.testing.assert_allclose(found["prediction"], same["prediction"], rtol=1e-5)
+    assert (found["label"] == found["prediction"].argmax(axis=1)).all()
+    model = onnx.load_model_from_string(file)
+    facts = {p.key: p.value for p in model.metadata_props}
+    assert facts["spec"] == "kinds"
+    assert json.loads(facts["preparation"])["inputs"]["x"]["mean"] == [1, 2, 3, 4]
+    assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == [
+        "batch",
+        4,
+    ]
+
+
+def test_safetensors_come_back_bit_for_bit(learnt: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "kinds.safetensors"
+    assert sg.export(CLASSES, learnt, file).path == file
+    for arrays in (load_file(file), read_safetensors(file).params):
+        assert arrays.keys() == learnt.keys()
+        assert all((arrays[name] == learnt[name]).all() for name in learnt)
+        assert all(array.dtype == np.float32 for array in arrays.values())
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"\xff" * 100, b'{"a": 1}'])
+def test_files_that_are_no_safetensors_are_refused(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "broken.safetensors"
+    file.write_bytes(content)
+    with pytest.raises(sg.DataError, match="safetensors"):
+        read_safetensors(file)
+    with pytest.raises(sg.DataError, match="no such file"):
+        read_safetensors(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"W3": np.zeros(2)}, "unknown: W3"),
+        ({"W1": np.zeros((6, 4))}, r"shape \[6, 4\], expected \[4, 6\]"),
+        ({"b1": np.full(6, np.nan)}, "not finite"),
+    ],
+)
+def test_parameters_of_another_network_are_refused(
+    change: dict[str, Any], said: str, learnt: dict[str, Any], tmp_path: Path
+) -> None:
+    for ending in ("onnx", "safetensors"):
+        file = tmp_path / f"net.{ending}"
+        with pytest.raises(sg.DataError, match=said):
+            sg.export(CLASSES, learnt | change, file)
+        with pytest.raises(sg.DataError, match="missing: W1"):
+            sg.export(CLASSES, {n: a for n, a in learnt.items() if n != "W1"}, file)
+        assert not file.exists()
+    with pytest.raises(sg.DataError, match="ending"):
+        sg.export(CLASSES, learnt, tmp_path / "net.pt")
+    with pytest.raises(sg.DataError, match="holds no parameters"):
+        sg.export(CLASSES, 3, tmp_path / "net.onnx")  # type: ignore[arg-type]
