@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, letters
-from symgrad.calculus.terms import Entry, entries, indices_in, leading
+from symgrad.calculus.terms import Entry, entries, indices_in, leading, with_indices
 from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive
 
@@ -120,10 +120,10 @@ class Equation:
         """The equation with other indices: these names of its loops for those."""
         return Equation(
             self.target,
-            tuple(index.xreplace(names) for index in self.indices),
-            tuple(Loop(loop.index.xreplace(names), loop.axis) for loop in self.loops),
+            tuple(with_indices(index, names) for index in self.indices),
+            tuple(Loop(with_indices(loop.index, names), loop.axis) for loop in self.loops),
             self.reduction,
-            self.body.xreplace(names),
+            with_indices(self.body, names),
         )
 
     def __str__(self) -> str:

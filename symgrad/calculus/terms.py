@@ -19,7 +19,7 @@ from symgrad.spec.language.definitions import defined
 from symgrad.spec.scalars import INNER, SCALARS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CACHE_SIZE = 100_000
 MAX_BODY = 100
@@ -268,6 +268,19 @@ def partial_derivative(expr: sp.Expr, entry: sp.Expr) -> sp.Expr:
     """The derivative of a body with respect to one of its entries, by SymPy."""
     variable = sp.Dummy("v", real=True)
     return sp.diff(expr.xreplace({entry: variable}), variable).xreplace({variable: entry})
+
+
+def with_indices(expr: sp.Expr, names: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """The expression with other indices, in the same form: xreplace would multiply 2·(a + b) out."""
+    if expr in names:
+        return names[expr]
+    parts = [with_indices(part, names) for part in expr.args]
+    if all(new is old for new, old in zip(parts, expr.args, strict=True)):
+        return expr
+    if expr.is_Mul and len(parts) == 2 and parts[0].is_Rational and parts[1].is_Add:
+        return sp.Mul(*parts, evaluate=False)
+    made: sp.Expr = expr.func(*parts)
+    return made
 
 
 @lru_cache(CACHE_SIZE)
