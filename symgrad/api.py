@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Spec
     from symgrad.spec.reader import SpecSource
     from symgrad.training.checkpoint import Checkpoint
+    from symgrad.training.dataset.data import Data
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
     from symgrad.verifier.trials.subject import Door
@@ -367,14 +368,17 @@ def train(
     spec: SpecSource,
     module: ModuleSource | None = None,
     *,
-    data: str | os.PathLike[str] | None = None,
+    data: Data | None = None,
     out: str | os.PathLike[str] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
     progress: bool = True,
     identity: bool = True,
 ) -> Run:
-    """Train the spec's network on its data, or on the file `data`; write what was learnt into `out`.
+    """Train the spec's network on its data, or on `data`; write what was learnt into `out`.
+
+    `data` is a file, a data frame of any library that narwhals knows, a mapping of names to arrays, or a
+    tuple of inputs and targets.
 
     Without `module` it is built as `build` does it, with or without `identity`.
 

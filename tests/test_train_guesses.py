@@ -16,8 +16,9 @@ from stub_module import AT
 
 import symgrad as sg
 from symgrad.spec.model import Spec, TensorSpec
+from symgrad.training.dataset.csv_files import csv_source
+from symgrad.training.dataset.csv_layout import Dialect
 from symgrad.training.dataset.data import load_data
-from symgrad.training.dataset.tables import csv_source
 
 ONE_FOLDER = [HealthCheck.function_scoped_fixture]
 ROWS = CSV.split("\n", 1)[1]
@@ -64,12 +65,14 @@ def test_any_table_is_read_as_it_was_written(tmp_path, data):
     (tmp_path / "d.csv").write_text("\n".join(lines) + draw(st.sampled_from(["", "\n", "\n\n"])))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sg.DataWarning)
-        source = csv_source(tmp_path / "d.csv", "d", None if header == "row" else False)
-    (block,) = source.read([tuple(range(width))])
-    assert block.values.tolist() == [[float(cell) for cell in row] for row in table]
+        source = csv_source(tmp_path / "d.csv", "d", Dialect(header=None if header == "row" else False))
+    columns = source.read(range(width))
+    assert [list(row) for row in zip(*(c.numbers.tolist() for c in columns), strict=True)] == [
+        [float(cell) for cell in row] for row in table
+    ]
     if header != "none":
         assert list(source.names) == names
-    assert block.place(0, 0) == f"d:{len(lines) - len(table) + 1}, column '{source.names[0]}'"
+    assert columns[0].place(0, 0) == f"d:{len(lines) - len(table) + 1}, column '{source.names[0]}'"
 
 
 def test_places_count_the_lines_above(tmp_path):

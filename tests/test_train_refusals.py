@@ -27,7 +27,11 @@ def test_the_answer_is_never_an_input_by_guess(tmp_path):
     ("content", "place", "problem"),
     [
         ("p,q,t\n1,2,0\n3,,1\n", "data.csv:3, column 'q'", "the cell is empty"),
-        ("p,q,t\n1,2,0\n3,four,1\n", "data.csv:3, column 'q'", "'four' is not a number; code words"),
+        (
+            "p,q,t\n1,2,0\n3,four,1\n",
+            "data.csv:3, column 'q'",
+            "'four' is not a number; write numbers alone, or words alone, or list the column under",
+        ),
         (
             "p,q,t\n1,2,0\n?,5,6\n",
             "data.csv:3, column 'p'",
@@ -45,8 +49,8 @@ def test_the_answer_is_never_an_input_by_guess(tmp_path):
         ("p,q,t\n1,\u22122,0\n4,5,1\n", "data.csv:2, column 'q'", "write the minus sign as '-'"),
         ("p,q,t\n1,2024-01-31,0\n4,5,1\n", "data.csv:2, column 'q'", "write dates and times as numbers"),
         ('p,q,t\n1,"1,234.5",0\n4,5,1\n', "data.csv:2, column 'q'", "without marks between thousands"),
-        ("p;q;t\n1,5;2,5;0\n4,5;5,5;1\n", "data.csv:2, column 'p'", "write a decimal comma as a point: 1.5"),
-        ("1,5;2,5;0\n4,5;5,5;1\n", "data.csv:1, column '1'", "write a decimal comma as a point: 1.5"),
+        ("p;q;t\n1,5;2.5;0\n4,5;5.5;1\n", "data.csv:2, column 'p'", "write a decimal comma as a point: 1.5"),
+        ("p;q;t\n1,500;2,500;0\n4,500;5,500;1\n", "data.csv:2, column 'p'", "its comma could mean either"),
         ('p,q,t\n"1,500",2,0\n4,5,1\n', "data.csv:2, column 'p'", "write 1500 or 1.500: its comma"),
         ("p,q,t\n'1',2,0\n4,5,1\n", "data.csv:2, column 'p'", "write 1, without quotes"),
         ("My data\np,q,t\n1,2,0\n4,5,1\n", "data.csv:1", "this line has 1 cell, the next has 3; leave out"),
@@ -57,7 +61,7 @@ def test_the_answer_is_never_an_input_by_guess(tmp_path):
         ('[{"p": 1}]', "data.csv:1", "this is JSON and not CSV"),
         ("<!DOCTYPE html>\n<p>", "data.csv:1", "this is HTML and not CSV"),
         ("p,q,t\n1,2,0\n1_0,4,1\n", "data.csv:3, column 'p'", "'1_0' is not a number"),
-        ("p,q,t\n1,2,0\n\n3,nan,1\n", "data.csv:4, column 'q'", "nan is not a finite number"),
+        ("p,q,t\n1,2,0\n\n3,nan,1\n", "data.csv:4, column 'q'", "there is no value; fill in"),
         ("p,q,t\n-inf,2,0\n3,4,1\n", "data.csv:2, column 'p'", "-inf is not a finite number"),
         ("p,q,t\n1,2,0\n3,4\n", "data.csv:3, column 't'", "this row has 2 cells, the header has 3"),
         ("p,q,t\n1,2,0\n3,4,1,9\n", "data.csv:3", "this row has 4 cells, the header has 3"),
@@ -79,10 +83,6 @@ def test_bad_csv_is_refused_at_its_place(tmp_path, content, place, problem):
     text = refused(tmp_path, content)
     assert text.startswith(f"{place}: ")
     assert problem in text
-
-
-def test_labels_from_one_get_their_own_advice(tmp_path):
-    assert "subtract 1" in refused(tmp_path, "p,q,t\n1,2,1\n3,4,2\n3,4,3\n")
 
 
 def test_unknown_columns_and_tensors_are_named_with_the_nearest(tmp_path):
@@ -109,11 +109,15 @@ def test_bad_arrays_are_refused(tmp_path):
     assert "rows of shape [3] do not fit 'x'" in refused(
         tmp_path, npz(tmp_path, x=np.ones((3, 3)), t=T), "data.npz"
     )
-    rows = npz(tmp_path, x=X, t=np.eye(3))
-    assert "for one row of 3 numbers per label write t: [batch, 3]" in refused(tmp_path, rows, "data.npz")
+    rows = npz(tmp_path, x=X, t=np.full((3, 3), 1 / 3))
+    assert "t[0, 0]: 0.333333333333 is neither 0 nor 1 (for 't')" in refused(tmp_path, rows, "data.npz")
+    rows = npz(tmp_path, x=X, t=np.zeros((3, 3)))
+    assert "t[0, 0]: this row has no single 1 among its 3 classes" in refused(tmp_path, rows, "data.npz")
+    rows = npz(tmp_path, x=X, t=np.eye(4)[:3])
+    assert "rows of shape [4] do not fit 't'" in refused(tmp_path, rows, "data.npz")
     bad = X.copy()
     bad[1, 1] = np.nan
-    assert "data.npz, x[1, 1]: nan" in refused(tmp_path, npz(tmp_path, x=bad, t=T), "data.npz")
+    assert "data.npz, x[1, 1]: there is no value" in refused(tmp_path, npz(tmp_path, x=bad, t=T), "data.npz")
     table = np.column_stack([bad, T])
     assert "data.npy, row 2, column '2'" in refused(tmp_path, npy(tmp_path, table), "data.npy")
     assert "needs 2" in refused(tmp_path, npz(tmp_path, inputs=X), "data.npz")
@@ -127,7 +131,10 @@ def test_bad_parquet_is_refused(tmp_path):
     missing = parquet(p=[1.0, 2.0], q=pa.array([1, None], pa.int64()), t=[0, 1])
     assert "row 2, column 'q'" in refused(tmp_path, missing, "data.parquet")
     words = parquet(p=[1.0, 2.0], q=["a", "b"], t=[0, 1])
-    assert "holds string, not numbers" in refused(tmp_path, words, "data.parquet")
+    text = refused(tmp_path, words, "data.parquet")
+    assert "(3 after one-hot of q (2)) where the spec needs 2 (x takes 2); write x: [batch, 3]" in text
+    nested = parquet(p=[1.0, 2.0], q=[[1], [2]], t=[0, 1])
+    assert "column 'q': holds List(Int64), not numbers" in refused(tmp_path, nested, "data.parquet")
     assert "cannot be read as Parquet" in refused(tmp_path, b"PAR1 no", "data.parquet")
     days = parquet(p=[1.0, 2.0], q=pa.array([1, 2], pa.date32()), t=[0, 1])
     assert "write times as numbers" in refused(tmp_path, days, "data.parquet")

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 AxisSpec: TypeAlias = int | str
 """A size, or the name of a named or free axis."""
+Word: TypeAlias = str | bool | int | float
+"""What a class or a category is called."""
 
 
 @dataclass(frozen=True)
 class TensorSpec:
     """A declared input or target. `classes` marks integer labels in `0 .. classes-1`.
 
-    `ignore` is the label of a target's entries that have none: they count in no loss and no accuracy.
+    `class_names` says what the data call these, where the spec does. `ignore` is the label of a target's
+    entries that have none: they count in no loss and no accuracy.
     """
 
     name: str
@@ -29,6 +32,7 @@ class TensorSpec:
     classes: int | None
     at: Position = field(compare=False)
     ignore: int | None = None
+    class_names: tuple[Word, ...] = ()
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """Its shape where the axes with names have these sizes."""
@@ -108,13 +112,20 @@ class DataSpec:
 
     `columns` maps an input's or target's name to column names (tables) or one array name (NPZ);
     empty means: the arrays named like the tensors, or the columns in order, inputs before targets.
-    `header` says whether the first row of a CSV file names the columns; None: that is to be seen.
+    `header` says whether the first row of a CSV file names the columns, `delimiter` what divides its cells,
+    `decimal` how its numbers are written; None: that is to be seen.
     """
 
     path: str
     columns: tuple[tuple[str, tuple[str, ...]], ...]
     at: Position = field(compare=False)
     header: bool | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+
+
+Missing: TypeAlias = Literal["refuse", "drop", "mean", "median", "most_frequent"] | float
+"""Rows with a missing value are refused or left out, or inputs are filled in from the rows trained on."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,8 @@ class MicroBatches:
 class TrainSpec:
     """The `train` block. `batch_size` is a number of rows or 'full'.
 
-    `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry.
+    `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
+    what becomes of missing values, and `categorical` names columns whose every cell is a word.
     """
 
     data: DataSpec | None
@@ -145,6 +157,8 @@ class TrainSpec:
     seed: int
     clip_value: float | None = None
     micro_batches: MicroBatches | None = None
+    missing: Missing = "refuse"
+    categorical: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ import numpy as np
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.files import write_whole
 from symgrad.training.dataset.array_files import READ_ERRORS, read_npz
+from symgrad.training.dataset.known_rows import given_inputs
 from symgrad.training.dataset.preparation import Preparation
+from symgrad.training.named_labels import named_labels
 
 if TYPE_CHECKING:
     import os
@@ -51,20 +53,23 @@ class Checkpoint:
         return self.fitted
 
     def predict(self, *inputs: Any) -> Any:
-        """The module's prediction for inputs as they stand in the data, in the spec's order.
+        """The module's prediction for inputs as they stand in the data: in the spec's order, or a data frame.
 
         Raises:
-            DataError: an input is missing, or is not of the shape that was standardised.
+            DataError: an input is missing, does not have the shape or columns of those in training, or holds
+                a category that was not there in training, or no value.
         """
-        names = self.module.INPUTS
-        if len(inputs) != len(names):
-            problem = f"predict got {len(inputs)} arrays for {len(names)} inputs"
-            raise DataError(problem, at=self.module.SPEC_NAME, remedy=f"give {', '.join(names)}")
-        dtype = np.dtype(self.module.DTYPE).name
-        pairs = zip(names, inputs, strict=True)
-        return self.module.predict(
-            self.fitted, *(self.preparation.input(name, values, dtype) for name, values in pairs)
-        )
+        dtype = np.dtype(self.module.DTYPE)
+        arrays = given_inputs(self.preparation, self.module.INPUTS, inputs, dtype)
+        return self.module.predict(self.fitted, *arrays)
+
+    def labels(self, *inputs: Any) -> NDArray[Any]:
+        """The class of each row as the data call it, for inputs that `predict` takes.
+
+        Raises:
+            DataError: as `predict` does, and where the network predicts values.
+        """
+        return named_labels(self.module, self.preparation, self.predict(*inputs))
 
 
 def save_checkpoint(path: Path, module: ModuleType, checkpoint: Checkpoint) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from numpy.typing import NDArray
+
     from symgrad.training.metrics import Metrics
     from symgrad.training.stopping import StopReason
 
@@ -49,12 +51,12 @@ class Run:
         return self.checkpoint.params
 
     def predict(self, *inputs: Any) -> Any:
-        """The prediction for inputs as they stand in the data, standardised as in training.
-
-        Raises:
-            DataError: an input is missing, or is not of the shape of those in training.
-        """
+        """The prediction for inputs as they stand in the data, prepared as in training. Raises DataError."""
         return self.checkpoint.predict(*inputs)
+
+    def labels(self, *inputs: Any) -> NDArray[Any]:
+        """The class of each row as the data call it, for inputs that `predict` takes. Raises DataError."""
+        return self.checkpoint.labels(*inputs)
 
     @property
     def steps_per_second(self) -> float | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.spec.model import DataSpec, Spec
-from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.spec.model import DataSpec, Spec, TrainSpec
+from symgrad.training.dataset.data import Dataset, is_filled, load_data
+from symgrad.training.dataset.feeding.missing_values import fill_of
 from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def prepare(spec: Spec, dataset: Dataset, seed: int, validation: Dataset | None 
     `validation` replaces what the spec says. Raises DataError when a part would be empty.
     """
     training, validation = _parts(spec, dataset, seed, validation)
-    preparation = measure(training) if spec.train.standardize else Preparation()
+    preparation = measure(spec.train, training)
     return Parts(
         prepared(training, preparation, spec.dtype),
         prepared(validation, preparation, spec.dtype) if validation else None,
@@ -55,7 +56,7 @@ def _parts(
     if validation is not None or named is None:
         return dataset, validation
     if isinstance(named, DataSpec):
-        return dataset, load_data(spec, data=named)
+        return dataset, load_data(spec, data=named, like=dataset.preparation)
     return split(dataset, named, seed)
 
 
@@ -73,16 +74,32 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
     return dataset.take(np.sort(order[held_out:])), dataset.take(np.sort(order[:held_out]))
 
 
-def measure(training: Dataset) -> Preparation:
-    """Mean and standard deviation over the rows; an entry that never changes gets deviation 1.
+def measure(train: TrainSpec, training: Dataset) -> Preparation:
+    """What the spec asks for, measured on these rows: what fills in, mean and standard deviation of numbers.
 
-    Raises DataError for values too large to square.
+    An entry that never changes gets deviation 1, and so do those that tell words apart, with mean 0. Raises
+    DataError for values too large to square.
     """
-    floats = {name: values for name, values in training.inputs.items() if values.dtype.kind == "f"}
-    statistics = {name: _mean_and_deviation(name, values) for name, values in floats.items()}
-    return Preparation(
-        {name: TensorPreparation(m.shape, mean=m, deviation=d) for name, (m, d) in statistics.items()}
-    )
+    known = training.preparation.inputs
+    inputs = {
+        name: _measured(train, name, values, known.get(name, TensorPreparation(values.shape[1:])))
+        for name, values in training.inputs.items()
+    }
+    return replace(training.preparation, inputs=inputs)
+
+
+def _measured(
+    train: TrainSpec, name: str, values: NDArray[Any], preparation: TensorPreparation
+) -> TensorPreparation:
+    if values.dtype.kind != "f":
+        return preparation
+    if is_filled(train.missing):
+        preparation = replace(preparation, fill=fill_of(name, values, preparation, train.missing))
+    if not train.standardize:
+        return preparation
+    mean, deviation = _mean_and_deviation(name, preparation.filled(values))
+    mean, deviation = np.where(preparation.is_word, 0, mean), np.where(preparation.is_word, 1, deviation)
+    return replace(preparation, mean=mean, deviation=deviation)
 
 
 def _mean_and_deviation(name: str, values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

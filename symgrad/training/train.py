@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Spec, TrainSpec
+    from symgrad.training.dataset.data import Data
 
-DataSource: TypeAlias = "Dataset | str | os.PathLike[str]"
 BatchSize: TypeAlias = int | Literal["full"]
 
 FACTS = ("SPEC_NAME", "SPEC_SHA256", "SYMGRAD_VERSION", "DTYPE", "TASK", "INPUTS", "TARGETS")
@@ -43,8 +43,8 @@ def train(
     spec: Spec,
     module: ModuleType,
     *,
-    data: DataSource | None = None,
-    validation: DataSource | None = None,
+    data: Data | None = None,
+    validation: Data | None = None,
     epochs: int | None = None,
     batch_size: BatchSize | None = None,
     seed: int | None = None,
@@ -55,9 +55,9 @@ def train(
     with the same number of threads.
 
     `data`, `validation`, `epochs`, `batch_size` and `seed` replace what the spec says; data are a file,
-    which may lie anywhere, or a `Dataset`. `out` is a folder for the checkpoint (also saved about once
-    a minute), the history and the learning curves. `progress` shows the epochs on stderr. Ctrl-C ends
-    training with the last whole epoch.
+    which may lie anywhere, a data frame, arrays by name, a tuple of inputs and targets, or a `Dataset`. `out`
+    is a folder for the checkpoint (also saved about once a minute), the history and the learning curves.
+    `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole epoch.
 
     Raises:
         DataError: for data that do not fit, and an `out` that cannot be written.
@@ -108,20 +108,18 @@ def _plan(spec: TrainSpec, epochs: int | None, batch_size: BatchSize | None, see
     )
 
 
-def _parts(
-    spec: Spec, module: ModuleType, data: DataSource | None, validation: DataSource | None, seed: int
-) -> Parts:
+def _parts(spec: Spec, module: ModuleType, data: Data | None, validation: Data | None, seed: int) -> Parts:
     """Load, split, standardise and check what the epochs run on."""
-    held_out = None if validation is None else _dataset(spec, validation)
-    parts = prepare(spec, _dataset(spec, data), seed, held_out)
+    dataset = data if isinstance(data, Dataset) else load_data(spec, data)
+    if validation is None or isinstance(validation, Dataset):
+        held_out = validation
+    else:
+        held_out = load_data(spec, validation, like=dataset.preparation)
+    parts = prepare(spec, dataset, seed, held_out)
     for part in (parts.training, parts.validation):
         if part is not None:
             check_targets(module, part)
     return parts
-
-
-def _dataset(spec: Spec, source: DataSource | None) -> Dataset:
-    return source if isinstance(source, Dataset) else load_data(spec, source)
 
 
 def _after_epoch(

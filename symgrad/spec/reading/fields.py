@@ -64,6 +64,36 @@ def _full(value: str) -> str:
     return value
 
 
+def _count_or_names(value: object) -> str:
+    return "names" if isinstance(value, list) else "count"
+
+
+def _distinct(names: list[str | bool | int | float]) -> list[str | bool | int | float]:
+    """Names of classes: all of one kind, none twice, and numbers written as numbers."""
+    seen: set[str | bool | int | float] = set()
+    for name in names:
+        if isinstance(name, str) and as_number(name):
+            raise refuse(f"the class '{shorten(name)}' is a number in quotes", f"write {as_number(name)}")
+        if name in seen:
+            raise refuse(f"two classes are called {shorten(str(name))}", "give each class its own name")
+        seen.add(name)
+    kinds = {int if isinstance(name, float) else type(name) for name in names}
+    if len(kinds) > 1:
+        raise refuse("names of classes of several kinds", "expected words, or numbers, or true and false")
+    return names
+
+
+def _word_or_number(value: object) -> str:
+    return "word" if isinstance(value, str) else "number"
+
+
+def _one_character(text: str) -> str:
+    text = {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";"}.get(text.lower(), text)
+    if len(text) != 1 or text.isalnum() or text in '"\r\n.':
+        raise _expected("one character such as ';', or tab or space")
+    return text
+
+
 def _one_or_more(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
@@ -123,4 +153,17 @@ Seed: TypeAlias = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Text: TypeAlias = Annotated[str, BeforeValidator(_digits), AfterValidator(_printable)]
 Texts: TypeAlias = Annotated[list[Text], BeforeValidator(_one_or_more)]
 DataPath: TypeAlias = Annotated[Text, AfterValidator(_inside)]
+Classes: TypeAlias = Annotated[
+    Annotated[int, Field(ge=2, le=MAX_SIZE), Tag("count")]
+    | Annotated[
+        list[bool | int | float | Text], Field(min_length=2), AfterValidator(_distinct), Tag("names")
+    ],
+    Discriminator(_count_or_names),
+]
+MissingValues: TypeAlias = Annotated[
+    Annotated[Literal["refuse", "drop", "mean", "median", "most_frequent"], Tag("word")]
+    | Annotated[float, Field(allow_inf_nan=False), Tag("number")],
+    Discriminator(_word_or_number),
+]
+Delimiter: TypeAlias = Annotated[str, AfterValidator(_one_character)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]

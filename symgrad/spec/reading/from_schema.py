@@ -110,9 +110,10 @@ def _tensors(kind: str, blocks: Mapping[str, TensorBlock], document: Document) -
         TensorSpec(
             check_key(document, (kind, name)),
             _axes(block.axes, document, (kind, name)),
-            block.classes,
+            len(block.classes) if isinstance(block.classes, list) else block.classes,
             document.place((kind, name)).key,
             block.ignore if isinstance(block, TargetBlock) else None,
+            tuple(block.classes) if isinstance(block.classes, list) else (),
         )
         for name, block in blocks.items()
     )

@@ -13,12 +13,15 @@ from symgrad.spec.reading.fields import (
     MAX_SIZE,
     Axes,
     BatchSize,
+    Classes,
     DataPath,
+    Delimiter,
     Formula,
     Formulas,
     Initial,
     LayerCall,
     LossFormula,
+    MissingValues,
     Names,
     OptimizerCall,
     Positive,
@@ -70,7 +73,7 @@ class TensorBlock(_Block):
     """An input or a target."""
 
     axes: Axes
-    classes: Annotated[int, Field(ge=2, le=MAX_SIZE)] | None = None
+    classes: Classes | None = None
 
 
 class TargetBlock(TensorBlock):
@@ -126,6 +129,8 @@ class DataBlock(_Block):
     path: DataPath
     columns: dict[str, Texts] = {}
     header: bool | None = None
+    delimiter: Delimiter | None = None
+    decimal: Literal[".", ","] | None = None
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:
@@ -152,6 +157,8 @@ class TrainBlock(_Block):
         | None
     ) = None
     standardize: bool = False
+    missing: MissingValues = "refuse"
+    categorical: Texts = []
     optimizer: Annotated[
         Annotated[OptimizerCall, Tag("text")] | Annotated[OptimizerBlock, Tag("block")],
         Discriminator(_text_or_block),

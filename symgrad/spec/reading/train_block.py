@@ -47,6 +47,8 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         seed=train.seed,
         clip_value=train.clip_value,
         micro_batches=_micro_batches(train, document),
+        missing=train.missing,
+        categorical=tuple(train.categorical),
     )
 
 
@@ -57,7 +59,8 @@ def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: K
             remedy = did_you_mean(name, tensors) or f"expected {' or '.join(tensors)}"
             raise SpecError(f"columns for '{name}', which is no input or target", at=at, remedy=remedy)
     columns = tuple((name, tuple(columns)) for name, columns in block.columns.items())
-    return DataSpec(block.path, columns, document.place(key).value, block.header)
+    at = document.place(key).value
+    return DataSpec(block.path, columns, at, block.header, block.delimiter, block.decimal)
 
 
 def _schedule(text: str | None, document: Document) -> Node | None:

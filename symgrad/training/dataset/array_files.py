@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.dataset.source import Selection, Source, SourceNumbers
+from symgrad.training.dataset.column import Column, column_of
+from symgrad.training.dataset.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,7 +30,8 @@ READ_ERRORS = (
 """What NumPy, zipfile and gzip raise for files that are damaged, encrypted or something else."""
 _PICKLE = b"\x80"
 """The first byte of a pickled object, which NumPy refuses."""
-REAL_KINDS = "biuf"
+KINDS = "biufUTO"
+"""Of NumPy: truths, numbers, texts, and Python's objects, which a file never gives."""
 NPZ_REMEDY = "name the arrays like the tensors, or say which feeds which with 'columns' under 'data'"
 
 
@@ -39,7 +41,7 @@ def npz_source(path: Path, label: str) -> Source:
         arrays = read_npz(path)
     except READ_ERRORS as error:
         raise _unreadable(label, "NPZ", error) from error
-    return _array_source(arrays, label, NPZ_REMEDY)
+    return array_source(arrays, label, NPZ_REMEDY)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:
@@ -62,8 +64,8 @@ def npy_source(path: Path, label: str) -> Source:
             values = np.lib.format.read_array(file, allow_pickle=False)
     except READ_ERRORS as error:
         raise _unreadable(label, "NPY", error) from error
-    _check_real(values, label)
-    return _matrix_source(values, label) if values.ndim == 2 else _array_source({path.stem: values}, label)
+    _check_kind(values, label)
+    return _matrix_source(values, label) if values.ndim == 2 else array_source({path.stem: values}, label)
 
 
 def idx_source(path: Path, label: str) -> Source:
@@ -72,7 +74,7 @@ def idx_source(path: Path, label: str) -> Source:
     labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
     if labels != path and labels.is_file():
         arrays["labels"] = _read_idx(labels, label.replace(path.name, labels.name))
-    return _array_source(arrays, label, f"put the labels beside it as {labels.name}")
+    return array_source(arrays, label, f"put the labels beside it as {labels.name}")
 
 
 def _unreadable(label: str, kind: str, error: BaseException) -> DataError:
@@ -84,43 +86,44 @@ def _unreadable(label: str, kind: str, error: BaseException) -> DataError:
 
 
 def _matrix_source(values: NDArray[Any], label: str) -> Source:
-    def read(selections: Sequence[Selection]) -> list[SourceNumbers]:
-        return [_matrix_block(values, label, selection) for selection in selections]
+    names = tuple(str(column + 1) for column in range(values.shape[1]))
 
-    return Source(
-        label, "column", tuple(str(column + 1) for column in range(values.shape[1])), read, has_names=False
-    )
+    def parts(positions: Sequence[int], _words: Collection[int]) -> Iterator[list[Column]]:
+        yield [_matrix_column(values, label, position, names[position]) for position in positions]
 
-
-def _matrix_block(values: NDArray[Any], label: str, selection: Selection) -> SourceNumbers:
-    def place(row: int, entry: int) -> str:
-        return f"{label}, row {row + 1}, column '{selection[entry] + 1}'"
-
-    return SourceNumbers(values[:, list(selection)], place)
+    return Source(label, "column", names, parts, has_names=False)
 
 
-def _array_source(arrays: dict[str, NDArray[Any]], label: str, remedy: str = NPZ_REMEDY) -> Source:
+def _matrix_column(values: NDArray[Any], label: str, position: int, name: str) -> Column:
+    def place(row: int, _: int) -> str:
+        return f"{label}, row {row + 1}, column '{name}'"
+
+    return column_of(name, values[:, position], place)
+
+
+def array_source(arrays: Mapping[str, NDArray[Any]], label: str, remedy: str = NPZ_REMEDY) -> Source:
+    """Arrays by name, each of which feeds a tensor."""
     names = tuple(arrays)
 
-    def read(selections: Sequence[Selection]) -> list[SourceNumbers]:
-        return [_array_block(arrays[names[chosen]], label, names[chosen]) for (chosen,) in selections]
+    def parts(positions: Sequence[int], _words: Collection[int]) -> Iterator[list[Column]]:
+        yield [_array_column(arrays[names[position]], label, names[position]) for position in positions]
 
-    return Source(label, "array", names, read, remedy)
+    return Source(label, "array", names, parts, remedy)
 
 
-def _array_block(values: NDArray[Any], label: str, name: str) -> SourceNumbers:
-    _check_real(values, f"{label}, array '{name}'")
+def _array_column(values: NDArray[Any], label: str, name: str) -> Column:
+    _check_kind(values, f"{label}, array '{name}'")
 
     def place(row: int, entry: int) -> str:
         index = (row, *map(int, np.unravel_index(entry, values.shape[1:])))
         return f"{label}, {name}[{', '.join(map(str, index))}]"
 
-    return SourceNumbers(values, place)
+    return column_of(name, values, place)
 
 
-def _check_real(values: NDArray[Any], at: str) -> None:
-    if values.dtype.kind not in REAL_KINDS:
-        remedy = "save plain numeric arrays (dtype float or int)"
+def _check_kind(values: NDArray[Any], at: str) -> None:
+    if values.dtype.kind not in KINDS:
+        remedy = "save plain numeric arrays (dtype float or int), or texts"
         raise DataError(f"holds {values.dtype}, not real numbers", at=at, remedy=remedy)
     if values.ndim == 0:
         raise DataError("holds a single number, not rows", at=at, remedy="the first axis is the batch")

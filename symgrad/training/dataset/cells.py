@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import re
 
-MISSING = frozenset(
-    [
-        "na",
-        "n/a",
-        "#n/a",
-        "nan",
-        "null",
-        "none",
-        "nil",
-        "?",
-        "-",
-        "--",
-        ".",
-        "missing",
-        "unknown",
-        "<na>",
-        "nat",
-    ]
-)
+MISSING = frozenset(["", "na", "n/a", "#n/a", "nan", "null", "?", "-", "--", ".", "<na>", "nat"])
+"""What marks a missing value in any column."""
+MISSING_NUMBERS = MISSING | {"none", "nil", "missing", "unknown"}
+"""What does so among numbers, and may be a word among words."""
+MISSING_REMEDY = "fill in or leave out such rows, or say 'missing: drop', mean or median under 'train'"
+LISTED_REMEDY = "or list the column under 'categorical', if every cell is the name of a category"
 _TRUTHS = {"true": 1, "false": 0, "yes": 1, "no": 0, "t": 1, "f": 0}
 _CURRENCIES = "$€£¥₹"
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
@@ -47,14 +34,25 @@ def is_meant_as_number(cell: str) -> bool:
     return plain or bool(_DECIMAL_COMMA.fullmatch(text) or _THOUSANDS.fullmatch(text))
 
 
+def has_decimal_comma(cell: str) -> bool:
+    """Whether a cell is a number with a comma before its decimals, and none that could divide thousands."""
+    return bool(_DECIMAL_COMMA.fullmatch(cell)) and not _THOUSANDS.fullmatch(cell)
+
+
 def not_a_number(cell: str) -> tuple[str, str]:
     """The problem with a cell that is not a number, and the remedy."""
     text = cell.strip()
     if not text:
-        return "the cell is empty", "fill in or leave out rows with missing values"
-    if text.lower() in MISSING:
-        return f"{text!r} marks a missing value", "fill in or leave out rows with missing values"
+        return "the cell is empty", MISSING_REMEDY
+    if text.lower() in MISSING_NUMBERS:
+        return f"{text!r} marks a missing value", MISSING_REMEDY
     return f"{text[:40]!r} is not a number", _remedy(text)
+
+
+def is_meant_otherwise(text: str) -> bool:
+    """Whether a word is a number, a date or a time in a form that is not read as one."""
+    has_unit = _UNIT.fullmatch(text) is not None and not text.isalnum()
+    return is_number(text) or is_meant_as_number(text) or bool(_DATE.fullmatch(text)) or has_unit
 
 
 def _remedy(text: str) -> str:
@@ -80,4 +78,4 @@ def _remedy(text: str) -> str:
         return "write the minus sign as '-'"
     if unit := _UNIT.fullmatch(text):
         return f"write {unit[1]}, without the unit"
-    return "code words as numbers"
+    return "write numbers alone, or words alone"

@@ -1,4 +1,4 @@
-"""How a CSV file is written: its separator, its header, and the lines above its rows."""
+"""How a CSV file is written: its separator, its decimal mark, its header, and the lines above its rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError, DataWarning, warn
-from symgrad.training.dataset.cells import is_meant_as_number, is_number
+from symgrad.training.dataset.cells import has_decimal_comma, is_meant_as_number, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +20,16 @@ SPACES = " "
 SAMPLE = 50
 _SEPARATOR_LINE = re.compile(r"""["']?sep=(.)["']?\s*""", re.IGNORECASE)
 _FOREIGN = {"{": "JSON", "[{": "JSON", "[[": "JSON", "<!": "HTML", "<html": "HTML", "<?xml": "XML"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What is said of a CSV file: whether its first row names the columns, what divides its cells, and what
+    stands before decimals. None: that is to be seen."""
+
+    header: bool | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class CsvLayout:
     names: tuple[str, ...]
     has_names: bool
     has_header: bool
+    decimal: str
 
     def place(self, line: int, column: int) -> str:
         """A cell for people: `digits.csv:17, column 'p4'`; lines count from 1."""
@@ -48,8 +59,8 @@ class CsvLayout:
         return rows
 
 
-def layout_of(text: Iterable[str], label: str, header: bool | None) -> CsvLayout:
-    """The layout of a file; `header` says whether its first row names the columns, None lets the row tell.
+def layout_of(text: Iterable[str], label: str, dialect: Dialect) -> CsvLayout:
+    """The layout of a file, as `dialect` says, or as its first rows tell.
 
     Raises:
         DataError: the file is empty, or no CSV.
@@ -61,19 +72,20 @@ def layout_of(text: Iterable[str], label: str, header: bool | None) -> CsvLayout
     comment = ""
     while above < len(lines) and (lines[above].startswith("#") or not lines[above].strip()):
         comment, above = lines[above].lstrip("# ") or comment, above + 1
-    separator = given[1] if given else _separator(lines[above:])
+    separator = dialect.delimiter or (given[1] if given else _separator(lines[above:]))
     first = next((row for _, row in _rows(lines, separator, above)), None)
     if first is None:
         raise DataError("the file is empty", at=label, remedy="give it one line per row")
     _refuse_title(lines[above:], first, f"{label}:{above + 1}")
+    decimal = dialect.decimal or _decimal(lines[above:], separator)
     said = [name.strip() for row in _split([comment], separator) for name in row]
-    if _is_header(first, label, header):
+    if _is_header(first, label, dialect.header):
         names = tuple(cell.strip() for cell in first)
-        return CsvLayout(label, separator, above, names, not _counts(first), has_header=True)
+        return CsvLayout(label, separator, above, names, not _counts(first), True, decimal)
     if len(said) == len(first) and not any(map(is_number, said)):
-        return CsvLayout(label, separator, above, tuple(said), has_names=True, has_header=False)
+        return CsvLayout(label, separator, above, tuple(said), True, False, decimal)
     numbers = tuple(str(position) for position, _ in enumerate(first, 1))
-    return CsvLayout(label, separator, above, numbers, has_names=False, has_header=False)
+    return CsvLayout(label, separator, above, numbers, False, False, decimal)
 
 
 def _refuse_foreign(lines: list[str], label: str) -> None:
@@ -101,6 +113,13 @@ def _separator(lines: list[str]) -> str:
     if _agreement(lines, best) == 0 and _agreement(lines, SPACES) == 1:
         return SPACES
     return best if _agreement(lines, best) else ","
+
+
+def _decimal(lines: list[str], separator: str) -> str:
+    """A comma where some cells have one before their decimals, and none has a point."""
+    cells = [cell.strip() for row in _split(lines, separator) for cell in row]
+    has_points = any("." in cell and is_number(cell) for cell in cells)
+    return "," if not has_points and any(map(has_decimal_comma, cells)) else "."
 
 
 def _agreement(lines: list[str], separator: str) -> float:

@@ -1,48 +1,50 @@
-"""The training data: a file read, checked against the spec and laid out as the module takes it."""
+"""The training data: read, checked against the spec and laid out as the module takes them."""
 
 from __future__ import annotations
 
-import math
 import os
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.dataset.array_files import idx_source, npy_source, npz_source
-from symgrad.training.dataset.assign import assign
-from symgrad.training.dataset.tables import csv_source, parquet_source
-from symgrad.training.dataset.tensor_of_numbers import make_tensor, row_shape
+from symgrad.training.dataset.csv_layout import Dialect
+from symgrad.training.dataset.feeding.apply_preparation import known_columns
+from symgrad.training.dataset.feeding.assign import assigned
+from symgrad.training.dataset.feeding.learn_names import learnt
+from symgrad.training.dataset.feeding.missing_values import refuse_missing, refuse_unfillable, whole_rows
+from symgrad.training.dataset.feeding.slots import slots_of
+from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
+from symgrad.training.dataset.in_memory import memory_source
+from symgrad.training.dataset.open_source import open_source
+from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from symgrad.spec.model import DataSpec, Spec, TensorSpec
+    from symgrad.spec.model import DataSpec, Missing, Spec
+    from symgrad.training.dataset.column import Column
     from symgrad.training.dataset.source import Source
 
-CSV_NAME = r"\.(csv|tsv|txt)(\.gz)?$"
-READERS: tuple[tuple[str, Callable[[Path, str], Source]], ...] = (
-    (r"\.npz$", npz_source),
-    (r"\.npy$", npy_source),
-    (r"\.(parquet|pq)$", parquet_source),
-    (r"([-.]idx\d-ubyte|\.idx\d?)(\.gz)?$", idx_source),
-)
-KNOWN_FORMATS = "CSV (.csv, .tsv), NPZ, NPY, Parquet and IDX (-idx3-ubyte), CSV and IDX also with .gz"
+Data: TypeAlias = "str | os.PathLike[str] | Any"
+"""A file, or data in memory: a data frame, arrays by name, or a tuple of inputs and targets."""
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Rows of data: one contiguous array [rows, ...] per input and per target, in the spec's order.
 
-    `origin` names the file in messages.
+    `origin` names the file in messages; `preparation` is how the arrays were made, as far as names go.
     """
 
     inputs: Mapping[str, NDArray[Any]]
     targets: Mapping[str, NDArray[Any]]
     origin: str
+    preparation: Preparation = field(default_factory=Preparation, repr=False)
 
     @property
     def rows(self) -> int:
@@ -58,63 +60,66 @@ class Dataset:
         """The chosen rows, in the order given."""
         inputs = {name: values[rows] for name, values in self.inputs.items()}
         targets = {name: values[rows] for name, values in self.targets.items()}
-        return Dataset(inputs, targets, self.origin)
+        return Dataset(inputs, targets, self.origin, self.preparation)
 
 
 def load_data(
-    spec: Spec, path_override: str | os.PathLike[str] | None = None, *, data: DataSpec | None = None
+    spec: Spec,
+    override: Data | None = None,
+    *,
+    data: DataSpec | None = None,
+    like: Preparation | None = None,
 ) -> Dataset:
-    """The data a spec names, or the file at `path_override` read with the spec's `columns`.
+    """The data a spec names, or those in `override`, which are read with the spec's `columns`.
 
-    `data` chooses another block than `train: data`, such as the validation file. A path written in
-    a spec must stay in the spec's folder; `path_override` may lie anywhere. With `standardize`, inputs
-    stay float64 until they are standardised. Raises DataError saying where, what and how to mend it.
+    `data` chooses another block than `train: data`, such as the validation file; `like` reads them as those
+    in training, where something is known of these. A path written in a spec must stay in the spec's folder;
+    one in `override` may lie anywhere. Where inputs will be filled in or standardised they stay float64, with
+    NaN for missing values, until they are. Raises DataError saying where, what and how to mend it.
     """
-    data = data or spec.train.data
-    if path_override is not None and not isinstance(path_override, str | os.PathLike):
-        remedy = (
-            "expected the path of a file; np.savez writes arrays to one, and `fit` of the module takes arrays"
-        )
-        raise DataError(f"data of type {type(path_override).__name__}", at=spec.name, remedy=remedy)
-    if path_override is not None:
-        file, label = Path(path_override), str(path_override)
-    elif data is not None:
-        file, label = _inside_folder(spec, data), data.path
-    else:
-        remedy = "add 'data: FILE' under 'train', or name a file when training"
-        raise DataError("the spec names no data", at=spec.name, remedy=remedy)
-    if not (spec.inputs or spec.targets):
+    slots = slots_of(spec)
+    if not slots:
         remedy = "training on rows needs an input or a target"
         raise DataError("the spec declares neither inputs nor targets", at=spec.name, remedy=remedy)
+    data = data or spec.train.data
+    source = _source(spec, override, data)
     try:
-        source = open_source(file, label, data.header if data else None)
-        inputs, targets = _tensors(spec, source, dict(data.columns) if data else {})
+        if like is None or not (like.inputs or like.targets):
+            columns = dict(source.given) | (dict(data.columns) if data else {})
+            listed = spec.train.categorical
+            read = assigned(source, slots, columns, listed)
+            found = {slot.name: learnt(slot, read[slot.name], listed, source.label) for slot in slots}
+            tensors = {name: tensor for name, (tensor, _) in found.items()}
+            like = Preparation(*_halves(tensors, {slot.name for slot in slots if slot.is_input}))
+            dataset = _dataset(source.label, like, {name: typed for name, (_, typed) in found.items()}, spec)
+        else:
+            parts = list(known_columns(source, {**like.inputs, **like.targets}))
+            dataset = joined_rows([_dataset(source.label, like, part, spec) for part in parts], source.label)
     except OSError as error:
         remedy = "check the path and its permissions"
-        raise DataError(f"cannot be read: {error.strerror}", at=label, remedy=remedy) from error
-    _check_rows({**inputs, **targets}, label)
-    return Dataset(inputs, targets, label)
+        raise DataError(f"cannot be read: {error.strerror}", at=source.label, remedy=remedy) from error
+    if dataset.rows < 2:
+        problem = "holds one row of data" if dataset.rows else "holds no rows of data"
+        problem += " without missing values" if spec.train.missing == "drop" else ""
+        raise DataError(problem, at=source.label, remedy="at least 2 are needed")
+    return dataset
 
 
-def open_source(path: Path, label: str, header: bool | None = None) -> Source:
-    """The columns or arrays of a data file; `label` names it in messages. Raises DataError.
+def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
+    dialect = Dialect(data.header, data.delimiter, data.decimal) if data else Dialect()
+    if override is not None:
+        return source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect)
+    if data is None:
+        remedy = "add 'data: FILE' under 'train', or name a file when training"
+        raise DataError("the spec names no data", at=spec.name, remedy=remedy)
+    return open_source(_inside_folder(spec, data), data.path, dialect)
 
-    `header` says whether the first row of a CSV file names the columns, where that is known.
-    """
-    if not path.exists():
-        raise DataError("there is no such file", at=label, remedy="data paths are relative to the spec")
-    if not path.is_file():
-        raise DataError("is not a file", at=label, remedy=f"name one data file: {KNOWN_FORMATS}")
-    if re.search(CSV_NAME, path.name.lower()):
-        return csv_source(path, label, header)
-    if header is not None:
-        remedy = "leave it out: only CSV files have one"
-        raise DataError("'header' is said of a file that has no rows of text", at=label, remedy=remedy)
-    for pattern, reader in READERS:
-        if re.search(pattern, path.name.lower()):
-            return reader(path, label)
-    problem = "the file's format is not known from its name"
-    raise DataError(problem, at=label, remedy=f"known: {KNOWN_FORMATS}")
+
+def source_of(data: Data, tensors: list[str], dialect: Dialect | None = None) -> Source:
+    """The columns or arrays of a file or of data in memory; a tuple feeds `tensors`. Raises DataError."""
+    if isinstance(data, str | os.PathLike):
+        return open_source(Path(data), str(data), dialect)
+    return memory_source(data, tensors)
 
 
 def _inside_folder(spec: Spec, data: DataSpec) -> Path:
@@ -127,31 +132,65 @@ def _inside_folder(spec: Spec, data: DataSpec) -> Path:
     return file
 
 
-def _tensors(
-    spec: Spec, source: Source, columns: dict[str, tuple[str, ...]]
-) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-    declared = (*spec.inputs, *spec.targets)
-    shapes = {tensor.name: row_shape(tensor, spec) for tensor in declared}
-    is_table = source.noun == "column"
-    widths = {name: math.prod(shape) if is_table else 1 for name, shape in shapes.items()}
-    chosen = assign(source, widths, columns, frozenset(tensor.name for tensor in spec.inputs))
-    blocks = dict(zip(chosen, source.read(list(chosen.values())), strict=True))
+def _halves(
+    tensors: Mapping[str, TensorPreparation], inputs: set[str]
+) -> tuple[dict[str, TensorPreparation], dict[str, TensorPreparation]]:
+    first = {name: tensor for name, tensor in tensors.items() if name in inputs}
+    return first, {name: tensor for name, tensor in tensors.items() if name not in inputs}
 
-    def make(tensor: TensorSpec, dtype: str) -> NDArray[Any]:
-        return make_tensor(blocks[tensor.name], tensor, shapes[tensor.name], dtype)
 
+def _dataset(
+    label: str, preparation: Preparation, columns: Mapping[str, list[Column]], spec: Spec
+) -> Dataset:
+    """The rows of these columns, as numbers or words, with missing values treated as the spec says."""
+    missing = spec.train.missing
     # Casting first would round away what standardising keeps, such as seconds in a time stamp.
-    input_dtype = "float64" if spec.train.standardize else spec.dtype
-    inputs = {tensor.name: make(tensor, input_dtype) for tensor in spec.inputs}
-    return inputs, {tensor.name: make(tensor, spec.dtype) for tensor in spec.targets}
+    later = spec.train.standardize or is_filled(missing)
+    dtype = "float64" if later else spec.dtype
+    columns = without_missing(missing, preparation, columns, label)
+    inputs = {n: tensor_of(n, t, columns[n], dtype) for n, t in preparation.inputs.items()}
+    targets = {n: tensor_of(n, t, columns[n], spec.dtype) for n, t in preparation.targets.items()}
+    return Dataset(inputs, targets, label, preparation)
 
 
-def _check_rows(tensors: dict[str, NDArray[Any]], label: str) -> None:
-    rows = {name: len(values) for name, values in tensors.items()}
+def is_filled(missing: Missing) -> bool:
+    """Whether missing values are filled in."""
+    return missing not in ("refuse", "drop")
+
+
+def without_missing(
+    missing: Missing, preparation: Preparation, columns: Mapping[str, list[Column]], label: str
+) -> Mapping[str, list[Column]]:
+    """The columns without the rows left out. Raises DataError for values that must not be missing."""
+    _check_rows(columns, label)
+    everything = [column for group in columns.values() for column in group]
+    if missing == "drop":
+        kept = whole_rows(everything)
+        return columns if kept is None else {n: [c.take(kept) for c in group] for n, group in columns.items()}
+    if missing == "refuse":
+        refuse_missing(everything)
+    else:
+        inputs = {n: c for n, c in columns.items() if n in preparation.inputs}
+        targets = {n: c for n, c in columns.items() if n not in inputs}
+        refuse_unfillable(missing, inputs, targets)
+    return columns
+
+
+def joined_rows(parts: Iterable[Dataset], label: str) -> Dataset:
+    """One data set of several, one below the other. Raises DataError where there are none."""
+    parts = list(parts)
+    if not parts:
+        raise DataError("holds no rows of data", at=label, remedy="at least 2 are needed")
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    inputs = {n: np.concatenate([part.inputs[n] for part in parts]) for n in first.inputs}
+    targets = {n: np.concatenate([part.targets[n] for part in parts]) for n in first.targets}
+    return Dataset(inputs, targets, first.origin, first.preparation)
+
+
+def _check_rows(columns: Mapping[str, list[Column]], label: str) -> None:
+    rows = {name: len(group[0].numbers) for name, group in columns.items()}
     if len(set(rows.values())) > 1:
         counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
         raise DataError(f"the numbers of rows differ: {counts}", at=label, remedy="one row per example")
-    count = next(iter(rows.values()))
-    if count < 2:
-        problem = "holds one row of data" if count else "holds no rows of data"
-        raise DataError(problem, at=label, remedy="at least 2 are needed")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-Word: TypeAlias = str | bool | int | float
-"""What a class or a category is called."""
+    from symgrad.spec.model import Word
+
 _ARRAYS = ("fill", "mean", "deviation")
 
 
@@ -24,20 +25,44 @@ class TensorPreparation:
     """How the columns or the array that feed one tensor become its numbers, rows of the shape `shape`.
 
     `columns` are their names in order: the positions, from "1", in a table without names, and the one name
-    of an array. Each column has its `categories`, in the order of its one-hot entries; none for numbers.
-    Of labels, `classes` says what each number is called and `ignore` is the number of what has no label.
-    Then `fill` stands for missing numbers, and `mean` and `deviation` standardise: arrays of the row's shape,
-    measured on the rows trained on, or None.
+    of an array. A column of words has its `categories`, in the order of its one-hot entries; see `widths`.
+    Labels are whole numbers below `count`; `classes` says what each is called, where not by its number, and
+    `ignore` is the number of what has no label. Then `fill` stands for missing values, and `mean` and
+    `deviation` standardise: arrays of the row's shape, measured on the rows trained on, or None.
     """
 
     shape: tuple[int, ...]
     columns: tuple[str, ...] = ()
     categories: tuple[tuple[Word, ...], ...] = ()
+    count: int = 0
     classes: tuple[Word, ...] = ()
     ignore: int | None = None
     fill: NDArray[np.float64] | None = None
     mean: NDArray[np.float64] | None = None
     deviation: NDArray[np.float64] | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of entries in a row."""
+        return math.prod(self.shape)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The number of entries that each column gives."""
+        alone = len(self.columns) == 1
+        return tuple(_width(words, self.size if alone else 0) for words in self.categories)
+
+    @property
+    def is_word(self) -> NDArray[np.bool_]:
+        """Which entries of a row tell words apart, of the shape of a row; all others are numbers."""
+        if not any(self.categories):
+            return np.zeros(self.shape, bool)
+        words = [bool(categories) for categories in self.categories]
+        return np.repeat(words, self.widths).reshape(self.shape)
+
+    def filled(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Rows without missing values, where something fills in for them."""
+        return values if self.fill is None else np.where(np.isnan(values), self.fill, values)
 
     def finished(self, name: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
         """The rows of the tensor `name`, filled and standardised, in `dtype`; as they are where neither is.
@@ -47,10 +72,9 @@ class TensorPreparation:
         if values.shape[1:] != self.shape or values.ndim == 0:
             problem = f"'{name}' has rows of shape {list(values.shape[1:])}, those in training had "
             raise DataError(f"{problem}{list(self.shape)}", remedy="give rows as they stand in the data")
-        if self.fill is not None:
-            values = np.where(np.isnan(values), self.fill, values)
         if self.fill is None and self.mean is None:
             return values
+        values = self.filled(values)
         with np.errstate(over="ignore"):
             if self.mean is not None and self.deviation is not None:
                 values = (values - self.mean) / self.deviation
@@ -67,6 +91,7 @@ class TensorPreparation:
             "columns": list(self.columns),
             "categories": [list(words) for words in self.categories] if any(self.categories) else [],
             "classes": list(self.classes),
+            "count": self.count,
         }
         arrays = {name: values.tolist() for name in _ARRAYS if (values := getattr(self, name)) is not None}
         optional = {name: value for name, value in plain.items() if value or name == "shape"}
@@ -81,9 +106,21 @@ class TensorPreparation:
         for name, values in arrays.items():
             if values.shape != shape or not np.isfinite(values).all():
                 raise ValueError(f"{name} is not one finite number per entry")
-        return cls(
-            shape, columns, categories, tuple(record.get("classes", ())), record.get("ignore"), **arrays
-        )
+        count, classes = int(record.get("count", 0)), tuple(record.get("classes", ()))
+        found = cls(shape, columns, categories, count, classes, record.get("ignore"), **arrays)
+        if sum(found.widths) != found.size and any(categories):
+            raise ValueError(f"columns of {sum(found.widths)} entries for rows of {found.size}")
+        return found
+
+
+def _width(words: tuple[Word, ...], size: int) -> int:
+    """The entries of a column with these categories; `size` are the tensor's, where it has no other column.
+
+    A truth is one number, 0 or 1, and so are two words that have one entry to themselves.
+    """
+    if size in (1, 2) and len(words) == 2:
+        return size
+    return 1 if not words or isinstance(words[0], bool) else len(words)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,69 @@
+"""The tensors of a spec that data feed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from symgrad.errors import DataError
+
+if TYPE_CHECKING:
+    from symgrad.spec.model import Spec, TensorSpec, Word
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A tensor of the spec that data feed: rows of `shape`, labels where it has `classes`."""
+
+    name: str
+    shape: tuple[int, ...]
+    is_input: bool
+    classes: int | None = None
+    class_names: tuple[Word, ...] = ()
+    ignore: int | None = None
+
+    @property
+    def size(self) -> int:
+        """The entries of a row."""
+        return math.prod(self.shape)
+
+
+def slots_of(spec: Spec) -> tuple[Slot, ...]:
+    """The inputs, then the targets. Raises DataError for one without rows or sizes."""
+    return tuple(
+        Slot(t.name, row_shape(t, spec), t in spec.inputs, t.classes, t.class_names, t.ignore)
+        for t in (*spec.inputs, *spec.targets)
+    )
+
+
+def row_shape(tensor: TensorSpec, spec: Spec) -> tuple[int, ...]:
+    """The sizes of a tensor's axes after the batch axis.
+
+    Raises DataError when the first axis is not the batch, or another has no size. The batch is a free axis
+    that stands first and nowhere else: the two axes of `adj: [nodes, nodes]` do not count samples.
+    """
+    sizes = dict(spec.axes)
+    first = tensor.axes[0] if tensor.axes else None
+    further = {axis for t in (*spec.inputs, *spec.targets) for axis in t.axes[1:]}
+    if not isinstance(first, str) or first in sizes or first in further:
+        raise DataError(
+            f"'{tensor.name}' has no batch axis: training here takes a file row by row, a row for a sample",
+            at=tensor.at,
+            remedy="its first axis must be free and stand nowhere else, as in [batch, 64]; data that are one "
+            f"sample, step after step, are trained by the module's own fit({_arguments(spec)})",
+        )
+    return tuple(_size(axis, tensor, sizes) for axis in tensor.axes[1:])
+
+
+def _arguments(spec: Spec) -> str:
+    return ", ".join(t.name for t in (*spec.inputs, *spec.targets))
+
+
+def _size(axis: int | str, tensor: TensorSpec, sizes: dict[str, int]) -> int:
+    if isinstance(axis, int):
+        return axis
+    if axis not in sizes:
+        problem = f"axis '{axis}' of '{tensor.name}' has no size, and data needs one"
+        raise DataError(problem, at=tensor.at, remedy=f"add 'axes: {{{axis}: SIZE}}' to the spec")
+    return sizes[axis]

@@ -1,0 +1,78 @@
+"""From columns of numbers or words to a tensor: one-hot entries, labels, shape, finiteness, dtype."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError
+from symgrad.training.dataset.exactness import to_float
+from symgrad.training.dataset.feeding.labels import UNKNOWN, coded, labels_of, shown_words
+from symgrad.training.dataset.feeding.misfits import check_shape, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from symgrad.spec.model import Word
+    from symgrad.training.dataset.column import Column
+    from symgrad.training.dataset.preparation import TensorPreparation
+
+
+def tensor_of(
+    name: str, preparation: TensorPreparation, columns: Sequence[Column], dtype: DTypeLike
+) -> NDArray[Any]:
+    """The columns as a contiguous tensor [rows, *shape]: int64 labels where there are classes, else `dtype`.
+
+    The columns are of numbers or of words alone; NaN, for a missing value, stays. Raises DataError for a
+    shape that does not fit, for infinity, for words that are no category and for what is no label.
+    """
+    if preparation.count:
+        return labels_of(name, preparation, columns)
+    if len(columns) == 1 and not any(preparation.categories):
+        check_shape(name, columns[0], preparation)
+        values = _floats(name, _numbers(name, columns[0]), dtype)
+        return np.ascontiguousarray(values.reshape(len(values), *preparation.shape))
+    rows = len(columns[0].numbers)
+    tensor, start = np.empty((rows, preparation.size), dtype), 0
+    for column, words, width in zip(columns, preparation.categories, preparation.widths, strict=True):
+        if words:
+            tensor[:, start : start + width] = _one_hot(name, column, words, width)
+        else:
+            tensor[:, start] = _floats(name, _numbers(name, column), dtype).ravel()
+        start += width
+    return tensor.reshape(rows, *preparation.shape)
+
+
+def _numbers(name: str, column: Column) -> Column:
+    if column.codes is None:
+        return column
+    row, entry = column.first(column.codes >= 0)
+    problem = f"{str(column.cell(row, entry))[:40]!r} is not a number (for '{name}')"
+    raise DataError(problem, at=column.place(row, entry), remedy="in training, the column held numbers")
+
+
+def _one_hot(name: str, column: Column, words: tuple[Word, ...], width: int) -> NDArray[np.float64]:
+    """Rows with a one at the category, or its number where it has one entry; NaN where it is missing."""
+    codes = coded(column, words)
+    unknown = codes == UNKNOWN
+    if unknown.any():
+        row, entry = column.first(unknown)
+        problem = f"{str(column.cell(row, entry))[:40]!r} is no category of '{column.name}' (for '{name}')"
+        raise DataError(
+            problem, at=column.place(row, entry), remedy=f"those in training were {shown_words(words)}"
+        )
+    codes = codes.ravel()
+    table = np.arange(len(words), dtype=np.float64)[:, None] if width == 1 else np.eye(len(words))
+    return np.vstack([table, np.full(width, np.nan)])[codes]
+
+
+def _floats(name: str, column: Column, dtype: DTypeLike) -> NDArray[np.floating[Any]]:
+    infinite = np.isinf(column.numbers)
+    refuse(name, column, infinite, "is not a finite number", "leave out or fill such rows")
+    cast = to_float(column.numbers, dtype, column.place, name)
+    problem = f"does not fit {np.dtype(dtype)}"
+    refuse(name, column, np.isinf(cast), problem, "scale the column, or use dtype: float64")
+    return cast

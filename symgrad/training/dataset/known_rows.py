@@ -1,0 +1,104 @@
+"""Rows for a trained model, some at a time: read, filled and standardised as those in training were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError
+from symgrad.training.dataset.data import Dataset, source_of, without_missing
+from symgrad.training.dataset.feeding.apply_preparation import known_columns
+from symgrad.training.dataset.feeding.missing_values import refuse_missing
+from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
+from symgrad.training.dataset.in_memory import is_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from symgrad.training.dataset.column import Column
+    from symgrad.training.dataset.csv_layout import Dialect
+    from symgrad.training.dataset.data import Data
+    from symgrad.training.dataset.preparation import Preparation, TensorPreparation
+
+UNFILLED = "fill in such values: the model was trained on rows without"
+
+
+def read_inputs(
+    preparation: Preparation, data: Data, dtype: DTypeLike, dialect: Dialect | None = None
+) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The arrays of all inputs, some rows at a time, as the model takes them: only their columns are read.
+
+    `data` are a file or in memory, a tuple of which holds the inputs; `dialect` is what is known of a CSV
+    file. A file larger than memory is read in parts.
+
+    Raises:
+        DataError: a column is not there, a category was not there in training, a value is missing that
+            nothing fills in, a cell is no number, or a number does not fit `dtype`; with its place.
+    """
+    source = source_of(data, list(preparation.inputs), dialect)
+    for part in known_columns(source, preparation.inputs):
+        refuse_missing(_unfilled(preparation.inputs, part), UNFILLED)
+        yield tuple(_arrays(preparation.inputs, part, dtype).values())
+
+
+def read_rows(
+    preparation: Preparation,
+    data: Data,
+    dtype: DTypeLike,
+    dialect: Dialect | None = None,
+    *,
+    drop: bool = False,
+) -> Iterator[Dataset]:
+    """Inputs and targets, some rows at a time; with `drop` without the rows that miss a value.
+
+    Raises DataError as `read_inputs` does, and for what is no class.
+    """
+    tensors = {**preparation.inputs, **preparation.targets}
+    source = source_of(data, list(tensors), dialect)
+    for part in known_columns(source, tensors):
+        whole = without_missing("drop", preparation, part, source.label) if drop else part
+        refuse_missing(_unfilled(tensors, whole), UNFILLED)
+        inputs = _arrays(preparation.inputs, whole, dtype)
+        targets = _arrays(preparation.targets, whole, dtype)
+        yield Dataset(inputs, targets, source.label, preparation)
+
+
+def given_inputs(
+    preparation: Preparation, names: Sequence[str], values: Sequence[Any], dtype: DTypeLike
+) -> Sequence[Any]:
+    """Inputs that a caller gives as they stand in the data, as the model takes them.
+
+    One data frame may hold the columns of all inputs; a table of words is one, too. Raises DataError.
+    """
+    if len(values) == 1 < len(names) and is_table(values[0]):
+        return _whole(read_inputs(preparation, values[0], dtype))
+    if len(values) != len(names):
+        problem = f"predict got {len(values)} arrays for {len(names)} inputs"
+        raise DataError(problem, remedy=f"give {', '.join(names)}")
+    known = preparation.inputs
+    has_words = any(any(tensor.categories) or tensor.classes for tensor in known.values())
+    if known and (has_words or any(map(is_table, values))):
+        return _whole(read_inputs(preparation, tuple(values), dtype))
+    return [preparation.input(name, value, dtype) for name, value in zip(names, values, strict=True)]
+
+
+def _whole(parts: Iterator[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _unfilled(tensors: Mapping[str, TensorPreparation], columns: Mapping[str, list[Column]]) -> list[Column]:
+    return [column for name, group in columns.items() if tensors[name].fill is None for column in group]
+
+
+def _arrays(
+    tensors: Mapping[str, TensorPreparation], columns: Mapping[str, list[Column]], dtype: DTypeLike
+) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    for name, tensor in tensors.items():
+        is_raw = tensor.fill is not None or tensor.mean is not None
+        values = tensor_of(name, tensor, columns[name], np.float64 if is_raw else dtype)
+        arrays[name] = tensor.finished(name, values, dtype)
+    return arrays
