@@ -21,9 +21,7 @@ def class_names(module: ModuleType, preparation: Preparation) -> tuple[Word, ...
     """What the classes of the target that is scored are called; empty where by their numbers, or unknown."""
     names = module.TARGETS
     target = preparation.targets.get(names[0] if len(names) == 1 else module.SCORED)
-    if target is None:
-        return ()
-    return target.classes or (target.categories[0] if len(target.categories) == 1 else ())
+    return () if target is None else target.classes
 
 
 def named_labels(module: ModuleType, preparation: Preparation, prediction: Any) -> NDArray[Any]:

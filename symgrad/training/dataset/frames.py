@@ -26,10 +26,11 @@ def frame_source(frame: Any, label: str) -> Source:
     Raises DataError for two columns of one name, and for a frame that has not been computed.
     """
     import narwhals.stable.v1 as nw
+    from narwhals.exceptions import NarwhalsError
 
     try:
         table = nw.from_native(frame, eager_only=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, NarwhalsError) as error:
         remedy = "give each column its own name, and collect() a lazy frame"
         raise DataError(f"cannot be used as a data frame: {error}", at=label, remedy=remedy) from error
 
@@ -42,10 +43,13 @@ def frame_source(frame: Any, label: str) -> Source:
 def is_frame(data: Any) -> bool:
     """Whether narwhals takes something for a data frame, computed or not."""
     import narwhals.stable.v1 as nw
+    from narwhals.exceptions import DuplicateError
 
-    return isinstance(
-        nw.from_native(data, pass_through=True, allow_series=False), nw.DataFrame | nw.LazyFrame
-    )
+    try:
+        found = nw.from_native(data, pass_through=True, allow_series=False)
+    except DuplicateError:
+        return True
+    return isinstance(found, nw.DataFrame | nw.LazyFrame)
 
 
 def as_frame(series: Any, name: str) -> Any:
@@ -118,7 +122,6 @@ def _parquet(path: Path, positions: list[int] | None) -> Iterator[Any]:
 
 def _arrow(path: Path, positions: list[int] | None) -> Iterator[Any]:
     import pyarrow as pa
-    import pyarrow.feather as feather
 
     with pa.memory_map(str(path)) as file:
         start = file.read(6)
@@ -127,9 +130,6 @@ def _arrow(path: Path, positions: list[int] | None) -> Iterator[Any]:
             reader = pa.ipc.open_file(file)
             batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
             schema = reader.schema
-        elif start[:4] == b"FEA1":
-            table = feather.read_table(path)
-            batches, schema = iter(table.to_batches()), table.schema
         else:
             reader = pa.ipc.open_stream(file)
             batches, schema = iter(reader), reader.schema

@@ -26,9 +26,10 @@ class TensorPreparation:
 
     `columns` are their names in order: the positions, from "1", in a table without names, and the one name
     of an array. A column of words has its `categories`, in the order of its one-hot entries; see `widths`.
-    Labels are whole numbers below `count`; `classes` says what each is called, where not by its number, and
-    `ignore` is the number of what has no label. Then `fill` stands for missing values, and `mean` and
-    `deviation` standardise: arrays of the row's shape, measured on the rows trained on, or None.
+    Labels are whole numbers below `count`, 0 of what is none; `classes` says what each class, also of one-hot
+    rows, is called, where not by its number, and `ignore` is the number of what has no label. Then `fill`
+    stands for missing values, and `mean` and `deviation` standardise: arrays of the row's shape, measured on
+    the rows trained on, or None.
     """
 
     shape: tuple[int, ...]

@@ -43,9 +43,10 @@ def labels_of(name: str, preparation: TensorPreparation, columns: Sequence[Colum
 def _of_one_hot(name: str, preparation: TensorPreparation, columns: Sequence[Column]) -> NDArray[np.int64]:
     """The place of the one in each row of zeros."""
     rows = len(columns[0].numbers)
-    for column in columns:
-        refuse(name, column, ~np.isin(column.numbers, (0, 1)), *NOT_ONE_HOT)
-    blocks = [column.numbers.reshape(rows, -1) for column in columns]
+    numbers = [coded(c, (False, True)) if c.codes is not None else c.numbers for c in columns]
+    for column, values in zip(columns, numbers, strict=True):
+        refuse(name, column, ~np.isin(values, (0, 1)), *NOT_ONE_HOT)
+    blocks = [values.reshape(rows, -1) for values in numbers]
     ones = np.concatenate(blocks, axis=1).reshape(rows, preparation.size, preparation.count)
     bad = (ones.sum(axis=2) != 1).any(axis=1)
     if bad.any():

@@ -43,12 +43,15 @@ def learnt(
     if not is_label:
         typed = kinds_of(columns, listed)
         categories = tuple(() if column.codes is None else column.words for column in typed)
+        if len(categories) == 1 and not slot.is_input:
+            names_of = TensorPreparation(slot.shape, names, categories, classes=categories[0])
+            return _fitting(slot, names_of, columns, at), typed
         return _fitting(slot, TensorPreparation(slot.shape, names, categories), columns, at), typed
     typed = [of_labels(column, column.name in listed) for column in columns]
     classes = class_names(slot, typed, at)
     if not slot.classes:
         numbers = tuple(range(slot.size))
-        return TensorPreparation(slot.shape, names, (classes or numbers,)), typed
+        return TensorPreparation(slot.shape, names, (classes or numbers,), classes=classes), typed
     empty = ((),) * len(names)
     return TensorPreparation(slot.shape, names, empty, slot.classes, classes, slot.ignore), typed
 

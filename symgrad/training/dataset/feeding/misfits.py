@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from symgrad.spec.model import Word
     from symgrad.training.dataset.column import Column
     from symgrad.training.dataset.preparation import TensorPreparation
 
@@ -19,9 +20,15 @@ def refuse(name: str, column: Column, bad: NDArray[np.bool_], problem: str, reme
     """Raise a DataError at the first bad cell."""
     if bad.any():
         row, entry = column.first(bad)
-        cell = column.cell(row, entry)
-        shown = f"{cell:.12g}" if isinstance(cell, float | int) else repr(cell[:40])
-        raise DataError(f"{shown} {problem} (for '{name}')", at=column.place(row, entry), remedy=remedy)
+        text = f"{shown(column.cell(row, entry))} {problem} (for '{name}')"
+        raise DataError(text, at=column.place(row, entry), remedy=remedy)
+
+
+def shown(cell: Word) -> str:
+    """What a cell holds, for people."""
+    if isinstance(cell, str):
+        return repr(cell if len(cell) <= 40 else f"{cell[:40]}...")
+    return str(cell) if isinstance(cell, bool) else f"{cell:.12g}"
 
 
 def check_shape(name: str, column: Column, preparation: TensorPreparation) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from symgrad.errors import DataError
 from symgrad.training.dataset.exactness import to_float
 from symgrad.training.dataset.feeding.labels import UNKNOWN, coded, labels_of, shown_words
-from symgrad.training.dataset.feeding.misfits import check_shape, refuse
+from symgrad.training.dataset.feeding.misfits import check_shape, refuse, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +35,11 @@ def tensor_of(
         check_shape(name, columns[0], preparation)
         values = _floats(name, _numbers(name, columns[0]), dtype)
         return np.ascontiguousarray(values.reshape(len(values), *preparation.shape))
-    rows = len(columns[0].numbers)
+    rows, plain = len(columns[0].numbers), not any(preparation.categories)
+    categories = ((),) * len(columns) if plain else preparation.categories
+    widths = (1,) * len(columns) if plain else preparation.widths
     tensor, start = np.empty((rows, preparation.size), dtype), 0
-    for column, words, width in zip(columns, preparation.categories, preparation.widths, strict=True):
+    for column, words, width in zip(columns, categories, widths, strict=True):
         if words:
             tensor[:, start : start + width] = _one_hot(name, column, words, width)
         else:
@@ -50,7 +52,7 @@ def _numbers(name: str, column: Column) -> Column:
     if column.codes is None:
         return column
     row, entry = column.first(column.codes >= 0)
-    problem = f"{str(column.cell(row, entry))[:40]!r} is not a number (for '{name}')"
+    problem = f"{shown(column.cell(row, entry))} is not a number (for '{name}')"
     raise DataError(problem, at=column.place(row, entry), remedy="in training, the column held numbers")
 
 
@@ -60,12 +62,12 @@ def _one_hot(name: str, column: Column, words: tuple[Word, ...], width: int) -> 
     unknown = codes == UNKNOWN
     if unknown.any():
         row, entry = column.first(unknown)
-        problem = f"{str(column.cell(row, entry))[:40]!r} is no category of '{column.name}' (for '{name}')"
+        problem = f"{shown(column.cell(row, entry))} is no category of '{column.name}' (for '{name}')"
         raise DataError(
             problem, at=column.place(row, entry), remedy=f"those in training were {shown_words(words)}"
         )
     codes = codes.ravel()
-    table = np.arange(len(words), dtype=np.float64)[:, None] if width == 1 else np.eye(len(words))
+    table = np.eye(len(words)) if width == len(words) else np.arange(len(words), dtype=np.float64)[:, None]
     return np.vstack([table, np.full(width, np.nan)])[codes]
 
 

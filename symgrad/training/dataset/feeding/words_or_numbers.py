@@ -42,7 +42,7 @@ def of_one_kind(column: Column) -> Column:
     if not real:
         return replace(column, codes=None, words=(), raw=column)
     if not has_numbers and (truths := _truths([word if word in real else None for word in words])):
-        return recoded(column, truths)
+        return _of_truths(column, truths)
     odd = real if has_numbers else {word for word in real if is_meant_otherwise(str(word))}
     if odd:
         raise _no_number(column, [code for code, word in enumerate(words) if word in odd])
@@ -103,7 +103,8 @@ def of_labels(column: Column, is_listed: bool) -> Column:
         if all(text.lower() in MISSING or is_number(text) for text in texts):
             return _as_numbers(column, texts)
         words = [_unless_missing(word, MISSING) for word in column.words]
-        return recoded(column, _truths(words) or words)
+        truths = _truths(words)
+        return _of_truths(column, truths) if truths else recoded(column, words)
     return of_one_kind(column)
 
 
@@ -115,7 +116,14 @@ def _unless_missing(word: Word, marks: frozenset[str]) -> Word | None:
 def _truths(words: list[Word | None]) -> list[Word | None]:
     """The words as truths; empty where some are none."""
     found = [None if word is None else _TRUTHS.get(str(word).lower(), word) for word in words]
-    return found if all(word is None or isinstance(word, bool) for word in found) else []
+    is_truth = all(word is None or isinstance(word, bool) for word in found)
+    return found if is_truth and any(word is not None for word in found) else []
+
+
+def _of_truths(column: Column, truths: list[Word | None]) -> Column:
+    """Both truths are words of it, whether they occur or not."""
+    codes = np.array([*(-1 if truth is None else int(truth) for truth in truths), -1], np.int32)
+    return replace(column, codes=codes[column.word_codes], words=(False, True), raw=column.raw or column)
 
 
 def _as_numbers(column: Column, texts: list[str]) -> Column:
