@@ -40,7 +40,7 @@ def frame(**changes: list[Any]) -> pa.Table:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("p,q,t\n1,,0\n,3,1\n1,,0\n", "column 'p': the cell is empty, one of 3 missing values (2 in 'q', 1 in 'p')"),
+        ("p,q,t\n1,,0\n,3,1\n1,,0\n", "the cell is empty, one of 3 missing values (2 in 'q', 1 in 'p')"),
         ("p,q,t\n1,2,0\n1,?,1\n", "d.csv:3, column 'q': '?' marks a missing value; fill in or leave out"),
         ("p,q,t\n1,2,0\n1,nan,1\n", "d.csv:3, column 'q': there is no value; fill in"),
         ("p,q,t\n1,2,0\n1,2,NA\n", "d.csv:3, column 't': 'NA' marks a missing value"),
