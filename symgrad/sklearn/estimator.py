@@ -15,11 +15,11 @@ from symgrad.arguments import whole
 from symgrad.errors import SymgradError
 from symgrad.sklearn.callbacks import CallbackSupport, EpochCallbacks
 from symgrad.sklearn.changed_specs import weighted, with_hyper_parameters
-from symgrad.sklearn.fitting import FitPlan, FitOutcome, parts, train
+from symgrad.sklearn.fitting import FitOutcome, FitPlan, parts, train
 from symgrad.sklearn.given_specs import given_spec
-from symgrad.sklearn.trained_network import Network, Rows
 from symgrad.sklearn.short_specs import ACTIVATION, BATCH_SIZE, HIDDEN, OPTIMIZER
 from symgrad.sklearn.table_rows import as_tensor
+from symgrad.sklearn.trained_network import Network, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +139,7 @@ class Estimator(CallbackSupport, BaseEstimator):
             raise ValueError("partial_fit does not support early_stopping=True: it makes one epoch")
         if hasattr(self, "network_") and (one_epoch or self.warm_start):
             return "going on" if one_epoch else "warm"
-        vars(self).pop("network_", None)  # a fit that fails leaves nothing that goes with other classes
+        self.__dict__.pop("network_", None)  # a fit that fails leaves nothing that goes with other classes
         return "anew"
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -163,17 +163,17 @@ class Estimator(CallbackSupport, BaseEstimator):
             if plan.patience is not None:
                 rows, held_out = parts(self.validation_fraction, rows, strata, self._random)
             callbacks = EpochCallbacks(self, plan.epochs, X, y, sample_weight)
-            training = train(network, plan, rows, held_out, self._random, callbacks)
-            callbacks.fit_ends(training.network)
-            self._keep(training, start)
+            outcome = train(network, plan, rows, held_out, self._random, callbacks)
+            callbacks.fit_ends(outcome.network)
+            self._keep(outcome, start)
 
     def _keep(self, outcome: FitOutcome, start: Start) -> None:
         before = self.loss_curve_ if start == "going on" else []
-        self.network_: Network = training.network
-        self.loss_curve_: list[float] = [*before, *training.losses]
+        self.network_: Network = outcome.network
+        self.loss_curve_: list[float] = [*before, *outcome.losses]
         self.loss_, self.n_iter_ = self.loss_curve_[-1], len(self.loss_curve_)
-        if training.held_out_losses:
-            self.validation_loss_curve_, self.best_validation_loss_ = training.held_out_losses, training.best
+        if outcome.held_out_losses:
+            self.validation_loss_curve_, self.best_validation_loss_ = outcome.held_out_losses, outcome.best
 
     @property
     def params_(self) -> dict[str, NDArray[Any]]:

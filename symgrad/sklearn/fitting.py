@@ -67,28 +67,28 @@ def train(
 
     Raises ValueError for a loss or parameters that are no longer finite.
     """
-    training, order = FitOutcome(network), None
+    outcome, order = FitOutcome(network), None
     best, lowest, stale = network, math.inf, 0
     has_batches = plan.batch_size != "full" and plan.batch_size < len(rows.inputs)
     for epoch in range(plan.epochs):
         if has_batches and (plan.shuffle == "each_epoch" or (plan.shuffle == "once" and epoch == 0)):
             order = random.permutation(len(rows.inputs))
         watcher.epoch_begins()
-        training.losses.append(
+        outcome.losses.append(
             _finite(network.train_epoch(rows, plan.batch_size, order, plan.planned), network)
         )
         if held_out is not None:
             found = _finite(network.loss(held_out), network)
             stale = 0 if found < lowest - plan.tolerance else stale + 1
             lowest = found if stale == 0 else lowest
-            if found < training.best:
+            if found < outcome.best:
                 best = network.copy()
-            training.held_out_losses.append(found)
+            outcome.held_out_losses.append(found)
         if watcher.epoch_ends(network) or (plan.patience is not None and stale >= plan.patience):
             break
     if held_out is not None:
-        training.network = best
-    return training
+        outcome.network = best
+    return outcome
 
 
 def _finite(value: float, network: Network) -> float:

@@ -13,9 +13,9 @@ from symgrad.sklearn.callbacks import with_callbacks
 from symgrad.sklearn.changed_specs import WEIGHTS, after, giving
 from symgrad.sklearn.estimator import DTYPES, Estimator, value_errors
 from symgrad.sklearn.modules import module_of
-from symgrad.sklearn.trained_network import Rows
 from symgrad.sklearn.short_specs import autoencoder_spec
 from symgrad.sklearn.table_rows import as_tensor
+from symgrad.sklearn.trained_network import Rows
 from symgrad.sklearn.weights import counting, weights_of_rows
 from symgrad.spec.expand import expand
 
