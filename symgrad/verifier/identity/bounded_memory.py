@@ -123,9 +123,7 @@ class View:
         """Give every entry one number."""
         if index is not Ellipsis and index != slice(None):
             raise BoundsError(f"{self.name}[{index}] is no use of an array that is known here")
-        number = self.dtype.type(value)
-        for place in self.places():
-            self.numbers[place] = number
+        self._put(self.numbers, [self.dtype.type(value)] * self.size)
 
     def places(self) -> list[int]:
         """Where its numbers lie, row by row."""
@@ -134,12 +132,23 @@ class View:
         ]
         return [self.start + sum(offsets) for offsets in itertools.product(*steps)]
 
+    def _chosen(self, memory: list[Any]) -> list[Any]:
+        """What a list has at the places of the array, row by row."""
+        if self.strides == strides_of(self.shape):
+            return memory[self.start : self.start + self.size]
+        return [memory[place] for place in self.places()]
+
+    def _put(self, memory: list[Any], values: list[Any]) -> None:
+        """Give a list these values at the places of the array, row by row."""
+        if self.strides == strides_of(self.shape):
+            memory[self.start : self.start + self.size] = values
+            return
+        for place, value in zip(self.places(), values, strict=True):
+            memory[place] = value
+
     def array(self) -> Array:
         """A copy of its numbers for NumPy."""
-        if self.strides == strides_of(self.shape):
-            chosen = self.numbers[self.start : self.start + self.size]
-        else:
-            chosen = [self.numbers[place] for place in self.places()]
+        chosen = self._chosen(self.numbers)
         found = np.empty(len(chosen), dtype=object)
         found[:] = chosen
         return found.reshape(self.shape)
@@ -150,12 +159,7 @@ class View:
 
     def put(self, values: Array) -> None:
         """Give every entry its own number."""
-        flat = values.reshape(-1).tolist()
-        if self.strides == strides_of(self.shape):
-            self.numbers[self.start : self.start + self.size] = flat
-            return
-        for place, value in zip(self.places(), flat, strict=True):
-            self.numbers[place] = value
+        self._put(self.numbers, values.reshape(-1).tolist())
 
 
 def strides_of(shape: Shape) -> Shape:

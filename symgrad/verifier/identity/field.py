@@ -28,6 +28,7 @@ from symgrad.verifier.identity.elements import (
     power,
     root,
 )
+from symgrad.verifier.identity.residue_products import pays_off, product_of_residues
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import NUMPY, Array
 
@@ -204,7 +205,10 @@ def sign(x: Element) -> Element:
 
 def matmul(a: Array, b: Array) -> Array:
     """NumPy's matmul of elements, by way of whole numbers."""
-    return np.asarray(_elements(np.matmul(_residues(a), _residues(b)) % MODULUS), dtype=object)
+    left, right = _residues(a), _residues(b)
+    if pays_off(left, right):
+        return np.asarray(_elements(product_of_residues(left, right)), dtype=object)
+    return np.asarray(_elements(np.matmul(left, right) % MODULUS), dtype=object)
 
 
 _residues = np.frompyfunc(lambda e: e.residue, 1, 1)

@@ -159,7 +159,8 @@ class Machine:
         }
 
     def _defined(self, formula: str, known: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
-        return lambda x: defined(formula, {"x": x}, self.number, known.__getitem__)
+        meaning = defined(formula, self.number, known.__getitem__)
+        return lambda x: meaning({"x": x})
 
     def _vector(self, size: Any, *_: Any) -> View:
         return laid_over(self.garbage(size), self.kind, "a new vector")
