@@ -6,7 +6,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,13 @@ class Offsets(dict[Any, int]):
 def offsets(shape: Shape, strides: Shape) -> Offsets:
     """The same for every array laid out alike."""
     return Offsets(shape, strides)
+
+
+class Content(NamedTuple):
+    """The numbers of an array, row by row, and in a workspace the arrays that they were written by."""
+
+    numbers: list[Any]
+    owners: list[int]
 
 
 class View:
@@ -131,6 +138,14 @@ class View:
             range(0, size * stride, stride) for size, stride in zip(self.shape, self.strides, strict=True)
         ]
         return [self.start + sum(offsets) for offsets in itertools.product(*steps)]
+
+    def content(self) -> Content:
+        """A copy of all that lies in it."""
+        return Content(self._chosen(self.numbers), [])
+
+    def restore(self, content: Content) -> None:
+        """What lay in an array like it lies in it."""
+        self._put(self.numbers, content.numbers)
 
     def _chosen(self, memory: list[Any]) -> list[Any]:
         """What a list has at the places of the array, row by row."""

@@ -41,12 +41,12 @@ _BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(
 ONE = Element(1)
 _MULTIPLES = {times: pow(times, -1, PRIMES[0]) for times in (1, -1, 2, -2, 3, -3, 4, -4)}
 _MANY = 2000
-_DIGIT = 8
+_DIGIT = 11
 """Bits of an exponent that are looked up at once."""
 
 
 class Powers:
-    """The powers of one base modulo a prime, from a table: a product for every eight bits of the exponent."""
+    """The powers of one base modulo a prime, from a table: one factor for every eleven bits of exponent."""
 
     def __init__(self, base: int, prime: int, order: int) -> None:
         self.prime, self.order = prime, order
