@@ -20,7 +20,9 @@ from stub_module import AT, make_spec
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec
 from symgrad.training.dataset import csv_files, frames
+from symgrad.training.dataset.csv_layout import Dialect
 from symgrad.training.dataset.data import load_data
+from symgrad.training.dataset.feeding.words_or_numbers import of_words
 from symgrad.training.dataset.known_rows import read_inputs, read_rows
 
 if TYPE_CHECKING:
@@ -188,11 +190,73 @@ def test_prediction_reads_its_columns_alone_and_says_where(tmp_path, monkeypatch
         next(parts)
 
 
-def test_as_many_digits_as_python_reads(tmp_path):
+def test_as_many_digits_as_python_reads(tmp_path, monkeypatch):
     """Numbers of CSV are those of Python's float, to the last bit."""
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 2**63, 2000, dtype=np.uint64).view(np.float64)
     values = bits[np.isfinite(bits)][: 2 * (np.isfinite(bits).sum() // 2)].reshape(-1, 2)
     rows = [f"{p!r},{q:.17g},0" for p, q in values.tolist()]
-    dataset = load(tmp_path, "\n".join(["p,q,t", *rows]), "d.csv")
-    np.testing.assert_array_equal(dataset.inputs["x"], values)
+    for part in (csv_files.PART, 64):  # full parts are read by pyarrow
+        monkeypatch.setattr(csv_files, "PART", part)
+        dataset = load(tmp_path, "\n".join(["p,q,t", *rows]), "d.csv")
+        np.testing.assert_array_equal(dataset.inputs["x"], values)
+
+
+ODD = [
+    "1_0",
+    " 1 ",
+    "1 ",
+    "+1",
+    "0x10",
+    "1E+05",
+    "NaN",
+    "-Infinity",
+    "1.",
+    ".",
+    ".5",
+    "",
+    "1f",
+    "１",
+    "1e400",
+    "1 2",
+]
+ODD += [
+    "true",
+    "5e-324",
+    "1e-400",
+    "-0",
+    "1e5",
+    "1d5",
+    "inf",
+    "nan(1)",
+    "1,5",
+    "--1",
+    "1e",
+    "None",
+    "a",
+    "#",
+    "' 1'",
+]
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([*ODD, *["1.5"] * 60]), min_size=2, max_size=2), min_size=4, max_size=12
+    )
+)
+def test_pyarrow_reads_what_the_standard_library_reads(tmp_path_factory, rows):
+    """The same numbers, words and places, whether parts are read by the one or the other."""
+    path = tmp_path_factory.mktemp("plain") / "d.csv"
+    path.write_text("\n".join(["p;q", *map(";".join, rows)]))
+    found = []
+    for part in (2, 1000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(csv_files, "PART", part)
+            source = csv_files.csv_source(path, "d", Dialect(True, ";", "."))
+            columns = [of_words(column) for column in source.read([0, 1])]
+            texts = source.read([0, 1], [1])[1]
+        found.append(
+            [[c.cell(row, 0), c.place(row, 0)] for c in (*columns, texts) for row in range(len(rows))]
+        )
+    assert repr(found[0]) == repr(found[1])

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.runtime.given_arrays import _show
-from symgrad.runtime.given_hyper import _hyper_vector
-from symgrad.runtime.smallest_model import DTYPE, SHAPES, SIZE, Params, State, _first_states
+from symgrad.runtime.smallest_model import DTYPE, SHAPES, SIZE, STATES, Params, State
 
 
 def _address(array: np.ndarray) -> int:
@@ -84,11 +83,10 @@ def _writable_vector(params: Params) -> np.ndarray:
     return vector
 
 
-def init_state(params: Params, hyper: Any = None) -> State:
-    """The optimiser's state before the first step; `hyper` is a dict of numbers in HYPER that are others."""
+def init_state(params: Params) -> State:
+    """The optimiser's state before the first step."""
     _check_params(params)
-    starts = _first_states(_hyper_vector(hyper))
-    return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in starts))
+    return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in STATES.values()))
 
 
 def _check_state(state: Any) -> None:

@@ -18,7 +18,7 @@ COMPUTING = {
     *("_forward", "_predict", "_loss", "_gradient", "_backward", "accumulate", "_array", "_gemm_by_numpy"),
     *("_copied", "_bits", "_from_bits"),
 }
-OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"}
+OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
     *(
@@ -32,7 +32,7 @@ CHECKS = {
         "_checked_but_rows",
     ),
     *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
-    *("_checked_order", "_is_full", "_setting", "_hyper_vector", "_hyper_number", "_lies_in", "_shuffling"),
+    *("_checked_order", "_is_full", "_time", "_shuffling"),
 }
 FUNCTIONS = {"exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"}
 PUBLIC = {
@@ -59,8 +59,7 @@ OWN_VERIFY = {
 DECLARATIONS = {
     *("SPEC_NAME", "SPEC_SHA256", "DTYPE", "TASK", "EPOCHS", "MICRO_BATCH_SIZE", "INPUTS", "TARGETS"),
     *("FREE_AXES", "AXES", "CLASSES", "IGNORED", "SCORED", "CONSTANTS", "SIZE", "SHAPES"),
-    *("HYPER", "RANGES", "NEVER_ZERO", "LEFT_OUT"),
-    *("BATCH_AXIS", "BY_COLUMNS", "FULL_BATCH", "STEP_MEMORY", "GRADIENTS"),
+    *("BATCH_AXIS", "BY_COLUMNS", "FULL_BATCH", "STEP_MEMORY", "STATES", "GRADIENTS"),
 }
 
 _TRAINING = {

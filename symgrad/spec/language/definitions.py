@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import InternalError, Position
 from symgrad.spec.language.formula import parse_formula
@@ -23,34 +23,29 @@ OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-Meaning: TypeAlias = "Callable[[Mapping[str, Any]], Any]"
-"""What a formula makes of the values that its names have."""
-
-
 def defined(
-    formula: str, number: Callable[[Fraction], Any], function: Callable[[str], Callable[[Any], Any]]
-) -> Meaning:
-    """A definition as a function of its names' values: `number` and `function` say what its parts mean."""
+    formula: str,
+    names: Mapping[str, Any],
+    number: Callable[[Fraction], Any],
+    function: Callable[[str], Callable[[Any], Any]],
+) -> Any:
+    """The value of a definition: `names` have values, `number` and `function` say what its parts mean."""
 
-    def meaning(node: Node) -> Meaning:
+    def value(node: Node) -> Any:
         match node:
             case Number(exact):
-                value = number(exact)
-                return lambda _: value
+                return number(exact)
             case Name(name):
-                return operator.itemgetter(name)
+                return names[name]
             case Negate(operand):
-                inner = meaning(operand)
-                return lambda names: -inner(names)
+                return -value(operand)
             case Binary(sign, left, right) if sign in OPERATORS:
-                apply, a, b = OPERATORS[sign], meaning(left), meaning(right)
-                return lambda names: apply(a(names), b(names))
+                return OPERATORS[sign](value(left), value(right))
             case Call(name, (argument,), ()):
-                inner = meaning(argument)
-                return lambda names: function(name)(inner(names))
+                return function(name)(value(argument))
         raise InternalError(f"a definition of more than arithmetic and functions of one number: {formula}")
 
-    return meaning(definition(formula))
+    return value(definition(formula))
 
 
 @cache

@@ -11,7 +11,7 @@ import zlib
 from array import array
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, TextIO, cast
 
 import numpy as np
@@ -19,8 +19,9 @@ import numpy as np
 from symgrad.errors import DataError
 from symgrad.training.dataset.cells import is_number
 from symgrad.training.dataset.column import Column
-from symgrad.training.dataset.csv_layout import CsvLayout, Dialect, layout_of
+from symgrad.training.dataset.csv_layout import SPACES, CsvLayout, Dialect, layout_of
 from symgrad.training.dataset.exactness import warn_of_loss
+from symgrad.training.dataset.plain_csv import plain_columns
 from symgrad.training.dataset.source import Source
 
 if TYPE_CHECKING:
@@ -45,9 +46,17 @@ def csv_source(path: Path, label: str, dialect: Dialect | None = None) -> Source
 
     def parts(positions: Sequence[int], words: Collection[int]) -> Iterator[list[Column]]:
         with _text(path, label) as text:
-            rows = layout.rows(text)
-            while part := list(islice(rows, PART)):
-                yield _columns(part, layout, positions, words)
+            above, texts = layout.start(text), set(words)
+            while lines := list(islice(text, PART)):
+                columns = _plain(lines, layout, positions, words, texts, above)
+                count = len(lines)
+                if columns is None:
+                    rows, count = layout.rows(chain(lines, text), count, above)
+                    columns = _columns(rows, layout, positions, words) if rows else []
+                if columns:
+                    yield columns
+                    texts |= {p for p, column in zip(positions, columns, strict=True) if column.words}
+                above += count
 
     return Source(label, "column", layout.names, parts, has_names=layout.has_names)
 
@@ -81,36 +90,59 @@ def _other_kind(path: Path) -> str:
     return f"is {kind}"
 
 
+def _plain(
+    lines: list[str],
+    layout: CsvLayout,
+    positions: Sequence[int],
+    words: Collection[int],
+    texts: Collection[int],
+    above: int,
+) -> list[Column] | None:
+    """The columns of many lines where pyarrow reads them; those in `texts` have had words. Else None."""
+    if len(lines) < PART or layout.separator == SPACES:
+        return None
+    numbers = [position for position in positions if position not in texts]
+    found = plain_columns(lines, layout, numbers, [p for p in positions if p in texts])
+    if found is None:
+        return None
+    numbered = range(above + 1, above + 1 + len(lines))
+    return [_column(found[p], layout, numbered, p, p in words) for p in positions]
+
+
 def _columns(
-    part: list[tuple[int, list[str]]], layout: CsvLayout, positions: Sequence[int], words: Collection[int]
+    rows: list[tuple[int, list[str]]], layout: CsvLayout, positions: Sequence[int], words: Collection[int]
 ) -> list[Column]:
     """The chosen columns of some rows, each row with its line."""
-    lines = array("q", [line for line, _ in part])
+    lines = array("q", [line for line, _ in rows])
     try:
-        cells = list(zip(*(row for _, row in part), strict=True))
+        cells = list(zip(*(row for _, row in rows), strict=True))
     except ValueError:
         cells = []
     if len(cells) != len(layout.names):
-        raise _wrong_width(part, layout)
+        raise _wrong_width(rows, layout)
     return [_column(cells[position], layout, lines, position, position in words) for position in positions]
 
 
 def _column(
-    cells: tuple[str, ...], layout: CsvLayout, lines: Sequence[int], position: int, as_words: bool
+    cells: tuple[str, ...] | NDArray[np.float64],
+    layout: CsvLayout,
+    lines: Sequence[int],
+    position: int,
+    as_words: bool,
 ) -> Column:
+    """The column of these cells, or of numbers, of which it is known that they are."""
+
     def place(row: int, _: int) -> str:
         return layout.place(lines[row], position)
 
-    name, numbers = layout.names[position], np.full(len(cells), np.nan)
+    name = layout.names[position]
+    if isinstance(cells, np.ndarray):
+        return Column(name, cells, place)
+    numbers = np.full(len(cells), np.nan)
     if as_words:
         return _with_words(Column(name, numbers, place), cells, range(len(cells)))
     written = [_with_point(cell) for cell in cells] if layout.decimal == "," else cells
-    # Python's float takes 1_000, which no CSV means as a number.
-    is_plain = "_" not in "".join(written)
-    try:
-        found = np.fromiter(map(float, written), np.float64, len(cells)) if is_plain else None
-    except ValueError:
-        found = None
+    found = _all_numbers(written)
     if found is not None:
         _warn_of_a_long_integer(cells, found, place)
         return Column(name, found, place)
@@ -122,6 +154,17 @@ def _column(
             others.append(row)
     _warn_of_a_long_integer(cells, numbers, place)
     return _with_words(Column(name, numbers, place), cells, others)
+
+
+def _all_numbers(cells: Sequence[str]) -> NDArray[np.float64] | None:
+    """The cells as numbers; None where one is none."""
+    # Python's float takes 1_000, which no CSV means as a number.
+    if "_" in "".join(cells):
+        return None
+    try:
+        return np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:
+        return None
 
 
 def _with_point(cell: str) -> str:
@@ -155,8 +198,8 @@ def _integer(cell: str) -> int | None:
     return int(cell[: len(cell) - len(digits)] + (digits.lstrip("0") or "0")) if within else None
 
 
-def _wrong_width(part: list[tuple[int, list[str]]], layout: CsvLayout) -> DataError:
-    line, row = next((line, row) for line, row in part if len(row) != len(layout.names))
+def _wrong_width(rows: list[tuple[int, list[str]]], layout: CsvLayout) -> DataError:
+    line, row = next((line, row) for line, row in rows if len(row) != len(layout.names))
     first = "the header" if layout.has_header else "the first row"
     problem = f"this row has {len(row)} cells, {first} has {len(layout.names)}"
     is_short = len(row) < len(layout.names)

@@ -51,12 +51,27 @@ class CsvLayout:
         """A cell for people: `digits.csv:17, column 'p4'`; lines count from 1."""
         return f"{self.label}:{line}, column '{self.names[column]}'"
 
-    def rows(self, text: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """The rows below the header, each with its line."""
-        rows = _rows(text, self.separator, self.above)
+    def start(self, text: Iterator[str]) -> int:
+        """Leave out the lines above the first row, and say how many they are."""
+        for _ in islice(text, self.above):
+            pass
+        reader = _split(text, self.separator, strict=True)
         if self.has_header:
-            next(rows)
-        return rows
+            next(filter(_is_filled, reader))
+        return self.above + int(reader.line_num)
+
+    def rows(self, lines: Iterable[str], count: int, above: int) -> tuple[list[tuple[int, list[str]]], int]:
+        """The filled rows of the first `count` lines, each with its line, and how many lines they take.
+
+        A cell in quotes may go on behind them. `above` lines stand before.
+        """
+        rows, reader = [], _split(lines, self.separator, strict=True)
+        for row in reader:
+            if _is_filled(row):
+                rows.append((above + reader.line_num, row))
+            if reader.line_num >= count:
+                break
+        return rows, reader.line_num
 
 
 def layout_of(text: Iterable[str], label: str, dialect: Dialect) -> CsvLayout:
@@ -73,7 +88,7 @@ def layout_of(text: Iterable[str], label: str, dialect: Dialect) -> CsvLayout:
     while above < len(lines) and (lines[above].startswith("#") or not lines[above].strip()):
         comment, above = lines[above].lstrip("# ") or comment, above + 1
     separator = dialect.delimiter or (given[1] if given else _separator(lines[above:]))
-    first = next((row for _, row in _rows(lines, separator, above)), None)
+    first = next(filter(_is_filled, _split(lines[above:], separator, strict=True)), None)
     if first is None:
         raise DataError("the file is empty", at=label, remedy="give it one line per row")
     _refuse_title(lines[above:], first, f"{label}:{above + 1}")
@@ -159,15 +174,6 @@ def _split(lines: Iterable[str], separator: str, *, strict: bool = False) -> Any
     """A reader of the rows; runs of spaces separate once."""
     text = (line.strip() for line in lines) if separator == SPACES else lines
     return csv.reader(text, delimiter=separator, strict=strict, skipinitialspace=True)
-
-
-def _rows(text: Iterable[str], separator: str, above: int) -> Iterator[tuple[int, list[str]]]:
-    """The filled rows below the lines above, each with its line in the file."""
-    lines = iter(text)
-    for _ in islice(lines, above):
-        pass
-    reader = _split(lines, separator, strict=True)
-    return ((above + reader.line_num, row) for row in reader if _is_filled(row))
 
 
 def _is_filled(row: list[str]) -> bool:

@@ -136,8 +136,7 @@ def with_formulas(
     def by_formula(row: ScalarFunction) -> Callable[[Any], Any]:
         if not row.formula:
             raise InternalError(f"the row of '{row.name}' needs a formula: a library lacks the function")
-        meaning = defined(row.formula, number, found.__getitem__)
-        return lambda x: meaning({"x": x})
+        return lambda x: defined(row.formula, {"x": x}, number, found.__getitem__)
 
     for name in sorted(_LANGUAGE - found.keys()):
         found[name] = by_formula(SCALARS[name])
