@@ -28,9 +28,9 @@ Gradients
     dWq[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]
 
 Update, for every entry of every parameter
-    m ← 0.9·m + 0.1·g
-    v ← 0.999·v + 0.001·g²
-    theta ← theta − 0.01·(m/(1 − 0.9ᵗ))/(√(v/(1 − 0.999ᵗ)) + 1e-8)
+    m ← b1·m + (1 − b1)·g
+    v ← b2·v + (1 − b2)·g²
+    theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)
 
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 addfc13aa26201553a6d083583f0709a679c0c279c0b5b9aaea8a450940893ab
@@ -81,6 +81,12 @@ SHAPES = {
     "Wv": (4, 3),
 }
 SIZE = 36  # entries of all parameters
+HYPER = {
+    "learning_rate": 0.01,
+    "b1": 0.9,
+    "b2": 0.999,
+    "eps": 1e-08,
+}  # numbers that a call may change
 
 
 class Params(NamedTuple):
@@ -361,29 +367,39 @@ def _input_gradients(work, batch):
 # --- The optimiser, a step, an epoch ---
 
 
-def _update(theta, grad, step, m, v, epoch):
-    """m ← 0.9·m + 0.1·g; v ← 0.999·v + 0.001·g²; theta ← theta − 0.01·(m/(1 − 0.9ᵗ))/(√(v/(1 − 0.999ᵗ)) + 1e-8)"""
+def _update(theta, grad, step, m, v, epoch, hyper):
+    """m ← b1·m + (1 − b1)·g; v ← b2·v + (1 − b2)·g²; theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)"""
     step[0] += 1
     t = float(step[0])
+    learning_rate = hyper[0]
+    b1 = hyper[1]
+    b2 = hyper[2]
+    eps = hyper[3]
     size = theta.shape[0]
     real = grad.dtype.type
-    s0 = real(1 / (1 - 0.9 ** t))
-    s1 = real(1 / (1 - 0.999 ** t))
+    s0 = real(1 - b1)
+    s1 = real(b1)
+    s2 = real(1 - b2)
+    s3 = real(b2)
+    s4 = real(1 / (1 - b1 ** t))
+    s5 = real(learning_rate)
+    s6 = real(eps)
+    s7 = real(1 / (1 - b2 ** t))
     for n in range(size):
-        m[n] = grad[n] / real(10) + real(0.9) * m[n]
-        v[n] = np.square(grad[n]) / real(1000) + real(0.999) * v[n]
-        theta[n] = theta[n] - s0 * m[n] / (real(100) * (real(1e-08) + np.sqrt(s1 * v[n])))
+        m[n] = s0 * grad[n] + s1 * m[n]
+        v[n] = np.square(grad[n]) * s2 + s3 * v[n]
+        theta[n] = theta[n] - s4 * s5 * m[n] / (np.sqrt(s7 * v[n]) + s6)
 
 
-def _step(theta, grad, state, epoch, x, t, work, batch):
+def _step(theta, grad, state, epoch, hyper, x, t, work, batch):
     """One step; parameters stay as they are where the loss is not finite."""
     value = _gradient(theta, grad, x, t, work, batch)
     if np.isfinite(value):
-        _update(theta, grad, state[0], state[1], state[2], epoch)
+        _update(theta, grad, state[0], state[1], state[2], epoch, hyper)
     return value
 
 
-def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
+def _epoch(theta, grad, state, epoch, hyper, x, t, order, batch_size, rows, work):
     """Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."""
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
@@ -393,7 +409,7 @@ def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
         gathered += _gather(t, order, start, batch, 5 * 3, rows[1])
         if not np.isfinite(gathered):
             return np.nan
-        value = _step(theta, grad, state, epoch, view(rows[0], 0, (5, 4, batch)), view(rows[1], 0, (5, 3, batch)), work, batch)
+        value = _step(theta, grad, state, epoch, hyper, view(rows[0], 0, (5, 4, batch)), view(rows[1], 0, (5, 3, batch)), work, batch)
         if not np.isfinite(value):
             return float(value)
         total += value * batch
@@ -401,6 +417,11 @@ def _epoch(theta, grad, state, epoch, x, t, order, batch_size, rows, work):
 
 
 # --- What callers use ---
+
+
+def _first_states(hyper):
+    """What every state of the optimiser starts from, in all its entries."""
+    return (0.0, 0.0)
 
 
 def init_params(seed=0):
@@ -433,27 +454,31 @@ def loss_and_grad(params, x, t):
     return _loss_and_gradient(params, (x, t))
 
 
-def update(params, grads, state, epoch=0):
-    """One step of the optimiser, in place. A learning-rate schedule may look at `epoch`, counted from 0."""
-    _updated(params, grads, state, (epoch,))
+def update(params, grads, state, epoch=0, hyper=None):
+    """One step of the optimiser, in place. A learning-rate schedule may look at `epoch`, counted from 0.
+
+    `hyper` is a dict of those numbers in HYPER that shall be others.
+    """
+    _updated(params, grads, state, (epoch, hyper))
 
 
-def train_step(params, state, x, t, epoch=0):
+def train_step(params, state, x, t, epoch=0, hyper=None):
     """One step on one batch, in place; the loss before it. A loss that is not finite changes nothing."""
-    return _train_step(params, state, (x, t), (epoch,))
+    return _train_step(params, state, (x, t), (epoch, hyper))
 
 
-def train_epoch(params, state, x, t, batch_size, order=None, epoch=0):
+def train_epoch(params, state, x, t, batch_size, order=None, epoch=0, hyper=None):
     """Steps over all rows in batches, in place; the mean loss per row.
 
     `order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss
     that is not finite, before the parameters are touched, and returns it. Rows are looked at when their
     batch comes: an entry that is not finite raises ValueError before the step that would use it.
+    `hyper` is a dict of those numbers in HYPER that shall be others.
     """
-    return _train_epoch(params, state, (x, t), batch_size, order, (epoch,))
+    return _train_epoch(params, state, (x, t), batch_size, order, (epoch, hyper))
 
 
-def fit(x, t, *, epochs=10, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None):
+def fit(x, t, *, epochs=10, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
     Without `params` training starts from init_params(seed); with them, from a copy. A given `state` then
@@ -462,8 +487,9 @@ def fit(x, t, *, epochs=10, batch_size=32, seed=0, params=None, state=None, shuf
 
     Of all `epochs` only those from `start` up to `stop` are trained: fit(..., stop=3, state=state), then
     fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.
+    `hyper` is a dict of those numbers in HYPER that shall be others.
     """
-    return _fit((x, t), (epochs, start, stop), batch_size, seed, params, state, shuffle)
+    return _fit((x, t), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper)
 
 
 # --- What the common part is told of the model ---
@@ -473,10 +499,14 @@ BY_COLUMNS = True  # whether it lies innermost in memory
 FULL_BATCH = ""  # why every step needs all rows, where it does
 MICRO_BATCH_SIZE = 0  # rows of a piece of a batch; 0: all
 STEP_MEMORY = ("grad",)  # vectors like theta for a step
-STATES = {
-    "m": 0.0,
-    "v": 0.0,
-}  # of the optimiser, with their first values
+RANGES = {
+    "learning_rate": "(0, inf)",
+    "b1": "[0, 1)",
+    "b2": "[0, 1)",
+    "eps": "[0, inf)",
+}
+NEVER_ZERO = ("eps",)  # since something is divided by it
+LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 GRADIENTS = ()  # what else the loss is differentiated by
 IGNORED = {}  # labels that mean: none
 SCORED = ""  # what predictions are scored against, where targets are several
@@ -894,10 +924,54 @@ def _is_full(batch_size: Any) -> bool:
     return isinstance(batch_size, str) and batch_size == "full"
 
 
-def _time(time: Sequence[Any]) -> tuple[int, ...]:
-    """What a schedule looks at: the epoch, counted from 0, and how many there are, where it asks."""
-    epoch = _whole("epoch", time[0], 0)
-    return (epoch, _whole("epochs", time[1], 1)) if len(time) > 1 else (epoch,)
+# --- Hyper-parameters that callers give are checked ---
+
+
+_NUMBERS = (int, float, np.integer, np.floating)
+_DEFAULTS = np.array([*HYPER.values()], np.float64)
+
+
+def _setting(given: Sequence[Any]) -> tuple[Any, ...]:
+    """What a step is told: the epoch, from 0, how many there are, where a schedule asks, hyper-parameters."""
+    epoch, hyper = _whole("epoch", given[0], 0), _hyper_vector(given[-1])
+    return (epoch, _whole("epochs", given[1], 1), hyper) if len(given) > 2 else (epoch, hyper)
+
+
+def _hyper_vector(hyper: Any) -> np.ndarray:
+    """All hyper-parameters, the module's own but for those given."""
+    if hyper is None:
+        return _DEFAULTS
+    if not isinstance(hyper, dict):
+        raise TypeError(f"hyper: expected a dict of numbers by their names, got {type(hyper).__name__}")
+    numbers = {**HYPER, **{name: _hyper_number(name, value) for name, value in hyper.items()}}
+    for name, allowed in RANGES.items():
+        if not _lies_in(allowed, numbers[name], numbers):
+            raise ValueError(f"hyper: {name} is {numbers[name]:g}; expected a number in {allowed}")
+    return np.array([*numbers.values()], np.float64)
+
+
+def _hyper_number(name: Any, value: Any) -> float:
+    if name in LEFT_OUT:
+        raise ValueError(f"hyper: {name} is 0 in the spec, so no step computes its terms; write it there")
+    if name not in HYPER:
+        raise ValueError(f"hyper: there is no {name!r}; expected {' or '.join(HYPER) or 'none'}")
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, _NUMBERS):
+        raise TypeError(f"hyper: {name} must be a number, got {value!r}")
+    number = float(value)
+    with np.errstate(over="ignore", under="ignore"):
+        held = float(DTYPE(number))
+    if not math.isfinite(held) or (number and not held):
+        raise ValueError(f"hyper: {name} is {number:g}, which {np.dtype(DTYPE)} cannot hold")
+    if name in NEVER_ZERO and not number:
+        raise ValueError(f"hyper: {name} cannot become 0, which makes another step; write it in the spec")
+    return number
+
+
+def _lies_in(allowed: str, number: float, numbers: dict[str, float]) -> bool:
+    """Whether a number lies in an interval such as `[0, 1)`; an end may be the name of another one."""
+    least, most = (numbers[end] if end in numbers else float(end) for end in allowed[1:-1].split(", "))
+    above = number > least if allowed[0] == "(" else number >= least
+    return above and (number < most if allowed[-1] == ")" else number <= most)
 
 
 # --- Parameters and the optimiser's state ---
@@ -977,10 +1051,11 @@ def _writable_vector(params: Params) -> np.ndarray:
     return vector
 
 
-def init_state(params: Params) -> State:
-    """The optimiser's state before the first step."""
+def init_state(params: Params, hyper: Any = None) -> State:
+    """The optimiser's state before the first step; `hyper` is a dict of numbers in HYPER that are others."""
     _check_params(params)
-    return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in STATES.values()))
+    starts = _first_states(_hyper_vector(hyper))
+    return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in starts))
 
 
 def _check_state(state: Any) -> None:
@@ -1030,22 +1105,22 @@ def _gradients_in_work(params: Params, data: tuple[Any, ...]) -> tuple[np.ndarra
     return _input_gradients(work, *extents)
 
 
-def _updated(params: Params, grads: Params, state: State, time: tuple[Any, ...]) -> None:
+def _updated(params: Params, grads: Params, state: State, setting: tuple[Any, ...]) -> None:
     theta = _writable_vector(params)
     _check_params(grads, "grads")
     _check_state(state)
-    _update(theta, flatten(grads), *state, *_time(time))
+    _update(theta, flatten(grads), *state, *_setting(setting))
 
 
-def _train_step(params: Params, state: State, data: tuple[Any, ...], time: tuple[Any, ...]) -> float:
+def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tuple[Any, ...]) -> float:
     if MICRO_BATCH_SIZE:
-        return _train_epoch(params, state, data, "full", None, time)
+        return _train_epoch(params, state, data, "full", None, setting)
     theta = _writable_vector(params)
     _check_state(state)
     arrays, extents = _arguments(INPUTS + TARGETS, data)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     work = _kept("work", _work_size(*extents))
-    return float(_step(*vectors, tuple(state), *_time(time), *arrays, work, *extents))
+    return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
 
 
 def _fit(
@@ -1056,6 +1131,7 @@ def _fit(
     params: Params | None,
     state: State | None,
     shuffle: Any,
+    hyper: Any,
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
@@ -1067,15 +1143,15 @@ def _fit(
         _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
     )
     params = init_params(seed) if params is None else unflatten(flatten(params).copy())
-    given, state = state, init_state(params) if state is None else _copy_of_state(state)
+    given, state = state, init_state(params, hyper) if state is None else _copy_of_state(state)
     rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
     for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
             order = rng.permutation(extents[BATCH_AXIS])
         if epoch < start:
             continue
-        time = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
-        value = train_epoch(params, state, *data, batch_size=batch_size, order=order, **time)
+        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        value = train_epoch(params, state, *data, batch_size=batch_size, order=order, hyper=hyper, **setting)
         if not math.isfinite(value):
             where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
             raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")
@@ -1108,7 +1184,7 @@ def _shuffling(shuffle: Any) -> str:
 
 
 def _train_epoch(
-    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, time: tuple[Any, ...]
+    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
     arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
     sizes = dict(zip(FREE_AXES, extents, strict=True))
@@ -1131,11 +1207,11 @@ def _train_epoch(
             array = array.reshape(-1)
         flat.append(array)
     del sizes[BATCH_AXIS]
-    theta, time = _writable_vector(params), _time(time)
+    theta, setting = _writable_vector(params), _setting(setting)
     _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
-    value = float(_epoch(*vectors, tuple(state), *time, *flat, *batches, *sizes.values()))
+    value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value

@@ -32,6 +32,8 @@ from symgrad.spec.expand import expand
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import sympy as sp
+
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Phase, Plan
     from symgrad.spec.model import Model, Spec
@@ -97,9 +99,14 @@ class Stages:
         """What every parameter starts from, its fan-in and fan-out read off the equations."""
         return first_values(self.model, self.derived)
 
-    @stage("Model → FirstValues")
-    def state_starts(self) -> Mapping[str, FirstValues]:
-        """What every state of the optimiser starts from."""
+    @stage("Model → Program")
+    def named_update(self) -> Program:
+        """The same step with names for its hyper-parameters, which callers of the module may change."""
+        return elaborate_optimizer(self.model, named=True)
+
+    @stage("Model → formulas")
+    def state_starts(self) -> Mapping[str, sp.Expr]:
+        """What every state of the optimiser starts from, over its hyper-parameters."""
         return first_states(self.model)
 
     @stage("Program → Program")
@@ -147,18 +154,20 @@ class Stages:
     @stage("Plan → text")
     def text(self) -> str:
         """The module."""
-        return emit(self.model, self.derived, self.plan, self.update, self.starts, self.state_starts)
+        return emit(self.model, self.derived, self.plan, self.named_update, self.starts, self.state_starts)
 
     @cached_property
     def takes_gradients_in(self) -> bool:
         """Whether a step adds gradients to a vector while they are formed, those of its batch at once."""
         in_pieces = self.model.spec.train.micro_batches is not None
-        return not in_pieces and accumulation_of(self.update) is not None
+        return not in_pieces and accumulation_of(self.named_update) is not None
 
     @property
     def clocked(self) -> ClockedText:
         """The module with a clock behind every statement of a step."""
-        return emit_clocked(self.model, self.derived, self.plan, self.update, self.starts, self.state_starts)
+        return emit_clocked(
+            self.model, self.derived, self.plan, self.named_update, self.starts, self.state_starts
+        )
 
     @property
     def in_python(self) -> str:

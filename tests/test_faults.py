@@ -52,9 +52,13 @@ OF_ROWS: Faults = {
     "a lost gradient": (DW2, "dW2[:] = 0", {"W2"}, "the gradient is lost"),
     "one wrong entry": (DW2, f"{DW2}; dW2[1, 2] *= 1.001", {"W2"}, "entry [1, 2]"),
     "nan": (DW2, f"{DW2}; dW2[3, 0] = np.nan", {"W2"}, "entry [3, 0] is nan"),
-    "a sign in the update": ("theta[n] - s0", "theta[n] + s0", {"update"}, ""),
-    "another decay": ("real(0.9) * m[n]", "real(0.8) * m[n]", {"update"}, ""),
-    "no correction of the first steps": ("s0 * m[n]", "m[n]", {"update"}, ""),
+    "a sign in the update": ("theta[n] - s4", "theta[n] + s4", {"update"}, ""),
+    "another decay": ("s1 * m[n]", "real(0.8) * m[n]", {"update"}, ""),
+    "no correction of the first steps": ("s4 * s5 * m[n]", "s5 * m[n]", {"update"}, ""),
+    "a hyper-parameter that is ignored": ("b2 = hyper[2]", "b2 = 0.999", {"hyper"}, ""),
+    "hyper-parameters exchanged": ("b1 = hyper[1]", "b1 = hyper[1] + hyper[2] - 0.999", {"hyper"}, ""),
+    "a step that forgets them": ("(x, t), (epoch, hyper))", "(x, t), (epoch, None))", {"hyper"}, ""),
+    "an epoch that forgets them": ("order, (epoch, hyper))", "order, (epoch, None))", {"hyper"}, ""),
     "a step counter that stands": ("step[0] += 1", "step[0] = 1", {"update"}, ""),
     "a missing last batch": ("range(0, order.shape[0], batch_size)", SHORT, {"train_epoch"}, ""),
     "an order that is ignored": ("order[start + k] * width", "(start + k) * width", {"train_epoch"}, ""),
@@ -102,7 +106,8 @@ OF_MOMENTUM: Faults = {
     "a bias that forgets": (INTO_B1, INTO_B1.replace("keep", "0"), {"train_step"}, ""),
     "a bias of another scale": (INTO_B1, INTO_B1.replace("scale", "1"), {"train_step"}, ""),
     "the bias of another layer": (INTO_B1, INTO_B1.replace("db1", "db2"), {"b1"}, ""),
-    "another part to keep": ("keep = 0.9", "keep = 0.8", {"train_step"}, ""),
+    "another part to keep": ("keep = momentum", "keep = 0.8", {"train_step"}, ""),
+    "a share of the spec's own": ("keep = momentum", "keep = 0.9", {"hyper"}, ""),
     "another scale": ("scale = 1 - ", "scale = 2 - ", {"train_step"}, ""),
     "keep and scale exchanged": ("real(keep), real(scale)", "real(scale), real(keep)", {"train_step"}, ""),
     "into the parameters": ("_backward(theta, state[1]", "_backward(theta, theta", {"train_step"}, ""),
@@ -110,7 +115,7 @@ OF_MOMENTUM: Faults = {
 }
 OF_DESCENT: Faults = {
     "before the last use of its parameter": (IN_ORDER, f"{INTO_W2}; {BY_W2}", {"train_step"}, ""),
-    "an opposite step": ("scale = -0.1", "scale = 0.1", {"train_step"}, ""),
+    "an opposite step": ("scale = -learning_rate", "scale = learning_rate", {"train_step"}, ""),
     "a forgotten parameter": ("keep = 1\n", "keep = 0\n", {"train_step"}, ""),
 }
 KINDS = {
@@ -231,5 +236,13 @@ def test_the_command_exits_with_1_and_names_the_fault(
     report = json.loads(run.stdout)
     assert report["passed"] == (fault is None)
     failed = {r["name"] for r in (*report["parameters"], *report["checks"]) if r["verdict"] == "fail"}
-    wider = {"identity", "order", "own verify", "epochs", "fit", "other sizes"}  # a fault shows there, too
+    wider = {
+        "identity",
+        "order",
+        "own verify",
+        "epochs",
+        "fit",
+        "hyper",
+        "other sizes",
+    }  # too
     assert failed - wider == (OF_COLUMNS[fault][2] if fault else set())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 from fractions import Fraction
+from random import Random
 
 import numpy as np
 import pytest
 
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.verifier.identity.elements import PRIMES, UNDEFINED, Element, element, power, root
+from symgrad.verifier.identity.elements import MODULUS, PRIMES, UNDEFINED, Element, element, power, root
 from symgrad.verifier.identity.exact_constants import Constant, constant_of
-from symgrad.verifier.identity.field import Functions, field, random_elements, sign
+from symgrad.verifier.identity.field import Functions, field, matmul, random_elements, sign
+from symgrad.verifier.identity.residue_products import pays_off, product_of_residues
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 DRAWS = 20
@@ -137,3 +140,43 @@ def test_a_constant_has_its_value():
     assert float(value) == 1.5957691216057308
     shifted = Constant(Fraction(2), 2, -1).value(field(0)) / Constant(Fraction(1), 2).value(field(0))
     assert shifted * Constant(Fraction(1), 1, 1).value(field(0)) == 2
+
+
+def residues(rng, shape):
+    """Of every size: the least and the greatest among them."""
+    numbers = [rng.choice([0, 1, MODULUS - 1, rng.randrange(MODULUS)]) for _ in range(math.prod(shape))]
+    found = np.empty(len(numbers), dtype=object)
+    found[:] = numbers
+    return found.reshape(shape)
+
+
+SHAPES = [
+    ((1, 1), (1, 1)),
+    ((3, 4), (4, 5)),
+    ((2, 3, 4), (4, 5)),
+    ((3, 4), (2, 4, 5)),
+    ((2, 1, 3, 4), (5, 4, 2)),
+    ((2, 1024), (1024, 2)),
+    ((3, 2500), (2500, 2)),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), SHAPES)
+def test_products_by_small_primes_are_those_of_whole_numbers(left, right):
+    rng = Random(str((left, right)))
+    a, b = residues(rng, left), residues(rng, right)
+    assert np.array_equal(product_of_residues(a, b), np.matmul(a, b) % MODULUS)
+
+
+@pytest.mark.parametrize("length", [1, 1023, 1024, 1025, 3000])
+def test_the_largest_sums_of_products_stay_exact(length):
+    largest = np.full((2, length), MODULUS - 1, dtype=object)
+    assert np.array_equal(product_of_residues(largest, largest.T), np.full((2, 2), length % MODULUS))
+
+
+@pytest.mark.parametrize("size", [1, 30, 40])
+def test_matmul_is_that_of_elements_at_any_size(size):
+    a, b = (random_elements(np.random.default_rng(seed), (size, size)) for seed in (1, 2))
+    assert pays_off(a, b) == (size > 32)
+    for row, column in itertools.product((0, size - 1), repeat=2):
+        assert matmul(a, b)[row, column] == sum(a[row] * b[:, column], Element(0))

@@ -98,7 +98,7 @@ def test_inspect_says_where_the_gradient_is_taken():
 AT_THETA = ("_gradient(ahead, grad", "_gradient(theta, grad")
 FAULTS = {
     "gradient taken at theta": AT_THETA,
-    "point without the momentum": ("ahead[n] = real(0.8) * v[n] + theta[n]", "ahead[n] = v[n] + theta[n]"),
+    "point without the momentum": ("ahead[n] = s0 * v[n] + theta[n]", "ahead[n] = v[n] + theta[n]"),
     "point of the last step": ("    _look_ahead(theta, ahead, state[0]", "    (theta, ahead, state[0]"),
 }
 

@@ -65,7 +65,7 @@ def test_clipping_does_not_hide_a_number_that_is_none(tmp_path):
 
 
 def test_a_value_that_is_not_clipped_is_caught(tmp_path):
-    clipping = "maximum(real(-0.1), minimum(real(0.1), grad[n]))"
+    clipping = "maximum(s0, minimum(s1, grad[n]))"
 
     def planted(text: str) -> str:
         assert text.count(clipping) == 1

@@ -56,25 +56,25 @@ def test_an_update_and_a_step_move_the_parameters_alike() -> None:
     by_hand, by_step = first(), first()
     _, gradient = training_steps._loss_and_gradient(by_hand, (X, T))
     states = [parameter_vectors.init_state(by_hand) for _ in range(2)]
-    training_steps._updated(by_hand, gradient, states[0], (0,))
-    training_steps._train_step(by_step, states[1], (X, T), (0,))
+    training_steps._updated(by_hand, gradient, states[0], (0, None))
+    training_steps._train_step(by_step, states[1], (X, T), (0, None))
     assert by_hand == by_step != first()
     assert [int(s.step[0]) for s in states] == [1, 1]
 
 
 def test_an_epoch_takes_the_rows_in_batches() -> None:
     order, params, expected = np.array([4, 0, 3, 1, 2]), first(), first()
-    mean = row_epochs._train_epoch(params, parameter_vectors.init_state(params), (X, T), 2, order, (0,))
+    mean = row_epochs._train_epoch(params, parameter_vectors.init_state(params), (X, T), 2, order, (0, None))
     state, total = parameter_vectors.init_state(expected), 0.0
     for rows in (order[:2], order[2:4], order[4:]):
-        total += len(rows) * training_steps._train_step(expected, state, (X[rows], T[rows]), (0,))
+        total += len(rows) * training_steps._train_step(expected, state, (X[rows], T[rows]), (0, None))
     assert params == expected
     assert mean == pytest.approx(total / len(order))
 
 
 def test_fit_trains_and_leaves_what_it_was_given() -> None:
     params = first()
-    fitted, history = training_steps._fit((X, T), (30, 0, None), 2, 0, params, None, "each_epoch")
+    fitted, history = training_steps._fit((X, T), (30, 0, None), 2, 0, params, None, "each_epoch", None)
     assert params == first()
     assert history[-1] < 1e-3 < history[0]
     assert fitted.w == pytest.approx(2.0, abs=1e-2)
@@ -92,17 +92,19 @@ def test_fit_trains_and_leaves_what_it_was_given() -> None:
 def test_an_epoch_refuses(order: object, size: object, message: str) -> None:
     params = first()
     with pytest.raises(ValueError, match=message):
-        row_epochs._train_epoch(params, parameter_vectors.init_state(params), (X, T), size, order, (0,))
+        row_epochs._train_epoch(params, parameter_vectors.init_state(params), (X, T), size, order, (0, None))
     assert params == first()
 
 
 def test_without_rows_there_is_one_step() -> None:
     params, other = first(), first()
-    loss = whole_epochs._train_epoch(params, parameter_vectors.init_state(params), (X, T), "full", None, (0,))
-    assert loss == training_steps._train_step(other, parameter_vectors.init_state(other), (X, T), (0,))
+    loss = whole_epochs._train_epoch(
+        params, parameter_vectors.init_state(params), (X, T), "full", None, (0, None)
+    )
+    assert loss == training_steps._train_step(other, parameter_vectors.init_state(other), (X, T), (0, None))
     assert params == other
     with pytest.raises(ValueError, match="no axis of rows"):
-        whole_epochs._train_epoch(params, parameter_vectors.init_state(params), (X, T), 2, None, (0,))
+        whole_epochs._train_epoch(params, parameter_vectors.init_state(params), (X, T), 2, None, (0, None))
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def _programs(stages: Stages) -> Iterator[tuple[str, Program]]:
     """The program of every stage, and the last of them as large networks are arranged."""
     for stage in STAGES:
         program = getattr(stages, str(stage.attrname))
-        if isinstance(program, Program) and program is not stages.update:
+        if isinstance(program, Program) and program not in (stages.update, stages.named_update):
             yield str(stage.attrname), program
     large = Stages(stages.model)
     vars(large).update(stable_roots=stages.stable_roots)

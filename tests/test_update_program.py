@@ -11,6 +11,7 @@ from fuzz.optimizers import optimizer_spec
 from optimizer_paths import spec_with
 
 from symgrad.calculus.program import check
+from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.accumulation import SHARE_ADDED, SHARE_KEPT, accumulation_of
 from symgrad.elaborate.first_values import first_states
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
@@ -18,8 +19,11 @@ from symgrad.errors import SpecError
 from symgrad.graphs.interpret import interpret
 from symgrad.spec import library
 from symgrad.spec.expand import expand
+from symgrad.spec.expansion.hyper_parameters import with_hyper
+from symgrad.spec.language.trees import names_in
 from symgrad.spec.reader import read
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.sampling.hyper_values import drawn_hyper, own_hyper
 from symgrad.verifier.steps.optimizer_meaning import Progress, gradient_point, start, step
 
 if TYPE_CHECKING:
@@ -115,6 +119,35 @@ def test_a_step_is_what_the_spec_means(name: str) -> None:
         np.testing.assert_allclose(values[AHEAD], np.broadcast_to(point, SIZE), 1e-12, 1e-14)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_step_with_other_hyper_parameters_is_the_step_of_the_spec_with_these(name: str) -> None:
+    model = MODELS[name]
+    update = elaborate_optimizer(model, named=True)
+    assert [t.name for t in update.of_kind("hyper")] == [h.name for h in model.hyper]
+    before, gradient = before_step(model), np.random.default_rng(5).normal(size=SIZE)
+    for values in (own_hyper(model), drawn_hyper(model, np.random.default_rng(9))):
+        numbers = {name: np.asarray(value) for name, value in values.items()}
+        found = interpret(update, given(model, update, before, gradient) | numbers, {"size": SIZE})
+        other = with_hyper(model, values)
+        after = step(other, before, gradient, EPOCH, DOUBLE)
+        if all(np.isfinite(array).all() for array in (after.theta, *after.states.values())):
+            agree(update, found, after)
+            if AHEAD in update.outputs:
+                point = gradient_point(other, before, EPOCH, DOUBLE)
+                np.testing.assert_allclose(found[AHEAD], np.broadcast_to(point, SIZE), 1e-12, 1e-14)
+
+
+def test_no_hyper_parameter_is_left_out_of_the_step() -> None:
+    """Each that changes what the judge computes changes what the program computes."""
+    for model in MODELS.values():
+        update = elaborate_optimizer(model, named=True)
+        read = {name for equation in update.equations for name in equation.reads}
+        starts = {e.tensor for start in first_states(model).values() for e in entries(start)}
+        formulas = [*model.optimizer.update, *model.optimizer.state, ("", model.named_schedule)]
+        named = {name for _, formula in formulas for name in names_in(formula)}
+        assert {h.name for h in model.hyper if h.name in named} <= read | starts
+
+
 DIVIDED = [name for name, model in MODELS.items() if accumulation_of(elaborate_optimizer(model))]
 
 
@@ -144,7 +177,10 @@ def test_states_start_where_the_judge_starts_them() -> None:
     for model in MODELS.values():
         expected = start(model, np.zeros(SIZE), DOUBLE).states
         found = first_states(model)
-        assert {name: value[0] for name, value in expected.items()} == {n: f.scale for n, f in found.items()}
+        own = {Entry(name): value for name, value in own_hyper(model).items()}
+        assert {name: value[0] for name, value in expected.items()} == {
+            name: float(formula.xreplace(own)) for name, formula in found.items()
+        }
 
 
 def test_a_planted_fault_is_seen() -> None:

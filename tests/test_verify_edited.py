@@ -147,7 +147,7 @@ def test_edits_that_act_at_one_size_are_found_by_their_numbers(kind: str, tmp_pa
     assert words in found
 
 
-FIRST = "        m[n] = grad[n] / real(10)"
+FIRST = "        m[n] = s0 * grad[n]"
 
 
 def gradient(wrong: str) -> tuple[str, str]:

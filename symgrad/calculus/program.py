@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 Reduction: TypeAlias = Literal["none", "norm"] | Primitive
 """What an equation does over its bound indices; a norm, the Euclidean one, is formed by optimisers alone."""
 Kind: TypeAlias = Literal[
-    "input", "target", "constant", "parameter", "value", "derivative", "temporary", "cotangent", "state"
+    "input",
+    "target",
+    "constant",
+    "parameter",
+    "value",
+    "derivative",
+    "temporary",
+    "cotangent",
+    "state",
+    "hyper",
 ]
 
 
@@ -233,7 +242,7 @@ def check(program: Program) -> Program:
     Raises:
         InternalError: a stage broke its promise.
     """
-    given = ("input", "target", "constant", "parameter", "state")
+    given = ("input", "target", "constant", "parameter", "state", "hyper")
     defined = {t.name for t in program.tensors if t.kind in given}
     for equation in program.equations:
         _check_equation(program, equation, defined)

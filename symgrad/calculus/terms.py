@@ -102,7 +102,7 @@ class Named(sp.Function):
     @classmethod
     def formula(cls, value: sp.Expr) -> sp.Expr:
         """What it stands for."""
-        return defined(INNER[cls.__name__].formula, {"x": value}, sp.sympify, function_called)
+        return defined(INNER[cls.__name__].formula, sp.sympify, function_called)({"x": value})
 
     @classmethod
     def eval(cls, value: sp.Expr) -> sp.Expr | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
 
+from symgrad.calculus.terms import Entry
 from symgrad.elaborate.fans import Fans, fans_of
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
@@ -42,24 +43,29 @@ def first_values(model: Model, program: Program) -> Mapping[str, FirstValues]:
     }
 
 
-def first_states(model: Model) -> Mapping[str, FirstValues]:
-    """What every state of the optimiser starts from, in all its entries.
+def first_states(model: Model) -> Mapping[str, sp.Expr]:
+    """What every state of the optimiser starts from, in all its entries: a formula over hyper-parameters.
 
     Raises:
         SpecError: no number, or one beyond the reach of single precision.
     """
     hyper = hyper_parameters(model)
-    return {name: _first_state(name, node, hyper) for name, node in model.optimizer.state}
+    named = {**hyper, **{h.name: scalar(Entry(h.name)) for h in model.hyper if h.name in hyper}}
+    for name, start in model.optimizer.state:
+        _check_first_state(name, start, _evaluated(start, hyper))
+    return {name: _evaluated(start, named) for name, start in model.optimizer.state}
 
 
-def _first_state(name: str, start: Node, hyper: Mapping[str, Value]) -> FirstValues:
-    value = Evaluator(EquationBuilder(), {}, {}).evaluate(start, "state", hyper).body
+def _evaluated(start: Node, hyper: Mapping[str, Value]) -> sp.Expr:
+    return Evaluator(EquationBuilder(), {}, {}).evaluate(start, "state", hyper).body
+
+
+def _check_first_state(name: str, start: Node, value: sp.Expr) -> None:
     if not value.is_number:
         raise SpecError(f"the state '{name}' must start from a number", at=start.at)
     if not abs(value) <= LARGEST["float32"]:
         problem = f"the state '{name}' starts from {float(value):g}"
         raise SpecError(problem, at=start.at, remedy=f"expected at most {LARGEST['float32']:.2g}")
-    return FirstValues("constant", float(value))
 
 
 def _first_values(name: str, init: InitSpec, fans: Fans) -> FirstValues:

@@ -17,7 +17,7 @@ from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from symgrad.errors import Position
     from symgrad.spec.language.syntax import Node
@@ -45,8 +45,10 @@ class _Undifferentiated(Evaluator):
         """0 to any power is a number."""
 
 
-def elaborate_optimizer(model: Model) -> Program:
+def elaborate_optimizer(model: Model, *, named: bool = False) -> Program:
     """One step of the optimiser of a model: what theta and every state become.
+
+    Its hyper-parameters are the numbers of the spec, or where they are `named`, tensors without axes.
 
     What a step gives to X is a tensor of its own, `of` X; it is an output where X is theta or a state, and so
     is AHEAD, where the gradient is taken elsewhere than at theta. Numbers of the step have no axes, the
@@ -55,7 +57,7 @@ def elaborate_optimizer(model: Model) -> Program:
     Raises:
         SpecError: a formula that the language does not have, or that gives no real number.
     """
-    return _Elaborator(model).run()
+    return _Elaborator(model, named).run()
 
 
 def hyper_parameters(model: Model) -> Mapping[str, Value]:
@@ -71,20 +73,42 @@ def after_gradient(update: Program) -> Program:
     return update.giving(name for name in update.outputs if name != AHEAD)
 
 
+def never_zero(update: Program) -> tuple[str, ...]:
+    """The hyper-parameters whose 0 makes another step: they divide something, alone or in a sum."""
+    quotients = (p for e in update.equations for p in e.body.atoms(sp.Pow) if p.exp.is_negative)
+    read = {
+        e.tensor for quotient in quotients for part in _kept_above_0(quotient.base) for e in entries(part)
+    }
+    return tuple(t.name for t in update.of_kind("hyper") if t.name in read)
+
+
+def _kept_above_0(base: sp.Expr) -> Iterator[sp.Expr]:
+    """What is the same for every entry of what is divided by, as a factor, or added to what differs."""
+    parts = base.args if base.is_Add else sp.Mul.make_args(base)
+    same = [part for part in parts if not any(e.indices for e in entries(part))]
+    if len(same) < len(parts) or not base.is_Add:
+        yield from same
+
+
 def counts_epochs(update: Program) -> bool:
     """Whether a step looks at how many epochs there will be."""
     return any(update.tensor[name].of == "epochs" for equation in update.equations for name in equation.reads)
 
 
 class _Elaborator:
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, named: bool) -> None:
         self.model, self.optimizer = model, model.optimizer
         self.kept = ("theta", *(name for name, _ in self.optimizer.state))
-        own = {"theta", "g", "t", *(name for name, _ in (*self.optimizer.state, *self.optimizer.update))}
-        self.builder = EquationBuilder(reserved=own)
+        self.hyper = model.hyper if named else ()
+        names = (*self.optimizer.state, *self.optimizer.update)
+        self.own = {"theta", "g", "t", *(name for name, _ in names), *(h.name for h in self.hyper)}
+        self.builder = EquationBuilder(reserved=self.own)
         self.evaluator = _Undifferentiated(self.builder, {}, {})
-        self.time = {name: self._given(Tensor(unused(name, own), (), "input", of=name)) for name in TIME}
-        self.bound = {**hyper_parameters(model), "t": self._given(Tensor("t", (), "input"))}
+        times = (Tensor(unused(name, self.own), (), "input", of=name) for name in TIME)
+        self.time = {tensor.of: self._given(tensor) for tensor in times}
+        self.given = {h.key: self._given(Tensor(h.name, (), "hyper")) for h in self.hyper}
+        self.bound = {**hyper_parameters(model), **self._named("optimizer")}
+        self.bound["t"] = self._given(Tensor("t", (), "input"))
         self.outputs: list[str] = []
 
     def run(self) -> Program:
@@ -113,11 +137,18 @@ class _Elaborator:
         self.builder.tensors[tensor.name] = tensor
         return self.builder.tensor_value(tensor)
 
+    def _named(self, part: str) -> dict[str, Value]:
+        """The hyper-parameters of optimizer or schedule that have names."""
+        return {h.name: self.given[h.key] for h in self.hyper if h.key.startswith(f"{part}.")}
+
     def _schedule(self) -> None:
         """The learning rate as a number of the step: none where the rate is always the same."""
-        at_first = {"learning_rate": self.bound["learning_rate"]}
-        rate = self._evaluated(self.model.schedule, "schedule", {**self.time, **at_first})
-        self._number("learning_rate", rate.body)
+        known = {"learning_rate": self.bound["learning_rate"], **self.time, **self._named("schedule")}
+        formula = self.model.named_schedule if self.hyper else self.model.schedule
+        rate = self._evaluated(formula, "schedule", known)
+        if rate.body != self.bound["learning_rate"].body:
+            name = unused("rate", self.own) if "learning_rate" in self.builder.tensors else "learning_rate"
+            self.bound["learning_rate"] = self._number(name, rate.body)
 
     def _clip(self) -> None:
         """The gradient with its norm bounded, then each of its entries."""
@@ -125,23 +156,24 @@ class _Elaborator:
         clipped = gradient
         if train.clip_norm is not None:
             self.builder.define(Tensor(NORM, (), "temporary"), (), gradient.body, "norm", gradient.indices)
-            scale = self._limited(SCALE_OF_NORM, clipped, train.clip_norm)
+            scale = self._limited(SCALE_OF_NORM, clipped, "clip_norm", train.clip_norm)
             self.builder.define(Tensor(SCALE, (), "temporary"), (), scale.body)
             clipped = replace(gradient, body=gradient.body * Entry(SCALE))
         if train.clip_value is not None:
-            clipped = self._limited(CLIP_VALUE, clipped, train.clip_value)
+            clipped = self._limited(CLIP_VALUE, clipped, "clip_value", train.clip_value)
         if clipped is not gradient:
             self.bound["g"] = self._vector(Tensor(CLIPPED, ENTRIES, "value", of="g"), clipped)
 
-    def _limited(self, formula: str, gradient: Value, limit: float) -> Value:
-        bound = {"g": gradient, "limit": scalar(sp.Rational(repr(limit))), "norm": scalar(Entry(NORM))}
+    def _limited(self, formula: str, gradient: Value, key: str, number: float) -> Value:
+        limit = self.given.get(key, scalar(sp.Rational(repr(number))))
+        bound = {"g": gradient, "limit": limit, "norm": scalar(Entry(NORM))}
         return self._evaluated(parse_formula(formula, self.optimizer.at), "update", bound)
 
     def _set(self, name: str, node: Node) -> None:
         """An equation of the optimiser: of theta or a state, of the gradient anew, or of a quantity."""
         value = self._evaluated(node)
         if name not in (*self.kept, "g") and not any(e.indices for e in entries(value.body)):
-            self._number(name, value.body)
+            self.bound[name] = self._number(name, value.body)
             return
         before = self.bound.get(name)
         if name == "g" and before is not None and value.at(before.indices) == before.body:
@@ -155,12 +187,12 @@ class _Elaborator:
         if name != "theta":  # on the right, theta is the parameter before the step
             self.bound[name] = now
 
-    def _number(self, name: str, body: sp.Expr) -> None:
+    def _number(self, name: str, body: sp.Expr) -> Value:
         """A quantity that is the same for every entry; one that never changes is written out."""
         if entries(body):
             self.builder.define(Tensor(name, (), "value"), (), body)
             body = Entry(name)
-        self.bound[name] = scalar(body)
+        return scalar(body)
 
     def _vector(self, tensor: Tensor, value: Value) -> Value:
         indices = value.indices or (self.builder.index(*ENTRIES),)

@@ -87,7 +87,7 @@ def reduced(
 
 
 def _made_of(formula: str, value: Value, names: Mapping[str, sp.Expr]) -> Value:
-    body = defined(formula, {"x": value.body, **names}, sp.sympify, SCALAR.__getitem__)
+    body = defined(formula, sp.sympify, SCALAR.__getitem__)({"x": value.body, **names})
     return Value(value.axes, value.indices, body)
 
 

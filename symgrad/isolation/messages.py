@@ -34,6 +34,8 @@ def packed(value: Any) -> Any:
         return ("record", type(value).__name__, tuple(value._fields), tuple(map(packed, value)))
     if isinstance(value, tuple | list):
         return ("tuple", tuple(map(packed, value)))
+    if isinstance(value, dict) and all(type(key) is str for key in value):
+        return ("dict", tuple((key, packed(part)) for key, part in value.items()))
     return ("other", type(value).__name__)
 
 
@@ -52,6 +54,8 @@ def unpacked(tree: Any, record: Callable[[str, tuple[str, ...], list[Any]], Any]
             return record(name, fields, [unpacked(value, record) for value in values])
         case ("tuple", tuple(values)):
             return tuple(unpacked(value, record) for value in values)
+        case ("dict", tuple(pairs)):
+            return {str(key): unpacked(value, record) for key, value in pairs}
         case ("other", str(name)):
             return type(name, (), {})()
     raise GarbageError("a tree of an unknown kind")

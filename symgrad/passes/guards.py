@@ -41,19 +41,23 @@ def guarded_derivative(body: sp.Expr, bounds: Bounds, doubts: Doubts | None = No
 
 
 def guard_step(update: Program) -> Program:
-    """A step of an optimiser with 0/0 decided in what it computes for every entry."""
+    """A step of an optimiser with 0/0 decided in what it computes for every entry.
+
+    No hyper-parameter is 0 where something is divided by it: `elaborate.optimizer.never_zero`.
+    """
+    hyper = frozenset(Entry(t.name) for t in update.of_kind("hyper"))
     return with_equations(
         update,
         (
-            replace(e, body=guarded_step(e.body)) if update.tensor[e.target].axes else e
+            replace(e, body=guarded_step(e.body, hyper)) if update.tensor[e.target].axes else e
             for e in update.equations
         ),
     )
 
 
-def guarded_step(body: sp.Expr) -> sp.Expr:
+def guarded_step(body: sp.Expr, not_0: frozenset[sp.Expr] = frozenset()) -> sp.Expr:
     """An optimizer's equation, in which 0/0 is 0 where nothing is added to what is divided by."""
-    return guarded_derivative(body, _Safe({}))
+    return guarded_derivative(body, _Safe({}, not_0=not_0))
 
 
 class _Safe(Bounds):

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
 from symgrad.compiler.planning.plan import LoopNest, Phase, Plan, Product, Scalar, Step
+from symgrad.elaborate.first_values import FirstValues
 from symgrad.notation.equations import Writing
 from symgrad.pipeline import STAGES, Stage, Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
-    from symgrad.elaborate.first_values import FirstValues
+    import sympy as sp
+
     from symgrad.spec.model import Model, Spec
 
 
@@ -108,7 +110,7 @@ def _with_changes(row: StageRow, before: tuple[str, ...]) -> StageRow:
 
 
 def _lines(
-    value: Model | Program | Mapping[str, FirstValues] | tuple[Phase, ...] | Plan | str,
+    value: Model | Program | Mapping[str, FirstValues | sp.Expr] | tuple[Phase, ...] | Plan | str,
 ) -> tuple[str, ...]:
     """What a stage gave, line by line."""
     match value:
@@ -119,10 +121,15 @@ def _lines(
         case str():
             return (f"{value.count(chr(10)):,} lines of Python",)
         case Mapping():
-            return tuple(f"{name}: {start.distribution}, {start.scale:g}" for name, start in value.items())
+            return tuple(f"{name}: {_start(start)}" for name, start in value.items())
         case tuple():
             return tuple(f"{phase.name}: {_step(step)}" for phase in value for step in phase.steps)
     return _of_model(value)
+
+
+def _start(start: FirstValues | sp.Expr) -> str:
+    """What a parameter is drawn from, or what a state of the optimiser starts from."""
+    return f"{start.distribution}, {start.scale:g}" if isinstance(start, FirstValues) else str(start)
 
 
 def _of_model(model: Model) -> tuple[str, ...]:

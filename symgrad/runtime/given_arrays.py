@@ -111,9 +111,3 @@ def _whole(name: str, value: Any, least: int, otherwise: str = "") -> int:
 
 def _is_full(batch_size: Any) -> bool:
     return isinstance(batch_size, str) and batch_size == "full"
-
-
-def _time(time: Sequence[Any]) -> tuple[int, ...]:
-    """What a schedule looks at: the epoch, counted from 0, and how many there are, where it asks."""
-    epoch = _whole("epoch", time[0], 0)
-    return (epoch, _whole("epochs", time[1], 1)) if len(time) > 1 else (epoch,)

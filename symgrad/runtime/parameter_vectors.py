@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from symgrad.runtime.given_arrays import _show
-from symgrad.runtime.smallest_model import DTYPE, SHAPES, SIZE, STATES, Params, State
+from symgrad.runtime.given_hyper import _hyper_vector
+from symgrad.runtime.smallest_model import DTYPE, SHAPES, SIZE, Params, State, _first_states
 
 
 def _address(array: np.ndarray) -> int:
@@ -83,10 +84,11 @@ def _writable_vector(params: Params) -> np.ndarray:
     return vector
 
 
-def init_state(params: Params) -> State:
-    """The optimiser's state before the first step."""
+def init_state(params: Params, hyper: Any = None) -> State:
+    """The optimiser's state before the first step; `hyper` is a dict of numbers in HYPER that are others."""
     _check_params(params)
-    return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in STATES.values()))
+    starts = _first_states(_hyper_vector(hyper))
+    return State(np.zeros(1, np.int64), *(np.full(SIZE, start, DTYPE) for start in starts))
 
 
 def _check_state(state: Any) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.runtime.given_arrays import _as_numbers, _checked, _fitting, _given, _is_full, _time, _whole
+from symgrad.runtime.given_arrays import _as_numbers, _checked, _fitting, _given, _is_full, _whole
+from symgrad.runtime.given_hyper import _setting
 from symgrad.runtime.kept_memory import _kept
 from symgrad.runtime.parameter_vectors import _check_state, _writable_vector
 from symgrad.runtime.smallest_model import (
@@ -27,7 +28,7 @@ from symgrad.runtime.smallest_model import (
 
 
 def _train_epoch(
-    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, time: tuple[Any, ...]
+    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
     arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
     sizes = dict(zip(FREE_AXES, extents, strict=True))
@@ -50,11 +51,11 @@ def _train_epoch(
             array = array.reshape(-1)
         flat.append(array)
     del sizes[BATCH_AXIS]
-    theta, time = _writable_vector(params), _time(time)
+    theta, setting = _writable_vector(params), _setting(setting)
     _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
-    value = float(_epoch(*vectors, tuple(state), *time, *flat, *batches, *sizes.values()))
+    value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value

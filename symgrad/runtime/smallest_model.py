@@ -28,7 +28,10 @@ SCORED = ""  # the target that predictions are scored against, where there are s
 CONSTANTS: dict[str, np.ndarray] = {}  # at the front of every workspace
 SHAPES: dict[str, tuple[int, ...]] = {"w": ()}
 SIZE = 1  # entries of all parameters
-STATES: dict[str, float] = {}  # of the optimiser, with their first values
+HYPER = {"learning_rate": 0.1}  # numbers that a call may change
+RANGES = {"learning_rate": "(0, inf)"}
+NEVER_ZERO: tuple[str, ...] = ()  # since something is divided by it
+LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 STEP_MEMORY = ("grad",)  # what a step needs besides, of the parameters' size
 GRADIENTS: tuple[str, ...] = ()  # what else has a derivative
 
@@ -87,26 +90,34 @@ def _input_gradients(*given: Any) -> tuple[np.ndarray, ...]:
     return ()
 
 
-def _update(theta: Any, grad: Any, step: Any, *time: int) -> None:
-    theta -= 0.1 * grad
+def _update(theta: Any, grad: Any, step: Any, *setting: Any) -> None:
+    _, hyper = setting
+    theta -= hyper[0] * grad
     step[0] += 1
 
 
-def _step(theta: Any, grad: Any, state: Any, epoch: Any, *given: Any) -> float:
+def _first_states(hyper: Any) -> tuple[float, ...]:
+    return ()
+
+
+def _step(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any, *given: Any) -> float:
     value = _gradient(theta, grad, *given)
     if np.isfinite(value):
-        _update(theta, grad, *state, epoch)
+        _update(theta, grad, *state, epoch, hyper)
     return value
 
 
-def train_epoch(params: Any, state: Any, *data: Any, batch_size: Any, order: Any, **time: int) -> float:
+def train_epoch(params: Any, state: Any, *data: Any, batch_size: Any, order: Any, **setting: Any) -> float:
     """Steps over all rows in batches, in place; the mean loss per row."""
     order = np.arange(data[0].size) if order is None else order
     vectors, rows = (params.w.reshape(1), np.empty(1)), (np.empty(batch_size), np.empty(batch_size))
-    return _epoch(*vectors, state, *time.values(), *data, order, batch_size, rows, np.empty(batch_size))
+    hyper = np.array([*HYPER.values()])
+    return _epoch(
+        *vectors, state, setting["epoch"], hyper, *data, order, batch_size, rows, np.empty(batch_size)
+    )
 
 
-def _epoch(theta: Any, grad: Any, state: Any, epoch: Any, *given: Any) -> float:
+def _epoch(theta: Any, grad: Any, state: Any, epoch: Any, hyper: Any, *given: Any) -> float:
     x, t, order, batch_size, rows, work = given
     total = 0.0
     for start in range(0, order.shape[0], batch_size):
@@ -116,7 +127,7 @@ def _epoch(theta: Any, grad: Any, state: Any, epoch: Any, *given: Any) -> float:
             gathered += _gather(array, order, start, n, 1, row)
         if not np.isfinite(gathered):
             return np.nan
-        value = _step(theta, grad, state, epoch, rows[0][:n], rows[1][:n], work, n)
+        value = _step(theta, grad, state, epoch, hyper, rows[0][:n], rows[1][:n], work, n)
         if not np.isfinite(value):
             return float(value)
         total += value * n

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.runtime.given_arrays import _arguments, _checked, _generator, _time, _whole
+from symgrad.runtime.given_arrays import _arguments, _checked, _generator, _whole
+from symgrad.runtime.given_hyper import _setting
 from symgrad.runtime.kept_memory import _kept
 from symgrad.runtime.parameter_vectors import (
     _check_params,
@@ -58,22 +59,22 @@ def _gradients_in_work(params: Params, data: tuple[Any, ...]) -> tuple[np.ndarra
     return _input_gradients(work, *extents)
 
 
-def _updated(params: Params, grads: Params, state: State, time: tuple[Any, ...]) -> None:
+def _updated(params: Params, grads: Params, state: State, setting: tuple[Any, ...]) -> None:
     theta = _writable_vector(params)
     _check_params(grads, "grads")
     _check_state(state)
-    _update(theta, flatten(grads), *state, *_time(time))
+    _update(theta, flatten(grads), *state, *_setting(setting))
 
 
-def _train_step(params: Params, state: State, data: tuple[Any, ...], time: tuple[Any, ...]) -> float:
+def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tuple[Any, ...]) -> float:
     if MICRO_BATCH_SIZE:
-        return _train_epoch(params, state, data, "full", None, time)
+        return _train_epoch(params, state, data, "full", None, setting)
     theta = _writable_vector(params)
     _check_state(state)
     arrays, extents = _arguments(INPUTS + TARGETS, data)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     work = _kept("work", _work_size(*extents))
-    return float(_step(*vectors, tuple(state), *_time(time), *arrays, work, *extents))
+    return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
 
 
 def _fit(
@@ -84,6 +85,7 @@ def _fit(
     params: Params | None,
     state: State | None,
     shuffle: Any,
+    hyper: Any,
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
@@ -95,15 +97,15 @@ def _fit(
         _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
     )
     params = init_params(seed) if params is None else unflatten(flatten(params).copy())
-    given, state = state, init_state(params) if state is None else _copy_of_state(state)
+    given, state = state, init_state(params, hyper) if state is None else _copy_of_state(state)
     rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
     for epoch in range(stop):
         if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
             order = rng.permutation(extents[BATCH_AXIS])
         if epoch < start:
             continue
-        time = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
-        value = train_epoch(params, state, *data, batch_size=batch_size, order=order, **time)
+        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        value = train_epoch(params, state, *data, batch_size=batch_size, order=order, hyper=hyper, **setting)
         if not math.isfinite(value):
             where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
             raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")

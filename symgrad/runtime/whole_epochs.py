@@ -8,10 +8,10 @@ from symgrad.runtime.training_steps import _train_step
 
 
 def _train_epoch(
-    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, time: tuple[Any, ...]
+    params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
     if not _is_full(batch_size) or order is not None:
         raise ValueError(
             "batch_size: this network has no axis of rows, so every step takes all data; use 'full'"
         )
-    return _train_step(params, state, data, time)
+    return _train_step(params, state, data, setting)

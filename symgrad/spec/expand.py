@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
+from symgrad.spec.expansion.hyper_parameters import of_clipping, of_optimizer
 from symgrad.spec.expansion.layer_calls import known_layers, replaced_inside
 from symgrad.spec.expansion.layer_expansion import LayerExpander
 from symgrad.spec.expansion.learning_rate import resolve_schedule
@@ -48,6 +49,7 @@ def expand(spec: Spec) -> Model:
     results = [node for node in (loss, scoring.prediction) if node is not None]
     used = [*(e.formula for e in (*equations, *manual)), *results]
     optimizer = resolve_optimizer(spec.train)
+    rate = resolve_schedule(spec.train, optimizer, spec.at)
     model = Model(
         spec=spec,
         parameters=tuple(layers.parameters),
@@ -59,7 +61,13 @@ def expand(spec: Spec) -> Model:
         task=scoring.task,
         scored=scoring.target,
         optimizer=optimizer,
-        schedule=resolve_schedule(spec.train, optimizer, spec.at),
+        schedule=rate.formula,
+        named_schedule=rate.named,
+        hyper=(
+            *of_optimizer(spec.train, optimizer),
+            *rate.hyper,
+            *of_clipping(spec.train, optimizer, spec.at),
+        ),
         manual=manual,
     )
     _check_parameters(model)

@@ -191,12 +191,27 @@ class ParameterDecl:
 
 
 @dataclass(frozen=True)
+class HyperParameter:
+    """A number of training that callers of a module may change: its name there, and its value in the spec.
+
+    `key` says where it stands in the train block: `optimizer.learning_rate`, `schedule.decay`, `clip_norm`.
+    `allowed` is the interval it lies in, whose ends may be names of others; empty where it may be anything.
+    """
+
+    name: str
+    key: str
+    value: Node
+    allowed: str = ""
+
+
+@dataclass(frozen=True)
 class Model:
     """A spec without sugar: no layers, no bare losses, no library optimisers; equations only.
 
     Calls in formulas name builtin functions or `functions`, each applied entry by entry or with the
     reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
-    it has one. `schedule` is over learning_rate, epoch, epochs and step.
+    it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of
+    the library's schedules have names too, those of `hyper`: all numbers that may change at run time.
     """
 
     spec: Spec
@@ -210,6 +225,8 @@ class Model:
     scored: str | None
     optimizer: OptimizerSpec
     schedule: Node
+    named_schedule: Node
+    hyper: tuple[HyperParameter, ...]
     manual: tuple[EquationSpec, ...]
 
     @cached_property

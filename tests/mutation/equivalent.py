@@ -200,6 +200,12 @@ ARGUED = (
         "the rule looks at neither step nor epoch",
         ("attention", "convolution"),
     ),
+    Argument(
+        "optimiser",
+        r"_step:\d+ constant: 0 -> 1",
+        "where the gradient is taken does not depend on the step's number",
+        ("pieces", "ahead"),
+    ),
     Argument("checks", r"_fitting:.*a [!=]= s", "no tensor has an axis of fixed size", ("embedding",)),
     Argument("intrinsics", r"_typed_view:\d+ constant: True -> False", "what is zipped is of equal lengths"),
     Argument(
@@ -225,6 +231,7 @@ ARGUED = (
         ("ahead", "averages"),
     ),
     Argument("public", r"flatten:\d+ .*np\.empty\(0, DTYPE\)", "there are parameters"),
+    Argument("public", r"flatten:\d+ constant: 0 -> 1", "parameters in one vector have one owner"),
     Argument(
         "checks",
         r"_fitting:\d+ another function: ValueError -> TypeError",

@@ -18,7 +18,7 @@ COMPUTING = {
     *("_forward", "_predict", "_loss", "_gradient", "_backward", "accumulate", "_array", "_gemm_by_numpy"),
     *("_copied", "_bits", "_from_bits"),
 }
-OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step"}
+OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"}
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
     *(
@@ -32,7 +32,7 @@ CHECKS = {
         "_checked_but_rows",
     ),
     *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
-    *("_checked_order", "_is_full", "_time", "_shuffling"),
+    *("_checked_order", "_is_full", "_setting", "_hyper_vector", "_hyper_number", "_lies_in", "_shuffling"),
 }
 FUNCTIONS = {"exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"}
 PUBLIC = {
@@ -59,7 +59,8 @@ OWN_VERIFY = {
 DECLARATIONS = {
     *("SPEC_NAME", "SPEC_SHA256", "DTYPE", "TASK", "EPOCHS", "MICRO_BATCH_SIZE", "INPUTS", "TARGETS"),
     *("FREE_AXES", "AXES", "CLASSES", "IGNORED", "SCORED", "CONSTANTS", "SIZE", "SHAPES"),
-    *("BATCH_AXIS", "BY_COLUMNS", "FULL_BATCH", "STEP_MEMORY", "STATES", "GRADIENTS"),
+    *("HYPER", "RANGES", "NEVER_ZERO", "LEFT_OUT"),
+    *("BATCH_AXIS", "BY_COLUMNS", "FULL_BATCH", "STEP_MEMORY", "GRADIENTS"),
 }
 
 _TRAINING = {

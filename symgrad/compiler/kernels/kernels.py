@@ -149,7 +149,7 @@ class _Writer(LoopBuilder):
         read = {e.tensor for e in entries(expr)}
         if not read or any(t not in self.local or self.plan.program.tensor[t].axes for t in read):
             return super().formed(expr)
-        return Typed(Lowering(self.entry, self.known, typed=False)(expr))
+        return Typed(Lowering(self.entry, {}, typed=False)(expr))
 
     # Loops ------------------------------------------------------------------------------------
 

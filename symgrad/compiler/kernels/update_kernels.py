@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.terms import entries
 from symgrad.compiler.kernels.identifiers import identifiers
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -26,17 +27,22 @@ from symgrad.compiler.planning.plan import LoopNest, Plan, Scalar
 from symgrad.elaborate.optimizer import AHEAD, NORM, SCALE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    import sympy as sp
+
     from symgrad.calculus.program import Equation, Program
 
 THETA, STEP, SIZE = map(Variable, ("theta", "t", "size"))
 COUNTED = Cell(Variable("step"), (Literal(0),))
 """How many steps have been made."""
+HYPER = Variable("hyper")
+"""The hyper-parameters, in double precision."""
 NEXT = Summed(((False, COUNTED), (False, Literal(1))))
 GIVEN = {
     "theta": "theta",
     "g": "grad",
     "t": "t",
-    "learning_rate": "learning_rate",
     AHEAD: "ahead",
     NORM: "norm",
     SCALE: "scale",
@@ -44,7 +50,7 @@ GIVEN = {
     SHARE_ADDED: "scale",
 }
 """What the module calls tensors of its own."""
-OWN = {"g", "t", "size"}
+OWN = {"g", "t", "size", HYPER.name}
 
 
 def update_body(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
@@ -63,6 +69,16 @@ def share_body(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
     return (*_body(plan, reserved, NEXT), Give(shares))
 
 
+def first_states_body(
+    starts: Sequence[sp.Expr], update: Program, reserved: frozenset[str]
+) -> tuple[tuple[Instruction, ...], tuple[Expression, ...]]:
+    """The first value of every state, over the hyper-parameters, and what finds these."""
+    names = identifiers((t.name for t in update.of_kind("hyper")), {*OWN, *reserved})
+    lower = Lowering(lambda entry: Variable(names[entry.tensor]), {}, typed=False)
+    given = tuple(lower(start) if entries(start) else Literal(float(start)) for start in starts)
+    return tuple(_numbers_of_caller(update, names, set(walk(given)))), given
+
+
 def state_names(update: Program, reserved: frozenset[str]) -> dict[str, str]:
     """The Python name of every state."""
     return identifiers((t.name for t in update.of_kind("state") if not t.of), OWN | reserved)
@@ -79,8 +95,19 @@ def _body(plan: Plan, reserved: frozenset[str], counter: Expression) -> tuple[In
             case LoopNest():
                 body.append(Assign(SIZE, Length(THETA, 0)))
                 body += kernel_of(step, plan, names, {"size": SIZE.name}).body
-    counted = (Assign(STEP, Applied("float", (counter,))),) if STEP in walk(tuple(body)) else ()
-    return (*counted, *body)
+    used = set(walk(tuple(body)))
+    counted = (Assign(STEP, Applied("float", (counter,))),) if STEP in used else ()
+    return (*counted, *_numbers_of_caller(plan.program, names, used), *body)
+
+
+def _numbers_of_caller(
+    program: Program, names: dict[str, str], used: Collection[object]
+) -> Iterator[Instruction]:
+    """The hyper-parameters that are used, by their names."""
+    for place, tensor in enumerate(program.of_kind("hyper")):
+        variable = Variable(names[tensor.name])
+        if variable in used:
+            yield Assign(variable, Cell(HYPER, (Literal(place),)))
 
 
 def _number(equation: Equation, program: Program, names: dict[str, str]) -> Expression:

@@ -15,6 +15,7 @@ from symgrad.compiler.loading.load import load
 from symgrad.compiler.loading.sources import sources_digest
 from symgrad.errors import ModuleError
 from symgrad.files import replace_file
+from symgrad.turns import one_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +39,17 @@ def cached_module(spec: Spec, derive: Callable[[Spec], str]) -> ModuleType:
 def cached_file(spec: Spec, derive: Callable[[Spec], str]) -> Path:
     """The file of a spec's module in the cache folder, its text derived where none is kept there.
 
+    Of several processes that want the same module at once, one derives it and the others wait for it.
+
     Raises:
         ModuleError: there is no folder that only this user can write.
     """
     folder, name = cache_folder(), _name(spec)
-    return _kept(folder, name) or _keep(folder, name, derive(spec).encode())
+    kept = _kept(folder, name)
+    if kept is not None:
+        return kept
+    with one_at_a_time(folder / f"{name}.lock"):
+        return _kept(folder, name) or _keep(folder, name, derive(spec).encode())
 
 
 def file_to_judge(spec: Spec, derive: Callable[[Spec], str]) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from symgrad.errors import Position, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.expansion.entrywise import check_entrywise, is_entrywise, written_out
+from symgrad.spec.expansion.hyper_parameters import ScheduleNumbers
 from symgrad.spec.expansion.resolve import look_up
 from symgrad.spec.language.formula_constants import check_constants
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
@@ -19,7 +20,7 @@ from symgrad.spec.ranges import check_ranges
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.spec.model import OptimizerSpec, TrainSpec
+    from symgrad.spec.model import HyperParameter, OptimizerSpec, TrainSpec
 
 TIME = ("learning_rate", "epoch", "epochs", "step")
 """What a schedule may be written in: `epoch` and `step` count from 0, `epochs` is how many there will be."""
@@ -27,14 +28,23 @@ TIME = ("learning_rate", "epoch", "epochs", "step")
 _TWICE = "pass one schedule to the other, as in linear_warmup(learning_rate=cosine()), or leave one out"
 
 
-def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -> Node:
-    """The learning rate as a formula over TIME, with the library's schedules written out.
+@dataclass(frozen=True)
+class Rate:
+    """The learning rate as a formula over TIME: with its numbers, and `named`, with those of `hyper`."""
+
+    formula: Node
+    named: Node
+    hyper: tuple[HyperParameter, ...] = ()
+
+
+def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -> Rate:
+    """The learning rate, with the library's schedules written out.
 
     Raises:
         SpecError: an optimizer without a learning rate, a wrong call, or a formula that is no rate.
     """
     if train.schedule is None:
-        return Name("learning_rate", at)
+        return Rate(Name("learning_rate", at), Name("learning_rate", at))
     schedule = written_out(train.schedule, TIME)
     if "learning_rate" not in dict(optimizer.hyper):
         raise SpecError(
@@ -44,12 +54,14 @@ def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -
         )
     _check_kind(schedule)
     rate = dict(optimizer.hyper)["learning_rate"]
-    formula = transform(schedule, lambda node: _without_schedules(node, rate))
+    numbers = ScheduleNumbers(optimizer)
+    named = transform(schedule, lambda node: _without_schedules(node, rate, numbers))
+    formula = substitute(named, {hyper.name: hyper.value for hyper in numbers.hyper})
     check_entrywise(formula, TIME, "a schedule", library.schedules)
     check_constants(formula)
     _check_start(formula)
     _check_factors(schedule)
-    return formula
+    return Rate(formula, named, tuple(numbers.hyper))
 
 
 def _check_kind(schedule: Node) -> None:
@@ -64,7 +76,7 @@ def _check_kind(schedule: Node) -> None:
         look_up("schedule", schedule, library.schedules)
 
 
-def _without_schedules(node: Node, rate: Node) -> Node:
+def _without_schedules(node: Node, rate: Node, numbers: ScheduleNumbers) -> Node:
     """The formula of a library schedule in place of its call; a bare name is a call without arguments."""
     if isinstance(node, Name) and node.id in library.schedules:
         node = Call(node.id, (), (), node.at)
@@ -75,7 +87,7 @@ def _without_schedules(node: Node, rate: Node) -> Node:
     values = bind(node, replace(entry.signature, defaults=defaults), extra=("learning_rate",))
     check_ranges(node, entry.ranges, {"learning_rate": rate, **values})
     _check_units(node, values)
-    return substitute(placed(entry.body, at), values)
+    return substitute(placed(entry.body, at), numbers.named(entry, values))
 
 
 def _check_units(call: Call, values: Mapping[str, Node]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgrad.errors import InternalError, Position
 from symgrad.spec.language.formula import parse_formula
@@ -23,29 +23,34 @@ OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def defined(
-    formula: str,
-    names: Mapping[str, Any],
-    number: Callable[[Fraction], Any],
-    function: Callable[[str], Callable[[Any], Any]],
-) -> Any:
-    """The value of a definition: `names` have values, `number` and `function` say what its parts mean."""
+Meaning: TypeAlias = "Callable[[Mapping[str, Any]], Any]"
+"""What a formula makes of the values that its names have."""
 
-    def value(node: Node) -> Any:
+
+def defined(
+    formula: str, number: Callable[[Fraction], Any], function: Callable[[str], Callable[[Any], Any]]
+) -> Meaning:
+    """A definition as a function of its names' values: `number` and `function` say what its parts mean."""
+
+    def meaning(node: Node) -> Meaning:
         match node:
             case Number(exact):
-                return number(exact)
+                value = number(exact)
+                return lambda _: value
             case Name(name):
-                return names[name]
+                return operator.itemgetter(name)
             case Negate(operand):
-                return -value(operand)
+                inner = meaning(operand)
+                return lambda names: -inner(names)
             case Binary(sign, left, right) if sign in OPERATORS:
-                return OPERATORS[sign](value(left), value(right))
+                apply, a, b = OPERATORS[sign], meaning(left), meaning(right)
+                return lambda names: apply(a(names), b(names))
             case Call(name, (argument,), ()):
-                return function(name)(value(argument))
+                inner = meaning(argument)
+                return lambda names: function(name)(inner(names))
         raise InternalError(f"a definition of more than arithmetic and functions of one number: {formula}")
 
-    return value(definition(formula))
+    return meaning(definition(formula))
 
 
 @cache

@@ -47,6 +47,7 @@ def declared(bench: Bench) -> Iterator[str]:
         "SIZE": int(bench.case.vector.size),
         "MICRO_BATCH_SIZE": case.piece or 0,
         "EPOCHS": case.fit.epochs if case.plans_epochs else 0,
+        "HYPER": {h.name: h.value for h in case.hyper},
     }
     for name, value in expected.items():
         if hasattr(module, name) and getattr(module, name) != value:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from symgrad.spec.expansion.network_hash import network_sha256
+from symgrad.spec.intervals import interval
 from symgrad.spec.language.trees import names_in
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.sampling.hyper_values import own_hyper
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.sampling.spec_fans import scale_of
-from symgrad.verifier.trials.behaviour_case import BehaviourCase, DataTensor, DrawnParameter, Fit
+from symgrad.verifier.trials.behaviour_case import (
+    BehaviourCase,
+    DataTensor,
+    DrawnHyper,
+    DrawnParameter,
+    Fit,
+)
 from symgrad.verifier.trials.subject import FaultError, Subject
 from symgrad.verifier.trials.trial import is_calm, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from symgrad.spec.model import Model, TensorSpec
+    from symgrad.spec.model import HyperParameter, Model, TensorSpec
     from symgrad.verifier.interpretation.array_library import Array
 
 ROWS = 7
 _EPOCHS = 3
+_SMALLER = 0.75
 _SEEDS = (0, 4)
 
 
@@ -50,6 +60,8 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         work=interpret(model, sample.arrays, DOUBLE).work,
         piece=train.micro_batches.rows if train.micro_batches else None,
         fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
+        hyper=tuple(_hyper(hyper, own_hyper(model)) for hyper in model.hyper),
+        no_hyper=("nothing", *(n for n, _ in model.optimizer.hyper if n not in own_hyper(model))),
         is_calm=calm,
     )
 
@@ -88,6 +100,15 @@ def _tensors(
         DataTensor(t.name, tuple(sizes.get(a, a) for a in t.axes), t.classes, t.ignore, arrays[t.name])
         for t in specs
     )
+
+
+def _hyper(hyper: HyperParameter, numbers: Mapping[str, float]) -> DrawnHyper:
+    """Another value that makes smaller steps of most rules, and such as lie outside of its interval."""
+    allowed, value = interval(hyper.allowed or "(-inf, inf)", numbers), numbers[hyper.name]
+    beyond = (allowed.least, allowed.least - 1, allowed.most, allowed.most + 1, math.nan)
+    refused = tuple(number for number in beyond if not allowed.holds(number))
+    other = _SMALLER * value
+    return DrawnHyper(hyper.name, value, other if allowed.holds(other) else value, refused)
 
 
 def _blocks(model: Model, subject: Subject) -> tuple[DrawnParameter, ...]:

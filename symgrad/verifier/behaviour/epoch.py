@@ -12,7 +12,7 @@ import numpy as np
 from symgrad.verifier.behaviour.workbench import Bench, first_line, kept, refusal, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -142,6 +142,23 @@ def _numbers(bench: Bench) -> Iterator[str]:
             wrong = refusal(ValueError, "epochs:", user, epochs=value)
             if wrong:
                 yield f"{name}: epochs={value!r} {wrong}"
+        yield from _hyper(bench, name, user)
+    yield from _hyper(bench, "init_state", partial(module.init_state, bench.params()))
+
+
+def _hyper(bench: Bench, name: str, user: Callable[..., Any]) -> Iterator[str]:
+    """Hyper-parameters are numbers within their intervals, by their names."""
+    if not bench.takes_hyper:
+        return
+    numbers = [(h.name, value) for h in bench.case.hyper for value in h.refused]
+    wrongs: list[tuple[type[Exception], Any]] = [(ValueError, {n: 0.1}) for n in bench.case.no_hyper]
+    wrongs += [(ValueError, {hyper: value}) for hyper, value in numbers]
+    wrongs += [(TypeError, {h.name: value}) for h in bench.case.hyper[:1] for value in ("1", True, None)]
+    wrongs += [(TypeError, [0.1]), (TypeError, 0.1)]
+    for kind, hyper in wrongs:
+        wrong = refusal(kind, "hyper:", user, hyper=hyper)
+        if wrong:
+            yield f"{name}: hyper={hyper!r} {wrong}"
 
 
 def _usual_time(bench: Bench) -> dict[str, int]:

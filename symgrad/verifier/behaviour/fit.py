@@ -38,6 +38,7 @@ def fits(bench: Bench) -> Iterator[str]:
     yield from _orders(bench)
     yield from _starts(bench)
     yield from _halves(bench)
+    yield from _hyper(bench)
     yield from _refused(bench)
 
 
@@ -106,6 +107,23 @@ def replayed(bench: Bench, seen: list[Epoch], state: Any = None) -> Any:
     for epoch in seen:
         bench.module.train_epoch(params, state, *bench.data(), **epoch.options)
     return params
+
+
+def _hyper(bench: Bench) -> Iterator[str]:
+    """Every epoch is trained with the hyper-parameters that `fit` is given, and so are first states made."""
+    if not bench.takes_hyper:
+        return
+    hyper = {h.name: h.other for h in bench.case.hyper}
+    try:
+        params, _, seen = fitted(bench, params=bench.params(), hyper=hyper)
+    except FloatingPointError:
+        return  # with these the loss runs away
+    if any(epoch.options.get("hyper") != hyper for epoch in seen):
+        yield "fit trains with other hyper-parameters than it is given"
+    elif not same(
+        params, replayed(bench, seen, bench.module.init_state(bench.params(), hyper=hyper)), _ROUNDING
+    ):
+        yield "fit with other hyper-parameters gives other parameters than its epochs lead to"
 
 
 def _drawn(bench: Bench, **options: Any) -> list[Any]:

@@ -30,6 +30,11 @@ class Bench:
         dtype: np.dtype[Any] = np.dtype(self.module.DTYPE)
         return dtype
 
+    @property
+    def takes_hyper(self) -> bool:
+        """Whether callers may change hyper-parameters, as in all that symgrad emits."""
+        return hasattr(self.module, "HYPER")
+
     def params(self) -> Any:
         """The case's parameters, in one vector of their own."""
         if not self.case.blocks:

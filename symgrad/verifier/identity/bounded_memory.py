@@ -6,7 +6,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,13 @@ class Offsets(dict[Any, int]):
 def offsets(shape: Shape, strides: Shape) -> Offsets:
     """The same for every array laid out alike."""
     return Offsets(shape, strides)
+
+
+class Content(NamedTuple):
+    """The numbers of an array, row by row, and in a workspace the arrays that they were written by."""
+
+    numbers: list[Any]
+    owners: list[int]
 
 
 class View:
@@ -123,9 +130,7 @@ class View:
         """Give every entry one number."""
         if index is not Ellipsis and index != slice(None):
             raise BoundsError(f"{self.name}[{index}] is no use of an array that is known here")
-        number = self.dtype.type(value)
-        for place in self.places():
-            self.numbers[place] = number
+        self._put(self.numbers, [self.dtype.type(value)] * self.size)
 
     def places(self) -> list[int]:
         """Where its numbers lie, row by row."""
@@ -134,12 +139,31 @@ class View:
         ]
         return [self.start + sum(offsets) for offsets in itertools.product(*steps)]
 
+    def content(self) -> Content:
+        """A copy of all that lies in it."""
+        return Content(self._chosen(self.numbers), [])
+
+    def restore(self, content: Content) -> None:
+        """What lay in an array like it lies in it."""
+        self._put(self.numbers, content.numbers)
+
+    def _chosen(self, memory: list[Any]) -> list[Any]:
+        """What a list has at the places of the array, row by row."""
+        if self.strides == strides_of(self.shape):
+            return memory[self.start : self.start + self.size]
+        return [memory[place] for place in self.places()]
+
+    def _put(self, memory: list[Any], values: list[Any]) -> None:
+        """Give a list these values at the places of the array, row by row."""
+        if self.strides == strides_of(self.shape):
+            memory[self.start : self.start + self.size] = values
+            return
+        for place, value in zip(self.places(), values, strict=True):
+            memory[place] = value
+
     def array(self) -> Array:
         """A copy of its numbers for NumPy."""
-        if self.strides == strides_of(self.shape):
-            chosen = self.numbers[self.start : self.start + self.size]
-        else:
-            chosen = [self.numbers[place] for place in self.places()]
+        chosen = self._chosen(self.numbers)
         found = np.empty(len(chosen), dtype=object)
         found[:] = chosen
         return found.reshape(self.shape)
@@ -150,12 +174,7 @@ class View:
 
     def put(self, values: Array) -> None:
         """Give every entry its own number."""
-        flat = values.reshape(-1).tolist()
-        if self.strides == strides_of(self.shape):
-            self.numbers[self.start : self.start + self.size] = flat
-            return
-        for place, value in zip(self.places(), flat, strict=True):
-            self.numbers[place] = value
+        self._put(self.numbers, values.reshape(-1).tolist())
 
 
 def strides_of(shape: Shape) -> Shape:

@@ -197,9 +197,18 @@ def _root(residue: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _exponents() -> dict[int, Fraction]:
-    """The fractions that a residue may stand for as an exponent: halves of small whole numbers."""
-    return {residue_of(Fraction(n, 2)): Fraction(n, 2) for n in range(-2 * _SMALL, 2 * _SMALL + 1)}
+def _exponents() -> dict[int, int]:
+    """Twice what a residue may stand for as an exponent: a half of a small whole number."""
+    return {residue_of(Fraction(n, 2)): n for n in range(-2 * _SMALL, 2 * _SMALL + 1)}
+
+
+def _twice(exponent: Any) -> int | None:
+    """Twice an exponent, if that is whole."""
+    if isinstance(exponent, int):
+        return 2 * exponent
+    if isinstance(exponent, Fraction):
+        return int(2 * exponent) if exponent.denominator <= 2 else None
+    return _exponents().get(_residue(exponent))
 
 
 def power(base: Element, exponent: Any) -> Element:
@@ -210,11 +219,9 @@ def power(base: Element, exponent: Any) -> Element:
     """
     if base is UNDEFINED:
         return base
-    if not isinstance(exponent, (int, Fraction)):
-        exponent = _exponents().get(_residue(exponent))
-    if exponent is None or Fraction(exponent).denominator > 2:
+    twice = _twice(exponent)
+    if twice is None:
         raise UnsuitableError("a power that is neither whole nor half")
-    twice = int(2 * exponent)
     if twice % 2:
         return power(root(base), twice)
     whole = twice // 2

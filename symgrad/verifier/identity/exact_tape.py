@@ -56,7 +56,7 @@ def slope_formula(name: str) -> sp.Expr:
 def _in_sympy(name: str) -> Callable[[sp.Expr], sp.Expr]:
     """SymPy's function, or the formula of one that SymPy lacks."""
     row = SCALARS[name]
-    return row.of(sp, row.inner) or (lambda x: defined(row.formula, {"x": x}, sp.sympify, _in_sympy))
+    return row.of(sp, row.inner) or (lambda x: defined(row.formula, sp.sympify, _in_sympy)({"x": x}))
 
 
 @lru_cache(maxsize=1)

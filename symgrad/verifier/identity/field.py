@@ -28,6 +28,7 @@ from symgrad.verifier.identity.elements import (
     power,
     root,
 )
+from symgrad.verifier.identity.residue_products import pays_off, product_of_residues
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import NUMPY, Array
 
@@ -40,12 +41,12 @@ _BASES = tuple(pow(3, (above - 1) // below, above) for above, below in pairwise(
 ONE = Element(1)
 _MULTIPLES = {times: pow(times, -1, PRIMES[0]) for times in (1, -1, 2, -2, 3, -3, 4, -4)}
 _MANY = 2000
-_DIGIT = 8
+_DIGIT = 11
 """Bits of an exponent that are looked up at once."""
 
 
 class Powers:
-    """The powers of one base modulo a prime, from a table: a product for every eight bits of the exponent."""
+    """The powers of one base modulo a prime, from a table: one factor for every eleven bits of exponent."""
 
     def __init__(self, base: int, prime: int, order: int) -> None:
         self.prime, self.order = prime, order
@@ -204,7 +205,10 @@ def sign(x: Element) -> Element:
 
 def matmul(a: Array, b: Array) -> Array:
     """NumPy's matmul of elements, by way of whole numbers."""
-    return np.asarray(_elements(np.matmul(_residues(a), _residues(b)) % MODULUS), dtype=object)
+    left, right = _residues(a), _residues(b)
+    if pays_off(left, right):
+        return np.asarray(_elements(product_of_residues(left, right)), dtype=object)
+    return np.asarray(_elements(np.matmul(left, right) % MODULUS), dtype=object)
 
 
 _residues = np.frompyfunc(lambda e: e.residue, 1, 1)

@@ -20,7 +20,8 @@ from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful
-from symgrad.verifier.identity.workspace import Workspace, workspace
+from symgrad.verifier.identity.remembered import remembered
+from symgrad.verifier.identity.workspace import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -99,9 +100,11 @@ class Machine:
         """A number of the arithmetic; what is one already stays."""
         if not (isinstance(value, (int, float)) or type(value) is Fraction):
             return value
-        if value not in self._known:
-            self._known[value] = self._exactly(value)
-        return self._known[value]
+        key = type(value), value  # equal numbers of two types are slow to compare
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._exactly(value)
+        return known
 
     def _exactly(self, value: float | Fraction) -> Any:
         if isinstance(value, float):
@@ -113,12 +116,13 @@ class Machine:
     def _replace_functions(self) -> None:
         arguments = self.names["_arguments"]
         scalar = self.scalar_functions()
+        self.names |= {name: remembered(self.names[name]) for name in self.text.kernels}
         self.names |= scalar
         self.names |= {
             "np": _NumPy(scalar, self._vector),
             "float": lambda value: value,
             "view": lambda vector, start, shape: vector.part(start, shape) if vector.shape else vector,
-            "gemm": self._gemm,
+            "gemm": remembered(self._gemm),
             "copy": _copy,
             "prefetch": lambda *_: None,
             "formed_first": lambda value: value,
@@ -127,24 +131,8 @@ class Machine:
             "_array": lambda vector, start, shape: vector.part(start, shape).array(),
             "_kept": self._kept,
             "_arguments": lambda names, arrays: self._laid_out(arguments, names, arrays),
-            "_forward": self._once(self.names["_forward"]),
             "DTYPE": None,
         }
-
-    def _once(self, forward: Callable[..., None]) -> Callable[..., None]:
-        """The forward pass, computed once and copied where it is asked for again on the same arrays."""
-        computed: dict[object, Workspace] = {}
-
-        def apply(*arguments: Any) -> None:
-            key = tuple((a.name, a.start, a.shape) if isinstance(a, View) else a for a in arguments)
-            work = next(argument for argument in arguments if isinstance(argument, Workspace))
-            if key in computed:
-                work.copy_from(computed[key])
-                return
-            forward(*arguments)
-            computed[key] = work.snapshot()
-
-        return apply
 
     def scalar_functions(self) -> dict[str, Callable[..., Any]]:
         """The functions of numbers that texts call, by formulas where the language has none of that name."""
@@ -159,7 +147,8 @@ class Machine:
         }
 
     def _defined(self, formula: str, known: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
-        return lambda x: defined(formula, {"x": x}, self.number, known.__getitem__)
+        meaning = defined(formula, self.number, known.__getitem__)
+        return lambda x: meaning({"x": x})
 
     def _vector(self, size: Any, *_: Any) -> View:
         return laid_over(self.garbage(size), self.kind, "a new vector")

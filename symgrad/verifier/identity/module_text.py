@@ -44,12 +44,14 @@ REPLACED = frozenset(
 class JudgedText:
     """What of a module's text says what is computed: its functions, and its facts as they stand there.
 
-    `floats` are the names that stand for its numbers with a fraction, `unknown` those that nothing defines.
+    `floats` are the names that stand for its numbers with a fraction, `kernels` the functions that depend on
+    nothing but their arguments, `unknown` the names that nothing defines.
     """
 
     code: CodeType
     facts: Mapping[str, Any]
     floats: Mapping[str, float]
+    kernels: frozenset[str]
     unknown: frozenset[str] = frozenset()
 
 
@@ -77,7 +79,7 @@ def parse(text: str) -> JudgedText:
     if missing:
         raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
     code = compile(ast.Module(kept, []), "the module's text", "exec")
-    return JudgedText(code, facts, literals.floats, frozenset(unknown))
+    return JudgedText(code, facts, literals.floats, kernels_of(used, facts), frozenset(unknown))
 
 
 def _bare(function: ast.FunctionDef) -> None:
@@ -121,6 +123,21 @@ def _used(body: list[ast.stmt]) -> list[ast.stmt]:
             names = {part.id for part in ast.walk(definitions[name]) if isinstance(part, ast.Name)}
             waiting += names & definitions.keys() - REPLACED
     return [node for node in body if any(name in reached for name in _defined(node))]
+
+
+def kernels_of(used: list[ast.stmt], facts: Mapping[str, Any]) -> frozenset[str]:
+    """The functions that ask for no other of the text but those that are replaced, and for no fact."""
+    own = facts.keys() | {name for node in used for name in _defined(node)} - REPLACED
+    functions = [node for node in used if isinstance(node, ast.FunctionDef)]
+    return frozenset(f.name for f in functions if not own & _loaded(f.body) and not _keeps_state(f))
+
+
+def _keeps_state(function: ast.FunctionDef) -> bool:
+    """Whether a call may leave something to the next one: in a name of the module, or a value by default."""
+    given = function.args
+    return bool(given.defaults or given.kw_defaults) or any(
+        isinstance(part, ast.Global | ast.Nonlocal) for part in ast.walk(function)
+    )
 
 
 def _defined(node: ast.stmt) -> list[str]:

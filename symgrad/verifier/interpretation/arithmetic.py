@@ -136,7 +136,8 @@ def with_formulas(
     def by_formula(row: ScalarFunction) -> Callable[[Any], Any]:
         if not row.formula:
             raise InternalError(f"the row of '{row.name}' needs a formula: a library lacks the function")
-        return lambda x: defined(row.formula, {"x": x}, number, found.__getitem__)
+        meaning = defined(row.formula, number, found.__getitem__)
+        return lambda x: meaning({"x": x})
 
     for name in sorted(_LANGUAGE - found.keys()):
         found[name] = by_formula(SCALARS[name])

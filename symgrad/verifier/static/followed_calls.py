@@ -198,8 +198,15 @@ def _numbers(_: FollowedModule, *ends: Value) -> Value:
     return tuple(map(whole, known)) if len(known) <= _LONG else UNKNOWN
 
 
-def _time(_: FollowedModule, time: Value) -> Value:
-    return tuple(new_symbol("a time", [whole(0)]) for _ in time) if isinstance(time, tuple) else UNKNOWN
+def _setting(module: FollowedModule, setting: Value) -> Value:
+    """Times, and a vector of all hyper-parameters."""
+    if not isinstance(setting, tuple):
+        return UNKNOWN
+    return *(new_symbol("a time", [whole(0)]) for _ in setting[1:]), _hyper_vector(module)
+
+
+def _hyper_vector(module: FollowedModule, *_: Value) -> Value:
+    return SizedArray((whole(len(module.facts["HYPER"])),))
 
 
 def _dict(_: FollowedModule, pairs: Value) -> Value:
@@ -226,7 +233,8 @@ MODULE: Mapping[str, Model] = {
     "_kept": _kept,
     "_whole": _whole,
     "_checked_order": _checked_order,
-    "_time": _time,
+    "_setting": _setting,
+    "_hyper_vector": _hyper_vector,
     "dict": _dict,
     "range": _numbers,
     "view": _view,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,16 +66,16 @@ def _batch_size(trial: Trial) -> int:
 
 
 def _epoch(
-    trial: Trial, sample: Sample, order: Array, epoch: int, steps: int = 0, **planned: int
+    trial: Trial, sample: Sample, order: Array, epoch: int, steps: int = 0, **options: Any
 ) -> tuple[Array, float]:
     """The parameters after an epoch that begins at the sample's, after so many steps, and its loss."""
     twin = trial.twin
     params = twin.params(twin.vector(sample.parameters))
-    state = twin.call("init_state", params)
+    state = twin.call("init_state", params, **{n: v for n, v in options.items() if n == "hyper"})
     if steps:
         state.step[:] = steps
-    options = {"batch_size": _batch_size(trial), "order": order.astype(np.int64), "epoch": epoch, **planned}
-    answer = twin.call("train_epoch", params, state, *twin.data(sample), **options)
+    batches = {"batch_size": _batch_size(trial), "order": order.astype(np.int64)}
+    answer = twin.call("train_epoch", params, state, *twin.data(sample), **batches, epoch=epoch, **options)
     return vector_of(params), number(answer, "train_epoch")
 
 
@@ -112,15 +112,15 @@ def _schedule(trial: Trial) -> Measure:
     epochs = trial.model.spec.train.epochs
     early, late = min(_EPOCH, epochs - 1), epochs - 1
     times = sorted({early, late, epochs, epochs + _EPOCH})  # training may go on after what was planned
-    errors = [_scheduled(trial, trial.model, epoch) for epoch in times]
+    errors = [scheduled(trial, trial.model, epoch) for epoch in times]
     if "epochs" in names_in(trial.model.schedule):
         train = replace(trial.model.spec.train, epochs=epochs + _EPOCH)
         longer = replace(trial.model, spec=replace(trial.model.spec, train=train))
-        errors.append(_scheduled(trial, longer, early, epochs=epochs + _EPOCH))
+        errors.append(scheduled(trial, longer, early, epochs=epochs + _EPOCH))
     return worst(errors)
 
 
-def _scheduled(trial: Trial, model: Model, epoch: int, **planned: int) -> Measure:
+def scheduled(trial: Trial, model: Model, epoch: int, **options: Any) -> Measure:
     """One epoch, as if those before it had been trained, against the equations of the model."""
     twin = trial.twin
     sample, order, batches = _batches(trial)
@@ -134,6 +134,6 @@ def _scheduled(trial: Trial, model: Model, epoch: int, **planned: int) -> Measur
         progress = step(model, progress, twin.vector(grads), epoch, arithmetic)
     if not np.isfinite(np.asarray(progress.theta, dtype=np.float64)).all():
         return 0.0, ""  # the formula has no value there
-    after, _ = _epoch(trial, sample, order, epoch, steps, **planned)
+    after, _ = _epoch(trial, sample, order, epoch, steps, **options)
     error = moved_off(after, np.asarray(progress.theta, dtype=np.float64), before)
     return error, f"epoch {epoch} ends {error:.2g} of the change away from the schedule's formula"

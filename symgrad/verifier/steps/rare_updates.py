@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.verifier.steps.optimizer_meaning import start, step
-from symgrad.verifier.steps.training_checks import UPDATE, moved
-from symgrad.verifier.trials.trial import Measure, Trial, measured, vector_arithmetic, vector_of, worst
+from symgrad.verifier.steps.training_checks import UPDATE
+from symgrad.verifier.trials.trial import Measure, Trial, measured, moved, vector_arithmetic, vector_of, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,12 +11,14 @@ import numpy as np
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.epochs import epoch_checks
 from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
+from symgrad.verifier.steps.other_hyper import other_hyper_checks
 from symgrad.verifier.trials.subject import Subject, number
 from symgrad.verifier.trials.trial import (
     Measure,
     Trial,
     measured,
     mismatch,
+    moved,
     moved_off,
     settled,
     vector_arithmetic,
@@ -25,7 +27,7 @@ from symgrad.verifier.trials.trial import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.report import Check
@@ -46,6 +48,7 @@ def training_checks(trial: Trial) -> Iterator[Check]:
     yield measured("train_step", same, SAME, lambda: _train_step(trial))
     if trial.model.batch_axis:
         yield from epoch_checks(trial)
+    yield from other_hyper_checks(trial, _gradients(trial))
 
 
 def _gradients(trial: Trial) -> list[Array]:
@@ -74,21 +77,6 @@ def _trajectory(subject: Subject, vector: Array, gradients: list[Array]) -> list
         subject.call("update", params, subject.params(gradient.astype(subject.dtype)), state)
         path.append(vector_of(params))
     return path
-
-
-def moved(got: Sequence[Array], expected: Sequence[Array], epsilon: float) -> list[tuple[float, int]]:
-    """The worst relative error of any entry's change, for each step."""
-    errors = []
-    for n in range(1, len(expected)):
-        if not np.isfinite(got[n - 1 : n + 1]).all():
-            errors.append((math.inf, n))
-            continue
-        delta, true = got[n] - got[n - 1], expected[n] - expected[n - 1]
-        slack = 4 * epsilon * (np.abs(expected[n]) + np.abs(expected[n - 1]))
-        excess = np.maximum(np.abs(delta - true) - slack, 0.0)
-        error = excess / np.maximum(np.abs(true), 1e-300)
-        errors.append((float(np.max(np.where(excess > 0, error, 0.0))), n))
-    return errors
 
 
 def _overflowing(trial: Trial) -> list[Array]:

@@ -30,6 +30,15 @@ class DrawnParameter(NamedTuple):
     scale: float | None
 
 
+class DrawnHyper(NamedTuple):
+    """A hyper-parameter: its value in the spec, another one, and some that are to be refused."""
+
+    name: str
+    value: float
+    other: float
+    refused: tuple[float, ...]
+
+
 class Fit(NamedTuple):
     """What the spec's train block says where a caller of `fit` says nothing."""
 
@@ -44,7 +53,8 @@ class BehaviourCase(NamedTuple):
 
     `network` is the network's hash, `batch` the axis that counts rows, or empty; `piece` the rows of a
     micro-batch; `work` the operations of one loss; `is_calm` is whether training on the sample stays finite
-    and carries rounding nowhere. `numbers` are whole numbers at which an edited module may act otherwise.
+    and carries rounding nowhere. `no_hyper` are names that are no
+    hyper-parameters. `numbers` are whole numbers at which an edited module may act otherwise.
     """
 
     name: str
@@ -65,6 +75,8 @@ class BehaviourCase(NamedTuple):
     piece: int | None
     work: float
     fit: Fit
+    hyper: tuple[DrawnHyper, ...]
+    no_hyper: tuple[str, ...]
     is_calm: bool
     numbers: tuple[int, ...] = ()
 
@@ -90,7 +102,7 @@ class BehaviourCase(NamedTuple):
         return self._replace(inputs=inputs, targets=targets)
 
 
-_RECORDS = {kind.__name__: kind for kind in (BehaviourCase, DataTensor, DrawnParameter, Fit)}
+_RECORDS = {kind.__name__: kind for kind in (BehaviourCase, DataTensor, DrawnHyper, DrawnParameter, Fit)}
 
 
 def record(name: str, _: tuple[str, ...], values: list[Any]) -> Any:

@@ -237,3 +237,18 @@ def moved_off(got: Array, expected: Array, before: Array) -> float:
     slack = 2.0**-48 * float(np.max(np.abs(before), initial=0.0))
     with np.errstate(invalid="ignore"):  # what is not finite is told
         return mismatch(got - before, expected - before, slack)
+
+
+def moved(got: Sequence[Array], expected: Sequence[Array], epsilon: float) -> list[tuple[float, int]]:
+    """The worst relative error of any entry's change, for each step."""
+    errors = []
+    for n in range(1, len(expected)):
+        if not np.isfinite(got[n - 1 : n + 1]).all():
+            errors.append((math.inf, n))
+            continue
+        delta, true = got[n] - got[n - 1], expected[n] - expected[n - 1]
+        slack = 4 * epsilon * (np.abs(expected[n]) + np.abs(expected[n - 1]))
+        excess = np.maximum(np.abs(delta - true) - slack, 0.0)
+        error = excess / np.maximum(np.abs(true), 1e-300)
+        errors.append((float(np.max(np.where(excess > 0, error, 0.0))), n))
+    return errors

@@ -13,7 +13,12 @@ import jinja2
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.kernels.function_bodies import FunctionBodies, NamedKernel
 from symgrad.compiler.kernels.step_clock import TICKS, StepClock, TimedStatement
-from symgrad.compiler.kernels.update_kernels import look_ahead_body, state_names, update_body
+from symgrad.compiler.kernels.update_kernels import (
+    first_states_body,
+    look_ahead_body,
+    state_names,
+    update_body,
+)
 from symgrad.compiler.planning.plan import Plan, Product, size_of
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba import interface, network, steps
@@ -41,6 +46,8 @@ from symgrad.shipped import template_folder
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import sympy as sp
+
     from symgrad.calculus.program import Program, Tensor
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.spec.model import Model
@@ -55,11 +62,12 @@ def emit(
     plan: Plan,
     update: Program,
     starts: Mapping[str, FirstValues],
-    states: Mapping[str, FirstValues],
+    states: Mapping[str, sp.Expr],
 ) -> str:
     """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed.
 
-    `update` is a step of the optimiser, `starts` and `states` are what parameters and states start from.
+    `update` is a step of the optimiser over hyper-parameters, `starts` and `states` are what parameters and
+    states start from.
     """
     module = _Emitter(model, plan, update, starts, states).module(shown)
     return _template("module").render(module=module)
@@ -80,7 +88,7 @@ def emit_clocked(
     plan: Plan,
     update: Program,
     starts: Mapping[str, FirstValues],
-    states: Mapping[str, FirstValues],
+    states: Mapping[str, sp.Expr],
 ) -> ClockedText:
     """The module, and below it its drivers once more, which read a clock and take the place of its own."""
     drivers, clock = _Emitter(model, plan, update, starts, states).clocked()
@@ -113,7 +121,7 @@ class _Emitter:
         plan: Plan,
         update: Program,
         starts: Mapping[str, FirstValues],
-        states: Mapping[str, FirstValues],
+        states: Mapping[str, sp.Expr],
     ) -> None:
         self.model, self.plan, self.update, self.starts = model, plan, update, starts
         self.program, self.batch_axis = plan.program, model.batch_axis
@@ -125,7 +133,8 @@ class _Emitter:
         self.look_ahead = look_ahead_body(ahead, OWN_NAMES) if ahead else ()
         self.accumulation = steps.accumulated(plan, update, OWN_NAMES)
         names = state_names(update, OWN_NAMES)
-        self.states = {names[name]: repr(start.scale) for name, start in states.items()}
+        self.states = tuple(names[name] for name in states)
+        self.first_states = first_states_body(tuple(states.values()), update, OWN_NAMES)
         self.outputs = tuple(self._result(name, name) for name in self.program.outputs)
         self.predictions = tuple(self._result(name, name) for name in self.program.prediction)
         gradient = {g.of: g.name for g in self.program.gradients}
@@ -149,7 +158,7 @@ class _Emitter:
             network=network,
             training=training,
             interface=tuple(self._interface()),
-            told=told(self.model, self.plan, self.calls, self.states, (*kernels, *network, *training)),
+            told=told(self.model, self.plan, self.update, self.calls, (*kernels, *network, *training)),
             runtime=tuple(self._runtime(parts, called)),
         )
 
@@ -196,6 +205,7 @@ class _Emitter:
 
     def _interface(self) -> Iterator[Definition]:
         calls = self.calls
+        yield steps.first_states(*self.first_states)
         yield interface.first_values(tuple(map(self._drawn, self.program.of_kind("parameter"))))
         yield from interface.evaluations(calls, self.outputs, self.predictions)
         if not self.program.loss:
@@ -224,7 +234,7 @@ class _Emitter:
             yield "numba/gradient_norms"
         if self.program.loss and self.batch_axis:
             yield "numba/gathered_columns" if self.plan.column_axis else "numba/gathered_rows"
-        yield from ("given_arrays", "parameter_vectors", "evaluations")
+        yield from ("given_arrays", "given_hyper", "parameter_vectors", "evaluations")
         if self.program.loss:
             yield from ("training_steps", "row_epochs" if self.batch_axis else "whole_epochs", "own_check")
         else:
@@ -252,7 +262,7 @@ class _Emitter:
             targets=tuple(map(self._argument, self.program.of_kind("target"))),
             extents=tuple(names.values()),
             batch_axis=names[self.batch_axis] if self.batch_axis else "",
-            states=tuple(self.states),
+            states=self.states,
             step_memory=(
                 *(() if self.accumulation is not None else pieces),
                 *(("ahead",) if self.looks_ahead else ()),

@@ -12,11 +12,12 @@ from symgrad.calculus.axes import show_axes
 from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
-from symgrad.elaborate.optimizer import counts_epochs
+from symgrad.elaborate.optimizer import counts_epochs, never_zero
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.spec.expansion.network_hash import network_sha256
+from symgrad.spec.numbers import number
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.planning.plan import Plan
-    from symgrad.spec.model import ConstantSpec, Model
+    from symgrad.spec.model import ConstantSpec, HyperParameter, Model
 
 _TABLES: Mapping[Manner, str] = {
     "kernel": "KERNELS",
@@ -89,17 +90,21 @@ def facts_of(
         FactText("CONSTANTS", _constants(spec.constants, program), "at the front of every workspace"),
         FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
         FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),
+        FactText(
+            "HYPER", _dictionary((h.name, _float(h)) for h in model.hyper), "numbers that a call may change"
+        ),
     )
 
 
 def told(
     model: Model,
     plan: Plan,
+    update: Program,
     calls: Signatures,
-    states: Mapping[str, str],
     definitions: Sequence[Definition],
 ) -> tuple[FactText, ...]:
-    """What only the runtime asks for. `states` are first values, as Python writes them."""
+    """What only the runtime asks for."""
+    left_out = [name for name, value in model.optimizer.hyper if not number(value, {})]
     spec, integer = model.spec, PRECISIONS[model.spec.dtype].integer
     pieces, full_batch = spec.train.micro_batches, model.optimizer.full_batch
     scored = (model.scored or "") if len(spec.targets) > 1 else ""
@@ -110,7 +115,11 @@ def told(
         FactText("FULL_BATCH", _quoted(full_batch), "why every step needs all rows, where it does"),
         FactText("MICRO_BATCH_SIZE", str(pieces.rows if pieces else 0), "rows of a piece of a batch; 0: all"),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
-        FactText("STATES", _dictionary(states.items()), "of the optimiser, with their first values"),
+        FactText("RANGES", _dictionary((h.name, _quoted(h.allowed)) for h in model.hyper if h.allowed)),
+        FactText(
+            "NEVER_ZERO", as_tuple(map(_quoted, never_zero(update))), "since something is divided by it"
+        ),
+        FactText("LEFT_OUT", as_tuple(map(_quoted, left_out)), "0 in the spec, so that no step computes it"),
         FactText(
             "GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is differentiated by"
         ),
@@ -147,6 +156,10 @@ def _numbers(constant: ConstantSpec) -> str:
     rows = pformat(np.reshape(constant.values, constant.shape).tolist(), width=90, compact=True)
     below_the_first = "\n" + " " * len(f'    "{constant.name}": np.array(')
     return f"np.array({rows.replace(chr(10), below_the_first)})"
+
+
+def _float(hyper: HyperParameter) -> str:
+    return repr(number(hyper.value, {}))
 
 
 def _dictionary(items: Iterable[tuple[object, ...]]) -> str:

@@ -16,11 +16,13 @@ _LOOK_AHEAD = (
     "",
     "`grads` are the gradients at gradient_point(params, state), not at `params`.",
 )
+_HYPER = "`hyper` is a dict of those numbers in HYPER that shall be others."
 _EPOCH = (
     "",
     "`order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss",
     "that is not finite, before the parameters are touched, and returns it. Rows are looked at when their",
     "batch comes: an entry that is not finite raises ValueError before the step that would use it.",
+    _HYPER,
 )
 _FIT = (
     "Train for some epochs: (params, history), history being the mean loss of every epoch.",
@@ -31,6 +33,7 @@ _FIT = (
     "",
     "Of all `epochs` only those from `start` up to `stop` are trained: fit(..., stop=3, state=state), then",
     "fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.",
+    _HYPER,
 )
 
 
@@ -90,45 +93,50 @@ def gradient_point(calls: Signatures, rule: Sequence[str]) -> Definition:
         "_check_params(params)",
         "_check_state(state)",
         "ahead = np.empty(SIZE, DTYPE)",
-        f"_look_ahead(flatten(params), ahead, *state, *_time({_time(calls)}))",
+        f"_look_ahead(flatten(params), ahead, *state, *_setting({_setting(calls)}))",
         "return unflatten(ahead)",
     )
-    return Definition("gradient_point", f"params, state, {calls.time_options}", (doc,), lines)
+    return Definition("gradient_point", f"params, state, {calls.setting_options}", (doc,), lines)
 
 
 def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
     """`update`, `train_step`, `train_epoch` and `fit`."""
-    looks_ahead, data, time = calls.point == "ahead", _data(calls), _time(calls)
+    looks_ahead, data, setting = calls.point == "ahead", _data(calls), _setting(calls)
     epochs = ", and at `epochs`, their number" if calls.counts_epochs else ""
     schedule = f"A learning-rate schedule may look at `epoch`, counted from 0{epochs}."
     where = "at gradient_point, " if looks_ahead else ""
     step = f"One step on one batch, in place; the loss {where}before it."
     epoch = ("Steps over all rows in batches, in place; the mean loss per row.", *_EPOCH)
-    given, options = listed(["params", "state", calls.data]), calls.time_options
+    given, options = listed(["params", "state", calls.data]), calls.setting_options
     return (
         Definition(
             "update",
             f"params, grads, state, {options}",
-            (f"One step of the optimiser, in place. {schedule}", *(_LOOK_AHEAD if looks_ahead else ())),
-            (f"_updated(params, grads, state, {time})",),
+            (
+                f"One step of the optimiser, in place. {schedule}",
+                "",
+                _HYPER,
+                *(_LOOK_AHEAD if looks_ahead else ()),
+            ),
+            (f"_updated(params, grads, state, {setting})",),
         ),
         Definition(
             "train_step",
             f"{given}, {options}",
             (f"{step} A loss that is not finite changes nothing.",),
-            (f"return _train_step(params, state, {data}, {time})",),
+            (f"return _train_step(params, state, {data}, {setting})",),
         ),
         Definition(
             "train_epoch",
             f"{given}, batch_size, order=None, {options}",
             epoch,
-            (f"return _train_epoch(params, state, {data}, batch_size, order, {time})",),
+            (f"return _train_epoch(params, state, {data}, batch_size, order, {setting})",),
         ),
         Definition(
             "fit",
             listed([calls.data, "*", *_fit_options(calls, train)]),
             _FIT,
-            (f"return _fit({data}, (epochs, start, stop), batch_size, seed, params, state, shuffle)",),
+            (f"return _fit({data}, (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper)",),
         ),
     )
 
@@ -145,6 +153,7 @@ def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
         "shuffle": train.shuffle,
         "start": 0,
         "stop": None,
+        "hyper": None,
     }
     return tuple(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
@@ -156,5 +165,5 @@ def _data(calls: Signatures) -> str:
     return as_tuple(a.variable for a in calls.arguments)
 
 
-def _time(calls: Signatures) -> str:
-    return as_tuple(calls.time.split(", "))
+def _setting(calls: Signatures) -> str:
+    return as_tuple(calls.setting.split(", "))

@@ -11,12 +11,12 @@ from symgrad.spec.scalars import ULPS
 _OF_MODELS = """
 np math threading sys njit scipy NamedTuple self
 real value acc theta grad work params grads state step epoch order batch_size epochs seed shuffle points
-tolerance exactly rows start stop total scale norm learning_rate piece most share weight chosen entry layer
+tolerance exactly rows start stop total scale norm piece most share weight chosen entry layer
 ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
-update train_step fit
+update train_step fit hyper
 """
 _PRIVATE_OF_MODELS = """
-_predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step
+_predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
 """
 PRIVATE = frozenset(name for name in runtime_names() if name.startswith("_")) | {*_PRIVATE_OF_MODELS.split()}
 """What a module itself calls with an underscore in front, as it does with the kernels it is given."""

@@ -81,13 +81,13 @@ class Signatures:
         return listed(f"state[{place}]" for place in range(1 + len(self.states)))
 
     @property
-    def time(self) -> str:
-        """What a learning-rate schedule looks at."""
-        return "epoch, epochs" if self.counts_epochs else "epoch"
+    def setting(self) -> str:
+        """What a step is told besides: what a learning-rate schedule looks at, and the hyper-parameters."""
+        return "epoch, epochs, hyper" if self.counts_epochs else "epoch, hyper"
 
     @property
-    def time_options(self) -> str:
-        return "epoch=0, epochs=EPOCHS" if self.counts_epochs else "epoch=0"
+    def setting_options(self) -> str:
+        return "epoch=0, epochs=EPOCHS, hyper=None" if self.counts_epochs else "epoch=0, hyper=None"
 
     @cached_property
     def batched(self) -> tuple[ArgumentText, ...]:

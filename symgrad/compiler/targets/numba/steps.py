@@ -13,6 +13,7 @@ from symgrad.compiler.kernels.instructions import (
     Clear,
     Denied,
     Divided,
+    Expression,
     ForRange,
     Give,
     Instruction,
@@ -31,7 +32,7 @@ from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.network import VALUE
 from symgrad.compiler.targets.numba.records import Definition, Driver
-from symgrad.compiler.targets.numba.signatures import Signatures, listed
+from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple, listed
 from symgrad.compiler.targets.numba.spelling import NUMBA
 
 if TYPE_CHECKING:
@@ -72,13 +73,20 @@ def lines(body: tuple[Instruction, ...]) -> tuple[str, ...]:
 
 def update(calls: Signatures, rule: Sequence[str], lines: Sequence[str]) -> Definition:
     """The optimiser's update of all parameters."""
-    arguments = listed(["theta", "grad", calls.state, calls.time])
+    arguments = listed(["theta", "grad", calls.state, calls.setting])
     return Definition("_update", arguments, ("; ".join(rule),), tuple(lines), "update")
+
+
+def first_states(found: tuple[Instruction, ...], starts: Sequence[Expression]) -> Definition:
+    """What the optimiser's states start from."""
+    doc = "What every state of the optimiser starts from, in all its entries."
+    given = f"return {as_tuple(map(NUMBA.text, starts))}"
+    return Definition("_first_states", "hyper", (doc,), (*lines(found), given))
 
 
 def look_ahead(calls: Signatures, rule: Sequence[str], lines: Sequence[str]) -> Definition:
     """The point where the gradient of the next step is taken."""
-    arguments = listed(["theta", "ahead", calls.state, calls.time])
+    arguments = listed(["theta", "ahead", calls.state, calls.setting])
     return Definition("_look_ahead", arguments, ("; ".join(rule),), tuple(lines), "update")
 
 
@@ -117,29 +125,29 @@ def accumulation(calls: Signatures, added: AccumulationText) -> tuple[Definition
     """What of an update is left where a vector takes in the gradient while that is formed."""
     target = f"keep and scale, with which {added.name} takes in the gradient of the coming step."
     rest = "What is left of a step after the gradient has been taken in."
-    state, time = calls.state, calls.time
+    state, setting = calls.state, calls.setting
     return (
-        Definition("_shares", f"{state}, {time}", (target,), lines(added.shares), "kernel"),
-        Definition("_end_of_step", f"theta, {state}, {time}", (rest,), lines(added.rest), "kernel"),
+        Definition("_shares", f"{state}, {setting}", (target,), lines(added.shares), "kernel"),
+        Definition("_end_of_step", f"theta, {state}, {setting}", (rest,), lines(added.rest), "kernel"),
     )
 
 
 def step(calls: Signatures, added: AccumulationText | None) -> Driver:
     """One step of training."""
-    ahead = Invoke("_look_ahead", (Verbatim(f"theta, ahead, {calls.entries_of_state}, {calls.time}"),))
+    ahead = Invoke("_look_ahead", (Verbatim(f"theta, ahead, {calls.entries_of_state}, {calls.setting}"),))
     body = (
         *([ahead] if calls.point == "ahead" else []),
         *(_step_by_parts(calls, added) if added else _step_at_once(calls)),
         Give((VALUE,)),
     )
     doc = "One step; parameters stay as they are where the loss is not finite."
-    return Driver("_step", listed([calls.vectors, "state", calls.time, calls.step]), doc, body)
+    return Driver("_step", listed([calls.vectors, "state", calls.setting, calls.step]), doc, body)
 
 
 def _step_at_once(calls: Signatures) -> tuple[Instruction, ...]:
     gradient = "_gradient_in_pieces" if calls.takes_pieces else "_gradient"
     memory = listed(name for name in calls.step_memory if name != "ahead")
-    update = Invoke("_update", (Verbatim(f"theta, grad, {calls.entries_of_state}, {calls.time}"),))
+    update = Invoke("_update", (Verbatim(f"theta, grad, {calls.entries_of_state}, {calls.setting}"),))
     return (
         Assign(VALUE, Applied(gradient, (Verbatim(f"{calls.point}, {memory}, {calls.step}"),))),
         When(_is_finite(VALUE), (update,)),
@@ -147,7 +155,7 @@ def _step_at_once(calls: Signatures) -> tuple[Instruction, ...]:
 
 
 def _step_by_parts(calls: Signatures, added: AccumulationText) -> tuple[Instruction, ...]:
-    state = f"{calls.entries_of_state}, {calls.time}"
+    state = f"{calls.entries_of_state}, {calls.setting}"
     shares = Typed(Variable("keep")), Typed(Variable("scale"))
     backward = (Verbatim(f"{calls.point}, {added.destination}"), *shares, Verbatim(calls.loss))
     rest = (
@@ -177,7 +185,7 @@ def epoch(calls: Signatures) -> Driver:
             *(Add(GATHERED, gather) for gather in _gathering(calls)),
             When(Denied(_is_finite(GATHERED)), (Give((Variable("np.nan"),)),)),
         )
-    step = Applied("_step", (Verbatim(f"{calls.vectors}, state, {calls.time}, {arguments}"),))
+    step = Applied("_step", (Verbatim(f"{calls.vectors}, state, {calls.setting}, {arguments}"),))
     body = (
         _rows_from_start(rows, size),
         *batch,
@@ -190,6 +198,6 @@ def epoch(calls: Signatures) -> Driver:
         ForRange(START, ROWS, body, step=size),
         Give((Divided(TOTAL, ROWS),)),
     )
-    given = ["state", calls.time, calls.data, "order", "batch_size", "rows", "work", *calls.other_extents]
+    given = ["state", calls.setting, calls.data, "order", "batch_size", "rows", "work", *calls.other_extents]
     doc = "Steps over all batches of the rows in `order`, the last one as short as it must be; the mean loss."
     return Driver("_epoch", listed([calls.vectors, *given]), doc, whole)

@@ -1,0 +1,80 @@
+"""Numbers from rows of numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import validate_data
+
+from symgrad.sklearn.callbacks import with_callbacks
+from symgrad.sklearn.estimator import DTYPES, Estimator
+from symgrad.sklearn.short_specs import regressor_spec
+from symgrad.sklearn.table_rows import as_tensor, target_of
+from symgrad.sklearn.weights import counting, weights_of_rows
+from symgrad.spec.expand import expand
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from symgrad.spec.model import Spec
+
+
+class Regressor(RegressorMixin, Estimator):
+    """A network that predicts numbers, one or several for each row.
+
+    loss: as in `symgrad list losses`, such as "huber(delta=2)" or "quantile(q=0.9)"; "mse".
+    """
+
+    _shape: tuple[int, ...]
+    _network_arguments = ("hidden", "activation", "loss")
+
+    def __init__(self, spec: Any = None, *, loss: str | None = None, **arguments: Any) -> None:
+        super().__init__(spec, **arguments)
+        self.loss = loss
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Regressor:
+        """Train on rows X [n, features] and the numbers y [n] or [n, outputs]; the loss of a batch is its
+        weighted mean."""
+        return self._fitted(X, y, sample_weight)
+
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Regressor:
+        """One more epoch, on these rows, with the optimizer in the state in which the last one left it."""
+        return self._fitted(X, y, sample_weight, one_epoch=True)
+
+    def _fitted(self, X: Any, y: Any, sample_weight: Any, *, one_epoch: bool = False) -> Regressor:
+        start = self._start(one_epoch=one_epoch)
+        X, y = validate_data(
+            self, X, y, dtype=DTYPES, multi_output=True, y_numeric=True, reset=start != "going on"
+        )
+        X, y, weights = counting(weights_of_rows(sample_weight, len(X)), X, y)
+        shape: tuple[int, ...] = y.shape[1:]
+        if start == "going on" and shape != self._shape:
+            raise ValueError(f"y has rows of shape {shape}, before they had {self._shape}; fit anew")
+        self._shape, self.n_outputs_ = shape, shape[0] if shape else 1
+        self._trained(X, y, weights, start, one_epoch=one_epoch)
+        return self
+
+    def _short_spec(self, features: int, **how: Any) -> Spec:
+        return regressor_spec(
+            features, self.n_outputs_, loss="mse" if self.loss is None else self.loss, **how
+        )
+
+    def _targets(self, spec: Spec, y: Any) -> NDArray[Any]:
+        target = target_of(spec, expand(spec).batch_axis)
+        if target.classes is not None:
+            raise ValueError(f"{spec.name}: its target has classes; use a Classifier")
+        return as_tensor(spec, target, y)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The numbers of each row, in the shape that y had."""
+        inputs = self._inputs(X)
+        found: NDArray[Any] = self.network_.predictions(inputs).reshape(len(inputs), *self._shape)
+        return found
