@@ -55,7 +55,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from ctypes import CDLL, c_void_p, cast
-from functools import partial
+from functools import partial, reduce
 from glob import glob
 from hashlib import sha256
 from pathlib import Path
@@ -497,8 +497,6 @@ LEFT_OUT = ("dampening", "weight_decay")  # 0 in the spec, so that no step compu
 GRADIENTS = ()  # what else the loss is differentiated by
 IGNORED = {}  # labels that mean: none
 SCORED = ""  # what predictions are scored against, where targets are several
-REAL = np.float32  # what elementary functions take apart
-INTEGER = np.int32  # what holds the bits of that
 KERNELS = (
     _content_slope_content_gate_slope, _y_Z1, _y, _prediction, _loss_1, _loss_2, _dy_dy_b1,
     _dgate_2_db_dcontent_net, _dU,
@@ -801,6 +799,34 @@ def _gemm_by_numpy(alpha: float, a: np.ndarray, b: np.ndarray, beta: float, c: n
 gemm = _gemm_by_numpy if config.DISABLE_JIT else intrinsic(_typed_gemm)  # c ← alpha·a·b + beta·c
 
 
+# --- The numbers that functions of numbers compute with, in float32 ---
+
+
+REAL = np.float32  # of other numbers, as gradients are checked with, NumPy has the functions
+INTEGER = np.int32  # holds the bits of such a number
+FRACTION_BITS = 23  # of a number, below its leading one
+EXPONENT_BIAS = 127
+ROOT_HALF_BITS = 1060439283  # those of √½
+EXP_LEAST = REAL(-104.0)  # below it exp is 0
+EXP_MOST = REAL(89.0)  # above it exp is infinite
+WHOLE = REAL(12582912.0)  # a small number's sum with it ends in that, rounded
+PER_LN2 = REAL(1.442695)
+LN2_HEAD = REAL(0.69314575)  # so short that its product with an exponent is exact
+LN2_REST = REAL(1.4286068e-06)  # ln(2) less that
+# (exp(r) - 1 - r)/r² for |r| up to ln(2)/2
+EXP = tuple(map(REAL, (
+    0.5, 0.16666667, 0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
+)))
+# (log((1 + q)/(1 - q))/q - 2)/z for z = q², from √½ to √2
+LOG = tuple(map(REAL, (
+    0.6666667, 0.40000123, 0.28550822, 0.23330468
+)))
+# (tanh(x)/x - 1)/z for z = x² up to (5/8)²
+TANH = tuple(map(REAL, (
+    -0.33333334, 0.13333304, -0.053959258, 0.021768918, -0.008343945, 0.0022927448
+)))
+
+
 # --- Numbers taken apart, for functions without branches, so that loops over them are vectorised ---
 
 
@@ -837,61 +863,88 @@ bits = _bits if config.DISABLE_JIT else _recast(from_dtype(REAL), from_dtype(INT
 from_bits = _from_bits if config.DISABLE_JIT else _recast(from_dtype(INTEGER), from_dtype(REAL))
 
 
+# --- Polynomials, by Horner's rule ---
+
+
+def _polynomial(x: Any, coefficients: tuple[Any, ...]) -> Any:
+    """The polynomial with these coefficients, that of x⁰ first."""
+    return reduce(lambda value, coefficient: coefficient + x * value, reversed(coefficients))
+
+
+def _typed_polynomial(context: Any, x: Any, coefficients: Any) -> tuple[Any, Callable]:
+    """The same for compiled code, without a loop."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        at, given = arguments[0], cgutils.unpack_tuple(builder, arguments[1])
+        return reduce(lambda value, c: builder.fadd(c, builder.fmul(at, value)), reversed(given))
+
+    return x(x, types.UniTuple(x, len(coefficients))), generate
+
+
+polynomial = _polynomial if config.DISABLE_JIT else intrinsic(_typed_polynomial)
+
+
 # --- Functions of numbers: without branches, so that loops over them are vectorised ---
 
-EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5
-    -104.0, 89.0, 1.442695, 12582912.0, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
-    0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
-)
-EXP = tuple(map(np.float32, EXP))
-
 
 @accurately
-def exp(x):
-    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
-    if type(x) is not np.float32:
-        return np.exp(x)  # double precision, in which gradients are checked
-    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5 = EXP
-    x = least if x < least else most if x > most else x
-    shifted = x * per_ln2 + whole  # its last bits are n
-    n = shifted - whole
-    part = x - n * ln2
-    rest = n * ln2_rest
+def _reduced(x: Any, more: Any) -> Any:
+    """x + more = n·ln(2) + r, |r| ≤ ln(2)/2: a number whose last bits are n, and exp(r) - 1 in two parts."""
+    shifted = x * PER_LN2 + WHOLE
+    n = shifted - WHOLE
+    part = x - n * LN2_HEAD
+    rest = n * LN2_REST - more
     r = part - rest
-    n_bits = bits(shifted)
-    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * r5))))) - rest))
-    m = n_bits >> 1
-    return exp_r * from_bits((m + 127) << 23) * from_bits((n_bits - m + 127) << 23)
-
-LOG1P = (  # ln2, ln2_rest, zero, half, one, two, infinite, undefined, z0, z1, z2, z3
-    0.69314575, 1.4286068e-06, 0.0, 0.5, 1.0, 2.0, np.inf, np.nan, 0.6666667, 0.40000123,
-    0.28550822, 0.23330468
-)
-LOG1P = tuple(map(np.float32, LOG1P))
+    return shifted, part, r * r * polynomial(r, EXP) - rest
 
 
 @accurately
-def log1p(x):
-    """log(1 + x) = log(u) + c/u, c being what rounding 1 + x to u loses; to 0.9 units in the last place."""
-    if type(x) is not np.float32:
-        return np.log1p(x)  # double precision, in which gradients are checked
-    ln2, ln2_rest, zero, half, one, two, infinite, undefined, z0, z1, z2, z3 = LOG1P
+def _exp_of_sum(x: Any, more: Any) -> Any:
+    """exp(x + more) = 2ⁿ·exp(r), with 2ⁿ in two factors, as it may overflow."""
+    shifted, part, rest = _reduced(x, more)
+    exp_r = REAL(1) + (part + rest)
+    n = bits(shifted)
+    half = n >> 1
+    first, second = (half + EXPONENT_BIAS) << FRACTION_BITS, (n - half + EXPONENT_BIAS) << FRACTION_BITS
+    return exp_r * from_bits(first) * from_bits(second)
+
+
+@accurately
+def exp(x: Any) -> Any:
+    """exp(x), to 0.9 units in the last place."""
+    if type(x) is not REAL:
+        return np.exp(x)
+    return _exp_of_sum(EXP_LEAST if x < EXP_LEAST else EXP_MOST if x > EXP_MOST else x, REAL(0))
+
+
+@accurately
+def _log_of_bits(u_bits: Any, shift: Any, less: Any) -> Any:
+    """log(u·2⁻ˢ) - less = n·ln(2) + log(1 + f) with √½ ≤ 1 + f < √2, by powers of q = f/(2 + f)."""
+    n_bits = INTEGER(u_bits - ROOT_HALF_BITS)
+    n = REAL(INTEGER(n_bits >> FRACTION_BITS)) - shift
+    f = from_bits((n_bits & ((1 << FRACTION_BITS) - 1)) + ROOT_HALF_BITS) - REAL(1)
+    q = f / (REAL(2) + f)
+    z = q * q
+    h = REAL(0.5) * f * f
+    return n * LN2_HEAD + (f - (h - (q * (h + z * polynomial(z, LOG)) + (n * LN2_REST - less))))
+
+
+@accurately
+def log1p(x: Any) -> Any:
+    """log(1 + x) = log(u) - c/u, c being what rounding 1 + x to u adds; to 0.9 units in the last place."""
+    if type(x) is not REAL:
+        return np.log1p(x)
+    zero, one, infinite = REAL(0), REAL(1), REAL(np.inf)
     u = one + x
     x_kept = u - one
-    c = one - (u - x_kept) + (x - x_kept)
-    u_bits = np.int32(bits(u) - 1060439283)
-    n = np.float32(np.int32(u_bits >> 23))
-    f = from_bits((u_bits & 8388607) + 1060439283) - one
-    s = f / (two + f)
-    z = s * s
-    h = half * f * f
-    near = f - (h - (s * (h + z * (z0 + z * (z1 + z * (z2 + z * z3)))) + (n * ln2_rest + c / u)))
-    value = n * ln2 + near if u > zero else (-infinite if u == zero else undefined)
+    c = (u - x_kept) - one - (x - x_kept)
+    value = _log_of_bits(bits(u), zero, c / u)
+    value = value if u > zero else (-infinite if u == zero else REAL(np.nan))
     return value if x < infinite else x
 
 
 @accurately
-def sigmoid(x):
+def sigmoid(x: Any) -> Any:
     """1/(1 + exp(-x)), to 1.7 units in the last place."""
     one = type(x)(1)
     e = exp(-abs(x))
@@ -900,7 +953,7 @@ def sigmoid(x):
 
 
 @accurately
-def sigmoid_slope(x):
+def sigmoid_slope(x: Any) -> Any:
     """The slope of sigmoid, from the smaller of its value and 1 less that; to 3 units in the last place."""
     one = type(x)(1)
     e = exp(-abs(x))
@@ -909,32 +962,25 @@ def sigmoid_slope(x):
 
 
 @accurately
-def softplus(x):
+def softplus(x: Any) -> Any:
     """log(1 + exp(x)), to 1.6 units in the last place."""
     tail = log1p(exp(-abs(x)))
     return tail if x < 0 else x + tail
 
-TANH = (  # end, zero, one, z0, z1, z2, z3, z4, z5
-    0.625, 0.0, 1.0, -0.33333334, 0.13333304, -0.053959258, 0.021768918, -0.008343945, 0.0022927448
-)
-TANH = tuple(map(np.float32, TANH))
-
 
 @accurately
-def tanh(x):
-    """tanh(x), below 5/8 as x + x³ times a polynomial in x², above as 1 - 2/(exp(2x) + 1); to 1.5 units in the last place."""
-    if type(x) is not np.float32:
-        return np.tanh(x)  # double precision, in which gradients are checked
-    end, zero, one, z0, z1, z2, z3, z4, z5 = TANH
-    size = abs(x)
-    z = x * x
+def tanh(x: Any) -> Any:
+    """tanh(x), below 5/8 by a polynomial, above as 1 - 2/(exp(2x) + 1); to 1.5 units in the last place."""
+    if type(x) is not REAL:
+        return np.tanh(x)
+    one, size, z = REAL(1), abs(x), x * x
     e = exp(-size - size)
-    value = size + size * z * (z0 + z * (z1 + z * (z2 + z * (z3 + z * (z4 + z * z5))))) if size < end else one - (e + e) / (one + e)
-    return -value if x < zero else value
+    value = size + size * z * polynomial(z, TANH) if size < REAL(0.625) else one - (e + e) / (one + e)
+    return -value if x < REAL(0) else value
 
 
 @accurately
-def tanh_slope(x):
+def tanh_slope(x: Any) -> Any:
     """The slope of tanh, from how far its value is from 1 or -1; to 3 units in the last place."""
     one = type(x)(1)
     size = abs(x)

@@ -44,7 +44,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from ctypes import CDLL, c_void_p, cast
-from functools import partial
+from functools import partial, reduce
 from glob import glob
 from hashlib import sha256
 from pathlib import Path
@@ -461,8 +461,6 @@ LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 GRADIENTS = ()  # what else the loss is differentiated by
 IGNORED = {}  # labels that mean: none
 SCORED = ""  # what predictions are scored against, where targets are several
-REAL = np.float32  # what elementary functions take apart
-INTEGER = np.int32  # what holds the bits of that
 KERNELS = (_A1, _Z2, _max_Z2_exp_Z2_sum_Z2, _max_Z2_exp_Z2_sum_Z2_2, _dZ2_db2, _dZ1_db1)
 EXACT_KERNELS = ()
 DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch)
@@ -762,41 +760,23 @@ def _gemm_by_numpy(alpha: float, a: np.ndarray, b: np.ndarray, beta: float, c: n
 gemm = _gemm_by_numpy if config.DISABLE_JIT else intrinsic(_typed_gemm)  # c ← alpha·a·b + beta·c
 
 
-# --- NumPy's functions as LLVM has them, which are vectorised ---
+# --- The numbers that functions of numbers compute with, in float32 ---
 
 
-def _in_llvm(name: str) -> Callable:
-    """How compiled code calls LLVM's function of this name."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.FunctionType(arguments[0].type, [value.type for value in arguments])
-        return builder.call(builder.module.declare_intrinsic(name, kind.args[:1], kind), arguments)
-
-    return generate
-
-
-def _typed_maximum(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
-    """The larger number, or NaN where one is none."""
-    return a(a, a), _in_llvm("llvm.maximum")
-
-
-def _typed_minimum(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
-    """The smaller number, or NaN where one is none."""
-    return a(a, a), _in_llvm("llvm.minimum")
-
-
-def _same(difference: Any) -> Any:
-    return difference
-
-
-def _typed_fence(context: Any, difference: Any) -> tuple[Any, Callable]:
-    """The difference itself, which is not regrouped with the sum that it stands in."""
-    return difference(difference), _in_llvm("llvm.arithmetic.fence")
-
-
-maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
-minimum = np.minimum if config.DISABLE_JIT else intrinsic(_typed_minimum)
-formed_first = _same if config.DISABLE_JIT else intrinsic(_typed_fence)
+REAL = np.float32  # of other numbers, as gradients are checked with, NumPy has the functions
+INTEGER = np.int32  # holds the bits of such a number
+FRACTION_BITS = 23  # of a number, below its leading one
+EXPONENT_BIAS = 127
+EXP_LEAST = REAL(-104.0)  # below it exp is 0
+EXP_MOST = REAL(89.0)  # above it exp is infinite
+WHOLE = REAL(12582912.0)  # a small number's sum with it ends in that, rounded
+PER_LN2 = REAL(1.442695)
+LN2_HEAD = REAL(0.69314575)  # so short that its product with an exponent is exact
+LN2_REST = REAL(1.4286068e-06)  # ln(2) less that
+# (exp(r) - 1 - r)/r² for |r| up to ln(2)/2
+EXP = tuple(map(REAL, (
+    0.5, 0.16666667, 0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
+)))
 
 
 # --- Numbers taken apart, for functions without branches, so that loops over them are vectorised ---
@@ -835,31 +815,89 @@ bits = _bits if config.DISABLE_JIT else _recast(from_dtype(REAL), from_dtype(INT
 from_bits = _from_bits if config.DISABLE_JIT else _recast(from_dtype(INTEGER), from_dtype(REAL))
 
 
-# --- Functions of numbers: without branches, so that loops over them are vectorised ---
+# --- Polynomials, by Horner's rule ---
 
-EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5
-    -104.0, 89.0, 1.442695, 12582912.0, 0.69314575, 1.4286068e-06, 1.0, 0.5, 0.16666667,
-    0.041666467, 0.0083333105, 0.0013933642, 0.00019890981
-)
-EXP = tuple(map(np.float32, EXP))
+
+def _polynomial(x: Any, coefficients: tuple[Any, ...]) -> Any:
+    """The polynomial with these coefficients, that of x⁰ first."""
+    return reduce(lambda value, coefficient: coefficient + x * value, reversed(coefficients))
+
+
+def _typed_polynomial(context: Any, x: Any, coefficients: Any) -> tuple[Any, Callable]:
+    """The same for compiled code, without a loop."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        at, given = arguments[0], cgutils.unpack_tuple(builder, arguments[1])
+        return reduce(lambda value, c: builder.fadd(c, builder.fmul(at, value)), reversed(given))
+
+    return x(x, types.UniTuple(x, len(coefficients))), generate
+
+
+polynomial = _polynomial if config.DISABLE_JIT else intrinsic(_typed_polynomial)
+
+
+# --- Functions of numbers: without branches, so that loops over them are vectorised ---
 
 
 @accurately
-def exp(x):
-    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
-    if type(x) is not np.float32:
-        return np.exp(x)  # double precision, in which gradients are checked
-    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5 = EXP
-    x = least if x < least else most if x > most else x
-    shifted = x * per_ln2 + whole  # its last bits are n
-    n = shifted - whole
-    part = x - n * ln2
-    rest = n * ln2_rest
+def _reduced(x: Any, more: Any) -> Any:
+    """x + more = n·ln(2) + r, |r| ≤ ln(2)/2: a number whose last bits are n, and exp(r) - 1 in two parts."""
+    shifted = x * PER_LN2 + WHOLE
+    n = shifted - WHOLE
+    part = x - n * LN2_HEAD
+    rest = n * LN2_REST - more
     r = part - rest
-    n_bits = bits(shifted)
-    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * r5))))) - rest))
-    m = n_bits >> 1
-    return exp_r * from_bits((m + 127) << 23) * from_bits((n_bits - m + 127) << 23)
+    return shifted, part, r * r * polynomial(r, EXP) - rest
+
+
+@accurately
+def _exp_of_sum(x: Any, more: Any) -> Any:
+    """exp(x + more) = 2ⁿ·exp(r), with 2ⁿ in two factors, as it may overflow."""
+    shifted, part, rest = _reduced(x, more)
+    exp_r = REAL(1) + (part + rest)
+    n = bits(shifted)
+    half = n >> 1
+    first, second = (half + EXPONENT_BIAS) << FRACTION_BITS, (n - half + EXPONENT_BIAS) << FRACTION_BITS
+    return exp_r * from_bits(first) * from_bits(second)
+
+
+@accurately
+def exp(x: Any) -> Any:
+    """exp(x), to 0.9 units in the last place."""
+    if type(x) is not REAL:
+        return np.exp(x)
+    return _exp_of_sum(EXP_LEAST if x < EXP_LEAST else EXP_MOST if x > EXP_MOST else x, REAL(0))
+
+
+# --- NumPy's functions as LLVM has them, which are vectorised ---
+
+
+def _in_llvm(name: str) -> Callable:
+    """How compiled code calls LLVM's function of this name."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(arguments[0].type, [value.type for value in arguments])
+        return builder.call(builder.module.declare_intrinsic(name, kind.args[:1], kind), arguments)
+
+    return generate
+
+
+def _typed_maximum(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
+    """The larger number, or NaN where one is none."""
+    return a(a, a), _in_llvm("llvm.maximum")
+
+
+def _same(difference: Any) -> Any:
+    return difference
+
+
+def _typed_fence(context: Any, difference: Any) -> tuple[Any, Callable]:
+    """The difference itself, which is not regrouped with the sum that it stands in."""
+    return difference(difference), _in_llvm("llvm.arithmetic.fence")
+
+
+maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
+formed_first = _same if config.DISABLE_JIT else intrinsic(_typed_fence)
 
 
 # --- The rows of a batch, gathered side by side ---

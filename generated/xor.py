@@ -42,6 +42,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -426,8 +427,6 @@ LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 GRADIENTS = ()  # what else the loss is differentiated by
 IGNORED = {}  # labels that mean: none
 SCORED = ""  # what predictions are scored against, where targets are several
-REAL = np.float64  # what elementary functions take apart
-INTEGER = np.int64  # what holds the bits of that
 KERNELS = (_h_slope_h_y_slope, _loss_1, _dy_Z_dy_b_dy_W)
 EXACT_KERNELS = ()
 DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch)
@@ -610,6 +609,27 @@ def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any,
 view = _array if config.DISABLE_JIT else intrinsic(_typed_view)
 
 
+# --- The numbers that functions of numbers compute with, in float64 ---
+
+
+REAL = np.float64  # of other numbers, as gradients are checked with, NumPy has the functions
+INTEGER = np.int64  # holds the bits of such a number
+FRACTION_BITS = 52  # of a number, below its leading one
+EXPONENT_BIAS = 1023
+EXP_LEAST = REAL(-746.0)  # below it exp is 0
+EXP_MOST = REAL(710.0)  # above it exp is infinite
+WHOLE = REAL(6755399441055744.0)  # a small number's sum with it ends in that, rounded
+PER_LN2 = REAL(1.4426950408889634)
+LN2_HEAD = REAL(0.693147180559663)  # so short that its product with an exponent is exact
+LN2_REST = REAL(2.8235290563031577e-13)  # ln(2) less that
+# (exp(r) - 1 - r)/r² for |r| up to ln(2)/2
+EXP = tuple(map(REAL, (
+    0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326141, 0.0013888888888883752,
+    0.00019841269874800493, 2.4801587325533363e-05, 2.7557255425746435e-06, 2.7557273661348637e-07,
+    2.510520637395701e-08, 2.0914679376583935e-09
+)))
+
+
 # --- Numbers taken apart, for functions without branches, so that loops over them are vectorised ---
 
 
@@ -646,35 +666,62 @@ bits = _bits if config.DISABLE_JIT else _recast(from_dtype(REAL), from_dtype(INT
 from_bits = _from_bits if config.DISABLE_JIT else _recast(from_dtype(INTEGER), from_dtype(REAL))
 
 
+# --- Polynomials, by Horner's rule ---
+
+
+def _polynomial(x: Any, coefficients: tuple[Any, ...]) -> Any:
+    """The polynomial with these coefficients, that of x⁰ first."""
+    return reduce(lambda value, coefficient: coefficient + x * value, reversed(coefficients))
+
+
+def _typed_polynomial(context: Any, x: Any, coefficients: Any) -> tuple[Any, Callable]:
+    """The same for compiled code, without a loop."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        at, given = arguments[0], cgutils.unpack_tuple(builder, arguments[1])
+        return reduce(lambda value, c: builder.fadd(c, builder.fmul(at, value)), reversed(given))
+
+    return x(x, types.UniTuple(x, len(coefficients))), generate
+
+
+polynomial = _polynomial if config.DISABLE_JIT else intrinsic(_typed_polynomial)
+
+
 # --- Functions of numbers: without branches, so that loops over them are vectorised ---
 
-EXP = (  # least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10
-    -746.0, 710.0, 1.4426950408889634, 6755399441055744.0, 0.693147180559663,
-    2.8235290563031577e-13, 1.0, 0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326141,
-    0.0013888888888883752, 0.00019841269874800493, 2.4801587325533363e-05, 2.7557255425746435e-06,
-    2.7557273661348637e-07, 2.510520637395701e-08, 2.0914679376583935e-09
-)
-EXP = tuple(map(np.float64, EXP))
-
 
 @accurately
-def exp(x):
-    """exp(x) = 2ⁿ·exp(r) with |r| ≤ ln(2)/2, to 0.9 units in the last place; 2ⁿ in two factors, as it may overflow."""
-    least, most, per_ln2, whole, ln2, ln2_rest, one, r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10 = EXP
-    x = least if x < least else most if x > most else x
-    shifted = x * per_ln2 + whole  # its last bits are n
-    n = shifted - whole
-    part = x - n * ln2
-    rest = n * ln2_rest
+def _reduced(x: Any, more: Any) -> Any:
+    """x + more = n·ln(2) + r, |r| ≤ ln(2)/2: a number whose last bits are n, and exp(r) - 1 in two parts."""
+    shifted = x * PER_LN2 + WHOLE
+    n = shifted - WHOLE
+    part = x - n * LN2_HEAD
+    rest = n * LN2_REST - more
     r = part - rest
-    n_bits = bits(shifted)
-    exp_r = one + (part + (r * r * (r0 + r * (r1 + r * (r2 + r * (r3 + r * (r4 + r * (r5 + r * (r6 + r * (r7 + r * (r8 + r * (r9 + r * r10)))))))))) - rest))
-    m = n_bits >> 1
-    return exp_r * from_bits((m + 1023) << 52) * from_bits((n_bits - m + 1023) << 52)
+    return shifted, part, r * r * polynomial(r, EXP) - rest
 
 
 @accurately
-def sigmoid(x):
+def _exp_of_sum(x: Any, more: Any) -> Any:
+    """exp(x + more) = 2ⁿ·exp(r), with 2ⁿ in two factors, as it may overflow."""
+    shifted, part, rest = _reduced(x, more)
+    exp_r = REAL(1) + (part + rest)
+    n = bits(shifted)
+    half = n >> 1
+    first, second = (half + EXPONENT_BIAS) << FRACTION_BITS, (n - half + EXPONENT_BIAS) << FRACTION_BITS
+    return exp_r * from_bits(first) * from_bits(second)
+
+
+@accurately
+def exp(x: Any) -> Any:
+    """exp(x), to 0.9 units in the last place."""
+    if type(x) is not REAL:
+        return np.exp(x)
+    return _exp_of_sum(EXP_LEAST if x < EXP_LEAST else EXP_MOST if x > EXP_MOST else x, REAL(0))
+
+
+@accurately
+def sigmoid(x: Any) -> Any:
     """1/(1 + exp(-x)), to 1.7 units in the last place."""
     one = type(x)(1)
     e = exp(-abs(x))
@@ -683,7 +730,7 @@ def sigmoid(x):
 
 
 @accurately
-def sigmoid_slope(x):
+def sigmoid_slope(x: Any) -> Any:
     """The slope of sigmoid, from the smaller of its value and 1 less that; to 3 units in the last place."""
     one = type(x)(1)
     e = exp(-abs(x))

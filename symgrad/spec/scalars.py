@@ -2,11 +2,10 @@
 
 A new one is a row, if SymPy has it or a formula says what it is. Who computes one that has a code asks his
 library by the row's names, and takes the formula where that has none; one without is its formula everywhere,
-whatever a library calls so. What is no data stands where it is used: what the
-calculus knows beyond a formula (`calculus/real.py`), the code of those that a module carries
-(`templates/numba`, `compiler/targets/numba/approximations.py`, and what they are held to in
-`verifier/functions`), and the algebra of exp, log and the circle in the judge's finite field
-(`verifier/identity/field.py`).
+whatever a library calls so. What is no data stands where it is used: what the calculus knows beyond a formula
+(`calculus/real.py`), the code of those that a module carries (`runtime/numba/elementary_functions.py`, and
+what they are held to in `verifier/functions`), and the algebra of exp, log and the circle in the judge's
+finite field (`verifier/identity/field.py`).
 """
 
 from __future__ import annotations

@@ -128,15 +128,17 @@ ARGUED = (
     ),
     Argument(
         "functions",
-        r"exp:\d+ constant: 1 -> 2",
+        r"_exp_of_sum:\d+ constant: 1 -> 2",
         "the power of two in two other factors, neither of which is too large or too small for a number",
     ),
     Argument(
-        "functions", r"log:\d+ dtype: np\.int64 -> np\.int32", "the exponent of a number fits into either"
+        "functions",
+        r"_log_of_bits:\d+ dtype: np\.int64 -> np\.int32",
+        "the exponent of a number fits into either",
     ),
     Argument(
         "functions",
-        r"EXP:\d+ constant: (746|104|710|89)\.|ERFC:\d+ constant: 28\.",
+        r"EXP_(LEAST|MOST):\d+ constant: (746|104|710|89)\.|ERFC_MOST:\d+ constant: 28\.",
         "where the function is 0, or infinite, on this side of the limit too",
     ),
     Argument(

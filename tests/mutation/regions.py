@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from module_use import compiled_functions
 
+from symgrad.compiler.targets.numba.runtime import runtime_part
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -34,7 +36,12 @@ CHECKS = {
     *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
     *("_checked_order", "_is_full", "_setting", "_hyper_vector", "_hyper_number", "_lies_in", "_shuffling"),
 }
-FUNCTIONS = {"exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"}
+FUNCTIONS = {
+    *("exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"),
+    *("_reduced", "_exp_of_sum", "_log_of_bits", "_polynomial"),
+}
+NUMBERS = runtime_part("numba/float64_numbers").names - {"REAL", "INTEGER"}
+"""What these compute with."""
 PUBLIC = {
     *("_work_size", "_kept", "_with_constants", "_in_memory", "_address", "_owner", "unflatten", "flatten"),
     *("_lie_in_one_vector", "_copy_of_state", "init_params", "forward", "predict", "init_state", "loss"),
@@ -42,7 +49,7 @@ PUBLIC = {
     *("fit", "_fit", "_outputs", "_predictions", "_evaluated", "_loss_of", "_loss_and_gradient"),
     *("_gradients_in_work", "_updated", "_train_step"),
 }
-INTRINSICS = {"_in_llvm", "_recast"}
+INTRINSICS = {"_in_llvm", "_recast", "_typed_polynomial"}
 OWN_VERIFY = {
     *(
         "_sample",
@@ -123,7 +130,7 @@ def regions(tree: ast.Module) -> Iterator[Region]:
             name = node.targets[0].id
             if name in DECLARATIONS:
                 yield Region("declarations", name, node)
-            elif name.lower() in FUNCTIONS and isinstance(node.value, ast.Tuple):
+            elif name in NUMBERS:
                 yield Region("functions", name, node)
 
 

@@ -7,7 +7,7 @@ from numba import config, from_dtype
 from numba.extending import intrinsic
 
 from symgrad.runtime.numba.compiling import compiled
-from symgrad.runtime.smallest_model import INTEGER, REAL
+from symgrad.runtime.numba.float64_numbers import INTEGER, REAL
 
 
 def accurately(function: Callable) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -122,6 +122,7 @@ def _definitions(source: str) -> list[_Definition]:
 _GIVEN: Mapping[str, Any] = {
     "np": np,
     "math": math,
+    "reduce": reduce,
     "accurately": lambda function: function,
     **dict.fromkeys(("Any", "Callable"), object),  # types say nothing here
     "config": SimpleNamespace(DISABLE_JIT=True),

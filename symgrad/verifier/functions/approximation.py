@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Approximation:
-    """A polynomial in `variable` and what a function makes of it.
+    """A polynomial and what a function makes of it.
 
     `made` is the function's value from the polynomial's at x, `exact` the value it stands for; both are 0 at
     x = 0 of an order `zeros`. They take numbers of mpmath and series of balls. `inner` is the polynomial's
@@ -19,7 +19,6 @@ class Approximation:
     `evenly`.
     """
 
-    variable: str
     inner: Callable[[Any], Any]
     made: Callable[[Any, Any], Any]
     exact: Callable[[Any, Any], Any]
@@ -37,7 +36,6 @@ def _both(high: str) -> Mapping[str, str]:
 _HALF_LN2, _END = "0.34657359027997266", "0.17157287525380991"
 APPROXIMATIONS: Mapping[str, Approximation] = {
     "exp": Approximation(
-        variable="r",
         inner=lambda r: r,
         made=lambda r, p: 1 + r + r * r * p,
         exact=lambda m, r: m.exp(r),
@@ -45,7 +43,6 @@ APPROXIMATIONS: Mapping[str, Approximation] = {
         high=_both(_HALF_LN2),
     ),
     "log": Approximation(
-        variable="z",
         inner=lambda s: s * s,
         made=lambda s, p: 2 * s + s * s * s * p,
         exact=lambda m, s: m.log((1 + s) / (1 - s)),
@@ -54,7 +51,6 @@ APPROXIMATIONS: Mapping[str, Approximation] = {
         zeros=1,
     ),
     "erf": Approximation(
-        variable="z",
         inner=lambda x: x * x,
         made=lambda x, p: x + x * p,
         exact=lambda m, x: m.erf(x),
@@ -64,7 +60,6 @@ APPROXIMATIONS: Mapping[str, Approximation] = {
         pieces=48,
     ),
     "erfc": Approximation(
-        variable="w",
         inner=lambda x: (2 * x - 5) / (2 * x + 5),
         made=lambda _, p: p,
         exact=lambda m, x: (1 + 2 * x) * m.exp(x * x) * m.erfc(x),
@@ -74,7 +69,6 @@ APPROXIMATIONS: Mapping[str, Approximation] = {
         evenly=2,
     ),
     "tanh": Approximation(
-        variable="z",
         inner=lambda x: x * x,
         made=lambda x, p: x + x * x * x * p,
         exact=lambda m, x: (m.exp(2 * x) - 1) / (m.exp(2 * x) + 1),
@@ -84,7 +78,6 @@ APPROXIMATIONS: Mapping[str, Approximation] = {
         pieces=48,
     ),
     "logcosh": Approximation(
-        variable="z",
         inner=lambda x: x * x,
         made=lambda x, p: x * x * p,
         exact=lambda m, x: m.log((m.exp(x) + m.exp(-x)) / 2),
@@ -94,7 +87,7 @@ APPROXIMATIONS: Mapping[str, Approximation] = {
         pieces=48,
     ),
 }
-"""By the function whose numbers hold them; expm1 and log1p have those of exp and log."""
+"""By the function whose name in capitals they have in a module; expm1 and log1p have those of exp and log."""
 
 
 def horner(coefficients: Sequence[Any], x: Any) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from symgrad.errors import ModuleError
 from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of, tree_of
 from symgrad.verifier.functions.approximation import APPROXIMATIONS, Approximation, horner
 from symgrad.verifier.report import Check
@@ -26,9 +27,7 @@ PLACES = 200
 
 BOUNDS: Mapping[str, Mapping[str, float]] = {
     "exp": {"float32": 0.006, "float64": 0.004},
-    "expm1": {"float32": 0.006, "float64": 0.004},
     "log": {"float32": 0.003, "float64": 0.06},
-    "log1p": {"float32": 0.003, "float64": 0.06},
     "erfc": {"float32": 0.25, "float64": 0.15},
     "erf": {"float32": 0.06, "float64": 0.11},
     "tanh": {"float32": 0.04, "float64": 0.05},
@@ -65,35 +64,33 @@ def bounds_of(source: str, certify: bool = False) -> Iterator[Bound]:
         return
     precision = 24 if dtype.name == "float32" else 53
     for function, coefficients in _polynomials(source):
-        error = _error(_base(function), coefficients, dtype.name, certify)
+        error = _error(function, coefficients, dtype.name, certify)
         how = "certified" if certify else "sampled"
         yield Bound(function, dtype.name, error, error * 2.0 ** (precision - 1), how)
 
 
-def _base(function: str) -> str:
-    return {"expm1": "exp", "log1p": "log"}.get(function, function)
-
-
 def _polynomials(source: str) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """Functions and the coefficients of their own polynomial, the lowest first."""
-    values = namespace_of(source)
-    for node in tree_of(source).body:
-        if not isinstance(node, ast.FunctionDef) or node.name not in BOUNDS:
-            continue
-        variable = APPROXIMATIONS[_base(node.name)].variable
-        for names, constant in _unpacked(node):
-            numbers = dict(zip(names, values[constant], strict=True))
-            powers = [n for n in numbers if n.startswith(variable) and n[len(variable) :].isdigit()]
-            yield node.name, tuple(float(numbers[n]) for n in powers)
+    """Functions and the coefficients of the polynomials that are theirs, the lowest first.
+
+    Raises:
+        ModuleError: the coefficients are no numbers.
+    """
+    values, evaluated = namespace_of(source), set(_evaluated(tree_of(source)))
+    for function in APPROXIMATIONS:
+        name = function.upper()
+        if name in evaluated and name in values:
+            try:
+                yield function, tuple(map(float, values[name]))
+            except (TypeError, ValueError) as error:
+                raise ModuleError(f"{name}: expected the coefficients of a polynomial; {error}") from error
 
 
-def _unpacked(function: ast.FunctionDef) -> Iterator[tuple[list[str], str]]:
-    """`a, b = NAME` inside a function."""
-    for node in function.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-            names = [t.id for t in node.targets[0].elts if isinstance(t, ast.Name)]
-            if isinstance(node.value, ast.Name):
-                yield names, node.value.id
+def _evaluated(tree: ast.Module) -> Iterator[str]:
+    """The NAMEs in `polynomial(x, NAME)`."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name("polynomial"), args=[_, ast.Name(name)]):
+                yield name
 
 
 @lru_cache(maxsize=256)

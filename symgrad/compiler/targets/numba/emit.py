@@ -22,8 +22,6 @@ from symgrad.compiler.kernels.update_kernels import (
 from symgrad.compiler.planning.plan import Plan, Product, size_of
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba import interface, network, steps
-from symgrad.compiler.targets.numba.approximations import PRECISIONS
-from symgrad.compiler.targets.numba.elementary import functions_of
 from symgrad.compiler.targets.numba.facts import facts_of, fields_of, opening_of, told
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.compiler.targets.numba.records import (
@@ -35,7 +33,7 @@ from symgrad.compiler.targets.numba.records import (
     ModuleText,
     ResultText,
 )
-from symgrad.compiler.targets.numba.runtime import merged_imports, runtime_part
+from symgrad.compiler.targets.numba.runtime import functions_of_numbers, merged_imports, runtime_part
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA, called_in
 from symgrad.compiler.targets.numba.steps import lines
@@ -49,11 +47,11 @@ if TYPE_CHECKING:
     import sympy as sp
 
     from symgrad.calculus.program import Program, Tensor
+    from symgrad.compiler.targets.numba.runtime import RuntimePart
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.spec.model import Model
 
 _OWN_IMPORTS = (("math", ""), ("numpy", ""), ("typing", "NamedTuple"))
-_VECTORISED = frozenset(["maximum", "minimum", "formed_first"])
 
 
 def emit(
@@ -144,12 +142,11 @@ class _Emitter:
     def module(self, shown: Program) -> ModuleText:
         """All that the template needs."""
         network, training = tuple(map(_printed, self._network())), tuple(map(_printed, self._training()))
-        kernels, called = tuple(map(_kernel, self.drivers.kernels.values())), self._called()
-        parts = tuple(self._parts(called))
+        kernels, parts = tuple(map(_kernel, self.drivers.kernels.values())), tuple(self._parts())
         parameters, states = fields_of(self.program, self.states)
         return ModuleText(
             opening=opening_of(self.model, shown, self.update),
-            imports=merged_imports(map(runtime_part, parts), _OWN_IMPORTS),
+            imports=merged_imports(parts, _OWN_IMPORTS),
             facts=facts_of(self.model, self.plan, self.update, self.calls, self.drivers.extents),
             parameters=parameters,
             states=states,
@@ -159,7 +156,7 @@ class _Emitter:
             training=training,
             interface=tuple(self._interface()),
             told=told(self.model, self.plan, self.update, self.calls, (*kernels, *network, *training)),
-            runtime=tuple(self._runtime(parts, called)),
+            runtime=parts,
         )
 
     def clocked(self) -> tuple[tuple[Definition, ...], StepClock]:
@@ -219,15 +216,16 @@ class _Emitter:
 
     # The runtime ----------------------------------------------------------------------------------
 
-    def _parts(self, called: set[str]) -> Iterator[str]:
-        """The files of the runtime that the module needs, those before others whose decorators these use."""
-        yield from ("numba/compiling", "kept_memory", "numba/array_views")
+    def _parts(self) -> Iterator[RuntimePart]:
+        """What the module needs of the runtime, files before others whose decorators these use."""
+        yield from map(runtime_part, ("numba/compiling", "kept_memory", "numba/array_views"))
         if any(isinstance(step, Product) for phase in self.plan.phases for step in phase.steps):
-            yield "numba/blas"
-        if called & _VECTORISED:
-            yield "numba/llvm_functions"
-        if functions_of(called, self.model.spec.dtype):
-            yield "numba/number_bits"
+            yield runtime_part("numba/blas")
+        yield from functions_of_numbers(self._called(), self.model.spec.dtype)
+        yield from map(runtime_part, self._files())
+
+    def _files(self) -> Iterator[str]:
+        """The files that follow."""
         if self.accumulation is not None:
             yield "numba/added_gradients"
         if self.program.loss and self.model.spec.train.clip_norm is not None:
@@ -240,16 +238,6 @@ class _Emitter:
         else:
             yield "without_loss"
         yield from ("whole_files", "array_archives", "checkpoints")
-
-    def _runtime(self, parts: tuple[str, ...], called: set[str]) -> Iterator[str]:
-        """The texts of these files; the elementary functions follow what takes numbers apart."""
-        for name in parts:
-            part = runtime_part(name)
-            yield f"# --- {part.title} ---\n\n\n{part.text}"
-            if name == "numba/number_bits":
-                dtype = self.model.spec.dtype
-                functions = functions_of(called, dtype)
-                yield _template("functions").render(functions=functions, precision=PRECISIONS[dtype]).strip()
 
     # Records --------------------------------------------------------------------------------------
 

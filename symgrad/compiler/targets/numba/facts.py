@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
-from symgrad.compiler.targets.numba.approximations import PRECISIONS
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs, never_zero
@@ -105,7 +104,7 @@ def told(
 ) -> tuple[FactText, ...]:
     """What only the runtime asks for."""
     left_out = [name for name, value in model.optimizer.hyper if not number(value, {})]
-    spec, integer = model.spec, PRECISIONS[model.spec.dtype].integer
+    spec = model.spec
     pieces, full_batch = spec.train.micro_batches, model.optimizer.full_batch
     scored = (model.scored or "") if len(spec.targets) > 1 else ""
     ignored = _dictionary((a.name, a.ignore) for a in calls.arguments)
@@ -125,8 +124,6 @@ def told(
         ),
         FactText("IGNORED", ignored, "labels that mean: none"),
         FactText("SCORED", _quoted(scored), "what predictions are scored against, where targets are several"),
-        FactText("REAL", f"np.{spec.dtype}", "what elementary functions take apart"),
-        FactText("INTEGER", f"np.{integer}", "what holds the bits of that"),
         *(_table(name, manner, definitions) for manner, name in _TABLES.items()),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )

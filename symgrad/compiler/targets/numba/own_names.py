@@ -6,7 +6,6 @@ import builtins
 import keyword
 
 from symgrad.compiler.targets.numba.runtime import runtime_names
-from symgrad.spec.scalars import ULPS
 
 _OF_MODELS = """
 np math threading sys njit scipy NamedTuple self
@@ -21,5 +20,5 @@ _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_
 PRIVATE = frozenset(name for name in runtime_names() if name.startswith("_")) | {*_PRIVATE_OF_MODELS.split()}
 """What a module itself calls with an underscore in front, as it does with the kernels it is given."""
 RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | frozenset(_OF_MODELS.split())
-RESERVED |= {*(runtime_names() - PRIVATE), *ULPS, *(name.upper() for name in ULPS)}
+RESERVED |= runtime_names() - PRIVATE
 OWN_NAMES = RESERVED | PRIVATE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Instruction
+    from symgrad.compiler.targets.numba.runtime import RuntimePart
 
 Manner: TypeAlias = Literal["plain", "kernel", "exact kernel", "driver", "update"]
 """How a function is compiled; a plain one is not."""
@@ -107,4 +108,4 @@ class ModuleText:
     training: tuple[Definition, ...]
     interface: tuple[Definition, ...]
     told: tuple[FactText, ...]
-    runtime: tuple[str, ...]
+    runtime: tuple[RuntimePart, ...]

@@ -1,19 +1,29 @@
-"""The part of a module that is the same in all: which files of `symgrad/runtime` it needs, and their text."""
+"""The part that is the same in every module: files of `symgrad/runtime`, and what a module needs of them."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from symgrad.shipped import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence, Set
 
 _ROOM = "symgrad.runtime"
+
+
+@dataclass(frozen=True)
+class RuntimeDefinition:
+    """A statement of the runtime, with the comments above it: the names it defines, and those it uses."""
+
+    names: frozenset[str]
+    uses: frozenset[str]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -25,20 +35,49 @@ class RuntimePart:
 
     title: str
     imports: tuple[tuple[str, str], ...]
-    text: str
-    names: frozenset[str]
+    definitions: tuple[RuntimeDefinition, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(definition.text for definition in self.definitions).strip("\n")
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset().union(*(definition.names for definition in self.definitions))
+
+    def only(self, needed: Set[str]) -> RuntimePart:
+        """The part without the definitions of names that are not needed."""
+        return replace(self, definitions=tuple(d for d in self.definitions if d.names & needed))
+
+
+def reached(called: Iterable[str], parts: Iterable[RuntimePart]) -> frozenset[str]:
+    """The names called, and all that the definitions of these use in turn."""
+    definitions = [definition for part in parts for definition in part.definitions]
+    found, new = frozenset[str](), frozenset(called)
+    while new - found:
+        found |= new
+        new = frozenset().union(*(d.uses for d in definitions if d.names & found))
+    return found
 
 
 @cache
 def runtime_part(name: str) -> RuntimePart:
     """A file of the runtime, `numba/blas` say, without its imports."""
     source = (PACKAGE / "runtime" / f"{name}.py").read_text(encoding="utf-8")
-    tree = ast.parse(source)
+    tree, lines = ast.parse(source), source.splitlines()
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    end = imports[-1].end_lineno if imports else tree.body[0].end_lineno
-    text = "\n".join(source.splitlines()[end:]).strip("\n")
+    head = len(imports) + 1  # a docstring stands before them
+    definitions = (
+        _definition(node, lines[before.end_lineno : node.end_lineno])
+        for before, node in pairwise(tree.body[head - 1 :])
+    )
     title = (ast.get_docstring(tree) or "").rstrip(".")
-    return RuntimePart(title, tuple(_imported(imports)), text, frozenset(_defined(tree)))
+    return RuntimePart(title, tuple(_imported(imports)), tuple(definitions))
+
+
+def _definition(node: ast.stmt, lines: Sequence[str]) -> RuntimeDefinition:
+    uses = frozenset(_names(node, ast.Load))
+    return RuntimeDefinition(frozenset(_defined(node)), uses, "\n".join(lines))
 
 
 def _imported(nodes: Iterable[ast.Import | ast.ImportFrom]) -> Iterator[tuple[str, str]]:
@@ -49,16 +88,24 @@ def _imported(nodes: Iterable[ast.Import | ast.ImportFrom]) -> Iterator[tuple[st
             yield from ((node.module, alias.name) for alias in node.names)
 
 
-def _defined(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
-        match node:
-            case ast.FunctionDef(name) | ast.ClassDef(name):
-                yield name
-            case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
-                yield name
-            case ast.Assign() | ast.For() | ast.If():
-                names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
-                yield from (part.id for part in names if isinstance(part.ctx, ast.Store))
+def _defined(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    else:
+        yield from _names(node, ast.Store)
+
+
+def _names(node: ast.stmt, context: type[ast.expr_context]) -> Iterator[str]:
+    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    return (part.id for part in names if isinstance(part.ctx, context))
+
+
+def functions_of_numbers(called: Iterable[str], dtype: str) -> tuple[RuntimePart, ...]:
+    """Those called, of what a module carries, with all that they use, in the number type."""
+    files = (f"{dtype}_numbers", "number_bits", "horner", "elementary_functions", "llvm_functions")
+    parts = [runtime_part(f"numba/{name}") for name in files]
+    needed = reached(called, parts)
+    return tuple(found for found in (part.only(needed) for part in parts) if found.definitions)
 
 
 @cache
