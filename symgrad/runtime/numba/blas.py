@@ -2,11 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import CDLL, c_void_p, cast
-from functools import partial
+from functools import partial, reduce
 from glob import glob
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite.binding
 import numpy as np
@@ -58,66 +58,81 @@ llvmlite.binding.add_symbol(
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
 
 
+class _Matrix(NamedTuple):
+    """A matrix as libraries see it: lying by rows or by columns, as `form` says, each of a length `lead`."""
+
+    data: Any
+    rows: Any
+    columns: Any
+    form: Any
+    lead: Any
+
+
+def _matrix(context: Any, builder: Any, kind: Any, value: Any, is_right: bool) -> _Matrix:
+    """An argument; a vector is a row, or on the right a column."""
+    array = context.make_array(kind)(context, builder, value)
+    sizes = cgutils.unpack_tuple(builder, array.shape)
+    if kind.ndim == 1:
+        sizes.insert(1 if is_right else 0, context.get_constant(types.intp, 1))
+    rows, columns = sizes
+    letter, lead = ("N", columns) if kind.layout == "C" else ("T", rows)
+    return _Matrix(array.data, rows, columns, ir.IntType(8)(ord(letter)), lead)
+
+
+def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
+    kind = ir.FunctionType(result, [value.type for value in given])
+    return cgutils.get_or_insert_function(builder.module, kind, name)
+
+
+def _by_onednn(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> Any:
+    """oneDNN stores by rows; letters go as int, which holds for every convention of calls."""
+    number = ir.IntType(32)
+    letters = [builder.zext(matrix.form, number) for matrix in (a, b)]
+    sizes = a.rows, b.columns, a.columns
+    given = [*letters, *sizes, alpha, a.data, a.lead, b.data, b.lead, beta, c.data, b.columns]
+    return builder.call(_symbol(builder, "symgrad_onednn_sgemm", number, given), given)
+
+
+def _by_blas(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+    """BLAS stores by columns: it is asked for the transposed product; it wants addresses."""
+    sizes, number = (b.columns, a.rows, a.columns), ir.IntType(32)
+    given = [b.form, a.form, *sizes, alpha, b.data, b.lead, a.data, a.lead, beta, c.data, b.columns]
+    given = [builder.trunc(value, number) if value.type == a.rows.type else value for value in given]
+    given = [v if v.type.is_pointer else cgutils.alloca_once_value(builder, v) for v in given]
+    routine = "sgemm" if alpha.type == ir.FloatType() else "dgemm"
+    in_scipy = _symbol(builder, f"symgrad_{routine}", ir.VoidType(), given)
+    in_mkl = _symbol(builder, f"symgrad_middle_{routine}", ir.VoidType(), given)
+    builder.call(builder.select(_is_middle(builder, sizes), in_mkl, in_scipy), given)
+
+
+def _is_middle(builder: Any, sizes: Sequence[Any]) -> Any:
+    """Whether a product of these sizes is one of those for MKL."""
+    amount = _amount(builder, *sizes)
+    bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1]), *((">=", size, WIDE) for size in sizes)]
+    tests = (builder.icmp_signed(sign, size, size.type(bound)) for sign, size, bound in bounds)
+    return reduce(builder.and_, tests)
+
+
+def _amount(builder: Any, *sizes: Any) -> Any:
+    return reduce(builder.mul, sizes)
+
+
 def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
     """The call of a library as LLVM sees it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        whole = context.get_value_type(types.intp)
-
-        def matrix(number: int, is_right: bool) -> tuple[Any, Any, Any, Any]:
-            kind = signature.args[number]
-            array = context.make_array(kind)(context, builder, arguments[number])
-            sizes = cgutils.unpack_tuple(builder, array.shape)
-            if kind.ndim == 1:
-                sizes.insert(1 if is_right else 0, whole(1))
-            letter, lead = ("N", sizes[1]) if kind.layout == "C" else ("T", sizes[0])
-            return array.data, sizes, ir.IntType(8)(ord(letter)), lead
-
-        def function(name: str, result: Any, kinds: list[Any]) -> Any:
-            return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, kinds), name)
-
-        def call_blas() -> None:
-            """BLAS stores by columns: it is asked for the transposed product; it wants addresses."""
-            given = [b_form, a_form, columns, rows, inner, alpha, b, b_lead, a, a_lead, beta, c, columns]
-            given = [
-                builder.trunc(value, ir.IntType(32)) if value.type == whole else value for value in given
-            ]
-            given = [
-                value if value.type.is_pointer else cgutils.alloca_once_value(builder, value)
-                for value in given
-            ]
-            result, kinds = ir.VoidType(), [value.type for value in given]
-            routine = "sgemm" if signature.args[0] == types.float32 else "dgemm"
-            is_middle = ir.IntType(1)(1)
-            bounds = [(">=", amount, MIDDLE[0]), ("<", amount, MIDDLE[1])]
-            for sign, size, bound in [*bounds, *((">=", size, WIDE) for size in (rows, inner, columns))]:
-                is_middle = builder.and_(is_middle, builder.icmp_signed(sign, size, whole(bound)))
-            in_scipy = function(f"symgrad_{routine}", result, kinds)
-            in_mkl = function(f"symgrad_middle_{routine}", result, kinds)
-            builder.call(builder.select(is_middle, in_mkl, in_scipy), given)
-
-        def call_onednn() -> Any:
-            """oneDNN stores by rows; letters go as int, which holds for every convention of calls."""
-            status = ir.IntType(32)
-            letters = [builder.zext(form, status) for form in (a_form, b_form)]
-            given = [*letters, rows, columns, inner, alpha, a, a_lead, b, b_lead, beta, c, columns]
-            return builder.call(
-                function("symgrad_onednn_sgemm", status, [value.type for value in given]), given
-            )
-
-        alpha, _, _, beta, _ = arguments
-        a, (rows, inner), a_form, a_lead = matrix(1, False)
-        b, (_, columns), b_form, b_lead = matrix(2, True)
-        c, _, _, _ = matrix(4, False)
-        amount = builder.mul(builder.mul(rows, inner), columns)
+        kinds = signature.args
+        a, b, c = (_matrix(context, builder, kinds[k], arguments[k], k == 2) for k in (1, 2, 4))
+        given = arguments[0], a, b, arguments[3], c
         is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
-        if signature.args[0] == types.float32:
-            most = builder.ptrtoint(function("symgrad_onednn_above", ir.VoidType(), []), whole)
+        if kinds[0] == types.float32:
+            amount = _amount(builder, a.rows, a.columns, b.columns)
+            most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
             with builder.if_then(builder.icmp_signed(">", amount, most)):
                 succeeds = ir.IntType(32)(0)  # it might find no memory
-                builder.store(builder.icmp_signed("==", call_onednn(), succeeds), is_done)
+                builder.store(builder.icmp_signed("==", _by_onednn(builder, *given), succeeds), is_done)
         with builder.if_then(builder.not_(builder.load(is_done))):
-            call_blas()
+            _by_blas(builder, *given)
         return context.get_dummy_value()
 
     return types.void(c.dtype, a, b, c.dtype, c), generate
