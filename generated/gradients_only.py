@@ -482,8 +482,15 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
             )
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
+    return _as_compiled(array, np.int64 if name in CLASSES else dtype)
+
+
+def _as_compiled(array: np.ndarray, dtype: type) -> np.ndarray:
+    """The array as compiled code takes it: itself, where it is so already."""
+    if array.dtype == dtype and array.flags.carray:
+        return array
     with np.errstate(over="ignore", invalid="ignore"):
-        fitting: np.ndarray = array.astype(np.int64 if name in CLASSES else dtype, "C", copy=False)
+        fitting: np.ndarray = array.astype(dtype, "C", copy=False)
     return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
 
 

@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.runtime.given_arrays import _as_numbers, _checked, _fitting, _given, _is_full, _whole
+from symgrad.runtime.given_arrays import (
+    _as_compiled,
+    _as_numbers,
+    _checked,
+    _fitting,
+    _given,
+    _is_full,
+    _whole,
+)
 from symgrad.runtime.given_hyper import _setting
 from symgrad.runtime.kept_memory import _kept
 from symgrad.runtime.parameter_vectors import _check_state, _writable_vector
@@ -77,4 +85,4 @@ def _checked_order(order: Any, rows: int) -> np.ndarray:
         or order.max() >= rows
     ):
         raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
-    return np.require(order, np.int64, ("C", "ALIGNED", "WRITEABLE"))
+    return _as_compiled(order, np.int64)
