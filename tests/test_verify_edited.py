@@ -15,7 +15,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier import verify
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import SIZES, observed
+from symgrad.verifier.behaviour.suite import MANY, SIZES, observed
 from symgrad.verifier.edited import edits, text_check
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.sampling.samples import draw
@@ -145,6 +145,52 @@ def test_edits_that_act_at_one_size_are_found_by_their_numbers(kind: str, tmp_pa
     found = observed(module, SIZES, tried.of_rows(rows))
     assert found
     assert words in found
+
+
+APPENDED = "        history.append(value)"
+IN_MANY_EPOCHS = {
+    "a loss told wrongly": (
+        APPENDED,
+        APPENDED.replace("value", "value if epoch < 50 else 0.0"),
+        "of epoch 50",
+    ),
+    "an end after some epochs": ("in range(stop):", "in range(min(stop, 500)):", "trains 500 epochs"),
+    "an end at a small loss": (
+        APPENDED,
+        f"{APPENDED}\n        if value < 1e-5:\n            break",
+        "trains 6",
+    ),
+    "an end where a loss rises": (
+        APPENDED,
+        f"{APPENDED}\n        if value > min(history):\n            break",
+        "various losses, trains 4 epochs",
+    ),
+    "an end where nothing is won": (
+        APPENDED,
+        f"{APPENDED}\n        if epoch > 9 and value == history[-9]:\n            break",
+        "equal losses, trains 11 epochs",
+    ),
+    "an order that stays": (
+        "            order = rng.permutation(",
+        "            order = order if epoch == 999 else rng.permutation(",
+        "twice in 1001 epochs",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", IN_MANY_EPOCHS)
+def test_edits_of_fit_that_act_after_many_epochs_are_found(kind: str, tmp_path: Path) -> None:
+    before, after, words = IN_MANY_EPOCHS[kind]
+    module, drawn = case(tmp_path, before, after)
+    numbers = {n for edit in edits(edited(before, after), TEXT) for n in edit.numbers}
+    whole = tuple(n for n in numbers if isinstance(n, int))
+    found = observed(module, MANY, drawn._replace(numbers=whole, edited_numbers=tuple(sorted(numbers))))
+    assert words in found
+
+
+def test_what_was_not_edited_passes_with_losses_of_every_kind(tmp_path: Path) -> None:
+    module, drawn = case(tmp_path, APPENDED, APPENDED)
+    assert observed(module, MANY, drawn._replace(numbers=(700,), edited_numbers=(0.1, 700))) == ""
 
 
 FIRST = "        m[n] = s0 * grad[n]"

@@ -85,8 +85,9 @@ def verify(
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
     checks = [*value_checks(trial), *of_text, *of_edits, *lost, *_training(trial), *behaviour_checks(trial)]
     if edited:
-        checks += size_checks(trial, _numbers(edited)[:_MOST_NEAR], rows)
-        checks += rare_update_checks(trial, {n for edit in edited for n in edit.numbers})
+        every = {n for edit in edited for n in edit.numbers}
+        checks += size_checks(trial, _numbers(edited), rows, every)
+        checks += rare_update_checks(trial, every)
     report = Report(model.spec.name, parameters, tuple(checks), edited=tuple(map(str, edited)))
     return replace(report, notes=(*_notes(trial), *kinks, *report.unproved))
 

@@ -24,7 +24,7 @@ from symgrad.spec.reader import read
 from symgrad.verifier import verify
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import BEHAVIOURS, SIZES
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, MANY, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.rare_updates import rare_update_checks
@@ -165,7 +165,7 @@ class Original:
             return {r.name: r.message for r in (*report.parameters, *report.checks) if r.verdict == "fail"}
         numbers = {n for edit in edits(fault.text, self.text) for n in edit.numbers}
         whole = sorted(n for n in numbers if isinstance(n, int))[:_MOST_NUMBERS]
-        found_at = [*size_checks(trial, whole, _ROWS), *rare_update_checks(trial, numbers)]
+        found_at = [*size_checks(trial, whole, _ROWS, numbers), *rare_update_checks(trial, numbers)]
         return {c.name: c.message for c in found_at if c.verdict == "fail"}
 
 
@@ -203,7 +203,7 @@ def _own_verify(trial: Trial) -> Iterable[Check]:
 
 
 def _behaviours(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES})
+    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES, MANY})
 
 
 @contextmanager

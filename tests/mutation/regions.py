@@ -87,6 +87,7 @@ _VALUES = {"forward", "predict", "loss", "float32 forward", "float32 gradients"}
 _BEHAVIOURS = {
     *("declarations", "number type", "container", "first values", "bad data", "good data"),
     *("labels for none", "arguments", "answers", "epochs", "fit", "parameters"),
+    *("other sizes", "many epochs"),
 }
 NAMED: Mapping[str, set[str]] = {
     "optimiser": _TRAINING | {"identity"},

@@ -15,6 +15,7 @@ from symgrad.verifier.behaviour import (
     drawn_values,
     epoch,
     fit,
+    many_epochs,
     parameters_in_memory,
     saved,
     sizes,
@@ -37,6 +38,10 @@ _SHARP = 1e-10
 
 _MOST = 3
 """Faults that are told of one behaviour."""
+_MOST_NEAR = 12
+"""Numbers of the edits of a module around which all that it trains is tried."""
+_ROWS_OF_MANY = 20
+"""So many rows have an order of their own in each of many epochs."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,8 @@ class Behaviour:
     as_given: bool = False
 
 
-SIZES = "other sizes"
-"""The behaviour that only edited modules are tried for, as the others say enough of emitted text."""
+SIZES, MANY = "other sizes", "many epochs"
+"""Behaviours that only edited modules are tried for, as the others say enough of emitted text."""
 
 BEHAVIOURS = {
     "declarations": Behaviour("names, axes, labels and shapes it declares", declared.declared),
@@ -70,11 +75,14 @@ BEHAVIOURS = {
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
     "checkpoints": Behaviour("save and load: all comes back, nothing foreign is taken", saved.checkpoints),
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
+    MANY: Behaviour("fit: so many, each told, whatever their losses are", many_epochs.many_epochs),
     "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
 }
 
 
-def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES}) -> Iterator[Check]:
+def behaviour_checks(
+    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES, MANY}
+) -> Iterator[Check]:
     """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
     try:
         case = case_of(trial.model, trial.twin, trial.seed + 70)
@@ -89,18 +97,22 @@ def behaviour_checks(trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() -
         yield from _tried(trial, door, name, [case])
 
 
-def size_checks(trial: Trial, numbers: Iterable[int], rows: Sequence[int]) -> Iterator[Check]:
-    """One row: an edited module with these numbers of rows, and at numbers that stand in its edits."""
+def size_checks(
+    trial: Trial, numbers: Sequence[int], rows: Sequence[int], every: Iterable[float]
+) -> Iterator[Check]:
+    """Rows for an edited module: with these numbers of rows, and at numbers that stand in its edits."""
     if not trial.trains:
         return
     try:
         case = case_of(trial.model, trial.twin, trial.seed + 80, max(rows, default=ROWS))
     except FaultError:
         return  # the other behaviours say so
-    case = case._replace(numbers=tuple(sorted(numbers)))
+    near = case._replace(numbers=tuple(numbers[:_MOST_NEAR]))
     yield from _tried(
-        trial, trial.twin.door, SIZES, [case.of_rows(n) for n in rows] if case.batch else [case]
+        trial, trial.twin.door, SIZES, [near.of_rows(n) for n in rows] if case.batch else [near]
     )
+    case = case._replace(numbers=tuple(numbers), edited_numbers=tuple(sorted(every)))
+    yield from _tried(trial, trial.twin.door, MANY, [case.of_rows(_ROWS_OF_MANY) if case.batch else case])
 
 
 def _tried(trial: Trial, door: Door, name: str, cases: Sequence[BehaviourCase]) -> Iterator[Check]:

@@ -52,11 +52,13 @@ class Identity:
     `identical`: every entry of loss, gradient, outputs and prediction is the spec's, for all inputs at the
     sizes tried, but for a chance of less than one in a million million. `agrees`: so it is at random real
     points, to the digits that `detail` says, where no field can stand for a function of the spec. `differs`:
-    what differs, and where.
+    what differs, and where. `left` are the subscripts of which it is not shown that they lie in their
+    arrays at all sizes; they did at those tried.
     """
 
     state: State
     detail: str
+    left: tuple[str, ...] = ()
 
     @property
     def is_wrong(self) -> bool:
@@ -114,9 +116,14 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
         ModuleError: the text is not that of a module.
     """
     parsed = parse(text)
-    beyond = subscript_findings(text, parsed.facts).fault
-    if beyond:
-        return Identity("differs", beyond)
+    subscripts = subscript_findings(text, parsed.facts)
+    if subscripts.fault:
+        return Identity("differs", subscripts.fault)
+    return replace(_compared(model, text, parsed, seed), left=subscripts.left)
+
+
+def _compared(model: Model, text: str, parsed: JudgedText, seed: int) -> Identity:
+    """What the text computes, beside its spec."""
     try:
         points = list(field_points(model, seed, LARGEST_WORK))
     except OverflowError as large:

@@ -10,15 +10,17 @@ from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.report import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from symgrad.spec.model import Model
 
+_INSIDE = "every subscript of the text lies in its array, at all sizes"
+_SHOWN = 3
 _WHAT = "the text, run on exact numbers, against the spec: loss, gradients, outputs; memory"
 
 
 def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:
-    """One row. A text that cannot be run on exact numbers is no failure, nor a pass."""
+    """A row for what is computed, one for where. A text that cannot be run is no failure, nor a pass."""
     try:
         found = identity_of(model, text, seed=seed)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # what is no module, or what the judge fails at
@@ -36,3 +38,14 @@ def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:
             yield Check("identity", what, math.inf, 0.0, "fail", found.detail, "identical")
         case _:
             yield Check("identity", what, math.nan, 0.0, "no evidence", found.detail, "not checked")
+    if not found.is_wrong:
+        yield _inside(found.left)
+
+
+def _inside(left: Sequence[str]) -> Check:
+    """The row for what was shown of subscripts, for all sizes, or was left to the sizes tried."""
+    if not left:
+        return Check("subscripts", _INSIDE, 0.0, 0.0, "pass", "", "certified")
+    others = f", and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+    message = f"seen at the sizes tried alone: {'; '.join(left[:_SHOWN])}{others}"
+    return Check("subscripts", _INSIDE, float(len(left)), 0.0, "no evidence", message, "not checked")

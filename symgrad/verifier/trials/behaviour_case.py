@@ -53,8 +53,8 @@ class BehaviourCase(NamedTuple):
 
     `network` is the network's hash, `batch` the axis that counts rows, or empty; `piece` the rows of a
     micro-batch; `work` the operations of one loss; `is_calm` is whether training on the sample stays finite
-    and carries rounding nowhere. `no_hyper` are names that are no
-    hyper-parameters. `numbers` are whole numbers at which an edited module may act otherwise.
+    and carries rounding nowhere. `no_hyper` are names that are no hyper-parameters. `numbers` are whole
+    numbers at which an edited module may act otherwise, `edited_numbers` all that stand in its edits.
     """
 
     name: str
@@ -79,6 +79,7 @@ class BehaviourCase(NamedTuple):
     no_hyper: tuple[str, ...]
     is_calm: bool
     numbers: tuple[int, ...] = ()
+    edited_numbers: tuple[float, ...] = ()
 
     @property
     def tensors(self) -> tuple[DataTensor, ...]:
