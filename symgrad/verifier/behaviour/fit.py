@@ -204,6 +204,10 @@ def _refused(bench: Bench) -> Iterator[str]:
         wrong = refusal(kinds, f"{name}:", partial(module.fit, *data, **options))
         if wrong:
             yield f"fit: {name}={value!r} {wrong}"
+    for given in ({}, {"params": bench.params()}, {"state": bench.state()}):
+        wrong = refusal(ValueError, "start:", partial(module.fit, *data, epochs=2, start=1, **given))
+        if wrong:
+            yield f"fit: start=1 with {' and '.join(given) or 'neither params nor state'} {wrong}"
     yield from _diverging(bench)
 
 
