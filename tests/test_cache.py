@@ -7,6 +7,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from symgrad.compiler.loading import cache
 from symgrad.compiler.loading.cache import cache_folder
 from symgrad.compiler.loading.sources import sources_digest
 from symgrad.shipped import template_folder
+from symgrad.turns import one_at_a_time
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec
@@ -53,6 +56,44 @@ def test_a_module_is_written_once(home: Path) -> None:
     written = file.stat().st_mtime_ns
     assert built(spec) == file
     assert file.stat().st_mtime_ns == written
+
+
+def test_of_two_who_want_a_module_one_derives_it() -> None:
+    spec, asked = sg.read(SPEC), []
+
+    def derive(_: Spec) -> str:
+        asked.append(True)
+        time.sleep(0.2)
+        return "text"
+
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(lambda _: cache.cached_file(spec, derive), range(2))
+    assert one == other
+    assert len(asked) == 1
+
+
+@posix
+def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
+    program = "import sys, pathlib, symgrad.turns as t\n" + (
+        "with t.one_at_a_time(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
+    )
+    lock = tmp_path / "lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(_entered, lock)
+            time.sleep(0.1)
+            assert not waiting.done()
+            holder.kill()
+            assert waiting.result(timeout=20)
+
+
+def _entered(lock: Path) -> bool:
+    with one_at_a_time(lock):
+        return True
 
 
 @pytest.mark.parametrize("damage", [b"raise SystemExit", b"", b"\x00\xff"])

@@ -6,7 +6,6 @@ are held against scikit-learn's own networks, or against the same data said in a
 
 from __future__ import annotations
 
-import os
 import pickle
 import subprocess
 import sys
@@ -308,6 +307,14 @@ def test_frames_have_names_and_an_order_of_columns() -> None:
     assert list(codes.columns) == [f"transformer{i}" for i in range(4)]
 
 
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules as users have them, in the cache where other processes find them."""
+    monkeypatch.setattr(modules, "build", sg.build)
+    monkeypatch.setattr(modules, "_MODULES", {})
+
+
+@pytest.mark.usefixtures("judged")
 def test_another_process_goes_on_with_what_was_pickled(tmp_path: Path) -> None:
     X, y, _ = rows(21)
     estimator = make_pipeline(StandardScaler(), Classifier(**QUICK)).fit(X, np.array(["a", "b", "c"])[y])
@@ -319,7 +326,6 @@ def test_another_process_goes_on_with_what_was_pickled(tmp_path: Path) -> None:
     )
     run = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "model.joblib", tmp_path / "found.npy"],
-        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
@@ -328,6 +334,7 @@ def test_another_process_goes_on_with_what_was_pickled(tmp_path: Path) -> None:
     assert_array_equal(np.load(tmp_path / "found.npy"), estimator.predict_proba(X))
 
 
+@pytest.mark.usefixtures("judged")
 def test_a_grid_search_on_two_processes_finds_the_same() -> None:
     X, y, _ = rows(22)
     grid = {"batch_size": [8, "full"], "epochs": [1, 20]}
@@ -405,11 +412,15 @@ def test_what_is_wrong_is_a_value_error(case: str) -> None:
         clone(estimator).fit(X, labels if isinstance(estimator, Classifier) else numbers)
 
 
-def test_two_estimators_of_one_network_share_a_module() -> None:
-    X, y, _ = rows(27)
-    first = Classifier(**QUICK).fit(X, y)
-    second = Classifier(**{**QUICK, "batch_size": 5, "epochs": 2, "random_state": 9}).fit(X, y)
-    assert first.network_.module is second.network_.module
+def test_estimators_that_differ_in_numbers_share_a_module_and_not_the_numbers() -> None:
+    X, _, y = rows(27)
+    others = ({"batch_size": 5, "random_state": 9}, {"epochs": 2}, {"learning_rate": 0.2})
+    found = [Regressor(**{**QUICK, **other}).fit(X, y) for other in others]
+    assert len({id(estimator.network_.module) for estimator in found}) == 1
+    decayed = [Regressor(**QUICK, weight_decay=decay).fit(X, y) for decay in (0.1, 0.3)]
+    assert decayed[0].network_.module is decayed[1].network_.module
+    said = dict(QUICK, learning_rate=None, optimizer="adam(learning_rate=0.05, weight_decay=0.3)")
+    assert_allclose(decayed[1].predict(X), Regressor(**said).fit(X, y).predict(X), rtol=1e-12)
 
 
 # --- Callbacks ---

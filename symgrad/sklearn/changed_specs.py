@@ -14,6 +14,7 @@ from symgrad.spec.expansion.loss_formulas import KEYWORDS
 from symgrad.spec.language.syntax import Call, Name, Number
 from symgrad.spec.language.trees import names_in, transform, values_in
 from symgrad.spec.model import OptimizerSpec, Spec, TensorSpec
+from symgrad.spec.numbers import number as value_in_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,37 +24,39 @@ if TYPE_CHECKING:
 WEIGHTS = "sample_weight"
 """The target that holds a weight for every row."""
 
+SOME_DECAY = 0.01
+"""Stands in a spec for any number that is not 0 where the spec had 0."""
 
-def with_hyper_parameters(spec: Spec, numbers: Mapping[str, float]) -> Spec:
-    """The spec whose optimiser has these hyper-parameters.
+
+def with_hyper_parameters(spec: Spec, numbers: Mapping[str, float]) -> tuple[Spec, dict[str, float]]:
+    """The spec of a module that can be told these hyper-parameters of its optimiser, and what to tell it.
+
+    What stands in the spec is kept unless one of both is 0, which makes other steps: one module serves all.
 
     Raises:
         SpecError: the optimiser has no hyper-parameter of a name.
     """
-    if not numbers:
-        return spec
-    optimizer, given = (
-        spec.train.optimizer,
-        {n: Number(Fraction(repr(v)), spec.at) for n, v in numbers.items()},
-    )
-    known = (
-        [name for name, _ in optimizer.hyper] if isinstance(optimizer, OptimizerSpec) else _hyper(optimizer)
-    )
-    for name in given:
+    known = dict(expand(spec).optimizer.hyper)
+    stands: dict[str, float] = {}
+    for name, number in numbers.items():
         if name not in known:
-            name_of = "this optimizer" if isinstance(optimizer, OptimizerSpec) else optimizer.function
             remedy = f"it has {', '.join(known) or 'none'}"
-            raise SpecError(f"{name_of} has no hyper-parameter {name}", at=optimizer.at, remedy=remedy)
+            problem = f"the optimizer has no hyper-parameter {name}"
+            raise SpecError(problem, at=spec.train.optimizer.at, remedy=remedy)
+        if not number or not value_in_spec(known[name], {}):
+            stands[name] = SOME_DECAY if number else 0
+    told = {name: float(number) for name, number in numbers.items() if stands.get(name) != 0}
+    return (_with_numbers(spec, stands) if stands else spec), told
+
+
+def _with_numbers(spec: Spec, numbers: Mapping[str, float]) -> Spec:
+    optimizer = spec.train.optimizer
+    given: dict[str, Node] = {n: Number(Fraction(repr(v)), optimizer.at) for n, v in numbers.items()}
     if isinstance(optimizer, OptimizerSpec):
-        hyper: Any = tuple((name, given.get(name, value)) for name, value in optimizer.hyper)
+        hyper = tuple({**dict(optimizer.hyper), **given}.items())
         return changed(spec, train=replace(spec.train, optimizer=replace(optimizer, hyper=hyper)))
     keywords = tuple({**dict(optimizer.keywords), **given}.items())
     return changed(spec, train=replace(spec.train, optimizer=replace(optimizer, keywords=keywords)))
-
-
-def _hyper(optimizer: Call) -> list[str]:
-    entry = library.optimizers.get(optimizer.function)
-    return [name for name, _ in entry.signature.defaults] if entry else []
 
 
 def weighted(spec: Spec) -> Spec:

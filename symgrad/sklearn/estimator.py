@@ -150,16 +150,16 @@ class Estimator(CallbackSupport, BaseEstimator):
     ) -> None:
         """Train on checked data. What is learnt is kept when all has gone well."""
         with value_errors():
-            spec = self._spec_of(X)
+            spec, hyper = self._spec_of(X)
             if sample_weight is not None:
                 spec = weighted(spec)
             rows = Rows(as_tensor(spec, spec.inputs[0], X), self._targets(spec, y), sample_weight)
             plan, held_out = self._plan(spec, one_epoch), None
             if start == "anew":
                 self._random = check_random_state(self.random_state)
-                network = Network.first(spec, self._random.randint(np.iinfo(np.int32).max))
+                network = Network.first(spec, hyper, self._random.randint(np.iinfo(np.int32).max))
             else:
-                network = self.network_.going_on(spec, restarted=start == "warm")
+                network = self.network_.going_on(spec, hyper, restarted=start == "warm")
             if plan.patience is not None:
                 rows, held_out = parts(self.validation_fraction, rows, strata, self._random)
             callbacks = EpochCallbacks(self, plan.epochs, X, y, sample_weight)
@@ -191,7 +191,7 @@ class Estimator(CallbackSupport, BaseEstimator):
 
     # --- From the arguments and X to a spec and a plan ---
 
-    def _spec_of(self, X: NDArray[Any]) -> Spec:
+    def _spec_of(self, X: NDArray[Any]) -> tuple[Spec, dict[str, float]]:
         if self.dtype not in (None, "float32", "float64"):
             raise ValueError(f"dtype is {self.dtype!r}; expected 'float32', 'float64' or None")
         if self.spec is None:

@@ -44,19 +44,20 @@ class Rows:
 
 @dataclass
 class Network:
-    """What was learnt in `epoch` epochs. FitOutcome changes it in place."""
+    """What was learnt in `epoch` epochs, with `hyper` for numbers of the spec. Training changes it."""
 
     spec: Spec
     theta: NDArray[Any]
     state: tuple[NDArray[Any], ...]
+    hyper: dict[str, float]
     epoch: int = 0
 
     @classmethod
-    def first(cls, spec: Spec, seed: int) -> Network:
+    def first(cls, spec: Spec, hyper: dict[str, float], seed: int) -> Network:
         """With the first values that the spec draws from a seed."""
         module = module_of(spec)
         params = module.init_params(seed)
-        return cls(spec, module.flatten(params), tuple(module.init_state(params)))
+        return cls(spec, module.flatten(params), tuple(module.init_state(params, hyper)), hyper)
 
     @cached_property
     def module(self) -> ModuleType:
@@ -74,9 +75,11 @@ class Network:
 
     def copy(self) -> Network:
         """One that may be trained without changing this one, even if this one lies in read-only memory."""
-        return Network(self.spec, np.array(self.theta), tuple(map(np.array, self.state)), self.epoch)
+        return Network(
+            self.spec, np.array(self.theta), tuple(map(np.array, self.state)), self.hyper, self.epoch
+        )
 
-    def going_on(self, spec: Spec, *, restarted: bool) -> Network:
+    def going_on(self, spec: Spec, hyper: dict[str, float], *, restarted: bool) -> Network:
         """A copy, to be trained as another spec of the same parameters says; the optimiser goes on too, or is
         `restarted`.
 
@@ -90,11 +93,11 @@ class Network:
             )
         network = self.copy()
         if restarted:
-            state = tuple(module.init_state(module.unflatten(network.theta)))
-            return Network(spec, network.theta, state)
-        if before.STATES.keys() != module.STATES.keys():
+            state = tuple(module.init_state(module.unflatten(network.theta), hyper))
+            return Network(spec, network.theta, state, hyper)
+        if before.State._fields != module.State._fields:
             raise ValueError("the optimizer has changed, and its state does not fit; fit anew")
-        return Network(spec, network.theta, network.state, network.epoch)
+        return Network(spec, network.theta, network.state, hyper, network.epoch)
 
     def train_epoch(
         self, rows: Rows, batch_size: int | Literal["full"], order: NDArray[Any] | None, epochs: int
@@ -104,7 +107,7 @@ class Network:
         params, state = module.unflatten(self.theta), module.State(*self.state)
         time = {"epoch": self.epoch, **({"epochs": epochs} if module.EPOCHS else {})}
         value = module.train_epoch(
-            params, state, *rows.arrays(module), batch_size=batch_size, order=order, **time
+            params, state, *rows.arrays(module), batch_size=batch_size, order=order, hyper=self.hyper, **time
         )
         self.epoch += 1
         return float(value)
