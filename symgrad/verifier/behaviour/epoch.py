@@ -161,11 +161,6 @@ def _hyper(bench: Bench, name: str, user: Callable[..., Any]) -> Iterator[str]:
             yield f"{name}: hyper={hyper!r} {wrong}"
 
 
-def _usual_time(bench: Bench) -> dict[str, int]:
-    """The time of a step whose caller says nothing."""
-    return {"epoch": 0, **({"epochs": bench.case.fit.epochs} if bench.case.plans_epochs else {})}
-
-
 def _counted(bench: Bench) -> Iterator[str]:
     """The state counts the steps that were made."""
     module, state, params = bench.module, bench.state(), bench.params()

@@ -1,0 +1,94 @@
+"""A model as instructions: what the functions of a module do, before they have signatures and text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.kernels.update_kernels import (
+    first_states_body,
+    look_ahead_body,
+    state_names,
+    update_body,
+)
+from symgrad.compiler.planning.update_plan import plan_update
+from symgrad.compiler.targets.numba.own_names import OWN_NAMES
+from symgrad.compiler.targets.numba.spelling import called_in
+from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
+from symgrad.elaborate.optimizer import AHEAD, after_gradient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Program
+    from symgrad.compiler.kernels.instructions import Expression, Instruction
+    from symgrad.compiler.planning.plan import PhaseName, Plan
+    from symgrad.elaborate.first_values import FirstValues
+    from symgrad.spec.model import Model
+
+
+@dataclass(frozen=True)
+class LoweredModel:
+    """What is computed, and how; `starts` are what parameters start from.
+
+    `bodies` are those of the plan's phases, `step` is a step of the optimiser, `look_ahead` goes to where it
+    takes the gradient, and is empty where that is at the parameters. `states` are the names of its states,
+    `first_states` what finds their first values, and these.
+    """
+
+    model: Model
+    plan: Plan
+    update: Program
+    starts: Mapping[str, FirstValues]
+    drivers: FunctionBodies
+    bodies: Mapping[PhaseName, tuple[Instruction, ...]]
+    step: tuple[Instruction, ...]
+    look_ahead: tuple[Instruction, ...]
+    accumulation: AccumulationText | None
+    states: tuple[str, ...]
+    first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
+
+    @property
+    def program(self) -> Program:
+        return self.plan.program
+
+    @property
+    def looks_ahead(self) -> bool:
+        return AHEAD in self.update.outputs
+
+    @property
+    def called(self) -> set[str]:
+        """The functions of numbers that the code calls."""
+        kernels = (k.kernel.body for k in self.drivers.kernels.values())
+        found = self.accumulation
+        parts = (found.shares, found.rest) if found else ()
+        return called_in(chain(*kernels, *self.bodies.values(), self.step, self.look_ahead, *parts))
+
+
+def lowered_model(
+    model: Model,
+    plan: Plan,
+    update: Program,
+    starts: Mapping[str, FirstValues],
+    states: Mapping[str, sp.Expr],
+) -> LoweredModel:
+    """The instructions for a plan and a step of the optimiser."""
+    drivers, names = FunctionBodies(plan, OWN_NAMES), state_names(update, OWN_NAMES)
+    looks_ahead = AHEAD in update.outputs
+    return LoweredModel(
+        model=model,
+        plan=plan,
+        update=update,
+        starts=starts,
+        drivers=drivers,
+        bodies={phase.name: drivers.body(phase) for phase in plan.phases},
+        step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
+        look_ahead=look_ahead_body(plan_update(update.giving((AHEAD,))), OWN_NAMES) if looks_ahead else (),
+        accumulation=accumulated(plan, update, OWN_NAMES),
+        states=tuple(names[name] for name in states),
+        first_states=first_states_body(tuple(states.values()), update, OWN_NAMES),
+    )

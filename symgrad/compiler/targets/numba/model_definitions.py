@@ -1,0 +1,72 @@
+"""The functions of a model that stand in its module, in their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.targets.numba import interface, network, steps
+from symgrad.compiler.targets.numba.spelling import NUMBA
+from symgrad.compiler.targets.numba.steps import lines
+from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
+from symgrad.notation.update_rules import look_ahead_rule, update_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.compiler.targets.numba.lowered_model import LoweredModel
+    from symgrad.compiler.targets.numba.records import Definition, Driver
+
+
+class ModelDefinitions:
+    """The functions of one model, with the arguments that they hand to one another."""
+
+    def __init__(self, lowered: LoweredModel) -> None:
+        program = lowered.program
+        gradient = {g.of: g.name for g in program.gradients}
+        self.lowered, self.calls = lowered, signatures_of(lowered)
+        self.outputs = tuple(result(lowered, name, name) for name in program.outputs)
+        self.predictions = tuple(result(lowered, name, name) for name in program.prediction)
+        self.gradients = tuple(result(lowered, name, gradient[name]) for name in lowered.model.spec.gradients)
+
+    def network(self) -> Iterator[Definition | Driver]:
+        """The network, its loss and its gradient."""
+        lowered, calls = self.lowered, self.calls
+        views, loss = lowered.drivers.views, lowered.program.loss
+        yield network.work_size(calls, NUMBA.text(views.work_size))
+        yield from network.values(calls, lowered.bodies)
+        yield from network.results(calls, self.outputs, self.predictions)
+        if loss:
+            view, accumulates = NUMBA.text(views.view(loss)), lowered.accumulation is not None
+            yield from network.loss_and_gradient(calls, lowered.bodies, view, accumulates=accumulates)
+            yield network.gradients(calls, self.gradients)
+
+    def training(self) -> Iterator[Definition | Driver]:
+        """The optimiser, a step, an epoch."""
+        lowered, calls, accumulation = self.lowered, self.calls, self.lowered.accumulation
+        if not lowered.program.loss:
+            return
+        yield steps.update(calls, update_rule(lowered.update), lines(lowered.step))
+        if calls.takes_pieces:
+            yield steps.gradient_in_pieces(calls)
+        if lowered.looks_ahead:
+            yield steps.look_ahead(calls, look_ahead_rule(lowered.update), lines(lowered.look_ahead))
+        if accumulation is not None:
+            yield from steps.accumulation(calls, accumulation)
+        yield steps.step(calls, accumulation)
+        if calls.batch_axis:
+            yield steps.epoch(calls)
+
+    def interface(self) -> Iterator[Definition]:
+        """What callers use."""
+        lowered, calls = self.lowered, self.calls
+        yield steps.first_states(*lowered.first_states)
+        yield interface.first_values([drawn(lowered, p) for p in lowered.program.of_kind("parameter")])
+        yield from interface.evaluations(calls, self.outputs, self.predictions)
+        if not lowered.program.loss:
+            return
+        yield from interface.losses(calls)
+        if self.gradients:
+            yield interface.input_gradients(calls, [g.name for g in self.gradients])
+        if lowered.looks_ahead:
+            yield interface.gradient_point(calls, look_ahead_rule(lowered.update))
+        yield from interface.training(calls, lowered.model.spec.train)

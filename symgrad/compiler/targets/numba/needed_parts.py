@@ -1,0 +1,40 @@
+"""Which parts of the runtime a module needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.planning.plan import Product
+from symgrad.compiler.targets.numba.runtime import functions_of_numbers, runtime_part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from symgrad.compiler.targets.numba.lowered_model import LoweredModel
+    from symgrad.compiler.targets.numba.runtime import RuntimePart
+
+
+def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
+    """What the module needs of the runtime, files before others whose decorators these use."""
+    yield from map(runtime_part, ("numba/compiling", "kept_memory", "numba/array_views"))
+    if any(isinstance(step, Product) for phase in lowered.plan.phases for step in phase.steps):
+        yield runtime_part("numba/blas")
+    yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
+    yield from map(runtime_part, _files(lowered))
+
+
+def _files(lowered: LoweredModel) -> Iterator[str]:
+    """The files that follow."""
+    if lowered.accumulation is not None:
+        yield "numba/added_gradients"
+    if lowered.program.loss and lowered.model.spec.train.clip_norm is not None:
+        yield "numba/gradient_norms"
+    if lowered.program.loss and lowered.model.batch_axis:
+        yield "numba/gathered_columns" if lowered.plan.column_axis else "numba/gathered_rows"
+    yield from ("given_arrays", "given_hyper", "parameter_vectors", "evaluations")
+    if lowered.program.loss:
+        epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
+        yield from ("training_steps", epochs, "own_check")
+    else:
+        yield "without_loss"
+    yield from ("whole_files", "array_archives", "checkpoints")

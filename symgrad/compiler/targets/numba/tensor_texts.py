@@ -1,0 +1,74 @@
+"""The tensors of a model as Python text: arguments, results, first values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.axes import show_axes
+from symgrad.compiler.planning.plan import size_of
+from symgrad.compiler.targets.numba.records import ArgumentText, ResultText
+from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
+from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA
+from symgrad.elaborate.optimizer import counts_epochs
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Tensor
+    from symgrad.compiler.targets.numba.lowered_model import LoweredModel
+
+
+def signatures_of(lowered: LoweredModel) -> Signatures:
+    """The arguments that the functions of a module hand to one another."""
+    train, update = lowered.model.spec.train, lowered.update
+    pieces = ["grad", *(["piece"] if train.micro_batches else [])]
+    names = lowered.drivers.extent_names
+    return Signatures(
+        inputs=tuple(_argument(lowered, x) for x in lowered.program.of_kind("input")),
+        targets=tuple(_argument(lowered, t) for t in lowered.program.of_kind("target")),
+        extents=tuple(names.values()),
+        batch_axis=names[lowered.model.batch_axis] if lowered.model.batch_axis else "",
+        states=lowered.states,
+        step_memory=(
+            *(() if lowered.accumulation is not None else pieces),
+            *(("ahead",) if lowered.looks_ahead else ()),
+        ),
+        point="ahead" if lowered.looks_ahead else "theta",
+        counts_epochs=counts_epochs(update),
+        takes_pieces=train.micro_batches is not None,
+    )
+
+
+def _argument(lowered: LoweredModel, tensor: Tensor) -> ArgumentText:
+    views = lowered.drivers.views
+    return ArgumentText(
+        name=tensor.name,
+        variable=lowered.drivers.names[tensor.name],
+        axes=as_tuple(repr(a.name) if a.size is None else str(a.size) for a in tensor.axes),
+        classes=tensor.classes,
+        ignore=tensor.ignore,
+        is_batched=bool(tensor.axes) and tensor.axes[0].name == lowered.model.batch_axis != "",
+        row_size=" * ".join(NUMBA.text(views.size(a.extent)) for a in tensor.axes[1:]),
+        batch_shape=as_tuple(map(NUMBA.text, views.shape_in_memory(tensor.name))),
+    )
+
+
+def result(lowered: LoweredModel, name: str, tensor: str) -> ResultText:
+    """What a caller gets of a tensor, its axis of samples first."""
+    axes = lowered.program.tensor[tensor].axes
+    view = CALLERS.text(lowered.drivers.views.view(tensor))
+    if lowered.plan.is_by_columns(tensor):
+        view = f"np.moveaxis({view}, -1, 0)"
+    return ResultText(name, f"{view}{'' if axes else '.reshape(())'}.copy()", show_axes(axes))
+
+
+def drawn(lowered: LoweredModel, tensor: Tensor) -> str:
+    """`vector[0:64] = rng.normal(0.0, 0.1, 64)  # W1`, or one number for all entries."""
+    start, size = lowered.starts[tensor.name], size_of(tensor.axes)[1]
+    match start.distribution:
+        case "normal":
+            value = f"rng.normal(0.0, {start.scale!r}, {size})"
+        case "uniform":
+            value = f"rng.uniform({-start.scale!r}, {start.scale!r}, {size})"
+        case _:
+            value = repr(start.scale)
+    offset = lowered.plan.places[tensor.name].offset
+    return f"vector[{offset}:{offset + size}] = {value}  # {tensor.name}"
