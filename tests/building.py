@@ -81,16 +81,16 @@ def judged(
     """The verdict on the module of a spec, after an edit; a float64 module is its own twin.
 
     Compiled, the twin's drivers are run by Python over compiled kernels, as those of users' modules are; with
-    `by_python` the module's own too, but the two that training runs, as in users' long modules.
+    `by_python` all of the twin is run by Python, and the module's own drivers but the two that training runs.
     """
     path = written(spec, folder, edit)
     module = load(path) if compiled else interpreted(path)
     twin = module
     if np.float64 != module.DTYPE:
-        twin = double_precision_twin(module) if compiled else interpreted(path)
+        twin = double_precision_twin(module) if compiled and not by_python else interpreted(path)
         twin.DTYPE = np.float64
     if compiled and by_python:
         run_drivers_in_python(module, ("_gradient", "_epoch"))
-    if compiled and twin is not module:
+    if compiled and twin is not module and not by_python:
         run_drivers_in_python(twin)
     return verify(expand(read(spec)), module, twin=twin, points=points)

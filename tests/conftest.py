@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 # Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
 gc.set_threshold(50_000, 20, 50)
 os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 # Threads of one matrix product wait for each other in a loop, which tests side by side would prolong.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+_LONG = (
+    "test_readme",
+    "test_random_specs",
+    "test_gradients",
+    "test_package",
+    "test_lectures",
+    "test_policies",
+)
+"""Files with tests of many seconds: they come first, so that none is left when all others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in _LONG)

@@ -87,7 +87,8 @@ def test_data_is_a_file(tmp_path: Path) -> None:
         sg.train(SPEC, data={"x": 1}, progress=False)  # type: ignore[arg-type]  # what is refused
 
 
-def test_verify_works_as_often_as_it_is_called() -> None:
+def test_verify_works_as_often_as_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
     spec = sg.read(SPEC)
     module = sg.build(spec)
     assert sg.verify(spec, module).passed

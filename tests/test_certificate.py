@@ -77,7 +77,8 @@ def test_a_certificate_is_written_and_true_until_it_is_changed(spec_file, tmp_pa
         entry[key] = before
 
 
-def test_a_wrong_module_has_another_hash_and_other_errors(spec_file, tmp_path):
+def test_a_wrong_module_has_another_hash_and_other_errors(spec_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
     file, module = tmp_path / "certificate.json", tmp_path / "certified.py"
     sg.generate(spec_file, module)
     file.write_text(json.dumps(sg.certify(spec_file, module)))

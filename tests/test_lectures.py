@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 FOLDER = specs_folder()
 SPECS = sorted(FOLDER.glob("*.yaml"))
-NEEDS_COMPILATION = (22, 23)
+NEEDS_COMPILATION = (3, 22, 23)
+"""They train for long, or in scripts that build their modules themselves."""
 COMPARES_WITH_PYTORCH = (22, 23)
 
 
 def build_interpreted(spec: Spec) -> ModuleType:
-    """The emitted module as Python runs it: these networks are small, and compiling takes longer."""
+    """The emitted module as Python runs it: these networks train for moments, and compiling takes longer."""
     with tempfile.TemporaryDirectory() as folder:
         return interpreted(api.generate(spec, Path(folder) / "module.py"))
 

@@ -65,14 +65,14 @@ def standardized(data):
     )
 
 
-def module_for(pixels):
-    """The spec's module, with as many inputs as there are pixels."""
-    return sg.build(sg.read(SPEC.read_text(encoding="utf-8").replace("[batch, 64]", f"[batch, {pixels}]")))
+def spec_for(pixels):
+    """The spec, with as many inputs as there are pixels."""
+    return sg.read(SPEC.read_text(encoding="utf-8").replace("[batch, 64]", f"[batch, {pixels}]"))
 
 
 def run(data, orders, seed):
     """Our curves, and PyTorch's or None."""
-    module = module_for(data.x.shape[1])
+    module = sg.build(spec_for(data.x.shape[1]))
     params = module.init_params(seed)
     theirs = None
     if find_spec("torch"):
