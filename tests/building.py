@@ -46,7 +46,8 @@ def staged(name: str, optimizer: str = "") -> Stages:
     model = expand(read(CORPUS[name]))
     if optimizer:
         other = expand(read(CORPUS[f"optimizer_{optimizer}"]))
-        model = replace(model, optimizer=other.optimizer, schedule=other.schedule)
+        rates = {"schedule": other.schedule, "named_schedule": other.named_schedule}
+        model = replace(model, optimizer=other.optimizer, hyper=other.hyper, **rates)
     stages = Stages(model)
     vars(stages)["derived"] = program_of(name)
     return stages
