@@ -372,6 +372,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
+    hyper: Mapping[str, float] | None = None,
     progress: bool = True,
     identity: bool = True,
 ) -> Run:
@@ -380,9 +381,13 @@ def train(
     `data` is a file, a data frame of any library that narwhals knows, a mapping of names to arrays, or a
     tuple of inputs and targets.
 
+    `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01, "b1": 0.95}`; names are
+    those of `HYPER` in the module, which is the same for all of them: a sweep compiles once.
+
     Without `module` it is built as `build` does it, with or without `identity`.
 
     Raises:
+        SpecError: there is no such hyper-parameter, or a spec could not have it.
         DataError: the data does not fit the spec.
         DivergenceError: the loss stopped being a finite number.
     """
@@ -392,7 +397,9 @@ def train(
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     module = build(spec, identity=identity) if module is None else _loaded(module)
-    return run_training(spec, module, data=data, out=out, epochs=epochs, seed=seed, progress=progress)
+    return run_training(
+        spec, module, data=data, out=out, epochs=epochs, seed=seed, hyper=hyper, progress=progress
+    )
 
 
 def export(spec: SpecSource, learnt: LearntSource, path: str | os.PathLike[str]) -> Export:

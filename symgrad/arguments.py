@@ -19,6 +19,17 @@ def whole(name: str, value: object, least: int) -> int:
     return int(value)
 
 
+def finite(name: str, value: object) -> float:
+    """`value` as a float.
+
+    Raises:
+        SymgradError: it is no finite number.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+        raise SymgradError(f"{name} is {value!r}", remedy="expected a finite number")
+    return float(value)
+
+
 def positive(name: str, value: object) -> float:
     """`value` as a float.
 

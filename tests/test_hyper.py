@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import interpreted, judged, written
+from click.testing import CliRunner
 from optimizer_paths import START, STEPS, X, Y, module_of, path, spec_with
 
+import symgrad as sg
+from symgrad.cli import main
 from symgrad.compiler.loading.load import load
 from symgrad.pipeline import module_text
 from symgrad.spec import library
@@ -216,3 +219,71 @@ def test_the_judge_tries_other_numbers(fault: str | None, tmp_path: Path) -> Non
         report = judged(SPEC, tmp_path, edit, compiled=False, points=1)
         verdict = {check.name: check.verdict for check in report.checks}
         assert verdict[row] == ("fail" if fault else "pass"), str(report)
+
+
+XOR: dict[str, Any] = {
+    "name": "xor",
+    "inputs": {"x": ["batch", 2]},
+    "targets": {"t": ["batch", 1]},
+    "layers": ["dense(2, activation=tanh)", "dense(1)"],
+    "loss": "mse",
+    "train": {"optimizer": "adam(0.05)", "schedule": "exponential(decay=0.01)", "epochs": 4, "batch_size": 2},
+}
+ROWS = ([[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]])
+
+
+@pytest.mark.parametrize("dotted", [False, True])
+def test_train_takes_them(dotted: bool, tmp_path: Path) -> None:
+    hyper = {"optimizer.learning_rate": 0.01, "schedule.decay": 0.3} if dotted else {"learning_rate": 0.01}
+    train = {**XOR["train"], "optimizer": "adam(0.01)"}
+    if dotted:
+        train["schedule"] = "exponential(decay=0.3)"
+    other = {**XOR, "train": train}
+    modules = [module_in(tmp_path / name, spec) for name, spec in (("own", XOR), ("other", other))]
+    run = sg.train(XOR, modules[0], data=ROWS, hyper=hyper, progress=False)
+    expected = sg.train(other, modules[1], data=ROWS, progress=False)
+    assert run.history.records[-1].loss == expected.history.records[-1].loss
+    np.testing.assert_array_equal(run.params.W1, expected.params.W1)
+    assert run.as_dict()["hyper"] == {name.rpartition(".")[2]: value for name, value in hyper.items()}
+
+
+UNTRAINED: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown": ({"optimizer.rate": 0.1}, "there is no hyper-parameter 'optimizer.rate' here"),
+    "switched off": ({"weight_decay": 0.1}, "the spec leaves weight_decay at 0"),
+    "outside": ({"b1": 1.5}, "b1 is 1.5"),
+    "no number": ({"b1": float("nan")}, "b1 is nan"),
+    "text": ({"b1": "0.5"}, "b1 is '0.5'"),
+    "twice": ({"b1": 0.5, "optimizer.b1": 0.5}, "given twice"),
+    "another rule": ({"eps": 0}, "eps cannot become 0"),
+}
+
+
+@pytest.mark.parametrize("case", UNTRAINED)
+def test_training_refuses_what_a_spec_could_not_have(case: str, tmp_path: Path) -> None:
+    hyper, words = UNTRAINED[case]
+    module = module_in(tmp_path / "own", XOR)
+    with pytest.raises(sg.SymgradError, match=words):
+        sg.train(XOR, module, data=ROWS, hyper=hyper, progress=False)
+
+
+def test_what_is_doubtful_in_a_spec_is_doubtful_at_run_time(tmp_path: Path) -> None:
+    module = module_in(tmp_path / "own", XOR)
+    with pytest.warns(sg.SpecWarning, match=r"learning rate is 0|eta|rate"):
+        sg.train(XOR, module, data=ROWS, hyper={"decay": 1e4}, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("learning_rate", "is not NAME=NUMBER"),
+        ("learning_rate=fast", "is not NAME=NUMBER"),
+        ("=1", "has no name"),
+        ("rate=1", "there is no hyper-parameter 'rate' here"),
+        ("optimizer.learning_rate=-1", "learning_rate is -1"),
+    ],
+)
+def test_the_command_says_what_is_wrong(given: str, words: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    run = CliRunner().invoke(main, ["train", "examples/xor.yaml", "--set", given, "--out", out])
+    assert run.exit_code == 2
+    assert words in run.stderr

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.group import FILE, IDENTITY, SECONDS, SEED, main
+from symgrad.cli.group import FILE, IDENTITY, SECONDS, SEED, main, named_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +83,14 @@ def verify(
 @click.option("--data", type=FILE, help="Train on this file.  [the spec's train.data]")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the data.  [the spec's]")
 @click.option("--seed", type=SEED, help="Draws first values and order.  [the spec's]")
+@click.option(
+    "--set",
+    "hyper",
+    multiple=True,
+    callback=named_numbers,
+    metavar="NAME=NUMBER",
+    help="Another hyper-parameter than the spec's, such as optimizer.learning_rate=0.01; may come again.",
+)
 @click.option("--out", type=FILE, help="The folder to write to.  [runs/NAME]")
 @click.option("--module", type=FILE, help="Train this module.  [one generated into the folder]")
 @click.option("--no-verify", is_flag=True, help="Do not check the gradients first.")

@@ -27,6 +27,21 @@ IDENTITY = click.option(
 )
 
 
+def named_numbers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
+    """`NAME=NUMBER`, each name once."""
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _sign, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            raise click.BadParameter(f"'{text}' is not NAME=NUMBER, as learning_rate=0.01 is") from None
+        if not name or name in found:
+            raise click.BadParameter(f"'{text}' {'gives the number again' if name else 'has no name'}")
+        found[name] = value
+    return found
+
+
 class Commands(click.Group):
     """A group of commands that ends with symgrad's exit codes."""
 

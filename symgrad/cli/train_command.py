@@ -11,6 +11,7 @@ from symgrad.cli.actions import write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
+from symgrad.training.chosen_hyper import chosen_hyper
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.run import TrainingDivergedError
 from symgrad.training.run_folder import run_folder
@@ -31,6 +32,7 @@ class TrainOptions:
     data: Path | None
     epochs: int | None
     seed: int | None
+    hyper: dict[str, float]
     out: Path | None
     module: Path | None
     no_verify: bool
@@ -43,6 +45,7 @@ def train_spec(spec_file: Path, options: TrainOptions) -> int:
     """Train the spec's module; nothing is trained with a gradient that failed its check."""
     spec = api.read(spec_file)
     _demand_trainable(spec, options)
+    chosen_hyper(spec, options.hyper)
     dataset = load_data(spec, options.data)
     with run_folder(options.out or Path("runs") / spec.name) as folder:
         return _train_into(folder, spec, spec_file, dataset, options)
@@ -81,7 +84,15 @@ def _train(
 ) -> int:
     epochs, seed, shown = options.epochs, options.seed, not (options.quiet or options.as_json)
     try:
-        run = train(spec, module, data=dataset, epochs=epochs, seed=seed, out=folder, progress=shown)
+        run = train(
+            *(spec, module),
+            data=dataset,
+            epochs=epochs,
+            seed=seed,
+            hyper=options.hyper,
+            out=folder,
+            progress=shown,
+        )
     except TrainingDivergedError as error:
         _finish(error.run, options, facts)
         show_error(error)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DivergenceError
+from symgrad.training.chosen_hyper import first_state
 from symgrad.training.history import EpochRecord
 from symgrad.training.metrics import score
 from symgrad.training.stopping import StopReason, Watch, stop_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -62,13 +63,15 @@ class TrainingOutcome:
 class Trainer:
     """One run of a module on prepared data, as `plan` says. The same seed gives the same bits."""
 
-    def __init__(self, module: ModuleType, plan: TrainSpec, parts: Parts) -> None:
+    def __init__(
+        self, module: ModuleType, plan: TrainSpec, parts: Parts, hyper: Mapping[str, float] | None = None
+    ) -> None:
         rows = parts.training.rows
-        self.module, self.plan, self.parts = module, plan, parts
+        self.module, self.plan, self.parts, self.hyper = module, plan, parts, hyper or {}
         self.batch_size = rows if plan.batch_size == "full" else min(plan.batch_size, rows)
         self.sample = scored_sample(parts.training, plan.seed)
         self.params = module.init_params(seed=plan.seed)
-        self.state = module.init_state(self.params)
+        self.state = first_state(module, self.params, self.hyper)
         self.last = self.best = self._snapshot(0)
         self.lowest, self.watch = np.inf, Watch()
         self.records: list[EpochRecord] = []
@@ -105,7 +108,7 @@ class Trainer:
             *(self.params, self.state, *training.arrays),
             batch_size=self.batch_size,
             order=order,
-            **self._time(epoch),
+            **self._setting(epoch),
         )
         seconds = time.perf_counter() - start
         if not (np.isfinite(loss) and self._is_finite(self.params)):
@@ -122,10 +125,13 @@ class Trainer:
             seconds=seconds,
         )
 
-    def _time(self, epoch: int) -> dict[str, int]:
-        """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks."""
+    def _setting(self, epoch: int) -> dict[str, Any]:
+        """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks.
+
+        Besides, the hyper-parameters that are not the module's own.
+        """
         planned = {"epochs": self.plan.epochs} if self.module.EPOCHS else {}
-        return {"epoch": epoch - 1, **planned}
+        return {"epoch": epoch - 1, **planned, **({"hyper": dict(self.hyper)} if self.hyper else {})}
 
     def _keep(self, record: EpochRecord) -> None:
         """Remember a good epoch, and whether it is the best."""
@@ -152,7 +158,7 @@ class Trainer:
             chosen = rows[batch * self.batch_size : (batch + 1) * self.batch_size]
             arrays = self.parts.training.take(chosen).arrays
             found = self.module.train_epoch(
-                params, state, *arrays, batch_size=len(chosen), **self._time(epoch)
+                params, state, *arrays, batch_size=len(chosen), **self._setting(epoch)
             )
             step = (epoch - 1) * self.steps_per_epoch + batch + 1
             where = f"in batch {batch + 1} of {self.steps_per_epoch} (step {step})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DivergenceError
@@ -12,6 +12,7 @@ from symgrad.training.history import History, finite
 from symgrad.training.plot import plot_history
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import ModuleType
 
@@ -29,7 +30,8 @@ class Run:
 
     `checkpoint` holds the parameters kept: those of the best epoch where the spec stops on the loss
     (`patience` or `tolerance`), else the last good ones; `training` and `validation` are their
-    metrics. `best_epoch` has the lowest loss (0 before any epoch). `seconds` counts everything.
+    metrics. `best_epoch` has the lowest loss (0 before any epoch). `seconds` counts everything. `hyper` are
+    the hyper-parameters that were not the spec's.
     `paths` are the files written, `notes` what a reader should know besides.
     """
 
@@ -42,6 +44,7 @@ class Run:
     validation: Metrics | None
     seconds: float
     steps_per_epoch: int
+    hyper: Mapping[str, float] = field(default_factory=dict)
     paths: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -70,6 +73,7 @@ class Run:
         return {
             "spec": self.spec_name,
             "seed": self.checkpoint.seed,
+            "hyper": dict(self.hyper),
             "stop_reason": self.stop_reason,
             "epochs": len(self.history.records),
             "best_epoch": self.best_epoch,

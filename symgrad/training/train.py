@@ -13,6 +13,7 @@ import numpy as np
 from symgrad.arguments import whole
 from symgrad.errors import DivergenceError, ModuleError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
+from symgrad.training.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.history import EpochRecord, History
 from symgrad.training.loop import DIVERGED_REMEDY, Snapshot, Trainer, TrainingOutcome
@@ -25,7 +26,7 @@ from symgrad.training.stopping import watches_loss
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from symgrad.spec.model import Spec, TrainSpec
@@ -48,6 +49,7 @@ def train(
     epochs: int | None = None,
     batch_size: BatchSize | None = None,
     seed: int | None = None,
+    hyper: Mapping[str, float] | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Run:
@@ -55,21 +57,24 @@ def train(
     with the same number of threads.
 
     `data`, `validation`, `epochs`, `batch_size` and `seed` replace what the spec says; data are a file,
-    which may lie anywhere, a data frame, arrays by name, a tuple of inputs and targets, or a `Dataset`. `out`
-    is a folder for the checkpoint (also saved about once a minute), the history and the learning curves.
-    `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole epoch.
+    which may lie anywhere, a data frame, arrays by name, a tuple of inputs and targets, or a `Dataset`.
+    `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01}`. `out` is a folder for
+    the checkpoint (also saved about once a minute), the history and the learning curves. `progress` shows
+    the epochs on stderr. Ctrl-C ends training with the last whole epoch.
 
     Raises:
         DataError: for data that do not fit, and an `out` that cannot be written.
         ModuleError: for a module that is not this spec's.
+        SpecError: for a hyper-parameter that the spec does not have, or could not.
         TrainingDivergedError: carries the `run` up to the last good epoch, which is also written.
     """
     start = time.perf_counter()
     check_module(module, spec)
-    plan = _plan(spec.train, epochs, batch_size, seed)
+    chosen, plan = chosen_hyper(spec, hyper or {}), _plan(spec.train, epochs, batch_size, seed)
     parts = _parts(spec, module, data, validation, plan.seed)
+    warn_of_hyper(spec, chosen)
     with nullcontext() if out is None else run_folder(Path(out)) as folder:
-        trainer = Trainer(module, plan, parts)
+        trainer = Trainer(module, plan, parts, chosen)
         autosave = _autosave(folder, trainer)
         with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
             outcome = trainer.run(_after_epoch(show, autosave))
@@ -169,6 +174,7 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
         validation=evaluate(module, checkpoint.fitted, validation) if validation else None,
         seconds=time.perf_counter() - start,
         steps_per_epoch=trainer.steps_per_epoch,
+        hyper=trainer.hyper,
         notes=(STANDARDIZED,) if parts.preparation.is_standardized else (),
     )
 

@@ -68,20 +68,19 @@ class ScheduleNumbers:
 
 
 def with_hyper(model: Model, values: Mapping[str, float]) -> Model:
-    """The model with other hyper-parameters, by their names or keys.
+    """The model with other hyper-parameters, finite numbers by their names.
 
     Raises:
-        SpecError: there is no such number, or it is outside of its range.
+        SpecError: one is outside of its range.
     """
-    given = {found.name: value for key, value in values.items() for found in [_found(model, key)]}
     hyper = tuple(
-        replace(h, value=Number(Fraction(repr(float(given[h.name]))), h.value.at)) if h.name in given else h
+        replace(h, value=Number(Fraction(repr(float(values[h.name]))), h.value.at)) if h.name in values else h
         for h in model.hyper
     )
     numbers = {h.name: h.value for h in hyper}
     ranges = tuple((h.name, h.allowed) for h in hyper if h.allowed)
     check_ranges(Call("hyper", (), (), model.spec.at), ranges, numbers)
-    bounds = {h.key: given[h.name] for h in hyper if h.name in given}
+    bounds = {h.key: values[h.name] for h in hyper if h.name in values}
     train = model.spec.train
     train = replace(
         train,
@@ -99,10 +98,15 @@ def with_hyper(model: Model, values: Mapping[str, float]) -> Model:
     )
 
 
-def _found(model: Model, key: str) -> HyperParameter:
+def hyper_name(model: Model, key: str) -> str:
+    """The name of a hyper-parameter that is called by its name or key.
+
+    Raises:
+        SpecError: there is none.
+    """
     for hyper in model.hyper:
         if key in (hyper.name, hyper.key):
-            return hyper
+            return hyper.name
     keys = [hyper.key for hyper in model.hyper]
     remedy = did_you_mean(key, keys) or f"expected {' or '.join(keys)}"
     name = key.removeprefix("optimizer.")
