@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from stub_module import make_module, make_spec, quiet
+from stub_module import AT, make_module, make_spec, quiet
 
 import symgrad as sg
 from symgrad.errors import DataError
+from symgrad.spec.model import DataSpec
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.dataset.known_rows import read_inputs
 from symgrad.training.split import Parts, prepare, split
@@ -153,12 +154,36 @@ def test_the_validation_file_is_filled_as_the_training_rows(tmp_path):
     assert parts.validation.inputs["x"].tolist() == [[3, 2], [9, 7]]
 
 
+def test_the_validation_file_may_have_columns_of_its_own(tmp_path):
+    (tmp_path / "d.csv").write_text("a,b,t\n1,2,0\n3,4,1\n")
+    (tmp_path / "held.csv").write_text("label,v,w\n1,5,6\n0,7,8\n")
+    held = DataSpec("held.csv", (("x", ("v", "w")), ("t", ("label",))), AT)
+    spec = make_spec(tmp_path, classes=2, data=DataSpec("d.csv", (), AT), validation=held)
+    parts = prepare(spec, load_data(spec), 0)
+    assert parts.validation.inputs["x"].tolist() == [[5, 6], [7, 8]]
+    assert parts.validation.targets["t"].tolist() == [1, 0]
+    with pytest.raises(DataError, match="there is no column 'u'"):
+        load_data(spec, data=DataSpec("held.csv", (("x", ("v", "u")),), AT), like=parts.preparation)
+
+
+def test_the_columns_of_a_spec_choose_among_those_of_a_frame():
+    spec = make_spec(classes=2, data=DataSpec("d.csv", (("x", ("b", "a")), ("t", ("label",))), AT))
+    columns = {"a": [1.0, 2.0], "b": [3.0, 4.0], "c": ["u", "v"], "label": [1, 0]}
+    whole = load_data(spec, pa.table(columns))
+    assert whole.inputs["x"].tolist() == [[3, 1], [4, 2]]
+    assert whole.targets["t"].tolist() == [1, 0]
+    pair = load_data(spec, (pa.table(columns).select(["a", "b"]), [0, 1]))
+    assert pair.inputs["x"].tolist() == [[1, 3], [2, 4]]
+
+
 def test_a_run_fills_in_and_predicts_with_what_was_missing():
     x = np.array([[0.0, 0], [5, 0], [0, 5], [np.nan, 0]] * 5)
     spec = make_spec(missing="mean")
     run = quiet(spec, make_module(spec), data=(x, [0, 1, 2, 0] * 5), epochs=3)
     filled = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
     np.testing.assert_allclose(run.predict(x), run.predict(filled))
+    holes = [[None if np.isnan(cell) else cell for cell in row] for row in x.tolist()]
+    np.testing.assert_allclose(run.predict(holes), run.predict(filled))
 
 
 def test_columns_filled_agree_with_scikit_learn():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,14 +15,14 @@ from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned
 from symgrad.training.dataset.feeding.learn_names import learnt
 from symgrad.training.dataset.feeding.missing_values import refuse_missing, refuse_unfillable, whole_rows
-from symgrad.training.dataset.feeding.slots import slots_of
+from symgrad.training.dataset.feeding.slots import Slot, slots_of
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
-from symgrad.training.dataset.preparation import Preparation, TensorPreparation
+from symgrad.training.dataset.preparation import Preparation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,20 +81,10 @@ def load_data(
     if not slots:
         remedy = "training on rows needs an input or a target"
         raise DataError("the spec declares neither inputs nor targets", at=spec.name, remedy=remedy)
-    data = data or spec.train.data
-    source = _source(spec, override, data)
+    source = _source(spec, override, data or spec.train.data)
     try:
-        if like is None or not (like.inputs or like.targets):
-            columns = dict(source.given) | (dict(data.columns) if data else {})
-            listed = spec.train.categorical
-            read = assigned(source, slots, columns, listed)
-            found = {slot.name: learnt(slot, read[slot.name], listed, source.label) for slot in slots}
-            tensors = {name: tensor for name, (tensor, _) in found.items()}
-            like = Preparation(*_halves(tensors, {slot.name for slot in slots if slot.is_input}))
-            dataset = _dataset(source.label, like, {name: typed for name, (_, typed) in found.items()}, spec)
-        else:
-            parts = list(known_columns(source, {**like.inputs, **like.targets}))
-            dataset = joined_rows([_dataset(source.label, like, part, spec) for part in parts], source.label)
+        known = like if like is not None and (like.inputs or like.targets) else None
+        dataset = _learnt(spec, source, slots) if known is None else _known(spec, source, known)
     except OSError as error:
         remedy = "check the path and its permissions"
         raise DataError(f"cannot be read: {error.strerror}", at=source.label, remedy=remedy) from error
@@ -105,14 +95,41 @@ def load_data(
     return dataset
 
 
+def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
+    """All rows, and the names learnt from them."""
+    listed = spec.train.categorical
+    read = assigned(source, slots, dict(source.given), listed)
+    found = {slot.name: learnt(slot, read[slot.name], listed, source.label) for slot in slots}
+    inputs, targets = (
+        {slot.name: found[slot.name][0] for slot in slots if slot.is_input is is_input}
+        for is_input in (True, False)
+    )
+    columns = {name: typed for name, (_, typed) in found.items()}
+    return _dataset(source.label, Preparation(inputs, targets), columns, spec)
+
+
+def _known(spec: Spec, source: Source, preparation: Preparation) -> Dataset:
+    """All rows, read as those the preparation was learnt from."""
+    parts = known_columns(source, {**preparation.inputs, **preparation.targets})
+    return joined_rows([_dataset(source.label, preparation, part, spec) for part in parts], source.label)
+
+
 def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
+    """The columns or arrays, with those chosen that the spec names."""
     dialect = Dialect(data.header, data.delimiter, data.decimal) if data else Dialect()
     if override is not None:
-        return source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect)
-    if data is None:
+        source = source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect)
+    elif data is not None:
+        source = open_source(_inside_folder(spec, data), data.path, dialect)
+    else:
         remedy = "add 'data: FILE' under 'train', or name a file when training"
         raise DataError("the spec names no data", at=spec.name, remedy=remedy)
-    return open_source(_inside_folder(spec, data), data.path, dialect)
+    chosen = dict(data.columns) if data else {}
+    named = {name for names in chosen.values() for name in names}
+    # A tuple says itself what feeds what, unless its tables have the columns that the spec names.
+    if source.given and not named <= set(source.names):
+        return source
+    return replace(source, given=tuple((dict(source.given) | chosen).items()))
 
 
 def source_of(data: Data, tensors: list[str], dialect: Dialect | None = None) -> Source:
@@ -130,13 +147,6 @@ def _inside_folder(spec: Spec, data: DataSpec) -> Path:
         remedy = "move the file there, or name it on the command line"
         raise DataError(f"the data file {data.path!r} leaves the spec's folder", at=data.at, remedy=remedy)
     return file
-
-
-def _halves(
-    tensors: Mapping[str, TensorPreparation], inputs: set[str]
-) -> tuple[dict[str, TensorPreparation], dict[str, TensorPreparation]]:
-    first = {name: tensor for name, tensor in tensors.items() if name in inputs}
-    return first, {name: tensor for name, tensor in tensors.items() if name not in inputs}
 
 
 def _dataset(

@@ -43,11 +43,15 @@ def memory_source(data: Any, tensors: Sequence[str], label: str = "data") -> Sou
 
 
 def is_table(data: Any) -> bool:
-    """Whether something is a data frame or a series, or a table of words."""
+    """Whether something is a data frame or a series, or an array of words or of Python's objects."""
+    if isinstance(data, list | tuple | int | float | np.generic):
+        try:
+            data = np.asarray(data)
+        except ValueError:
+            return False
     if isinstance(data, np.ndarray):
-        return data.dtype.kind in "UTO" and data.ndim == 2
-    is_plain = isinstance(data, list | tuple | int | float | np.generic)
-    return not is_plain and (is_frame(data) or as_frame(data, "") is not None)
+        return data.dtype.kind in "UTO"
+    return is_frame(data) or as_frame(data, "") is not None
 
 
 def _by_name(arrays: dict[str, NDArray[Any]], label: str) -> Source:

@@ -82,7 +82,8 @@ class TensorPreparation:
             cast = values.astype(dtype)
         if not np.isfinite(cast).all():
             remedy = "look for outliers in this file that the training data do not have"
-            raise DataError(f"standardised, '{name}' no longer fits {np.dtype(dtype)}", remedy=remedy)
+            made = "filled in" if self.mean is None else "standardised"
+            raise DataError(f"{made}, '{name}' no longer fits {np.dtype(dtype)}", remedy=remedy)
         return cast
 
     def to_json(self) -> dict[str, Any]:

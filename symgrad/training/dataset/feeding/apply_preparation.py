@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import DataError, DataWarning, did_you_mean, warn
-from symgrad.training.dataset.feeding.assign import listed_names
+from symgrad.training.dataset.feeding.assign import listed_names, position_of
 from symgrad.training.dataset.feeding.words_or_numbers import of_known, of_one_kind
 
 if TYPE_CHECKING:
@@ -57,14 +57,12 @@ def _located(
     given = dict(source.given).get(name)
     names = source.names if given is None else given
     if all(column in names for column in tensor.columns):
-        return tuple(source.names.index(column) for column in tensor.columns)
-    if source.noun == "array":
-        return _array_for(source, name, tensors)
-    if given is not None and (len(given) == _count(tensor) or not source.has_names):
-        found = tuple(source.names.index(column) for column in given)
-        _check_count(source, {name: tensor}, len(found))
-        return found
-    return _in_order(source, name, tensors)
+        return tuple(position_of(source, column) for column in tensor.columns)
+    if given is not None:
+        if len(given) > 1 or source.noun == "column":
+            _check_count(source, {name: tensor}, len(given))
+        return tuple(position_of(source, column) for column in given)
+    return _array_for(source, name, tensors) if source.noun == "array" else _in_order(source, name, tensors)
 
 
 def _array_for(source: Source, name: str, tensors: Mapping[str, TensorPreparation]) -> Selection:
