@@ -20,7 +20,7 @@ from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read as read_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from symgrad.benchmark.benchmark_report import Benchmark
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from symgrad.exchange.learnt import LearntSource
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
+    from symgrad.prediction.evaluation import EvaluationReport
     from symgrad.report.derivation import Derivation
     from symgrad.report.stage_view import StageView
     from symgrad.report.summary import Summary
@@ -400,6 +401,39 @@ def train(
     return run_training(
         spec, module, data=data, out=out, epochs=epochs, seed=seed, hyper=hyper, progress=progress
     )
+
+
+def open_run(run: str | os.PathLike[str], module: ModuleSource | None = None) -> Checkpoint:
+    """What training wrote into a folder, or a checkpoint in it, with its module: it predicts.
+
+    Without `module` the one that lies beside the checkpoint under the spec's name is loaded.
+
+    Raises:
+        DataError: there is no checkpoint, or it belongs to another network.
+        ModuleError: the module is not there, or cannot be loaded.
+    """
+    from symgrad.prediction.trained import open_trained
+
+    return open_trained(run, None if module is None else _loaded(module))
+
+
+def evaluate(
+    trained: Run | Checkpoint | str | os.PathLike[str], data: Any, scores: Sequence[str] = ()
+) -> EvaluationReport:
+    """How good a trained network is on rows with targets: a file, a data frame, arrays by name or a tuple.
+
+    `trained` is a run, a checkpoint, or what `open_run` takes. `scores` are names of scikit-learn's scorers.
+
+    Raises:
+        DataError: the data cannot be used.
+        ModuleError: scikit-learn is missing, or has no such score, or it does not fit.
+    """
+    from symgrad.prediction.evaluation import evaluate as measure
+    from symgrad.training.run import Run
+
+    if isinstance(trained, str | os.PathLike):
+        trained = open_run(trained)
+    return measure(trained.checkpoint if isinstance(trained, Run) else trained, data, scores)
 
 
 def export(spec: SpecSource, learnt: LearntSource, path: str | os.PathLike[str]) -> Export:

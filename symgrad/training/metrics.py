@@ -34,9 +34,10 @@ class Metrics:
 def evaluate(module: ModuleType, params: Any, dataset: Dataset) -> Metrics:
     """All metrics of the module with these parameters on a prepared (standardised) data set."""
     loss = float(module.loss(params, *dataset.arrays))
-    pair = _prediction_and_target(module, params, dataset)
-    if pair is None:
+    scored = scored_entries(module, params, dataset)
+    if scored is None:
         return Metrics(dataset.rows, loss)
+    pair = scored.prediction, scored.target
     if module.TASK == "values":
         return Metrics(dataset.rows, loss, r2=_r2(*pair), rmse=_rmse(*pair))
     return Metrics(dataset.rows, loss, accuracy=_accuracy(module.TASK, *pair))
@@ -49,34 +50,42 @@ def score_name(module: ModuleType) -> ScoreName:
 
 def score(module: ModuleType, params: Any, dataset: Dataset) -> float | None:
     """Accuracy or R², higher is better; None where predictions and one target cannot be compared."""
-    pair = _prediction_and_target(module, params, dataset)
-    if pair is None:
+    scored = scored_entries(module, params, dataset)
+    if scored is None:
         return None
+    pair = scored.prediction, scored.target
     return _r2(*pair) if module.TASK == "values" else _accuracy(module.TASK, *pair)
 
 
-def _prediction_and_target(
-    module: ModuleType, params: Any, dataset: Dataset
-) -> tuple[NDArray[Any], NDArray[Any]] | None:
+@dataclass(frozen=True)
+class ScoredEntries:
     """Predictions and the target they are scored against, entry for entry, without ignored labels.
 
-    Where labels or one-hot rows are the target, both are class numbers.
+    Where labels or one-hot rows are the target, both are class numbers, and `values` has the prediction for
+    every class of every entry; else it is the prediction.
     """
+
+    values: NDArray[Any]
+    prediction: NDArray[Any]
+    target: NDArray[Any]
+
+
+def scored_entries(module: ModuleType, params: Any, dataset: Dataset) -> ScoredEntries | None:
+    """What a score is computed from; None where predictions and one target cannot be compared."""
     scored = _scored(module, dataset)
     if scored is None:
         return None
     name, target = scored
-    prediction = np.asarray(module.predict(params, *dataset.inputs.values()))
+    values = prediction = np.asarray(module.predict(params, *dataset.inputs.values()))
     if module.TASK == "classes":
         prediction, target = _decide(prediction, target)
     same_rows = prediction.ndim and target.ndim and len(prediction) == len(target)
     if not same_rows or prediction.size != target.size:
         return None
+    values = values.reshape(*target.shape, *values.shape[prediction.ndim :])
     prediction, ignored = prediction.reshape(target.shape), module.IGNORED
-    if name not in ignored:
-        return prediction, target
-    counts = target != ignored[name]
-    return prediction[counts], target[counts]
+    counts = target != ignored[name] if name in ignored else ...
+    return ScoredEntries(values[counts], prediction[counts], target[counts])
 
 
 def _scored(module: ModuleType, dataset: Dataset) -> tuple[str, NDArray[Any]] | None:

@@ -1,0 +1,56 @@
+"""What predict, evaluate and export do."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from symgrad import api
+from symgrad.cli.endings import GOOD, warnings_shown
+from symgrad.cli.output import produce_json, produce_report, say
+from symgrad.prediction.evaluation_picture import draw_evaluation
+from symgrad.prediction.predictions import predictions
+from symgrad.prediction.tables import write_table, write_text
+from symgrad.prediction.trained import open_trained
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def predict_rows(run: Path, data: Path, output: Path | None, module: Path | None, as_json: bool) -> int:
+    """Write predictions to a file or to stdout."""
+    parts = predictions(open_trained(run, module), data)
+    if output is None:
+        write_text(sys.stdout, parts, ".json" if as_json else ".csv")
+        return GOOD
+    rows = write_table(output, parts)
+    if as_json:
+        produce_json({"path": str(output), "rows": rows, "warnings": warnings_shown()})
+    else:
+        say(f"wrote {output} ({rows:,} {'row' if rows == 1 else 'rows'})")
+    return GOOD
+
+
+def evaluate_rows(
+    run: Path, data: Path, scores: tuple[str, ...], picture: Path | None, module: Path | None, as_json: bool
+) -> int:
+    """Show an evaluation, and draw it where a picture is asked for."""
+    found = api.evaluate(open_trained(run, module), data, scores)
+    if as_json:
+        produce_json(found.as_dict() | {"warnings": warnings_shown()})
+    else:
+        produce_report(found.table())
+    if picture is not None:
+        draw_evaluation(found, picture)
+        say(f"wrote {picture}")
+    return GOOD
+
+
+def export_run(run: Path, spec: Path, file: Path, module: Path | None, as_json: bool) -> int:
+    """Write a standard file and say how far its answers are from the spec's."""
+    found = api.export(spec, open_trained(run, module), file)
+    if as_json:
+        produce_json(found.as_dict() | {"warnings": warnings_shown()})
+    else:
+        say(str(found))
+    return GOOD

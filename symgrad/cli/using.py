@@ -1,0 +1,69 @@
+"""The commands that use what was trained. Each calls one function, imported when it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from symgrad.cli.group import FILE, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MODULE = click.option("--module", type=FILE, help="The module trained.  [the one beside the checkpoint]")
+
+
+@main.command()
+@click.argument("run", type=FILE)
+@click.argument("data", type=FILE)
+@click.option("-o", "--output", type=FILE, help="A .csv, .json, .jsonl or .parquet file.  [CSV on stdout]")
+@MODULE
+@click.option("--json", "as_json", is_flag=True, help="Write JSON on stdout.")
+def predict(run: Path, data: Path, output: Path | None, module: Path | None, as_json: bool) -> int:
+    """Predict the rows of DATA with what RUN learnt.
+
+    RUN is the folder that train wrote, or a checkpoint in it. DATA is a file as for training, whose
+    targets may be missing; rows are treated as those in training were. Of classes the answer is a label and
+    the probability of each; of numbers, the numbers. A file larger than memory is read in parts.
+    """
+    from symgrad.cli.use_run import predict_rows
+
+    return predict_rows(run, data, output, module, as_json)
+
+
+@main.command()
+@click.argument("run", type=FILE)
+@click.argument("data", type=FILE)
+@click.option("--score", "scores", multiple=True, metavar="NAME", help="One of scikit-learn's: f1_macro")
+@click.option("--picture", type=FILE, help="Draw confusion matrix and calibration into this file.")
+@MODULE
+@click.option("--json", "as_json", is_flag=True, help="Write the evaluation as JSON on stdout.")
+def evaluate(
+    run: Path, data: Path, scores: tuple[str, ...], picture: Path | None, module: Path | None, as_json: bool
+) -> int:
+    """Measure what RUN learnt on the rows of DATA.
+
+    Loss and accuracy, or R² and RMSE; of classes what each was taken for, and how often probabilities
+    come true. --score may stand several times.
+    """
+    from symgrad.cli.use_run import evaluate_rows
+
+    return evaluate_rows(run, data, scores, picture, module, as_json)
+
+
+@main.command()
+@click.argument("run", type=FILE)
+@click.argument("spec", type=FILE)
+@click.argument("file", type=FILE)
+@MODULE
+@click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON on stdout.")
+def export(run: Path, spec: Path, file: Path, module: Path | None, as_json: bool) -> int:
+    """Write what RUN learnt to FILE for other programs.
+
+    The ending of FILE says of which standard: .onnx has the network of SPEC, its parameters and the scaling
+    of its inputs; .safetensors the parameters.
+    """
+    from symgrad.cli.use_run import export_run
+
+    return export_run(run, spec, file, module, as_json)

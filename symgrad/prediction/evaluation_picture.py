@@ -1,0 +1,84 @@
+"""An evaluation drawn: what each class was taken for, and how often probabilities come true."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError, ModuleError
+from symgrad.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symgrad.prediction.calibration import Calibration
+    from symgrad.prediction.evaluation import EvaluationReport
+
+_MOST_WRITTEN = 20
+"""In a matrix of more classes the counts are colours alone."""
+
+
+def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
+    """Draw the confusion matrix, and the calibration of probabilities; the ending chooses the format.
+
+    Raises:
+        DataError: nothing of it can be drawn, or the file cannot be written.
+        ModuleError: matplotlib is missing.
+    """
+    if not evaluation.classes:
+        problem = "values have no confusion matrix to draw"
+        raise DataError(problem, at=evaluation.name, remedy="leave the picture out")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ModuleError("matplotlib is missing", remedy='pip install "symgrad[plot]"') from None
+    calibration = evaluation.calibration
+    figure = Figure(figsize=(11 if calibration else 6, 5), layout="constrained")
+    figure.suptitle(f"{evaluation.name}: {evaluation.metrics.rows:,} rows", fontsize=13, parse_math=False)
+    axes = figure.subplots(1, 2 if calibration else 1, squeeze=False)[0]
+    _draw_confusion(axes[0], evaluation)
+    if calibration is not None:
+        _draw_calibration(axes[1], calibration)
+    picture = io.BytesIO()
+    try:
+        figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=150)
+    except ValueError as error:
+        problem = f"the picture cannot be written: {error}"
+        raise DataError(problem, at=str(path), remedy="try .png or .svg") from error
+    write_whole(path, picture.getbuffer())
+
+
+def _draw_confusion(axes: Any, evaluation: EvaluationReport) -> None:
+    counts = np.array(evaluation.confusion)
+    names = [scores.name for scores in evaluation.classes]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xlabel("taken for")
+    axes.set_ylabel("is")
+    if len(names) > _MOST_WRITTEN:
+        return
+    axes.set_xticks(
+        range(len(names)), names, rotation=90 if max(map(len, names)) > 3 else 0, parse_math=False
+    )
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            color = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=8)
+
+
+def _draw_calibration(axes: Any, calibration: Calibration) -> None:
+    bins = calibration.bins
+    axes.plot([0, 1], [0, 1], color="#777777", linestyle="--", linewidth=1, label="as it should be")
+    probabilities, shares = [b.probability for b in bins], [b.share_right for b in bins]
+    axes.plot(probabilities, shares, marker="o", color="#2563a8", label=f"error {calibration.error:.3f}")
+    for found in bins:
+        place = (found.probability, found.share_right)
+        axes.annotate(f"{found.count}", place, xytext=(4, -11), textcoords="offset points", fontsize=8)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="probability of the likeliest class")
+    axes.set_ylabel("share of rows where it is right")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", edgecolor="none")

@@ -1,0 +1,114 @@
+"""What a trained network predicts, as columns under names, some rows at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError, DataWarning, warn
+from symgrad.training.dataset.known_rows import read_inputs
+from symgrad.training.named_labels import class_names, named_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from symgrad.training.checkpoint import Checkpoint
+    from symgrad.training.dataset.csv_layout import Dialect
+    from symgrad.training.dataset.data import Data
+
+Columns = dict[str, "NDArray[Any]"]
+LABEL = "label"
+_ROUNDING = 1e-3
+
+
+def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None) -> Iterator[Columns]:
+    """Columns of predictions, row for row those of the data, some rows at a time.
+
+    Of classes the first is `label`, and one for each class has its probability or score; of two classes
+    `label` and `probability`; of values there is one column for each, named as those of the target.
+    A file larger than memory is read in parts. Where the prediction of a row depends on other rows, all are
+    read at once.
+
+    Raises:
+        DataError: as `read_inputs` does, and for a network without rows.
+    """
+    module = trained.module
+    if not module.BATCH_AXIS:
+        raise DataError("this network has no axis of rows", at=module.SPEC_NAME, remedy="call its predict")
+    parts = read_inputs(trained.preparation, data, np.dtype(module.DTYPE), dialect)
+    for arrays in _independent(trained, parts):
+        yield _columns(trained, np.asarray(module.predict(trained.fitted, *arrays)))
+
+
+def _independent(
+    trained: Checkpoint, parts: Iterator[tuple[NDArray[Any], ...]]
+) -> Iterable[tuple[NDArray[Any], ...]]:
+    """The parts, or all rows as one where the first of them shows that rows depend on each other."""
+    first = next(parts, None)
+    if first is None:
+        return
+    second = next(parts, None)
+    if second is not None and not _rows_alone(trained, first):
+        problem = "what is predicted for a row depends on the other rows, so all are read at once"
+        warn(
+            DataWarning(
+                problem, at=trained.module.SPEC_NAME, remedy="expected where a mean over rows is taken"
+            )
+        )
+        whole = zip(first, second, *parts, strict=True)
+        yield tuple(map(np.concatenate, whole))
+        return
+    yield first
+    if second is not None:
+        yield second
+        yield from parts
+
+
+def _rows_alone(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> bool:
+    """Whether the first half of some rows gets the same predictions without the second."""
+    module, rows = trained.module, max(1, len(arrays[0]) // 2)
+    of_all = np.asarray(module.predict(trained.fitted, *arrays))[:rows]
+    of_half = np.asarray(module.predict(trained.fitted, *(array[:rows] for array in arrays)))
+    scale = np.abs(of_all).max(initial=0.0)
+    return bool(np.abs(of_all - of_half).max(initial=0.0) <= _ROUNDING * scale)
+
+
+def _columns(trained: Checkpoint, values: NDArray[Any]) -> Columns:
+    module, rows = trained.module, values.shape[0]
+    flat = values.reshape(rows, -1)
+    if module.TASK == "values" or values.ndim > 2:
+        return dict(zip(_value_names(trained, values), flat.T, strict=True))
+    label = named_labels(module, trained.preparation, values)
+    if module.TASK == "classes":
+        names = class_names(module, trained.preparation) or range(flat.shape[1])
+        return {
+            LABEL: label,
+            **{_apart(str(name)): column for name, column in zip(names, flat.T, strict=True)},
+        }
+    if flat.shape[1] == 1:
+        return {LABEL: label, "probability" if module.TASK == "binary" else "score": flat[:, 0]}
+    shown = {f"{LABEL}_{k}": column for k, column in enumerate(label.reshape(rows, -1).T, 1)}
+    return shown | dict(zip(_value_names(trained, values), flat.T, strict=True))
+
+
+def _apart(name: str) -> str:
+    """The name of a class that no other column bears."""
+    return f"class {name}" if name == LABEL else name
+
+
+def _value_names(trained: Checkpoint, values: NDArray[Any]) -> list[str]:
+    """The columns of the target that is predicted, where these are as many; else numbered."""
+    width, target = int(np.prod(values.shape[1:])), _target(trained.module)
+    known = trained.preparation.targets.get(target)
+    if known is not None and len(set(known.columns)) == width and not known.columns[0].isdecimal():
+        return list(known.columns)
+    name = target or "prediction"
+    return [name] if width == 1 else [f"{name}_{k}" for k in range(1, width + 1)]
+
+
+def _target(module: ModuleType) -> str:
+    return str(module.TARGETS[0] if len(module.TARGETS) == 1 else module.SCORED)

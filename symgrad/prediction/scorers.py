@@ -1,0 +1,93 @@
+"""Scores by the names that scikit-learn gives them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.errors import DataError, ModuleError
+from symgrad.prediction.decisions import decisions
+from symgrad.training.metrics import scored_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from symgrad.training.checkpoint import Checkpoint
+    from symgrad.training.dataset.data import Dataset
+    from symgrad.training.metrics import ScoredEntries
+
+
+class _Answers:
+    """An estimator that has its predictions already: what scikit-learn's scorers ask."""
+
+    def __init__(self, prediction: Any, kind: str) -> None:
+        self.prediction, self._estimator_type = prediction, kind
+
+    def fit(self, *_: Any) -> None:
+        """It is what was trained."""
+
+    def predict(self, _: Any) -> Any:
+        """The prediction for each entry."""
+        return self.prediction
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import Tags, TargetTags
+
+        return Tags(self._estimator_type, TargetTags(required=True))
+
+
+class _Probabilities(_Answers):
+    """One of classes, with the probability of each."""
+
+    def __init__(self, prediction: Any, probabilities: Any) -> None:
+        super().__init__(prediction, "classifier")
+        self.probabilities, self.classes_ = probabilities, np.arange(probabilities.shape[-1])
+
+    def predict_proba(self, _: Any) -> Any:
+        """The probabilities of each entry."""
+        return self.probabilities
+
+
+def named_scores(
+    trained: Checkpoint, dataset: Dataset, names: Sequence[str]
+) -> tuple[tuple[str, float], ...]:
+    """Scores by name, in that order.
+
+    Raises:
+        ModuleError: scikit-learn is missing, has no such score, or it does not fit this network.
+        DataError: predictions and targets of this network cannot be compared.
+    """
+    if not names:
+        return ()
+    try:
+        from sklearn.metrics import get_scorer, get_scorer_names
+    except ModuleNotFoundError:
+        raise ModuleError("scikit-learn is missing", remedy='pip install "symgrad[sklearn]"') from None
+    module = trained.module
+    scored = scored_entries(module, trained.fitted, dataset)
+    if scored is None:
+        raise DataError("predictions and targets cannot be compared", at=module.SPEC_NAME)
+    answers, target = _answers(module, scored)
+    found = []
+    for name in names:
+        if name not in get_scorer_names():
+            remedy = f"one of {', '.join(get_scorer_names())}"
+            raise ModuleError(f"scikit-learn has no score '{name}'", at=name, remedy=remedy)
+        try:
+            found.append((name, float(get_scorer(name)(answers, np.zeros((len(target), 1)), target))))
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ModuleError(f"'{name}' does not fit: {error}", at=module.SPEC_NAME) from None
+    return tuple(found)
+
+
+def _answers(module: ModuleType, scored: ScoredEntries) -> tuple[_Answers, Any]:
+    """What scorers ask, and what is right."""
+    decided = decisions(module, scored)
+    if decided is None:
+        return _Answers(scored.prediction, "regressor"), scored.target
+    if decided.are_probabilities:
+        sums = decided.probabilities.sum(axis=-1, keepdims=True)  # 1, but for rounding
+        return _Probabilities(decided.prediction, decided.probabilities / sums), decided.target
+    return _Answers(decided.prediction, "classifier"), decided.target

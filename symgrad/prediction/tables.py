@@ -1,0 +1,172 @@
+"""Tables written part by part: CSV, Parquet, JSON and lines of JSON, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from symgrad.errors import DataError, ModuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from symgrad.prediction.predictions import Columns
+
+
+class TableWriter(Protocol):
+    """Takes parts of a table, then its end."""
+
+    def add(self, columns: Columns) -> None: ...
+    def end(self) -> None: ...
+
+
+class CsvTable:
+    """A header, then a line for each row; numbers have as many digits as tell them apart."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.writer, self.has_header = csv.writer(file, lineterminator="\n"), False
+
+    def add(self, columns: Columns) -> None:
+        if not self.has_header:
+            self.writer.writerow(columns)
+            self.has_header = True
+        texts = [column.astype(str) for column in columns.values()]
+        self.writer.writerows(zip(*texts, strict=True))
+
+    def end(self) -> None:
+        """Nothing more."""
+
+
+class JsonLines:
+    """An object for each row, by the names of its columns; what is no finite number is null."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+
+    def add(self, columns: Columns) -> None:
+        for row in zip(*map(_plain, columns.values()), strict=True):
+            self.file.write(json.dumps(dict(zip(columns, row, strict=True)), allow_nan=False) + "\n")
+
+    def end(self) -> None:
+        """Nothing more."""
+
+
+class JsonTable:
+    """An array of such objects."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file, self.separator = file, "[\n"
+
+    def add(self, columns: Columns) -> None:
+        for row in zip(*map(_plain, columns.values()), strict=True):
+            record = json.dumps(dict(zip(columns, row, strict=True)), allow_nan=False)
+            self.file.write(f"{self.separator}{record}")
+            self.separator = ",\n"
+
+    def end(self) -> None:
+        self.file.write("\n]\n" if self.separator == ",\n" else "[]\n")
+
+
+class ParquetTable:
+    """A row group for each part."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ModuleNotFoundError:
+            raise ModuleError("pyarrow is missing", remedy='pip install "symgrad[parquet]"') from None
+        self.path, self.arrow, self.parquet = path, pa, pq
+        self.writer: Any = None
+
+    def add(self, columns: Columns) -> None:
+        table = self.arrow.table({name: _plain_if_words(column) for name, column in columns.items()})
+        if self.writer is None:
+            self.writer = self.parquet.ParquetWriter(self.path, table.schema)
+        self.writer.write_table(table)
+
+    def end(self) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+
+_TEXTS: dict[str, Callable[[IO[str]], TableWriter]] = {
+    ".csv": CsvTable,
+    ".json": JsonTable,
+    ".jsonl": JsonLines,
+}
+ENDINGS = (*_TEXTS, ".parquet")
+
+
+def write_table(path: Path, parts: Iterable[Columns]) -> int:
+    """Write a table into a file whose ending says how; the number of its rows.
+
+    An earlier file is replaced whole or not at all, once all parts are there.
+
+    Raises:
+        DataError: the ending says nothing, or the file cannot be written.
+        ModuleError: Parquet needs pyarrow, and that is missing.
+    """
+    if path.suffix not in ENDINGS:
+        raise DataError("tables end in " + ", ".join(ENDINGS), at=str(path), remedy="name it so")
+    with _replacing(path) as temporary:
+        if path.suffix == ".parquet":
+            return _added(ParquetTable(temporary), parts)
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            return _added(_TEXTS[path.suffix](file), parts)
+
+
+def write_text(file: IO[str], parts: Iterable[Columns], ending: str) -> int:
+    """Write a table to an open file of text as it comes; the number of its rows."""
+    return _added(_TEXTS[ending](file), parts)
+
+
+def _added(table: TableWriter, parts: Iterable[Columns]) -> int:
+    rows = 0
+    for columns in parts:
+        table.add(columns)
+        rows += len(next(iter(columns.values())))
+    table.end()
+    return rows
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` that takes its place at the end."""
+    path = Path(os.path.realpath(path))
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        remedy = "choose a folder that exists and can be written"
+        raise DataError(f"cannot be written: {error.strerror}", at=str(path), remedy=remedy) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(path.stat().st_mode if path.exists() else 0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror}", at=str(path), remedy="make room") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(column: Any) -> list[Any]:
+    """Python's own numbers and texts, null for what is no finite number."""
+    if column.dtype.kind != "f":
+        found: list[Any] = column.tolist()
+        return found
+    return [
+        float(text) if ok else None for text, ok in zip(column.astype(str), np.isfinite(column), strict=True)
+    ]
+
+
+def _plain_if_words(column: Any) -> Any:
+    return column.tolist() if column.dtype.kind in "UO" else np.ascontiguousarray(column)

@@ -1,0 +1,50 @@
+"""A trained network from what training wrote: the folder of a run, or a checkpoint in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.compiler.loading.load import load
+from symgrad.errors import DataError
+from symgrad.training.checkpoint import Checkpoint, load_checkpoint
+from symgrad.training.dataset.array_files import READ_ERRORS
+from symgrad.training.run import CHECKPOINT
+
+if TYPE_CHECKING:
+    from symgrad.compiler.loading.load import ModuleSource
+
+TRAIN_FIRST = "name the folder that `symgrad train` wrote, or the checkpoint in it"
+
+
+def open_trained(run: str | os.PathLike[str], module: ModuleSource | None = None) -> Checkpoint:
+    """The checkpoint of a run with its module: this, or the one beside it under the spec's name.
+
+    Raises:
+        DataError: there is no checkpoint, it cannot be read, or it belongs to another network.
+        ModuleError: the module cannot be loaded.
+    """
+    place = Path(run)
+    file = place / CHECKPOINT if place.is_dir() else place
+    if not file.is_file():
+        problem = f"there is no {CHECKPOINT} in it" if place.is_dir() else "there is no such file"
+        raise DataError(problem, at=str(place), remedy=TRAIN_FIRST)
+    source = _module_beside(file) if module is None else module
+    return load_checkpoint(file, load(source) if isinstance(source, str | os.PathLike) else source)
+
+
+def _module_beside(file: Path) -> Path:
+    """The module of a checkpoint, in its folder or the one above."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            name = str(archive["spec_name"])
+    except (*READ_ERRORS, KeyError, TypeError) as error:
+        raise DataError("is no checkpoint that can be read", at=str(file), remedy=TRAIN_FIRST) from error
+    for folder in (file.parent, file.parent.parent):
+        if (found := folder / f"{name}.py").is_file():
+            return found
+    problem = f"its module, {name}.py, does not lie beside it"
+    raise DataError(problem, at=str(file), remedy="name the module: --module FILE")

@@ -1,0 +1,243 @@
+"""What was trained at work: predictions row for row in every kind of file, and how good they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from sklearn import metrics as sklearn_metrics
+
+import symgrad as sg
+from symgrad.cli import main
+from symgrad.prediction.predictions import predictions
+from symgrad.prediction.tables import write_table, write_text
+from symgrad.training.checkpoint import Checkpoint
+from symgrad.training.dataset import known_rows
+from symgrad.training.dataset.preparation import Preparation, TensorPreparation
+
+WORDS = ("ant", "bee", "cow")
+KINDS = """
+name: kinds
+inputs:  {x: [batch, 2]}
+targets: {t: {axes: [batch], classes: 3}}
+layers: ["dense(4, activation=tanh)", dense(3)]
+loss: softmax_cross_entropy
+train:
+  data: {path: kinds.csv, columns: {x: [long, wide], t: [kind]}}
+  epochs: 5
+  standardize: true
+  batch_size: 8
+"""
+VALUES = """
+name: prices
+dtype: float64
+inputs:  {x: [batch, 2]}
+targets: {t: [batch, 1]}
+layers: [dense(1)]
+loss: mse
+train:
+  data: {path: prices.csv, columns: {x: [long, wide], t: [price]}}
+  epochs: 3
+  batch_size: 8
+"""
+BINARY = """
+name: binary
+inputs:  {x: [batch, 2]}
+targets: {t: [batch, 1]}
+layers: ["dense(3, activation=tanh)", "dense(1, activation=sigmoid)"]
+loss: binary_cross_entropy
+train:
+  data: {path: binary.csv, columns: {x: [long, wide], t: [sold]}}
+  epochs: 3
+  batch_size: 8
+"""
+
+
+CENTRED: dict[str, Any] = {
+    "name": "centred",
+    "inputs": {"x": ["batch", 2]},
+    "targets": {"t": ["batch", 2]},
+    "equations": {"y": "dense(x - mean(x, axis=0, keepdims=true), 2)"},
+    "loss": "mse(y, t)",
+}
+
+
+def _rows(header: str, last: Any) -> str:
+    random = np.random.default_rng(3)
+    lines = [header]
+    for k, (a, b) in enumerate(random.normal(5, 3, size=(41, 2))):
+        lines.append(f"{a:.4f},{b:.4f},{last(k, a, b)}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three trained networks."""
+    folder = tmp_path_factory.mktemp("trained")
+    tables = {
+        "kinds": (KINDS, _rows("long,wide,kind", lambda k, a, b: WORDS[k % 3])),
+        "prices": (VALUES, _rows("long,wide,price", lambda k, a, b: round(a - 2 * b, 3))),
+        "binary": (BINARY, _rows("long,wide,sold", lambda k, a, b: int(a > b))),
+    }
+    for name, (spec, table) in tables.items():
+        (folder / f"{name}.csv").write_text(table, encoding="utf-8")
+        (folder / f"{name}.yaml").write_text(spec, encoding="utf-8")
+        arguments = ["train", f"{folder / name}.yaml", "--out", str(folder / "runs" / name)]
+        assert run(*arguments, "--no-verify", "-q").exit_code == 0
+    return folder
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(main, arguments)
+
+
+def predicted(place: Path, name: str) -> list[dict[str, str]]:
+    """What the command writes to stdout."""
+    result = run("predict", str(place / "runs" / name), f"{place / name}.csv")
+    assert result.exit_code == 0, result.output
+    return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def test_classes_are_called_as_in_the_data(place: Path) -> None:
+    rows = predicted(place, "kinds")
+    trained = sg.open_run(place / "runs" / "kinds")
+    table = np.loadtxt(place / "kinds.csv", delimiter=",", skiprows=1, usecols=(0, 1))
+    values = trained.predict(table)
+    assert list(rows[0]) == ["label", *WORDS]
+    assert [row["label"] for row in rows] == [WORDS[k] for k in values.argmax(axis=1)]
+    found = np.array([[float(row[word]) for word in WORDS] for row in rows], np.float32)
+    assert (found == values).all()  # every digit that tells numbers apart
+
+
+def test_values_are_called_as_the_column_of_the_target(place: Path) -> None:
+    assert list(predicted(place, "prices")[0]) == ["price"]
+    rows = predicted(place, "binary")
+    assert list(rows[0]) == ["label", "probability"]
+    assert all((row["label"] == "1") == (float(row["probability"]) > 0.5) for row in rows)
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "jsonl", "parquet"])
+def test_every_kind_of_file_holds_the_same(ending: str, place: Path, tmp_path: Path) -> None:
+    file = tmp_path / f"found.{ending}"
+    assert run("predict", str(place / "runs/kinds"), str(place / "kinds.csv"), "-o", str(file)).exit_code == 0
+    text = "" if ending == "parquet" else file.read_text(encoding="utf-8")
+    rows = {
+        "csv": lambda: list(csv.DictReader(io.StringIO(text))),
+        "json": lambda: json.loads(text),
+        "jsonl": lambda: [json.loads(line) for line in text.splitlines()],
+        "parquet": lambda: pq.read_table(file).to_pylist(),
+    }[ending]()
+    expected = predicted(place, "kinds")
+    assert [row["label"] for row in rows] == [row["label"] for row in expected]
+    assert [np.float32(row["bee"]) for row in rows] == [np.float32(row["bee"]) for row in expected]
+
+
+def test_large_files_are_read_in_parts(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, whole = sg.open_run(place / "runs" / "kinds"), known_rows.read_inputs
+    (arrays,) = whole(trained.preparation, place / "kinds.csv", np.float32)
+    parts = [tuple(a[k : k + 7] for a in arrays) for k in range(0, len(arrays[0]), 7)]
+    monkeypatch.setattr("symgrad.prediction.predictions.read_inputs", lambda *_: iter(parts))
+    text = io.StringIO()
+    assert write_text(text, predictions(trained, place / "kinds.csv"), ".csv") == 41
+    assert text.getvalue() == run("predict", str(place / "runs/kinds"), str(place / "kinds.csv")).stdout
+
+
+def test_rows_that_depend_on_each_other_are_predicted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sg.build(CENTRED, identity=False)
+    params = module.init_params(seed=1)
+    known = Preparation({"x": TensorPreparation((2,), ("x",), ((),))}, {})
+    trained = Checkpoint(params, module.init_state(params), known, 0, 0, module)
+    x = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    parts = iter([(x[:10],), (x[10:20],), (x[20:],)])
+    monkeypatch.setattr("symgrad.prediction.predictions.read_inputs", lambda *_: parts)
+    with pytest.warns(sg.DataWarning, match="depends on the other rows"):
+        found = list(predictions(trained, x))
+    assert len(found) == 1
+    np.testing.assert_array_equal(np.stack(list(found[0].values()), axis=1), module.predict(params, x))
+
+
+def test_an_evaluation_agrees_with_scikit_learn(place: Path) -> None:
+    found = sg.evaluate(place / "runs/kinds", place / "kinds.csv", ["f1_macro", "neg_log_loss"])
+    rows = predicted(place, "kinds")
+    right = [line.rpartition(",")[2] for line in (place / "kinds.csv").read_text().splitlines()[1:]]
+    labels = [row["label"] for row in rows]
+    assert np.array_equal(found.confusion, sklearn_metrics.confusion_matrix(right, labels, labels=WORDS))
+    assert found.metrics.accuracy == sklearn_metrics.accuracy_score(right, labels)
+    recalls = sklearn_metrics.recall_score(right, labels, labels=WORDS, average=None, zero_division=0)
+    assert [c.recall for c in found.classes] == pytest.approx(list(recalls))
+    scores = dict(found.scores)
+    assert scores["f1_macro"] == pytest.approx(sklearn_metrics.f1_score(right, labels, average="macro"))
+    assert -scores["neg_log_loss"] == pytest.approx(found.metrics.loss, rel=1e-5)
+    assert found.calibration is not None
+    assert sum(b.count for b in found.calibration.bins) == 41
+    values = sg.evaluate(place / "runs/prices", place / "prices.csv", ["neg_mean_absolute_error"])
+    assert values.metrics.r2 is not None
+    assert not values.classes
+
+
+def test_the_evaluate_command(place: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "found.png"
+    arguments = ["evaluate", str(place / "runs/kinds"), str(place / "kinds.csv")]
+    shown = run(*arguments, "--picture", str(picture))
+    assert shown.exit_code == 0
+    assert "accuracy" in shown.stdout
+    assert picture.stat().st_size > 10_000
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert [scores["name"] for scores in found["classes"]] == list(WORDS)
+    refused = run(*arguments, "--score", "goodness")
+    assert refused.exit_code == 2
+    assert "no score 'goodness'" in refused.stderr
+    unfit = run(*arguments, "--score", "roc_auc")
+    assert unfit.exit_code == 2
+    assert "does not fit" in unfit.stderr
+
+
+@pytest.mark.parametrize(
+    ("run_name", "data", "output", "said"),
+    [
+        ("nowhere", "kinds.csv", "", "no such file"),
+        ("", "kinds.csv", "", "no checkpoint.npz"),
+        ("runs/kinds", "nowhere.csv", "", "no such file"),
+        ("runs/kinds", "kinds.yaml", "", "format"),
+        ("runs/kinds", "kinds.csv", "found.xls", "tables end in"),
+        ("runs/kinds", "kinds.csv", "nowhere/found.csv", "cannot be written"),
+        ("kinds.csv", "kinds.csv", "", "no checkpoint"),
+    ],
+)
+def test_what_cannot_be_is_refused(run_name: str, data: str, output: str, said: str, place: Path) -> None:
+    to = ["-o", str(place / output)] if output else []
+    result = run("predict", str(place / run_name), str(place / data), *to)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert not to or not (place / output).exists()
+
+
+def test_an_earlier_file_stays_where_a_row_is_bad(place: Path, tmp_path: Path) -> None:
+    file, bad = tmp_path / "found.csv", tmp_path / "bad.csv"
+    file.write_text("precious", encoding="utf-8")
+    bad.write_text("long,wide\n1,2\n3,oops\n", encoding="utf-8")
+    result = run("predict", str(place / "runs/kinds"), str(bad), "-o", str(file))
+    assert result.exit_code == 2
+    assert "oops" in result.stderr
+    assert file.read_text(encoding="utf-8") == "precious"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.csv", "found.csv"]
+
+
+def test_a_table_without_rows_is_a_table(tmp_path: Path) -> None:
+    assert write_table(tmp_path / "none.json", []) == 0
+    assert json.loads((tmp_path / "none.json").read_text(encoding="utf-8")) == []
+
+
+def test_the_export_command(place: Path, tmp_path: Path) -> None:
+    file = tmp_path / "kinds.onnx"
+    result = run("export", str(place / "runs/kinds"), str(place / "kinds.yaml"), str(file))
+    assert result.exit_code == 0, result.output
+    assert "agrees to" in result.stderr
+    assert file.stat().st_size > 100
