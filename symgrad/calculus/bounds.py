@@ -51,7 +51,7 @@ class Bounds:
     def formula_of(self, expr: sp.Expr) -> sp.Expr:
         """What an entry of a tensor is by its equation, where that is a formula of its own indices."""
         definition = self.definition.get(expr.tensor) if isinstance(expr, Entry) else None
-        is_formula = definition is not None and definition.is_elementwise and definition.is_plain
+        is_formula = definition is not None and definition.is_elementwise and not definition.scatters
         return definition.at(expr.indices) if definition is not None and is_formula else expr
 
     def nonzero(self, expr: sp.Expr) -> bool:
@@ -107,7 +107,7 @@ class Bounds:
         if key not in self._known:
             self._known[key] = False  # while it is looked into
             equation = self.definition.get(entry.tensor)
-            is_scattered = equation is not None and not equation.is_plain
+            is_scattered = equation is not None and equation.scatters
             if equation is not None and equation.reduction != "logsumexp" and not (is_scattered and strictly):
                 self._known[key] = _counts_ties(equation) or self._above(equation.body, strictly=strictly)
         return self._known[key]

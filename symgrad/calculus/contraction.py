@@ -36,7 +36,7 @@ class Contraction:
 
 def as_contraction(equation: Equation) -> Contraction | None:
     """The contraction an equation is, or None."""
-    if equation.reduction != "sum" or not equation.is_plain:
+    if equation.reduction != "sum" or equation.scatters:
         return None
     factors = sp.Mul.make_args(equation.body)
     matrices = [f for f in factors if isinstance(f, Entry) and f.indices]

@@ -44,7 +44,7 @@ def resolve_sum(equation: Equation, tensors: Mapping[str, Tensor]) -> Equation:
 
     A label that may mean none is no place of f: there f must not depend on j.
     """
-    if equation.reduction != "sum" or not equation.is_plain:
+    if equation.reduction != "sum" or equation.scatters:
         return equation
     for loop in equation.bound:
         body = _summed(equation.body, loop, tensors)

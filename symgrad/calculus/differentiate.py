@@ -37,12 +37,12 @@ class _Contribution:
     body: sp.Expr
 
     @property
-    def is_plain(self) -> bool:
-        return Equation("", self.indices, self.loops, "sum", self.body).is_plain
+    def scatters(self) -> bool:
+        return Equation("", self.indices, self.loops, "sum", self.body).scatters
 
     @property
     def is_elementwise(self) -> bool:
-        return self.is_plain and len(self.indices) == len(self.loops)
+        return not self.scatters and len(self.indices) == len(self.loops)
 
 
 class _Backward:
@@ -82,7 +82,7 @@ class _Backward:
         cotangent = self._cotangent(equation.target).xreplace(self._aligned(equation))
         weight = cotangent * self._weight(equation)
         found = [(e, weight * d) for e, d in derivatives(equation) if e.tensor in self.active and d != 0]
-        if equation.is_elementwise and equation.is_plain:
+        if equation.is_elementwise and not equation.scatters:
             found = self._with_shared_named(equation, found)
         for entry, body in found:
             self._contribute(entry, equation.loops, body)

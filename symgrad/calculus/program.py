@@ -75,10 +75,13 @@ class Equation:
     body: sp.Expr
 
     @cached_property
-    def is_plain(self) -> bool:
-        """Whether the indices are distinct loop indices, so that each entry is written once."""
+    def scatters(self) -> bool:
+        """Whether terms are added into entries, each as often as the indices name it: a scatter-add.
+
+        Otherwise the indices are distinct loop indices, and each entry is written once.
+        """
         symbols = [i for i in self.indices if isinstance(i, sp.Symbol)]
-        return len(symbols) == len(self.indices) == len(set(symbols))
+        return not len(symbols) == len(self.indices) == len(set(symbols))
 
     @cached_property
     def free(self) -> tuple[Loop, ...]:
@@ -89,7 +92,7 @@ class Equation:
     @cached_property
     def bound(self) -> tuple[Loop, ...]:
         """The loops that are reduced."""
-        used = {loop.index for loop in self.free} if self.is_plain else set()
+        used = set() if self.scatters else {loop.index for loop in self.free}
         return tuple(loop for loop in self.loops if loop.index not in used)
 
     @cached_property
@@ -139,7 +142,7 @@ class Equation:
         left = str(Entry(self.target, self.indices))
         over = ", ".join(str(loop.index) for loop in self.bound)
         body = f"{self.reduction}_{{{over}}} {self.body}" if self.reduction != "none" else str(self.body)
-        return f"{left} {'=' if self.is_plain else '+='} {body}"
+        return f"{left} {'+=' if self.scatters else '='} {body}"
 
 
 @dataclass(frozen=True)

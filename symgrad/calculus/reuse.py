@@ -41,7 +41,7 @@ def is_worth_holding(equation: Equation) -> bool:
     """A body that is one function or power of entries, defined for each entry of the target."""
     body = equation.body
     is_one_node = isinstance(body, sp.Function | sp.Pow | sp.exp) and not isinstance(body, sp.Piecewise)
-    return equation.is_elementwise and equation.is_plain and is_one_node
+    return equation.is_elementwise and not equation.scatters and is_one_node
 
 
 def _candidates(equation: Equation, holders: dict[str, list[Equation]]) -> Iterator[Equation]:

@@ -110,11 +110,11 @@ def _uses(program: Program) -> Mapping[str, list[tuple[Equation, Entry]]]:
 
 def _is_copy(equation: Equation) -> bool:
     is_simple = isinstance(equation.body, Entry) or not equation.body.atoms(Entry)
-    return equation.is_elementwise and equation.is_plain and is_simple
+    return equation.is_elementwise and not equation.scatters and is_simple
 
 
 def _may_move(equation: Equation, uses: list[tuple[Equation, Entry]]) -> bool:
-    if not equation.is_elementwise or not equation.is_plain or len(uses) != 1 or is_large(equation.body):
+    if not equation.is_elementwise or equation.scatters or len(uses) != 1 or is_large(equation.body):
         return False
     consumer, entry = uses[0]
     if equation.body.has(sp.Piecewise) and _decides(entry, consumer.body):

@@ -102,7 +102,7 @@ class _Builder:
 
     def _is_second_name(self, equation: Equation) -> bool:
         body, name = equation.body, equation.target
-        is_same = isinstance(body, Entry) and body.indices == equation.indices and equation.is_plain
+        is_same = isinstance(body, Entry) and body.indices == equation.indices and not equation.scatters
         if not is_same or name in self.uses or name in self.operations or name not in self.formulas:
             return False
         is_own_loss = all(name != e.name for e in self.model.equations)

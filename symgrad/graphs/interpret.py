@@ -79,7 +79,7 @@ class _Calculator:
         self.program, self.sizes, self.arrays = program, sizes, arrays
 
     def define(self, equation: Equation) -> None:
-        loops = (*equation.free, *equation.bound) if equation.is_plain else equation.loops
+        loops = equation.loops if equation.scatters else (*equation.free, *equation.bound)
         shape = tuple(self._size(loop.axis.extent) for loop in loops)
         if math.prod(shape) > MAX_TERMS:
             raise DataError(
@@ -94,7 +94,7 @@ class _Calculator:
         self.arrays[equation.target] = self._reduced(equation, terms, index)
 
     def _reduced(self, equation: Equation, terms: Numbers, index: Mapping[sp.Basic, Numbers]) -> Numbers:
-        if not equation.is_plain:
+        if equation.scatters:
             axes = self.program.tensor[equation.target].axes
             total = np.zeros([self._size(axis.extent) for axis in axes])
             place = self._place(equation.indices, total.shape, index)

@@ -32,7 +32,7 @@ class IndexWriter(ScalarWriter):
         """The whole equation; with `+=` it holds for every value of every index in it."""
         equation = canonical(equation)
         left = self._indexed(Entry(equation.target, equation.indices))
-        return ts.Relation(left, "=" if equation.is_plain else "+=", self.right_side(equation))
+        return ts.Relation(left, "+=" if equation.scatters else "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:
         """What stands right of the equality sign."""
@@ -42,7 +42,7 @@ class IndexWriter(ScalarWriter):
         return self._reduced(equation)
 
     def _reduced(self, equation: Equation) -> Formula:
-        if equation.reduction == "none" or not equation.bound or not equation.is_plain:
+        if equation.reduction == "none" or not equation.bound or equation.scatters:
             return self.write(equation.body)
         factor, body = fixed_factor(equation)
         indices = tuple(ts.NameText(str(loop.index)) for loop in equation.bound)

@@ -42,7 +42,7 @@ class MatrixWriter(ScalarWriter):
         Raises:
             NoMatrixFormError: only the index form can say it.
         """
-        if not equation.is_plain:
+        if equation.scatters:
             raise NoMatrixFormError
         return ts.Relation(self.tensor(equation.target), "=", self.right_side(equation))
 

@@ -37,11 +37,11 @@ def instance(definition: Equation, indices: tuple[sp.Expr, ...], taken: Collecti
 def merged_sums(equation: Equation, program: Program, hidden: Collection[str]) -> Equation:
     """One sum for a sum of a hidden sum: Σ_{n,i} a for Σ_n Σ_i a."""
     factor, body = fixed_factor(equation)
-    is_sum = equation.reduction == "sum" and equation.is_plain
+    is_sum = equation.reduction == "sum" and not equation.scatters
     if not (is_sum and isinstance(body, Entry) and body.tensor in hidden):
         return equation
     definition = program.definition[body.tensor]
-    if definition.reduction != "sum" or not definition.is_plain:
+    if definition.reduction != "sum" or definition.scatters:
         return equation
     inner = instance(definition, body.indices, {str(loop.index) for loop in equation.loops})
     merged = replace(equation, loops=(*equation.loops, *inner.loops), body=factor * inner.body)

@@ -61,7 +61,7 @@ def visible_reads(program: Program, equation: Equation, hidden: Collection[str])
 def _is_internal(equation: Equation, program: Program) -> bool:
     """Whether nobody named the tensor and nobody asked for it."""
     name, tensor = equation.target, program.tensor[equation.target]
-    if name in program.results or not equation.is_plain:
+    if name in program.results or equation.scatters:
         return False
     return tensor.kind == "temporary" or (tensor.kind == "cotangent" and not _is_named(tensor.of, program))
 

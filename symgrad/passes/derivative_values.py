@@ -200,7 +200,7 @@ def _holders(program: Program) -> dict[str, Equation]:
     found: dict[str, Equation] = {}
     for equation in program.equations:
         is_value = program.tensor[equation.target].kind != "cotangent"
-        if not is_value or not equation.is_elementwise or not equation.is_plain:
+        if not is_value or not equation.is_elementwise or equation.scatters:
             continue
         held = {e: found[e.tensor] for e in entries(equation.body) if e.tensor in found}
         body = equation.body.xreplace(

@@ -32,7 +32,7 @@ def choose_by_outputs(program: Program) -> Program:
 def _source_of_same_sign(equation: Equation) -> str | None:
     """The tensor whose entries are above 0 just where those of the target are; None if there is none."""
     body, read = equation.body, entries(equation.body)
-    if not isinstance(body, sp.Piecewise) or len(read) != 1 or not equation.is_plain or len(body.args) != 2:
+    if not isinstance(body, sp.Piecewise) or len(read) != 1 or equation.scatters or len(body.args) != 2:
         return None
     (first, test), (second, _) = body.args
     (entry,) = read

@@ -107,7 +107,7 @@ class _Stabiliser:
 
     def _is_sum_of_exponentials(self, expr: sp.Expr) -> bool:
         definition = self.definition.get(expr.tensor) if isinstance(expr, Entry) else None
-        if definition is None or not definition.is_plain:
+        if definition is None or definition.scatters:
             return False
         if definition.reduction == "sum":
             return self._exponent(definition.body) is not None
@@ -140,7 +140,7 @@ class _Stabiliser:
 
     def _definition_at(self, entry: Entry) -> sp.Expr | None:
         definition = self.definition.get(entry.tensor)
-        if definition is None or not definition.is_elementwise or not definition.is_plain:
+        if definition is None or not definition.is_elementwise or definition.scatters:
             return None
         return definition.at(entry.indices)
 

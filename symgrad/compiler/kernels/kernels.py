@@ -90,13 +90,13 @@ class _Reduced:
     def depth(self) -> int:
         """How many of the outermost loops are over entries of the target."""
         others = (n for n, loop in enumerate(self.loops) if loop.index not in self.equation.indices)
-        return next(others, len(self.loops)) if self.equation.is_plain else 0
+        return 0 if self.equation.scatters else next(others, len(self.loops))
 
     @property
     def in_memory(self) -> bool:
         """Whether the target's entries come by turns, each more than once."""
         over_entries = {loop.index for loop in self.loops[: self.depth]}
-        return not self.equation.is_plain or over_entries != set(self.equation.indices)
+        return self.equation.scatters or over_entries != set(self.equation.indices)
 
     @property
     def in_double(self) -> bool:
@@ -123,7 +123,7 @@ class _Writer(LoopBuilder):
             e.target: _Reduced(e, loops)
             for loops, equations in nest.parts()
             for e in equations
-            if not e.is_elementwise or not e.is_plain
+            if not e.is_elementwise or e.scatters
         }
         self.accumulators: dict[str, Variable] = {}
         self.exact = False
@@ -291,7 +291,7 @@ class _Writer(LoopBuilder):
         """
         equations = [e for e in nest.body if not isinstance(e, LoopNest)]
         around = {*self.nest.loops, *nest.loops}
-        is_vectorised = equations and all(e.is_plain and not set(e.loops) - around for e in equations)
+        is_vectorised = equations and all(not e.scatters and not set(e.loops) - around for e in equations)
         if loop.axis.size not in WRITTEN_OUT or not is_vectorised:
             return None
         targets = (Entry(e.target, e.indices) for e in equations)
@@ -306,5 +306,5 @@ class _Writer(LoopBuilder):
 def _in_order(equation: Equation) -> tuple[Loop, ...]:
     """The loops of an equation: over rows, over the other entries, over what is reduced."""
     row = tuple(loop for loop in equation.loops if loop.index == ROW)
-    free = equation.free if equation.is_plain else ()
+    free = () if equation.scatters else equation.free
     return tuple(dict.fromkeys((*row, *free, *equation.bound)))

@@ -41,7 +41,7 @@ def with_locals(program: Program, nest: LoopNest) -> LoopNest:
     for loops, equations in nest.parts():
         around, inside = {loop.index for loop in loops}, {e.target for e in equations}
         for equation in equations:
-            is_made_whole = equation.is_plain and set(equation.indices) == around
+            is_made_whole = not equation.scatters and set(equation.indices) == around
             if is_made_whole and _stays_inside(program, equation.target, inside):
                 found.add(equation.target)
     return replace(nest, local=frozenset(found))

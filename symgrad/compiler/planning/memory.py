@@ -145,7 +145,7 @@ def _in_place_of(
     Both must be of one phase, so that the name they share in the module fits both, which no other name fits
     for a greatest or a least entry.
     """
-    if not isinstance(step, LoopNest) or not equation.is_elementwise or not equation.is_plain:
+    if not isinstance(step, LoopNest) or not equation.is_elementwise or equation.scatters:
         return None
     axes = program.tensor[equation.target].axes
     for name in sorted(candidates):

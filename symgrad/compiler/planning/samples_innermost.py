@@ -76,7 +76,7 @@ def _kernel(program: Program, nests: Sequence[LoopNest]) -> Iterator[LoopNest]:
 def _nest(equation: Equation, rows: str) -> LoopNest:
     """Loops over the features of the target, inside them over samples, inside that over what is summed."""
     row = next((loop for loop in equation.loops if loop.axis.name == rows and loop.axis.is_free), None)
-    outer = [loop for loop in (equation.free if equation.is_plain else equation.loops) if loop != row]
+    outer = [loop for loop in (equation.loops if equation.scatters else equation.free) if loop != row]
     inner = [loop for loop in equation.loops if loop not in outer and loop != row]
     changed = numbered(equation, row, (*outer, *inner))
     around = tuple(Loop(index_symbol(f"_i{n}"), loop.axis) for n, loop in enumerate(outer))
@@ -94,7 +94,7 @@ def _fits_into(nest: LoopNest, other: LoopNest) -> bool:
     """Whether the other's equation can be computed in the same loops, after the nest's own."""
     ((loops, equations),), ((other_loops, (equation,)),) = nest.parts(), other.parts()
     both_over_samples = all(around and around[-1].index == ROW for around in (loops, other_loops))
-    if not both_over_samples or not all(e.is_plain for e in (*equations, equation)):
+    if not both_over_samples or any(e.scatters for e in (*equations, equation)):
         return False
     if not run_alike(loops[:-1], other_loops[:-1]):
         return False

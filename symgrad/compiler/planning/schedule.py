@@ -115,7 +115,7 @@ class _Rows:
     def take(self, equation: Equation) -> bool:
         """Add the equation if it fits."""
         contraction = as_contraction(equation)
-        if self.row is None or not equation.is_plain or (contraction is not None and not contraction.batch):
+        if self.row is None or equation.scatters or (contraction is not None and not contraction.batch):
             return False
         for loop in equation.loops:
             if loop.axis.fits(self.row.axis) and self._may_run_over(equation, loop):
@@ -151,7 +151,7 @@ class _Rows:
 
 
 def _can_be_row(equation: Equation, loop: Loop) -> bool:
-    if not equation.is_plain:
+    if equation.scatters:
         return False
     if loop.index in equation.indices:
         return bool(equation.indices[0] == loop.index)
@@ -171,7 +171,7 @@ def _best_row(equation: Equation) -> Loop | None:
 
 def _inner_loops(equation: Equation, row: Loop | None) -> tuple[Loop, ...]:
     """The other loops: those of the target's entries in order, then those that are reduced."""
-    free = [loop for loop in equation.free if loop != row] if equation.is_plain else []
+    free = [] if equation.scatters else [loop for loop in equation.free if loop != row]
     return (*free, *(loop for loop in equation.loops if loop != row and loop not in free))
 
 
@@ -185,7 +185,7 @@ def _part(equation: Equation) -> LoopNest:
     inner = _inner_loops(equation, row)
     free = tuple(loop for loop in inner if loop in equation.free)
     bound = tuple(loop for loop in inner if loop not in free)
-    if _may_share(equation) or not equation.is_plain:
+    if _may_share(equation) or equation.scatters:
         return LoopNest(inner, (equation,))
     is_row_by_row = row is None or row in equation.free
     if is_row_by_row and free and equation.reduction == "sum" and _lies_along(equation, free[-1], bound[-1]):
@@ -196,7 +196,7 @@ def _part(equation: Equation) -> LoopNest:
 def _may_share(equation: Equation) -> bool:
     """Whether other equations of a row can stand in the same loops: none of these is the equation's own."""
     over_rows = any(loop.index == ROW for loop in equation.loops)
-    if not over_rows or not equation.is_plain:
+    if not over_rows or equation.scatters:
         return False
     if equation.is_elementwise or equation.indices == (ROW,):
         return True

@@ -43,7 +43,7 @@ class Equations:
             ModuleError: it adds to entries of its target, which predictions do not.
         """
         self.ops.stem = equation.target
-        if not equation.is_plain:
+        if equation.scatters:
             raise ModuleError(f"'{equation.target}' is added up entry by entry: ONNX export has no such")
         product = self._product(equation)
         self.results[equation.target] = product or _Along(self, equation).result()
