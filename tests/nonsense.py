@@ -305,7 +305,7 @@ GRAPHS = {
     "sqrt of a parameter that starts at -1": (start("-1", "x @ W * sqrt(s)"), REFUSE),
     "manual of nothing": (graph(tail="manual: {dQ: x.T @ (y - t)}\n"), WARN),
     "data columns twice": (columns("{x: [a, a], t: [b]}"), REFUSE),
-    "data columns too few": (columns("{x: [a], t: [b]}"), REFUSE),
+    "data columns too many": (columns("{x: [a, b, c], t: [d]}"), REFUSE),
     "data same column for input and target": (columns("{x: [a, b], t: [b]}"), WARN),
 }
 

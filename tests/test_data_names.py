@@ -145,6 +145,19 @@ def test_listed_columns_are_words_whatever_they_look_like(tmp_path):
     assert load_data(spec_of(width=5, categorical=["day"]), dates).inputs["x"].shape == (3, 5)
 
 
+def test_named_columns_may_be_of_words(tmp_path):
+    path = table(tmp_path, ["b", "a", "b"], colour=["red", "blue", "red"])
+    data = {"path": "d.csv", "columns": {"x": ["colour", "x2"], "t": "t"}}
+    dataset = load_data(spec_of("[batch, 2]", width=3, data=data), path)
+    assert dataset.inputs["x"].tolist() == [[0, 1, 0], [1, 0, 0.5], [0, 1, 1]]
+    assert dataset.targets["t"].tolist() == [[0, 1], [1, 0], [0, 1]]
+    words = r"'x' takes 4 columns, it has 3 after one-hot of colour \(2\); write x: \[batch, 3\]"
+    with pytest.raises(DataError, match=words):
+        load_data(spec_of("[batch, 2]", width=4, data=data), path)
+    one_hot = {"path": "d.csv", "columns": {"t": ["c", "d", "e"], "x": ["a", "b"]}}
+    assert spec_of(data=one_hot).train.data is not None
+
+
 def test_an_input_of_classes_is_fed_by_words_too(tmp_path):
     (tmp_path / "d.csv").write_text("colour,t\nred,1\nblue,0\n")
     colour = TensorSpec("colour", ("batch",), 2, AT)

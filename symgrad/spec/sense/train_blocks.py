@@ -44,7 +44,8 @@ def _check_columns(spec: Spec, data: DataSpec, name: str, columns: tuple[str, ..
         problem = f"the column '{twice}' stands twice in '{name}'"
         raise SpecError(problem, at=data.at, remedy="name each column once")
     wanted, array = _entries_of_a_row(spec, tensor), data.path.lower().endswith((".npz", ".npy"))
-    if wanted is not None and not array and len(columns) != wanted:
+    # Fewer may be of words, which give an entry for each; labels may come one-hot, a column for each class.
+    if wanted is not None and not array and len(columns) > wanted * (tensor.classes or 1):
         problem = (
             f"'{name}' has {wanted} entries in a row and {len(columns)} column{'s'[len(columns) == 1 :]}"
         )
