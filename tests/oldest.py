@@ -17,11 +17,11 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PLACE = ROOT / ".venv" / "oldest"
-EXTRAS = ("parquet", "plot")
+EXTRAS = ("parquet", "plot", "sklearn")
 RUNNERS = ("hypothesis", "pytest", "pytest-xdist")
 SELECTION = """
 test_read test_differentiate test_generated test_inspect test_graph test_module_cache test_train_data
-test_train_checkpoint test_train_report test_api
+test_train_checkpoint test_train_report test_api test_sklearn
 """
 
 

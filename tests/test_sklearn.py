@@ -94,16 +94,17 @@ def test_steps_of_a_classifier_are_those_of_mlp_classifier(
 ) -> None:
     X, y, _ = rows(classes)
     y = y % classes
-    weights = np.random.default_rng(1).uniform(0.1, 3, len(X))
+    counts = np.random.default_rng(1).integers(0, 4, len(X))
+    again, labels = np.repeat(X, counts, axis=0), np.repeat(y, counts)
     ours = Classifier(**{**FULL, "hidden": (5, 4), "activation": activation, "learning_rate": 0.3})
     how = {"hidden_layer_sizes": (5, 4), "activation": theirs, "solver": "sgd", "momentum": 0, "alpha": 0}
-    peer = MLPClassifier(**how, learning_rate_init=0.3, batch_size=len(X), shuffle=False)
-    ours.partial_fit(X, y, classes=range(classes), sample_weight=weights)
-    peer = with_parameters_of(ours, peer.partial_fit(X, y, classes=range(classes)))
+    peer = MLPClassifier(**how, learning_rate_init=0.3, batch_size=len(again), shuffle=False)
+    ours.partial_fit(X, y, classes=range(classes), sample_weight=counts / 2)
+    peer = with_parameters_of(ours, peer.partial_fit(again, labels, classes=range(classes)))
     assert_allclose(ours.predict_proba(X), peer.predict_proba(X), rtol=1e-12)
     for _ in range(5):
-        ours.partial_fit(X, y, sample_weight=weights)
-        peer.partial_fit(X, y, sample_weight=weights)
+        ours.partial_fit(X, y, sample_weight=counts / 2)
+        peer.partial_fit(again, labels)
     assert_allclose(ours.predict_proba(X), peer.predict_proba(X), rtol=1e-9)
     assert_array_equal(ours.predict(X), peer.predict(X))
 
