@@ -1702,14 +1702,14 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return found.hexdigest()
 
 
-def _write_archive(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
+def write_archive(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
     """Write the arrays and, under the key `sha256`, their checksum. Raises OSError."""
     content, named = io.BytesIO(), dict[str, Any](arrays, sha256=np.array(_digest(arrays)))
     np.savez(content, **named)
     replace_file(Path(path), content.getbuffer())
 
 
-def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The arrays, as they were written. Raises OSError, and ValueError for any other file."""
     with open(path, "rb") as file:
         try:
@@ -1722,7 +1722,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _group(arrays: dict[str, np.ndarray], group: str) -> dict[str, np.ndarray]:
+def arrays_of(arrays: dict[str, np.ndarray], group: str) -> dict[str, np.ndarray]:
     """The arrays whose keys begin with `group.`, by the rest of their keys."""
     return {
         key.removeprefix(f"{group}."): array for key, array in arrays.items() if key.startswith(f"{group}.")
@@ -1745,19 +1745,29 @@ def _difference(found: dict[str, np.ndarray], wanted: dict[str, tuple[int, ...]]
 
 
 CHECKPOINT_FORMAT = 2
+_FACTS = (
+    "format_version",
+    "spec_name",
+    "spec_sha256",
+    "network_sha256",
+    "symgrad_version",
+    "epoch",
+    "preparation",
+)
 
 
 class Trained(NamedTuple):
     """What a checkpoint holds: parameters, the optimiser's state after so many epochs, facts about the data.
 
     The state is None where the file has none, or that of another optimiser. `params` take inputs as they
-    were trained on; `predict` and `labels` take them as they stand in the data.
+    were trained on; `predict` and `labels` take them as they stand in the data. `more` are the other arrays.
     """
 
     params: Params
     state: State | None
     epoch: int
-    learnt: dict[str, Any]
+    preparation: dict[str, Any]
+    more: dict[str, np.ndarray]
 
     def predict(self, *inputs: Any) -> Any:
         """The prediction, of inputs standardised as those in training were."""
@@ -1765,7 +1775,7 @@ class Trained(NamedTuple):
             raise TypeError(f"predict: expected {len(INPUTS)} inputs, {', '.join(INPUTS)}; got {len(inputs)}")
         extents: dict[str, int] = {}
         given = zip(INPUTS, inputs, strict=True)
-        return predict(self.params, *(_prepared(n, value, self.learnt, extents) for n, value in given))
+        return predict(self.params, *(_prepared(n, value, self.preparation, extents) for n, value in given))
 
     def labels(self, *inputs: Any) -> np.ndarray:
         """What is predicted to be: names of classes where they are known, else their numbers."""
@@ -1773,18 +1783,24 @@ class Trained(NamedTuple):
             raise ValueError("labels: this network predicts numbers, not classes")
         found = np.asarray(self.predict(*inputs))
         numbers = found.argmax(-1) if TASK == "classes" else (found > (0.5 if TASK == "binary" else 0)) * 1
-        names = self.learnt.get("classes", {}).get(SCORED or TARGETS[0])
-        if names is not None:
+        names = self.preparation.get("targets", {}).get(SCORED or TARGETS[0], {}).get("classes")
+        if names:
             return np.asarray(np.asarray(names)[numbers])
         return np.asarray(2 * numbers - 1 if TASK == "sign" else numbers)
 
 
-def _prepared(name: str, value: Any, learnt: dict[str, Any], extents: dict[str, int]) -> Any:
-    """An input as the network was trained on it."""
-    if name not in learnt.get("mean", {}):
+def _prepared(name: str, value: Any, preparation: dict[str, Any], extents: dict[str, int]) -> Any:
+    """An input as the network was trained on it: missing numbers filled, then standardised."""
+    record = preparation.get("inputs", {}).get(name, {})
+    if "mean" not in record and "fill" not in record:
         return value
-    mean, deviation = (np.asarray(learnt[what][name], np.float64) for what in ("mean", "deviation"))
-    return ((_fitting(name, value, extents, np.float64) - mean) / deviation).astype(DTYPE)
+    rows = _fitting(name, value, extents, np.float64)
+    if "fill" in record:
+        rows = np.where(np.isnan(rows), record["fill"], rows)
+    if "mean" in record:
+        rows = (rows - np.array(record["mean"])) / np.array(record["deviation"])
+    with np.errstate(over="ignore"):  # what is too large is refused by its place
+        return rows.astype(DTYPE)
 
 
 def save(
@@ -1793,31 +1809,27 @@ def save(
     state: State | None = None,
     *,
     epoch: int = 0,
-    learnt: dict[str, Any] | None = None,
+    preparation: dict[str, Any] | None = None,
     **more: Any,
 ) -> None:
     """Write a checkpoint, an NPZ file; an earlier one is replaced whole or not at all. Raises OSError.
 
     Its keys: `params.` and the name of a parameter, `state.` and the name of a state; `epoch`, how many were
-    trained; `learnt`, JSON of what was learnt about the data: `mean` and `deviation` by input, names of
-    `classes` by target; `spec_name`, `spec_sha256`, `network_sha256`, `symgrad_version`, `format_version`;
-    `sha256`, of all this. `more` are arrays under keys of your own.
+    trained; `preparation`, JSON of what was learnt about the data: `fill`, `mean`, `deviation` of `inputs`,
+    names of the `classes` of `targets`; `spec_name`, `spec_sha256`, `network_sha256`, `symgrad_version`,
+    `format_version`; `sha256`, of all this. `more` are arrays under keys of your own.
     """
     _check_params(params)
-    if state is not None:
-        _check_state(state)
+    state_arrays = {} if state is None else _copy_of_state(state)._asdict()
+    for key in filter(_is_own, more):
+        raise ValueError(f"{key}: this key has a meaning of its own")
+    names = (SPEC_NAME, SPEC_SHA256, NETWORK_SHA256, SYMGRAD_VERSION)
     facts = {
-        "format_version": CHECKPOINT_FORMAT,
-        "spec_name": SPEC_NAME,
-        "spec_sha256": SPEC_SHA256,
-        "network_sha256": NETWORK_SHA256,
-        "symgrad_version": SYMGRAD_VERSION,
-        "epoch": epoch,
-        "learnt": json.dumps(learnt or {}),
+        **dict(zip(_FACTS, (CHECKPOINT_FORMAT, *names, epoch, json.dumps(preparation or {})), strict=True)),
         **{f"params.{name}": array for name, array in params._asdict().items()},
-        **({} if state is None else {f"state.{name}": array for name, array in state._asdict().items()}),
+        **{f"state.{name}": array for name, array in state_arrays.items()},
     }
-    _write_archive(path, {key: np.asarray(value) for key, value in (more | facts).items()})
+    write_archive(path, {key: np.asarray(value) for key, value in (more | facts).items()})
 
 
 def load(path: str | os.PathLike[str]) -> Trained:
@@ -1827,16 +1839,23 @@ def load(path: str | os.PathLike[str]) -> Trained:
     which names and shapes that differs.
     """
     try:
-        arrays = _read_archive(path)
+        arrays = read_archive(path)
         params = _restored(arrays)
-        epoch, learnt = int(arrays["epoch"]), json.loads(str(arrays["learnt"]))
-        return Trained(params, _restored_state(arrays, params), epoch, learnt)
-    except (KeyError, TypeError, ValueError) as error:
+        epoch, preparation = int(arrays["epoch"]), json.loads(str(arrays["preparation"]))
+        more = {key: arrays[key] for key in arrays if not _is_own(key)}
+        return Trained(params, _restored_state(arrays, params), epoch, preparation, more)
+    except KeyError as error:
+        raise ValueError(f"{os.fspath(path)}: it is no checkpoint: {error} is missing") from None
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from None
 
 
+def _is_own(key: str) -> bool:
+    return key in (*_FACTS, "sha256", "file") or key.startswith(("params.", "state."))
+
+
 def _restored(arrays: dict[str, np.ndarray]) -> Params:
-    version, found = int(arrays["format_version"]), _group(arrays, "params")
+    version, found = int(arrays["format_version"]), arrays_of(arrays, "params")
     if version != CHECKPOINT_FORMAT:
         raise ValueError(f"a checkpoint of format {version}; this module reads {CHECKPOINT_FORMAT}")
     difference = _difference(found, SHAPES)
@@ -1850,7 +1869,7 @@ def _restored(arrays: dict[str, np.ndarray]) -> Params:
 
 
 def _restored_state(arrays: dict[str, np.ndarray], params: Params) -> State | None:
-    state, found = init_state(params), _group(arrays, "state")
+    state, found = init_state(params), arrays_of(arrays, "state")
     if _difference(found, {name: array.shape for name, array in state._asdict().items()}):
         return None
     _fill("state", state, found)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symgrad.arguments import positive, whole
-from symgrad.errors import ModuleError, SpecError, warn
+from symgrad.errors import DataError, ModuleError, SpecError, warn
 from symgrad.files import replace_file
 from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read as read_spec
@@ -366,7 +366,7 @@ def compare(
 
 
 def train(
-    spec: SpecSource,
+    spec: SpecSource | None = None,
     module: ModuleSource | None = None,
     *,
     data: Data | None = None,
@@ -376,6 +376,9 @@ def train(
     hyper: Mapping[str, float] | None = None,
     progress: bool = True,
     identity: bool = True,
+    params_from: str | os.PathLike[str] | None = None,
+    names: Mapping[str, str] | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Train the spec's network on its data, or on `data`; write what was learnt into `out`.
 
@@ -385,22 +388,68 @@ def train(
     `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01, "b1": 0.95}`; names are
     those of `HYPER` in the module, which is the same for all of them: a sweep compiles once.
 
-    Without `module` it is built as `build` does it, with or without `identity`.
+    Without `module` it is built as `build` does it, with or without `identity`. `params_from` is a checkpoint
+    of a network that is equal in part: its parameters of the same name and shape are taken instead of first
+    values, or those that `names` says, {"W1": "encoder_W"}; the run's notes tell which.
+
+    `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
+    come to, to the last bit on the same machine. Then no spec is needed, and `epochs` may be more.
 
     Raises:
         SpecError: there is no such hyper-parameter, or a spec could not have it.
-        DataError: the data does not fit the spec.
+        DataError: the data does not fit the spec; there is nothing to go on with, or its data have changed;
+            the files cannot be written.
         DivergenceError: the loss stopped being a finite number.
     """
     from symgrad.training.train import train as run_training
 
+    if resume is not None:
+        begun = {"out": out, "seed": seed, "hyper": hyper, "params_from": params_from, "names": names}
+        for name in (name for name, value in begun.items() if value is not None):
+            raise DataError(
+                f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
+            )
+        return _resumed(spec, module, Path(resume), data, epochs, progress, identity)
+    if spec is None:
+        raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
     spec = read(spec)
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     module = build(spec, identity=identity) if module is None else _loaded(module)
     return run_training(
-        spec, module, data=data, out=out, epochs=epochs, seed=seed, hyper=hyper, progress=progress
+        spec,
+        module,
+        data=data,
+        out=out,
+        epochs=epochs,
+        seed=seed,
+        hyper=hyper,
+        progress=progress,
+        params_from=params_from,
+        names=names,
     )
+
+
+def _resumed(
+    spec: SpecSource | None,
+    module: ModuleSource | None,
+    run: Path,
+    data: str | os.PathLike[str] | None,
+    epochs: int | None,
+    progress: bool,
+    identity: bool,
+) -> Run:
+    from symgrad.training.resuming import newest, spec_of
+    from symgrad.training.run_folder import stopped_run
+    from symgrad.training.train import resume as run_on
+
+    with stopped_run(run):
+        file, orders = newest(run)
+        begun = spec_of(run, orders, None if spec is None else read(spec))
+        if module is None:
+            there = orders.module_path
+            module = there if there and Path(there).is_file() else build(begun, identity=identity)
+        return run_on(begun, _loaded(module), run, file, orders, data=data, epochs=epochs, progress=progress)
 
 
 def open_run(run: str | os.PathLike[str], module: ModuleSource | None = None) -> Checkpoint:

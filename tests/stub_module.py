@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from symgrad.compiler.targets.numba.runtime import merged_imports, runtime_part
 from symgrad.errors import Position
 from symgrad.spec.language.syntax import Call
 from symgrad.spec.model import DataSpec, Spec, StopSpec, TensorSpec, TrainSpec
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 AT = Position("stub.yaml", 1, 1)
 ROWS = 43
+RUNTIME = ("given_arrays", "given_hyper", "parameter_vectors", "whole_files", "array_archives", "checkpoints")
 
 
 class Params(NamedTuple):
@@ -148,27 +150,45 @@ def make_module(
                 total += value * len(rows)
         return total / len(x)
 
-    names: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "SPEC_NAME": spec.name,
         "SPEC_SHA256": spec.sha256,
         "SYMGRAD_VERSION": "0.1.0",
         "DTYPE": dtype.type,
         "TASK": task,
+        "NETWORK_SHA256": "b" * 64,
         "EPOCHS": 0,
         "IGNORED": {},
+        "AXES": {tensor.name: tensor.axes for tensor in (*spec.inputs, *spec.targets)},
+        "CLASSES": {},
+        "FREE_AXES": ("batch",),
+        "BY_COLUMNS": False,
+        "SHAPES": {"W": (features, outputs), "b": (outputs,)},
+        "SIZE": size + outputs,
+        "HYPER": {},
+        "LEFT_OUT": (),
+        "NEVER_ZERO": (),
+        "RANGES": {},
+        "_first_states": lambda _: (0.0,),
         "SCORED": "",
         "INPUTS": tuple(tensor.name for tensor in spec.inputs),
         "TARGETS": tuple(tensor.name for tensor in spec.targets),
         "Params": Params,
+        "State": State,
+    }
+    functions: dict[str, Any] = {
         "init_params": init_params,
-        "init_state": lambda params: State(np.zeros(1, np.int64), np.zeros(size + outputs, dtype)),
         "train_epoch": train_epoch,
         "loss": loss,
         "predict": predict,
         "flatten": flatten,
         "unflatten": unflatten,
     }
-    module.__dict__.update(names)
+    vars(module).update(facts)
+    parts = [runtime_part(name) for name in RUNTIME]
+    text = "\n".join([*merged_imports(parts, [("numpy", "")]), *(part.text for part in parts)])
+    exec(text, vars(module))  # the common part of emitted modules
+    vars(module).update(functions)
     return module
 
 

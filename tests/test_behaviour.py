@@ -116,8 +116,8 @@ FAULTS = {
     ),
     "inputs are not standardised": (
         "checkpoints",
-        "- mean) / deviation)",
-        ") / deviation)",
+        'rows - np.array(record["mean"])',
+        "rows",
         "standardises inputs otherwise",
     ),
     "labels are those of another class": (
@@ -128,8 +128,8 @@ FAULTS = {
     ),
     "the epoch is lost": (
         "checkpoints",
-        '"epoch": epoch,\n        "learnt"',
-        '"epoch": 0,\n        "learnt"',
+        "*names, epoch,",
+        "*names, 0,",
         "epoch 0",
     ),
     "another network's hash": (

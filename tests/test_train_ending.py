@@ -11,10 +11,10 @@ import pytest
 from stub_module import blobs, make_module, make_spec, quiet, vector
 
 from symgrad.errors import DataError, DivergenceError
-from symgrad.spec.model import StopSpec
-from symgrad.training import train as train_of
+from symgrad.spec.model import CheckpointSpec, StopSpec
 from symgrad.training.checkpoint import load_checkpoint
 from symgrad.training.dataset.data import Dataset
+from symgrad.training.resuming import newest
 from symgrad.training.run import TrainingDivergedError
 from symgrad.training.stopping import Watch, stop_reason
 
@@ -215,9 +215,8 @@ def test_a_checkpoint_continues_where_it_stopped():
     assert vector(half).tobytes() == vector(whole).tobytes()
 
 
-def test_a_kill_loses_at_most_the_time_since_the_last_saving(tmp_path, monkeypatch):
-    monkeypatch.setattr(train_of, "AUTOSAVE_SECONDS", 0.0)
-    spec = make_spec(epochs=5)
+def test_a_kill_loses_at_most_the_time_since_the_last_saving(tmp_path):
+    spec = make_spec(epochs=5, checkpoint=CheckpointSpec(minutes=1e-9))
     module = make_module(spec)
     plain = module.train_epoch
 
@@ -229,7 +228,8 @@ def test_a_kill_loses_at_most_the_time_since_the_last_saving(tmp_path, monkeypat
     module.train_epoch = crashing
     with pytest.raises(SystemExit):
         quiet(spec, module, out=tmp_path)
-    assert load_checkpoint(tmp_path / "checkpoint.npz", module).epoch == 4
+    file, _ = newest(tmp_path)
+    assert load_checkpoint(file, module).epoch == 4
 
 
 def test_out_holds_every_file_and_is_checked_first(tmp_path):
@@ -238,7 +238,7 @@ def test_out_holds_every_file_and_is_checked_first(tmp_path):
     run = quiet(spec, module, out=tmp_path / "deep" / "run")
     names = {"checkpoint.npz", "history.csv", "history.json", "curves.png"}
     assert {path.name for path in run.paths} == names
-    assert {path.name for path in (tmp_path / "deep" / "run").iterdir()} == names
+    assert {path.name for path in (tmp_path / "deep" / "run").iterdir()} == {*names, "checkpoints"}
     (tmp_path / "file").write_text("")
     module.calls.clear()
     with pytest.raises(DataError, match="cannot be made"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.group import FILE, IDENTITY, SECONDS, SEED, main, named_numbers
+from symgrad.cli.group import EVERY, FILE, IDENTITY, RENAME, SECONDS, SEED, main, named_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def verify(
 
 
 @main.command()
-@click.argument("spec", type=FILE)
+@click.argument("spec", type=FILE, required=False)
 @click.option("--data", type=FILE, help="Train on this file.  [the spec's train.data]")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the data.  [the spec's]")
 @click.option("--seed", type=SEED, help="Draws first values and order.  [the spec's]")
@@ -95,12 +95,17 @@ def verify(
 @click.option("--module", type=FILE, help="Train this module.  [one generated into the folder]")
 @click.option("--no-verify", is_flag=True, help="Do not check the gradients first.")
 @IDENTITY
+@click.option("--resume", type=FILE, metavar="RUN", help="Go on with the training in this folder.")
+@EVERY
+@click.option("--params-from", type=FILE, help="Start from the parameters of a checkpoint that fit.")
+@RENAME
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
-def train(spec: Path, **options: Any) -> int:
+def train(spec: Path | None, **options: Any) -> int:
     """Generate, verify and train SPEC's module.
 
-    The folder gets the module, the learned parameters, the history and the learning curves.
+    The folder gets the module, the learned parameters, the history and the learning curves. Whatever stops
+    the training, `symgrad train --resume RUN` comes to the end that it would have come to.
     """
     from symgrad.cli.train_command import TrainOptions, train_spec
 

@@ -19,6 +19,43 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 SEED = click.IntRange(0, 2**32 - 1)
 SECONDS = click.FloatRange(0, min_open=True)
+
+
+def _every(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int | None, float | None] | None:
+    """How often: so many epochs, or minutes; the other is None."""
+    if text is None:
+        return None
+    number, is_minutes = text.removesuffix("min").strip(), text.endswith("min")
+    try:
+        found = float(number) if is_minutes else int(number)
+    except ValueError:
+        found = 0
+    if not 0 < found < float("inf"):
+        raise click.BadParameter(f"{text!r} is neither a number of epochs, as 5, nor of minutes, as 2min")
+    return (None, float(found)) if is_minutes else (int(found), None)
+
+
+def _pairs(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    """Names, and what they are called elsewhere."""
+    for text in texts:
+        if not all(text.partition("=")):
+            raise click.BadParameter(f"{text!r}: expected two names, as W1=encoder_W")
+    return dict(text.split("=", 1) for text in texts)
+
+
+RENAME = click.option(
+    "--rename",
+    multiple=True,
+    callback=_pairs,
+    metavar="W1=OTHER",
+    help="W1 is called OTHER in that checkpoint.",
+)
+EVERY = click.option(
+    "--checkpoint-every",
+    callback=_every,
+    metavar="EPOCHS|MINUTESmin",
+    help="Keep what --resume can go on from: 5, or 2min.  [the spec's, or 1min]",
+)
 IDENTITY = click.option(
     "--identity/--no-identity",
     default=True,

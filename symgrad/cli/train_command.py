@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from symgrad import api
 from symgrad.cli.actions import write_module
@@ -13,11 +15,13 @@ from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
 from symgrad.training.chosen_hyper import chosen_hyper
 from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.resuming import module_hash, newest, spec_of
 from symgrad.training.run import TrainingDivergedError
-from symgrad.training.run_folder import run_folder
-from symgrad.training.train import train
+from symgrad.training.run_folder import run_folder, stopped_run
+from symgrad.training.train import resume, train
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from symgrad.spec.model import Spec
@@ -39,16 +43,65 @@ class TrainOptions:
     identity: bool
     as_json: bool
     quiet: bool
+    resume: Path | None
+    checkpoint_every: tuple[int | None, float | None] | None
+    params_from: Path | None
+    rename: dict[str, str]
+
+    def of(self, spec: Spec) -> Spec:
+        """The spec, with what is said here of checkpoints."""
+        if self.checkpoint_every is None:
+            return spec
+        epochs, minutes = self.checkpoint_every
+        kept = replace(spec.train.checkpoint, epochs=epochs, minutes=minutes)
+        return replace(spec, train=replace(spec.train, checkpoint=kept))
 
 
-def train_spec(spec_file: Path, options: TrainOptions) -> int:
+def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
     """Train the spec's module; nothing is trained with a gradient that failed its check."""
-    spec = api.read(spec_file)
+    if options.resume is not None:
+        return _resume(options.resume, spec_file, options)
+    if options.rename and options.params_from is None:
+        raise click.UsageError("--rename says what parameters are called in --params-from FILE")
+    if spec_file is None:
+        raise click.UsageError("which SPEC? Without one, say with --resume which run goes on")
+    spec = options.of(api.read(spec_file))
     _demand_trainable(spec, options)
     chosen_hyper(spec, options.hyper)
     dataset = load_data(spec, options.data)
     with run_folder(options.out or Path("runs") / spec.name) as folder:
         return _train_into(folder, spec, spec_file, dataset, options)
+
+
+def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
+    """Go on with a run. Its module was checked when it began; another one is checked now."""
+    begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
+    begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
+    for option in (name for name, value in begun.items() if value is not None):
+        raise click.UsageError(f"{option} does not go with --resume: the run goes on as it was begun")
+    with stopped_run(run) as folder:
+        checkpoint, orders = newest(folder)
+        spec = options.of(spec_of(run, orders, api.read(spec_file) if spec_file else None))
+        there = orders.module_path and Path(orders.module_path)
+        file = options.module or (there if there and there.is_file() else None)
+        file = file or write_module(spec, run, run / f"{spec.name}.py", options.identity)
+        is_other = module_hash(api.load(file)) != orders.module_sha256
+        report = api.verify(spec, file) if is_other and not options.no_verify else None
+        if report is not None and not report.passed:
+            return _refuse(report, options, file)
+        facts = {"module": str(file), "resumed": str(run), "verified": report.as_dict() if report else None}
+        shown = not (options.quiet or options.as_json)
+        _tell(options, f"goes on from {checkpoint}")
+
+        def go_on() -> Run:
+            return resume(
+                *(spec, api.load(file), run, checkpoint, orders),
+                data=options.data,
+                epochs=options.epochs,
+                progress=shown,
+            )
+
+        return _ended(go_on, options, facts)
 
 
 def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions) -> int:
@@ -82,17 +135,28 @@ def _train(
     options: TrainOptions,
     facts: dict[str, Any],
 ) -> int:
-    epochs, seed, shown = options.epochs, options.seed, not (options.quiet or options.as_json)
-    try:
-        run = train(
+    shown = not (options.quiet or options.as_json)
+
+    def begin() -> Run:
+        return train(
             *(spec, module),
             data=dataset,
-            epochs=epochs,
-            seed=seed,
-            hyper=options.hyper,
+            epochs=options.epochs,
+            seed=options.seed,
             out=folder,
             progress=shown,
+            hyper=options.hyper,
+            params_from=options.params_from,
+            names=options.rename,
         )
+
+    return _ended(begin, options, facts)
+
+
+def _ended(training: Callable[[], Run], options: TrainOptions, facts: dict[str, Any]) -> int:
+    """Train, say what came out, and how that ended."""
+    try:
+        run = training()
     except TrainingDivergedError as error:
         _finish(error.run, options, facts)
         show_error(error)

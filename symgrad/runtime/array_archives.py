@@ -21,14 +21,14 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return found.hexdigest()
 
 
-def _write_archive(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
+def write_archive(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
     """Write the arrays and, under the key `sha256`, their checksum. Raises OSError."""
     content, named = io.BytesIO(), dict[str, Any](arrays, sha256=np.array(_digest(arrays)))
     np.savez(content, **named)
     replace_file(Path(path), content.getbuffer())
 
 
-def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The arrays, as they were written. Raises OSError, and ValueError for any other file."""
     with open(path, "rb") as file:
         try:
@@ -41,7 +41,7 @@ def _read_archive(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _group(arrays: dict[str, np.ndarray], group: str) -> dict[str, np.ndarray]:
+def arrays_of(arrays: dict[str, np.ndarray], group: str) -> dict[str, np.ndarray]:
     """The arrays whose keys begin with `group.`, by the rest of their keys."""
     return {
         key.removeprefix(f"{group}."): array for key, array in arrays.items() if key.startswith(f"{group}.")

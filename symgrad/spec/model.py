@@ -107,6 +107,18 @@ class StopSpec:
 
 
 @dataclass(frozen=True)
+class CheckpointSpec:
+    """How often training keeps what it could go on from, in epochs and in minutes, and how many stay.
+
+    None switches a measure off; without both it is every minute.
+    """
+
+    epochs: int | None = None
+    minutes: float | None = None
+    keep: int = 2
+
+
+@dataclass(frozen=True)
 class DataSpec:
     """A data file, relative to the spec, and which columns or arrays feed which tensor.
 
@@ -159,6 +171,7 @@ class TrainSpec:
     micro_batches: MicroBatches | None = None
     missing: Missing = "refuse"
     categorical: tuple[str, ...] = ()
+    checkpoint: CheckpointSpec = CheckpointSpec()
 
 
 @dataclass(frozen=True)
@@ -244,7 +257,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Spec:
-    """A whole spec. `sha256` is of its text; `path` is None for text and dicts.
+    """A whole spec. `sha256` is of its `text`, JSON where it was a dict; `path` is None for text and dicts.
 
     `manual` are formulas that are no part of the model: those named `dX` claim a derivative of the loss.
 
@@ -270,6 +283,7 @@ class Spec:
     path: Path | None = field(compare=False)
     at: Position = field(compare=False)
     places: tuple[tuple[str, str, Position], ...] = field(default=(), compare=False)
+    text: str = field(default="", compare=False, repr=False)
 
     def place_of(self, key: Literal["outputs", "gradients", "axes", "train"], name: str) -> Position:
         """Where a name of outputs, gradients or axes stands, or the value of an entry of train."""

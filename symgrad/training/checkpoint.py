@@ -1,9 +1,7 @@
-"""Checkpoints: parameters, optimiser state and preparation of the data in one NPZ file, never pickled."""
+"""Checkpoints of a module, as training writes and others read them, by the module's own `save` and `load`."""
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
-from symgrad.files import write_whole
-from symgrad.training.dataset.array_files import READ_ERRORS, read_npz
 from symgrad.training.dataset.known_rows import given_inputs
 from symgrad.training.dataset.preparation import Preparation
 from symgrad.training.named_labels import named_labels
@@ -24,8 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT_VERSION = 2
-AGAIN = "train again"
+AGAIN = "train again, or use a module of the network that it was trained with"
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,8 @@ class Checkpoint:
     """Enough to predict and to train on: the Params `fitted` and the module's `state` after `epoch` epochs.
 
     `preparation` was measured on the rows that `seed` left for training. `fitted` takes inputs as they were
-    trained on; `predict` takes them as they stand in the data.
+    trained on; `predict` takes them as they stand in the data. `state` is None where the file holds that of
+    another optimiser. `more` are the arrays that it holds besides.
     """
 
     fitted: Any
@@ -42,6 +38,7 @@ class Checkpoint:
     epoch: int
     seed: int
     module: ModuleType = field(repr=False, compare=False)
+    more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def params(self) -> Any:
@@ -72,105 +69,41 @@ class Checkpoint:
         return named_labels(self.module, self.preparation, self.predict(*inputs))
 
 
-def save_checkpoint(path: Path, module: ModuleType, checkpoint: Checkpoint) -> None:
-    """Write the checkpoint with the module's identity; an earlier file is replaced whole or not at all.
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write the checkpoint; an earlier file is replaced whole or not at all.
 
     Raises DataError when the file cannot be written.
     """
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **_arrays(module, checkpoint))
-    write_whole(path, content.getbuffer())
-
-
-def _arrays(module: ModuleType, checkpoint: Checkpoint) -> dict[str, NDArray[Any]]:
-    """Array names with a prefix: `params.W`, `state.m`; facts without."""
-    groups: dict[str, Mapping[str, NDArray[Any]]] = {
-        "params": checkpoint.fitted._asdict(),
-        "state": checkpoint.state._asdict(),
-    }
-    return {
-        "format_version": np.array(FORMAT_VERSION),
-        "spec_name": np.array(module.SPEC_NAME),
-        "spec_sha256": np.array(module.SPEC_SHA256),
-        "symgrad_version": np.array(module.SYMGRAD_VERSION),
-        "epoch": np.array(checkpoint.epoch),
-        "seed": np.array(checkpoint.seed),
-        "preparation": np.array(json.dumps(checkpoint.preparation.to_json())),
-        **{f"{group}.{name}": np.asarray(a) for group, named in groups.items() for name, a in named.items()},
-    }
+    try:
+        checkpoint.module.save(
+            path,
+            checkpoint.fitted,
+            checkpoint.state,
+            epoch=checkpoint.epoch,
+            preparation=checkpoint.preparation.to_json(),
+            seed=checkpoint.seed,
+            **checkpoint.more,
+        )
+    except OSError as error:
+        remedy = "choose a folder that can be written, on a disk with room"
+        raise DataError(f"cannot be written: {error.strerror}", at=str(path), remedy=remedy) from error
 
 
 def load_checkpoint(path: str | os.PathLike[str], module: ModuleType) -> Checkpoint:
-    """The checkpoint of a module generated from the same spec.
+    """The checkpoint of a module of the same network, whatever their specs say of training.
 
-    Raises DataError for a missing, cut or pickled file, another format or spec, and for parameters
-    or state whose names, shapes or dtypes are not the module's.
+    Raises DataError for a file that is missing, damaged or no checkpoint, and for one of another network,
+    with the names and shapes that differ.
     """
-    arrays, at = _read(Path(path)), str(path)
     try:
-        _check_origin(at, module, str(arrays["spec_sha256"]), int(arrays["format_version"]))
-        params = module.init_params(seed=0)
-        state = module.init_state(params)
-        saved_params = _fill(at, "params", params, arrays)
-        vector = np.array(module.flatten(params))
-        vector[:] = np.concatenate([values.ravel() for values in saved_params])
-        return Checkpoint(
-            fitted=module.unflatten(vector),
-            state=type(state)(*_fill(at, "state", state, arrays)),
-            preparation=Preparation.from_json(json.loads(str(arrays["preparation"]))),
-            epoch=int(arrays["epoch"]),
-            seed=int(arrays["seed"]),
-            module=module,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"is not a symgrad checkpoint: {error}", at=at, remedy=AGAIN) from error
-
-
-def _read(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        return read_npz(path)
+        found = module.load(path)
+        more = dict(found.more)
+        seed = int(more.pop("seed", 0))
+        preparation = Preparation.from_json({"inputs": {}, "targets": {}} | found.preparation)
     except FileNotFoundError as error:
         raise DataError("there is no such checkpoint", at=str(path), remedy="train first") from error
-    except READ_ERRORS as error:
-        remedy = "it may be cut short or not a checkpoint; train again"
-        raise DataError(f"the checkpoint cannot be read: {error}", at=str(path), remedy=remedy) from error
-
-
-def _check_origin(at: str, module: ModuleType, sha256: str, version: int) -> None:
-    if version != FORMAT_VERSION:
-        problem = f"the checkpoint has format {version}, this symgrad reads {FORMAT_VERSION}"
-        raise DataError(problem, at=at, remedy=AGAIN)
-    if sha256 != module.SPEC_SHA256:
-        problem = f"the checkpoint belongs to another spec (SHA-256 {sha256[:12]}, "
-        problem += f"the module's is {module.SPEC_SHA256[:12]})"
-        raise DataError(problem, at=at, remedy="train again, or use the spec it was trained with")
-
-
-def _fill(at: str, group: str, model: Any, arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """The saved arrays in the order of the NamedTuple `model`, once they fit it and are finite."""
-    saved = _group(group, arrays)
-    wanted = {name: np.asarray(values) for name, values in model._asdict().items()}
-    if saved.keys() != wanted.keys():
-        problem = f"the checkpoint holds {group} {_listed(saved)}, the module has {_listed(wanted)}"
-        raise DataError(problem, at=at, remedy=AGAIN)
-    for name, values in wanted.items():
-        found = saved[name]
-        if (found.shape, found.dtype) != (values.shape, values.dtype):
-            problem = f"{group}.{name} is {_kind(found)}, the module's is {_kind(values)}"
-            raise DataError(problem, at=at, remedy=AGAIN)
-        if not np.isfinite(found).all():
-            raise DataError(f"{group}.{name} holds a number that is not finite", at=at, remedy=AGAIN)
-    return [saved[name] for name in wanted]
-
-
-def _group(group: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    prefix = f"{group}."
-    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
-
-
-def _listed(names: Mapping[str, object]) -> str:
-    return ", ".join(names) or "nothing"
-
-
-def _kind(values: NDArray[Any]) -> str:
-    return f"{values.dtype} [{', '.join(map(str, values.shape))}]"
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", at=str(path)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(str(error).removeprefix(f"{path}: "), at=str(path), remedy=AGAIN) from error
+    return Checkpoint(found.params, found.state, preparation, found.epoch, seed, module, more)

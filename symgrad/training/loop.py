@@ -6,6 +6,7 @@ hand-written one that has them.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,25 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """How far training has come: all that it goes on from, and nothing that does not follow from it.
+
+    `records` are those of all epochs up to the last; `seconds` is how long training took.
+    """
+
+    last: Snapshot
+    best: Snapshot
+    records: tuple[EpochRecord, ...] = ()
+    seconds: float = 0.0
+
+
+def beginning(module: ModuleType, params: Any, hyper: Mapping[str, float]) -> Reached:
+    """Before the first epoch, at some parameters."""
+    first = Snapshot(0, np.copy(module.flatten(params)), first_state(module, params, hyper))
+    return Reached(first, first)
+
+
+@dataclass(frozen=True)
 class TrainingOutcome:
     """What a run of epochs left: the last good epoch, the best one, and why it ended.
 
@@ -60,44 +80,75 @@ class TrainingOutcome:
     defect: DivergenceError | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands after a whole epoch; it is replaced as one."""
+
+    last: Snapshot
+    best: Snapshot
+    lowest: float
+    watch: Watch
+
+
 class Trainer:
-    """One run of a module on prepared data, as `plan` says. The same seed gives the same bits."""
+    """One run of a module on prepared data, as `plan` says, from what was `reached`, on as if never stopped.
+
+    The same seed gives the same bits.
+    """
 
     def __init__(
-        self, module: ModuleType, plan: TrainSpec, parts: Parts, hyper: Mapping[str, float] | None = None
+        self,
+        module: ModuleType,
+        plan: TrainSpec,
+        parts: Parts,
+        reached: Reached,
+        hyper: Mapping[str, float] | None = None,
     ) -> None:
         rows = parts.training.rows
         self.module, self.plan, self.parts, self.hyper = module, plan, parts, hyper or {}
         self.batch_size = rows if plan.batch_size == "full" else min(plan.batch_size, rows)
         self.sample = scored_sample(parts.training, plan.seed)
-        self.params = module.init_params(seed=plan.seed)
-        self.state = first_state(module, self.params, self.hyper)
-        self.last = self.best = self._snapshot(0)
-        self.lowest, self.watch = np.inf, Watch()
-        self.records: list[EpochRecord] = []
+        self.params, self.state = reached.last.restored(module)
+        self.records = list(reached.records)
+        self.start = time.perf_counter() - reached.seconds
+        watch, lowest = Watch(), math.inf
+        for record in reached.records:
+            watch, lowest = self._watched(watch, record), min(lowest, record.objective)
+        self.standing = Standing(reached.last, reached.best, lowest, watch)
+
+    @property
+    def reached(self) -> Reached:
+        """What training could go on from now."""
+        standing = self.standing
+        seconds = time.perf_counter() - self.start
+        return Reached(standing.last, standing.best, tuple(self.records[: standing.last.epoch]), seconds)
 
     @property
     def steps_per_epoch(self) -> int:
         """The number of mini-batches, the last short one included."""
         return -(-self.parts.training.rows // self.batch_size)
 
-    def run(self, report: Callable[[EpochRecord, Snapshot], None]) -> TrainingOutcome:
+    def run(self, report: Callable[[EpochRecord], None]) -> TrainingOutcome:
         """Train until the plan, the clock, Ctrl-C or a number that is not finite says stop.
 
         `report` is called after every good epoch.
         """
-        reason: StopReason | None = None
-        defect, start = None, time.perf_counter()
+        reason, defect = self._reason(), None
         try:
-            while reason is None and self.last.epoch < self.plan.epochs:
-                self._keep(self._epoch(self.last.epoch + 1))
-                report(self.records[-1], self.last)
-                reason = stop_reason(self.plan.stop, self.watch, time.perf_counter() - start)
+            while reason is None and self.standing.last.epoch < self.plan.epochs:
+                record = self._epoch(self.standing.last.epoch + 1)
+                self._keep(record)
+                report(record)
+                reason = self._reason()
         except KeyboardInterrupt:
             reason = "interrupted"
         except DivergenceError as error:
             reason, defect = "diverged", error
-        return TrainingOutcome(tuple(self.records), self.last, self.best, reason or "epochs", defect)
+        reached = self.reached
+        return TrainingOutcome(reached.records, reached.last, reached.best, reason or "epochs", defect)
+
+    def _reason(self) -> StopReason | None:
+        return stop_reason(self.plan.stop, self.standing.watch, time.perf_counter() - self.start)
 
     def _epoch(self, epoch: int) -> EpochRecord:
         """Train one epoch and measure both parts. Raises DivergenceError."""
@@ -134,12 +185,16 @@ class Trainer:
         return {"epoch": epoch - 1, **planned, **({"hyper": dict(self.hyper)} if self.hyper else {})}
 
     def _keep(self, record: EpochRecord) -> None:
-        """Remember a good epoch, and whether it is the best."""
-        self.last = self._snapshot(record.epoch)
-        self.records.append(record)
-        if record.objective < self.lowest:
-            self.best, self.lowest = self.last, record.objective
-        self.watch = self.watch.after(record.loss, record.objective, self.plan.stop.tolerance or 0.0)
+        """Remember a good epoch, and whether it is the best; where Ctrl-C comes between, not at all."""
+        before, now = self.standing, self._snapshot(record.epoch)
+        best, lowest = before.best, before.lowest
+        if record.objective < lowest:
+            best, lowest = now, record.objective
+        self.records[before.last.epoch :] = [record]
+        self.standing = Standing(now, best, lowest, self._watched(before.watch, record))
+
+    def _watched(self, watch: Watch, record: EpochRecord) -> Watch:
+        return watch.after(record.loss, record.objective, self.plan.stop.tolerance or 0.0)
 
     def _order(self, epoch: int) -> NDArray[np.int64] | None:
         """The order of the rows in this epoch; None, as they stand, when one batch holds them all."""
@@ -152,7 +207,7 @@ class Trainer:
 
     def _first_bad_step(self, epoch: int, order: NDArray[np.int64] | None, loss: float) -> str:
         """Run the epoch again, batch after batch, from the last good parameters: which step broke?"""
-        params, state = self.last.restored(self.module)
+        params, state = self.standing.last.restored(self.module)
         rows = np.arange(self.parts.training.rows) if order is None else order
         for batch in range(self.steps_per_epoch):
             chosen = rows[batch * self.batch_size : (batch + 1) * self.batch_size]

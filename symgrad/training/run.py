@@ -6,7 +6,7 @@ import statistics
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from symgrad.errors import DivergenceError
+from symgrad.errors import DataError, DivergenceError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.history import History, finite
 from symgrad.training.plot import plot_history
@@ -14,7 +14,6 @@ from symgrad.training.plot import plot_history
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from types import ModuleType
 
     from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from symgrad.training.stopping import StopReason
 
 CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES = "checkpoint.npz", "history.csv", "history.json", "curves.png"
+FILES = (CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES)
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,14 @@ class TrainingDivergedError(DivergenceError):
         self.run = run
 
 
+class RunNotWrittenError(DataError):
+    """The files of a run cannot be written; `run` holds what was trained."""
+
+    def __init__(self, cause: DataError, run: Run) -> None:
+        super().__init__(cause.problem, at=cause.at, remedy=cause.remedy)
+        self.run = run
+
+
 def _numbers(metrics: Metrics) -> dict[str, float | None]:
     return {name: finite(value) for name, value in asdict(metrics).items() if value is not None}
 
@@ -135,13 +143,13 @@ def _metric_lines(part: str, metrics: Metrics) -> list[str]:
     ]
 
 
-def write_run(folder: Path, module: ModuleType, run: Run) -> Run:
+def write_run(folder: Path, run: Run) -> Run:
     """Write checkpoint, history (CSV, JSON) and learning curves; returns the run with `paths`.
 
     Raises DataError when a file cannot be written.
     """
     checkpoint, table, json_file = (folder / name for name in (CHECKPOINT, HISTORY_CSV, HISTORY_JSON))
-    save_checkpoint(checkpoint, module, run.checkpoint)
+    save_checkpoint(checkpoint, run.checkpoint)
     run.history.write_csv(table)
     run.history.write_json(json_file)
     paths: tuple[Path, ...] = (checkpoint, table, json_file)

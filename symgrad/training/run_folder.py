@@ -39,6 +39,19 @@ def run_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def stopped_run(folder: Path) -> Iterator[Path]:
+    """The same for a run that is to go on.
+
+    Raises:
+        DataError: there is no such folder, or another training holds it.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", at=str(folder), remedy="name the folder of a run")
+    with run_folder(folder):
+        yield folder
+
+
+@contextmanager
 def _held(folder: Path, handle: int | None) -> Iterator[None]:
     found = folder.stat()
     key, thread = (found.st_dev, found.st_ino), threading.get_ident()

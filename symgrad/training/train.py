@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from symgrad.arguments import whole
-from symgrad.errors import DivergenceError, ModuleError
-from symgrad.training.checkpoint import Checkpoint, save_checkpoint
+from symgrad.errors import DataError, DataWarning, DivergenceError, ModuleError, warn
+from symgrad.training.borrowed_params import borrow
 from symgrad.training.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.history import EpochRecord, History
-from symgrad.training.loop import DIVERGED_REMEDY, Snapshot, Trainer, TrainingOutcome
+from symgrad.training.loop import DIVERGED_REMEDY, Reached, Trainer, TrainingOutcome, beginning
 from symgrad.training.metrics import check_targets, evaluate, score_name
 from symgrad.training.progress import console_progress
-from symgrad.training.run import CHECKPOINT, Run, TrainingDivergedError, write_run
+from symgrad.training.resuming import (
+    GoingOn,
+    Keeper,
+    Orders,
+    checkpoint_of,
+    data_hash,
+    module_hash,
+    reached_by,
+)
+from symgrad.training.run import Run, RunNotWrittenError, TrainingDivergedError, write_run
 from symgrad.training.run_folder import run_folder
 from symgrad.training.split import Parts, prepare
 from symgrad.training.stopping import watches_loss
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
@@ -34,9 +44,27 @@ if TYPE_CHECKING:
 
 BatchSize: TypeAlias = int | Literal["full"]
 
-FACTS = ("SPEC_NAME", "SPEC_SHA256", "SYMGRAD_VERSION", "DTYPE", "TASK", "INPUTS", "TARGETS")
-FUNCTIONS = ("init_params", "init_state", "train_epoch", "loss", "predict", "flatten", "unflatten")
-AUTOSAVE_SECONDS = 60.0
+FACTS = (
+    "SPEC_NAME",
+    "SPEC_SHA256",
+    "NETWORK_SHA256",
+    "SYMGRAD_VERSION",
+    "DTYPE",
+    "TASK",
+    "INPUTS",
+    "TARGETS",
+)
+FUNCTIONS = (
+    "init_params",
+    "init_state",
+    "train_epoch",
+    "loss",
+    "predict",
+    "flatten",
+    "unflatten",
+    "save",
+    "load",
+)
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
 
 
@@ -52,6 +80,9 @@ def train(
     hyper: Mapping[str, float] | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    params_from: str | os.PathLike[str] | None = None,
+    names: Mapping[str, str] | None = None,
+    going_on: GoingOn | None = None,
 ) -> Run:
     """Train the module as the spec says; the same seed gives the same bits on the same machine
     with the same number of threads.
@@ -59,11 +90,14 @@ def train(
     `data`, `validation`, `epochs`, `batch_size` and `seed` replace what the spec says; data are a file,
     which may lie anywhere, a data frame, arrays by name, a tuple of inputs and targets, or a `Dataset`.
     `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01}`. `out` is a folder for
-    the checkpoint (also saved about once a minute), the history and the learning curves. `progress` shows
-    the epochs on stderr. Ctrl-C ends training with the last whole epoch.
+    the checkpoint, the history and the learning curves, and for what training can be `going_on` from, kept as
+    often as the spec says. `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole
+    epoch. `params_from` is a checkpoint whose parameters are taken instead of first values where they fit;
+    `names` says which is which.
 
     Raises:
-        DataError: for data that do not fit, and an `out` that cannot be written.
+        DataError: for data that do not fit, and an `out` that cannot be written; a RunNotWrittenError where
+            that is known at the end only: it carries the `run`.
         ModuleError: for a module that is not this spec's.
         SpecError: for a hyper-parameter that the spec does not have, or could not.
         TrainingDivergedError: carries the `run` up to the last good epoch, which is also written.
@@ -73,20 +107,62 @@ def train(
     chosen, plan = chosen_hyper(spec, hyper or {}), _plan(spec.train, epochs, batch_size, seed)
     parts = _parts(spec, module, data, validation, plan.seed)
     warn_of_hyper(spec, chosen)
+    reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
     with nullcontext() if out is None else run_folder(Path(out)) as folder:
-        trainer = Trainer(module, plan, parts, chosen)
-        autosave = _autosave(folder, trainer)
+        trainer = Trainer(module, plan, parts, reached, chosen)
+        orders = _orders(spec, trainer, data, validation) if folder else None
+        keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
         with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
-            outcome = trainer.run(_after_epoch(show, autosave))
+            outcome = trainer.run(_after_epoch(show, keeper))
         run = _finished(trainer, outcome, start)
+        run = replace(run, notes=(*notes, *run.notes))
         defect = outcome.defect or _late_defect(run)
         if defect is not None:
             run = replace(run, stop_reason="diverged")
-        if folder is not None:
-            run = write_run(folder, module, run)
+        if folder is not None and keeper is not None:
+            run = _written(folder, keeper, run)
     if defect is not None:
         raise TrainingDivergedError(defect, run)
     return run
+
+
+def resume(
+    spec: Spec,
+    module: ModuleType,
+    run: Path,
+    checkpoint: Path,
+    orders: Orders,
+    *,
+    data: Data | None = None,
+    epochs: int | None = None,
+    progress: bool = True,
+) -> Run:
+    """Go on with a run from one of its checkpoints, to the end that it would have had.
+
+    `data` says where the same data lie now; `epochs` may be more than the run was begun with.
+
+    Raises:
+        DataError: the data are not the same, or the checkpoint is of another network or optimiser.
+    """
+    check_module(module, spec)
+    if module_hash(module) != orders.module_sha256:
+        problem = (
+            f"the module is not the one that this run was begun with (it is of {module.SYMGRAD_VERSION})"
+        )
+        warn(DataWarning(problem, at=str(run), remedy="the last digits may differ from a run never stopped"))
+    return train(
+        spec,
+        module,
+        data=orders.data if data is None else data,
+        validation=orders.validation,
+        epochs=orders.epochs if epochs is None else epochs,
+        batch_size=orders.batch_size,
+        seed=orders.seed,
+        hyper=orders.hyper,
+        out=run,
+        progress=progress,
+        going_on=GoingOn(run, orders, reached_by(checkpoint, module)),
+    )
 
 
 def check_module(module: ModuleType, spec: Spec) -> None:
@@ -127,42 +203,77 @@ def _parts(spec: Spec, module: ModuleType, data: Data | None, validation: Data |
     return parts
 
 
+def _start(
+    module: ModuleType,
+    plan: TrainSpec,
+    parts: Parts,
+    params_from: str | os.PathLike[str] | None,
+    names: Mapping[str, str],
+    going_on: GoingOn | None,
+    hyper: Mapping[str, float],
+) -> tuple[Reached, tuple[str, ...]]:
+    """What training begins or goes on with, and what to say about it."""
+    if going_on is not None:
+        going_on.check_data(parts)
+        return going_on.reached, ()
+    if params_from is None:
+        return beginning(module, module.init_params(seed=plan.seed), hyper), ()
+    borrowed = borrow(params_from, names, module, plan.seed)
+    return beginning(module, borrowed.params, hyper), (borrowed.note,)
+
+
+def _orders(spec: Spec, trainer: Trainer, data: Data | None, validation: Data | None) -> Orders:
+    """What the run was told, as its checkpoints keep it."""
+    module, plan = trainer.module, trainer.plan
+    is_dict = spec.path is None and spec.text.startswith("{")
+    file = getattr(module, "__file__", None)
+    return Orders(
+        spec=json.loads(spec.text) if is_dict else spec.text,
+        spec_path=_place(spec.path),
+        module_path=_place(file),
+        data=_place(data),
+        validation=_place(validation),
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        seed=plan.seed,
+        hyper=dict(trainer.hyper),
+        data_sha256=data_hash(trainer.parts),
+        module_sha256=module_hash(module),
+    )
+
+
+def _place(source: Any) -> str | None:
+    """Where a file lies, whatever folder one stands in; None for what is none."""
+    place = source.origin if isinstance(source, Dataset) else source
+    return os.path.abspath(place) if isinstance(place, str | os.PathLike) and Path(place).exists() else None
+
+
 def _after_epoch(
-    show: Callable[[EpochRecord], None] | None, autosave: Callable[[Snapshot], None]
-) -> Callable[[EpochRecord, Snapshot], None]:
-    def report(record: EpochRecord, snapshot: Snapshot) -> None:
+    show: Callable[[EpochRecord], None] | None, keeper: Keeper | None
+) -> Callable[[EpochRecord], None]:
+    def report(record: EpochRecord) -> None:
         if show is not None:
             show(record)
-        autosave(snapshot)
+        if keeper is not None:
+            keeper.after(record.epoch)
 
     return report
 
 
-def _autosave(folder: Path | None, trainer: Trainer) -> Callable[[Snapshot], None]:
-    """A function that saves a snapshot when the last saving was some time ago."""
-    saved_at = time.perf_counter()
-
-    def save(snapshot: Snapshot) -> None:
-        nonlocal saved_at
-        if folder is not None and time.perf_counter() - saved_at >= AUTOSAVE_SECONDS:
-            save_checkpoint(folder / CHECKPOINT, trainer.module, _checkpoint(trainer, snapshot))
-            saved_at = time.perf_counter()
-
-    return save
-
-
-def _checkpoint(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:
-    fitted, state = snapshot.restored(trainer.module)
-    return Checkpoint(
-        fitted, state, trainer.parts.preparation, snapshot.epoch, trainer.plan.seed, trainer.module
-    )
+def _written(folder: Path, keeper: Keeper, run: Run) -> Run:
+    """The run with the files that it wrote."""
+    try:
+        keeper.finish()
+        return write_run(folder, run)
+    except DataError as error:
+        raise RunNotWrittenError(error, run) from error
 
 
 def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     """Choose the parameters to keep and measure them."""
     module, plan, parts = trainer.module, trainer.plan, trainer.parts
     kept = outcome.best if watches_loss(plan.stop) and outcome.records else outcome.last
-    checkpoint = _checkpoint(trainer, kept)
+    checkpoint = checkpoint_of(trainer, kept)
     validation = parts.validation
     return Run(
         spec_name=module.SPEC_NAME,

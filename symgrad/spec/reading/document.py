@@ -42,13 +42,18 @@ class ItemPlace:
 
 @dataclass(frozen=True)
 class Document:
-    """Plain data with the places of its items; `path` is None for texts and dicts."""
+    """Plain data with the places of its items; a dict's text is JSON. `path` is None for texts and dicts."""
 
     source: str
     data: dict[str, Plain]
     places: Mapping[Key, ItemPlace]
-    sha256: str
+    text: str
     path: Path | None
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its text."""
+        return sha256(self.text)
 
     def known(self, key: Key) -> Key:
         """`key` without the parts that the document does not have."""
@@ -117,7 +122,7 @@ def from_mapping(mapping: Mapping[str, object]) -> Document:
     canonical = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
     if len(canonical) > MAX_BYTES:
         raise SpecError(f"the spec has more than {MAX_BYTES} characters", at=source, remedy="shorten it")
-    return Document(source, data, places, sha256(canonical), None)
+    return Document(source, data, places, canonical, None)
 
 
 def sha256(text: str) -> str:

@@ -54,6 +54,7 @@ def build(block: SpecBlock, document: Document) -> Spec:
         manual=_equations("manual", block.manual, document),
         train=train_spec(block, document),
         sha256=document.sha256,
+        text=document.text,
         path=document.path,
         at=Position(document.source, 1, 1),
         places=(

@@ -123,6 +123,14 @@ class StopBlock(_Block):
     time_limit: Positive | None = None
 
 
+class CheckpointBlock(_Block):
+    """How often to keep what training could go on from, and how many of these."""
+
+    epochs: Size | None = None
+    minutes: Positive | None = None
+    keep: Size = 2
+
+
 class DataBlock(_Block):
     """A data file and its columns."""
 
@@ -172,6 +180,7 @@ class TrainBlock(_Block):
     clip_norm: Positive | None = None
     clip_value: Positive | None = None
     seed: Seed = 0
+    checkpoint: CheckpointBlock = CheckpointBlock()
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.language.syntax import Call, Node
-from symgrad.spec.model import DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
+from symgrad.spec.model import CheckpointSpec, DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.other_names import HYPER_PARAMETERS
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.optimizer_block import own_optimizer
@@ -49,6 +49,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         micro_batches=_micro_batches(train, document),
         missing=train.missing,
         categorical=tuple(train.categorical),
+        checkpoint=CheckpointSpec(train.checkpoint.epochs, train.checkpoint.minutes, train.checkpoint.keep),
     )
 
 

@@ -34,7 +34,6 @@ from symgrad.spec.reading.document import (
     Key,
     Plain,
     check_text,
-    sha256,
 )
 from symgrad.spec.reading.slips import slip_near
 from symgrad.spec.reading.yaml_number import yaml_number
@@ -76,7 +75,7 @@ def from_yaml(text: str, source: str, path: Path | None = None) -> Document:
         raise SpecError(problem, at=root.place.value, remedy="expected keys such as inputs and layers")
     places: dict[Key, ItemPlace] = {}
     _collect(root, (), places)
-    return Document(source, root.value, places, sha256(text), path)
+    return Document(source, root.value, places, text, path)
 
 
 def _collect(item: _Item, key: Key, places: dict[Key, ItemPlace]) -> None:

@@ -36,12 +36,12 @@ def _comes_back(bench: Bench, file: Path) -> Iterator[str]:
     state.step[:] = 5
     for number, array in enumerate(state[1:]):
         array[:] = np.linspace(number, number + 1, array.size)
-    module.save(file, params, state, epoch=_EPOCH, learnt={"a": [0.1]}, mine=np.arange(2))
+    module.save(file, params, state, epoch=_EPOCH, preparation={"a": [0.1]}, mine=np.arange(2))
     found = module.load(file)
     if not same((found.params, found.state), (params, state)):
         yield "load gives other parameters or another state than was saved"
-    if found.epoch != _EPOCH or found.learnt != {"a": [0.1]}:
-        yield f"load gives the epoch {found.epoch} and {found.learnt}, not what was saved"
+    if found.epoch != _EPOCH or found.preparation != {"a": [0.1]}:
+        yield f"load gives the epoch {found.epoch} and {found.preparation}, not what was saved"
     if params and not np.shares_memory(module.flatten(found.params), found.params[0]):
         yield "load gives parameters that cannot be trained"
     with np.load(file, allow_pickle=False) as archive:
@@ -58,7 +58,7 @@ def _predicts(bench: Bench, file: Path) -> Iterator[str]:
     module, case = bench.module, bench.case
     inputs = bench.data()[: len(case.inputs)]
     learnt, prepared = _learnt(bench, inputs)
-    module.save(file, bench.params(), learnt=learnt)
+    module.save(file, bench.params(), preparation=learnt)
     found, expected = module.load(file), module.predict(bench.params(), *prepared)
     if not same(found.predict(*inputs), expected):
         yield "a checkpoint's predict standardises inputs otherwise"
@@ -71,21 +71,25 @@ def _predicts(bench: Bench, file: Path) -> Iterator[str]:
     if not np.array_equal(found.labels(*inputs), 2 * numbers - 1 if case.task == "sign" else numbers):
         yield "a checkpoint's labels are not the classes that are predicted"
     names = [f"class {n}" for n in range(expected.shape[-1] if case.task == "classes" else 2)]
-    module.save(file, bench.params(), learnt={**learnt, "classes": {t.name: names for t in case.targets}})
+    module.save(
+        file,
+        bench.params(),
+        preparation=learnt | {"targets": {t.name: {"classes": names} for t in case.targets}},
+    )
     if module.load(file).labels(*inputs).tolist() != np.array(names)[numbers].tolist():
         yield "a checkpoint's labels do not have the names of the classes"
 
 
 def _learnt(bench: Bench, inputs: list[Array]) -> tuple[dict[str, Any], list[Array]]:
     """What might have been learnt about the data, and the inputs prepared by it."""
-    learnt: dict[str, Any] = {"mean": {}, "deviation": {}}
+    learnt: dict[str, Any] = {"inputs": {}}
     prepared = list(inputs)
     for place, (tensor, array) in enumerate(zip(bench.case.inputs, inputs, strict=True)):
         if tensor.classes is None and array.ndim:
             shape = array.shape[1:]
             mean = np.linspace(-0.25, 0.5, int(np.prod(shape))).reshape(shape)
             deviation = 1 + np.abs(mean)
-            learnt["mean"][tensor.name], learnt["deviation"][tensor.name] = mean.tolist(), deviation.tolist()
+            learnt["inputs"][tensor.name] = {"mean": mean.tolist(), "deviation": deviation.tolist()}
             prepared[place] = ((array.astype(np.float64) - mean) / deviation).astype(bench.dtype)
     return learnt, prepared
 
