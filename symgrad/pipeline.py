@@ -24,6 +24,7 @@ from symgrad.passes.fission import loop_fission
 from symgrad.passes.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.root_differences import without_root_differences
+from symgrad.passes.scaled_powers import with_scaled_powers
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
@@ -130,9 +131,14 @@ class Stages:
         return guard(self.with_derivatives)
 
     @stage("Program → Program")
+    def scaled(self) -> Program:
+        """Powers of sums divided by their constant, where its own power is no number of the type."""
+        return with_scaled_powers(self.guarded, self.model.spec.dtype)
+
+    @stage("Program → Program")
     def stable_roots(self) -> Program:
         """Differences of roots as quotients, which keep the digits of what they differ by."""
-        return without_root_differences(self.guarded)
+        return without_root_differences(self.scaled)
 
     @stage("Program → Program")
     def arranged(self) -> Program:

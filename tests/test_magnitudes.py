@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from building import interpreted, written
 
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def scaled(formula: str, dtype: str) -> dict[str, Any]:
@@ -66,6 +70,26 @@ def test_a_sum_of_a_difference_keeps_its_factor_outside() -> None:
     )
     assert "real(inf)" not in (text := module_text(spec))
     assert "real(2) * x[" in text
+
+
+@pytest.mark.parametrize(
+    ("formula", "at", "slope"),
+    [
+        ("x**2 / (1e30 + x**2)", 3, 6e-30),
+        ("x**2 / (1e30 + x**2)", 1e15, 5e-16),
+        ("-x / (x - 1e30)", 5, 1e-30),
+        ("x**2 / (1e18 + x**2)", 3, 6e-18),
+        ("x / (1e-30 + x**2)", 3, -1 / 9),
+    ],
+)
+def test_the_slope_of_a_quotient_is_not_lost_with_a_square_of_its_constant(
+    formula: str, at: float, slope: float, tmp_path: Path
+) -> None:
+    spec = {"name": "quotient", "dtype": "float32", "inputs": {"x": []}, "equations": {"f": formula}}
+    spec |= {"loss": "f", "gradients": ["x"]}
+    module = interpreted(written(spec, tmp_path))
+    assert module.input_gradients((), at).x == pytest.approx(slope, rel=1e-6)
+    assert identity_of(expand(read(spec)), module_text(read(spec))).state == "identical"
 
 
 def test_a_text_with_an_unknown_name_is_wrong() -> None:

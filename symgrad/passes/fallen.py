@@ -21,8 +21,8 @@ def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Ex
     So are exp(-1/x**2)/x**3 at 0, and the slope of tanh(1/x). `steep` are the factors that may be infinite.
     """
     written = [_written_out(factor, bounds) for factor in factors]
-    poles = [f for f in written if f.is_Pow and f.exp.is_negative and not bounds.nonzero(f.base)]
-    if not poles or not all(_written_out(factor, bounds) in poles for factor in steep):
+    poles = [pole for factor in factors for pole in _poles_of(factor, bounds)]
+    if not poles or not all(any(_poles_of(factor, bounds)) for factor in steep):
         return
     for factor, formula in zip(factors, written, strict=True):
         call = formula.base if formula.is_Pow and formula.exp.is_positive else formula
@@ -38,6 +38,14 @@ def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Ex
             there = sp.And(*(sp.Eq(pole.base, 0) for pole in poles))
             falls_on_one_side = row.values.open_most
             yield sp.And(there, argument < 0) if falls_on_one_side else there
+
+
+def _poles_of(factor: sp.Expr, bounds: Bounds) -> Iterator[sp.Expr]:
+    """Powers that are infinite at a place, as a factor or in a term of it."""
+    for term in sp.Add.make_args(factor):
+        for part in (_written_out(part, bounds) for part in sp.Mul.make_args(term)):
+            if part.is_Pow and part.exp.is_negative and not bounds.nonzero(part.base):
+                yield part
 
 
 def _written_out(factor: sp.Expr, bounds: Bounds) -> sp.Expr:

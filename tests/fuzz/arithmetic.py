@@ -87,6 +87,10 @@ class Arithmetic:
         density = 2 / np.sqrt(np.arccos(self.number(-1).real)) * np.exp(-(z.real**2))
         return (real + 1j * (z.imag * density)).astype(self.kind)
 
+    def quotient(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """a / b; where rounding is asked for, with an inverse, as compilers do: s/(-s) is not quite -1."""
+        return a / b if self.kind is np.clongdouble else a * (1 / b)
+
     def power(self, base: np.ndarray, exponent: np.ndarray) -> np.ndarray:
         """base ** exponent: a repeated product for whole numbers, else NaN for bases below 0."""
         whole = exponent.ravel()[0].real if exponent.size else 0

@@ -142,7 +142,7 @@ def _binary(operation: ast.operator, a: np.ndarray, b: np.ndarray, scope: Scope)
         ast.Add: operator.add,
         ast.Sub: operator.sub,
         ast.Mult: operator.mul,
-        ast.Div: operator.truediv,
+        ast.Div: scope.arithmetic.quotient,
         ast.Pow: scope.arithmetic.power,
     }
     return known[type(operation)](*aligned(a, b))

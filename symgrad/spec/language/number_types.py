@@ -17,3 +17,7 @@ SMALLEST: Mapping[str, float] = {
     dtype: 2.0 ** (1 - exponent - fraction) for dtype, (fraction, exponent) in _BITS.items()
 }
 """Above 0: what is less than half of it is 0."""
+SMALLEST_NORMAL: Mapping[str, float] = {
+    dtype: 2.0 ** (1 - exponent) for dtype, (_, exponent) in _BITS.items()
+}
+"""Above 0, of those with all digits."""
