@@ -401,6 +401,20 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no epochs": (Regressor(epochs=0), "epochs is 0"),
     "no such type": (Regressor(dtype="float16"), "dtype is 'float16'"),
     "no such order": (Regressor(shuffle="often"), "shuffle is 'often'"),
+    "a negative weight of a class": (Classifier(class_weight={0: -1}), "Negative values"),
+    "several outputs": (
+        Regressor(
+            {
+                "name": "two",
+                "inputs": {"x": ["n", 3]},
+                "targets": {"t": ["n", 1]},
+                "equations": {"a": "dense(x, 1)", "b": "dense(x, 1)"},
+                "loss": "mse(a, t) + mse(b, t)",
+                "outputs": ["a", "b"],
+            }
+        ),
+        r"say which is the prediction: outputs: \[b\]",
+    ),
     "standardized": (Regressor({**IMAGES, "train": {"standardize": True}}), "StandardScaler"),
 }
 

@@ -70,7 +70,7 @@ class Classifier(ClassifierMixin, Estimator):
                 f"{type(self).__name__} needs two classes or more, the rows have one class: {found}"
             )
         if self.class_weight is not None:
-            of_class = compute_sample_weight(self.class_weight, y)
+            of_class = weights_of_rows(compute_sample_weight(self.class_weight, y), len(y))
             X, y, weights = counting(of_class if weights is None else of_class * weights, X, y)
         self._trained(X, y, weights, start, one_epoch=one_epoch, strata=y)
         return self
@@ -81,7 +81,7 @@ class Classifier(ClassifierMixin, Estimator):
     def _targets(self, spec: Spec, y: Any) -> NDArray[Any]:
         """Numbers of classes, or their rows of 0 and 1; of two classes 0 and 1, or -1 and 1."""
         model, numbers = expand(spec), np.searchsorted(self.classes_, y)
-        target = target_of(spec, model.batch_axis)
+        target = target_of(model)
         if model.task == "values":
             remedy = "use a loss of classes, such as softmax_cross_entropy, or a Regressor"
             raise ValueError(f"{spec.name}: its loss is none of classes; {remedy}")

@@ -68,7 +68,7 @@ class Regressor(RegressorMixin, Estimator):
         )
 
     def _targets(self, spec: Spec, y: Any) -> NDArray[Any]:
-        target = target_of(spec, expand(spec).batch_axis)
+        target = target_of(expand(spec))
         if target.classes is not None:
             raise ValueError(f"{spec.name}: its target has classes; use a Classifier")
         return as_tensor(spec, target, y)

@@ -10,7 +10,7 @@ from symgrad.sklearn.changed_specs import WEIGHTS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from symgrad.spec.model import Spec, TensorSpec
+    from symgrad.spec.model import Model, Spec, TensorSpec
 
 
 def row_shape(spec: Spec, tensor: TensorSpec) -> tuple[int, ...]:
@@ -27,16 +27,18 @@ def row_shape(spec: Spec, tensor: TensorSpec) -> tuple[int, ...]:
     return tuple(axis if isinstance(axis, int) else sizes[axis] for axis in axes)
 
 
-def target_of(spec: Spec, batch_axis: str) -> TensorSpec:
+def target_of(model: Model) -> TensorSpec:
     """The one target that y is for.
 
-    Raises ValueError where there is none, or several, or its first axis does not count samples.
+    Raises ValueError where there is none, or several, or its first axis does not count samples; and where the
+    network says several things of a sample.
     """
-    targets = [tensor for tensor in spec.targets if tensor.name != WEIGHTS]
-    if len(targets) != 1 or targets[0].axes[:1] != (batch_axis,):
-        raise ValueError(
-            f"{spec.name}: expected one target, whose first axis counts samples as that of the input"
-        )
+    name, targets = model.spec.name, [t for t in model.spec.targets if t.name != WEIGHTS]
+    if len(targets) != 1 or targets[0].axes[:1] != (model.batch_axis,):
+        raise ValueError(f"{name}: expected one target, whose first axis counts samples as that of the input")
+    if model.prediction is None and len(model.outputs) != 1:
+        said = f"it has the outputs {', '.join(model.outputs)}; say which is the prediction"
+        raise ValueError(f"{name}: {said}: outputs: [{model.outputs[-1]}]")
     return targets[0]
 
 

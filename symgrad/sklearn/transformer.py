@@ -103,8 +103,7 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             len(codes), -1
         )
 
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:  # noqa: ARG002  # as fit
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002  # as fit
         """Minus the loss of rows: the larger, the better they are given back."""
-        inputs, weights = self._inputs(X), weights_of_rows(sample_weight, len(X))
-        inputs, weights = counting(weights, inputs)
-        return -self.network_.loss(Rows(inputs, None, weights))
+        inputs = self._inputs(X)
+        return -self.network_.loss(Rows(inputs))
