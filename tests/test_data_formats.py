@@ -130,6 +130,8 @@ def test_data_frames_of_pandas_and_polars():
         ((X,), "a tuple of 1 for x, t; give 2"),
         ((X, T, T), "a tuple of 3"),
         ({"x": X, "t": T[:2]}, "the numbers of rows differ: x has 3, t has 2"),
+        ({"p": [1, 2, 3], "q": [1, 2], "t": T}, "the numbers of rows differ: p has 3, q has 2, t has 3"),
+        ({"p": [1, 2], "q": [1, 2], "t": ["a", "a"]}, "the data 1 \\(a\\); list the names: classes"),
         ((X, 3), "holds a single number"),
         ((X * 1j, T), "not real numbers"),
         ((X, [0, {}, 1]), r"data, t\[1\]: holds dict, not a number or word"),

@@ -14,7 +14,7 @@ import symgrad as sg
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec
 from symgrad.training.dataset.data import Dataset, load_data
-from symgrad.training.dataset.known_rows import read_inputs
+from symgrad.training.dataset.known_rows import given_inputs, read_inputs
 from symgrad.training.split import Parts, prepare, split
 
 if TYPE_CHECKING:
@@ -65,6 +65,17 @@ def test_unknown_is_a_word_among_words(tmp_path):
         "none",
         "unknown",
     )
+
+
+def test_what_a_mask_hides_is_missing():
+    x = np.ma.array([[1.0, 2], [3, 4], [5, 6]], mask=[[0, 1], [0, 0], [0, 0]])
+    with pytest.raises(DataError, match=r"x\[0, 1\]: there is no value"):
+        load_data(spec_of(2), (x, [0, 1, 0]))
+    spec = make_spec(missing=0.0, classes=2)
+    dataset = load_data(spec, (x, np.ma.array(["a", "b", "a"], mask=[0, 0, 0])))
+    assert np.isnan(dataset.inputs["x"]).tolist() == [[False, True], [False, False], [False, False]]
+    parts = prepare(spec, dataset, 0)
+    assert given_inputs(parts.preparation, ["x"], [x], np.float64)[0].tolist() == [[1, 0], [3, 4], [5, 6]]
 
 
 def test_rows_are_left_out():

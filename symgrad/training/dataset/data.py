@@ -200,7 +200,7 @@ def joined_rows(parts: Iterable[Dataset], label: str) -> Dataset:
 
 
 def _check_rows(columns: Mapping[str, list[Column]], label: str) -> None:
-    rows = {name: len(group[0].numbers) for name, group in columns.items()}
+    rows = {column.name: len(column.numbers) for group in columns.values() for column in group}
     if len(set(rows.values())) > 1:
         counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
         raise DataError(f"the numbers of rows differ: {counts}", at=label, remedy="one row per example")

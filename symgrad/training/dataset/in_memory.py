@@ -43,7 +43,9 @@ def memory_source(data: Any, tensors: Sequence[str], label: str = "data") -> Sou
 
 
 def is_table(data: Any) -> bool:
-    """Whether something is a data frame or a series, or an array of words or of Python's objects."""
+    """Whether something is a data frame or a series, or an array of words, of objects or with a mask."""
+    if isinstance(data, np.ma.MaskedArray):
+        return True
     if isinstance(data, list | tuple | int | float | np.generic):
         try:
             data = np.asarray(data)
@@ -100,6 +102,9 @@ def _beside(
 
 
 def _array(values: Any, at: str) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray):
+        kind, hole = (np.float64, np.nan) if values.dtype.kind in "biuf" else (object, None)
+        values = np.ma.filled(values.astype(kind), hole)
     try:
         found = np.asarray(values)
     except ValueError as error:

@@ -82,8 +82,12 @@ def class_names(slot: Slot, columns: Sequence[Column], at: str) -> tuple[Word, .
             return tuple(words)
         shown = ", ".join(map(str, words[:8])) + (", ..." if len(words) > 8 else "")
         problem = f"'{slot.name}' has {count} classes, the data {len(words)} ({shown})"
-        remedy = f"write classes: {len(words)}" if slot.classes else f"it needs {len(words)} entries"
-        raise DataError(problem, at=at, remedy=f"{remedy}, or list the names: classes: [...]")
+        if not slot.classes:
+            raise DataError(
+                problem, at=at, remedy=f"give it an entry for each: {slot.name}: [batch, {len(words)}]"
+            )
+        remedy = f"write classes: {len(words)}, or list" if len(words) > 1 else "list"
+        raise DataError(problem, at=at, remedy=f"{remedy} the names: classes: [...]")
     numbers = np.unique(np.concatenate([np.unique(column.numbers) for column in columns]))
     labels = numbers[np.isfinite(numbers) & (numbers != (np.nan if slot.ignore is None else slot.ignore))]
     is_whole = bool((labels == np.floor(labels)).all())
