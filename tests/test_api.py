@@ -82,9 +82,9 @@ def test_a_number_out_of_its_range_is_told(problem: str) -> None:
         NUMBERS[problem]()
 
 
-def test_data_is_a_file(tmp_path: Path) -> None:
-    with pytest.raises(sg.DataError, match="data of type dict; expected the path of a file"):
-        sg.train(SPEC, data={"x": 1}, progress=False)  # type: ignore[arg-type]  # what is refused
+def test_data_are_rows() -> None:
+    with pytest.raises(sg.DataError, match=r"data\['x'\]: holds a single number, not rows"):
+        sg.train(SPEC, data={"x": 1}, progress=False)
 
 
 def test_verify_works_as_often_as_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -330,6 +330,7 @@ def test_the_command_goes_on_after_a_kill(line: Path, tmp_path: Path) -> None:
             time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
     assert not (tmp_path / "run" / "checkpoint.npz").exists()
+    assert sg.open_run(tmp_path / "run", interpreted(file)).epoch >= 4, "it predicts all the same"
     done = subprocess.run(
         [*command, "--resume", "run"],
         cwd=tmp_path,

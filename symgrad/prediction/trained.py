@@ -12,6 +12,7 @@ from symgrad.compiler.loading.load import load
 from symgrad.errors import DataError
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint
 from symgrad.training.dataset.array_files import READ_ERRORS
+from symgrad.training.resuming import FOLDER, newest
 from symgrad.training.run import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def open_trained(run: str | os.PathLike[str], module: ModuleSource | None = None
     """
     place = Path(run)
     file = place / CHECKPOINT if place.is_dir() else place
+    if (place / FOLDER).is_dir() and not file.is_file():  # it was killed
+        file, _ = newest(place)
     if not file.is_file():
         problem = f"there is no {CHECKPOINT} in it" if place.is_dir() else "there is no such file"
         raise DataError(problem, at=str(place), remedy=TRAIN_FIRST)

@@ -262,6 +262,8 @@ def _after_epoch(
 
 def _written(folder: Path, keeper: Keeper, run: Run) -> Run:
     """The run with the files that it wrote."""
+    if run.stop_reason == "interrupted":
+        run = replace(run, notes=(*run.notes, f"symgrad train --resume {folder} goes on with it"))
     try:
         keeper.finish()
         return write_run(folder, run)
