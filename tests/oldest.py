@@ -21,6 +21,7 @@ EXTRAS = ("parquet", "plot", "sklearn")
 RUNNERS = ("hypothesis", "pytest", "pytest-xdist")
 SELECTION = """
 test_read test_differentiate test_generated test_inspect test_graph test_module_cache test_train_data
+test_data_formats test_data_missing
 test_train_checkpoint test_train_report test_api test_sklearn
 """
 
