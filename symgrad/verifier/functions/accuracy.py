@@ -20,6 +20,7 @@ import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.spec.scalars import ULPS
+from symgrad.verifier.module_tree import tree_of
 from symgrad.verifier.report import Check
 
 if TYPE_CHECKING:
@@ -87,12 +88,6 @@ def function_checks(source: str, seed: int = 0) -> Iterator[Check]:
     if dtype is not None:
         for name in functions_in(source):
             yield _check(name, _definition(source, name), dtype, seed)
-
-
-@lru_cache(maxsize=1)
-def tree_of(source: str) -> ast.Module:
-    """The text of a module as a tree, which nobody changes."""
-    return ast.parse(source)
 
 
 def dtype_of(source: str) -> np.dtype[Any] | None:

@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError
-from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of, tree_of
+from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of
 from symgrad.verifier.functions.approximation import APPROXIMATIONS, Approximation, horner
+from symgrad.verifier.module_tree import tree_of
 from symgrad.verifier.report import Check
 
 if TYPE_CHECKING:

@@ -66,11 +66,8 @@ def parse(text: str) -> JudgedText:
     except SyntaxError as error:
         raise ModuleError(f"the text is no Python: {error}") from error
     literals = _Literals()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            _bare(node)
     used = _used(tree.body)
-    unknown = _loaded(used) - _bound(tree) - set(dir(builtins))
+    unknown = _unknown(used, tree.body)
     kept = [literals.visit(node) for node in used]
     if any(isinstance(part, ast.While) for node in kept for part in ast.walk(node)):
         raise ModuleError("the text has a loop whose end cannot be foreseen")
@@ -82,9 +79,9 @@ def parse(text: str) -> JudgedText:
     return JudgedText(code, facts, literals.floats, kernels_of(used, facts), frozenset(unknown))
 
 
-def _bare(function: ast.FunctionDef) -> None:
-    """The function without its decorators, and without the types of arguments and answers."""
-    for node in ast.walk(function):
+def _bare(definition: ast.stmt) -> None:
+    """Take its decorators, and the types of its arguments and answers, from a function."""
+    for node in ast.walk(definition) if isinstance(definition, ast.FunctionDef) else ():
         match node:
             case ast.FunctionDef():
                 node.decorator_list, node.returns = [], None
@@ -97,10 +94,18 @@ def _loaded(nodes: list[ast.stmt]) -> set[str]:
     return {name.id for name in names if isinstance(name.ctx, ast.Load)}
 
 
-def _bound(tree: ast.Module) -> set[str]:
-    """Every name that is given a meaning somewhere in a text."""
+def _unknown(used: list[ast.stmt], body: list[ast.stmt]) -> set[str]:
+    """The names that these statements ask for, and nothing in the text gives a meaning."""
+    outside = [node for node in body if not _defined(node)]
+    found = _loaded(used) - set(dir(builtins)) - {name for node in body for name in _defined(node)}
+    found -= _bound([*used, *outside])
+    return found - _bound(body) if found else found
+
+
+def _bound(nodes: list[ast.stmt]) -> set[str]:
+    """Every name that is given a meaning somewhere in these statements."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in (part for statement in nodes for part in ast.walk(statement)):
         match node:
             case ast.Name(name, ast.Store()) | ast.FunctionDef(name) | ast.ClassDef(name) | ast.arg(name):
                 found.add(name)
@@ -112,16 +117,21 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 def _used(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The definitions that the functions under trial reach, in the order of the text."""
-    definitions = {name: node for node in body for name in _defined(node)}
+    """The definitions that the functions under trial reach, made bare, in the order of the text."""
+    definitions: dict[str, list[ast.stmt]] = {}
+    for node in body:
+        for name in _defined(node):
+            definitions.setdefault(name, []).append(node)
     reached: set[str] = set()
     waiting = [name for name in ENTRIES if name in definitions]
     while waiting:
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            names = {part.id for part in ast.walk(definitions[name]) if isinstance(part, ast.Name)}
-            waiting += names & definitions.keys() - REPLACED
+            for node in definitions[name]:
+                _bare(node)
+                names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+                waiting += names & definitions.keys() - REPLACED
     return [node for node in body if any(name in reached for name in _defined(node))]
 
 

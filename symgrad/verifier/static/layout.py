@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from symgrad.verifier.module_tree import tree_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -42,7 +44,7 @@ def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
 
     `tried` are the free sizes it is run at, in the order of its own.
     """
-    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in tree_of(text).body if isinstance(node, ast.FunctionDef)]
     workspace = next((node for node in functions if node.name == "_work_size"), None)
     if workspace is None:
         return ""

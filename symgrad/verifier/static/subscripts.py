@@ -9,10 +9,10 @@ for. What is not followed is left to the run, which checks it at the sizes tried
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from symgrad.verifier.module_tree import tree_of
 from symgrad.verifier.static.follower import Follower
 from symgrad.verifier.static.obligations import BeyondError
 
@@ -36,7 +36,7 @@ class Findings:
 def subscript_findings(text: str, facts: Mapping[str, Any]) -> Findings:
     """Which subscripts of a text leave their arrays at some sizes; `facts` are its constants, as `AXES`."""
     try:
-        follower = Follower(ast.parse(text), facts)
+        follower = Follower(tree_of(text), facts)
         for name in _FOLLOWED:
             follower.enter(name)
     except BeyondError as beyond:
