@@ -95,3 +95,8 @@ def judged(
     if compiled and twin is not module and not by_python:
         run_drivers_in_python(twin)
     return verify(expand(read(spec)), module, twin=twin, points=points)
+
+
+def is_identical(report: Report) -> bool:
+    """Whether the text was compared exactly with its spec, and is it."""
+    return any((c.name, c.verdict, c.certainty) == ("identity", "pass", "identical") for c in report.checks)

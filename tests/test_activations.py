@@ -110,9 +110,13 @@ def values_and_slopes(module: ModuleType, points: Any, count: int) -> tuple[list
 
 @pytest.fixture(scope="module", params=["float64", "float32"])
 def computed(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """The points in one precision, and what the compiled code makes of them: values and slopes by name."""
+    """The points in one precision, and what the code makes of them, compiled in float32: values and slopes.
+
+    What compilation does to the functions of both precisions is seen in test_elementary.
+    """
     spec = functions_of_x([f"{name}({{x}})" for name in NAMES], request.param)
-    module = load(written(spec, tmp_path_factory.mktemp("activations")))
+    path = written(spec, tmp_path_factory.mktemp("activations"))
+    module = load(path) if request.param == "float32" else interpreted(path)
     points = np.array(POINTS, module.DTYPE)
     both = zip(*values_and_slopes(module, points, len(NAMES)), strict=True)
     return points, dict(zip(NAMES, both, strict=True))

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from building import by_rows, judged
+from building import by_rows, is_identical, judged
 from corpus import CORPUS, EXAMPLES
 from hypothesis import HealthCheck, given, settings
 from networks import LOSSES, networks
@@ -29,6 +29,7 @@ def test_examples_pass_the_judge(example: Path, tmp_path: Path) -> None:
     by_python = example.stem in MANY_KERNELS
     report = judged(str(example), tmp_path, compiled=True, points=3, by_python=by_python)
     assert report.passed, str(report)
+    assert is_identical(report), str(report)
     model = expand(read(str(example)))
     judged_blocks = {p.name for p in report.parameters}
     assert {p.name for p in model.parameters} <= judged_blocks
@@ -42,6 +43,7 @@ def test_every_construct_of_the_language_passes_the_judge(name: str, tmp_path: P
     with by_rows():
         report = judged(CORPUS[name], tmp_path, compiled=False)
     assert report.passed, str(report)
+    assert is_identical(report), str(report)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

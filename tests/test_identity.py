@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from corpus import CORPUS, EXAMPLES
+from corpus import CORPUS
 
 from symgrad.errors import ModuleError
 from symgrad.pipeline import module_text
@@ -13,20 +11,13 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
 
-LECTURES = sorted((Path(__file__).parent.parent / "examples" / "lectures").glob("*.yaml"))
-LARGE = "23_homework3"
-GRADIENTS = {name: spec for name, spec in CORPUS.items() if not name.startswith("optimizer_")}
+GRADIENTS = [name for name in CORPUS if not name.startswith("optimizer_")]
 
 
-@pytest.mark.parametrize("path", [p for p in (*EXAMPLES, *LECTURES) if p.stem != LARGE], ids=lambda p: p.stem)
-def test_every_example_is_identical(path):
-    spec = read(path)
-    assert identity_of(expand(spec), module_text(spec)).state == "identical"
-
-
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_every_row_of_the_library_is_identical(name):
-    spec = read(GRADIENTS[name])
+@pytest.mark.parametrize("name", GRADIENTS[::3])
+def test_rows_of_the_library_are_identical(name):
+    """As they are emitted, most by columns. By rows test_gradients judges all, and the examples."""
+    spec = read(CORPUS[name])
     assert identity_of(expand(spec), module_text(spec)).state == "identical"
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from building import interpreted, judged
+from building import interpreted, is_identical, judged
 
 from symgrad import api
 from symgrad.lectures.demands import ROWS, Demand
@@ -79,6 +79,7 @@ def test_every_spec_is_generated_and_verified(path: Path, tmp_path: Path) -> Non
     narrow = path.read_text(encoding="utf-8").replace("dense(1000,", "dense(20,")
     report = judged(narrow, tmp_path, compiled=False)
     assert report.passed, str(report)
+    assert is_identical(report), str(report)
 
 
 def test_homework3_takes_the_files_of_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
