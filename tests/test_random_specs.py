@@ -23,7 +23,7 @@ from fuzz.shrink import smaller_formulas
 import symgrad.pipeline
 from symgrad.spec.reader import read
 
-SECONDS = 8.0
+SECONDS = 6.0
 """For each kind."""
 
 
