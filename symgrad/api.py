@@ -223,11 +223,12 @@ def verify(
         positive("time_limit", time_limit),
     )
     spec = read(spec)
-    model, file = expand(spec), _file_to_judge(spec) if module is None else _file_of(spec, module)
-    if not isinstance(file, str | os.PathLike):
+    model, file = expand(spec), None if module is None else _file_of(spec, module)
+    if not (file is None or isinstance(file, str | os.PathLike)):
         return judge(model, file, points=points, seed=seed)
-    with isolated(file, time_limit) as (door, twin):
-        return judge(model, door, twin=twin, points=points, seed=seed, emitted=_emitted(spec, module, file))
+    with isolated(file or partial(_file_to_judge, spec), time_limit) as (door, twin):
+        emitted = _emitted(spec, module, door.facts.at)
+        return judge(model, door, twin=twin, points=points, seed=seed, emitted=emitted)
 
 
 def _file_to_judge(spec: Spec) -> Path:
@@ -237,7 +238,7 @@ def _file_to_judge(spec: Spec) -> Path:
     return file_to_judge(spec, partial(_text, identity=False))
 
 
-def _emitted(spec: Spec, module: ModuleSource | None, file: str | os.PathLike[str]) -> str:
+def _emitted(spec: Spec, module: ModuleSource | None, file: str) -> str:
     """The text that symgrad emits for a spec: that of the file, where it was asked for no other module."""
     if module is None:
         return Path(file).read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from symgrad.cli import main
 from symgrad.errors import ModuleError
-from symgrad.isolation import isolated
+from symgrad.isolation import client, isolated
 from symgrad.isolation.client import Limits, ModuleProcess
 from symgrad.isolation.messages import named, packed, unpacked
 from symgrad.isolation.pace import Pace
@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 SPEC_NAME, SPEC_SHA256, SYMGRAD_VERSION, TASK, INPUTS, TARGETS = "made", "0" * 64, "0", "values", ("x",), ()
+NETWORK_SHA256 = SPEC_SHA256
 DTYPE = np.float32
 
 class Params(NamedTuple):
@@ -84,6 +85,12 @@ def fit(x):
         except OSError:
             pass
 
+def save(path, params):
+    raise OSError
+
+def load(path):
+    raise OSError
+
 def verify():
     return object()
 """
@@ -110,6 +117,25 @@ def test_calls_give_what_the_module_gives(file: Path) -> None:
         assert [p.dtype for p in params] == [np.float64] * 2
         np.testing.assert_array_equal(twin.call("forward", params, np.float64(2)), [[2, 4], [6, 8]])
         assert type(twin.call("verify")).__name__ == "object"
+
+
+def test_what_cannot_be_made_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    launch = client.launched
+
+    def launched() -> Any:
+        started.append(launch())
+        return started[-1]
+
+    def made() -> Path:
+        assert all(process.poll() is None for process in started), "they start while the file is made"
+        raise ModuleError("there is none")
+
+    monkeypatch.setattr("symgrad.isolation.client.launched", launched)
+    with pytest.raises(ModuleError, match="there is none"), isolated(made):
+        pass
+    assert len(started) == 2
+    assert all(process.poll() is not None for process in started)
 
 
 def test_what_a_call_changes_in_place_is_changed_here(file: Path) -> None:
@@ -256,11 +282,11 @@ def test_parts_of_a_text_are_run_there_too(
     path = written(LINE, tmp_path, lambda text: text.replace(FORWARD, f"{FORWARD}    {statement}\n"))
     verdict = f"the judgement of the text {verdict}"
     with isolated(path, seconds=2) as (door, _), pytest.raises(FaultError, match=verdict):
-        door.text_checks(expand(read(LINE)), 0)
+        door.text_checks(expand(read(LINE)), 0)()
 
 
 def test_a_text_is_judged_there_as_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", True)
     path, model = written(LINE, tmp_path), expand(read(LINE))
     with isolated(path) as (door, _):
-        assert door.text_checks(model, 0) == list(text_checks(model, str(path), 0))
+        assert door.text_checks(model, 0)() == list(text_checks(model, str(path), 0))

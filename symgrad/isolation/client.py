@@ -9,9 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = ORDINARY, 120.0, 120.0
+_TRAINING = ("train_step", "train_epoch")
 _ORDINARY = 60_000
 """Bytes of a module's text; the limits of a longer one grow with it."""
 
-_TRAINING = ("train_step", "train_epoch")
 _COUNTS = sys.platform != "win32"
 """Whether a process can be told to end after so many seconds of computing."""
 _START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; main()"
@@ -52,12 +53,14 @@ class Limits:
 class Isolated:
     """A module, or its float64 twin, behind the door of its process: what `Subject` calls.
 
-    Functions that train may have a process of their own, so that they are compiled beside the others.
+    Functions that train may be called in another process, so that they are compiled beside the others, and
+    the text may be judged in one of its own.
     """
 
     process: ModuleProcess
     place: int
     training: ModuleProcess | None = None
+    judging: ModuleProcess | None = None
 
     @property
     def facts(self) -> Facts:
@@ -80,13 +83,18 @@ class Isolated:
         """
         return self.process.observe(self.place, behaviour, case)
 
-    def text_checks(self, model: Model, seed: int) -> list[Check]:
-        """What is judged from the text in the module's file, parts of which are run there.
+    def text_checks(self, model: Model, seed: int) -> Callable[[], list[Check]]:
+        """What is judged from the text in the module's file, parts of which are run there, from now on."""
+        found: Future[list[Check]] = Future()
 
-        Raises:
-            FaultError: that was the end of its process, or did not end in time.
-        """
-        return self.process.text_checks(model, seed)
+        def judge() -> None:
+            try:
+                found.set_result((self.judging or self.process).text_checks(model, seed))
+            except BaseException as fault:  # noqa: BLE001  # whoever asks for the result is told
+                found.set_exception(fault)
+
+        threading.Thread(target=judge, daemon=True).start()
+        return found.result
 
     def hurry(self, seconds: float) -> None:
         """Let no later call last longer than this."""
@@ -108,11 +116,13 @@ class Isolated:
 
 @contextmanager
 def isolated(
-    file: str | os.PathLike[str], seconds: float = CALL_SECONDS
+    file: str | os.PathLike[str] | Callable[[], str | os.PathLike[str]], seconds: float = CALL_SECONDS
 ) -> Iterator[tuple[Isolated, Isolated]]:
     """The module in a file and its float64 twin, in processes that end with the block.
 
-    The twin's drivers are run by Python. A float64 module is its own twin, compiled, in the same process.
+    `file` may be how to make the file, while the processes start. The twin's drivers are run by Python, in a
+    process that starts when it is first called; there also the module is trained. A float64 module is its own
+    twin, compiled, in the same process. The text is judged in a third one, which does not load the module.
     No call may last longer than so many seconds, its compilation included, nor much longer than those before
     it let expect; where the text is longer than usual, in proportion longer. Nor may a process take more
     memory than the machine has.
@@ -120,19 +130,47 @@ def isolated(
     Raises:
         ModuleError: it cannot be loaded.
     """
-    growth = max(1.0, Path(file).stat().st_size / _ORDINARY) if Path(file).is_file() else 1.0
-    limits = Limits(round(seconds * growth, 1), _physical_memory(), _is_compiled())
-    module, twin, training = (ModuleProcess(os.fspath(file), limits) for _ in range(3))
+    early, processes = [launched(), launched()], []
     try:
+        path = os.fspath(file() if callable(file) else file)
+        of_file = partial(ModuleProcess, path, _limits(path, seconds))
+        module, other, judging = of_file(early[0]), of_file(), of_file(early[1], loads=False)
+        processes += [module, other, judging]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(ModuleProcess.start, (module, twin)))
-        if module.facts[0].dtype == np.float64:
-            yield Isolated(module, 0), Isolated(module, 1)
-        else:
-            yield Isolated(module, 0, training), Isolated(twin, 1)
+            list(pool.map(ModuleProcess.start, (module, judging)))
+        other.facts = module.facts
+        twin = module if module.facts[0].dtype == np.float64 else other
+        yield Isolated(module, 0, other, judging), Isolated(twin, 1, other, judging)
     finally:
-        for process in (module, twin, training):
+        for process in processes:
             process.close()
+        for started in early:
+            ended(started)
+
+
+def launched() -> subprocess.Popen[bytes]:
+    """A new process that answers on its stdout what it is asked on its stdin."""
+    return subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
+        [sys.executable, "-c", _START, *sys.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """End a process, whatever it is doing."""
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+
+
+def _limits(file: str, seconds: float) -> Limits:
+    growth = max(1.0, Path(file).stat().st_size / _ORDINARY) if Path(file).is_file() else 1.0
+    return Limits(round(seconds * growth, 1), _physical_memory(), _is_compiled())
 
 
 def _physical_memory() -> int:
@@ -150,10 +188,15 @@ def _is_compiled() -> bool:
 
 
 class ModuleProcess:
-    """A process that holds a module, started anew after a crash, but not after it had to be stopped."""
+    """A process that holds a module, started anew after a crash, but not after it had to be stopped.
 
-    def __init__(self, file: str, limits: Limits) -> None:
-        self.file, self.limits = file, limits
+    The first may have been launched before its file was there. One that only judges a text loads nothing.
+    """
+
+    def __init__(
+        self, file: str, limits: Limits, early: subprocess.Popen[bytes] | None = None, *, loads: bool = True
+    ) -> None:
+        self.file, self.limits, self.loads, self._early = file, limits, loads, early
         self.facts: tuple[Facts, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
         self._pace = Pace()
@@ -167,10 +210,10 @@ class ModuleProcess:
         Raises:
             ModuleError: it cannot be loaded.
         """
-        self._process = self.launch()
+        self._process, self._early = self._early or self.launch(), None
         limits, start = self.limits, time.monotonic()
         try:
-            request = (self.file, limits.memory, limits.is_compiled)
+            request = (self.file if self.loads else "", limits.memory, limits.is_compiled)
             answer = self._ask(request, "loading it", LOAD_SECONDS)
         except FaultError as fault:
             raise ModuleError(str(fault), at=self.file, remedy="generate it anew") from None
@@ -186,13 +229,8 @@ class ModuleProcess:
                 raise ModuleError("loading it gave garbage", at=self.file, remedy="generate it anew")
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """A new process that answers on its stdout what it is asked on its stdin."""
-        return subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
-            [sys.executable, "-c", _START, *sys.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        """A new process."""
+        return launched()
 
     def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call a function of the module at this place, unless it is known to end in disaster."""
@@ -239,6 +277,8 @@ class ModuleProcess:
                 raise FaultError(known)
             if self._process is None:
                 self.start()
+                if self._stopped:  # nobody waits for an answer any longer
+                    raise FaultError(self._stopped)
             seconds = seconds or self._pace.limit(known_as, self.limits.seconds)
             try:
                 return self._ask((*request, seconds), known_as[1], seconds)
@@ -301,14 +341,8 @@ class ModuleProcess:
     def end(self) -> None:
         """End the process, whatever it is doing."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        if process is not None:
+            ended(process)
 
 
 class _Timer(threading.Timer):

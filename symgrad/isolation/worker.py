@@ -29,7 +29,7 @@ _GRACE = 10
 
 
 def main() -> None:
-    """Answer the requests on stdin until it ends: first a file to load and limits, then calls."""
+    """Answer the requests on stdin until it ends: first a file to load, if any, and limits, then calls."""
     requests, answers = _own_streams()
     file, memory, is_compiled = read(requests)
     if hasattr(signal, "SIGINT"):
@@ -41,7 +41,7 @@ def main() -> None:
     if not is_compiled:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
     modules = _loaded(file, answers)
-    while modules:
+    while modules is not None:
         _alarm(0)
         try:
             what, place, name, given, options, seconds = read(requests)
@@ -85,8 +85,11 @@ def _alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + _GRACE if seconds else 0)
 
 
-def _loaded(file: str, answers: BinaryIO) -> list[ModuleType]:
-    """The module and its twin, once the parent is told their facts; nothing where it is told a reason."""
+def _loaded(file: str, answers: BinaryIO) -> list[ModuleType] | None:
+    """The module and its twin, once the parent is told their facts; None where it is told a reason."""
+    if not file:
+        write(answers, ("loaded", []))
+        return []
     try:
         module = load(file)
         twin, is_double = module, np.dtype(module.DTYPE) == np.float64
@@ -97,7 +100,7 @@ def _loaded(file: str, answers: BinaryIO) -> list[ModuleType]:
         facts = [_facts(module, lighten(module)), _facts(twin, by_python)]
     except SymgradError as error:
         write(answers, ("refused", error.problem, error.remedy))
-        return []
+        return None
     write(answers, ("loaded", facts))
     return [module, twin]
 

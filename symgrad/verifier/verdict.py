@@ -28,7 +28,7 @@ from symgrad.verifier.trials.trial import TRAINED, Trial, TrialPoint, batch_size
 from symgrad.verifier.trials.values import value_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
     from symgrad.spec.model import Model
@@ -72,17 +72,19 @@ def verify(
         SymgradError: the spec has no point at which its loss is a finite number.
     """
     door, double = _doors(model, module, twin)
-    for calls in first_calls(model, door, seed):
-        door.ahead(calls)
-    of_text = _text_checks(model, double, seed)
-    if any(check.verdict == "fail" for check in of_text):
-        for each in (door, double):
-            each.hurry(_WHEN_WRONG)
+    judged = double.text_checks(model, seed)
+    answers, training = first_calls(model, door, seed)
+    door.ahead(answers)
+    double.ahead([call for calls in first_calls(model, double, seed) for call in calls] + training)
     edited, of_edits = _edited(door, emitted)
     rows = _rows(edited)
     trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])
     trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
+    of_text = _rows_for_text(judged)
+    if any(check.verdict == "fail" for check in of_text):
+        for each in (door, double):
+            each.hurry(_WHEN_WRONG)
     checks = [*value_checks(trial), *of_text, *of_edits, *lost, *_training(trial), *behaviour_checks(trial)]
     if edited:
         every = {n for edit in edited for n in edit.numbers}
@@ -158,9 +160,10 @@ def _numbers(edited: tuple[Edit, ...]) -> list[int]:
     return sorted({n for edit in edited for n in edit.numbers if isinstance(n, int) and n <= _MOST_EPOCHS})
 
 
-def _text_checks(model: Model, door: Door, seed: int) -> list[Check]:
+def _rows_for_text(judged: Callable[[], list[Check]]) -> list[Check]:
+    """The rows for the text, once it is judged."""
     try:
-        return door.text_checks(model, seed)
+        return judged()
     except FaultError as fault:
         what = "the text, run by Python, against the spec"
         return [Check("identity", what, math.inf, 0.0, "fail", str(fault), "identical")]

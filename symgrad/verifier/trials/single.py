@@ -37,7 +37,7 @@ CLOSE, STEP = 1e-4, 1e-3
 
 
 def first_calls(model: Model, door: Door, seed: int) -> tuple[list[Callable[[], object]], ...]:
-    """Calls of all that is compiled: those that train, and the others, to be compiled beside each other.
+    """Calls of all that is compiled: those that answer, and those that train.
 
     Raises:
         SymgradError: no usable point exists.
@@ -50,10 +50,10 @@ def first_calls(model: Model, door: Door, seed: int) -> tuple[list[Callable[[], 
         return lambda: module.call(function, module.params(module.vector(sample.parameters)), *given)
 
     names = ("loss_and_grad", "loss") if model.loss is not None else ()
-    others = [called(name, data) for name in names]
-    others += [called(name, inputs) for name in ("forward", "predict")]
+    answers = [called(name, data) for name in names]
+    answers += [called(name, inputs) for name in ("forward", "predict")]
     trains = model.loss is not None and model.parameters
-    return [partial(_epoch, module, sample), partial(_step, module, sample)] if trains else [], others
+    return answers, [partial(training, module, sample) for training in (_epoch, _step) if trains]
 
 
 def single_checks(trial: Trial) -> Iterator[Check]:

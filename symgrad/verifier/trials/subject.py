@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -75,11 +76,11 @@ class Door(Protocol):
         """
         ...
 
-    def text_checks(self, model: Model, seed: int) -> list[Check]:
-        """What is judged from the text in the module's file.
+    def text_checks(self, model: Model, seed: int) -> Callable[[], list[Check]]:
+        """Let what is judged from the text in the module's file be judged, beside other things if possible.
 
-        Raises:
-            FaultError: the text, run by Python, was the end of its process.
+        What is given waits for the rows; it raises FaultError where the text, run by Python, was the end of
+        its process.
         """
         ...
 
@@ -118,8 +119,8 @@ class InProcess:
     def observe(self, behaviour: str, case: BehaviourCase) -> str | None:  # noqa: ARG002  # a door's
         return None
 
-    def text_checks(self, model: Model, seed: int) -> list[Check]:
-        return list(text_checks(model, self.facts.at, seed))
+    def text_checks(self, model: Model, seed: int) -> Callable[[], list[Check]]:
+        return partial(list, text_checks(model, self.facts.at, seed))
 
     def hurry(self, seconds: float) -> None:
         pass
