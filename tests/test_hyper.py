@@ -268,8 +268,12 @@ def test_training_refuses_what_a_spec_could_not_have(case: str, tmp_path: Path) 
 
 def test_what_is_doubtful_in_a_spec_is_doubtful_at_run_time(tmp_path: Path) -> None:
     module = module_in(tmp_path / "own", XOR)
-    with pytest.warns(sg.SpecWarning, match=r"learning rate is 0|eta|rate"):
+    with pytest.warns(sg.SpecWarning, match="the learning rate is 0 in epoch 1"):
         sg.train(XOR, module, data=ROWS, hyper={"decay": 1e4}, progress=False)
+    with pytest.warns(
+        sg.SpecWarning, match="learning_rate is 5000: so long a step leaves every minimum behind"
+    ):
+        sg.train(XOR, module, data=ROWS, hyper={"learning_rate": 5000}, progress=False)
 
 
 @pytest.mark.parametrize(

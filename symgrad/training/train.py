@@ -106,8 +106,8 @@ def train(
     check_module(module, spec)
     chosen, plan = chosen_hyper(spec, hyper or {}), _plan(spec.train, epochs, batch_size, seed)
     parts = _parts(spec, module, data, validation, plan.seed)
-    warn_of_hyper(spec, chosen)
     reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
+    warn_of_hyper(spec, chosen)
     with nullcontext() if out is None else run_folder(Path(out)) as folder:
         trainer = Trainer(module, plan, parts, reached, chosen)
         orders = _orders(spec, trainer, data, validation) if folder else None

@@ -87,12 +87,14 @@ def with_hyper(model: Model, values: Mapping[str, float]) -> Model:
         clip_norm=bounds.get("clip_norm", train.clip_norm),
         clip_value=bounds.get("clip_value", train.clip_value),
     )
-    optimizer = tuple((name, numbers.get(name, value)) for name, value in model.optimizer.hyper)
+    of_optimizer = tuple((name, numbers.get(name, value)) for name, value in model.optimizer.hyper)
+    optimizer, asked = replace(model.optimizer, hyper=of_optimizer), train.optimizer
+    asked = replace(asked, arguments=(), keywords=of_optimizer) if isinstance(asked, Call) else optimizer
     of_schedule = {h.name: h.value for h in hyper if h.key.startswith("schedule.")}
     return replace(
         model,
-        spec=replace(model.spec, train=train),
-        optimizer=replace(model.optimizer, hyper=optimizer),
+        spec=replace(model.spec, train=replace(train, optimizer=asked)),
+        optimizer=optimizer,
         schedule=substitute(model.named_schedule, of_schedule),
         hyper=hyper,
     )
