@@ -171,8 +171,7 @@ def test_data_may_hold_it_where_it_is_declared(tmp_path: Path) -> None:
     assert rows(BASE, tmp_path, "0 -100 2").targets["t"].tolist() == [0, -100, 2]
     with pytest.raises(DataError, match="is no class"):
         rows({**BASE, "targets": {"t": LABELS}}, tmp_path, "0 -100 2")
-    with pytest.raises(DataError, match=r"start at 1: subtract 1; .* or -100 for none"):
-        rows(BASE, tmp_path, "1 3 -100 2")
+    assert rows(BASE, tmp_path, "1 3 -100 2").targets["t"].tolist() == [0, 2, -100, 1]
     with pytest.raises(DataError, match=r"-1 is no class .* from 0 to 2, or -100 for none"):
         rows(BASE, tmp_path, "0 -100 -1")
 

@@ -92,7 +92,11 @@ def class_names(slot: Slot, columns: Sequence[Column], at: str) -> tuple[Word, .
     labels = numbers[np.isfinite(numbers) & (numbers != (np.nan if slot.ignore is None else slot.ignore))]
     is_whole = bool((labels == np.floor(labels)).all())
     is_counted = bool(((labels >= 0) & (labels < count)).all())
-    return tuple(map(int, labels)) if is_whole and not is_counted and len(labels) == count else ()
+    if not is_whole or is_counted or len(labels) != count:
+        return ()
+    # A negative number among others is likely a mark of what has no label, unless they are a row of numbers.
+    is_row = labels[-1] - labels[0] == count - 1
+    return tuple(map(int, labels)) if labels[0] >= 0 or is_row or count == 2 else ()
 
 
 def _in_order(word: Word) -> tuple[bool, Word]:
