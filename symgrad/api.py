@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from symgrad.report.summary import Summary
     from symgrad.spec.model import Spec
     from symgrad.spec.reader import SpecSource
+    from symgrad.training.borrowed_params import ParamsSource
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
     from symgrad.training.run import Run
@@ -377,7 +378,7 @@ def train(
     hyper: Mapping[str, float] | None = None,
     progress: bool = True,
     identity: bool = True,
-    params_from: str | os.PathLike[str] | None = None,
+    params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
     resume: str | os.PathLike[str] | None = None,
 ) -> Run:
@@ -389,9 +390,10 @@ def train(
     `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01, "b1": 0.95}`; names are
     those of `HYPER` in the module, which is the same for all of them: a sweep compiles once.
 
-    Without `module` it is built as `build` does it, with or without `identity`. `params_from` is a checkpoint
-    of a network that is equal in part: its parameters of the same name and shape are taken instead of first
-    values, or those that `names` says, {"W1": "encoder_W"}; the run's notes tell which.
+    Without `module` it is built as `build` does it, with or without `identity`. `params_from` has the
+    parameters of a network that is equal in part, in a checkpoint, a safetensors file or by name, as in a
+    `state_dict` of PyTorch: those of the same name and shape are taken instead of first values, or those that
+    `names` says, `{"W1": "encoder_W", "W2": "0.weight.T"}`, the last transposed; the run's notes tell which.
 
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
     come to, to the last bit on the same machine. Then no spec is needed, and `epochs` may be more.
@@ -486,12 +488,18 @@ def evaluate(
     return measure(trained.checkpoint if isinstance(trained, Run) else trained, data, scores)
 
 
-def export(spec: SpecSource, learnt: LearntSource, path: str | os.PathLike[str]) -> Export:
+def export(
+    spec: SpecSource,
+    learnt: LearntSource,
+    path: str | os.PathLike[str],
+    names: Mapping[str, str] | None = None,
+) -> Export:
     """Write what was learnt to a file that other programs read; its ending says of which standard.
 
     `.onnx` holds the network, its parameters and the scaling of its inputs, and gives its prediction, of
     classes also the likeliest `label`. ONNX's own checker has passed it, and ONNX Runtime's answers on random
-    data were compared with the spec's. `.safetensors` holds the parameters by name.
+    data were compared with the spec's. `.safetensors` holds the parameters by name, or by those that `names`
+    says: `{"W1": "0.weight.T"}` is W1 transposed, as PyTorch has it.
     `learnt` is a run, a checkpoint, a module's Params, or a dict of arrays.
 
     Raises:
@@ -500,7 +508,7 @@ def export(spec: SpecSource, learnt: LearntSource, path: str | os.PathLike[str])
     """
     from symgrad.exchange.export import export as write_file
 
-    return write_file(read(spec), learnt, path)
+    return write_file(read(spec), learnt, path, names or {})
 
 
 def bench(

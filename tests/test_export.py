@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from building import interpreted, written
 from corpus import CORPUS
 from fuzz.command import drawn
 from safetensors.numpy import load_file
@@ -19,9 +20,9 @@ from symgrad.compiler.targets.onnx.onnx_model import onnx_model
 from symgrad.errors import SymgradError
 from symgrad.exchange.learnt import Learnt
 from symgrad.exchange.onnx_file import content
-from symgrad.exchange.safetensors_file import read_safetensors
 from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
+from symgrad.training.borrowed_params import borrow, read_safetensors
 from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
@@ -112,20 +113,51 @@ def test_an_onnx_file_scales_labels_and_says_what_it_is(learnt: dict[str, Any], 
 def test_safetensors_come_back_bit_for_bit(learnt: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "kinds.safetensors"
     assert sg.export(CLASSES, learnt, file).path == file
-    for arrays in (load_file(file), read_safetensors(file).params):
+    for arrays in (load_file(file), read_safetensors(file)):
         assert arrays.keys() == learnt.keys()
         assert all((arrays[name] == learnt[name]).all() for name in learnt)
         assert all(array.dtype == np.float32 for array in arrays.values())
+
+
+def test_pytorch_trains_on_where_symgrad_stopped_and_back(learnt: dict[str, Any], tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    names = {"W1": "0.weight.T", "b1": "0.bias", "W2": "2.weight.T", "b2": "2.bias"}
+    net = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.GELU(), torch.nn.Linear(6, 3))
+    module = interpreted(written(CLASSES, tmp_path))
+    params = borrow(net.state_dict(), names, module, seed=0).params
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    theirs = torch.softmax(net(torch.from_numpy(x)), dim=1).detach().numpy()
+    np.testing.assert_allclose(module.predict(params, x), theirs, rtol=1e-4)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"\xff" * 100, b'{"a": 1}'])
 def test_files_that_are_no_safetensors_are_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "broken.safetensors"
     file.write_bytes(content)
-    with pytest.raises(sg.DataError, match="safetensors"):
+    with pytest.raises(ValueError, match="safetensors"):
         read_safetensors(file)
-    with pytest.raises(sg.DataError, match="no such file"):
-        read_safetensors(tmp_path / "nowhere.safetensors")
+
+
+def test_names_of_another_library_come_and_go(learnt: dict[str, Any], tmp_path: Path) -> None:
+    names = {"W1": "0.weight.T", "b1": "0.bias", "W2": "2.weight.T", "b2": "2.bias"}
+    file = tmp_path / "kinds.safetensors"
+    sg.export(CLASSES, learnt, file, names)
+    there = load_file(file)
+    assert there.keys() == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert (there["0.weight"] == learnt["W1"].T).all()
+    module = interpreted(written(CLASSES, tmp_path))
+    for source in (file, there):
+        found = borrow(source, names, module, seed=0)
+        assert all((array == learnt[name]).all() for name, array in found.params._asdict().items())
+        assert "W1 (its 0.weight.T)" in found.note
+        assert "not used" not in found.note
+    with pytest.raises(sg.DataError, match=r"'0.weight' cannot be 'W1': of shape \[4, 6\], there \[6, 4\]"):
+        borrow(file, {"W1": "0.weight"}, module, seed=0)
+    for wrong, said in (({"W3": "a"}, "no parameter 'W3'"), ({"W1": "b1"}, "two parameters")):
+        with pytest.raises(sg.DataError, match=said):
+            sg.export(CLASSES, learnt, tmp_path / "wrong.safetensors", wrong)
+    with pytest.raises(sg.DataError, match="keeps its names"):
+        sg.export(CLASSES, learnt, tmp_path / "wrong.onnx", names)
 
 
 @pytest.mark.parametrize(

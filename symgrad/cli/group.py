@@ -48,7 +48,7 @@ RENAME = click.option(
     multiple=True,
     callback=_pairs,
     metavar="W1=OTHER",
-    help="W1 is called OTHER in that checkpoint.",
+    help="W1 is called OTHER there; OTHER.T is W1 transposed.",
 )
 EVERY = click.option(
     "--checkpoint-every",

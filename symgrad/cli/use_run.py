@@ -46,9 +46,11 @@ def evaluate_rows(
     return GOOD
 
 
-def export_run(run: Path, spec: Path, file: Path, module: Path | None, as_json: bool) -> int:
+def export_run(
+    run: Path, spec: Path, file: Path, names: dict[str, str], module: Path | None, as_json: bool
+) -> int:
     """Write a standard file and say how far its answers are from the spec's."""
-    found = api.export(spec, open_trained(run, module), file)
+    found = api.export(spec, open_trained(run, module), file, names)
     if as_json:
         produce_json(found.as_dict() | {"warnings": warnings_shown()})
     else:

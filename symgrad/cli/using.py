@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symgrad.cli.group import FILE, main
+from symgrad.cli.group import FILE, RENAME, main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,9 +56,12 @@ def evaluate(
 @click.argument("run", type=FILE)
 @click.argument("spec", type=FILE)
 @click.argument("file", type=FILE)
+@RENAME
 @MODULE
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON on stdout.")
-def export(run: Path, spec: Path, file: Path, module: Path | None, as_json: bool) -> int:
+def export(
+    run: Path, spec: Path, file: Path, rename: dict[str, str], module: Path | None, as_json: bool
+) -> int:
     """Write what RUN learnt to FILE for other programs.
 
     The ending of FILE says of which standard: .onnx has the network of SPEC, its parameters and the scaling
@@ -66,4 +69,4 @@ def export(run: Path, spec: Path, file: Path, module: Path | None, as_json: bool
     """
     from symgrad.cli.use_run import export_run
 
-    return export_run(run, spec, file, module, as_json)
+    return export_run(run, spec, file, rename, module, as_json)

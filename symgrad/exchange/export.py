@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,15 @@ from symgrad.errors import DataError, ModuleError
 from symgrad.exchange.learnt import fitting, learnt_of
 from symgrad.files import write_whole
 from symgrad.pipeline import stages_of
+from symgrad.training.borrowed_params import TRANSPOSED
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
-    from symgrad.exchange.learnt import LearntSource
+    from numpy.typing import NDArray
+
+    from symgrad.exchange.learnt import Learnt, LearntSource
     from symgrad.spec.model import Spec
 
 WRITERS = {".onnx": "onnx_file", ".safetensors": "safetensors_file"}
@@ -38,14 +42,35 @@ class Export:
         return {"path": str(self.path), "difference": self.difference}
 
 
-def export(spec: Spec, source: LearntSource, path: str | os.PathLike[str]) -> Export:
+def export(
+    spec: Spec, source: LearntSource, path: str | os.PathLike[str], names: Mapping[str, str]
+) -> Export:
     """Write parameters, and in ONNX the network, to a file. See `symgrad.api.export`."""
     file, learnt = Path(path), learnt_of(source)
     stages = stages_of(spec)
     fitting(stages.formulas, learnt.params, spec.name)
+    if names:
+        learnt = _renamed(learnt, names, file)
     content, difference = _writer(file).content(stages, learnt)
     write_whole(file, content)
     return Export(file, difference)
+
+
+def _renamed(learnt: Learnt, names: Mapping[str, str], file: Path) -> Learnt:
+    """The parameters under the names of another program."""
+    if file.suffix != ".safetensors":
+        raise DataError("a network keeps its names", at=str(file), remedy="only .safetensors takes others")
+    if unknown := names.keys() - learnt.params.keys():
+        raise DataError(f"there is no parameter '{min(unknown)}' to rename", at=str(file))
+    params: dict[str, NDArray[Any]] = {}
+    for name, array in learnt.params.items():
+        there = names.get(name, name)
+        is_turned = name in names and there.endswith(TRANSPOSED)
+        there = there.removesuffix(TRANSPOSED) if is_turned else there
+        if there in params:
+            raise DataError(f"two parameters would be called '{there}'", at=str(file))
+        params[there] = array.T if is_turned else array
+    return replace(learnt, params=params)
 
 
 def _writer(file: Path) -> Any:

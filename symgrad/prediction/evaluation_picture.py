@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.errors import DataError, ModuleError
-from symgrad.files import write_whole
+from symgrad.training.plot import write_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,13 +40,7 @@ def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
     _draw_confusion(axes[0], evaluation)
     if calibration is not None:
         _draw_calibration(axes[1], calibration)
-    picture = io.BytesIO()
-    try:
-        figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=150)
-    except ValueError as error:
-        problem = f"the picture cannot be written: {error}"
-        raise DataError(problem, at=str(path), remedy="try .png or .svg") from error
-    write_whole(path, picture.getbuffer())
+    write_figure(figure, path)
 
 
 def _draw_confusion(axes: Any, evaluation: EvaluationReport) -> None:

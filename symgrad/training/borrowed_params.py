@@ -1,21 +1,27 @@
-"""First values of parameters from a checkpoint of a network that is equal in part, for fine-tuning."""
+"""First values of parameters from those of another network, equal in part or of another library."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.errors import DataError, did_you_mean
+from symgrad.errors import DataError, ModuleError, did_you_mean
 from symgrad.runtime.array_archives import arrays_of, read_archive
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
     from types import ModuleType
 
     from numpy.typing import NDArray
+
+
+ParamsSource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any]"
+TRANSPOSED = ".T"
+"""Behind the name of a matrix: rows and columns change places, as in PyTorch's weights of linear layers."""
 
 
 @dataclass(frozen=True)
@@ -26,49 +32,98 @@ class Borrowed:
     note: str
 
 
-def borrow(path: str | os.PathLike[str], names: Mapping[str, str], module: ModuleType, seed: int) -> Borrowed:
-    """The module's first values, those replaced that a checkpoint has by the same name in the same shape.
+def borrow(
+    source: ParamsSource,
+    names: Mapping[str, str],
+    module: ModuleType,
+    seed: int,
+) -> Borrowed:
+    """The module's first values, those replaced that the source has by the same name in the same shape.
 
-    `names` says which parameter of the checkpoint another one of the module is: `{"W1": "encoder_W"}`.
+    The source is a checkpoint, a safetensors file, or arrays by name, such as a `state_dict` of PyTorch.
+    `names` says what a parameter is called there: `{"W1": "encoder_W"}`, and `{"W1": "0.weight.T"}` where it
+    is transposed.
 
     Raises:
-        DataError: there is no such checkpoint or it is damaged, `names` names what is not there or does not
+        DataError: there is no such file or it is damaged, `names` names what is not there or does not
             fit, or nothing can be taken.
+        ModuleError: the package safetensors is missing.
     """
-    at = str(path)
-    try:
-        saved = arrays_of(read_archive(path), "params")
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", at=at, remedy="name a checkpoint") from error
-    except ValueError as error:
-        raise DataError(str(error), at=at, remedy="name another checkpoint") from error
+    at, saved = _saved(source)
     params = module.init_params(seed=seed)
     _check_names(at, names, params._fields, saved)
     taken, left = [], []
     for name, values in params._asdict().items():
-        source = names.get(name, name)
-        why = _misfit(saved.get(source), values)
+        there = names.get(name, name)
+        found = _called(there, saved)
+        why = _misfit(found, values)
         if why and name in names:
-            raise DataError(
-                f"'{source}' cannot be '{name}': {why}", at=at, remedy="leave it out of the names"
-            )
+            raise DataError(f"'{there}' cannot be '{name}': {why}", at=at, remedy="leave it out of the names")
         if why:
             left.append(f"{name} ({why})")
         else:
-            values[...] = saved[source]
-            taken.append(name if source == name else f"{name} (its {source})")
+            values[...] = found
+            taken.append(name if there == name else f"{name} (its {there})")
     if not taken:
         problem = f"no parameter fits: {', '.join(left)}"
         raise DataError(problem, at=at, remedy="say with names which parameter is which")
-    unused = [name for name in saved if name not in {names.get(n, n) for n in params._fields}]
+    asked = {names.get(name, name) for name in params._fields}
+    unused = [name for name in saved if not asked & {name, name + TRANSPOSED}]
     note = f"from {at}: {', '.join(taken)}"
     note += f"; from first values: {', '.join(left)}" if left else ""
     return Borrowed(params, note + (f"; not used: {', '.join(unused)}" if unused else ""))
 
 
+def _saved(source: ParamsSource) -> tuple[str, dict[str, NDArray[Any]]]:
+    """What the source is called, and its arrays by name."""
+    if isinstance(source, Mapping):
+        return "the arrays given", {str(name): _array(values) for name, values in source.items()}
+    at = str(source)
+    try:
+        if Path(source).suffix == ".safetensors":
+            return at, read_safetensors(source)
+        return at, arrays_of(read_archive(source), "params")
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", at=at, remedy="name a checkpoint") from error
+    except ValueError as error:
+        raise DataError(str(error), at=at, remedy="name another checkpoint") from error
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """The arrays in a safetensors file.
+
+    Raises OSError, ValueError for what is no such file, and ModuleError where the package is missing.
+    """
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+    except ModuleNotFoundError:
+        remedy = 'pip install "symgrad[safetensors]"'
+        raise ModuleError("safetensors is missing", at=str(path), remedy=remedy) from None
+    try:
+        arrays: dict[str, NDArray[Any]] = load(Path(path).read_bytes())
+    except SafetensorError as error:
+        raise ValueError(f"is no safetensors file that can be read: {error}") from None
+    return arrays
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """An array, or a tensor of PyTorch wherever that lies."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+
+
+def _called(name: str, saved: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
+    """The array of a name, turned where the name says so."""
+    if name in saved or not name.endswith(TRANSPOSED):
+        return saved.get(name)
+    plain = saved.get(name.removesuffix(TRANSPOSED))
+    return None if plain is None else plain.T
+
+
 def _check_names(at: str, names: Mapping[str, str], own: tuple[str, ...], saved: Mapping[str, Any]) -> None:
     for name, source in names.items():
-        for asked, known, where in ((name, own, "the module"), (source, tuple(saved), "the checkpoint")):
+        there = source if source in saved else source.removesuffix(TRANSPOSED)
+        for asked, known, where in ((name, own, "the module"), (there, tuple(saved), "the checkpoint")):
             if asked not in known:
                 remedy = did_you_mean(asked, known) or f"expected one of {', '.join(known)}"
                 raise DataError(f"{where} has no parameter '{asked}'", at=at, remedy=remedy)

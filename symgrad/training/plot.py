@@ -40,6 +40,12 @@ def plot_history(history: History, path: Path) -> Path | None:
         raise DataError("there are no epochs to plot", at=history.spec_name, remedy="train at least one")
     figure = Figure(figsize=(10, 4.2) if _has_score(history) else (6, 4.2), layout="constrained")
     _draw(figure, history)
+    write_figure(figure, path)
+    return path
+
+
+def write_figure(figure: Any, path: Path) -> None:
+    """Write a figure whole. Raises DataError for a format that matplotlib does not know."""
     picture = io.BytesIO()
     try:
         figure.savefig(picture, format=path.suffix.removeprefix("."), dpi=150)
@@ -47,7 +53,6 @@ def plot_history(history: History, path: Path) -> Path | None:
         problem = f"the plot cannot be written: {error}"
         raise DataError(problem, at=str(path), remedy="try .png or .svg") from error
     write_whole(path, picture.getbuffer())
-    return path
 
 
 def _draw(figure: Any, history: History) -> None:

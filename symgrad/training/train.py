@@ -14,7 +14,7 @@ import numpy as np
 
 from symgrad.arguments import whole
 from symgrad.errors import DataError, DataWarning, DivergenceError, ModuleError, warn
-from symgrad.training.borrowed_params import borrow
+from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.history import EpochRecord, History
@@ -80,7 +80,7 @@ def train(
     hyper: Mapping[str, float] | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
-    params_from: str | os.PathLike[str] | None = None,
+    params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
     going_on: GoingOn | None = None,
 ) -> Run:
@@ -92,7 +92,7 @@ def train(
     `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01}`. `out` is a folder for
     the checkpoint, the history and the learning curves, and for what training can be `going_on` from, kept as
     often as the spec says. `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole
-    epoch. `params_from` is a checkpoint whose parameters are taken instead of first values where they fit;
+    epoch. `params_from` has parameters that are taken instead of first values where they fit: see `borrow`;
     `names` says which is which.
 
     Raises:
@@ -207,7 +207,7 @@ def _start(
     module: ModuleType,
     plan: TrainSpec,
     parts: Parts,
-    params_from: str | os.PathLike[str] | None,
+    params_from: ParamsSource | None,
     names: Mapping[str, str],
     going_on: GoingOn | None,
     hyper: Mapping[str, float],
