@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symgrad.benchmark.units import amount, duration
+from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class MachineLimits:
     bandwidth: float
 
 
-@dataclass(frozen=True)
-class Benchmark:
+@dataclass(frozen=True, repr=False)
+class Benchmark(Displayed):
     """The times of a spec's step. It prints as a plain table; `table()` is for a terminal.
 
     `rows` begin with symgrad. `cost` is what the plan computes and moves in a step, `least` what any

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class Result:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Displayed):
     """The ways to the gradient of one loss. It prints as a plain table; `table()` is for a terminal.
 
     `size` is how many numbers the loss is differentiated by, `entry` names the one that all ways show.

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 
 Verdict = Literal["fine", "warning", "broken"]
@@ -33,8 +34,8 @@ class Finding:
     number: float | None = None
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Displayed):
     """All findings, topic after topic. It prints as a plain table; `table()` is for a terminal."""
 
     findings: tuple[Finding, ...]

@@ -12,7 +12,7 @@ from symgrad.graphs.nodes import GraphData
 from symgrad.graphs.text_table import text_table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph(GraphData):
     """The computation graph of a spec. `goal` is the node whose derivatives the gradients are."""
 
@@ -39,6 +39,9 @@ class Graph(GraphData):
             SymgradError: Graphviz is not installed, or fails.
         """
         return drawn(self.dot(), "png")
+
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self.nodes)} nodes and {len(self.edges)} edges>"
 
     def __str__(self) -> str:
         return text_table(self)

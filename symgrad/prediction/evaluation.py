@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 from symgrad.prediction.calibration import Calibration, calibration_of
 from symgrad.prediction.decisions import decisions
@@ -50,8 +51,8 @@ class ClassScores:
     recall: float | None
 
 
-@dataclass(frozen=True)
-class EvaluationReport:
+@dataclass(frozen=True, repr=False)
+class EvaluationReport(Displayed):
     """The scores of a trained network on some rows. It prints as a plain table; `table()` is for a terminal.
 
     `confusion[i][j]` counts the rows of class i that were taken for class j. `scores` are those asked for by

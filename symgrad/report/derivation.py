@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Spec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation(Derived):
     """The equations of a spec, the gradients of its loss and its update rules. `str` is the text page."""
 
     @property
     def name(self) -> str:
         return self.spec.name
+
+    def __repr__(self) -> str:
+        return f"<Derivation of {self.name}: {len(self.program.equations)} equations>"
 
     def __str__(self) -> str:
         return self.text()

@@ -14,6 +14,7 @@ from symgrad.arguments import whole
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.planning.cost import Cost, CostModel
 from symgrad.compiler.planning.residuals import BYTES, memory_use
+from symgrad.displayed import Displayed
 from symgrad.errors import SpecError
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.visibility import shown_equations
@@ -47,8 +48,8 @@ class SummaryRow:
     flops: int
 
 
-@dataclass(frozen=True)
-class Summary:
+@dataclass(frozen=True, repr=False)
+class Summary(Displayed):
     """A network at a glance. It prints as a plain table; `table()` is for a terminal.
 
     Operations and `workspace_bytes` are those of one step with free axes of these `sizes`. `state_bytes` are

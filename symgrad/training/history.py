@@ -9,12 +9,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from symgrad.displayed import Displayed
 from symgrad.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from symgrad.training.metrics import ScoreName
+
+_SHOWN, _WIDTH = 10, 8
+"""So many of the first and last epochs are written out, in columns at least so wide."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class EpochRecord:
         return self.loss if self.validation_loss is None else self.validation_loss
 
 
-@dataclass(frozen=True)
-class History:
+@dataclass(frozen=True, repr=False)
+class History(Displayed):
     """The epochs of one training run, in order; `score_name` says what their scores are."""
 
     spec_name: str
@@ -51,6 +55,19 @@ class History:
         """The epoch with the lowest objective, the first of equals; 0 before any epoch."""
         best = min(self.records, key=lambda record: record.objective, default=None)
         return best.epoch if best else 0
+
+    def __str__(self) -> str:
+        """The epochs below each other, the first and last of many."""
+        count, columns = len(self.records), self.columns()
+        lines = [f"{self.spec_name}: {count} {'epoch' if count == 1 else 'epochs'}, best {self.best_epoch}"]
+        widths = [max(_WIDTH, len(name)) for name in columns]
+        lines.append("  ".join(f"{name:>{width}}" for name, width in zip(columns, widths, strict=True)))
+        rows = list(zip(*columns.values(), strict=True))
+        shown = rows if count <= 2 * _SHOWN else [*rows[:_SHOWN], (), *rows[-_SHOWN:]]
+        lines += [
+            "  ".join(f"{_cell(v):>{w}}" for v, w in zip(row, widths, strict=False)) or "..." for row in shown
+        ]
+        return "\n".join(lines)
 
     def columns(self) -> dict[str, list[Any]]:
         """Column name -> one value per epoch; columns that were never measured are left out."""
@@ -86,6 +103,10 @@ class History:
     def write_json(self, path: Path) -> None:
         """`as_dict` as a JSON file. Raises DataError."""
         write_whole(path, json.dumps(self.as_dict(), indent=1, allow_nan=False).encode() + b"\n")
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def finite(value: float | None) -> float | None:

@@ -32,6 +32,24 @@ def plot_history(history: History, path: Path) -> Path | None:
     Returns the path, or None when matplotlib is not installed. Raises DataError for a format that
     matplotlib does not know and for a history without epochs.
     """
+    figure = history_figure(history)
+    if figure is None:
+        return None
+    write_figure(figure, path)
+    return path
+
+
+def history_svg(history: History) -> str | None:
+    """The same picture as SVG; None when matplotlib is not installed."""
+    figure, picture = history_figure(history), io.StringIO()
+    if figure is None:
+        return None
+    figure.savefig(picture, format="svg")
+    return picture.getvalue()
+
+
+def history_figure(history: History) -> Any:
+    """The figure; None when matplotlib is not installed. Raises DataError for a history without epochs."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -40,8 +58,7 @@ def plot_history(history: History, path: Path) -> Path | None:
         raise DataError("there are no epochs to plot", at=history.spec_name, remedy="train at least one")
     figure = Figure(figsize=(10, 4.2) if _has_score(history) else (6, 4.2), layout="constrained")
     _draw(figure, history)
-    write_figure(figure, path)
-    return path
+    return figure
 
 
 def write_figure(figure: Any, path: Path) -> None:

@@ -6,10 +6,11 @@ import statistics
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from symgrad.displayed import Displayed
 from symgrad.errors import DataError, DivergenceError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
 from symgrad.training.history import History, finite
-from symgrad.training.plot import plot_history
+from symgrad.training.plot import history_svg, plot_history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,8 @@ CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES = "checkpoint.npz", "history.csv",
 FILES = (CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES)
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Displayed):
     """A finished training run.
 
     `checkpoint` holds the parameters kept: those of the best epoch where the spec stops on the loss
@@ -60,6 +61,11 @@ class Run:
     def labels(self, *inputs: Any) -> NDArray[Any]:
         """The class of each row as the data call it, for inputs that `predict` takes. Raises DataError."""
         return self.checkpoint.labels(*inputs)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What notebooks show: the learning curves, where matplotlib is installed."""
+        picture = history_svg(self.history) if self.history.records else None
+        return {"text/plain": str(self), **({} if picture is None else {"image/svg+xml": picture})}
 
     @property
     def steps_per_second(self) -> float | None:

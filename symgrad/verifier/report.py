@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 
 Verdict = Literal["pass", "fail", "no evidence"]
@@ -57,8 +58,8 @@ class Check:
     certainty: Certainty = "measured"
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Displayed):
     """The verdict on a module. It prints as a plain table; `table()` is the same for a terminal.
 
     `edited` names what is not as symgrad emits it, with its lines: nothing but its behaviour, as far as it
