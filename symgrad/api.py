@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from symgrad.training.borrowed_params import ParamsSource
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
+    from symgrad.training.history import AfterEpoch
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
     from symgrad.verifier.trials.subject import Door
@@ -377,6 +378,7 @@ def train(
     seed: int | None = None,
     hyper: Mapping[str, float] | None = None,
     progress: bool = True,
+    after_epoch: AfterEpoch | None = None,
     identity: bool = True,
     params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
@@ -395,6 +397,9 @@ def train(
     `state_dict` of PyTorch: those of the same name and shape are taken instead of first values, or those that
     `names` says, `{"W1": "encoder_W", "W2": "0.weight.T"}`, the last transposed; the run's notes tell which.
 
+    `after_epoch` is called with the record of each epoch (`epoch`, `loss`, `score`, `validation_loss`, ...)
+    and a copy of the parameters; where it answers with what is true, training stops there.
+
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
     come to, to the last bit on the same machine. Then no spec is needed, and `epochs` may be more.
 
@@ -412,7 +417,7 @@ def train(
             raise DataError(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
             )
-        return _resumed(spec, module, Path(resume), data, epochs, progress, identity)
+        return _resumed(spec, module, Path(resume), data, epochs, identity, progress, after_epoch)
     if spec is None:
         raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
     spec = read(spec)
@@ -428,6 +433,7 @@ def train(
         seed=seed,
         hyper=hyper,
         progress=progress,
+        after_epoch=after_epoch,
         params_from=params_from,
         names=names,
     )
@@ -439,8 +445,9 @@ def _resumed(
     run: Path,
     data: str | os.PathLike[str] | None,
     epochs: int | None,
-    progress: bool,
     identity: bool,
+    progress: bool,
+    after_epoch: AfterEpoch | None,
 ) -> Run:
     from symgrad.training.resuming import newest, spec_of
     from symgrad.training.run_folder import stopped_run
@@ -452,7 +459,17 @@ def _resumed(
         if module is None:
             there = orders.module_path
             module = there if there and Path(there).is_file() else build(begun, identity=identity)
-        return run_on(begun, _loaded(module), run, file, orders, data=data, epochs=epochs, progress=progress)
+        return run_on(
+            begun,
+            _loaded(module),
+            run,
+            file,
+            orders,
+            data=data,
+            epochs=epochs,
+            progress=progress,
+            after_epoch=after_epoch,
+        )
 
 
 def open_run(run: str | os.PathLike[str], module: ModuleSource | None = None) -> Checkpoint:

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from symgrad.displayed import Displayed
 from symgrad.files import write_whole
@@ -40,6 +41,10 @@ class EpochRecord:
     def objective(self) -> float:
         """The loss that decides which epoch is best: the validation loss where there is one."""
         return self.loss if self.validation_loss is None else self.validation_loss
+
+
+AfterEpoch: TypeAlias = Callable[[EpochRecord, Any], object]
+"""Takes the record of an epoch and the parameters after it; where the answer is true, training ends."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -128,18 +128,17 @@ class Trainer:
         """The number of mini-batches, the last short one included."""
         return -(-self.parts.training.rows // self.batch_size)
 
-    def run(self, report: Callable[[EpochRecord], None]) -> TrainingOutcome:
+    def run(self, report: Callable[[EpochRecord], object]) -> TrainingOutcome:
         """Train until the plan, the clock, Ctrl-C or a number that is not finite says stop.
 
-        `report` is called after every good epoch.
+        `report` is called after every good epoch; where its answer is true, training stops.
         """
         reason, defect = self._reason(), None
         try:
             while reason is None and self.standing.last.epoch < self.plan.epochs:
                 record = self._epoch(self.standing.last.epoch + 1)
                 self._keep(record)
-                report(record)
-                reason = self._reason()
+                reason = "callback" if report(record) else self._reason()
         except KeyboardInterrupt:
             reason = "interrupted"
         except DivergenceError as error:

@@ -102,6 +102,7 @@ class Run(Displayed):
             "converged": "the training loss converged",
             "no progress": f"the {loss} made no progress any more",
             "time limit": "the time limit was reached",
+            "callback": "as the callback asked",
         }
         return words.get(self.stop_reason, self.stop_reason)
 

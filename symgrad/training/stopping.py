@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from symgrad.spec.model import StopSpec
 
-StopReason: TypeAlias = Literal["epochs", "converged", "no progress", "time limit", "interrupted", "diverged"]
+StopReason: TypeAlias = Literal[
+    "epochs", "converged", "no progress", "time limit", "callback", "interrupted", "diverged"
+]
 
 
 @dataclass(frozen=True)

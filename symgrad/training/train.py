@@ -17,7 +17,7 @@ from symgrad.errors import DataError, DataWarning, DivergenceError, ModuleError,
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.dataset.data import Dataset, load_data
-from symgrad.training.history import EpochRecord, History
+from symgrad.training.history import AfterEpoch, EpochRecord, History
 from symgrad.training.loop import DIVERGED_REMEDY, Reached, Trainer, TrainingOutcome, beginning
 from symgrad.training.metrics import check_targets, evaluate, score_name
 from symgrad.training.progress import console_progress
@@ -80,6 +80,7 @@ def train(
     hyper: Mapping[str, float] | None = None,
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
+    after_epoch: AfterEpoch | None = None,
     params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
     going_on: GoingOn | None = None,
@@ -93,7 +94,8 @@ def train(
     the checkpoint, the history and the learning curves, and for what training can be `going_on` from, kept as
     often as the spec says. `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole
     epoch. `params_from` has parameters that are taken instead of first values where they fit: see `borrow`;
-    `names` says which is which.
+    `names` says which is which. `after_epoch` is called with the record of each epoch and a copy of the
+    parameters; where it answers with what is true, training stops there.
 
     Raises:
         DataError: for data that do not fit, and an `out` that cannot be written; a RunNotWrittenError where
@@ -113,7 +115,7 @@ def train(
         orders = _orders(spec, trainer, data, validation) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
         with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
-            outcome = trainer.run(_after_epoch(show, keeper))
+            outcome = trainer.run(_reporting(trainer, show, keeper, after_epoch))
         run = _finished(trainer, outcome, start)
         run = replace(run, notes=(*notes, *run.notes))
         defect = outcome.defect or _late_defect(run)
@@ -136,6 +138,7 @@ def resume(
     data: Data | None = None,
     epochs: int | None = None,
     progress: bool = True,
+    after_epoch: AfterEpoch | None = None,
 ) -> Run:
     """Go on with a run from one of its checkpoints, to the end that it would have had.
 
@@ -161,6 +164,7 @@ def resume(
         hyper=orders.hyper,
         out=run,
         progress=progress,
+        after_epoch=after_epoch,
         going_on=GoingOn(run, orders, reached_by(checkpoint, module)),
     )
 
@@ -248,14 +252,23 @@ def _place(source: Any) -> str | None:
     return os.path.abspath(place) if isinstance(place, str | os.PathLike) and Path(place).exists() else None
 
 
-def _after_epoch(
-    show: Callable[[EpochRecord], None] | None, keeper: Keeper | None
-) -> Callable[[EpochRecord], None]:
-    def report(record: EpochRecord) -> None:
+def _reporting(
+    trainer: Trainer,
+    show: Callable[[EpochRecord], None] | None,
+    keeper: Keeper | None,
+    after_epoch: AfterEpoch | None,
+) -> Callable[[EpochRecord], bool]:
+    """What is done after an epoch: it is shown and kept, and the caller may say stop."""
+
+    def report(record: EpochRecord) -> bool:
         if show is not None:
             show(record)
         if keeper is not None:
             keeper.after(record.epoch)
+        if after_epoch is None:
+            return False
+        params, _ = trainer.standing.last.restored(trainer.module)
+        return bool(after_epoch(record, params))
 
     return report
 
