@@ -237,7 +237,13 @@ def test_a_table_without_rows_is_a_table(tmp_path: Path) -> None:
 
 def test_the_export_command(place: Path, tmp_path: Path) -> None:
     file = tmp_path / "kinds.onnx"
-    result = run("export", str(place / "runs/kinds"), str(place / "kinds.yaml"), str(file))
+    result = run("export", str(place / "runs/kinds"), str(file))
     assert result.exit_code == 0, result.output
     assert "agrees to" in result.stderr
     assert file.stat().st_size > 100
+    other = tmp_path / "other.yaml"
+    other.write_text(KINDS.replace("tanh", "sigmoid"), encoding="utf-8")
+    wrong = run("export", str(place / "runs/kinds"), str(tmp_path / "wrong.onnx"), "--spec", str(other))
+    assert wrong.exit_code == 2
+    assert "not the equations" in wrong.stderr
+    assert not (tmp_path / "wrong.onnx").exists()

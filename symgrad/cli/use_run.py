@@ -11,7 +11,7 @@ from symgrad.cli.output import produce_json, produce_report, say
 from symgrad.prediction.evaluation_picture import draw_evaluation
 from symgrad.prediction.predictions import predictions
 from symgrad.prediction.tables import write_table, write_text
-from symgrad.prediction.trained import open_trained
+from symgrad.prediction.trained import open_trained, spec_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,10 +47,11 @@ def evaluate_rows(
 
 
 def export_run(
-    run: Path, spec: Path, file: Path, names: dict[str, str], module: Path | None, as_json: bool
+    run: Path, file: Path, spec: Path | None, names: dict[str, str], module: Path | None, as_json: bool
 ) -> int:
     """Write a standard file and say how far its answers are from the spec's."""
-    found = api.export(spec, open_trained(run, module), file, names)
+    trained = open_trained(run, module)
+    found = api.export(spec_of_run(run) if spec is None else spec, trained, file, names)
     if as_json:
         produce_json(found.as_dict() | {"warnings": warnings_shown()})
     else:

@@ -54,19 +54,19 @@ def evaluate(
 
 @main.command()
 @click.argument("run", type=FILE)
-@click.argument("spec", type=FILE)
 @click.argument("file", type=FILE)
+@click.option("--spec", type=FILE, help="The spec that was trained.  [the run's own]")
 @RENAME
 @MODULE
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON on stdout.")
 def export(
-    run: Path, spec: Path, file: Path, rename: dict[str, str], module: Path | None, as_json: bool
+    run: Path, file: Path, spec: Path | None, rename: dict[str, str], module: Path | None, as_json: bool
 ) -> int:
     """Write what RUN learnt to FILE for other programs.
 
-    The ending of FILE says of which standard: .onnx has the network of SPEC, its parameters and the scaling
-    of its inputs; .safetensors the parameters.
+    The ending of FILE says of which standard: .onnx has the network, its parameters and the scaling of its
+    inputs; .safetensors the parameters.
     """
     from symgrad.cli.use_run import export_run
 
-    return export_run(run, spec, file, rename, module, as_json)
+    return export_run(run, file, spec, rename, module, as_json)

@@ -11,6 +11,7 @@ from symgrad.errors import DataError, ModuleError
 from symgrad.exchange.learnt import fitting, learnt_of
 from symgrad.files import write_whole
 from symgrad.pipeline import stages_of
+from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.training.borrowed_params import TRANSPOSED
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def export(
     file, learnt = Path(path), learnt_of(source)
     stages = stages_of(spec)
     fitting(stages.formulas, learnt.params, spec.name)
+    if learnt.network_sha256 not in ("", network_sha256(stages.model)):
+        problem = "names and shapes are the same, but not the equations of the network that was trained"
+        raise DataError(problem, at=spec.name, remedy="give the spec it was trained with")
     if names:
         learnt = _renamed(learnt, names, file)
     content, difference = _writer(file).content(stages, learnt)

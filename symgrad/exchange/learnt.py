@@ -23,10 +23,11 @@ LearntSource: TypeAlias = Run | Checkpoint | Mapping[str, Any] | tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Learnt:
-    """Parameters by name, and how data become what the network takes."""
+    """Parameters by name, how data become what the network takes, and the hash of that, where it is known."""
 
     params: Mapping[str, NDArray[Any]]
     preparation: Preparation
+    network_sha256: str = ""
 
 
 def learnt_of(source: LearntSource) -> Learnt:
@@ -38,7 +39,7 @@ def learnt_of(source: LearntSource) -> Learnt:
     if isinstance(source, Run):
         source = source.checkpoint
     if isinstance(source, Checkpoint):
-        return Learnt(source.fitted._asdict(), source.preparation)
+        return Learnt(source.fitted._asdict(), source.preparation, source.module.NETWORK_SHA256)
     named = source._asdict() if hasattr(source, "_asdict") else source
     if not isinstance(named, Mapping):
         problem = f"a {type(source).__name__} holds no parameters by name"

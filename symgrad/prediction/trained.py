@@ -12,11 +12,12 @@ from symgrad.compiler.loading.load import load
 from symgrad.errors import DataError
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint
 from symgrad.training.dataset.array_files import READ_ERRORS
-from symgrad.training.resuming import FOLDER, newest
+from symgrad.training.resuming import FOLDER, newest, spec_of
 from symgrad.training.run import CHECKPOINT
 
 if TYPE_CHECKING:
     from symgrad.compiler.loading.load import ModuleSource
+    from symgrad.spec.model import Spec
 
 TRAIN_FIRST = "name the folder that `symgrad train` wrote, or the checkpoint in it"
 
@@ -37,6 +38,13 @@ def open_trained(run: str | os.PathLike[str], module: ModuleSource | None = None
         raise DataError(problem, at=str(place), remedy=TRAIN_FIRST)
     source = _module_beside(file) if module is None else module
     return load_checkpoint(file, load(source) if isinstance(source, str | os.PathLike) else source)
+
+
+def spec_of_run(run: Path) -> Spec:
+    """The spec that a run was begun with, as its folder keeps it. Raises DataError where it does not."""
+    folder = next((f for f in (run, run.parent, run.parent.parent) if (f / FOLDER).is_dir()), run)
+    _, orders = newest(folder)
+    return spec_of(folder, orders, None)
 
 
 def _module_beside(file: Path) -> Path:
