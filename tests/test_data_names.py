@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ import symgrad as sg
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec, Spec, TensorSpec
 from symgrad.training.dataset.data import Dataset, load_data
-from symgrad.training.dataset.known_rows import read_inputs, read_rows
+from symgrad.training.dataset.known_rows import given_inputs, read_inputs, read_rows
 from symgrad.training.dataset.preparation import Preparation
 from symgrad.training.named_labels import named_labels
 
@@ -203,7 +204,7 @@ def test_data_for_prediction_are_found_by_name_in_any_order_and_format(prepared,
     assert whole(prepared, (in_order,)) == rows
     (tmp_path / "d.csv").write_text("0,0.5,red,2\n1,1.5,blue,1\n")
     with pytest.warns(
-        sg.DataWarning, match=r"no names: they are taken for x1, x2, colour, zip \('x'\), in this order"
+        sg.DataWarning, match="no names: they are taken for x1, x2, colour, zip, in this order"
     ):
         assert whole(prepared, str(tmp_path / "d.csv")) == rows
 
@@ -309,3 +310,58 @@ def assume_words(frame: Any) -> None:
     assume(len(set(frame["t"])) > 1)
     for name in ("word", "t"):
         assume(not all(word.replace("0", "") in ("", "-") for word in frame[name]))
+
+
+@pytest.mark.parametrize("trained_on", ["names", "positions", "other positions", "arrays"])
+def test_columns_are_found_again_whatever_table_holds_them(trained_on: str, tmp_path: Any) -> None:
+    cells = np.random.default_rng(0).normal(size=(5, 4))
+    cells[:, 0] = [0, 1, 1, 0, 1]  # t; then the three of x
+    data: Any = str(tmp_path / "d.csv")
+    columns = {"x": ["2", "3", "4"], "t": ["1"]}
+    at_end = trained_on == "positions"
+    shown = cells[:, [1, 2, 3, 0]] if at_end else cells
+    np.savetxt(data, shown, delimiter=",")
+    named = pd.DataFrame(cells, columns=["t", "a", "b", "c"])
+    data, train = {
+        "names": (named[["a", "b", "c", "t"]], {}),
+        "positions": (data, {}),
+        "other positions": (data, {"data": {"path": "d.csv", "columns": columns}}),
+        "arrays": ((cells[:, 1:], cells[:, 0]), {}),
+    }[trained_on]
+    known = load_data(spec_of("{axes: [batch], classes: 2}", width=3, **train), data).preparation
+    known = Preparation.from_json(json.loads(json.dumps(known.to_json())))
+    tables: list[Any] = [(cells[:, 1:], cells[:, 0])]
+    tables += [named] if trained_on in ("names", "arrays") else [pd.DataFrame(shown), str(tmp_path / "d.csv")]
+    for table in tables:
+        (found,) = read_rows(known, table, np.float64)
+        np.testing.assert_array_equal(found.inputs["x"], cells[:, 1:])
+        np.testing.assert_array_equal(found.targets["t"], cells[:, 0])
+    if trained_on != "names":
+        assert whole(known, pd.DataFrame(cells[:, 1:])) == cells[:, 1:].astype(np.float32).tolist()
+
+
+def test_what_is_not_what_was_trained_on_is_refused() -> None:
+    frame = pd.DataFrame({"age": [1.0, 2, 3], "price": [3.0, 1, 2]})
+    spec = sg.read(
+        "inputs: {x: [batch, 1]}\ntargets: {t: [batch, 1]}\nlayers: [dense(1)]\nloss: mse\ntrain: {}\n"
+    )
+    with pytest.warns(sg.DataWarning, match="taken in order"):
+        known = load_data(spec, frame).preparation
+    for other in (frame[["price"]], frame.rename(columns={"age": "size"})):
+        with pytest.raises(DataError, match="no column 'age', which was there in training"):
+            list(read_inputs(known, other, np.float64))
+        with pytest.raises(DataError, match="no column 'age'"):
+            given_inputs(known, ["x"], [other], np.float64)
+    with pytest.raises(DataError, match="no column 'age'"):
+        list(read_rows(known, frame.rename(columns={"age": "age2"})[["price", "age2"]], np.float64))
+    with pytest.raises(DataError, match="holds no rows"):
+        list(read_inputs(known, frame[:0], np.float64))
+
+
+def test_numbers_are_no_categories_and_two_names_are_no_number(prepared: Preparation) -> None:
+    columns = {"x1": [0.0], "x2": [0.0], "colour": [1], "zip": [1]}
+    with pytest.raises(DataError, match="1 is no category of 'colour'"):
+        whole(prepared, columns)
+    labels = pd.DataFrame({"x1": [0, 1], "x2": [1, 0], "t": ["01", "1"]})
+    with pytest.raises(DataError, match="'1' and '01' are different names, but the same number"):
+        load_data(spec_of("{axes: [batch], classes: 2}"), labels)

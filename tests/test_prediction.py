@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn import metrics as sklearn_metrics
 
 import symgrad as sg
 from symgrad.cli import main
-from symgrad.prediction.predictions import predictions
+from symgrad.prediction.predictions import _columns, predictions
 from symgrad.prediction.tables import write_table, write_text
 from symgrad.training.checkpoint import Checkpoint
 from symgrad.training.dataset import known_rows
@@ -137,6 +138,26 @@ def test_every_kind_of_file_holds_the_same(ending: str, place: Path, tmp_path: P
     expected = predicted(place, "kinds")
     assert [row["label"] for row in rows] == [row["label"] for row in expected]
     assert [np.float32(row["bee"]) for row in rows] == [np.float32(row["bee"]) for row in expected]
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "columns", "width"),
+    [
+        ("classes", ("class label", "label", "x"), ("t",), 3),
+        ("binary", (), ("label_1", "label_2"), 2),
+        ("sign", (), ("label_2", "b"), 2),
+    ],
+)
+def test_no_column_takes_the_place_of_another(
+    task: str, classes: tuple[str, ...], columns: tuple[str, ...], width: int
+) -> None:
+    target = TensorPreparation((len(columns),), columns, count=width if classes else 0, classes=classes)
+    module: Any = SimpleNamespace(TASK=task, TARGETS=("t",), SCORED="t", SPEC_NAME="n")
+    trained = Checkpoint(None, None, Preparation({}, {"t": target}), 0, 0, module)
+    values = np.random.default_rng(0).uniform(size=(5, width))
+    found = _columns(trained, values)
+    np.testing.assert_array_equal(np.stack([*found.values()][-width:], axis=1), values)
+    assert len(found) == width + (1 if classes else width)
 
 
 def test_large_files_are_read_in_parts(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

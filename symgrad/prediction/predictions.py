@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from symgrad.spec.model import Word
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.csv_layout import Dialect
     from symgrad.training.dataset.data import Data
@@ -87,17 +88,21 @@ def _columns(trained: Checkpoint, values: NDArray[Any]) -> Columns:
         names = class_names(module, trained.preparation) or range(flat.shape[1])
         return {
             LABEL: label,
-            **{_apart(str(name)): column for name, column in zip(names, flat.T, strict=True)},
+            **dict(zip(_apart(names), flat.T, strict=True)),
         }
     if flat.shape[1] == 1:
         return {LABEL: label, "probability" if module.TASK == "binary" else "score": flat[:, 0]}
     shown = {f"{LABEL}_{k}": column for k, column in enumerate(label.reshape(rows, -1).T, 1)}
-    return shown | dict(zip(_value_names(trained, values), flat.T, strict=True))
+    names = _value_names(trained, values)
+    if shown.keys() & set(names):
+        names = [f"value of {name}" for name in names]
+    return shown | dict(zip(names, flat.T, strict=True))
 
 
-def _apart(name: str) -> str:
-    """The name of a class that no other column bears."""
-    return f"class {name}" if name == LABEL else name
+def _apart(names: Iterable[Word]) -> list[str]:
+    """The names of classes, told apart from each other and from the column of labels."""
+    texts = [str(name) for name in names]
+    return [f"class {text}" for text in texts] if LABEL in texts else texts
 
 
 def _value_names(trained: Checkpoint, values: NDArray[Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from fractions import Fraction
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import SpecError
@@ -39,6 +40,8 @@ def with_hyper_parameters(spec: Spec, numbers: Mapping[str, float]) -> tuple[Spe
     known = dict(expand(spec).optimizer.hyper)
     stands: dict[str, float] = {}
     for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise SpecError(f"{name} is {number!r}; expected a number", at=spec.train.optimizer.at)
         if name not in known:
             remedy = f"it has {', '.join(known) or 'none'}"
             problem = f"the optimizer has no hyper-parameter {name}"

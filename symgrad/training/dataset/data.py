@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import DataSpec, Missing, Spec
     from symgrad.training.dataset.column import Column
+    from symgrad.training.dataset.preparation import FoundBy
     from symgrad.training.dataset.source import Source
 
 Data: TypeAlias = "str | os.PathLike[str] | Any"
@@ -101,11 +102,17 @@ def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
     read = assigned(source, slots, dict(source.given), listed)
     found = {slot.name: learnt(slot, read[slot.name], listed, source.label) for slot in slots}
     inputs, targets = (
-        {slot.name: found[slot.name][0] for slot in slots if slot.is_input is is_input}
-        for is_input in (True, False)
+        {s.name: replace(found[s.name][0], found_by=_found_by(source)) for s in slots if s.is_input is side}
+        for side in (True, False)
     )
     columns = {name: typed for name, (_, typed) in found.items()}
     return _dataset(source.label, Preparation(inputs, targets), columns, spec)
+
+
+def _found_by(source: Source) -> FoundBy:
+    if source.noun == "array":
+        return "array"
+    return "name" if source.has_names else "position"
 
 
 def _known(spec: Spec, source: Source, preparation: Preparation) -> Dataset:

@@ -11,6 +11,7 @@ from symgrad.training.dataset.data import Dataset, source_of, without_missing
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.missing_values import refuse_missing
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
+from symgrad.training.dataset.frames import is_frame
 from symgrad.training.dataset.in_memory import is_table
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def given_inputs(
 
     One data frame may hold the columns of all inputs; a table of words is one, too. Raises DataError.
     """
-    if len(values) == 1 < len(names) and is_table(values[0]):
+    if len(values) == 1 and (is_frame(values[0]) or (len(names) > 1 and is_table(values[0]))):
         return _whole(read_inputs(preparation, values[0], dtype))
     if len(values) != len(names):
         problem = f"predict got {len(values)} arrays for {len(names)} inputs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Word
 
 _ARRAYS = ("fill", "mean", "deviation")
+FoundBy: TypeAlias = Literal["name", "position", "array"]
+"""Of columns: by their names, or in a table without names by their positions; or an array, by its name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +27,11 @@ class TensorPreparation:
     """How the columns or the array that feed one tensor become its numbers, rows of the shape `shape`.
 
     `columns` are their names in order: the positions, from "1", in a table without names, and the one name
-    of an array. A column of words has its `categories`, in the order of its one-hot entries; see `widths`.
-    Labels are whole numbers below `count`, 0 of what is none; `classes` says what each class, also of one-hot
-    rows, is called, where not by its number, and `ignore` is the number of what has no label. Then `fill`
-    stands for missing values, and `mean` and `deviation` standardise: arrays of the row's shape, measured on
-    the rows trained on, or None.
+    of an array; `found_by` says which of these. A column of words has its `categories`, in the order of its
+    one-hot entries; see `widths`. Labels are whole numbers below `count`, 0 of what is none; `classes` says
+    what each class, also of one-hot rows, is called, where not by its number, and `ignore` is the number of
+    what has no label. Then `fill` stands for missing values, and `mean` and `deviation` standardise: arrays
+    of the row's shape, measured on the rows trained on, or None.
     """
 
     shape: tuple[int, ...]
@@ -41,6 +43,7 @@ class TensorPreparation:
     fill: NDArray[np.float64] | None = None
     mean: NDArray[np.float64] | None = None
     deviation: NDArray[np.float64] | None = None
+    found_by: FoundBy = "name"
 
     @property
     def size(self) -> int:
@@ -94,6 +97,7 @@ class TensorPreparation:
             "categories": [list(words) for words in self.categories] if any(self.categories) else [],
             "classes": list(self.classes),
             "count": self.count,
+            "found_by": "" if self.found_by == "name" else self.found_by,
         }
         arrays = {name: values.tolist() for name in _ARRAYS if (values := getattr(self, name)) is not None}
         optional = {name: value for name, value in plain.items() if value or name == "shape"}
@@ -109,7 +113,12 @@ class TensorPreparation:
             if values.shape != shape or not np.isfinite(values).all():
                 raise ValueError(f"{name} is not one finite number per entry")
         count, classes = int(record.get("count", 0)), tuple(record.get("classes", ()))
-        found = cls(shape, columns, categories, count, classes, record.get("ignore"), **arrays)
+        found_by = record.get("found_by", "name")
+        if found_by not in get_args(FoundBy):
+            raise ValueError(f"columns found by {found_by}")
+        found = cls(
+            shape, columns, categories, count, classes, record.get("ignore"), **arrays, found_by=found_by
+        )
         if sum(found.widths) != found.size and any(categories):
             raise ValueError(f"columns of {sum(found.widths)} entries for rows of {found.size}")
         return found

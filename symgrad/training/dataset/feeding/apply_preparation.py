@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from symgrad.errors import DataError, DataWarning, did_you_mean, warn
@@ -9,7 +10,7 @@ from symgrad.training.dataset.feeding.assign import listed_names, position_of
 from symgrad.training.dataset.feeding.words_or_numbers import of_known, of_one_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from symgrad.spec.model import Word
     from symgrad.training.dataset.column import Column
@@ -22,10 +23,10 @@ def known_columns(
 ) -> Iterator[dict[str, list[Column]]]:
     """The columns or the array of each tensor as numbers or words, some rows at a time.
 
-    They are found by the names they had in training; where there are no names, by their order.
-    Raises DataError.
+    They are found by the names they had in training; where there are no names, by their positions, or in
+    their order. Raises DataError.
     """
-    chosen = {name: _located(source, name, tensor, tensors) for name, tensor in tensors.items()}
+    chosen = _chosen(source, tensors)
     positions = sorted({position for selection in chosen.values() for position in selection})
     written = {
         position
@@ -33,12 +34,18 @@ def known_columns(
         for number, position in enumerate(selection)
         if any(isinstance(word, str) for word in _words(tensors[name], number))
     }
+    rows = 0
     for part in source.parts(positions, written):
+        if not len(part[0].numbers):
+            continue
+        rows += len(part[0].numbers)
         read = dict(zip(positions, part, strict=True))
         yield {
             name: [_typed(read[p], _words(tensors[name], n)) for n, p in enumerate(selection)]
             for name, selection in chosen.items()
         }
+    if not rows:
+        raise DataError("holds no rows of data", at=source.label, remedy="at least 1 is needed")
 
 
 def _words(tensor: TensorPreparation, number: int) -> tuple[Word, ...]:
@@ -50,57 +57,85 @@ def _typed(column: Column, words: tuple[Word, ...]) -> Column:
     return of_known(column, words) if words else of_one_kind(column)
 
 
-def _located(
-    source: Source, name: str, tensor: TensorPreparation, tensors: Mapping[str, TensorPreparation]
-) -> Selection:
-    """The columns of a tensor. Raises DataError where they are not there."""
-    given = dict(source.given).get(name)
-    names = source.names if given is None else given
-    if all(column in names for column in tensor.columns):
+def _chosen(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[str, Selection]:
+    """The columns of every tensor. Raises DataError where they are not there."""
+    given = dict(source.given)
+    chosen = {n: _among(source, t, given[n]) for n, t in tensors.items() if n in given}
+    left = {n: t for n, t in tensors.items() if n not in given}
+    if not left:
+        return chosen
+    if source.noun == "array":
+        return chosen | {name: _array_for(source, name, left) for name in left}
+    if source.has_names and any(tensor.found_by == "name" for tensor in left.values()):
+        return chosen | _by_names(source, left)
+    if any(tensor.found_by == "position" for tensor in left.values()):
+        return chosen | _by_positions(source, left)
+    return chosen | _in_order(source, left)
+
+
+def _among(source: Source, tensor: TensorPreparation, given: tuple[str, ...]) -> Selection:
+    """The columns of a tensor among those that the data give it: by their names, else in their order."""
+    if all(column in given for column in tensor.columns):
         return tuple(position_of(source, column) for column in tensor.columns)
-    if given is not None:
-        if len(given) > 1 or source.noun == "column":
-            _check_count(source, {name: tensor}, len(given))
-        return tuple(position_of(source, column) for column in given)
-    return _array_for(source, name, tensors) if source.noun == "array" else _in_order(source, name, tensors)
+    if len(given) > 1 or source.noun == "column":
+        _check_count(source, [tensor], len(given))
+    return tuple(position_of(source, column) for column in given)
 
 
 def _array_for(source: Source, name: str, tensors: Mapping[str, TensorPreparation]) -> Selection:
-    if name in source.names:
-        return (source.names.index(name),)
+    for known in (*tensors[name].columns[: len(tensors[name].columns) == 1], name):
+        if known in source.names:
+            return (source.names.index(known),)
     if len(source.names) == len(tensors) == 1:
         return (0,)
     remedy = did_you_mean(name, source.names) or f"there are {listed_names(source.names)}"
     raise DataError(f"there is no array '{name}'", at=source.label, remedy=remedy)
 
 
-def _in_order(source: Source, name: str, tensors: Mapping[str, TensorPreparation]) -> Selection:
-    """Columns without the names known from training, in the order they had there."""
-    had_names = any(
-        not column.isdigit() for t in tensors.values() for column in t.columns if len(t.columns) > 1
-    )
-    if source.has_names and had_names:
-        missing = [c for t in tensors.values() for c in t.columns if c not in source.names]
+def _by_names(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[str, Selection]:
+    missing = [c for tensor in tensors.values() for c in tensor.columns if c not in source.names]
+    if missing:
         remedy = did_you_mean(missing[0], source.names) or f"there are {listed_names(source.names)}"
         problem = f"there is no column '{missing[0]}', which was there in training"
         raise DataError(problem, at=source.label, remedy=remedy)
-    _check_count(source, tensors, len(source.names))
-    first = 0
-    for other, tensor in tensors.items():
-        if other == name:
-            break
-        first += _count(tensor)
-    if had_names:
-        columns = ", ".join(tensors[name].columns)
-        problem = f"the columns have no names: they are taken for {columns} ('{name}'), in this order"
+    return {name: tuple(map(source.names.index, tensor.columns)) for name, tensor in tensors.items()}
+
+
+def _by_positions(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[str, Selection]:
+    """Columns where they stood in training; where there are these alone, in the same order."""
+    stood = sorted(int(column) for tensor in tensors.values() for column in tensor.columns)
+    if len(source.names) == len(stood):
+        now = {position: number for number, position in enumerate(stood)}
+    elif len(source.names) >= stood[-1]:
+        now = {position: position - 1 for position in stood}
+    else:
+        _check_count(source, tensors.values(), len(source.names))
+    return {name: tuple(now[int(c)] for c in tensor.columns) for name, tensor in tensors.items()}
+
+
+def _in_order(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[str, Selection]:
+    """Columns without the names known from training, in the order they had there.
+
+    What was an array then takes a column of the tensor's name now, if that is one number.
+    """
+    known = {n: source.names.index(n) for n in tensors if n in source.names and _count(tensors[n]) == 1}
+    _check_count(source, tensors.values(), len(source.names))
+    rest = iter(position for position in range(len(source.names)) if position not in known.values())
+    chosen = {
+        name: (known[name],) if name in known else tuple(islice(rest, _count(tensor)))
+        for name, tensor in tensors.items()
+    }
+    if any(tensor.found_by == "name" for tensor in tensors.values()):
+        columns = listed_names([column for tensor in tensors.values() for column in tensor.columns])
+        problem = f"the columns have no names: they are taken for {columns}, in this order"
         warn(DataWarning(problem, at=source.label, remedy="give the file a header with the names"))
-    return tuple(range(first, first + _count(tensors[name])))
+    return chosen
 
 
-def _check_count(source: Source, tensors: Mapping[str, TensorPreparation], found: int) -> None:
-    needed = sum(map(_count, tensors.values()))
+def _check_count(source: Source, tensors: Collection[TensorPreparation], found: int) -> None:
+    needed = sum(map(_count, tensors))
     if found != needed:
-        columns = [column for tensor in tensors.values() for column in tensor.columns]
+        columns = [column for tensor in tensors for column in tensor.columns]
         problem = f"has {found} columns where the model takes {needed}"
         raise DataError(problem, at=source.label, remedy=f"it was trained on {listed_names(columns)}")
 

@@ -61,7 +61,7 @@ def _labels(name: str, preparation: TensorPreparation, column: Column) -> NDArra
     counts = np.ones(column.numbers.shape, bool) if ignore is None else column.numbers != ignore
     if preparation.classes:
         expected = f"the classes are {shown_words(preparation.classes)}"
-        labels = coded(column, preparation.classes)
+        labels = coded(column, preparation.classes, by_number=True)
         unknown = labels == UNKNOWN
     else:
         expected = f"labels are whole numbers from 0 to {count - 1}"
@@ -82,13 +82,14 @@ def shown_words(words: tuple[Word, ...]) -> str:
     return f"{shown}, ... ({len(words)} in all)" if len(words) > 8 else shown
 
 
-def coded(column: Column, words: tuple[Word, ...]) -> NDArray[np.int64]:
+def coded(column: Column, words: tuple[Word, ...], *, by_number: bool = False) -> NDArray[np.int64]:
     """Which of the words each cell of a column is: -1 for a missing value, UNKNOWN for none of them.
 
-    A whole number below their count says which of the words is meant, where none of them is a number.
+    With `by_number` a whole number below their count says which of the words is meant, where none of them is
+    a number.
     """
     index = {_key(word): code for code, word in enumerate(words)}
-    by_number = not any(is_number(str(word)) for word in words)
+    by_number = by_number and not any(is_number(str(word)) for word in words)
     if by_number:
         index |= {_key(code): code for code in range(len(words)) if _key(code) not in index}
     numbers, places = np.unique(column.numbers, return_inverse=True)

@@ -41,7 +41,7 @@ def tensor_of(
     tensor, start = np.empty((rows, preparation.size), dtype), 0
     for column, words, width in zip(columns, categories, widths, strict=True):
         if words:
-            tensor[:, start : start + width] = _one_hot(name, column, words, width)
+            tensor[:, start : start + width] = _one_hot(name, column, words, width, bool(preparation.classes))
         else:
             tensor[:, start] = _floats(name, _numbers(name, column), dtype).ravel()
         start += width
@@ -56,9 +56,11 @@ def _numbers(name: str, column: Column) -> Column:
     raise DataError(problem, at=column.place(row, entry), remedy="in training, the column held numbers")
 
 
-def _one_hot(name: str, column: Column, words: tuple[Word, ...], width: int) -> NDArray[np.float64]:
+def _one_hot(
+    name: str, column: Column, words: tuple[Word, ...], width: int, by_number: bool
+) -> NDArray[np.float64]:
     """Rows with a one at the category, or its number where it has one entry; NaN where it is missing."""
-    codes = coded(column, words)
+    codes = coded(column, words, by_number=by_number)
     unknown = codes == UNKNOWN
     if unknown.any():
         row, entry = column.first(unknown)

@@ -101,6 +101,7 @@ def of_labels(column: Column, is_listed: bool) -> Column:
     if column.codes is not None and np.isnan(column.numbers).all():
         texts = [str(word).strip() for word in column.words]
         if all(text.lower() in MISSING or is_number(text) for text in texts):
+            _refuse_same_numbers(column, texts)
             return _as_numbers(column, texts)
         words = [_unless_missing(word, MISSING) for word in column.words]
         truths = _truths(words)
@@ -133,7 +134,20 @@ def _as_numbers(column: Column, texts: list[str]) -> Column:
     return replace(column, numbers=found, codes=None, words=(), raw=column)
 
 
+def _refuse_same_numbers(column: Column, texts: list[str]) -> None:
+    """Raise DataError for names such as 01 and 1, which are two texts and one number."""
+    seen: dict[float, str] = {}
+    for code, text in enumerate(texts):
+        if is_number(text) and seen.setdefault(float(text), text) != text:
+            row, entry = column.first(column.word_codes == code)
+            problem = f"'{text}' and '{seen[float(text)]}' are different names, but the same number"
+            remedy = "write each class in one way, or as a word, such as c01"
+            raise DataError(problem, at=column.place(row, entry), remedy=remedy)
+
+
 def _numbers_as_words(column: Column, texts: list[str]) -> Column:
+    if column.codes is not None:
+        _refuse_same_numbers(column, texts)
     numbers = _as_numbers(column, texts) if column.codes is not None else column
     words, codes = np.unique(numbers.numbers, return_inverse=True)
     names = [None if np.isnan(word) else _plain(word) for word in words.tolist()]
