@@ -93,10 +93,10 @@ def _columns(trained: Checkpoint, values: NDArray[Any]) -> Columns:
     if flat.shape[1] == 1:
         return {LABEL: label, "probability" if module.TASK == "binary" else "score": flat[:, 0]}
     shown = {f"{LABEL}_{k}": column for k, column in enumerate(label.reshape(rows, -1).T, 1)}
-    names = _value_names(trained, values)
-    if shown.keys() & set(names):
-        names = [f"value of {name}" for name in names]
-    return shown | dict(zip(names, flat.T, strict=True))
+    columns = _value_names(trained, values)
+    if shown.keys() & set(columns):
+        columns = [f"value of {column}" for column in columns]
+    return shown | dict(zip(columns, flat.T, strict=True))
 
 
 def _apart(names: Iterable[Word]) -> list[str]:
