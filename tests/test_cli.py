@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from symgrad.cli import main
 from symgrad.cli.commands import FORMS, KINDS
 from symgrad.cli.endings import exit_code_of
+from symgrad.cli.group import SECTIONS
 from symgrad.errors import InternalError
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command as users do."""
     command = [sys.executable, "-m", "symgrad", *arguments]
     return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
+
+
+def test_every_command_stands_in_one_section_of_the_help() -> None:
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(listed) == sorted(main.commands)
 
 
 def test_help_imports_nothing_heavy() -> None:

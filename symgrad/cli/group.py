@@ -79,8 +79,29 @@ def named_numbers(_: click.Context, __: click.Parameter, texts: tuple[str, ...])
     return found
 
 
+SECTIONS = {
+    "Begin": ("new", "list"),
+    "Look at a network": ("inspect", "summary", "graph", "compare", "lectures"),
+    "Make and train it": ("generate", "verify", "train"),
+    "Use what was trained": ("predict", "evaluate", "export"),
+    "Measure": ("bench", "doctor"),
+}
+"""The commands in the order in which one meets them."""
+
+
 class Commands(click.Group):
-    """A group of commands that ends with symgrad's exit codes."""
+    """A group of commands in sections, that ends with symgrad's exit codes."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """The names of the commands, section by section."""
+        return [name for names in SECTIONS.values() for name in names]
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a list of commands for each section."""
+        for title, names in SECTIONS.items():
+            commands = [(name, self.commands[name].get_short_help_str(70)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:9}", said) for name, said in commands])
 
     def main(  # type: ignore[override]  # click overloads this on standalone_mode, which is fixed here
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any

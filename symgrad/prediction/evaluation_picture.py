@@ -66,12 +66,17 @@ def _draw_calibration(axes: Any, calibration: Calibration) -> None:
     bins = calibration.bins
     axes.plot([0, 1], [0, 1], color="#777777", linestyle="--", linewidth=1, label="as it should be")
     probabilities, shares = [b.probability for b in bins], [b.share_right for b in bins]
-    axes.plot(probabilities, shares, marker="o", color="#2563a8", label=f"error {calibration.error:.3f}")
+    axes.plot(
+        probabilities, shares, marker="o", color="#2563a8", label=f"calibration error {calibration.error:.3f}"
+    )
     for found in bins:
         place = (found.probability, found.share_right)
-        axes.annotate(f"{found.count}", place, xytext=(4, -11), textcoords="offset points", fontsize=8)
+        away, side = (-4, "right") if found.probability > 0.9 else (4, "left")
+        axes.annotate(
+            f"{found.count}", place, xytext=(away, -11), textcoords="offset points", ha=side, fontsize=8
+        )
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="probability of the likeliest class")
     axes.set_ylabel("share of rows where it is right")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", edgecolor="none")
+    axes.legend(loc="best", edgecolor="none")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.compiler.loading.load import load
-from symgrad.errors import DataError
+from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint
 from symgrad.training.dataset.array_files import READ_ERRORS
 from symgrad.training.resuming import FOLDER, newest, spec_of
@@ -37,7 +37,11 @@ def open_trained(run: str | os.PathLike[str], module: ModuleSource | None = None
         problem = f"there is no {CHECKPOINT} in it" if place.is_dir() else "there is no such file"
         raise DataError(problem, at=str(place), remedy=TRAIN_FIRST)
     source = _module_beside(file) if module is None else module
-    return load_checkpoint(file, load(source) if isinstance(source, str | os.PathLike) else source)
+    trained = load_checkpoint(file, load(source) if isinstance(source, str | os.PathLike) else source)
+    if trained.epoch == 0:
+        problem = "holds first values: the run diverged or was stopped in its first epoch, and learnt nothing"
+        warn(DataWarning(problem, at=str(file), remedy="train again"))
+    return trained
 
 
 def spec_of_run(run: Path) -> Spec:

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 SHUFFLE_STREAM, SAMPLE_STREAM = 2, 3
 SCORED_ROWS = 10_000
-DIVERGED_REMEDY = "lower the learning rate, set clip_norm, or standardize the inputs"
+DIVERGED_REMEDY = (
+    "lower the learning rate, set clip_norm, or bring numbers nearer to 1: inputs by `standardize: true`, "
+    "targets in the data"
+)
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class Run(Displayed):
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
         ]
         if self.steps_per_second:
-            lines.append(f"{self.steps_per_second:,.0f} steps per second")
+            lines.append(f"{self.steps_per_second:,.0f} steps per second in the median epoch")
         lines += [f"wrote {path}" for path in self.paths]
         return "\n".join([*lines, *self.notes])
 

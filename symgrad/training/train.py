@@ -65,7 +65,7 @@ FUNCTIONS = (
     "save",
     "load",
 )
-STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
+STANDARDIZED = "inputs were standardized: `predict` of the run and of its checkpoint takes them as they are"
 
 
 def train(

@@ -37,9 +37,8 @@ def open_source(path: Path, label: str, dialect: Dialect | None = None) -> Sourc
     `dialect` is what is known of a CSV file. Raises DataError.
     """
     if not path.exists():
-        raise DataError(
-            "there is no such file", at=label, remedy="a path in a spec is relative to its folder"
-        )
+        remedy = f"looked for {path.absolute()}; a path in a spec is relative to its folder"
+        raise DataError("there is no such file", at=label, remedy=remedy)
     if not path.is_file():
         raise DataError("is not a file", at=label, remedy=f"name one data file: {KNOWN_FORMATS}")
     if re.search(CSV_NAME, path.name.lower()):
