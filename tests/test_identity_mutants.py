@@ -55,18 +55,30 @@ COUNTS = {"columns": 200, "scattered": 60, "products": 60}
 TRAINED = {"_step", "_epoch", "_end_of_step", "_shares"}
 
 
-def faults(tree: ast.Module) -> Iterator[ast.Module]:
-    """The module with one thing changed, for each thing and each change."""
+@dataclass(frozen=True)
+class Fault:
+    """One change of one thing in a function of a module: its place in a walk, and which of its changes."""
+
+    function: ast.FunctionDef
+    place: int
+    change: int
+
+    def planted(self, text: str) -> str:
+        """The module's text with it; all but this function is left as it stands."""
+        changed, lines = copy.deepcopy(self.function), text.splitlines()
+        changes(list(ast.walk(changed))[self.place])[self.change]()
+        lines[self.function.lineno - 1 : self.function.end_lineno] = [ast.unparse(changed)]
+        return "\n".join(lines)
+
+
+def faults(tree: ast.Module) -> Iterator[Fault]:
+    """Each change of each thing in the functions that are compiled, those that train apart."""
     tried = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS", "DRIVERS")) - TRAINED
-    functions = [f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name in tried]
-    for number, function in enumerate(functions):
+    for function in (f for f in tree.body if isinstance(f, ast.FunctionDef) and f.name in tried):
         guards = {id(part) for node in ast.walk(function) if is_guard(node) for part in ast.walk(node.test)}
         for place, node in enumerate(ast.walk(function)):
             for change in range(len(changes(node)) if id(node) not in guards else 0):
-                changed = copy.deepcopy(function)
-                changes(list(ast.walk(changed))[place])[change]()
-                body = [changed if part is functions[number] else part for part in tree.body]
-                yield ast.Module(body, [])
+                yield Fault(function, place, change)
 
 
 def is_guard(node: ast.AST) -> bool:
@@ -142,7 +154,7 @@ def test_planted_faults_are_found(name):
     step = -(-len(all_faults) // COUNTS[name])
     count = Count()
     for fault in all_faults[::step]:
-        changed = ast.unparse(fault)
+        changed = fault.planted(text)
         count.planted += 1
         if is_found(exact, changed):
             count.found += 1

@@ -242,19 +242,19 @@ HANG = CRASH[0], f"{CRASH[0]}\n    import time; time.sleep(600)"
     ("edit", "verdict"),
     [
         (CRASH, "crashed in predict (signal 11, SIGSEGV)"),
-        (HANG, "predict did not return within 4 s"),
+        (HANG, "predict did not return within 3 s"),
     ],
 )
 def test_the_command_gives_a_verdict(
     edit: tuple[str, str], verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", True)
-    monkeypatch.setattr("symgrad.isolation.client.PATIENCE", 2.0)
+    monkeypatch.setattr("symgrad.isolation.client.PATIENCE", 1.0)
     spec = tmp_path / "line.yaml"
     with spec.open("w", encoding="utf-8") as stream:
         YAML(typ="safe").dump(LINE, stream)
     path = written(str(spec), tmp_path, lambda text: text.replace(*edit))
-    options = ["--module", str(path), "--json", "--points", "1", "--time-limit", "4"]
+    options = ["--module", str(path), "--json", "--points", "1", "--time-limit", "3"]
     run = CliRunner().invoke(main, ["verify", str(spec), *options])
     assert run.exit_code == 1, run.output
     failed = {c["name"]: c["message"] for c in json.loads(run.stdout)["checks"] if c["verdict"] == "fail"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,6 +21,10 @@ from symgrad.prediction.tables import write_table, write_text
 from symgrad.training.checkpoint import Checkpoint
 from symgrad.training.dataset import known_rows
 from symgrad.training.dataset.preparation import Preparation, TensorPreparation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 WORDS = ("ant", "bee", "cow")
 KINDS = """
@@ -78,8 +81,16 @@ def _rows(header: str, last: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def by_python() -> Iterator[None]:
+    """Modules are run by Python here: README's blocks predict with compiled ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("numba.config.DISABLE_JIT", True)
+        yield
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, by_python: None) -> Path:
     """A folder with three trained networks."""
     folder = tmp_path_factory.mktemp("trained")
     tables = {

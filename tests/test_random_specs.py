@@ -83,6 +83,17 @@ def test_the_oracles_powers_are_those_of_mpmath(power):
             assert float(y.imag / arithmetic.step) == pytest.approx(slope, rel=1e-14)
 
 
+@pytest.mark.parametrize("power", [np.inf, -np.inf, np.nan, 65, -65, 1e30])
+def test_the_oracles_powers_know_every_exponent(power):
+    """Also those that an equation before gave: e**log(log(1)) is 0."""
+    arithmetic = Arithmetic()
+    points = np.array([0.3, 1.7])
+    with np.errstate(all="ignore"):
+        found = arithmetic.power(arithmetic.number(points), arithmetic.number([power]))
+        expected = points.astype(np.longdouble) ** np.longdouble(power)
+    np.testing.assert_allclose(found.real, expected, 1e-15)
+
+
 PLANTED = {
     "a sign": (r" \+= (?=.*\*)", " -= ", "wrong loss"),
     "memory that was never set": (r"(    d\w+\[\w+(, \w+)?\]) = (?=.*acc)", r"\1 += ", "wrong gradient"),

@@ -94,7 +94,7 @@ class Arithmetic:
     def power(self, base: np.ndarray, exponent: np.ndarray) -> np.ndarray:
         """base ** exponent: a repeated product for whole numbers, else NaN for bases below 0."""
         whole = exponent.ravel()[0].real if exponent.size else 0
-        if np.all(exponent == whole) and whole == int(whole) and abs(whole) <= 64:
+        if np.all(exponent == whole) and abs(whole) <= 64 and whole == int(whole):
             return self._repeated(base, int(whole))
         self.near(base.real)
         integral = (exponent.imag == 0) & (exponent.real == np.rint(exponent.real))
