@@ -25,7 +25,7 @@ def finite(name: str, value: object) -> float:
     Raises:
         SymgradError: it is no finite number.
     """
-    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(_as_float(value)):
         raise SymgradError(f"{name} is {value!r}", remedy="expected a finite number")
     return float(value)
 
@@ -36,6 +36,14 @@ def positive(name: str, value: object) -> float:
     Raises:
         SymgradError: it is no number above 0.
     """
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < float(value) < math.inf:
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < _as_float(value) < math.inf:
         raise SymgradError(f"{name} is {value!r}", remedy="expected a number above 0")
     return float(value)
+
+
+def _as_float(value: Real) -> float:
+    """Infinity for a whole number too large for a float."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

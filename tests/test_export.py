@@ -110,6 +110,29 @@ def test_an_onnx_file_scales_labels_and_says_what_it_is(learnt: dict[str, Any], 
     ]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_onnx_file_fills_in_and_scales_as_predict_does(dtype: str, learnt: dict[str, Any]) -> None:
+    """Whatever tensors are called; large means are scaled in double precision."""
+    spec = json.loads(json.dumps(CLASSES | {"dtype": dtype}).replace('"x"', '"label"'))
+    mean, deviation = np.array([500.3, -2, 3, 0.25]), np.array([1.0, 1, 3, 5])
+    known = TensorPreparation((4,), fill=np.array([501.0, 5, 6, 7]), mean=mean, deviation=deviation)
+    params = {name: array.astype(dtype) for name, array in learnt.items()}
+    stages = stages_of(read(spec))
+    file, difference = content(stages, Learnt(params, Preparation({"label": known})))
+    assert difference is not None
+    assert difference < 1e-6
+    x = (np.random.default_rng(0).normal(size=(7, 4)) * deviation + mean).astype(dtype)
+    x[[0, 2, 2], [1, 0, 3]] = np.nan
+    found = answers(file, {"label": x})
+    taken = known.finished("label", x, dtype)
+    right = interpret(stages.model, {"label": taken, **params}, DOUBLE).prediction[0]
+    np.testing.assert_allclose(found["prediction"], right, rtol=2e-6, atol=2e-6)  # erf is in single precision
+    assert (found["label_"] == right.argmax(axis=1)).all()
+    far = TensorPreparation((4,), mean=mean + (1e5 if dtype == "float32" else 1e13), deviation=deviation)
+    with pytest.warns(sg.DataWarning, match="in digits that float"):
+        content(stages, Learnt(params, Preparation({"label": far})))
+
+
 def test_safetensors_come_back_bit_for_bit(learnt: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "kinds.safetensors"
     assert sg.export(CLASSES, learnt, file).path == file

@@ -8,7 +8,7 @@ import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import read_inputs
-from symgrad.training.named_labels import class_names, named_labels
+from symgrad.training.named_labels import class_names, named_labels, only_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,14 +35,18 @@ def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None)
     read at once.
 
     Raises:
-        DataError: as `read_inputs` does, and for a network without rows.
+        DataError: as `read_inputs` does, and for a network without rows or with several outputs.
     """
     module = trained.module
     if not module.BATCH_AXIS:
         raise DataError("this network has no axis of rows", at=module.SPEC_NAME, remedy="call its predict")
     parts = read_inputs(trained.preparation, data, np.dtype(module.DTYPE), dialect)
     for arrays in _independent(trained, parts):
-        yield _columns(trained, np.asarray(module.predict(trained.fitted, *arrays)))
+        yield _columns(trained, _predicted(trained, arrays))
+
+
+def _predicted(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+    return only_prediction(trained.module, trained.module.predict(trained.fitted, *arrays))
 
 
 def _independent(
@@ -71,9 +75,9 @@ def _independent(
 
 def _rows_alone(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> bool:
     """Whether the first half of some rows gets the same predictions without the second."""
-    module, rows = trained.module, max(1, len(arrays[0]) // 2)
-    of_all = np.asarray(module.predict(trained.fitted, *arrays))[:rows]
-    of_half = np.asarray(module.predict(trained.fitted, *(array[:rows] for array in arrays)))
+    rows = max(1, len(arrays[0]) // 2)
+    of_all = _predicted(trained, arrays)[:rows]
+    of_half = _predicted(trained, tuple(array[:rows] for array in arrays))
     scale = np.abs(of_all).max(initial=0.0)
     return bool(np.abs(of_all - of_half).max(initial=0.0) <= _ROUNDING * scale)
 

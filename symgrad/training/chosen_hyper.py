@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from symgrad.arguments import finite
-from symgrad.errors import SpecError, warn
+from symgrad.errors import SpecError, SymgradError, warn
 from symgrad.spec.expand import expand
 from symgrad.spec.expansion.hyper_parameters import hyper_name, with_hyper
 from symgrad.spec.sense import doubts, refuse_nonsense
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import ModuleType
 
     from symgrad.spec.model import Spec
@@ -24,8 +24,10 @@ def chosen_hyper(spec: Spec, given: Mapping[str, Any]) -> dict[str, float]:
 
     Raises:
         SpecError: there is no such number, it is given twice, or a spec could not have it.
-        SymgradError: it is no number.
+        SymgradError: it is no number, or these are no numbers by name.
     """
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise SymgradError(f"hyper is {given!r}", remedy='expected numbers by name: {"learning_rate": 0.01}')
     if not given:
         return {}
     model = expand(spec)

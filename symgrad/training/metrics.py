@@ -71,12 +71,18 @@ class ScoredEntries:
 
 
 def scored_entries(module: ModuleType, params: Any, dataset: Dataset) -> ScoredEntries | None:
-    """What a score is computed from; None where predictions and one target cannot be compared."""
+    """What a score is computed from; None where predictions and one target cannot be compared.
+
+    So of a network with several outputs, none of which is the prediction.
+    """
     scored = _scored(module, dataset)
     if scored is None:
         return None
     name, target = scored
-    values = prediction = np.asarray(module.predict(params, *dataset.inputs.values()))
+    said = module.predict(params, *dataset.inputs.values())
+    if isinstance(said, tuple):
+        return None
+    values = prediction = np.asarray(said)
     if module.TASK == "classes":
         prediction, target = _decide(prediction, target)
     same_rows = prediction.ndim and target.ndim and len(prediction) == len(target)

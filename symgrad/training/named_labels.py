@@ -24,16 +24,24 @@ def class_names(module: ModuleType, preparation: Preparation) -> tuple[Word, ...
     return () if target is None else target.classes
 
 
+def only_prediction(module: ModuleType, said: Any) -> NDArray[Any]:
+    """What `predict` of the module said, as one array. Raises DataError for several outputs."""
+    if isinstance(said, tuple):
+        problem = f"this network has {len(said)} outputs, and none of them is the prediction"
+        raise DataError(problem, at=module.SPEC_NAME, remedy="give the spec one: outputs: [y]")
+    return np.asarray(said)
+
+
 def named_labels(module: ModuleType, preparation: Preparation, prediction: Any) -> NDArray[Any]:
     """The class of each row of the module's prediction, as the data call it: its name, or its number.
 
     The most probable class, or of two the second from a probability of one half, or the sign.
     Raises DataError where values are predicted.
     """
-    values = np.asarray(prediction)
     if module.TASK == "values":
         problem = "this network predicts values, not classes"
         raise DataError(problem, at=module.SPEC_NAME, remedy="use predict")
+    values = only_prediction(module, prediction)
     if module.TASK == "classes":
         codes = values.argmax(axis=-1) if values.dtype.kind == "f" and values.ndim > 1 else values
     else:

@@ -106,7 +106,10 @@ def train(
     """
     start = time.perf_counter()
     check_module(module, spec)
-    chosen, plan = chosen_hyper(spec, hyper or {}), _plan(spec.train, epochs, batch_size, seed)
+    chosen, plan = (
+        chosen_hyper(spec, {} if hyper is None else hyper),
+        _plan(spec.train, epochs, batch_size, seed),
+    )
     parts = _parts(spec, module, data, validation, plan.seed)
     reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
     warn_of_hyper(spec, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from onnx import TensorProto, helper
@@ -26,17 +26,25 @@ LABELS = "label"
 SCALED = "scaled"
 
 
+class Scaling(NamedTuple):
+    """What is done to the rows of an input before the network takes them; None where it is not."""
+
+    fill: NDArray[Any] | None
+    mean: NDArray[Any] | None
+    deviation: NDArray[Any] | None
+
+
 def onnx_model(
     model: Model,
     program: Program,
     params: Mapping[str, NDArray[Any]],
-    scaling: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
+    scaling: Mapping[str, Scaling],
     metadata: Mapping[str, str],
 ) -> ModelProto:
     """The network with these parameters. ONNX's own checker has passed it.
 
-    `scaling` gives for an input the mean and the deviation it was standardised by; the graph does it. Where
-    rows belong to one of several classes, a second output holds the number of the likeliest.
+    `scaling` gives for an input what stood for missing values and by what it was standardised; the graph
+    does it. Where rows belong to one of several classes, a second output holds the number of the likeliest.
 
     Raises:
         ModuleError: an equation that ONNX has no operators for.
@@ -57,7 +65,7 @@ def onnx_model(
             equations.add(equation)
     outputs = [_output(ops, results, program.tensor[name]) for name in wanted]
     if model.task == "classes" and len(wanted) == 1:
-        outputs.append(_label(ops, results, program.tensor[wanted[0]]))
+        outputs.append(_label(ops, _label_name(program), results[wanted[0]], program.tensor[wanted[0]]))
     inputs = [_value(tensor, ops) for tensor in program.of_kind("input")]
     doc = f"{spec.name}: {', '.join(wanted)} from {', '.join(t.name for t in program.of_kind('input'))}"
     graph = ops.graph(spec.name, inputs, outputs, doc)
@@ -73,14 +81,20 @@ def onnx_model(
     return made
 
 
-def _scaled(ops: Operators, scaling: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]) -> dict[str, str]:
-    """Inputs as the network takes them."""
+def _scaled(ops: Operators, scaling: Mapping[str, Scaling]) -> dict[str, str]:
+    """Inputs as the network takes them: scaled in double precision, as large means need it."""
     found = {}
-    for name, (mean, deviation) in scaling.items():
+    for name, by in scaling.items():
         ops.stem = name
-        for what, values in (("mean", mean), ("deviation", deviation)):
-            ops.given(f"{name}/{what}", values.astype(ops.dtype))
-        found[name] = ops.of("Div", ops.of("Sub", name, f"{name}/mean"), f"{name}/deviation")
+        for what, values in by._asdict().items():
+            if values is not None:
+                ops.given(f"{name}/{what}", values.astype(np.float64))
+        value = ops.of("Cast", name, to=TensorProto.DOUBLE)
+        if by.fill is not None:
+            value = ops.of("Where", ops.of("IsNaN", value), f"{name}/fill", value)
+        if by.mean is not None:
+            value = ops.of("Div", ops.of("Sub", value, f"{name}/mean"), f"{name}/deviation")
+        found[name] = ops.of("Cast", value, to=ops.element)
     return found
 
 
@@ -94,7 +108,15 @@ def _output(ops: Operators, results: Mapping[str, str], tensor: Tensor) -> Value
     return _value(tensor, ops)
 
 
-def _label(ops: Operators, results: Mapping[str, str], tensor: Tensor) -> ValueInfoProto:
-    ops.named(LABELS, ops.of("ArgMax", results[tensor.name], axis=-1, keepdims=0))
+def _label_name(program: Program) -> str:
+    """`label`, or where the spec calls something so, that with as many strokes as it takes."""
+    name = LABELS
+    while name in program.tensor:
+        name += "_"
+    return name
+
+
+def _label(ops: Operators, name: str, scores: str, tensor: Tensor) -> ValueInfoProto:
+    ops.named(name, ops.of("ArgMax", scores, axis=-1, keepdims=0))
     labels = [axis.label for axis in tensor.axes[:-1]]
-    return helper.make_tensor_value_info(LABELS, TensorProto.INT64, labels)
+    return helper.make_tensor_value_info(name, TensorProto.INT64, labels)

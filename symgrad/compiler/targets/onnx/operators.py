@@ -58,7 +58,7 @@ class Operators:
     def _constant(self, values: NDArray[Any]) -> str:
         key = ("", values.dtype.str, values.shape, values.tobytes())
         if key not in self._made:
-            self._made[key] = f"constant_{len(self._constants)}"
+            self._made[key] = f"/constant_{len(self._constants)}"  # no name in a spec
             self._constants[self._made[key]] = numpy_helper.from_array(values, self._made[key])
         return self._made[key]
 
