@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,6 +155,26 @@ def test_progress_in_a_pipe_is_a_few_plain_lines_on_stderr(capsys):
     assert "held-out accuracy" in lines[-1]
     train(spec, make_module(spec), data=data, progress=False)
     assert capsys.readouterr().err == ""
+
+
+def test_a_log_of_long_epochs_is_not_silent_for_minutes():
+    log = io.StringIO()
+    with console_progress(1000, "r2", console=Console(file=log)) as report:
+        for epoch in range(1, 8):
+            report(EpochRecord(epoch, 1.0, None, None, None, 25.0))
+    assert [line.split("/")[0] for line in log.getvalue().splitlines()] == ["epoch 1", "epoch 4", "epoch 7"]
+
+
+def test_a_run_says_that_an_earlier_epoch_was_better_on_the_rows_held_out():
+    spec = make_spec(validation=0.5, epochs=3)
+    data = Dataset({"x": np.ones((8, 2))}, {"t": np.array([0, 1, 2, 0] * 2)}, "eight")
+    run = train(spec, make_module(spec), data=data, progress=False)
+    records = tuple(
+        EpochRecord(e, 1.0, None, loss, None, 0.1) for e, loss in [(1, 0.5), (2, 0.25), (3, 0.75)]
+    )
+    told = replace(run, history=History("s", "accuracy", records), best_epoch=2)
+    assert "least held-out loss 0.25 in epoch 2;" in str(told)
+    assert "least" not in str(replace(told, best_epoch=3))
 
 
 @pytest.mark.parametrize("no_color", [True, False])

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from symgrad.training.history import EpochRecord
 
 LINES_IN_A_LOG = 10
+LONGEST_SILENCE = 60.0
+"""Seconds of training after which a log gets a line in any case."""
 
 
 @contextmanager
@@ -24,8 +26,9 @@ def console_progress(
 ) -> Iterator[Callable[[EpochRecord], None]]:
     """A callable that reports each epoch on stderr.
 
-    A terminal gets a bar; a pipe, or a terminal that cannot move its cursor, gets about ten lines
-    and always the last epoch. `NO_COLOR` is respected. `console` replaces stderr.
+    A terminal gets a bar; a pipe, or a terminal that cannot move its cursor, gets about ten lines,
+    one a minute where epochs are long, and always the last epoch. `NO_COLOR` is respected. `console`
+    replaces stderr.
     """
     console = console or Console(stderr=True)
     lines = _bar if console.is_terminal and not console.is_dumb_terminal else _plain_lines
@@ -55,15 +58,19 @@ def _bar(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[
 def _plain_lines(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[EpochRecord], None]]:
     every = max(epochs // LINES_IN_A_LOG, 1)
     unprinted: list[EpochRecord] = []
+    silent = 0.0
 
     def show(record: EpochRecord) -> None:
         text = f"epoch {record.epoch}/{epochs}  {summary(record, score)}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def report(record: EpochRecord) -> None:
+        nonlocal silent
         unprinted[:] = [record]
-        if record.epoch == 1 or record.epoch % every == 0:
+        silent += record.seconds
+        if record.epoch == 1 or record.epoch % every == 0 or silent > LONGEST_SILENCE:
             show(unprinted.pop())
+            silent = 0.0
 
     try:
         yield report

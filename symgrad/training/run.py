@@ -106,6 +106,15 @@ class Run(Displayed):
         }
         return words.get(self.stop_reason, self.stop_reason)
 
+    @property
+    def _least_held_out(self) -> list[str]:
+        """Where an earlier epoch than that of the parameters had less loss on the rows held out: which."""
+        for record in self.history.records:
+            if record.epoch == self.best_epoch < self.checkpoint.epoch and record.validation_loss is not None:
+                found = f"least held-out loss {record.validation_loss:.4g} in epoch {record.epoch}"
+                return [f"{found}; `stop: {{patience: 10}}` keeps the best parameters"]
+        return []
+
     def __str__(self) -> str:
         count = len(self.history.records)
         lines = [
@@ -113,6 +122,7 @@ class Run(Displayed):
             f"({self._ending}), parameters of epoch {self.checkpoint.epoch}",
             *_metric_lines("training", self.training),
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
+            *self._least_held_out,
         ]
         if self.steps_per_second:
             lines.append(f"{self.steps_per_second:,.0f} steps per second in the median epoch")
