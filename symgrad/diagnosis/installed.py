@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 _NEEDED = ("numpy", "scipy", "numba", "llvmlite", "sympy", "mpmath", "threadpoolctl")
 _EXTRAS = (
-    ("matplotlib", "learning curves"),
-    ("pyarrow", "Parquet files"),
+    ("matplotlib", "learning curves, pictures of evaluations"),
+    ("pyarrow", "Parquet, Feather and large CSV files"),
     ("pandas", "its own data frames"),
+    ("scikit-learn", "symgrad.sklearn, evaluate --score"),
+    ("onnxruntime", "export to .onnx"),
+    ("safetensors", "export to .safetensors"),
+    ("python-flint", "verify --certify"),
     ("torch", "compare and bench"),
     ("jax", "compare and bench"),
 )
