@@ -17,14 +17,22 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _LONG = (
     "test_readme",
-    "test_random_specs",
     "test_gradients",
-    "test_package",
+    "test_faults",
+    "test_random_specs",
+    "test_cli",
+    "test_sklearn",
     "test_lectures",
+    "test_train_resume",
+    "test_identity_mutants",
+    "test_isolation",
     "test_policies",
+    "test_package",
+    "test_mutation",
 )
-"""Files with tests of many seconds: they come first, so that none is left when all others are done."""
+"""The files that take longest: they come first, so that none is left when all others are done."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.stem not in _LONG)
+    place = {stem: number for number, stem in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(_LONG)))
