@@ -177,6 +177,18 @@ def test_a_run_says_that_an_earlier_epoch_was_better_on_the_rows_held_out():
     assert "least" not in str(replace(told, best_epoch=3))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"), [([8.0, 0.001], "1,000"), ([8.0], "0.12"), ([8.0, 0.001, 0.002], "500")]
+)
+def test_the_first_epoch_does_not_slow_the_steps_down(seconds, told):
+    spec = make_spec(epochs=1)
+    data = Dataset({"x": np.ones((8, 2))}, {"t": np.array([0, 1, 2, 0] * 2)}, "eight")
+    run = train(spec, make_module(spec), data=data, progress=False)
+    records = tuple(EpochRecord(e, 1.0, None, None, None, s) for e, s in enumerate(seconds, 1))
+    run = replace(run, history=History("s", "accuracy", records), steps_per_epoch=1)
+    assert f"\n{told} steps per second in the median epoch" in str(run)
+
+
 @pytest.mark.parametrize("no_color", [True, False])
 def test_progress_at_a_terminal_is_a_bar(monkeypatch, no_color):
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -71,7 +71,7 @@ class Run(Displayed):
     def steps_per_second(self) -> float | None:
         """From the median epoch, so that the first one, which may compile, does not count."""
         seconds = [record.seconds for record in self.history.records]
-        median = statistics.median(seconds) if seconds else 0.0
+        median = statistics.median_low(seconds) if seconds else 0.0
         return self.steps_per_epoch / median if median else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -124,8 +124,8 @@ class Run(Displayed):
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
             *self._least_held_out,
         ]
-        if self.steps_per_second:
-            lines.append(f"{self.steps_per_second:,.0f} steps per second in the median epoch")
+        if rate := self.steps_per_second:
+            lines.append(f"{rate:{',.0f' if rate >= 10 else '.2g'}} steps per second in the median epoch")
         lines += [f"wrote {path}" for path in self.paths]
         return "\n".join([*lines, *self.notes])
 
