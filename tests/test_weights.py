@@ -308,3 +308,21 @@ def test_is_refused(loss: str) -> None:
     }
     with pytest.raises(SpecError, match=REFUSED[loss]):
         derive(read(graph))
+
+
+@pytest.mark.parametrize(
+    ("loss", "scored", "task"),
+    [
+        ("mse(y, t) + softmax_cross_entropy(z, u)", "u", "classes"),
+        ("softmax_cross_entropy(z, u) + mse(y, t)", "u", "classes"),
+        ("mse(y, t) + mse(z, v)", "v", "values"),
+        ("mse(z, t) + mse(y, v)", "t", "values"),
+        ("mse(y, t) + mse(2*z, v)", None, "values"),
+    ],
+)
+def test_an_output_is_scored_against_its_own_target(loss: str, scored: str | None, task: str) -> None:
+    targets = {"t": ["n", 3], "u": {"axes": ["n"], "classes": 3}, "v": ["n", 3]}
+    named = {name: axes for name, axes in targets.items() if f", {name})" in loss}
+    equations = {"y": "dense(x, 3)", "z": "dense(x, 3)"}
+    model = expand(read({"inputs": {"x": ["n", 2]}, "targets": named, "equations": equations, "loss": loss}))
+    assert (model.outputs, model.scored, model.task) == (("z",), scored, task)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad import api
 from symgrad.cli.endings import GOOD, warnings_shown
 from symgrad.cli.output import produce_json, produce_report, say
+from symgrad.errors import DataError
 from symgrad.prediction.evaluation_picture import draw_evaluation
 from symgrad.prediction.predictions import predictions
 from symgrad.prediction.tables import write_table, write_text
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def predict_rows(run: Path, data: Path, output: Path | None, module: Path | None, as_json: bool) -> int:
-    """Write predictions to a file or to stdout."""
+    """Write predictions to a file or to stdout. Raises DataError where that file is the data."""
+    if output is not None and output.exists() and data.exists() and output.samefile(data):
+        raise DataError("these are the data themselves", at=str(output), remedy="choose another file")
     parts = predictions(open_trained(run, module), data)
     if output is None:
         write_text(sys.stdout, parts, ".json" if as_json else ".csv")

@@ -43,7 +43,7 @@ def expand(spec: Spec) -> Model:
     after_targets = _depending_on_targets(spec, equations)
     outputs = _outputs(spec, equations, after_targets)
     loss = applied_loss(spec, outputs)
-    scoring = scoring_of(spec, loss, after_targets)
+    scoring = scoring_of(spec, loss, outputs, after_targets)
     loss = _plain(_without_layers(spec, loss, "the loss"), spec) if loss is not None else None
     manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
     results = [node for node in (loss, scoring.prediction) if node is not None]

@@ -72,8 +72,12 @@ class Scoring:
     target: str | None = None
 
 
-def scoring_of(spec: Spec, loss: Node | None, after_targets: set[str]) -> Scoring:
-    """Decided by the first library loss that stands in the loss."""
+def scoring_of(spec: Spec, loss: Node | None, outputs: tuple[str, ...], after_targets: set[str]) -> Scoring:
+    """Decided by the first library loss that stands in the loss.
+
+    Where there are several targets, by the first that says how its target is predicted, or is of an output:
+    an output is never scored against the target of another.
+    """
     for call in calls(loss) if loss is not None else ():
         entry = library.losses.get(call.function)
         if entry is None:
@@ -82,6 +86,10 @@ def scoring_of(spec: Spec, loss: Node | None, after_targets: set[str]) -> Scorin
         prediction = substitute(entry.predicted, values) if entry.predicted is not None else None
         if prediction is not None and names_in(prediction) & after_targets:
             prediction = None
+        judged = values[entry.signature.arguments[0]]
+        is_output = isinstance(judged, Name) and judged.id in outputs
+        if prediction is None and not is_output and len(spec.targets) > 1:
+            continue
         against = values[entry.signature.arguments[1]]
         is_target = isinstance(against, Name) and any(t.name == against.id for t in spec.targets)
         target = against.id if isinstance(against, Name) and is_target else None
