@@ -121,9 +121,14 @@ def test_a_starter_works_at_once(form: str, folder: Path, monkeypatch: pytest.Mo
     assert run("new", "demo", "--form", form).exit_code == 0
     assert run("generate", "demo.yaml").exit_code == 0
     monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
-    result = run("verify", "demo.yaml", "--module", "demo.py")
+    result = run("verify", "demo.yaml", "--module", "demo.py", *(["--json"] if form == FORMS[-1] else []))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith("demo: passed")
+    if form == FORMS[-1]:
+        report = json.loads(result.stdout)
+        assert report["passed"] is True
+        assert all(row["verdict"] != "fail" for row in (*report["parameters"], *report["checks"]))
+    else:
+        assert result.stdout.startswith("demo: passed")
     monkeypatch.setattr(numba.config, "DISABLE_JIT", form != FORMS[0])
     trained = run("train", "demo.yaml", "--module", "demo.py", "--no-verify", "--epochs", "2", "--json")
     assert trained.exit_code == 0, trained.stderr
