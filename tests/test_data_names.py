@@ -365,3 +365,23 @@ def test_numbers_are_no_categories_and_two_names_are_no_number(prepared: Prepara
     labels = pd.DataFrame({"x1": [0, 1], "x2": [1, 0], "t": ["01", "1"]})
     with pytest.raises(DataError, match="'1' and '01' are different names, but the same number"):
         load_data(spec_of("{axes: [batch], classes: 2}"), labels)
+
+
+@pytest.mark.parametrize("classes", ["3", "[u, v, w]"])
+def test_one_hot_columns_are_labels_again(classes: str, tmp_path: Any) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2, 3, 4], "w": [0, 0, 1, 0], "u": [1, 0, 0, 0], "v": [0, 1, 0, 1]})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    columns = {"x": ["a"], "t": ["u", "v", "w"]}
+    spec = spec_of(
+        f"{{axes: [batch], classes: {classes}}}", width=1, data={"path": "d.csv", "columns": columns}
+    )
+    known = load_data(spec, frame).preparation
+    onehot = frame[["u", "v", "w"]].to_numpy()
+    for data in (frame, frame[["v", "u", "a", "w"]], str(tmp_path / "d.csv")):
+        (found,) = read_rows(known, data, np.float64)
+        assert found.targets["t"].tolist() == [0, 1, 2, 1]
+    arrays = load_data(
+        spec_of(f"{{axes: [batch], classes: {classes}}}", width=1), (frame[["a"]].to_numpy(), onehot)
+    )
+    (found,) = read_rows(arrays.preparation, (frame[["a"]].to_numpy(), onehot), np.float64)
+    assert found.targets["t"].tolist() == [0, 1, 2, 1]

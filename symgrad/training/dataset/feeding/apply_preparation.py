@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def known_columns(
         rows += len(part[0].numbers)
         read = dict(zip(positions, part, strict=True))
         yield {
-            name: [_typed(read[p], _words(tensors[name], n)) for n, p in enumerate(selection)]
+            name: _typed(tensors[name], [read[position] for position in selection])
             for name, selection in chosen.items()
         }
     if not rows:
@@ -49,12 +50,18 @@ def known_columns(
 
 
 def _words(tensor: TensorPreparation, number: int) -> tuple[Word, ...]:
-    """The words that a column may hold; none of a column of numbers."""
+    """The words that a column may hold; none of a column of numbers, as one-hot columns are."""
+    if tensor.count and len(tensor.columns) == tensor.size * tensor.count:
+        return ()
     return tensor.classes or (tensor.categories[number] if number < len(tensor.categories) else ())
 
 
-def _typed(column: Column, words: tuple[Word, ...]) -> Column:
-    return of_known(column, words) if words else of_one_kind(column)
+def _typed(tensor: TensorPreparation, columns: list[Column]) -> list[Column]:
+    entries = sum(math.prod(column.numbers.shape[1:]) for column in columns)
+    if tensor.count and entries == tensor.size * tensor.count:
+        return [of_one_kind(column) for column in columns]
+    words = [_words(tensor, number) for number in range(len(columns))]
+    return [of_known(c, known) if known else of_one_kind(c) for c, known in zip(columns, words, strict=True)]
 
 
 def _chosen(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[str, Selection]:
