@@ -240,6 +240,15 @@ def test_a_schedule_goes_on_too() -> None:
     assert_array_equal(parts.predict(X), whole.predict(X))
 
 
+def test_what_is_no_number_is_refused() -> None:
+    X, _, y = rows(16)
+    with pytest.raises(ValueError, match="y holds <U32; expected numbers"):
+        Regressor(**QUICK).fit(X, y.astype(str))
+    for rate in (np.array([0.1]), True, "0.1", 10**400, float("nan")):
+        with pytest.raises(ValueError, match=r"learning_rate is .*; expected a finite number"):
+            Regressor(**{**QUICK, "learning_rate": rate}).fit(X, y)
+
+
 def test_warm_start_begins_where_the_last_fit_ended() -> None:
     X, y, _ = rows(16)
     first = Classifier(**QUICK, warm_start=True).fit(X, y)

@@ -16,10 +16,13 @@ import pytest
 from rich.console import Console
 from stub_module import make_module, make_spec
 
-from symgrad.errors import DataError
+from symgrad.errors import DataError, SymgradError
+from symgrad.spec.reader import read
+from symgrad.training.chosen_hyper import chosen_hyper
 from symgrad.training.dataset.data import Dataset
 from symgrad.training.history import EpochRecord, History
 from symgrad.training.metrics import evaluate, score
+from symgrad.training.named_labels import only_prediction
 from symgrad.training.plot import plot_history
 from symgrad.training.progress import console_progress
 from symgrad.training.train import train
@@ -70,6 +73,11 @@ def test_r2_and_rmse_of_values():
 def test_what_cannot_be_compared_is_not_scored():
     assert score(predicting("values", [1.0, 2.0]), None, with_target([[1.0, 2.0], [3.0, 4.0]])) is None
     assert score(predicting("binary", 1.0), None, with_target([1.0])) is None
+    several = predicting("values", [1.0])
+    several.predict = lambda params, x: (np.ones((2, 2)), np.ones(()))
+    assert evaluate(several, None, with_target([[1.0, 2.0], [3.0, 4.0]])).r2 is None
+    with pytest.raises(DataError, match="has 2 outputs, and none of them is the prediction"):
+        only_prediction(several, several.predict(None, None))
     without = Dataset({"x": np.zeros((2, 2))}, {}, "no target")
     assert score(predicting("values", [1.0, 2.0]), None, without) is None
 
@@ -205,3 +213,10 @@ def test_progress_at_a_terminal_is_a_bar(monkeypatch, no_color):
     assert "held-out loss 0.1667" in text
     assert "R² 0.8" in text
     assert ("\x1b[38;5" in text) is not no_color
+
+
+@pytest.mark.parametrize("hyper", [{5: 0.1}, "x", [], {"learning_rate": 10**400}, {"learning_rate": None}])
+def test_hyper_parameters_are_numbers_by_name(hyper) -> None:
+    own = {"inputs": {"x": ["n", 2]}, "targets": {"t": ["n", 1]}, "layers": ["dense(1)"], "loss": "mse"}
+    with pytest.raises(SymgradError, match=r"expected (numbers by name|a finite number)"):
+        chosen_hyper(read(own), hyper)

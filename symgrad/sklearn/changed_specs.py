@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from fractions import Fraction
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from symgrad.arguments import finite
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expand import expand
@@ -36,12 +36,12 @@ def with_hyper_parameters(spec: Spec, numbers: Mapping[str, float]) -> tuple[Spe
 
     Raises:
         SpecError: the optimiser has no hyper-parameter of a name.
+        SymgradError: one is no finite number.
     """
     known = dict(expand(spec).optimizer.hyper)
     stands: dict[str, float] = {}
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, Real):
-            raise SpecError(f"{name} is {number!r}; expected a number", at=spec.train.optimizer.at)
+        finite(name, number)
         if name not in known:
             remedy = f"it has {', '.join(known) or 'none'}"
             problem = f"the optimizer has no hyper-parameter {name}"

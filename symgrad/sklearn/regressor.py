@@ -55,6 +55,8 @@ class Regressor(RegressorMixin, Estimator):
             self, X, y, dtype=DTYPES, multi_output=True, y_numeric=True, reset=start != "going on"
         )
         X, y, weights = counting(weights_of_rows(sample_weight, len(X)), X, y)
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y holds {y.dtype}; expected numbers")
         shape: tuple[int, ...] = y.shape[1:]
         if start == "going on" and shape != self._shape:
             raise ValueError(f"y has rows of shape {shape}, before they had {self._shape}; fit anew")
