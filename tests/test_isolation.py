@@ -123,8 +123,8 @@ def test_what_cannot_be_made_leaves_no_process(monkeypatch: pytest.MonkeyPatch) 
     started: list[Any] = []
     launch = client.launched
 
-    def launched() -> Any:
-        started.append(launch())
+    def launched(with_numba: bool) -> Any:
+        started.append(launch(with_numba))
         return started[-1]
 
     def made() -> Path:
@@ -134,7 +134,7 @@ def test_what_cannot_be_made_leaves_no_process(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("symgrad.isolation.client.launched", launched)
     with pytest.raises(ModuleError, match="there is none"), isolated(made):
         pass
-    assert len(started) == 2
+    assert len(started) == 3
     assert all(process.poll() is not None for process in started)
 
 

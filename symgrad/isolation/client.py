@@ -37,7 +37,9 @@ _ORDINARY = 60_000
 
 _COUNTS = sys.platform != "win32"
 """Whether a process can be told to end after so many seconds of computing."""
-_START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; main()"
+_START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; {}main()"
+_WITH_NUMBA = _START.format("import numba; ")
+"""A module that is compiled needs Numba, which may be loaded while its file is not there yet."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Limits:
 class Isolated:
     """A module, or its float64 twin, behind the door of its process: what `Subject` calls.
 
-    Functions that train may be called in another process, so that they are compiled beside the others, and
-    the text may be judged in one of its own.
+    Where the module is its own twin, functions that train may be called in the other process, so that they
+    are compiled beside the others; the text may be judged in one of its own.
     """
 
     process: ModuleProcess
@@ -86,10 +88,11 @@ class Isolated:
     def text_checks(self, model: Model, seed: int) -> Callable[[], list[Check]]:
         """What is judged from the text in the module's file, parts of which are run there, from now on."""
         found: Future[list[Check]] = Future()
+        pickled = pickle.dumps(model)  # now, as the model remembers more while others work with it
 
         def judge() -> None:
             try:
-                found.set_result((self.judging or self.process).text_checks(model, seed))
+                found.set_result((self.judging or self.process).text_checks(pickled, seed))
             except BaseException as fault:  # noqa: BLE001  # whoever asks for the result is told
                 found.set_exception(fault)
 
@@ -102,16 +105,19 @@ class Isolated:
             if process is not None:
                 process.limits = replace(process.limits, seconds=min(process.limits.seconds, seconds))
 
-    def ahead(self, calls: Sequence[Callable[[], object]]) -> None:
+    def ahead(
+        self, answers: Sequence[Callable[[], object]], training: Sequence[Callable[[], object]]
+    ) -> None:
         """Let these calls be made while this process does other things; whoever calls meanwhile waits."""
 
-        def quietly() -> None:
+        def quietly(calls: Sequence[Callable[[], object]]) -> None:
             for call in calls:
                 with suppress(FaultError, ModuleError):  # it is met again by the check that asks for it
                     call()
 
         if self.process.limits.is_compiled:
-            threading.Thread(target=quietly, daemon=True).start()
+            for calls in (answers, training) if self.training else ([*answers, *training],):
+                threading.Thread(target=quietly, args=(calls,), daemon=True).start()
 
 
 @contextmanager
@@ -121,8 +127,8 @@ def isolated(
     """The module in a file and its float64 twin, in processes that end with the block.
 
     `file` may be how to make the file, while the processes start. The twin's drivers are run by Python, in a
-    process that starts when it is first called; there also the module is trained. A float64 module is its own
-    twin, compiled, in the same process. The text is judged in a third one, which does not load the module.
+    process that loads it when it is first called. A float64 module is its own twin, compiled, in the same
+    process, and is trained in the other one. The text is judged in a third, which does not load the module.
     No call may last longer than so many seconds, its compilation included, nor much longer than those before
     it let expect; where the text is longer than usual, in proportion longer. Nor may a process take more
     memory than the machine has.
@@ -130,17 +136,19 @@ def isolated(
     Raises:
         ModuleError: it cannot be loaded.
     """
-    early, processes = [launched(), launched()], []
+    compiled = _is_compiled()
+    early, processes = [launched(with_numba) for with_numba in (compiled, compiled, False)], []
     try:
         path = os.fspath(file() if callable(file) else file)
         of_file = partial(ModuleProcess, path, _limits(path, seconds))
-        module, other, judging = of_file(early[0]), of_file(), of_file(early[1], loads=False)
+        module, other, judging = of_file(early[0]), of_file(early[1]), of_file(early[2], loads=False)
         processes += [module, other, judging]
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(ModuleProcess.start, (module, judging)))
         other.facts = module.facts
-        twin = module if module.facts[0].dtype == np.float64 else other
-        yield Isolated(module, 0, other, judging), Isolated(twin, 1, other, judging)
+        is_double = module.facts[0].dtype == np.float64
+        twin, training = (module, other) if is_double else (other, None)
+        yield Isolated(module, 0, training, judging), Isolated(twin, 1, training, judging)
     finally:
         for process in processes:
             process.close()
@@ -148,10 +156,10 @@ def isolated(
             ended(started)
 
 
-def launched() -> subprocess.Popen[bytes]:
-    """A new process that answers on its stdout what it is asked on its stdin."""
+def launched(with_numba: bool) -> subprocess.Popen[bytes]:
+    """A new process that answers on its stdout what it is asked on its stdin; Numba may be loaded first."""
     return subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
-        [sys.executable, "-c", _START, *sys.path],
+        [sys.executable, "-c", _WITH_NUMBA if with_numba else _START.format(""), *sys.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -218,8 +226,8 @@ class ModuleProcess:
         except FaultError as fault:
             raise ModuleError(str(fault), at=self.file, remedy="generate it anew") from None
         match answer:
-            case ("loaded", found):
-                self._pace.started(time.monotonic() - start)
+            case ("loaded", found, float(computed)):
+                self._pace.started(max(time.monotonic() - start, computed))
                 self.facts = tuple(
                     Facts(self.file, frozenset(n), np.dtype(d), *rest) for n, d, *rest in found
                 )
@@ -230,7 +238,7 @@ class ModuleProcess:
 
     def launch(self) -> subprocess.Popen[bytes]:
         """A new process."""
-        return launched()
+        return launched(self.loads and self.limits.is_compiled)
 
     def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call a function of the module at this place, unless it is known to end in disaster."""
@@ -250,10 +258,9 @@ class ModuleProcess:
                 return faults
         raise self._lost(f"{behaviour} answered with garbage")
 
-    def text_checks(self, model: Model, seed: int) -> list[Check]:
-        """Let the text of the module be judged there."""
-        seconds = max(self.limits.seconds, TEXT_SECONDS)
-        given = pickle.dumps(model), seed
+    def text_checks(self, model: bytes, seed: int) -> list[Check]:
+        """Let the text of the module be judged there, by a pickled model."""
+        seconds, given = max(self.limits.seconds, TEXT_SECONDS), (model, seed)
         match self._asked((0, "the judgement of the text"), ("text", 0, self.file, given, {}), seconds):
             case ("checks", [*rows]):
                 return [Check(*row) for row in rows]

@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -86,9 +87,12 @@ def _alarm(seconds: float) -> None:
 
 
 def _loaded(file: str, answers: BinaryIO) -> list[ModuleType] | None:
-    """The module and its twin, once the parent is told their facts; None where it is told a reason."""
+    """The module and its twin, once the parent is told their facts; None where it is told a reason.
+
+    How long this process has computed until then, Numba's loading included, says how fast the machine is.
+    """
     if not file:
-        write(answers, ("loaded", []))
+        write(answers, ("loaded", [], time.process_time()))
         return []
     try:
         module = load(file)
@@ -101,7 +105,7 @@ def _loaded(file: str, answers: BinaryIO) -> list[ModuleType] | None:
     except SymgradError as error:
         write(answers, ("refused", error.problem, error.remedy))
         return None
-    write(answers, ("loaded", facts))
+    write(answers, ("loaded", facts, time.process_time()))
     return [module, twin]
 
 

@@ -73,9 +73,8 @@ def verify(
     """
     door, double = _doors(model, module, twin)
     judged = double.text_checks(model, seed)
-    answers, training = first_calls(model, door, seed)
-    door.ahead(answers)
-    double.ahead([call for calls in first_calls(model, double, seed) for call in calls] + training)
+    for each in (door, double):
+        each.ahead(*first_calls(model, each, seed))
     edited, of_edits = _edited(door, emitted)
     rows = _rows(edited)
     trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 CLOSE, STEP = 1e-4, 1e-3
 
 
-def first_calls(model: Model, door: Door, seed: int) -> tuple[list[Callable[[], object]], ...]:
+def first_calls(
+    model: Model, door: Door, seed: int
+) -> tuple[list[Callable[[], object]], list[Callable[[], object]]]:
     """Calls of all that is compiled: those that answer, and those that train.
 
     Raises:

@@ -88,8 +88,10 @@ class Door(Protocol):
         """Let no later call last longer than this, where calls can be stopped."""
         ...
 
-    def ahead(self, calls: Sequence[Callable[[], object]]) -> None:
-        """Make these calls in good time, one after the other, if that is possible beside other things."""
+    def ahead(
+        self, answers: Sequence[Callable[[], object]], training: Sequence[Callable[[], object]]
+    ) -> None:
+        """Make these calls in good time, those that train last or beside the others, if that is possible."""
         ...
 
 
@@ -125,7 +127,9 @@ class InProcess:
     def hurry(self, seconds: float) -> None:
         pass
 
-    def ahead(self, calls: Sequence[Callable[[], object]]) -> None:
+    def ahead(
+        self, answers: Sequence[Callable[[], object]], training: Sequence[Callable[[], object]]
+    ) -> None:
         """Nothing is compiled faster in this process by asking sooner."""
 
 
