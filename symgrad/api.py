@@ -513,7 +513,7 @@ def export(
 ) -> Export:
     """Write what was learnt to a file that other programs read; its ending says of which standard.
 
-    `.onnx` holds the network, its parameters and the scaling of its inputs, and gives its prediction, of
+    `.onnx` holds the network, its parameters, what fills in and scales inputs, and gives the prediction, of
     classes also the likeliest `label`. ONNX's own checker has passed it, and ONNX Runtime's answers on random
     data were compared with the spec's. `.safetensors` holds the parameters by name, or by those that `names`
     says: `{"W1": "0.weight.T"}` is W1 transposed, as PyTorch has it.
