@@ -156,6 +156,10 @@ def isolated(
             ended(started)
 
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Products of matrices are told to use one: processes side by side would wait for each other's threads."""
+
+
 def launched(with_numba: bool) -> subprocess.Popen[bytes]:
     """A new process that answers on its stdout what it is asked on its stdin; Numba may be loaded first."""
     return subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
@@ -163,6 +167,7 @@ def launched(with_numba: bool) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env={**os.environ, **dict.fromkeys(_THREADS, "1")},
     )
 
 
