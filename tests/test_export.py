@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 import symgrad as sg
 from symgrad.compiler.targets.onnx.onnx_model import onnx_model
 from symgrad.errors import SymgradError
+from symgrad.exchange.export import Export
 from symgrad.exchange.learnt import Learnt
 from symgrad.exchange.onnx_file import content
 from symgrad.pipeline import stages_of
@@ -205,3 +206,9 @@ def test_parameters_of_another_network_are_refused(
         sg.export(CLASSES, learnt, tmp_path / "net.pt")
     with pytest.raises(sg.DataError, match="holds no parameters"):
         sg.export(CLASSES, 3, tmp_path / "net.onnx")  # type: ignore[arg-type]
+
+
+def test_what_was_not_compared_says_so() -> None:
+    assert "not compared" in str(Export(Path("net.onnx")))
+    assert "agrees to 1.0e-07" in str(Export(Path("net.onnx"), 1e-7))
+    assert str(Export(Path("net.safetensors"))) == "wrote net.safetensors"

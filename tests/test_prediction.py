@@ -186,8 +186,9 @@ def test_rows_that_depend_on_each_other_are_predicted_together(monkeypatch: pyte
     params = module.init_params(seed=1)
     known = Preparation({"x": TensorPreparation((2,), ("x",), ((),))}, {})
     trained = Checkpoint(params, module.init_state(params), known, 0, 0, module)
-    x = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
-    parts = iter([(x[:10],), (x[10:20],), (x[20:],)])
+    # So many that the means of two halves hardly differ.
+    x = np.random.default_rng(0).normal(size=(200_000, 2)).astype(np.float32)
+    parts = iter([(x[:120_000],), (x[120_000:120_001],), (x[120_001:],)])
     monkeypatch.setattr("symgrad.prediction.predictions.read_inputs", lambda *_: parts)
     with pytest.warns(sg.DataWarning, match="depends on the other rows"):
         found = list(predictions(trained, x))

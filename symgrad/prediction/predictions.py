@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Columns = dict[str, "NDArray[Any]"]
 LABEL = "label"
-_ROUNDING = 1e-3
 
 
 def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None) -> Iterator[Columns]:
@@ -59,11 +58,8 @@ def _independent(
     second = next(parts, None)
     if second is not None and not _rows_alone(trained, first):
         problem = "what is predicted for a row depends on the other rows, so all are read at once"
-        warn(
-            DataWarning(
-                problem, at=trained.module.SPEC_NAME, remedy="expected where a mean over rows is taken"
-            )
-        )
+        remedy = "expected where a mean over rows is taken"
+        warn(DataWarning(problem, at=trained.module.SPEC_NAME, remedy=remedy))
         whole = zip(first, second, *parts, strict=True)
         yield tuple(map(np.concatenate, whole))
         return
@@ -74,12 +70,11 @@ def _independent(
 
 
 def _rows_alone(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> bool:
-    """Whether the first half of some rows gets the same predictions without the second."""
-    rows = max(1, len(arrays[0]) // 2)
-    of_all = _predicted(trained, arrays)[:rows]
-    of_half = _predicted(trained, tuple(array[:rows] for array in arrays))
-    scale = np.abs(of_all).max(initial=0.0)
-    return bool(np.abs(of_all - of_half).max(initial=0.0) <= _ROUNDING * scale)
+    """Whether the first row gets the same prediction by itself, which is far from the mean of many."""
+    among = _predicted(trained, arrays)
+    alone = _predicted(trained, tuple(array[:1] for array in arrays))
+    rounding = np.sqrt(np.finfo(trained.module.DTYPE).eps) * np.abs(among).max(initial=0.0)
+    return bool(np.abs(among[:1] - alone).max(initial=0.0) <= rounding)
 
 
 def _columns(trained: Checkpoint, values: NDArray[Any]) -> Columns:

@@ -6,12 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from symgrad.compiler.loading.load import load
 from symgrad.errors import DataError, DataWarning, warn
+from symgrad.runtime.array_archives import read_archive
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint
-from symgrad.training.dataset.array_files import READ_ERRORS
 from symgrad.training.resuming import FOLDER, newest, spec_of
 from symgrad.training.run import CHECKPOINT
 
@@ -54,9 +52,8 @@ def spec_of_run(run: Path) -> Spec:
 def _module_beside(file: Path) -> Path:
     """The module of a checkpoint, in its folder or the one above."""
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            name = str(archive["spec_name"])
-    except (*READ_ERRORS, KeyError, TypeError) as error:
+        name = str(read_archive(file)["spec_name"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise DataError("is no checkpoint that can be read", at=str(file), remedy=TRAIN_FIRST) from error
     for folder in (file.parent, file.parent.parent):
         if (found := folder / f"{name}.py").is_file():
