@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from symgrad.errors import DataError, ModuleError
+from symgrad.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from symgrad.prediction.predictions import Columns
 
@@ -116,7 +114,7 @@ def write_table(path: Path, parts: Iterable[Columns]) -> int:
     """
     if path.suffix not in ENDINGS:
         raise DataError("tables end in " + ", ".join(ENDINGS), at=str(path), remedy="name it so")
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         if path.suffix == ".parquet":
             return _added(ParquetTable(temporary), parts)
         with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -135,27 +133,6 @@ def _added(table: TableWriter, parts: Iterable[Columns]) -> int:
         rows += len(next(iter(columns.values())))
     table.end()
     return rows
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` that takes its place at the end."""
-    path = Path(os.path.realpath(path))
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        remedy = "choose a folder that exists and can be written"
-        raise DataError(f"cannot be written: {error.strerror}", at=str(path), remedy=remedy) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(path.stat().st_mode if path.exists() else 0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", at=str(path), remedy="make room") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _plain(column: Any) -> list[Any]:
