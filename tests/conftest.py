@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
+from seeds import SEED
 
 # Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
 gc.set_threshold(50_000, 20, 50)
@@ -31,6 +30,12 @@ _LONG = (
     "test_mutation",
 )
 """The files that take longest: they come first, so that none is left when all others are done."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--hypothesis-seed") is None:
+        config.option.hypothesis_seed = SEED
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

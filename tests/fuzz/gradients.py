@@ -120,10 +120,14 @@ OF_SOME_POINTS = ("has no finite value at the start of training", "is complex fo
 
 
 def _refused(spec: Spec, random: Random, error: SpecError) -> Outcome:
-    """A refusal is right where no point is sound for all that is defined, or a constant is no number."""
+    """A refusal is right where no point is sound for all that is defined, or a constant is no number or an
+    exponent that the language does not take.
+    """
     formulas = (*spec.get("equations", {}).values(), spec["loss"])
-    if any(reason in error.problem for reason in OF_SOME_POINTS) or any(
-        has_wrong_constant(str(f)) for f in formulas
+    if (
+        any(reason in error.problem for reason in OF_SOME_POINTS)
+        or ("exponent" in error.problem and any(has_large_exponent(str(f)) for f in formulas))
+        or any(has_wrong_constant(str(f)) for f in formulas)
     ):
         return Outcome("unsound")
     shapes = {name: p["axes"] if isinstance(p, dict) else p for name, p in spec.get("parameters", {}).items()}
@@ -138,15 +142,40 @@ def _refused(spec: Spec, random: Random, error: SpecError) -> Outcome:
 
 def has_wrong_constant(formula: str) -> bool:
     """Whether a part of a formula over no names, such as 1/0, has no finite value."""
-    scope = Scope({}, {}, {}, Arithmetic(), {})
-    for node in ast.walk(tree_of(formula)):
-        called = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
-        named = any(isinstance(n, ast.Name) and id(n) not in called for n in ast.walk(node))
-        if isinstance(node, ast.BinOp | ast.Call) and not named:
-            found = value(node, scope)
-            if isinstance(found, np.ndarray) and not np.isfinite(found).all():
-                return True
-    return False
+    return any(
+        not np.isfinite(_constant(node)).all()
+        for node in ast.walk(tree_of(formula))
+        if isinstance(node, ast.BinOp | ast.Call)
+    )
+
+
+LARGEST_EXPONENT = 1000
+
+
+def has_large_exponent(formula: str) -> bool:
+    """Whether a power in a formula has a constant exponent beyond what the language takes."""
+    return any(
+        (np.abs(_constant(exponent)) > LARGEST_EXPONENT).any()
+        for node in ast.walk(tree_of(formula))
+        for exponent in _exponents(node)
+    )
+
+
+def _exponents(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.BinOp(op=ast.Pow(), right=exponent) | ast.Call(func=ast.Name(id="pow"), args=[_, exponent]):
+            return [exponent]
+    return []
+
+
+def _constant(node: ast.expr) -> np.ndarray:
+    """The value of a part of a formula over no names; nothing (no entries) where it has names."""
+    called = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and id(n) not in called}
+    if names - {"e", "pi"}:
+        return np.empty(0)
+    found = value(node, Scope({}, {}, {}, Arithmetic(), {}))
+    return found if isinstance(found, np.ndarray) else np.empty(0)
 
 
 @dataclass(frozen=True)
