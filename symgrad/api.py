@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from symgrad.training.borrowed_params import ParamsSource
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
-    from symgrad.training.history import AfterEpoch
+    from symgrad.training.records.history import AfterEpoch
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
     from symgrad.verifier.trials.subject import Door

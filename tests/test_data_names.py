@@ -20,7 +20,7 @@ from symgrad.spec.model import DataSpec, Spec, TensorSpec
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.dataset.known_rows import given_inputs, read_inputs, read_rows
 from symgrad.training.dataset.preparation import Preparation
-from symgrad.training.named_labels import named_labels
+from symgrad.training.scores.named_labels import named_labels
 
 AT = sg.read("inputs: {x: [b]}\nequations: {y: x}\n").at
 

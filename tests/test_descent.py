@@ -8,7 +8,7 @@ from building import interpreted, written
 
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset
-from symgrad.training.plot import plot_history
+from symgrad.training.records.plot import plot_history
 from symgrad.training.train import train
 
 ROWS = 12

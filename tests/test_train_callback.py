@@ -11,7 +11,7 @@ import symgrad as sg
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from symgrad.training.history import EpochRecord
+    from symgrad.training.records.history import EpochRecord
 
 SPEC: dict[str, Any] = {
     "name": "line",

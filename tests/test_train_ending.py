@@ -14,9 +14,9 @@ from symgrad.errors import DataError, DivergenceError
 from symgrad.spec.model import CheckpointSpec, StopSpec
 from symgrad.training.checkpoint import load_checkpoint
 from symgrad.training.dataset.data import Dataset
+from symgrad.training.epochs.stopping import Watch, stop_reason
 from symgrad.training.resuming import newest
 from symgrad.training.run import TrainingDivergedError
-from symgrad.training.stopping import Watch, stop_reason
 
 
 def watched(losses, **stop):

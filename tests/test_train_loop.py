@@ -11,10 +11,10 @@ from stub_module import AT, ROWS, blobs, make_module, make_spec, quiet, vector
 
 from symgrad.errors import DataError, ModuleError, SymgradError
 from symgrad.spec.model import DataSpec
-from symgrad.training import loop as loop_of
 from symgrad.training.dataset.data import Dataset
-from symgrad.training.loop import scored_sample
-from symgrad.training.metrics import Metrics
+from symgrad.training.epochs import loop as loop_of
+from symgrad.training.epochs.loop import scored_sample
+from symgrad.training.scores.metrics import Metrics
 from symgrad.training.split import measure, prepare, split
 from symgrad.training.train import train
 

@@ -18,13 +18,13 @@ from stub_module import make_module, make_spec
 
 from symgrad.errors import DataError, SymgradError
 from symgrad.spec.reader import read
-from symgrad.training.chosen_hyper import chosen_hyper
 from symgrad.training.dataset.data import Dataset
-from symgrad.training.history import EpochRecord, History
-from symgrad.training.metrics import evaluate, score
-from symgrad.training.named_labels import only_prediction
-from symgrad.training.plot import plot_history
-from symgrad.training.progress import console_progress
+from symgrad.training.epochs.chosen_hyper import chosen_hyper
+from symgrad.training.records.history import EpochRecord, History
+from symgrad.training.records.plot import plot_history
+from symgrad.training.records.progress import console_progress
+from symgrad.training.scores.metrics import evaluate, score
+from symgrad.training.scores.named_labels import only_prediction
 from symgrad.training.train import train
 
 
@@ -142,7 +142,7 @@ def test_what_matplotlib_logs_stays_out_of_stderr(tmp_path):
     """Without a folder of its own it logs a warning, as it does while it builds its font cache."""
     (tmp_path / "file").write_text("")
     nowhere = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "file" / "below")}
-    program = "import symgrad.training.plot; from matplotlib.figure import Figure"
+    program = "import symgrad.training.records.plot; from matplotlib.figure import Figure"
     run = subprocess.run(
         [sys.executable, "-c", program], env=nowhere, capture_output=True, text=True, check=True
     )

@@ -17,7 +17,7 @@ from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset, load_data
-from symgrad.training.metrics import evaluate
+from symgrad.training.scores.metrics import evaluate
 from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from symgrad.cli.actions import write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
-from symgrad.training.chosen_hyper import chosen_hyper
 from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.resuming import module_hash, newest, spec_of
 from symgrad.training.run import TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run

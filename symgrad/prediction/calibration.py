@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from symgrad.prediction.decisions import Decisions
+    from symgrad.training.scores.decisions import Decisions
 
 _BINS = 10
 

@@ -14,13 +14,13 @@ from rich.text import Text
 from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 from symgrad.prediction.calibration import Calibration, calibration_of
-from symgrad.prediction.decisions import decisions
-from symgrad.prediction.scorers import named_scores
 from symgrad.training.dataset.data import joined_rows
 from symgrad.training.dataset.known_rows import read_rows
-from symgrad.training.metrics import evaluate as measured
-from symgrad.training.metrics import scored_entries
-from symgrad.training.named_labels import class_names
+from symgrad.training.scores.decisions import decisions
+from symgrad.training.scores.metrics import evaluate as measured
+from symgrad.training.scores.metrics import scored_entries
+from symgrad.training.scores.named_labels import class_names
+from symgrad.training.scores.scorers import named_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.csv_layout import Dialect
     from symgrad.training.dataset.data import Data, Dataset
-    from symgrad.training.metrics import Metrics
+    from symgrad.training.scores.metrics import Metrics
 
 _TITLE = "rows of each class, by what they were taken for; recall and precision in %"
 _MOST_SHOWN = 20
@@ -128,7 +128,7 @@ def evaluate(
     )
     if trained.module.TASK in ("classes", "binary"):
         found = _with_classes(found, trained, dataset)
-    return replace(found, scores=named_scores(trained, dataset, scorers))
+    return replace(found, scores=named_scores(trained.module, trained.fitted, dataset, scorers))
 
 
 def _with_classes(found: EvaluationReport, trained: Checkpoint, dataset: Dataset) -> EvaluationReport:

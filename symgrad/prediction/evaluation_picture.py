@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError, ModuleError
-from symgrad.training.plot import write_figure
+from symgrad.training.records.plot import write_figure
 
 if TYPE_CHECKING:
     from pathlib import Path

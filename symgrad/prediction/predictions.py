@@ -8,7 +8,7 @@ import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import read_inputs
-from symgrad.training.named_labels import class_names, named_labels, only_prediction
+from symgrad.training.scores.named_labels import class_names, named_labels, only_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

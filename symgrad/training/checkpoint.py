@@ -11,7 +11,7 @@ import numpy as np
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import given_inputs
 from symgrad.training.dataset.preparation import Preparation
-from symgrad.training.named_labels import named_labels
+from symgrad.training.scores.named_labels import named_labels
 
 if TYPE_CHECKING:
     import os

@@ -21,8 +21,8 @@ from symgrad.errors import DataError, DataWarning, warn
 from symgrad.runtime.array_archives import read_archive
 from symgrad.spec.reader import read
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from symgrad.training.history import EpochRecord
-from symgrad.training.loop import Reached, Snapshot, Trainer
+from symgrad.training.epochs.loop import Reached, Snapshot, Trainer
+from symgrad.training.records.history import EpochRecord
 from symgrad.training.run import FILES
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from symgrad.displayed import Displayed
 from symgrad.errors import DataError, DivergenceError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
-from symgrad.training.history import History, finite
-from symgrad.training.plot import history_svg, plot_history
+from symgrad.training.records.history import History, finite
+from symgrad.training.records.plot import history_svg, plot_history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.training.metrics import Metrics
-    from symgrad.training.stopping import StopReason
+    from symgrad.training.epochs.stopping import StopReason
+    from symgrad.training.scores.metrics import Metrics
 
 CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES = "checkpoint.npz", "history.csv", "history.json", "curves.png"
 FILES = (CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES)

@@ -15,12 +15,12 @@ import numpy as np
 from symgrad.arguments import whole
 from symgrad.errors import DataError, DataWarning, DivergenceError, ModuleError, warn
 from symgrad.training.borrowed_params import ParamsSource, borrow
-from symgrad.training.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.dataset.data import Dataset, load_data
-from symgrad.training.history import AfterEpoch, EpochRecord, History
-from symgrad.training.loop import DIVERGED_REMEDY, Reached, Trainer, TrainingOutcome, beginning
-from symgrad.training.metrics import check_targets, evaluate, score_name
-from symgrad.training.progress import console_progress
+from symgrad.training.epochs.chosen_hyper import chosen_hyper, warn_of_hyper
+from symgrad.training.epochs.loop import DIVERGED_REMEDY, Reached, Trainer, TrainingOutcome, beginning
+from symgrad.training.epochs.stopping import watches_loss
+from symgrad.training.records.history import AfterEpoch, EpochRecord, History
+from symgrad.training.records.progress import console_progress
 from symgrad.training.resuming import (
     GoingOn,
     Keeper,
@@ -32,8 +32,8 @@ from symgrad.training.resuming import (
 )
 from symgrad.training.run import Run, RunNotWrittenError, TrainingDivergedError, write_run
 from symgrad.training.run_folder import run_folder
+from symgrad.training.scores.metrics import check_targets, evaluate, score_name
 from symgrad.training.split import Parts, prepare
-from symgrad.training.stopping import watches_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError, ModuleError
-from symgrad.prediction.decisions import decisions
-from symgrad.training.metrics import scored_entries
+from symgrad.training.scores.decisions import decisions
+from symgrad.training.scores.metrics import scored_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-    from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Dataset
-    from symgrad.training.metrics import ScoredEntries
+    from symgrad.training.scores.metrics import ScoredEntries
 
 
 class _Answers:
@@ -51,9 +50,9 @@ class _Probabilities(_Answers):
 
 
 def named_scores(
-    trained: Checkpoint, dataset: Dataset, names: Sequence[str]
+    module: ModuleType, params: Any, dataset: Dataset, names: Sequence[str]
 ) -> tuple[tuple[str, float], ...]:
-    """Scores by name, in that order.
+    """Scores of a module with these parameters by name, in that order; higher is better.
 
     Raises:
         ModuleError: scikit-learn is missing, has no such score, or it does not fit this network.
@@ -65,8 +64,7 @@ def named_scores(
         from sklearn.metrics import get_scorer, get_scorer_names
     except ModuleNotFoundError:
         raise ModuleError("scikit-learn is missing", remedy='pip install "symgrad[sklearn]"') from None
-    module = trained.module
-    scored = scored_entries(module, trained.fitted, dataset)
+    scored = scored_entries(module, params, dataset)
     if scored is None:
         raise DataError("predictions and targets cannot be compared", at=module.SPEC_NAME)
     answers, target = _answers(module, scored)

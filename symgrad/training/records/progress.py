@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from symgrad.training.metrics import SCORE_WORDS, ScoreName
+from symgrad.training.scores.metrics import SCORE_WORDS, ScoreName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from symgrad.training.history import EpochRecord
+    from symgrad.training.records.history import EpochRecord
 
 LINES_IN_A_LOG = 10
 LONGEST_SILENCE = 60.0

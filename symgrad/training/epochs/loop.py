@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DivergenceError
-from symgrad.training.chosen_hyper import first_state
-from symgrad.training.history import EpochRecord
-from symgrad.training.metrics import score
-from symgrad.training.stopping import StopReason, Watch, stop_reason
+from symgrad.training.epochs.chosen_hyper import first_state
+from symgrad.training.epochs.stopping import StopReason, Watch, stop_reason
+from symgrad.training.records.history import EpochRecord
+from symgrad.training.scores.metrics import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

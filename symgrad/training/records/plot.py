@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import DataError
 from symgrad.files import write_whole
-from symgrad.training.metrics import SCORE_WORDS
+from symgrad.training.scores.metrics import SCORE_WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from symgrad.training.history import History
+    from symgrad.training.records.history import History
 
 TRAINING, VALIDATION, QUIET = "#2563a8", "#d1670e", "#777777"
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.training.metrics import ScoredEntries
+    from symgrad.training.scores.metrics import ScoredEntries
 
 _ROUNDING = 1e-3
 

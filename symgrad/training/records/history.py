@@ -16,7 +16,7 @@ from symgrad.files import write_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from symgrad.training.metrics import ScoreName
+    from symgrad.training.scores.metrics import ScoreName
 
 _SHOWN, _WIDTH = 10, 8
 """So many of the first and last epochs are written out, in columns at least so wide."""

@@ -1,0 +1,1 @@
+"""What happened in each epoch: kept, shown and drawn."""
