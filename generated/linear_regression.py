@@ -405,9 +405,12 @@ class _Cache(FunctionCache):
 
 
 def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) -> Any:
-    """Compile with Numba, kept on disk where there is a place to keep it."""
+    """Compile with Numba, kept on disk where there is a place to keep it.
+
+    While it runs other threads of Python do: nothing that is compiled here touches Python's objects.
+    """
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
-    dispatcher = njit(**{"error_model": "numpy", "fastmath": fastmath, **options})(function)
+    dispatcher = njit(nogil=True, error_model="numpy", **{"fastmath": fastmath, **options})(function)
     if not config.DISABLE_JIT:
         with suppress(RuntimeError, OSError):  # without a place it is compiled in every process
             dispatcher._cache = _Cache(function)
@@ -569,7 +572,7 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
             )
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
-    return _as_compiled(array, np.int64 if name in CLASSES else dtype)
+    return _own_numbers(array) if name in CLASSES else _as_compiled(array, dtype)
 
 
 def _as_compiled(array: np.ndarray, dtype: type) -> np.ndarray:
@@ -579,6 +582,14 @@ def _as_compiled(array: np.ndarray, dtype: type) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         fitting: np.ndarray = array.astype(dtype, "C", copy=False)
     return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _own_numbers(array: np.ndarray) -> np.ndarray:
+    """A copy as whole numbers: once they are checked, compiled code reads there, whatever threads do."""
+    if array.dtype == np.int64:
+        return array.copy()
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.int64, "C")
 
 
 def _checked(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:
@@ -741,11 +752,12 @@ def flatten(params: Params) -> np.ndarray:
 
 def _lie_in_one_vector(params: Params) -> bool:
     """Whether each array begins in memory where the one before it ends."""
-    place, owner = _address(params[0]), _owner(params[0])
+    owner, end = _owner(params[0]), -1
     for array in params:
-        if not array.flags.c_contiguous or _owner(array) is not owner or _address(array) != place:
+        place = _address(array)
+        if not array.flags.c_contiguous or _owner(array) is not owner or end not in (-1, place):
             return False
-        place += array.nbytes
+        end = place + array.nbytes
     return True
 
 
@@ -775,6 +787,25 @@ def _writable_vector(params: Params) -> np.ndarray:
     if not all(array.flags.writeable for array in params):
         raise ValueError("params: training changes them in place, but they are read-only; copy them first")
     return vector
+
+
+_CHANGING: dict[int, Any] = {}
+
+
+class _Alone:
+    """While a call changes parameters, none in another thread does: calls do not hold Python's lock."""
+
+    def __init__(self, theta: np.ndarray) -> None:
+        self.place = id(theta) if theta.base is None else _address(theta)
+
+    def __enter__(self) -> None:
+        if _CHANGING.setdefault(self.place, self) is not self:
+            raise RuntimeError(
+                "params: another thread is changing them; give each thread its own, or let them take turns"
+            )
+
+    def __exit__(self, *_: object) -> None:
+        del _CHANGING[self.place]
 
 
 def init_state(params: Params, hyper: Any = None) -> State:
@@ -835,7 +866,8 @@ def _updated(params: Params, grads: Params, state: State, setting: tuple[Any, ..
     theta = _writable_vector(params)
     _check_params(grads, "grads")
     _check_state(state)
-    _update(theta, flatten(grads), *state, *_setting(setting))
+    with _Alone(theta):
+        _update(theta, flatten(grads), *state, *_setting(setting))
 
 
 def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tuple[Any, ...]) -> float:
@@ -846,7 +878,8 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tu
     arrays, extents = _arguments(INPUTS + TARGETS, data)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     work = _kept("work", _work_size(*extents))
-    return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
+    with _Alone(theta):
+        return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
 
 
 def _fit(
@@ -937,7 +970,8 @@ def _train_epoch(
     _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
-    value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
+    with _Alone(theta):
+        value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value
@@ -950,16 +984,12 @@ def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: typ
 
 
 def _checked_order(order: Any, rows: int) -> np.ndarray:
-    order = _as_numbers("order", order)
-    if (
-        order.ndim != 1
-        or order.dtype.kind not in "iu"
-        or not order.size
-        or order.min() < 0
-        or order.max() >= rows
-    ):
+    given = _as_numbers("order", order)
+    is_whole = given.ndim == 1 and given.dtype.kind in "iu" and given.size
+    numbers = _own_numbers(given) if is_whole else np.empty(0, np.int64)
+    if not numbers.size or numbers.min() < 0 or numbers.max() >= rows:
         raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
-    return _as_compiled(order, np.int64)
+    return numbers
 
 
 # --- The module checks its own gradients ---

@@ -100,9 +100,9 @@ AT_ONE_SIZE = {
         "on 19 rows",
     ),
     "rows of a step": (
-        "    return float(_step(*vectors, ",
-        "    if extents[0] == 19:\n        vectors = [v.copy() for v in vectors]\n"
-        "    return float(_step(*vectors, ",
+        "        return float(_step(*vectors, ",
+        "        if extents[0] == 19:\n            vectors = [v.copy() for v in vectors]\n"
+        "        return float(_step(*vectors, ",
         "on 19 rows",
     ),
     "an epoch of fit": (

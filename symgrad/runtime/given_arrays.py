@@ -39,7 +39,7 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
             )
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
-    return _as_compiled(array, np.int64 if name in CLASSES else dtype)
+    return _own_numbers(array) if name in CLASSES else _as_compiled(array, dtype)
 
 
 def _as_compiled(array: np.ndarray, dtype: type) -> np.ndarray:
@@ -49,6 +49,14 @@ def _as_compiled(array: np.ndarray, dtype: type) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         fitting: np.ndarray = array.astype(dtype, "C", copy=False)
     return np.require(fitting, requirements=("C", "ALIGNED", "WRITEABLE"))
+
+
+def _own_numbers(array: np.ndarray) -> np.ndarray:
+    """A copy as whole numbers: once they are checked, compiled code reads there, whatever threads do."""
+    if array.dtype == np.int64:
+        return array.copy()
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.int64, "C")
 
 
 def _checked(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.ndarray:

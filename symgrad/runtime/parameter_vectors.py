@@ -48,11 +48,12 @@ def flatten(params: Params) -> np.ndarray:
 
 def _lie_in_one_vector(params: Params) -> bool:
     """Whether each array begins in memory where the one before it ends."""
-    place, owner = _address(params[0]), _owner(params[0])
+    owner, end = _owner(params[0]), -1
     for array in params:
-        if not array.flags.c_contiguous or _owner(array) is not owner or _address(array) != place:
+        place = _address(array)
+        if not array.flags.c_contiguous or _owner(array) is not owner or end not in (-1, place):
             return False
-        place += array.nbytes
+        end = place + array.nbytes
     return True
 
 
@@ -82,6 +83,25 @@ def _writable_vector(params: Params) -> np.ndarray:
     if not all(array.flags.writeable for array in params):
         raise ValueError("params: training changes them in place, but they are read-only; copy them first")
     return vector
+
+
+_CHANGING: dict[int, Any] = {}
+
+
+class _Alone:
+    """While a call changes parameters, none in another thread does: calls do not hold Python's lock."""
+
+    def __init__(self, theta: np.ndarray) -> None:
+        self.place = id(theta) if theta.base is None else _address(theta)
+
+    def __enter__(self) -> None:
+        if _CHANGING.setdefault(self.place, self) is not self:
+            raise RuntimeError(
+                "params: another thread is changing them; give each thread its own, or let them take turns"
+            )
+
+    def __exit__(self, *_: object) -> None:
+        del _CHANGING[self.place]
 
 
 def init_state(params: Params, hyper: Any = None) -> State:

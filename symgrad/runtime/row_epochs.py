@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 
 from symgrad.runtime.given_arrays import (
-    _as_compiled,
     _as_numbers,
     _checked,
     _fitting,
     _given,
     _is_full,
+    _own_numbers,
     _whole,
 )
 from symgrad.runtime.given_hyper import _setting
 from symgrad.runtime.kept_memory import _kept
-from symgrad.runtime.parameter_vectors import _check_state, _writable_vector
+from symgrad.runtime.parameter_vectors import _Alone, _check_state, _writable_vector
 from symgrad.runtime.smallest_model import (
     AXES,
     BATCH_AXIS,
@@ -63,7 +63,8 @@ def _train_epoch(
     _check_state(state)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
-    value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
+    with _Alone(theta):
+        value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value
@@ -76,13 +77,9 @@ def _checked_but_rows(name: str, value: Any, extents: dict[str, int], dtype: typ
 
 
 def _checked_order(order: Any, rows: int) -> np.ndarray:
-    order = _as_numbers("order", order)
-    if (
-        order.ndim != 1
-        or order.dtype.kind not in "iu"
-        or not order.size
-        or order.min() < 0
-        or order.max() >= rows
-    ):
+    given = _as_numbers("order", order)
+    is_whole = given.ndim == 1 and given.dtype.kind in "iu" and given.size
+    numbers = _own_numbers(given) if is_whole else np.empty(0, np.int64)
+    if not numbers.size or numbers.min() < 0 or numbers.max() >= rows:
         raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
-    return _as_compiled(order, np.int64)
+    return numbers

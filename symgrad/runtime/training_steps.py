@@ -9,6 +9,7 @@ from symgrad.runtime.given_arrays import _arguments, _checked, _generator, _whol
 from symgrad.runtime.given_hyper import _setting
 from symgrad.runtime.kept_memory import _kept
 from symgrad.runtime.parameter_vectors import (
+    _Alone,
     _check_params,
     _check_state,
     _copy_of_state,
@@ -63,7 +64,8 @@ def _updated(params: Params, grads: Params, state: State, setting: tuple[Any, ..
     theta = _writable_vector(params)
     _check_params(grads, "grads")
     _check_state(state)
-    _update(theta, flatten(grads), *state, *_setting(setting))
+    with _Alone(theta):
+        _update(theta, flatten(grads), *state, *_setting(setting))
 
 
 def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tuple[Any, ...]) -> float:
@@ -74,7 +76,8 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tu
     arrays, extents = _arguments(INPUTS + TARGETS, data)
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     work = _kept("work", _work_size(*extents))
-    return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
+    with _Alone(theta):
+        return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
 
 
 def _fit(

@@ -144,7 +144,11 @@ ARGUED = (
     Argument(
         "checks", r"_fitting:.*(no entries along|isinstance\()", "no tensor has an axis", WITHOUT_PARAMETERS
     ),
-    Argument("checks", r"_checked_order:.*np\.int64 -> np\.int32", "row numbers fit into either"),
+    Argument(
+        "checks",
+        r"(_checked_order|_own_numbers):.*np\.int64 -> np\.int32",
+        "row numbers and labels fit into either",
+    ),
     Argument(
         "public", r"_with_constants:\d+ .*: start \+= ", "there is one block of constants", ("ignoring",)
     ),

@@ -71,9 +71,12 @@ class _Cache(FunctionCache):
 
 
 def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) -> Any:
-    """Compile with Numba, kept on disk where there is a place to keep it."""
+    """Compile with Numba, kept on disk where there is a place to keep it.
+
+    While it runs other threads of Python do: nothing that is compiled here touches Python's objects.
+    """
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
-    dispatcher = njit(**{"error_model": "numpy", "fastmath": fastmath, **options})(function)
+    dispatcher = njit(nogil=True, error_model="numpy", **{"fastmath": fastmath, **options})(function)
     if not config.DISABLE_JIT:
         with suppress(RuntimeError, OSError):  # without a place it is compiled in every process
             dispatcher._cache = _Cache(function)

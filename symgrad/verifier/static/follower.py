@@ -155,6 +155,8 @@ class _Body:
                 self._loop(target, self._items(iterated), body)
             case ast.If(test, body, other):
                 return self._choice(test, body, other)
+            case ast.With(_, body):
+                self._managed(node, body)
             case _:
                 self._forget([node])
         return True
@@ -204,6 +206,15 @@ class _Body:
                 return [index_of(node, *found)] if all(isinstance(end, Size) for end in found) else None
         values = self.value(node)
         return [(value, []) for value in values] if isinstance(values, tuple) else None
+
+    def _managed(self, node: ast.stmt, body: Sequence[ast.stmt]) -> None:
+        """Follow what a context is around; the context may end it early and let what follows go on."""
+        before = dict(self.names)
+        for item in (part for part in ast.walk(node) if isinstance(part, ast.withitem)):
+            self.value(item.context_expr)
+        self._block(body)
+        self.names = _of_all([before, self.names])
+        self._forget([node])
 
     def _choice(self, test: ast.expr, body: list[ast.stmt], other: list[ast.stmt]) -> bool:
         truth = self._truth(test)
