@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,10 +191,16 @@ def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
 
 
 def _text(spec: Spec, identity: bool) -> str:
+    from symgrad.compiler.loading.cache import keep_text
     from symgrad.gate import checked_text
-    from symgrad.pipeline import module_text  # and with it SymPy, which a module in the cache does not need
 
-    return checked_text(spec) if identity else module_text(spec)
+    if not identity:
+        from symgrad.pipeline import module_text  # and with it SymPy
+
+        return module_text(spec)
+    text = checked_text(spec)
+    keep_text(spec, text)
+    return text
 
 
 def verify(
@@ -205,6 +210,7 @@ def verify(
     points: int = 3,
     seed: int = 0,
     time_limit: float = 120.0,
+    anew: bool = True,
 ) -> Report:
     """Judge a module, or the module in a file, against its spec; without one, the module symgrad generates.
 
@@ -212,41 +218,23 @@ def verify(
     seconds, its compilation included, is a failure that the report names. What in the file is not as symgrad
     emits it is named too, and judged by its behaviour. A module that is in no file is judged in this process.
 
+    What passed as symgrad emits it is kept in the user's cache. With `anew=False` that verdict will do, where
+    it is of the very same text, spec, judge, packages and machine: the report says when it was found.
+
     Raises:
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
     """
-    from symgrad.isolation import isolated
     from symgrad.spec.expand import expand
+    from symgrad.verification import Judgement, judged
     from symgrad.verifier import verify as judge
 
-    points, seed, time_limit = (
-        whole("points", points, 1),
-        whole("seed", seed, 0),
-        positive("time_limit", time_limit),
-    )
+    points, seed = whole("points", points, 1), whole("seed", seed, 0)
+    how = Judgement(points, seed, positive("time_limit", time_limit), anew)
     spec = read(spec)
-    model, file = expand(spec), None if module is None else _file_of(spec, module)
-    if not (file is None or isinstance(file, str | os.PathLike)):
-        return judge(model, file, points=points, seed=seed)
-    with isolated(file or partial(_file_to_judge, spec), time_limit) as (door, twin):
-        emitted = _emitted(spec, module, door.facts.at)
-        return judge(model, door, twin=twin, points=points, seed=seed, emitted=emitted)
-
-
-def _file_to_judge(spec: Spec) -> Path:
-    """A module whose text is to be judged now needs no judgement before."""
-    from symgrad.compiler.loading.cache import file_to_judge
-
-    return file_to_judge(spec, partial(_text, identity=False))
-
-
-def _emitted(spec: Spec, module: ModuleSource | None, file: str) -> str:
-    """The text that symgrad emits for a spec: that of the file, where it was asked for no other module."""
-    if module is None:
-        return Path(file).read_text(encoding="utf-8")
-    from symgrad.pipeline import module_text  # and with it SymPy
-
-    return module_text(spec)
+    file = None if module is None else _file_of(spec, module)
+    if file is None or isinstance(file, str | os.PathLike):
+        return judged(spec, None if file is None else Path(file), how)
+    return judge(expand(spec), file, points=points, seed=seed)
 
 
 def certify(

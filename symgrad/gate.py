@@ -1,28 +1,24 @@
 """No module leaves symgrad before its text was found to compute exactly what its spec says.
 
-What was found identical is noted in the user's cache by the text's hash, so that it costs its second once.
+What was found identical is kept with the text, so that it costs its second once.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.loading.cache import cache_folder
-from symgrad.errors import ModuleError, ModuleWarning, NotIdenticalError, warn
-from symgrad.version import VERSION
+from symgrad.compiler.loading.cache import kept_text, spec_content
+from symgrad.errors import ModuleWarning, NotIdenticalError, warn
+from symgrad.kept_verdicts import Question, keep, kept
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec
     from symgrad.verifier.identity.check import Identity
 
 UNCHECKED = "to go on without this check: --no-identity, in Python identity=False; "
-_JUDGE = tuple(Path(__file__).parent / room for room in ("spec", "verifier"))
-"""What a spec means, and who holds a text to it."""
 
 
 def checked_text(spec: Spec) -> str:
@@ -32,9 +28,21 @@ def checked_text(spec: Spec) -> str:
         SpecError: the spec does not describe a network.
         NotIdenticalError: the text computes something else, which is a defect of symgrad.
     """
+    return admitted(spec, derived_text(spec))
+
+
+def derived_text(spec: Spec) -> str:
+    """The text of a spec's module as symgrad emits it, judged or not: derived where none is kept.
+
+    Raises:
+        SpecError: the spec does not describe a network.
+    """
+    text = kept_text(spec)
+    if text is not None:
+        return text
     from symgrad.pipeline import module_text  # and with it SymPy, which a module in the cache does not need
 
-    return admitted(spec, module_text(spec))
+    return module_text(spec)
 
 
 def admitted(spec: Spec, text: str) -> str:
@@ -43,8 +51,8 @@ def admitted(spec: Spec, text: str) -> str:
     Raises:
         NotIdenticalError: it computes something else, or the judge itself failed; a report is kept.
     """
-    note = _note(text)
-    if note is not None and note.is_file():
+    question = Question(text.encode(), ("identity", spec.sha256, spec_content(spec)))
+    if kept(question) is not None:
         return text
     found = _judged(spec, text)
     if found.is_wrong:
@@ -54,10 +62,8 @@ def admitted(spec: Spec, text: str) -> str:
         warn(
             ModuleWarning(f"the module was not compared exactly with its spec: {found.detail}", remedy=remedy)
         )
-    elif note is not None:
-        with suppress(OSError):
-            note.parent.mkdir(exist_ok=True)
-            note.write_text(f"{found.state}: {found.detail}\n", encoding="utf-8")
+    else:
+        keep(question, f"{found.state}: {found.detail}")
     return text
 
 
@@ -73,22 +79,6 @@ def _judged(spec: Spec, text: str) -> Identity:
     except Exception as error:
         problem = f"comparing it with its spec failed ({type(error).__name__}: {error})"
         raise _refusal(spec, text, problem, UNCHECKED) from error
-
-
-def _note(text: str) -> Path | None:
-    """Where it is noted that a text is identical with its spec; nowhere, where there is no folder for it."""
-    digest = hashlib.sha256(f"{_judge_digest()} {text}".encode()).hexdigest()
-    with suppress(ModuleError):
-        return cache_folder() / "identical" / digest[:32]
-    return None
-
-
-@cache
-def _judge_digest() -> str:
-    digest = hashlib.sha256(VERSION.encode())
-    for file in sorted(file for room in _JUDGE for file in room.rglob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _refusal(spec: Spec, text: str, problem: str, remedy: str) -> NotIdenticalError:

@@ -94,6 +94,7 @@ def verify(
 @click.option("--out", type=FILE, help="The folder to write to.  [runs/NAME]")
 @click.option("--module", type=FILE, help="Train this module.  [one generated into the folder]")
 @click.option("--no-verify", is_flag=True, help="Do not check the gradients first.")
+@click.option("--verify-anew", is_flag=True, help="Check them though this very module passed here before.")
 @IDENTITY
 @click.option("--resume", type=FILE, metavar="RUN", help="Go on with the training in this folder.")
 @EVERY

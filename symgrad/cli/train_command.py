@@ -40,6 +40,7 @@ class TrainOptions:
     out: Path | None
     module: Path | None
     no_verify: bool
+    verify_anew: bool
     identity: bool
     as_json: bool
     quiet: bool
@@ -86,7 +87,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
         file = options.module or (there if there and there.is_file() else None)
         file = file or write_module(spec, run, run / f"{spec.name}.py", options.identity)
         is_other = module_hash(api.load(file)) != orders.module_sha256
-        report = api.verify(spec, file) if is_other and not options.no_verify else None
+        report = _verdict(spec, file, options) if is_other else None
         if report is not None and not report.passed:
             return _refuse(report, options, file)
         facts = {"module": str(file), "resumed": str(run), "verified": report.as_dict() if report else None}
@@ -107,13 +108,17 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
 def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions) -> int:
     file = options.module or _generated(spec, spec_file, folder, options)
     _tell(options, f"using {file}" if options.module else f"wrote {file}")
-    report = None if options.no_verify else api.verify(spec, file)
+    report = _verdict(spec, file, options)
     if report is not None and not report.passed:
         return _refuse(report, options, file)
     if report is not None:
         _tell(options, f"verified {_checked(report)}")
     facts = {"module": str(file), "verified": report.as_dict() if report else None}
     return _train(spec, api.load(file), dataset, folder, options, facts)
+
+
+def _verdict(spec: Spec, file: Path, options: TrainOptions) -> Report | None:
+    return None if options.no_verify else api.verify(spec, file, anew=options.verify_anew)
 
 
 def _generated(spec: Spec, spec_file: Path, folder: Path, options: TrainOptions) -> Path:
@@ -181,7 +186,8 @@ def _refuse(report: Report, options: TrainOptions, file: Path) -> int:
 
 
 def _checked(report: Report) -> str:
-    return f"{len(report.parameters)} gradients and {len(report.checks)} other checks: all good"
+    found = f"{len(report.parameters)} gradients and {len(report.checks)} other checks: all good"
+    return f"{found}, judged on {report.kept}" if report.kept else found
 
 
 def _tell(options: TrainOptions, text: str) -> None:

@@ -136,7 +136,7 @@ def isolated(
     Raises:
         ModuleError: it cannot be loaded.
     """
-    compiled = _is_compiled()
+    compiled = is_compiled()
     early, processes = [launched(with_numba) for with_numba in (compiled, compiled, False)], []
     try:
         path = os.fspath(file() if callable(file) else file)
@@ -183,7 +183,7 @@ def ended(process: subprocess.Popen[bytes]) -> None:
 
 def _limits(file: str, seconds: float) -> Limits:
     growth = max(1.0, Path(file).stat().st_size / _ORDINARY) if Path(file).is_file() else 1.0
-    return Limits(round(seconds * growth, 1), _physical_memory(), _is_compiled())
+    return Limits(round(seconds * growth, 1), _physical_memory(), is_compiled())
 
 
 def _physical_memory() -> int:
@@ -194,7 +194,7 @@ def _physical_memory() -> int:
         return 2**34
 
 
-def _is_compiled() -> bool:
+def is_compiled() -> bool:
     """Whether modules are compiled in this process, as they then are in the other."""
     config = getattr(sys.modules.get("numba"), "config", None)
     return not getattr(config, "DISABLE_JIT", False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from rich.console import Group
@@ -63,7 +64,8 @@ class Report(Displayed):
     """The verdict on a module. It prints as a plain table; `table()` is the same for a terminal.
 
     `edited` names what is not as symgrad emits it, with its lines: nothing but its behaviour, as far as it
-    was tried, speaks for it, so a module that passed is still said to be edited.
+    was tried, speaks for it, so a module that passed is still said to be edited. `kept` says when, and of
+    which text, a verdict was found that was not found now.
     """
 
     name: str
@@ -71,6 +73,24 @@ class Report(Displayed):
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
+    kept: str = ""
+
+    def written(self) -> str:
+        """All of it as text, which `read` reads."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, text: str) -> Report:
+        """The report that was written."""
+        record = json.loads(text)
+        return cls(
+            record["name"],
+            tuple(map(_parameter, record["parameters"])),
+            tuple(Check(**check) for check in record["checks"]),
+            tuple(record["notes"]),
+            tuple(record["edited"]),
+            record["kept"],
+        )
 
     @property
     def passed(self) -> bool:
@@ -109,7 +129,8 @@ class Report(Displayed):
         for check in self.checks:
             _add(table, check.name, check.what, check)
         lines = [Text(line, style="red") for line in self.failures]
-        return Group(table, *lines, *(Text(f"note: {note}") for note in self.notes))
+        kept = [f"judged before, on {self.kept}"] if self.kept else []
+        return Group(table, *lines, *(Text(f"note: {note}") for note in (*self.notes, *kept)))
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it; an error that is no finite number becomes None."""
@@ -120,10 +141,17 @@ class Report(Displayed):
             "checks": [_plain(check) for check in self.checks],
             "notes": list(self.notes),
             "edited": list(self.edited),
+            "kept": self.kept or None,
         }
 
     def __str__(self) -> str:
         return plain_text(self.table())
+
+
+def _parameter(record: dict[str, Any]) -> ParameterResult:
+    shape, where = tuple(record.pop("shape")), record.pop("where")
+    entry = where and GradientEntry(**{**where, "index": tuple(where["index"])})
+    return ParameterResult(shape=shape, where=entry, **record)
 
 
 def _add(table: Table, name: str, what: str, result: ParameterResult | Check) -> None:

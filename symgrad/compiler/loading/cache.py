@@ -52,6 +52,23 @@ def cached_file(spec: Spec, derive: Callable[[Spec], str]) -> Path:
         return _kept(folder, name) or _keep(folder, name, derive(spec).encode())
 
 
+def kept_text(spec: Spec) -> str | None:
+    """The text of a spec's module in the cache folder; None where none is kept, or there is no folder."""
+    with suppress(ModuleError, OSError):
+        file = _kept(cache_folder(), _name(spec))
+        return None if file is None else file.read_text(encoding="utf-8")
+    return None
+
+
+def keep_text(spec: Spec, text: str) -> None:
+    """Keep the text of a spec's module, which is judged, for those who want it next; where that cannot be,
+    it is derived again."""
+    with suppress(ModuleError):
+        folder, name = cache_folder(), _name(spec)
+        if _kept(folder, name) is None:
+            _keep(folder, name, text.encode())
+
+
 def file_to_judge(spec: Spec, derive: Callable[[Spec], str]) -> Path:
     """The file of a spec's module as users have it; where they have none yet, one that nobody is handed.
 
@@ -127,17 +144,17 @@ def _demand_private(folder: Path) -> None:
 
 def _name(spec: Spec) -> str:
     """A name that changes with all that a module's text depends on."""
-    digest = _digest(f"{sources_digest()} {_content(spec)!r}".encode())
+    digest = _digest(f"{sources_digest()} {spec_content(spec)!r}".encode())
     return f"{spec.name[:_NAME_LENGTH]}_{spec.sha256[:12]}_{digest}"
 
 
-def _content(value: object) -> object:
-    """What makes two specs equal: everything but the places where things stand in their files."""
+def spec_content(value: object) -> object:
+    """What makes two specs, or parts of them, equal: all but the places where things stand in their files."""
     if isinstance(value, tuple):
-        return tuple(map(_content, value))
+        return tuple(map(spec_content, value))
     if is_dataclass(value):
         compared = [field.name for field in fields(value) if field.compare]
-        return (type(value).__name__, *(_content(getattr(value, name)) for name in compared))
+        return (type(value).__name__, *(spec_content(getattr(value, name)) for name in compared))
     return value
 
 
