@@ -100,6 +100,40 @@ def test_the_latex_document_is_balanced(work):
     assert document.isascii()
 
 
+def test_every_format_tells_every_reason(work):
+    """What the chain rule went through, where a gradient starts, whose update it is, what was rewritten."""
+    page, data = page_of(work, TEXT), work.as_dict()
+    fragment, document = work.written("latex-fragment"), work.latex()
+    assert fragment.strip() in document
+    written = {
+        name: " ".join(re.sub("<[^>]*>", "", text).split())
+        for name, text in (("latex", fragment), ("markdown", work.written("markdown")), ("html", work.html()))
+    }
+    cotangents = [e["reason"] for e in data["equations"] if e["kind"] == "cotangent"]
+    shown = [row for s in page.sections if s.title == "Gradients" for row in s.rows]
+    assert [r["origin"] for r in cotangents] == [row.label for row in shown]
+    assert [[e["matrix"] for e in r["through"]] for r in cotangents] == [list(row.through) for row in shown]
+    assert any(row.through for row in shown) or work.name in (
+        "gradients_only",
+        "linear_regression",
+        "perceptron",
+    )
+    for text in written.values():
+        assert text.count("chain rule through") >= sum(bool(row.through) for row in shown)
+        assert text.count("from the loss") >= sum("from the loss" in row.label for row in shown)
+    for section in page.sections:
+        labels = [row.label for row in section.rows if row.label and section.kind in ("updates", "rewrites")]
+        assert all(f"{escape_latex(label)}:" in written["latex"] for label in labels)
+    assert data["legend"] == list(page.legend)
+    assert all(rewrite["latex"] and rewrite["within"] for rewrite in data["rewrites"])
+
+
+def test_the_data_is_as_kept():
+    work = of_example("xor")
+    text = work.written("json").replace(work.spec.sha256, "(the spec's)").replace(VERSION, "(this one)")
+    golden.compare("inspect_xor.json", text + "\n")
+
+
 def test_every_formula_is_mathml(work):
     page = page_of(work, LATEX)
     rows = [row for section in page.sections for row in section.rows]

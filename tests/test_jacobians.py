@@ -265,7 +265,7 @@ def test_the_page_is_as_kept(kind: str) -> None:
     work = sg.derive(read(NETWORK)).showing(jacobians=True)
     page = str(work) if kind == "txt" else work.latex()
     start, end = (
-        ("Local Jacobians", "Rewrites\n") if kind == "txt" else ("\\section*{Local", "\\section*{Rew")
+        ("Local Jacobians", "Rewrites\n") if kind == "txt" else ("\\subsection*{Local", "\\subsection*{Rew")
     )
     assert VERSION in page
     golden.compare(f"jacobians.{kind}", page[page.index(start) : page.index(end)])

@@ -46,7 +46,8 @@ def inspect(
     """Show the gradients derived from SPEC.
 
     With the equations they come from and the update rules they lead to. A file's ending, such as .html,
-    .tex or .json, chooses the format when --format does not.
+    .tex, .md or .json, chooses the format when --format does not; latex-fragment is what stands in the
+    document's body, for \\input.
 
     \b
     Notations:

@@ -27,6 +27,11 @@ class FormulaRow:
     label: str = ""
     through: tuple[str, ...] = ()
 
+    def chain_rule(self, quoted: str = "{}") -> str:
+        """What the chain rule went through, in words; `quoted` is how a formula stands within them."""
+        formulas = " and ".join(quoted.format(formula) for formula in self.through)
+        return f"chain rule through {formulas}" if formulas else ""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -36,6 +41,16 @@ class Section:
     title: str
     note: str
     rows: tuple[FormulaRow, ...]
+
+    def blocks(self) -> tuple[tuple[FormulaRow, ...], ...]:
+        """The rows that stand together: of updates all that have one label, else each for itself."""
+        blocks: list[tuple[FormulaRow, ...]] = []
+        for row in self.rows:
+            if self.kind == "updates" and blocks and not row.label:
+                blocks[-1] = (*blocks[-1], row)
+            else:
+                blocks.append((row,))
+        return tuple(blocks)
 
 
 @dataclass(frozen=True)

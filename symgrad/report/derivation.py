@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import stages_of
 from symgrad.report.derived import Derived, ReportViews
-from symgrad.report.documents import html_fragment, latex_fragment
+from symgrad.report.documents import html_fragment, latex_display
 from symgrad.report.formats import FORMATS
 from symgrad.report.in_notation import in_notation
 from symgrad.report.json_data import as_data
@@ -80,7 +80,8 @@ class Derivation(Derived):
         return self.written("text", notation, symbols)
 
     def latex(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
-        """A complete LaTeX document; the arguments are those of `in_notation`."""
+        r"""A complete LaTeX document, `written("latex-fragment")` is its body, for `\input`; arguments as for
+        `in_notation`."""
         return self.written("latex", notation, symbols)
 
     def html(self, notation: str | None = None, symbols: Mapping[str, str] | None = None) -> str:
@@ -102,7 +103,7 @@ class Derivation(Derived):
         return html_fragment(self)
 
     def _repr_latex_(self) -> str:
-        return latex_fragment(self)
+        return latex_display(self)
 
 
 def derivation_of(spec: Spec) -> Derivation:

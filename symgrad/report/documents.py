@@ -1,8 +1,7 @@
-"""The report as a LaTeX document and as an HTML page: templates hold the shape, this the words."""
+"""The report as LaTeX, HTML and Markdown: templates hold the shape, this the words."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ import jinja2
 from markupsafe import Markup
 
 from symgrad.errors import SpecError
-from symgrad.notation.typesetting.latex import LATEX
+from symgrad.notation.typesetting.latex import LATEX, LatexStyle
+from symgrad.notation.typesetting.latex_lines import LATEX_LINES
 from symgrad.notation.typesetting.symbols import latex_symbol
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.report.page import page_of
@@ -50,16 +50,25 @@ def html_fragment(derived: Derived) -> str:
 
 def latex_document(derived: Derived) -> str:
     """A complete document that needs only the packages of every TeX distribution."""
-    return _environment().get_template("report.tex.j2").render(page=_latex_page(derived))
+    return _rendered("report.tex.j2", _latex_page(derived, LATEX_LINES))
 
 
 def latex_fragment(derived: Derived) -> str:
+    r"""What stands in the document's body, to be read by `\input` or pasted into a document of one's own."""
+    return _rendered("report_body.tex.j2", _latex_page(derived, LATEX_LINES))
+
+
+def latex_display(derived: Derived) -> str:
     """The equations and gradients as one display, for notebooks."""
-    page = _latex_page(derived)
+    page = _latex_page(derived, LATEX_LINES)
     wanted = [s for s in page.sections if s.kind == "equations"]
-    lines = [aligned(row.formula) for section in wanted for row in section.rows]
-    body = " \\\\\n".join(lines)
+    body = " \\\\\n".join(row.formula for section in wanted for row in section.rows)
     return f"$$\\begin{{aligned}}\n{body}\n\\end{{aligned}}$$"
+
+
+def markdown_page(derived: Derived) -> str:
+    """The page in Markdown, its formulas between dollar signs, as notebooks and forges show them."""
+    return _rendered("report.md.j2", _latex_page(derived, LATEX))
 
 
 def mathml(formula: str) -> str:
@@ -82,24 +91,22 @@ def _sign(character: str) -> str:
     return f"${formula}$" if formula.isascii() else "?"
 
 
-def aligned(formula: str) -> str:
-    """The formula with its first sign of equality as the place that lines are aligned at."""
-    return re.sub(r" (=|\\mathrel\{\+\}=|\\leftarrow|\\rightarrow) ", r" &\1 ", formula, count=1)
-
-
-def _latex_page(derived: Derived) -> Page:
+def _latex_page(derived: Derived, style: LatexStyle) -> Page:
     for name, symbol in derived.convention.symbols.items():
         if not LATEX.spell(symbol).isascii():
             raise SpecError(
                 f"LaTeX has no sign for '{TEXT.spell(symbol)}', the symbol of '{name}'",
                 remedy="write it with Latin or Greek letters, or choose text or HTML",
             )
-    return page_of(derived, LATEX)
+    return page_of(derived, style)
 
 
 def _html(derived: Derived, complete: bool) -> str:
-    page = page_of(derived, LATEX)
-    return _environment().get_template("report.html.j2").render(page=page, complete=complete)
+    return _rendered("report.html.j2", page_of(derived, LATEX), complete=complete)
+
+
+def _rendered(template: str, page: Page, **more: bool) -> str:
+    return _environment().get_template(template).render(page=page, **more)
 
 
 def _safe_mathml(formula: str) -> Markup:
@@ -118,5 +125,4 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["mathml"] = _safe_mathml
     environment.filters["tex"] = escape_latex
-    environment.filters["aligned"] = aligned
     return environment

@@ -31,6 +31,8 @@ class Format:
 _ROWS = (
     Format("text", (".txt",), "text_page.text_page"),
     Format("latex", (".tex",), "documents.latex_document"),
+    Format("latex-fragment", (), "documents.latex_fragment"),
+    Format("markdown", (".md",), "documents.markdown_page"),
     Format("html", (".html", ".htm"), "documents.html_page", markup=True),
     Format("json", (".json",), "json_data.json_text"),
 )

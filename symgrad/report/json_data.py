@@ -1,4 +1,24 @@
-"""The report as data: what a program reads."""
+"""The report as data: what a program reads.
+
+An object with these keys, which later versions may add to but not take from; formulas are texts.
+
+- `name`, `sha256` of the spec's text, `symgrad` (the version), `dtype`, `parameter_count`, `loss` (its name
+  or null), `outputs` and `prediction` (names)
+- `notation`: `name`, `samples` (`rows` or `columns`), `symbols` by name, `gradients`, a note
+- `tensors`: `name`, `kind` (`input`, `target`, `parameter`, `constant`), `axes` (a size, or the name of a
+  free axis), `classes` (their number, for labels, or null); where there are, `ignore` and `values`
+- `equations`, all that the page shows: `target`, `kind`, `axes`, and the equation as `matrix` (where matrices
+  can say it, else as `index`), `index` (entry by entry) and `latex`; those of kind `cotangent` with a
+  `reason`: `origin` in words (empty where the rest says all) and `through`, the equations that the chain rule
+  goes through, each with `target`, `matrix` and `latex`
+- `gradients`, those asked for: the same, and `of`, with respect to what
+- `update`: `states`, `clip_norm` and `clip_value` (numbers or null), `note`, `look_ahead`, `rule` and `latex`
+  of any parameter, line by line, `parameters` and `parameters_latex`: by name, the lines of each
+- `rewrites`: `rule`, the `equation` it was applied in, `within`, the tensor of the spec that this is part of,
+  and `text` and `latex`, before → after
+- `legend`: how all of it is to be read
+- what was asked for beside: `jacobians`, `scalar`, `memory`
+"""
 
 from __future__ import annotations
 
@@ -9,9 +29,10 @@ import numpy as np
 
 from symgrad.notation.typesetting.latex import LATEX
 from symgrad.notation.typesetting.text import TEXT
-from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.notation.update_rules import look_ahead_rule, reading_note, update_rule
 from symgrad.notation.visibility import shown_equations
-from symgrad.report.page import composed_lines
+from symgrad.report.page import composed_lines, legend
+from symgrad.report.reasons import owner, reason_of
 from symgrad.report.tensor_table import parameter_count
 from symgrad.report.views.sections import requested_data
 from symgrad.version import VERSION
@@ -54,9 +75,16 @@ def as_data(derived: Derived) -> dict[str, Any]:
         ],
         "update": _update(derived),
         "rewrites": [
-            {"rule": r.rule, "equation": r.equation, "text": text.rewrite(r)}
+            {
+                "rule": r.rule,
+                "equation": r.equation,
+                "within": owner(r.equation, program),
+                "text": text.rewrite(r),
+                "latex": latex.rewrite(r),
+            }
             for r in dict.fromkeys(program.rewrites)
         ],
+        "legend": list(legend(derived)),
         **requested_data(derived),
     }
 
@@ -93,18 +121,33 @@ def _equation(equation: Equation, text: Writing, latex: Writing) -> dict[str, An
         "matrix": text.matrix(equation),
         "index": text.index(equation),
         "latex": latex.matrix(equation),
+        **({"reason": _reason(equation, text, latex)} if tensor.kind == "cotangent" else {}),
     }
+
+
+def _reason(equation: Equation, text: Writing, latex: Writing) -> dict[str, Any]:
+    reason = reason_of(equation, text.program, text.hidden)
+    through = [
+        {"target": e.target, "matrix": text.matrix(e), "latex": latex.matrix(e)} for e in reason.through
+    ]
+    return {"origin": reason.origin, "through": through}
 
 
 def _update(derived: Derived) -> dict[str, Any]:
     update, program, train = derived.update, derived.program, derived.spec.train
     parameters = [g for g in program.gradients if program.tensor[g.of].kind == "parameter"]
+    composed = {
+        style: {g.of: list(composed_lines(derived, g.of, g.name, style)) for g in parameters}
+        for style in (TEXT, LATEX)
+    }
     return {
         "states": [t.name for t in update.of_kind("state")],
         "clip_norm": train.clip_norm,
         "clip_value": train.clip_value,
+        "note": reading_note(update),
         "look_ahead": list(look_ahead_rule(update, TEXT)),
         "rule": list(update_rule(update, TEXT)),
         "latex": list(update_rule(update, LATEX)),
-        "parameters": {g.of: list(composed_lines(derived, g.of, g.name, TEXT)) for g in parameters},
+        "parameters": composed[TEXT],
+        "parameters_latex": composed[LATEX],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.notation.convention import ROWS, Convention
@@ -13,17 +13,18 @@ from symgrad.notation.update_rules import (
     rule_of_step,
     update_rule,
 )
-from symgrad.notation.visibility import shown_equations, visible_reads
+from symgrad.notation.visibility import shown_equations
 from symgrad.report.content import FormulaRow, Page, Section
 from symgrad.report.notations import NOTATIONS
+from symgrad.report.reasons import owner, reason_of
 from symgrad.report.tensor_table import parameter_count, tensor_rows
 from symgrad.report.views.sections import requested_legend, requested_sections
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
-    from symgrad.calculus.program import Equation, Program, Tensor
+    from symgrad.calculus.program import Equation
     from symgrad.notation.equations import Writing
     from symgrad.notation.typesetting.style import Style
     from symgrad.report.derived import Derived
@@ -78,7 +79,7 @@ def page_of(derived: Derived, style: Style) -> Page:
         ("spec SHA-256", derived.spec.sha256),
     )
     shown = tuple(s for s in sections if s.rows)
-    return Page(derived.spec.name, facts, _legend(derived), tensor_rows(derived, style), shown)
+    return Page(derived.spec.name, facts, legend(derived), tensor_rows(derived, style), shown)
 
 
 def _notation_fact(convention: Convention) -> tuple[tuple[str, str], ...]:
@@ -86,7 +87,8 @@ def _notation_fact(convention: Convention) -> tuple[tuple[str, str], ...]:
     return (("notation", f"{name}; {NOTATIONS[name].about}"),) if name != "rows" else ()
 
 
-def _legend(derived: Derived) -> tuple[str, ...]:
+def legend(derived: Derived) -> tuple[str, ...]:
+    """How the page is to be read."""
     ignores = any(tensor.ignore is not None for tensor in derived.program.declared)
     own = (*_of_matrices(derived), *([DELTA_LEGEND] if ignores else []))
     return (*own, *requested_legend(derived))
@@ -126,34 +128,13 @@ def _row(equation: Equation, writing: Writing, label: str = "", through: tuple[s
 
 
 def _gradient_rows(equations: Iterable[Equation], writing: Writing) -> tuple[FormulaRow, ...]:
-    rows, loss = [], writing.program.loss
+    words = replace(writing, style=writing.style.within_words)
+    rows = []
     for equation in equations:
-        tensor = writing.program.tensor[equation.target]
-        users = readers(writing.program, tensor.of, writing.hidden)
-        label = _origin(tensor, writing.program, any(e.target == loss for e in users))
-        through = tuple(writing.matrix(e) for e in users if e.target != loss)
-        rows.append(_row(equation, writing, label, through))
+        reason = reason_of(equation, writing.program, writing.hidden)
+        through = tuple(map(words.matrix, reason.through))
+        rows.append(_row(equation, writing, reason.origin, through))
     return tuple(rows)
-
-
-def _origin(cotangent: Tensor, program: Program, in_loss: bool) -> str:
-    of = cotangent.of or cotangent.name
-    if cotangent.of not in program.tensor:
-        return f"{of} is an intermediate result in {_owner(of, program)}"
-    return "from the loss" if in_loss else ""
-
-
-def readers(program: Program, tensor: str, hidden: Collection[str]) -> tuple[Equation, ...]:
-    """The shown equations that the chain rule goes through, up to the next cotangents or the loss."""
-    on_the_way = program.needed((program.loss,) if program.loss else ())
-    reached = {tensor}
-    found = []
-    for equation in shown_equations(program, hidden):
-        if equation.target in on_the_way and reached & visible_reads(program, equation, hidden):
-            found.append(equation)
-            if equation.target not in program.cotangent:
-                reached.add(equation.target)
-    return tuple(found)
 
 
 def _update_sections(derived: Derived, style: Style) -> list[Section]:
@@ -189,12 +170,6 @@ def _rewrite_note(convention: Convention) -> str:
 def _rewrites(writing: Writing) -> tuple[FormulaRow, ...]:
     rows = []
     for rewrite in dict.fromkeys(writing.program.rewrites):
-        label = f"{rewrite.rule}, in {_owner(rewrite.equation, writing.program)}"
+        label = f"{rewrite.rule}, in {owner(rewrite.equation, writing.program)}"
         rows.append(FormulaRow(writing.rewrite(rewrite), label=label))
     return tuple(dict.fromkeys(rows))
-
-
-def _owner(name: str, program: Program) -> str:
-    """The named tensor whose formula a temporary came from."""
-    base = re.sub(r"(_\d+)+$", "", name)
-    return base if name not in program.tensor and base in program.tensor else name

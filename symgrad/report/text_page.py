@@ -64,7 +64,5 @@ def _equation(row: FormulaRow) -> Iterator[str]:
 
 
 def _origin(row: FormulaRow) -> str:
-    parts = [row.label] if row.label else []
-    if row.through:
-        parts.append("chain rule through " + " and ".join(row.through))
+    parts = [part for part in (row.label, row.chain_rule()) if part]
     return f"   [{'; '.join(parts)}]" if parts else ""

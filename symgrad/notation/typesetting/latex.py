@@ -127,17 +127,16 @@ class LatexStyle(Style):
         return f"{base}^{{{exponent}}}"
 
     def call(self, function: str, arguments: Sequence[str], is_slope: bool) -> str:
-        slope = r"^{\prime}" if is_slope else ""
-        return rf"{self._function(function)}{slope}\left({', '.join(arguments)}\right)"
+        return rf"{self.function(function, is_slope)}\left({', '.join(arguments)}\right)"
 
-    def _function(self, function: str) -> str:
-        if function in SIGNS:
-            return SIGNS[function]
-        escaped = function.replace("_", r"\_")
-        return rf"\mathrm{{{escaped}}}"
+    def function(self, name: str, is_slope: bool = False) -> str:
+        """The sign of a function, or of its slope."""
+        escaped = name.replace("_", r"\_")
+        sign = SIGNS.get(name) or rf"\mathrm{{{escaped}}}"
+        return rf"{sign}^{{\prime}}" if is_slope else sign
 
     def reduction(self, kind: str, indices: Sequence[str], body: str) -> str:
-        symbol = OF_REDUCTIONS.get(kind) or self._function(kind)
+        symbol = OF_REDUCTIONS.get(kind) or self.function(kind)
         return f"{symbol}_{{{','.join(indices)}}} {body}"
 
     def choice(self, branches: Sequence[tuple[str, str | None]]) -> str:

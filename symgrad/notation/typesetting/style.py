@@ -27,6 +27,11 @@ class Style(ABC):
     """What is written around and between parts, as `str.format` takes it."""
     quotient_level: int
 
+    @property
+    def within_words(self) -> Style:
+        """The style of formulas that stand within a sentence."""
+        return self
+
     def spell(self, formula: Formula) -> str:
         """The formula as text."""
         match formula:
@@ -123,15 +128,17 @@ class Style(ABC):
                 text = f"{self.minus}{piece}" if negative else piece
         return text
 
-    def _factor(self, factor: Formula, kind: str, is_last: bool) -> str:
+    def _factor(self, factor: Formula, kind: ts.ProductKind, is_last: bool) -> str:
         text = self.spell(factor)
+        return text if self.fits_in_product(factor, kind, is_last) else self.frames["brackets"].format(text)
+
+    def fits_in_product(self, factor: Formula, kind: ts.ProductKind, is_last: bool) -> bool:
+        """Whether a factor stands without brackets."""
         if isinstance(factor, ts.ProductText):
-            fits = factor.kind == kind or (kind == "numbers" and factor.kind == "entries")
-        elif self.level(factor) == REDUCTION:
-            fits = is_last
-        else:
-            fits = self.level(factor) >= POWER
-        return text if fits else self.frames["brackets"].format(text)
+            return factor.kind == kind or (kind == "numbers" and factor.kind == "entries")
+        if self.level(factor) == REDUCTION:
+            return is_last
+        return self.level(factor) >= POWER
 
     @abstractmethod
     def level_of_number(self, value: Fraction) -> int: ...
