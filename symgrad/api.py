@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import partial
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from symgrad.report.derivation import Derivation
     from symgrad.report.stage_view import StageView
     from symgrad.report.summary import Summary
-    from symgrad.spec.model import Spec
+    from symgrad.spec.model import Monitor, Spec
     from symgrad.spec.reader import SpecSource
     from symgrad.training.borrowed_params import ParamsSource
     from symgrad.training.checkpoint import Checkpoint
@@ -371,6 +372,7 @@ def train(
     params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
     resume: str | os.PathLike[str] | None = None,
+    monitor: Monitor | None = None,
 ) -> Run:
     """Train the spec's network on its data, or on `data`; write what was learnt into `out`.
 
@@ -388,6 +390,9 @@ def train(
     `after_epoch` is called with the record of each epoch (`epoch`, `loss`, `score`, `validation_loss`, ...)
     and a copy of the parameters; where it answers with what is true, training stops there.
 
+    `monitor="gradients"` has the norm of the gradient in the history, whole and of each parameter's part: of
+    the first batch of every epoch, at the parameters that the epoch ended with.
+
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
     come to, to the last bit on the same machine. Then no spec is needed, and `epochs` may be more.
 
@@ -395,12 +400,15 @@ def train(
         SpecError: there is no such hyper-parameter, or a spec could not have it.
         DataError: the data does not fit the spec; there is nothing to go on with, or its data have changed;
             the files cannot be written.
-        DivergenceError: the loss stopped being a finite number.
+        DivergenceError: the loss stopped being a finite number; it names the epoch, the step, and the first
+            tensor that is not finite.
     """
+    from symgrad.not_finite import first_not_finite
     from symgrad.training.train import train as run_training
 
     if resume is not None:
         begun = {"out": out, "seed": seed, "hyper": hyper, "params_from": params_from, "names": names}
+        begun |= {"monitor": monitor}
         for name in (name for name, value in begun.items() if value is not None):
             raise DataError(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
@@ -424,6 +432,8 @@ def train(
         after_epoch=after_epoch,
         params_from=params_from,
         names=names,
+        monitor=monitor,
+        trace=partial(first_not_finite, spec),
     )
 
 
@@ -437,6 +447,7 @@ def _resumed(
     progress: bool,
     after_epoch: AfterEpoch | None,
 ) -> Run:
+    from symgrad.not_finite import first_not_finite
     from symgrad.training.resuming import newest, spec_of
     from symgrad.training.run_folder import stopped_run
     from symgrad.training.train import resume as run_on
@@ -457,6 +468,7 @@ def _resumed(
             epochs=epochs,
             progress=progress,
             after_epoch=after_epoch,
+            trace=partial(first_not_finite, begun),
         )
 
 

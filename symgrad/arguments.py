@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, TypeVar
 
 from symgrad.errors import SymgradError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
 
 
 def whole(name: str, value: object, least: int) -> int:
@@ -39,6 +45,17 @@ def positive(name: str, value: object) -> float:
     if not isinstance(value, Real) or isinstance(value, bool) or not 0 < _as_float(value) < math.inf:
         raise SymgradError(f"{name} is {value!r}", remedy="expected a number above 0")
     return float(value)
+
+
+def one_of(name: str, value: T, allowed: Sequence[T]) -> T:
+    """`value`, which is one of these.
+
+    Raises:
+        SymgradError: it is none of them.
+    """
+    if value not in allowed:
+        raise SymgradError(f"{name} is {value!r}", remedy=f"expected {' or '.join(map(repr, allowed))}")
+    return value
 
 
 def _as_float(value: Real) -> float:

@@ -150,6 +150,11 @@ def make_module(
                 total += value * len(rows)
         return total / len(x)
 
+    def loss_and_grad(params: Params, x: np.ndarray, t: np.ndarray) -> tuple[float, Params]:
+        with np.errstate(all="ignore"):
+            value, delta = _loss_and_delta(task, x @ params.W + params.b, t)
+            return value, unflatten(np.concatenate([(x.T @ delta).ravel(), delta.sum(axis=0)]))
+
     facts: dict[str, Any] = {
         "SPEC_NAME": spec.name,
         "SPEC_SHA256": spec.sha256,
@@ -180,6 +185,7 @@ def make_module(
         "init_params": init_params,
         "train_epoch": train_epoch,
         "loss": loss,
+        "loss_and_grad": loss_and_grad,
         "predict": predict,
         "flatten": flatten,
         "unflatten": unflatten,

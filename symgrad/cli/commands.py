@@ -15,6 +15,7 @@ KINDS = (
     *("layers", "activations", "mathematics", "losses", "regularisers", "averages", "parts"),
     *("optimizers", "schedules", "initializers"),
 )
+MONITORS = ("gradients",)
 FORMS = ("chain", "graph", "index")
 
 
@@ -100,6 +101,7 @@ def verify(
 @EVERY
 @click.option("--params-from", type=FILE, help="Start from the parameters of a checkpoint that fit.")
 @RENAME
+@click.option("--monitor", type=click.Choice(MONITORS), help="Add the norms of gradients to the history.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 def train(spec: Path | None, **options: Any) -> int:

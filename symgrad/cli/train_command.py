@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from symgrad.cli.actions import write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
+from symgrad.not_finite import first_not_finite
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.resuming import module_hash, newest, spec_of
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from symgrad.spec.model import Spec
+    from symgrad.spec.model import Monitor, Spec
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
 
@@ -48,6 +50,7 @@ class TrainOptions:
     checkpoint_every: tuple[int | None, float | None] | None
     params_from: Path | None
     rename: dict[str, str]
+    monitor: Monitor | None
 
     def of(self, spec: Spec) -> Spec:
         """The spec, with what is said here of checkpoints."""
@@ -78,6 +81,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
     """Go on with a run. Its module was checked when it began; another one is checked now."""
     begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
     begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
+    begun |= {"--monitor": options.monitor}
     for option in (name for name, value in begun.items() if value is not None):
         raise click.UsageError(f"{option} does not go with --resume: the run goes on as it was begun")
     with stopped_run(run) as folder:
@@ -100,6 +104,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
                 data=options.data,
                 epochs=options.epochs,
                 progress=shown,
+                trace=partial(first_not_finite, spec),
             )
 
         return _ended(go_on, options, facts)
@@ -153,6 +158,8 @@ def _train(
             hyper=options.hyper,
             params_from=options.params_from,
             names=options.rename,
+            monitor=options.monitor,
+            trace=partial(first_not_finite, spec),
         )
 
     return _ended(begin, options, facts)

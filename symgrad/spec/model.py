@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,6 +136,9 @@ class DataSpec:
     decimal: str | None = None
 
 
+Monitor: TypeAlias = Literal["gradients"]
+"""What training measures besides, at the end of each epoch: norms of the gradient."""
+MONITORS: tuple[Monitor, ...] = get_args(Monitor)
 Missing: TypeAlias = Literal["refuse", "drop", "mean", "median", "most_frequent"] | float
 """Rows with a missing value are refused or left out, or inputs are filled in from the rows trained on."""
 
@@ -172,6 +175,7 @@ class TrainSpec:
     missing: Missing = "refuse"
     categorical: tuple[str, ...] = ()
     checkpoint: CheckpointSpec = CheckpointSpec()
+    monitor: Monitor | None = None
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.spec.model import Spec
+    from symgrad.spec.model import Monitor, Spec
     from symgrad.training.split import Parts
 
 FOLDER = "checkpoints"
-_COLUMNS = tuple(field.name for field in fields(EpochRecord))
+_COLUMNS = tuple(field.name for field in fields(EpochRecord) if field.name != "gradient_norms")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Orders:
     hyper: dict[str, float]
     data_sha256: str
     module_sha256: str
+    monitor: Monitor | None = None
 
 
 def data_hash(parts: Parts) -> str:
@@ -253,11 +254,15 @@ def _history(reached: Reached) -> dict[str, NDArray[Any]]:
         "history": numbers.reshape(-1, len(_COLUMNS)),
         "history_known": known,
         "seconds": np.array(reached.seconds),
+        "gradient_norms": np.array(json.dumps([dict(record.gradient_norms) for record in reached.records])),
     }
 
 
 def _records(more: Any) -> Iterable[EpochRecord]:
-    for numbers, known in zip(more["history"].tolist(), more["history_known"].tolist(), strict=True):
+    rows = more["history"].tolist()
+    norms = json.loads(str(more["gradient_norms"])) if "gradient_norms" in more else [{} for _ in rows]
+    for numbers, known, parts in zip(rows, more["history_known"].tolist(), norms, strict=True):
         row = dict(zip(_COLUMNS, numbers, strict=True))
         unknown = (name for name, is_known in zip(_COLUMNS, known, strict=True) if not is_known)
-        yield EpochRecord(**{**row, "epoch": int(row["epoch"]), **dict.fromkeys(unknown)})
+        measured = {**row, "epoch": int(row["epoch"]), **dict.fromkeys(unknown)}
+        yield EpochRecord(**measured, gradient_norms=tuple(parts.items()))

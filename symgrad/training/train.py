@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from symgrad.arguments import whole
+from symgrad.arguments import one_of, whole
 from symgrad.errors import DataError, DataWarning, DivergenceError, ModuleError, warn
+from symgrad.spec.model import MONITORS
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper, warn_of_hyper
+from symgrad.training.epochs.divergence import Trace, first_of_all, traced
 from symgrad.training.epochs.loop import DIVERGED_REMEDY, Reached, Trainer, TrainingOutcome, beginning
 from symgrad.training.epochs.stopping import watches_loss
 from symgrad.training.records.history import AfterEpoch, EpochRecord, History
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from symgrad.spec.model import Spec, TrainSpec
+    from symgrad.spec.model import Monitor, Spec, TrainSpec
     from symgrad.training.dataset.data import Data
 
 BatchSize: TypeAlias = int | Literal["full"]
@@ -59,6 +61,7 @@ FUNCTIONS = (
     "init_state",
     "train_epoch",
     "loss",
+    "loss_and_grad",
     "predict",
     "flatten",
     "unflatten",
@@ -84,6 +87,8 @@ def train(
     params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
     going_on: GoingOn | None = None,
+    monitor: Monitor | None = None,
+    trace: Trace | None = None,
 ) -> Run:
     """Train the module as the spec says; the same seed gives the same bits on the same machine
     with the same number of threads.
@@ -95,7 +100,8 @@ def train(
     often as the spec says. `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole
     epoch. `params_from` has parameters that are taken instead of first values where they fit: see `borrow`;
     `names` says which is which. `after_epoch` is called with the record of each epoch and a copy of the
-    parameters; where it answers with what is true, training stops there.
+    parameters; where it answers with what is true, training stops there. `monitor` says what is measured
+    besides at the end of each epoch. `trace` finds the first tensor that is not finite, where a loss is not.
 
     Raises:
         DataError: for data that do not fit, and an `out` that cannot be written; a RunNotWrittenError where
@@ -108,20 +114,20 @@ def train(
     check_module(module, spec)
     chosen, plan = (
         chosen_hyper(spec, {} if hyper is None else hyper),
-        _plan(spec.train, epochs, batch_size, seed),
+        _plan(spec.train, epochs, batch_size, seed, monitor),
     )
     parts = _parts(spec, module, data, validation, plan.seed)
     reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
     warn_of_hyper(spec, chosen)
     with nullcontext() if out is None else run_folder(Path(out)) as folder:
-        trainer = Trainer(module, plan, parts, reached, chosen)
+        trainer = Trainer(module, plan, parts, reached, chosen, trace)
         orders = _orders(spec, trainer, data, validation) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
         with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
             outcome = trainer.run(_reporting(trainer, show, keeper, after_epoch))
         run = _finished(trainer, outcome, start)
         run = replace(run, notes=(*notes, *run.notes))
-        defect = outcome.defect or _late_defect(run)
+        defect = outcome.defect or _late_defect(run, trainer)
         if defect is not None:
             run = replace(run, stop_reason="diverged")
         if folder is not None and keeper is not None:
@@ -142,6 +148,7 @@ def resume(
     epochs: int | None = None,
     progress: bool = True,
     after_epoch: AfterEpoch | None = None,
+    trace: Trace | None = None,
 ) -> Run:
     """Go on with a run from one of its checkpoints, to the end that it would have had.
 
@@ -169,6 +176,8 @@ def resume(
         progress=progress,
         after_epoch=after_epoch,
         going_on=GoingOn(run, orders, reached_by(checkpoint, module)),
+        monitor=orders.monitor,
+        trace=trace,
     )
 
 
@@ -185,7 +194,13 @@ def check_module(module: ModuleType, spec: Spec) -> None:
         raise ModuleError(problem, at=spec.name, remedy=remedy)
 
 
-def _plan(spec: TrainSpec, epochs: int | None, batch_size: BatchSize | None, seed: int | None) -> TrainSpec:
+def _plan(
+    spec: TrainSpec,
+    epochs: int | None,
+    batch_size: BatchSize | None,
+    seed: int | None,
+    monitor: Monitor | None,
+) -> TrainSpec:
     """The spec's settings with what the caller overrides."""
     size = spec.batch_size if batch_size is None else batch_size
     return replace(
@@ -193,6 +208,7 @@ def _plan(spec: TrainSpec, epochs: int | None, batch_size: BatchSize | None, see
         epochs=spec.epochs if epochs is None else whole("epochs", epochs, 1),
         batch_size="full" if size == "full" else whole("batch_size", size, 1),
         seed=spec.seed if seed is None else whole("seed", seed, 0),
+        monitor=spec.monitor if monitor is None else one_of("monitor", monitor, MONITORS),
     )
 
 
@@ -246,6 +262,7 @@ def _orders(spec: Spec, trainer: Trainer, data: Data | None, validation: Data | 
         hyper=dict(trainer.hyper),
         data_sha256=data_hash(trainer.parts),
         module_sha256=module_hash(module),
+        monitor=plan.monitor,
     )
 
 
@@ -308,9 +325,11 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     )
 
 
-def _late_defect(run: Run) -> DivergenceError | None:
+def _late_defect(run: Run, trainer: Trainer) -> DivergenceError | None:
     """The divergence that the last steps of a run hide: an epoch's loss is that before each of its steps."""
     if np.isfinite(run.training.loss):
         return None
     at = f"{run.spec_name}, after epoch {run.checkpoint.epoch}"
-    return DivergenceError(f"the training loss became {run.training.loss}", at=at, remedy=DIVERGED_REMEDY)
+    found = traced(trainer.module, run.checkpoint.fitted, trainer.parts.training, trainer.trace)
+    problem = f"the training loss became {run.training.loss}{first_of_all(found)}"
+    return DivergenceError(problem, at=at, remedy=DIVERGED_REMEDY)

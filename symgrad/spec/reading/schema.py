@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from symgrad.spec import library
 from symgrad.spec.language.names import shorten
+from symgrad.spec.model import Monitor
 from symgrad.spec.other_names import HYPER_PARAMETERS, known_as, meant
 from symgrad.spec.reading.fields import (
     MAX_SIZE,
@@ -181,6 +182,7 @@ class TrainBlock(_Block):
     clip_value: Positive | None = None
     seed: Seed = 0
     checkpoint: CheckpointBlock = CheckpointBlock()
+    monitor: Monitor | None = None
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

@@ -50,6 +50,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         missing=train.missing,
         categorical=tuple(train.categorical),
         checkpoint=CheckpointSpec(train.checkpoint.epochs, train.checkpoint.minutes, train.checkpoint.keep),
+        monitor=train.monitor,
     )
 
 

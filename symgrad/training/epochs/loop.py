@@ -15,6 +15,8 @@ import numpy as np
 
 from symgrad.errors import DivergenceError
 from symgrad.training.epochs.chosen_hyper import first_state
+from symgrad.training.epochs.divergence import Trace, bad_step, first_of_all, traced
+from symgrad.training.epochs.norms_of_gradients import gradient_norms
 from symgrad.training.epochs.stopping import StopReason, Watch, stop_reason
 from symgrad.training.records.history import EpochRecord
 from symgrad.training.scores.metrics import score
@@ -106,9 +108,11 @@ class Trainer:
         parts: Parts,
         reached: Reached,
         hyper: Mapping[str, float] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         rows = parts.training.rows
         self.module, self.plan, self.parts, self.hyper = module, plan, parts, hyper or {}
+        self.trace = trace
         self.batch_size = rows if plan.batch_size == "full" else min(plan.batch_size, rows)
         self.sample = scored_sample(parts.training, plan.seed)
         self.params, self.state = reached.last.restored(module)
@@ -167,8 +171,9 @@ class Trainer:
         if not (np.isfinite(loss) and self._is_finite(self.params)):
             raise self._divergence(epoch, self._first_bad_step(epoch, order, float(loss)))
         held_out = float(module.loss(self.params, *validation.arrays)) if validation else None
-        if held_out is not None and not np.isfinite(held_out):
-            raise self._divergence(epoch, f"the validation loss became {held_out}")
+        if validation and held_out is not None and not np.isfinite(held_out):
+            first = first_of_all(traced(module, self.params, validation, self.trace))
+            raise self._divergence(epoch, f"the validation loss became {held_out}{first}")
         return EpochRecord(
             epoch=epoch,
             loss=float(loss),
@@ -176,7 +181,16 @@ class Trainer:
             validation_loss=held_out,
             validation_score=score(module, self.params, validation) if validation else None,
             seconds=seconds,
+            gradient_norms=self._gradient_norms(order),
         )
+
+    def _gradient_norms(self, order: NDArray[np.int64] | None) -> tuple[tuple[str, float], ...]:
+        """At the end of an epoch, those of the gradient of its first batch, where the plan asks for them."""
+        if self.plan.monitor is None:
+            return ()
+        rows = np.arange(self.parts.training.rows) if order is None else order
+        batch = self.parts.training.take(rows[: self.batch_size])
+        return gradient_norms(self.module, self.params, batch)
 
     def _setting(self, epoch: int) -> dict[str, Any]:
         """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks.
@@ -209,21 +223,18 @@ class Trainer:
 
     def _first_bad_step(self, epoch: int, order: NDArray[np.int64] | None, loss: float) -> str:
         """Run the epoch again, batch after batch, from the last good parameters: which step broke?"""
-        params, state = self.standing.last.restored(self.module)
-        rows = np.arange(self.parts.training.rows) if order is None else order
-        for batch in range(self.steps_per_epoch):
-            chosen = rows[batch * self.batch_size : (batch + 1) * self.batch_size]
-            arrays = self.parts.training.take(chosen).arrays
-            found = self.module.train_epoch(
-                params, state, *arrays, batch_size=len(chosen), **self._setting(epoch)
+        rows, size = np.arange(self.parts.training.rows) if order is None else order, self.batch_size
+        batches = (self.parts.training.take(rows[n : n + size]) for n in range(0, len(rows), size))
+        at, setting = self.standing.last.restored(self.module), self._setting(epoch)
+        found = bad_step(self.module, at, batches, setting, self.trace)
+        if found is None:
+            return (
+                f"the loss became {loss}" if not np.isfinite(loss) else "a parameter is not a finite number"
             )
-            step = (epoch - 1) * self.steps_per_epoch + batch + 1
-            where = f"in batch {batch + 1} of {self.steps_per_epoch} (step {step})"
-            if not np.isfinite(found):
-                return f"the loss became {float(found)} {where}"
-            if not self._is_finite(params):
-                return f"a parameter stopped being a finite number {where}"
-        return f"the loss became {loss}" if not np.isfinite(loss) else "a parameter is not a finite number"
+        batch, problem, first = found
+        step = (epoch - 1) * self.steps_per_epoch + batch + 1
+        where = f"in batch {batch + 1} of {self.steps_per_epoch} (step {step})"
+        return f"{problem} {where}{first_of_all(first)}"
 
     def _divergence(self, epoch: int, problem: str) -> DivergenceError:
         at = f"{self.module.SPEC_NAME}, epoch {epoch}"

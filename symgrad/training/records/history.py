@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from symgrad.training.scores.metrics import ScoreName
 
+GRADIENT_NORM = "gradient_norm"
+"""The column of the whole gradient's norm; those of parameters bear their names after a dot."""
+
 _SHOWN, _WIDTH = 10, 8
 """So many of the first and last epochs are written out, in columns at least so wide."""
 
@@ -27,7 +30,8 @@ class EpochRecord:
     """One epoch, counted from 1; what was not measured is None.
 
     `loss` is the mean over the epoch's rows while it ran, the scores are measured at its end.
-    `seconds` is the time of the training steps alone.
+    `seconds` is the time of the training steps alone. `gradient_norms` are those of each parameter's part of
+    the gradient of one batch, at the end of the epoch, where training was asked to monitor gradients.
     """
 
     epoch: int
@@ -36,6 +40,12 @@ class EpochRecord:
     validation_loss: float | None
     validation_score: float | None
     seconds: float
+    gradient_norms: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def gradient_norm(self) -> float | None:
+        """The norm of the whole gradient, of all these parts together."""
+        return math.hypot(*(norm for _, norm in self.gradient_norms)) if self.gradient_norms else None
 
     @property
     def objective(self) -> float:
@@ -62,8 +72,9 @@ class History(Displayed):
         return best.epoch if best else 0
 
     def __str__(self) -> str:
-        """The epochs below each other, the first and last of many."""
-        count, columns = len(self.records), self.columns()
+        """The epochs below each other, the first and last of many; of gradients, the whole norm alone."""
+        count = len(self.records)
+        columns = {n: v for n, v in self.columns().items() if not n.startswith(f"{GRADIENT_NORM}.")}
         lines = [f"{self.spec_name}: {count} {'epoch' if count == 1 else 'epochs'}, best {self.best_epoch}"]
         widths = [max(_WIDTH, len(name)) for name in columns]
         lines.append("  ".join(f"{name:>{width}}" for name, width in zip(columns, widths, strict=True)))
@@ -84,7 +95,11 @@ class History(Displayed):
             "validation_loss": [record.validation_loss for record in records],
             f"validation_{self.score_name}": [record.validation_score for record in records],
             "seconds": [record.seconds for record in records],
+            GRADIENT_NORM: [record.gradient_norm for record in records],
         }
+        parts = [dict(record.gradient_norms) for record in records]
+        for name in dict.fromkeys(name for part in parts for name in part):
+            columns[f"{GRADIENT_NORM}.{name}"] = [part.get(name) for part in parts]
         always = {"epoch", "loss", "seconds"}
         return {
             name: values
