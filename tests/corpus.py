@@ -196,6 +196,22 @@ INDEXED: Corpus = {
         "loss": "mse(Y, t)",
         "gradients": ["X"],
     },
+    "pooling": {
+        "dtype": "float64",
+        "axes": {"J": 3},
+        "inputs": {"x": ["N", 8, 2]},
+        "targets": {"t": ["N", 4]},
+        "parameters": {
+            "W": {"axes": [2, 2, 5], "init": "normal(std=1)"},
+            "V": {"axes": [3, 5, 4], "init": "normal(std=1)"},
+        },
+        "equations": {
+            "h[n,i,o]": "tanh(sum(x[n, i + u, c] * W[u,c,o], u, c))",
+            "p[n,j:J,o]": "max(h[n, 2*j + k, o], k=2)",
+            "y[n,k]": "sum(p[n,j,o] * V[j,o,k], j, o)",
+        },
+        "loss": "mse(y, t)",
+    },
     "embedding": {
         "dtype": "float64",
         "inputs": {"w": {"axes": ["N"], "classes": 6}},

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axes, show_axes
+from symgrad.calculus.axes import Axes, Axis, show_axes
 from symgrad.calculus.terms import Entry, extent_symbol, is_large
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
-from symgrad.elaborate.index_ranges import index_axes
+from symgrad.elaborate.index_ranges import declared_axes, index_axes
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
-from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, reduced
+from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, place_of, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
 from symgrad.elaborate.special_forms import onehot, spread
 from symgrad.elaborate.tensor_entries import entry_of
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.declared_ranges import range_size, ranges_in, ranges_of
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -61,6 +62,17 @@ class Evaluator:
         """Remember the names of free axes: a formula may use them as sizes."""
         self.free_axes |= {a.name: extent_symbol(a.name) for a in axes if a.is_free and a.name}
 
+    def axis_of_size(self, name: str, size: Node) -> Axis:
+        """The axis that an index of a declared range runs over.
+
+        Raises:
+            SpecError: the range is no size.
+        """
+        if isinstance(size, Name) and size.id in self.free_axes:
+            return Axis(size.id, None)
+        named = size.id if isinstance(size, Name) else None
+        return Axis(named, range_size(name, size, self.sizes))
+
     def evaluate(self, formula: Node, owner: str, bound: Mapping[str, Value] | None = None) -> Value:
         """The value of a formula; `owner` names the temporaries it needs, `bound` are values by name.
 
@@ -77,7 +89,8 @@ class Evaluator:
             SpecError, ShapeError: as `evaluate` does, or an index without a range.
         """
         names = equation.indices or ()
-        axes = index_axes(equation, self.builder.tensors)
+        ranges = declared_axes((*equation.ranges, *ranges_in(equation.formula)), self.axis_of_size)
+        axes = index_axes(equation, self.builder.tensors, ranges)
         index = {name: self.builder.index(axes[name]) for name in names}
         value = self._value(equation.formula, Scope(equation.name, {}, index))
         if value.axes:
@@ -242,18 +255,20 @@ class Evaluator:
 
     def _reduction(self, call: Call, scope: Scope) -> Value:
         check_keywords(call)
-        if len(call.arguments) == 1:
+        if not call.arguments[1:] and not ranges_of(call):
             return over_axes(call, self._value(call.arguments[0], scope), scope.owner, self.builder)
         names = index_names(call, tuple(scope.index))
-        for node, name in zip(call.arguments[1:], names, strict=True):
+        for name in names:
             if name in scope.bound or name in self.builder.tensors or name in self.sizes:
                 raise SpecError(
                     f"{call.function} reduces over indices, '{name}' is a name with a value",
-                    at=node.at,
+                    at=place_of(call, name),
                     remedy=f"use another index name, or write {call.function}(x, axis=-1)",
                 )
         known = {name: self.builder.axis_of[symbol] for name, symbol in scope.index.items()}
-        axes = index_axes(call, self.builder.tensors, known)
+        axes = index_axes(
+            call, self.builder.tensors, known | declared_axes(ranges_in(call), self.axis_of_size)
+        )
         index = {name: self.builder.index(axes[name]) for name in names}
         value = self._value(call.arguments[0], scope.with_indices(index))
         if value.axes:

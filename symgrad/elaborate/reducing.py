@@ -10,12 +10,15 @@ from symgrad.calculus.axes import show_axes
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.elaborate.operations import SCALAR
 from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.language.declared_ranges import bound_names, ranges_of
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.language.syntax import Boolean, Call, Name, Negate, Node, Number
 from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from symgrad.errors import Position
 
 
 def check_keywords(call: Call) -> None:
@@ -25,31 +28,39 @@ def check_keywords(call: Call) -> None:
         SpecError: for these.
     """
     usage = f"write {call.function}(x, axis=-1, keepdims=true) or {call.function}(X[n,k], k)"
-    if unknown := [name for name, _ in call.keywords if name not in ("axis", "keepdims")]:
+    known = ("axis", "keepdims", *(name for name, _ in ranges_of(call)))
+    if unknown := [name for name, _ in call.keywords if name not in known]:
         raise SpecError(f"{call.function} has no argument '{unknown[0]}'", at=call.at, remedy=usage)
     if not call.arguments:
         raise SpecError(f"{call.function} needs something to reduce", at=call.at, remedy=usage)
 
 
 def index_names(call: Call, taken: Sequence[str]) -> tuple[str, ...]:
-    """The indices that `sum(X[n,k], n, k)` reduces over; `taken` are the indices around it.
+    """The indices that `sum(X[n,k], n)` or `sum(X[n,k], n, k=2)` reduces over; `taken` are those around it.
 
     Raises:
         SpecError: an argument is no index, stands twice, or is an index around the call.
     """
-    names = []
-    for node in call.arguments[1:]:
-        if not isinstance(node, Name) or call.keywords:
-            raise SpecError(
-                f"{call.function} reduces over index names or over axis=, not over formulas",
-                at=node.at,
-                remedy=f"write {call.function}(X[n,k], k) or {call.function}(x, axis=-1)",
-            )
-        if node.id in names or node.id in taken:
-            where = "stands twice" if node.id in names else "is already in use around this reduction"
-            raise SpecError(f"the index '{node.id}' {where}", at=node.at, remedy="use another index name")
-        names.append(node.id)
-    return tuple(names)
+    over = call.arguments[1:]
+    others = [node for node in over if not isinstance(node, Name)]
+    if others or len(call.keywords) > len(ranges_of(call)):
+        raise SpecError(
+            f"{call.function} reduces over index names or over axis=, not over formulas",
+            at=(*others, *over, call)[0].at,
+            remedy=f"write {call.function}(X[n,k], k) or {call.function}(x, axis=-1)",
+        )
+    names = bound_names(call)
+    for name, at in ((name, place_of(call, name)) for name in names):
+        if names.count(name) > 1 or name in taken:
+            where = "stands twice" if name not in taken else "is already in use around this reduction"
+            raise SpecError(f"the index '{name}' {where}", at=at, remedy="use another index name")
+    return names
+
+
+def place_of(call: Call, name: str) -> Position:
+    """Where a reduction names an index, the last time."""
+    positional = [node.at for node in call.arguments[1:] if isinstance(node, Name) and node.id == name]
+    return [*positional, *(size.at for index, size in call.keywords if index == name)][-1]
 
 
 def over_axes(call: Call, value: Value, owner: str, builder: EquationBuilder) -> Value:

@@ -11,6 +11,7 @@ from symgrad.calculus.terms import Entry, leading
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.language.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.language.trees import walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,8 @@ def _place(
 ) -> sp.Expr:
     match node:
         case Name(name) if name in index:
-            return index[name]
+            runs_over_all = builder.axis_of[index[name]].fits(axis)
+            return index[name] if runs_over_all else leading(index[name])
         case Name(name):
             remedy = did_you_mean(name, index) or "an index is named on the left or in a reduction"
             raise SpecError(f"unknown index '{name}'", at=node.at, remedy=remedy)
@@ -117,7 +119,11 @@ def _affine(
 
 
 def _outside(node: Node, tensor: Tensor, axis: Axis, reason: str) -> ShapeError:
-    remedy = f"expected one from 0 to {axis.size - 1}" if axis.size is not None else "write one index alone"
+    remedy = "write one index alone"
+    if axis.size is not None:
+        remedy = f"expected one from 0 to {axis.size - 1}"
+        if any(isinstance(part, Name) for part in walk(node)):
+            remedy += "; Y[n, i:3] or sum(..., i=3) gives an index a shorter range"
     return ShapeError(
         f"this index leaves the axis {axis} of '{tensor.name}': {reason}", at=node.at, remedy=remedy
     )

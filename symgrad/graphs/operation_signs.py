@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.syntax import Binary, Call, Compare, Name, Negate, Node, Number, Transpose
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
@@ -32,9 +33,9 @@ def symbol_of(operation: Operation) -> str:
             return "transpose"
         case Binary(operator):
             return _SIGNS[operator]
-        case Call(function, arguments, keywords):
+        case Call(function, _, keywords):
             reduces = function in REDUCTIONS and len(operation.operands) == 1
-            over = [unparse(index) for index in arguments[1:]] if reduces else []
+            over = list(bound_names(operation.node)) if reduces else []
             over += [f"axis {unparse(value)}" for word, value in keywords if word == "axis"]
             name = REDUCTIONS[function].written if function in REDUCTIONS else function
             return name + (f" over {', '.join(over)}" if over else "")

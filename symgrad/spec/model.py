@@ -72,12 +72,16 @@ class FunctionSpec:
 
 @dataclass(frozen=True)
 class EquationSpec:
-    """`name: formula`, or with `indices` the index notation `name[n,k]: formula`."""
+    """`name: formula`, or with `indices` the index notation `name[n,k]: formula`.
+
+    `ranges` are those that stand on the left, as in `name[n, k:10]`: an index and the formula of its size.
+    """
 
     name: str
     indices: tuple[str, ...] | None
     formula: Node
     at: Position = field(compare=False)
+    ranges: tuple[tuple[str, Node], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from fuzz.optimizers import optimizer_spec
 from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
 from fuzz.shrink import shrunk
-from fuzz.tensor_programs import tensor_spec
+from fuzz.tensor_programs import indexed_spec, tensor_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "scalars": scalar_spec,
     "tensors": tensor_spec,
+    "indexed": indexed_spec,
     "chain": chain_spec,
     "graph": graph_spec,
     "sequence": sequence_spec,

@@ -17,6 +17,8 @@ from fuzz.oracle import Scope, tree_of, value
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.reader import read
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +31,8 @@ GARBAGE = (float("nan"), 1e300)
 TRIES = 6
 IN_PYTHON = 0.15
 """The share of specs that the target of plain Python computes too."""
+JUDGED = 0.3
+"""The share of specs whose meaning to the verifier is compared too."""
 LARGE = 1e8
 NEAR = {"float64": 1e-7, "float32": 1e-3}
 """Points so near a tie or the end of a domain prove nothing: rounding may choose the other side."""
@@ -104,7 +108,18 @@ def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         outcome = compared(spec, with_garbage(module, garbage), point)
         if outcome.failed:
             return outcome
-    return outcome if random.random() > IN_PYTHON else _in_python(spec, module, point, by_rows)
+    outcome = outcome if random.random() > IN_PYTHON else _in_python(spec, module, point, by_rows)
+    return outcome if outcome.failed or random.random() > JUDGED else _as_the_verifier_reads(spec, point)
+
+
+def _as_the_verifier_reads(spec: Spec, point: Point) -> Outcome:
+    """What the verifier takes the spec to mean, in double precision."""
+    exact, found = point.exact, interpret(stages_of(read(plain(spec))).model, point.arrays, DOUBLE)
+    for ours, right in zip((found.loss, *found.outputs), (exact.loss, *exact.outputs), strict=True):
+        noise = np.ravel(right) * (1 + FLOOR["float32"])
+        if wrong := differs(np.ravel(ours), np.ravel(right), noise, FLOOR["float64"]):
+            return Outcome("the verifier reads otherwise", wrong)
+    return Outcome("right")
 
 
 def _in_python(spec: Spec, module: ModuleType, point: Point, by_rows: bool) -> Outcome:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fuzz.tensors import CLASSES, Axis, Shape, Tensors
+import re
+
+from fuzz.tensors import CLASSES, FREE, Axis, Shape, Tensors
 from symgrad.spec.reductions import REDUCTIONS
 
 Ranges = dict[str, Axis]
@@ -24,12 +26,15 @@ INDICES = tuple("ijkuvrabdelqoh")
 
 
 class Indexed(Tensors):
-    """Draws formulas over indices of known ranges; every index stands alone somewhere, which gives its range.
+    """Draws formulas over indices of known ranges: every index stands alone somewhere, is given its range, or
+    is solved for in an affine form with one that is.
 
     No name of an index is used twice in one equation, where it could not have two ranges.
     """
 
     used = 0
+    given: set[str]
+    """The indices whose ranges stand in the text."""
 
     def numbered(self) -> str:
         """One entry of a tensor, by its number."""
@@ -39,20 +44,42 @@ class Indexed(Tensors):
 
     def equation(self, name: str) -> tuple[str, Shape, str]:
         """The left side of an equation in index notation, its shape and its formula."""
-        shape, self.used = self.shape(self.whole(1, 3)), 0
+        shape, self.used, self.given = self.shape(self.whole(1, 3)), 0, set()
         ranges: Ranges = dict(zip(self.names(len(shape)), shape, strict=True))
-        formula = f"{self.indexed(ranges, self.whole(0, 2))} {self.one('+-*')} {self.anchor(ranges)}"
-        return f"{name}[{', '.join(ranges)}]", shape, formula
+        left = [i if is_open else f"{i}:{self.size(ranges[i])}" for i, is_open in self.some_given(ranges)]
+        anchor = self.anchor(ranges)
+        formula = f"{self.indexed(ranges, self.whole(0, 2))} {self.one('+-*')} {anchor}"
+        return f"{name}[{', '.join(left)}]", shape, formula
+
+    def some_given(self, ranges: Ranges) -> list[tuple[str, bool]]:
+        """The indices, and whether each has no range of its own in the text."""
+        known = {axis for of in self.shapes.values() for axis in of}
+        chosen = [i for i, axis in ranges.items() if self.chance(0.3) and (axis in known or axis not in FREE)]
+        self.given.update(chosen)
+        return [(i, i not in chosen) for i in ranges]
+
+    def size(self, axis: Axis) -> str:
+        """A size as a range says it: a number, the name of one, or a sum."""
+        if not isinstance(axis, int) or self.chance(0.5):
+            return str(axis)
+        name, size = self.one([*self.axes.items()])
+        return name if size == axis else f"{name} {'-' if axis < size else '+'} {abs(axis - size)}"
 
     def index_reduction(self, _: Shape, depth: int) -> str:
         """A reduction over one to three indices at once."""
         return self.reduction({}, depth)
 
     def reduction(self, outer: Ranges, depth: int) -> str:
+        self.given = set(outer) & self.given if outer else set()
         names = self.names(self.whole(1, 3 if len(outer) < 2 else 1))
         inner = dict(zip(names, self.shape(len(names)), strict=True))
+        ways = self.some_given(inner)
         body = f"({self.indexed({**outer, **inner}, depth - 1)}) * {self.anchor(inner)}"
-        return f"{self.one(REDUCERS)}({body}, {', '.join(names)})"
+        if unused := [i for i, is_open in ways if not is_open and not re.search(rf"\b{i}\b", body)]:
+            body += f" * {self.named(tuple(self.longer(inner[i]) for i in unused))}[{', '.join(unused)}]"
+        over = [i for i, is_open in ways if is_open]
+        over += [f"{i}={self.size(inner[i])}" for i, is_open in ways if not is_open]
+        return f"{self.one(REDUCERS)}({body}, {', '.join(over)})"
 
     def names(self, count: int) -> tuple[str, ...]:
         """So many new indices; those of an old equation come back."""
@@ -60,10 +87,26 @@ class Indexed(Tensors):
         return tuple(INDICES[k % len(INDICES)] for k in range(first, self.used))
 
     def anchor(self, ranges: Ranges) -> str:
-        """An entry that every index indexes alone."""
-        order = [*ranges]
+        """An entry that says how far every index runs that is not given: alone, or in a form to be solved."""
+        order = [i for i in ranges if i not in self.given or self.chance(0.3)]
         self.random.shuffle(order)
-        return f"{self.named(tuple(ranges[i] for i in order))}[{', '.join(order)}]"
+        known = [i for i in self.given if isinstance(ranges.get(i), int)]
+        places = []
+        for i in order:
+            size = ranges[i]
+            if i not in self.given and isinstance(size, int) and known and self.chance(0.4):
+                k, stride = self.one(known), self.whole(1, 3)
+                most = stride * (size - 1) + int(ranges[k]) + self.whole(0, stride - 1)
+                places.append((f"{stride}*{i} + {k}", most))
+            else:
+                places.append((i, self.longer(size) if i in self.given else size))
+        if not places:
+            return self.named(())
+        return f"{self.named(tuple(size for _, size in places))}[{', '.join(text for text, _ in places)}]"
+
+    def longer(self, axis: Axis) -> Axis:
+        """An axis of which a given index takes the first entries, or all."""
+        return axis + self.whole(0, 2) if isinstance(axis, int) else axis
 
     def indexed(self, ranges: Ranges, depth: int) -> str:
         """A number for every value of the indices."""
@@ -101,6 +144,8 @@ class Indexed(Tensors):
             if self.chance(0.1):
                 return f"{self.labels((size,))}[{index}]", CLASSES
             return index, size
+        if index in self.given and self.chance(0.2):
+            return index, self.longer(size)
         others = [(i, s) for i, s in ranges.items() if isinstance(s, int) and i != index]
         kind = self.whole(0, 9)
         if kind == 0:

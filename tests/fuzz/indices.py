@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 def place_of(node: ast.expr, indices: Mapping[str, int], labels: Mapping[str, np.ndarray]) -> int:
@@ -30,10 +30,37 @@ def place_of(node: ast.expr, indices: Mapping[str, int], labels: Mapping[str, np
     raise NotImplementedError(ast.dump(node))
 
 
-def index_ranges(body: ast.expr, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+def given_ranges(
+    body: ast.expr, reductions: Collection[str], sizes: Mapping[str, int], key: str = ""
+) -> dict[str, int]:
+    """The ranges that stand in the text: `y[n, j:J]` on the left, `sum(..., k=2)` on the right."""
+    found = [(n.strip(), size) for n, _, size in (p.partition(":") for p in _places(key)) if size]
+    found += [
+        (str(keyword.arg), ast.unparse(keyword.value))
+        for node in ast.walk(body)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in reductions
+        for keyword in node.keywords
+        if keyword.arg not in ("axis", "keepdims")
+    ]
+    return {name: eval(size, {"__builtins__": {}}, dict(sizes)) for name, size in found}
+
+
+def left_names(key: str) -> list[str]:
+    """The indices on the left side of an equation, in order."""
+    return [place.partition(":")[0].strip() for place in _places(key)]
+
+
+def _places(key: str) -> list[str]:
+    return key.partition("[")[2].rstrip("] ").split(",")
+
+
+def index_ranges(
+    body: ast.expr, shapes: Mapping[str, tuple[int, ...]], given: Mapping[str, int]
+) -> dict[str, int]:
     """The number of places of each index in `body`.
 
-    One that stands alone runs over its axis, another as far as the axis allows for all values of the rest.
+    One that is given is what it is; one that stands alone runs over its axis, another as far as the axes
+    allow for all values of the rest.
     """
     uses = [
         (place, size)
@@ -45,13 +72,18 @@ def index_ranges(body: ast.expr, shapes: Mapping[str, tuple[int, ...]]) -> dict[
             strict=True,
         )
     ]
-    ranges = {place.id: size for place, size in uses if isinstance(place, ast.Name)}
-    for place, size in uses:
-        names = {n.id for n in ast.walk(place) if isinstance(n, ast.Name)}
-        unknown = [n for n in names if n not in ranges]
-        if isinstance(place, ast.BinOp) and len(unknown) == 1:
-            ranges[unknown[0]] = _fitting(place, unknown[0], names, size, ranges)
-    return ranges
+    ranges = {place.id: size for place, size in uses if isinstance(place, ast.Name)} | {**given}
+    while True:
+        found: dict[str, int] = {}
+        for place, size in uses:
+            names = {n.id for n in ast.walk(place) if isinstance(n, ast.Name)}
+            unknown = [n for n in names if n not in ranges]
+            if isinstance(place, ast.BinOp) and len(unknown) == 1:
+                most = _fitting(place, unknown[0], names, size, ranges)
+                found[unknown[0]] = min(most, found.get(unknown[0], most))
+        if not found:
+            return ranges
+        ranges |= found
 
 
 def _fitting(place: ast.expr, name: str, names: set[str], size: int, ranges: Mapping[str, int]) -> int:

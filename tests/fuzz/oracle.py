@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzz.broadcast import aligned, matmul, spread
-from fuzz.indices import index_ranges, place_of
+from fuzz.indices import given_ranges, index_ranges, left_names, place_of
 from fuzz.layers import LAYERS, layer_numbers, layer_value, own_name
 from symgrad.spec import library
 from symgrad.spec.reductions import REDUCTIONS
@@ -57,6 +57,7 @@ class Scope:
     functions: Mapping[str, tuple[str, str]]
     arithmetic: Arithmetic
     indices: Mapping[str, int]
+    ranges: Mapping[str, int] = field(default_factory=dict)
     owner: str = ""
     numbers: Mapping[int, str] = field(default_factory=dict)
     bound: Mapping[str, np.ndarray | Labels] | None = None
@@ -77,12 +78,13 @@ def equation(key: str, formula: str, scope: Scope) -> np.ndarray:
     """The tensor that an equation defines; its left side may name indices."""
     if "[" not in key:
         return evaluate(formula, replace(scope, numbers=layer_numbers(tree_of(formula))))
-    names = [i.strip() for i in key.partition("[")[2].rstrip("] ").split(",")]
+    names = left_names(key)
     shapes = {name: own_shape(t) for name, t in scope.tensors.items()}
-    ranges = index_ranges(tree_of(formula), shapes)
+    given = given_ranges(tree_of(formula), {*REDUCERS, *REDUCTIONS}, scope.sizes, key)
+    ranges = index_ranges(tree_of(formula), shapes, given)
     shape = tuple(ranges[n] for n in names)
     entries = [
-        evaluate(formula, replace(scope, indices=dict(zip(names, at, strict=True))))
+        evaluate(formula, replace(scope, indices=dict(zip(names, at, strict=True)), ranges=ranges))
         for at in np.ndindex(*shape)
     ]
     probes = max(entry.shape[0] for entry in entries)
@@ -258,14 +260,15 @@ def _variance(z: np.ndarray) -> np.ndarray:
 
 
 def _new_indices(call: ast.Call, scope: Scope) -> list[str]:
-    known = {*scope.tensors, *(scope.bound or {}), *scope.indices}
-    return [n.id for n in call.args[1:] if isinstance(n, ast.Name) and n.id not in {*known, *scope.sizes}]
+    known = {*scope.tensors, *(scope.bound or {}), *scope.indices, *scope.sizes}
+    positional = [n.id for n in call.args[1:] if isinstance(n, ast.Name) and n.id not in known]
+    return [*positional, *(str(k.arg) for k in call.keywords if k.arg not in ("axis", "keepdims"))]
 
 
 def _reduction(name: str, call: ast.Call, scope: Scope) -> np.ndarray:
     names = _new_indices(call, scope)
     if names:
-        return _reduced(name, _over_indices(call.args[0], names, scope), scope)
+        return _reduced(name, _over_indices(call, names, scope), scope)
     array = numeric(value(call.args[0], scope), scope)
     keywords = {str(k.arg): k.value for k in call.keywords}
     rank = array.ndim - 1
@@ -289,13 +292,15 @@ def _reduced(name: str, rows: np.ndarray, scope: Scope) -> np.ndarray:
     return numeric(value(tree_of(row.total), replace(scope, bound=bound)), scope)
 
 
-def _over_indices(body: ast.expr, names: list[str], scope: Scope) -> np.ndarray:
-    shapes = {name: own_shape(t) for name, t in scope.tensors.items()}
-    ranges = index_ranges(body, shapes)
+def _over_indices(call: ast.Call, names: list[str], scope: Scope) -> np.ndarray:
+    body, shapes = call.args[0], {name: own_shape(t) for name, t in scope.tensors.items()}
+    around = {name: scope.ranges[name] for name in scope.indices}
+    given = around | given_ranges(call, {*REDUCERS, *REDUCTIONS}, scope.sizes)
+    ranges = index_ranges(body, shapes, given)
     places = [
         dict(zip(names, at, strict=True)) for at in itertools.product(*(range(ranges[n]) for n in names))
     ]
-    scopes = [replace(scope, indices={**scope.indices, **at}) for at in places]
+    scopes = [replace(scope, indices={**scope.indices, **at}, ranges=ranges) for at in places]
     found = [numeric(value(body, inner), inner) for inner in scopes]
     return np.stack(np.broadcast_arrays(*aligned(*found)), axis=-1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from fuzz.indexed import Indexed
@@ -143,13 +144,18 @@ class TensorFormulas(Indexed):
         return f"{self.one(('softmax', 'log_softmax', 'unit'))}({self.formula(shape, depth)})"
 
 
-def tensor_spec(random: Random) -> dict[str, Any]:
+def indexed_spec(random: Random) -> dict[str, Any]:
+    """Equations in index notation, most of them."""
+    return tensor_spec(random, indexed=0.9)
+
+
+def tensor_spec(random: Random, indexed: float = 0.35) -> dict[str, Any]:
     """Up to three equations, in tensors or in index notation, and a loss of the last."""
     draw = TensorFormulas(random)
     equations: dict[str, str] = {}
     for number in range(draw.whole(1, 3)):
         name = f"y{number}"
-        if draw.chance(0.35):
+        if draw.chance(indexed):
             key, shape, formula = draw.equation(name)
         else:
             key, shape = name, draw.shape(draw.whole(0, 4 if draw.chance(0.2) else 3))
@@ -164,6 +170,7 @@ def tensor_spec(random: Random) -> dict[str, Any]:
     spec = {
         "name": "tensors",
         "dtype": "float64" if draw.chance(0.9) else "float32",
+        "axes": draw.axes if re.search(r"\bJ\b", " ".join((*equations, *equations.values(), loss))) else {},
         "inputs": draw.inputs or {"x": []},
         "parameters": draw.parameters,
         "constants": draw.constants,

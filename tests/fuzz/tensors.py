@@ -31,6 +31,7 @@ class Tensors(Draw):
         self.inputs: dict[str, Any] = {}
         self.parameters: dict[str, Any] = {}
         self.constants: dict[str, Any] = {}
+        self.axes = {"J": self.whole(1, 7)}
 
     def shape(self, rank: int) -> Shape:
         """A shape of this rank, of few free axes; sizes differ, but for some."""

@@ -34,7 +34,9 @@ def _network(model: Model) -> list[Any]:
         if equation.name in needed:
             needed |= names_in(equation.formula)
             formulas.append(equation.formula)
-            equations.append((equation.name, equation.indices, unparse(equation.formula)))
+            ranges = [(index, unparse(size)) for index, size in equation.ranges]
+            own = (equation.name, equation.indices, unparse(equation.formula))
+            equations.append((*own, ranges) if ranges else own)
     return [
         spec.axes,
         [(t.name, t.axes, t.classes) for t in spec.inputs],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.formula_constants import check_constants
+from symgrad.spec.language.names import shorten
 from symgrad.spec.language.syntax import (
     Binary,
     BinaryOperator,
@@ -41,6 +42,15 @@ _COMPARISON: dict[type[ast.cmpop], Comparison] = {
     ast.NotEq: "!=",
 }
 _TRUTH = {"true": True, "false": False}
+_HEAD = "a name, or a name with indices such as P[n,k] or P[n, k:10]"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The name that an equation defines and its indices, each with the formula of its range if it has one."""
+
+    name: str
+    indices: tuple[tuple[str, Node | None], ...]
 
 
 def parse_formula(text: str, at: Position) -> Node:
@@ -51,8 +61,29 @@ def parse_formula(text: str, at: Position) -> Node:
     Raises:
         SpecError: for everything outside the language, at the place in the text.
     """
+    tree, reader = _parsed(text, at, "x @ W + b")
+    node = reader.node(tree)
+    check_constants(node)
+    return node
+
+
+def parse_head(text: str, at: Position) -> Head:
+    """The left side of an equation in index notation, `P[n, j:J]`.
+
+    Raises:
+        SpecError: for anything else, at the place in the text.
+    """
+    tree, reader = _parsed(text, at, _HEAD, allowed=":")
+    if not isinstance(tree, ast.Subscript) or not isinstance(tree.value, ast.Name):
+        raise SpecError(f"'{shorten(text)}' is no name of an equation", at=at, remedy=f"expected {_HEAD}")
+    places = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
+    return Head(tree.value.id, tuple(reader.ranged(place) for place in places))
+
+
+def _parsed(text: str, at: Position, example: str, allowed: str = "") -> tuple[ast.expr, _Converter]:
+    """Python's tree of a text whose tokens are in order, and what converts it."""
     tokens = tokenize(text, at)
-    check_order(tokens)
+    check_order(tokens, allowed)
     start = tokens[0].offset
     flat = "".join(" " if c.isspace() else c for c in text)
     try:
@@ -60,12 +91,10 @@ def parse_formula(text: str, at: Position) -> Node:
     except (RecursionError, MemoryError):
         raise too_deep(at) from None
     except SyntaxError:
-        raise SpecError("this is not a formula", at=at, remedy="expected one such as x @ W + b") from None
+        raise SpecError("this is not a formula", at=at, remedy=f"expected one such as {example}") from None
     reader = _Converter(text, start, at)
     _check_depth(tree, reader)
-    node = reader.node(tree)
-    check_constants(node)
-    return node
+    return tree, reader
 
 
 def _check_depth(tree: ast.expr, reader: _Converter) -> None:
@@ -180,6 +209,17 @@ class _Converter:
             raise self.refuse(tree, "indexing anything but a name", "name the tensor in an equation first")
         places = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
         return Index(tree.value.id, tuple(self.affine(p) for p in places), self.at(tree))
+
+    def ranged(self, tree: ast.expr) -> tuple[str, Node | None]:
+        """`j` or `j:J` of a left side."""
+        match tree:
+            case ast.Name(id=word):
+                return word, None
+            case ast.Slice(lower=ast.Name(id=word), upper=ast.expr() as size, step=None):
+                return word, self.node(size)
+        at = self.at(tree)
+        remedy = "write P[n,k], or P[n, k:10] for an index with a range"
+        raise SpecError("an index on the left is a name", at=at, remedy=remedy)
 
     def affine(self, tree: ast.expr) -> Node:
         node = self.node(tree)

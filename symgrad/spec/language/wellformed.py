@@ -51,15 +51,15 @@ class _Bracket:
         return self.opener.text == "(" and not self.is_call
 
 
-def check_order(tokens: tuple[Token, ...]) -> None:
-    """Accept tokens that form one expression of bounded depth.
+def check_order(tokens: tuple[Token, ...], allowed: str = "") -> None:
+    """Accept tokens that form one expression of bounded depth; `allowed` is refused elsewhere.
 
     Raises:
         SpecError: at the first token that cannot stand where it stands.
     """
     _check_brackets(tokens)
     for i, (before, token) in enumerate(_pairs(tokens)):
-        if token.text in _REFUSED:
+        if token.text in _REFUSED and token.text != allowed:
             problem = f"'{token.text}' is not in the language"
             after_word = token.text == ":" and before is not None and before.kind == "word"
             remedy = _SLICE_OR_NAME if after_word else _REFUSED[token.text]

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
-from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.formula import parse_formula, parse_head
 from symgrad.spec.language.known_numbers import with_known_numbers
 from symgrad.spec.language.names import check_module_name, check_name, shorten
-from symgrad.spec.language.syntax import Boolean, Call, Index, Name, Node, Number
+from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
 from symgrad.spec.language.trees import is_number, signed_number
 from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
 from symgrad.spec.reading.constant_block import constant_specs
@@ -199,28 +199,18 @@ def _equations(kind: str, formulas: Mapping[str, str], document: Document) -> tu
 
 def _equation(key: tuple[str, str], text: str, document: Document) -> EquationSpec:
     at = document.place(key).key
-    name, indices = _head(key[-1], at)
-    return EquationSpec(check_name(name, at), indices, formula_at(document, key, text), at)
+    if "[" not in key[-1]:
+        return EquationSpec(check_name(key[-1], at), None, formula_at(document, key, text), at)
+    head = parse_head(key[-1], at)
+    indices = _distinct(tuple(name for name, _ in head.indices), at)
+    ranges = tuple((name, size) for name, size in head.indices if size is not None)
+    return EquationSpec(check_name(head.name, at), indices, formula_at(document, key, text), at, ranges)
 
 
-def _head(key: str, at: Position) -> tuple[str, tuple[str, ...] | None]:
-    """`P[n,k]` as the name P and the indices n and k."""
-    if "[" not in key:
-        return key, None
-    head = parse_formula(key, at)
-    remedy = "expected a name, or a name with indices such as P[n,k]"
-    if not isinstance(head, Index):
-        raise SpecError(f"'{shorten(key)}' is no name of an equation", at=at, remedy=remedy)
-    indices = tuple(_index(node) for node in head.indices)
+def _distinct(indices: tuple[str, ...], at: Position) -> tuple[str, ...]:
     for name in indices:
         check_name(name, at)
         if indices.count(name) > 1:
             problem = f"the index '{name}' stands twice on the left"
             raise SpecError(problem, at=at, remedy="give each place an index of its own")
-    return head.tensor, indices
-
-
-def _index(node: Node) -> str:
-    if not isinstance(node, Name):
-        raise SpecError("an index on the left is a name", at=node.at, remedy="write P[n,k], for example")
-    return node.id
+    return indices

@@ -97,6 +97,7 @@ def _axes(model: Model) -> Iterator[SpecWarning]:
     learnt = [parameter.axes for parameter in model.parameters]
     named = {axis for axes in (*declared, *learnt) for axis in axes if isinstance(axis, str)}
     named |= set[str]().union(*(names_in(formula) for formula in formulas(model)))
+    named |= set[str]().union(*(names_in(size) for e in model.equations for _, size in e.ranges))
     for name, _ in spec.axes:
         if name not in named:
             yield SpecWarning(

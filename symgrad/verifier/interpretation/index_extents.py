@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def index_sizes(
-    formula: Node, wanted: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
+    formula: Node, wanted: Iterable[str], shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, int]
 ) -> dict[str, int]:
-    """The size of every index in `wanted`.
+    """The size of every index in `wanted`; `known` are those given, or those of indices around the formula.
 
     An index that stands alone runs over the axis it indexes. One that occurs only in affine forms such
     as `X[2*i + u]` runs as far as the axis allows for every value of the other indices.
@@ -30,9 +30,11 @@ def index_sizes(
         if isinstance(node, Index) and node.tensor in shapes
         for index, size in zip(node.indices, shapes[node.tensor], strict=False)
     ]
-    sizes: dict[str, int] = {}
+    sizes = dict(known)
     for node, index, size in uses:
-        if isinstance(index, Name) and sizes.setdefault(index.id, size) != size:
+        if not isinstance(index, Name) or (index.id in known and known[index.id] <= size):
+            continue
+        if sizes.setdefault(index.id, size) != size:
             problem = f"index '{index.id}' runs over {sizes[index.id]} and over {size} entries"
             raise ShapeError(problem, at=node.at, remedy="use two index names")
     affine = [(affine_terms(index), size) for _, index, size in uses if isinstance(index, Binary)]

@@ -13,6 +13,7 @@ import numpy as np
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.declared_ranges import range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.syntax import (
     Binary,
@@ -45,6 +46,7 @@ from symgrad.verifier.interpretation.tensors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from symgrad.spec.language.declared_ranges import Range
     from symgrad.spec.model import EquationSpec, FunctionSpec
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -74,7 +76,8 @@ class Formulas:
         """The tensor an equation defines."""
         if equation.indices is None:
             return self.value(equation.formula)
-        sizes = index_sizes(equation.formula, equation.indices, self._shapes())
+        given = self._given_ranges((*equation.ranges, *ranges_in(equation.formula)))
+        sizes = index_sizes(equation.formula, equation.indices, self._shapes(), given)
         scope = OUTERMOST.with_indices(equation.indices, sizes)
         entry = self.value(equation.formula, scope)
         if entry.rank:
@@ -82,6 +85,9 @@ class Formulas:
             raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
         shape = tuple(sizes[name] for name in equation.indices)
         return TensorValue(self.arithmetic.library.broadcast_to(entry.array, shape), len(shape))
+
+    def _given_ranges(self, ranges: Iterable[Range]) -> dict[str, int]:
+        return {name: range_size(name, size, self.sizes) for name, size in ranges}
 
     def value(self, node: Node, scope: ValueScope = OUTERMOST) -> TensorValue:
         """The value of a formula in a scope.
@@ -206,7 +212,8 @@ class Formulas:
         names = [node.id for node in call.arguments[1:] if isinstance(node, Name)]
         known = {*scope.bound, *self.tensors, *self.named}
         used = indices_used(call.arguments[0]) if names else set()
-        return [n for n in names if n not in known and (n in used or n not in self.sizes)]
+        found = [n for n in names if n not in known and (n in used or n not in self.sizes)]
+        return [*found, *(name for name, _ in ranges_of(call))]
 
     def _choose(self, name: str, a: Array, b: Array) -> Array:
         self._note(lambda: side(a, b))
@@ -250,7 +257,9 @@ class Formulas:
         """What the row makes of each entry, its primitive of these, and the row of their total."""
         row = REDUCTIONS[call.function]
         if indexed:
-            sizes = index_sizes(call.arguments[0], indexed, self._shapes())
+            around = {name: size for name, (_, size) in scope.indices.items()}
+            known = around | self._given_ranges(ranges_in(call))
+            sizes = index_sizes(call.arguments[0], indexed, self._shapes(), known)
             lengths = [sizes[name] for name in indexed]
             inner = scope.with_indices(indexed, sizes)
             total = self._typed(self._over_indices(row, call.arguments[0], lengths, inner))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node, Transpose
 from symgrad.spec.language.trees import children, names_in, walk
 from symgrad.verifier.interpretation.interpreter import Shape, scalar_value
@@ -46,8 +47,8 @@ def _in_formula(node: Node, parameter: ParameterDecl) -> SpecFans | None:
     match node:
         case Binary("@", left, right):
             found = _in_product(left, right, parameter)
-        case Call(("sum" | "mean"), (term, *indices), ()) if indices:
-            found = _in_sum(term, {i.id for i in indices if isinstance(i, Name)}, parameter.name)
+        case Call(("sum" | "mean"), (term, *_)) if reduced := set(bound_names(node)):
+            found = _in_sum(term, reduced, parameter.name)
         case _:
             found = None
     if found is not None:

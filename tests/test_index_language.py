@@ -1,0 +1,101 @@
+"""What index notation may say: ranges of indices, given in the text or solved for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from symgrad.errors import SpecError
+from symgrad.pipeline import stages_of
+from symgrad.spec.expansion.network_hash import network_sha256
+from symgrad.spec.reader import read
+from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.interpreter import interpret
+
+X = np.random.default_rng(0).normal(size=(3, 9, 2))
+
+
+def spec(equations, **changes):
+    given = {"axes": {"J": 4}, "inputs": {"x": ["batch", 9, 2]}, "parameters": {"W": [3, 2]}}
+    return read({**given, "equations": equations, "loss": "mean(p) * sum(W)", "outputs": ["p"], **changes})
+
+
+def value(equations, **changes):
+    """The value of p, to the verifier; the compiler must take the spec too."""
+    stages = stages_of(spec(equations, **changes))
+    assert stages.derived.gradients
+    return interpret(stages.model, {"x": X, "W": np.ones((3, 2))}, DOUBLE).outputs[0]
+
+
+def windows(size, stride, count):
+    return np.stack([X[:, stride * j : stride * j + size] for j in range(count)], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("equation", "formula", "expected"),
+    [
+        ("p[n, j:J, c]", "max(x[n, 2*j + k, c], k=2)", lambda: windows(2, 2, 4).max(axis=2)),
+        ("p[n, j:J - 1, c]", "max(x[n, 2*j + k, c], k=3)", lambda: windows(3, 2, 3).max(axis=2)),
+        ("p[n, j, c]", "max(x[n, 2*j + k, c], k=2)", lambda: windows(2, 2, 4).max(axis=2)),
+        ("p[n, j, c]", "mean(x[n, 3*j + k, c], k=J - 1)", lambda: windows(3, 3, 3).mean(axis=2)),
+        ("p[n, j:2]", "sum(x[n, 3*j + k, c], c, k=3)", lambda: windows(3, 3, 2).sum(axis=(2, 3))),
+        ("p[n, i:8, c]", "x[n, i + 1, c] - x[n, i, c]", lambda: np.diff(X, axis=1)),
+        ("p[n]", "sum(x[n, i, 0] * x[n, i + 1, 0], i=8)", lambda: (X[:, :-1, 0] * X[:, 1:, 0]).sum(axis=1)),
+        ("p[n, i:5]", "x[n, 0, 1]", lambda: np.repeat(X[:, 0, 1:], 5, axis=1)),
+        ("p[n:batch, m]", "x[m, 0, 0]", lambda: np.repeat(X[None, :, 0, 0], 3, axis=0)),
+    ],
+)
+def test_an_index_runs_over_its_range(equation, formula, expected):
+    np.testing.assert_allclose(value({equation: formula}), expected(), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("equation", "formula", "message"),
+    [
+        ("p[n, j, c]", "max(x[n, 2*j + k, c], k)", r"range of index 'j' is not known.*p\[n, j:10, c\]"),
+        (
+            "p[n, c]",
+            "max(x[n, 2*j + k, c], j, k)",
+            r"range of index 'j' is not known.*max\(..., j=10, k=10\)",
+        ),
+        ("p[n, j:Q]", "x[n, j, 0]", "'Q' is no size; write a whole number, or axes: {Q: 10}"),
+        ("p[n, j:x]", "x[n, j, 0]", "'x' is no size"),
+        ("p[n, j:J / 2]", "x[n, j, 0]", "is no whole number; write a number or a size by name"),
+        ("p[n, j:1.5]", "x[n, j, 0]", "is no whole number"),
+        ("p[n, j:J - 4]", "x[n, j, 0]", "has 0 values; expected from 1 to 1,000,000"),
+        ("p[n, j:1000001]", "x[n, 0, 0]", "has 1,000,001 values"),
+        ("p[n, j:10]", "x[n, j, 0]", "'j' runs over 10 and over 9 in 'x'; give it a range no longer"),
+        ("p[n, j:batch]", "x[n, j, 0]", "'j' runs over batch and over 9 in 'x'"),
+        ("p[n:3, j:J]", "x[n, j, 0]", "'n' runs over 3 and over batch in 'x'"),
+        ("p[n, j:5, c]", "max(x[n, 2*j + k, c], k=2)", "it runs from 0 to 9; expected one from 0 to 8"),
+        ("p[n, i, c]", "x[n, i + 1, c] - x[n, i, c]", r"runs from 1 to 9.*Y\[n, i:3\]"),
+        ("p[n, j:]", "x[n, j, 0]", r"found '\]'"),
+        ("p[n, :J]", "x[n, 0, 0]", "found ':'"),
+        ("p[n, j:4:2]", "x[n, j, 0]", "an index on the left is a name"),
+        ("p[n, 2*j]", "x[n, j, 0]", "an index on the left is a name"),
+        ("p[n, j:J, j:J]", "x[n, j, 0]", "the index 'j' stands twice on the left"),
+        ("p[n]", "sum(x[n, k, c], c, k=2, axis=0)", "reduces over index names or over axis=, not over"),
+        ("p[n, k]", "sum(x[n, k, 0], k=2)", "'k' is already in use around this reduction"),
+        ("p[n, j:J]", "sum(x[n, j, 0], j=2)", "index 'j' is given the ranges J and 2"),
+        ("p[n]", "sum(x[n, k, 0], k=2) + sum(W[k, 0], k)", "a range in one reduction and none in this one"),
+        ("p[n]", "sum(x[n, k, 0], k=2) + sum(W[k, 0], k=3)", "index 'k' is given the ranges 2 and 3"),
+        ("p[n]", "sum(x[n, 0, 0], k=2)", "sum has no argument 'k'"),
+        ("p[n]", "sum(x[n, J, 0], J=2)", "'J' is a name with a value"),
+        ("p", "x[0:2]", "':' is not in the language"),
+    ],
+)
+def test_a_wrong_range_is_refused_where_it_stands(equation, formula, message):
+    with pytest.raises(SpecError, match=message) as refused:
+        assert stages_of(spec({equation: formula})).derived
+    assert refused.value.at is not None
+    assert refused.value.remedy
+
+
+def test_a_range_is_a_part_of_the_network():
+    hashes = {network_sha256(stages_of(spec({f"p[n, j:{n}]": "x[n, j, 0]"})).model) for n in (3, 4, "J")}
+    assert len(hashes) == 3
+
+
+def test_an_axis_that_only_a_range_names_is_used():
+    with np.testing.assert_no_warnings():
+        assert spec({"p[n, j:J]": "x[n, j, 0]"})
