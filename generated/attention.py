@@ -28,9 +28,10 @@ Gradients
     dWq[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]
 
 Update, for every entry of every parameter
-    m ← b1·m + (1 − b1)·g
-    v ← b2·v + (1 − b2)·g²
-    theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)
+    m ← β₁·m + (1 − β₁)·g
+    v ← β₂·v + (1 − β₂)·g²
+    theta ← theta − learning_rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)
+    with β₁ = HYPER["b1"], β₂ = HYPER["b2"]
 
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 addfc13aa26201553a6d083583f0709a679c0c279c0b5b9aaea8a450940893ab
@@ -369,7 +370,7 @@ def _input_gradients(work, batch):
 
 
 def _update(theta, grad, step, m, v, epoch, hyper):
-    """m ← b1·m + (1 − b1)·g; v ← b2·v + (1 − b2)·g²; theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)"""
+    """m ← β₁·m + (1 − β₁)·g; v ← β₂·v + (1 − β₂)·g²; theta ← theta − learning_rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)"""
     step[0] += 1
     t = float(step[0])
     learning_rate = hyper[0]

@@ -25,9 +25,10 @@ Gradients
 
 Update, for every entry of every parameter
     rate ← exp(−decay·epoch)·learning_rate
-    m ← b1·m + (1 − b1)·g
-    v ← b2·v + (1 − b2)·g²
-    theta ← theta − rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)
+    m ← β₁·m + (1 − β₁)·g
+    v ← β₂·v + (1 − β₂)·g²
+    theta ← theta − rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)
+    with β₁ = HYPER["b1"], β₂ = HYPER["b2"]
 
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 3fd5dd772126959080705cd8c68ec67f12e879b9717f721ad0fc1766ba65f4bf
@@ -315,7 +316,7 @@ def _input_gradients(work, batch):
 
 
 def _update(theta, grad, step, m, v, epoch, hyper):
-    """rate ← exp(−decay·epoch)·learning_rate; m ← b1·m + (1 − b1)·g; v ← b2·v + (1 − b2)·g²; theta ← theta − rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)"""
+    """rate ← exp(−decay·epoch)·learning_rate; m ← β₁·m + (1 − β₁)·g; v ← β₂·v + (1 − β₂)·g²; theta ← theta − rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)"""
     step[0] += 1
     t = float(step[0])
     learning_rate = hyper[0]

@@ -28,9 +28,10 @@ Gradients
     dW1 = Xᵀ·dZ1
 
 Update, for every entry of every parameter
-    m ← b1·m + (1 − b1)·g
-    v ← b2·v + (1 − b2)·g²
-    theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)
+    m ← β₁·m + (1 − β₁)·g
+    v ← β₂·v + (1 − β₂)·g²
+    theta ← theta − learning_rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)
+    with β₁ = HYPER["b1"], β₂ = HYPER["b2"]
 
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 70acbbd092d85ab876a06cd3f30afcb93f63472d3e6460e9010596791fd85ddd
@@ -346,7 +347,7 @@ def _input_gradients(work, N):
 
 
 def _update(theta, grad, step, m, v, epoch, hyper):
-    """m ← b1·m + (1 − b1)·g; v ← b2·v + (1 − b2)·g²; theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)"""
+    """m ← β₁·m + (1 − β₁)·g; v ← β₂·v + (1 − β₂)·g²; theta ← theta − learning_rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)"""
     step[0] += 1
     t = float(step[0])
     learning_rate = hyper[0]

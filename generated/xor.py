@@ -24,9 +24,10 @@ Gradients
     dh_W = xᵀ·dh_Z
 
 Update, for every entry of every parameter
-    m ← b1·m + (1 − b1)·g
-    v ← b2·v + (1 − b2)·g²
-    theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)
+    m ← β₁·m + (1 − β₁)·g
+    v ← β₂·v + (1 − β₂)·g²
+    theta ← theta − learning_rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)
+    with β₁ = HYPER["b1"], β₂ = HYPER["b2"]
 
 Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 b9b883e87af59e52371c0404e496abc5d95299cbf5d832dda4be94207e518129
@@ -284,7 +285,7 @@ def _input_gradients(work, batch):
 
 
 def _update(theta, grad, step, m, v, epoch, hyper):
-    """m ← b1·m + (1 − b1)·g; v ← b2·v + (1 − b2)·g²; theta ← theta − learning_rate·(m/(1 − b1ᵗ))/(√(v/(1 − b2ᵗ)) + eps)"""
+    """m ← β₁·m + (1 − β₁)·g; v ← β₂·v + (1 − β₂)·g²; theta ← theta − learning_rate·(m/(1 − β₁ᵗ))/(√(v/(1 − β₂ᵗ)) + eps)"""
     step[0] += 1
     t = float(step[0])
     learning_rate = hyper[0]

@@ -17,6 +17,7 @@ from symgrad.notation.matrix_writer import MatrixWriter
 from symgrad.notation.typesetting import typeset as ts
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.visibility import shown_equations, visible_reads
+from symgrad.spec.library.hyper import SYMBOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,6 +80,11 @@ def composed_rule(
     return _spelled(map(fraction_first, lines) if convention.samples == "columns" else lines, style)
 
 
+def hyper_symbols(update: Program) -> dict[str, Formula]:
+    """The hyper-parameters that are not written by their names: `β₁` for b1, which is a bias elsewhere."""
+    return {t.name: ts.Symbol(SYMBOLS[t.name]) for t in update.of_kind("hyper") if t.name in SYMBOLS}
+
+
 def puts_gradient_in(update: Program) -> bool:
     """Whether the composed rule holds the gradient's formula: its equations read it once."""
     gradient = CLIPPED if CLIPPED in update.definition else "g"
@@ -103,7 +109,8 @@ class _Rule:
     def symbols(self) -> dict[str, Formula]:
         special = {AHEAD: ts.NameText(_ahead(self.update)), **self.given}
         named = ((t.name, t.of or t.name) for t in self.update.tensors)
-        return {name: self.own.get(of, ts.NameText(of)) for name, of in named} | special
+        plain = {name: self.own.get(of, ts.NameText(of)) for name, of in named}
+        return plain | hyper_symbols(self.update) | special
 
     @cached_property
     def hidden(self) -> frozenset[str]:

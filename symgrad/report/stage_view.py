@@ -13,7 +13,9 @@ from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
 from symgrad.compiler.planning.plan import LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.elaborate.first_values import FirstValues
+from symgrad.notation.convention import Convention
 from symgrad.notation.equations import Writing
+from symgrad.notation.update_rules import hyper_symbols
 from symgrad.pipeline import STAGES, Stage, Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.language.unparse import unparse
@@ -138,7 +140,7 @@ def _of_model(model: Model) -> tuple[str, ...]:
 
 
 def _of_program(program: Program) -> tuple[str, ...]:
-    writing = Writing(program)
+    writing = Writing(program, convention=Convention(symbols=hyper_symbols(program)))
     return tuple(writing.index(e) + _axes(program, e.target, "   ") for e in program.equations)
 
 

@@ -28,3 +28,6 @@ USUAL = (
     ("eps", "(0, inf)", "where a gradient is 0, a step is 0 / 0"),
 )
 """Outside of these nobody wants to be, with the reason; not refused, since there the rule still holds."""
+
+SYMBOLS = {"b1": "β₁", "b2": "β₂"}
+"""How papers write those whose names are also those of biases."""

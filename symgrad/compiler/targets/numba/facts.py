@@ -13,7 +13,8 @@ from symgrad.compiler.targets.numba.records import Definition, FactText, FieldTe
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs, never_zero
 from symgrad.notation.equations import Writing
-from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.notation.typesetting.text import TEXT
+from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.numbers import number
@@ -47,6 +48,7 @@ def opening_of(model: Model, shown: Program, update: Program) -> Opening:
         gradient_equations=tuple(_written(shown, is_gradient=True)),
         look_ahead_rule=look_ahead_rule(update),
         update_rule=update_rule(update),
+        hyper_symbols=tuple((TEXT.spell(s), name) for name, s in hyper_symbols(update).items()),
     )
 
 

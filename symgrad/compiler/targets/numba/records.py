@@ -91,6 +91,7 @@ class Opening:
     gradient_equations: tuple[str, ...]
     look_ahead_rule: tuple[str, ...]
     update_rule: tuple[str, ...]
+    hyper_symbols: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
