@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         verify,
     )
     from symgrad.errors import (
+        CallbackError,
         DataError,
         DataWarning,
         DivergenceError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         ShapeError,
         SpecError,
         SpecWarning,
+        StopTraining,
         SymgradError,
         SymgradWarning,
     )
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "CallbackError",
     "DataError",
     "DataWarning",
     "DivergenceError",
@@ -53,6 +56,7 @@ __all__ = [
     "ShapeError",
     "SpecError",
     "SpecWarning",
+    "StopTraining",
     "SymgradError",
     "SymgradWarning",
     "__version__",

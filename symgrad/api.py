@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from symgrad.training.borrowed_params import ParamsSource
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
-    from symgrad.training.records.history import AfterEpoch
+    from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
     from symgrad.verifier.trials.subject import Door
@@ -368,6 +368,7 @@ def train(
     hyper: Mapping[str, float] | None = None,
     progress: bool = True,
     after_epoch: AfterEpoch | None = None,
+    after_steps: AfterSteps | None = None,
     identity: bool = True,
     params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
@@ -387,8 +388,12 @@ def train(
     `state_dict` of PyTorch: those of the same name and shape are taken instead of first values, or those that
     `names` says, `{"W1": "encoder_W", "W2": "0.weight.T"}`, the last transposed; the run's notes tell which.
 
-    `after_epoch` is called with the record of each epoch (`epoch`, `loss`, `score`, `validation_loss`, ...)
-    and a copy of the parameters; where it answers with what is true, training stops there.
+    `after_epoch` is called with the record of each epoch (`epoch`, `step`, `loss`, `score`,
+    `validation_loss`, `learning_rate`, `hyper`, ...) and a copy of the parameters; of
+    `after_steps=(100, told)` the function after every hundred steps. They answer None to go on, True to stop
+    (or raise `sg.StopTraining("why")`), or with hyper-parameters from the next step on:
+    `{"learning_rate": record.hyper["learning_rate"] / 2}`. What was changed stands in `run.history.changes`,
+    and a run that goes on has it.
 
     `monitor="gradients"` has the norm of the gradient in the history, whole and of each parameter's part: of
     the first batch of every epoch, at the parameters that the epoch ended with.
@@ -402,6 +407,7 @@ def train(
             the files cannot be written.
         DivergenceError: the loss stopped being a finite number; it names the epoch, the step, and the first
             tensor that is not finite.
+        CallbackError: a callback failed; its `run` has what was trained before.
     """
     from symgrad.not_finite import first_not_finite
     from symgrad.training.train import train as run_training
@@ -413,7 +419,9 @@ def train(
             raise DataError(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
             )
-        return _resumed(spec, module, Path(resume), data, epochs, identity, progress, after_epoch)
+        return _resumed(
+            spec, module, Path(resume), data, epochs, identity, progress, after_epoch, after_steps
+        )
     if spec is None:
         raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
     spec = read(spec)
@@ -430,6 +438,7 @@ def train(
         hyper=hyper,
         progress=progress,
         after_epoch=after_epoch,
+        after_steps=after_steps,
         params_from=params_from,
         names=names,
         monitor=monitor,
@@ -446,6 +455,7 @@ def _resumed(
     identity: bool,
     progress: bool,
     after_epoch: AfterEpoch | None,
+    after_steps: AfterSteps | None,
 ) -> Run:
     from symgrad.not_finite import first_not_finite
     from symgrad.training.resuming import newest, spec_of
@@ -469,6 +479,7 @@ def _resumed(
             progress=progress,
             after_epoch=after_epoch,
             trace=partial(first_not_finite, begun),
+            after_steps=after_steps,
         )
 
 

@@ -6,7 +6,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +66,16 @@ class NotIdenticalError(SymgradError):
 
 class DivergenceError(SymgradError):
     """Training met a loss that is not a finite number."""
+
+
+class CallbackError(SymgradError):
+    """A function of the caller failed while training ran; `run` holds what was trained before."""
+
+    run: Any = None
+
+
+class StopTraining(Exception):  # noqa: N818  # it is no error
+    """Raised by a callback: training ends here as if it had been its plan. Its text says why."""
 
 
 class SymgradWarning(_Located, UserWarning):

@@ -140,7 +140,7 @@ def make_module(
         order, total = np.arange(len(x)) if order is None else order, 0.0
         assert order.dtype == np.int64
         with np.errstate(all="ignore"):
-            for first in range(0, len(x), batch_size):
+            for first in range(0, len(order), batch_size):
                 rows = order[first : first + batch_size]
                 value, delta = _loss_and_delta(task, x[rows] @ params.W + params.b, t[rows])
                 gradient = np.concatenate([(x[rows].T @ delta).ravel(), delta.sum(axis=0)])
@@ -148,7 +148,7 @@ def make_module(
                 flatten(params)[:] += state.velocity
                 state.step[...] += 1
                 total += value * len(rows)
-        return total / len(x)
+        return total / len(order)
 
     def loss_and_grad(params: Params, x: np.ndarray, t: np.ndarray) -> tuple[float, Params]:
         with np.errstate(all="ignore"):

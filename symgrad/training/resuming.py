@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,21 +21,23 @@ from symgrad.errors import DataError, DataWarning, warn
 from symgrad.runtime.array_archives import read_archive
 from symgrad.spec.reader import read
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from symgrad.training.epochs.loop import Reached, Snapshot, Trainer
-from symgrad.training.records.history import EpochRecord
+from symgrad.training.epochs.snapshots import Reached, Snapshot
+from symgrad.training.records.history import EpochRecord, HyperChange
 from symgrad.training.run import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
 
     from symgrad.spec.model import Monitor, Spec
+    from symgrad.training.epochs.loop import Trainer
     from symgrad.training.split import Parts
 
 FOLDER = "checkpoints"
-_COLUMNS = tuple(field.name for field in fields(EpochRecord) if field.name != "gradient_norms")
+_NOT_NUMBERS = ("gradient_norms", "hyper")
+_COLUMNS = tuple(field.name for field in fields(EpochRecord) if field.name not in _NOT_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Orders:
     """What a run was told: its spec and where that lay, the data, what replaced the spec's settings.
 
     `spec` is its text, or a dict where it was one. `data` and `validation` are files, or None: as the spec
-    says, or only in memory. The hashes are of the arrays trained on and of the module's file.
+    says, or only in memory. The hashes are of the arrays trained on and of the module's file. `every` is of
+    how many steps a callback was told.
     """
 
     spec: str | dict[str, Any]
@@ -58,6 +61,7 @@ class Orders:
     data_sha256: str
     module_sha256: str
     monitor: Monitor | None = None
+    every: int | None = None
 
 
 def data_hash(parts: Parts) -> str:
@@ -214,7 +218,10 @@ def reached_by(file: Path, module: ModuleType) -> Reached:
         raise DataError(problem, at=str(file), remedy="params_from takes the parameters alone")
     state = type(found.state)(*(more[f"best.state.{name}"] for name in found.state._fields))
     best = Snapshot(int(more["best.epoch"]), theta, state)
-    return Reached(last, best, tuple(_records(more)), float(more["seconds"]))
+    changes = tuple(HyperChange(**change) for change in json.loads(str(more.get("changes", "[]"))))
+    own = {**module.HYPER, **json.loads(str(more["orders"]))["hyper"]}
+    records = tuple(_with_hyper(_records(more), own, changes))
+    return Reached(last, best, records, changes, bool(more.get("is_answered", True)), float(more["seconds"]))
 
 
 def spec_of(run: Path, orders: Orders, given: Spec | None) -> Spec:
@@ -253,16 +260,31 @@ def _history(reached: Reached) -> dict[str, NDArray[Any]]:
     return {
         "history": numbers.reshape(-1, len(_COLUMNS)),
         "history_known": known,
+        "changes": np.array(json.dumps([asdict(change) for change in reached.changes])),
+        "is_answered": np.array(reached.is_answered),
         "seconds": np.array(reached.seconds),
         "gradient_norms": np.array(json.dumps([dict(record.gradient_norms) for record in reached.records])),
     }
 
 
 def _records(more: Any) -> Iterable[EpochRecord]:
+    """The epochs; older checkpoints have fewer columns."""
     rows = more["history"].tolist()
     norms = json.loads(str(more["gradient_norms"])) if "gradient_norms" in more else [{} for _ in rows]
     for numbers, known, parts in zip(rows, more["history_known"].tolist(), norms, strict=True):
-        row = dict(zip(_COLUMNS, numbers, strict=True))
-        unknown = (name for name, is_known in zip(_COLUMNS, known, strict=True) if not is_known)
+        row = dict(zip(_COLUMNS, numbers, strict=False))
+        unknown = (name for name, is_known in zip(_COLUMNS, known, strict=False) if not is_known)
         measured = {**row, "epoch": int(row["epoch"]), **dict.fromkeys(unknown)}
-        yield EpochRecord(**measured, gradient_norms=tuple(parts.items()))
+        found = EpochRecord(**measured, gradient_norms=tuple(parts.items()))
+        yield found if found.step is None else replace(found, step=int(found.step))
+
+
+def _with_hyper(
+    records: Iterable[EpochRecord], begun: Mapping[str, float], changes: Sequence[HyperChange]
+) -> Iterable[EpochRecord]:
+    """The same, with the numbers that the last step of each was made with."""
+    numbers, later = dict(begun), list(changes)
+    for record in records:
+        while later and later[0].step < (record.step or 0):
+            numbers = {**numbers, **later.pop(0).hyper}
+        yield replace(record, hyper=numbers)

@@ -103,6 +103,7 @@ class Run(Displayed):
             "no progress": f"the {loss} made no progress any more",
             "time limit": "the time limit was reached",
             "callback": "as the callback asked",
+            "callback failed": "the callback failed",
         }
         return words.get(self.stop_reason, self.stop_reason)
 

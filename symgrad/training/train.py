@@ -13,15 +13,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from symgrad.arguments import one_of, whole
-from symgrad.errors import DataError, DataWarning, DivergenceError, ModuleError, warn
+from symgrad.errors import CallbackError, DataError, DataWarning, DivergenceError, ModuleError, warn
 from symgrad.spec.model import MONITORS
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.epochs.divergence import Trace, first_of_all, traced
-from symgrad.training.epochs.loop import DIVERGED_REMEDY, Reached, Trainer, TrainingOutcome, beginning
+from symgrad.training.epochs.epoch_steps import DIVERGED_REMEDY, EpochSteps
+from symgrad.training.epochs.loop import Trainer
+from symgrad.training.epochs.running_hyper import running_hyper
+from symgrad.training.epochs.snapshots import Reached, TrainingOutcome, beginning
 from symgrad.training.epochs.stopping import watches_loss
-from symgrad.training.records.history import AfterEpoch, EpochRecord, History
+from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
+from symgrad.training.records.history import History
 from symgrad.training.records.progress import console_progress
 from symgrad.training.resuming import (
     GoingOn,
@@ -38,7 +42,7 @@ from symgrad.training.scores.metrics import check_targets, evaluate, score_name
 from symgrad.training.split import Parts, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import ModuleType
 
     from symgrad.spec.model import Monitor, Spec, TrainSpec
@@ -84,6 +88,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     progress: bool = True,
     after_epoch: AfterEpoch | None = None,
+    after_steps: AfterSteps | None = None,
     params_from: ParamsSource | None = None,
     names: Mapping[str, str] | None = None,
     going_on: GoingOn | None = None,
@@ -100,10 +105,14 @@ def train(
     often as the spec says. `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole
     epoch. `params_from` has parameters that are taken instead of first values where they fit: see `borrow`;
     `names` says which is which. `after_epoch` is called with the record of each epoch and a copy of the
-    parameters; where it answers with what is true, training stops there. `monitor` says what is measured
+    parameters, and of `after_steps=(100, told)` the function after every hundred steps with a StepRecord: see
+    `Callbacks`. A run that a callback ended within an epoch keeps the parameters that it saw;
+    going on with it makes that epoch anew.
+    `monitor` says what is measured
     besides at the end of each epoch. `trace` finds the first tensor that is not finite, where a loss is not.
 
     Raises:
+        CallbackError: a callback failed; it carries the `run` up to there, which is also written.
         DataError: for data that do not fit, and an `out` that cannot be written; a RunNotWrittenError where
             that is known at the end only: it carries the `run`.
         ModuleError: for a module that is not this spec's.
@@ -112,6 +121,7 @@ def train(
     """
     start = time.perf_counter()
     check_module(module, spec)
+    callbacks = Callbacks(spec, module, after_epoch, checked_steps(after_steps))
     chosen, plan = (
         chosen_hyper(spec, {} if hyper is None else hyper),
         _plan(spec.train, epochs, batch_size, seed, monitor),
@@ -120,21 +130,31 @@ def train(
     reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
     warn_of_hyper(spec, chosen)
     with nullcontext() if out is None else run_folder(Path(out)) as folder:
-        trainer = Trainer(module, plan, parts, reached, chosen, trace)
+        every = callbacks.every or (going_on.orders.every if going_on else None)
+        running = running_hyper(spec, module, chosen, plan.epochs)
+        steps = EpochSteps(module, plan, parts.training, running, every, trace)
+        trainer = Trainer(steps, parts, reached, callbacks)
         orders = _orders(spec, trainer, data, validation) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
         with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
-            outcome = trainer.run(_reporting(trainer, show, keeper, after_epoch))
+            outcome = trainer.run(show or _unseen, keeper.after if keeper else _unseen)
         run = _finished(trainer, outcome, start)
         run = replace(run, notes=(*notes, *run.notes))
         defect = outcome.defect or _late_defect(run, trainer)
-        if defect is not None:
+        if isinstance(defect, DivergenceError):
             run = replace(run, stop_reason="diverged")
         if folder is not None and keeper is not None:
             run = _written(folder, keeper, run)
+    if isinstance(defect, CallbackError):
+        defect.run = run
+        raise defect
     if defect is not None:
         raise TrainingDivergedError(defect, run)
     return run
+
+
+def _unseen(_: object) -> None:
+    """Nobody is told."""
 
 
 def resume(
@@ -149,6 +169,7 @@ def resume(
     progress: bool = True,
     after_epoch: AfterEpoch | None = None,
     trace: Trace | None = None,
+    after_steps: AfterSteps | None = None,
 ) -> Run:
     """Go on with a run from one of its checkpoints, to the end that it would have had.
 
@@ -175,6 +196,7 @@ def resume(
         out=run,
         progress=progress,
         after_epoch=after_epoch,
+        after_steps=after_steps,
         going_on=GoingOn(run, orders, reached_by(checkpoint, module)),
         monitor=orders.monitor,
         trace=trace,
@@ -259,10 +281,11 @@ def _orders(spec: Spec, trainer: Trainer, data: Data | None, validation: Data | 
         epochs=plan.epochs,
         batch_size=plan.batch_size,
         seed=plan.seed,
-        hyper=dict(trainer.hyper),
+        hyper=dict(trainer.steps.hyper.given),
         data_sha256=data_hash(trainer.parts),
         module_sha256=module_hash(module),
         monitor=plan.monitor,
+        every=trainer.steps.every,
     )
 
 
@@ -272,30 +295,9 @@ def _place(source: Any) -> str | None:
     return os.path.abspath(place) if isinstance(place, str | os.PathLike) and Path(place).exists() else None
 
 
-def _reporting(
-    trainer: Trainer,
-    show: Callable[[EpochRecord], None] | None,
-    keeper: Keeper | None,
-    after_epoch: AfterEpoch | None,
-) -> Callable[[EpochRecord], bool]:
-    """What is done after an epoch: it is shown and kept, and the caller may say stop."""
-
-    def report(record: EpochRecord) -> bool:
-        if show is not None:
-            show(record)
-        if keeper is not None:
-            keeper.after(record.epoch)
-        if after_epoch is None:
-            return False
-        params, _ = trainer.standing.last.restored(trainer.module)
-        return bool(after_epoch(record, params))
-
-    return report
-
-
 def _written(folder: Path, keeper: Keeper, run: Run) -> Run:
     """The run with the files that it wrote."""
-    if run.stop_reason == "interrupted":
+    if run.stop_reason in ("interrupted", "callback failed"):
         run = replace(run, notes=(*run.notes, f"symgrad train --resume {folder} goes on with it"))
     try:
         keeper.finish()
@@ -313,16 +315,26 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     return Run(
         spec_name=module.SPEC_NAME,
         checkpoint=checkpoint,
-        history=History(module.SPEC_NAME, score_name(module), outcome.records),
+        history=History(module.SPEC_NAME, score_name(module), outcome.records, outcome.changes),
         stop_reason=outcome.reason,
         best_epoch=outcome.best.epoch,
         training=evaluate(module, checkpoint.fitted, parts.training),
         validation=evaluate(module, checkpoint.fitted, validation) if validation else None,
         seconds=time.perf_counter() - start,
-        steps_per_epoch=trainer.steps_per_epoch,
-        hyper=trainer.hyper,
-        notes=(STANDARDIZED,) if parts.preparation.is_standardized else (),
+        steps_per_epoch=trainer.steps.per_epoch,
+        hyper=trainer.steps.hyper.given,
+        notes=(*_ending(trainer, outcome), *((STANDARDIZED,) if parts.preparation.is_standardized else ())),
     )
+
+
+def _ending(trainer: Trainer, outcome: TrainingOutcome) -> tuple[str, ...]:
+    """What is to be said of a training that a callback ended."""
+    said = (f"the callback said: {outcome.said}",) if outcome.said else ()
+    for record in outcome.records[-1:]:
+        left = record.epoch * trainer.steps.per_epoch - (record.step or 0)
+        if left and outcome.reason == "callback":
+            return (*said, f"epoch {record.epoch} ended after step {record.step}, {left} steps early")
+    return said
 
 
 def _late_defect(run: Run, trainer: Trainer) -> DivergenceError | None:
@@ -330,6 +342,6 @@ def _late_defect(run: Run, trainer: Trainer) -> DivergenceError | None:
     if np.isfinite(run.training.loss):
         return None
     at = f"{run.spec_name}, after epoch {run.checkpoint.epoch}"
-    found = traced(trainer.module, run.checkpoint.fitted, trainer.parts.training, trainer.trace)
+    found = traced(trainer.module, run.checkpoint.fitted, trainer.parts.training, trainer.steps.trace)
     problem = f"the training loss became {run.training.loss}{first_of_all(found)}"
     return DivergenceError(problem, at=at, remedy=DIVERGED_REMEDY)

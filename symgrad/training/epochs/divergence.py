@@ -23,16 +23,16 @@ Trace: TypeAlias = Callable[[Arrays, Arrays], str]
 def bad_step(
     module: ModuleType,
     at: tuple[Any, Any],
-    batches: Iterable[Dataset],
-    setting: Mapping[str, Any],
+    batches: Iterable[tuple[Dataset, Mapping[str, Any]]],
     trace: Trace | None,
 ) -> tuple[int, str, str] | None:
     """The number of the first step that breaks, from 0, how, and what was first; None where none does.
 
-    The steps are made again, with each of the `batches`, from parameters and state `at` the last good epoch.
+    The steps are made again, with each of the `batches` and its setting, from parameters and state `at` the
+    last good epoch.
     """
     params, state = at
-    for number, batch in enumerate(batches):
+    for number, (batch, setting) in enumerate(batches):
         before = module.unflatten(np.copy(module.flatten(params)))
         point = before
         if hasattr(module, "gradient_point"):

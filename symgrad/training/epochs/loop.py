@@ -1,254 +1,214 @@
-"""The epochs: each is one call of the module's compiled `train_epoch`, then measured and kept.
-
-The loop knows a module only by its stable names; it works for every module symgrad emits and for a
-hand-written one that has them.
-"""
+"""The epochs: each is made, measured, shown to callbacks and kept, until something says stop."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.errors import DivergenceError
-from symgrad.training.epochs.chosen_hyper import first_state
-from symgrad.training.epochs.divergence import Trace, bad_step, first_of_all, traced
+from symgrad.errors import CallbackError, DivergenceError
+from symgrad.training.epochs.divergence import first_of_all, traced
 from symgrad.training.epochs.norms_of_gradients import gradient_norms
+from symgrad.training.epochs.snapshots import Reached, Snapshot, Standing, TrainingOutcome, copied_state
 from symgrad.training.epochs.stopping import StopReason, Watch, stop_reason
-from symgrad.training.records.history import EpochRecord
+from symgrad.training.epochs.training_callbacks import Answer, Callbacks, StepRecord
+from symgrad.training.records.history import EpochRecord, HyperChange
 from symgrad.training.scores.metrics import score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import ModuleType
+    from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from symgrad.spec.model import TrainSpec
     from symgrad.training.dataset.data import Dataset
+    from symgrad.training.epochs.epoch_steps import EpochSteps
     from symgrad.training.split import Parts
 
-SHUFFLE_STREAM, SAMPLE_STREAM = 2, 3
+SAMPLE_STREAM = 3
 SCORED_ROWS = 10_000
-DIVERGED_REMEDY = (
-    "lower the learning rate, set clip_norm, or bring numbers nearer to 1: inputs by `standardize: true`, "
-    "targets in the data"
-)
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """Copies of the parameters, as one vector, and of the optimiser state after `epoch` epochs."""
+class _Piece:
+    """What was trained of an epoch: all of it, unless a callback ended it; `loss` is the mean per row.
 
-    epoch: int
-    theta: NDArray[Any]
-    state: Any
-
-    def restored(self, module: ModuleType) -> tuple[Any, Any]:
-        """Parameters and state that may be trained on without changing the snapshot."""
-        return module.unflatten(np.copy(self.theta)), _copied(self.state)
-
-
-@dataclass(frozen=True)
-class Reached:
-    """How far training has come: all that it goes on from, and nothing that does not follow from it.
-
-    `records` are those of all epochs up to the last; `seconds` is how long training took.
+    `others` and `hyper` are the numbers of its last step.
     """
 
-    last: Snapshot
-    best: Snapshot
-    records: tuple[EpochRecord, ...] = ()
-    seconds: float = 0.0
-
-
-def beginning(module: ModuleType, params: Any, hyper: Mapping[str, float]) -> Reached:
-    """Before the first epoch, at some parameters."""
-    first = Snapshot(0, np.copy(module.flatten(params)), first_state(module, params, hyper))
-    return Reached(first, first)
-
-
-@dataclass(frozen=True)
-class TrainingOutcome:
-    """What a run of epochs left: the last good epoch, the best one, and why it ended.
-
-    `defect` is set when it diverged.
-    """
-
-    records: tuple[EpochRecord, ...]
-    last: Snapshot
-    best: Snapshot
-    reason: StopReason
-    defect: DivergenceError | None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a run stands after a whole epoch; it is replaced as one."""
-
-    last: Snapshot
-    best: Snapshot
-    lowest: float
-    watch: Watch
+    loss: float
+    seconds: float
+    step: int
+    others: dict[str, float]
+    hyper: dict[str, float]
 
 
 class Trainer:
-    """One run of a module on prepared data, as `plan` says, from what was `reached`, on as if never stopped.
+    """One run of a module on prepared data from what was `reached`, on as if never stopped.
 
     The same seed gives the same bits.
     """
 
-    def __init__(
-        self,
-        module: ModuleType,
-        plan: TrainSpec,
-        parts: Parts,
-        reached: Reached,
-        hyper: Mapping[str, float] | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        rows = parts.training.rows
-        self.module, self.plan, self.parts, self.hyper = module, plan, parts, hyper or {}
-        self.trace = trace
-        self.batch_size = rows if plan.batch_size == "full" else min(plan.batch_size, rows)
-        self.sample = scored_sample(parts.training, plan.seed)
-        self.params, self.state = reached.last.restored(module)
+    def __init__(self, steps: EpochSteps, parts: Parts, reached: Reached, callbacks: Callbacks) -> None:
+        self.steps, self.module, self.plan = steps, steps.module, steps.plan
+        self.parts, self.callbacks = parts, callbacks
+        self.sample = scored_sample(parts.training, self.plan.seed)
+        self.params, self.state = reached.last.restored(self.module)
         self.records = list(reached.records)
         self.start = time.perf_counter() - reached.seconds
         watch, lowest = Watch(), math.inf
         for record in reached.records:
             watch, lowest = self._watched(watch, record), min(lowest, record.objective)
-        self.standing = Standing(reached.last, reached.best, lowest, watch)
+        found = (watch, reached.changes, reached.is_answered)
+        self.standing = Standing(reached.last, reached.best, lowest, *found)
+        self.answer = Answer()
+        self._change_to(reached.changes, reached.last.epoch * steps.per_epoch)
 
     @property
     def reached(self) -> Reached:
         """What training could go on from now."""
-        standing = self.standing
+        now = self.standing
+        records = tuple(self.records[: now.last.epoch])
         seconds = time.perf_counter() - self.start
-        return Reached(standing.last, standing.best, tuple(self.records[: standing.last.epoch]), seconds)
+        return Reached(now.last, now.best, records, now.changes, now.is_answered, seconds)
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """The number of mini-batches, the last short one included."""
-        return -(-self.parts.training.rows // self.batch_size)
+    def run(self, report: Callable[[EpochRecord], object], keep: Callable[[int], object]) -> TrainingOutcome:
+        """Train until the plan, the clock, a callback, Ctrl-C or a number that is not finite says stop.
 
-    def run(self, report: Callable[[EpochRecord], object]) -> TrainingOutcome:
-        """Train until the plan, the clock, Ctrl-C or a number that is not finite says stop.
-
-        `report` is called after every good epoch; where its answer is true, training stops.
+        `report` is called after every good epoch, and `keep` when callbacks have answered to it.
         """
-        reason, defect = self._reason(), None
+        reason: StopReason | None = None
+        defect: DivergenceError | CallbackError | None = None
         try:
+            reason = self._reason() if self.standing.is_answered else self._answered(self.records[-1])
             while reason is None and self.standing.last.epoch < self.plan.epochs:
                 record = self._epoch(self.standing.last.epoch + 1)
+                if record.step != record.epoch * self.steps.per_epoch:
+                    report(record)
+                    return self._outcome(self._after(record), (*self.reached.records, record), "callback")
                 self._keep(record)
-                reason = "callback" if report(record) else self._reason()
+                report(record)
+                reason = "callback" if self.answer.stops else self._answered(record)
+                keep(record.epoch)
         except KeyboardInterrupt:
             reason = "interrupted"
         except DivergenceError as error:
             reason, defect = "diverged", error
-        reached = self.reached
-        return TrainingOutcome(reached.records, reached.last, reached.best, reason or "epochs", defect)
+        except CallbackError as error:
+            reason, defect = "callback failed", error
+        return self._outcome(self.standing, self.reached.records, reason or "epochs", defect)
+
+    def _outcome(
+        self,
+        standing: Standing,
+        records: tuple[EpochRecord, ...],
+        reason: StopReason,
+        defect: DivergenceError | CallbackError | None = None,
+    ) -> TrainingOutcome:
+        last, best, changes = standing.last, standing.best, standing.changes
+        return TrainingOutcome(records, changes, last, best, reason, defect, self.answer.said)
 
     def _reason(self) -> StopReason | None:
         return stop_reason(self.plan.stop, self.standing.watch, time.perf_counter() - self.start)
 
+    def _answered(self, record: EpochRecord) -> StopReason | None:
+        """Ask the callback of epochs; why training ends here, if it does. Raises CallbackError."""
+        if self.callbacks.after_epoch is not None:
+            params, _ = self.standing.last.restored(self.module)
+            self._heed(self.callbacks.epoch_ended(record, params), record.epoch * self.steps.per_epoch)
+        self.standing = replace(self.standing, changes=self.changes, is_answered=True)
+        return "callback" if self.answer.stops else self._reason()
+
+    def _heed(self, answer: Answer, step: int) -> None:
+        """Do what a callback wants after this step."""
+        self.answer = answer
+        if answer.hyper:
+            self._change_to((*self.changes, HyperChange(step, answer.hyper)), step)
+
+    def _change_to(self, changes: tuple[HyperChange, ...], step: int) -> None:
+        self.changes = changes
+        self.others = self.steps.hyper.others(changes, step)
+        self.numbers = {**self.steps.hyper.own, **self.others}
+
     def _epoch(self, epoch: int) -> EpochRecord:
-        """Train one epoch and measure both parts. Raises DivergenceError."""
-        module, training, validation = self.module, self.parts.training, self.parts.validation
-        order = self._order(epoch)
-        start = time.perf_counter()
-        loss = module.train_epoch(
-            *(self.params, self.state, *training.arrays),
-            batch_size=self.batch_size,
-            order=order,
-            **self._setting(epoch),
-        )
-        seconds = time.perf_counter() - start
-        if not (np.isfinite(loss) and self._is_finite(self.params)):
-            raise self._divergence(epoch, self._first_bad_step(epoch, order, float(loss)))
+        """Train one epoch and measure both parts. Raises DivergenceError and CallbackError."""
+        module, validation = self.module, self.parts.validation
+        made = self._made(epoch)
         held_out = float(module.loss(self.params, *validation.arrays)) if validation else None
-        if validation and held_out is not None and not np.isfinite(held_out):
-            first = first_of_all(traced(module, self.params, validation, self.trace))
-            raise self._divergence(epoch, f"the validation loss became {held_out}{first}")
+        if validation and held_out is not None and not math.isfinite(held_out):
+            first = first_of_all(traced(module, self.params, validation, self.steps.trace))
+            raise self.steps.divergence(epoch, f"the validation loss became {held_out}{first}")
         return EpochRecord(
             epoch=epoch,
-            loss=float(loss),
+            loss=made.loss,
             score=score(module, self.params, self.sample),
             validation_loss=held_out,
             validation_score=score(module, self.params, validation) if validation else None,
-            seconds=seconds,
-            gradient_norms=self._gradient_norms(order),
+            seconds=made.seconds,
+            step=made.step,
+            learning_rate=self.steps.hyper.learning_rate(made.others, epoch, made.step),
+            hyper=made.hyper,
+            gradient_norms=self._gradient_norms(epoch),
         )
 
-    def _gradient_norms(self, order: NDArray[np.int64] | None) -> tuple[tuple[str, float], ...]:
+    def _gradient_norms(self, epoch: int) -> tuple[tuple[str, float], ...]:
         """At the end of an epoch, those of the gradient of its first batch, where the plan asks for them."""
         if self.plan.monitor is None:
             return ()
+        order = self.steps.order(epoch)
         rows = np.arange(self.parts.training.rows) if order is None else order
-        batch = self.parts.training.take(rows[: self.batch_size])
+        batch = self.parts.training.take(rows[: self.steps.batch_size])
         return gradient_norms(self.module, self.params, batch)
 
-    def _setting(self, epoch: int) -> dict[str, Any]:
-        """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks.
+    def _made(self, epoch: int) -> _Piece:
+        """Make the steps of an epoch, and ask the callback of steps. Raises as above."""
+        order = self.steps.order(epoch)
+        total, rows, seconds, last = 0.0, 0, 0.0, 0
+        others, hyper = self.others, self.numbers
+        for first, last in self.steps.pieces(epoch):
+            others, hyper = self.others, self.numbers
+            start = time.perf_counter()
+            loss, count = self.steps.train(self.params, self.state, order, epoch, (first, last), others)
+            seconds += time.perf_counter() - start
+            if not (math.isfinite(loss) and self.steps.is_finite(self.params)):
+                raise self.steps.broken(self.standing.last, self.changes, loss)
+            if count == self.parts.training.rows:
+                total, rows = loss, 1
+            else:
+                total, rows = total + loss * count, rows + count
+            self._tell(epoch, last, loss)
+            if self.answer.stops:
+                break
+        return _Piece(total / rows, seconds, last, others, hyper)
 
-        Besides, the hyper-parameters that are not the module's own.
-        """
-        planned = {"epochs": self.plan.epochs} if self.module.EPOCHS else {}
-        return {"epoch": epoch - 1, **planned, **({"hyper": dict(self.hyper)} if self.hyper else {})}
+    def _tell(self, epoch: int, step: int, loss: float) -> None:
+        """Tell the callback of steps, if it is its turn. Raises CallbackError."""
+        if self.callbacks.after_steps is None or step % self.callbacks.after_steps[0]:
+            return
+        rate = self.steps.hyper.learning_rate(self.others, epoch, step)
+        record = StepRecord(epoch, step, loss, rate, self.numbers)
+        params, _ = self._snapshot(epoch).restored(self.module)
+        self._heed(self.callbacks.step_ended(record, params), step)
 
     def _keep(self, record: EpochRecord) -> None:
-        """Remember a good epoch, and whether it is the best; where Ctrl-C comes between, not at all."""
+        """Remember a good epoch; where Ctrl-C comes between, not at all."""
+        standing = self._after(record)
+        self.records[self.standing.last.epoch :] = [record]
+        self.standing = standing
+
+    def _after(self, record: EpochRecord) -> Standing:
+        """Where the run stands after an epoch, which may be the best."""
         before, now = self.standing, self._snapshot(record.epoch)
         best, lowest = before.best, before.lowest
         if record.objective < lowest:
             best, lowest = now, record.objective
-        self.records[before.last.epoch :] = [record]
-        self.standing = Standing(now, best, lowest, self._watched(before.watch, record))
+        return Standing(now, best, lowest, self._watched(before.watch, record), self.changes, False)
 
     def _watched(self, watch: Watch, record: EpochRecord) -> Watch:
         return watch.after(record.loss, record.objective, self.plan.stop.tolerance or 0.0)
 
-    def _order(self, epoch: int) -> NDArray[np.int64] | None:
-        """The order of the rows in this epoch; None, as they stand, when one batch holds them all."""
-        rows = self.parts.training.rows
-        if self.plan.shuffle == "never" or self.batch_size == rows:
-            return None
-        stream = epoch if self.plan.shuffle == "each_epoch" else 0
-        generator = np.random.default_rng([self.plan.seed, SHUFFLE_STREAM, stream])
-        return generator.permutation(rows).astype(np.int64)
-
-    def _first_bad_step(self, epoch: int, order: NDArray[np.int64] | None, loss: float) -> str:
-        """Run the epoch again, batch after batch, from the last good parameters: which step broke?"""
-        rows, size = np.arange(self.parts.training.rows) if order is None else order, self.batch_size
-        batches = (self.parts.training.take(rows[n : n + size]) for n in range(0, len(rows), size))
-        at, setting = self.standing.last.restored(self.module), self._setting(epoch)
-        found = bad_step(self.module, at, batches, setting, self.trace)
-        if found is None:
-            return (
-                f"the loss became {loss}" if not np.isfinite(loss) else "a parameter is not a finite number"
-            )
-        batch, problem, first = found
-        step = (epoch - 1) * self.steps_per_epoch + batch + 1
-        where = f"in batch {batch + 1} of {self.steps_per_epoch} (step {step})"
-        return f"{problem} {where}{first_of_all(first)}"
-
-    def _divergence(self, epoch: int, problem: str) -> DivergenceError:
-        at = f"{self.module.SPEC_NAME}, epoch {epoch}"
-        return DivergenceError(problem, at=at, remedy=DIVERGED_REMEDY)
-
-    def _is_finite(self, params: Any) -> bool:
-        return bool(np.isfinite(self.module.flatten(params)).all())
-
     def _snapshot(self, epoch: int) -> Snapshot:
-        return Snapshot(epoch, np.copy(self.module.flatten(self.params)), _copied(self.state))
-
-
-def _copied(state: Any) -> Any:
-    return type(state)(*(np.copy(values) for values in state))
+        return Snapshot(epoch, np.copy(self.module.flatten(self.params)), copied_state(self.state))
 
 
 def scored_sample(training: Dataset, seed: int) -> Dataset:

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from symgrad.spec.model import StopSpec
 
 StopReason: TypeAlias = Literal[
-    "epochs", "converged", "no progress", "time limit", "callback", "interrupted", "diverged"
+    "epochs",
+    "converged",
+    "no progress",
+    "time limit",
+    "callback",
+    "callback failed",
+    "interrupted",
+    "diverged",
 ]
 
 

@@ -6,14 +6,14 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from symgrad.displayed import Displayed
 from symgrad.files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from symgrad.training.scores.metrics import ScoreName
@@ -30,7 +30,9 @@ class EpochRecord:
     """One epoch, counted from 1; what was not measured is None.
 
     `loss` is the mean over the epoch's rows while it ran, the scores are measured at its end.
-    `seconds` is the time of the training steps alone. `gradient_norms` are those of each parameter's part of
+    `seconds` is the time of the training steps alone. `step` is its last one, counted from 1 over all epochs,
+    `learning_rate` that of this step, as a schedule has it, `hyper` the module's numbers in force.
+    `gradient_norms` are those of each parameter's part of
     the gradient of one batch, at the end of the epoch, where training was asked to monitor gradients.
     """
 
@@ -40,6 +42,9 @@ class EpochRecord:
     validation_loss: float | None
     validation_score: float | None
     seconds: float
+    step: int | None = None
+    learning_rate: float | None = None
+    hyper: Mapping[str, float] = field(default_factory=dict)
     gradient_norms: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -53,17 +58,25 @@ class EpochRecord:
         return self.loss if self.validation_loss is None else self.validation_loss
 
 
-AfterEpoch: TypeAlias = Callable[[EpochRecord, Any], object]
-"""Takes the record of an epoch and the parameters after it; where the answer is true, training ends."""
+@dataclass(frozen=True)
+class HyperChange:
+    """Hyper-parameters that a callback changed after a step: they are in force from the next one on."""
+
+    step: int
+    hyper: Mapping[str, float]
 
 
 @dataclass(frozen=True, repr=False)
 class History(Displayed):
-    """The epochs of one training run, in order; `score_name` says what their scores are."""
+    """The epochs of one training run, in order; `score_name` says what their scores are.
+
+    `changes` are those of hyper-parameters while it ran.
+    """
 
     spec_name: str
     score_name: ScoreName
     records: tuple[EpochRecord, ...]
+    changes: tuple[HyperChange, ...] = ()
 
     @property
     def best_epoch(self) -> int:
@@ -94,6 +107,7 @@ class History(Displayed):
             self.score_name: [record.score for record in records],
             "validation_loss": [record.validation_loss for record in records],
             f"validation_{self.score_name}": [record.validation_score for record in records],
+            "learning_rate": [record.learning_rate for record in records],
             "seconds": [record.seconds for record in records],
             GRADIENT_NORM: [record.gradient_norm for record in records],
         }
@@ -110,7 +124,13 @@ class History(Displayed):
     def as_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes; not-a-number becomes None."""
         columns = {name: [finite(value) for value in values] for name, values in self.columns().items()}
-        return {"spec": self.spec_name, "best_epoch": self.best_epoch, "columns": columns}
+        changes = [{"after_step": change.step, **change.hyper} for change in self.changes]
+        return {
+            "spec": self.spec_name,
+            "best_epoch": self.best_epoch,
+            "columns": columns,
+            "changes": changes,
+        }
 
     def write_csv(self, path: Path) -> None:
         """One line per epoch; what was not measured is an empty cell. Raises DataError."""
