@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from symgrad.exchange.learnt import LearntSource
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
+    from symgrad.kept_reports import Judgement
     from symgrad.prediction.evaluation import EvaluationReport
     from symgrad.report.derivation import Derivation
     from symgrad.report.stage_view import StageView
@@ -225,17 +226,25 @@ def verify(
     Raises:
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
     """
-    from symgrad.spec.expand import expand
-    from symgrad.verification import Judgement, judged
-    from symgrad.verifier import verify as judge
+    from symgrad.kept_reports import Judgement
 
-    points, seed = whole("points", points, 1), whole("seed", seed, 0)
-    how = Judgement(points, seed, positive("time_limit", time_limit), anew)
-    spec = read(spec)
+    spec, points, seed = read(spec), whole("points", points, 1), whole("seed", seed, 0)
+    how = Judgement(spec, points, seed, positive("time_limit", time_limit))
     file = None if module is None else _file_of(spec, module)
     if file is None or isinstance(file, str | os.PathLike):
-        return judged(spec, None if file is None else Path(file), how)
+        place = None if file is None else Path(file)
+        before = None if anew or not place or not place.is_file() else how.kept(place.read_bytes())
+        return before or _judged(how, place)
+    from symgrad.spec.expand import expand
+    from symgrad.verifier.verdict import verify as judge
+
     return judge(expand(spec), file, points=points, seed=seed)
+
+
+def _judged(how: Judgement, file: Path | None) -> Report:
+    from symgrad.verification import judged  # and with it the judge, whom a report that is kept does not need
+
+    return judged(how, file)
 
 
 def certify(

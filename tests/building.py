@@ -16,7 +16,7 @@ from symgrad.compiler.loading.load import double_precision_twin, load, run_drive
 from symgrad.pipeline import Stages, module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier import verify
+from symgrad.verifier.verdict import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import symgrad as sg
-from symgrad import kept_verdicts, verification
+from symgrad import api, kept_reports, kept_verdicts, verification
 from symgrad.cli import main
 from symgrad.kept_verdicts import Question, keep, kept
 from symgrad.verifier.report import Check, GradientEntry, ParameterResult, Report
@@ -58,11 +58,11 @@ def judgements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that were judged, by a judge that finds nothing wrong."""
     seen: list[str] = []
 
-    def judge(spec: object, file: Path, how: object) -> Report:
+    def judge(how: object, file: Path) -> Report:
         seen.append(file.read_text())
         return REPORT
 
-    monkeypatch.setattr(verification, "_judged_now", judge)
+    monkeypatch.setattr(api, "_judged", judge)
     return seen
 
 
@@ -78,11 +78,11 @@ def test_a_verdict_is_taken_for_the_same_text_alone(spec_file: Path, monkeypatch
     assert not found.kept
     judged: list[Path] = []
 
-    def judge(spec: object, file: Path, how: object) -> Report:
+    def judge(how: object, file: Path) -> Report:
         judged.append(file)
         return REPORT
 
-    monkeypatch.setattr(verification, "_judged_now", judge)
+    monkeypatch.setattr(api, "_judged", judge)
 
     def again(**options: object) -> Report:
         return sg.verify(spec_file, module, **{"points": 1, "anew": False, **options})  # type: ignore[arg-type]  # names of options
@@ -154,13 +154,13 @@ def test_another_judge_or_package_judges_anew(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_what_numba_is_told_is_part_of_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = verification._machine()
+    before = kept_reports._machine()
     monkeypatch.setenv("NUMBA_OPT", "0")
-    assert verification._machine() != before
+    assert kept_reports._machine() != before
     monkeypatch.delenv("NUMBA_OPT")
-    assert verification._machine() == before
+    assert kept_reports._machine() == before
     monkeypatch.setattr("numba.config.DISABLE_JIT", False)
-    assert verification._machine() != before
+    assert kept_reports._machine() != before
 
 
 @posix
@@ -188,4 +188,4 @@ def test_training_judges_a_module_once_unless_it_is_told_to(spec_file: Path, jud
 
 
 def _asked(spec_file: Path) -> Question:
-    return verification.Judgement(3, 0, 120.0).question(sg.read(spec_file), Path("run/small.py").read_bytes())
+    return kept_reports.Judgement(sg.read(spec_file), 3, 0, 120.0).question(Path("run/small.py").read_bytes())

@@ -13,7 +13,6 @@ from mutation.specs import SPECS
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier import verify
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import MANY, SIZES, observed
 from symgrad.verifier.edited import edits, text_check
@@ -22,6 +21,7 @@ from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.trials.subject import InProcess, Subject
 from symgrad.verifier.trials.trial import prepare
+from symgrad.verifier.verdict import verify
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from test_verify_specs import Oracle
 
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier import verify
 from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.verdict import verify
 
 
 class Plain(Oracle):

@@ -11,7 +11,7 @@ import pytest
 from symgrad.errors import ModuleError
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier import verify
+from symgrad.verifier.verdict import verify
 
 HYPER = {"learning_rate": 0.001, "b1": 0.9, "b2": 0.999, "eps": 1e-8}
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.compiler.loading.load import is_compiled
 from symgrad.errors import InternalError, ModuleError
 from symgrad.isolation.messages import PATIENCE, GarbageError, named, packed, read, unpacked, write
 from symgrad.isolation.pace import ORDINARY, Pace
@@ -192,12 +193,6 @@ def _physical_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 2**34
-
-
-def is_compiled() -> bool:
-    """Whether modules are compiled in this process, as they then are in the other."""
-    config = getattr(sys.modules.get("numba"), "config", None)
-    return not getattr(config, "DISABLE_JIT", False)
 
 
 class ModuleProcess:

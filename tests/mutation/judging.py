@@ -21,7 +21,6 @@ from symgrad.isolation.worker import main as answer_requests
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier import verify
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.behaviour.drawn_case import case_of
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, MANY, SIZES
@@ -32,6 +31,7 @@ from symgrad.verifier.steps.training_checks import training_checks
 from symgrad.verifier.trials.subject import FaultError, Subject, demand_names
 from symgrad.verifier.trials.trial import prepare
 from symgrad.verifier.trials.values import value_checks
+from symgrad.verifier.verdict import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -38,6 +38,12 @@ def load(path: str | os.PathLike[str]) -> ModuleType:
     return module
 
 
+def is_compiled() -> bool:
+    """Whether modules are compiled in this process, as they then are in those that it starts."""
+    config = getattr(sys.modules.get("numba"), "config", None)
+    return not getattr(config, "DISABLE_JIT", False)
+
+
 def double_precision_twin(module: ModuleType) -> ModuleType:
     """The same file once more, computing in float64: its kernels take the type of their arrays."""
     twin = _run(Path(str(module.__file__)))

@@ -56,8 +56,10 @@ def history_figure(history: History) -> Any:
         return None
     if not history.records:
         raise DataError("there are no epochs to plot", at=history.spec_name, remedy="train at least one")
-    figure = Figure(figsize=(10, 4.2) if _has_score(history) else (6, 4.2), layout="constrained")
+    width = 10.0 if _has_score(history) else 6.0
+    figure = Figure(figsize=(width, 4.2))
     _draw(figure, history)
+    figure.subplots_adjust(left=0.8 / width, right=1 - 0.15 / width, bottom=0.13, top=0.9, wspace=0.22)
     return figure
 
 
@@ -93,6 +95,8 @@ def _draw_loss(axes: Any, history: History) -> None:
     losses = [loss for loss in map(_drawable, (*training, *validation)) if not math.isnan(loss)]
     if losses and min(losses) > 0 and max(losses) > WIDE_RANGE * min(losses):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # to typeset powers matplotlib first builds a parser
+        axes.yaxis.set_minor_formatter("")
     _mark_best(axes, history)
     axes.legend(**LEGEND)
 
