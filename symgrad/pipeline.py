@@ -28,6 +28,7 @@ from symgrad.passes.scaled_powers import with_scaled_powers
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
+from symgrad.passes.windows import with_windows
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
@@ -142,10 +143,13 @@ class Stages:
 
     @stage("Program → Program")
     def arranged(self) -> Program:
-        """Sums over samples taken apart where these lie innermost; else gradients formed where they go."""
+        """Sums over samples taken apart where these lie innermost; else windows copied, gradients formed in
+        place.
+        """
         if self.column_axis:
             return loop_fission(self.stable_roots, self.column_axis)
-        return accumulate(self.stable_roots) if self.takes_gradients_in else self.stable_roots
+        copied = with_windows(self.stable_roots)
+        return accumulate(copied) if self.takes_gradients_in else copied
 
     @stage("Program → Phases")
     def phases(self) -> tuple[Phase, ...]:

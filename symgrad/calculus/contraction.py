@@ -36,7 +36,21 @@ class Contraction:
 
 def as_contraction(equation: Equation) -> Contraction | None:
     """The contraction an equation is, or None."""
-    if equation.reduction != "sum" or equation.scatters:
+    if equation.scatters:
+        return None
+    found = two_factors(equation)
+    if found is None or not (is_plain(found[1]) and is_plain(found[2])):
+        return None
+    factor, first, second = found
+    inner = tuple(loop.index for loop in equation.bound)
+    if not set(inner) <= set(first.indices) or not set(inner) <= set(second.indices):
+        return None
+    return _arranged(equation, first, second, factor) or _arranged(equation, second, first, factor)
+
+
+def two_factors(equation: Equation) -> tuple[sp.Expr, Entry, Entry] | None:
+    """What a sum of products has outside it, and the two entries that are multiplied; None for other sums."""
+    if equation.reduction != "sum":
         return None
     factors = sp.Mul.make_args(equation.body)
     matrices = [f for f in factors if isinstance(f, Entry) and f.indices]
@@ -44,14 +58,7 @@ def as_contraction(equation: Equation) -> Contraction | None:
     if len(matrices) != 2 or any(f.atoms(Entry) or f.free_symbols & _indices(equation) for f in rest):
         return None
     first, second = matrices
-    if not all(_distinct_symbols(m) for m in matrices):
-        return None
-    inner = tuple(loop.index for loop in equation.bound)
-    if not set(inner) <= set(first.indices) or not set(inner) <= set(second.indices):
-        return None
-    return _arranged(equation, first, second, sp.Mul(*rest)) or _arranged(
-        equation, second, first, sp.Mul(*rest)
-    )
+    return sp.Mul(*rest), first, second
 
 
 def as_product(equation: Equation) -> Contraction | None:
@@ -64,7 +71,8 @@ def _indices(equation: Equation) -> set[sp.Symbol]:
     return {loop.index for loop in equation.loops}
 
 
-def _distinct_symbols(entry: Entry) -> bool:
+def is_plain(entry: Entry) -> bool:
+    """Whether an entry's indices are loop indices, all different."""
     symbols = [i for i in entry.indices if isinstance(i, sp.Symbol)]
     return len(symbols) == len(entry.indices) == len(set(symbols))
 
