@@ -65,10 +65,11 @@ def text_of(spec: Spec, by_rows: bool) -> str:
 
 @contextmanager
 def layout(by_rows: bool) -> Iterator[None]:
-    """Inside it small networks are stored by rows, or as they are."""
+    """Inside it small networks are stored by rows and windows copied, or as they are."""
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
             patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
+            patch.setattr("symgrad.passes.windows.LEAST_USES", 1)
         yield
 
 
