@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.cache import kept_text, spec_content
@@ -98,7 +97,4 @@ def _refusal(spec: Spec, text: str, problem: str, remedy: str) -> NotIdenticalEr
 
 
 def _source(spec: Spec) -> str:
-    with suppress(OSError, UnicodeDecodeError):
-        if spec.path is not None:
-            return Path(spec.path).read_text(encoding="utf-8")
-    return repr(spec)
+    return spec.text

@@ -74,7 +74,7 @@ def test_the_html_page_is_whole_and_needs_nothing_else(work):
 
 
 def test_the_fragment_for_notebooks_is_well_formed(work):
-    fragment = work._repr_html_()
+    fragment = work._repr_mimebundle_()["text/html"]
     assert ElementTree.fromstring(fragment).attrib == {"class": "symgrad-report"}
     assert "<html" not in fragment
     assert "<body" not in fragment
@@ -96,7 +96,7 @@ def test_the_latex_document_is_balanced(work):
     assert bare.count("\\left") == bare.count("\\right") + bare.count("\\leftarrow") - bare.count(
         "\\rightarrow"
     )
-    assert work._repr_latex_().startswith("$$\\begin{aligned}")
+    assert work._repr_mimebundle_()["text/latex"].startswith("$$\\begin{aligned}")
     assert document.isascii()
 
 

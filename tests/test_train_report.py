@@ -22,7 +22,7 @@ from symgrad.training.dataset.data import Dataset
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.records.history import EpochRecord, History
 from symgrad.training.records.plot import plot_history
-from symgrad.training.records.progress import console_progress
+from symgrad.training.records.progress import shown_progress
 from symgrad.training.scores.metrics import evaluate, score
 from symgrad.training.scores.named_labels import only_prediction
 from symgrad.training.train import train
@@ -167,7 +167,7 @@ def test_progress_in_a_pipe_is_a_few_plain_lines_on_stderr(capsys):
 
 def test_a_log_of_long_epochs_is_not_silent_for_minutes():
     log = io.StringIO()
-    with console_progress(1000, "r2", console=Console(file=log)) as report:
+    with shown_progress(1000, "r2", console=Console(file=log)) as report:
         for epoch in range(1, 8):
             report(EpochRecord(epoch, 1.0, None, None, None, 25.0))
     assert [line.split("/")[0] for line in log.getvalue().splitlines()] == ["epoch 1", "epoch 4", "epoch 7"]
@@ -205,7 +205,7 @@ def test_progress_at_a_terminal_is_a_bar(monkeypatch, no_color):
         monkeypatch.setenv("NO_COLOR", "1")
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=160)
-    with console_progress(3, "r2", console=console) as report:
+    with shown_progress(3, "r2", console=console) as report:
         for record in history().records:
             report(record)
     text = screen.getvalue()

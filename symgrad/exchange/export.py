@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from symgrad.displayed import Displayed
 from symgrad.errors import DataError, ModuleError
 from symgrad.exchange.learnt import fitting, learnt_of
 from symgrad.files import write_whole
@@ -27,8 +28,8 @@ WRITERS = {".onnx": "onnx_file", ".safetensors": "safetensors_file"}
 """The module that has the `content` of files with an ending, of which it needs an extra of the same name."""
 
 
-@dataclass(frozen=True)
-class Export:
+@dataclass(frozen=True, repr=False)
+class Export(Displayed):
     """The file written. Of ONNX, `difference` is how far ONNX Runtime's answers are from the spec's."""
 
     path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from symgrad.displayed import Displayed
 from symgrad.graphs.dot import dot_text
 from symgrad.graphs.graphviz import drawn, is_installed
 from symgrad.graphs.mermaid import mermaid_text
@@ -13,7 +14,7 @@ from symgrad.graphs.text_table import text_table
 
 
 @dataclass(frozen=True, repr=False)
-class Graph(GraphData):
+class Graph(GraphData, Displayed):
     """The computation graph of a spec. `goal` is the node whose derivatives the gradients are."""
 
     def dot(self) -> str:
@@ -46,10 +47,19 @@ class Graph(GraphData):
     def __str__(self) -> str:
         return text_table(self)
 
+    def _picture(self) -> str | None:
+        """The picture, where Graphviz is installed."""
+        if not is_installed():
+            return None
+        text = self.svg()
+        return text[text.index("<svg") :]
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What notebooks show: the picture, or its Mermaid text where Graphviz is not installed."""
-        shown = {"image/svg+xml": self.svg()} if is_installed() else {"text/markdown": self._markdown()}
-        return {"text/plain": str(self), **shown}
+        picture = self._picture()
+        if picture is None:
+            return {"text/plain": str(self), "text/markdown": self._markdown()}
+        return {"text/plain": str(self), "text/html": picture, "image/svg+xml": picture}
 
     def _markdown(self) -> str:
         return f"```mermaid\n{self.mermaid()}```\n"

@@ -75,6 +75,12 @@ class EvaluationReport(Displayed):
             parts.append(self._confusion())
         return Group(*parts)
 
+    def _picture(self) -> str | None:
+        """What was taken for which, where there are classes and matplotlib is installed."""
+        from symgrad.prediction.evaluation_picture import evaluation_svg
+
+        return evaluation_svg(self)
+
     def as_dict(self) -> dict[str, Any]:
         """The evaluation as JSON can hold it; what is no finite number is None."""
         metrics = {name: _finite(value) for name, value in asdict(self.metrics).items() if value is not None}

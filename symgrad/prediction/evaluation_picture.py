@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import DataError, ModuleError
-from symgrad.training.records.plot import write_figure
+from symgrad.training.records.plot import figure_svg, write_figure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +29,23 @@ def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
     if not evaluation.classes:
         problem = "values have no confusion matrix to draw"
         raise DataError(problem, at=evaluation.name, remedy="leave the picture out")
+    figure = _figure(evaluation)
+    if figure is None:
+        raise ModuleError("matplotlib is missing", remedy='pip install "symgrad[plot]"')
+    write_figure(figure, path)
+
+
+def evaluation_svg(evaluation: EvaluationReport) -> str | None:
+    """The same as SVG; None where there is nothing to draw, or matplotlib is not installed."""
+    figure = _figure(evaluation) if evaluation.classes else None
+    return None if figure is None else figure_svg(figure)
+
+
+def _figure(evaluation: EvaluationReport) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise ModuleError("matplotlib is missing", remedy='pip install "symgrad[plot]"') from None
+        return None
     calibration = evaluation.calibration
     figure = Figure(figsize=(11 if calibration else 6, 5), layout="constrained")
     figure.suptitle(f"{evaluation.name}: {evaluation.metrics.rows:,} rows", fontsize=13, parse_math=False)
@@ -40,7 +53,7 @@ def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
     _draw_confusion(axes[0], evaluation)
     if calibration is not None:
         _draw_calibration(axes[1], calibration)
-    write_figure(figure, path)
+    return figure
 
 
 def _draw_confusion(axes: Any, evaluation: EvaluationReport) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.explain.entry_gradients import ScalarRules, scalar_rules
 from symgrad.pipeline import stages_of
 from symgrad.report.derived import Derived, ReportViews
-from symgrad.report.documents import html_fragment, latex_display
+from symgrad.report.documents import html_fragment, latex_display, markdown_page
 from symgrad.report.formats import FORMATS
 from symgrad.report.in_notation import in_notation
 from symgrad.report.json_data import as_data
@@ -99,11 +99,14 @@ class Derivation(Derived):
             return self
         return self.in_notation(notation or self.convention.name, symbols)
 
-    def _repr_html_(self) -> str:
-        return html_fragment(self)
-
-    def _repr_latex_(self) -> str:
-        return latex_display(self)
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What notebooks show: the page; its equations and gradients where they are printed."""
+        return {
+            "text/plain": str(self),
+            "text/html": html_fragment(self),
+            "text/latex": latex_display(self),
+            "text/markdown": markdown_page(self),
+        }
 
 
 def derivation_of(spec: Spec) -> Derivation:

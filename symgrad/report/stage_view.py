@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
 from symgrad.compiler.planning.plan import LoopNest, Phase, Plan, Product, Scalar, Step
+from symgrad.displayed import Displayed
 from symgrad.elaborate.first_values import FirstValues
 from symgrad.notation.convention import Convention
 from symgrad.notation.equations import Writing
@@ -45,7 +46,7 @@ class StageRow:
         return tuple(line[2:] for line in self.changes or () if line[0] == "+")
 
 
-class StageView(Stages):
+class StageView(Stages, Displayed):
     """The stages of a spec for its reader: `str` is the page, `rows` has every stage with its lines."""
 
     @cached_property
@@ -60,6 +61,9 @@ class StageView(Stages):
         row = StageRow(name, stage.way, str(stage.__doc__), lines)
         before = _PROGRAMS.get(name)
         return row if before is None else _with_changes(row, _lines(getattr(self, before)))
+
+    def __repr__(self) -> str:
+        return f"<StageView of {self.model.spec.name}: {len(self.rows)} stages>"
 
     def __str__(self) -> str:
         parts = []

@@ -51,6 +51,9 @@ class Trained(NamedTuple):
     preparation: dict[str, Any]
     more: dict[str, np.ndarray]
 
+    def __repr__(self) -> str:
+        return f"<Trained {SPEC_NAME}: {SIZE:,} numbers in {len(self.params)} parameters, epoch {self.epoch}>"
+
     def predict(self, *inputs: Any) -> Any:
         """The prediction, of inputs standardised as those in training were."""
         if len(inputs) != len(INPUTS):

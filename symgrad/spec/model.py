@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from symgrad.displayed import Displayed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -263,8 +265,8 @@ class Model:
         return "" if any(axis in tensor.axes[1:] for tensor in tensors) else axis
 
 
-@dataclass(frozen=True)
-class Spec:
+@dataclass(frozen=True, repr=False)
+class Spec(Displayed):
     """A whole spec. `sha256` is of its `text`, JSON where it was a dict; `path` is None for text and dicts.
 
     `manual` are formulas that are no part of the model: those named `dX` claim a derivative of the loss.
@@ -292,6 +294,13 @@ class Spec:
     at: Position = field(compare=False)
     places: tuple[tuple[str, str, Position], ...] = field(default=(), compare=False)
     text: str = field(default="", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """A line that says which spec it is, and its text."""
+        tensors = ", ".join(
+            f"{t.name} [{', '.join(map(str, t.axes))}]" for t in (*self.inputs, *self.targets)
+        )
+        return f"{self.name}: {tensors} ({self.path or 'given as text'})\n\n{self.text}"
 
     def place_of(self, key: Literal["outputs", "gradients", "axes", "train"], name: str) -> Position:
         """Where a name of outputs, gradients or axes stands, or the value of an entry of train."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.displayed import Displayed
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import given_inputs
 from symgrad.training.dataset.preparation import Preparation
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 AGAIN = "train again, or use a module of the network that it was trained with"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+@dataclass(frozen=True, repr=False)
+class Checkpoint(Displayed):
     """Enough to predict and to train on: the Params `fitted` and the module's `state` after `epoch` epochs.
 
     `preparation` was measured on the rows that `seed` left for training. `fitted` takes inputs as they were
@@ -39,6 +40,10 @@ class Checkpoint:
     seed: int
     module: ModuleType = field(repr=False, compare=False)
     more: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        shapes = (f"  {name} {list(np.shape(value))}" for name, value in self.fitted._asdict().items())
+        return "\n".join([f"{self.module.SPEC_NAME}: parameters of epoch {self.epoch}", *shapes])
 
     @property
     def params(self) -> Any:

@@ -62,10 +62,9 @@ class Run(Displayed):
         """The class of each row as the data call it, for inputs that `predict` takes. Raises DataError."""
         return self.checkpoint.labels(*inputs)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """What notebooks show: the learning curves, where matplotlib is installed."""
-        picture = history_svg(self.history) if self.history.records else None
-        return {"text/plain": str(self), **({} if picture is None else {"image/svg+xml": picture})}
+    def _picture(self) -> str | None:
+        """The learning curves, where matplotlib is installed."""
+        return history_svg(self.history) if self.history.records else None
 
     @property
     def steps_per_second(self) -> float | None:

@@ -26,7 +26,7 @@ from symgrad.training.epochs.snapshots import Reached, TrainingOutcome, beginnin
 from symgrad.training.epochs.stopping import watches_loss
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
 from symgrad.training.records.history import History
-from symgrad.training.records.progress import console_progress
+from symgrad.training.records.progress import shown_progress
 from symgrad.training.resuming import (
     GoingOn,
     Keeper,
@@ -102,13 +102,12 @@ def train(
     which may lie anywhere, a data frame, arrays by name, a tuple of inputs and targets, or a `Dataset`.
     `hyper` are other hyper-parameters than the spec's, as `{"learning_rate": 0.01}`. `out` is a folder for
     the checkpoint, the history and the learning curves, and for what training can be `going_on` from, kept as
-    often as the spec says. `progress` shows the epochs on stderr. Ctrl-C ends training with the last whole
-    epoch. `params_from` has parameters that are taken instead of first values where they fit: see `borrow`;
-    `names` says which is which. `after_epoch` is called with the record of each epoch and a copy of the
-    parameters, and of `after_steps=(100, told)` the function after every hundred steps with a StepRecord: see
-    `Callbacks`. A run that a callback ended within an epoch keeps the parameters that it saw;
-    going on with it makes that epoch anew.
-    `monitor` says what is measured
+    often as the spec says. `progress` shows the epochs, on stderr or in a notebook's cell. Ctrl-C ends
+    training with the last whole epoch. `params_from` has parameters that are taken instead of first values
+    where they fit: see `borrow`; `names` says which is which. `after_epoch` is called with the record of each
+    epoch and a copy of the parameters, and of `after_steps=(100, told)` the function after every hundred
+    steps with a StepRecord: see `Callbacks`. A run that a callback ended within an epoch keeps the parameters
+    that it saw; going on with it makes that epoch anew. `monitor` says what is measured
     besides at the end of each epoch. `trace` finds the first tensor that is not finite, where a loss is not.
 
     Raises:
@@ -136,7 +135,7 @@ def train(
         trainer = Trainer(steps, parts, reached, callbacks)
         orders = _orders(spec, trainer, data, validation) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
-        with console_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
+        with shown_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
             outcome = trainer.run(show or _unseen, keeper.after if keeper else _unseen)
         run = _finished(trainer, outcome, start)
         run = replace(run, notes=(*notes, *run.notes))

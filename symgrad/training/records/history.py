@@ -98,6 +98,12 @@ class History(Displayed):
         ]
         return "\n".join(lines)
 
+    def _picture(self) -> str | None:
+        """The learning curves, where matplotlib is installed."""
+        from symgrad.training.records.plot import history_svg
+
+        return history_svg(self) if self.records else None
+
     def columns(self) -> dict[str, list[Any]]:
         """Column name -> one value per epoch; columns that were never measured are left out."""
         records = self.records

@@ -12,6 +12,7 @@ from symgrad.files import write_whole
 from symgrad.training.scores.metrics import SCORE_WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from symgrad.training.records.history import History
@@ -41,11 +42,8 @@ def plot_history(history: History, path: Path) -> Path | None:
 
 def history_svg(history: History) -> str | None:
     """The same picture as SVG; None when matplotlib is not installed."""
-    figure, picture = history_figure(history), io.StringIO()
-    if figure is None:
-        return None
-    figure.savefig(picture, format="svg")
-    return picture.getvalue()
+    figure = history_figure(history)
+    return None if figure is None else figure_svg(figure)
 
 
 def history_figure(history: History) -> Any:
@@ -61,6 +59,14 @@ def history_figure(history: History) -> Any:
     _draw(figure, history)
     figure.subplots_adjust(left=0.8 / width, right=1 - 0.15 / width, bottom=0.13, top=0.9, wspace=0.22)
     return figure
+
+
+def figure_svg(figure: Any) -> str:
+    """A figure as an SVG element, for a page that stands around it."""
+    picture = io.StringIO()
+    figure.savefig(picture, format="svg")
+    text = picture.getvalue()
+    return text[text.index("<svg") :]
 
 
 def write_figure(figure: Any, path: Path) -> None:
@@ -92,8 +98,8 @@ def _draw_loss(axes: Any, history: History) -> None:
     training = [record.loss for record in history.records]
     validation = [record.validation_loss for record in history.records]
     _curves(axes, history, training, validation, "loss")
-    losses = [loss for loss in map(_drawable, (*training, *validation)) if not math.isnan(loss)]
-    if losses and min(losses) > 0 and max(losses) > WIDE_RANGE * min(losses):
+    losses = [loss for loss in map(drawable, (*training, *validation)) if not math.isnan(loss)]
+    if spans_a_wide_range(losses):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")  # to typeset powers matplotlib first builds a parser
         axes.yaxis.set_minor_formatter("")
@@ -109,7 +115,12 @@ def _draw_score(axes: Any, history: History) -> None:
     axes.legend(loc="lower right", **LEGEND)
 
 
-def _drawable(value: float | None) -> float:
+def spans_a_wide_range(losses: Sequence[float]) -> bool:
+    """Whether their logarithms show more than they do."""
+    return bool(losses) and min(losses) > 0 and max(losses) > WIDE_RANGE * min(losses)
+
+
+def drawable(value: float | None) -> float:
     """The value, or NaN, a gap in the curve, for what was not measured or is beyond all axes."""
     return value if value is not None and abs(value) < TOO_LARGE else math.nan
 
@@ -119,7 +130,7 @@ def _curves(axes: Any, history: History, training: list[Any], validation: list[A
     marker = "o" if len(epochs) <= 30 else None
     for values, name, color in ((training, "training", TRAINING), (validation, "held-out", VALIDATION)):
         if any(value is not None for value in values):
-            shown = [_drawable(value) for value in values]
+            shown = [drawable(value) for value in values]
             axes.plot(epochs, shown, color=color, label=name, marker=marker, markersize=3, linewidth=1.6)
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)

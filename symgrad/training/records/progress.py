@@ -1,13 +1,16 @@
-"""Progress on stderr: a bar for people at a terminal, a few plain lines for logs and pipes."""
+"""Progress: a bar on stderr for people at a terminal, a curve in a notebook, a few plain lines for logs."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from symgrad.displayed import notebook_display
+from symgrad.training.records.live_curve import LiveCurve
 from symgrad.training.scores.metrics import SCORE_WORDS, ScoreName
 
 if TYPE_CHECKING:
@@ -15,25 +18,60 @@ if TYPE_CHECKING:
 
     from symgrad.training.records.history import EpochRecord
 
+SECONDS_BETWEEN_PICTURES = 0.2
 LINES_IN_A_LOG = 10
 LONGEST_SILENCE = 60.0
 """Seconds of training after which a log gets a line in any case."""
 
 
 @contextmanager
-def console_progress(
+def shown_progress(
     epochs: int, score: ScoreName, *, console: Console | None = None
 ) -> Iterator[Callable[[EpochRecord], None]]:
-    """A callable that reports each epoch on stderr.
+    """A callable that reports each epoch, in the cell of a notebook or on stderr.
 
-    A terminal gets a bar; a pipe, or a terminal that cannot move its cursor, gets about ten lines,
-    one a minute where epochs are long, and always the last epoch. `NO_COLOR` is respected. `console`
-    replaces stderr.
+    A notebook gets a bar and the curve of the loss. A terminal gets a bar; a pipe, or a terminal that cannot
+    move its cursor, gets about ten lines, one a minute where epochs are long, and always the last epoch.
+    `NO_COLOR` is respected. `console` replaces notebook and stderr.
     """
+    display = notebook_display() if console is None else None
+    if display is not None:
+        with _in_notebook(display, epochs, score) as report:
+            yield report
+        return
     console = console or Console(stderr=True)
     lines = _bar if console.is_terminal and not console.is_dumb_terminal else _plain_lines
     with lines(console, epochs, score) as report:
         yield report
+
+
+@contextmanager
+def _in_notebook(
+    display: Callable[..., Any], epochs: int, score: ScoreName
+) -> Iterator[Callable[[EpochRecord], None]]:
+    """One output of the cell, which changes some times a second, and is at last what the last epoch left."""
+    records: list[EpochRecord] = []
+    shown, due = None, 0.0
+
+    def show() -> None:
+        nonlocal shown, due
+        curve = LiveCurve(epochs, tuple(records), summary(records[-1], score))
+        if shown is None:
+            shown = display(curve, display_id=True)
+        else:
+            shown.update(curve)
+        due = monotonic() + SECONDS_BETWEEN_PICTURES
+
+    def report(record: EpochRecord) -> None:
+        records.append(record)
+        if monotonic() >= due:
+            show()
+
+    try:
+        yield report
+    finally:
+        if records:
+            show()
 
 
 @contextmanager
