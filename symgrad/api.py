@@ -383,6 +383,7 @@ def train(
     names: Mapping[str, str] | None = None,
     resume: str | os.PathLike[str] | None = None,
     monitor: Monitor | None = None,
+    metrics: Sequence[str] = (),
 ) -> Run:
     """Train the spec's network on its data, or on `data`; write what was learnt into `out`.
 
@@ -407,6 +408,9 @@ def train(
     `monitor="gradients"` has the norm of the gradient in the history, whole and of each parameter's part: of
     the first batch of every epoch, at the parameters that the epoch ended with.
 
+    `metrics` are names of scikit-learn's scorers, such as "f1_macro", measured on held-out rows after every
+    epoch besides those of the spec; `stop: {watch: f1_macro}` there keeps the best epoch by it.
+
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
     come to, to the last bit on the same machine. Then no spec is needed, and `epochs` may be more.
 
@@ -422,8 +426,14 @@ def train(
     from symgrad.training.train import train as run_training
 
     if resume is not None:
-        begun = {"out": out, "seed": seed, "hyper": hyper, "params_from": params_from, "names": names}
-        begun |= {"monitor": monitor}
+        begun: dict[str, Any] = {
+            "out": out,
+            "seed": seed,
+            "hyper": hyper,
+            "params_from": params_from,
+            "names": names,
+        }
+        begun |= {"monitor": monitor, "metrics": metrics or None}
         for name in (name for name, value in begun.items() if value is not None):
             raise DataError(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
@@ -451,6 +461,7 @@ def train(
         params_from=params_from,
         names=names,
         monitor=monitor,
+        metrics=metrics,
         trace=partial(first_not_finite, spec),
     )
 

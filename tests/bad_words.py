@@ -67,7 +67,7 @@ WORDS = {
     "columns beside the path": train("{data: {path: d.csv, x: [a, b, c]}}"),
     "address": train("{data: 'https://a.b/d.csv'}"),
     "device": train("{device: cuda}"),
-    "metrics": train("{metrics: [accuracy]}"),
+    "metric": train("{metric: accuracy}"),
     "None as an axis": "inputs: {x: [None, 3]}\nlayers: [dense(1)]\n",
     "shape": "inputs: {x: {shape: [N, 3]}}\nlayers: [dense(1)]\n",
     "class weights in a list": f"{LABELS}loss: softmax_cross_entropy(class_weights=[1, 2, 3])\n",

@@ -102,6 +102,9 @@ def verify(
 @click.option("--params-from", type=FILE, help="Start from the parameters of a checkpoint that fit.")
 @RENAME
 @click.option("--monitor", type=click.Choice(MONITORS), help="Add the norms of gradients to the history.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Score held-out rows by f1_macro, ..."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 def train(spec: Path | None, **options: Any) -> int:

@@ -51,6 +51,7 @@ class TrainOptions:
     params_from: Path | None
     rename: dict[str, str]
     monitor: Monitor | None
+    metrics: tuple[str, ...]
 
     def of(self, spec: Spec) -> Spec:
         """The spec, with what is said here of checkpoints."""
@@ -81,7 +82,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
     """Go on with a run. Its module was checked when it began; another one is checked now."""
     begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
     begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
-    begun |= {"--monitor": options.monitor}
+    begun |= {"--monitor": options.monitor, "--metric": options.metrics or None}
     for option in (name for name, value in begun.items() if value is not None):
         raise click.UsageError(f"{option} does not go with --resume: the run goes on as it was begun")
     with stopped_run(run) as folder:
@@ -159,6 +160,7 @@ def _train(
             params_from=options.params_from,
             names=options.rename,
             monitor=options.monitor,
+            metrics=options.metrics,
             trace=partial(first_not_finite, spec),
         )
 

@@ -20,7 +20,7 @@ from symgrad.training.scores.decisions import decisions
 from symgrad.training.scores.metrics import evaluate as measured
 from symgrad.training.scores.metrics import scored_entries
 from symgrad.training.scores.named_labels import class_names
-from symgrad.training.scores.scorers import named_scores
+from symgrad.training.scores.scorers import named_scores, scorers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,9 +119,9 @@ class EvaluationReport(Displayed):
 
 
 def evaluate(
-    trained: Checkpoint, data: Data, scorers: Sequence[str] = (), dialect: Dialect | None = None
+    trained: Checkpoint, data: Data, scores: Sequence[str] = (), dialect: Dialect | None = None
 ) -> EvaluationReport:
-    """Scores on rows with targets; `scorers` are names of scikit-learn's.
+    """Scores on rows with targets; `scores` are names of scikit-learn's.
 
     Raises:
         DataError: the data cannot be used.
@@ -134,7 +134,7 @@ def evaluate(
     )
     if trained.module.TASK in ("classes", "binary"):
         found = _with_classes(found, trained, dataset)
-    return replace(found, scores=named_scores(trained.module, trained.fitted, dataset, scorers))
+    return replace(found, scores=named_scores(trained.module, trained.fitted, dataset, scorers(scores)))
 
 
 def _with_classes(found: EvaluationReport, trained: Checkpoint, dataset: Dataset) -> EvaluationReport:

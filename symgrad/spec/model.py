@@ -105,11 +105,15 @@ class OptimizerSpec:
 
 @dataclass(frozen=True)
 class StopSpec:
-    """When training ends before its last epoch; None switches a criterion off."""
+    """When training ends before its last epoch; None switches a criterion off.
+
+    `watch` is the score on held-out rows that says which epoch is best, higher being better; None: the loss.
+    """
 
     patience: int | None = None
     tolerance: float | None = None
     time_limit: float | None = None
+    watch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,7 @@ class TrainSpec:
     categorical: tuple[str, ...] = ()
     checkpoint: CheckpointSpec = CheckpointSpec()
     monitor: Monitor | None = None
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

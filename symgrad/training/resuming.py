@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from symgrad.training.split import Parts
 
 FOLDER = "checkpoints"
-_NOT_NUMBERS = ("gradient_norms", "hyper")
-_COLUMNS = tuple(field.name for field in fields(EpochRecord) if field.name not in _NOT_NUMBERS)
+_NAMED = ("gradient_norms", "metrics")
+_COLUMNS = tuple(field.name for field in fields(EpochRecord) if field.name not in (*_NAMED, "hyper"))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Orders:
 
     `spec` is its text, or a dict where it was one. `data` and `validation` are files, or None: as the spec
     says, or only in memory. The hashes are of the arrays trained on and of the module's file. `every` is of
-    how many steps a callback was told.
+    how many steps a callback was told, `metrics` are scores measured besides those of the spec.
     """
 
     spec: str | dict[str, Any]
@@ -62,6 +62,7 @@ class Orders:
     module_sha256: str
     monitor: Monitor | None = None
     every: int | None = None
+    metrics: Sequence[str] = ()
 
 
 def data_hash(parts: Parts) -> str:
@@ -263,19 +264,20 @@ def _history(reached: Reached) -> dict[str, NDArray[Any]]:
         "changes": np.array(json.dumps([asdict(change) for change in reached.changes])),
         "is_answered": np.array(reached.is_answered),
         "seconds": np.array(reached.seconds),
-        "gradient_norms": np.array(json.dumps([dict(record.gradient_norms) for record in reached.records])),
+        **{n: np.array(json.dumps([dict(getattr(r, n)) for r in reached.records])) for n in _NAMED},
     }
 
 
 def _records(more: Any) -> Iterable[EpochRecord]:
     """The epochs; older checkpoints have fewer columns."""
     rows = more["history"].tolist()
-    norms = json.loads(str(more["gradient_norms"])) if "gradient_norms" in more else [{} for _ in rows]
-    for numbers, known, parts in zip(rows, more["history_known"].tolist(), norms, strict=True):
+    named = {n: json.loads(str(more[n])) if n in more else [{} for _ in rows] for n in _NAMED}
+    for k, (numbers, known) in enumerate(zip(rows, more["history_known"].tolist(), strict=True)):
         row = dict(zip(_COLUMNS, numbers, strict=False))
         unknown = (name for name, is_known in zip(_COLUMNS, known, strict=False) if not is_known)
-        measured = {**row, "epoch": int(row["epoch"]), **dict.fromkeys(unknown)}
-        found = EpochRecord(**measured, gradient_norms=tuple(parts.items()))
+        measured: dict[str, Any] = {**row, "epoch": int(row["epoch"]), **dict.fromkeys(unknown)}
+        measured |= {name: tuple(named[name][k].items()) for name in _NAMED}
+        found = EpochRecord(**measured)
         yield found if found.step is None else replace(found, step=int(found.step))
 
 

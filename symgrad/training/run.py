@@ -85,6 +85,7 @@ class Run(Displayed):
             "kept_epoch": self.checkpoint.epoch,
             "training": _numbers(self.training),
             "validation": _numbers(self.validation) if self.validation else None,
+            "scores": {name: finite(value) for name, value in self.scores},
             "seconds": self.seconds,
             "steps_per_second": self.steps_per_second,
             "history": self.history.as_dict()["columns"],
@@ -93,9 +94,15 @@ class Run(Displayed):
         }
 
     @property
+    def scores(self) -> tuple[tuple[str, float], ...]:
+        """The scores by name of the parameters kept, on the rows held out."""
+        kept = [r.metrics for r in self.history.records if r.epoch == self.checkpoint.epoch]
+        return kept[-1] if kept else ()
+
+    @property
     def _ending(self) -> str:
         """The stop reason in words."""
-        loss = "held-out loss" if self.validation else "training loss"
+        loss = f"held-out {self.history.watched or 'loss'}" if self.validation else "training loss"
         words: dict[StopReason, str] = {
             "epochs": "as many as planned",
             "converged": "the training loss converged",
@@ -109,7 +116,7 @@ class Run(Displayed):
     @property
     def _least_held_out(self) -> list[str]:
         """Where an earlier epoch than that of the parameters had less loss on the rows held out: which."""
-        for record in self.history.records:
+        for record in self.history.records if self.history.watched is None else ():
             if record.epoch == self.best_epoch < self.checkpoint.epoch and record.validation_loss is not None:
                 found = f"least held-out loss {record.validation_loss:.4g} in epoch {record.epoch}"
                 return [f"{found}; `stop: {{patience: 10}}` keeps the best parameters"]
@@ -122,6 +129,7 @@ class Run(Displayed):
             f"({self._ending}), parameters of epoch {self.checkpoint.epoch}",
             *_metric_lines("training", self.training),
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
+            *(f"held-out {name} {value:.4g}" for name, value in self.scores),
             *self._least_held_out,
         ]
         if rate := self.steps_per_second:

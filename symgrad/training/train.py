@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from symgrad.arguments import one_of, whole
-from symgrad.errors import CallbackError, DataError, DataWarning, DivergenceError, ModuleError, warn
+from symgrad.errors import (
+    CallbackError,
+    DataError,
+    DataWarning,
+    DivergenceError,
+    ModuleError,
+    SymgradError,
+    warn,
+)
 from symgrad.spec.model import MONITORS
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.dataset.data import Dataset, load_data
@@ -23,7 +31,7 @@ from symgrad.training.epochs.epoch_steps import DIVERGED_REMEDY, EpochSteps
 from symgrad.training.epochs.loop import Trainer
 from symgrad.training.epochs.running_hyper import running_hyper
 from symgrad.training.epochs.snapshots import Reached, TrainingOutcome, beginning
-from symgrad.training.epochs.stopping import watches_loss
+from symgrad.training.epochs.stopping import keeps_best
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
 from symgrad.training.records.history import History
 from symgrad.training.records.progress import shown_progress
@@ -42,7 +50,7 @@ from symgrad.training.scores.metrics import check_targets, evaluate, score_name
 from symgrad.training.split import Parts, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from symgrad.spec.model import Monitor, Spec, TrainSpec
@@ -93,6 +101,7 @@ def train(
     names: Mapping[str, str] | None = None,
     going_on: GoingOn | None = None,
     monitor: Monitor | None = None,
+    metrics: Sequence[str] = (),
     trace: Trace | None = None,
 ) -> Run:
     """Train the module as the spec says; the same seed gives the same bits on the same machine
@@ -108,7 +117,8 @@ def train(
     epoch and a copy of the parameters, and of `after_steps=(100, told)` the function after every hundred
     steps with a StepRecord: see `Callbacks`. A run that a callback ended within an epoch keeps the parameters
     that it saw; going on with it makes that epoch anew. `monitor` says what is measured
-    besides at the end of each epoch. `trace` finds the first tensor that is not finite, where a loss is not.
+    besides at the end of each epoch, `metrics` which scores of scikit-learn's on held-out rows. `trace` finds
+    the first tensor that is not finite, where a loss is not.
 
     Raises:
         CallbackError: a callback failed; it carries the `run` up to there, which is also written.
@@ -123,7 +133,7 @@ def train(
     callbacks = Callbacks(spec, module, after_epoch, checked_steps(after_steps))
     chosen, plan = (
         chosen_hyper(spec, {} if hyper is None else hyper),
-        _plan(spec.train, epochs, batch_size, seed, monitor),
+        _plan(spec.train, epochs, batch_size, seed, monitor, metrics),
     )
     parts = _parts(spec, module, data, validation, plan.seed)
     reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
@@ -198,6 +208,7 @@ def resume(
         after_steps=after_steps,
         going_on=GoingOn(run, orders, reached_by(checkpoint, module)),
         monitor=orders.monitor,
+        metrics=orders.metrics,
         trace=trace,
     )
 
@@ -221,6 +232,7 @@ def _plan(
     batch_size: BatchSize | None,
     seed: int | None,
     monitor: Monitor | None,
+    metrics: Sequence[str],
 ) -> TrainSpec:
     """The spec's settings with what the caller overrides."""
     size = spec.batch_size if batch_size is None else batch_size
@@ -230,7 +242,15 @@ def _plan(
         batch_size="full" if size == "full" else whole("batch_size", size, 1),
         seed=spec.seed if seed is None else whole("seed", seed, 0),
         monitor=spec.monitor if monitor is None else one_of("monitor", monitor, MONITORS),
+        metrics=tuple(dict.fromkeys((*spec.metrics, *_names(metrics)))),
     )
+
+
+def _names(metrics: Sequence[str]) -> Sequence[str]:
+    """Raises SymgradError for what are no names."""
+    if isinstance(metrics, str) or not all(isinstance(name, str) for name in metrics):
+        raise SymgradError(f"metrics is {metrics!r}", remedy='expected names: ["f1_macro"]')
+    return metrics
 
 
 def _parts(spec: Spec, module: ModuleType, data: Data | None, validation: Data | None, seed: int) -> Parts:
@@ -284,6 +304,7 @@ def _orders(spec: Spec, trainer: Trainer, data: Data | None, validation: Data | 
         data_sha256=data_hash(trainer.parts),
         module_sha256=module_hash(module),
         monitor=plan.monitor,
+        metrics=plan.metrics,
         every=trainer.steps.every,
     )
 
@@ -308,13 +329,15 @@ def _written(folder: Path, keeper: Keeper, run: Run) -> Run:
 def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     """Choose the parameters to keep and measure them."""
     module, plan, parts = trainer.module, trainer.plan, trainer.parts
-    kept = outcome.best if watches_loss(plan.stop) and outcome.records else outcome.last
+    kept = outcome.best if keeps_best(plan.stop) and outcome.records else outcome.last
     checkpoint = checkpoint_of(trainer, kept)
     validation = parts.validation
     return Run(
         spec_name=module.SPEC_NAME,
         checkpoint=checkpoint,
-        history=History(module.SPEC_NAME, score_name(module), outcome.records, outcome.changes),
+        history=History(
+            *(module.SPEC_NAME, score_name(module), outcome.records, outcome.changes), trainer.scores.watch
+        ),
         stop_reason=outcome.reason,
         best_epoch=outcome.best.epoch,
         training=evaluate(module, checkpoint.fitted, parts.training),

@@ -122,6 +122,7 @@ class StopBlock(_Block):
     patience: Size | None = None
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     time_limit: Positive | None = None
+    watch: str | None = None
 
 
 class CheckpointBlock(_Block):
@@ -183,6 +184,7 @@ class TrainBlock(_Block):
     seed: Seed = 0
     checkpoint: CheckpointBlock = CheckpointBlock()
     monitor: Monitor | None = None
+    metrics: Texts = []
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

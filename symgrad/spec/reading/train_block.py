@@ -42,7 +42,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         batch_size=train.batch_size,
         shuffle=train.shuffle,
         epochs=train.epochs,
-        stop=StopSpec(train.stop.patience, train.stop.tolerance, train.stop.time_limit),
+        stop=StopSpec(**vars(train.stop)),
         clip_norm=train.clip_norm,
         seed=train.seed,
         clip_value=train.clip_value,
@@ -51,6 +51,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         categorical=tuple(train.categorical),
         checkpoint=CheckpointSpec(train.checkpoint.epochs, train.checkpoint.minutes, train.checkpoint.keep),
         monitor=train.monitor,
+        metrics=tuple(train.metrics),
     )
 
 

@@ -16,6 +16,7 @@ from symgrad.training.epochs.snapshots import Reached, Snapshot, Standing, Train
 from symgrad.training.epochs.stopping import StopReason, Watch, stop_reason
 from symgrad.training.epochs.training_callbacks import Answer, Callbacks, StepRecord
 from symgrad.training.records.history import EpochRecord, HyperChange
+from symgrad.training.scores.held_out_scores import held_out_scores
 from symgrad.training.scores.metrics import score
 
 if TYPE_CHECKING:
@@ -49,11 +50,18 @@ class Trainer:
     The same seed gives the same bits.
     """
 
-    def __init__(self, steps: EpochSteps, parts: Parts, reached: Reached, callbacks: Callbacks) -> None:
+    def __init__(
+        self,
+        steps: EpochSteps,
+        parts: Parts,
+        reached: Reached,
+        callbacks: Callbacks,
+    ) -> None:
         self.steps, self.module, self.plan = steps, steps.module, steps.plan
         self.parts, self.callbacks = parts, callbacks
         self.sample = scored_sample(parts.training, self.plan.seed)
         self.params, self.state = reached.last.restored(self.module)
+        self.scores = held_out_scores(self.module, self.plan, parts.validation, self.params)
         self.records = list(reached.records)
         self.start = time.perf_counter() - reached.seconds
         watch, lowest = Watch(), math.inf
@@ -138,17 +146,21 @@ class Trainer:
         if validation and held_out is not None and not math.isfinite(held_out):
             first = first_of_all(traced(module, self.params, validation, self.steps.trace))
             raise self.steps.divergence(epoch, f"the validation loss became {held_out}{first}")
+        validation_score = score(module, self.params, validation) if validation else None
+        metrics = self.scores.measured(self.params)
         return EpochRecord(
             epoch=epoch,
             loss=made.loss,
             score=score(module, self.params, self.sample),
             validation_loss=held_out,
-            validation_score=score(module, self.params, validation) if validation else None,
+            validation_score=validation_score,
             seconds=made.seconds,
             step=made.step,
             learning_rate=self.steps.hyper.learning_rate(made.others, epoch, made.step),
             hyper=made.hyper,
             gradient_norms=self._gradient_norms(epoch),
+            metrics=metrics,
+            watched=self.scores.watched(metrics, validation_score),
         )
 
     def _gradient_norms(self, epoch: int) -> tuple[tuple[str, float], ...]:

@@ -41,9 +41,9 @@ class Watch:
         return Watch(self.best, training, self.stale + 1, steady)
 
 
-def watches_loss(stop: StopSpec) -> bool:
-    """Whether the loss can end training; then the best epoch's parameters are kept."""
-    return stop.patience is not None or stop.tolerance is not None
+def keeps_best(stop: StopSpec) -> bool:
+    """Whether the best epoch's parameters are kept: where training stops by it, or a score is watched."""
+    return stop.patience is not None or stop.tolerance is not None or stop.watch is not None
 
 
 def stop_reason(stop: StopSpec, watch: Watch, elapsed: float) -> StopReason | None:

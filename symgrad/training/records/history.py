@@ -13,7 +13,7 @@ from symgrad.displayed import Displayed
 from symgrad.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from symgrad.training.scores.metrics import ScoreName
@@ -32,8 +32,9 @@ class EpochRecord:
     `loss` is the mean over the epoch's rows while it ran, the scores are measured at its end.
     `seconds` is the time of the training steps alone. `step` is its last one, counted from 1 over all epochs,
     `learning_rate` that of this step, as a schedule has it, `hyper` the module's numbers in force.
-    `gradient_norms` are those of each parameter's part of
-    the gradient of one batch, at the end of the epoch, where training was asked to monitor gradients.
+    `gradient_norms` are those of each parameter's part of the gradient of one batch, at the end of the epoch,
+    where training was asked to monitor gradients; `metrics` are the scores asked for, on the rows held out.
+    `watched` falls as the score does rise by which the best epoch is chosen; None: the loss chooses it.
     """
 
     epoch: int
@@ -46,6 +47,8 @@ class EpochRecord:
     learning_rate: float | None = None
     hyper: Mapping[str, float] = field(default_factory=dict)
     gradient_norms: tuple[tuple[str, float], ...] = ()
+    metrics: tuple[tuple[str, float], ...] = ()
+    watched: float | None = None
 
     @property
     def gradient_norm(self) -> float | None:
@@ -54,7 +57,9 @@ class EpochRecord:
 
     @property
     def objective(self) -> float:
-        """The loss that decides which epoch is best: the validation loss where there is one."""
+        """What decides which epoch is best, the lower the better: the validation loss where there is one."""
+        if self.watched is not None:
+            return self.watched
         return self.loss if self.validation_loss is None else self.validation_loss
 
 
@@ -70,13 +75,14 @@ class HyperChange:
 class History(Displayed):
     """The epochs of one training run, in order; `score_name` says what their scores are.
 
-    `changes` are those of hyper-parameters while it ran.
+    `changes` are those of hyper-parameters while it ran; `watched` is the score that chose the best epoch.
     """
 
     spec_name: str
     score_name: ScoreName
     records: tuple[EpochRecord, ...]
     changes: tuple[HyperChange, ...] = ()
+    watched: str | None = None
 
     @property
     def best_epoch(self) -> int:
@@ -113,13 +119,12 @@ class History(Displayed):
             self.score_name: [record.score for record in records],
             "validation_loss": [record.validation_loss for record in records],
             f"validation_{self.score_name}": [record.validation_score for record in records],
+            **_by_name("validation_{}", [record.metrics for record in records]),
             "learning_rate": [record.learning_rate for record in records],
             "seconds": [record.seconds for record in records],
             GRADIENT_NORM: [record.gradient_norm for record in records],
         }
-        parts = [dict(record.gradient_norms) for record in records]
-        for name in dict.fromkeys(name for part in parts for name in part):
-            columns[f"{GRADIENT_NORM}.{name}"] = [part.get(name) for part in parts]
+        columns |= _by_name(f"{GRADIENT_NORM}.{{}}", [record.gradient_norms for record in records])
         always = {"epoch", "loss", "seconds"}
         return {
             name: values
@@ -149,6 +154,13 @@ class History(Displayed):
     def write_json(self, path: Path) -> None:
         """`as_dict` as a JSON file. Raises DataError."""
         write_whole(path, json.dumps(self.as_dict(), indent=1, allow_nan=False).encode() + b"\n")
+
+
+def _by_name(column: str, rows: Sequence[tuple[tuple[str, float], ...]]) -> dict[str, list[float | None]]:
+    """A column for every name in rows of named numbers, called as `column` says."""
+    known = [dict(row) for row in rows]
+    names = dict.fromkeys(name for row in known for name in row)
+    return {column.format(name): [row.get(name) for row in known] for name in names}
 
 
 def _cell(value: float | None) -> str:

@@ -125,4 +125,5 @@ def summary(record: EpochRecord, score: ScoreName) -> str:
         "held-out loss": record.validation_loss,
         f"held-out {SCORE_WORDS[score]}": record.validation_score,
     }
+    measured |= {f"held-out {name}": value for name, value in record.metrics}
     return "  ".join(f"{name} {value:.4g}" for name, value in measured.items() if value is not None)

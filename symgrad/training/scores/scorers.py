@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from symgrad.errors import DataError, ModuleError
+from symgrad.errors import DataError, ModuleError, did_you_mean
 from symgrad.training.scores.decisions import decisions
 from symgrad.training.scores.metrics import scored_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from symgrad.training.dataset.data import Dataset
     from symgrad.training.scores.metrics import ScoredEntries
+
+
+Scorer: TypeAlias = Callable[[Any, Any, Any], float]
+"""Takes an estimator, its inputs and the truth."""
 
 
 class _Answers:
@@ -49,32 +54,47 @@ class _Probabilities(_Answers):
         return self.probabilities
 
 
+def scorers(names: Sequence[str]) -> dict[str, Scorer]:
+    """What scores by these names.
+
+    Raises:
+        ModuleError: scikit-learn is missing, or has no such score.
+    """
+    if not names:
+        return {}
+    try:
+        from sklearn.metrics import get_scorer, get_scorer_names
+    except ModuleNotFoundError:
+        problem = f"scikit-learn is missing, which measures {', '.join(names)}"
+        raise ModuleError(problem, remedy='pip install "symgrad[sklearn]"') from None
+    known = get_scorer_names()
+    for name in names:
+        if name not in known:
+            higher = f"write neg_{name}, as higher scores are better" if f"neg_{name}" in known else ""
+            remedy = higher or did_you_mean(name, known) or f"one of {', '.join(known)}"
+            raise ModuleError(f"scikit-learn has no score '{name}'", at=name, remedy=remedy)
+    return {name: get_scorer(name) for name in names}
+
+
 def named_scores(
-    module: ModuleType, params: Any, dataset: Dataset, names: Sequence[str]
+    module: ModuleType, params: Any, dataset: Dataset, named: Mapping[str, Scorer]
 ) -> tuple[tuple[str, float], ...]:
     """Scores of a module with these parameters by name, in that order; higher is better.
 
     Raises:
-        ModuleError: scikit-learn is missing, has no such score, or it does not fit this network.
+        ModuleError: a score does not fit this network.
         DataError: predictions and targets of this network cannot be compared.
     """
-    if not names:
+    if not named:
         return ()
-    try:
-        from sklearn.metrics import get_scorer, get_scorer_names
-    except ModuleNotFoundError:
-        raise ModuleError("scikit-learn is missing", remedy='pip install "symgrad[sklearn]"') from None
     scored = scored_entries(module, params, dataset)
     if scored is None:
         raise DataError("predictions and targets cannot be compared", at=module.SPEC_NAME)
     answers, target = _answers(module, scored)
     found = []
-    for name in names:
-        if name not in get_scorer_names():
-            remedy = f"one of {', '.join(get_scorer_names())}"
-            raise ModuleError(f"scikit-learn has no score '{name}'", at=name, remedy=remedy)
+    for name, scorer in named.items():
         try:
-            found.append((name, float(get_scorer(name)(answers, np.zeros((len(target), 1)), target))))
+            found.append((name, float(scorer(answers, np.zeros((len(target), 1)), target))))
         except (ValueError, AttributeError, TypeError) as error:
             raise ModuleError(f"'{name}' does not fit: {error}", at=module.SPEC_NAME) from None
     return tuple(found)
