@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.loading.load import ModuleSource
     from symgrad.diagnosis.diagnosis_report import Diagnosis
     from symgrad.exchange.export import Export
+    from symgrad.exchange.imported import Import
     from symgrad.exchange.learnt import LearntSource
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
@@ -557,6 +558,47 @@ def export(
     from symgrad.exchange.export import export as write_file
 
     return write_file(read(spec), learnt, path, names or {})
+
+
+def import_onnx(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    loss: str | None = None,
+    force: bool = False,
+    identity: bool = True,
+) -> Import:
+    """A network of dense layers from an ONNX file: its spec, and beside it the module and what it has learnt.
+
+    `out` is the spec, the file's name with .yaml otherwise; NAME.py and NAME.npz lie beside it, so that
+    `open_run("NAME.npz")` predicts, and `train(out, params_from="NAME.npz")` goes on. The loss is one of the
+    library's; without it that which the last operator belongs to, softmax or sigmoid, else `mse`. `force`
+    replaces files that are there. The spec's answers were compared with ONNX Runtime's on random data.
+
+    Raises:
+        ModuleError: the file is damaged, a node in it has no place in a spec, a package is missing, or a file
+            is there already.
+    """
+    imported = _onnx_reader()
+    source = Path(path)
+    spec_file = Path(out) if out is not None else Path(f"{imported.spec_name(source)}.yaml")
+    network = imported.import_onnx(source, imported.spec_name(spec_file), loss)
+    files = [spec_file, *(spec_file.with_name(f"{network.model.spec.name}{end}") for end in (".py", ".npz"))]
+    for file in files:
+        if file.exists() and not force:
+            raise ModuleError("this file is there already", at=str(file), remedy="force overwrites it")
+    written: Import = imported.written(network, files, partial(generate, identity=identity), load)
+    return written
+
+
+def _onnx_reader() -> ModuleType:
+    try:
+        from symgrad.exchange import import_onnx as reader
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("onnx", "onnxruntime"):
+            raise
+        raise ModuleError(f"{missing.name} is missing", remedy='pip install "symgrad[onnx]"') from None
+    return reader
 
 
 def bench(

@@ -83,7 +83,7 @@ SECTIONS = {
     "Begin": ("new", "list"),
     "Look at a network": ("inspect", "summary", "graph", "compare", "lectures"),
     "Make and train it": ("generate", "verify", "train"),
-    "Use what was trained": ("predict", "evaluate", "export"),
+    "Use what was trained": ("predict", "evaluate", "export", "import"),
     "Measure": ("bench", "doctor"),
 }
 """The commands in the order in which one meets them."""

@@ -1,4 +1,4 @@
-"""What predict, evaluate and export do."""
+"""What predict, evaluate, export and import do."""
 
 from __future__ import annotations
 
@@ -55,6 +55,18 @@ def export_run(
     """Write a standard file and say how far its answers are from the spec's."""
     trained = open_trained(run, module)
     found = api.export(spec_of_run(run) if spec is None else spec, trained, file, names)
+    if as_json:
+        produce_json(found.as_dict() | {"warnings": warnings_shown()})
+    else:
+        say(str(found))
+    return GOOD
+
+
+def import_file(
+    file: Path, output: Path | None, loss: str | None, force: bool, identity: bool, as_json: bool
+) -> int:
+    """Write spec, module and checkpoint, and say how far their answers are from ONNX Runtime's."""
+    found = api.import_onnx(file, output, loss=loss, force=force, identity=identity)
     if as_json:
         produce_json(found.as_dict() | {"warnings": warnings_shown()})
     else:

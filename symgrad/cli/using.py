@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symgrad.cli.group import FILE, RENAME, main
+from symgrad.cli.group import FILE, IDENTITY, RENAME, main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,3 +70,23 @@ def export(
     from symgrad.cli.use_run import export_run
 
     return export_run(run, file, spec, rename, module, as_json)
+
+
+@main.command("import")
+@click.argument("file", type=FILE)
+@click.option("-o", "--output", type=FILE, help="The spec to write.  [NAME.yaml for NAME.onnx]")
+@click.option("--loss", metavar="LOSS", help="What to train on: mse, softmax_cross_entropy, ...")
+@click.option("--force", is_flag=True, help="Overwrite files that are there.")
+@IDENTITY
+@click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON on stdout.")
+def import_(
+    file: Path, output: Path | None, loss: str | None, force: bool, identity: bool, as_json: bool
+) -> int:
+    """Write the spec of the network in FILE, which another program made.
+
+    FILE is an ONNX file of dense layers and operations on rows. Beside the spec lie its module, NAME.py,
+    and NAME.npz with the parameters, for predict, train --params-from and verify.
+    """
+    from symgrad.cli.use_run import import_file
+
+    return import_file(file, output, loss, force, identity, as_json)

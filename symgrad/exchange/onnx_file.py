@@ -10,6 +10,7 @@ from onnxruntime import InferenceSession
 
 from symgrad.compiler.targets.onnx.onnx_model import Scaling, onnx_model
 from symgrad.errors import DataWarning, ModuleError, SymgradError, warn
+from symgrad.exchange.answers import MOST_DIFFERENCE, TYPES, distance
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.samples import draw
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.training.dataset.preparation import TensorPreparation
 
-MOST_DIFFERENCE = 1e-4
-"""Of a value of about 1: rounding in single precision stays below, another network does not."""
 _ROWS = 5
-_TYPES = {"tensor(int64)": np.int64, "tensor(float)": np.float32, "tensor(double)": np.float64}
 
 
 def content(stages: Stages, learnt: Learnt) -> tuple[bytes, float | None]:
@@ -72,12 +70,12 @@ def _difference(content: bytes, model: Model, learnt: Learnt) -> float | None:
     except SymgradError:
         return None
     session = InferenceSession(content, providers=["CPUExecutionProvider"])
-    kinds = {i.name: _TYPES[i.type] for i in session.get_inputs()}
+    kinds = {i.name: TYPES[i.type] for i in session.get_inputs()}
     known = learnt.preparation
     given = {n: _as_in_data(drawn[n], known.inputs.get(n)).astype(kind) for n, kind in kinds.items()}
     taken = {n: known.input(n, values, model.spec.dtype) for n, values in given.items()}
     right = interpret(model, {**taken, **learnt.params}, DOUBLE).prediction
-    found = max(map(_distance, session.run(None, given), right), default=0.0)
+    found = max(map(distance, session.run(None, given), right), default=0.0)
     if not found <= MOST_DIFFERENCE:
         problem = f"ONNX Runtime's answers differ by {found:.1e} from the spec's"
         raise ModuleError(problem, at=model.spec.name, remedy="please report this spec")
@@ -95,10 +93,3 @@ def _as_in_data(taken: NDArray[Any], prepared: TensorPreparation | None) -> NDAr
         values = np.array(values, np.float64)
         values[0].flat[:1] = np.nan
     return values
-
-
-def _distance(answer: NDArray[Any], right: NDArray[Any]) -> float:
-    """Not a number where only one of two entries is one."""
-    same = np.isnan(answer) & np.isnan(right) | (answer == right)
-    with np.errstate(invalid="ignore"):
-        return float(np.max(np.where(same, 0.0, np.abs(answer - right) / (1 + np.abs(right))), initial=0.0))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.loading.load import load
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.runtime.array_archives import read_archive
-from symgrad.training.checkpoint import Checkpoint, load_checkpoint
+from symgrad.training.checkpoint import IMPORTED, Checkpoint, load_checkpoint
 from symgrad.training.resuming import FOLDER, newest, spec_of
 from symgrad.training.run import CHECKPOINT
 
@@ -36,7 +36,7 @@ def open_trained(run: str | os.PathLike[str], module: ModuleSource | None = None
         raise DataError(problem, at=str(place), remedy=TRAIN_FIRST)
     source = _module_beside(file) if module is None else module
     trained = load_checkpoint(file, load(source) if isinstance(source, str | os.PathLike) else source)
-    if trained.epoch == 0:
+    if trained.epoch == 0 and IMPORTED not in trained.more:
         problem = "holds first values: the run diverged or was stopped in its first epoch, and learnt nothing"
         warn(DataWarning(problem, at=str(file), remedy="train again"))
     return trained

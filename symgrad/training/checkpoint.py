@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+IMPORTED = "imported_from"
+"""Among the other arrays of a checkpoint that no training wrote: the file that its parameters are from."""
 AGAIN = "train again, or use a module of the network that it was trained with"
 
 
