@@ -24,6 +24,7 @@ Run this file to check its gradients against differences of its own loss.
 Spec SHA-256 271edb63b9e0e34fe75f9eb77919922c3910f77921b73952011238ff60edfa81
 """
 
+import dis
 import io
 import json
 import math
@@ -34,16 +35,22 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from numba import config, njit, types, version_info
 from numba.core import cgutils
-from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.compiler import Compiler
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult, Compiler
+from numba.core.dispatcher import Dispatcher
+from numba.core.serialize import dumps
 from numba.extending import intrinsic
+from numba.misc.appdirs import AppDirs
 from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "linear_regression"
@@ -344,6 +351,211 @@ JOINS_DRIVERS = True  # whether they become parts of their callers
 # ------------------------------------------------------------------------------------------------------------------
 
 
+# --- What a compiled function computes, told by its code and by what that names, in whichever file it stands ---
+
+
+_WRAPPERS = ("no_cpython_wrapper", "no_cfunc_wrapper")  # options that make no difference to compiled callers
+
+
+def _meaning(dispatcher: Any) -> str:
+    """The SHA-256 of all that decides what a compiled function does.
+
+    Of what a library has the name is enough. Raises TypeError where something has no text that tells it.
+    """
+    function = dispatcher.py_func
+    scope, own = function.__globals__, partial(_own_function, file=function.__code__.co_filename)
+    found, waiting = {"": _content(dispatcher.targetoptions)}, {function.__name__: dispatcher}
+    while waiting:
+        name, value = waiting.popitem()
+        found[name] = _own_content(value, own)
+        waiting |= {n: scope[n] for n in _names(value, own) if n in scope and n not in found}
+    return sha256(repr(sorted(found.items())).encode()).hexdigest()
+
+
+def _own_function(value: Any, file: str) -> FunctionType | None:
+    """A function of this file: the value itself, or what types an intrinsic; None where it is neither."""
+    function = value if isinstance(value, FunctionType) else getattr(value, "__wrapped__", None)
+    is_own = isinstance(function, FunctionType) and function.__code__.co_filename == file
+    return function if is_own else None
+
+
+def _own_content(value: Any, own: Callable) -> Any:
+    """What stands behind a name."""
+    function = own(value)
+    if isinstance(value, Dispatcher) and function is not None:
+        options = {name: o for name, o in value.targetoptions.items() if name not in _WRAPPERS}
+        how = _content(options), _content(vars(value)["_compiler"].pipeline_class)
+        return how, _code_content(function.__code__, function.__doc__)
+    if function is not None:
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        return _content([function.__code__, function.__defaults__, function.__kwdefaults__, cells])
+    is_of_library = callable(value) and not isinstance(value, (type, Dispatcher))
+    return (value.__module__, value.__qualname__) if is_of_library else _content(value)
+
+
+def _content(value: Any) -> Any:
+    """A value in numbers and words."""
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, np.generic, types.Type)):
+        return type(value).__name__, repr(value)
+    if isinstance(value, (tuple, list)):
+        return [*map(_content, value)]
+    if isinstance(value, (set, frozenset)):
+        return sorted(repr(_content(part)) for part in value)
+    if isinstance(value, dict):
+        return sorted(repr((_content(name), _content(part))) for name, part in value.items())
+    if isinstance(value, CodeType):
+        return _code_content(value)
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if isinstance(value, type):
+        codes = {n: f.__code__ for n, f in vars(value).items() if isinstance(f, FunctionType)}
+        return "" if codes else value.__module__, value.__qualname__, _content(codes)
+    raise TypeError(f"there is no text that tells this {type(value).__name__} from others")
+
+
+def _code_content(code: CodeType, docstring: str | None = None) -> Any:
+    """What code computes, wherever it lies; a docstring that it does not read is no part of that."""
+    constants = [_content(constant) for constant in code.co_consts]
+    pairs = zip(code.co_code[::2], code.co_code[1::2], strict=True)
+    if docstring is not None and not any(op in dis.hasconst and not place for op, place in pairs):
+        constants[0] = "docstring"
+    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+    counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+    return code.co_code, code.co_exceptiontable, names, counts, constants
+
+
+def _names(value: Any, own: Callable) -> Iterator[str]:
+    """The names of this file that a value uses, and perhaps others."""
+    if isinstance(value, Dispatcher):
+        yield from _all_names(value.py_func.__code__)
+    else:
+        parts = vars(value).values() if isinstance(value, type) else [value]
+        for function in filter(None, map(own, parts)):
+            yield from _global_names(function.__code__)
+
+
+def _all_names(code: CodeType) -> Iterator[str]:
+    """Those of attributes too, as long code takes long to be taken apart."""
+    yield from code.co_names
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from _all_names(part)
+
+
+@cache
+def _global_names(code: CodeType) -> tuple[str, ...]:
+    inner = (_global_names(part) for part in code.co_consts if isinstance(part, CodeType))
+    own = (i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    return (*own, *(name for names in inner for name in names))
+
+
+# --- Compiled code is kept on disk, where those who can write it could write the module too ---
+
+
+class _CompiledCode(NullCache):
+    """The files of a compiled function, one for each signature: they save time and are never in the way."""
+
+    def __init__(self, dispatcher: Any) -> None:
+        self._dispatcher, self._meaning, self._is_kept = dispatcher, "", True
+        self._file = Path(dispatcher.py_func.__code__.co_filename)
+        self._folder = ""
+
+    @property
+    def cache_path(self) -> str:
+        """Where its code was found or written; empty as long as it was not."""
+        return self._folder
+
+    def disable(self) -> None:
+        self._is_kept = False
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        self._be_named()
+        target_context.refresh()
+        name, owner = self._entry(signature, target_context.codegen())
+        for folder in self._folders():
+            content = _trusted_content(folder / name, self._file)
+            if content[:32] == sha256(content[32:]).digest():
+                found, data = pickle.loads(content[32:])
+                if found == owner:
+                    self._folder = str(folder)
+                    return CompileResult._rebuild(target_context, *data)
+        return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        if not self._is_kept or result.lifted or result.library.has_dynamic_globals:
+            return
+        name, owner = self._entry(signature, result.codegen)
+        content = dumps((owner, result._reduce()))
+        for folder in self._folders():
+            with suppress(OSError):  # a full disk, or a folder that is read-only
+                folder.mkdir(parents=True, exist_ok=True)
+                _write_beside(folder / name, sha256(content).digest() + content)
+                self._folder = str(folder)
+                return
+
+    def _be_named(self) -> None:
+        """Name the function by its meaning, before it is compiled.
+
+        In a process Numba tells compiled functions apart by these names, and what is kept on disk imports the
+        module: so it is one that is there whichever way this file is loaded.
+        """
+        if self._meaning:
+            return
+        function = self._dispatcher.py_func
+        try:
+            self._meaning = _meaning(self._dispatcher)
+        except (AttributeError, TypeError):  # it names what has no text: it is compiled in every process
+            self._meaning, self._is_kept = uuid4().hex, False
+        function.__module__, function.__qualname__ = "builtins", f"{self._meaning[:16]}.{function.__name__}"
+
+    def _entry(self, signature: Any, codegen: Any) -> tuple[str, str]:
+        """The name of a file, and all that its content depends on."""
+        machine = sys.implementation.cache_tag, version_info.string, codegen.magic_tuple()
+        owner = repr((self._meaning, signature, machine))
+        digest = sha256(owner.encode()).hexdigest()[:32]
+        return f"{self._dispatcher.py_func.__name__}-{digest}.nbc", owner
+
+    def _folders(self) -> Iterator[Path]:
+        """Where it may be kept: as NUMBA_CACHE_DIR says, beside the module, with the user's caches."""
+        if not self._is_kept:
+            return
+        if config.CACHE_DIR:
+            yield Path(config.CACHE_DIR)
+        if self._file.is_file():
+            yield self._file.parent / "__pycache__"
+        yield Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)
+
+
+def _trusted_content(file: Path, module: Path) -> bytes:
+    """The content of a file, which can run code; none where others could write it than could the module."""
+    try:
+        with file.open("rb") as opened:
+            is_trusted = os.name == "nt" or _is_trusted(os.fstat(opened.fileno()), module)
+            return opened.read() if is_trusted else b""
+    except OSError:
+        return b""
+
+
+def _is_trusted(found: os.stat_result, module: Path) -> bool:
+    """Whether a file is of this user, the system or the module's owner, and no more open than the module."""
+    own = module.stat() if module.is_file() else None
+    owners = {0, os.geteuid(), own.st_uid if own else 0}
+    may_write = own.st_mode if own and own.st_gid == found.st_gid else 0
+    return found.st_uid in owners and not found.st_mode & ~may_write & 0o022
+
+
+def _write_beside(file: Path, content: bytes) -> None:
+    """Replace a file whole, which others may read but not write. Raises OSError."""
+    part = file.with_name(f"{file.name}.{uuid4().hex}.part")
+    try:
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, 0o644)) as opened:
+            opened.write(content)
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
 # --- How functions are compiled ---
 
 
@@ -356,54 +568,6 @@ if version_info.minor is not None and version_info.short < (0, 62):
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def _content(constant: Any) -> Any:
-    """What a constant is; of code, what it computes wherever it lies: instructions, names and constants."""
-    if hasattr(constant, "co_code"):
-        return constant.co_code, constant.co_names, constant.co_varnames, [*map(_content, constant.co_consts)]
-    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
-
-
-# What tells this text from all others.
-TEXT = sha256(repr(_content(sys._getframe().f_code)).encode()).hexdigest()[:16]
-
-
-class _Entries(IndexDataCacheFile):
-    """The files of Numba's cache. What is damaged in them, or of another text, is compiled anew."""
-
-    def save(self, key: Any, data: Any) -> None:
-        content = self._dump(((TEXT, key), data))
-        super().save(key, (sha256(content).digest(), content))
-
-    def load(self, key: Any) -> Any:
-        try:
-            found = super().load(key)
-            if found and found[0] == sha256(found[1]).digest():
-                owner, data = pickle.loads(found[1])
-                return data if owner == (TEXT, key) else None
-        except Exception:  # whatever reading a damaged file may raise
-            return None
-
-    def _load_index(self) -> dict[Any, str]:
-        try:
-            index = super()._load_index()
-            names = {self._data_name(number + 1) for number in range(len(index))}
-            return index if names.issuperset(index.values()) else {}
-        except Exception:
-            return {}
-
-
-class _Cache(FunctionCache):
-    """Numba's cache on disk, which saves time and is never in the way."""
-
-    def __init__(self, function: Callable) -> None:
-        super().__init__(function)
-        self._cache_file = _Entries(self._cache_path, self._impl.filename_base, TEXT)
-
-    def save_overload(self, signature: Any, result: Any) -> None:
-        with suppress(OSError):  # a full disk, or a folder that has become read-only
-            super().save_overload(signature, result)
-
-
 def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) -> Any:
     """Compile with Numba, kept on disk where there is a place to keep it.
 
@@ -412,11 +576,7 @@ def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) 
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
     dispatcher = njit(nogil=True, error_model="numpy", **{"fastmath": fastmath, **options})(function)
     if not config.DISABLE_JIT:
-        with suppress(RuntimeError, OSError):  # without a place it is compiled in every process
-            dispatcher._cache = _Cache(function)
-        # In a process Numba tells compiled functions apart by these names, and what is kept on disk imports
-        # the module: so they say which text it is, and one that is there whichever way this file is loaded.
-        function.__module__, function.__qualname__ = "builtins", f"{TEXT}.{function.__name__}"
+        dispatcher._cache = _CompiledCode(dispatcher)
     return dispatcher
 
 

@@ -110,17 +110,17 @@ def test_whichever_way_it_is_loaded_first_every_other_way_finds_what_was_compile
 
 
 def test_compiled_functions_of_different_texts_have_different_names(tmp_path: Path) -> None:
-    """LLVM takes the first of a name that it finds in the process. The place of their cache has vanished."""
-    modules = [load(tiny(tmp_path / str(bias), bias)) for bias in (1, 2)]
-    for module in modules:
-        place = Path(module.__file__).with_name("__pycache__")
-        place.rename(place.with_name("elsewhere"))
-        place.write_text("")
+    """LLVM takes the first of a name that it finds in the process."""
+    found = []
+    for bias in (1, 2):
+        module = load(tiny(tmp_path / str(bias), bias))
         assert used(module)[1] == 0
-        for compiled in (module._forward, module._y):
-            names = [result.fndesc.mangled_name for result in compiled.overloads.values()]
-            assert all(module.TEXT in name for name in names) or not names
-    assert modules[0].TEXT != modules[1].TEXT
+        results = [r for f in (module._forward, module._y) for r in f.overloads.values()]
+        found.append({result.fndesc.mangled_name for result in results})
+        meaning = module._meaning(module._forward)
+        assert module._forward.py_func.__qualname__ == f"{meaning[:16]}._forward"
+        assert any(meaning[:16] in name for name in found[-1])
+    assert not found[0] & found[1]
 
 
 WORK = """
@@ -197,40 +197,18 @@ def test_a_text_written_at_once_after_another_is_the_one_that_is_loaded(
         assert float(module.forward(module.init_params(0), np.ones(1))[0]) == 10, text
 
 
-def filled(folder: Path, module: Any, *saved: tuple[str, Any]) -> Any:
-    """Files of the cache as the module keeps them, with some entries."""
-    entries = module._Entries(str(folder), "tiny", module.TEXT)
-    for key, data in saved:
-        entries.save(key, data)
-    return entries
-
-
-def test_a_damaged_entry_counts_as_not_there(tmp_path: Path) -> None:
-    """Every byte of both files changed, and files cut: never an exception, never another's data."""
-    module = load(tiny(tmp_path))
-    entries = filled(tmp_path, module, ("first", [1.5]), ("second", [2.5]))
-    assert [entries.load(key) for key in ("first", "second", "third")] == [[1.5], [2.5], None]
-    for file in (*tmp_path.glob("tiny.nbi"), *tmp_path.glob("tiny.1.nbc")):
-        whole = file.read_bytes()
-        damaged = [whole[:k] + bytes([whole[k] ^ 1]) + whole[k + 1 :] for k in range(len(whole))]
-        for content in (*damaged, *(whole[:k] for k in range(0, len(whole), 7)), bytes(len(whole))):
-            file.write_bytes(content)
-            assert entries.load("first") in ([1.5], None)
-            assert entries.load("second") in ([2.5], None)
-            entries.save("first", [1.5])
-            assert entries.load("first") == [1.5]
-            entries.save("second", [2.5])
-        assert [entries.load(key) for key in ("first", "second", "third")] == [[1.5], [2.5], None]
-
-
-def test_what_two_processes_save_at_once_is_not_confused(tmp_path: Path) -> None:
-    """Both found an empty index and chose the same file: the index is one's, the file the other's."""
-    module = load(tiny(tmp_path))
-    for folder in ("mine", "other"):
-        (tmp_path / folder).mkdir()
-    entries = filled(tmp_path / "mine", module, ("mine", 1))
-    filled(tmp_path / "other", module, ("other", 2))
-    (tmp_path / "other" / "tiny.1.nbc").replace(tmp_path / "mine" / "tiny.1.nbc")
-    assert entries.load("mine") is None
-    entries.save("mine", 1)
-    assert entries.load("mine") == 1
+def test_a_damaged_file_counts_as_not_there(tmp_path: Path) -> None:
+    """Bytes changed, files cut, empty or another's: never an exception, never what is not its own."""
+    file = tiny(tmp_path)
+    module = load(file)
+    assert used(module) == (8, 0)
+    cache, [signature] = module._forward._cache, module._forward.overloads
+    [kept], [other] = (list((tmp_path / "__pycache__").glob(f"{name}-*.nbc")) for name in ("_forward", "_y"))
+    whole = kept.read_bytes()
+    places = range(0, len(whole), len(whole) // 50)
+    damaged = [whole[:k] + bytes([whole[k] ^ 1]) + whole[k + 1 :] for k in places]
+    for content in (*damaged, *(whole[:k] for k in places), bytes(len(whole)), other.read_bytes()):
+        kept.write_bytes(content)
+        assert cache.load_overload(signature, module._forward.targetctx) is None
+    assert used(load(file)) == (8, 0)
+    assert used(load(file)) == (8, 1)

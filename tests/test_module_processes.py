@@ -64,7 +64,7 @@ def test_the_cache_serves_every_way_of_loading(file: Path, tmp_path: Path) -> No
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stderr == ""
     assert run.stdout.splitlines()[-1] == "line: every gradient agrees with differences of the loss"
-    assert list((file.parent / "__pycache__").glob("*.nbi"))
+    assert list((file.parent / "__pycache__").glob("*.nbc"))
     ways = (
         (python("-c", BY_NAME, cwd=file.parent), "0"),
         (python("-c", IMPORTED, str(file), cwd=tmp_path), "1"),

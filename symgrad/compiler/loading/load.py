@@ -62,12 +62,10 @@ def run_drivers_in_python(module: ModuleType, but: Collection[str] = ()) -> tupl
     What is compiled here can be called from Python, and is not kept on disk, where nobody expects that. What
     stays compiled sees the module as it was, and is kept.
     """
-    from numba.core.caching import NullCache
-
     names = vars(module)
     for kernel in (f for f in names.values() if _is_kernel(f)):
         kernel.targetoptions["no_cpython_wrapper"] = False
-        kernel._cache = NullCache()
+        kernel._cache.disable()
     drivers = {name: f for name, f in names.items() if _is_driver(f)}
     whole = dict(names)
     if but:

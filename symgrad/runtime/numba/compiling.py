@@ -1,16 +1,12 @@
 """How functions are compiled."""
 
-import pickle
-import sys
 from collections.abc import Callable
-from contextlib import suppress
-from hashlib import sha256
 from typing import Any
 
 from numba import config, njit, version_info
-from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler import Compiler
 
+from symgrad.runtime.numba.kept_code import _CompiledCode
 from symgrad.runtime.smallest_model import DRIVERS, EXACT_KERNELS, JOINS_DRIVERS, KERNELS, SPEC_NAME, UPDATES
 
 if version_info.minor is not None and version_info.short < (0, 62):
@@ -22,54 +18,6 @@ if version_info.minor is not None and version_info.short < (0, 62):
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
-def _content(constant: Any) -> Any:
-    """What a constant is; of code, what it computes wherever it lies: instructions, names and constants."""
-    if hasattr(constant, "co_code"):
-        return constant.co_code, constant.co_names, constant.co_varnames, [*map(_content, constant.co_consts)]
-    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
-
-
-# What tells this text from all others.
-TEXT = sha256(repr(_content(sys._getframe().f_code)).encode()).hexdigest()[:16]
-
-
-class _Entries(IndexDataCacheFile):
-    """The files of Numba's cache. What is damaged in them, or of another text, is compiled anew."""
-
-    def save(self, key: Any, data: Any) -> None:
-        content = self._dump(((TEXT, key), data))
-        super().save(key, (sha256(content).digest(), content))
-
-    def load(self, key: Any) -> Any:
-        try:
-            found = super().load(key)
-            if found and found[0] == sha256(found[1]).digest():
-                owner, data = pickle.loads(found[1])
-                return data if owner == (TEXT, key) else None
-        except Exception:  # whatever reading a damaged file may raise
-            return None
-
-    def _load_index(self) -> dict[Any, str]:
-        try:
-            index = super()._load_index()
-            names = {self._data_name(number + 1) for number in range(len(index))}
-            return index if names.issuperset(index.values()) else {}
-        except Exception:
-            return {}
-
-
-class _Cache(FunctionCache):
-    """Numba's cache on disk, which saves time and is never in the way."""
-
-    def __init__(self, function: Callable) -> None:
-        super().__init__(function)
-        self._cache_file = _Entries(self._cache_path, self._impl.filename_base, TEXT)
-
-    def save_overload(self, signature: Any, result: Any) -> None:
-        with suppress(OSError):  # a full disk, or a folder that has become read-only
-            super().save_overload(signature, result)
-
-
 def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) -> Any:
     """Compile with Numba, kept on disk where there is a place to keep it.
 
@@ -78,11 +26,7 @@ def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) 
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
     dispatcher = njit(nogil=True, error_model="numpy", **{"fastmath": fastmath, **options})(function)
     if not config.DISABLE_JIT:
-        with suppress(RuntimeError, OSError):  # without a place it is compiled in every process
-            dispatcher._cache = _Cache(function)
-        # In a process Numba tells compiled functions apart by these names, and what is kept on disk imports
-        # the module: so they say which text it is, and one that is there whichever way this file is loaded.
-        function.__module__, function.__qualname__ = "builtins", f"{TEXT}.{function.__name__}"
+        dispatcher._cache = _CompiledCode(dispatcher)
     return dispatcher
 
 

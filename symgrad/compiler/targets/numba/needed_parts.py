@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     """What the module needs of the runtime, files before others whose decorators these use."""
-    yield from map(runtime_part, ("numba/compiling", "kept_memory", "numba/array_views"))
+    yield from map(
+        runtime_part,
+        ("numba/meanings", "numba/kept_code", "numba/compiling", "kept_memory", "numba/array_views"),
+    )
     if any(isinstance(step, Product) for phase in lowered.plan.phases for step in phase.steps):
         yield runtime_part("numba/blas")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)

@@ -1,0 +1,114 @@
+"""What is compiled anew: what computes something else, and nothing where only defaults and words changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import written
+from corpus import CORPUS
+from module_use import TABLES
+from mutation.faults import faults
+from mutation.specs import SPECS
+
+from symgrad.compiler.loading.load import load, run_drivers_in_python
+from symgrad.pipeline import module_text
+from symgrad.spec.reader import read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+DIGITS: dict[str, Any] = {
+    "name": "small",
+    "dtype": "float32",
+    "inputs": {"x": ["batch", 3]},
+    "targets": {"t": {"axes": ["batch"], "classes": 4}},
+    "layers": ["dense(5, activation=relu)", "dense(4)"],
+    "loss": "softmax_cross_entropy",
+}
+TRAIN: dict[str, Any] = {
+    "optimizer": "adam(learning_rate=0.01)",
+    "schedule": "exponential(decay=0.1)",
+    "epochs": 3,
+    "batch_size": 4,
+}
+EDITS: dict[str, dict[str, Any]] = {
+    "a rate": {"optimizer": "adam(learning_rate=0.02, b1=0.8)"},
+    "a decay": {"schedule": "exponential(decay=0.3)"},
+    "times": {"epochs": 7, "batch_size": 2, "seed": 4, "shuffle": "once"},
+}
+
+
+def meanings(module: ModuleType) -> dict[str, str]:
+    """What every compiled function of a module computes."""
+    functions = {f.__name__ for table in TABLES for f in getattr(module, table)}
+    return {name: module._meaning(getattr(module, name)) for name in functions}
+
+
+def of_text(text: str, folder: Path) -> dict[str, str]:
+    path = folder / "module.py"
+    path.write_text(text, encoding="utf-8")
+    return meanings(load(path))
+
+
+@pytest.mark.parametrize("kind", EDITS)
+def test_other_defaults_mean_the_same(kind: str, tmp_path: Path) -> None:
+    texts = [module_text(read({**DIGITS, "train": {**TRAIN, **edit}})) for edit in ({}, EDITS[kind])]
+    assert texts[0] != texts[1]
+    assert of_text(texts[0], tmp_path) == of_text(texts[1], tmp_path)
+
+
+def test_words_and_places_mean_the_same(tmp_path: Path) -> None:
+    """Comments, docstrings, lines, the name of the file and the way it is loaded."""
+    spec = {**DIGITS, "train": TRAIN}
+    text = module_text(read(spec))
+    tree_of_words = text.replace('"""The loss', '"""A loss').replace("# dW2 = ", "\n    # so: dW2 = ")
+    assert tree_of_words.count("\n") > text.count("\n")
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+    found = of_text(text, tmp_path / "one")
+    assert of_text(tree_of_words, tmp_path / "other") == found
+    module = load(tmp_path / "one" / "module.py")
+    run_drivers_in_python(module, ("_gradient", "_epoch"))
+    assert {name: module._meaning(getattr(module, name)) for name in ("_gradient", "_epoch")} == {
+        name: found[name] for name in ("_gradient", "_epoch")
+    }
+
+
+def test_what_does_not_train_means_the_same_with_another_optimizer(tmp_path: Path) -> None:
+    found, other = (
+        of_text(module_text(read({**DIGITS, "train": {"optimizer": o}})), tmp_path) for o in ("adam", "sgd")
+    )
+    changed = {name for name in found if found[name] != other[name]}
+    assert changed == {"_update", "_step", "_epoch"}
+
+
+@pytest.mark.parametrize("name", ["classifier", "pieces"])
+def test_whatever_is_changed_in_compiled_code_means_something_else(name: str, tmp_path: Path) -> None:
+    """Faults planted in kernels, drivers, the optimiser, functions of numbers and what types them."""
+    path = written(SPECS[name], tmp_path)
+    text = path.read_text(encoding="utf-8")
+    whole = load(path)
+    found = meanings(whole)
+    own = {f.__name__ for table in TABLES for f in getattr(whole, table)}
+    carried = {n for n, value in vars(whole).items() if hasattr(value, "py_func")}
+    rng = np.random.default_rng()
+    planted = [fault for fault in faults(text) if fault.function in own | carried | {"_in_llvm", "_recast"}]
+    for fault in rng.permutation(np.array(planted, dtype=object))[:25]:
+        edited = of_text(fault.text, tmp_path)
+        assert edited != found, (fault.function, fault.line, fault.before, fault.after)
+        if fault.function in own:
+            assert edited[fault.function] != found[fault.function]
+
+
+def test_no_module_of_the_corpus_names_what_callers_choose(tmp_path: Path) -> None:
+    """Nor is there one whose functions have no text: they would be compiled in every process."""
+    for name in list(CORPUS)[:: len(CORPUS) // 12]:
+        text = module_text(read(CORPUS[name]))
+        found = of_text(text, tmp_path)
+        assert found
+        if "HYPER = {\n" in text:
+            edited = text.replace("HYPER = {\n", 'HYPER = {\n    "another": 1.0,\n')
+            assert of_text(edited, tmp_path) == found, name
