@@ -18,6 +18,7 @@ from symgrad.errors import DataError, ModuleError, SpecError, warn
 from symgrad.files import replace_file
 from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read as read_spec
+from symgrad.spec.reader import with_frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -385,6 +386,7 @@ def train(
     resume: str | os.PathLike[str] | None = None,
     monitor: Monitor | None = None,
     metrics: Sequence[str] = (),
+    freeze: Sequence[str] = (),
 ) -> Run:
     """Train the spec's network on its data, or on `data`; write what was learnt into `out`.
 
@@ -405,6 +407,10 @@ def train(
     (or raise `sg.StopTraining("why")`), or with hyper-parameters from the next step on:
     `{"learning_rate": record.hyper["learning_rate"] / 2}`. What was changed stands in `run.history.changes`,
     and a run that goes on has it.
+
+    `freeze` names parameters that stay as they are, to the last bit, besides those of the spec: most of a
+    network whose parameters come by `params_from`. They have no state of the optimiser, do not decay, and are
+    no part of the norm that `clip_norm` bounds.
 
     `monitor="gradients"` has the norm of the gradient in the history, whole and of each parameter's part: of
     the first batch of every epoch, at the parameters that the epoch ended with.
@@ -434,7 +440,7 @@ def train(
             "params_from": params_from,
             "names": names,
         }
-        begun |= {"monitor": monitor, "metrics": metrics or None}
+        begun |= {"monitor": monitor, "metrics": metrics or None, "freeze": freeze or None}
         for name in (name for name, value in begun.items() if value is not None):
             raise DataError(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
@@ -444,7 +450,7 @@ def train(
         )
     if spec is None:
         raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
-    spec = read(spec)
+    spec = with_frozen(read(spec), [freeze] if isinstance(freeze, str) else [*freeze])
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     module = build(spec, identity=identity) if module is None else _loaded(module)

@@ -170,7 +170,8 @@ class Stages:
     def takes_gradients_in(self) -> bool:
         """Whether a step adds gradients to a vector while they are formed, those of its batch at once."""
         in_pieces = self.model.spec.train.micro_batches is not None
-        return not in_pieces and accumulation_of(self.named_update) is not None
+        in_parts = bool(self.model.frozen)
+        return not (in_pieces or in_parts) and accumulation_of(self.named_update) is not None
 
     @property
     def clocked(self) -> ClockedText:

@@ -12,7 +12,7 @@ from symgrad.spec.language.syntax import Call
 from symgrad.spec.language.trees import walk
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.steps.optimizer_meaning import Progress, gradient_point, start, step
+from symgrad.verifier.steps.optimizer_meaning import Progress, blocks_in, gradient_point, start, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,13 +42,14 @@ class Training:
         formulas = [formula for _, formula in optimizer.update]
         formulas += [optimizer.look_ahead] if optimizer.look_ahead is not None else []
         calls = [n.function for formula in formulas for n in walk(formula) if isinstance(n, Call)]
-        return self.model.spec.train.clip_norm is not None or bool(set(calls) & REDUCTIONS.keys())
+        apart = bool(self.model.frozen)
+        return apart or self.model.spec.train.clip_norm is not None or bool(set(calls) & REDUCTIONS.keys())
 
     def first(self, values: Mapping[str, Array]) -> tuple[Blocks, States]:
         """The blocks with these first values, and the states before the first step."""
         arrays = [np.asarray(values[name]) for name in self.shapes]
         blocks = [np.concatenate([np.ravel(a) for a in arrays])] if self.is_joint else arrays
-        progress = [start(self.model, block, self.arithmetic) for block in blocks]
+        progress = [start(self.model, block, self.arithmetic, self.shapes) for block in blocks]
         return [p.theta for p in progress], [dict(p.states) for p in progress]
 
     def loss(self, blocks: Blocks, data: Mapping[str, Any]) -> Any:
@@ -57,18 +58,21 @@ class Training:
 
     def points(self, blocks: Blocks, states: States, steps: Any) -> Blocks:
         """Where the gradient is taken."""
-        pairs = zip(blocks, states, strict=True)
-        return [gradient_point(self.model, Progress(b, s, steps), 0, self.arithmetic) for b, s in pairs]
+        points = (self._progress(b, s, steps) for b, s in zip(blocks, states, strict=True))
+        return [gradient_point(self.model, point, 0, self.arithmetic) for point in points]
 
     def updated(
         self, blocks: Blocks, gradients: Sequence[Any], states: States, steps: Any
     ) -> tuple[Blocks, States]:
         """The blocks and states after a step."""
         after = [
-            step(self.model, Progress(block, state, steps), gradient, 0, self.arithmetic)
+            step(self.model, self._progress(block, state, steps), gradient, 0, self.arithmetic)
             for block, gradient, state in zip(blocks, gradients, states, strict=True)
         ]
         return [p.theta for p in after], [dict(p.states) for p in after]
+
+    def _progress(self, block: Any, state: dict[str, Any], steps: Any) -> Progress:
+        return Progress(block, state, steps, blocks_in(self.shapes))
 
     def _parameters(self, blocks: Blocks) -> dict[str, Any]:
         if not self.is_joint:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from symgrad.compiler.targets.numba.emit import ClockedText
     from symgrad.verifier.interpretation.array_library import Array
 
-_PHASES = {"_forward": "forward", "_loss": "loss", "_backward": "gradient", "_gradient": "gradient"}
+_PHASES = {
+    "_forward": "forward",
+    "_loss": "loss",
+    "_backward": "gradient",
+    "_gradient": "gradient",
+    "_step_gradient": "gradient",
+}
 _UPDATES = ("_update", "_end_of_step")
 _WHAT = {
     "_gather": "the rows of a batch are gathered",

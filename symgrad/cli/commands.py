@@ -101,6 +101,9 @@ def verify(
 @EVERY
 @click.option("--params-from", type=FILE, help="Start from the parameters of a checkpoint that fit.")
 @RENAME
+@click.option(
+    "--freeze", multiple=True, metavar="NAME", help="Leave this parameter as it is; may come again, as 'b*'."
+)
 @click.option("--monitor", type=click.Choice(MONITORS), help="Add the norms of gradients to the history.")
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Score held-out rows by f1_macro, ..."

@@ -15,6 +15,7 @@ from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_
 from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
 from symgrad.not_finite import first_not_finite
+from symgrad.spec.reader import with_frozen
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.resuming import module_hash, newest, spec_of
@@ -52,6 +53,7 @@ class TrainOptions:
     rename: dict[str, str]
     monitor: Monitor | None
     metrics: tuple[str, ...]
+    freeze: tuple[str, ...]
 
     def of(self, spec: Spec) -> Spec:
         """The spec, with what is said here of checkpoints."""
@@ -70,7 +72,7 @@ def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
         raise click.UsageError("--rename says what parameters are called in --params-from FILE")
     if spec_file is None:
         raise click.UsageError("which SPEC? Without one, say with --resume which run goes on")
-    spec = options.of(api.read(spec_file))
+    spec = options.of(with_frozen(api.read(spec_file), options.freeze))
     _demand_trainable(spec, options)
     chosen_hyper(spec, options.hyper)
     dataset = load_data(spec, options.data)
@@ -83,6 +85,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
     begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
     begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
     begun |= {"--monitor": options.monitor, "--metric": options.metrics or None}
+    begun |= {"--freeze": options.freeze or None}
     for option in (name for name, value in begun.items() if value is not None):
         raise click.UsageError(f"{option} does not go with --resume: the run goes on as it was begun")
     with stopped_run(run) as folder:

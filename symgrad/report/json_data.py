@@ -13,7 +13,8 @@ An object with these keys, which later versions may add to but not take from; fo
   goes through, each with `target`, `matrix` and `latex`
 - `gradients`, those asked for: the same, and `of`, with respect to what
 - `update`: `states`, `clip_norm` and `clip_value` (numbers or null), `note`, `look_ahead`, `rule` and `latex`
-  of any parameter, line by line, `parameters` and `parameters_latex`: by name, the lines of each
+  of any parameter, line by line, `parameters` and `parameters_latex`: by name, the lines of each;
+  where there are, `frozen`, the names of parameters that training leaves as before
 - `rewrites`: `rule`, the `equation` it was applied in, `within`, the tensor of the spec that this is part of,
   and `text` and `latex`, before → after
 - `legend`: how all of it is to be read
@@ -135,7 +136,9 @@ def _reason(equation: Equation, text: Writing, latex: Writing) -> dict[str, Any]
 
 def _update(derived: Derived) -> dict[str, Any]:
     update, program, train = derived.update, derived.program, derived.spec.train
-    parameters = [g for g in program.gradients if program.tensor[g.of].kind == "parameter"]
+    frozen = derived.stages.model.frozen
+    trained = {p.name for p in program.of_kind("parameter")} - {*frozen}
+    parameters = [g for g in program.gradients if g.of in trained]
     composed = {
         style: {g.of: list(composed_lines(derived, g.of, g.name, style)) for g in parameters}
         for style in (TEXT, LATEX)
@@ -150,4 +153,5 @@ def _update(derived: Derived) -> dict[str, Any]:
         "latex": list(update_rule(update, LATEX)),
         "parameters": composed[TEXT],
         "parameters_latex": composed[LATEX],
+        **({"frozen": list(frozen)} if frozen else {}),
     }

@@ -141,15 +141,19 @@ def _update_sections(derived: Derived, style: Style) -> list[Section]:
     program, update = derived.program, derived.update
     rule = tuple(FormulaRow(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
     composed = [FormulaRow(line) for line in rule_of_step(update, style)]
+    frozen = derived.stages.model.frozen
+    left = (
+        f" Training leaves {', '.join(map(derived.convention.written, frozen))} as before." if frozen else ""
+    )
     for gradient in program.gradients:
-        if program.tensor[gradient.of].kind != "parameter":
+        if program.tensor[gradient.of].kind != "parameter" or gradient.of in frozen:
             continue
         lines = composed_lines(derived, gradient.of, gradient.name, style)
         of = derived.convention.written(gradient.of)
         composed += [FormulaRow(line, label=of if not n else "") for n, line in enumerate(lines)]
     return [
         Section("updates", "Update rule", reading_note(update), rule),
-        Section("updates", "Update of every parameter", COMPOSED_NOTE, tuple(composed)),
+        Section("updates", "Update of every parameter", COMPOSED_NOTE + left, tuple(composed)),
     ]
 
 

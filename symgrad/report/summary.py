@@ -13,7 +13,9 @@ from rich.text import Text
 from symgrad.arguments import whole
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.planning.cost import Cost, CostModel
+from symgrad.compiler.planning.needed_steps import gradient_of_step
 from symgrad.compiler.planning.residuals import BYTES, memory_use
+from symgrad.compiler.planning.trained_spans import trained_size
 from symgrad.displayed import Displayed
 from symgrad.errors import SpecError
 from symgrad.notation.typesetting.text import TEXT
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from symgrad.pipeline import Stages
     from symgrad.spec.model import Spec
 
-_BACKWARD: tuple[PhaseName, ...] = ("gradient",)
 _FORWARD: tuple[PhaseName, ...] = ("forward", "loss")
 
 
@@ -62,6 +63,7 @@ class Summary(Displayed):
     given: tuple[tuple[str, str], ...]
     rows: tuple[SummaryRow, ...]
     parameters: int
+    trained: int
     backward_flops: int
     update_flops: int
     parameter_bytes: int
@@ -82,7 +84,7 @@ class Summary(Displayed):
         """For a rich console: a line for each named tensor, then sums."""
         given = ", ".join(f"{name} {shape}" for name, shape in self.given)
         return Group(
-            Text(f"{self.name}: {_counted(self.parameters, 'parameter')}, {self.dtype}", style="bold"),
+            Text(f"{self.name}: {self._counted_parameters()}, {self.dtype}", style="bold"),
             *([Text(f"from {given}")] if given else []),
             self._layers(),
             *map(Text, self._sums()),
@@ -96,6 +98,11 @@ class Summary(Displayed):
 
     def __str__(self) -> str:
         return plain_text(self.table(), 110)
+
+    def _counted_parameters(self) -> str:
+        """How many there are, and how many of them are trained and frozen, where some are."""
+        counted, frozen = _counted(self.parameters, "parameter"), self.parameters - self.trained
+        return f"{counted} ({self.trained:,} trained, {frozen:,} frozen)" if frozen else counted
 
     def _layers(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -138,6 +145,7 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
     cost = CostModel(plan, sizes, spec.dtype)
     trains = bool(stages.derived.gradients and stages.derived.of_kind("parameter"))
     width, states = BYTES[spec.dtype], stages.update.of_kind("state") if trains else ()
+    trained = trained_size(stages.derived.of_kind("parameter"), stages.model.frozen)
     vectors = sum(1 for state in states if state.axes)
     return Summary(
         name=spec.name,
@@ -146,10 +154,11 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
         given=tuple((t.name, _shape(t)) for t in stages.derived.of_kind("input")),
         rows=_rows(stages, cost),
         parameters=parameter_count(stages.derived),
-        backward_flops=sum(c.flops for name in _BACKWARD for c in cost.phase(name)),
-        update_flops=(cost.update(stages.update) if trains else Cost()).flops,
+        trained=trained,
+        backward_flops=sum(cost.step(step).flops for step in gradient_of_step(plan, stages.model.frozen)),
+        update_flops=(cost.update(stages.update, trained) if trains else Cost()).flops,
         parameter_bytes=plan.parameter_count * width,
-        state_bytes=vectors * plan.parameter_count * width,
+        state_bytes=vectors * trained * width,
         workspace_bytes=memory_use(plan, spec.dtype).workspace.of(sizes),
     )
 

@@ -26,6 +26,7 @@ SCORED = ""  # the target that predictions are scored against, where there are s
 CONSTANTS: dict[str, np.ndarray] = {}  # at the front of every workspace
 SHAPES: dict[str, tuple[int, ...]] = {"w": ()}
 SIZE = 1  # entries of all parameters
+TRAINED_SIZE = 1  # entries of those that training changes, where it leaves others as they are
 HYPER = {"learning_rate": 0.1}  # numbers that a call may change
 RANGES = {"learning_rate": "(0, inf)"}
 NEVER_ZERO: tuple[str, ...] = ()  # since something is divided by it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
+from symgrad.spec.expansion.chosen_parameters import frozen_parameters
 from symgrad.spec.expansion.hyper_parameters import of_clipping, of_optimizer
 from symgrad.spec.expansion.layer_calls import known_layers, replaced_inside
 from symgrad.spec.expansion.layer_expansion import LayerExpander
@@ -69,6 +70,7 @@ def expand(spec: Spec) -> Model:
             *of_clipping(spec.train, optimizer, spec.at),
         ),
         manual=manual,
+        frozen=frozen_parameters(spec, [p.name for p in layers.parameters]),
     )
     _check_parameters(model)
     refuse_nonsense(model)

@@ -165,6 +165,8 @@ class MicroBatches:
 class TrainSpec:
     """The `train` block. `batch_size` is a number of rows or 'full'.
 
+    `freeze` names parameters that stay as they are, by patterns such as `b*` too.
+
     `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
     what becomes of missing values, and `categorical` names columns whose every cell is a word.
     """
@@ -187,6 +189,7 @@ class TrainSpec:
     checkpoint: CheckpointSpec = CheckpointSpec()
     monitor: Monitor | None = None
     metrics: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,8 @@ class Model:
     Calls in formulas name builtin functions or `functions`, each applied entry by entry or with the
     reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
     it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of
-    the library's schedules have names too, those of `hyper`: all numbers that may change at run time.
+    the library's schedules have names too, those of `hyper`: all numbers that may change at run time. Steps
+    of training leave the `frozen` parameters as they are.
     """
 
     spec: Spec
@@ -256,6 +260,7 @@ class Model:
     named_schedule: Node
     hyper: tuple[HyperParameter, ...]
     manual: tuple[EquationSpec, ...]
+    frozen: tuple[str, ...] = ()
 
     @cached_property
     def batch_axis(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,6 +32,29 @@ def read(source: SpecSource) -> Spec:
         return source
     document = _document(source)
     return build(validate(document), document)
+
+
+def with_train(spec: Spec, settings: Mapping[str, object]) -> Spec:
+    """The spec as if its train block had been written with these entries.
+
+    Raises:
+        SpecError: for what no train block can say.
+    """
+    is_dict = spec.path is None and spec.text.startswith("{")
+    data: dict[str, object] = dict(json.loads(spec.text) if is_dict else from_yaml(spec.text, spec.name).data)
+    block = data.get("train")
+    train = {**(block if isinstance(block, dict) else {}), **settings}
+    return replace(read({**data, "name": spec.name, "train": train}), path=spec.path)
+
+
+def with_frozen(spec: Spec, names: Sequence[str]) -> Spec:
+    """The spec with more parameters that training leaves as they are; patterns such as `b*` name them too.
+
+    Raises:
+        SpecError: there is none of a name, or nothing is left to train.
+    """
+    freeze = list(dict.fromkeys((*spec.train.freeze, *names)))
+    return with_train(spec, {"freeze": freeze}) if names else spec
 
 
 def _document(source: object) -> Document:

@@ -167,6 +167,8 @@ def optimizer_spec(random: Random) -> dict[str, Any]:
         train["clip_norm"] = draw.one((0.1, 1, 5))
     if draw.chance(0.2):
         train["clip_value"] = draw.one((0.05, 0.5, 3))
+    if draw.chance(0.3):
+        train["freeze"] = draw.one((["W1"], ["b1"], "W*", "b*"))
     return {
         "name": "optimizer",
         "dtype": "float64",

@@ -113,7 +113,7 @@ def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: t
     scope = Scope(known, {}, _schedules(), arithmetic, {})
     known |= {n: evaluate(text, scope) + zeros for n, text in first.items()}
     known["theta"] = arithmetic.number(start)[None]
-    rate = known.get("learning_rate")
+    rate, is_trained = known.get("learning_rate"), np.repeat(_trained(train), (6, 2))
     for number, (rows, epoch) in enumerate(batches):
         times = {"t": number + 1, "step": number, "epoch": epoch, "epochs": train["epochs"]}
         known |= {n: arithmetic.number([v]) for n, v in times.items()}
@@ -121,18 +121,26 @@ def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: t
             known["learning_rate"] = rate
             known["learning_rate"] = evaluate(_called(train.get("schedule", "learning_rate")), scope)
         batch = {name: array[rows] for name, array in data.items()}
-        at = np.broadcast_to(evaluate(gradient_at, scope)[0], (8,))
-        known["g"] = arithmetic.number(_clipped(_slope(spec, batch, at.real, kind), train))[None]
+        at = np.where(is_trained, np.broadcast_to(evaluate(gradient_at, scope)[0], (8,)), known["theta"][0])
+        slope = np.where(is_trained, _slope(spec, batch, at.real, kind), 0)
+        known["g"] = arithmetic.number(_clipped(slope, train))[None]
         after = known["theta"]
         for name, formula in update.items():
             found = evaluate(formula, scope) + zeros
             if name == "theta":  # what is below reads the parameter before the step
-                after = found
+                after = np.where(is_trained, found, known["theta"])
             else:
                 known[name] = found
         known["theta"] = after
-        values = [known[n][0].real.astype(float) for n in ("theta", *first)]
-        yield Step(np.concatenate(values), arithmetic.margin)
+        parts = [known["theta"][0], *(known[n][0][is_trained] for n in first)]
+        yield Step(np.concatenate(parts).real.astype(float), arithmetic.margin)
+
+
+def _trained(train: dict[str, Any]) -> list[bool]:
+    """Whether W1 and b1 are; `freeze` says a name or a letter with a star."""
+    frozen = train.get("freeze", ())
+    given = [frozen] if isinstance(frozen, str) else frozen
+    return [name not in given and f"{name[0]}*" not in given for name in ("W1", "b1")]
 
 
 def _numbers(hyper: dict[str, str]) -> dict[str, Any]:

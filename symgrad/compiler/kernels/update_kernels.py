@@ -58,6 +58,16 @@ def update_body(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]
     return (Add(COUNTED, Literal(1)), *_body(plan, reserved, COUNTED))
 
 
+def update_part(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
+    """The same for a part of the entries, in a step that is counted; the norm of the gradient is given."""
+    return _body(plan, reserved, COUNTED, is_part=True)
+
+
+def look_ahead_part(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
+    """The body that finds where the gradient of the coming step is taken, for a part of the entries."""
+    return _body(plan, reserved, NEXT, is_part=True)
+
+
 def look_ahead_body(plan: Plan, reserved: frozenset[str]) -> tuple[Instruction, ...]:
     """The body of the function that finds where the gradient of the coming step is taken."""
     return _body(plan, reserved, NEXT)
@@ -84,12 +94,16 @@ def state_names(update: Program, reserved: frozenset[str]) -> dict[str, str]:
     return identifiers((t.name for t in update.of_kind("state") if not t.of), OWN | reserved)
 
 
-def _body(plan: Plan, reserved: frozenset[str], counter: Expression) -> tuple[Instruction, ...]:
+def _body(
+    plan: Plan, reserved: frozenset[str], counter: Expression, *, is_part: bool = False
+) -> tuple[Instruction, ...]:
     """The steps of the plan, below the number of the step where they use it."""
     names = _names(plan, reserved)
     body: list[Instruction] = []
     for step in plan.phases[0].steps:
         match step:
+            case Scalar(equation) if is_part and equation.reduction == "norm":
+                continue
             case Scalar(equation):
                 body.append(Assign(Variable(names[equation.target]), _number(equation, plan.program, names)))
             case LoopNest():

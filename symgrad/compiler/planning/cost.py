@@ -89,15 +89,16 @@ class CostModel:
             sum(min(self._entries(t), looks) * self._width(t) for t, looks in (*tensors, *added_to)),
         )
 
-    def update(self, update: Program) -> Cost:
-        """What the optimiser costs after the gradient: passes over the vectors of all parameters.
+    def update(self, update: Program, entries: int | None = None) -> Cost:
+        """What the optimiser costs after the gradient: passes over the vectors of all parameters, or of fewer
+        entries.
 
         Where the gradient is added to them while it is formed, only the equations after that are left.
         """
         parts = accumulation_of(update) if self.plan.program.accumulated else None
         left = after_gradient(update) if parts is None else parts.rest
         (axis,) = ENTRIES
-        sizes = {str(axis.name): self.plan.parameter_count}
+        sizes = {str(axis.name): self.plan.parameter_count if entries is None else entries}
         return sum(CostModel(plan_update(left), sizes, self.dtype).phase("update"), Cost())
 
     def least(self, update: Program | None, phases: Iterable[PhaseName]) -> Cost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ LABEL_NOTE = "Labels count from 0, as in the data: δ(a, 0) is 1 where the label
 def scalar_sections(derived: Derived, style: Style) -> list[Section]:
     """The definitions, the rules in terms of them, and the rules written out."""
     rules = derived.requested_rules
+    frozen = derived.stages.model.frozen
+    rules = replace(rules, gradients=tuple(g for g in rules.gradients if g.parameter.tensor not in frozen))
     writer = _RuleWriter(derived, style)
     of_step = [FormulaRow(line) for line in rule_of_step(derived.update, style)] if rules.gradients else []
     changed = any(g.written_out not in (g.gradient.body, None) for g in rules.gradients)

@@ -185,6 +185,7 @@ class TrainBlock(_Block):
     checkpoint: CheckpointBlock = CheckpointBlock()
     monitor: Monitor | None = None
     metrics: Texts = []
+    freeze: Names = []
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

@@ -52,6 +52,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         checkpoint=CheckpointSpec(train.checkpoint.epochs, train.checkpoint.minutes, train.checkpoint.keep),
         monitor=train.monitor,
         metrics=tuple(train.metrics),
+        freeze=tuple(train.freeze),
     )
 
 

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def gradient_norms(module: ModuleType, params: Any, batch: Dataset) -> tuple[tuple[str, float], ...]:
-    """The Euclidean norm of each parameter's part of the gradient, in double precision."""
+    """The Euclidean norm of each trained parameter's part of the gradient, in double precision."""
     _, gradient = module.loss_and_grad(params, *batch.arrays)
-    return tuple((name, _norm(values)) for name, values in gradient._asdict().items())
+    frozen = getattr(module, "FROZEN", ())
+    return tuple((name, _norm(values)) for name, values in gradient._asdict().items() if name not in frozen)
 
 
 def _norm(values: Any) -> float:

@@ -49,6 +49,8 @@ def declared(bench: Bench) -> Iterator[str]:
         "EPOCHS": case.fit.epochs if case.plans_epochs else 0,
         "HYPER": {h.name: h.value for h in case.hyper},
     }
+    if case.frozen:
+        expected |= {"FROZEN": case.frozen, "TRAINED_SIZE": case.trained_size}
     for name, value in expected.items():
         if hasattr(module, name) and getattr(module, name) != value:
             yield f"{name} is {getattr(module, name)!r}, the spec says {value!r}"

@@ -63,6 +63,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         hyper=tuple(_hyper(hyper, own_hyper(model)) for hyper in model.hyper),
         no_hyper=("nothing", *(n for n, _ in model.optimizer.hyper if n not in own_hyper(model))),
         is_calm=calm,
+        frozen=model.frozen,
     )
 
 

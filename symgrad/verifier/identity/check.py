@@ -242,7 +242,7 @@ def _outcome(model: Model, machine: Machine, point: ExactPoint) -> TextOutcome:
     parts = [data[name].reshape(-1) for name in machine.text.facts["SHAPES"]]
     theta = np.concatenate(parts) if parts else np.empty(0, dtype=object)
     inputs, targets = ([data[t.name] for t in tensors] for tensors in (model.spec.inputs, model.spec.targets))
-    return outcome_of(machine, theta, inputs, targets)
+    return outcome_of(machine, theta, inputs, targets, model.frozen)
 
 
 def _found(model: Model, machine: Machine, outcome: TextOutcome) -> Iterator[tuple[str, Array]]:

@@ -27,6 +27,7 @@ ENTRIES = (
     "input_gradients",
     "_backward",
     "_gradient_in_pieces",
+    "_step_gradient",
 )
 """The functions under trial."""
 

@@ -28,9 +28,15 @@ class TextOutcome(NamedTuple):
 
 
 def outcome_of(
-    machine: Machine, parameters: Array, inputs: Sequence[Array], targets: Sequence[Array]
+    machine: Machine,
+    parameters: Array,
+    inputs: Sequence[Array],
+    targets: Sequence[Array],
+    frozen: Sequence[str] = (),
 ) -> TextOutcome:
     """What the functions of a module answer; parameters are one vector in its own order.
+
+    No step forms the gradients of those that are `frozen`.
 
     Raises:
         BoundsError: an access beside an array or its memory.
@@ -50,7 +56,7 @@ def outcome_of(
         raise BoundsError("loss and loss_and_grad give two losses")
     given = names["input_gradients"](theta(), *data) if "input_gradients" in names else ()
     gradient = vector.array()
-    steps = list(step_pairs(machine, parameters, data, gradient))
+    steps = list(step_pairs(machine, parameters, data, gradient, frozen))
     slopes = [np.asarray(array, dtype=object) for array in given]
     return TextOutcome(loss, gradient, slopes, outputs, prediction, steps)
 

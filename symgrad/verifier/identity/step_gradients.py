@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from symgrad.verifier.identity.bounded_memory import View, laid_over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.verifier.identity.machine import Machine
     from symgrad.verifier.interpretation.array_library import Array
@@ -22,13 +23,38 @@ Pair = tuple[str, "Array", "Array"]
 
 
 def step_pairs(
-    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array
+    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array, frozen: Sequence[str]
 ) -> Iterator[tuple[str, Array, Array]]:
-    """What a step's gradient is, what it must be, and its name; `gradient` is that of all the data."""
+    """What a step's gradient is, what it must be, and its name; `gradient` is that of all the data.
+
+    No step needs that of `frozen` parameters.
+    """
+    trained = _trained(machine.text.facts["SHAPES"], frozen)
+    if "_step_gradient" in machine.names:
+        yield _of_trained(machine, parameters, data, gradient, trained)
     if "_backward" in machine.names:
         yield _accumulated(machine, parameters, data, gradient)
     if "_gradient_in_pieces" in machine.names:
-        yield _in_pieces(machine, parameters, data)
+        what, found, expected = _in_pieces(machine, parameters, data)
+        yield what, found[trained], expected[trained]
+
+
+def _trained(shapes: Mapping[str, tuple[int, ...]], frozen: Sequence[str]) -> Array:
+    """Which entries of the vector of all parameters are trained."""
+    parts = [np.full(math.prod(shape), name not in frozen) for name, shape in shapes.items()]
+    return np.concatenate([*parts, np.empty(0, bool)])
+
+
+def _of_trained(
+    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array, trained: Array
+) -> Pair:
+    """The gradient without that of frozen parameters, in a vector of garbage."""
+    names = machine.names
+    arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
+    grad = machine.vector(machine.garbage(gradient.size), "grad")
+    work = names["_kept"]("work", names["_work_size"](*extents))
+    names["_step_gradient"](machine.vector(parameters, "theta"), grad, *arrays, work, *extents)
+    return "the gradient of a step", grad.array()[trained], gradient[trained]
 
 
 def _accumulated(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:

@@ -55,7 +55,8 @@ def state_of(tree: ast.Module, facts: Mapping[str, Value]) -> tuple[SizedArray, 
                 for n in node.body
                 if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
             ]
-            return tuple(SizedArray((_ONE if name == "step" else facts["SIZE"],)) for name in names)
+            size = facts.get("TRAINED_SIZE", facts["SIZE"])
+            return tuple(SizedArray((_ONE if name == "step" else size,)) for name in names)
     return ()
 
 

@@ -127,7 +127,7 @@ def scheduled(trial: Trial, model: Model, epoch: int, **options: Any) -> Measure
     before = twin.vector(sample.parameters)
     arithmetic = vector_arithmetic(before.size)
     steps = epoch * len(batches) if _counts_steps(trial) else 0
-    progress = replace(start(model, before, arithmetic), steps=steps)
+    progress = replace(start(model, before, arithmetic, twin.shapes), steps=steps)
     for rows in batches:
         point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
         _, grads = twin.loss_and_grad(point, _rows(trial, sample, rows))

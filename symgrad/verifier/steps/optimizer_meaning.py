@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,22 +21,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """All parameters in one vector, the optimiser's states beside it, and how many steps were taken."""
+    """All parameters in one vector, the optimiser's states beside it, and how many steps were taken.
+
+    `blocks` are the places of the parameters in it, where the optimiser does not treat all of them alike.
+    """
 
     theta: Array
     states: Mapping[str, Array]
     steps: int
+    blocks: Mapping[str, slice] = field(default_factory=dict)
 
 
-def start(model: Model, theta: Array, arithmetic: Arithmetic = FIFTY_DIGITS) -> Progress:
-    """Before the first step: every state has its first value in every entry."""
+def start(
+    model: Model,
+    theta: Array,
+    arithmetic: Arithmetic = FIFTY_DIGITS,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Progress:
+    """Before the first step: every state has its first value in every entry.
+
+    `shapes` are those of the parameters in their order, needed where the optimiser treats some otherwise.
+    """
     vector = arithmetic.array(theta)
     hyper = _hyper(model, arithmetic)
     states = {
         name: arithmetic.array(scalar_value(node, hyper, arithmetic) + vector * 0)
         for name, node in model.optimizer.state
     }
-    return Progress(vector, states, 0)
+    return Progress(vector, states, 0, blocks_in(shapes or {}))
+
+
+def blocks_in(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
+    """The places of parameters in the vector of all."""
+    ends = list(accumulate(map(prod, shapes.values()), initial=0))
+    return {name: slice(*ends[place : place + 2]) for place, name in enumerate(shapes)}
 
 
 def step(
@@ -47,15 +67,28 @@ def step(
     """
     values = _before_step(model, before, epoch, arithmetic)
     arithmetic = replace(arithmetic, divide=_quotient_in(arithmetic))
-    values["g"] = _clipped(arithmetic.array(gradient), model, arithmetic)
+    trained = _trained(model, before, arithmetic)
+    values["g"] = _clipped(trained(arithmetic.array(gradient), arithmetic.array(0)), model, arithmetic)
     theta = before.theta
     for name, formula in model.optimizer.update:
         value = arithmetic.array(scalar_value(formula, values, arithmetic) + before.theta * 0)
         if name == "theta":
-            theta = value
+            theta = trained(value, before.theta)
         else:
             values[name] = value
-    return Progress(theta, {name: values[name] for name in before.states}, before.steps + 1)
+    states = {name: values[name] for name in before.states}
+    return replace(before, theta=theta, states=states, steps=before.steps + 1)
+
+
+def _trained(model: Model, before: Progress, arithmetic: Arithmetic) -> Callable[[Array, Array], Array]:
+    """Chooses what is to be where a parameter is trained, and what is to be where it is frozen."""
+    if not model.frozen:
+        return lambda value, _: value
+    mask = np.ones(np.shape(before.theta))
+    for name in model.frozen:
+        mask[before.blocks[name]] = 0
+    is_trained = arithmetic.array(mask) == arithmetic.array(1)
+    return lambda value, otherwise: arithmetic.array(arithmetic.library.where(is_trained, value, otherwise))
 
 
 def _quotient_in(arithmetic: Arithmetic) -> Callable[[Array, Array], Array]:
@@ -76,7 +109,8 @@ def gradient_point(
     formula = model.optimizer.look_ahead
     if formula is None:
         return before.theta
-    return scalar_value(formula, _before_step(model, before, epoch, arithmetic), arithmetic)
+    point = scalar_value(formula, _before_step(model, before, epoch, arithmetic), arithmetic)
+    return _trained(model, before, arithmetic)(point, before.theta)
 
 
 def _before_step(model: Model, before: Progress, epoch: int, arithmetic: Arithmetic) -> dict[str, Array]:

@@ -72,7 +72,7 @@ def _updates(
     params = twin.params(theta.copy())
     state = twin.call("init_state", params, hyper=values)
     state.step[:] = steps
-    progress = replace(start(model, theta, arithmetic), steps=steps)
+    progress = replace(start(model, theta, arithmetic, twin.shapes), steps=steps)
     got, expected, errors = [theta], [theta], []
     for gradient in gradients:
         if model.optimizer.look_ahead is not None:

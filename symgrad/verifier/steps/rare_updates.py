@@ -82,7 +82,7 @@ def _updates(trial: Trial, point: RarePoint) -> Measure:
     steps = point.steps if isinstance(counter, np.ndarray) and counter.shape == (1,) else 0
     if steps and counter is not None:
         counter[:] = steps
-    progress = replace(start(trial.model, point.theta, arithmetic), steps=steps)
+    progress = replace(start(trial.model, point.theta, arithmetic, trial.twin.shapes), steps=steps)
     got, expected = [vector_of(params)], [point.theta]
     for gradient in point.gradients:
         trial.twin.call("update", params, trial.twin.params(gradient.copy()), state, epoch=point.epoch)

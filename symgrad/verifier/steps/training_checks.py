@@ -48,6 +48,9 @@ def training_checks(trial: Trial) -> Iterator[Check]:
     yield measured("train_step", same, SAME, lambda: _train_step(trial))
     if trial.model.batch_axis:
         yield from epoch_checks(trial)
+    if trial.model.frozen:
+        frozen = f"{', '.join(trial.model.frozen)} after updates, a step and an epoch, to the last bit"
+        yield measured("frozen", frozen, 0.0, lambda: _frozen(trial))
     yield from other_hyper_checks(trial, _gradients(trial))
 
 
@@ -79,6 +82,33 @@ def _trajectory(subject: Subject, vector: Array, gradients: list[Array]) -> list
     return path
 
 
+def _frozen(trial: Trial) -> Measure:
+    """Frozen parameters stay as they are, of what magnitude they may be, in the module's own number type."""
+    module, data = trial.module, _step_sample(trial)
+    rng = np.random.default_rng((trial.seed, 17))
+    vector = trial.twin.vector(data.parameters)
+    before = (vector * 10.0 ** rng.uniform(-3, 0, vector.shape)).astype(module.dtype)
+    params = module.params(before.copy())
+    state = module.call("init_state", params)
+    for gradient in _gradients(trial):
+        module.call("update", params, module.params(gradient.astype(module.dtype)), state)
+    module.call("train_step", params, state, *module.data(data))
+    if trial.model.batch_axis:
+        module.call("train_epoch", params, state, *module.data(data), batch_size="full")
+    moved = zip(_blocks_of(trial, before), _blocks_of(trial, vector_of(params)), strict=True)
+    wrong = [name for (name, old), (_, new) in moved if old.tobytes() != new.tobytes()]
+    return (math.inf if wrong else 0.0), f"{', '.join(wrong)} changed in training, though frozen"
+
+
+def _blocks_of(trial: Trial, vector: Array) -> Iterator[tuple[str, Array]]:
+    """The frozen parameters in a vector of all."""
+    first = 0
+    for name, shape in trial.twin.shapes.items():
+        if name in trial.model.frozen:
+            yield name, vector[first : first + math.prod(shape)].astype(trial.module.dtype)
+        first += math.prod(shape)
+
+
 def _overflowing(trial: Trial) -> list[Array]:
     """Where gradients are clipped: one whose norm double precision holds, but not the squares in it."""
     clips = trial.model.spec.train.clip_norm is not None
@@ -89,7 +119,7 @@ def _update(trial: Trial) -> Measure:
     vector = trial.twin.vector(trial.points[0].sample.parameters)
     gradients = [*_gradients(trial), *_overflowing(trial)]
     arithmetic = vector_arithmetic(vector.size)
-    progress = start(trial.model, vector, arithmetic)
+    progress = start(trial.model, vector, arithmetic, trial.twin.shapes)
     expected = [np.asarray(progress.theta)]
     for gradient in gradients:
         progress = step(trial.model, progress, gradient, arithmetic=arithmetic)
@@ -118,7 +148,7 @@ class _LookAhead:
 
     def __init__(self, trial: Trial, theta: Array) -> None:
         self.model, self.arithmetic = trial.model, vector_arithmetic(theta.size)
-        self.progress = start(trial.model, theta, self.arithmetic)
+        self.progress = start(trial.model, theta, self.arithmetic, trial.twin.shapes)
 
     def point(self, theta: Array) -> Array:
         """Where the next gradient is taken, the parameters being theta."""

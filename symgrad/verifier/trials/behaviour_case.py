@@ -5,6 +5,7 @@ They travel to the process that the module lives in, where its functions are cal
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class BehaviourCase(NamedTuple):
     hyper: tuple[DrawnHyper, ...]
     no_hyper: tuple[str, ...]
     is_calm: bool
+    frozen: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     edited_numbers: tuple[float, ...] = ()
 
@@ -93,6 +95,11 @@ class BehaviourCase(NamedTuple):
     @property
     def trains(self) -> bool:
         return self.has_loss and bool(self.blocks)
+
+    @property
+    def trained_size(self) -> int:
+        """How many entries of the parameters are trained."""
+        return sum(math.prod(block.shape) for block in self.blocks if block.name not in self.frozen)
 
     def of_rows(self, rows: int) -> BehaviourCase:
         """The case with the first rows of its data alone."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
+from symgrad.compiler.planning.trained_spans import trained_size
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs, never_zero
@@ -49,6 +50,7 @@ def opening_of(model: Model, shown: Program, update: Program) -> Opening:
         look_ahead_rule=look_ahead_rule(update),
         update_rule=update_rule(update),
         hyper_symbols=tuple((TEXT.spell(s), name) for name, s in hyper_symbols(update).items()),
+        frozen=", ".join(model.frozen),
     )
 
 
@@ -91,10 +93,19 @@ def facts_of(
         FactText("CONSTANTS", _constants(spec.constants, program), "at the front of every workspace"),
         FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
         FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),
+        *_frozen(model, parameters),
         FactText(
             "HYPER", _dictionary((h.name, _float(h)) for h in model.hyper), "numbers that a call may change"
         ),
     )
+
+
+def _frozen(model: Model, parameters: Sequence[Tensor]) -> Iterator[FactText]:
+    """Which parameters training leaves as they are, where it does."""
+    if model.frozen:
+        yield FactText("FROZEN", as_tuple(map(_quoted, model.frozen)), "parameters that no step changes")
+        size = trained_size(parameters, model.frozen)
+        yield FactText("TRAINED_SIZE", str(size), "entries of the others, and of each state")
 
 
 def told(

@@ -13,10 +13,13 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
+from symgrad.compiler.planning.needed_steps import gradient_of_step
+from symgrad.compiler.planning.plan import Phase
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.compiler.targets.numba.spelling import called_in
 from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
+from symgrad.compiler.targets.numba.update_parts import UpdatePart, update_parts
 from symgrad.elaborate.optimizer import AHEAD, after_gradient
 
 if TYPE_CHECKING:
@@ -36,7 +39,9 @@ class LoweredModel:
     """What is computed, and how; `starts` are what parameters start from.
 
     `bodies` are those of the plan's phases, `step` is a step of the optimiser, `look_ahead` goes to where it
-    takes the gradient, and is empty where that is at the parameters. `states` are the names of its states,
+    takes the gradient, and is empty where that is at the parameters. Where steps leave some
+    parameters as they are, `parts` are what they do to others, and `step_gradient` forms what of the gradient
+    they need; both are empty otherwise. `states` are the names of its states,
     `first_states` what finds their first values, and these.
     """
 
@@ -49,6 +54,8 @@ class LoweredModel:
     step: tuple[Instruction, ...]
     look_ahead: tuple[Instruction, ...]
     accumulation: AccumulationText | None
+    parts: tuple[UpdatePart, ...]
+    step_gradient: tuple[Instruction, ...]
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
 
@@ -65,8 +72,10 @@ class LoweredModel:
         """The functions of numbers that the code calls."""
         kernels = (k.kernel.body for k in self.drivers.kernels.values())
         found = self.accumulation
-        parts = (found.shares, found.rest) if found else ()
-        return called_in(chain(*kernels, *self.bodies.values(), self.step, self.look_ahead, *parts))
+        shares = (found.shares, found.rest) if found else ()
+        parts = chain.from_iterable((part.step, part.ahead) for part in self.parts)
+        bodies = (*self.bodies.values(), self.step, self.look_ahead, *shares, *parts)
+        return called_in(chain(*kernels, *bodies))
 
 
 def lowered_model(
@@ -89,6 +98,15 @@ def lowered_model(
         step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
         look_ahead=look_ahead_body(plan_update(update.giving((AHEAD,))), OWN_NAMES) if looks_ahead else (),
         accumulation=accumulated(plan, update, OWN_NAMES),
+        parts=update_parts(model, plan.program, update, OWN_NAMES),
+        step_gradient=_step_gradient(model, plan, drivers),
         states=tuple(names[name] for name in states),
         first_states=first_states_body(tuple(states.values()), update, OWN_NAMES),
     )
+
+
+def _step_gradient(model: Model, plan: Plan, drivers: FunctionBodies) -> tuple[Instruction, ...]:
+    """What forms the gradient of those parameters that a step changes, where it leaves others as they are."""
+    if not model.frozen or not plan.program.loss:
+        return ()
+    return drivers.body(Phase("gradient", gradient_of_step(plan, model.frozen)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.targets.numba import interface, network, steps
+from symgrad.compiler.targets.numba import interface, network, steps, update_parts
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
@@ -38,6 +38,8 @@ class ModelDefinitions:
         if loss:
             view, accumulates = NUMBA.text(views.view(loss)), lowered.accumulation is not None
             yield from network.loss_and_gradient(calls, lowered.bodies, view, accumulates=accumulates)
+            if lowered.step_gradient:
+                yield network.step_gradient(calls, lowered.step_gradient)
             yield network.gradients(calls, self.gradients)
 
     def training(self) -> Iterator[Definition | Driver]:
@@ -45,11 +47,16 @@ class ModelDefinitions:
         lowered, calls, accumulation = self.lowered, self.calls, self.lowered.accumulation
         if not lowered.program.loss:
             return
-        yield steps.update(calls, update_rule(lowered.update), lines(lowered.step))
+        rule, ahead = update_rule(lowered.update), look_ahead_rule(lowered.update)
+        if lowered.parts:
+            frozen = ", ".join(lowered.model.frozen)
+            yield from update_parts.definitions(calls, rule, ahead, lowered.parts, frozen)
+        else:
+            yield steps.update(calls, rule, lines(lowered.step))
         if calls.takes_pieces:
             yield steps.gradient_in_pieces(calls)
-        if lowered.looks_ahead:
-            yield steps.look_ahead(calls, look_ahead_rule(lowered.update), lines(lowered.look_ahead))
+        if lowered.looks_ahead and not lowered.parts:
+            yield steps.look_ahead(calls, ahead, lines(lowered.look_ahead))
         if accumulation is not None:
             yield from steps.accumulation(calls, accumulation)
         yield steps.step(calls, accumulation)

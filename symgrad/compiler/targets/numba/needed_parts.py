@@ -8,7 +8,7 @@ from symgrad.compiler.planning.plan import Product
 from symgrad.compiler.targets.numba.runtime import functions_of_numbers, runtime_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from symgrad.compiler.targets.numba.lowered_model import LoweredModel
     from symgrad.compiler.targets.numba.runtime import RuntimePart
@@ -23,7 +23,19 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     if any(isinstance(step, Product) for phase in lowered.plan.phases for step in phase.steps):
         yield runtime_part("numba/blas")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
-    yield from map(runtime_part, _files(lowered))
+    parts = [runtime_part(name) for name in _files(lowered)]
+    if lowered.parts:
+        parts = _with(parts, runtime_part("states_of_trained"))
+    yield from parts
+
+
+def _with(parts: Iterable[RuntimePart], other: RuntimePart) -> list[RuntimePart]:
+    """The parts with another, behind what its definitions take the place of."""
+    found = []
+    for part in parts:
+        left = part.only(part.names - other.names)
+        found += [part] if left == part else [left, other]
+    return found
 
 
 def _files(lowered: LoweredModel) -> Iterator[str]:

@@ -71,6 +71,14 @@ def loss_and_gradient(
     return loss, backward, Driver("_gradient", arguments, doc, whole)
 
 
+def step_gradient(calls: Signatures, body: tuple[Instruction, ...]) -> Driver:
+    """The loss, and the gradient of those parameters that a step changes."""
+    doc = "The loss; the gradient of what a step changes goes into `grad`."
+    value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
+    arguments = listed(["theta", "grad", calls.loss])
+    return Driver("_step_gradient", arguments, doc, (value, *body, Give((VALUE,))))
+
+
 def _given(*arguments: str) -> tuple[Verbatim, ...]:
     return (Verbatim(listed(arguments)),)
 

@@ -92,6 +92,7 @@ class Opening:
     look_ahead_rule: tuple[str, ...]
     update_rule: tuple[str, ...]
     hyper_symbols: tuple[tuple[str, str], ...]
+    frozen: str
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ class Signatures:
     """Pieces of calls and signatures, each as it is written.
 
     `extents` are the sizes of free axes, `batch_axis` the one of rows or empty. A step needs `vectors` of the
-    parameters' size besides them; the gradient is taken at the `point`.
+    parameters' size besides them; the gradient is taken at the `point`,
+    by the function `step_gradient`.
     """
 
     inputs: tuple[ArgumentText, ...]
@@ -33,6 +34,7 @@ class Signatures:
     point: str
     counts_epochs: bool
     takes_pieces: bool
+    step_gradient: str
 
     @cached_property
     def arguments(self) -> tuple[ArgumentText, ...]:

@@ -98,7 +98,7 @@ ROWS = Length(Variable("order"), 0)
 def gradient_in_pieces(calls: Signatures) -> Driver:
     """The gradient of a batch as the mean over pieces that fit into `rows`."""
     rows, most = Variable(calls.batch_axis), Variable("MICRO_BATCH_SIZE")
-    loss = Applied("_gradient", (Verbatim(f"theta, piece, {calls.gathered}"),))
+    loss = Applied(calls.step_gradient, (Verbatim(f"theta, piece, {calls.gathered}"),))
     weighted = Multiplied((WEIGHT, Cell(PIECE, (ENTRY,))))
     piece: tuple[Instruction, ...] = (
         _rows_from_start(rows, most),
@@ -145,7 +145,7 @@ def step(calls: Signatures, added: AccumulationText | None) -> Driver:
 
 
 def _step_at_once(calls: Signatures) -> tuple[Instruction, ...]:
-    gradient = "_gradient_in_pieces" if calls.takes_pieces else "_gradient"
+    gradient = "_gradient_in_pieces" if calls.takes_pieces else calls.step_gradient
     memory = listed(name for name in calls.step_memory if name != "ahead")
     update = Invoke("_update", (Verbatim(f"theta, grad, {calls.entries_of_state}, {calls.setting}"),))
     return (

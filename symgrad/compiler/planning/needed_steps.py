@@ -1,0 +1,51 @@
+"""What a step of training needs of the gradient, where it leaves some parameters as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from symgrad.compiler.planning.plan import LoopNest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from symgrad.calculus.program import Equation
+    from symgrad.compiler.planning.plan import Plan, Step
+
+
+def gradient_of_step(plan: Plan, frozen: Collection[str]) -> tuple[Step, ...]:
+    """The steps to the gradient of all parameters but the frozen ones; all stays in its place in memory."""
+    gradient = tuple(step for phase in plan.phases if phase.name == "gradient" for step in phase.steps)
+    if not frozen:
+        return gradient
+    trained = {t.name for t in plan.program.of_kind("parameter")} - {*frozen}
+    needed = {g.name for g in plan.program.gradients if g.of in trained}
+    steps = [found for step in reversed(gradient) if (found := _needed(step, needed)) is not None]
+    return tuple(reversed(steps))
+
+
+def _needed(step: Step, needed: set[str]) -> Step | None:
+    """What is needed of a step; what that reads is then `needed` too."""
+    if isinstance(step, LoopNest):
+        return _needed_of_nest(step, needed)
+    return step if _is_needed(step.equation, needed) else None
+
+
+def _is_needed(equation: Equation, needed: set[str]) -> bool:
+    if equation.target not in needed:
+        return False
+    needed |= equation.reads
+    return True
+
+
+def _needed_of_nest(nest: LoopNest, needed: set[str]) -> LoopNest | None:
+    body: list[LoopNest | Equation] = []
+    for part in reversed(nest.body):
+        if isinstance(part, LoopNest):
+            inner = _needed_of_nest(part, needed)
+            if inner is not None:
+                body.append(inner)
+        elif _is_needed(part, needed):
+            body.append(part)
+    return replace(nest, body=tuple(reversed(body))) if body else None
