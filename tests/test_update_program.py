@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,8 @@ def model_of(name: str) -> Model:
     random = Random(name)
     while True:
         with suppress(SpecError):  # a rule that gives no finite number
-            return expand(read(optimizer_spec(random)))
+            model = expand(read(optimizer_spec(random)))
+            return replace(model, frozen=())  # the rule is that of any entry
 
 
 def before_step(model: Model) -> Progress:
