@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = ORDINARY, 120.0, 120.0
 _TRAINING = ("train_step", "train_epoch")
-_ORDINARY = 60_000
+_ORDINARY = 80_000
 """Bytes of a module's text; the limits of a longer one grow with it."""
 
 _COUNTS = sys.platform != "win32"
