@@ -121,7 +121,7 @@ NUMBERS = {
 
 FUNCTIONS = {
     "unknown function": formula("sigmiod(x)"),
-    "unknown function without a neighbour": formula("frobnicate(x)"),
+    "unknown function without a neighbour": formula("xyzzy(x)"),
     "eval": formula("eval(x)"),
     "comma in a flow mapping": graph("y: x", head="functions: {f(a, b): a * b}\n"),
     "function without arguments": graph("y: x", head="functions: {f: 1}\n"),

@@ -212,6 +212,24 @@ INDEXED: Corpus = {
         },
         "loss": "mse(y, t)",
     },
+    "placements": {
+        "dtype": "float64",
+        "inputs": {"x": ["N", 3, 2]},
+        "targets": {"t": ["N", 4]},
+        "parameters": {
+            "W": {"axes": [3, 2, 2], "init": "normal(std=1)"},
+            "V": {"axes": [15, 4], "init": "normal(std=1)"},
+        },
+        "equations": {
+            "padded": "pad(x, 1, 1)",
+            "h[n,i,o]": "tanh(sum(padded[n, i + u, c] * W[u,c,o], u, c))",
+            "wide": "concat(h, pad(x, -1, 0, 1))",
+            "y": "flatten(wide) @ V",
+            "z": "stack(y, 2 * t, axis=1)",
+        },
+        "loss": "mse(y, t) + mean(z**2)",
+        "gradients": ["x"],
+    },
     "embedding": {
         "dtype": "float64",
         "inputs": {"w": {"axes": ["N"], "classes": 6}},

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
+    "leading": lambda i: i,
     "Add": lambda *a: math.fsum(a),
     "Mul": lambda *a: math.prod(a),
     "Pow": lambda a, b: a**b,

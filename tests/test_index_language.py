@@ -99,3 +99,70 @@ def test_a_range_is_a_part_of_the_network():
 def test_an_axis_that_only_a_range_names_is_used():
     with np.testing.assert_no_warnings():
         assert spec({"p[n, j:J]": "x[n, j, 0]"})
+
+
+SEVEN = np.random.default_rng(1).normal(size=(3, 7, 2))
+
+
+def placed(formula):
+    """The value of p over x [batch, 9, 2] and s [batch, 7, 2], to the verifier; derived too."""
+    stages = stages_of(spec({"p": formula}, inputs={"x": ["batch", 9, 2], "s": ["batch", 7, 2]}))
+    assert stages.derived.gradients
+    return interpret(stages.model, {"x": X, "s": SEVEN, "W": np.ones((3, 2))}, DOUBLE).outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("pad(x, 1, 2)", lambda: np.pad(X, ((0, 0), (2, 2), (0, 0)))),
+        ("pad(x, -1, 0, J)", lambda: np.pad(X, ((0, 0), (0, 0), (0, 4)))),
+        ("pad(x, axis=1, before=J - 1, after=0)", lambda: np.pad(X, ((0, 0), (3, 0), (0, 0)))),
+        ("pad(x, 1, 0)", lambda: X),
+        ("concat(x, s, axis=1)", lambda: np.concatenate([X, SEVEN], 1)),
+        ("concat(x, 2 * x, x)", lambda: np.concatenate([X, 2 * X, X], -1)),
+        ("stack(x, x + 1)", lambda: np.stack([X, X + 1])),
+        ("stack(x, -x, axis=-1)", lambda: np.stack([X, -X], -1)),
+        ("flatten(x)", lambda: X.reshape(3, 18)),
+        ("flatten(stack(x, x, axis=2), 1, 2)", lambda: np.repeat(X, 2, axis=1)),
+        ("flatten(x, start=2)", lambda: X),
+    ],
+)
+def test_tensors_are_put_into_a_new_one_as_by_numpy(formula, expected):
+    np.testing.assert_array_equal(placed(formula), expected())
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("pad(x, 1)", r"pad lacks 'before'; write pad\(x, 1, 2\)"),
+        ("pad(x, 1, -1)", "pad: before is -1; expected 0 or more zeros"),
+        ("pad(x, 1, 1.5)", "pad: before is no whole number"),
+        ("pad(x, 1, Q)", "pad: before: 'Q' is no size"),
+        ("pad(x, 3, 1)", "pad: there is no axis 3; axes count from -3 to 2"),
+        ("pad(x, 0, 1)", "pad along the axis 'batch', whose size only the data decides; give it one: axes:"),
+        ("pad(x, 1, 1, value=2)", "pad has no argument 'value'"),
+        ("pad(x, 1, 1, 1, 1)", "pad has another number of arguments"),
+        ("pad(x, 1, 1000000000)", "entries, more than memory holds"),
+        ("concat(axis=1)", "concat has another number of arguments"),
+        ("concat(x, s)", r"concat cannot join \[batch, 9, 2\] and \[batch, 7, 2\]; all axes but the one"),
+        ("concat(x, W)", r"concat cannot join \[batch, 9, 2\] and \[3, 2\]"),
+        ("concat(x, x, axis=0)", "concat along the axis 'batch'"),
+        ("concat(x, x, axis=x)", "concat: axis: 'x' is no size"),
+        ("stack(x, s)", "stack cannot join"),
+        ("flatten(x, 0)", "flatten along the axis 'batch'"),
+        ("flatten(x, 2, 1)", "flatten: start 2 comes after end 1"),
+        ("flatten(x, 1, 5)", "flatten: there is no end 5"),
+        ("flatten(sum(x))", "there is no start 1; a scalar has no axes"),
+    ],
+)
+def test_what_cannot_be_put_together_is_refused(formula, message):
+    with pytest.raises(SpecError, match=message) as refused:
+        placed(formula)
+    assert refused.value.at is not None
+    assert refused.value.remedy
+
+
+def test_parts_of_index_notation_are_put_together_for_every_index():
+    row = "stack(stack(x[n, i, 1] * W[0, 0], 1))"
+    found = value({"p[n, i]": f"sum(pad(x[n, i, 0] * W, 0, 1, 0) * concat(W, {row}, axis=0))"})
+    np.testing.assert_allclose(found, X[:, :, 0] * (5 + X[:, :, 1]), rtol=1e-14)

@@ -127,6 +127,14 @@ def _entries(equation: Any, program: Any, values: EntryValues, model: ExplicitMo
         return range(axis.size if axis.size is not None else model.sizes[axis.name])
 
     array = np.zeros([len(span(a)) for a in program.tensor[equation.target].axes])
+    if equation.scatters:
+        letters = [str(loop.index) for loop in equation.loops]
+        for numbers in product(*(span(loop.axis) for loop in equation.loops)):
+            at = dict(zip(letters, numbers, strict=True))
+            array[tuple(int(values.value(p, at)) for p in equation.indices)] += values.value(
+                equation.body, at
+            )
+        return array
     reduced = {"logsumexp": np.logaddexp.reduce, "max": max, "min": min}.get(equation.reduction, sum)
     for place in np.ndindex(array.shape):
         outer = {str(p): n for p, n in zip(equation.indices, place, strict=True)}

@@ -144,7 +144,7 @@ def merge_equal(program: Program) -> Program:
         if key in first and _is_internal(program, equation):
             alias[equation.target] = first[key]
             continue
-        if key in first and equation.bound:
+        if key in first and equation.bound and not equation.scatters:
             equation = _copy_of(first[key], equation)
         first.setdefault(key, equation.target)
         editor.add(equation)

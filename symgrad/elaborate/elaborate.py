@@ -7,6 +7,7 @@ equation of its own, so that every body stays free of bound indices.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis, show_axes
@@ -151,8 +152,7 @@ class _Elaborator:
             return
         self.builder.equations.pop()
         del self.builder.tensors[last.target]
-        own = last.renamed({loop.index: self.builder.index(loop.axis) for loop in last.loops})
-        self.builder.define(tensor, own.indices, own.body, own.reduction, [loop.index for loop in own.bound])
+        self.builder.add(tensor, replace(last, target=tensor.name))
 
     # Results --------------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ def fans_of(parameter: Tensor, program: Program) -> Fans:
     """The fans of a parameter in the program that uses it."""
     for equation in program.equations:
         found = [e for e in entries(equation.body) if e.tensor == parameter.name]
-        summed = {loop.index for loop in equation.bound} if equation.reduction == "sum" else set()
+        sums = equation.reduction == "sum" and not equation.scatters
+        summed = {loop.index for loop in equation.bound} if sums else set()
         for entry in found:
             if summed & set(entry.indices):
                 return _in_sum(parameter, entry, equation)

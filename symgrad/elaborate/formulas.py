@@ -12,6 +12,7 @@ from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_a
 from symgrad.elaborate.index_ranges import declared_axes, index_axes
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
+from symgrad.elaborate.placing import placed
 from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, place_of, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
 from symgrad.elaborate.special_forms import onehot, spread
@@ -20,6 +21,7 @@ from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.declared_ranges import range_size, ranges_in, ranges_of
+from symgrad.spec.language.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -225,6 +227,10 @@ class Evaluator:
                 raise SpecError("where needs a comparison first", at=condition.at, remedy=remedy)
             choose = chosen_by(condition.operator)
             return self._combine(choose, name, call.at, scope, condition.left, condition.right, chosen, other)
+        if name in PLACEMENTS:
+            given = read_placement(call, self.sizes)
+            values = [self._value(node, scope) for node in given.tensors]
+            return placed(call, values, given.numbers, scope.owner, self.builder)
         if name == "onehot":
             return onehot(self._value(arguments_of(call, 1)[0], scope), self.builder)
         if name == "spread":

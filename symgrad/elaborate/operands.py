@@ -112,8 +112,12 @@ class EquationBuilder:
     ) -> None:
         """Add `tensor[indices] = reduction over `over` of body`."""
         loops = tuple(Loop(i, self.axis_of[i]) for i in (*indices, *over))
+        self.add(tensor, Equation(tensor.name, tuple(indices), loops, reduction, body))
+
+    def add(self, tensor: Tensor, equation: Equation) -> None:
+        """Add an equation that defines a tensor."""
         self.tensors[tensor.name] = tensor
-        self.equations.append(canonical(Equation(tensor.name, tuple(indices), loops, reduction, body)))
+        self.equations.append(canonical(equation))
 
     def temporary(
         self, owner: str, value: Value, reduction: Reduction = "none", over: Sequence[sp.Symbol] = ()
@@ -122,7 +126,7 @@ class EquationBuilder:
 
         Indices of an index notation around the value become axes of the temporary.
         """
-        outer = sorted(indices_in(value.body) - {*value.indices, *over}, key=self._order.__getitem__)
+        outer = self._around(value, over)
         kept = [i for i in value.indices if i not in over]
         indices = (*outer, *kept)
         axes = tuple(self.axis_of[i] for i in indices)
@@ -130,6 +134,23 @@ class EquationBuilder:
         self.define(tensor, indices, value.body, reduction, over)
         kept_axes = tuple(self.axis_of[i] for i in kept)
         return Value(kept_axes, tuple(kept), Entry(tensor.name, indices))
+
+    def _around(self, value: Value, over: Sequence[sp.Symbol] = ()) -> list[sp.Symbol]:
+        """The indices of an index notation around a value that it depends on."""
+        return sorted(indices_in(value.body) - {*value.indices, *over}, key=self._order.__getitem__)
+
+    def placed(self, owner: str, value: Value, axes: Axes, places: Sequence[sp.Expr]) -> Value:
+        """A temporary tensor with the value's entries at places made of its indices, 0 elsewhere.
+
+        No two entries may have one place.
+        """
+        outer = self._around(value)
+        around = tuple(self.axis_of[i] for i in outer)
+        tensor = Tensor(self.unused(owner), (*around, *axes), "temporary")
+        loops = tuple(Loop(i, self.axis_of[i]) for i in (*outer, *value.indices))
+        self.add(tensor, Equation(tensor.name, (*outer, *places), loops, "sum", value.body))
+        indices = tuple(self.index(axis) for axis in axes)
+        return Value(axes, indices, Entry(tensor.name, (*outer, *indices)))
 
     def unused(self, owner: str) -> str:
         """`owner_1`, `owner_2`, ...: the first that names nothing."""

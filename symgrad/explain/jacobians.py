@@ -18,7 +18,7 @@ from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.reuse import is_worth_holding, occurrences
 from symgrad.calculus.rules import fold
-from symgrad.calculus.terms import Entry, delta
+from symgrad.calculus.terms import Entry, delta, index_symbol, leading
 from symgrad.explain.blocks import NetworkBlock, blocks
 from symgrad.explain.entry_formulas import MAX_NODES, length
 from symgrad.notation.nested import instance
@@ -113,7 +113,10 @@ def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
 
 def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_Path]:
     """From an entry back to the entries of `wrt`, through the temporaries between them."""
-    equation = _placed(program.definition[of.tensor], of.indices, taken)
+    definition = program.definition[of.tensor]
+    if definition.scatters:
+        definition = _gathered(definition, program.tensor[of.tensor].axes)
+    equation = _placed(definition, of.indices, taken)
     weight = _weight(equation, taken)
     for entry, of_body in derivatives(equation):
         derivative = weight * of_body
@@ -122,6 +125,18 @@ def _paths(program: Program, of: Entry, wrt: str, taken: set[str]) -> Iterator[_
         elif program.tensor[entry.tensor].kind == "temporary":
             for path in _paths(program, entry, wrt, taken):
                 yield _Path(path.indices, (*equation.loops, *path.loops), derivative * path.derivative)
+
+
+def _gathered(equation: Equation, axes: Axes) -> Equation:
+    """`Y[p] = Σ_i body·δ(2·i + u, p)` for `Y[2·i + u] += body`: each entry by itself."""
+    indices, loops, body = list(equation.indices), list(equation.loops), equation.body
+    known = {loop.index for loop in loops}
+    for number, (place, axis) in enumerate(zip(equation.indices, axes, strict=True)):
+        if place not in known or place in indices[:number]:
+            indices[number] = index_symbol(f"_place{number}")
+            loops.append(Loop(indices[number], axis))
+            body *= agreement(place.replace(leading, lambda form: form), indices[number])
+    return replace(equation, indices=tuple(indices), loops=tuple(loops), body=body)
 
 
 def _placed(equation: Equation, indices: Indices, taken: set[str]) -> Equation:

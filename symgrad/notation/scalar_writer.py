@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.real import Abs, within
-from symgrad.calculus.terms import Entry, delta, entries, shifted, text_of
+from symgrad.calculus.terms import Entry, delta, entries, leading, shifted, text_of
 from symgrad.notation.arrange import negated, quotient, total
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.factors import Factors, content, factors_of
@@ -176,6 +176,8 @@ class ScalarWriter(ABC):
         if expr.is_Rational:
             number = ts.NumberText(Fraction(int(abs(expr.p)), int(expr.q)))
             return negated(number) if expr.is_negative else number
+        if isinstance(expr, leading):
+            return self.write(expr.args[0])
         if isinstance(expr, shifted):
             return ts.Sum(((False, self.write(expr.args[0])), (True, self.write(expr.args[1]))))
         if isinstance(expr, sp.Piecewise):

@@ -102,7 +102,7 @@ class _Separability:
         body = self._body(self.equation.body)
         if len(self.used) > 1:
             raise _MixedError("pairs rows with other rows")
-        summed = self.indices & {loop.index for loop in self.equation.bound}
+        summed = self.indices - set(self.equation.indices)
         if self.equation.reduction not in ("none", "sum"):
             if summed:
                 raise _MixedError(f"takes the {self.equation.reduction} over the rows")

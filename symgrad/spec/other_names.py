@@ -56,6 +56,9 @@ _ALSO_CALLED = {
     # functions of the language; the names of scalar functions and reductions stand in their rows
     "where": "ifelse if_else piecewise select",
     "onehot": "one_hot to_categorical",
+    "concat": "concatenate cat hstack vstack",
+    "pad": "zero_pad zeropad zero_padding",
+    "flatten": "ravel",
     # mathematics
     "ln": "log_e loge natural_log",
     "pow": "power float_power",
@@ -152,11 +155,13 @@ _INSTEAD = {
     "dot inner vdot matmul mm bmm mv": "write x @ y, or in index notation sum(x[n,k] * y[k], k)",
     "einsum tensordot outer kron": 'write it in index notation: "Z[n,k]": "sum(x[n,d] * W[d,k], d)"',
     "transpose permute swapaxes": 'write x.T, or exchange the indices: "Z[k,n]": x[n,k]',
-    "concat concatenate cat hstack vstack stack": (
-        "give each part weights of its own: concat(a, b) @ W is a @ Wa + b @ Wb"
+    "reshape view squeeze unsqueeze expand_dims unflatten": (
+        'write flatten(x), or take an axis apart by its index: "y[n, h:4, d:8]": "x[n, 8*h + d]"'
     ),
-    "reshape flatten view ravel squeeze unsqueeze expand_dims": (
-        "declare the tensor with the axes it should have: rows of data are folded to fit"
+    "split chunk narrow slice": 'take a part by its indices: "y[n, i:4]": "x[n, i + 2]"',
+    "flip reverse": 'write the index from the end: "y[n, i:9]": "x[n, 8 - i]"',
+    "upsample repeat tile repeat_interleave": (
+        'repeat by an index, then flatten: "r[n, i, s:2]": "x[n, i]" and y: flatten(r)'
     ),
     "dropout batchnorm batch_norm batch_normalization": "the language has none: networks are static graphs",
     "lstm gru rnn simple_rnn": "the language has no loops over time: write the steps as equations",

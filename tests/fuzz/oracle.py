@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fuzz import placements
 from fuzz.broadcast import aligned, matmul, spread
 from fuzz.indices import given_ranges, index_ranges, left_names, place_of
 from fuzz.layers import LAYERS, layer_numbers, layer_value, own_name
@@ -173,6 +174,8 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
         return _reduction(name, call, scope)
     if name == "where":
         return _where(call, scope)
+    if name in placements.NAMES:
+        return placements.placed(name, call, lambda node: numeric(value(node, scope), scope))
     if name == "onehot":
         return onehot(value(call.args[0], scope), scope)
     if name == "spread":

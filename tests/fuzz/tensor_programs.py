@@ -59,7 +59,7 @@ class TensorFormulas(Indexed):
             return self.leaf(shape)
         kinds = [self.unary, self.unary, self.binary, self.binary, self.binary, self.reduced, self.where]
         if shape:
-            kinds += [self.product, self.product]
+            kinds += [self.product, self.product, self.placement]
             if len(shape) > 1:
                 kinds.append(self.normed)
         else:
@@ -138,6 +138,30 @@ class TensorFormulas(Indexed):
             return f"({self.formula((*shape, inner), depth)}) @ ({self.formula((inner,), depth)})"
         right = (*self.one((shape[:-2], (), ())), inner, shape[-1])
         return f"({self.formula((*shape[:-1], inner), depth)}) @ ({self.formula(right, depth)})"
+
+    def placement(self, shape: Shape, depth: int) -> str:
+        """Smaller tensors put into one of this shape."""
+        at = self.whole(0, len(shape) - 1)
+        size, rest = shape[at], (shape[:at], shape[at + 1 :])
+        if not isinstance(size, int):
+            return self.leaf(shape)
+        kind, axis = self.whole(0, 3), self.either(at, shape)
+        if kind == 0 and size <= 3:
+            parts = ", ".join(self.formula((*rest[0], *rest[1]), depth - 1) for _ in range(size))
+            return f"stack({parts}, axis={axis})"
+        if kind == 1 and size > 1:
+            first = self.whole(1, size - 1)
+            sizes = (first, size - first)
+            parts = ", ".join(self.formula((*rest[0], s, *rest[1]), depth - 1) for s in sizes)
+            return f"concat({parts}, axis={axis})" if at < len(shape) - 1 else f"concat({parts})"
+        if kind == 2 and len(shape) < 4:
+            inner = self.one([d for d in range(1, size + 1) if size % d == 0])
+            wide = (*rest[0], size // inner, inner, *rest[1])
+            return f"flatten({self.formula(wide, depth)}, {at}, {self.either(at + 1, wide)})"
+        before = self.whole(0, size - 1)
+        after = self.whole(0, size - 1 - before)
+        numbers = f"{before}, {after}" if before != after else f"{before}"
+        return f"pad({self.formula((*rest[0], size - before - after, *rest[1]), depth)}, {axis}, {numbers})"
 
     def normed(self, shape: Shape, depth: int) -> str:
         """A function over the last axis."""

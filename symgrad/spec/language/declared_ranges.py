@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError, did_you_mean
-from symgrad.spec.language.affine import affine_terms
+from symgrad.errors import SpecError
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import calls, names_in
+from symgrad.spec.language.whole_numbers import whole_number
 from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from symgrad.errors import Position
 
 MOST = 10**6
 """Values that an index with a range of its own may take."""
@@ -58,20 +56,8 @@ def range_size(name: str, size: Node, sizes: Mapping[str, int]) -> int:
     Raises:
         SpecError: an unknown name, another formula, or a range of no or of too many values.
     """
-    try:
-        terms = affine_terms(size)
-    except SpecError:
-        problem = f"the range of index '{name}' is no whole number"
-        raise SpecError(problem, at=size.at, remedy="write a number or a size by name: 2, J, J - 1") from None
-    for unknown in (term for term in terms if term and term not in sizes):
-        raise _no_size(name, unknown, sizes, size.at)
-    found = sum(factor * (sizes[term] if term else 1) for term, factor in terms.items())
+    found = whole_number(size, f"the range of index '{name}'", sizes)
     if not 1 <= found <= MOST:
         problem = f"the range of index '{name}' has {found:,} values"
         raise SpecError(problem, at=size.at, remedy=f"expected from 1 to {MOST:,}")
     return found
-
-
-def _no_size(name: str, unknown: str, sizes: Mapping[str, int], at: Position) -> SpecError:
-    remedy = did_you_mean(unknown, sizes) or f"write a whole number, or axes: {{{unknown}: 10}} above"
-    return SpecError(f"the range of index '{name}': '{unknown}' is no size", at=at, remedy=remedy)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -305,6 +306,7 @@ class Tape:
             matmul=self._matmul,
             broadcast_to=self._broadcast_to,
             permute=self._permute,
+            concatenate=self._concatenate,
             sum=self._library_sum,
             max=lambda a, over: self._extremum(library.max, a, over),
             min=lambda a, over: self._extremum(library.min, a, over),
@@ -318,6 +320,17 @@ class Tape:
     def _permute(self, a: Any, axes: tuple[int, ...]) -> Any:
         permute, back = self.base.library.permute, tuple(int(axis) for axis in np.argsort(axes))
         return self.record(permute(a.array, axes), [(a, lambda g: permute(g, back))])
+
+    def _concatenate(self, arrays: Sequence[Any], axis: int) -> Any:
+        parts = [self.of(a) for a in arrays]
+        ends = np.cumsum([0, *(part.shape[axis] for part in parts)])
+
+        def part_of(start: int, end: int) -> Pullback:
+            chosen = (*(slice(None),) * axis, slice(start, end))
+            return lambda g: g[chosen]
+
+        pulls = [(p, part_of(*span)) for p, span in zip(parts, pairwise(ends), strict=True)]
+        return self.record(self.base.library.concatenate([p.array for p in parts], axis), pulls)
 
     def _where(self, condition: Any, a: Any, b: Any) -> Any:
         first, second, where = self.of(a), self.of(b), self.base.library.where

@@ -15,7 +15,8 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class ArrayLibrary:
-    """`kind` is the type of its arrays; `max`, `min` and `sum` take an array and a tuple of axes.
+    """`kind` is the type of its arrays; `max`, `min` and `sum` take an array and a tuple of axes,
+    `concatenate` a list of arrays and an axis.
 
     `integers` takes labels and indices. `is_concrete` says whether numbers are known while a formula is
     walked: the interpreter then notes which way every choice went. A library that records operations for
@@ -28,6 +29,7 @@ class ArrayLibrary:
     matmul: Callable[[Any, Any], Array]
     broadcast_to: Callable[[Any, tuple[int, ...]], Array]
     permute: Callable[[Any, tuple[int, ...]], Array]
+    concatenate: Callable[[Any, int], Array]
     sum: Callable[[Any, tuple[int, ...]], Array]
     max: Callable[[Any, tuple[int, ...]], Array]
     min: Callable[[Any, tuple[int, ...]], Array]
@@ -42,6 +44,7 @@ NUMPY = ArrayLibrary(
     matmul=np.matmul,
     broadcast_to=np.broadcast_to,
     permute=np.transpose,
+    concatenate=np.concatenate,
     sum=np.sum,
     max=np.max,
     min=np.min,

@@ -15,6 +15,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.declared_ranges import range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
+from symgrad.spec.language.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -33,6 +34,7 @@ from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, s
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
 from symgrad.verifier.interpretation.index_products import contract, factors_of
+from symgrad.verifier.interpretation.placed_arrays import placed
 from symgrad.verifier.interpretation.tensors import (
     TensorValue,
     combine,
@@ -198,6 +200,10 @@ class Formulas:
             return self._reduction(call, indexed, scope)
         if name == "where":
             return self._where(call, scope)
+        if name in PLACEMENTS:
+            given = read_placement(call, self.sizes)
+            values = [self.value(node, scope) for node in given.tensors]
+            return placed(call, values, given.numbers, scope.depth, self.arithmetic)
         if name == "onehot":
             return onehot(self.value(call.arguments[0], scope), self.arithmetic)
         if name == "spread":

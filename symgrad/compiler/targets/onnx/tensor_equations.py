@@ -14,7 +14,6 @@ from symgrad.calculus.terms import Entry, delta, extent_symbol, indices_in, lead
 from symgrad.compiler.kernels.instructions import Variable
 from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.targets.onnx.expressions import Expressions
-from symgrad.errors import ModuleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,16 +36,12 @@ class Equations:
         self._sized = [(axis, t.name, k) for t in inputs for k, axis in enumerate(t.axes) if axis.is_free]
 
     def add(self, equation: Equation) -> None:
-        """The next equation.
-
-        Raises:
-            ModuleError: it adds to entries of its target, which predictions do not.
-        """
+        """The next equation."""
         self.ops.stem = equation.target
         if equation.scatters:
-            raise ModuleError(f"'{equation.target}' is added up entry by entry: ONNX export has no such")
-        product = self._product(equation)
-        self.results[equation.target] = product or _Along(self, equation).result()
+            self.results[equation.target] = _Along(self, equation).scattered()
+        else:
+            self.results[equation.target] = self._product(equation) or _Along(self, equation).result()
 
     def size(self, axis: Axis) -> str:
         """The length of an axis, a vector of one number."""
@@ -116,19 +111,31 @@ class _Along:
 
     def __init__(self, equations: Equations, equation: Equation) -> None:
         self.equations, self.ops, self.equation = equations, equations.ops, equation
-        self.loops = (*equation.free, *equation.bound)
+        self.loops = equation.loops if equation.scatters else (*equation.free, *equation.bound)
 
     def result(self) -> str:
         """The target, with its own axes."""
-        equation = self.equation
-        value = Expressions(self.ops).value(self._lowered(equation.body))
-        if any(loop.index not in indices_in(equation.body) for loop in self.loops):
-            value = self.ops.of("Expand", value, self._shape(self.loops))
+        equation, value = self.equation, self._value()
         if not equation.bound:
             return value
         first = len(equation.free)
         axes = self.ops.integers(*range(first, len(self.loops)))
         return self.ops.of(_REDUCTIONS[equation.reduction], value, axes, keepdims=0)
+
+    def scattered(self) -> str:
+        """The target, 0 but for what is added at places made of the indices."""
+        value, axes = self._value(), self.equations.program.tensor[self.equation.target].axes
+        shape = self.ops.of("Concat", *map(self.equations.size, axes), axis=0)
+        zeros = self.ops.of("Expand", self.ops.number(0), shape)
+        return self.ops.of("ScatterND", zeros, self._table(self.equation.indices), value, reduction="add")
+
+    def _value(self) -> str:
+        """The body along all loops."""
+        body = self.equation.body
+        value = Expressions(self.ops).value(self._lowered(body))
+        if all(loop.index in indices_in(body) for loop in self.loops):
+            return value
+        return self.ops.of("Expand", value, self._shape(self.loops))
 
     def _lowered(self, body: sp.Expr) -> Expression:
         """The formula over results in the graph: entries, sizes, and indices compared with labels."""
@@ -160,11 +167,14 @@ class _Along:
 
     def _looked_up(self, entry: Entry) -> str:
         """Entries by numbers: shifted, scaled, fixed, or labels."""
+        return self.ops.of("GatherND", self.equations.results[entry.tensor], self._table(entry.indices))
+
+    def _table(self, indices: Sequence[sp.Expr]) -> str:
+        """Places in a tensor, one row of whole numbers for each value of the loops."""
         shape = self._shape(self.loops)
-        places = [self.ops.of("Expand", self._index(index), shape) for index in entry.indices]
+        places = [self.ops.of("Expand", self._index(index), shape) for index in indices]
         last = self.ops.integers(len(self.loops))
-        table = self.ops.of("Concat", *(self.ops.of("Unsqueeze", p, last) for p in places), axis=-1)
-        return self.ops.of("GatherND", self.equations.results[entry.tensor], table)
+        return self.ops.of("Concat", *(self.ops.of("Unsqueeze", p, last) for p in places), axis=-1)
 
     def _index(self, index: sp.Expr) -> str:
         """An index as whole numbers along the loops."""

@@ -1,0 +1,128 @@
+"""pad, concat, stack and flatten: tensors put into a new one, every entry at a place of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeVar
+
+import sympy as sp
+
+from symgrad.calculus.axes import Axis, show_axes
+from symgrad.calculus.terms import leading
+from symgrad.elaborate.operands import Value
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.language.placements import counted_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.calculus.axes import Axes
+    from symgrad.elaborate.operands import EquationBuilder
+    from symgrad.spec.language.syntax import Call
+
+T = TypeVar("T")
+
+
+def placed(
+    call: Call, values: Sequence[Value], numbers: Mapping[str, int], owner: str, builder: EquationBuilder
+) -> Value:
+    """The value of a call of pad, concat, stack or flatten.
+
+    Raises:
+        SpecError: an argument holds integer labels, or a number is none that fits.
+        ShapeError: axes that do not fit, or whose size only the data decides.
+    """
+    builder.demand_numbers(values, f"'{call.function}'", call.at)
+    put = _Placing(call, owner, builder)
+    if call.function == "pad":
+        return put.padded(values[0], **numbers)
+    if call.function == "flatten":
+        return put.flattened(values[0], **numbers)
+    if call.function == "stack":
+        values = [put.with_axis(value, numbers["axis"]) for value in values]
+    return put.joined(values, numbers["axis"])
+
+
+class _Placing:
+    def __init__(self, call: Call, owner: str, builder: EquationBuilder) -> None:
+        self.call, self.owner, self.builder = call, owner, builder
+
+    def padded(self, value: Value, axis: int, before: int, after: int) -> Value:
+        """The value with zeros before and after it along an axis."""
+        for name, number in (("before", before), ("after", after)):
+            if number < 0:
+                problem = f"{self.call.function}: {name} is {number}"
+                raise SpecError(problem, at=self.call.at, remedy="expected 0 or more zeros")
+        place = counted_axis(self.call, "axis", axis, len(value.axes))
+        size = self._size(value.axes, place)
+        axes = _with(value.axes, place, Axis(None, before + size + after))
+        places = _with(value.indices, place, _shifted(value.indices[place], before))
+        return self.builder.placed(self.owner, value, axes, places) if before + after else value
+
+    def joined(self, values: Sequence[Value], axis: int) -> Value:
+        """The values one after another along an axis: a sum of each with zeros for the others."""
+        first = values[0]
+        place = counted_axis(self.call, "axis", axis, len(first.axes))
+        for value in values:
+            same = len(value.axes) == len(first.axes) and all(
+                a.is_alike(b)
+                for n, (a, b) in enumerate(zip(value.axes, first.axes, strict=True))
+                if n != place
+            )
+            if not same:
+                raise ShapeError(
+                    f"{self.call.function} cannot join {show_axes(first.axes)} and {show_axes(value.axes)}",
+                    at=self.call.at,
+                    remedy="all axes but the one along which they are joined must be the same",
+                )
+        sizes = [self._size(value.axes, place) for value in values]
+        starts = [sum(sizes[:n]) for n in range(len(sizes))]
+        parts = [
+            self.padded(value, place, start, sum(sizes) - start - size)
+            for value, start, size in zip(values, starts, sizes, strict=True)
+        ]
+        return self.builder.combine(lambda *bodies: sp.Add(*bodies), parts, self.call.function, self.call.at)
+
+    def with_axis(self, value: Value, axis: int) -> Value:
+        """The value with one more axis, of size 1."""
+        place = counted_axis(self.call, "axis", axis, len(value.axes) + 1)
+        one = Axis(None, 1)
+        axes = (*value.axes[:place], one, *value.axes[place:])
+        return Value(
+            axes, (*value.indices[:place], self.builder.index(one), *value.indices[place:]), value.body
+        )
+
+    def flattened(self, value: Value, start: int, end: int) -> Value:
+        """The axes from start to end as one, the last of them running fastest."""
+        rank = len(value.axes)
+        first = counted_axis(self.call, "start", start, rank)
+        last = counted_axis(self.call, "end", end, rank)
+        if first > last:
+            problem = f"{self.call.function}: start {start} comes after end {end} in {show_axes(value.axes)}"
+            raise SpecError(problem, at=self.call.at, remedy="write flatten(x, start=1, end=-1)")
+        if first == last:
+            return value
+        sizes = [self._size(value.axes, n) for n in range(first, last + 1)]
+        strides = [math.prod(sizes[n + 1 :]) for n in range(len(sizes))]
+        merged = sp.Add(*(s * i for s, i in zip(strides, value.indices[first : last + 1], strict=True)))
+        axes = (*value.axes[:first], Axis(None, math.prod(sizes)), *value.axes[last + 1 :])
+        places = (*value.indices[:first], leading(merged), *value.indices[last + 1 :])
+        return self.builder.placed(self.owner, value, axes, places)
+
+    def _size(self, axes: Axes, place: int) -> int:
+        size = axes[place].size
+        if size is None:
+            raise ShapeError(
+                f"{self.call.function} along the axis '{axes[place]}', whose size only the data decides",
+                at=self.call.at,
+                remedy=f"give it one: axes: {{{axes[place]}: 10}}",
+            )
+        return size
+
+
+def _with(parts: tuple[T, ...], place: int, new: T) -> tuple[T, ...]:
+    return (*parts[:place], new, *parts[place + 1 :])
+
+
+def _shifted(index: sp.Expr, by: int) -> sp.Expr:
+    return leading(index + by)

@@ -1,0 +1,37 @@
+"""pad, concat, stack and flatten with NumPy's own functions, on arrays with an axis of probes first."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAMES = ("pad", "concat", "stack", "flatten")
+
+
+def placed(name: str, call: ast.Call, array_of: Callable[[ast.expr], np.ndarray]) -> np.ndarray:
+    """The value of a call; `array_of` gives that of a tensor in it."""
+    numbers = {str(k.arg): int(ast.literal_eval(k.value)) for k in call.keywords}
+    if name in ("concat", "stack"):
+        arrays = [array_of(node) for node in call.args]
+        probes = max(a.shape[0] for a in arrays)
+        arrays = [np.broadcast_to(a, (probes, *a.shape[1:])) for a in arrays]
+        axis = numbers.get("axis", -1 if name == "concat" else 0)
+        axis = axis + 1 if axis >= 0 else axis
+        return np.concatenate(arrays, axis) if name == "concat" else np.stack(arrays, axis)
+    array, given = array_of(call.args[0]), [int(ast.literal_eval(node)) for node in call.args[1:]]
+    names = ("axis", "before", "after") if name == "pad" else ("start", "end")
+    numbers |= dict(zip(names, given, strict=False))
+    rank = array.ndim - 1
+    if name == "flatten":
+        start, end = numbers.get("start", 1) % rank, numbers.get("end", -1) % rank
+        shape = array.shape[1:]
+        merged = int(np.prod(shape[start : end + 1]))
+        return array.reshape((array.shape[0], *shape[:start], merged, *shape[end + 1 :]))
+    widths = [(0, 0)] * array.ndim
+    widths[numbers["axis"] % rank + 1] = (numbers["before"], numbers.get("after", numbers["before"]))
+    return np.pad(array, widths)
