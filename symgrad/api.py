@@ -209,7 +209,7 @@ def _text(spec: Spec, identity: bool) -> str:
 
 def verify(
     spec: SpecSource,
-    module: ModuleSource | None = None,
+    module: ModuleSource | Callable[[], Path] | None = None,
     *,
     points: int = 3,
     seed: int = 0,
@@ -222,31 +222,38 @@ def verify(
     seconds, its compilation included, is a failure that the report names. What in the file is not as symgrad
     emits it is named too, and judged by its behaviour. A module that is in no file is judged in this process.
 
+    `module` may also be how its file is written, which happens while the processes start.
+
     What passed as symgrad emits it is kept in the user's cache. With `anew=False` that verdict will do, where
     it is of the very same text, spec, judge, packages and machine: the report says when it was found.
 
     Raises:
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
     """
+    from symgrad.compiler.loading.cache import kept_text
     from symgrad.kept_reports import Judgement
 
     spec, points, seed = read(spec), whole("points", points, 1), whole("seed", seed, 0)
     how = Judgement(spec, points, seed, positive("time_limit", time_limit))
+    if callable(module):
+        if anew or kept_text(spec) is None:  # what was never derived was never judged
+            return _judged(how, module, anew)
+        module = module()
     file = None if module is None else _file_of(spec, module)
     if file is None or isinstance(file, str | os.PathLike):
         place = None if file is None else Path(file)
         before = None if anew or not place or not place.is_file() else how.kept(place.read_bytes())
-        return before or _judged(how, place)
+        return before or _judged(how, place, anew)
     from symgrad.spec.expand import expand
     from symgrad.verifier.verdict import verify as judge
 
     return judge(expand(spec), file, points=points, seed=seed)
 
 
-def _judged(how: Judgement, file: Path | None) -> Report:
+def _judged(how: Judgement, file: Path | Callable[[], Path] | None, anew: bool) -> Report:
     from symgrad.verification import judged  # and with it the judge, whom a report that is kept does not need
 
-    return judged(how, file)
+    return judged(how, file, anew=anew)
 
 
 def certify(

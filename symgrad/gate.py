@@ -5,6 +5,7 @@ What was found identical is kept with the text, so that it costs its second once
 
 from __future__ import annotations
 
+import json
 import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.loading.cache import kept_text, spec_content
 from symgrad.errors import ModuleWarning, NotIdenticalError, warn
 from symgrad.kept_verdicts import Question, keep, kept
+from symgrad.verifier.text_identity import Identity
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec
-    from symgrad.verifier.identity.check import Identity
 
 UNCHECKED = "to go on without this check: --no-identity, in Python identity=False; "
+GATE_SEED = 0
+"""What the numbers that a text is compared at are drawn from."""
 
 
 def checked_text(spec: Spec) -> str:
@@ -50,7 +53,7 @@ def admitted(spec: Spec, text: str) -> str:
     Raises:
         NotIdenticalError: it computes something else, or the judge itself failed; a report is kept.
     """
-    question = Question(text.encode(), ("identity", spec.sha256, spec_content(spec)))
+    question = _question(spec, text.encode())
     if kept(question) is not None:
         return text
     found = _judged(spec, text)
@@ -62,17 +65,30 @@ def admitted(spec: Spec, text: str) -> str:
             ModuleWarning(f"the module was not compared exactly with its spec: {found.detail}", remedy=remedy)
         )
     else:
-        keep(question, f"{found.state}: {found.detail}")
+        keep(question, json.dumps([found.state, found.detail, found.left]))
     return text
+
+
+def found_before(spec: Spec, text: bytes) -> tuple[Identity, str] | None:
+    """What was found of this very text before it was handed over, and when; None where that is not known."""
+    before = kept(_question(spec, text))
+    if before is None:
+        return None
+    state, detail, left = json.loads(before.found)
+    return Identity(state, detail, tuple(left)), str(before)
+
+
+def _question(spec: Spec, text: bytes) -> Question:
+    return Question(text, ("identity", GATE_SEED, spec.sha256, spec_content(spec)))
 
 
 def _judged(spec: Spec, text: str) -> Identity:
     """Raises NotIdenticalError where the judge fails: what nobody has judged is not handed over."""
     from symgrad.spec.expand import expand
-    from symgrad.verifier.identity.check import Identity, identity_of
+    from symgrad.verifier.identity.check import identity_of
 
     try:
-        return identity_of(expand(spec), text)
+        return identity_of(expand(spec), text, seed=GATE_SEED)
     except MemoryError:
         return Identity("not checked", "there is too little memory for it")
     except Exception as error:

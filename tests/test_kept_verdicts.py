@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,9 @@ from symgrad import api, kept_reports, kept_verdicts, verification
 from symgrad.cli import main
 from symgrad.kept_verdicts import Question, keep, kept
 from symgrad.verifier.report import Check, GradientEntry, ParameterResult, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPEC = """
 name: small
@@ -58,8 +62,8 @@ def judgements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that were judged, by a judge that finds nothing wrong."""
     seen: list[str] = []
 
-    def judge(how: object, file: Path) -> Report:
-        seen.append(file.read_text())
+    def judge(how: object, file: Path | Callable[[], Path], anew: bool) -> Report:
+        seen.append((file() if callable(file) else file).read_text())
         return REPORT
 
     monkeypatch.setattr(api, "_judged", judge)
@@ -78,7 +82,7 @@ def test_a_verdict_is_taken_for_the_same_text_alone(spec_file: Path, monkeypatch
     assert not found.kept
     judged: list[Path] = []
 
-    def judge(how: object, file: Path) -> Report:
+    def judge(how: object, file: Path, anew: bool) -> Report:
         judged.append(file)
         return REPORT
 

@@ -95,7 +95,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
         file = options.module or (there if there and there.is_file() else None)
         file = file or write_module(spec, run, run / f"{spec.name}.py", options.identity)
         is_other = module_hash(api.load(file)) != orders.module_sha256
-        report = _verdict(spec, file, options) if is_other else None
+        report = _verdict(spec, lambda: file, options) if is_other else None
         if report is not None and not report.passed:
             return _refuse(report, options, file)
         facts = {"module": str(file), "resumed": str(run), "verified": report.as_dict() if report else None}
@@ -115,9 +115,15 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
 
 
 def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions) -> int:
-    file = options.module or _generated(spec, spec_file, folder, options)
-    _tell(options, f"using {file}" if options.module else f"wrote {file}")
-    report = _verdict(spec, file, options)
+    file = options.module or folder / f"{spec.name}.py"
+
+    def there() -> Path:
+        if options.module is None:
+            write_module(spec, spec_file, file, options.identity)
+        _tell(options, f"using {file}" if options.module else f"wrote {file}")
+        return file
+
+    report = _verdict(spec, there, options)
     if report is not None and not report.passed:
         return _refuse(report, options, file)
     if report is not None:
@@ -126,12 +132,11 @@ def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, opt
     return _train(spec, api.load(file), dataset, folder, options, facts)
 
 
-def _verdict(spec: Spec, file: Path, options: TrainOptions) -> Report | None:
-    return None if options.no_verify else api.verify(spec, file, anew=options.verify_anew)
-
-
-def _generated(spec: Spec, spec_file: Path, folder: Path, options: TrainOptions) -> Path:
-    return write_module(spec, spec_file, folder / f"{spec.name}.py", options.identity)
+def _verdict(spec: Spec, file: Callable[[], Path], options: TrainOptions) -> Report | None:
+    if options.no_verify:
+        file()
+        return None
+    return api.verify(spec, file, anew=options.verify_anew)
 
 
 def _demand_trainable(spec: Spec, options: TrainOptions) -> None:

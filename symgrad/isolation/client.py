@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from symgrad.spec.model import Model
+    from symgrad.verifier.text_identity import Identity
     from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 CALL_SECONDS, LOAD_SECONDS, TEXT_SECONDS = ORDINARY, 120.0, 120.0
@@ -86,14 +87,16 @@ class Isolated:
         """
         return self.process.observe(self.place, behaviour, case)
 
-    def text_checks(self, model: Model, seed: int) -> Callable[[], list[Check]]:
+    def text_checks(
+        self, model: Model, seed: int, known: Identity | None = None
+    ) -> Callable[[], list[Check]]:
         """What is judged from the text in the module's file, parts of which are run there, from now on."""
         found: Future[list[Check]] = Future()
         pickled = pickle.dumps(model)  # now, as the model remembers more while others work with it
 
         def judge() -> None:
             try:
-                found.set_result((self.judging or self.process).text_checks(pickled, seed))
+                found.set_result((self.judging or self.process).text_checks(pickled, seed, known))
             except BaseException as fault:  # noqa: BLE001  # whoever asks for the result is told
                 found.set_exception(fault)
 
@@ -258,9 +261,10 @@ class ModuleProcess:
                 return faults
         raise self._lost(f"{behaviour} answered with garbage")
 
-    def text_checks(self, model: bytes, seed: int) -> list[Check]:
+    def text_checks(self, model: bytes, seed: int, known: Identity | None) -> list[Check]:
         """Let the text of the module be judged there, by a pickled model."""
-        seconds, given = max(self.limits.seconds, TEXT_SECONDS), (model, seed)
+        before = None if known is None else (known.state, known.detail, known.left)
+        seconds, given = max(self.limits.seconds, TEXT_SECONDS), (model, seed, before)
         match self._asked((0, "the judgement of the text"), ("text", 0, self.file, given, {}), seconds):
             case ("checks", [*rows]):
                 return [Check(*row) for row in rows]

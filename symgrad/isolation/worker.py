@@ -17,6 +17,7 @@ from symgrad.errors import SymgradError
 from symgrad.isolation.messages import PATIENCE, packed, read, unpacked, write
 from symgrad.verifier.behaviour.suite import observed
 from symgrad.verifier.text_checks import text_checks
+from symgrad.verifier.text_identity import Identity
 from symgrad.verifier.trials.behaviour_case import record
 
 if TYPE_CHECKING:
@@ -116,10 +117,11 @@ def _facts(module: ModuleType, by_python: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(dir(module)), dtype, sha256, fields, by_python
 
 
-def _judged(file: str, model: bytes, seed: int) -> tuple[Any, ...]:
+def _judged(file: str, model: bytes, seed: int, before: Any) -> tuple[Any, ...]:
     """The rows for the text in a file, as plain values; the model comes from the judge, and is no message."""
     try:
-        found = text_checks(pickle.loads(model), file, seed)  # noqa: S301  # from the judge alone
+        known = None if before is None else Identity(*before)
+        found = text_checks(pickle.loads(model), file, seed, known)  # noqa: S301  # from the judge alone
         return ("checks", [tuple(vars(check).values()) for check in found])
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the text raises is told
         return _raised(error)

@@ -19,17 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.spec.model import Model
+    from symgrad.verifier.text_identity import Identity
 
 
-def text_checks(model: Model, at: str, seed: int) -> Iterator[Check]:
-    """The rows for the text of the module at a place, which has none where it is in no file."""
+def text_checks(model: Model, at: str, seed: int, known: Identity | None = None) -> Iterator[Check]:
+    """The rows for the text of the module at a place, which has none where it is in no file.
+
+    `known` is what was found of the very same text, asked the same.
+    """
     from symgrad.verifier.identity.report_rows import (
         identity_checks,  # and with it SymPy, for slopes of functions
+        identity_rows,
     )
 
     text = text_of(at)
     if text:
-        yield from identity_checks(model, text, seed)
+        yield from identity_rows(known) if known else identity_checks(model, text, seed)
         yield from elementary_checks(text, seed)
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.interpreter import Shape
+    from symgrad.verifier.text_identity import Identity
 
 _WHEN_WRONG = 30.0
 """Seconds that a call may take where the text is known to be wrong: a hang then says nothing new."""
@@ -54,6 +55,7 @@ def verify(
     points: int = 3,
     seed: int = 0,
     emitted: str = "",
+    identity: Identity | None = None,
 ) -> Report:
     """Check an emitted module against the spec it was made from.
 
@@ -65,6 +67,7 @@ def verify(
     The elementary functions in its text must keep the bounds of `scalars.ULPS`.
     `emitted` is the text that symgrad emits for this spec: what differs from it was edited by hand, is named,
     and is tried with more batch sizes, epochs and seeds, those around the numbers in its lines among them.
+    `identity` is what was found of this very text before, with the same seed; without it that is found anew.
     Whatever the module does wrong becomes a failed row of the report.
 
     Raises:
@@ -72,7 +75,7 @@ def verify(
         SymgradError: the spec has no point at which its loss is a finite number.
     """
     door, double = _doors(model, module, twin)
-    judged = double.text_checks(model, seed)
+    judged = double.text_checks(model, seed, identity)
     for each in (door, double):
         each.ahead(*first_calls(model, each, seed))
     edited, of_edits = _edited(door, emitted)

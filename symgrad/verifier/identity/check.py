@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.static.layout import layout_fault
 from symgrad.verifier.static.subscripts import subscript_findings
+from symgrad.verifier.text_identity import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,32 +38,10 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
 
-State: TypeAlias = Literal["identical", "agrees", "differs", "not checked"]
-
 LARGEST_WORK = 1e7
 """Scalar operations of one evaluation above which a spec is too large for this."""
 
 _DIGITS, _ROUNDED_DIGITS = 30, 12
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What was found.
-
-    `identical`: every entry of loss, gradient, outputs and prediction is the spec's, for all inputs at the
-    sizes tried, but for a chance of less than one in a million million. `agrees`: so it is at random real
-    points, to the digits that `detail` says, where no field can stand for a function of the spec. `differs`:
-    what differs, and where. `left` are the subscripts of which it is not shown that they lie in their
-    arrays at all sizes; they did at those tried.
-    """
-
-    state: State
-    detail: str
-    left: tuple[str, ...] = ()
-
-    @property
-    def is_wrong(self) -> bool:
-        return self.state == "differs"
 
 
 class DifferenceError(Exception):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import ModuleError
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.report import Check
+from symgrad.verifier.text_identity import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,11 @@ def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:
         message = str(error) if known else f"comparing it failed ({type(error).__name__}: {error})"
         yield Check("identity", _WHAT, math.nan, 0.0, "no evidence", message, "not checked")
         return
+    yield from identity_rows(found)
+
+
+def identity_rows(found: Identity) -> Iterator[Check]:
+    """The rows for what was found."""
     what = f"{_WHAT}, at {found.detail}" if found.state == "identical" else _WHAT
     match found.state:
         case "identical":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.interpreter import Shape
     from symgrad.verifier.report import Check
     from symgrad.verifier.sampling.samples import Sample
+    from symgrad.verifier.text_identity import Identity
     from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 _ALWAYS = (
@@ -76,9 +77,12 @@ class Door(Protocol):
         """
         ...
 
-    def text_checks(self, model: Model, seed: int) -> Callable[[], list[Check]]:
+    def text_checks(
+        self, model: Model, seed: int, known: Identity | None = None
+    ) -> Callable[[], list[Check]]:
         """Let what is judged from the text in the module's file be judged, beside other things if possible.
 
+        `known` is what was found of this very text before, asked the same.
         What is given waits for the rows; it raises FaultError where the text, run by Python, was the end of
         its process.
         """
@@ -121,8 +125,10 @@ class InProcess:
     def observe(self, behaviour: str, case: BehaviourCase) -> str | None:  # noqa: ARG002  # a door's
         return None
 
-    def text_checks(self, model: Model, seed: int) -> Callable[[], list[Check]]:
-        return partial(list, text_checks(model, self.facts.at, seed))
+    def text_checks(
+        self, model: Model, seed: int, known: Identity | None = None
+    ) -> Callable[[], list[Check]]:
+        return partial(list, text_checks(model, self.facts.at, seed, known))
 
     def hurry(self, seconds: float) -> None:
         pass
