@@ -200,7 +200,7 @@ def test_a_call_may_take_as_long_as_those_before_it_let_expect() -> None:
 def test_limits_grow_with_the_text(file: Path) -> None:
     with isolated(file, seconds=2) as (door, _):
         assert door.process.limits.seconds == 2
-    file.write_text(f"{MODULE}#{'-' * 180_000}\n", encoding="utf-8")
+    file.write_text(f"{MODULE}#{'-' * 240_000}\n", encoding="utf-8")
     with isolated(file, seconds=2) as (door, _):
         assert 5.9 < door.process.limits.seconds < 6.3
 
