@@ -42,7 +42,9 @@ class Displayed:
 
 def as_html(table: RenderableType) -> str:
     """A fragment of a page with the table as terminals show it."""
-    console = Console(record=True, width=_WIDTH, file=io.StringIO(), color_system="truecolor")
+    console = Console(
+        record=True, width=_WIDTH, file=io.StringIO(), color_system="truecolor", force_jupyter=False
+    )
     console.print(table)
     return console.export_html(inline_styles=True, code_format=_PAGE)
 

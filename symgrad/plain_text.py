@@ -14,5 +14,7 @@ if TYPE_CHECKING:
 def plain_text(report: RenderableType, width: int = 100) -> str:
     """The report without colours, so wide."""
     text = io.StringIO()
-    Console(file=text, width=width, color_system=None, force_terminal=False).print(report)
+    Console(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False).print(
+        report
+    )
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

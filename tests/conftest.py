@@ -27,6 +27,7 @@ _LONG = (
     "test_isolation",
     "test_policies",
     "test_package",
+    "test_notebooks",
     "test_mutation",
 )
 """The files that take longest: they come first, so that none is left when all others are done."""
