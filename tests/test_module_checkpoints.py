@@ -81,7 +81,7 @@ def test_predictions_are_of_inputs_as_they_stand_in_the_data(module: ModuleType,
     holes[2, 1], filled[2, 1] = np.nan, 0.5
     record = {"inputs": {"x": LEARNT["inputs"]["x"] | {"fill": [9.0, 0.5, 9.0]}}}
     np.testing.assert_array_equal(model._replace(preparation=record).predict(holes), model.predict(filled))
-    with pytest.raises(TypeError, match="expected 1 inputs, x; got 2"):
+    with pytest.raises(TypeError, match="expected 1 inputs, x, or a dict of columns; got 2"):
         model.predict(X, X)
 
 

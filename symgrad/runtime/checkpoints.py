@@ -8,6 +8,7 @@ import numpy as np
 
 from symgrad.runtime.array_archives import _difference, arrays_of, read_archive, write_archive
 from symgrad.runtime.given_arrays import _fitting
+from symgrad.runtime.given_rows import _inputs_of_rows
 from symgrad.runtime.parameter_vectors import _check_params, _copy_of_state, init_state, unflatten
 from symgrad.runtime.smallest_model import (
     DTYPE,
@@ -55,11 +56,13 @@ class Trained(NamedTuple):
         return f"<Trained {SPEC_NAME}: {SIZE:,} numbers in {len(self.params)} parameters, epoch {self.epoch}>"
 
     def predict(self, *inputs: Any) -> Any:
-        """The prediction, of inputs standardised as those in training were."""
-        if len(inputs) != len(INPUTS):
-            raise TypeError(f"predict: expected {len(INPUTS)} inputs, {', '.join(INPUTS)}; got {len(inputs)}")
+        """The prediction, of rows treated as those in training were.
+
+        Give an array for each input, or one table of the columns trained on: a dict or data frame of columns,
+        or a list of dicts. Words become the same numbers, missing values are filled in, numbers standardised.
+        """
         extents: dict[str, int] = {}
-        given = zip(INPUTS, inputs, strict=True)
+        given = zip(INPUTS, _inputs_of_rows(inputs, self.preparation), strict=True)
         return predict(self.params, *(_prepared(n, value, self.preparation, extents) for n, value in given))
 
     def labels(self, *inputs: Any) -> np.ndarray:
@@ -68,6 +71,8 @@ class Trained(NamedTuple):
             raise ValueError("labels: this network predicts numbers, not classes")
         found = np.asarray(self.predict(*inputs))
         numbers = found.argmax(-1) if TASK == "classes" else (found > (0.5 if TASK == "binary" else 0)) * 1
+        if TASK != "classes" and numbers.ndim > 1 and numbers.shape[-1] == 1:
+            numbers = numbers[..., 0]
         names = self.preparation.get("targets", {}).get(SCORED or TARGETS[0], {}).get("classes")
         if names:
             return np.asarray(np.asarray(names)[numbers])

@@ -168,7 +168,8 @@ class TrainSpec:
     `freeze` names parameters that stay as they are, by patterns such as `b*` too.
 
     `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
-    what becomes of missing values, and `categorical` names columns whose every cell is a word.
+    what becomes of missing values, and `categorical` names columns whose every cell is a word. A word in an
+    input that was not there in training is an error, or `unseen` ignores it: none of its entries is 1.
     """
 
     data: DataSpec | None
@@ -186,6 +187,7 @@ class TrainSpec:
     micro_batches: MicroBatches | None = None
     missing: Missing = "refuse"
     categorical: tuple[str, ...] = ()
+    unseen: Literal["error", "ignore"] = "error"
     checkpoint: CheckpointSpec = CheckpointSpec()
     monitor: Monitor | None = None
     metrics: tuple[str, ...] = ()

@@ -41,6 +41,7 @@ _ALSO_CALLED = {
     "columns": "cols usecols",
     "validation": "val valid validation_split validation_data test test_size holdout",
     "missing": "na nan impute imputer fillna dropna missing_values",
+    "unseen": "handle_unknown unknown unknown_categories unseen_categories",
     "categorical": "categories categorical_columns one_hot onehot",
     "delimiter": "sep separator",
     "standardize": "standardise normalize normalise scale scaler",

@@ -144,7 +144,9 @@ class DataBlock(_Block):
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:
-        """Columns that stand beside the path."""
+        """Columns that stand beside the path, and what the train block says of data."""
+        if key in ("missing", "categorical", "unseen", "standardize"):
+            return f"it stands beside data, not in it: write {key}: {block[key]} under train"
         return f"write columns: {{{key}: ...}}" if isinstance(block[key], list) else ""
 
 
@@ -169,6 +171,7 @@ class TrainBlock(_Block):
     standardize: bool = False
     missing: MissingValues = "refuse"
     categorical: Texts = []
+    unseen: Literal["error", "ignore"] = "error"
     optimizer: Annotated[
         Annotated[OptimizerCall, Tag("text")] | Annotated[OptimizerBlock, Tag("block")],
         Discriminator(_text_or_block),

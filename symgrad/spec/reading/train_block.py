@@ -49,6 +49,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         micro_batches=_micro_batches(train, document),
         missing=train.missing,
         categorical=tuple(train.categorical),
+        unseen=train.unseen,
         checkpoint=CheckpointSpec(train.checkpoint.epochs, train.checkpoint.minutes, train.checkpoint.keep),
         monitor=train.monitor,
         metrics=tuple(train.metrics),

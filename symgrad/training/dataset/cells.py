@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-MISSING = frozenset(["", "na", "n/a", "#n/a", "nan", "null", "?", "-", "--", ".", "<na>", "nat"])
+from symgrad.runtime.given_rows import _MARKS, _MARKS_AMONG_NUMBERS
+
+MISSING = frozenset(_MARKS)
 """What marks a missing value in any column."""
-MISSING_NUMBERS = MISSING | {"none", "nil", "missing", "unknown"}
+MISSING_NUMBERS = MISSING.union(_MARKS_AMONG_NUMBERS)
 """What does so among numbers, and may be a word among words."""
 MISSING_REMEDY = "fill in or leave out such rows, or say 'missing: drop', mean or median under 'train'"
 LISTED_REMEDY = "or list the column under 'categorical', if every cell is the name of a category"

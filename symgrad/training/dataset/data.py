@@ -105,6 +105,7 @@ def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
         {s.name: replace(found[s.name][0], found_by=_found_by(source)) for s in slots if s.is_input is side}
         for side in (True, False)
     )
+    inputs = {name: replace(tensor, unseen=spec.train.unseen) for name, tensor in inputs.items()}
     columns = {name: typed for name, (_, typed) in found.items()}
     return _dataset(source.label, Preparation(inputs, targets), columns, spec)
 

@@ -31,7 +31,8 @@ class TensorPreparation:
     one-hot entries; see `widths`. Labels are whole numbers below `count`, 0 of what is none; `classes` says
     what each class, also of one-hot rows, is called, where not by its number, and `ignore` is the number of
     what has no label. Then `fill` stands for missing values, and `mean` and `deviation` standardise: arrays
-    of the row's shape, measured on the rows trained on, or None.
+    of the row's shape, measured on the rows trained on, or None. A word that is no category is an error, or
+    with `unseen` ignored: none of its entries is 1.
     """
 
     shape: tuple[int, ...]
@@ -44,6 +45,7 @@ class TensorPreparation:
     mean: NDArray[np.float64] | None = None
     deviation: NDArray[np.float64] | None = None
     found_by: FoundBy = "name"
+    unseen: Literal["error", "ignore"] = "error"
 
     @property
     def size(self) -> int:
@@ -98,6 +100,7 @@ class TensorPreparation:
             "classes": list(self.classes),
             "count": self.count,
             "found_by": "" if self.found_by == "name" else self.found_by,
+            "unseen": "" if self.unseen == "error" else self.unseen,
         }
         arrays = {name: values.tolist() for name in _ARRAYS if (values := getattr(self, name)) is not None}
         optional = {name: value for name, value in plain.items() if value or name == "shape"}
@@ -116,8 +119,19 @@ class TensorPreparation:
         found_by = record.get("found_by", "name")
         if found_by not in get_args(FoundBy):
             raise ValueError(f"columns found by {found_by}")
+        unseen = record.get("unseen", "error")
+        if unseen not in ("error", "ignore"):
+            raise ValueError(f"words not seen before: {unseen}")
         found = cls(
-            shape, columns, categories, count, classes, record.get("ignore"), **arrays, found_by=found_by
+            shape,
+            columns,
+            categories,
+            count,
+            classes,
+            record.get("ignore"),
+            **arrays,
+            found_by=found_by,
+            unseen=unseen,
         )
         if sum(found.widths) != found.size and any(categories):
             raise ValueError(f"columns of {sum(found.widths)} entries for rows of {found.size}")

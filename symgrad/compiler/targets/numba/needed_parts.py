@@ -52,4 +52,4 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield from ("training_steps", epochs, "own_check")
     else:
         yield "without_loss"
-    yield from ("whole_files", "array_archives", "checkpoints")
+    yield from ("whole_files", "array_archives", "given_rows", "checkpoints")

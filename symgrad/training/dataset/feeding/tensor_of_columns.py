@@ -41,7 +41,7 @@ def tensor_of(
     tensor, start = np.empty((rows, preparation.size), dtype), 0
     for column, words, width in zip(columns, categories, widths, strict=True):
         if words:
-            tensor[:, start : start + width] = _one_hot(name, column, words, width, bool(preparation.classes))
+            tensor[:, start : start + width] = _one_hot(name, column, words, width, preparation)
         else:
             tensor[:, start] = _floats(name, _numbers(name, column), dtype).ravel()
         start += width
@@ -57,20 +57,25 @@ def _numbers(name: str, column: Column) -> Column:
 
 
 def _one_hot(
-    name: str, column: Column, words: tuple[Word, ...], width: int, by_number: bool
+    name: str, column: Column, words: tuple[Word, ...], width: int, preparation: TensorPreparation
 ) -> NDArray[np.float64]:
-    """Rows with a one at the category, or its number where it has one entry; NaN where it is missing."""
-    codes = coded(column, words, by_number=by_number)
+    """Rows with a one at the category, or its number where it has one entry; NaN where it is missing.
+
+    What is no category is zeros where that is ignored, but not in one entry, where 0 is one of two words.
+    """
+    codes = coded(column, words, by_number=bool(preparation.classes))
     unknown = codes == UNKNOWN
-    if unknown.any():
+    is_ignored = preparation.unseen == "ignore" and width == len(words)
+    if unknown.any() and not is_ignored:
         row, entry = column.first(unknown)
         problem = f"{shown(column.cell(row, entry))} is no category of '{column.name}' (for '{name}')"
-        raise DataError(
-            problem, at=column.place(row, entry), remedy=f"those in training were {shown_words(words)}"
-        )
+        remedy = f"those in training were {shown_words(words)}"
+        if width == len(words):
+            remedy += "; 'unseen: ignore' under 'train' makes such cells none of them"
+        raise DataError(problem, at=column.place(row, entry), remedy=remedy)
     codes = codes.ravel()
     table = np.eye(len(words)) if width == len(words) else np.arange(len(words), dtype=np.float64)[:, None]
-    return np.vstack([table, np.full(width, np.nan)])[codes]
+    return np.vstack([table, np.zeros(width), np.full(width, np.nan)])[codes]
 
 
 def _floats(name: str, column: Column, dtype: DTypeLike) -> NDArray[np.floating[Any]]:
