@@ -394,6 +394,7 @@ def train(
     monitor: Monitor | None = None,
     metrics: Sequence[str] = (),
     freeze: Sequence[str] = (),
+    log: Sequence[str] = (),
 ) -> Run:
     """Train the spec's network on its data, or on `data`; write what was learnt into `out`.
 
@@ -425,10 +426,14 @@ def train(
     `metrics` are names of scikit-learn's scorers, such as "f1_macro", measured on held-out rows after every
     epoch besides those of the spec; `stop: {watch: f1_macro}` there keeps the best epoch by it.
 
+    `out` gets history.csv and history.jsonl, a line when an epoch has ended. `log` names what is told
+    besides: "tensorboard" writes event files into `out`, "mlflow" a run where MLFLOW_TRACKING_URI says.
+
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
     come to, to the last bit on the same machine. Then no spec is needed, and `epochs` may be more.
 
     Raises:
+        ModuleError: a package is missing for what is asked.
         SpecError: there is no such hyper-parameter, or a spec could not have it.
         DataError: the data does not fit the spec; there is nothing to go on with, or its data have changed;
             the files cannot be written.
@@ -447,7 +452,12 @@ def train(
             "params_from": params_from,
             "names": names,
         }
-        begun |= {"monitor": monitor, "metrics": metrics or None, "freeze": freeze or None}
+        begun |= {
+            "monitor": monitor,
+            "metrics": metrics or None,
+            "freeze": freeze or None,
+            "log": log or None,
+        }
         for name in (name for name, value in begun.items() if value is not None):
             raise DataError(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
@@ -476,6 +486,7 @@ def train(
         names=names,
         monitor=monitor,
         metrics=metrics,
+        log=log,
         trace=partial(first_not_finite, spec),
     )
 

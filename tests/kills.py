@@ -11,6 +11,7 @@ it writes. Whoever is killed was forked off this process, so each try costs a fe
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -77,6 +78,8 @@ class Training:
         found = self.go_on(run)
         saved = self.module.load(run / "checkpoint.npz")
         same = self.module.flatten(saved.params).tobytes() == self.expected["params"]
+        logged = [json.loads(line)["epoch"] for line in (run / "history.jsonl").read_text().splitlines()]
+        same = same and logged == [record["epoch"] for record in self.expected["history"]]
         return facts(found) == self.expected and same and not [*run.rglob(".*")]
 
 

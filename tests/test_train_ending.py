@@ -236,7 +236,7 @@ def test_out_holds_every_file_and_is_checked_first(tmp_path):
     spec = make_spec(validation=0.2)
     module = make_module(spec)
     run = quiet(spec, module, out=tmp_path / "deep" / "run")
-    names = {"checkpoint.npz", "history.csv", "history.json", "curves.png"}
+    names = {"checkpoint.npz", "history.csv", "history.jsonl", "history.json", "curves.png"}
     assert {path.name for path in run.paths} == names
     assert {path.name for path in (tmp_path / "deep" / "run").iterdir()} == {*names, "checkpoints"}
     (tmp_path / "file").write_text("")

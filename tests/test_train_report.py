@@ -135,7 +135,12 @@ def test_a_plot_that_cannot_be_made_is_refused_or_left_out(tmp_path, monkeypatch
     data = Dataset({"x": np.ones((4, 2))}, {"t": np.array([0, 1, 2, 0])}, "four")
     run = train(spec, make_module(spec), data=data, out=tmp_path / "run", progress=False)
     assert "matplotlib is not installed" in str(run)
-    assert [path.name for path in run.paths] == ["checkpoint.npz", "history.csv", "history.json"]
+    assert [path.name for path in run.paths] == [
+        "checkpoint.npz",
+        "history.csv",
+        "history.jsonl",
+        "history.json",
+    ]
 
 
 def test_what_matplotlib_logs_stays_out_of_stderr(tmp_path):

@@ -16,6 +16,7 @@ KINDS = (
     *("optimizers", "schedules", "initializers"),
 )
 MONITORS = ("gradients",)
+LOGS = ("tensorboard", "mlflow")
 FORMS = ("chain", "graph", "index")
 
 
@@ -105,6 +106,7 @@ def verify(
     "--freeze", multiple=True, metavar="NAME", help="Leave this parameter as it is; may come again, as 'b*'."
 )
 @click.option("--monitor", type=click.Choice(MONITORS), help="Add the norms of gradients to the history.")
+@click.option("--log", multiple=True, type=click.Choice(LOGS), help="Log epochs there too; may come again.")
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Score held-out rows by f1_macro, ..."
 )

@@ -54,6 +54,7 @@ class TrainOptions:
     monitor: Monitor | None
     metrics: tuple[str, ...]
     freeze: tuple[str, ...]
+    log: tuple[str, ...]
 
     def of(self, spec: Spec) -> Spec:
         """The spec, with what is said here of checkpoints."""
@@ -85,7 +86,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
     begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
     begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
     begun |= {"--monitor": options.monitor, "--metric": options.metrics or None}
-    begun |= {"--freeze": options.freeze or None}
+    begun |= {"--freeze": options.freeze or None, "--log": options.log or None}
     for option in (name for name, value in begun.items() if value is not None):
         raise click.UsageError(f"{option} does not go with --resume: the run goes on as it was begun")
     with stopped_run(run) as folder:
@@ -169,6 +170,7 @@ def _train(
             names=options.rename,
             monitor=options.monitor,
             metrics=options.metrics,
+            log=options.log,
             trace=partial(first_not_finite, spec),
         )
 

@@ -46,7 +46,8 @@ class Orders:
 
     `spec` is its text, or a dict where it was one. `data` and `validation` are files, or None: as the spec
     says, or only in memory. The hashes are of the arrays trained on and of the module's file. `every` is of
-    how many steps a callback was told, `metrics` are scores measured besides those of the spec.
+    how many steps a callback was told, `metrics` are scores measured besides those of the spec,
+    `log` where epochs are logged.
     """
 
     spec: str | dict[str, Any]
@@ -63,6 +64,7 @@ class Orders:
     monitor: Monitor | None = None
     every: int | None = None
     metrics: Sequence[str] = ()
+    log: Sequence[str] = ()
 
 
 def data_hash(parts: Parts) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad.displayed import Displayed
 from symgrad.errors import DataError, DivergenceError
 from symgrad.training.checkpoint import Checkpoint, save_checkpoint
-from symgrad.training.records.history import History, finite
+from symgrad.training.records.history import HISTORY_CSV, HISTORY_JSON, HISTORY_LINES, History, finite
 from symgrad.training.records.plot import history_svg, plot_history
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from symgrad.training.epochs.stopping import StopReason
     from symgrad.training.scores.metrics import Metrics
 
-CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES = "checkpoint.npz", "history.csv", "history.json", "curves.png"
-FILES = (CHECKPOINT, HISTORY_CSV, HISTORY_JSON, CURVES)
+CHECKPOINT, CURVES = "checkpoint.npz", "curves.png"
+FILES = (CHECKPOINT, HISTORY_CSV, HISTORY_LINES, HISTORY_JSON, CURVES)
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,15 +169,15 @@ def _metric_lines(part: str, metrics: Metrics) -> list[str]:
 
 
 def write_run(folder: Path, run: Run) -> Run:
-    """Write checkpoint, history (CSV, JSON) and learning curves; returns the run with `paths`.
+    """Write checkpoint, history (CSV, JSON lines, JSON) and learning curves; returns the run with `paths`.
 
     Raises DataError when a file cannot be written.
     """
-    checkpoint, table, json_file = (folder / name for name in (CHECKPOINT, HISTORY_CSV, HISTORY_JSON))
-    save_checkpoint(checkpoint, run.checkpoint)
-    run.history.write_csv(table)
-    run.history.write_json(json_file)
-    paths: tuple[Path, ...] = (checkpoint, table, json_file)
+    paths = tuple(folder / name for name in FILES[:-1])
+    save_checkpoint(paths[0], run.checkpoint)
+    run.history.write_csv(paths[1])
+    run.history.write_lines(paths[2])
+    run.history.write_json(paths[3])
     if not run.history.records:
         return replace(run, paths=paths)
     picture = plot_history(run.history, folder / CURVES)

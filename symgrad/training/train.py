@@ -33,7 +33,8 @@ from symgrad.training.epochs.running_hyper import running_hyper
 from symgrad.training.epochs.snapshots import Reached, TrainingOutcome, beginning
 from symgrad.training.epochs.stopping import keeps_best
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
-from symgrad.training.records.history import History
+from symgrad.training.logs.run_logs import RunLogs, checked_logs, run_logs
+from symgrad.training.records.history import EpochRecord, History
 from symgrad.training.records.progress import shown_progress
 from symgrad.training.resuming import (
     GoingOn,
@@ -50,7 +51,7 @@ from symgrad.training.scores.metrics import check_targets, evaluate, score_name
 from symgrad.training.split import Parts, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
     from symgrad.spec.model import Monitor, Spec, TrainSpec
@@ -102,6 +103,7 @@ def train(
     going_on: GoingOn | None = None,
     monitor: Monitor | None = None,
     metrics: Sequence[str] = (),
+    log: Sequence[str] = (),
     trace: Trace | None = None,
 ) -> Run:
     """Train the module as the spec says; the same seed gives the same bits on the same machine
@@ -117,8 +119,8 @@ def train(
     epoch and a copy of the parameters, and of `after_steps=(100, told)` the function after every hundred
     steps with a StepRecord: see `Callbacks`. A run that a callback ended within an epoch keeps the parameters
     that it saw; going on with it makes that epoch anew. `monitor` says what is measured
-    besides at the end of each epoch, `metrics` which scores of scikit-learn's on held-out rows. `trace` finds
-    the first tensor that is not finite, where a loss is not.
+    besides at the end of each epoch, `metrics` which scores of scikit-learn's on held-out rows, `log` where
+    epochs are logged besides. `trace` finds the first tensor that is not finite, where a loss is not.
 
     Raises:
         CallbackError: a callback failed; it carries the `run` up to there, which is also written.
@@ -131,6 +133,9 @@ def train(
     start = time.perf_counter()
     check_module(module, spec)
     callbacks = Callbacks(spec, module, after_epoch, checked_steps(after_steps))
+    logged = checked_logs(log)
+    if logged and out is None:
+        raise SymgradError(f"log: {', '.join(logged)} without a run folder", remedy="name one: out=...")
     chosen, plan = (
         chosen_hyper(spec, {} if hyper is None else hyper),
         _plan(spec.train, epochs, batch_size, seed, monitor, metrics),
@@ -143,10 +148,12 @@ def train(
         running = running_hyper(spec, module, chosen, plan.epochs)
         steps = EpochSteps(module, plan, parts.training, running, every, trace)
         trainer = Trainer(steps, parts, reached, callbacks)
-        orders = _orders(spec, trainer, data, validation) if folder else None
+        orders = _orders(spec, trainer, data, validation, logged) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
-        with shown_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
-            outcome = trainer.run(show or _unseen, keeper.after if keeper else _unseen)
+        with run_logs(folder, trainer, logged) as logs:
+            with shown_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
+                outcome = trainer.run(_reporting(show, logs), keeper.after if keeper else _unseen)
+            logs.end(outcome.records, outcome.reason)
         run = _finished(trainer, outcome, start)
         run = replace(run, notes=(*notes, *run.notes))
         defect = outcome.defect or _late_defect(run, trainer)
@@ -160,6 +167,17 @@ def train(
     if defect is not None:
         raise TrainingDivergedError(defect, run)
     return run
+
+
+def _reporting(show: Callable[[EpochRecord], None] | None, logs: RunLogs) -> Callable[[EpochRecord], None]:
+    """What is done when an epoch has ended."""
+
+    def report(record: EpochRecord) -> None:
+        logs.add(record)
+        if show is not None:
+            show(record)
+
+    return report
 
 
 def _unseen(_: object) -> None:
@@ -209,6 +227,7 @@ def resume(
         going_on=GoingOn(run, orders, reached_by(checkpoint, module)),
         monitor=orders.monitor,
         metrics=orders.metrics,
+        log=orders.log,
         trace=trace,
     )
 
@@ -286,7 +305,9 @@ def _start(
     return beginning(module, borrowed.params, hyper), (borrowed.note,)
 
 
-def _orders(spec: Spec, trainer: Trainer, data: Data | None, validation: Data | None) -> Orders:
+def _orders(
+    spec: Spec, trainer: Trainer, data: Data | None, validation: Data | None, log: Sequence[str]
+) -> Orders:
     """What the run was told, as its checkpoints keep it."""
     module, plan = trainer.module, trainer.plan
     is_dict = spec.path is None and spec.text.startswith("{")
@@ -305,6 +326,7 @@ def _orders(spec: Spec, trainer: Trainer, data: Data | None, validation: Data | 
         module_sha256=module_hash(module),
         monitor=plan.monitor,
         metrics=plan.metrics,
+        log=log,
         every=trainer.steps.every,
     )
 

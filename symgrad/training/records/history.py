@@ -13,11 +13,12 @@ from symgrad.displayed import Displayed
 from symgrad.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from symgrad.training.scores.metrics import ScoreName
 
+HISTORY_CSV, HISTORY_LINES, HISTORY_JSON = "history.csv", "history.jsonl", "history.json"
 GRADIENT_NORM = "gradient_norm"
 """The column of the whole gradient's norm; those of parameters bear their names after a dot."""
 
@@ -112,20 +113,10 @@ class History(Displayed):
 
     def columns(self) -> dict[str, list[Any]]:
         """Column name -> one value per epoch; columns that were never measured are left out."""
-        records = self.records
-        columns: dict[str, list[Any]] = {
-            "epoch": [record.epoch for record in records],
-            "loss": [record.loss for record in records],
-            self.score_name: [record.score for record in records],
-            "validation_loss": [record.validation_loss for record in records],
-            f"validation_{self.score_name}": [record.validation_score for record in records],
-            **_by_name("validation_{}", [record.metrics for record in records]),
-            "learning_rate": [record.learning_rate for record in records],
-            "seconds": [record.seconds for record in records],
-            GRADIENT_NORM: [record.gradient_norm for record in records],
-        }
-        columns |= _by_name(f"{GRADIENT_NORM}.{{}}", [record.gradient_norms for record in records])
-        always = {"epoch", "loss", "seconds"}
+        rows = [row_of(record, self.score_name) for record in self.records]
+        always = dict.fromkeys(("epoch", "loss", "seconds") if not rows else ())
+        names = always | dict.fromkeys(name for row in rows for name in row)
+        columns = {name: [row.get(name) for row in rows] for name in names}
         return {
             name: values
             for name, values in columns.items()
@@ -145,22 +136,47 @@ class History(Displayed):
 
     def write_csv(self, path: Path) -> None:
         """One line per epoch; what was not measured is an empty cell. Raises DataError."""
-        columns, text = self.columns(), io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-        write_whole(path, text.getvalue().encode())
+        columns = self.columns()
+        rows = [columns.keys(), *zip(*columns.values(), strict=True)]
+        write_whole(path, "".join(map(csv_line, rows)).encode())
+
+    def write_lines(self, path: Path) -> None:
+        """One JSON object per line and epoch. Raises DataError."""
+        columns = self.columns()
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        write_whole(path, "".join(map(json_line, rows)).encode())
 
     def write_json(self, path: Path) -> None:
         """`as_dict` as a JSON file. Raises DataError."""
         write_whole(path, json.dumps(self.as_dict(), indent=1, allow_nan=False).encode() + b"\n")
 
 
-def _by_name(column: str, rows: Sequence[tuple[tuple[str, float], ...]]) -> dict[str, list[float | None]]:
-    """A column for every name in rows of named numbers, called as `column` says."""
-    known = [dict(row) for row in rows]
-    names = dict.fromkeys(name for row in known for name in row)
-    return {column.format(name): [row.get(name) for row in known] for name in names}
+def row_of(record: EpochRecord, score_name: ScoreName) -> dict[str, float | None]:
+    """The numbers of an epoch by the names of their columns; None for what was not measured."""
+    return {
+        "epoch": record.epoch,
+        "loss": record.loss,
+        score_name: record.score,
+        "validation_loss": record.validation_loss,
+        f"validation_{score_name}": record.validation_score,
+        **{f"validation_{name}": value for name, value in record.metrics},
+        "learning_rate": record.learning_rate,
+        "seconds": record.seconds,
+        GRADIENT_NORM: record.gradient_norm,
+        **{f"{GRADIENT_NORM}.{name}": value for name, value in record.gradient_norms},
+    }
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """A row of a CSV file; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def json_line(row: Mapping[str, float | None]) -> str:
+    """A JSON object in a line; not-a-number becomes null."""
+    return json.dumps({name: finite(value) for name, value in row.items()}, allow_nan=False) + "\n"
 
 
 def _cell(value: float | None) -> str:

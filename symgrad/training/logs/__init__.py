@@ -1,0 +1,1 @@
+"""Logs of a run that others read while it trains: tables in its folder, TensorBoard, MLflow."""

@@ -1,0 +1,63 @@
+"""Epochs as scalars for TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from symgrad.errors import ModuleError
+from symgrad.training.records.history import row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from symgrad.training.records.history import EpochRecord
+    from symgrad.training.scores.metrics import ScoreName
+
+EVENTS = "tensorboard"
+
+
+class TensorBoardLog:
+    """Event files in the folder `tensorboard` of a run: every column of the history, over the epochs.
+
+    A run that goes on begins with an event that says from which epoch: TensorBoard drops those that were
+    written before and are made again. Each epoch is written when it has ended.
+
+    Raises:
+        ModuleError: TensorBoard is missing.
+    """
+
+    def __init__(self, folder: Path, score_name: ScoreName, records: Sequence[EpochRecord]) -> None:
+        try:
+            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+            from tensorboard.compat.proto.summary_pb2 import Summary
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError as error:
+            remedy = 'pip install "symgrad[tensorboard]"'
+            raise ModuleError(f"TensorBoard cannot be loaded: {error}", at="log", remedy=remedy) from None
+        self.score_name, self.event, self.summary = score_name, Event, Summary
+        before = [*(folder / EVENTS).glob("events.out.tfevents.*")]
+        self.writer = EventFileWriter(str(folder / EVENTS))
+        known = records if before else ()
+        begins = SessionLog(status=SessionLog.START)
+        self._write(step=len(known) + 1, session_log=begins)
+        for record in () if before else records:
+            self.add(record)
+
+    def add(self, record: EpochRecord) -> None:
+        """Write an epoch."""
+        values = [
+            self.summary.Value(tag=name, simple_value=value)
+            for name, value in row_of(record, self.score_name).items()
+            if value is not None and name != "epoch"
+        ]
+        self._write(step=record.epoch, summary=self.summary(value=values))
+
+    def close(self, _: str) -> None:
+        """Nothing more is added."""
+        self.writer.close()
+
+    def _write(self, **what: Any) -> None:
+        self.writer.add_event(self.event(wall_time=time.time(), **what))
+        self.writer.flush()
