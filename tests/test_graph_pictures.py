@@ -67,6 +67,28 @@ def nasty() -> Graph:
     return Graph(NASTY, "blocks", nodes, (Edge("a", "b", NASTY, NASTY, one, one),), "b", True)
 
 
+LONG = ("attention", "attention_gates")
+"""Too long to be drawn from left to right."""
+
+
+def test_a_long_graph_runs_down() -> None:
+    """Its wires enter numbers from above, and no way across is wider than a page."""
+    chain = {
+        "inputs": {"x": ["n", 4]},
+        "targets": {"t": ["n", 4]},
+        "layers": [f"dense({4 + number})" for number in range(9)] + ["dense(4)"],
+        "loss": "mse",
+    }
+    short = {**chain, "layers": ["dense(4)"]}
+    assert "rankdir=LR" in sg.graph(short).dot()
+    assert sg.graph(short).mermaid().startswith("flowchart LR\n")
+    long = sg.graph(chain, at={}, seed=0)
+    assert "rankdir=TB" in long.dot()
+    assert long.mermaid().startswith("flowchart TB\n")
+    assert re.search(r"-> w\d+:n \[arrowhead=none\]\n  w\d+:s -> ", long.dot())
+    assert "upper number on each line: the value" in long.dot()
+
+
 # DOT ----------------------------------------------------------------------------------------
 
 
@@ -74,7 +96,7 @@ def nasty() -> Graph:
 def test_every_edge_of_the_dot_text_joins_declared_nodes(name: str) -> None:
     text = graph_named(name).dot()
     declared = set(re.findall(r"^  (\w+) \[", text, re.M)) - {"graph", "node", "edge"}
-    edges = re.findall(r"^  (\w+)(?::e)? -> (\w+)(?::w)?(?: \[.*\])?$", text, re.M)
+    edges = re.findall(r"^  (\w+)(?::[es])? -> (\w+)(?::[wn])?(?: \[.*\])?$", text, re.M)
     assert {end for edge in edges for end in edge} <= declared
     assert len(edges) == text.count(" -> n") + text.count(" -> w")
     assert len(edges) >= len(graph_named(name).edges)
@@ -119,7 +141,7 @@ CLASS = r"classDef (\w+) [\w:#,-]+"
 @pytest.mark.parametrize("name", GRAPHS)
 def test_mermaid_text_is_shapes_wires_and_classes(name: str) -> None:
     first, *lines = graph_named(name).mermaid().splitlines()
-    assert first == "flowchart LR"
+    assert first == f"flowchart {'TB' if name in LONG else 'LR'}"
     lines = [line for line in lines if not line.startswith("  %% ")]
     kinds = {
         kind: [m.groups() for line in lines if (m := re.fullmatch(f"  {pattern}", line))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from symgrad.graphs.drawing import Shape, ShapeKind, Wire, drawing_of
+from symgrad.graphs.drawing import Drawing, Shape, ShapeKind, Wire, drawing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,35 +31,38 @@ _SHORT = 4
 
 
 def dot_text(graph: GraphData) -> str:
-    """The graph as a `digraph`, from left to right."""
+    """The graph as a `digraph`, from left to right, or down where that would be too wide."""
     drawing = drawing_of(graph)
+    direction = "TB" if drawing.runs_down else "LR"
     lines = [
         f"digraph {_quoted(drawing.title)} {{",
-        '  graph [rankdir=LR nodesep=0.25 ranksep=0.35 fontname="Helvetica,Arial,sans-serif" fontsize=11'
+        f"  graph [rankdir={direction} nodesep=0.25 ranksep=0.35"
+        ' fontname="Helvetica,Arial,sans-serif" fontsize=11'
         f" fontcolor={_quoted(QUIET)} labelloc=b label={_quoted(drawing.caption)}]",
         '  node [fontname="Helvetica,Arial,sans-serif" fontsize=14]',
         f'  edge [fontname="Helvetica,Arial,sans-serif" fontsize=11 color={_quoted(LINE)} arrowsize=0.7]',
         *(f"  {shape.id} [{_attributes(shape)}]" for shape in drawing.shapes),
     ]
     for number, wire in enumerate(drawing.wires):
-        lines += _wire(wire, f"w{number}", drawing.has_numbers)
+        lines += _wire(wire, f"w{number}", drawing)
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _wire(wire: Wire, identity: str, has_numbers: bool) -> Iterator[str]:
+def _wire(wire: Wire, identity: str, drawing: Drawing) -> Iterator[str]:
     """An edge; one with numbers runs through a node that draws it between the two."""
     away = 1.3 if len(wire.role) == 1 else 2.2
     ends = [f"headlabel={_quoted(wire.role)} labeldistance={away} {_BESIDE}"] if wire.role else []
     ends += ["arrowhead=none"] if wire.target.endswith("_fork") else []
-    if not has_numbers:
+    if not drawing.has_numbers:
         label = [f"label={_quoted(wire.value)}"] if wire.value else []
         yield f"  {wire.source} -> {wire.target} {_listed([*label, *ends])}".rstrip()
     elif not wire.value:
         yield f"  {wire.source} -> {wire.target} {_listed(ends)}".rstrip()
     else:
+        start, end = ("n", "s") if drawing.runs_down else ("w", "e")
         yield f"  {identity} [shape=plain label={_numbers(wire)}]"
-        yield f"  {wire.source} -> {identity}:w [arrowhead=none]"
-        yield f"  {identity}:e -> {wire.target} {_listed(ends)}".rstrip()
+        yield f"  {wire.source} -> {identity}:{start} [arrowhead=none]"
+        yield f"  {identity}:{end} -> {wire.target} {_listed(ends)}".rstrip()
 
 
 def _numbers(wire: Wire) -> str:

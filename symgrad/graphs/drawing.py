@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from symgrad.graphs.numerals import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.graphs.interpret import Numbers
     from symgrad.graphs.nodes import Edge, GraphData, Node, NodeKind
 
 LONGEST = 60
 """A formula with more letters is cut."""
+WIDEST = 1300
+"""A picture of more points, by what letters take at most, runs from top to bottom, as pages do."""
+_LETTER, _SMALL_LETTER, _ON_WIRES, _AROUND = 8, 5, 6, 30
+"""How many points a letter is wide, and what is around a text."""
 
 ShapeKind: TypeAlias = "NodeKind | Literal['fork', 'result']"
 
@@ -46,13 +50,17 @@ class Wire:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A whole picture. `has_numbers` says whether wires carry values and gradients or just shapes."""
+    """A whole picture. `has_numbers` says whether wires carry values and gradients or just shapes.
+
+    `runs_down`: it is drawn from the top to the bottom, since it would be too wide from left to right.
+    """
 
     title: str
     caption: str
     shapes: tuple[Shape, ...]
     wires: tuple[Wire, ...]
     has_numbers: bool
+    runs_down: bool
 
 
 def drawing_of(graph: GraphData) -> Drawing:
@@ -71,8 +79,24 @@ def drawing_of(graph: GraphData) -> Drawing:
     for node in _ending(graph):
         name = node.title if node.kind == "gate" else ""
         shapes.append(Shape(f"{ids[node.name]}_result", "result", name))
+    runs_down = _length(shapes, wires) > WIDEST
     has_forks = any(shape.kind == "fork" for shape in shapes)
-    return Drawing(graph.name, _caption(graph, has_forks), tuple(shapes), tuple(wires), graph.has_numbers)
+    caption = _caption(graph, has_forks, runs_down)
+    return Drawing(graph.name, caption, tuple(shapes), tuple(wires), graph.has_numbers, runs_down)
+
+
+def _length(shapes: Sequence[Shape], wires: Sequence[Wire]) -> float:
+    """About how many points wide the longest way through the picture is, drawn from left to right."""
+    own = {s.id: max(_LETTER * len(s.text), _SMALL_LETTER * len(s.note)) + _AROUND for s in shapes}
+    reached = dict(own)
+    leaving: dict[str, list[Wire]] = {}
+    for wire in wires:
+        leaving.setdefault(wire.source, []).append(wire)
+    for shape in shapes:  # each behind all that lead to it
+        for wire in leaving.get(shape.id, ()):
+            between = _ON_WIRES * max(len(wire.value), len(wire.gradient)) + _AROUND
+            reached[wire.target] = max(reached[wire.target], reached[shape.id] + between + own[wire.target])
+    return max(reached.values(), default=0.0)
 
 
 def _shape(node: Node, identity: str) -> Shape:
@@ -120,10 +144,11 @@ def _wire(node: Node, source: str, target: str, gradient: Numbers | None, role: 
     return Wire(source, target, f"{head}{between}{summary(node.value)}", shown, role)
 
 
-def _caption(graph: GraphData, has_forks: bool) -> str:
+def _caption(graph: GraphData, has_forks: bool, runs_down: bool) -> str:
     if not graph.has_numbers:
         return ""
+    first, second = ("upper number on each line", "lower") if runs_down else ("above each line", "below")
     if graph.goal is None:
-        return "above each line: the value"
-    parts = ["above each line: the value", f"below: the gradient of {graph.goal} with respect to it"]
+        return f"{first}: the value"
+    parts = [f"{first}: the value", f"{second}: the gradient of {graph.goal} with respect to it"]
     return "; ".join([*parts, "at a branch • gradients add"] if has_forks else parts)

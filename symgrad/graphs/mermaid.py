@@ -37,11 +37,11 @@ _CLASSES: Mapping[ShapeKind, str] = {
 
 
 def mermaid_text(graph: GraphData) -> str:
-    """The graph as a `flowchart`, from left to right."""
+    """The graph as a `flowchart`, from left to right, or down where that would be too wide."""
     drawing = drawing_of(graph)
     used = dict.fromkeys(shape.kind for shape in drawing.shapes)
     lines = [
-        "flowchart LR",
+        f"flowchart {'TB' if drawing.runs_down else 'LR'}",
         *(f"  %% {_plain(text)}" for text in (drawing.title, drawing.caption) if text),
         *(f"  {_shape(shape)}" for shape in drawing.shapes),
         *(f"  {_wire(wire)}" for wire in drawing.wires),

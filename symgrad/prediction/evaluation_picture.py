@@ -85,10 +85,9 @@ def _draw_calibration(axes: Any, calibration: Calibration) -> None:
     for found in bins:
         place = (found.probability, found.share_right)
         away, side = (-4, "right") if found.probability > 0.9 else (4, "left")
-        axes.annotate(
-            f"{found.count}", place, xytext=(away, -11), textcoords="offset points", ha=side, fontsize=8
-        )
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="probability of the likeliest class")
+        move = (away, 5 if found.share_right < 0.1 else -11)
+        axes.annotate(f"{found.count}", place, xytext=move, textcoords="offset points", ha=side, fontsize=8)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="probability of the likeliest class (at points: rows)")
     axes.set_ylabel("share of rows where it is right")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
