@@ -1,4 +1,21 @@
-"""symgrad: a symbolic-to-code gradient compiler. Mathematics in, a verified training module out."""
+"""symgrad: a symbolic-to-code gradient compiler. Mathematics in, a verified training module out.
+
+    import symgrad as sg
+
+    spec = sg.read("net.yaml")              # or YAML text, or a dict, which all functions take too
+    print(sg.derive(spec))                  # the gradients, as mathematics
+    run = sg.train(spec, out="runs/net")    # run.predict(x), run.history
+    print(sg.evaluate(run, "more.csv"))
+
+To look at a network: `derive`, `summary`, `graph`, `stages`. To get its code: `generate` writes the module,
+`load` loads it, `build` does both, and `import_onnx` makes a spec of a file. To know that it is right:
+`verify`, `compare`, `certify` and `check_certificate`. To learn: `train`, and `open_run` and
+`load_checkpoint` for what was learnt; then `evaluate` and `export`. How fast it is says `bench`, what is
+installed `doctor`. What goes wrong is a SymgradError that says where, why, and what to do; what is likely a
+mistake comes as a SymgradWarning.
+
+As scikit-learn estimators: `symgrad.sklearn`. In the shell: `symgrad --help`.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -157,3 +158,13 @@ def test_a_module_that_ends_the_process_is_a_faulty_module(tmp_path: Path) -> No
     path.write_text("raise SystemExit(0)")
     with pytest.raises(sg.ModuleError, match="SystemExit"):
         sg.load(path)
+
+
+def test_help_begins_with_what_there_is() -> None:
+    """`help(symgrad)` tells what every function is for before it lists them, and `dir` lists nothing else."""
+    functions = {name for name in sg.__all__ if name[0].islower()}
+    told = set(re.findall(r"`(?:symgrad )?(\w+)`|sg\.(\w+)", str(sg.__doc__)))
+    assert functions <= {word for pair in told for word in pair}
+    assert dir(sg) == sorted(sg.__all__)
+    for name in functions:
+        assert getattr(sg, name).__doc__

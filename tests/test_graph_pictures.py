@@ -209,8 +209,9 @@ def test_without_graphviz_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPa
 @needs_graphviz
 def test_a_notebook_shows_the_picture() -> None:
     bundle = graph_named("lecture_at")._repr_mimebundle_(include=None, exclude=None)
-    assert set(bundle) == {"text/plain", "image/svg+xml"}
-    assert "<svg" in bundle["image/svg+xml"]
+    assert set(bundle) == {"text/plain", "text/html", "image/svg+xml"}
+    assert bundle["image/svg+xml"].startswith("<svg")
+    assert bundle["image/svg+xml"] in bundle["text/html"]
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from symgrad.displayed import Displayed
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True)
-class Import:
+@dataclass(frozen=True, repr=False)
+class Import(Displayed):
     """The files written. `difference` is how far the spec's answers are from ONNX Runtime's."""
 
     spec: Path

@@ -59,7 +59,8 @@ class Graph(GraphData, Displayed):
         picture = self._picture()
         if picture is None:
             return {"text/plain": str(self), "text/markdown": self._markdown()}
-        return {"text/plain": str(self), "text/html": picture, "image/svg+xml": picture}
+        page = f'<div style="overflow-x:auto">{picture}</div>'
+        return {"text/plain": str(self), "text/html": page, "image/svg+xml": picture}
 
     def _markdown(self) -> str:
         return f"```mermaid\n{self.mermaid()}```\n"
