@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from symgrad.cli import main
 from symgrad.errors import ModuleError
 from symgrad.isolation import client, isolated
-from symgrad.isolation.client import Limits, ModuleProcess
+from symgrad.isolation.client import _ORDINARY, Limits, ModuleProcess
 from symgrad.isolation.messages import named, packed, unpacked
 from symgrad.isolation.pace import Pace
 from symgrad.spec.expand import expand
@@ -200,7 +200,7 @@ def test_a_call_may_take_as_long_as_those_before_it_let_expect() -> None:
 def test_limits_grow_with_the_text(file: Path) -> None:
     with isolated(file, seconds=2) as (door, _):
         assert door.process.limits.seconds == 2
-    file.write_text(f"{MODULE}#{'-' * 240_000}\n", encoding="utf-8")
+    file.write_text(f"{MODULE}#{'-' * 3 * _ORDINARY}\n", encoding="utf-8")
     with isolated(file, seconds=2) as (door, _):
         assert 5.9 < door.process.limits.seconds < 6.3
 
@@ -281,12 +281,14 @@ def test_parts_of_a_text_are_run_there_too(
     monkeypatch.setattr("symgrad.isolation.client.TEXT_SECONDS", seconds)
     path = written(LINE, tmp_path, lambda text: text.replace(FORWARD, f"{FORWARD}    {statement}\n"))
     verdict = f"the judgement of the text {verdict}"
+    told: list[bool] = []
     with isolated(path, seconds=2) as (door, _), pytest.raises(FaultError, match=verdict):
-        door.text_checks(expand(read(LINE)), 0)()
+        door.text_checks(expand(read(LINE)), 0, lambda: told.append(True))()
+    assert told == [True]
 
 
 def test_a_text_is_judged_there_as_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", True)
     path, model = written(LINE, tmp_path), expand(read(LINE))
     with isolated(path) as (door, _):
-        assert door.text_checks(model, 0)() == list(text_checks(model, str(path), 0))
+        assert door.text_checks(model, 0, pytest.fail)() == list(text_checks(model, str(path), 0))

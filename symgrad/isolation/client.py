@@ -22,7 +22,7 @@ from symgrad.compiler.loading.load import is_compiled
 from symgrad.errors import InternalError, ModuleError
 from symgrad.isolation.messages import PATIENCE, GarbageError, named, packed, read, unpacked, write
 from symgrad.isolation.pace import ORDINARY, Pace
-from symgrad.verifier.report import Check
+from symgrad.verifier.report import Check, any_failed
 from symgrad.verifier.trials.subject import Facts, FaultError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Isolated:
         return self.process.observe(self.place, behaviour, case)
 
     def text_checks(
-        self, model: Model, seed: int, known: Identity | None = None
+        self, model: Model, seed: int, when_wrong: Callable[[], None], known: Identity | None = None
     ) -> Callable[[], list[Check]]:
         """What is judged from the text in the module's file, parts of which are run there, from now on."""
         found: Future[list[Check]] = Future()
@@ -96,9 +96,14 @@ class Isolated:
 
         def judge() -> None:
             try:
-                found.set_result((self.judging or self.process).text_checks(pickled, seed, known))
+                rows = (self.judging or self.process).text_checks(pickled, seed, known)
             except BaseException as fault:  # noqa: BLE001  # whoever asks for the result is told
+                when_wrong()
                 found.set_exception(fault)
+                return
+            if any_failed(rows):
+                when_wrong()
+            found.set_result(rows)
 
         threading.Thread(target=judge, daemon=True).start()
         return found.result

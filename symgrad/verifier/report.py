@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Group
 from rich.table import Table
@@ -13,6 +13,9 @@ from rich.text import Text
 
 from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Verdict = Literal["pass", "fail", "no evidence"]
 
@@ -57,6 +60,11 @@ class Check:
     verdict: Verdict
     message: str = ""
     certainty: Certainty = "measured"
+
+
+def any_failed(checks: Iterable[Check]) -> bool:
+    """Whether one of these failed."""
+    return any(check.verdict == "fail" for check in checks)
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from symgrad.verifier.trials.trial import TRAINED, Trial, TrialPoint, batch_size
 from symgrad.verifier.trials.values import value_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import ModuleType
 
     from symgrad.spec.model import Model
@@ -75,7 +76,7 @@ def verify(
         SymgradError: the spec has no point at which its loss is a finite number.
     """
     door, double = _doors(model, module, twin)
-    judged = double.text_checks(model, seed, identity)
+    judged = double.text_checks(model, seed, partial(_hurry, (door, double)), identity)
     for each in (door, double):
         each.ahead(*first_calls(model, each, seed))
     edited, of_edits = _edited(door, emitted)
@@ -83,17 +84,20 @@ def verify(
     trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])
     trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
-    of_text = _rows_for_text(judged)
-    if any(check.verdict == "fail" for check in of_text):
-        for each in (door, double):
-            each.hurry(_WHEN_WRONG)
-    checks = [*value_checks(trial), *of_text, *of_edits, *lost, *_training(trial), *behaviour_checks(trial)]
+    values, others = [*value_checks(trial)], [*_training(trial), *behaviour_checks(trial)]
+    checks = [*values, *_rows_for_text(judged), *of_edits, *lost, *others]  # the text is judged meanwhile
     if edited:
         every = {n for edit in edited for n in edit.numbers}
         checks += size_checks(trial, _numbers(edited), rows, every)
         checks += rare_update_checks(trial, every)
     report = Report(model.spec.name, parameters, tuple(checks), edited=tuple(map(str, edited)))
     return replace(report, notes=(*_notes(trial), *kinks, *report.unproved))
+
+
+def _hurry(doors: Iterable[Door]) -> None:
+    """The text is wrong: a hang now says nothing new."""
+    for door in doors:
+        door.hurry(_WHEN_WRONG)
 
 
 def _training(trial: Trial) -> Iterator[Check]:

@@ -189,7 +189,7 @@ def _in_turn(region: str) -> list[Callable[[Trial], Iterable[Check]]]:
 
 def _text(trial: Trial) -> Iterable[Check]:
     try:
-        return trial.module.door.text_checks(trial.model, 0)()
+        return trial.module.door.text_checks(trial.model, 0, lambda: None)()
     except FaultError as fault:
         return [Check("identity", "of the text with the spec", math.inf, 0.0, "fail", str(fault))]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from symgrad.errors import ModuleError
+from symgrad.verifier.report import any_failed
 from symgrad.verifier.text_checks import text_checks
 
 if TYPE_CHECKING:
@@ -78,11 +78,12 @@ class Door(Protocol):
         ...
 
     def text_checks(
-        self, model: Model, seed: int, known: Identity | None = None
+        self, model: Model, seed: int, when_wrong: Callable[[], None], known: Identity | None = None
     ) -> Callable[[], list[Check]]:
         """Let what is judged from the text in the module's file be judged, beside other things if possible.
 
-        `known` is what was found of this very text before, asked the same.
+        `when_wrong` is called as soon as a row failed, or none could be found. `known` is what was found of
+        this very text before, asked the same.
         What is given waits for the rows; it raises FaultError where the text, run by Python, was the end of
         its process.
         """
@@ -126,9 +127,15 @@ class InProcess:
         return None
 
     def text_checks(
-        self, model: Model, seed: int, known: Identity | None = None
+        self, model: Model, seed: int, when_wrong: Callable[[], None], known: Identity | None = None
     ) -> Callable[[], list[Check]]:
-        return partial(list, text_checks(model, self.facts.at, seed, known))
+        def judge() -> list[Check]:
+            rows = list(text_checks(model, self.facts.at, seed, known))
+            if any_failed(rows):
+                when_wrong()
+            return rows
+
+        return judge
 
     def hurry(self, seconds: float) -> None:
         pass
