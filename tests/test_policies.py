@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import sympy as sp
 from building import interpreted, judged, written
+from fuzz.modules import InPython
+from fuzz.modules import interpreted as in_memory
+from onnxruntime import InferenceSession
 
 from symgrad.calculus.axes import Axis
 from symgrad.calculus.bounds import Bounds
@@ -16,9 +19,10 @@ from symgrad.calculus.program import Equation, Loop
 from symgrad.calculus.real import Piecewise, within
 from symgrad.calculus.terms import Entry, index_symbol, sigmoid
 from symgrad.compiler.loading.load import load
+from symgrad.compiler.targets.onnx.onnx_model import onnx_model
 from symgrad.passes.doubts import Doubts
 from symgrad.passes.guards import guarded_derivative, guarded_step
-from symgrad.pipeline import module_text
+from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.check import identity_of
@@ -201,6 +205,57 @@ def test_products_with_0_are_0_in_every_arithmetic(arithmetic: Any) -> None:
         assert product(infinite, infinite)[0] == INF
         undefined = product(zero, nothing)[0]
     assert undefined != undefined
+
+
+HIDING = {
+    "f1": "max(a, b)",
+    "f2": "min(b, a)",
+    "f3": "max(a, 2)",
+    "f4": "min(2, a)",
+    "f5": "max(a, 3 * a)",
+    "f6": "relu(a)",
+    "f7": "clip(a, -1, 1)",
+    "f8": "max(a, max(b, 0))",
+    "f9": "max(a) + 0 * b",
+    "f10": "min(b) - 0 * a",
+    "f11": "logsumexp(a) + b",
+}
+"""Choices among numbers, some of which are none."""
+
+
+def test_no_choice_hides_what_is_no_number() -> None:
+    """As NumPy's maximum: in every arithmetic of the judge and in every target."""
+    x, y = np.array([-1, 1, -1, 0.1]), np.array([1, -1, -1, 2.0])
+    data, w = {"x": x, "y": y}, np.ones(4)
+    spec = {
+        "name": "hiding",
+        "dtype": "float64",
+        "inputs": {"x": [4], "y": [4]},
+        "parameters": {"w": [4]},
+        "equations": {"a": "log(x)", "b": "log(y)", **HIDING},
+        "outputs": list(HIDING),
+        "loss": f"sum(w * ({' + '.join(HIDING)}))",
+    }
+    stages = stages_of(read(spec))
+    module = in_memory(stages.text)
+    params = module.unflatten(w.copy())
+    in_python = InPython(stages.in_python, module)
+    with np.errstate(all="ignore"):
+        in_python.loss_and_grad(params, x, y)
+        found = {"numba": module.forward(params, x, y), "python": in_python.forward(params, x, y)}
+        found |= {
+            a.name: interpret(stages.model, {**data, "w": w}, a).outputs
+            for a in (DOUBLE, EXTENDED, FIFTY_DIGITS)
+        }
+        a, b = np.log(x), np.log(y)
+        pair, each, every = np.isnan(a + b), np.isnan(a), np.full(4, True)
+    model = onnx_model(stages.model, stages.stable_roots, {"w": w}, {}, {})
+    session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found["onnx"] = session.run(None, data)
+    right = [*[pair] * 2, *[each] * 5, pair, *[every] * 3]
+    for where, answers in found.items():
+        for name, answer, undefined in zip(HIDING, answers, right, strict=True):
+            assert np.array_equal(np.isnan(np.asarray(answer, float)), undefined), (where, name)
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,16 @@ def _double(name: str) -> Callable[[Array], Array]:
     return lambda x: np.asarray(entry(x), dtype=np.float64)
 
 
+def _extremum(choose: Callable[..., Array]) -> Callable[[Array, tuple[int, ...]], Array]:
+    """NumPy's largest or smallest entry, but NaN where one is among them, which objects would hide."""
+
+    def apply(array: Array, over: tuple[int, ...]) -> Array:
+        undefined = np.any(np.asarray(array != array, dtype=bool), over)
+        return np.asarray(np.where(undefined, _NAN, choose(array, over)), dtype=object)
+
+    return apply
+
+
 def _extended_matmul(a: Array, b: Array) -> Array:
     """Rows of both side by side: four times as fast as NumPy's own loop for this type."""
     columns = np.ascontiguousarray(b.swapaxes(-1, -2))
@@ -202,7 +212,7 @@ FIFTY_DIGITS = Arithmetic(
     functions=with_formulas(_DIGITS_FUNCTIONS, _digits_number),
     steps=(2.0**-50, 2.0**-75),
     extrapolate=False,
-    library=replace(NUMPY, matmul=matmul_in(_mp)),
+    library=replace(NUMPY, matmul=matmul_in(_mp), max=_extremum(np.max), min=_extremum(np.min)),
 )
 
 EXTENDED = Arithmetic(

@@ -222,9 +222,10 @@ class Formulas:
         return [*found, *(name for name, _ in ranges_of(call))]
 
     def _choose(self, name: str, a: Array, b: Array) -> Array:
+        """The larger or smaller of two; what is no number is chosen, never hidden."""
         self._note(lambda: side(a, b))
         library = self.arithmetic.library
-        chosen = library.where(a > b if name == "max" else a < b, a, b)
+        chosen = library.where((a > b if name == "max" else a < b) | (a != a), a, b)
         return chosen if library.tied is None else library.where(a == b, library.tied(a, b), chosen)
 
     def _note(self, choice: Callable[[], Array]) -> None:

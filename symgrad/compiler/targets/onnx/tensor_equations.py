@@ -14,6 +14,7 @@ from symgrad.calculus.terms import Entry, delta, extent_symbol, indices_in, lead
 from symgrad.compiler.kernels.instructions import Variable
 from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.targets.onnx.expressions import Expressions
+from symgrad.spec.reductions import EXTREMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,12 @@ class _Along:
             return value
         first = len(equation.free)
         axes = self.ops.integers(*range(first, len(self.loops)))
-        return self.ops.of(_REDUCTIONS[equation.reduction], value, axes, keepdims=0)
+        total = self.ops.of(_REDUCTIONS[equation.reduction], value, axes, keepdims=0)
+        if equation.reduction not in EXTREMA:
+            return total
+        # A runtime's own ReduceMax may hide what is no number.
+        undefined = self.ops.of("Where", self.ops.of("IsNaN", value), value, self.ops.number(0))
+        return self.ops.of("Add", total, self.ops.of("ReduceSum", undefined, axes, keepdims=0))
 
     def scattered(self) -> str:
         """The target, 0 but for what is added at places made of the indices."""
