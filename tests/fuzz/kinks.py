@@ -14,7 +14,6 @@ from fuzz.scalar_formulas import ScalarFormulas
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from random import Random
 
 Spec = dict[str, Any]
@@ -49,7 +48,7 @@ def judge_kinks(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         if (
             not np.isfinite(exact.loss)
             or abs(exact.loss) > STEEP
-            or not all(_tame(spec, near, exact.loss) for near in _around(arrays))
+            or not all(_tame(spec, arrays, way, exact.loss) for way in WAYS)
         ):
             continue
         for garbage in GARBAGE:
@@ -66,17 +65,23 @@ def judge_kinks(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     return outcome
 
 
-def _around(arrays: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """The point moved a little to either side along each axis, and both along both."""
-    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)):
-        yield {"x": arrays["x"] + dx * 1e-7, "y": arrays["y"] + dy * 1.3e-7}
+WAYS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1))
+FAR, NEAR = 1e-7, 1e-10
 
 
-def _tame(spec: Spec, arrays: dict[str, np.ndarray], loss: float) -> bool:
-    """Whether the formula comes near the loss there, and is not steep."""
-    found = meaning(spec, arrays, {"x": np.array([0]), "y": np.array([0])})
-    return (
-        found.finite
-        and abs(meaning(spec, arrays, {}).loss - loss) < 1e-2  # a complex step would move what is 0
-        and all(np.abs(slope).max() < STEEP for slope in found.gradient.values())
+def _tame(spec: Spec, arrays: dict[str, np.ndarray], way: tuple[int, int], loss: float) -> bool:
+    """Whether the formula comes near the loss from there, and is not steep, nor steeper the nearer it is."""
+    far, near = (
+        _steepness(spec, {"x": arrays["x"] + way[0] * h, "y": arrays["y"] + way[1] * 1.3 * h}, loss)
+        for h in (FAR, NEAR)
     )
+    return near < STEEP and near <= 1.01 * far + 1e-3
+
+
+def _steepness(spec: Spec, arrays: dict[str, np.ndarray], loss: float) -> float:
+    """The largest slope; infinite where the formula has no value near the loss."""
+    found = meaning(spec, arrays, {"x": np.array([0]), "y": np.array([0])})
+    # The loss without slopes, as a complex step would move what is 0.
+    if not found.finite or not abs(meaning(spec, arrays, {}).loss - loss) < 1e-2:
+        return np.inf
+    return max(float(np.abs(slope).max()) for slope in found.gradient.values())
