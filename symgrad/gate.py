@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.cache import kept_text, spec_content
 from symgrad.errors import ModuleWarning, NotIdenticalError, warn
 from symgrad.kept_verdicts import Question, keep, kept
-from symgrad.verifier.text_identity import Identity
+from symgrad.verifier.text_identity import Identity, identity_of_record
 
 if TYPE_CHECKING:
     from symgrad.spec.model import Spec
@@ -58,14 +59,14 @@ def admitted(spec: Spec, text: str) -> str:
         return text
     found = _judged(spec, text)
     if found.is_wrong:
-        raise _refusal(spec, text, f"it is not what its spec says: {found.detail}", "")
+        raise _refusal(spec, text, f"it is not what its spec says: {found.fault}", "")
     if found.state == "not checked":
         remedy = "symgrad verify checks it by differences"
         warn(
             ModuleWarning(f"the module was not compared exactly with its spec: {found.detail}", remedy=remedy)
         )
     else:
-        keep(question, json.dumps([found.state, found.detail, found.left]))
+        keep(question, json.dumps(asdict(found)))
     return text
 
 
@@ -74,8 +75,7 @@ def found_before(spec: Spec, text: bytes) -> tuple[Identity, str] | None:
     before = kept(_question(spec, text))
     if before is None:
         return None
-    state, detail, left = json.loads(before.found)
-    return Identity(state, detail, tuple(left)), str(before)
+    return identity_of_record(json.loads(before.found)), str(before)
 
 
 def _question(spec: Spec, text: bytes) -> Question:

@@ -19,12 +19,13 @@ from module_use import compiled_functions
 import symgrad as sg
 from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
-from symgrad.verifier.identity.check import DifferenceError, ExactReference, close, reference
+from symgrad.verifier.identity.check import ExactReference, reference
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.field import field
 from symgrad.verifier.identity.machine import TextFaultError, UnknownError
 from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.identity.points import field_points, real_points
+from symgrad.verifier.identity.same_entries import DifferenceError, close
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ import ast
 import numpy as np
 import pytest
 
-from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, laid_over
 from symgrad.verifier.identity.elements import MODULUS, PRIMES, Element, element
+from symgrad.verifier.identity.memory.bounded_memory import BoundsError, Kind, laid_over
+from symgrad.verifier.identity.memory.remembered import remembered
+from symgrad.verifier.identity.memory.workspace import workspace
 from symgrad.verifier.identity.module_text import kernels_of
-from symgrad.verifier.identity.remembered import remembered
-from symgrad.verifier.identity.workspace import workspace
 
 KIND = Kind(element)
 SIZE = 12

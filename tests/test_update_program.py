@@ -26,8 +26,8 @@ from symgrad.spec.expansion.hyper_parameters import with_hyper
 from symgrad.spec.language.trees import names_in
 from symgrad.spec.reader import read
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.optimizer_meaning import Progress, gradient_point, start, step
 from symgrad.verifier.sampling.hyper_values import drawn_hyper, own_hyper
-from symgrad.verifier.steps.optimizer_meaning import Progress, gradient_point, start, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ import pytest
 
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.steps.optimizer_meaning import start, step
+from symgrad.verifier.interpretation.optimizer_meaning import start, step
 
 MODEL = """
 name: chain

@@ -19,9 +19,9 @@ from symgrad.spec.reader import read
 from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret, parameter_shapes
+from symgrad.verifier.interpretation.optimizer_meaning import start, step
 from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.sampling.spec_fans import scale_of
-from symgrad.verifier.steps.optimizer_meaning import start, step
 from symgrad.verifier.verdict import verify
 
 

@@ -12,7 +12,7 @@ from symgrad.spec.language.syntax import Call
 from symgrad.spec.language.trees import walk
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.verifier.interpretation.interpreter import interpret
-from symgrad.verifier.steps.optimizer_meaning import Progress, blocks_in, gradient_point, start, step
+from symgrad.verifier.interpretation.optimizer_meaning import Progress, blocks_in, gradient_point, start, step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -91,9 +91,10 @@ _BEHAVIOURS = {
     *("other sizes", "many epochs"),
 }
 NAMED: Mapping[str, set[str]] = {
-    "optimiser": _TRAINING | {"identity"},
+    "optimiser": _TRAINING | {"identity", "training step"},
     "epoch": {
         "identity",
+        "training step",
         "train_step",
         "train_epoch",
         "schedule",
@@ -105,7 +106,7 @@ NAMED: Mapping[str, set[str]] = {
         "arguments",
     },
     "checks": _BEHAVIOURS,
-    "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity"},
+    "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity", "training step"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
     "own verify": {"own verify"},
 }

@@ -70,7 +70,7 @@ def _timed(prove: Callable[[], tuple[str, float | None]]) -> Proof:
 def _identity(model: Model, text: str) -> str:
     found = identity_of(model, text)
     if found.is_wrong:
-        return f"WRONG: {found.detail}"
+        return f"WRONG: {found.fault}"
     return found.state if found.state == "identical" else f"{found.state}: {found.detail}"
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.errors import SymgradError
-from symgrad.verifier.identity.bounded_memory import View
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.exact_tape import ExactTape
@@ -26,6 +24,17 @@ from symgrad.verifier.identity.machine import (
 from symgrad.verifier.identity.module_text import JudgedText, parse
 from symgrad.verifier.identity.outcome import TextOutcome, outcome_of
 from symgrad.verifier.identity.points import ExactPoint, field_points, real_points, zero_points
+from symgrad.verifier.identity.same_entries import (
+    DIGITS,
+    ROUNDED_DIGITS,
+    Admits,
+    DifferenceError,
+    Same,
+    close,
+    demand_same,
+    same,
+)
+from symgrad.verifier.identity.training_step import step_identity
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.static.layout import layout_fault
@@ -33,25 +42,13 @@ from symgrad.verifier.static.subscripts import subscript_findings
 from symgrad.verifier.text_identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
 
 LARGEST_WORK = 1e7
 """Scalar operations of one evaluation above which a spec is too large for this."""
-
-_DIGITS, _ROUNDED_DIGITS = 30, 12
-
-
-class DifferenceError(Exception):
-    """An entry that is not the spec's; the message says which."""
-
-
-Same: TypeAlias = "Callable[[Any, Any, float, int], bool]"
-
-Admits: TypeAlias = "Callable[[str, int, Any, Any], bool]"
-"""Whether an entry of a tensor may be what a text has, though it is not what the spec's tape has."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +74,14 @@ class ExactReference:
             raise TextFaultError(f"the text uses {', '.join(sorted(text.unknown))}, which it defines nowhere")
         machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
         is_rounded = machine.is_rounded or bool(self.model.spec.constants)
-        digits = _ROUNDED_DIGITS if is_rounded else _DIGITS
+        digits = ROUNDED_DIGITS if is_rounded else DIGITS
         with faults_named():
             outcome = _outcome(self.model, machine, self.point)
         found = dict(_found(self.model, machine, outcome))
         for what, values in self.expected.items():
-            _demand_same(what, found.get(what), values, self, digits)
+            demand_same(what, found.get(what), values, digits, self.same, self.admits)
         for what, values, due in outcome.steps:
-            _demand_same(what, values, due, self, digits)
+            demand_same(what, values, due, digits, self.same, self.admits)
         return digits
 
 
@@ -98,7 +95,8 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
     subscripts = subscript_findings(text, parsed.facts)
     if subscripts.fault:
         return Identity("differs", subscripts.fault)
-    return replace(_compared(model, text, parsed, seed), left=subscripts.left)
+    found = replace(_compared(model, text, parsed, seed), left=subscripts.left)
+    return found if found.is_wrong else replace(found, step=step_identity(model, parsed, seed))
 
 
 def _compared(model: Model, text: str, parsed: JudgedText, seed: int) -> Identity:
@@ -162,16 +160,7 @@ def _agreement(model: Model, text: JudgedText, seed: int) -> Identity:
     return Identity("agrees", f"{min(digits)} digits{singular and f'; not compared: {singular}'}")
 
 
-def _same(a: Any, b: Any, *_: float) -> bool:
-    return bool(a == b)
-
-
-def close(a: Any, b: Any, scale: float, digits: int) -> bool:
-    """Whether two numbers are equal to so many digits, or both are none."""
-    return bool(a == b or abs(a - b) <= 10.0**-digits * scale or (a != a and b != b))
-
-
-def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Same = _same) -> ExactReference:
+def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Same = same) -> ExactReference:
     """What a spec says at a point, by a reverse tape through the verifier's own interpreter."""
     return ExactReference(model, point, arithmetic, same, dict(_expected(model, point, arithmetic)))
 
@@ -237,30 +226,3 @@ def _found(model: Model, machine: Machine, outcome: TextOutcome) -> Iterator[tup
         start = end
     others = zip(model.spec.gradients, outcome.input_gradients, strict=True)
     yield from ((GRADIENT + name, array) for name, array in others)
-
-
-def _is_number(entry: Any) -> bool:
-    """Whether an entry is one that can be compared: a text may put NaN or an array there."""
-    is_array = isinstance(entry, np.ndarray | View)
-    return not is_array and not (isinstance(entry, float) and not math.isfinite(entry))
-
-
-def _demand_same(what: str, found: Array | None, expected: Array, by: ExactReference, digits: int) -> None:
-    if found is None or found.shape != expected.shape:
-        shape = None if found is None else found.shape
-        raise DifferenceError(f"{what} has shape {shape}, the spec's is {expected.shape}")
-    sizes = (float(abs(value)) for value in expected.flat) if by.same is close else ()
-    scale = max([1.0, *(size for size in sizes if math.isfinite(size))])
-    wrong = [
-        place
-        for place, (a, b) in enumerate(zip(found.flat, expected.flat, strict=True))
-        if not (_is_number(a) and by.same(a, b, scale, digits)) and not by.admits(what, place, a, b)
-    ]
-    if wrong:
-        entry = list(map(int, np.unravel_index(wrong[0], expected.shape)))
-        which = (
-            f"{len(wrong)} of {expected.size} entries, the first at {entry}"
-            if expected.ndim
-            else "the number"
-        )
-        raise DifferenceError(f"{what} is not the spec's: {which}")

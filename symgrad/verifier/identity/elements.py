@@ -92,6 +92,9 @@ class Element:
     def __pow__(self, exponent: Any) -> Element:
         return power(self, exponent)
 
+    def __rpow__(self, base: Any) -> Element:
+        return power(element(base), self)
+
     def __eq__(self, other: object) -> bool:
         if type(other) is Element:
             return self.residue == other.residue or (self.residue - other.residue) % PRIMES[0] == 0
@@ -163,7 +166,7 @@ class _Undefined(Element):
         return self
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _itself
-    __neg__ = __abs__ = __pow__ = _itself
+    __neg__ = __abs__ = __pow__ = __rpow__ = _itself
 
     def _never(self, _: object) -> bool:
         return False

@@ -17,11 +17,11 @@ import numpy as np
 
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.scalars import SCALARS
-from symgrad.verifier.identity.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful
-from symgrad.verifier.identity.remembered import remembered
-from symgrad.verifier.identity.workspace import workspace
+from symgrad.verifier.identity.memory.bounded_memory import BoundsError, Kind, View, laid_over
+from symgrad.verifier.identity.memory.remembered import remembered
+from symgrad.verifier.identity.memory.workspace import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -125,6 +125,7 @@ class Machine:
             "gemm": remembered(self._gemm),
             "copy": _copy,
             "prefetch": lambda *_: None,
+            "euclidean_norm": self._norm,
             "formed_first": lambda value: value,
             "flatten": lambda vector: vector,
             "unflatten": lambda vector: vector,
@@ -184,6 +185,10 @@ class Machine:
         if alpha != 1:
             product = product * self.number(alpha)
         c.put(product if beta == 0 else product + c.array() * self.number(beta))
+
+    def _norm(self, vector: View) -> Any:
+        entries = vector.array()
+        return self.names["np"].sqrt((entries * entries).sum())
 
     def vector(self, numbers: Array, name: str) -> View:
         """A copy of some numbers as memory of their own."""

@@ -28,6 +28,9 @@ ENTRIES = (
     "_backward",
     "_gradient_in_pieces",
     "_step_gradient",
+    "_update",
+    "_step",
+    "_first_states",
 )
 """The functions under trial."""
 
@@ -35,7 +38,7 @@ REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
         *("maximum", "minimum", "formed_first", "view", "gemm", "copy", "prefetch"),
-        *("flatten", "unflatten", "_array", "_kept", "_given"),
+        *("flatten", "unflatten", "_array", "_kept", "_given", "euclidean_norm"),
     ]
 )
 """Functions of a text that stand for mathematics, memory or BLAS, or only check what a caller gave."""

@@ -1,4 +1,4 @@
-"""The rows of a report that say whether the module's text is its spec's, number for number."""
+"""The rows of a report that say whether a module's text is its spec's, number for number, and its steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 _INSIDE = "every subscript of the text lies in its array, at all sizes"
 _SHOWN = 3
 _WHAT = "the text, run on exact numbers, against the spec: loss, gradients, outputs; memory"
+_STEP = "the text of a step, run on exact numbers, against the optimizer's equations: theta, states"
 
 
 def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:
-    """A row for what is computed, one for where. A text that cannot be run is no failure, nor a pass."""
+    """A row for what is computed, one for where, one for a step of training.
+
+    A text that cannot be run is no failure, nor a pass.
+    """
     try:
         found = identity_of(model, text, seed=seed)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # what is no module, or what the judge fails at
@@ -34,18 +38,23 @@ def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:
 
 def identity_rows(found: Identity) -> Iterator[Check]:
     """The rows for what was found."""
-    what = f"{_WHAT}, at {found.detail}" if found.state == "identical" else _WHAT
+    yield _row("identity", _WHAT, ", at", found)
+    if found.state != "differs":
+        yield _inside(found.left)
+        if found.step is not None:
+            yield _row("training step", _STEP, ":", found.step)
+
+
+def _row(name: str, what: str, joined: str, found: Identity) -> Check:
     match found.state:
         case "identical":
-            yield Check("identity", what, 0.0, 0.0, "pass", "", "identical")
+            return Check(name, f"{what}{joined} {found.detail}", 0.0, 0.0, "pass", "", "identical")
         case "agrees":
-            yield Check("identity", f"{what}, to {found.detail}", 0.0, 0.0, "pass", "", "measured")
+            return Check(name, f"{what}, to {found.detail}", 0.0, 0.0, "pass", "", "measured")
         case "differs":
-            yield Check("identity", what, math.inf, 0.0, "fail", found.detail, "identical")
+            return Check(name, what, math.inf, 0.0, "fail", found.detail, "identical")
         case _:
-            yield Check("identity", what, math.nan, 0.0, "no evidence", found.detail, "not checked")
-    if not found.is_wrong:
-        yield _inside(found.left)
+            return Check(name, what, math.nan, 0.0, "no evidence", found.detail, "not checked")
 
 
 def _inside(left: Sequence[str]) -> Check:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.verifier.identity.bounded_memory import View, laid_over
+from symgrad.verifier.identity.memory.bounded_memory import View, laid_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

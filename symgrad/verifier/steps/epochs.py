@@ -10,8 +10,8 @@ import numpy as np
 
 from symgrad.spec.language.syntax import Name
 from symgrad.spec.language.trees import names_in
+from symgrad.verifier.interpretation.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.sampling.samples import Sample, draw
-from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.trials.subject import number
 from symgrad.verifier.trials.trial import (
     Measure,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.spec.expansion.hyper_parameters import with_hyper
+from symgrad.verifier.interpretation.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.sampling.hyper_values import drawn_hyper
 from symgrad.verifier.steps.epochs import scheduled
-from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.trials.trial import (
     Measure,
     Trial,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.steps.optimizer_meaning import start, step
+from symgrad.verifier.interpretation.optimizer_meaning import start, step
 from symgrad.verifier.steps.training_checks import UPDATE
 from symgrad.verifier.trials.trial import Measure, Trial, measured, moved, vector_arithmetic, vector_of, worst
 

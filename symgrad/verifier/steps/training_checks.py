@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.verifier.interpretation.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.epochs import epoch_checks
-from symgrad.verifier.steps.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.steps.other_hyper import other_hyper_checks
 from symgrad.verifier.trials.subject import Subject, number
 from symgrad.verifier.trials.trial import (

@@ -10,13 +10,13 @@ from __future__ import annotations
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from symgrad.verifier.identity.bounded_memory import View
 from symgrad.verifier.identity.elements import Element
+from symgrad.verifier.identity.memory.bounded_memory import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from symgrad.verifier.identity.bounded_memory import Content
+    from symgrad.verifier.identity.memory.bounded_memory import Content
 
 Contents = list["Content"]
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from symgrad.verifier.identity.bounded_memory import BoundsError, Content, Kind, Shape, View, strides_of
+from symgrad.verifier.identity.memory.bounded_memory import (
+    BoundsError,
+    Content,
+    Kind,
+    Shape,
+    View,
+    strides_of,
+)
 
 if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array

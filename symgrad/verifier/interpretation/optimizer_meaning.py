@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING
@@ -136,19 +137,24 @@ def _clipped(gradient: Array, model: Model, arithmetic: Arithmetic) -> Array:
     if train.clip_norm is not None:
         gradient = _of_norm(gradient, train.clip_norm, arithmetic)
     if train.clip_value is not None:
-        limit = arithmetic.array(train.clip_value)
+        limit = _written(train.clip_value, arithmetic)
         gradient = arithmetic.library.where(gradient > limit, limit, gradient)
         gradient = arithmetic.library.where(gradient < -limit, -limit, gradient)
     return gradient
 
 
+def _written(number: float, arithmetic: Arithmetic) -> Array:
+    """The decimal that a float shows, as the numbers of formulas are."""
+    return arithmetic.array(arithmetic.number(Fraction(repr(float(number)))))
+
+
 def _of_norm(gradient: Array, limit: float, arithmetic: Arithmetic) -> Array:
     """The gradient with its norm bounded; formed in units of the largest entry, nothing overflows."""
-    largest = np.max(np.abs(gradient), initial=0)
+    largest = arithmetic.array(np.max(np.abs(gradient), initial=0))
     if not largest > 0:
         return gradient
     parts = gradient / largest
     norm = arithmetic.array(largest * arithmetic.functions["sqrt"](arithmetic.array((parts * parts).sum())))
-    bound, one = arithmetic.array(limit), arithmetic.array(1)
+    bound, one = _written(limit, arithmetic), arithmetic.array(1)
     factor = arithmetic.library.where(norm <= bound, one, arithmetic.divide(bound, norm))
     return arithmetic.array(gradient * factor)
