@@ -87,6 +87,20 @@ def test_random_optimizers_step_as_their_equations_say() -> None:
     assert states.count("identical") > len(states) / 2
 
 
+FREEZING = {"layers": ["dense(4)", "dense(4)", "dense(2)"]}
+
+
+def freezing(optimizer: str, **train: Any) -> dict[str, Any]:
+    """Training that leaves a layer in the midst as it is."""
+    return spec_with(optimizer, freeze=["W2", "b2"], **train) | FREEZING
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nesterov", "momentum"])
+def test_a_step_leaves_frozen_parameters_alone(optimizer: str) -> None:
+    assert found_of(freezing(optimizer)).state == "identical"
+    assert found_of(freezing(optimizer, clip_norm=1)).state == "agrees"  # a root of a sum of squared roots
+
+
 OWN = {
     "hyper": {"keep": 0.3, "learning_rate": 0.05},
     "state": {"v": 0, "r": "keep * 2"},
@@ -104,8 +118,9 @@ PLANTED = {
     "accumulated": spec_with("momentum", schedule="cosine") | {"layers": ["dense(200)", "dense(2)"]},
     "rprop": spec_with("rprop"),
     "own": spec_with(OWN),
+    "frozen": freezing("momentum", clip_norm=1),
 }
-STEP = ("_update", "_step", "_look_ahead", "_shares", "_end_of_step", "_first_states")
+STEP = ("_update", "_update_part", "_step", "_look_ahead", "_shares", "_end_of_step", "_first_states")
 EVERY = 6
 """One of so many faults is planted."""
 

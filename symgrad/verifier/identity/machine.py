@@ -125,7 +125,8 @@ class Machine:
             "gemm": remembered(self._gemm),
             "copy": _copy,
             "prefetch": lambda *_: None,
-            "euclidean_norm": self._norm,
+            "euclidean_norm": lambda vector: self._norm(vector.array()),
+            "math": _Mathematics(lambda *legs: self._norm(np.array(legs, dtype=object))),
             "formed_first": lambda value: value,
             "flatten": lambda vector: vector,
             "unflatten": lambda vector: vector,
@@ -186,8 +187,7 @@ class Machine:
             product = product * self.number(alpha)
         c.put(product if beta == 0 else product + c.array() * self.number(beta))
 
-    def _norm(self, vector: View) -> Any:
-        entries = vector.array()
+    def _norm(self, entries: Array) -> Any:
         return self.names["np"].sqrt((entries * entries).sum())
 
     def vector(self, numbers: Array, name: str) -> View:
@@ -218,6 +218,16 @@ class _Infinity:
 
     def __gt__(self, other: Any) -> bool:
         return self.sign > 0
+
+
+class _Mathematics:
+    """Python's module of this name for a text, but for what it computes with numbers of the arithmetic."""
+
+    def __init__(self, hypot: Callable[..., Any]) -> None:
+        self.hypot = hypot
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(math, name)
 
 
 class _NumPy:

@@ -29,24 +29,24 @@ def step_pairs(
 
     No step needs that of `frozen` parameters.
     """
-    trained = _trained(machine.text.facts["SHAPES"], frozen)
+    is_trained = trained(machine.text.facts["SHAPES"], frozen)
     if "_step_gradient" in machine.names:
-        yield _of_trained(machine, parameters, data, gradient, trained)
+        yield _of_trained(machine, parameters, data, gradient, is_trained)
     if "_backward" in machine.names:
         yield _accumulated(machine, parameters, data, gradient)
     if "_gradient_in_pieces" in machine.names:
         what, found, expected = _in_pieces(machine, parameters, data)
-        yield what, found[trained], expected[trained]
+        yield what, found[is_trained], expected[is_trained]
 
 
-def _trained(shapes: Mapping[str, tuple[int, ...]], frozen: Sequence[str]) -> Array:
+def trained(shapes: Mapping[str, tuple[int, ...]], frozen: Sequence[str]) -> Array:
     """Which entries of the vector of all parameters are trained."""
     parts = [np.full(math.prod(shape), name not in frozen) for name, shape in shapes.items()]
     return np.concatenate([*parts, np.empty(0, bool)])
 
 
 def _of_trained(
-    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array, trained: Array
+    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array, is_trained: Array
 ) -> Pair:
     """The gradient without that of frozen parameters, in a vector of garbage."""
     names = machine.names
@@ -54,7 +54,7 @@ def _of_trained(
     grad = machine.vector(machine.garbage(gradient.size), "grad")
     work = names["_kept"]("work", names["_work_size"](*extents))
     names["_step_gradient"](machine.vector(parameters, "theta"), grad, *arrays, work, *extents)
-    return "the gradient of a step", grad.array()[trained], gradient[trained]
+    return "the gradient of a step", grad.array()[is_trained], gradient[is_trained]
 
 
 def _accumulated(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:

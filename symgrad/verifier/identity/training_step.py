@@ -1,11 +1,13 @@
 """A step of training by the text of a module, on exact numbers, against the equations of its optimizer.
 
 The functions that give the gradient are held to the spec elsewhere: here they hand over given numbers, and
-note where they are asked for them. So a few entries stand for all parameters, which a step treats alike.
+note where they are asked for them. So a few entries stand for all parameters, where a step treats them alike;
+where it treats some otherwise, all are there.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -28,6 +30,7 @@ from symgrad.verifier.identity.same_entries import (
     demand_same,
     same,
 )
+from symgrad.verifier.identity.step_gradients import trained
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.optimizer_meaning import Progress, gradient_point, start, step
 from symgrad.verifier.sampling.hyper_values import drawn_hyper, own_hyper
@@ -41,7 +44,9 @@ if TYPE_CHECKING:
     from symgrad.verifier.identity.module_text import JudgedText
     from symgrad.verifier.interpretation.array_library import Array
 
-_ENTRIES = 6
+_ENTRIES, _MOST_ENTRIES = 6, 600
+"""As many as stand for all, and how many there may be where none stands for others."""
+
 _TIMES = ((0, 0), (1, 0), (2, 1), (9, 3), (20, 8))
 """How many steps were made before, and the epoch."""
 
@@ -159,6 +164,11 @@ class _Before:
     epoch: int
 
 
+def _has_parts(machine: Machine) -> bool:
+    """Whether a step treats some parameters otherwise than others."""
+    return any(name.startswith("_update_") for name in machine.names)
+
+
 class _Steps:
     """Some steps in a row, by a text and by the equations of a model."""
 
@@ -166,6 +176,11 @@ class _Steps:
         self.model, self.text, self.numbers = model, text, numbers
         self.arithmetic = numbers.arithmetic
         self.machine = Machine(text, self.arithmetic, numbers.drawn, numbers.long)
+        self.shapes = dict(text.facts["SHAPES"]) if _has_parts(self.machine) else {"theta": (_ENTRIES,)}
+        self.size = sum(map(math.prod, self.shapes.values()))
+        self.kept = trained(self.shapes, model.frozen)
+        if self.size > _MOST_ENTRIES and len(self.shapes) > 1:
+            raise UnknownError(f"{self.size} parameters, not all of which a step treats alike, are too many")
 
     def compare(self) -> int:
         """Hold every step against the equations; the digits that could be compared.
@@ -197,17 +212,17 @@ class _Steps:
     def _path(self, take: Callable[[_Before], Iterator[Entries]]) -> Iterator[Entries]:
         """What is compared along some steps, some of whose gradients are exactly 0."""
         numbers, zero = self.numbers, self._number(0)
-        progress = start(self.model, numbers.drawn(_ENTRIES), self.arithmetic)
+        progress = start(self.model, numbers.drawn(self.size), self.arithmetic, self.shapes)
         theta, states = self._vector(progress.theta, "theta"), [self._vector(np.array([zero]), "step")]
         firsts = self.machine.names["_first_states"](self._hyper)
         if len(firsts) != len(progress.states):
             raise DifferenceError(f"there are {len(firsts)} states, not {len(progress.states)}")
         for (name, expected), first in zip(progress.states.items(), firsts, strict=True):
-            entries = np.full(_ENTRIES, self.machine.number(first), dtype=object)
-            yield f"the first value of {name}", entries, expected
+            entries = np.full(self.kept.sum(), self.machine.number(first), dtype=object)
+            yield f"the first value of {name}", entries, expected[self.kept]
             states.append(self._vector(entries, name))
-        for turn, (steps, epoch) in enumerate(_TIMES):
-            gradient = numbers.drawn(_ENTRIES)
+        for turn, (steps, epoch) in enumerate(_TIMES if self.size == _ENTRIES else _TIMES[::2]):
+            gradient = numbers.drawn(self.size)
             gradient[0] = zero
             gradient[1] = zero if turn % 2 else gradient[1]
             progress = replace(progress, steps=steps)
@@ -219,7 +234,8 @@ class _Steps:
 
     def _after(self, progress: Progress, theta: View, states: Sequence[View], when: str) -> Iterator[Entries]:
         counted = self.arithmetic.array(np.array([self._number(progress.steps)], dtype=object))
-        expected = {"the count of steps": counted, **progress.states}
+        kept = {name: values[self.kept] for name, values in progress.states.items()}
+        expected = {"the count of steps": counted, **kept}
         yield f"theta {when}", theta.array(), progress.theta
         for (name, values), state in zip(expected.items(), states, strict=True):
             yield f"{name} {when}", state.array(), values
@@ -236,11 +252,11 @@ class _Steps:
 
     def _by_step(self, before: _Before) -> Iterator[Entries]:
         names, given = self.machine.names, _Given(self._number(1), before.gradient)
-        for name in ("_gradient", "_gradient_in_pieces"):
+        for name in ("_gradient", "_step_gradient", "_gradient_in_pieces"):
             names[name] = given.put_gradient
         names["_loss"], names["_backward"] = given.give_loss, given.add_gradient
         vectors = self.text.facts["STEP_MEMORY"]
-        memory = [self._vector(self.machine.garbage(_ENTRIES), name) for name in vectors]
+        memory = [self._vector(self.machine.garbage(self.size), name) for name in vectors]
         known = (before.theta, *memory, tuple(before.states), *self._setting(before.epoch))
         taken = names["_step"]
         loss = taken(*known, *[None] * (taken.__code__.co_argcount - len(known)))

@@ -127,9 +127,14 @@ class View:
         self.numbers[self.place(index)] = value
 
     def fill(self, value: Any, index: Any) -> None:
-        """Give every entry one number."""
+        """Give every entry one number, or those of another array of this shape."""
         if index is not Ellipsis and index != slice(None):
             raise BoundsError(f"{self.name}[{index}] is no use of an array that is known here")
+        if isinstance(value, View):
+            if value.shape != self.shape:
+                raise BoundsError(f"{value.name} of shape {value.shape} is no content of {self.shape}")
+            self._put(self.numbers, value.array().reshape(-1).tolist())
+            return
         self._put(self.numbers, [self.dtype.type(value)] * self.size)
 
     def places(self) -> list[int]:
