@@ -16,7 +16,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from symgrad.compiler.loading.cache import cache_folder
+from symgrad.compiler.loading.user_cache import cache_folder
 from symgrad.errors import ModuleError
 from symgrad.files import replace_file
 from symgrad.shipped import PACKAGE

@@ -18,8 +18,8 @@ import pytest
 
 import symgrad as sg
 from symgrad.compiler.loading import cache
-from symgrad.compiler.loading.cache import cache_folder
 from symgrad.compiler.loading.sources import sources_digest
+from symgrad.compiler.loading.user_cache import cache_folder
 from symgrad.shipped import template_folder
 from symgrad.turns import one_at_a_time
 

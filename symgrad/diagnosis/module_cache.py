@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.loading.cache import cache_folder
+from symgrad.compiler.loading.user_cache import lasting_folder
 from symgrad.diagnosis.diagnosis_report import Finding
 from symgrad.errors import ModuleError
 
@@ -18,13 +17,9 @@ _LARGE = 1 << 30
 def cache() -> Iterator[Finding]:
     """Where it is, whether it is safe to use, and how large it is."""
     try:
-        folder = cache_folder()
+        folder = lasting_folder()
     except ModuleError as error:
         yield Finding("cache", "folder", f"{error.at}: {error.problem}", "broken", error.remedy)
-        return
-    if not os.access(folder, os.W_OK | os.X_OK):
-        remedy = "make it writable, or set XDG_CACHE_HOME to a folder of your own"
-        yield Finding("cache", "folder", f"{folder}: read-only", "broken", remedy)
         return
     yield Finding("cache", "folder", f"{folder}, yours alone")
     sizes = [file.stat().st_size for file in folder.rglob("*") if file.is_file()]

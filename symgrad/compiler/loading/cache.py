@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-import sys
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.load import load
 from symgrad.compiler.loading.sources import sources_digest
+from symgrad.compiler.loading.user_cache import REMEDY, cache_folder
 from symgrad.errors import ModuleError
 from symgrad.files import replace_file
 from symgrad.turns import one_at_a_time
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Spec
 
-_REMEDY = "set XDG_CACHE_HOME to a folder of your own"
 _NAME_LENGTH = 40
 
 
@@ -93,55 +90,6 @@ def _file_of_text(name: str, text: str) -> Path:
     return file if file.is_file() and file.read_bytes() == content else _keep(folder, name, content)
 
 
-def cache_folder() -> Path:
-    """The folder of generated modules: made when missing, and writable by this user alone.
-
-    Numba keeps compiled code beside the modules and trusts it, so whoever can write there can run code.
-
-    Raises:
-        ModuleError: the folder cannot be made, is another user's, or others can write in it.
-    """
-    folder = _user_cache() / "symgrad"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _demand_private(folder)
-    except OSError as error:
-        problem = f"the cache folder cannot be made: {error.strerror}"
-        raise ModuleError(problem, at=str(folder), remedy=_REMEDY) from None
-    return folder
-
-
-def _user_cache() -> Path:
-    """Where this system keeps a user's caches; `XDG_CACHE_HOME`, when absolute, goes before all."""
-    chosen = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(chosen):
-        return Path(chosen)
-    local = os.environ.get("LOCALAPPDATA", "")
-    if os.name == "nt" and local:
-        return Path(local)
-    try:
-        home = Path.home()
-    except RuntimeError:
-        raise ModuleError("there is no home folder to keep generated modules in", remedy=_REMEDY) from None
-    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-
-
-def _demand_private(folder: Path) -> None:
-    """Refuse a folder that anyone else can write; close it to readers too."""
-    if sys.platform == "win32":
-        return  # a profile folder belongs to its user by the system's own rules
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise ModuleError("the cache folder is not a folder", at=str(folder), remedy=_REMEDY)
-    if found.st_uid != os.geteuid():
-        raise ModuleError("the cache folder belongs to another user", at=str(folder), remedy=_REMEDY)
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        remedy = f"remove it, or {_REMEDY}"
-        raise ModuleError("other users can write in the cache folder", at=str(folder), remedy=remedy)
-    if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
-
-
 def _name(spec: Spec) -> str:
     """A name that changes with all that a module's text depends on."""
     digest = _digest(f"{sources_digest()} {spec_content(spec)!r}".encode())
@@ -178,5 +126,5 @@ def _keep(folder: Path, name: str, text: bytes) -> Path:
         replace_file(file, text)
     except OSError as error:
         problem = f"the cache cannot be written: {error.strerror}"
-        raise ModuleError(problem, at=str(file), remedy=_REMEDY) from None
+        raise ModuleError(problem, at=str(file), remedy=REMEDY) from None
     return file
