@@ -167,10 +167,22 @@ class Stages:
         return emit(self.model, self.derived, self.plan, self.named_update, self.starts, self.state_starts)
 
     @cached_property
+    def group_updates(self) -> tuple[Program, ...]:
+        """The step for each group of parameters whose optimiser has numbers of their own."""
+        return tuple(elaborate_optimizer(self.model, group=group) for group in self.model.groups)
+
+    def update_of(self, parameter: str) -> Program:
+        """The step for one parameter."""
+        for group, update in zip(self.model.groups, self.group_updates, strict=True):
+            if parameter in group.parameters:
+                return update
+        return self.update
+
+    @cached_property
     def takes_gradients_in(self) -> bool:
         """Whether a step adds gradients to a vector while they are formed, those of its batch at once."""
         in_pieces = self.model.spec.train.micro_batches is not None
-        in_parts = bool(self.model.frozen)
+        in_parts = bool(self.model.frozen or self.model.groups)
         return not (in_pieces or in_parts) and accumulation_of(self.named_update) is not None
 
     @property

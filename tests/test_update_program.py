@@ -86,7 +86,7 @@ def model_of(name: str) -> Model:
     while True:
         with suppress(SpecError):  # a rule that gives no finite number
             model = expand(read(optimizer_spec(random)))
-            return replace(model, frozen=())  # the rule is that of any entry
+            return replace(model, frozen=(), groups=())  # the rule is that of any entry
 
 
 def before_step(model: Model) -> Progress:

@@ -42,7 +42,7 @@ class Training:
         formulas = [formula for _, formula in optimizer.update]
         formulas += [optimizer.look_ahead] if optimizer.look_ahead is not None else []
         calls = [n.function for formula in formulas for n in walk(formula) if isinstance(n, Call)]
-        apart = bool(self.model.frozen)
+        apart = bool(self.model.frozen or self.model.groups)
         return apart or self.model.spec.train.clip_norm is not None or bool(set(calls) & REDUCTIONS.keys())
 
     def first(self, values: Mapping[str, Array]) -> tuple[Blocks, States]:

@@ -13,6 +13,7 @@ from symgrad.calculus.rules import fold
 from symgrad.calculus.terms import Entry, entries
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
+from symgrad.spec.expansion.parameter_groups import of_group
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.taken_names import unused
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from symgrad.errors import Position
     from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import Model
+    from symgrad.spec.model import HyperParameter, Model, ParameterGroup
 
 ENTRIES = (Axis("size", None),)
 """The axis of all entries of all parameters."""
@@ -45,8 +46,9 @@ class _Undifferentiated(Evaluator):
         """0 to any power is a number."""
 
 
-def elaborate_optimizer(model: Model, *, named: bool = False) -> Program:
-    """One step of the optimiser of a model: what theta and every state become.
+def elaborate_optimizer(model: Model, *, named: bool = False, group: ParameterGroup | None = None) -> Program:
+    """One step of the optimiser of a model, for one `group` of parameters or those that are in none: what
+    theta and every state become.
 
     Its hyper-parameters are the numbers of the spec, or where they are `named`, tensors without axes.
 
@@ -57,7 +59,7 @@ def elaborate_optimizer(model: Model, *, named: bool = False) -> Program:
     Raises:
         SpecError: a formula that the language does not have, or that gives no real number.
     """
-    return _Elaborator(model, named).run()
+    return _Elaborator(model, named, group).run()
 
 
 def hyper_parameters(model: Model) -> Mapping[str, Value]:
@@ -96,18 +98,21 @@ def counts_epochs(update: Program) -> bool:
 
 
 class _Elaborator:
-    def __init__(self, model: Model, named: bool) -> None:
-        self.model, self.optimizer = model, model.optimizer
+    def __init__(self, model: Model, named: bool, group: ParameterGroup | None) -> None:
+        self.changed = {} if group is None else {h.of: h for h in group.hyper}
+        self.model = model if group is None else of_group(model, group)
+        self.optimizer = self.model.optimizer
         self.kept = ("theta", *(name for name, _ in self.optimizer.state))
         self.hyper = model.hyper if named else ()
         names = (*self.optimizer.state, *self.optimizer.update)
-        self.own = {"theta", "g", "t", *(name for name, _ in names), *(h.name for h in self.hyper)}
+        called = {h.key: self._called(h) for h in self.hyper}
+        self.own = {"theta", "g", "t", *(name for name, _ in names), *called.values()}
         self.builder = EquationBuilder(reserved=self.own)
         self.evaluator = _Undifferentiated(self.builder, {}, {})
         times = (Tensor(unused(name, self.own), (), "input", of=name) for name in TIME)
         self.time = {tensor.of: self._given(tensor) for tensor in times}
-        self.given = {h.key: self._given(Tensor(h.name, (), "hyper")) for h in self.hyper}
-        self.bound = {**hyper_parameters(model), **self._named("optimizer")}
+        self.given = {key: self._given(Tensor(name, (), "hyper")) for key, name in called.items()}
+        self.bound = {**hyper_parameters(self.model), **self._named("optimizer")}
         self.bound["t"] = self._given(Tensor("t", (), "input"))
         self.outputs: list[str] = []
 
@@ -137,9 +142,20 @@ class _Elaborator:
         self.builder.tensors[tensor.name] = tensor
         return self.builder.tensor_value(tensor)
 
+    def _called(self, hyper: HyperParameter) -> str:
+        """What a hyper-parameter is called in these equations: that of the group as the one it replaces."""
+        if hyper in self.changed.values():
+            return hyper.of
+        is_replaced = hyper.key.startswith("optimizer.") and hyper.of in self.changed
+        return f"{hyper.name} of others" if is_replaced else hyper.name
+
     def _named(self, part: str) -> dict[str, Value]:
         """The hyper-parameters of optimizer or schedule that have names."""
-        return {h.name: self.given[h.key] for h in self.hyper if h.key.startswith(f"{part}.")}
+        own = [h for h in self.hyper if h.key.startswith(f"{part}.")]
+        if part == "optimizer":
+            own = [h for h in own if h.of not in self.changed]
+            own += [h for h in self.hyper if h in self.changed.values()]
+        return {h.of: self.given[h.key] for h in own}
 
     def _schedule(self) -> None:
         """The learning rate as a number of the step: none where the rate is always the same."""

@@ -14,7 +14,8 @@ An object with these keys, which later versions may add to but not take from; fo
 - `gradients`, those asked for: the same, and `of`, with respect to what
 - `update`: `states`, `clip_norm` and `clip_value` (numbers or null), `note`, `look_ahead`, `rule` and `latex`
   of any parameter, line by line, `parameters` and `parameters_latex`: by name, the lines of each;
-  where there are, `frozen`, the names of parameters that training leaves as before
+  where there are, `frozen`, the names of parameters that training leaves as before, and
+  `apart`, lines that say which of them have other numbers
 - `rewrites`: `rule`, the `equation` it was applied in, `within`, the tensor of the spec that this is part of,
   and `text` and `latex`, before → after
 - `legend`: how all of it is to be read
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.notation.parameters_apart import numbers_apart
 from symgrad.notation.typesetting.latex import LATEX
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import look_ahead_rule, reading_note, update_rule
@@ -136,7 +138,7 @@ def _reason(equation: Equation, text: Writing, latex: Writing) -> dict[str, Any]
 
 def _update(derived: Derived) -> dict[str, Any]:
     update, program, train = derived.update, derived.program, derived.spec.train
-    frozen = derived.stages.model.frozen
+    frozen, apart = derived.stages.model.frozen, tuple(numbers_apart(derived.stages.model))
     trained = {p.name for p in program.of_kind("parameter")} - {*frozen}
     parameters = [g for g in program.gradients if g.of in trained]
     composed = {
@@ -154,4 +156,5 @@ def _update(derived: Derived) -> dict[str, Any]:
         "parameters": composed[TEXT],
         "parameters_latex": composed[LATEX],
         **({"frozen": list(frozen)} if frozen else {}),
+        **({"apart": list(apart)} if apart else {}),
     }

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.notation.convention import ROWS, Convention
+from symgrad.notation.parameters_apart import left_alone, numbers_apart
 from symgrad.notation.update_rules import (
     composed_rule,
     look_ahead_rule,
@@ -141,18 +142,17 @@ def _update_sections(derived: Derived, style: Style) -> list[Section]:
     program, update = derived.program, derived.update
     rule = tuple(FormulaRow(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
     composed = [FormulaRow(line) for line in rule_of_step(update, style)]
-    frozen = derived.stages.model.frozen
-    left = (
-        f" Training leaves {', '.join(map(derived.convention.written, frozen))} as before." if frozen else ""
-    )
+    model, written = derived.stages.model, derived.convention.written
+    left = f" Training leaves {left_alone(model, written)} as before." if model.frozen else ""
+    apart = "".join(f" With {line}." for line in numbers_apart(model, written))
     for gradient in program.gradients:
-        if program.tensor[gradient.of].kind != "parameter" or gradient.of in frozen:
+        if program.tensor[gradient.of].kind != "parameter" or gradient.of in model.frozen:
             continue
         lines = composed_lines(derived, gradient.of, gradient.name, style)
         of = derived.convention.written(gradient.of)
         composed += [FormulaRow(line, label=of if not n else "") for n, line in enumerate(lines)]
     return [
-        Section("updates", "Update rule", reading_note(update), rule),
+        Section("updates", "Update rule", f"{reading_note(update)}{apart}".strip(), rule),
         Section("updates", "Update of every parameter", COMPOSED_NOTE + left, tuple(composed)),
     ]
 
@@ -162,9 +162,8 @@ def composed_lines(derived: Derived, parameter: str, gradient: str, style: Style
     writing = derived.writing(style)
     short = writing.indices.tensor(gradient)
     full = writing.right_side(derived.program.definition[gradient])
-    return composed_rule(
-        derived.update, parameter, full or short, short, style, convention=derived.convention
-    )
+    update = derived.stages.update_of(parameter)
+    return composed_rule(update, parameter, full or short, short, style, convention=derived.convention)
 
 
 def _rewrite_note(convention: Convention) -> str:

@@ -17,6 +17,7 @@ from symgrad.spec.expansion.layer_expansion import LayerExpander
 from symgrad.spec.expansion.learning_rate import resolve_schedule
 from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
+from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
 from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.language.syntax import Call, Node
@@ -51,6 +52,9 @@ def expand(spec: Spec) -> Model:
     used = [*(e.formula for e in (*equations, *manual)), *results]
     optimizer = resolve_optimizer(spec.train)
     rate = resolve_schedule(spec.train, optimizer, spec.at)
+    names = [p.name for p in layers.parameters]
+    frozen = frozen_parameters(spec, names)
+    groups = parameter_groups(spec.train, optimizer, names, frozen)
     model = Model(
         spec=spec,
         parameters=tuple(layers.parameters),
@@ -68,9 +72,11 @@ def expand(spec: Spec) -> Model:
             *of_optimizer(spec.train, optimizer),
             *rate.hyper,
             *of_clipping(spec.train, optimizer, spec.at),
+            *of_groups(groups),
         ),
         manual=manual,
-        frozen=frozen_parameters(spec, [p.name for p in layers.parameters]),
+        frozen=frozen,
+        groups=groups,
     )
     _check_parameters(model)
     refuse_nonsense(model)

@@ -165,7 +165,8 @@ class MicroBatches:
 class TrainSpec:
     """The `train` block. `batch_size` is a number of rows or 'full'.
 
-    `freeze` names parameters that stay as they are, by patterns such as `b*` too.
+    `freeze` names parameters that stay as they are, by patterns such as `b*` too; `per_parameter` gives some
+    of them other hyper-parameters of the optimizer.
 
     `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
     what becomes of missing values, and `categorical` names columns whose every cell is a word. A word in an
@@ -192,6 +193,7 @@ class TrainSpec:
     monitor: Monitor | None = None
     metrics: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
+    per_parameter: tuple[tuple[str, tuple[tuple[str, Number], ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,19 @@ class HyperParameter:
     value: Node
     allowed: str = ""
 
+    @property
+    def of(self) -> str:
+        """What it is called in its own part: `weight_decay` of `optimizer.weight_decay`."""
+        return self.key.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters for which the optimiser has numbers of their own, in place of those `of` the same name."""
+
+    parameters: tuple[str, ...]
+    hyper: tuple[HyperParameter, ...]
+
 
 @dataclass(frozen=True)
 class Model:
@@ -245,7 +260,7 @@ class Model:
     reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
     it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of
     the library's schedules have names too, those of `hyper`: all numbers that may change at run time. Steps
-    of training leave the `frozen` parameters as they are.
+    of training leave the `frozen` parameters as they are; those of `groups` have numbers of their own.
     """
 
     spec: Spec
@@ -263,6 +278,7 @@ class Model:
     hyper: tuple[HyperParameter, ...]
     manual: tuple[EquationSpec, ...]
     frozen: tuple[str, ...] = ()
+    groups: tuple[ParameterGroup, ...] = ()
 
     @cached_property
     def batch_axis(self) -> str:

@@ -151,6 +151,26 @@ HYPER = {
 }
 
 
+def apart(draw: Draw, rule: Any, frozen: Any) -> dict[str, dict[str, float]]:
+    """Other numbers for some parameters: of two patterns the later one counts."""
+    if isinstance(rule, dict):
+        known = [
+            n for n in rule.get("hyper", {}) if not any(n in str(s) for s in rule.get("state", {}).values())
+        ]
+        numbers = dict.fromkeys(known, (0.05, 0.2, 0.35))
+    else:
+        entry = library.optimizers[rule.partition("(")[0]]
+        known = [n for n, _ in entry.signature.defaults if n in HYPER and n != "initial_accumulator"]
+        numbers = {name: tuple(map(float, HYPER[name])) for name in known}
+    patterns = draw.one((["b*"], ["W1"], ["*1"], ["*1", "b1"], ["b1", "W*"]))
+    patterns = [p for p in patterns if not frozen or p == "*1" or p[0] != str(frozen).strip("['")[0]]
+    found = {}
+    for pattern in patterns if known else ():
+        names = [name for name in known if draw.chance(0.5)] or known[:1]
+        found[pattern] = {name: draw.one(numbers[name]) for name in names}
+    return found
+
+
 def optimizer_spec(random: Random) -> dict[str, Any]:
     """A line fitted with a random optimizer."""
     draw = Draw(random)
@@ -169,6 +189,10 @@ def optimizer_spec(random: Random) -> dict[str, Any]:
         train["clip_value"] = draw.one((0.05, 0.5, 3))
     if draw.chance(0.3):
         train["freeze"] = draw.one((["W1"], ["b1"], "W*", "b*"))
+    if draw.chance(0.35):
+        train["per_parameter"] = apart(draw, rule, train.get("freeze"))
+        if not train["per_parameter"]:
+            del train["per_parameter"]
     return {
         "name": "optimizer",
         "dtype": "float64",

@@ -109,7 +109,7 @@ def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: t
     hyper, first, update, gradient_at = rule_of(spec)
     arithmetic, train = Arithmetic(kind), spec["train"]
     zeros = arithmetic.number(np.zeros(8))[None]
-    known: dict[str, Any] = {n: arithmetic.number([text]) for n, text in _numbers(hyper).items()}
+    known: dict[str, Any] = _of_entries(train, _numbers(hyper), arithmetic)
     scope = Scope(known, {}, _schedules(), arithmetic, {})
     known |= {n: evaluate(text, scope) + zeros for n, text in first.items()}
     known["theta"] = arithmetic.number(start)[None]
@@ -134,6 +134,20 @@ def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: t
         known["theta"] = after
         parts = [known["theta"][0], *(known[n][0][is_trained] for n in first)]
         yield Step(np.concatenate(parts).real.astype(float), arithmetic.margin)
+
+
+def _of_entries(train: dict[str, Any], numbers: dict[str, Any], arithmetic: Arithmetic) -> dict[str, Any]:
+    """The hyper-parameters of each of the 8 entries, where some parameters have numbers of their own."""
+    apart = train.get("per_parameter", {})
+    if not apart:
+        return {name: arithmetic.number([value]) for name, value in numbers.items()}
+    found = {name: [value] * 8 for name, value in numbers.items()}
+    for pattern, own in apart.items():
+        for place, parameter in enumerate(["W1"] * 6 + ["b1"] * 2):
+            is_meant = pattern in (parameter, f"{parameter[0]}*", f"*{parameter[1]}")
+            for name, value in own.items() if is_meant else ():
+                found[name][place] = value
+    return {name: arithmetic.number(np.array(values))[None] for name, values in found.items()}
 
 
 def _trained(train: dict[str, Any]) -> list[bool]:

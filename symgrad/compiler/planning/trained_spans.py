@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.compiler.planning.plan import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from symgrad.calculus.program import Tensor
 
@@ -32,13 +32,21 @@ def spans_of(
     for parameter in parameters:
         size = size_of(parameter.axes)[1]
         if parameter.name in chosen:
-            before = found[-1] if found else None
-            if before is not None and before.first + before.size == first:
-                found[-1] = replace(before, names=(*before.names, parameter.name), size=before.size + size)
-            else:
-                found.append(Span((parameter.name,), first, size, kept))
+            found.append(Span((parameter.name,), first, size, kept))
         first += size
         kept += 0 if parameter.name in frozen else size
+    return merged(found)
+
+
+def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The same entries in as few spans as can be, in their order."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.first):
+        before = found[-1] if found else None
+        if before is not None and before.first + before.size == span.first:
+            found[-1] = replace(before, names=(*before.names, *span.names), size=before.size + span.size)
+        else:
+            found.append(span)
     return tuple(found)
 
 

@@ -133,7 +133,7 @@ class _RuleWriter:
     """Spells the formulas of a scalar view in one style."""
 
     def __init__(self, derived: Derived, style: Style) -> None:
-        self.program, self.update, self.style = derived.program, derived.update, style
+        self.program, self.update_of, self.style = derived.program, derived.stages.update_of, style
         self.convention, self.hidden = derived.convention, derived.hidden
         self.forward = EntryWriter(self.program, self.convention)
         self.backward = EntryWriter(self.program, self.convention)
@@ -170,20 +170,20 @@ class _RuleWriter:
     def rule(self, gradient: EntryGradient) -> tuple[str, ...]:
         """The rule in terms of the derivatives: `W1₁₁ ← W1₁₁ − 0.1·Σ_n dZ1ₙ₁·xₙ₁`."""
         lines = self._composed(gradient, self.backward.gradient(gradient.gradient.body))
-        return lines if puts_gradient_in(self.update) else (self.formula(gradient.gradient), *lines)
+        update = self.update_of(gradient.parameter.tensor)
+        return lines if puts_gradient_in(update) else (self.formula(gradient.gradient), *lines)
 
     def rule_written_out(self, gradient: EntryGradient) -> tuple[str, ...]:
         """The rule, or the gradient where the optimiser uses it more than once, over forward values alone."""
         if gradient.written_out is None:
             return ()
         formula = self.backward.gradient(gradient.written_out)
-        if puts_gradient_in(self.update):
+        if puts_gradient_in(self.update_of(gradient.parameter.tensor)):
             return self._composed(gradient, formula)
         return (self.style.spell(ts.Relation(self.backward.entry(gradient.gradient.entry), "=", formula)),)
 
     def _composed(self, gradient: EntryGradient, formula: Formula) -> tuple[str, ...]:
         at = self.backward.subscripts(gradient.parameter)
         short = self.backward.entry(gradient.gradient.entry)
-        return composed_rule(
-            self.update, gradient.parameter.tensor, formula, short, self.style, at, self.convention
-        )
+        name = gradient.parameter.tensor
+        return composed_rule(self.update_of(name), name, formula, short, self.style, at, self.convention)

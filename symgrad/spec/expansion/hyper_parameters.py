@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, did_you_mean
 from symgrad.spec import library
+from symgrad.spec.expansion.parameter_groups import ranges_of
 from symgrad.spec.language.syntax import Call, Name, Node, Number
 from symgrad.spec.language.trees import is_number, substitute
 from symgrad.spec.model import HyperParameter, Model, OptimizerSpec, TrainSpec
@@ -18,16 +19,13 @@ from symgrad.spec.taken_names import unused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_OWN_RANGES = {"learning_rate": "(0, inf)"}
-"""Of a user's own optimizer."""
 _BOUNDS = ("clip_norm", "clip_value")
 _RESERVED = ("learning_rate", "epoch", "epochs", "step", "theta", "g", "t", *_BOUNDS)
 
 
 def of_optimizer(train: TrainSpec, optimizer: OptimizerSpec) -> tuple[HyperParameter, ...]:
     """Those of the optimizer. One that is 0 is none: what it switches off is no part of a step."""
-    is_own = not isinstance(train.optimizer, Call)
-    ranges = _OWN_RANGES if is_own else dict(library.optimizers[optimizer.name].ranges)
+    ranges = ranges_of(train, optimizer)
     return tuple(
         HyperParameter(name, f"optimizer.{name}", value, ranges.get(name, ""))
         for name, value in optimizer.hyper
@@ -91,12 +89,15 @@ def with_hyper(model: Model, values: Mapping[str, float]) -> Model:
     optimizer, asked = replace(model.optimizer, hyper=of_optimizer), train.optimizer
     asked = replace(asked, arguments=(), keywords=of_optimizer) if isinstance(asked, Call) else optimizer
     of_schedule = {h.name: h.value for h in hyper if h.key.startswith("schedule.")}
+    now = {h.name: h for h in hyper}
+    groups = tuple(replace(g, hyper=tuple(now.get(h.name, h) for h in g.hyper)) for g in model.groups)
     return replace(
         model,
         spec=replace(model.spec, train=replace(train, optimizer=asked)),
         optimizer=optimizer,
         schedule=substitute(model.named_schedule, of_schedule),
         hyper=hyper,
+        groups=groups,
     )
 
 

@@ -151,6 +151,7 @@ class DataBlock(_Block):
 
 
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]
+Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Tensor: TypeAlias = Annotated[TensorBlock, under("axes", list, "a list of axes such as [batch, 4]")]
 Target: TypeAlias = Annotated[TargetBlock, under("axes", list, "a list of axes such as [batch, 4]")]
@@ -189,6 +190,7 @@ class TrainBlock(_Block):
     monitor: Monitor | None = None
     metrics: Texts = []
     freeze: Names = []
+    per_parameter: dict[str, Annotated[dict[str, Finite], Field(min_length=1)]] = {}
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

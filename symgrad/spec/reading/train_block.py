@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
-from symgrad.spec.language.syntax import Call, Node
+from symgrad.spec.language.syntax import Call, Node, Number
 from symgrad.spec.model import CheckpointSpec, DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.other_names import HYPER_PARAMETERS
 from symgrad.spec.reading.located import call_at, formula_at
@@ -15,7 +16,7 @@ from symgrad.spec.reading.optimizer_block import own_optimizer
 from symgrad.spec.reading.schema import DataBlock, OptimizerBlock, SpecBlock, TrainBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from symgrad.spec.reading.document import Document, Key
 
@@ -54,6 +55,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         monitor=train.monitor,
         metrics=tuple(train.metrics),
         freeze=tuple(train.freeze),
+        per_parameter=tuple(_per_parameter(train, document)),
     )
 
 
@@ -99,6 +101,26 @@ def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
     names = dict(entry.signature.defaults)
     keywords = tuple((_canonical(keyword, names), value) for keyword, value in call.keywords)
     return replace(call, keywords=keywords)
+
+
+def _per_parameter(
+    train: TrainBlock, document: Document
+) -> Iterator[tuple[str, tuple[tuple[str, Number], ...]]]:
+    """Numbers of the optimizer for some parameters, with the optimizer's own words."""
+    known = _hyper_parameters(train)
+    for pattern, settings in train.per_parameter.items():
+        places = [document.place(("train", "per_parameter", pattern, name)).value for name in settings]
+        numbers = (Number(Fraction(repr(n)), at) for n, at in zip(settings.values(), places, strict=True))
+        names = (_canonical(name, known) for name in settings)
+        yield pattern, tuple(zip(names, numbers, strict=True))
+
+
+def _hyper_parameters(train: TrainBlock) -> Collection[str]:
+    """The optimizer's own words, none where there is no such optimizer."""
+    if isinstance(train.optimizer, OptimizerBlock):
+        return train.optimizer.hyper
+    entry = library.optimizers.get(train.optimizer.partition("(")[0].strip())
+    return () if entry is None else dict(entry.signature.defaults)
 
 
 def _canonical(keyword: str, names: Collection[str]) -> str:

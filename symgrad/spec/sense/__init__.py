@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.spec.expansion.parameter_groups import of_group
 from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments
 from symgrad.spec.sense.mismatches import check_widths, mismatches
 from symgrad.spec.sense.misnamed import manual_of_nothing, predictions_of_their_target, unlike_the_library
@@ -29,6 +30,8 @@ _REFUSALS = (
     check_steps,
     check_rates,
 )
+_OF_OPTIMIZER = (check_numbers, check_steps, check_rates)
+"""Those that look at the numbers of the optimizer, which some parameters have of their own."""
 _DOUBTS = (
     unusual_arguments,
     mismatches,
@@ -52,6 +55,9 @@ def refuse_nonsense(model: Model) -> None:
     """
     for check in _REFUSALS:
         check(model)
+    for group in model.groups:
+        for check in _OF_OPTIMIZER:
+            check(of_group(model, group))
 
 
 def doubts(model: Model) -> tuple[SpecWarning, ...]:

@@ -61,7 +61,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         piece=train.micro_batches.rows if train.micro_batches else None,
         fit=Fit(train.epochs, train.batch_size if axis else "full", train.seed, train.shuffle),
         hyper=tuple(_hyper(hyper, own_hyper(model)) for hyper in model.hyper),
-        no_hyper=("nothing", *(n for n, _ in model.optimizer.hyper if n not in own_hyper(model))),
+        no_hyper=("nothing", *_left_out(model)),
         is_calm=calm,
         frozen=model.frozen,
     )
@@ -101,6 +101,13 @@ def _tensors(
         DataTensor(t.name, tuple(sizes.get(a, a) for a in t.axes), t.classes, t.ignore, arrays[t.name])
         for t in specs
     )
+
+
+def _left_out(model: Model) -> Iterator[str]:
+    """The hyper-parameters that are 0, which no step computes with."""
+    names = [name for name, _ in model.optimizer.hyper]
+    names += [hyper.name for group in model.groups for hyper in group.hyper]
+    yield from (name for name in dict.fromkeys(names) if name not in own_hyper(model))
 
 
 def _hyper(hyper: HyperParameter, numbers: Mapping[str, float]) -> DrawnHyper:

@@ -14,8 +14,9 @@ from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import scalar_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -85,11 +86,17 @@ def _trained(model: Model, before: Progress, arithmetic: Arithmetic) -> Callable
     """Chooses what is to be where a parameter is trained, and what is to be where it is frozen."""
     if not model.frozen:
         return lambda value, _: value
-    mask = np.ones(np.shape(before.theta))
-    for name in model.frozen:
-        mask[before.blocks[name]] = 0
-    is_trained = arithmetic.array(mask) == arithmetic.array(1)
-    return lambda value, otherwise: arithmetic.array(arithmetic.library.where(is_trained, value, otherwise))
+    is_frozen = _mask(before, model.frozen, arithmetic)
+    return lambda value, otherwise: arithmetic.array(arithmetic.library.where(is_frozen, otherwise, value))
+
+
+def _mask(before: Progress, names: Collection[str], arithmetic: Arithmetic) -> Array:
+    """Which entries belong to these parameters."""
+    mask = np.zeros(np.shape(before.theta))
+    for name in names:
+        mask[before.blocks[name]] = 1
+    chosen: Array = arithmetic.array(mask) == arithmetic.array(1)
+    return chosen
 
 
 def _quotient_in(arithmetic: Arithmetic) -> Callable[[Array, Array], Array]:
@@ -116,7 +123,7 @@ def gradient_point(
 
 def _before_step(model: Model, before: Progress, epoch: int, arithmetic: Arithmetic) -> dict[str, Array]:
     """What has a value before the equations of a step are applied."""
-    names = _hyper(model, arithmetic)
+    names = _hyper_of_entries(model, before, arithmetic)
     if "learning_rate" in names:
         time = {"epoch": epoch, "epochs": model.spec.train.epochs, "step": before.steps}
         numbers = {name: arithmetic.array(number) for name, number in time.items()}
@@ -124,10 +131,24 @@ def _before_step(model: Model, before: Progress, epoch: int, arithmetic: Arithme
     return {**names, **before.states, "theta": before.theta, "t": arithmetic.array(before.steps + 1)}
 
 
-def _hyper(model: Model, arithmetic: Arithmetic) -> dict[str, Array]:
+def _hyper_of_entries(model: Model, before: Progress, arithmetic: Arithmetic) -> dict[str, Array]:
+    """The hyper-parameters; where parameters have numbers of their own, those of every entry."""
+    names = _hyper(model, arithmetic)
+    for group in model.groups:
+        own = _hyper(model, arithmetic, {hyper.of: hyper.value for hyper in group.hyper})
+        is_in = _mask(before, group.parameters, arithmetic)
+        names = {
+            name: arithmetic.array(arithmetic.library.where(is_in, own[name], value))
+            for name, value in names.items()
+        }
+    return names
+
+
+def _hyper(model: Model, arithmetic: Arithmetic, own: Mapping[str, Node] | None = None) -> dict[str, Array]:
+    """The numbers of the optimiser, some of them a group's `own`."""
     names: dict[str, Array] = {}
     for name, formula in model.optimizer.hyper:
-        names[name] = scalar_value(formula, names, arithmetic)
+        names[name] = scalar_value((own or {}).get(name, formula), names, arithmetic)
     return names
 
 

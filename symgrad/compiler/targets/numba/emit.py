@@ -107,7 +107,7 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
         network=network,
         training=training,
         interface=tuple(definitions.interface()),
-        told=told(model, plan, update, definitions.calls, (*kernels, *network, *training)),
+        told=told(model, plan, (update, *lowered.groups), definitions.calls, (*kernels, *network, *training)),
         runtime=parts,
     )
 

@@ -14,6 +14,7 @@ from symgrad.compiler.targets.numba.records import Definition, FactText, FieldTe
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs, never_zero
 from symgrad.notation.equations import Writing
+from symgrad.notation.parameters_apart import called_value, left_alone, numbers_apart
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
@@ -50,7 +51,8 @@ def opening_of(model: Model, shown: Program, update: Program) -> Opening:
         look_ahead_rule=look_ahead_rule(update),
         update_rule=update_rule(update),
         hyper_symbols=tuple((TEXT.spell(s), name) for name, s in hyper_symbols(update).items()),
-        frozen=", ".join(model.frozen),
+        apart=tuple(numbers_apart(model, value=called_value)),
+        frozen=left_alone(model),
     )
 
 
@@ -111,12 +113,15 @@ def _frozen(model: Model, parameters: Sequence[Tensor]) -> Iterator[FactText]:
 def told(
     model: Model,
     plan: Plan,
-    update: Program,
+    updates: Sequence[Program],
     calls: Signatures,
     definitions: Sequence[Definition],
 ) -> tuple[FactText, ...]:
-    """What only the runtime asks for."""
-    left_out = [name for name, value in model.optimizer.hyper if not number(value, {})]
+    """What only the runtime asks for; `updates` are the steps of all parameters, and of each group's."""
+    apart = ((h.name, h.value) for group in model.groups for h in group.hyper)
+    left_out = [n for n, value in dict([*model.optimizer.hyper, *apart]).items() if not number(value, {})]
+    divisors = {name for update in updates for name in _divisors(model, update)}
+    kept_above_0 = [h.name for h in model.hyper if h.name in divisors]
     spec = model.spec
     pieces, full_batch = spec.train.micro_batches, model.optimizer.full_batch
     scored = (model.scored or "") if len(spec.targets) > 1 else ""
@@ -128,9 +133,7 @@ def told(
         FactText("MICRO_BATCH_SIZE", str(pieces.rows if pieces else 0), "rows of a piece of a batch; 0: all"),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
         FactText("RANGES", _dictionary((h.name, _quoted(h.allowed)) for h in model.hyper if h.allowed)),
-        FactText(
-            "NEVER_ZERO", as_tuple(map(_quoted, never_zero(update))), "since something is divided by it"
-        ),
+        FactText("NEVER_ZERO", as_tuple(map(_quoted, kept_above_0)), "since something is divided by it"),
         FactText("LEFT_OUT", as_tuple(map(_quoted, left_out)), "0 in the spec, so that no step computes it"),
         FactText(
             "GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is differentiated by"
@@ -140,6 +143,14 @@ def told(
         *(_table(name, manner, definitions) for manner, name in _TABLES.items()),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )
+
+
+def _divisors(model: Model, update: Program) -> Iterator[str]:
+    """The hyper-parameters that something is divided by, by the names that callers know."""
+    found = never_zero(update)
+    for tensor, hyper in zip(update.of_kind("hyper"), model.hyper, strict=True):
+        if tensor.name in found:
+            yield hyper.name
 
 
 def _table(name: str, manner: Manner, definitions: Sequence[Definition]) -> FactText:

@@ -20,7 +20,7 @@ from symgrad.compiler.targets.numba.own_names import OWN_NAMES
 from symgrad.compiler.targets.numba.spelling import called_in
 from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
 from symgrad.compiler.targets.numba.update_parts import UpdatePart, update_parts
-from symgrad.elaborate.optimizer import AHEAD, after_gradient
+from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,10 +39,10 @@ class LoweredModel:
     """What is computed, and how; `starts` are what parameters start from.
 
     `bodies` are those of the plan's phases, `step` is a step of the optimiser, `look_ahead` goes to where it
-    takes the gradient, and is empty where that is at the parameters. Where steps leave some
-    parameters as they are, `parts` are what they do to others, and `step_gradient` forms what of the gradient
-    they need; both are empty otherwise. `states` are the names of its states,
-    `first_states` what finds their first values, and these.
+    takes the gradient, and is empty where that is at the parameters. Where steps do not treat
+    all parameters alike, `parts` are what they do to each: `groups` are the rules of those with numbers of
+    their own, and `step_gradient` forms the gradient of those that are not frozen. `states` are the names of
+    its states, `first_states` what finds their first values, and these.
     """
 
     model: Model
@@ -54,6 +54,7 @@ class LoweredModel:
     step: tuple[Instruction, ...]
     look_ahead: tuple[Instruction, ...]
     accumulation: AccumulationText | None
+    groups: tuple[Program, ...]
     parts: tuple[UpdatePart, ...]
     step_gradient: tuple[Instruction, ...]
     states: tuple[str, ...]
@@ -86,8 +87,11 @@ def lowered_model(
     states: Mapping[str, sp.Expr],
 ) -> LoweredModel:
     """The instructions for a plan and a step of the optimiser."""
-    drivers, names = FunctionBodies(plan, OWN_NAMES), state_names(update, OWN_NAMES)
     looks_ahead = AHEAD in update.outputs
+    groups = tuple(elaborate_optimizer(model, named=True, group=group) for group in model.groups)
+    parts = update_parts(model, plan.program, update, groups, OWN_NAMES)
+    drivers = FunctionBodies(plan, OWN_NAMES.union(*(part.functions for part in parts)))
+    names = state_names(update, OWN_NAMES)
     return LoweredModel(
         model=model,
         plan=plan,
@@ -98,7 +102,8 @@ def lowered_model(
         step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
         look_ahead=look_ahead_body(plan_update(update.giving((AHEAD,))), OWN_NAMES) if looks_ahead else (),
         accumulation=accumulated(plan, update, OWN_NAMES),
-        parts=update_parts(model, plan.program, update, OWN_NAMES),
+        groups=groups,
+        parts=parts,
         step_gradient=_step_gradient(model, plan, drivers),
         states=tuple(names[name] for name in states),
         first_states=first_states_body(tuple(states.values()), update, OWN_NAMES),

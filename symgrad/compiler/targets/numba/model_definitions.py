@@ -8,6 +8,7 @@ from symgrad.compiler.targets.numba import interface, network, steps, update_par
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
+from symgrad.notation.parameters_apart import called_value, left_alone, numbers_apart
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 
 if TYPE_CHECKING:
@@ -49,8 +50,10 @@ class ModelDefinitions:
             return
         rule, ahead = update_rule(lowered.update), look_ahead_rule(lowered.update)
         if lowered.parts:
-            frozen = ", ".join(lowered.model.frozen)
-            yield from update_parts.definitions(calls, rule, ahead, lowered.parts, frozen)
+            frozen = left_alone(lowered.model)
+            apart = numbers_apart(lowered.model, value=called_value)
+            rule = (*rule, *apart, *([f"{frozen} as before"] if frozen else []))
+            yield from update_parts.definitions(calls, rule, ahead, lowered.parts)
         else:
             yield steps.update(calls, rule, lines(lowered.step))
         if calls.takes_pieces:

@@ -24,7 +24,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         yield runtime_part("numba/blas")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]
-    if lowered.parts:
+    if lowered.model.frozen:
         parts = _with(parts, runtime_part("states_of_trained"))
     yield from parts
 

@@ -16,7 +16,7 @@ update train_step fit hyper
 """
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
-_step_gradient _update_part _look_ahead_part
+_step_gradient
 """
 PRIVATE = frozenset(name for name in runtime_names() if name.startswith("_")) | {*_PRIVATE_OF_MODELS.split()}
 """What a module itself calls with an underscore in front, as it does with the kernels it is given."""

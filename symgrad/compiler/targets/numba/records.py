@@ -92,6 +92,7 @@ class Opening:
     look_ahead_rule: tuple[str, ...]
     update_rule: tuple[str, ...]
     hyper_symbols: tuple[tuple[str, str], ...]
+    apart: tuple[str, ...]
     frozen: str
 
 

@@ -34,7 +34,7 @@ def signatures_of(lowered: LoweredModel) -> Signatures:
         point="ahead" if lowered.looks_ahead else "theta",
         counts_epochs=counts_epochs(update),
         takes_pieces=train.micro_batches is not None,
-        step_gradient="_step_gradient" if lowered.parts else "_gradient",
+        step_gradient="_step_gradient" if lowered.step_gradient else "_gradient",
     )
 
 
