@@ -102,34 +102,6 @@ def test_compiled_code_does_not_depend_on_the_libraries_of_its_process(tmp_path:
         assert hits == f"hits {min(place, 1)}"
 
 
-FORKED = """
-import os, sys, time, warnings
-import numpy as np
-import symgrad
-module = symgrad.load(sys.argv[1])
-x = np.ones((4000, 100), np.float32)
-params = module.init_params(0)
-expected = module.forward(params, x)
-warnings.simplefilter("ignore")  # newer Pythons warn of forks among threads
-child = os.fork()
-if child == 0:
-    os._exit(0 if np.allclose(module.forward(params, x), expected) else 1)
-for _ in range(200):
-    done, status = os.waitpid(child, os.WNOHANG)
-    if done:
-        sys.exit(os.waitstatus_to_exitcode(status))
-    time.sleep(0.1)
-os.kill(child, 9)
-sys.exit("the child of a fork waits forever")
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_after_a_fork_products_do_not_wait_for_the_threads_of_the_parent(tmp_path: Path) -> None:
-    run = python("-c", FORKED, str(written(WIDE, tmp_path)), cwd=tmp_path, OMP_NUM_THREADS="2")
-    assert run.returncode == 0, run.stderr
-
-
 def test_the_script_exits_with_1_when_a_gradient_is_wrong(tmp_path: Path) -> None:
     edit = ("acc_db1 += dZ1[i, n]", "acc_db1 -= dZ1[i, n]")
     path = written(LINE, tmp_path, lambda text: text.replace(*edit))
