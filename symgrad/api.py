@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
     from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps
+    from symgrad.training.rates.rate_test import RateTest
     from symgrad.training.run import Run
     from symgrad.verifier.report import Report
     from symgrad.verifier.trials.subject import Door
@@ -489,6 +490,36 @@ def train(
         log=log,
         trace=partial(first_not_finite, spec),
     )
+
+
+def rates(
+    spec: SpecSource,
+    module: ModuleSource | None = None,
+    *,
+    data: Data | None = None,
+    seed: int | None = None,
+    hyper: Mapping[str, float] | None = None,
+    least: float = 1e-7,
+    most: float = 10.0,
+    steps: int = 200,
+) -> RateTest:
+    """Which learning rate to begin with: the range test of Smith (2017).
+
+    A step is made with each of so many rates from `least` to `most`, on the spec's data or on `data`, from
+    first values that nobody sees. `suggestion` is where the loss falls most steeply, or None where it
+    never does. What comes prints as a table, and is a picture in notebooks.
+
+    Raises:
+        SpecError: the optimizer has no learning rate, or the schedule does not make every rate.
+        DataError: the data do not fit.
+    """
+    from symgrad.training.rates.find_rate import find_rate
+
+    spec = read(spec)
+    if spec.loss is None:
+        raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
+    module = build(spec) if module is None else _loaded(module)
+    return find_rate(spec, module, data=data, seed=seed, hyper=hyper, least=least, most=most, steps=steps)
 
 
 def _resumed(

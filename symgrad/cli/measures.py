@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.group import FILE, main
+from symgrad.cli.group import FILE, SECONDS, SEED, main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +52,24 @@ def doctor(as_json: bool) -> int:
     from symgrad.cli.measuring import examine
 
     return examine(as_json)
+
+
+@main.command()
+@click.argument("spec", type=FILE)
+@click.option("--data", type=FILE, help="Take rows of this file.  [the spec's train.data]")
+@click.option("--least", type=SECONDS, default=1e-7, show_default=True, help="The first rate.")
+@click.option("--most", type=SECONDS, default=10.0, show_default=True, help="The last rate.")
+@click.option("--steps", type=click.IntRange(10), default=200, show_default=True, help="Rates to try.")
+@click.option("--seed", type=SEED, help="Draws first values and rows.  [the spec's]")
+@click.option("--picture", type=FILE, help="Draw the losses into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Write what was found as JSON on stdout.")
+def rates(spec: Path, picture: Path | None, as_json: bool, **options: Any) -> int:
+    """Find a learning rate for SPEC.
+
+    The range test of Smith (2017): one step with each of many rates, from tiny to huge. It suggests the one
+    where the loss falls most steeply, and stops where it diverges. It trains nothing and keeps nothing. Exit
+    code 1 says that the loss falls at none of them.
+    """
+    from symgrad.cli.measuring import find_rates
+
+    return find_rates(spec, picture, as_json, **options)

@@ -1,4 +1,4 @@
-"""What verify, bench, compare and doctor do: measure, and show what was found."""
+"""What verify, rates, bench, compare and doctor do: measure, and show what was found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from symgrad import api
 from symgrad.cli.endings import FAILED, GOOD, warnings_shown
-from symgrad.cli.output import produce_json, produce_report, stderr
+from symgrad.cli.output import produce_json, produce_report, say, stderr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,16 @@ def compare_ways(spec_file: Path, as_json: bool, **options: Any) -> int:
     with stderr().status("compiling the module") as status:
         comparison = api.compare(spec, progress=status.update, **options)
     return _show(comparison, as_json, warnings=warnings_shown())
+
+
+def find_rates(spec_file: Path, picture: Path | None, as_json: bool, **options: Any) -> int:
+    """Sweep over learning rates and show what was found; a terminal shows meanwhile what is done."""
+    with stderr().status("deriving and compiling"):
+        found = api.rates(spec_file, **options)
+    if picture is not None:
+        found.write_picture(picture)
+        say(f"wrote {picture}")
+    return _show(found, as_json, warnings=warnings_shown())
 
 
 def examine(as_json: bool) -> int:

@@ -8,23 +8,20 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.arguments import one_of, whole
 from symgrad.errors import (
     CallbackError,
     DataError,
     DataWarning,
     DivergenceError,
-    ModuleError,
     SymgradError,
     warn,
 )
-from symgrad.spec.model import MONITORS
 from symgrad.training.borrowed_params import ParamsSource, borrow
-from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.dataset.data import Dataset
 from symgrad.training.epochs.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.epochs.divergence import Trace, first_of_all, traced
 from symgrad.training.epochs.epoch_steps import DIVERGED_REMEDY, EpochSteps
@@ -34,6 +31,7 @@ from symgrad.training.epochs.snapshots import Reached, TrainingOutcome, beginnin
 from symgrad.training.epochs.stopping import keeps_best
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
 from symgrad.training.logs.run_logs import RunLogs, checked_logs, run_logs
+from symgrad.training.preparing import BatchSize, check_module, planned, prepared_parts
 from symgrad.training.records.history import EpochRecord, History
 from symgrad.training.records.progress import shown_progress
 from symgrad.training.resuming import (
@@ -47,8 +45,8 @@ from symgrad.training.resuming import (
 )
 from symgrad.training.run import Run, RunNotWrittenError, TrainingDivergedError, write_run
 from symgrad.training.run_folder import run_folder
-from symgrad.training.scores.metrics import check_targets, evaluate, score_name
-from symgrad.training.split import Parts, prepare
+from symgrad.training.scores.metrics import evaluate, score_name
+from symgrad.training.split import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,30 +55,6 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Monitor, Spec, TrainSpec
     from symgrad.training.dataset.data import Data
 
-BatchSize: TypeAlias = int | Literal["full"]
-
-FACTS = (
-    "SPEC_NAME",
-    "SPEC_SHA256",
-    "NETWORK_SHA256",
-    "SYMGRAD_VERSION",
-    "DTYPE",
-    "TASK",
-    "INPUTS",
-    "TARGETS",
-)
-FUNCTIONS = (
-    "init_params",
-    "init_state",
-    "train_epoch",
-    "loss",
-    "loss_and_grad",
-    "predict",
-    "flatten",
-    "unflatten",
-    "save",
-    "load",
-)
 STANDARDIZED = "inputs were standardized: `predict` of the run and of its checkpoint takes them as they are"
 
 
@@ -138,9 +112,9 @@ def train(
         raise SymgradError(f"log: {', '.join(logged)} without a run folder", remedy="name one: out=...")
     chosen, plan = (
         chosen_hyper(spec, {} if hyper is None else hyper),
-        _plan(spec.train, epochs, batch_size, seed, monitor, metrics),
+        planned(spec.train, epochs, batch_size, seed, monitor, metrics),
     )
-    parts = _parts(spec, module, data, validation, plan.seed)
+    parts = prepared_parts(spec, module, data, validation, plan.seed)
     reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
     warn_of_hyper(spec, chosen)
     with nullcontext() if out is None else run_folder(Path(out)) as folder:
@@ -230,60 +204,6 @@ def resume(
         log=orders.log,
         trace=trace,
     )
-
-
-def check_module(module: ModuleType, spec: Spec) -> None:
-    """Raise ModuleError unless the module has the stable names and was emitted from this spec."""
-    missing = [name for name in (*FACTS, *FUNCTIONS) if not hasattr(module, name)]
-    remedy = "generate it anew from the spec"
-    if missing:
-        raise ModuleError(f"the module lacks {', '.join(missing)}", at=spec.name, remedy=remedy)
-    names = [tuple(tensor.name for tensor in tensors) for tensors in (spec.inputs, spec.targets)]
-    fits = names == [tuple(module.INPUTS), tuple(module.TARGETS)]
-    if not fits or spec.sha256 != module.SPEC_SHA256 or np.dtype(module.DTYPE) != np.dtype(spec.dtype):
-        problem = f"the module was generated from another version of the spec ('{module.SPEC_NAME}')"
-        raise ModuleError(problem, at=spec.name, remedy=remedy)
-
-
-def _plan(
-    spec: TrainSpec,
-    epochs: int | None,
-    batch_size: BatchSize | None,
-    seed: int | None,
-    monitor: Monitor | None,
-    metrics: Sequence[str],
-) -> TrainSpec:
-    """The spec's settings with what the caller overrides."""
-    size = spec.batch_size if batch_size is None else batch_size
-    return replace(
-        spec,
-        epochs=spec.epochs if epochs is None else whole("epochs", epochs, 1),
-        batch_size="full" if size == "full" else whole("batch_size", size, 1),
-        seed=spec.seed if seed is None else whole("seed", seed, 0),
-        monitor=spec.monitor if monitor is None else one_of("monitor", monitor, MONITORS),
-        metrics=tuple(dict.fromkeys((*spec.metrics, *_names(metrics)))),
-    )
-
-
-def _names(metrics: Sequence[str]) -> Sequence[str]:
-    """Raises SymgradError for what are no names."""
-    if isinstance(metrics, str) or not all(isinstance(name, str) for name in metrics):
-        raise SymgradError(f"metrics is {metrics!r}", remedy='expected names: ["f1_macro"]')
-    return metrics
-
-
-def _parts(spec: Spec, module: ModuleType, data: Data | None, validation: Data | None, seed: int) -> Parts:
-    """Load, split, standardise and check what the epochs run on."""
-    dataset = data if isinstance(data, Dataset) else load_data(spec, data)
-    if validation is None or isinstance(validation, Dataset):
-        held_out = validation
-    else:
-        held_out = load_data(spec, validation, like=dataset.preparation)
-    parts = prepare(spec, dataset, seed, held_out)
-    for part in (parts.training, parts.validation):
-        if part is not None:
-            check_targets(module, part)
-    return parts
 
 
 def _start(

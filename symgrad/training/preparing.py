@@ -1,0 +1,103 @@
+"""What is trained: a module that is its spec's, its plan, and the rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from symgrad.arguments import one_of, whole
+from symgrad.errors import ModuleError, SymgradError
+from symgrad.spec.model import MONITORS
+from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.scores.metrics import check_targets
+from symgrad.training.split import Parts, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from symgrad.spec.model import Monitor, Spec, TrainSpec
+    from symgrad.training.dataset.data import Data
+
+BatchSize: TypeAlias = int | Literal["full"]
+
+FACTS = (
+    "SPEC_NAME",
+    "SPEC_SHA256",
+    "NETWORK_SHA256",
+    "SYMGRAD_VERSION",
+    "DTYPE",
+    "TASK",
+    "INPUTS",
+    "TARGETS",
+)
+FUNCTIONS = (
+    "init_params",
+    "init_state",
+    "train_epoch",
+    "loss",
+    "loss_and_grad",
+    "predict",
+    "flatten",
+    "unflatten",
+    "save",
+    "load",
+)
+
+
+def check_module(module: ModuleType, spec: Spec) -> None:
+    """Raise ModuleError unless the module has the stable names and was emitted from this spec."""
+    missing = [name for name in (*FACTS, *FUNCTIONS) if not hasattr(module, name)]
+    remedy = "generate it anew from the spec"
+    if missing:
+        raise ModuleError(f"the module lacks {', '.join(missing)}", at=spec.name, remedy=remedy)
+    names = [tuple(tensor.name for tensor in tensors) for tensors in (spec.inputs, spec.targets)]
+    fits = names == [tuple(module.INPUTS), tuple(module.TARGETS)]
+    if not fits or spec.sha256 != module.SPEC_SHA256 or np.dtype(module.DTYPE) != np.dtype(spec.dtype):
+        problem = f"the module was generated from another version of the spec ('{module.SPEC_NAME}')"
+        raise ModuleError(problem, at=spec.name, remedy=remedy)
+
+
+def planned(
+    spec: TrainSpec,
+    epochs: int | None,
+    batch_size: BatchSize | None,
+    seed: int | None,
+    monitor: Monitor | None = None,
+    metrics: Sequence[str] = (),
+) -> TrainSpec:
+    """The spec's settings with what the caller overrides. Raises SymgradError for what is none."""
+    size = spec.batch_size if batch_size is None else batch_size
+    return replace(
+        spec,
+        epochs=spec.epochs if epochs is None else whole("epochs", epochs, 1),
+        batch_size="full" if size == "full" else whole("batch_size", size, 1),
+        seed=spec.seed if seed is None else whole("seed", seed, 0),
+        monitor=spec.monitor if monitor is None else one_of("monitor", monitor, MONITORS),
+        metrics=tuple(dict.fromkeys((*spec.metrics, *_names(metrics)))),
+    )
+
+
+def _names(metrics: Sequence[str]) -> Sequence[str]:
+    """Raises SymgradError for what are no names."""
+    if isinstance(metrics, str) or not all(isinstance(name, str) for name in metrics):
+        raise SymgradError(f"metrics is {metrics!r}", remedy='expected names: ["f1_macro"]')
+    return metrics
+
+
+def prepared_parts(
+    spec: Spec, module: ModuleType, data: Data | None, validation: Data | None, seed: int
+) -> Parts:
+    """Load, split, standardise and check what the epochs run on. Raises DataError."""
+    dataset = data if isinstance(data, Dataset) else load_data(spec, data)
+    if validation is None or isinstance(validation, Dataset):
+        held_out = validation
+    else:
+        held_out = load_data(spec, validation, like=dataset.preparation)
+    parts = prepare(spec, dataset, seed, held_out)
+    for part in (parts.training, parts.validation):
+        if part is not None:
+            check_targets(module, part)
+    return parts

@@ -1,0 +1,1 @@
+"""Which learning rate to begin with: a sweep over rates, and what it says."""
