@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = {"tensor(int64)": np.int64, "tensor(float)": np.float32, "tensor(double)": np.float64}
-NOT_READ = {"keepdims": "the number of rows"}
+NOT_READ = {"keepdims": "the number of rows", "causal_attention": "chooses by what is no comparison"}
 """Networks of the corpus that are refused, and why."""
 
 

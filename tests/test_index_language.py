@@ -13,6 +13,7 @@ from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 
 X = np.random.default_rng(0).normal(size=(3, 9, 2))
+ROW, COLUMN = np.arange(9)[:, None], np.arange(2)
 
 
 def spec(equations, **changes):
@@ -166,3 +167,22 @@ def test_parts_of_index_notation_are_put_together_for_every_index():
     row = "stack(stack(x[n, i, 1] * W[0, 0], 1))"
     found = value({"p[n, i]": f"sum(pad(x[n, i, 0] * W, 0, 1, 0) * concat(W, {row}, axis=0))"})
     np.testing.assert_allclose(found, X[:, :, 0] * (5 + X[:, :, 1]), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("equation", "formula", "expected"),
+    [
+        ("p[n, i, c]", "where(c <= i, x[n, i, c], -1e9)", lambda: np.where(COLUMN <= ROW, X, -1e9)),
+        ("p[n, i, c]", "where(2*i - 3 == c, 0, x[n, i, c])", lambda: np.where(2 * ROW - 3 == COLUMN, 0, X)),
+        (
+            "p[n, i:9]",
+            "sum(where(j != i, x[n, j, 0] * j, 1), j)",
+            lambda: 1 + (X[..., 0] * ROW.T) @ (1 - np.eye(9)),
+        ),
+        ("p[n, i]", "x[n, i, 0] * sin(i / 4) + i**2", lambda: X[..., 0] * np.sin(ROW.T / 4) + ROW.T**2),
+        ("p[i:5, k:J]", "i / 10 + k + W[0, 0]", lambda: np.arange(5)[:, None] / 10 + np.arange(4) + 1),
+        ("p[n]", "x[n, 0, 0] * sum(k**2, k=J)", lambda: X[:, 0, 0] * 14),
+    ],
+)
+def test_an_index_is_a_number(equation, formula, expected):
+    np.testing.assert_allclose(value({equation: formula}), expected(), rtol=1e-14)

@@ -13,7 +13,7 @@ from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Program, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
-from symgrad.calculus.terms import Entry, delta, entries, is_large
+from symgrad.calculus.terms import Entry, delta, entries, indices_as_numbers, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -109,7 +109,8 @@ def _uses(program: Program) -> Mapping[str, list[tuple[Equation, Entry]]]:
 
 
 def _is_copy(equation: Equation) -> bool:
-    is_simple = isinstance(equation.body, Entry) or not equation.body.atoms(Entry)
+    is_constant = not equation.body.atoms(Entry) and not equation.body_indices
+    is_simple = isinstance(equation.body, Entry) or is_constant
     return equation.is_elementwise and not equation.scatters and is_simple
 
 
@@ -118,6 +119,8 @@ def _may_move(equation: Equation, uses: list[tuple[Equation, Entry]]) -> bool:
         return False
     consumer, entry = uses[0]
     if equation.body.has(sp.Piecewise) and _decides(entry, consumer.body):
+        return False
+    if indices_as_numbers(equation.body) and not all(isinstance(i, sp.Symbol) for i in entry.indices):
         return False
     return consumer.reduction in ("none", "sum") and len(consumer.loops) <= len(equation.loops)
 

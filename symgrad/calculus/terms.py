@@ -311,7 +311,24 @@ def text_of(expr: sp.Basic) -> str:
 @lru_cache(CACHE_SIZE)
 def indices_in(expr: sp.Basic) -> frozenset[sp.Symbol]:
     """The loop indices that occur in an expression."""
-    return frozenset(s for s in expr.free_symbols if s.is_integer and s.is_nonnegative and not s.is_positive)
+    return frozenset(filter(is_index, expr.free_symbols))
+
+
+def is_index(expr: sp.Basic) -> bool:
+    """Whether it is the index of a loop; unlike it, a size is positive."""
+    return bool(
+        isinstance(expr, sp.Symbol) and expr.is_integer and expr.is_nonnegative and not expr.is_positive
+    )
+
+
+@lru_cache(CACHE_SIZE)
+def indices_as_numbers(expr: sp.Basic) -> frozenset[sp.Symbol]:
+    """The loop indices that are computed with, as in `i - j` or where(i >= j, ...): not those of entries."""
+    if isinstance(expr, sp.Symbol):
+        return indices_in(expr)
+    if isinstance(expr, Entry | delta):
+        return frozenset()
+    return frozenset[sp.Symbol]().union(*map(indices_as_numbers, expr.args))
 
 
 def is_large(body: sp.Expr) -> bool:

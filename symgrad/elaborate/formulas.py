@@ -184,21 +184,33 @@ class Evaluator:
     def _name(self, node: Name, scope: Scope) -> Value:
         if node.id in scope.bound:
             return scope.bound[node.id]
+        if node.id in scope.index:
+            return self._number_of(node, scope.index[node.id])
         if node.id in self.builder.tensors:
             return self.builder.tensor_value(self.builder.tensors[node.id])
         if node.id in self.sizes:
             return scalar(sp.Integer(self.sizes[node.id]))
         if node.id in self.free_axes:
             return scalar(self.free_axes[node.id])
-        if node.id in scope.index:
-            raise SpecError(
-                f"the index '{node.id}' is no number to compute with",
-                at=node.at,
-                remedy="an index stands in [...]",
-            )
         named = [name for name, tensor in self.builder.tensors.items() if tensor.kind != "temporary"]
         known = (*scope.bound, *named, *self.sizes, *self.free_axes)
         raise unknown_name(node, known, self.functions)
+
+    def _number_of(self, node: Name, index: sp.Symbol) -> Value:
+        """An index as a number, from 0."""
+        axis = self.builder.axis_of[index]
+        if node.id in self.builder.tensors or node.id in self.sizes or node.id in self.free_axes:
+            what = "tensor" if node.id in self.builder.tensors else "size"
+            problem = f"'{node.id}' may be the index or the {what} of that name"
+            raise SpecError(problem, at=node.at, remedy="use another index name")
+        if axis.is_free:
+            raise SpecError(
+                f"the index '{node.id}' is no number to compute with: it runs over the rows '{axis}'",
+                at=node.at,
+                remedy=f"what holds for a row does not depend on its place; else give a size: "
+                f"axes: {{{axis}: 10}}",
+            )
+        return scalar(index)
 
     def _entry(self, node: Index, scope: Scope) -> Value:
         if node.tensor in scope.bound:

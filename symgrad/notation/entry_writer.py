@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import CACHE_SIZE, Entry, delta, entries, indices_in, text_of
+from symgrad.calculus.terms import CACHE_SIZE, Entry, delta, entries, indices_as_numbers, indices_in, text_of
 from symgrad.notation.arrange import ONE, negated, product, signed
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.reduce import Over
@@ -30,6 +30,9 @@ class EntryWriter(ScalarWriter):
     def __init__(self, program: Program, convention: Convention = ROWS) -> None:
         super().__init__(program, convention=convention)
         self.position = _positions(program)
+
+    def write(self, expr: sp.Expr) -> Formula:
+        return super().write(_numbers_of_letters(expr))
 
     def entry(self, entry: Entry) -> Formula:
         name, indices = self.tensor(entry.tensor), self.subscripts(entry)
@@ -88,7 +91,23 @@ def _positions(program: Program) -> dict[str, int]:
 
 def _of_letters(index: sp.Expr) -> sp.Expr:
     """An index in terms of letters that count from 1; a label stays."""
-    return index if isinstance(index, Entry) else index.xreplace({s: s - 1 for s in indices_in(index)})
+    return (
+        index if isinstance(index, Entry) else index.xreplace({s: _letter(s) - 1 for s in indices_in(index)})
+    )
+
+
+def _letter(index: sp.Symbol) -> sp.Symbol:
+    """The letter of an index, which is no index itself and so written as it stands."""
+    return sp.Symbol(index.name, real=True)
+
+
+def _numbers_of_letters(expr: sp.Expr) -> sp.Expr:
+    """The indices that are computed with, in terms of letters that count from 1."""
+    if isinstance(expr, Entry | delta) or not indices_as_numbers(expr):
+        return expr
+    if isinstance(expr, sp.Symbol):
+        return _letter(expr) - 1
+    return expr.func(*map(_numbers_of_letters, expr.args))
 
 
 @lru_cache(CACHE_SIZE)

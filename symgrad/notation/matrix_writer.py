@@ -8,7 +8,7 @@ import sympy as sp
 
 from symgrad.calculus.contraction import Contraction, as_contraction
 from symgrad.calculus.program import Equation, Program, canonical
-from symgrad.calculus.terms import Entry, delta, entries
+from symgrad.calculus.terms import Entry, delta, entries, indices_as_numbers
 from symgrad.notation.arrange import fraction_first, product, transposed
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, merged_sums
@@ -58,6 +58,8 @@ class MatrixWriter(ScalarWriter):
         return fraction_first(written) if self.in_columns else written
 
     def _written(self, equation: Equation) -> Formula:
+        if indices_as_numbers(equation.body):
+            raise NoMatrixFormError
         contraction = as_contraction(equation)
         if contraction is not None and (contraction.rows or contraction.columns):
             return self._contraction(contraction)

@@ -21,6 +21,16 @@ UNARY = (
     "abs({})",
 )
 BINARY = ("({}) + ({})", "({}) - ({})", "({}) * ({})", "({}) * ({})", "max({}, {})", "({}) / (2 + ({})**2)")
+NUMBERED = (
+    "({x}) * {i}",
+    "({x}) + {i} / 3",
+    "({x}) * sin({i} / 2)",
+    "({x}) / ({i} + 1)",
+    "({x})**2 * ({i} - 2)",
+    "{i}**2 - ({x})",
+    "max({i}, {x})",
+    "exp(-{i}) * ({x})",
+)
 REDUCERS = ("sum", "sum", *REDUCTIONS)
 INDICES = tuple("ijkuvrabdelqoh")
 
@@ -112,6 +122,9 @@ class Indexed(Tensors):
         """A number for every value of the indices."""
         if depth <= 0 or self.chance(0.2):
             return self.entry(ranges)
+        numbers = [i for i, size in ranges.items() if isinstance(size, int)]
+        if numbers and self.chance(0.2):
+            return self.by_place(numbers, ranges, depth - 1)
         kind = self.whole(0, 6)
         if kind <= 1:
             return self.one(UNARY).format(self.indexed(ranges, depth - 1))
@@ -121,6 +134,16 @@ class Indexed(Tensors):
             parts = [self.indexed(ranges, depth - 1) for _ in range(4)]
             return "where({} > {}, {}, {})".format(*parts)
         return self.one(BINARY).format(self.indexed(ranges, depth - 1), self.indexed(ranges, depth - 1))
+
+    def by_place(self, numbers: list[str], ranges: Ranges, depth: int) -> str:
+        """What depends on an index as a number, or is chosen by it."""
+        i, j, inner = self.one(numbers), self.one(numbers), self.indexed(ranges, depth)
+        if self.chance(0.5):
+            return self.one(NUMBERED).format(i=i, x=inner)
+        right = self.one((j, f"{self.whole(0, 3)}", f"{j} + 1", f"2*{j} - 1", f"{self.whole(1, 4)} - {j}"))
+        relation = self.one(("<", "<=", ">", ">=", "==", "!="))
+        other = self.one(("0", "-1e9", self.indexed(ranges, depth)))
+        return f"where({i} {relation} {right}, {inner}, {other})"
 
     def entry(self, ranges: Ranges) -> str:
         """An entry of a tensor at places made of some of the indices."""

@@ -135,6 +135,8 @@ def _name(name: str, scope: Scope) -> np.ndarray | Labels:
         return scope.tensors[name]
     if name in scope.sizes:
         return scope.arithmetic.number([scope.sizes[name]])
+    if name in scope.indices:
+        return scope.arithmetic.number([scope.indices[name]])
     return scope.arithmetic.number(
         [{"pi": np.arccos(np.longdouble(-1)), "e": np.exp(np.longdouble(1))}[name]]
     )
@@ -207,6 +209,8 @@ def _where(call: ast.Call, scope: Scope) -> np.ndarray:
     sides = (condition.left, condition.comparators[0], *call.args[1:])
     left, right, a, b = aligned(*(numeric(value(n, scope), scope) for n in sides))
     holds = RELATIONS[type(condition.ops[0])](left.real, right.real)
+    if {n.id for n in ast.walk(condition) if isinstance(n, ast.Name)} <= {*scope.indices, *scope.sizes}:
+        return np.where(holds, a, b)  # whole numbers, which may be equal
     return scope.arithmetic.choose(holds, left.real - right.real, a, b)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import Entry, Named, delta, leading, shifted
+from symgrad.calculus.terms import Entry, Named, delta, is_index, leading, shifted
 from symgrad.compiler.kernels.instructions import (
     Applied,
     Cases,
@@ -60,7 +60,7 @@ class Lowering:
     def __call__(self, expr: sp.Expr) -> Expression:
         """The expression of a formula."""
         if expr in self.known:
-            return self.known[expr]
+            return self._type(self.known[expr]) if is_index(expr) else self.known[expr]
         if expr.is_number:
             return self._number(expr)
         if expr.is_Add:
@@ -112,6 +112,8 @@ class Lowering:
             return self.entry(expr)
         if isinstance(expr, sp.Symbol):
             return self._type(self._index(expr))
+        if isinstance(expr, leading):
+            return self(expr.args[0])
         if isinstance(expr, delta):
             label, index = expr.args
             found = self.entry(label) if isinstance(label, Entry) else self._index(label)
@@ -157,7 +159,8 @@ class Lowering:
             return Joined(parts, every=isinstance(condition, sp.And))
         if isinstance(condition, sp.Not):
             return Denied(self._condition(condition.args[0]))
-        left, right = map(self, condition.args)
+        lower = self._index if all(map(_is_whole, condition.args)) else self
+        left, right = map(lower, condition.args)
         return Compared(left, OPERATORS[type(condition)], right)
 
     def _power(self, expr: sp.Expr) -> Expression:
@@ -187,6 +190,13 @@ class Lowering:
 def product(factors: Sequence[Expression]) -> Expression:
     """The product of one or more factors."""
     return factors[0] if len(factors) == 1 else Multiplied(tuple(factors))
+
+
+def _is_whole(expr: sp.Expr) -> bool:
+    """Whether it is made of indices and whole numbers alone, by sums and multiples: compared as it is."""
+    if expr.is_Add or expr.is_Mul or isinstance(expr, leading):
+        return all(map(_is_whole, expr.args))
+    return bool(expr.is_Integer) or is_index(expr)
 
 
 def _is_cube_of_entry(expr: sp.Expr) -> bool:

@@ -4,9 +4,10 @@ An element is one residue modulo the product of five primes, and so one residue 
 prime divides the one above it less 1, so that exp can be a homomorphism from the sums of one field into the
 products of the one above (Mirage, OSDI 2025). The lower residues serve the exponents of exponents.
 
-A positive element is a square of the topmost field: products of positive elements are positive, and exp is.
-Of two unlike elements the greater is the one whose difference to the other is positive; what is greater than
-the greater need not be greater, which no formula relies on but the largest of several, taken in order.
+A positive element is a small whole number above 0, or a square of the topmost field: products of positive
+elements are positive, and exp is. Of two unlike elements the greater is the one whose difference to the other
+is positive; what is greater than the greater need not be greater, which no formula relies on but the largest
+of several, taken in order.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ the whole numbers up to 22 are squares, and so are positive; modulo the first th
 MODULUS = math.prod(PRIMES)
 _PARTS = tuple(MODULUS // p * pow(MODULUS // p, -1, p) for p in PRIMES)
 _SMALL = 64
+_ORDERED = 2**20
+"""Indices are below this, and compared as they are."""
 
 
 def join(residues: tuple[int, ...]) -> int:
@@ -184,7 +187,10 @@ UNDEFINED = _Undefined(0)
 
 @lru_cache(maxsize=65536)
 def is_positive(difference: int) -> bool:
-    """Whether a residue is a square of the topmost field, and not 0."""
+    """Whether a residue is a square of the topmost field, and not 0; whole numbers are in their own order."""
+    whole = difference % MODULUS
+    if min(whole, MODULUS - whole) < _ORDERED:
+        return 0 < whole < _ORDERED
     prime = PRIMES[0]
     return pow(difference, prime // 2, prime) == 1
 

@@ -156,6 +156,8 @@ class Formulas:
             return replace(value, array=value.padded(scope.depth, value.rank))
         if node.id in self.sizes:
             return self._constant(self.arithmetic.array(float(self.sizes[node.id])))
+        if node.id in scope.indices:
+            return self._constant(scope.places(node.id).astype(float))
         raise SpecError(f"unknown name '{node.id}'", at=node.at)
 
     def _entry(self, node: Index, scope: ValueScope) -> TensorValue:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, extent_symbol, indices_in, leading
+from symgrad.calculus.terms import (
+    Entry,
+    delta,
+    extent_symbol,
+    index_symbol,
+    indices_as_numbers,
+    indices_in,
+    leading,
+)
 from symgrad.compiler.kernels.instructions import Variable
 from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.targets.onnx.expressions import Expressions
@@ -150,9 +158,16 @@ class _Along:
             symbol: self.ops.of("Cast", self._length(axes[symbol]), to=self.ops.element)
             for symbol in body.free_symbols & axes.keys()
         }
-        compared = {symbol for found in body.atoms(delta) for symbol in indices_in(found)}
-        places = {symbol: self._index(symbol) for symbol in compared}
-        known = {symbol: Variable(name) for symbol, name in (*sizes.items(), *places.items())}
+        numbers = {
+            symbol: self.ops.of("Cast", self._index(symbol), to=self.ops.element)
+            for symbol in indices_as_numbers(body)
+        }
+        deltas = body.atoms(delta)
+        compared = {a for found in deltas for a in found.args if isinstance(a, sp.Symbol)}
+        apart = {symbol: index_symbol(f"{symbol}/place") for symbol in compared}
+        places = {apart[symbol]: self._index(symbol) for symbol in compared}
+        known = {symbol: Variable(name) for symbol, name in (sizes | numbers | places).items()}
+        body = body.xreplace({found: delta(*(apart.get(a, a) for a in found.args)) for found in deltas})
         return Lowering(lambda entry: Variable(self._entry(entry)), known)(body)
 
     def _entry(self, entry: Entry) -> str:
