@@ -1299,8 +1299,10 @@ def _hyper_vector(hyper: Any) -> np.ndarray:
         raise TypeError(f"hyper: expected a dict of numbers by their names, got {type(hyper).__name__}")
     numbers = {**HYPER, **{name: _hyper_number(name, value) for name, value in hyper.items()}}
     for name, allowed in RANGES.items():
-        if not _lies_in(allowed, numbers[name], numbers):
-            raise ValueError(f"hyper: {name} is {numbers[name]:g}; expected a number in {allowed}")
+        number, held = numbers[name], float(DTYPE(numbers[name]))
+        if not _lies_in(allowed, held, numbers):
+            rounded = f", for {np.dtype(DTYPE)} {held:g}" if _lies_in(allowed, number, numbers) else ""
+            raise ValueError(f"hyper: {name} is {number:.10g}{rounded}; expected a number in {allowed}")
     return np.array([*numbers.values()], np.float64)
 
 

@@ -186,6 +186,30 @@ def test_an_end_of_an_interval_may_be_another_number(tmp_path: Path) -> None:
         module.init_state(params, {"min_step_size": 2, "max_step_size": 1})
 
 
+NEAR_AN_END = {
+    "adam(b1=0.99999999)": ("float32", "b1", 0.99999999),
+    "rprop(eta_plus=1.00000001)": ("float32", "eta_plus", 1.00000001),
+    "rmsprop(alpha=0.9999999999999999)": ("float64", "", 0.0),
+}
+"""Optimizers whose steps would be others, and what says so at run time of a module."""
+
+
+@pytest.mark.parametrize("call", NEAR_AN_END)
+def test_a_number_that_the_type_takes_for_the_end_of_its_interval_is_refused(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dtype, name, value = NEAR_AN_END[call]
+    spec = {**spec_with(call), "dtype": dtype}
+    with pytest.raises(sg.SpecError, match=f"{dtype} cannot tell .* from 1.*another number"):
+        module_text(read(spec))
+    if name:
+        monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+        spec["train"]["optimizer"] = call.partition("(")[0]
+        module = interpreted(written(spec, tmp_path))
+        with pytest.raises(ValueError, match=rf"{name} is {value}, for float32 1; expected a number in "):
+            module.init_state(module.init_params(), {name: value})
+
+
 FAULTS = {
     "a number of its own": ("b2 = hyper[2]", "b2 = 0.999", "hyper"),
     "another number's place": ("eps = hyper[3]", "eps = hyper[3] * hyper[2] / 0.999", "hyper"),

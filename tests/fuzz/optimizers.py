@@ -131,7 +131,9 @@ def library_rule(draw: Draw) -> str:
     entry = draw.one([*library.optimizers.values()])
     changed = []
     for name, _ in entry.signature.defaults:
-        if draw.chance(0.3) and name in HYPER:
+        if draw.chance(0.06):
+            changed.append(f"{name}={draw.one(NEAR_1 if name in BELOW_1 else ENDS)}")
+        elif draw.chance(0.3) and name in HYPER:
             changed.append(f"{name}={draw.one(HYPER[name])}")
     return f"{entry.name}({', '.join(changed)})" if changed else entry.name
 
@@ -149,6 +151,10 @@ HYPER = {
     "initial_accumulator": ("0.1", "1"),
     "momentum_decay": ("1", "0.1"),
 }
+ENDS = ("1e-310", "1e-300", "1e-150", "1e-30", "1e30", "1e150", "1e300")
+NEAR_1 = ("0.9999999999999999", "0.999999999999", "0.9999999", "1e-310", "1e-200", "1e-30")
+BELOW_1 = ("momentum", "dampening", "b1", "b2", "alpha", "rho", "phi", "average", "eta_minus")
+"""Numbers near the ends of a type, and those of intervals that end at 1."""
 
 
 def apart(draw: Draw, rule: Any, frozen: Any) -> dict[str, dict[str, float]]:
@@ -184,9 +190,9 @@ def optimizer_spec(random: Random) -> dict[str, Any]:
     if draw.chance(0.2):
         train["micro_batch_size"] = 1 if train["batch_size"] == 1 else draw.whole(1, 2)
     if draw.chance(0.25):
-        train["clip_norm"] = draw.one((0.1, 1, 5))
+        train["clip_norm"] = draw.one((0.1, 1, 5, 0.3, 1e-300, 1e300))
     if draw.chance(0.2):
-        train["clip_value"] = draw.one((0.05, 0.5, 3))
+        train["clip_value"] = draw.one((0.05, 0.5, 3, 1e-30, 1e300))
     if draw.chance(0.3):
         train["freeze"] = draw.one((["W1"], ["b1"], "W*", "b*"))
     if draw.chance(0.35):

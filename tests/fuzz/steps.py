@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzz.arithmetic import Arithmetic
-from fuzz.gradients import GARBAGE, LARGE, NEAR, Outcome, differs, module_of
+from fuzz.gradients import GARBAGE, LARGE, NEAR, Outcome, differs, plain, text_of
 from fuzz.meaning import meaning
-from fuzz.modules import with_garbage
+from fuzz.modules import interpreted, with_garbage
 from fuzz.oracle import Scope, evaluate, tree_of
+from symgrad.errors import SpecError
 from symgrad.spec import library
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.module_text import parse
+from symgrad.verifier.identity.training_step import step_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 Arrays = dict[str, np.ndarray]
 ROWS, STEPS, EPOCHS = 5, 5, 2
+_JUDGED = 0.25
+"""The share of specs whose text is held against the optimizer by the judge too."""
 
 Batches = list[tuple[np.ndarray, int]]
 """The rows of each step, and its epoch."""
@@ -44,7 +51,13 @@ def judge_steps(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         return Outcome("unsound")
     if all(np.array_equal(step.values[:8], start) for step in exact):
         return Outcome("unsound")  # a rule that moves no parameter is refused
-    module = module_of(spec, by_rows)
+    try:
+        text = text_of(spec, by_rows)
+    except SpecError as error:  # a number that the type cannot hold, or tell from the end of its interval
+        return Outcome("unsound" if "cannot tell" in error.problem else "refused", error.problem)
+    module, outcome = interpreted(text), _identical(spec, text, random)
+    if outcome.failed:
+        return outcome
     for garbage in GARBAGE:
         with_garbage(module, garbage)
         steps = _stepped if size == "full" else _epochs
@@ -55,6 +68,14 @@ def judge_steps(spec: Spec, random: Random, by_rows: bool) -> Outcome:
             if detail:
                 return Outcome("wrong step", f"after step {number + 1}: {detail}")
     return Outcome("right")
+
+
+def _identical(spec: Spec, text: str, random: Random) -> Outcome:
+    """Whether the judge finds a share of the steps to be the optimizer's."""
+    if random.random() > _JUDGED:
+        return Outcome("right")
+    found = step_identity(expand(read(plain(spec))), parse(text), random.randrange(2**32))
+    return Outcome("not identical", found.detail) if found and found.is_wrong else Outcome("right")
 
 
 def _moderate(values: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,3 +22,8 @@ SMALLEST_NORMAL: Mapping[str, float] = {
     dtype: 2.0 ** (1 - exponent) for dtype, (_, exponent) in _BITS.items()
 }
 """Above 0, of those with all digits."""
+
+
+def held(value: float, dtype: str) -> float:
+    """What a type holds in place of a number, which is not beyond it."""
+    return float(struct.unpack("f", struct.pack("f", value))[0]) if dtype == "float32" else value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
-from symgrad.spec.language.number_types import LARGEST, SMALLEST
+from symgrad.spec.intervals import interval
+from symgrad.spec.language.number_types import LARGEST, SMALLEST, held
 from symgrad.spec.language.syntax import Call, Index, Node, Number
 from symgrad.spec.language.trees import children
 from symgrad.spec.numbers import number
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from symgrad.spec.model import Model
+
+
+_SHARE = Fraction(1, 20)
+"""Of the distance between a hyper-parameter and an end of its interval so much may be lost to rounding."""
 
 
 def check_numbers(model: Model) -> None:
@@ -32,8 +38,32 @@ def check_numbers(model: Model) -> None:
             problem = f"{dtype} cannot tell {f'{value:g}' if value else 'so small a number'} from 0"
         else:
             continue
-        remedy = "write dtype: float64, or another number" if dtype == "float32" else "write another number"
-        raise SpecError(problem, at=at, remedy=remedy)
+        raise SpecError(problem, at=at, remedy=_remedy(dtype))
+    _check_ends(model)
+
+
+def _remedy(dtype: str) -> str:
+    return "write dtype: float64, or another number" if dtype == "float32" else "write another number"
+
+
+def _check_ends(model: Model) -> None:
+    """Refuse a hyper-parameter so near an end of its interval that the type cannot tell how near.
+
+    An average with b of 1 - 1e-9 is none in float32, where b is 1: it is a sum.
+    """
+    dtype = model.spec.dtype
+    for hyper in model.hyper:
+        known = hyper.value.value if isinstance(hyper.value, Number) else number(hyper.value, {})
+        allowed = interval(hyper.allowed or "(-inf, inf)")
+        ends = [end for end in (allowed.least, allowed.most) if end and math.isfinite(end)]
+        if known is None or not ends:
+            continue
+        value = Fraction(known)
+        lost = abs(Fraction(held(float(value), dtype)) - value)
+        for end in ends:
+            if lost > _SHARE * abs(value - Fraction(end)):
+                problem = f"{dtype} cannot tell {float(value):.17g} from {end:g}"
+                raise SpecError(problem, at=hyper.value.at, remedy=_remedy(dtype))
 
 
 def _numbers(model: Model) -> Iterator[tuple[float, Position]]:
