@@ -21,6 +21,7 @@ from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.records.history import EpochRecord, History
+from symgrad.training.records.pace import Pace
 from symgrad.training.records.plot import plot_history
 from symgrad.training.records.progress import shown_progress
 from symgrad.training.scores.metrics import evaluate, score
@@ -225,3 +226,31 @@ def test_hyper_parameters_are_numbers_by_name(hyper) -> None:
     own = {"inputs": {"x": ["n", 2]}, "targets": {"t": ["n", 1]}, "layers": ["dense(1)"], "loss": "mse"}
     with pytest.raises(SymgradError, match=r"expected (numbers by name|a finite number)"):
         chosen_hyper(read(own), hyper)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "epochs", "said"),
+    [
+        (0.5, 100, "2.0 epochs/s, 0:40 left"),
+        (0.001, 20, "1,000 epochs/s, 0:00 left"),
+        (90.0, 100, "90 s/epoch, 2:00:00 left"),
+        (2.0, 20, "2.0 s/epoch, 0:00 left"),
+    ],
+)
+def test_the_pace_of_epochs_is_told_with_the_time_left(seconds: float, epochs: int, said: str) -> None:
+    now = iter([200.0 + n * seconds for n in range(20)])
+    pace = Pace(epochs, lambda: next(now))
+    assert str(pace) == ""
+    for epoch in range(1, 21):
+        pace.note(epoch)
+        if epoch == 1:
+            assert pace.seconds_left is None
+    assert str(pace) == said
+
+
+def test_a_run_that_goes_on_has_the_pace_of_its_own_epochs() -> None:
+    now = iter([0.0, 4.0])
+    pace = Pace(100, lambda: next(now))
+    pace.note(61)
+    pace.note(62)
+    assert str(pace) == "4.0 s/epoch, 2:32 left"

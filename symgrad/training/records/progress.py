@@ -7,10 +7,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from symgrad.displayed import notebook_display
 from symgrad.training.records.live_curve import LiveCurve
+from symgrad.training.records.pace import SOON, Pace
 from symgrad.training.scores.metrics import SCORE_WORDS, ScoreName
 
 if TYPE_CHECKING:
@@ -51,11 +52,14 @@ def _in_notebook(
 ) -> Iterator[Callable[[EpochRecord], None]]:
     """One output of the cell, which changes some times a second, and is at last what the last epoch left."""
     records: list[EpochRecord] = []
+    pace = Pace(epochs)
     shown, due = None, 0.0
 
     def show() -> None:
         nonlocal shown, due
-        curve = LiveCurve(epochs, tuple(records), summary(records[-1], score))
+        curve = LiveCurve(
+            epochs, tuple(records), "  ".join(filter(None, (summary(records[-1], score), str(pace))))
+        )
         if shown is None:
             shown = display(curve, display_id=True)
         else:
@@ -64,6 +68,7 @@ def _in_notebook(
 
     def report(record: EpochRecord) -> None:
         records.append(record)
+        pace.note(record.epoch)
         if monotonic() >= due:
             show()
 
@@ -81,13 +86,15 @@ def _bar(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[
         MofNCompleteColumn(),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[summary]}", markup=False),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}", markup=False, style="progress.remaining"),
     )
+    pace = Pace(epochs)
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=epochs, summary="")
+        task = progress.add_task("", total=epochs, summary="", pace="")
 
         def report(record: EpochRecord) -> None:
-            progress.update(task, completed=record.epoch, summary=summary(record, score))
+            pace.note(record.epoch)
+            progress.update(task, completed=record.epoch, summary=summary(record, score), pace=str(pace))
 
         yield report
 
@@ -96,14 +103,17 @@ def _bar(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[
 def _plain_lines(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[EpochRecord], None]]:
     every = max(epochs // LINES_IN_A_LOG, 1)
     unprinted: list[EpochRecord] = []
-    silent = 0.0
+    silent, pace = 0.0, Pace(epochs)
 
     def show(record: EpochRecord) -> None:
         text = f"epoch {record.epoch}/{epochs}  {summary(record, score)}"
+        if (pace.seconds_left or 0.0) >= SOON:
+            text += f"  ({pace})"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def report(record: EpochRecord) -> None:
         nonlocal silent
+        pace.note(record.epoch)
         unprinted[:] = [record]
         silent += record.seconds
         if record.epoch == 1 or record.epoch % every == 0 or silent > LONGEST_SILENCE:
