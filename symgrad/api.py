@@ -510,7 +510,7 @@ def rates(
     never does. What comes prints as a table, and is a picture in notebooks.
 
     Raises:
-        SpecError: the optimizer has no learning rate, or the schedule does not make every rate.
+        SpecError: the optimiser has no learning rate, or the schedule does not make every rate.
         DataError: the data do not fit.
     """
     from symgrad.training.rates.find_rate import find_rate

@@ -359,11 +359,11 @@ RELATED = {
     "softmax over one unit": (last("softmax"), WARN),
     "Y59 sigmoid of sigmoid": (VALUES.partition("layers")[0] + ALIKE, WARN),
     "the target among the inputs": (graph("y: x @ W + t"), WARN),
-    "learning rate of an own optimizer": (
+    "learning rate of an own optimiser": (
         own("theta: theta - learning_rate*g", "learning_rate: -0.1"),
         REFUSE,
     ),
-    "own optimizer without a value at 0": (own("theta: theta - eta*g/abs(g)"), WARN),
+    "own optimiser without a value at 0": (own("theta: theta - eta*g/abs(g)"), WARN),
     "a head that no loss reads": (
         VALUES.partition("layers")[0]
         + "equations: {y: 'dense(x, 1)', z: 'dense(x, 2)'}\noutputs: [y, z]\nloss: mse(y, t)\n",
@@ -406,7 +406,7 @@ GROUPS = {
     "layer": LAYERS,
     "loss": LOSSES,
     "graph": GRAPHS,
-    "own optimizer": OWN,
+    "own optimiser": OWN,
 }
 NONSENSE = {f"{group}: {name}": case for group, cases in GROUPS.items() for name, case in cases.items()}
 CASES = NONSENSE | {f"related: {name}": case for name, case in RELATED.items()}

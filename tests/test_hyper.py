@@ -57,7 +57,7 @@ CASES = dict(zip(library.optimizers, cycle(SCHEDULES), strict=False))
 
 
 def asked(name: str, numbers: dict[str, Any]) -> dict[str, Any]:
-    """A spec of an optimizer of the library, a schedule and clipping, with these numbers."""
+    """A spec of an optimiser of the library, a schedule and clipping, with these numbers."""
     names = [n for n, _ in library.optimizers[name].signature.defaults]
     call = f"{name}({', '.join(f'{n}={numbers[n]!r}' for n in names if n in numbers)})"
     train = {"clip_norm": numbers["clip_norm"], "clip_value": numbers["clip_value"], "epochs": 10}

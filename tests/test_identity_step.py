@@ -1,4 +1,4 @@
-"""A step of training by its text, on exact numbers: every optimizer's is its equations; no other passes."""
+"""A step of training by its text, on exact numbers: every optimiser's is its equations; no other passes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def spec_with(optimizer: Any, **train: Any) -> dict[str, Any]:
-    """A line fitted with an optimizer."""
+    """A line fitted with an optimiser."""
     return {
         "name": "steps",
         "dtype": "float32",

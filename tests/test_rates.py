@@ -145,7 +145,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], type[sg.SymgradError], str]]
     ({}, {"least": 1.0, "most": 0.1}, sg.SymgradError, "rates from 1 to 0.1; expected the smaller one first"),
     ({}, {"least": 0.0}, sg.SymgradError, "least is 0.0; expected a number above 0"),
     ({}, {"steps": 9}, sg.SymgradError, "steps is 9; expected a whole number, at least 10"),
-    ({"optimizer": OWN}, {}, sg.SpecError, "line: the optimizer has no learning_rate to choose; its step"),
+    ({"optimizer": OWN}, {}, sg.SpecError, "line: the optimiser has no learning_rate to choose; its step"),
     ({"schedule": "learning_rate**2"}, {}, sg.SpecError, "step 1 is made with 1e-07; leave the schedule out"),
     ({"schedule": "0.1 + learning_rate"}, {}, sg.SpecError, "leave the schedule out for the test"),
 ]

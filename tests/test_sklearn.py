@@ -401,7 +401,7 @@ def test_an_inner_tensor_of_a_chain_is_a_code() -> None:
 WRONG: dict[str, tuple[Any, str]] = {
     "a slip in a spec": (Classifier({"name": "a", "inputz": {}}), "inputz"),
     "an unknown activation": (Classifier(activation="rellu"), "did you mean 'relu'"),
-    "an unknown optimizer": (Regressor(optimizer="addam"), "did you mean 'adam'"),
+    "an unknown optimiser": (Regressor(optimizer="addam"), "did you mean 'adam'"),
     "no such hyper-parameter": (Regressor(optimizer="adadelta", learning_rate=1), "no hyper-parameter"),
     "a network said twice": (Classifier(IMAGES, hidden=(3,)), "leave out hidden"),
     "another width": (Classifier(IMAGES), "a sample of 'x' has 6 entries, the data have 3"),

@@ -131,7 +131,7 @@ def list_library(kind: str | None, as_json: bool) -> int:
 
     \b
     KIND is one of layers, activations, mathematics, losses, regularisers,
-    averages, parts (of losses), optimizers, schedules, initializers.
+    averages, parts (of losses), optimisers, schedules, initialisers.
     """
     from symgrad.cli.listing import show_library
 

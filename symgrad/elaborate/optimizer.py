@@ -150,7 +150,7 @@ class _Elaborator:
         return f"{hyper.name} of others" if is_replaced else hyper.name
 
     def _named(self, part: str) -> dict[str, Value]:
-        """The hyper-parameters of optimizer or schedule that have names."""
+        """The hyper-parameters of optimiser or schedule that have names."""
         own = [h for h in self.hyper if h.key.startswith(f"{part}.")]
         if part == "optimizer":
             own = [h for h in own if h.of not in self.changed]

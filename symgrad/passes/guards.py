@@ -56,7 +56,7 @@ def guard_step(update: Program) -> Program:
 
 
 def guarded_step(body: sp.Expr, not_0: frozenset[sp.Expr] = frozenset()) -> sp.Expr:
-    """An optimizer's equation, in which 0/0 is 0 where nothing is added to what is divided by."""
+    """An optimiser's equation, in which 0/0 is 0 where nothing is added to what is divided by."""
     return guarded_derivative(body, _Safe({}, not_0=not_0))
 
 

@@ -44,7 +44,7 @@ def with_hyper_parameters(spec: Spec, numbers: Mapping[str, float]) -> tuple[Spe
         finite(name, number)
         if name not in known:
             remedy = f"it has {', '.join(known) or 'none'}"
-            problem = f"the optimizer has no hyper-parameter {name}"
+            problem = f"the optimiser has no hyper-parameter {name}"
             raise SpecError(problem, at=spec.train.optimizer.at, remedy=remedy)
         if not number or not value_in_spec(known[name], {}):
             stands[name] = SOME_DECAY if number else 0

@@ -40,7 +40,7 @@ class Classifier(ClassifierMixin, Estimator):
 
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Classifier:
-        """One more epoch, on these rows, with the optimizer in the state in which the last one left it.
+        """One more epoch, on these rows, with the optimiser in the state in which the last one left it.
 
         The first call must name all `classes`.
         """

@@ -40,14 +40,14 @@ spec: path, YAML text, dict or `symgrad.read`'s result. The network: its one inp
 hidden: widths of the hidden layers; (100,).
 activation: of them, as in `symgrad list activations`; "relu".
 optimizer: as in `symgrad list optimizers`, such as "momentum(momentum=0.95)"; that of the spec, or "adam".
-learning_rate, weight_decay: hyper-parameters in place of the optimizer's own.
+learning_rate, weight_decay: hyper-parameters in place of the optimiser's own.
 batch_size: rows of a step, or "full"; that of the spec, or 32.
 epochs: those of the spec, or 100.
 shuffle: True or "each_epoch", "once", False or "never"; that of the spec, or True.
 dtype: "float32" or "float64"; that of the spec, or float32 where X is, else float64.
 early_stopping: hold out `validation_fraction` of the rows, stop after `n_iter_no_change` epochs in which
     their loss has not fallen by more than `tol`, and keep the network of the best epoch.
-warm_start: `fit` starts from the parameters that are there; the optimizer and its schedule start anew.
+warm_start: `fit` starts from the parameters that are there; the optimiser and its schedule start anew.
 random_state: of first values, orders of rows and rows held out: None, a seed or a RandomState.
 """
 

@@ -46,7 +46,7 @@ class Regressor(RegressorMixin, Estimator):
 
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Regressor:
-        """One more epoch, on these rows, with the optimizer in the state in which the last one left it."""
+        """One more epoch, on these rows, with the optimiser in the state in which the last one left it."""
         return self._fitted(X, y, sample_weight, one_epoch=True)
 
     def _fitted(self, X: Any, y: Any, sample_weight: Any, *, one_epoch: bool = False) -> Regressor:

@@ -96,7 +96,7 @@ class Network:
             state = tuple(module.init_state(module.unflatten(network.theta), hyper))
             return Network(spec, network.theta, state, hyper)
         if before.State._fields != module.State._fields:
-            raise ValueError("the optimizer has changed, and its state does not fit; fit anew")
+            raise ValueError("the optimiser has changed, and its state does not fit; fit anew")
         return Network(spec, network.theta, network.state, hyper, network.epoch)
 
     def train_epoch(

@@ -51,7 +51,7 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     @with_callbacks
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Transformer:  # noqa: ARG002  # as fit
-        """One more epoch, on these rows, with the optimizer in the state in which the last one left it."""
+        """One more epoch, on these rows, with the optimiser in the state in which the last one left it."""
         return self._fitted(X, sample_weight, one_epoch=True)
 
     def _fitted(self, X: Any, sample_weight: Any, *, one_epoch: bool = False) -> Transformer:

@@ -164,7 +164,7 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
     def visit(call: Call, inside: tuple[str, ...]) -> None:
         name = call.function
         if name in STEPWISE_FUNCTIONS:
-            remedy = "it may stand in a schedule or in an optimizer's update"
+            remedy = "it may stand in a schedule or in an optimiser's update"
             raise SpecError(f"{name} has no slope to learn by", at=call.at, remedy=remedy)
         if name in LANGUAGE_FUNCTIONS:
             return

@@ -166,7 +166,7 @@ class TrainSpec:
     """The `train` block. `batch_size` is a number of rows or 'full'.
 
     `freeze` names parameters that stay as they are, by patterns such as `b*` too; `per_parameter` gives some
-    of them other hyper-parameters of the optimizer.
+    of them other hyper-parameters of the optimiser.
 
     `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
     what becomes of missing values, and `categorical` names columns whose every cell is a word. A word in an

@@ -148,7 +148,7 @@ HYPER_PARAMETERS = {
     "etaminus": "eta_minus",
     "etaplus": "eta_plus",
 }
-"""Other libraries' words, for what an optimizer itself does not call so."""
+"""Other libraries' words, for what an optimiser itself does not call so."""
 
 _INSTEAD = {
     "rmse root_mean_squared_error": "write sqrt(mse(y, t))",

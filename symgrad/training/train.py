@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Monitor, Spec, TrainSpec
     from symgrad.training.dataset.data import Data
 
-STANDARDIZED = "inputs were standardized: `predict` of the run and of its checkpoint takes them as they are"
+STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
 
 
 def train(

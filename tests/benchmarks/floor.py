@@ -2,7 +2,7 @@
 
 What is counted is what no program can leave out: the multiplications and additions of all matrix products
 but the gradient of the input, at the best rate any BLAS reached; every parameter and every entry of the
-optimizer's state read once and written once; every row of the batch read once. Elementwise work, losses and
+optimiser's state read once and written once; every row of the batch read once. Elementwise work, losses and
 the copies of a shuffled batch count nothing, so the floor is out of reach, most of all for small sizes.
 """
 

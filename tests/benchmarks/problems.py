@@ -1,4 +1,4 @@
-"""The work that symgrad and its peers are timed on: networks, sizes, batches, optimizers."""
+"""The work that symgrad and its peers are timed on: networks, sizes, batches, optimisers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 @dataclass(frozen=True)
 class Problem:
-    """Dense layers of these sizes with an activation between them, a loss, an optimizer, and a batch.
+    """Dense layers of these sizes with an activation between them, a loss, an optimiser, and a batch.
 
     An epoch is `steps` batches of `batch` rows, drawn anew: the rows are gathered by their numbers.
     `kind` is what is learnt: `classes` has softmax cross-entropy on the last layer; `squares` compares its

@@ -84,7 +84,7 @@ class Rules(Draw):
 
 
 def own_rule(draw: Draw, rated: bool) -> dict[str, Any]:
-    """An optimizer of one's own, every state and quantity of which is used."""
+    """An optimiser of one's own, every state and quantity of which is used."""
     hyper = {n: draw.whole(1, 9) / 10 for n in ("keep", "mix", "floor_")[: draw.whole(0, 3)]}
     if rated:
         hyper["learning_rate"] = 0.05
@@ -178,7 +178,7 @@ def apart(draw: Draw, rule: Any, frozen: Any) -> dict[str, dict[str, float]]:
 
 
 def optimizer_spec(random: Random) -> dict[str, Any]:
-    """A line fitted with a random optimizer."""
+    """A line fitted with a random optimiser."""
     draw = Draw(random)
     rated = draw.chance(0.5)
     rule: Any = own_rule(draw, rated) if draw.chance(0.65) else library_rule(draw)

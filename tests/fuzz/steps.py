@@ -103,7 +103,7 @@ def _epochs(module: Any, data: Arrays, start: np.ndarray, orders: Any, size: int
 
 
 def rule_of(spec: Spec) -> tuple[dict[str, str], dict[str, str], dict[str, str], str]:
-    """Hyper-parameters, first states and update of the optimizer, and where its gradient is taken."""
+    """Hyper-parameters, first states and update of the optimiser, and where its gradient is taken."""
     rule = spec["train"]["optimizer"]
     if isinstance(rule, dict):
         texts = [{k: str(v) for k, v in rule.get(key, {}).items()} for key in ("hyper", "state", "update")]

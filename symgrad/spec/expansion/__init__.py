@@ -1,1 +1,1 @@
-"""Sugar taken out: chains, layers, losses, optimizers and schedules of the library become equations."""
+"""Sugar taken out: chains, layers, losses, optimisers and schedules of the library become equations."""

@@ -1,4 +1,4 @@
-"""Numbers of training that may change at run time: of optimizer and schedule, and the bounds of gradients."""
+"""Numbers of training that may change at run time: of optimiser and schedule, and the bounds of gradients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESERVED = ("learning_rate", "epoch", "epochs", "step", "theta", "g", "t", *_BO
 
 
 def of_optimizer(train: TrainSpec, optimizer: OptimizerSpec) -> tuple[HyperParameter, ...]:
-    """Those of the optimizer. One that is 0 is none: what it switches off is no part of a step."""
+    """Those of the optimiser. One that is 0 is none: what it switches off is no part of a step."""
     ranges = ranges_of(train, optimizer)
     return tuple(
         HyperParameter(name, f"optimizer.{name}", value, ranges.get(name, ""))

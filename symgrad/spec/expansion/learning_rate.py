@@ -41,14 +41,14 @@ def resolve_schedule(train: TrainSpec, optimizer: OptimizerSpec, at: Position) -
     """The learning rate, with the library's schedules written out.
 
     Raises:
-        SpecError: an optimizer without a learning rate, a wrong call, or a formula that is no rate.
+        SpecError: an optimiser without a learning rate, a wrong call, or a formula that is no rate.
     """
     if train.schedule is None:
         return Rate(Name("learning_rate", at), Name("learning_rate", at))
     schedule = written_out(train.schedule, TIME)
     if "learning_rate" not in dict(optimizer.hyper):
         raise SpecError(
-            "a schedule needs an optimizer with a learning_rate",
+            "a schedule needs an optimiser with a learning_rate",
             at=schedule.at,
             remedy="name the step size learning_rate, or drop the schedule",
         )

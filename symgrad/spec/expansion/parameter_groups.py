@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model, OptimizerSpec, TrainSpec
 
 OWN_RANGES = {"learning_rate": "(0, inf)"}
-"""Of a user's own optimizer."""
+"""Of a user's own optimiser."""
 
 
 def ranges_of(train: TrainSpec, optimizer: OptimizerSpec) -> dict[str, str]:
@@ -69,7 +69,7 @@ def _setting(
         raise SpecError(f"{optimizer.name} has no hyper-parameter '{name}'", at=node.at, remedy=remedy)
     if any(name in names_in(start) for _, start in optimizer.state):
         problem = f"states start from {name}, and all entries of a state start alike"
-        raise SpecError(problem, at=node.at, remedy="set it in the optimizer")
+        raise SpecError(problem, at=node.at, remedy="set it in the optimiser")
     allowed = ranges.get(name, "")
     call = Call(f"per_parameter of {pattern}", (), (), node.at)
     check_ranges(call, ((name, allowed),) if allowed else (), {**known, name: node})

@@ -59,7 +59,7 @@ def resolve_optimizer(train: TrainSpec) -> OptimizerSpec:
     """The update equations the train block asks for.
 
     Raises:
-        SpecError: an unknown optimizer, a wrong call of one, or a schedule of a rate that no step reads.
+        SpecError: an unknown optimiser, a wrong call of one, or a schedule of a rate that no step reads.
     """
     asked = train.optimizer
     optimizer = asked if isinstance(asked, OptimizerSpec) else _library_optimizer(asked)
@@ -69,7 +69,7 @@ def resolve_optimizer(train: TrainSpec) -> OptimizerSpec:
 
 
 def _library_optimizer(call: Call) -> OptimizerSpec:
-    entry = look_up("optimizer", call, library.optimizers)
+    entry = look_up("optimiser", call, library.optimizers)
     _refuse_another(call, entry)
     values = bind(call, entry.signature)
     _demand_numbers(values, call)
@@ -85,11 +85,11 @@ def _library_optimizer(call: Call) -> OptimizerSpec:
 
 
 def _refuse_another(call: Call, entry: library.Optimizer) -> None:
-    """Refuse sgd(momentum=0.9) and its like: another optimizer as an argument of this one."""
+    """Refuse sgd(momentum=0.9) and its like: another optimiser as an argument of this one."""
     known = dict(entry.signature.defaults)
     for name, value in call.keywords:
         if name in library.optimizers and name not in known:
-            problem = f"{call.function} has no argument '{name}': that is an optimizer of its own"
+            problem = f"{call.function} has no argument '{name}': that is an optimiser of its own"
             remedy = f"write {usage(library.optimizers[name].signature)}"
             raise SpecError(problem, at=value.at, remedy=remedy)
 
@@ -102,7 +102,7 @@ def _demand_rate_is_read(optimizer: OptimizerSpec, at: Position) -> None:
     formulas = [formula for _, formula in optimizer.update]
     formulas += [optimizer.look_ahead] if optimizer.look_ahead is not None else []
     if not any("learning_rate" in names_in(formula) for formula in formulas):
-        problem = "a schedule would change nothing: no step of this optimizer reads learning_rate"
+        problem = "a schedule would change nothing: no step of this optimiser reads learning_rate"
         raise SpecError(problem, at=at, remedy="drop the schedule")
 
 

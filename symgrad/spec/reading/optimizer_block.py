@@ -45,7 +45,7 @@ def _check_names(block: OptimizerBlock, document: Document, key: Key) -> None:
         for name in names:
             at = document.place((*key, kind, name)).key
             if name in _GIVEN:
-                problem = f"'{name}' has a meaning of its own in an optimizer"
+                problem = f"'{name}' has a meaning of its own in an optimiser"
                 raise SpecError(problem, at=at, remedy="theta, g and t are given: choose another name")
             if kind == "state" and name == "step":
                 problem = "a state cannot be called 'step', the module counts its steps by that name"
@@ -87,7 +87,7 @@ def _updates(block: OptimizerBlock, document: Document, key: Key) -> tuple[tuple
         _check_target(name, block, document, (*key, name))
         formula = written_out(formula_at(document, (*key, name), text), (*known, *block.update))
         _check_order(formula, known, block.update)
-        check_entrywise(formula, known, "an optimizer's update")
+        check_entrywise(formula, known, "an optimiser's update")
         found.append((name, formula))
         known.append(name)
     return tuple(found)

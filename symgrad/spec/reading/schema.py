@@ -107,7 +107,7 @@ class OptimizerBlock(_Block):
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:
-        """A library optimizer spelt as a mapping: as the call it stands for."""
+        """A library optimiser spelt as a mapping: as the call it stands for."""
         named = next((k for k in ("name", "type", "class", "kind") if k in block), None)
         name, given = key, block[key]
         if named is not None:
@@ -194,12 +194,12 @@ class TrainBlock(_Block):
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:
-        """What belongs to the optimizer, to `stop`, to `data` or beside this block."""
+        """What belongs to the optimiser, to `stop`, to `data` or beside this block."""
         asked = str(block.get("optimizer", "sgd")).partition("(")[0]
         optimizer = asked if asked in library.optimizers else "sgd"
         own = {name for entry in library.optimizers.values() for name, _ in entry.signature.defaults}
         if key in HYPER_PARAMETERS or key in own:
-            return f"it belongs to the optimizer: write optimizer: {call_text(optimizer, {key: block[key]})}"
+            return f"it belongs to the optimiser: write optimizer: {call_text(optimizer, {key: block[key]})}"
         if key in StopBlock.model_fields:
             return f"write stop: {{{key}: {block[key]}}}"
         if key in DataBlock.model_fields:

@@ -89,11 +89,11 @@ def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
     key: Key = ("train", "optimizer")
     if isinstance(train.optimizer, OptimizerBlock):
         own = own_optimizer(train.optimizer, document, key)
-        _check_batches("this optimizer", own.full_batch, train, document)
+        _check_batches("this optimiser", own.full_batch, train, document)
         return own
     if key not in document.places:
         return Call("sgd", (), (), document.place(key).value)
-    call = call_at(document, key, train.optimizer, "an optimizer", "adam(learning_rate=0.001)")
+    call = call_at(document, key, train.optimizer, "an optimiser", "adam(learning_rate=0.001)")
     entry = library.optimizers.get(call.function)
     if entry is None:
         return call
@@ -106,7 +106,7 @@ def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
 def _per_parameter(
     train: TrainBlock, document: Document
 ) -> Iterator[tuple[str, tuple[tuple[str, Number], ...]]]:
-    """Numbers of the optimizer for some parameters, with the optimizer's own words."""
+    """Numbers of the optimiser for some parameters, with the optimiser's own words."""
     known = _hyper_parameters(train)
     for pattern, settings in train.per_parameter.items():
         places = [document.place(("train", "per_parameter", pattern, name)).value for name in settings]
@@ -116,7 +116,7 @@ def _per_parameter(
 
 
 def _hyper_parameters(train: TrainBlock) -> Collection[str]:
-    """The optimizer's own words, none where there is no such optimizer."""
+    """The optimiser's own words, none where there is no such optimiser."""
     if isinstance(train.optimizer, OptimizerBlock):
         return train.optimizer.hyper
     entry = library.optimizers.get(train.optimizer.partition("(")[0].strip())
@@ -124,7 +124,7 @@ def _hyper_parameters(train: TrainBlock) -> Collection[str]:
 
 
 def _canonical(keyword: str, names: Collection[str]) -> str:
-    """The optimizer's own word for a hyper-parameter."""
+    """The optimiser's own word for a hyper-parameter."""
     alias = HYPER_PARAMETERS.get(keyword, keyword)
     return alias if keyword not in names and alias in names else keyword
 

@@ -31,7 +31,7 @@ _REFUSALS = (
     check_rates,
 )
 _OF_OPTIMIZER = (check_numbers, check_steps, check_rates)
-"""Those that look at the numbers of the optimizer, which some parameters have of their own."""
+"""Those that look at the numbers of the optimiser, which some parameters have of their own."""
 _DOUBTS = (
     unusual_arguments,
     mismatches,

@@ -47,7 +47,7 @@ def unusual_arguments(model: Model) -> Iterator[SpecWarning]:
 
 
 def _rows(model: Model) -> Iterator[tuple[Call, Row]]:
-    """Every call of a function, a layer, an initialiser or an optimizer of the library."""
+    """Every call of a function, a layer, an initialiser or an optimiser of the library."""
     spec = model.spec
     own = {function.name for function in spec.functions}
     for formula in formulas(model):

@@ -49,7 +49,7 @@ def check_steps(model: Model) -> None:
     if isinstance(model.spec.train.optimizer, Call):
         return
     theta = dict(optimizer.update)["theta"]
-    check_ranges(Call("the optimizer", (), (), theta.at), _RATE, dict(optimizer.hyper))
+    check_ranges(Call("the optimiser", (), (), theta.at), _RATE, dict(optimizer.hyper))
     _check_reads(optimizer, theta)
     for gradient in GRADIENTS:
         paths = [path_of(optimizer, point, gradient) for point in POINTS]

@@ -52,7 +52,7 @@ def idle_rates(model: Model) -> Iterator[SpecWarning]:
         return
     warning = partial(SpecWarning, at=schedule.at)
     if not names_in(model.schedule):
-        yield warning("the schedule is one number", remedy="give the optimizer this learning_rate instead")
+        yield warning("the schedule is one number", remedy="give the optimiser this learning_rate instead")
     idle = [epoch for epoch, values in rates_of(model).items() if not any(values)]
     if idle:
         problem = f"the learning rate is 0 in epoch {idle[0]}, counted from 0: nothing is learnt there"

@@ -43,7 +43,7 @@ def bad_step(
             return number, f"the loss became {float(loss)}", found
         if not np.isfinite(module.flatten(params)).all():
             found = _not_finite(module.loss_and_grad(point, *batch.arrays)[1], "the gradient of ")
-            found = found or _not_finite(params, "the optimizer's new ")
+            found = found or _not_finite(params, "the optimiser's new ")
             return number, "a parameter stopped being a finite number", found
     return None
 

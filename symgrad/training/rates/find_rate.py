@@ -37,7 +37,7 @@ def find_rate(
 
     Raises:
         SymgradError: these are no rates.
-        SpecError: the optimizer has no learning rate, or the schedule does not make every rate.
+        SpecError: the optimiser has no learning rate, or the schedule does not make every rate.
         DataError: the data do not fit.
         ModuleError: the module is not this spec's.
     """

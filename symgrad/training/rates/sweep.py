@@ -39,8 +39,8 @@ def swept(steps: EpochSteps, first: Any, least: float, most: float, number: int)
     """
     module, given = steps.module, steps.hyper.given
     if NAME not in module.HYPER:
-        remedy = "its step size has another name, or none: name it learning_rate in the spec's own optimizer"
-        raise SpecError("the optimizer has no learning_rate to choose", at=module.SPEC_NAME, remedy=remedy)
+        remedy = "its step size has another name, or none: name it learning_rate in the spec's own optimiser"
+        raise SpecError("the optimiser has no learning_rate to choose", at=module.SPEC_NAME, remedy=remedy)
     params = module.unflatten(np.copy(module.flatten(first)))
     state = first_state(module, params, given)
     sample = measured_rows(steps.training, steps.plan.seed)

@@ -175,7 +175,7 @@ def _bad_states(bench: Bench) -> Iterator[str]:
     state = bench.state()
     names = tuple(state._fields)
     if names != ("step", *bench.case.states):
-        yield f"State has the fields {', '.join(names)}, the optimizer {', '.join(bench.case.states)}"
+        yield f"State has the fields {', '.join(names)}, the optimiser {', '.join(bench.case.states)}"
     if any(array.shape != (bench.case.trained_size,) for array in state[1:]):
         yield f"init_state: a state has not an entry for each of {bench.case.trained_size} that are trained"
     if state.step.dtype != np.int64 or state.step.tolist() != [0]:

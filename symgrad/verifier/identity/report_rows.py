@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _INSIDE = "every subscript of the text lies in its array, at all sizes"
 _SHOWN = 3
 _WHAT = "the text, run on exact numbers, against the spec: loss, gradients, outputs; memory"
-_STEP = "the text of a step, run on exact numbers, against the optimizer's equations: theta, states"
+_STEP = "the text of a step, run on exact numbers, against the optimiser's equations: theta, states"
 
 
 def identity_checks(model: Model, text: str, seed: int) -> Iterator[Check]:

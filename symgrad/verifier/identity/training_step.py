@@ -1,4 +1,4 @@
-"""A step of training by the text of a module, on exact numbers, against the equations of its optimizer.
+"""A step of training by the text of a module, on exact numbers, against the equations of its optimiser.
 
 The functions that give the gradient are held to the spec elsewhere: here they hand over given numbers, and
 note where they are asked for them. So a few entries stand for all parameters, where a step treats them alike;
@@ -58,7 +58,7 @@ Entries = tuple[str, "Array", "Array"]
 
 
 def step_identity(model: Model, text: JudgedText, seed: int) -> Identity | None:
-    """Whether a step is the optimizer's, with the spec's hyper-parameters and others; None without one.
+    """Whether a step is the optimiser's, with the spec's hyper-parameters and others; None without one.
 
     In a finite field, where any other step differs, and in real numbers, of which one is greater for good.
     """

@@ -1,1 +1,1 @@
-"""Updates, steps and whole epochs, held against what the optimizer and the schedule say."""
+"""Updates, steps and whole epochs, held against what the optimiser and the schedule say."""

@@ -44,7 +44,7 @@ class RarePoint:
 def rare_update_checks(trial: Trial, numbers: Iterable[float]) -> Iterator[Check]:
     """One row for the update of an edited module; `numbers` are those that stand in its edits."""
     if trial.trains:
-        what = "updates at rare steps, epochs, gradients and parameters against the optimizer's equations"
+        what = "updates at rare steps, epochs, gradients and parameters against the optimiser's equations"
         yield measured("rare updates", what, UPDATE, lambda: _at_rare_points(trial, list(numbers)))
 
 

@@ -39,7 +39,7 @@ _LARGEST_PIECE = 1000
 
 def training_checks(trial: Trial) -> Iterator[Check]:
     """Update and train_step; train_epoch and the schedule where there are rows to make batches of."""
-    what = f"{STEPS} updates against the optimizer's equations"
+    what = f"{STEPS} updates against the optimiser's equations"
     yield measured("update", what, UPDATE, lambda: _update(trial))
     if not trial.is_double:
         single = f"{STEPS} updates, float32 against float64"
@@ -144,7 +144,7 @@ def _single_update(trial: Trial) -> Measure:
 
 
 class _LookAhead:
-    """The states a look-ahead needs, by the optimizer's equations."""
+    """The states a look-ahead needs, by the optimiser's equations."""
 
     def __init__(self, trial: Trial, theta: Array) -> None:
         self.model, self.arithmetic = trial.model, vector_arithmetic(theta.size)

@@ -18,7 +18,7 @@ Step = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], Any]
 
 
 def optimizer(problem: Problem) -> Training:
-    """`backward` and the library's fused optimizer."""
+    """`backward` and the library's fused optimiser."""
     weights, loss_of = _weights(problem), _loss(problem)
     kind = torch.optim.Adam if problem.optimizer == "adam" else torch.optim.SGD
 
