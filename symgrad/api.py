@@ -397,7 +397,7 @@ def train(
     freeze: Sequence[str] = (),
     log: Sequence[str] = (),
 ) -> Run:
-    """Train the spec's network on its data, or on `data`; write what was learnt into `out`.
+    """Train the spec's network on its data, or on `data`; write what was learnt, and the module, into `out`.
 
     `data` is a file, a data frame of any library that narwhals knows, a mapping of names to arrays, or a
     tuple of inputs and targets.

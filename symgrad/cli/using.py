@@ -36,7 +36,9 @@ def predict(run: Path, data: Path, output: Path | None, module: Path | None, as_
 @click.argument("run", type=FILE)
 @click.argument("data", type=FILE)
 @click.option("--score", "scores", multiple=True, metavar="NAME", help="One of scikit-learn's: f1_macro")
-@click.option("--picture", type=FILE, help="Draw confusion matrix and calibration into this file.")
+@click.option(
+    "--picture", type=FILE, help="Draw confusion and calibration, or values and residuals, into this file."
+)
 @MODULE
 @click.option("--json", "as_json", is_flag=True, help="Write the evaluation as JSON on stdout.")
 def evaluate(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import save
 
+from symgrad.runtime.array_archives import _digest
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def content(stages: Stages, learnt: Learnt) -> tuple[bytes, None]:
-    """The content of a safetensors file, with `spec`, `spec_sha256`, `symgrad` and `preparation`, JSON."""
+    """The content of a safetensors file, with `spec`, `spec_sha256`, `symgrad` and `preparation`, JSON.
+
+    `sha256` is of the arrays: of names, types, shapes and contents, as in a checkpoint.
+    """
     spec = stages.model.spec
     metadata = {
         "spec": spec.name,
@@ -25,4 +29,4 @@ def content(stages: Stages, learnt: Learnt) -> tuple[bytes, None]:
         "preparation": json.dumps(learnt.preparation.to_json()),
     }
     arrays = {name: np.array(array, spec.dtype, order="C") for name, array in learnt.params.items()}
-    return save(arrays, metadata), None
+    return save(arrays, metadata | {"sha256": _digest(arrays)}), None

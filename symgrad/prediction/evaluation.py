@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.csv_layout import Dialect
     from symgrad.training.dataset.data import Data, Dataset
-    from symgrad.training.scores.metrics import Metrics
+    from symgrad.training.scores.metrics import Metrics, ScoredEntries
 
 _TITLE = "rows of each class, by what they were taken for; recall and precision in %"
 _MOST_SHOWN = 20
@@ -56,7 +56,7 @@ class EvaluationReport(Displayed):
     """The scores of a trained network on some rows. It prints as a plain table; `table()` is for a terminal.
 
     `confusion[i][j]` counts the rows of class i that were taken for class j. `scores` are those asked for by
-    name.
+    name. `values` are predictions beside their targets, where these are no classes.
     """
 
     name: str
@@ -66,6 +66,7 @@ class EvaluationReport(Displayed):
     confusion: tuple[tuple[int, ...], ...] = ()
     calibration: Calibration | None = None
     scores: tuple[tuple[str, float], ...] = ()
+    values: ScoredEntries | None = field(default=None, compare=False)
 
     def table(self) -> Group:
         """For a rich console."""
@@ -84,7 +85,9 @@ class EvaluationReport(Displayed):
     def as_dict(self) -> dict[str, Any]:
         """The evaluation as JSON can hold it; what is no finite number is None."""
         metrics = {name: _finite(value) for name, value in asdict(self.metrics).items() if value is not None}
-        found = {**asdict(self), "metrics": metrics, "classes": [asdict(c) for c in self.classes]}
+        found = asdict(replace(self, values=None)) | {"metrics": metrics}
+        found["classes"] = [asdict(scores) for scores in self.classes]
+        del found["values"]
         return found | {"scores": {name: _finite(value) for name, value in self.scores}}
 
     def __str__(self) -> str:
@@ -127,13 +130,16 @@ def evaluate(
         DataError: the data cannot be used.
         ModuleError: a scorer is asked for, and scikit-learn is missing or has no such, or it does not fit.
     """
-    parts = read_rows(trained.preparation, data, np.dtype(trained.module.DTYPE), dialect)
+    known, dtype = trained.preparation, np.dtype(trained.module.DTYPE)
+    parts = read_rows(known, data, dtype, dialect, drop=known.drops_missing)
     dataset = joined_rows(parts, "data")
     found = EvaluationReport(
         trained.module.SPEC_NAME, dataset.origin, measured(trained.module, trained.fitted, dataset)
     )
     if trained.module.TASK in ("classes", "binary"):
         found = _with_classes(found, trained, dataset)
+    if trained.module.TASK == "values":
+        found = replace(found, values=scored_entries(trained.module, trained.fitted, dataset))
     return replace(found, scores=named_scores(trained.module, trained.fitted, dataset, scorers(scores)))
 
 

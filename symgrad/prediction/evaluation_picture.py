@@ -1,4 +1,4 @@
-"""An evaluation drawn: what each class was taken for, and how often probabilities come true."""
+"""An evaluation drawn: what classes were taken for and how sure that was, or how far values are off."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 
     from symgrad.prediction.calibration import Calibration
     from symgrad.prediction.evaluation import EvaluationReport
+    from symgrad.training.scores.metrics import ScoredEntries
 
 _MOST_WRITTEN = 20
 """In a matrix of more classes the counts are colours alone."""
+_MOST_POINTS = 5000
 
 
 def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
-    """Draw the confusion matrix, and the calibration of probabilities; the ending chooses the format.
+    """Draw the confusion matrix, and the calibration of probabilities, or values beside their targets and
+    what is left between them; the ending chooses the format.
 
     Raises:
         DataError: nothing of it can be drawn, or the file cannot be written.
         ModuleError: matplotlib is missing.
     """
-    if not evaluation.classes:
-        problem = "values have no confusion matrix to draw"
+    if not _can_be_drawn(evaluation):
+        problem = "there is nothing to draw: predictions and one target cannot be compared"
         raise DataError(problem, at=evaluation.name, remedy="leave the picture out")
     figure = _figure(evaluation)
     if figure is None:
@@ -37,8 +40,12 @@ def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
 
 def evaluation_svg(evaluation: EvaluationReport) -> str | None:
     """The same as SVG; None where there is nothing to draw, or matplotlib is not installed."""
-    figure = _figure(evaluation) if evaluation.classes else None
+    figure = _figure(evaluation) if _can_be_drawn(evaluation) else None
     return None if figure is None else figure_svg(figure)
+
+
+def _can_be_drawn(evaluation: EvaluationReport) -> bool:
+    return bool(evaluation.classes) or evaluation.values is not None
 
 
 def _figure(evaluation: EvaluationReport) -> Any:
@@ -46,14 +53,40 @@ def _figure(evaluation: EvaluationReport) -> Any:
         from matplotlib.figure import Figure
     except ImportError:
         return None
-    calibration = evaluation.calibration
-    figure = Figure(figsize=(11 if calibration else 6, 5), layout="constrained")
+    calibration, values = evaluation.calibration, evaluation.values
+    is_double = values is not None or calibration is not None
+    figure = Figure(figsize=(11 if is_double else 6, 5), layout="constrained")
     figure.suptitle(f"{evaluation.name}: {evaluation.metrics.rows:,} rows", fontsize=13, parse_math=False)
-    axes = figure.subplots(1, 2 if calibration else 1, squeeze=False)[0]
+    axes = figure.subplots(1, 2 if is_double else 1, squeeze=False)[0]
+    if values is not None:
+        _draw_values(axes, values)
+        return figure
     _draw_confusion(axes[0], evaluation)
     if calibration is not None:
         _draw_calibration(axes[1], calibration)
     return figure
+
+
+def _draw_values(axes: Any, values: ScoredEntries) -> None:
+    """Predictions against targets, with the line where they are equal, and residuals against predictions."""
+    target, prediction = (
+        np.asarray(array, np.float64).ravel() for array in (values.target, values.prediction)
+    )
+    good = np.flatnonzero(np.isfinite(target) & np.isfinite(prediction))
+    shown = good[:: -(-len(good) // _MOST_POINTS)] if len(good) else good
+    target, prediction = target[shown], prediction[shown]
+    style = {"s": 12, "alpha": 0.6, "color": "#2563a8", "linewidths": 0}
+    axes[0].scatter(target, prediction, **style)
+    axes[1].scatter(prediction, target - prediction, **style)
+    if len(shown):
+        ends = [min(target.min(), prediction.min()), max(target.max(), prediction.max())]
+        axes[0].plot(ends, ends, color="#777777", linestyle="--", linewidth=1)
+    axes[1].axhline(0, color="#777777", linestyle="--", linewidth=1)
+    axes[0].set(xlabel="target", ylabel="prediction")
+    axes[1].set(xlabel="prediction", ylabel="residual: target less prediction")
+    for one in axes:
+        one.grid(alpha=0.25)
+        one.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_confusion(axes: Any, evaluation: EvaluationReport) -> None:

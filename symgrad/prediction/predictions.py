@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
-from symgrad.training.dataset.known_rows import read_inputs
+from symgrad.training.dataset.known_rows import read_inputs, read_whole_inputs, warn_of_gaps
 from symgrad.training.scores.named_labels import class_names, named_labels, only_prediction
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None)
 
     Of classes the first is `label`, and one for each class has its probability or score; of two classes
     `label` and `probability`; of values there is one column for each, named as those of the target.
+    Where training left out rows that miss a value, these have an empty answer: columns are masked arrays.
     A file larger than memory is read in parts. Where the prediction of a row depends on other rows, all are
     read at once.
 
@@ -39,9 +41,50 @@ def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None)
     module = trained.module
     if not module.BATCH_AXIS:
         raise DataError("this network has no axis of rows", at=module.SPEC_NAME, remedy="call its predict")
-    parts = read_inputs(trained.preparation, data, np.dtype(module.DTYPE), dialect)
-    for arrays in _independent(trained, parts):
+    dtype = np.dtype(module.DTYPE)
+    if trained.preparation.drops_missing:
+        found = read_whole_inputs(trained.preparation, data, dtype, dialect)
+        yield from _with_gaps(trained, found, str(data) if isinstance(data, str | os.PathLike) else "data")
+        return
+    for arrays in _independent(trained, read_inputs(trained.preparation, data, dtype, dialect)):
         yield _columns(trained, _predicted(trained, arrays))
+
+
+def _with_gaps(
+    trained: Checkpoint, parts: Iterator[tuple[NDArray[np.bool_], tuple[NDArray[Any], ...]]], label: str
+) -> Iterator[Columns]:
+    """The predictions, with an empty answer for each row that misses a value: masked arrays, row for row."""
+    waiting: list[NDArray[np.bool_]] = []
+    gaps, rows = 0, 0
+
+    def whole() -> Iterator[tuple[NDArray[Any], ...]]:
+        for is_whole, arrays in parts:
+            waiting.append(is_whole)
+            if is_whole.any():
+                yield arrays
+
+    columns: Columns = {}
+    for arrays in _independent(trained, whole()):
+        columns = _columns(trained, _predicted(trained, arrays))
+        taken: list[NDArray[np.bool_]] = []
+        while sum(int(mask.sum()) for mask in taken) < len(arrays[0]):
+            taken.append(waiting.pop(0))
+        mask = np.concatenate(taken)
+        gaps, rows = gaps + int((~mask).sum()), rows + len(mask)
+        yield {name: _spread(column, mask) for name, column in columns.items()}
+    last = sum(map(len, waiting))
+    warn_of_gaps(label, gaps + last, rows + last, "have empty answers")
+    if last:
+        yield {name: _spread(column[:0], np.zeros(last, bool)) for name, column in columns.items()}
+
+
+def _spread(column: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """A column with its entries where the mask is true, and nothing elsewhere."""
+    if mask.all():
+        return column
+    values = np.zeros(len(mask), column.dtype)
+    values[mask] = column
+    return np.ma.MaskedArray(values, ~mask)
 
 
 def _predicted(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> NDArray[Any]:

@@ -35,7 +35,7 @@ class CsvTable:
         if not self.has_header:
             self.writer.writerow(columns)
             self.has_header = True
-        texts = [column.astype(str) for column in columns.values()]
+        texts = [_texts(column) for column in columns.values()]
         self.writer.writerows(zip(*texts, strict=True))
 
     def end(self) -> None:
@@ -85,10 +85,17 @@ class ParquetTable:
         self.writer: Any = None
 
     def add(self, columns: Columns) -> None:
-        table = self.arrow.table({name: _plain_if_words(column) for name, column in columns.items()})
+        table = self.arrow.table({name: self._array(column) for name, column in columns.items()})
         if self.writer is None:
             self.writer = self.parquet.ParquetWriter(self.path, table.schema)
         self.writer.write_table(table)
+
+    def _array(self, column: Any) -> Any:
+        """Of Arrow; null where there is no answer."""
+        if not isinstance(column, np.ma.MaskedArray):
+            return self.arrow.array(_plain_if_words(column))
+        kind = object if column.dtype.kind in "UO" else column.dtype
+        return self.arrow.array(column.data.astype(kind), mask=np.ma.getmaskarray(column))
 
     def end(self) -> None:
         if self.writer is not None:
@@ -135,8 +142,18 @@ def _added(table: TableWriter, parts: Iterable[Columns]) -> int:
     return rows
 
 
+def _texts(column: Any) -> Any:
+    """As texts, empty where there is no answer."""
+    if isinstance(column, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(column), "", column.data.astype(str))
+    return column.astype(str)
+
+
 def _plain(column: Any) -> list[Any]:
-    """Python's own numbers and texts, null for what is no finite number."""
+    """Python's own numbers and texts, null for what is no finite number, or no answer."""
+    if isinstance(column, np.ma.MaskedArray):
+        mask = np.ma.getmaskarray(column)
+        return [None if empty else value for value, empty in zip(_plain(column.data), mask, strict=True)]
     if column.dtype.kind != "f":
         found: list[Any] = column.tolist()
         return found

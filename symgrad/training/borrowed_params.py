@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from symgrad.errors import DataError, ModuleError, did_you_mean
-from symgrad.runtime.array_archives import arrays_of, read_archive
+from symgrad.runtime.array_archives import _digest, arrays_of, read_archive
 
 if TYPE_CHECKING:
     import os
@@ -92,7 +93,8 @@ def _saved(source: ParamsSource) -> tuple[str, dict[str, NDArray[Any]]]:
 def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """The arrays in a safetensors file.
 
-    Raises OSError, ValueError for what is no such file, and ModuleError where the package is missing.
+    Raises OSError, ValueError for what is no such file or was damaged, and ModuleError where the package is
+    missing.
     """
     try:
         from safetensors import SafetensorError
@@ -101,10 +103,23 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         remedy = 'pip install "symgrad[safetensors]"'
         raise ModuleError("safetensors is missing", at=str(path), remedy=remedy) from None
     try:
-        arrays: dict[str, NDArray[Any]] = load(Path(path).read_bytes())
+        content = Path(path).read_bytes()
+        arrays: dict[str, NDArray[Any]] = load(content)
     except SafetensorError as error:
         raise ValueError(f"is no safetensors file that can be read: {error}") from None
+    except (TypeError, ValueError, KeyError) as error:  # numbers that NumPy has not, such as bfloat16
+        raise ValueError(f"holds numbers that cannot be read: {error}") from None
+    said = _metadata(content)
+    if "symgrad" in said and said.get("sha256", _digest(arrays)) != _digest(arrays):
+        raise ValueError("it is damaged: its checksum is not that of its arrays")
     return arrays
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """What the header of a safetensors file says besides its arrays; the file has been read before."""
+    length = int.from_bytes(content[:8], "little")
+    found: dict[str, str] = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    return found
 
 
 def _array(values: Any) -> NDArray[Any]:

@@ -44,7 +44,7 @@ from symgrad.training.resuming import (
     reached_by,
 )
 from symgrad.training.run import Run, RunNotWrittenError, TrainingDivergedError, write_run
-from symgrad.training.run_folder import run_folder
+from symgrad.training.run_folder import leave_module, run_folder
 from symgrad.training.scores.metrics import evaluate, score_name
 from symgrad.training.split import Parts
 
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Monitor, Spec, TrainSpec
     from symgrad.training.dataset.data import Data
 
+NOTHING_LEFT = "it was finished: nothing was left to do; --epochs N, more than {}, goes on"
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
 
 
@@ -118,6 +119,8 @@ def train(
     reached, notes = _start(module, plan, parts, params_from, names or {}, going_on, chosen)
     warn_of_hyper(spec, chosen)
     with nullcontext() if out is None else run_folder(Path(out)) as folder:
+        if folder is not None:
+            leave_module(module, folder)
         every = callbacks.every or (going_on.orders.every if going_on else None)
         running = running_hyper(spec, module, chosen, plan.epochs)
         steps = EpochSteps(module, plan, parts.training, running, every, trace)
@@ -129,6 +132,8 @@ def train(
                 outcome = trainer.run(_reporting(show, logs), keeper.after if keeper else _unseen)
             logs.end(outcome.records, outcome.reason)
         run = _finished(trainer, outcome, start)
+        if going_on is not None and len(outcome.records) == len(going_on.reached.records):
+            notes = (*notes, NOTHING_LEFT.format(len(outcome.records)))
         run = replace(run, notes=(*notes, *run.notes))
         defect = outcome.defect or _late_defect(run, trainer)
         if isinstance(defect, DivergenceError):

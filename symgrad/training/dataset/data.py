@@ -107,7 +107,8 @@ def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
     )
     inputs = {name: replace(tensor, unseen=spec.train.unseen) for name, tensor in inputs.items()}
     columns = {name: typed for name, (_, typed) in found.items()}
-    return _dataset(source.label, Preparation(inputs, targets), columns, spec)
+    preparation = Preparation(inputs, targets, drops_missing=spec.train.missing == "drop")
+    return _dataset(source.label, preparation, columns, spec)
 
 
 def _found_by(source: Source) -> FoundBy:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.errors import DataError
+from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.data import Dataset, source_of, without_missing
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
-from symgrad.training.dataset.feeding.missing_values import refuse_missing
+from symgrad.training.dataset.feeding.missing_values import refuse_missing, whole_rows
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.frames import is_frame
 from symgrad.training.dataset.in_memory import is_table
@@ -45,6 +45,19 @@ def read_inputs(
         yield tuple(_arrays(preparation.inputs, part, dtype).values())
 
 
+def read_whole_inputs(
+    preparation: Preparation, data: Data, dtype: DTypeLike, dialect: Dialect | None = None
+) -> Iterator[tuple[NDArray[np.bool_], tuple[NDArray[Any], ...]]]:
+    """The same of the rows that miss no value, and which of the rows these are. Raises DataError."""
+    source = source_of(data, list(preparation.inputs), dialect)
+    for part in known_columns(source, preparation.inputs):
+        rows = len(next(iter(part.values()))[0].numbers)
+        whole = without_missing("drop", preparation, part, source.label)
+        kept = whole_rows([column for group in part.values() for column in group])
+        is_whole = np.ones(rows, bool) if kept is None else np.isin(np.arange(rows), kept)
+        yield is_whole, tuple(_arrays(preparation.inputs, whole, dtype).values())
+
+
 def read_rows(
     preparation: Preparation,
     data: Data,
@@ -53,18 +66,30 @@ def read_rows(
     *,
     drop: bool = False,
 ) -> Iterator[Dataset]:
-    """Inputs and targets, some rows at a time; with `drop` without the rows that miss a value.
+    """Inputs and targets, some rows at a time; with `drop` whole rows alone, warning of the others.
 
     Raises DataError as `read_inputs` does, and for what is no class.
     """
     tensors = {**preparation.inputs, **preparation.targets}
     source = source_of(data, list(tensors), dialect)
+    counts = np.zeros(2, np.int64)
     for part in known_columns(source, tensors):
         whole = without_missing("drop", preparation, part, source.label) if drop else part
+        counts += [len(next(iter(group.values()))[0].numbers) for group in (part, whole)]
         refuse_missing(_unfilled(tensors, whole), UNFILLED)
         inputs = _arrays(preparation.inputs, whole, dtype)
         targets = _arrays(preparation.targets, whole, dtype)
         yield Dataset(inputs, targets, source.label, preparation)
+    warn_of_gaps(source.label, int(counts[0] - counts[1]), int(counts[0]), "are left out")
+
+
+def warn_of_gaps(label: str, gaps: int, rows: int, treated: str) -> None:
+    """Warn of rows that miss a value; raise a DataError where none is whole."""
+    if gaps == rows:
+        raise DataError("every row misses a value", at=label, remedy="fill in such values")
+    if gaps:
+        problem = f"{gaps:,} of {rows:,} rows miss a value and {treated}"
+        warn(DataWarning(problem, at=label, remedy="'missing: drop' was said in training"))
 
 
 def given_inputs(

@@ -150,10 +150,14 @@ def _width(words: tuple[Word, ...], size: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """What was learnt about each input and target. A tensor that is not named is taken as it is given."""
+    """What was learnt about each input and target. A tensor that is not named is taken as it is given.
+
+    `drops_missing` where rows that miss a value were left out in training.
+    """
 
     inputs: Mapping[str, TensorPreparation] = field(default_factory=dict)
     targets: Mapping[str, TensorPreparation] = field(default_factory=dict)
+    drops_missing: bool = False
 
     @property
     def is_standardized(self) -> bool:
@@ -169,7 +173,10 @@ class Preparation:
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes; numbers come back bit for bit."""
         groups = {"inputs": self.inputs, "targets": self.targets}
-        return {group: {n: t.to_json() for n, t in tensors.items()} for group, tensors in groups.items()}
+        found: dict[str, Any] = {
+            group: {n: t.to_json() for n, t in tensors.items()} for group, tensors in groups.items()
+        }
+        return found | ({"missing": "drop"} if self.drops_missing else {})
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Preparation:
@@ -178,4 +185,4 @@ class Preparation:
             {str(name): TensorPreparation.from_json(tensor) for name, tensor in record[group].items()}
             for group in ("inputs", "targets")
         )
-        return cls(inputs, targets)
+        return cls(inputs, targets, record.get("missing") == "drop")
