@@ -854,9 +854,12 @@ def _hyper_number(name: Any, value: Any) -> float:
         raise ValueError(f"hyper: {name} is 0 in the spec, so no step computes its terms; write it there")
     if name not in HYPER:
         raise ValueError(f"hyper: there is no {name!r}; expected {' or '.join(HYPER) or 'none'}")
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, _NUMBERS):
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, _NUMBERS):
         raise TypeError(f"hyper: {name} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"hyper: {name} is larger than any number of {np.dtype(DTYPE)}") from None
     with np.errstate(over="ignore", under="ignore"):
         held = float(DTYPE(number))
     if not math.isfinite(held) or (number and not held):

@@ -20,8 +20,8 @@ def whole(name: str, value: object, least: int) -> int:
     Raises:
         SymgradError: it is no whole number, or less than `least`.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-        raise SymgradError(f"{name} is {value!r}", remedy=f"expected a whole number, at least {least}")
+    if not _is_a(value, Integral) or int(value) < least:
+        raise SymgradError(f"{name} is {_shown(value)}", remedy=f"expected a whole number, at least {least}")
     return int(value)
 
 
@@ -31,9 +31,23 @@ def finite(name: str, value: object) -> float:
     Raises:
         SymgradError: it is no finite number.
     """
-    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(_as_float(value)):
-        raise SymgradError(f"{name} is {value!r}", remedy="expected a finite number")
+    if not _is_a(value, Real) or not math.isfinite(_as_float(value)):
+        raise SymgradError(f"{name} is {_shown(value)}", remedy="expected a finite number")
     return float(value)
+
+
+def _is_a(value: object, kind: type[Real]) -> bool:
+    """Whether this is a number of a kind; a truth is none, nor is a span of time, which NumPy counts as one."""
+    return isinstance(value, kind) and not isinstance(value, bool) and type(value).__name__ != "timedelta64"
+
+
+def _shown(value: object) -> str:
+    """A value for people, who do not read hundreds of digits; Python writes no more than thousands."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def positive(name: str, value: object) -> float:
@@ -42,8 +56,8 @@ def positive(name: str, value: object) -> float:
     Raises:
         SymgradError: it is no number above 0.
     """
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 < _as_float(value) < math.inf:
-        raise SymgradError(f"{name} is {value!r}", remedy="expected a number above 0")
+    if not _is_a(value, Real) or not 0 < _as_float(value) < math.inf:
+        raise SymgradError(f"{name} is {_shown(value)}", remedy="expected a number above 0")
     return float(value)
 
 
@@ -54,7 +68,7 @@ def one_of(name: str, value: T, allowed: Sequence[T]) -> T:
         SymgradError: it is none of them.
     """
     if value not in allowed:
-        raise SymgradError(f"{name} is {value!r}", remedy=f"expected {' or '.join(map(repr, allowed))}")
+        raise SymgradError(f"{name} is {_shown(value)}", remedy=f"expected {' or '.join(map(repr, allowed))}")
     return value
 
 

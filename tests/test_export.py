@@ -13,7 +13,7 @@ import pytest
 from building import interpreted, written
 from corpus import CORPUS
 from fuzz.command import drawn
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 import symgrad as sg
 from symgrad.compiler.targets.onnx.onnx_model import onnx_model
@@ -141,6 +141,20 @@ def test_safetensors_come_back_bit_for_bit(learnt: dict[str, Any], tmp_path: Pat
         assert arrays.keys() == learnt.keys()
         assert all((arrays[name] == learnt[name]).all() for name in learnt)
         assert all(array.dtype == np.float32 for array in arrays.values())
+
+
+def test_a_safetensors_file_that_was_damaged_is_refused(learnt: dict[str, Any], tmp_path: Path) -> None:
+    """Whichever bit of its numbers changed; a file of others has no checksum and is taken."""
+    file = tmp_path / "kinds.safetensors"
+    sg.export(CLASSES, learnt, file)
+    whole = file.read_bytes()
+    begin = 8 + int.from_bytes(whole[:8], "little")
+    for place in range(begin, len(whole), 7):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="checksum"):
+            read_safetensors(file)
+    save_file(learnt, file, {"sha256": "of something else"})
+    assert read_safetensors(file).keys() == learnt.keys()
 
 
 def test_pytorch_trains_on_where_symgrad_stopped_and_back(learnt: dict[str, Any], tmp_path: Path) -> None:

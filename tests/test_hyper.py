@@ -149,6 +149,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "another rule": ({"eps": 0}, "eps cannot become 0"),
     "text": ({"b1": "0.5"}, "hyper: b1 must be a number, got '0.5'"),
     "a truth value": ({"b1": True}, "must be a number"),
+    "no float": ({"learning_rate": 10**6000}, "learning_rate is larger than any number of float64"),
+    "a span of time": ({"learning_rate": np.timedelta64(1)}, "must be a number"),
+    "no float's digits": ({"learning_rate": np.longdouble("1e400")}, "is inf, which float64 cannot hold"),
     "no dict": (0.1, "hyper: expected a dict of numbers by their names, got float"),
 }
 

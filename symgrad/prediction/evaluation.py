@@ -15,7 +15,7 @@ from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 from symgrad.prediction.calibration import Calibration, calibration_of
 from symgrad.training.dataset.data import joined_rows
-from symgrad.training.dataset.known_rows import read_rows
+from symgrad.training.dataset.known_rows import read_rows, warn_of_gaps
 from symgrad.training.scores.decisions import decisions
 from symgrad.training.scores.metrics import evaluate as measured
 from symgrad.training.scores.metrics import scored_entries
@@ -133,6 +133,7 @@ def evaluate(
     known, dtype = trained.preparation, np.dtype(trained.module.DTYPE)
     parts = read_rows(known, data, dtype, dialect, drop=known.drops_missing)
     dataset = joined_rows(parts, "data")
+    warn_of_gaps(dataset.origin, dataset.left_out, dataset.rows + dataset.left_out, "are left out")
     found = EvaluationReport(
         trained.module.SPEC_NAME, dataset.origin, measured(trained.module, trained.fitted, dataset)
     )

@@ -94,8 +94,11 @@ class ParquetTable:
         """Of Arrow; null where there is no answer."""
         if not isinstance(column, np.ma.MaskedArray):
             return self.arrow.array(_plain_if_words(column))
-        kind = object if column.dtype.kind in "UO" else column.dtype
-        return self.arrow.array(column.data.astype(kind), mask=np.ma.getmaskarray(column))
+        is_text = column.dtype.kind == "U"
+        values = column.data.astype(object) if is_text else column.data
+        return self.arrow.array(
+            values, self.arrow.string() if is_text else None, mask=np.ma.getmaskarray(column)
+        )
 
     def end(self) -> None:
         if self.writer is not None:

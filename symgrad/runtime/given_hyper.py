@@ -39,7 +39,7 @@ def _hyper_number(name: Any, value: Any) -> float:
         raise ValueError(f"hyper: {name} is 0 in the spec, so no step computes its terms; write it there")
     if name not in HYPER:
         raise ValueError(f"hyper: there is no {name!r}; expected {' or '.join(HYPER) or 'none'}")
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, _NUMBERS):
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, _NUMBERS):
         raise TypeError(f"hyper: {name} must be a number, got {value!r}")
     try:
         number = float(value)

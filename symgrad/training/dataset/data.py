@@ -39,13 +39,15 @@ Data: TypeAlias = "str | os.PathLike[str] | Any"
 class Dataset:
     """Rows of data: one contiguous array [rows, ...] per input and per target, in the spec's order.
 
-    `origin` names the file in messages; `preparation` is how the arrays were made, as far as names go.
+    `origin` names the file in messages; `preparation` is how the arrays were made, as far as names go;
+    `left_out` counts the rows besides that missed a value, where those were known from training.
     """
 
     inputs: Mapping[str, NDArray[Any]]
     targets: Mapping[str, NDArray[Any]]
     origin: str
     preparation: Preparation = field(default_factory=Preparation, repr=False)
+    left_out: int = 0
 
     @property
     def rows(self) -> int:
@@ -205,7 +207,7 @@ def joined_rows(parts: Iterable[Dataset], label: str) -> Dataset:
         return first
     inputs = {n: np.concatenate([part.inputs[n] for part in parts]) for n in first.inputs}
     targets = {n: np.concatenate([part.targets[n] for part in parts]) for n in first.targets}
-    return Dataset(inputs, targets, first.origin, first.preparation)
+    return Dataset(inputs, targets, first.origin, first.preparation, sum(part.left_out for part in parts))
 
 
 def _check_rows(columns: Mapping[str, list[Column]], label: str) -> None:

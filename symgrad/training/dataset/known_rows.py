@@ -66,21 +66,19 @@ def read_rows(
     *,
     drop: bool = False,
 ) -> Iterator[Dataset]:
-    """Inputs and targets, some rows at a time; with `drop` whole rows alone, warning of the others.
+    """Inputs and targets, some rows at a time; with `drop` whole rows alone.
 
     Raises DataError as `read_inputs` does, and for what is no class.
     """
     tensors = {**preparation.inputs, **preparation.targets}
     source = source_of(data, list(tensors), dialect)
-    counts = np.zeros(2, np.int64)
     for part in known_columns(source, tensors):
         whole = without_missing("drop", preparation, part, source.label) if drop else part
-        counts += [len(next(iter(group.values()))[0].numbers) for group in (part, whole)]
+        before, after = (len(next(iter(columns.values()))[0].numbers) for columns in (part, whole))
         refuse_missing(_unfilled(tensors, whole), UNFILLED)
         inputs = _arrays(preparation.inputs, whole, dtype)
         targets = _arrays(preparation.targets, whole, dtype)
-        yield Dataset(inputs, targets, source.label, preparation)
-    warn_of_gaps(source.label, int(counts[0] - counts[1]), int(counts[0]), "are left out")
+        yield Dataset(inputs, targets, source.label, preparation, before - after)
 
 
 def warn_of_gaps(label: str, gaps: int, rows: int, treated: str) -> None:
