@@ -20,7 +20,7 @@ def whole(name: str, value: object, least: int) -> int:
     Raises:
         SymgradError: it is no whole number, or less than `least`.
     """
-    if not _is_a(value, Integral) or int(value) < least:
+    if not isinstance(value, Integral) or _is_other(value) or int(value) < least:
         raise SymgradError(f"{name} is {_shown(value)}", remedy=f"expected a whole number, at least {least}")
     return int(value)
 
@@ -31,14 +31,14 @@ def finite(name: str, value: object) -> float:
     Raises:
         SymgradError: it is no finite number.
     """
-    if not _is_a(value, Real) or not math.isfinite(_as_float(value)):
+    if not isinstance(value, Real) or _is_other(value) or not math.isfinite(_as_float(value)):
         raise SymgradError(f"{name} is {_shown(value)}", remedy="expected a finite number")
     return float(value)
 
 
-def _is_a(value: object, kind: type[Real]) -> bool:
-    """Whether this is a number of a kind; a truth is none, nor is a span of time, which NumPy counts as one."""
-    return isinstance(value, kind) and not isinstance(value, bool) and type(value).__name__ != "timedelta64"
+def _is_other(value: object) -> bool:
+    """Whether this is a truth, or a span of time, which NumPy counts among whole numbers."""
+    return isinstance(value, bool) or type(value).__name__ == "timedelta64"
 
 
 def _shown(value: object) -> str:
@@ -56,7 +56,7 @@ def positive(name: str, value: object) -> float:
     Raises:
         SymgradError: it is no number above 0.
     """
-    if not _is_a(value, Real) or not 0 < _as_float(value) < math.inf:
+    if not isinstance(value, Real) or _is_other(value) or not 0 < _as_float(value) < math.inf:
         raise SymgradError(f"{name} is {_shown(value)}", remedy="expected a number above 0")
     return float(value)
 
