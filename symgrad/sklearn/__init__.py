@@ -9,3 +9,7 @@ from symgrad.sklearn.regressor import Regressor
 from symgrad.sklearn.transformer import Transformer
 
 __all__ = ["Classifier", "Regressor", "Transformer"]
+
+
+def __dir__() -> list[str]:  # what help() and completion list
+    return sorted(__all__)
