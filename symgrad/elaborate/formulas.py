@@ -242,7 +242,8 @@ class Evaluator:
         if name in PLACEMENTS:
             given = read_placement(call, self.sizes)
             values = [self._value(node, scope) for node in given.tensors]
-            return placed(call, values, given.numbers, scope.owner, self.builder)
+            filling = None if given.filling is None else self._value(given.filling, scope)
+            return placed(call, values, given.numbers, filling, scope.owner, self.builder)
         if name == "onehot":
             return onehot(self._value(arguments_of(call, 1)[0], scope), self.builder)
         if name == "spread":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import sympy as sp
 
 from symgrad.calculus.axes import Axis, show_axes
+from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import leading
 from symgrad.elaborate.operands import Value
 from symgrad.errors import ShapeError, SpecError
@@ -24,18 +26,25 @@ T = TypeVar("T")
 
 
 def placed(
-    call: Call, values: Sequence[Value], numbers: Mapping[str, int], owner: str, builder: EquationBuilder
+    call: Call,
+    values: Sequence[Value],
+    numbers: Mapping[str, int],
+    filling: Value | None,
+    owner: str,
+    builder: EquationBuilder,
 ) -> Value:
-    """The value of a call of pad, concat, stack or flatten.
+    """The value of a call of pad, concat, stack or flatten; what is padded is 0 without a `filling`.
 
     Raises:
         SpecError: an argument holds integer labels, or a number is none that fits.
         ShapeError: axes that do not fit, or whose size only the data decides.
     """
-    builder.demand_numbers(values, f"'{call.function}'", call.at)
+    every = [*values, *(() if filling is None else (filling,))]
+    builder.demand_numbers(every, f"'{call.function}'", call.at)
     put = _Placing(call, owner, builder)
     if call.function == "pad":
-        return put.padded(values[0], **numbers)
+        padded = put.padded(values[0], **numbers)
+        return padded if filling is None else put.filled(padded, filling, **numbers)
     if call.function == "flatten":
         return put.flattened(values[0], **numbers)
     if call.function == "stack":
@@ -58,6 +67,16 @@ class _Placing:
         axes = _with(value.axes, place, Axis(None, before + size + after))
         places = _with(value.indices, place, _shifted(value.indices[place], before))
         return self.builder.placed(self.owner, value, axes, places) if before + after else value
+
+    def filled(self, value: Value, filling: Value, axis: int, before: int, after: int) -> Value:
+        """The padded value with another number where it is padded."""
+        if filling.axes:
+            problem = f"{self.call.function}: value is {show_axes(filling.axes)}"
+            raise ShapeError(problem, at=self.call.at, remedy="expected one number")
+        place = counted_axis(self.call, "axis", axis, len(value.axes))
+        index, size = value.indices[place], self._size(value.axes, place)
+        ends = [c for c, number in ((index >= before, before), (index < size - after, after)) if number]
+        return replace(value, body=Piecewise((value.body, sp.And(*ends)), (filling.body, True)))
 
     def joined(self, values: Sequence[Value], axis: int) -> Value:
         """The values one after another along an axis: a sum of each with zeros for the others."""

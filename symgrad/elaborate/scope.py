@@ -70,6 +70,10 @@ def unknown_name(node: Name, known: Collection[str], functions: Collection[str])
     if node.id in functions or node.id in LANGUAGE_FUNCTIONS or node.id in library.functions:
         remedy = f"call it: {_usage(node.id)}"
         return SpecError(f"'{node.id}' is a function", at=node.at, remedy=remedy)
+    if node.id.lower() in ("inf", "infinity", "nan"):
+        problem = f"'{node.id}' is no number of the language"
+        remedy = "a mask takes one so low that its exp is 0: where(j <= i, S[n,i,j], -1e9)"
+        return SpecError(problem, at=node.at, remedy=remedy)
     there = f"there are {', '.join(list(known)[:8])}{', ...' if len(known) > 8 else ''}"
     remedy = did_you_mean(node.id, known) or f"define it above its use{'; ' + there if known else ''}"
     return SpecError(f"unknown name '{node.id}'", at=node.at, remedy=remedy)

@@ -178,6 +178,10 @@ class Indexed(Tensors):
             return f"2*{index}", 2 * size - 1
         if kind == 2:
             return f"{size - 1} - {index}", size
+        if kind == 5 and others:
+            other, length = self.one(others)
+            stride = self.axes["J"]
+            return f"J*{index} + {other}", stride * (size - 1) + length
         if kind <= 4 and others:
             other, length = self.one(others)
             stride = self.whole(1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,16 +55,29 @@ def _places(key: str) -> list[str]:
     return key.partition("[")[2].rstrip("] ").split(",")
 
 
+class _Numbered(ast.NodeTransformer):
+    """Sizes by name as numbers."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.sizes = sizes
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(self.sizes[node.id]) if node.id in self.sizes else node
+
+
 def index_ranges(
-    body: ast.expr, shapes: Mapping[str, tuple[int, ...]], given: Mapping[str, int]
+    body: ast.expr,
+    shapes: Mapping[str, tuple[int, ...]],
+    given: Mapping[str, int],
+    sizes: Mapping[str, int],
 ) -> dict[str, int]:
-    """The number of places of each index in `body`.
+    """The number of places of each index in `body`, where sizes by name are numbers.
 
     One that is given is what it is; one that stands alone runs over its axis, another as far as the axes
     allow for all values of the rest.
     """
     uses = [
-        (place, size)
+        (_Numbered(sizes).visit(copy.deepcopy(place)), size)
         for node in ast.walk(body)
         if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in shapes
         for place, size in zip(

@@ -24,7 +24,7 @@ from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from fuzz.arithmetic import Arithmetic
 
@@ -63,6 +63,10 @@ class Scope:
     numbers: Mapping[int, str] = field(default_factory=dict)
     bound: Mapping[str, np.ndarray | Labels] | None = None
 
+    def named_sizes(self, indices: Collection[str]) -> dict[str, int]:
+        """The sizes whose names are not those of indices."""
+        return {name: size for name, size in self.sizes.items() if name not in indices}
+
 
 @cache
 def tree_of(formula: str) -> ast.expr:
@@ -82,7 +86,7 @@ def equation(key: str, formula: str, scope: Scope) -> np.ndarray:
     names = left_names(key)
     shapes = {name: own_shape(t) for name, t in scope.tensors.items()}
     given = given_ranges(tree_of(formula), {*REDUCERS, *REDUCTIONS}, scope.sizes, key)
-    ranges = index_ranges(tree_of(formula), shapes, given)
+    ranges = index_ranges(tree_of(formula), shapes, given, scope.named_sizes(names))
     shape = tuple(ranges[n] for n in names)
     entries = [
         evaluate(formula, replace(scope, indices=dict(zip(names, at, strict=True)), ranges=ranges))
@@ -157,7 +161,8 @@ def _entry(name: str, places: ast.expr, scope: Scope) -> np.ndarray | Labels:
     tensor = scope.tensors[name]
     labels = {n: t.array for n, t in scope.tensors.items() if isinstance(t, Labels)}
     found = places.elts if isinstance(places, ast.Tuple) else [places]
-    at = tuple(place_of(place, scope.indices, labels) for place in found)
+    known = {**scope.sizes, **scope.indices}
+    at = tuple(place_of(place, known, labels) for place in found)
     if any(not 0 <= i < size for i, size in zip(at, own_shape(tensor), strict=True)):
         raise IndexError(f"{name}[{at}]")
     if isinstance(tensor, Labels):
@@ -303,7 +308,7 @@ def _over_indices(call: ast.Call, names: list[str], scope: Scope) -> np.ndarray:
     body, shapes = call.args[0], {name: own_shape(t) for name, t in scope.tensors.items()}
     around = {name: scope.ranges[name] for name in scope.indices}
     given = around | given_ranges(call, {*REDUCERS, *REDUCTIONS}, scope.sizes)
-    ranges = index_ranges(body, shapes, given)
+    ranges = index_ranges(body, shapes, given, scope.named_sizes((*names, *scope.indices)))
     places = [
         dict(zip(names, at, strict=True)) for at in itertools.product(*(range(ranges[n]) for n in names))
     ]

@@ -15,7 +15,8 @@ NAMES = ("pad", "concat", "stack", "flatten")
 
 def placed(name: str, call: ast.Call, array_of: Callable[[ast.expr], np.ndarray]) -> np.ndarray:
     """The value of a call; `array_of` gives that of a tensor in it."""
-    numbers = {str(k.arg): int(ast.literal_eval(k.value)) for k in call.keywords}
+    filling = next((array_of(k.value) for k in call.keywords if k.arg == "value"), np.zeros(1))
+    numbers = {str(k.arg): int(ast.literal_eval(k.value)) for k in call.keywords if k.arg != "value"}
     if name in ("concat", "stack"):
         arrays = [array_of(node) for node in call.args]
         probes = max(a.shape[0] for a in arrays)
@@ -32,6 +33,14 @@ def placed(name: str, call: ast.Call, array_of: Callable[[ast.expr], np.ndarray]
         shape = array.shape[1:]
         merged = int(np.prod(shape[start : end + 1]))
         return array.reshape((array.shape[0], *shape[:start], merged, *shape[end + 1 :]))
-    widths = [(0, 0)] * array.ndim
-    widths[numbers["axis"] % rank + 1] = (numbers["before"], numbers.get("after", numbers["before"]))
-    return np.pad(array, widths)
+    axis, before = numbers["axis"] % rank + 1, numbers["before"]
+    after = numbers.get("after", before)
+    probes = max(array.shape[0], filling.shape[0])
+    shape = [probes, *array.shape[1:]]
+    shape[axis] += before + after
+    padded = np.empty(shape, np.result_type(array, filling))
+    padded[...] = filling.reshape(-1, *(1 for _ in shape[1:]))
+    np.moveaxis(padded, axis, 0)[before : shape[axis] - after] = np.moveaxis(
+        np.broadcast_to(array, (probes, *array.shape[1:])), axis, 0
+    )
+    return padded

@@ -161,6 +161,8 @@ class TensorFormulas(Indexed):
         before = self.whole(0, size - 1)
         after = self.whole(0, size - 1 - before)
         numbers = f"{before}, {after}" if before != after else f"{before}"
+        if self.chance(0.3):
+            numbers += f", value={self.one((self.number(), '-1.5', self.formula((), depth - 1)))}"
         return f"pad({self.formula((*rest[0], size - before - after, *rest[1]), depth)}, {axis}, {numbers})"
 
     def normed(self, shape: Shape, depth: int) -> str:

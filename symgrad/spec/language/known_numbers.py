@@ -1,15 +1,17 @@
-"""The names `pi` and `e`: numbers wherever the user has not given them another meaning."""
+"""Names that stand for numbers: `pi` and `e`, where they are not the user's own, and sizes inside indices."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.syntax import Call, Index, Name, Negate, Node, Number
-from symgrad.spec.language.trees import transform, walk
+from symgrad.spec.language.trees import calls, transform, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from symgrad.errors import Position
 
@@ -33,6 +35,27 @@ def with_known_numbers(formula: Node, taken: Collection[str]) -> Node:
         return _number(node.id, node.at) if isinstance(node, Name) and node.id in free else node
 
     return transform(formula, change) if free else formula
+
+
+def with_sizes_in_indices(formula: Node, sizes: Mapping[str, int], indices: Collection[str]) -> Node:
+    """The formula with sizes by name as numbers inside indices, `x[n, D*h + d]`.
+
+    What is in `indices`, or what a reduction of the formula runs over, is an index.
+    """
+    running = {*indices, *(name for call in calls(formula) for name in bound_names(call))}
+    known = {name: size for name, size in sizes.items() if name not in running}
+
+    def number(node: Node) -> Node:
+        if isinstance(node, Name) and node.id in known:
+            return Number(Fraction(known[node.id]), node.at)
+        return node
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Index):
+            return node
+        return replace(node, indices=tuple(transform(place, number) for place in node.indices))
+
+    return transform(formula, change) if known else formula
 
 
 def _number(name: str, at: Position) -> Node:

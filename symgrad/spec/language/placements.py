@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 class PlacementRow:
     """A call of one tensor or of `many`; its numbers by name, with their defaults, None where there is none.
 
-    A default that is a name is the number of that name.
+    A default that is a name is the number of that name. `filled` says that `value=` may say what stands where
+    nothing is put.
     """
 
     usage: str
     numbers: tuple[tuple[str, int | str | None], ...]
     many: bool = False
+    filled: bool = False
 
 
 PLACEMENTS: Mapping[str, PlacementRow] = {
-    "pad": PlacementRow("pad(x, 1, 2)", (("axis", None), ("before", None), ("after", "before"))),
+    "pad": PlacementRow("pad(x, 1, 2)", (("axis", None), ("before", None), ("after", "before")), filled=True),
     "concat": PlacementRow("concat(a, b, axis=-1)", (("axis", -1),), many=True),
     "stack": PlacementRow("stack(a, b, axis=0)", (("axis", 0),), many=True),
     "flatten": PlacementRow("flatten(x, start=1, end=-1)", (("start", 1), ("end", -1))),
@@ -40,10 +42,11 @@ PLACEMENTS: Mapping[str, PlacementRow] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """The tensors and the numbers of a call."""
+    """The tensors and the numbers of a call, and what fills the rest; None is 0."""
 
     tensors: tuple[Node, ...]
     numbers: Mapping[str, int]
+    filling: Node | None
 
 
 def read_placement(call: Call, sizes: Mapping[str, int]) -> Placement:
@@ -56,6 +59,8 @@ def read_placement(call: Call, sizes: Mapping[str, int]) -> Placement:
     names = [name for name, _ in row.numbers]
     tensors = call.arguments if row.many else call.arguments[:1]
     given = list(zip(names, () if row.many else call.arguments[1:], strict=False)) + list(call.keywords)
+    filling = next((node for name, node in call.keywords if row.filled and name == "value"), None)
+    given = [(name, node) for name, node in given if node is not filling]
     known = dict(given)
     unknown = [name for name, _ in given if name not in names]
     too_many = len(call.arguments) > len(tensors) + (0 if row.many else len(names))
@@ -70,7 +75,7 @@ def read_placement(call: Call, sizes: Mapping[str, int]) -> Placement:
             numbers[name] = whole_number(known[name], f"{call.function}: {name}", sizes)
         else:
             numbers[name] = numbers[default] if isinstance(default, str) else default or 0
-    return Placement(tensors, numbers)
+    return Placement(tensors, numbers, filling)
 
 
 def counted_axis(call: Call, name: str, number: int, rank: int) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.formula import parse_formula, parse_head
-from symgrad.spec.language.known_numbers import with_known_numbers
+from symgrad.spec.language.known_numbers import with_known_numbers, with_sizes_in_indices
 from symgrad.spec.language.names import check_module_name, check_name, shorten
 from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
 from symgrad.spec.language.trees import is_number, signed_number
@@ -75,10 +75,13 @@ def _with_known_numbers(spec: Spec) -> Spec:
     """The spec with the names pi and e as numbers, where it does not define them."""
     taken = names_taken(spec) | {equation.name for equation in (*spec.equations, *spec.manual)}
 
+    sizes = dict(spec.axes)
+
+    def plain(formula: Node, indices: tuple[str, ...]) -> Node:
+        return with_sizes_in_indices(with_known_numbers(formula, (*taken, *indices)), sizes, indices)
+
     def equations(found: tuple[EquationSpec, ...]) -> tuple[EquationSpec, ...]:
-        return tuple(
-            replace(e, formula=with_known_numbers(e.formula, (*taken, *(e.indices or ())))) for e in found
-        )
+        return tuple(replace(e, formula=plain(e.formula, e.indices or ())) for e in found)
 
     def function(found: FunctionSpec) -> FunctionSpec:
         own = (*found.arguments, *(name for name, _ in found.defaults))
@@ -89,7 +92,7 @@ def _with_known_numbers(spec: Spec) -> Spec:
         functions=tuple(map(function, spec.functions)),
         equations=equations(spec.equations),
         manual=equations(spec.manual),
-        loss=spec.loss and with_known_numbers(spec.loss, taken),
+        loss=spec.loss and plain(spec.loss, ()),
     )
 
 

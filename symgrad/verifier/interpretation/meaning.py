@@ -205,7 +205,8 @@ class Formulas:
         if name in PLACEMENTS:
             given = read_placement(call, self.sizes)
             values = [self.value(node, scope) for node in given.tensors]
-            return placed(call, values, given.numbers, scope.depth, self.arithmetic)
+            filling = None if given.filling is None else self.value(given.filling, scope)
+            return placed(call, values, given.numbers, filling, scope.depth, self.arithmetic)
         if name == "onehot":
             return onehot(self.value(call.arguments[0], scope), self.arithmetic)
         if name == "spread":

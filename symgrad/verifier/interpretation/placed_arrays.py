@@ -21,9 +21,16 @@ if TYPE_CHECKING:
 
 
 def placed(
-    call: Call, values: Sequence[TensorValue], numbers: Mapping[str, int], depth: int, arithmetic: Arithmetic
+    call: Call,
+    values: Sequence[TensorValue],
+    numbers: Mapping[str, int],
+    filling: TensorValue | None,
+    depth: int,
+    arithmetic: Arithmetic,
 ) -> TensorValue:
     """The value of a call of pad, concat, stack or flatten, with `depth` leading dimensions.
+
+    What is padded is the one number of `filling`, or 0.
 
     Raises:
         SpecError: there is no such axis.
@@ -35,18 +42,27 @@ def placed(
         return _merged(first, start, end)
     if call.function == "pad":
         axis = counted_axis(call, "axis", numbers["axis"], first.rank)
-        zeros = [_zeros(first, axis, numbers[name], arithmetic) for name in ("before", "after")]
-        return _joined(call, [zeros[0], first, zeros[1]], axis, depth, arithmetic)
+        before, after = (
+            _filled(first, axis, numbers[name], filling, arithmetic) for name in ("before", "after")
+        )
+        return _joined(call, [before, first, after], axis, depth, arithmetic)
     if call.function == "stack":
         axis = counted_axis(call, "axis", numbers["axis"], first.rank + 1)
         return _joined(call, [_with_axis(value, axis) for value in values], axis, depth, arithmetic)
     return _joined(call, values, counted_axis(call, "axis", numbers["axis"], first.rank), depth, arithmetic)
 
 
-def _zeros(value: TensorValue, axis: int, size: int, arithmetic: Arithmetic) -> TensorValue:
-    shape = [*value.array.shape[value.depth :]]
-    shape[axis] = size
-    return TensorValue(arithmetic.array(np.zeros(shape)), value.rank)
+def _filled(
+    value: TensorValue, axis: int, size: int, filling: TensorValue | None, arithmetic: Arithmetic
+) -> TensorValue:
+    """So many slices like those of the value along an axis, all of one number."""
+    own = [*value.array.shape[value.depth :]]
+    own[axis] = size
+    if filling is None:
+        return TensorValue(arithmetic.array(np.zeros(own)), value.rank)
+    lead = filling.array.shape[: filling.depth]
+    number = filling.array.reshape((*lead, *(1 for _ in own)))
+    return TensorValue(arithmetic.library.broadcast_to(number, (*lead, *own)), value.rank)
 
 
 def _with_axis(value: TensorValue, axis: int) -> TensorValue:
