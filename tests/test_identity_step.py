@@ -101,6 +101,14 @@ def test_a_step_leaves_frozen_parameters_alone(optimizer: str) -> None:
     assert found_of(freezing(optimizer, clip_norm=1)).state == "agrees"  # a root of a sum of squared roots
 
 
+def test_parameters_with_numbers_of_their_own_are_stepped_by_these() -> None:
+    groups = {"b*": {"weight_decay": 0}, "W3": {"learning_rate": 0.01}}
+    spec = spec_with("adamw(0.1, weight_decay=0.1)", per_parameter=groups) | FREEZING
+    assert found_of(spec).state == "identical"
+    assert found_of(spec | {"train": spec["train"] | {"freeze": "W2"}}).state == "identical"
+    assert found_of(spec, "(theta, 36, (8,)", "(theta, 37, (8,)").is_wrong
+
+
 OWN = {
     "hyper": {"keep": 0.3, "learning_rate": 0.05},
     "state": {"v": 0, "r": "keep * 2"},

@@ -68,6 +68,15 @@ def test_a_command_shows_it_once_on_stderr_with_the_place(doubtful: Path) -> Non
     assert result.stderr.count("this is odd") == 1
 
 
+def test_an_error_comes_before_the_warnings_on_the_way_to_it(doubtful: Path, tmp_path: Path) -> None:
+    (tmp_path / "foreign.py").write_text("print()")
+    result = run("generate", str(doubtful), "-o", str(tmp_path / "foreign.py"))
+    assert result.exit_code == 2
+    first, *others = result.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert f"{doubtful}:3:16: warning: this is odd; mend it" in others
+
+
 def test_json_lists_it(doubtful: Path) -> None:
     result = run("generate", "--json", str(doubtful))
     assert json.loads(result.stdout)["warnings"] == [f"{doubtful}:3:16: this is odd; mend it"]

@@ -7,10 +7,12 @@ import sys
 import traceback
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from symgrad.cli.output import console_on, hold, say_held
 from symgrad.errors import DivergenceError, NotIdenticalError, Position, SymgradError, SymgradWarning
 
 if TYPE_CHECKING:
@@ -23,7 +25,17 @@ _WIDTH = 100
 
 
 def exit_code_of(command: Callable[[], Any]) -> int:
-    """Run a command and give its exit code; what goes wrong becomes one message on stderr."""
+    """Run a command and give its exit code; what goes wrong becomes one message on stderr.
+
+    It comes before the warnings that nothing was said after, which may only repeat it.
+    """
+    try:
+        return _exit_code_of(command)
+    finally:
+        say_held()
+
+
+def _exit_code_of(command: Callable[[], Any]) -> int:
     try:
         code = command()
         sys.stdout.flush()
@@ -55,7 +67,7 @@ def show_error(error: SymgradError) -> None:
 
 @contextmanager
 def showing_warnings(context: click.Context) -> Iterator[None]:
-    """Show each warning about an input once, as it comes; the context keeps them for --json."""
+    """Show each warning about an input once, before what is said next; the context keeps them for --json."""
     shown: list[SymgradWarning] = []
     context.obj = shown
     with warnings.catch_warnings():
@@ -67,7 +79,7 @@ def showing_warnings(context: click.Context) -> Iterator[None]:
                 others(message, *where, **how)
             elif str(message) not in map(str, shown):
                 shown.append(message)
-                _show_warning(message)
+                hold(partial(_show_warning, message))
 
         warnings.showwarning = show
         yield
@@ -97,10 +109,8 @@ def _complain(message: str) -> None:
 def _tell(place: str, kind: str, style: str, message: str) -> None:
     from rich.text import Text
 
-    from symgrad.cli.output import stderr
-
     line = Text(_clean(place)).append(kind, style=style).append(_clean(message), style="not bold default")
-    stderr().print(line, soft_wrap=True)
+    console_on(sys.stderr).print(line, soft_wrap=True)
 
 
 def _excerpt(at: Position) -> list[str]:

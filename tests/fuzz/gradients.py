@@ -17,7 +17,7 @@ from fuzz.oracle import Scope, tree_of, value
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.reader import read
-from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.interpretation.arithmetic import NATIVE
 from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
 
 
 def _as_the_verifier_reads(spec: Spec, point: Point) -> Outcome:
-    """What the verifier takes the spec to mean, in double precision."""
-    exact, found = point.exact, interpret(stages_of(read(plain(spec))).model, point.arrays, DOUBLE)
+    """What the verifier takes the spec to mean, in the range of numbers that the oracle has."""
+    exact, found = point.exact, interpret(stages_of(read(plain(spec))).model, point.arrays, NATIVE)
     for ours, right in zip((found.loss, *found.outputs), (exact.loss, *exact.outputs), strict=True):
         noise = np.ravel(right) * (1 + FLOOR["float32"])
         if wrong := differs(np.ravel(ours), np.ravel(right), noise, FLOOR["float64"]):
