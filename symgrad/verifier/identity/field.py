@@ -83,6 +83,7 @@ class Functions:
         self.exponents: dict[int, Element] = {}
         self.logarithms: dict[int, list[tuple[Element, Element]]] = {}
         self.antilogarithms: dict[int, Element] = {}
+        self.logarithms_asked = 0
 
     def random(self, name: str, argument: int) -> int:
         """A random residue for a function at an argument, a residue of the topmost field."""
@@ -124,6 +125,7 @@ class Functions:
 
     def log(self, u: Element) -> Element:
         """log(exp(a)) = a and log(u·exp(a)) = log(u) + a for every exp(a) met, log(1/u) = -log(u)."""
+        self.logarithms_asked += 1
         value = self._log_by_exponent(u.top) if u != 0 else None
         if value is None:
             value = self._log_by_kin(u)
@@ -195,7 +197,24 @@ class Functions:
         for name in SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS:
             if name not in known and not SCALARS[name].formula:
                 known[name] = partial(self.odd if SCALARS[name].odd else self.any, name)
-        return with_formulas(known, element)
+        formulas = with_formulas(known, element)
+        return known | {name: self.remembering(formulas[name]) for name in formulas.keys() - known.keys()}
+
+    def remembering(self, function: Callable[[Element], Element]) -> Callable[[Element], Element]:
+        """A formula, computed once for each argument; not where it asks for a logarithm, which may be known
+        better later."""
+        values: dict[int, Element] = {}
+
+        def value(x: Element) -> Element:
+            found = values.get(x.residue)
+            if found is None:
+                asked = self.logarithms_asked
+                found = function(x)
+                if self.logarithms_asked == asked:
+                    values[x.residue] = found
+            return found
+
+        return value
 
 
 def sign(x: Element) -> Element:
