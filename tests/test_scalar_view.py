@@ -355,3 +355,16 @@ def test_without_a_loss_the_forward_values_remain() -> None:
     assert "Scalar view: forward values\n" in text
     assert "  zₙ = yₙ₁ + yₙ₂\n" in text
     assert "∂y[n,i]/∂x[m,j] = 2·δ(n, m)·δ(i, j)·x[n,i]" in text
+
+
+def test_sums_run_over_letters() -> None:
+    """Those of a rule that stands in another rule too: an index is no number there to count from 1."""
+    text = (
+        sg.derive(EXAMPLES / "lectures" / "10_stored_values.yaml")
+        .showing(scalar=True, parameters=["b3"])
+        .text()
+    )
+    assert "    b3₁ ← b3₁ − 0.1·Σ_n dZ3ₙ₁\n" in text
+    assert set(
+        re.findall(r"Σ_(\S+ - \S+|\S+)", text.partition("Scalar view: rules")[2].partition("Rewrites")[0])
+    ) == {"n"}

@@ -103,8 +103,8 @@ def _letter(index: sp.Symbol) -> sp.Symbol:
 
 def _numbers_of_letters(expr: sp.Expr) -> sp.Expr:
     """The indices that are computed with, in terms of letters that count from 1."""
-    if isinstance(expr, Entry | delta) or not indices_as_numbers(expr):
-        return expr
+    if isinstance(expr, Entry | delta | Over) or not indices_as_numbers(expr):
+        return expr  # what is summed is written for itself, and its index is a letter of the sum
     if isinstance(expr, sp.Symbol):
         return _letter(expr) - 1
     return expr.func(*map(_numbers_of_letters, expr.args))
