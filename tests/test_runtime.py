@@ -148,8 +148,8 @@ def test_no_name_has_two_meanings() -> None:
     """All files are read as one text; only those of which a module takes one have names in common."""
     either = {"numba/gathered_rows": {"_gather"}, "whole_epochs": {"_train_epoch"}}
     either["numba/float64_numbers"] = set(runtime_part("numba/float32_numbers").names)
-    either["without_loss"] = set(runtime_part("without_loss").names)
-    either["states_of_trained"] = set(runtime_part("states_of_trained").names)
+    either["optional/without_loss"] = set(runtime_part("optional/without_loss").names)
+    either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
     seen: dict[str, str] = {}
     for name in FILES:
         for defined in runtime_part(name).names - either.get(name, set()):

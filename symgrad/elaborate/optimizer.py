@@ -15,6 +15,7 @@ from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.spec.expansion.parameter_groups import of_group
 from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.model import AFTER_STEP
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -200,8 +201,8 @@ class _Elaborator:
         now = self._vector(tensor, value)
         if name in self.kept:
             self.outputs.append(tensor.name)
-        if name != "theta":  # on the right, theta is the parameter before the step
-            self.bound[name] = now
+        # On the right, theta is the parameter before the step.
+        self.bound[AFTER_STEP if name == "theta" else name] = now
 
     def _number(self, name: str, body: sp.Expr) -> Value:
         """A quantity that is the same for every entry; one that never changes is written out."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from symgrad.sklearn.changed_specs import WEIGHTS
 from symgrad.sklearn.modules import module_of
+from symgrad.training.epochs.snapshots import averaged
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -112,20 +113,25 @@ class Network:
         self.epoch += 1
         return float(value)
 
+    @property
+    def _used(self) -> Any:
+        """The parameters, or their moving average, where the spec asks for one."""
+        module = self.module
+        params = module.unflatten(np.array(self.theta))
+        return averaged(module, params, module.State(*map(np.array, self.state)), self.hyper)
+
     def loss(self, rows: Rows) -> float:
         """The loss of all rows at once."""
         module = self.module
-        return float(module.loss(module.unflatten(self.theta), *rows.arrays(module)))
+        return float(module.loss(self._used, *rows.arrays(module)))
 
     def predictions(self, inputs: NDArray[Any]) -> Any:
         """What the spec predicts for rows."""
-        module = self.module
-        return module.predict(module.unflatten(np.array(self.theta)), inputs)
+        return self.module.predict(self._used, inputs)
 
     def outputs(self, inputs: NDArray[Any]) -> Any:
         """The spec's outputs for rows."""
-        module = self.module
-        return module.forward(module.unflatten(np.array(self.theta)), inputs)
+        return self.module.forward(self._used, inputs)
 
 
 def _shown(module: ModuleType) -> str:

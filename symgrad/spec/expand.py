@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
+from symgrad.spec.expansion.averaging import with_average
 from symgrad.spec.expansion.chosen_parameters import frozen_parameters
 from symgrad.spec.expansion.hyper_parameters import of_clipping, of_optimizer
 from symgrad.spec.expansion.layer_calls import known_layers, replaced_inside
@@ -50,7 +51,7 @@ def expand(spec: Spec) -> Model:
     manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
     results = [node for node in (loss, scoring.prediction) if node is not None]
     used = [*(e.formula for e in (*equations, *manual)), *results]
-    optimizer = resolve_optimizer(spec.train)
+    optimizer = with_average(resolve_optimizer(spec.train), spec)
     rate = resolve_schedule(spec.train, optimizer, spec.at)
     names = [p.name for p in layers.parameters]
     frozen = frozen_parameters(spec, names)

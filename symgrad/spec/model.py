@@ -86,6 +86,18 @@ class EquationSpec:
     ranges: tuple[tuple[str, Node], ...] = ()
 
 
+AFTER_STEP = "theta after"
+"""What an equation below that of theta reads where it means the parameter after the step."""
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """The moving average of the parameters: its state, and the hyper-parameter that is its decay."""
+
+    state: str
+    decay: str
+
+
 @dataclass(frozen=True)
 class OptimizerSpec:
     """An optimiser as equations over theta, g, t, hyper-parameters, states and quantities of the step.
@@ -101,6 +113,7 @@ class OptimizerSpec:
     at: Position = field(compare=False)
     look_ahead: Node | None = None
     full_batch: str = ""
+    average: Averaging | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +179,7 @@ class TrainSpec:
     """The `train` block. `batch_size` is a number of rows or 'full'.
 
     `freeze` names parameters that stay as they are, by patterns such as `b*` too; `per_parameter` gives some
-    of them other hyper-parameters of the optimiser.
+    of them other hyper-parameters of the optimiser. `average` is the decay of a moving average of parameters.
 
     `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
     what becomes of missing values, and `categorical` names columns whose every cell is a word. A word in an
@@ -194,6 +207,7 @@ class TrainSpec:
     metrics: tuple[str, ...] = ()
     freeze: tuple[str, ...] = ()
     per_parameter: tuple[tuple[str, tuple[tuple[str, Number], ...]], ...] = ()
+    average: float | None = None
 
 
 @dataclass(frozen=True)

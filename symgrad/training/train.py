@@ -27,7 +27,7 @@ from symgrad.training.epochs.divergence import Trace, first_of_all, traced
 from symgrad.training.epochs.epoch_steps import DIVERGED_REMEDY, EpochSteps
 from symgrad.training.epochs.loop import Trainer
 from symgrad.training.epochs.running_hyper import running_hyper
-from symgrad.training.epochs.snapshots import Reached, TrainingOutcome, beginning
+from symgrad.training.epochs.snapshots import Reached, Snapshot, TrainingOutcome, averaged, beginning
 from symgrad.training.epochs.stopping import keeps_best
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
 from symgrad.training.logs.run_logs import RunLogs, checked_logs, run_logs
@@ -53,10 +53,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.spec.model import Monitor, Spec, TrainSpec
+    from symgrad.training.checkpoint import Checkpoint
     from symgrad.training.dataset.data import Data
 
 NOTHING_LEFT = "it was finished: nothing was left to do; --epochs N, more than {}, goes on"
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
+AVERAGED = "the parameters kept and measured are the moving average of those trained"
 
 
 def train(
@@ -277,7 +279,7 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     """Choose the parameters to keep and measure them."""
     module, plan, parts = trainer.module, trainer.plan, trainer.parts
     kept = outcome.best if keeps_best(plan.stop) and outcome.records else outcome.last
-    checkpoint = checkpoint_of(trainer, kept)
+    checkpoint = _kept(trainer, outcome, kept)
     validation = parts.validation
     return Run(
         spec_name=module.SPEC_NAME,
@@ -292,8 +294,22 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
         seconds=time.perf_counter() - start,
         steps_per_epoch=trainer.steps.per_epoch,
         hyper=trainer.steps.hyper.given,
-        notes=(*_ending(trainer, outcome), *((STANDARDIZED,) if parts.preparation.is_standardized else ())),
+        notes=(
+            *_ending(trainer, outcome),
+            *((AVERAGED,) if hasattr(module, "averaged") else ()),
+            *((STANDARDIZED,) if parts.preparation.is_standardized else ()),
+        ),
     )
+
+
+def _kept(trainer: Trainer, outcome: TrainingOutcome, snapshot: Snapshot) -> Checkpoint:
+    """What a run leaves for use; where that is an average, the parameters that training goes on from too."""
+    module, found = trainer.module, checkpoint_of(trainer, snapshot)
+    if not hasattr(module, "averaged"):
+        return found
+    hyper = trainer.steps.hyper.others(outcome.changes, snapshot.epoch * trainer.steps.per_epoch)
+    fitted = averaged(module, found.fitted, found.state, hyper)
+    return replace(found, fitted=fitted, more={**found.more, "unaveraged.params": snapshot.theta})
 
 
 def _ending(trainer: Trainer, outcome: TrainingOutcome) -> tuple[str, ...]:

@@ -195,6 +195,8 @@ def optimizer_spec(random: Random) -> dict[str, Any]:
         train["clip_value"] = draw.one((0.05, 0.5, 3, 1e-30, 1e300))
     if draw.chance(0.3):
         train["freeze"] = draw.one((["W1"], ["b1"], "W*", "b*"))
+    if draw.chance(0.3):
+        train["average"] = draw.one((0.5, 0.9, 0.99))
     if draw.chance(0.35):
         train["per_parameter"] = apart(draw, rule, train.get("freeze"))
         if not train["per_parameter"]:

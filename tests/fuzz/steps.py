@@ -83,7 +83,8 @@ def _moderate(values: np.ndarray) -> bool:
 
 
 def _all(module: Any, params: Any, state: Any) -> np.ndarray:
-    return np.concatenate([module.flatten(params), *(np.ravel(s) for s in state[1:])])
+    used = [module.flatten(module.averaged(params, state))] if hasattr(module, "averaged") else []
+    return np.concatenate([module.flatten(params), *(np.ravel(s) for s in state[1:]), *used])
 
 
 def _stepped(module: Any, data: Arrays, start: np.ndarray, *_: Any) -> Iterator[np.ndarray]:
@@ -135,6 +136,7 @@ def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: t
     known |= {n: evaluate(text, scope) + zeros for n, text in first.items()}
     known["theta"] = arithmetic.number(start)[None]
     rate, is_trained = known.get("learning_rate"), np.repeat(_trained(train), (6, 2))
+    average, mean, weight = arithmetic.number(train.get("average", 0)), zeros[0], arithmetic.number(0)
     for number, (rows, epoch) in enumerate(batches):
         times = {"t": number + 1, "step": number, "epoch": epoch, "epochs": train["epochs"]}
         known |= {n: arithmetic.number([v]) for n, v in times.items()}
@@ -152,8 +154,13 @@ def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: t
                 after = np.where(is_trained, found, known["theta"])
             else:
                 known[name] = found
+        if average:
+            mean = average * mean + (1 - average) * after[0]
+            weight = average * weight + (1 - average)
         known["theta"] = after
         parts = [known["theta"][0], *(known[n][0][is_trained] for n in first)]
+        if average:
+            parts += [mean[is_trained], np.where(is_trained, mean / weight, after[0])]
         yield Step(np.concatenate(parts).real.astype(float), arithmetic.margin)
 
 

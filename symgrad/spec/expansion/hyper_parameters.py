@@ -87,7 +87,11 @@ def with_hyper(model: Model, values: Mapping[str, float]) -> Model:
     )
     of_optimizer = tuple((name, numbers.get(name, value)) for name, value in model.optimizer.hyper)
     optimizer, asked = replace(model.optimizer, hyper=of_optimizer), train.optimizer
-    asked = replace(asked, arguments=(), keywords=of_optimizer) if isinstance(asked, Call) else optimizer
+    if isinstance(asked, Call):
+        own = dict(library.optimizers[optimizer.name].signature.defaults)
+        asked = replace(asked, arguments=(), keywords=tuple((n, v) for n, v in of_optimizer if n in own))
+    else:
+        asked = optimizer
     of_schedule = {h.name: h.value for h in hyper if h.key.startswith("schedule.")}
     now = {h.name: h for h in hyper}
     groups = tuple(replace(g, hyper=tuple(now.get(h.name, h) for h in g.hyper)) for g in model.groups)

@@ -28,7 +28,8 @@ OWN_RANGES = {"learning_rate": "(0, inf)"}
 def ranges_of(train: TrainSpec, optimizer: OptimizerSpec) -> dict[str, str]:
     """The intervals of its hyper-parameters."""
     is_own = not isinstance(train.optimizer, Call)
-    return OWN_RANGES if is_own else dict(library.optimizers[optimizer.name].ranges)
+    ranges = OWN_RANGES if is_own else dict(library.optimizers[optimizer.name].ranges)
+    return ranges | ({optimizer.average.decay: "(0, 1)"} if optimizer.average else {})
 
 
 def parameter_groups(
@@ -64,6 +65,8 @@ def _setting(
     pattern: str, name: str, node: Node, train: TrainSpec, optimizer: OptimizerSpec
 ) -> HyperParameter:
     known, ranges = dict(optimizer.hyper), ranges_of(train, optimizer)
+    if optimizer.average:
+        del known[optimizer.average.decay]
     if name not in known:
         remedy = did_you_mean(name, known) or f"expected {' or '.join(known) or 'none'}"
         raise SpecError(f"{optimizer.name} has no hyper-parameter '{name}'", at=node.at, remedy=remedy)

@@ -190,6 +190,7 @@ class TrainBlock(_Block):
     monitor: Monitor | None = None
     metrics: Texts = []
     freeze: Names = []
+    average: Fraction | None = None
     per_parameter: dict[str, Annotated[dict[str, Finite], Field(min_length=1)]] = {}
 
     @classmethod

@@ -55,6 +55,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         monitor=train.monitor,
         metrics=tuple(train.metrics),
         freeze=tuple(train.freeze),
+        average=train.average,
         per_parameter=tuple(_per_parameter(train, document)),
     )
 

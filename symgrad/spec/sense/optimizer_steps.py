@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import names_in
+from symgrad.spec.model import AFTER_STEP
 from symgrad.spec.numbers import number
 from symgrad.spec.ranges import check_ranges
 
@@ -88,7 +89,7 @@ def path_of(optimizer: OptimizerSpec, theta: float, gradient: float) -> Path:
             value = number(formula, names)
             value = math.nan if value is None else value
             if target == "theta":
-                theta = value
+                theta = names[AFTER_STEP] = value
             else:
                 names[target] = value
         thetas.append(theta)

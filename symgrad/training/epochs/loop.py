@@ -12,7 +12,14 @@ import numpy as np
 from symgrad.errors import CallbackError, DivergenceError
 from symgrad.training.epochs.divergence import first_of_all, traced
 from symgrad.training.epochs.norms_of_gradients import gradient_norms
-from symgrad.training.epochs.snapshots import Reached, Snapshot, Standing, TrainingOutcome, copied_state
+from symgrad.training.epochs.snapshots import (
+    Reached,
+    Snapshot,
+    Standing,
+    TrainingOutcome,
+    averaged,
+    copied_state,
+)
 from symgrad.training.epochs.stopping import StopReason, Watch, stop_reason
 from symgrad.training.epochs.training_callbacks import Answer, Callbacks, StepRecord
 from symgrad.training.records.history import EpochRecord, HyperChange
@@ -142,16 +149,17 @@ class Trainer:
         """Train one epoch and measure both parts. Raises DivergenceError and CallbackError."""
         module, validation = self.module, self.parts.validation
         made = self._made(epoch)
-        held_out = float(module.loss(self.params, *validation.arrays)) if validation else None
+        params = averaged(module, self.params, self.state, self.others)
+        held_out = float(module.loss(params, *validation.arrays)) if validation else None
         if validation and held_out is not None and not math.isfinite(held_out):
-            first = first_of_all(traced(module, self.params, validation, self.steps.trace))
+            first = first_of_all(traced(module, params, validation, self.steps.trace))
             raise self.steps.divergence(epoch, f"the validation loss became {held_out}{first}")
-        validation_score = score(module, self.params, validation) if validation else None
-        metrics = self.scores.measured(self.params)
+        validation_score = score(module, params, validation) if validation else None
+        metrics = self.scores.measured(params)
         return EpochRecord(
             epoch=epoch,
             loss=made.loss,
-            score=score(module, self.params, self.sample),
+            score=score(module, params, self.sample),
             validation_loss=held_out,
             validation_score=validation_score,
             seconds=made.seconds,

@@ -86,3 +86,8 @@ class Standing:
 def copied_state(state: Any) -> Any:
     """An optimiser's state that may be trained on."""
     return type(state)(*(np.copy(values) for values in state))
+
+
+def averaged(module: ModuleType, params: Any, state: Any, hyper: Mapping[str, float]) -> Any:
+    """What is measured and kept of a training: the parameters, or where the module has one, their average."""
+    return module.averaged(params, state, hyper=dict(hyper)) if hasattr(module, "averaged") else params

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.spec.model import AFTER_STEP
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import scalar_value
 
@@ -75,11 +76,25 @@ def step(
     for name, formula in model.optimizer.update:
         value = arithmetic.array(scalar_value(formula, values, arithmetic) + before.theta * 0)
         if name == "theta":
-            theta = trained(value, before.theta)
+            theta = values[AFTER_STEP] = trained(value, before.theta)
         else:
             values[name] = value
     states = {name: values[name] for name in before.states}
     return replace(before, theta=theta, states=states, steps=before.steps + 1)
+
+
+def averaged(model: Model, progress: Progress, arithmetic: Arithmetic = FIFTY_DIGITS) -> Array:
+    """The moving average of the parameters over all steps, each weighing decay times as much as the next.
+
+    Frozen parameters, and all before the first step, are what they are.
+    """
+    names = model.optimizer.average
+    if names is None or not progress.steps:
+        return progress.theta
+    decay = _hyper(model, arithmetic)[names.decay]
+    weights = arithmetic.array(sum((decay**n for n in range(progress.steps)), 0 * decay)) * (1 - decay)
+    mean = arithmetic.divide(progress.states[names.state], arithmetic.array(weights))
+    return _trained(model, progress, arithmetic)(mean, progress.theta)
 
 
 def _trained(model: Model, before: Progress, arithmetic: Arithmetic) -> Callable[[Array, Array], Array]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.verifier.interpretation.optimizer_meaning import gradient_point, start, step
+from symgrad.spec.expansion.hyper_parameters import with_hyper
+from symgrad.verifier.interpretation.optimizer_meaning import averaged, gradient_point, start, step
+from symgrad.verifier.sampling.hyper_values import drawn_hyper
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.epochs import epoch_checks
 from symgrad.verifier.steps.other_hyper import other_hyper_checks
@@ -48,6 +50,9 @@ def training_checks(trial: Trial) -> Iterator[Check]:
     yield measured("train_step", same, SAME, lambda: _train_step(trial))
     if trial.model.batch_axis:
         yield from epoch_checks(trial)
+    if trial.model.optimizer.average:
+        what = "the moving average of the parameters after each update against its definition"
+        yield measured("average", what, UPDATE, lambda: _average(trial))
     if trial.model.frozen:
         frozen = f"{', '.join(trial.model.frozen)} after updates, a step and an epoch, to the last bit"
         yield measured("frozen", frozen, 0.0, lambda: _frozen(trial))
@@ -80,6 +85,27 @@ def _trajectory(subject: Subject, vector: Array, gradients: list[Array]) -> list
         subject.call("update", params, subject.params(gradient.astype(subject.dtype)), state)
         path.append(vector_of(params))
     return path
+
+
+def _average(trial: Trial) -> Measure:
+    """With the module's own decay, and with others."""
+    twin, theta = trial.twin, trial.twin.vector(trial.points[0].sample.parameters)
+    arithmetic, errors = vector_arithmetic(theta.size), []
+    for hyper in (None, drawn_hyper(trial.model, np.random.default_rng((trial.seed, 19)))):
+        model = trial.model if hyper is None else with_hyper(trial.model, hyper)
+        params, progress = twin.params(theta.copy()), start(model, theta, arithmetic, twin.shapes)
+        state = twin.call("init_state", params, hyper=hyper)
+        for gradient in [None, *_gradients(trial)]:
+            if gradient is not None:
+                twin.call("update", params, twin.params(gradient.copy()), state, hyper=hyper)
+                progress = step(model, progress, gradient, arithmetic=arithmetic)
+            found = vector_of(twin.call("averaged", params, state, hyper=hyper))
+            due = np.asarray(averaged(model, progress, arithmetic), dtype=np.float64)
+            error = mismatch(found, due) if np.isfinite(due).all() else 0.0
+            errors.append(
+                (error, f"after {progress.steps} updates it is off by {error:.2g} of its largest entry")
+            )
+    return worst(errors)
 
 
 def _frozen(trial: Trial) -> Measure:

@@ -155,6 +155,7 @@ def demand_names(model: Model, facts: Facts) -> None:
     names = list(_ALWAYS)
     if model.loss is not None:
         names += ["loss", "loss_and_grad"]
+        names += ["averaged"] if model.optimizer.average else []
         names += ["init_state", "update", "train_step", "train_epoch"] if model.parameters else []
         names += ["gradient_point"] if model.parameters and model.optimizer.look_ahead is not None else []
         names += ["input_gradients"] if model.spec.gradients else []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
-from symgrad.compiler.planning.trained_spans import trained_size
+from symgrad.compiler.planning.trained_spans import spans_of, trained_size
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs, never_zero
@@ -138,11 +138,24 @@ def told(
         FactText(
             "GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is differentiated by"
         ),
+        *_averaging(model, plan, calls),
         FactText("IGNORED", ignored, "labels that mean: none"),
         FactText("SCORED", _quoted(scored), "what predictions are scored against, where targets are several"),
         *(_table(name, manner, definitions) for manner, name in _TABLES.items()),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )
+
+
+def _averaging(model: Model, plan: Plan, calls: Signatures) -> Iterator[FactText]:
+    """Where the moving average of the parameters is, where there is one."""
+    names, parameters = model.optimizer.average, plan.program.of_kind("parameter")
+    if names is not None and plan.program.loss:
+        trained = [p.name for p in parameters if p.name not in model.frozen]
+        spans = spans_of(parameters, model.frozen, trained)
+        places = as_tuple(f"({span.first}, {span.size}, {span.kept})" for span in spans)
+        called = calls.states[-1]
+        yield FactText("AVERAGE", f'("{called}", "{names.decay}")', "the state and the number of the average")
+        yield FactText("AVERAGED", places, "where its entries lie in all, how many, and where in the state")
 
 
 def _divisors(model: Model, update: Program) -> Iterator[str]:

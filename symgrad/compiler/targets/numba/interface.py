@@ -99,6 +99,19 @@ def gradient_point(calls: Signatures, rule: Sequence[str]) -> Definition:
     return Definition("gradient_point", f"params, state, {calls.setting_options}", (doc,), lines)
 
 
+def averaged() -> Definition:
+    """`averaged`, where the spec asks for a moving average."""
+    doc = (
+        "The moving average of the parameters over the steps made, as Params of their own.",
+        "",
+        "It starts from 0 and is divided by what its weights add up to. Before the first step, and where no",
+        "step changes them, parameters are what they are. `hyper` is what the steps were told.",
+    )
+    return Definition(
+        "averaged", "params, state, hyper=None", doc, ("return _averaged(params, state, hyper)",)
+    )
+
+
 def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
     """`update`, `train_step`, `train_epoch` and `fit`."""
     looks_ahead, data, setting = calls.point == "ahead", _data(calls), _setting(calls)

@@ -79,4 +79,6 @@ class ModelDefinitions:
             yield interface.input_gradients(calls, [g.name for g in self.gradients])
         if lowered.looks_ahead:
             yield interface.gradient_point(calls, look_ahead_rule(lowered.update))
+        if lowered.model.optimizer.average:
+            yield interface.averaged()
         yield from interface.training(calls, lowered.model.spec.train)

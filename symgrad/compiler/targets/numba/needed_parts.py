@@ -25,7 +25,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]
     if lowered.model.frozen:
-        parts = _with(parts, runtime_part("states_of_trained"))
+        parts = _with(parts, runtime_part("optional/states_of_trained"))
     yield from parts
 
 
@@ -50,6 +50,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
         yield from ("training_steps", epochs, "own_check")
+        if lowered.model.optimizer.average:
+            yield "optional/averaged_parameters"
     else:
-        yield "without_loss"
+        yield "optional/without_loss"
     yield from ("whole_files", "array_archives", "given_rows", "checkpoints")
