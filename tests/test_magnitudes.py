@@ -72,6 +72,25 @@ def test_a_sum_of_a_difference_keeps_its_factor_outside() -> None:
     assert "real(2) * x[" in text
 
 
+def test_a_sum_keeps_its_smallest_number_inside(tmp_path: Path) -> None:
+    """As a factor 1e-320, of which the type holds five digits, would take those of the other number."""
+    spec = {
+        "name": "sums",
+        "dtype": "float64",
+        "inputs": {"x": []},
+        "equations": {"f": "2.3e-308 * x + 1e-320"},
+    }
+    module = interpreted(written({**spec, "loss": "f", "gradients": ["x"]}, tmp_path))
+    assert module.forward((), 2.0) == pytest.approx(4.6e-308, rel=1e-11)
+
+
+def test_blocks_of_subnormal_numbers_are_those_of_the_spec() -> None:
+    constants = {"c": [1e-308, 1e300, 1e-320, 1.7e308, 5e-324]}
+    spec = {"name": "block", "dtype": "float64", "inputs": {"x": [5]}, "constants": constants}
+    spec |= {"equations": {"f": "log(c * abs(x))"}, "loss": "sum(f)", "gradients": ["x"]}
+    assert identity_of(expand(read(spec)), module_text(read(spec))).state == "identical"
+
+
 @pytest.mark.parametrize(
     ("formula", "at", "slope"),
     [

@@ -14,6 +14,7 @@ from symgrad.calculus.program import Equation, Program, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
 from symgrad.calculus.terms import Entry, delta, entries, indices_as_numbers, is_large
+from symgrad.spec.language.number_types import SMALLEST_NORMAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,11 +57,17 @@ def resolve_sums(program: Program) -> Program:
 
 
 def _factored(body: sp.Expr) -> sp.Expr:
-    """Common factors such as 1/N before the bracket; sums within keep the numbers they are written with."""
+    """Common factors such as 1/N before the bracket; sums within keep the numbers they are written with.
+
+    So does a sum whose numbers have so small a factor in common that a type may hold few digits of it.
+    """
     if not body.is_Add:
         return body
     kept = {total: sp.Dummy(real=True) for term in body.args for total in _with_own_numbers(term)}
-    return sp.factor_terms(body.xreplace(kept)).xreplace({dummy: total for total, dummy in kept.items()})
+    found = sp.factor_terms(body.xreplace(kept))
+    if abs(found.as_coeff_Mul()[0]) < SMALLEST_NORMAL["float32"]:
+        return body
+    return found.xreplace({dummy: total for total, dummy in kept.items()})
 
 
 def _with_own_numbers(expr: sp.Expr) -> Iterator[sp.Expr]:

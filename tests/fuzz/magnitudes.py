@@ -3,8 +3,8 @@
 The oracle computes the spec's own text with every number and every slope on the way brought into the range of
 the type: where neither is lost so, the module must not lose it. What constants come to may be refused.
 
-Not drawn, as they are lost (README, "Limits"): constants near the largest number, which meet other
-constants before x does, blocks of subnormal numbers, and huge multiples of tanh of huge multiples.
+Not drawn, as it is lost (README, "Limits"): a block of huge numbers times tanh of a huge multiple, as
+constants meet before x does.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ Spec = dict[str, Any]
 ENDS = {
     "float64": (
         *("5e-324", "1e-320", "1e-308", "2.3e-308", "1e-300", "1e-200", "1e-160", "1e-150"),
-        *("1e150", "1e160", "1e200", "1e300"),
+        *("1e150", "1e160", "1e200", "1e300", "8e307", "1.7e308"),
     ),
     "float32": (
         *("1e-45", "1e-40", "1e-38", "1.2e-38", "1e-30", "1e-22", "1e-18"),
-        *("1e18", "1e20", "1e30", "1e35"),
+        *("1e18", "1e20", "1e30", "1e35", "1e38", "3.4e38"),
     ),
 }
-NORMAL = {dtype: [n for n in ends if float(n) >= np.finfo(dtype).tiny] for dtype, ends in ENDS.items()}
+OF_NUMBERS = "{a} * tanh({b} * x)"
 FORMULAS = (
     *(
         "{a} * x",
@@ -54,7 +54,7 @@ FORMULAS = (
     ),
     *("({a} * x)**2 * {b}", "({a} * x)**2", "sqrt({a} * x**2)", "sqrt(abs({a} * x))", "{a} / ({b} + x)"),
     *("{a} * x + {b}", "({a} * x + {b}) / {a}", "{a} * x - {a} * x**2", "exp({a} * x)", "log({a} * abs(x))"),
-    *("tanh({a} * x)", "max({a} * x, {b})", "where(x > {a}, {a} * x, x / {a})"),
+    *("tanh({a} * x)", OF_NUMBERS, "max({a} * x, {b})", "where(x > {a}, {a} * x, x / {a})"),
     *("1 / ({a} * x)", "1 / ({a} + x**2)", "x**2 / ({a} + x**2)", "{a} * exp(x)", "exp(x) / {a}"),
     *(
         "log(exp(x) + {a})",
@@ -84,8 +84,8 @@ def magnitude_spec(random: Random) -> Spec:
     a, b = (draw.one(ENDS[dtype]) if draw.chance(0.8) else draw.number() for _ in "ab")
     spec: Spec = {"name": "magnitudes", "dtype": dtype, "inputs": {"x": [COUNT]}}
     formula = draw.one(FORMULAS)
-    if "{a}" in formula and draw.chance(0.25):
-        spec["constants"] = {"c": [float(draw.one(NORMAL[dtype])) for _ in range(COUNT)]}
+    if formula != OF_NUMBERS and draw.chance(0.25):
+        spec["constants"] = {"c": [float(draw.one(ENDS[dtype])) for _ in range(COUNT)]}
         a = "c"
     spec["equations"] = {"f": formula.format(a=a, b=b)}
     if draw.chance(0.3):

@@ -160,7 +160,7 @@ class Machine:
             return laid_over(self.garbage(size), self.kind, purpose)
         memory, start = workspace(self.garbage(size), self.kind, purpose), 0
         for block in self.text.facts.get("CONSTANTS", {}).values():
-            values = self.arithmetic.array(np.asarray(_exact(block, self.number), dtype=object))
+            values = self.arithmetic.array(np.asarray(_floats(block), dtype=np.float64))
             memory.part(start, (values.size,)).put(values)
             start += values.size
         return memory
@@ -203,8 +203,9 @@ def _of_numbers(function: Callable[[Any], Array]) -> Callable[..., Any]:
     return lambda number: np.asarray(function(number)).item()
 
 
-def _exact(block: Any, number: Callable[[Any], Any]) -> Any:
-    return [_exact(part, number) for part in block] if isinstance(block, list) else number(block)
+def _floats(block: Any) -> Any:
+    """The numbers of a block of constants, which a module holds as floats, as those of its spec."""
+    return [_floats(part) for part in block] if isinstance(block, list) else float(block)
 
 
 @dataclass(frozen=True)
