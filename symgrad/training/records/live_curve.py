@@ -37,7 +37,7 @@ class LiveCurve:
         """The bar over the curve, in the colours of the page around them."""
         done = self.records[-1].epoch
         bar = f'<progress value="{done}" max="{self.epochs}" style="width:14em"></progress>'
-        return f"<div>{bar} {escape(str(self))}</div>{self.svg()}"
+        return f'<div style="white-space:pre-wrap">{bar} {escape(str(self))}</div>{self.svg()}'
 
     def svg(self) -> str:
         """The losses over the epochs; nothing before two epochs are done."""
