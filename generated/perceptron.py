@@ -345,7 +345,7 @@ def train_epoch(params, state, x, t, batch_size, order=None, epoch=0, hyper=None
     return _train_epoch(params, state, (x, t), batch_size, order, (epoch, hyper))
 
 
-def fit(x, t, *, epochs=50, batch_size=16, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None):
+def fit(x, t, *, epochs=50, batch_size=16, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None, after_epoch=None):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
     Without `params` training starts from init_params(seed); with them, from a copy. A given `state` then
@@ -355,8 +355,10 @@ def fit(x, t, *, epochs=50, batch_size=16, seed=0, params=None, state=None, shuf
     Of all `epochs` only those from `start` up to `stop` are trained: fit(..., stop=3, state=state), then
     fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.
     `hyper` is a dict of those numbers in HYPER that shall be others.
+    `after_epoch(epoch, loss, params)` is called after each, with a copy: True ends training, a dict is
+    `hyper` from there on.
     """
-    return _fit((x, t), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper)
+    return _fit((x, t), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper, after_epoch)
 
 
 # --- What the common part is told of the model ---
@@ -1449,6 +1451,7 @@ def _fit(
     state: State | None,
     shuffle: Any,
     hyper: Any,
+    after_epoch: Any,
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
@@ -1473,9 +1476,23 @@ def _fit(
             where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
             raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")
         history.append(value)
+        if after_epoch is not None:
+            copied = unflatten(flatten(params).copy())
+            stops, hyper = _answered(after_epoch(epoch + 1, value, copied), hyper)
+            if stops:
+                break
     for old, new in zip(given or (), state, strict=False):
         old[...] = new
     return params, history
+
+
+def _answered(said: Any, hyper: Any) -> tuple[bool, Any]:
+    """Whether training ends, and the hyper-parameters from here on."""
+    if isinstance(said, dict):
+        return False, {**(hyper or {}), **said}
+    if said is None or isinstance(said, (bool, np.bool_)):
+        return bool(said), hyper
+    raise TypeError(f"after_epoch: expected None, True to stop, or a dict as hyper is, got {said!r}")
 
 
 def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:

@@ -102,6 +102,30 @@ FAULTS = {
         "for epoch in range(start, stop):",
         "something else than all at once",
     ),
+    "fit counts epochs from 0 to after_epoch": (
+        "fit",
+        "after_epoch(epoch + 1, ",
+        "after_epoch(epoch, ",
+        "tells after_epoch of the epochs [0, 1, 2]",
+    ),
+    "fit lets after_epoch change its parameters": (
+        "fit",
+        "copied = unflatten(flatten(params).copy())",
+        "copied = params",
+        "tells after_epoch other parameters",
+    ),
+    "fit forgets what after_epoch changes": (
+        "fit",
+        "{**(hyper or {}), **said}",
+        "hyper",
+        "with after_epoch that changes",
+    ),
+    "fit goes on where after_epoch says stop": (
+        "fit",
+        "if stops:",
+        "if False:",
+        "ends after epoch 1 trains 3",
+    ),
     "a checkpoint of another network is taken": (
         "checkpoints",
         "if not difference and str(arrays",

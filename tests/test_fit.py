@@ -131,3 +131,28 @@ def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path) -> None:
         given = {"params": params, "state": module.init_state(params), **limits}
         with pytest.raises(ValueError, match="stop: of 7 epochs"):
             module.fit(*data, **given)
+
+
+def test_after_epoch_sees_epochs_changes_numbers_and_ends_training(tmp_path: Path) -> None:
+    module = module_with(tmp_path, epochs=6, batch_size=3, optimizer="sgd(learning_rate=0.05)")
+    seen: list[tuple[int, float, Any]] = []
+
+    def after_epoch(epoch: int, loss: float, params: Any) -> Any:
+        seen.append((epoch, loss, module.flatten(params).copy()))
+        module.flatten(params)[:] = np.nan  # a copy
+        return {2: {"learning_rate": 0.01}, 4: np.True_}.get(epoch)
+
+    params, history = module.fit(*line_data(), after_epoch=after_epoch)
+    state = module.init_state(module.init_params(module.fit.__kwdefaults__["seed"]))
+    first, early = module.fit(*line_data(), state=state, stop=2)
+    last, late = module.fit(
+        *line_data(), params=first, state=state, start=2, stop=4, hyper={"learning_rate": 0.01}
+    )
+    assert history == [*early, *late] == [loss for _, loss, _ in seen]
+    assert [epoch for epoch, _, _ in seen] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(module.flatten(params), module.flatten(last))
+    np.testing.assert_array_equal(module.flatten(params), seen[-1][2])
+    with pytest.raises(TypeError, match="after_epoch: expected None, True to stop, or a dict"):
+        module.fit(*line_data(), after_epoch=lambda *_: 0.5)
+    with pytest.raises(ValueError, match="hyper: there is no 'lr'"):
+        module.fit(*line_data(), after_epoch=lambda *_: {"lr": 0.5})

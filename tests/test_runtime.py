@@ -74,7 +74,8 @@ def test_an_epoch_takes_the_rows_in_batches() -> None:
 
 def test_fit_trains_and_leaves_what_it_was_given() -> None:
     params = first()
-    fitted, history = training_steps._fit((X, T), (30, 0, None), 2, 0, params, None, "each_epoch", None)
+    how = 2, 0, params, None, "each_epoch", None
+    fitted, history = training_steps._fit((X, T), (30, 0, None), *how, None)
     assert params == first()
     assert history[-1] < 1e-3 < history[0]
     assert fitted.w == pytest.approx(2.0, abs=1e-2)

@@ -89,6 +89,7 @@ def _fit(
     state: State | None,
     shuffle: Any,
     hyper: Any,
+    after_epoch: Any,
 ) -> tuple[Params, list[float]]:
     epochs, start, stop = _planned(*plan)
     if start and (params is None or state is None):
@@ -113,9 +114,23 @@ def _fit(
             where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
             raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")
         history.append(value)
+        if after_epoch is not None:
+            copied = unflatten(flatten(params).copy())
+            stops, hyper = _answered(after_epoch(epoch + 1, value, copied), hyper)
+            if stops:
+                break
     for old, new in zip(given or (), state, strict=False):
         old[...] = new
     return params, history
+
+
+def _answered(said: Any, hyper: Any) -> tuple[bool, Any]:
+    """Whether training ends, and the hyper-parameters from here on."""
+    if isinstance(said, dict):
+        return False, {**(hyper or {}), **said}
+    if said is None or isinstance(said, (bool, np.bool_)):
+        return bool(said), hyper
+    raise TypeError(f"after_epoch: expected None, True to stop, or a dict as hyper is, got {said!r}")
 
 
 def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:

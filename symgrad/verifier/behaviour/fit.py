@@ -39,6 +39,7 @@ def fits(bench: Bench) -> Iterator[str]:
     yield from _starts(bench)
     yield from _halves(bench)
     yield from _hyper(bench)
+    yield from _callback(bench)
     yield from _refused(bench)
 
 
@@ -124,6 +125,39 @@ def _hyper(bench: Bench) -> Iterator[str]:
         params, replayed(bench, seen, bench.module.init_state(bench.params(), hyper=hyper)), _ROUNDING
     ):
         yield "fit with other hyper-parameters gives other parameters than its epochs lead to"
+
+
+def _callback(bench: Bench) -> Iterator[str]:
+    """`after_epoch` is told of every epoch; True ends training there, a dict is `hyper` from there on."""
+    if "after_epoch" not in inspect.signature(bench.module.fit).parameters:
+        return  # an older module
+    told: list[Any] = []
+    changed = {h.name: h.value for h in bench.case.hyper[:1]}
+
+    def after_epoch(number: int, loss: float, params: Any) -> Any:
+        told.append((number, loss, kept(params)))
+        for values in params:
+            values[...] = 0
+        return (None, changed, False)[number - 1]
+
+    _, _, plain = fitted(bench, params=bench.params())
+    last, history, seen = fitted(bench, params=bench.params(), after_epoch=after_epoch)
+    if [number for number, _, _ in told] != list(range(1, _EPOCHS + 1)):
+        yield f"fit tells after_epoch of the epochs {[number for number, _, _ in told]}"
+        return
+    if not same([loss for _, loss, _ in told], history):
+        yield "fit tells after_epoch other losses than it gives"
+    if not same([params for _, _, params in told], [*(e.start for e in seen[1:]), last]):
+        yield "fit tells after_epoch other parameters than those it goes on with, or lets it change them"
+    hypers = [e.options.get("hyper") or {} for e in seen]
+    if bench.takes_hyper and hypers != [{}, {}, changed]:
+        yield f"fit with after_epoch that changes {changed} after epoch 2 trains with {hypers}"
+    for cut in range(1, _EPOCHS):
+        _, losses, made = fitted(
+            bench, params=bench.params(), after_epoch=lambda number, _, __, cut=cut: number == cut
+        )
+        if len(made) != cut or not same(losses, [e.loss for e in plain[:cut]]):
+            yield f"fit that after_epoch ends after epoch {cut} trains {len(made)} epochs, or others"
 
 
 def _drawn(bench: Bench, **options: Any) -> list[Any]:

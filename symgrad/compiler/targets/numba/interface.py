@@ -34,7 +34,10 @@ _FIT = (
     "Of all `epochs` only those from `start` up to `stop` are trained: fit(..., stop=3, state=state), then",
     "fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.",
     _HYPER,
+    "`after_epoch(epoch, loss, params)` is called after each, with a copy: True ends training, a dict is",
+    "`hyper` from there on.",
 )
+_FIT_TOLD = ("batch_size", "seed", "params", "state", "shuffle", "hyper", "after_epoch")
 
 
 def first_values(draws: Sequence[str]) -> Definition:
@@ -149,7 +152,7 @@ def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
             "fit",
             listed([calls.data, "*", *_fit_options(calls, train)]),
             _FIT,
-            (f"return _fit({data}, (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper)",),
+            (f"return _fit({data}, (epochs, start, stop), {', '.join(_FIT_TOLD)})",),
         ),
     )
 
@@ -167,6 +170,7 @@ def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
         "start": 0,
         "stop": None,
         "hyper": None,
+        "after_epoch": None,
     }
     return tuple(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"
