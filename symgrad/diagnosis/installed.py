@@ -23,6 +23,7 @@ _EXTRAS = (
     ("onnxruntime", "export to .onnx"),
     ("safetensors", "export to .safetensors"),
     ("python-flint", "verify --certify"),
+    ("ipykernel", "examples/notebooks"),
     ("torch", "compare and bench"),
     ("jax", "compare and bench"),
 )
