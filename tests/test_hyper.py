@@ -194,7 +194,7 @@ NEAR_AN_END = {
     "rprop(eta_plus=1.00000001)": ("float32", "eta_plus", 1.00000001),
     "rmsprop(alpha=0.9999999999999999)": ("float64", "", 0.0),
 }
-"""Optimizers whose steps would be others, and what says so at run time of a module."""
+"""Optimisers whose steps would be others, and what says so at run time of a module."""
 
 
 @pytest.mark.parametrize("call", NEAR_AN_END)

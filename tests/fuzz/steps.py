@@ -28,7 +28,7 @@ Spec = dict[str, Any]
 Arrays = dict[str, np.ndarray]
 ROWS, STEPS, EPOCHS = 5, 5, 2
 _JUDGED = 0.25
-"""The share of specs whose text is held against the optimizer by the judge too."""
+"""The share of specs whose text is held against the optimiser by the judge too."""
 
 Batches = list[tuple[np.ndarray, int]]
 """The rows of each step, and its epoch."""
@@ -71,7 +71,7 @@ def judge_steps(spec: Spec, random: Random, by_rows: bool) -> Outcome:
 
 
 def _identical(spec: Spec, text: str, random: Random) -> Outcome:
-    """Whether the judge finds a share of the steps to be the optimizer's."""
+    """Whether the judge finds a share of the steps to be the optimiser's."""
     if random.random() > _JUDGED:
         return Outcome("right")
     found = step_identity(expand(read(plain(spec))), parse(text), random.randrange(2**32))
