@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 from building import interpreted
+from building import written as module_file
 from click.testing import CliRunner
 from corpus import CORPUS
 from onnx import TensorProto, helper, numpy_helper
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = {"tensor(int64)": np.int64, "tensor(float)": np.float32, "tensor(double)": np.float64}
-NOT_READ = {"keepdims": "the number of rows", "causal_attention": "chooses by what is no comparison"}
+NOT_READ = {
+    "keepdims": "the number of rows",
+    "causal_attention": "chooses by what is no comparison",
+    "placements": "repeats entries along",
+}
 """Networks of the corpus that are refused, and why."""
 
 
@@ -195,6 +201,32 @@ def test_a_classifier_of_scikit_learn_keeps_the_names_of_its_classes(tmp_path: P
     _, rows = answers(path.read_bytes(), {"x": X})
     np.testing.assert_allclose(saved.predict(X)[:, 0], [row["yes"] for row in rows], rtol=1e-5)
     assert saved.labels(X).tolist() == [max(row, key=row.get) for row in rows]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_export_comes_back_with_what_was_learnt_of_the_data(dtype: str, tmp_path: Path) -> None:
+    """Words, gaps, means and names of classes: the scaling in its graph is not read as a part of the network."""
+    spec = {
+        "name": "pets",
+        "dtype": dtype,
+        "inputs": {"x": ["batch", 4]},
+        "targets": {"t": {"axes": ["batch"], "classes": 2}},
+        "layers": ["dense(3, activation=tanh)", "dense(2)"],
+        "loss": "softmax_cross_entropy",
+        "train": {"missing": "most_frequent", "epochs": 1, "standardize": True},
+    }
+    drawn = np.random.default_rng(0)
+    columns = {"age": drawn.normal(30, 5, 40), "kind": drawn.choice(["ant", "bee", "cat"], 40)}
+    data = pd.DataFrame(columns | {"label": drawn.choice(["big", "small"], 40)})
+    data.loc[3, "age"] = None
+    run = sg.train(spec, interpreted(module_file(spec, tmp_path)), data=data, progress=False)
+    sg.export(spec, run, tmp_path / "pets.onnx")
+    again = sg.import_onnx(tmp_path / "pets.onnx", tmp_path / "again.yaml", identity=False)
+    assert "layers:\n  - dense(3, activation=tanh)" in again.spec.read_text()
+    saved, rows = sg.open_run(again.checkpoint, interpreted(again.module)), data[["age", "kind"]]
+    np.testing.assert_allclose(saved.predict(rows), run.predict(rows), rtol=1e-6)
+    assert saved.labels(rows).tolist() == run.labels(rows).tolist()
+    assert sg.evaluate(saved, data).metrics.accuracy == run.training.accuracy
 
 
 class Graph:

@@ -50,6 +50,7 @@ class ImportedNetwork:
     difference: float | None
     words: tuple[Any, ...]
     notes: tuple[str, ...]
+    preparation: Preparation
 
     def checkpoint(self, module: ModuleType) -> Checkpoint:
         """What the file has learnt, for the module of this spec."""
@@ -57,12 +58,24 @@ class ImportedNetwork:
         for name, values in params._asdict().items():
             values[...] = self.params[name]
         spec = self.model.spec
-        inputs = {t.name: _taken_as_given(t) for t in spec.inputs}
+        known = self.preparation
+        inputs = {t.name: _known(t, known.inputs.get(t.name)) or _taken_as_given(t) for t in spec.inputs}
         words = self.words if self.model.task == "binary" and len(self.words) == 2 else ()
-        targets = {t.name: _taken_as_given(t, words) for t in spec.targets}
+        told = [*known.targets.values()] if len(known.targets) == len(spec.targets) == 1 else []
+        targets = {
+            t.name: _known(t, told[0] if told else None) or _taken_as_given(t, words) for t in spec.targets
+        }
         more = {IMPORTED: np.array(self.source.name)}
         state = module.init_state(params)
         return Checkpoint(params, state, Preparation(inputs, targets), 0, 0, module, more)
+
+
+def _known(tensor: TensorSpec, prepared: TensorPreparation | None) -> TensorPreparation | None:
+    """What is known of a tensor, where that is of such rows and labels."""
+    shape = tuple(axis for axis in tensor.axes[1:] if isinstance(axis, int))
+    if prepared is None or prepared.shape != shape or prepared.count != (tensor.classes or 0):
+        return None
+    return prepared
 
 
 def _taken_as_given(tensor: TensorSpec, words: tuple[Any, ...] = ()) -> TensorPreparation:
@@ -85,7 +98,9 @@ def import_onnx(path: Path, name: str, loss: str | None) -> ImportedNetwork:
     if params.keys() != set(names):
         raise InternalError(f"parameters {sorted(params)} for {sorted(names)}")
     difference = _difference(path, model, params, network)
-    return ImportedNetwork(path, written.text, model, params, difference, network.classes, network.notes)
+    return ImportedNetwork(
+        path, written.text, model, params, difference, network.classes, network.notes, network.preparation
+    )
 
 
 def spec_name(file: Path) -> str:
@@ -118,7 +133,9 @@ def _difference(
         problem = f"ONNX Runtime cannot run it: {str(error).splitlines()[0][:150]}"
         raise ModuleError(problem, at=str(path), remedy="is the file damaged?") from None
     targets = {t.name: np.zeros(_sizes(t, model, drawn)) for t in model.spec.targets}
-    right = interpret(model, {**drawn, **targets, **params}, DOUBLE).prediction
+    known = network.preparation
+    taken = {name: known.input(name, values, model.spec.dtype) for name, values in drawn.items()}
+    right = interpret(model, {**taken, **targets, **params}, DOUBLE).prediction
     found = max((_apart(answer, ours) for answer, ours in zip(answers, right, strict=True)), default=0.0)
     if not found <= MOST_DIFFERENCE:
         problem = f"the spec's answers differ by {found:.1e} from ONNX Runtime's"

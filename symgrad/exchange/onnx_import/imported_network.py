@@ -10,7 +10,8 @@ import numpy as np
 from symgrad.errors import ModuleError
 from symgrad.exchange.onnx_import.node_operators import OPERATORS
 from symgrad.exchange.onnx_import.onnx_graph import OnnxGraph, OnnxTensor
-from symgrad.exchange.onnx_import.patterns import rewritten
+from symgrad.exchange.onnx_import.own_exports import own_preparation, without_scaling
+from symgrad.exchange.onnx_import.patterns import needed_nodes, rewritten
 from symgrad.exchange.onnx_import.read_formulas import ReadValue, named
 from symgrad.exchange.onnx_import.shape_operators import known_result
 from symgrad.exchange.onnx_import.spec_builder import SpecBuilder, base_name
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from symgrad.exchange.onnx_import.onnx_graph import Dim, OnnxNode
+    from symgrad.training.dataset.preparation import Preparation
 
 ROWS = "batch"
 
@@ -28,7 +30,8 @@ class ReadNetwork:
     """What was read: the builder, the inputs with their shapes here, and what the network gives.
 
     `outputs` are names in the graph and values here. `loss` is the one that the last operator belongs to,
-    `score` what it is of. `classes` are their names, where the file has them.
+    `score` what it is of. `classes` are their names, where the file has them; `preparation` is what a file
+    that symgrad exported says of data.
     """
 
     build: SpecBuilder
@@ -37,6 +40,7 @@ class ReadNetwork:
     loss: str
     classes: tuple[Any, ...]
     notes: tuple[str, ...]
+    preparation: Preparation
 
 
 def read_network(graph: OnnxGraph, at: str, loss: str | None) -> ReadNetwork:
@@ -45,10 +49,11 @@ def read_network(graph: OnnxGraph, at: str, loss: str | None) -> ReadNetwork:
     Raises:
         ModuleError: an operator that no spec has, by its node; or there is no output of numbers.
     """
-    classes = _class_names(graph)
+    classes, preparation = _class_names(graph), own_preparation(graph)
+    graph = without_scaling(graph, preparation)
     graph, called, notes = _of_numbers(graph, at)
     graph, written = rewritten(graph)
-    graph = _needed(_without_complement(graph))
+    graph = needed_nodes(_without_complement(graph))
     build = SpecBuilder(graph, written)
     shapes, more = _inputs(build, graph)
     for node in graph.nodes:
@@ -59,7 +64,7 @@ def read_network(graph: OnnxGraph, at: str, loss: str | None) -> ReadNetwork:
         if loss is None and len(graph.outputs) == 1 and name in build.scores:
             found, name = build.scores[name]
         outputs.append((there, _output(build, graph, name)))
-    return ReadNetwork(build, shapes, tuple(outputs), loss or found, classes, (*notes, *more))
+    return ReadNetwork(build, shapes, tuple(outputs), loss or found, classes, (*notes, *more), preparation)
 
 
 def _output(build: SpecBuilder, graph: OnnxGraph, name: str) -> ReadValue:
@@ -201,14 +206,3 @@ def _without_complement(graph: OnnxGraph) -> OnnxGraph:
                     tensor = replace(tensor, name=joined.inputs[1])
         outputs.append(tensor)
     return replace(graph, outputs=tuple(outputs))
-
-
-def _needed(graph: OnnxGraph) -> OnnxGraph:
-    """The graph without nodes that no output needs."""
-    needed = {tensor.name for tensor in graph.outputs}
-    kept = []
-    for node in reversed(graph.nodes):
-        if needed & set(node.outputs):
-            kept.append(node)
-            needed |= set(node.inputs)
-    return replace(graph, nodes=tuple(reversed(kept)))

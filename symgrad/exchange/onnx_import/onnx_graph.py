@@ -59,7 +59,7 @@ class OnnxTensor:
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """What a file says. `arrays` are its initialisers by name; `float_type` is the widest of its numbers."""
+    """What a file says. `arrays` are its initialisers by name."""
 
     name: str
     opset: int
@@ -67,7 +67,13 @@ class OnnxGraph:
     outputs: tuple[OnnxTensor, ...]
     nodes: tuple[OnnxNode, ...]
     arrays: Mapping[str, NDArray[Any]]
-    float_type: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def float_type(self) -> str:
+        """The widest type of its numbers."""
+        is_double = any(array.dtype == np.float64 for array in self.arrays.values())
+        return "float64" if is_double else "float32"
 
     @property
     def uses(self) -> Counter[str]:
@@ -92,7 +98,9 @@ def read_graph(path: Path) -> OnnxGraph:
     except Exception as error:  # noqa: BLE001  # whatever ONNX raises at what a damaged file says
         raise _damaged(path, error) from None
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-    found = OnnxGraph(graph.name, opset, inputs, outputs, nodes, arrays, _float_type(path, arrays))
+    metadata = {p.key: p.value for p in model.metadata_props}
+    found = OnnxGraph(graph.name, opset, inputs, outputs, nodes, arrays, metadata)
+    _check_numbers(path, arrays)
     _check_names(path, found)
     return found
 
@@ -150,16 +158,15 @@ def _tensor(proto: Any) -> OnnxTensor:
     return OnnxTensor(proto.name, letter, dims)
 
 
-def _float_type(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
-    found = {array.dtype for array in arrays.values() if array.dtype.kind not in "iubOSU"}
-    for dtype in found:
+def _check_numbers(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ModuleError for numbers of another type than those of specs, and those that are not finite."""
+    for dtype in {array.dtype for array in arrays.values() if array.dtype.kind not in "iubOSU"}:
         if dtype not in (np.float32, np.float64):
             problem = f"holds numbers of type {dtype}"
             raise ModuleError(problem, at=str(path), remedy="write it in float32 or float64")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModuleError(f"'{name}' holds a number that is not finite", at=str(path))
-    return "float64" if np.dtype(np.float64) in found else "float32"
 
 
 def _check_names(path: Path, graph: OnnxGraph) -> None:

@@ -29,7 +29,7 @@ def rewritten(graph: OnnxGraph) -> tuple[OnnxGraph, frozenset[str]]:
     """The graph without what inference does not need, and the names of arrays that stood in nodes."""
     graph, written = _with_constants(_without_dropped(graph))
     graph, written = _folded(graph, written)
-    return _with_dense(_with_softmax(_with_relu(graph))), written
+    return _with_dense(_with_softmax(_with_relu(_without_nan_guards(graph)))), written
 
 
 def _renamed(graph: OnnxGraph, names: Mapping[str, str], nodes: list[OnnxNode]) -> OnnxGraph:
@@ -155,6 +155,39 @@ def _own(name: str, rank: int, graph: OnnxGraph, uses: Mapping[str, int], size: 
     if rank == 1:
         return array.ndim in (1, 2) and array.size == size == array.shape[-1]
     return array.ndim == rank
+
+
+def _without_nan_guards(graph: OnnxGraph) -> OnnxGraph:
+    """Extrema without the sum of what is no number, added lest they hide it: a spec's hide nothing."""
+    made = {name: node for node in graph.nodes for name in node.outputs}
+
+    def is_guard(name: str, value: str) -> bool:
+        total = made.get(name)
+        chosen = made.get(total.inputs[0]) if total is not None and total.operator == "ReduceSum" else None
+        asked = made.get(chosen.inputs[0]) if chosen is not None and chosen.operator == "Where" else None
+        return asked is not None and (asked.operator, asked.inputs) == ("IsNaN", (value,))
+
+    names: dict[str, str] = {}
+    nodes = []
+    for node in graph.nodes:
+        first = made.get(node.inputs[0]) if node.operator == "Add" else None
+        is_extremum = first is not None and first.operator in ("ReduceMax", "ReduceMin")
+        if first is not None and is_extremum and is_guard(node.inputs[1], first.inputs[0]):
+            names[node.outputs[0]] = first.outputs[0]
+        else:
+            nodes.append(node)
+    return needed_nodes(_renamed(graph, names, nodes))
+
+
+def needed_nodes(graph: OnnxGraph) -> OnnxGraph:
+    """The graph without nodes that no output needs."""
+    needed = {tensor.name for tensor in graph.outputs}
+    kept = []
+    for node in reversed(graph.nodes):
+        if needed & set(node.outputs):
+            kept.append(node)
+            needed |= set(node.inputs)
+    return replace(graph, nodes=tuple(reversed(kept)))
 
 
 def _with_relu(graph: OnnxGraph) -> OnnxGraph:

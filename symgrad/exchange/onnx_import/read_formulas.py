@@ -143,6 +143,18 @@ def axes_of(tree: Tree) -> list[int]:
     return sorted(free - bound)
 
 
+def runs_along(tree: Tree, axis: int, size: Dim) -> bool:
+    """Whether an axis of the formula is a whole axis of a tensor, which says how long it is."""
+    return any(
+        isinstance(node, TensorEntry)
+        and any(
+            index == AlongAxis(axis) and along == size
+            for index, along in zip(node.indices, node.sizes, strict=True)
+        )
+        for node in nodes_of(tree)
+    )
+
+
 def has_all_axes(tree: Tree, rank: int) -> bool:
     """Whether a formula of this rank is a whole tensor, or its transpose."""
     return isinstance(tree, TensorEntry) and sorted(

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from symgrad.exchange.onnx_import.read_formulas import (
+    ATOM,
+    PRODUCT,
     SUM,
     AlongAxis,
+    AppliedFormula,
     FixedNumber,
     ReadValue,
     TensorEntry,
@@ -65,7 +68,7 @@ def _reshaped(build: SpecBuilder, node: OnnxNode) -> ReadValue:
     wanted = build.array(node, 1)
     lengths = list(node.attributes.get("shape", ())) if wanted is None else wanted.ravel().tolist()
     sizes = [value.shape[k] if size == 0 and k < len(value.shape) else size for k, size in enumerate(lengths)]
-    return _laid_out(node, value, _completed(value.shape, sizes))
+    return _laid_out(build, node, value, _completed(value.shape, sizes))
 
 
 def _completed(shape: Sequence[Dim], sizes: list[Dim]) -> tuple[Dim, ...]:
@@ -89,7 +92,7 @@ def _flattened(build: SpecBuilder, node: OnnxNode) -> ReadValue:
     value, axis = build.input(node, 0), node.attributes.get("axis", 1)
     parts = value.shape[:axis], value.shape[axis:]
     lengths = [_one_length(part) for part in parts]
-    return _laid_out(node, value, tuple(-1 if length is None else length for length in lengths))
+    return _laid_out(build, node, value, tuple(-1 if length is None else length for length in lengths))
 
 
 def _one_length(part: Sequence[Dim]) -> Dim | None:
@@ -98,14 +101,18 @@ def _one_length(part: Sequence[Dim]) -> Dim | None:
     return whole if not names else names[0] if len(names) == 1 and whole == 1 else None
 
 
-def _laid_out(node: OnnxNode, value: ReadValue, shape: tuple[Dim, ...]) -> ReadValue:
-    """The value in another shape, which differs in axes of length 1 alone."""
+def _laid_out(build: SpecBuilder, node: OnnxNode, value: ReadValue, shape: tuple[Dim, ...]) -> ReadValue:
+    """The value in another shape: all axes but the first as one, or other axes of length 1."""
+    rest = value.shape[1:]
+    if len(rest) > 1 and shape == (value.shape[0], _one_length(rest)):
+        name, value = build.whole(value, build.called(node, 0))
+        return ReadValue(shape, WholeFormula(f"flatten({name})", ATOM, (0, 1), shape))
     kept = [axis for axis, size in enumerate(value.shape) if size != 1]
     there = [axis for axis, size in enumerate(shape) if size != 1]
     if [value.shape[axis] for axis in kept] != [shape[axis] for axis in there]:
         node.refuse(
             f"makes {_brackets(shape)} of {_brackets(value.shape)}",
-            "only axes of length 1 may come and go, and an input be flattened",
+            "only axes of length 1 may come and go, and all axes of a row be one",
         )
     to: dict[int, Tree] = dict.fromkeys(range(len(value.shape)), FixedNumber(0))
     return ReadValue(shape, moved(value.tree, to | dict(zip(kept, map(AlongAxis, there), strict=True))))
@@ -120,14 +127,16 @@ def _unsqueezed(build: SpecBuilder, node: OnnxNode) -> ReadValue:
     rank = len(value.shape) + len(axes)
     new = {axis % rank for axis in axes}
     rest = iter(value.shape)
-    return _laid_out(node, value, tuple(1 if axis in new else next(rest) for axis in range(rank)))
+    return _laid_out(build, node, value, tuple(1 if axis in new else next(rest) for axis in range(rank)))
 
 
 def _squeezed(build: SpecBuilder, node: OnnxNode) -> ReadValue:
     value, axes = build.input(node, 0), axes_in(build, node, 1)
     rank = len(value.shape)
     gone = {axis % rank for axis in axes} or {axis for axis, size in enumerate(value.shape) if size == 1}
-    return _laid_out(node, value, tuple(size for axis, size in enumerate(value.shape) if axis not in gone))
+    return _laid_out(
+        build, node, value, tuple(size for axis, size in enumerate(value.shape) if axis not in gone)
+    )
 
 
 def _transposed(build: SpecBuilder, node: OnnxNode) -> ReadValue:
@@ -250,15 +259,23 @@ def _split(build: SpecBuilder, node: OnnxNode) -> list[ReadValue]:
 
 
 def chosen(build: SpecBuilder, node: OnnxNode, value: ReadValue, axis: int, places: list[int]) -> ReadValue:
-    """Some entries along an axis: a product with a matrix of 0 and 1."""
+    """Some entries along an axis: at equal distances by their indices, else by a matrix of 0 and 1."""
     size = value.shape[axis]
     if not isinstance(size, int) or not places or max(places) >= size:
         node.refuse(f"chooses places along an axis of length {size}")
+    start, step = places[0], places[1] - places[0] if len(places) > 1 else 1
+    if step < 1 or places != list(range(start, start + step * len(places), step)):
+        return _placed(build, node, value, axis, np.eye(size)[:, places])
+    value = _with_entries(build, node, value)
+    shape = (*value.shape[:axis], len(places), *value.shape[axis + 1 :])
     if len(places) == 1:
-        to: dict[int, Tree] = {axis: FixedNumber(places[0])}
-        value = _with_entries(build, node, value)
-        return ReadValue((*value.shape[:axis], 1, *value.shape[axis + 1 :]), moved(value.tree, to))
-    return _placed(build, node, value, axis, np.eye(size)[:, places])
+        return ReadValue(shape, moved(value.tree, {axis: FixedNumber(start)}))
+    index: Tree = AlongAxis(axis)
+    if step > 1:
+        index = AppliedFormula("{} * {}", PRODUCT, (PRODUCT, PRODUCT), (FixedNumber(step), index))
+    if start:
+        index = AppliedFormula("{} + {}", SUM, (SUM, SUM), (index, FixedNumber(start)))
+    return build.indexed(ReadValue(shape, moved(value.tree, {axis: index})), base_name(node.outputs[0], node))
 
 
 def _placed(
@@ -294,15 +311,15 @@ def _joined(build: SpecBuilder, node: OnnxNode) -> ReadValue:
     rank = len(values[0].shape)
     axis = node.attributes.get("axis", 0) % max(rank, 1)
     sizes = [value.shape[axis] for value in values]
-    whole = [size for size in sizes if isinstance(size, int)]
-    if len(whole) < len(sizes):
+    if not all(isinstance(size, int) for size in sizes):
         node.refuse("puts rows below each other", "expected columns side by side")
-    starts = np.cumsum([0, *whole]).tolist()
-    total: ReadValue | None = None
-    for value, start, size in zip(values, starts, whole, strict=False):
-        part = _placed(build, node, value, axis, np.eye(sum(whole))[start : start + size])
-        total = part if total is None else build.applied(node, "{} + {}", [total, part], SUM, (SUM, SUM))
-    return total if total is not None else values[0]
+    names = []
+    for number, value in enumerate(values):
+        name, _ = build.whole(value, build.called(node, number))
+        names.append(name)
+    shape = (*values[0].shape[:axis], sum(map(int, sizes)), *values[0].shape[axis + 1 :])
+    formula = f"concat({', '.join(names)}{'' if axis == rank - 1 else f', axis={axis}'})"
+    return ReadValue(shape, WholeFormula(formula, ATOM, tuple(range(rank)), shape))
 
 
 Layout: TypeAlias = "Callable[[SpecBuilder, OnnxNode], ReadValue | list[ReadValue]]"

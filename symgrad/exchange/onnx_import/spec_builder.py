@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from symgrad.errors import ModuleError, SpecError
 from symgrad.errors import Position as Place
-from symgrad.errors import SpecError
 from symgrad.exchange.onnx_import.read_formulas import (
     ATOM,
     PRODUCT,
@@ -28,6 +28,7 @@ from symgrad.exchange.onnx_import.read_formulas import (
     nodes_of,
     plain_text,
     rebuilt,
+    runs_along,
 )
 from symgrad.spec import library
 from symgrad.spec.language.names import check_name
@@ -192,26 +193,48 @@ class SpecBuilder:
         tree = AppliedFormula(form, level, tuple(needs) or (0,) * len(trees), tuple(trees))
         return ReadValue(shape, tree)
 
-    def stored(self, value: ReadValue, wanted: str, row: DenseRow | None = None) -> ReadValue:
-        """The value as a tensor of the spec: with an equation for it, where it is none yet."""
+    def stored(
+        self, value: ReadValue, wanted: str, row: DenseRow | None = None, *, every_axis: bool = False
+    ) -> ReadValue:
+        """The value as a tensor of the spec: with an equation for it, where it is none yet.
+
+        With `every_axis` the tensor has the axes of length 1 too.
+        """
         tree, shape = value.tree, value.shape
-        if isinstance(tree, TensorEntry) and all(isinstance(index, AlongAxis) for index in tree.indices):
+        is_tensor = isinstance(tree, TensorEntry) and all(isinstance(i, AlongAxis) for i in tree.indices)
+        if is_tensor and (not every_axis or has_all_axes(tree, len(shape))):
             return value
-        axes = axes_of(tree)
+        axes = list(range(len(shape))) if every_axis else axes_of(tree)
         compact = moved(tree, {axis: AlongAxis(k) for k, axis in enumerate(axes)})
         sizes = tuple(shape[axis] for axis in axes)
-        behind = ("_W", "_b") if row is not None else ()
-        plain = plain_text(compact, len(axes))
+        plain = plain_text(compact, len(axes)) if axes == axes_of(tree) else None
         if plain is None:
             compact = self._without_wholes(compact, wanted)
-        name = self.names.fresh(wanted, *behind)
+        name = self.names.fresh(wanted, *(("_W", "_b") if row is not None else ()))
         if plain is not None:
             self.equations.append(MadeEquation(name, name, plain[0], row))
         else:
-            letters = [letter for letter in self._letters if letter not in self.names.taken]
-            left = f"{name}[{', '.join(letters[: len(axes)])}]" if axes else name
-            self.equations.append(MadeEquation(name, left, indexed_text(compact, sizes, letters)))
+            self.equations.append(self._indexed(name, compact, sizes))
         return ReadValue(shape, TensorEntry(name, tuple(map(AlongAxis, axes)), sizes))
+
+    def indexed(self, value: ReadValue, wanted: str) -> ReadValue:
+        """The value as a tensor of its own, by an equation with indices."""
+        name = self.names.fresh(wanted)
+        self.equations.append(self._indexed(name, value.tree, value.shape))
+        return named(name, value.shape)
+
+    def _indexed(self, name: str, tree: Tree, sizes: tuple[Dim, ...]) -> MadeEquation:
+        """An equation with indices, which says how long axes are that are no whole axis of a tensor."""
+        letters = [letter for letter in self._letters if letter not in self.names.taken]
+        heads = []
+        for axis, size in enumerate(sizes):
+            is_known = runs_along(tree, axis, size)
+            if isinstance(size, str) and not is_known:
+                problem = f"'{name}' repeats entries along '{size}', whose length no formula says"
+                raise ModuleError(problem, remedy="only axes with a number as length can be repeated along")
+            heads.append(letters[axis] if is_known else f"{letters[axis]}:{size}")
+        left = f"{name}[{', '.join(heads)}]" if heads else name
+        return MadeEquation(name, left, indexed_text(tree, sizes, letters))
 
     def _without_wholes(self, tree: Tree, wanted: str) -> Tree:
         """The tree with an equation for each formula over whole tensors."""
@@ -297,17 +320,17 @@ class SpecBuilder:
         name = node.inputs[number]
         return base_name(name, next((n for n in self.graph.nodes if name in n.outputs), node))
 
-    def whole(self, value: ReadValue, wanted: str) -> tuple[str | None, ReadValue]:
-        """What a value is called as a whole tensor, a matrix maybe transposed, and the value, stored; None
-        where it has axes of length 1 that no tensor has."""
-        value = self.stored(value, wanted)
+    def whole(self, value: ReadValue, wanted: str) -> tuple[str, ReadValue]:
+        """What a value is called as a whole tensor, a matrix maybe transposed, and the value, stored."""
+        value = self.stored(value, wanted, every_axis=True)
         rank = len(value.shape)
-        if not has_all_axes(value.tree, rank) or not isinstance(value.tree, TensorEntry):
-            return None, value
         text = plain_text(value.tree, rank)
         if text is not None:
             return text[0], value
-        return (f"{value.tree.tensor}.T" if rank == 2 else None), value
+        if isinstance(value.tree, TensorEntry) and rank == 2:
+            return f"{value.tree.tensor}.T", value
+        copied = ReadValue(value.shape, AppliedFormula("{}", ATOM, (0,), (value.tree,)))
+        return self.whole(copied, wanted)
 
 
 def _activation(tree: Tree) -> str | None:
