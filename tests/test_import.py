@@ -205,7 +205,7 @@ def test_a_classifier_of_scikit_learn_keeps_the_names_of_its_classes(tmp_path: P
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_export_comes_back_with_what_was_learnt_of_the_data(dtype: str, tmp_path: Path) -> None:
-    """Words, gaps, means and names of classes: the scaling in its graph is not read as a part of the network."""
+    """Words, gaps, means and names of classes: the scaling in its graph is no part of the network."""
     spec = {
         "name": "pets",
         "dtype": dtype,
