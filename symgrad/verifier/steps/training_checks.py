@@ -44,7 +44,7 @@ def training_checks(trial: Trial) -> Iterator[Check]:
     what = f"{STEPS} updates against the optimiser's equations"
     yield measured("update", what, UPDATE, lambda: _update(trial))
     if not trial.is_double:
-        single = f"{STEPS} updates, float32 against float64"
+        single = f"{STEPS} updates, float32 against float64, beyond rounding"
         yield measured("float32 update", single, SINGLE, lambda: _single_update(trial))
     same = "train_step is loss_and_grad, then update"
     yield measured("train_step", same, SAME, lambda: _train_step(trial))

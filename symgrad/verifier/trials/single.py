@@ -70,13 +70,16 @@ def single_checks(trial: Trial) -> Iterator[Check]:
         return
     yield measured(name, what, CLOSE, lambda: _forward(trial, points))
     if trial.trains:
-        name, what = "float32 gradients", "float32 gradients against float64"
+        name, what = "float32 gradients", "float32 gradients against float64, beyond rounding"
         yield measured(name, what, CLOSE, lambda: _gradients(trial, points))
         if points[0] is trial.points[0]:
             yield measured(
-                "float32 step", "a step in float32 and in float64", STEP, lambda: _trained(trial, _step)
+                "float32 step",
+                "a step in float32 and in float64, beyond rounding",
+                STEP,
+                lambda: _trained(trial, _step),
             )
-            what = "an epoch of one batch in float32 and in float64"
+            what = "an epoch of one batch in float32 and in float64, beyond rounding"
             yield measured("float32 epoch", what, STEP, lambda: _trained(trial, _epoch))
 
 
