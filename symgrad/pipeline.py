@@ -129,7 +129,7 @@ class Stages:
     @stage("Program → Program")
     def guarded(self) -> Program:
         """0 times infinity decided: a product is 0 where one factor is exactly 0."""
-        return guard(self.with_derivatives)
+        return guard(self.with_derivatives, {c.name: c.values for c in self.model.spec.constants})
 
     @stage("Program → Program")
     def scaled(self) -> Program:

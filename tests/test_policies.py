@@ -384,6 +384,18 @@ def test_only_products_with_a_pole_are_guarded() -> None:
     assert guarded_derivative(choice / S, KNOWN) == Piecewise((0, Y < 0), (1 / S, True))
 
 
+@pytest.mark.parametrize("formula", ["c*log(x)", "c*exp(x)", "x**c", "sqrt(x)*c", "log(c)*log(x)"])
+def test_constants_that_are_not_0_are_not_asked_whether_they_are(formula: str) -> None:
+    spec = {"name": "block", "dtype": "float64", "inputs": {"x": [3]}, "equations": {"f": formula}}
+    spec |= {"loss": "sum(f)", "gradients": ["x"]}
+    guards = [
+        module_text(read({**spec, "constants": {"c": [2, 3, last]}})).count("c[n] == real(0)")
+        for last in (4, 0)
+    ]
+    assert not guards[0]
+    assert guards[1] or "log(c)" in formula
+
+
 def test_an_eps_keeps_a_step_as_it_is() -> None:
     assert guarded_step(X / (sp.sqrt(Y) + sp.Rational(1, 10**8))) == X / (sp.sqrt(Y) + sp.Rational(1, 10**8))
     assert guarded_step(X / sp.sqrt(Y)) == Piecewise((0, sp.Eq(X, 0)), (X / sp.sqrt(Y), True))

@@ -11,7 +11,7 @@ from symgrad.calculus.terms import Entry, delta
 from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from symgrad.calculus.program import Equation
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Bounds:
     """Whether expressions are positive, or not negative, wherever they are numbers.
 
-    `definition` has the equations of tensors by name. Sums of exponentials count as positive, although all of
-    them may underflow. What is not proved may still be true.
+    `definition` has the equations of tensors by name, `constants` the numbers of those that are written.
+    Sums of exponentials count as positive, although all of them may underflow. What is not proved may still
+    be true.
     """
 
     def __init__(
@@ -28,8 +29,10 @@ class Bounds:
         definition: Mapping[str, Equation],
         above_0: frozenset[sp.Expr] = frozenset(),
         not_0: frozenset[sp.Expr] = frozenset(),
+        constants: Mapping[str, Collection[float]] | None = None,
     ) -> None:
         self.definition, self.above_0, self.not_0 = definition, above_0, not_0
+        self.constants = constants or {}
         self._known: dict[tuple[str, bool], bool] = {}
 
     def where(self, condition: sp.Basic) -> Bounds:
@@ -39,7 +42,7 @@ class Bounds:
         not_0 = {t.args[0] for t in tests if isinstance(t, sp.Unequality)}
         if not above_0 and not not_0:
             return self
-        return type(self)(self.definition, self.above_0 | above_0, self.not_0 | not_0)
+        return type(self)(self.definition, self.above_0 | above_0, self.not_0 | not_0, self.constants)
 
     def branches(self, choice: sp.Expr) -> Iterator[tuple[sp.Expr, sp.Basic, Bounds]]:
         """The values of a choice with their conditions, and the bounds where each is taken."""
@@ -58,6 +61,8 @@ class Bounds:
         """Whether it is above or below 0 everywhere."""
         if expr.is_nonzero or expr in self.not_0 or self.positive(expr):
             return True
+        if isinstance(expr, Entry):
+            return expr.tensor in self.constants and all(self.constants[expr.tensor])
         if expr.is_Pow:
             return self.nonzero(expr.base)
         return bool(expr.is_Mul) and all(map(self.nonzero, expr.args))
@@ -104,6 +109,8 @@ class Bounds:
 
     def _of_entry(self, entry: Entry, *, strictly: bool) -> bool:
         key = entry.tensor, strictly
+        if entry.tensor in self.constants:
+            return all(number > 0 if strictly else number >= 0 for number in self.constants[entry.tensor])
         if key not in self._known:
             self._known[key] = False  # while it is looked into
             equation = self.definition.get(entry.tensor)

@@ -24,14 +24,14 @@ from symgrad.passes.doubts import Doubts
 from symgrad.passes.fallen import fallen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from symgrad.calculus.program import Equation, Program
 
 
-def guard(program: Program) -> Program:
-    """The program with its products of 0 and infinity decided."""
-    return _Guard(program).run()
+def guard(program: Program, constants: Mapping[str, Collection[float]] | None = None) -> Program:
+    """The program with its products of 0 and infinity decided; `constants` are the numbers of its tensors."""
+    return _Guard(program, constants).run()
 
 
 def guarded_derivative(body: sp.Expr, bounds: Bounds, doubts: Doubts | None = None) -> sp.Expr:
@@ -68,9 +68,9 @@ class _Safe(Bounds):
 
 
 class _Guard:
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, constants: Mapping[str, Collection[float]] | None) -> None:
         self.program = program
-        self.bounds = Bounds(program.definition)
+        self.bounds = Bounds(program.definition, constants=constants)
         self.doubts = Doubts()
 
     def run(self) -> Program:
@@ -101,7 +101,8 @@ class _Guard:
         """Where a mask that is a factor beside an exponential is 0."""
         if not expr.is_Mul or not any(isinstance(f, sp.exp) for f in expr.args):
             return sp.false
-        return sp.Or(*(sp.Eq(f, 0) for f in expr.args if isinstance(f, Entry) and self._is_data(f)))
+        masks = (f for f in expr.args if isinstance(f, Entry) and self._is_data(f))
+        return sp.Or(*(sp.Eq(f, 0) for f in masks if not self.bounds.nonzero(f)))
 
     def _with_tests(self, expr: sp.Expr) -> sp.Expr:
         """The expression with the same products 0 in its conditions as in values."""
