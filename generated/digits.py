@@ -589,7 +589,7 @@ class _CompiledCode(NullCache):
 
     def __init__(self, dispatcher: Any) -> None:
         self._dispatcher, self._meaning, self._is_kept = dispatcher, "", True
-        self._file = Path(dispatcher.py_func.__code__.co_filename)
+        self._file = Path(dispatcher.py_func.__code__.co_filename).absolute()
         self._folder = ""
 
     @property
