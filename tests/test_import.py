@@ -149,6 +149,31 @@ def test_dense_layers_are_recognised(nodes: list[Any], rows: list[str] | None, t
         assert row in text.splitlines()
 
 
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Softmax", "x", "h"), node("Softmax", "h", "y")],  # without parameters there is no loss
+        [node("Transpose", "x", "h", perm=[1, 0]), node("Transpose", "h", "y", perm=[1, 0])],
+        [node("Exp", "x", "x[0]"), node("Gemm", "x[0] W lambda", "softmax"), node("Relu", "softmax", "y")],
+        [node("MatMul", "x Q", "h"), node("Tanh", "h", "g"), node("MatMul", "g Q", "y")],
+        [node("MatMul", "x W", "h"), node("Transpose", "W", "V"), node("MatMul", "h V", "y")],
+        [node("Gemm", "x W lambda", "y", alpha=0.5, beta=2.0)],
+        [node("LayerNormalization", "x s d", "y", axis=-1)],
+        [node("Split", "x two", "n b", axis=1), node("Mul", "n b", "y")],
+        [node("Gather", "x some", "y", axis=1)],
+        [node("Einsum", "x W", "y", equation="bi,ij->jb")],
+        [node("Clip", "x low d0", "y")],
+    ],
+)
+def test_what_is_seldom_written_is_read_too(nodes: list[Any], tmp_path: Path) -> None:
+    square, ones = RANDOM.normal(size=(4, 4)), np.ones(4)
+    arrays: dict[str, Any] = {"W": W, "lambda": B, "Q": square, "s": ones * 2, "d": ones * 0.5}
+    arrays |= {"two": np.array([2, 2]), "some": np.array([3, 0, 0]), "low": -np.inf, "d0": 0.5}
+    used = {name for one in nodes for name in one.input}
+    path = written(tmp_path / "n.onnx", nodes, {n: a for n, a in arrays.items() if n in used})
+    demand_the_same(path, {"x": X}, 1e-6)
+
+
 def test_names_of_the_file_are_kept(tmp_path: Path) -> None:
     nodes = [
         node("Gemm", "x fc1.weight fc1.bias", "/fc1/Gemm_output_0"),
@@ -199,7 +224,7 @@ def test_a_classifier_of_scikit_learn_keeps_the_names_of_its_classes(tmp_path: P
     assert "  - dense(3, activation=relu)  # W, b" in written.spec.read_text()
     saved = sg.open_run(written.checkpoint, interpreted(written.module))
     _, rows = answers(path.read_bytes(), {"x": X})
-    np.testing.assert_allclose(saved.predict(X)[:, 0], [row["yes"] for row in rows], rtol=1e-5)
+    np.testing.assert_allclose(saved.predict(X)[:, 0], [row["yes"] for row in rows], atol=1e-6)
     assert saved.labels(X).tolist() == [max(row, key=row.get) for row in rows]
 
 
@@ -330,6 +355,11 @@ def test_random_graphs_compute_what_onnx_runtime_says(seed: int, tmp_path: Path)
         ([node("Shape", "x", "l"), node("Cast", "l", "y", to=1)], "the number of rows|nothing is computed"),
         ([node("Identity", "x", "y")], "nothing is computed"),
         ([node("Relu", "nowhere", "y")], "takes 'nowhere', which nothing before it gives"),
+        ([node("Gemm", "x", "y")], "a node lacks an input"),
+        ([node("Transpose", "x", "y", perm=[0, 0])], r"orders 2 axes as \[0, 0\]"),
+        ([node("Concat", "x s", "y", axis=0)], "puts rows below each other"),
+        ([node("Slice", "x s s", "y")], "takes some of the rows along 'batch'"),
+        ([node("Where", "s x x", "y")], "chooses by what is no comparison"),
         ([node("Relu", "x", "x")], "gives 'x', which is there already"),
         ([node("Add", "x W", "y")], "an axis of length"),
         ([node("Einsum", "x x", "y", equation="ii,ij->j")], "has the equation"),

@@ -17,7 +17,7 @@ from symgrad.exchange.onnx_import.imported_network import read_network
 from symgrad.exchange.onnx_import.onnx_graph import read_graph
 from symgrad.exchange.onnx_import.spec_text import spec_text
 from symgrad.files import write_whole
-from symgrad.spec.expand import expand
+from symgrad.pipeline import stages_of
 from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read
 from symgrad.training.checkpoint import IMPORTED, Checkpoint, save_checkpoint
@@ -90,7 +90,9 @@ def import_onnx(path: Path, name: str, loss: str | None) -> ImportedNetwork:
     network = read_network(read_graph(path), str(path), loss)
     written = spec_text(network, name, path.name)
     try:
-        model = expand(read(written.text))
+        stages = stages_of(read(written.text))
+        model = stages.model
+        _ = stages.formulas  # which refuses what has no shape
     except SpecError as error:
         raise ModuleError(f"makes no spec: {error.problem}", at=str(path), remedy=error.remedy) from None
     names = [parameter.name for parameter in model.parameters]

@@ -12,7 +12,7 @@ from symgrad.exchange.onnx_import.node_operators import OPERATORS
 from symgrad.exchange.onnx_import.onnx_graph import OnnxGraph, OnnxTensor
 from symgrad.exchange.onnx_import.own_exports import own_preparation, without_scaling
 from symgrad.exchange.onnx_import.patterns import needed_nodes, rewritten
-from symgrad.exchange.onnx_import.read_formulas import ReadValue, named
+from symgrad.exchange.onnx_import.read_formulas import ATOM, AppliedFormula, ReadValue, TensorEntry, named
 from symgrad.exchange.onnx_import.shape_operators import known_result
 from symgrad.exchange.onnx_import.spec_builder import SpecBuilder, base_name
 
@@ -52,18 +52,30 @@ def read_network(graph: OnnxGraph, at: str, loss: str | None) -> ReadNetwork:
     classes, preparation = _class_names(graph), own_preparation(graph)
     graph = without_scaling(graph, preparation)
     graph, called, notes = _of_numbers(graph, at)
-    graph, written = rewritten(graph)
-    graph = needed_nodes(_without_complement(graph))
+    try:
+        graph, written = rewritten(graph)
+        graph = needed_nodes(_without_complement(graph))
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"a node lacks an input or an attribute ({type(error).__name__}: {error})"
+        raise ModuleError(problem, at=at, remedy="is the file damaged?") from None
     build = SpecBuilder(graph, written)
     shapes, more = _inputs(build, graph)
     for node in graph.nodes:
         _read(build, node)
-    found, outputs = "", []
+    found, outputs = "", list[tuple[str, ReadValue]]()
     for there, tensor in zip(called, graph.outputs, strict=True):
         name = tensor.name
-        if loss is None and len(graph.outputs) == 1 and name in build.scores:
-            found, name = build.scores[name]
-        outputs.append((there, _output(build, graph, name)))
+        scored = build.scores.get(name)
+        if (
+            loss is None
+            and len(graph.outputs) == 1
+            and scored is not None
+            and (build.rows or build.parameters)
+        ):
+            found, name = scored  # a network without parameters has no loss
+        value = _output(build, graph, name)
+        if value not in [other for _, other in outputs]:
+            outputs.append((there, value))
     return ReadNetwork(build, shapes, tuple(outputs), loss or found, classes, (*notes, *more), preparation)
 
 
@@ -74,6 +86,9 @@ def _output(build: SpecBuilder, graph: OnnxGraph, name: str) -> ReadValue:
         raise ModuleError(problem, at=graph.name or "the graph")
     wanted, row = build.rows.get(name, (base_name(name, node), None))
     value = build.stored(build.values[name], wanted, row)
+    if isinstance(value.tree, TensorEntry) and value.tree.tensor not in {e.name for e in build.equations}:
+        copied = AppliedFormula("{}", ATOM, (0,), (value.tree,))
+        value = build.stored(ReadValue(value.shape, copied), wanted)
     build.values[name] = value
     return value
 
@@ -114,6 +129,8 @@ def _inputs(build: SpecBuilder, graph: OnnxGraph) -> tuple[dict[str, tuple[Dim, 
         if tensor.name not in graph.uses:
             notes.append(f"the input '{tensor.name}' plays no part, and is left out")
             continue
+        if tensor.kind not in "fiu":
+            raise ModuleError(f"the input '{tensor.name}' holds no numbers", at=graph.name)
         shape = list(tensor.shape)
         for place, size in enumerate(shape):
             if isinstance(size, str) or (is_fixed and place == 0):

@@ -93,7 +93,7 @@ def read_graph(path: Path) -> OnnxGraph:
         graph = model.graph
         arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         nodes = tuple(map(_node, graph.node))
-        inputs = tuple(_tensor(value) for value in graph.input if value.name not in arrays)
+        inputs = tuple(_tensor(value, True) for value in graph.input if value.name not in arrays)
         outputs = tuple(map(_tensor, graph.output))
     except Exception as error:  # noqa: BLE001  # whatever ONNX raises at what a damaged file says
         raise _damaged(path, error) from None
@@ -149,11 +149,13 @@ def _attribute(value: Any) -> Any:
     return list(value) if type(value).__name__.startswith("Repeated") else value
 
 
-def _tensor(proto: Any) -> OnnxTensor:
+def _tensor(proto: Any, is_input: bool = False) -> OnnxTensor:
     kind = proto.type.tensor_type
     letter = "O"
     if kind.elem_type and proto.type.HasField("tensor_type"):
         letter = np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type)).kind
+    if letter != "O" and not kind.HasField("shape") and is_input:
+        raise ValueError(f"the input '{proto.name}' has no shape")
     dims = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param for d in kind.shape.dim)
     return OnnxTensor(proto.name, letter, dims)
 
@@ -165,7 +167,7 @@ def _check_numbers(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             problem = f"holds numbers of type {dtype}"
             raise ModuleError(problem, at=str(path), remedy="write it in float32 or float64")
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and array.size > 1 and not np.isfinite(array).all():
             raise ModuleError(f"'{name}' holds a number that is not finite", at=str(path))
 
 

@@ -142,6 +142,8 @@ def _squeezed(build: SpecBuilder, node: OnnxNode) -> ReadValue:
 def _transposed(build: SpecBuilder, node: OnnxNode) -> ReadValue:
     value = build.input(node, 0)
     order = node.attributes.get("perm", list(range(len(value.shape)))[::-1])
+    if sorted(order) != list(range(len(value.shape))):
+        node.refuse(f"orders {len(value.shape)} axes as {order}")
     to: Mapping[int, Tree] = {axis: AlongAxis(place) for place, axis in enumerate(order)}
     return ReadValue(tuple(value.shape[axis] for axis in order), moved(value.tree, to))
 
