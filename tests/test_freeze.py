@@ -219,6 +219,11 @@ def test_the_command_line_freezes(tmp_path: Path) -> None:
     module = sg.load(tmp_path / "run" / "net.py")
     assert module.FROZEN == ("W1", "b1")
     assert (sg.open_run(tmp_path / "run").params.W1 == module.init_params(0).W1).all()
+    (tmp_path / "run" / "checkpoints" / "epoch-0000001.npz").unlink()
+    again = CliRunner().invoke(main, ["train", "--resume", str(tmp_path / "run"), "-q"])
+    assert again.exit_code == 0, again.output
+    assert (sg.open_run(tmp_path / "run").params.W1 == module.init_params(0).W1).all()
+    assert sg.open_run(tmp_path / "run").epoch == 1
     wrong = CliRunner().invoke(main, [*command, "--freeze", "V1"])
     assert wrong.exit_code == 2
     assert "no parameter is called 'V1'" in wrong.output

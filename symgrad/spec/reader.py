@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from symgrad.errors import SpecError
 from symgrad.spec.model import Spec
-from symgrad.spec.reading.document import Document, from_mapping, is_path, text_of_file
+from symgrad.spec.reading.document import Document, canonical, from_mapping, is_path, text_of_file
 from symgrad.spec.reading.from_schema import build
 from symgrad.spec.reading.validate import validate
 from symgrad.spec.reading.yaml_text import from_yaml
@@ -34,14 +34,24 @@ def read(source: SpecSource) -> Spec:
     return build(validate(document), document)
 
 
+def source_of(spec: Spec) -> str | dict[str, Any]:
+    """What `read` makes the same spec of, but for its path: its text, or the dict where it was one."""
+    try:
+        found = json.loads(spec.text)
+    except ValueError:
+        return spec.text
+    is_dict = isinstance(found, dict) and canonical(found) == spec.text
+    return found if is_dict else spec.text
+
+
 def with_train(spec: Spec, settings: Mapping[str, object]) -> Spec:
     """The spec as if its train block had been written with these entries.
 
     Raises:
         SpecError: for what no train block can say.
     """
-    is_dict = spec.path is None and spec.text.startswith("{")
-    data: dict[str, object] = dict(json.loads(spec.text) if is_dict else from_yaml(spec.text, spec.name).data)
+    source = source_of(spec)
+    data: dict[str, object] = dict(from_yaml(source, spec.name).data if isinstance(source, str) else source)
     block = data.get("train")
     train = {**(block if isinstance(block, dict) else {}), **settings}
     return replace(read({**data, "name": spec.name, "train": train}), path=spec.path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import nullcontext
@@ -20,6 +19,7 @@ from symgrad.errors import (
     SymgradError,
     warn,
 )
+from symgrad.spec.reader import source_of
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.dataset.data import Dataset
 from symgrad.training.epochs.chosen_hyper import chosen_hyper, warn_of_hyper
@@ -237,10 +237,9 @@ def _orders(
 ) -> Orders:
     """What the run was told, as its checkpoints keep it."""
     module, plan = trainer.module, trainer.plan
-    is_dict = spec.path is None and spec.text.startswith("{")
     file = getattr(module, "__file__", None)
     return Orders(
-        spec=json.loads(spec.text) if is_dict else spec.text,
+        spec=source_of(spec),
         spec_path=_place(spec.path),
         module_path=_place(file),
         data=_place(data),

@@ -119,10 +119,15 @@ def from_mapping(mapping: Mapping[str, object]) -> Document:
     data = _plain(mapping, (), source, places)
     if not isinstance(data, dict):
         raise SpecError("a spec is a mapping", at=source, remedy="expected keys such as inputs and layers")
-    canonical = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
-    if len(canonical) > MAX_BYTES:
+    text = canonical(data)
+    if len(text) > MAX_BYTES:
         raise SpecError(f"the spec has more than {MAX_BYTES} characters", at=source, remedy="shorten it")
-    return Document(source, data, places, canonical, None)
+    return Document(source, data, places, text, None)
+
+
+def canonical(data: dict[str, Plain]) -> str:
+    """The text of a dict: JSON without blanks."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=True)
 
 
 def sha256(text: str) -> str:
