@@ -17,6 +17,7 @@ from symgrad.compiler.targets.python.python_module import python_text
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.elaborate.first_values import FirstValues, first_states, first_values
 from symgrad.elaborate.optimizer import elaborate_optimizer
+from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.expand_logsumexp import expand_logsumexp
@@ -194,7 +195,15 @@ class Stages:
 
     @property
     def in_python(self) -> str:
-        """The same network in plain Python: slow loops that raise where an index leaves its array."""
+        """The same network in plain Python: slow loops that raise where an index leaves its array.
+
+        Raises:
+            SpecError: its update treats all parameters alike, and the spec does not.
+        """
+        if self.model.frozen or self.model.groups:
+            problem = "plain Python updates all parameters alike"
+            remedy = "leave freeze and per_parameter out"
+            raise SpecError(problem, at=self.model.spec.name, remedy=remedy)
         return python_text(self.model.spec, self.plan, self.update)
 
     @cached_property

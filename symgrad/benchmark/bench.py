@@ -21,6 +21,8 @@ from symgrad.benchmark.workload import Kind, Workload, workload_of
 from symgrad.compiler.loading.cache import cached_module, cached_text
 from symgrad.compiler.loading.load import double_precision_twin
 from symgrad.compiler.planning.cost import Cost, CostModel
+from symgrad.compiler.planning.needed_steps import plan_of_step
+from symgrad.compiler.planning.trained_spans import trained_size
 from symgrad.errors import DataError
 from symgrad.gate import checked_text
 from symgrad.pipeline import Stages
@@ -95,10 +97,12 @@ def _measured(
     model: Model, work: Workload, clock: Clock | None, others: Sequence[Peer], cores: int, seconds: float
 ) -> Benchmark:
     stages, phases = Stages(model), _PHASES[work.kind]
-    counts = CostModel(stages.plan, work.sizes, model.spec.dtype)
+    frozen = model.frozen if work.kind == "training step" else ()
+    counts = CostModel(plan_of_step(stages.plan, frozen), work.sizes, model.spec.dtype)
     update = stages.update if work.kind == "training step" else None
     costs, least = _costs(model, work, counts, phases), counts.least(update, phases)
-    of_update = counts.update(update) if update is not None else None
+    trained = trained_size(stages.plan.program.of_kind("parameter"), frozen)
+    of_update = counts.update(update, trained) if update is not None else None
     limits = product(model.spec.dtype, work.module), copy(least.bytes)
     times = _times(work, clock, others, limits, seconds)
     return Benchmark(

@@ -13,7 +13,7 @@ from rich.text import Text
 from symgrad.arguments import whole
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.planning.cost import Cost, CostModel
-from symgrad.compiler.planning.needed_steps import gradient_of_step
+from symgrad.compiler.planning.needed_steps import plan_of_step
 from symgrad.compiler.planning.residuals import BYTES, memory_use
 from symgrad.compiler.planning.trained_spans import trained_size
 from symgrad.displayed import Displayed
@@ -142,7 +142,7 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
     """
     plan = stages.plan
     sizes = _sizes(stages, sizes or {})
-    cost = CostModel(plan, sizes, spec.dtype)
+    cost = CostModel(plan_of_step(plan, stages.model.frozen), sizes, spec.dtype)
     trains = bool(stages.derived.gradients and stages.derived.of_kind("parameter"))
     width, states = BYTES[spec.dtype], stages.update.of_kind("state") if trains else ()
     trained = trained_size(stages.derived.of_kind("parameter"), stages.model.frozen)
@@ -155,7 +155,7 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
         rows=_rows(stages, cost),
         parameters=parameter_count(stages.derived),
         trained=trained,
-        backward_flops=sum(cost.step(step).flops for step in gradient_of_step(plan, stages.model.frozen)),
+        backward_flops=sum(c.flops for c in cost.phase("gradient")),
         update_flops=(cost.update(stages.update, trained) if trains else Cost()).flops,
         parameter_bytes=plan.parameter_count * width,
         state_bytes=vectors * trained * width,

@@ -25,6 +25,14 @@ def gradient_of_step(plan: Plan, frozen: Collection[str]) -> tuple[Step, ...]:
     return tuple(reversed(steps))
 
 
+def plan_of_step(plan: Plan, frozen: Collection[str]) -> Plan:
+    """The plan as a step of training carries it out."""
+    phases = (
+        replace(p, steps=gradient_of_step(plan, frozen)) if p.name == "gradient" else p for p in plan.phases
+    )
+    return replace(plan, phases=tuple(phases))
+
+
 def _needed(step: Step, needed: set[str]) -> Step | None:
     """What is needed of a step; what that reads is then `needed` too."""
     if isinstance(step, LoopNest):
