@@ -20,8 +20,8 @@ from symgrad.errors import DataError, SymgradError
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
+from symgrad.training.records.epoch_pace import EpochPace
 from symgrad.training.records.history import EpochRecord, History
-from symgrad.training.records.pace import Pace
 from symgrad.training.records.plot import plot_history
 from symgrad.training.records.progress import shown_progress
 from symgrad.training.scores.metrics import evaluate, score
@@ -239,7 +239,7 @@ def test_hyper_parameters_are_numbers_by_name(hyper) -> None:
 )
 def test_the_pace_of_epochs_is_told_with_the_time_left(seconds: float, epochs: int, said: str) -> None:
     now = iter([200.0 + n * seconds for n in range(20)])
-    pace = Pace(epochs, lambda: next(now))
+    pace = EpochPace(epochs, lambda: next(now))
     assert str(pace) == ""
     for epoch in range(1, 21):
         pace.note(epoch)
@@ -250,7 +250,7 @@ def test_the_pace_of_epochs_is_told_with_the_time_left(seconds: float, epochs: i
 
 def test_a_run_that_goes_on_has_the_pace_of_its_own_epochs() -> None:
     now = iter([0.0, 4.0])
-    pace = Pace(100, lambda: next(now))
+    pace = EpochPace(100, lambda: next(now))
     pace.note(61)
     pace.note(62)
     assert str(pace) == "4.0 s/epoch, 2:32 left"

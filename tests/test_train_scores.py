@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from stub_module import blobs, make_module, make_spec, quiet
 
 import symgrad as sg
+from symgrad.cli import main
 from symgrad.errors import DataError, ModuleError, SymgradError
 from symgrad.spec.model import CheckpointSpec, StopSpec
 from symgrad.training.dataset.data import Dataset
@@ -152,3 +154,13 @@ def test_the_spec_says_what_is_measured_and_watched() -> None:
     )
     assert spec.train.metrics == ("r2", "max_error")
     assert spec.train.stop == StopSpec(patience=3, watch="r2")
+
+
+def test_the_command_refuses_a_name_before_it_derives_anything(tmp_path: Path) -> None:
+    file = tmp_path / "line.yaml"
+    file.write_text("inputs: {x: [n, 2]}\ntargets: {t: [n, 1]}\nlayers: [dense(1)]\nloss: mse\n")
+    options = ["train", str(file), "--data", "rows.csv", "--out", str(tmp_path / "run")]
+    found = CliRunner().invoke(main, [*options, "--metric", "balanced_acuracy"])
+    assert found.exit_code == 2
+    assert "scikit-learn has no score 'balanced_acuracy'; did you mean 'balanced_accuracy'?" in found.stderr
+    assert not (tmp_path / "run").exists()

@@ -21,6 +21,7 @@ from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.resuming import module_hash, newest, spec_of
 from symgrad.training.run import TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run
+from symgrad.training.scores.scorers import scorers
 from symgrad.training.train import resume, train
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
     spec = options.of(with_frozen(api.read(spec_file), options.freeze))
     _demand_trainable(spec, options)
     chosen_hyper(spec, options.hyper)
+    scorers(options.metrics)
     dataset = load_data(spec, options.data)
     with run_folder(options.out or Path("runs") / spec.name) as folder:
         return _train_into(folder, spec, spec_file, dataset, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.arguments import positive, whole
-from symgrad.errors import SymgradError
+from symgrad.errors import ModuleError, SymgradError
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.epochs.epoch_steps import EpochSteps
 from symgrad.training.epochs.running_hyper import running_hyper
@@ -42,6 +42,10 @@ def find_rate(
         ModuleError: the module is not this spec's.
     """
     check_module(module, spec)
+    if not hasattr(module, "train_step"):
+        raise ModuleError(
+            "the module lacks train_step", at=spec.name, remedy="generate it anew from the spec"
+        )
     number, ends = whole("steps", steps, 10), (positive("least", least), positive("most", most))
     if not ends[0] < ends[1]:
         raise SymgradError(f"rates from {least:g} to {most:g}", remedy="expected the smaller one first")

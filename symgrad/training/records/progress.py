@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from symgrad.displayed import notebook_display
+from symgrad.training.records.epoch_pace import SOON, EpochPace
 from symgrad.training.records.live_curve import LiveCurve
-from symgrad.training.records.pace import SOON, Pace
 from symgrad.training.scores.metrics import SCORE_WORDS, ScoreName
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _in_notebook(
 ) -> Iterator[Callable[[EpochRecord], None]]:
     """One output of the cell, which changes some times a second, and is at last what the last epoch left."""
     records: list[EpochRecord] = []
-    pace = Pace(epochs)
+    pace = EpochPace(epochs)
     shown, due = None, 0.0
 
     def show() -> None:
@@ -88,7 +88,7 @@ def _bar(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[
         TextColumn("{task.fields[summary]}", markup=False),
         TextColumn("{task.fields[pace]}", markup=False, style="progress.remaining"),
     )
-    pace = Pace(epochs)
+    pace = EpochPace(epochs)
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=epochs, summary="", pace="")
 
@@ -103,7 +103,7 @@ def _bar(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[
 def _plain_lines(console: Console, epochs: int, score: ScoreName) -> Iterator[Callable[[EpochRecord], None]]:
     every = max(epochs // LINES_IN_A_LOG, 1)
     unprinted: list[EpochRecord] = []
-    silent, pace = 0.0, Pace(epochs)
+    silent, pace = 0.0, EpochPace(epochs)
 
     def show(record: EpochRecord) -> None:
         text = f"epoch {record.epoch}/{epochs}  {summary(record, score)}"

@@ -15,7 +15,7 @@ SOON = 10.0
 """Seconds that nobody need be told of in a log."""
 
 
-class Pace:
+class EpochPace:
     """The pace of the latest epochs of a training of so many."""
 
     def __init__(self, epochs: int, clock: Callable[[], float] = monotonic) -> None:
