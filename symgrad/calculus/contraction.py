@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
@@ -65,6 +68,56 @@ def as_product(equation: Equation) -> Contraction | None:
     """The contraction that is one product of a matrix with a matrix or a vector, or None."""
     found = as_contraction(equation)
     return found if found is not None and not found.batch and (found.rows or found.columns) else None
+
+
+@dataclass(frozen=True)
+class StackedProduct:
+    """`target = factor Σ left·right`: a product of two matrices for each place along the other indices.
+
+    The matrix of the target is [rows, columns]. Every tensor's last index is one of its matrix: that has no
+    gaps in one direction, so that libraries take it as it lies.
+    """
+
+    factor: sp.Expr
+    left: Entry
+    right: Entry
+    rows: sp.Symbol
+    inner: sp.Symbol
+    columns: sp.Symbol
+
+    @property
+    def matrix(self) -> frozenset[sp.Symbol]:
+        """The indices that are no places of the stack."""
+        return frozenset((self.rows, self.inner, self.columns))
+
+    def is_transposed(self, entry: Entry) -> bool:
+        """Whether a factor stands as [inner, rows], or as [columns, inner]."""
+        first, second = (i for i in entry.indices if i in self.matrix)
+        return (first, second) not in ((self.rows, self.inner), (self.inner, self.columns))
+
+
+def as_stacked_product(equation: Equation, around: sp.Symbol) -> StackedProduct | None:
+    """The largest products of matrices that an equation is made of, in loops `around` among others; or None.
+
+    Where the loops are over more than places of the target, the products of some places are added.
+    """
+    found = None if equation.scatters else two_factors(equation)
+    if found is None or not equation.indices or not (is_plain(found[1]) and is_plain(found[2])):
+        return None
+    factor, *both = found
+    columns = equation.indices[-1]
+    right = next((entry for entry in both if columns in entry.indices), both[0])
+    left = both[1] if right is both[0] else both[0]
+    rows = [i for i in equation.indices if i in left.indices and i not in right.indices]
+    inner = [loop.index for loop in equation.bound if all(loop.index in e.indices for e in both)]
+    possible = [
+        StackedProduct(factor, left, right, row, sum_, columns)
+        for row, sum_ in product(rows, inner)
+        if around not in (row, sum_, columns) and columns not in left.indices
+    ]
+    size = {loop.index: loop.axis.size or sys.maxsize for loop in equation.loops}
+    fitting = [p for p in possible if all(entry.indices[-1] in p.matrix for entry in both)]
+    return max(fitting, key=lambda p: prod(size[i] for i in p.matrix), default=None)
 
 
 def _indices(equation: Equation) -> set[sp.Symbol]:

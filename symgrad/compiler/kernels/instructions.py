@@ -152,10 +152,18 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Section:
+    """What of an array has some indices, None standing for all of an axis: `Q[n, :, i]`."""
+
+    array: Variable
+    indices: tuple[Expression | None, ...]
+
+
+@dataclass(frozen=True)
 class Matrix:
     """An array as an operand of a product: with another `shape`, where it has one, maybe transposed."""
 
-    array: Variable
+    array: Variable | Section
     shape: tuple[Expression, ...] = ()
     transposed: bool = False
 
@@ -185,6 +193,7 @@ Expression: TypeAlias = (
     | Joined
     | Denied
     | Window
+    | Section
     | Matrix
     | Verbatim
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.contraction import as_stacked_product
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -15,9 +16,12 @@ from symgrad.compiler.kernels.instructions import (
     Clear,
     Expression,
     Instruction,
+    Invoke,
     Length,
     Literal,
+    Matrix,
     Note,
+    Section,
     Typed,
     TypeOf,
     Variable,
@@ -30,11 +34,12 @@ from symgrad.compiler.kernels.loop_builder import LoopBuilder
 from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.planning.loop_orders import ROW, entries_of
 from symgrad.compiler.planning.plan import LoopNest, Plan
+from symgrad.errors import InternalError
 from symgrad.passes.fission import adds_to_a_difference
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import sympy as sp
 
@@ -165,7 +170,8 @@ class _Writer(LoopBuilder):
                 differs = any(adds_to_a_difference(e.body) for e in part.equations)
                 self.exact |= differs and self.lower.vectorised
                 self._comments(part.equations)
-            self._hoist_before(part, around)
+            if not part.products:
+                self._hoist_before(part, around)
             self._loops(part, around, is_top)
             if is_top:
                 self.forget(before)
@@ -181,7 +187,10 @@ class _Writer(LoopBuilder):
                 self._start(started)
             self.loop(loop, self._size_at_run_time(loop, nest) if is_top else None)
         self._parts(nest, loops)
-        self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
+        if nest.products:
+            self._product(nest.equations[0], len(loops))
+        else:
+            self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
         for depth, reduced in reversed(opened):
             self.close(depth)
             for complete in reduced:
@@ -224,6 +233,28 @@ class _Writer(LoopBuilder):
         if is_own:
             self._store(reduced)
 
+    def _product(self, equation: Equation, depth: int) -> None:
+        """A product of matrices inside so many loops, added where these are over what is summed too."""
+        found = as_stacked_product(equation, ROW)
+        if found is None:
+            raise InternalError(f"no product of matrices: {equation}")
+        left, right = (
+            Matrix(self._section(entry, found.matrix), (), found.is_transposed(entry))
+            for entry in (found.left, found.right)
+        )
+        target = Matrix(self._section(Entry(equation.target, equation.indices), found.matrix))
+        scale = Literal(1) if found.factor == 1 else self.lower(found.factor)
+        keep = Literal(0 if self.reduced[equation.target].depth == depth else 1)
+        self.put(Invoke("gemm", (scale, left, right, keep, target)))
+
+    def _section(self, entry: Entry, whole: Collection[sp.Symbol]) -> Section | Variable:
+        """The part of a tensor at its indices but those over whole axes."""
+        array = Variable(self.names[entry.tensor])
+        chosen = [None if i in whole else self.known[i] for i in entry.indices]
+        while chosen and chosen[-1] is None:
+            chosen.pop()
+        return Section(array, tuple(chosen)) if chosen else array
+
     def _start(self, reduced: _Reduced) -> None:
         equation = reduced.equation
         if not reduced.in_memory:
@@ -235,9 +266,9 @@ class _Writer(LoopBuilder):
             self.put(Clear(Variable(self.names[equation.target])))
         else:
             outside = self.depth
-            for loop in reduced.loops[reduced.depth :]:
-                if loop.index in equation.indices:
-                    self.loop(loop)
+            inside = (loop for loop in reduced.loops[reduced.depth :] if loop.index in equation.indices)
+            for loop in dict.fromkeys((*inside, *(f for f in equation.free if f not in reduced.loops))):
+                self.loop(loop)
             self.put(Assign(self._target(equation), Typed(Literal(0))))
             self.close(outside)
 

@@ -22,18 +22,25 @@ class LoopNest:
     """Loops, the outermost first, and inside them in order: equations, or nests of their own.
 
     A kernel is a nest. What an equation reduces beyond the loops around it are loops of its own, inside all
-    others. `local` tensors never leave the kernel: they are made and used in the same loops.
+    others. `local` tensors never leave the kernel: they are made and used in the same loops. In a nest of
+    `products` stands one equation, at every turn a product of two matrices that is left to BLAS.
     """
 
     loops: tuple[Loop, ...]
     body: tuple[LoopNest | Equation, ...]
     local: frozenset[str] = frozenset()
+    products: bool = False
 
     @cached_property
     def equations(self) -> tuple[Equation, ...]:
         """All equations, in order."""
         parts = (part.equations if isinstance(part, LoopNest) else (part,) for part in self.body)
         return tuple(chain.from_iterable(parts))
+
+    @property
+    def has_products(self) -> bool:
+        """Whether a product of matrices stands somewhere in it."""
+        return self.products or any(part.has_products for part in self.body if isinstance(part, LoopNest))
 
     def parts(self, around: tuple[Loop, ...] = ()) -> Iterator[tuple[tuple[Loop, ...], tuple[Equation, ...]]]:
         """Equations that stand in the same loops, in order, each group with all loops around it."""
@@ -125,6 +132,14 @@ class Plan:
     parameter_count: int
     shared: Mapping[str, str]
     column_axis: str = ""
+
+    @property
+    def has_products(self) -> bool:
+        """Whether BLAS is called."""
+        steps = (step for phase in self.phases for step in phase.steps)
+        return any(
+            step.has_products if isinstance(step, LoopNest) else isinstance(step, Product) for step in steps
+        )
 
     def is_by_columns(self, tensor: str) -> bool:
         """Whether the first axis of a tensor is its last one in memory."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.contraction import as_contraction, as_product
+from symgrad.calculus.contraction import as_contraction, as_product, as_stacked_product
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
@@ -15,7 +16,11 @@ from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    import sympy as sp
+
 LOOK_AHEAD = 8
+LARGE = 2**14
+"""Multiplications that are worth the call of a library inside loops."""
 
 
 def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
@@ -183,6 +188,8 @@ def _part(equation: Equation) -> LoopNest:
     """
     row = next((loop for loop in equation.loops if loop.index == ROW), None)
     inner = _inner_loops(equation, row)
+    if row is not None and (stack := _stack_of_products(equation)) is not None:
+        return LoopNest(tuple(loop for loop in inner if loop.index in stack), (equation,), products=True)
     free = tuple(loop for loop in inner if loop in equation.free)
     bound = tuple(loop for loop in inner if loop not in free)
     if _may_share(equation) or equation.scatters:
@@ -191,6 +198,17 @@ def _part(equation: Equation) -> LoopNest:
     if is_row_by_row and free and equation.reduction == "sum" and _lies_along(equation, free[-1], bound[-1]):
         return LoopNest((*free[:-1], *bound), (LoopNest(free[-1:], (equation,)),))
     return LoopNest(free, (equation,))
+
+
+def _stack_of_products(equation: Equation) -> set[sp.Symbol] | None:
+    """The indices of the loops around a product of matrices that is worth a library's call, that over rows
+    among them; or None."""
+    found = as_stacked_product(equation, ROW)
+    if found is None:
+        return None
+    sizes = [loop.axis.size for loop in equation.loops if loop.index in found.matrix]
+    amount = prod(size or LARGE for size in sizes)
+    return {loop.index for loop in equation.loops} - found.matrix if amount >= LARGE else None
 
 
 def _may_share(equation: Equation) -> bool:

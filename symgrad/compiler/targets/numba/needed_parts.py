@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.compiler.planning.plan import Product
 from symgrad.compiler.targets.numba.runtime import functions_of_numbers, runtime_part
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         runtime_part,
         ("numba/meanings", "numba/kept_code", "numba/compiling", "kept_memory", "numba/array_views"),
     )
-    if any(isinstance(step, Product) for phase in lowered.plan.phases for step in phase.steps):
+    if lowered.plan.has_products:
         yield runtime_part("numba/blas")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]

@@ -64,7 +64,10 @@ class Printer:
                 return Code(f"{self.spelled('view', False)}({view})")
             case ir.Matrix(array, shape, transposed):
                 reshaped = f".reshape({self._listed(shape)})" if shape else ""
-                return Code(f"{array.name}{reshaped}{'.T' if transposed else ''}")
+                return Code(f"{self.text(array)}{reshaped}{'.T' if transposed else ''}")
+            case ir.Section(array, indices):
+                chosen = ", ".join(":" if index is None else self.text(index) for index in indices)
+                return Code(f"{array.name}[{chosen}]")
             case ir.Cases() | ir.Compared() | ir.Joined() | ir.Denied():
                 return self._condition(expression)
         return self._arithmetic(expression)

@@ -44,7 +44,21 @@ class Array:
         return Array(numbers)
 
     def __getitem__(self, index: Any) -> Any:
+        indices = index if isinstance(index, tuple) else (index,)
+        if slice(None) in indices or len(indices) < len(self.shape):
+            return self._section(indices)
         return self.numbers[self._inside(index)]
+
+    def _section(self, indices: tuple[Any, ...]) -> Array:
+        """The part at some numbers, over whole axes where there is none.
+
+        Raises:
+            IndexError: it leaves the shape.
+        """
+        for index, size in zip(indices, self.shape, strict=False):
+            if index != slice(None) and not 0 <= index < size:
+                raise IndexError(f"{indices} leaves an array of shape {self.shape}")
+        return Array(self.numbers[indices])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.numbers[index if index == slice(None) else self._inside(index)] = value

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array
 
 Shape = tuple[int, ...]
+_MATRIX = 2
+"""Axes of the least section that a text takes."""
 
 
 class BoundsError(Exception):
@@ -82,6 +84,20 @@ class View:
         """An array of the same memory."""
         return View(self.numbers, start, shape, strides, self.dtype, self.name)
 
+    def section(self, index: Any) -> View:
+        """The part at some numbers, over whole axes where there is none: `Q[n, :, i]`, a matrix or more.
+
+        Raises:
+            BoundsError: beside the array, or it is less than a matrix.
+        """
+        given = index if type(index) is tuple else (index,)
+        kept = [k for k in range(len(self.shape)) if k >= len(given) or given[k] == slice(None)]
+        if len(given) > len(self.shape) or len(kept) < _MATRIX:
+            raise BoundsError(f"{self.name}[{index}] is no entry of the shape {self.shape}")
+        first = tuple(0 if k in kept else given[k] for k in range(len(self.shape)))
+        shape, strides = (tuple(of[k] for k in kept) for of in (self.shape, self.strides))
+        return self.over(self.place(first), shape, strides)
+
     def reshape(self, *shape: Any) -> View:
         """The same numbers in another shape.
 
@@ -118,7 +134,10 @@ class View:
             raise BoundsError(f"{self.name}{fault}") from None
 
     def __getitem__(self, index: Any) -> Any:
-        return self.numbers[self.place(index)]
+        try:
+            return self.numbers[self.start + self.offsets[index]]
+        except (BoundsError, TypeError):  # a slice is no key
+            return self.section(index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if index is Ellipsis or isinstance(index, slice):

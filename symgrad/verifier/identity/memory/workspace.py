@@ -46,11 +46,18 @@ class Workspace(View):
     def over(self, start: int, shape: Shape, strides: Shape) -> View:
         return Workspace(self.numbers, start, shape, strides, self.dtype, self.name, self.owners)
 
+    def section(self, index: Any) -> View:
+        """The part of the array: it was written by whom that was."""
+        found = super().section(index)
+        if isinstance(found, Workspace):
+            found.owner = self.owner
+        return found
+
     def __getitem__(self, index: Any) -> Any:
         try:  # as `place`, without a call for each number
             place = self.start + self.offsets[index]
-        except BoundsError:
-            place = self.place(index)
+        except (BoundsError, TypeError):  # a slice is no key
+            return self.section(index)
         if self.owners[place] != self.owner:
             self._complain()
         return self.numbers[place]
