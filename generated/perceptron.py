@@ -760,6 +760,9 @@ llvmlite.binding.add_symbol(
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
 
 
+_BY_ROWS, _BY_COLUMNS = (ir.IntType(8)(ord(letter)) for letter in "NT")
+
+
 class _Matrix(NamedTuple):
     """A matrix as libraries see it: lying by rows or by columns, as `form` says, each of a length `lead`."""
 
@@ -770,15 +773,38 @@ class _Matrix(NamedTuple):
     lead: Any
 
 
-def _matrix(context: Any, builder: Any, kind: Any, value: Any, is_right: bool) -> _Matrix:
-    """An argument; a vector is a row, or on the right a column."""
+def _matrix(
+    context: Any, builder: Any, kind: Any, value: Any, is_right: bool = False, by_rows: bool = False
+) -> _Matrix:
+    """An argument, lying `by_rows` if need be; a vector is a row, or on the right a column."""
     array = context.make_array(kind)(context, builder, value)
     sizes = cgutils.unpack_tuple(builder, array.shape)
     if kind.ndim == 1:
         sizes.insert(1 if is_right else 0, context.get_constant(types.intp, 1))
     rows, columns = sizes
-    letter, lead = ("N", columns) if kind.layout == "C" else ("T", rows)
-    return _Matrix(array.data, rows, columns, ir.IntType(8)(ord(letter)), lead)
+    if kind.layout == "A":
+        return _section(context, builder, array, (rows, columns), by_rows)
+    form, lead = (_BY_ROWS, columns) if kind.layout == "C" else (_BY_COLUMNS, rows)
+    return _Matrix(array.data, rows, columns, form, lead)
+
+
+def _section(context: Any, builder: Any, array: Any, sizes: Sequence[Any], by_rows: bool) -> _Matrix:
+    """A part of an array with gaps between its rows, or its columns: never within them."""
+    rows, columns = sizes
+    steps = [builder.sdiv(step, array.itemsize) for step in cgutils.unpack_tuple(builder, array.strides)]
+    one = context.get_constant(types.intp, 1)
+    is_by_rows, is_by_columns = (
+        builder.or_(builder.icmp_signed("==", step, one), builder.icmp_signed("<=", size, one))
+        for step, size in zip(reversed(steps), (columns, rows), strict=True)
+    )
+    fits = is_by_rows if by_rows else builder.or_(is_by_rows, is_by_columns)
+    with builder.if_then(builder.not_(fits), likely=False):
+        message = "a product of a matrix with gaps in its rows and in its columns"
+        context.call_conv.return_user_exc(builder, ValueError, (message,))
+    lead = builder.select(is_by_rows, steps[0], steps[1])
+    least = builder.select(is_by_rows, columns, rows)
+    lead = builder.select(builder.icmp_signed("<", lead, least), least, lead)  # of a single row
+    return _Matrix(array.data, rows, columns, builder.select(is_by_rows, _BY_ROWS, _BY_COLUMNS), lead)
 
 
 def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:
@@ -791,14 +817,14 @@ def _by_onednn(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _
     number = ir.IntType(32)
     letters = [builder.zext(matrix.form, number) for matrix in (a, b)]
     sizes = a.rows, b.columns, a.columns
-    given = [*letters, *sizes, alpha, a.data, a.lead, b.data, b.lead, beta, c.data, b.columns]
+    given = [*letters, *sizes, alpha, a.data, a.lead, b.data, b.lead, beta, c.data, c.lead]
     return builder.call(_symbol(builder, "symgrad_onednn_sgemm", number, given), given)
 
 
 def _by_blas(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
     """BLAS stores by columns: it is asked for the transposed product; it wants addresses."""
     sizes, number = (b.columns, a.rows, a.columns), ir.IntType(32)
-    given = [b.form, a.form, *sizes, alpha, b.data, b.lead, a.data, a.lead, beta, c.data, b.columns]
+    given = [b.form, a.form, *sizes, alpha, b.data, b.lead, a.data, a.lead, beta, c.data, c.lead]
     given = [builder.trunc(value, number) if value.type == a.rows.type else value for value in given]
     given = [v if v.type.is_pointer else cgutils.alloca_once_value(builder, v) for v in given]
     routine = "sgemm" if alpha.type == ir.FloatType() else "dgemm"
@@ -824,7 +850,9 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
-        a, b, c = (_matrix(context, builder, kinds[k], arguments[k], k == 2) for k in (1, 2, 4))
+        a, b, c = (_matrix(context, builder, kinds[k], arguments[k], k == 2, k == 4) for k in (1, 2, 4))
+        if kinds[4].ndim == 1:  # a column where the right one is
+            c = c._replace(lead=b.columns)
         given = arguments[0], a, b, arguments[3], c
         is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
         if kinds[0] == types.float32:

@@ -95,6 +95,39 @@ def test_matrices(gemm: Callable[..., None], dtype: str, a_order: str, b_order: 
         check(gemm, *matrices(sizes, dtype, a_order, b_order), alpha, beta)
 
 
+def section(matrix: np.ndarray, transposed: bool) -> np.ndarray:
+    """The same matrix, or its transpose taken back, as a part of an array with gaps full of garbage."""
+    held = matrix.T if transposed else matrix
+    whole = np.full((held.shape[0], 3, held.shape[1]), np.nan, matrix.dtype)
+    whole[:, 1] = held
+    return whole[:, 1].T if transposed else whole[:, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_matrices_that_are_parts_of_arrays(gemm: Callable[..., None], dtype: str) -> None:
+    for sizes in ((3, 5, 4), (1, 5, 4), (3, 1, 4), (3, 5, 1), (1, 1, 1), (130, 100, 90)):
+        a, b = matrices(sizes, dtype, "C", "C")
+        for forms in product((False, True), repeat=2):
+            check(gemm, *(section(m, t) for m, t in zip((a, b), forms, strict=True)), 2.0, 0.0)
+        whole = np.full((sizes[0], 3, sizes[2]), 7.0, a.dtype)
+        gemm(1.0, section(a, True), b, 0.5, whole[:, 1])
+        np.testing.assert_allclose(whole[:, 1], np.dot(a, b) + 3.5, 1e-3)
+        assert (whole[:, ::2] == 7).all()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_matrix_with_gaps_everywhere_is_refused(gemm: Callable[..., None], place: int) -> None:
+    given = [np.ones((4, 4)), np.ones((4, 4)), np.zeros((4, 4))]
+    given[place] = np.ones((8, 8))[::2, ::2]
+    with pytest.raises(ValueError, match="gaps in its rows and in its columns"):
+        gemm(1.0, *given[:2], 0.0, given[2])
+
+
+def test_a_target_by_columns_is_refused(gemm: Callable[..., None]) -> None:
+    with pytest.raises(ValueError, match="gaps"):
+        gemm(1.0, np.ones((4, 4)), np.ones((4, 4)), 0.0, section(np.ones((4, 4)), True))
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_matrix_and_a_vector(gemm: Callable[..., None], dtype: str, order: str) -> None:

@@ -149,6 +149,8 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kinds = signature.args
         a, b, c = (_matrix(context, builder, kinds[k], arguments[k], k == 2, k == 4) for k in (1, 2, 4))
+        if kinds[4].ndim == 1:  # a column where the right one is
+            c = c._replace(lead=b.columns)
         given = arguments[0], a, b, arguments[3], c
         is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
         if kinds[0] == types.float32:

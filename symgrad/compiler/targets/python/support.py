@@ -45,12 +45,13 @@ class Array:
 
     def __getitem__(self, index: Any) -> Any:
         indices = index if isinstance(index, tuple) else (index,)
-        if slice(None) in indices or len(indices) < len(self.shape):
+        numbers = [k for k in indices if k != slice(None)]
+        if len(numbers) <= len(self.shape) - 2 and len(indices) <= len(self.shape):
             return self._section(indices)
         return self.numbers[self._inside(index)]
 
     def _section(self, indices: tuple[Any, ...]) -> Array:
-        """The part at some numbers, over whole axes where there is none.
+        """The matrix, or more, at some numbers, over whole axes where there is none.
 
         Raises:
             IndexError: it leaves the shape.

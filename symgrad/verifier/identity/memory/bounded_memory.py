@@ -93,7 +93,7 @@ class View:
         given = index if type(index) is tuple else (index,)
         kept = [k for k in range(len(self.shape)) if k >= len(given) or given[k] == slice(None)]
         if len(given) > len(self.shape) or len(kept) < _MATRIX:
-            raise BoundsError(f"{self.name}[{index}] is no entry of the shape {self.shape}")
+            raise BoundsError(f"{self.name}[{', '.join(map(str, given))}] leaves the shape {self.shape}")
         first = tuple(0 if k in kept else given[k] for k in range(len(self.shape)))
         shape, strides = (tuple(of[k] for k in kept) for of in (self.shape, self.strides))
         return self.over(self.place(first), shape, strides)

@@ -18,6 +18,8 @@ from symgrad.verifier.identity.memory.bounded_memory import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from symgrad.verifier.interpretation.array_library import Array
 
 NOBODY = -1
@@ -44,13 +46,16 @@ class Workspace(View):
         self.owners, self.owner = owners, start * _PLACES + self.size
 
     def over(self, start: int, shape: Shape, strides: Shape) -> View:
-        return Workspace(self.numbers, start, shape, strides, self.dtype, self.name, self.owners)
+        """The array in another form, or a part of it: written by whom it was."""
+        found = Workspace(self.numbers, start, shape, strides, self.dtype, self.name, self.owners)
+        found.owner = self.owner
+        return found
 
-    def section(self, index: Any) -> View:
-        """The part of the array: it was written by whom that was."""
-        found = super().section(index)
+    def part(self, start: int, shape: Sequence[int]) -> View:
+        """An array of its own."""
+        found = super().part(start, shape)
         if isinstance(found, Workspace):
-            found.owner = self.owner
+            found.owner = found.start * _PLACES + found.size
         return found
 
     def __getitem__(self, index: Any) -> Any:
