@@ -25,7 +25,7 @@ def sizes_of(random: Random, count: int) -> list[int]:
 
 
 def stacked(random: Random) -> dict[str, Any]:
-    """A product of two tensors along rows and places, their axes in any order; weights or data on the right."""
+    """A product of two tensors along rows and places, axes in any order; weights or data on the right."""
     ranges = dict(zip("hijk", sizes_of(random, 4), strict=True))
     left, right, made = (["n", "h", *ends] for ends in ("ik", "kj", "ij"))
     for axes in (left, right, made):
