@@ -93,7 +93,7 @@ def test_every_subscript_of_a_right_text_is_shown(name):
         ("batched_scores", "for l in range(j)", "for l in range(i)", "S_1[n, k, l]"),
         ("batched_scores", "gemm(1, Q[n], K[n].T", "gemm(1, Q[n], K[n]", "gemm(1, Q[n], K[n]"),
         ("batched_scores", "gemm(1, Q[n], K[n].T", "gemm(1, Q[n + 1], K[n].T", "Q[n + 1]"),
-        ("batched_scores", "for n in range(b)", "for n in range(j)", "[n, "),
+        ("batched_scores", "for n in range(b)", "for n in range(j)", "Q[n]"),
     ],
 )
 def test_a_planted_fault_is_told_with_its_line(name, old, new, told):

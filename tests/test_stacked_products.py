@@ -1,4 +1,4 @@
-"""Products of matrices in loops: attention and its kin against the oracle of the fuzz, and how they are said."""
+"""Products of matrices in loops: attention and its kin against the oracle of the fuzz, and their text."""
 
 from __future__ import annotations
 
