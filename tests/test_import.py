@@ -238,7 +238,7 @@ def test_an_export_comes_back_with_what_was_learnt_of_the_data(dtype: str, tmp_p
         "targets": {"t": {"axes": ["batch"], "classes": 2}},
         "layers": ["dense(3, activation=tanh)", "dense(2)"],
         "loss": "softmax_cross_entropy",
-        "train": {"missing": "most_frequent", "epochs": 1, "standardize": True},
+        "train": {"missing": "most_frequent", "epochs": 1, "standardize": True, "unseen": "ignore"},
     }
     drawn = np.random.default_rng(0)
     columns = {"age": drawn.normal(30, 5, 40), "kind": drawn.choice(["ant", "bee", "cat"], 40)}
@@ -247,7 +247,9 @@ def test_an_export_comes_back_with_what_was_learnt_of_the_data(dtype: str, tmp_p
     run = sg.train(spec, interpreted(module_file(spec, tmp_path)), data=data, progress=False)
     sg.export(spec, run, tmp_path / "pets.onnx")
     again = sg.import_onnx(tmp_path / "pets.onnx", tmp_path / "again.yaml", identity=False)
-    assert "layers:\n  - dense(3, activation=tanh)" in again.spec.read_text()
+    text = again.spec.read_text()
+    assert "layers:\n  - dense(3, activation=tanh)" in text
+    assert text.endswith("  standardize: true\n  unseen: ignore\n")
     saved, rows = sg.open_run(again.checkpoint, interpreted(again.module)), data[["age", "kind"]]
     np.testing.assert_allclose(saved.predict(rows), run.predict(rows), rtol=1e-6)
     assert saved.labels(rows).tolist() == run.labels(rows).tolist()

@@ -67,7 +67,8 @@ class ImportedNetwork:
         }
         more = {IMPORTED: np.array(self.source.name)}
         state = module.init_state(params)
-        return Checkpoint(params, state, Preparation(inputs, targets), 0, 0, module, more)
+        preparation = Preparation(inputs, targets, known.drops_missing)
+        return Checkpoint(params, state, preparation, 0, 0, module, more)
 
 
 def _known(tensor: TensorSpec, prepared: TensorPreparation | None) -> TensorPreparation | None:

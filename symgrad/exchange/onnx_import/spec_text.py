@@ -12,13 +12,14 @@ from symgrad.exchange.onnx_import.read_formulas import TensorEntry, number_text
 from symgrad.spec import library
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from symgrad.exchange.onnx_import.imported_network import ReadNetwork
     from symgrad.exchange.onnx_import.onnx_graph import Dim
     from symgrad.exchange.onnx_import.spec_builder import MadeEquation
+    from symgrad.training.dataset.preparation import Preparation
 
 _QUOTED = re.compile(r"[\[\]{}#:,]|^[^A-Za-z0-9(]")
 
@@ -54,8 +55,18 @@ def spec_text(network: ReadNetwork, name: str, source: str) -> SpecText:
         lines += [f"outputs: [{', '.join(outputs)}]"] if outputs != [build.equations[-1].name] else []
     if has_loss:
         lines += [f"loss: {_loss(network, outputs, layers is not None)}"]
-        lines += ["train:", "  optimizer: adam(learning_rate=0.001)"]
+        lines += ["train:", "  optimizer: adam(learning_rate=0.001)", *_data_policy(network.preparation)]
     return SpecText("\n".join(lines) + "\n", params, layers is not None)
+
+
+def _data_policy(known: Preparation) -> Iterator[str]:
+    """What an export says of how its data were treated: training goes on with such."""
+    if known.is_standardized:
+        yield "  standardize: true"
+    if known.drops_missing:
+        yield "  missing: drop"
+    if any(tensor.unseen == "ignore" for tensor in known.inputs.values()):
+        yield "  unseen: ignore"
 
 
 def _tensor_name(tree: object) -> str:
