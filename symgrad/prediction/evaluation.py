@@ -14,6 +14,7 @@ from rich.text import Text
 from symgrad.displayed import Displayed
 from symgrad.plain_text import plain_text
 from symgrad.prediction.calibration import Calibration, calibration_of
+from symgrad.prediction.evaluation_picture import evaluation_svg
 from symgrad.training.dataset.data import joined_rows
 from symgrad.training.dataset.known_rows import read_rows, warn_of_gaps
 from symgrad.training.scores.decisions import decisions
@@ -78,8 +79,6 @@ class EvaluationReport(Displayed):
 
     def _picture(self) -> str | None:
         """What was taken for which, where there are classes and matplotlib is installed."""
-        from symgrad.prediction.evaluation_picture import evaluation_svg
-
         return evaluation_svg(self)
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -10,18 +10,35 @@ from symgrad.errors import DataError, ModuleError
 from symgrad.training.records.plot import figure_svg, write_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from symgrad.prediction.calibration import Calibration
-    from symgrad.prediction.evaluation import EvaluationReport
-    from symgrad.training.scores.metrics import ScoredEntries
+    from symgrad.training.scores.metrics import Metrics, ScoredEntries
 
 _MOST_WRITTEN = 20
 """In a matrix of more classes the counts are colours alone."""
 _MOST_POINTS = 5000
 
 
-def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
+class DrawnEvaluation(Protocol):
+    """What is drawn: an EvaluationReport."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    @property
+    def classes(self) -> Sequence[Any]: ...
+    @property
+    def confusion(self) -> Sequence[Sequence[int]]: ...
+    @property
+    def calibration(self) -> Calibration | None: ...
+    @property
+    def values(self) -> ScoredEntries | None: ...
+
+
+def draw_evaluation(evaluation: DrawnEvaluation, path: Path) -> None:
     """Draw the confusion matrix, and the calibration of probabilities, or values beside their targets and
     what is left between them; the ending chooses the format.
 
@@ -38,17 +55,17 @@ def draw_evaluation(evaluation: EvaluationReport, path: Path) -> None:
     write_figure(figure, path)
 
 
-def evaluation_svg(evaluation: EvaluationReport) -> str | None:
+def evaluation_svg(evaluation: DrawnEvaluation) -> str | None:
     """The same as SVG; None where there is nothing to draw, or matplotlib is not installed."""
     figure = _figure(evaluation) if _can_be_drawn(evaluation) else None
     return None if figure is None else figure_svg(figure)
 
 
-def _can_be_drawn(evaluation: EvaluationReport) -> bool:
+def _can_be_drawn(evaluation: DrawnEvaluation) -> bool:
     return bool(evaluation.classes) or evaluation.values is not None
 
 
-def _figure(evaluation: EvaluationReport) -> Any:
+def _figure(evaluation: DrawnEvaluation) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -89,7 +106,7 @@ def _draw_values(axes: Any, values: ScoredEntries) -> None:
         one.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_confusion(axes: Any, evaluation: EvaluationReport) -> None:
+def _draw_confusion(axes: Any, evaluation: DrawnEvaluation) -> None:
     counts = np.array(evaluation.confusion)
     names = [scores.name for scores in evaluation.classes]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.displayed import Displayed
 from symgrad.files import write_whole
+from symgrad.training.records.plot import history_svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,8 +108,6 @@ class History(Displayed):
 
     def _picture(self) -> str | None:
         """The learning curves, where matplotlib is installed."""
-        from symgrad.training.records.plot import history_svg
-
         return history_svg(self) if self.records else None
 
     def columns(self) -> dict[str, list[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from symgrad.errors import DataError
 from symgrad.files import write_whole
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from symgrad.training.records.history import History
+    from symgrad.training.scores.metrics import ScoreName
 
 TRAINING, VALIDATION, QUIET = "#2563a8", "#d1670e", "#777777"
 LEGEND: dict[str, Any] = {"edgecolor": "none", "framealpha": 0.9}
@@ -27,7 +27,20 @@ TOO_LARGE = 1e30
 logging.getLogger("matplotlib").addHandler(logging.NullHandler())
 
 
-def plot_history(history: History, path: Path) -> Path | None:
+class Drawn(Protocol):
+    """What is drawn: a History."""
+
+    @property
+    def spec_name(self) -> str: ...
+    @property
+    def score_name(self) -> ScoreName: ...
+    @property
+    def records(self) -> Sequence[Any]: ...
+    @property
+    def best_epoch(self) -> int: ...
+
+
+def plot_history(history: Drawn, path: Path) -> Path | None:
     """Draw loss and, where measured, score over the epochs; the suffix of `path` chooses the format.
 
     Returns the path, or None when matplotlib is not installed. Raises DataError for a format that
@@ -40,13 +53,13 @@ def plot_history(history: History, path: Path) -> Path | None:
     return path
 
 
-def history_svg(history: History) -> str | None:
+def history_svg(history: Drawn) -> str | None:
     """The same picture as SVG; None when matplotlib is not installed."""
     figure = history_figure(history)
     return None if figure is None else figure_svg(figure)
 
 
-def history_figure(history: History) -> Any:
+def history_figure(history: Drawn) -> Any:
     """The figure; None when matplotlib is not installed. Raises DataError for a history without epochs."""
     try:
         from matplotlib.figure import Figure
@@ -80,7 +93,7 @@ def write_figure(figure: Any, path: Path) -> None:
     write_whole(path, picture.getbuffer())
 
 
-def _draw(figure: Any, history: History) -> None:
+def _draw(figure: Any, history: Drawn) -> None:
     figure.suptitle(f"{history.spec_name}: learning curves", fontsize=13, parse_math=False)
     if not _has_score(history):
         _draw_loss(figure.subplots(), history)
@@ -90,11 +103,11 @@ def _draw(figure: Any, history: History) -> None:
     _draw_score(right, history)
 
 
-def _has_score(history: History) -> bool:
+def _has_score(history: Drawn) -> bool:
     return any(record.score is not None for record in history.records)
 
 
-def _draw_loss(axes: Any, history: History) -> None:
+def _draw_loss(axes: Any, history: Drawn) -> None:
     training = [record.loss for record in history.records]
     validation = [record.validation_loss for record in history.records]
     _curves(axes, history, training, validation, "loss")
@@ -107,7 +120,7 @@ def _draw_loss(axes: Any, history: History) -> None:
     axes.legend(**LEGEND)
 
 
-def _draw_score(axes: Any, history: History) -> None:
+def _draw_score(axes: Any, history: Drawn) -> None:
     training = [record.score for record in history.records]
     validation = [record.validation_score for record in history.records]
     _curves(axes, history, training, validation, SCORE_WORDS[history.score_name])
@@ -125,7 +138,7 @@ def drawable(value: float | None) -> float:
     return value if value is not None and abs(value) < TOO_LARGE else math.nan
 
 
-def _curves(axes: Any, history: History, training: list[Any], validation: list[Any], label: str) -> None:
+def _curves(axes: Any, history: Drawn, training: list[Any], validation: list[Any], label: str) -> None:
     epochs = [record.epoch for record in history.records]
     marker = "o" if len(epochs) <= 30 else None
     for values, name, color in ((training, "training", TRAINING), (validation, "held-out", VALIDATION)):
@@ -139,6 +152,6 @@ def _curves(axes: Any, history: History, training: list[Any], validation: list[A
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
-def _mark_best(axes: Any, history: History) -> None:
+def _mark_best(axes: Any, history: Drawn) -> None:
     best = history.best_epoch
     axes.axvline(best, color=QUIET, linestyle="--", linewidth=1, label=f"best epoch: {best}", zorder=0)
