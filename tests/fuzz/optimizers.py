@@ -168,7 +168,7 @@ def apart(draw: Draw, rule: Any, frozen: Any) -> dict[str, dict[str, float]]:
         entry = library.optimizers[rule.partition("(")[0]]
         known = [n for n, _ in entry.signature.defaults if n in HYPER and n != "initial_accumulator"]
         numbers = {name: tuple(map(float, HYPER[name])) for name in known}
-    patterns = draw.one((["b*"], ["W1"], ["*1"], ["*1", "b1"], ["b1", "W*"]))
+    patterns = draw.one((["b*"], ["*1", "b1"], ["b*", "*1"], ["W1", "*1"], ["b1", "W*"]))
     patterns = [p for p in patterns if not frozen or p == "*1" or p[0] != str(frozen).strip("['")[0]]
     found = {}
     for pattern in patterns if known else ():
