@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.explain.reasons import owner, reason_of
 from symgrad.notation.parameters_apart import numbers_apart
 from symgrad.notation.typesetting.latex import LATEX
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import look_ahead_rule, reading_note, update_rule
 from symgrad.notation.visibility import shown_equations
 from symgrad.report.page import composed_lines, legend
-from symgrad.report.reasons import owner, reason_of
 from symgrad.report.tensor_table import parameter_count
 from symgrad.report.views.sections import requested_data
 from symgrad.version import VERSION

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from symgrad.explain.reasons import owner, reason_of
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.parameters_apart import left_alone, numbers_apart
 from symgrad.notation.update_rules import (
@@ -17,7 +18,6 @@ from symgrad.notation.update_rules import (
 from symgrad.notation.visibility import shown_equations
 from symgrad.report.content import FormulaRow, Page, Section
 from symgrad.report.notations import NOTATIONS
-from symgrad.report.reasons import owner, reason_of
 from symgrad.report.tensor_table import parameter_count, tensor_rows
 from symgrad.report.views.sections import requested_legend, requested_sections
 from symgrad.version import VERSION

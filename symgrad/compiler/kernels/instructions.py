@@ -152,7 +152,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Section:
+class ArraySection:
     """What of an array has some indices, None standing for all of an axis: `Q[n, :, i]`."""
 
     array: Variable
@@ -163,7 +163,7 @@ class Section:
 class Matrix:
     """An array as an operand of a product: with another `shape`, where it has one, maybe transposed."""
 
-    array: Variable | Section
+    array: Variable | ArraySection
     shape: tuple[Expression, ...] = ()
     transposed: bool = False
 
@@ -193,7 +193,7 @@ Expression: TypeAlias = (
     | Joined
     | Denied
     | Window
-    | Section
+    | ArraySection
     | Matrix
     | Verbatim
 )

@@ -11,6 +11,7 @@ from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Add,
     Applied,
+    ArraySection,
     Assign,
     Cell,
     Clear,
@@ -21,7 +22,6 @@ from symgrad.compiler.kernels.instructions import (
     Literal,
     Matrix,
     Note,
-    Section,
     Typed,
     TypeOf,
     Variable,
@@ -247,13 +247,13 @@ class _Writer(LoopBuilder):
         keep = Literal(0 if self.reduced[equation.target].depth == depth else 1)
         self.put(Invoke("gemm", (scale, left, right, keep, target)))
 
-    def _section(self, entry: Entry, whole: Collection[sp.Symbol]) -> Section | Variable:
+    def _section(self, entry: Entry, whole: Collection[sp.Symbol]) -> ArraySection | Variable:
         """The part of a tensor at its indices but those over whole axes."""
         array = Variable(self.names[entry.tensor])
         chosen = [None if i in whole else self.known[i] for i in entry.indices]
         while chosen and chosen[-1] is None:
             chosen.pop()
-        return Section(array, tuple(chosen)) if chosen else array
+        return ArraySection(array, tuple(chosen)) if chosen else array
 
     def _start(self, reduced: _Reduced) -> None:
         equation = reduced.equation

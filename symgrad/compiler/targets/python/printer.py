@@ -65,7 +65,7 @@ class Printer:
             case ir.Matrix(array, shape, transposed):
                 reshaped = f".reshape({self._listed(shape)})" if shape else ""
                 return Code(f"{self.text(array)}{reshaped}{'.T' if transposed else ''}")
-            case ir.Section(array, indices):
+            case ir.ArraySection(array, indices):
                 chosen = ", ".join(":" if index is None else self.text(index) for index in indices)
                 return Code(f"{array.name}[{chosen}]")
             case ir.Cases() | ir.Compared() | ir.Joined() | ir.Denied():
