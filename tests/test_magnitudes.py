@@ -139,3 +139,10 @@ def test_a_sum_within_a_sum_keeps_its_numbers(formula: str) -> None:
     assert "1e-5" in text
     assert "100000" not in text
     assert identity_of(expand(spec), text).state == "identical"
+
+
+@pytest.mark.parametrize("formula", ["a * exp(-1e18)", "a + exp(-(1e9)**2)", "a * exp(-exp(50))"])
+def test_a_number_far_beyond_all_types_is_refused_at_once(formula: str) -> None:
+    spec = {"inputs": {"x": []}, "parameters": {"a": []}, "equations": {"y": formula}, "loss": "y * x"}
+    with pytest.raises(SpecError, match=r"come to \S*e-\d{15,}, which cannot be told from 0"):
+        module_text(read(spec))

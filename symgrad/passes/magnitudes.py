@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _DIGITS = 30
+_FARTHEST = 4000
+"""The binary exponent beyond which a number is taken for this power of 2."""
 
 
 def check_magnitudes(model: Model, program: Program) -> None:
@@ -37,9 +39,8 @@ def check_magnitudes(model: Model, program: Program) -> None:
             if size == 0 or smallest <= size <= largest:
                 continue
             fault = "is too large for" if size > largest else "cannot be told from 0 in"
-            shown = Decimal(size.numerator) / Decimal(size.denominator) * (-1 if number.is_negative else 1)
             raise SpecError(
-                f"constants here come to {shown:.3g}, which {fault} {dtype}",
+                f"constants here come to {_shown(number, size)}, which {fault} {dtype}",
                 at=places.get(equation.target, model.spec.at),
                 remedy="write dtype: float64, or other numbers"
                 if dtype == "float32"
@@ -63,7 +64,19 @@ def _numbers(expr: sp.Basic) -> Iterator[sp.Expr]:
             yield from _numbers(part)
 
 
+def _shown(number: sp.Expr, size: Fraction) -> str:
+    if max(size, 1 / size) >= Fraction(2) ** _FARTHEST:
+        return str(number.evalf(3))
+    return f"{Decimal(size.numerator) / Decimal(size.denominator) * (-1 if number.is_negative else 1):.3g}"
+
+
 def _fraction(number: sp.Expr) -> Fraction:
-    """A number, or one within a part in 10**30 of it."""
-    rational = number if number.is_Rational else sp.Rational(number.evalf(_DIGITS))
+    """A number, or one within a part in 10**30 of it; beyond all number types one as far beyond them."""
+    if number.is_Rational:
+        return Fraction(int(number.p), int(number.q))
+    found = number.evalf(_DIGITS)
+    _, mantissa, exponent, bits = found._mpf_
+    if mantissa and abs(exponent + bits) > _FARTHEST:  # exp(-1e18) as a fraction fills the memory
+        return Fraction(2) ** (_FARTHEST if exponent > 0 else -_FARTHEST)
+    rational = sp.Rational(found)
     return Fraction(int(rational.p), int(rational.q))

@@ -140,7 +140,8 @@ class Indexed(Tensors):
         i, j, inner = self.one(numbers), self.one(numbers), self.indexed(ranges, depth)
         if self.chance(0.5):
             return self.one(NUMBERED).format(i=i, x=inner)
-        right = self.one((j, f"{self.whole(0, 3)}", f"{j} + 1", f"2*{j} - 1", f"{self.whole(1, 4)} - {j}"))
+        forms = (j, f"{j} + 1", f"2*{j} - 1", f"{self.whole(1, 4)} - {j}") if i != j else ()
+        right = self.one((f"{self.whole(1, 3)}", *forms))
         relation = self.one(("<", "<=", ">", ">=", "==", "!="))
         other = self.one(("0", "-1e9", self.indexed(ranges, depth)))
         return f"where({i} {relation} {right}, {inner}, {other})"
