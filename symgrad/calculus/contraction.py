@@ -38,7 +38,7 @@ class Contraction:
 
 
 def as_contraction(equation: Equation) -> Contraction | None:
-    """The contraction an equation is, or None."""
+    """The contraction an equation is, or None; it sums over something."""
     if equation.scatters:
         return None
     found = two_factors(equation)
@@ -46,7 +46,7 @@ def as_contraction(equation: Equation) -> Contraction | None:
         return None
     factor, first, second = found
     inner = tuple(loop.index for loop in equation.bound)
-    if not set(inner) <= set(first.indices) or not set(inner) <= set(second.indices):
+    if not inner or not set(inner) <= set(first.indices) or not set(inner) <= set(second.indices):
         return None
     return _arranged(equation, first, second, factor) or _arranged(equation, second, first, factor)
 
