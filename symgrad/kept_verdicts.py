@@ -16,7 +16,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from symgrad.compiler.loading.user_cache import cache_folder
+from symgrad.compiler.loading.user_cache import lasting_folder
 from symgrad.errors import ModuleError
 from symgrad.files import replace_file
 from symgrad.shipped import PACKAGE
@@ -79,7 +79,7 @@ def keep(question: Question, found: str) -> None:
 
 def _file(question: Question) -> Path | None:
     with suppress(ModuleError):  # there is no folder that only this user can write
-        return cache_folder() / "verdicts" / question.digest[:32]
+        return lasting_folder() / "verdicts" / question.digest[:32]
     return None
 
 

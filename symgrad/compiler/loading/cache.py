@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.load import load
 from symgrad.compiler.loading.sources import sources_digest
-from symgrad.compiler.loading.user_cache import REMEDY, cache_folder
+from symgrad.compiler.loading.user_cache import REMEDY, cache_folder, lasting_folder
 from symgrad.errors import ModuleError
 from symgrad.files import replace_file
 from symgrad.turns import one_at_a_time
@@ -52,7 +52,7 @@ def cached_file(spec: Spec, derive: Callable[[Spec], str]) -> Path:
 def kept_text(spec: Spec) -> str | None:
     """The text of a spec's module in the cache folder; None where none is kept, or there is no folder."""
     with suppress(ModuleError, OSError):
-        file = _kept(cache_folder(), _name(spec))
+        file = _kept(lasting_folder(), _name(spec))
         return None if file is None else file.read_text(encoding="utf-8")
     return None
 
@@ -61,7 +61,7 @@ def keep_text(spec: Spec, text: str) -> None:
     """Keep the text of a spec's module, which is judged, for those who want it next; where that cannot be,
     it is derived again."""
     with suppress(ModuleError):
-        folder, name = cache_folder(), _name(spec)
+        folder, name = lasting_folder(), _name(spec)
         if _kept(folder, name) is None:
             _keep(folder, name, text.encode())
 
