@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import gc
 import os
 
 import pytest
-from seeds import SEED
+from seeds import ROOT, SEED
 
 # Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
 gc.set_threshold(50_000, 20, 50)
@@ -35,6 +36,9 @@ _LONG = (
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        # Tests start some hundred processes, and where bytecode is not written each would compile all sources.
+        compileall.compile_dir(ROOT / "symgrad", quiet=2)
     if config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = SEED
 
