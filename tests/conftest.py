@@ -37,7 +37,7 @@ _LONG = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        # Tests start some hundred processes, and where bytecode is not written each would compile all sources.
+        # Tests start some hundred processes; where none writes bytecode, each would compile all sources.
         compileall.compile_dir(ROOT / "symgrad", quiet=2)
     if config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = SEED
