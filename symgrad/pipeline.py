@@ -26,6 +26,7 @@ from symgrad.passes.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.scaled_powers import with_scaled_powers
+from symgrad.passes.scatter_chains import chain_scatters
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
@@ -144,12 +145,12 @@ class Stages:
 
     @stage("Program → Program")
     def arranged(self) -> Program:
-        """Sums over samples taken apart where these lie innermost; else windows copied, gradients formed in
-        place.
+        """Sums over samples taken apart where these lie innermost, else windows copied, gradients formed in
+        place; scatters that are summed added one onto another.
         """
         if self.column_axis:
-            return loop_fission(self.stable_roots, self.column_axis)
-        copied = with_windows(self.stable_roots)
+            return chain_scatters(loop_fission(self.stable_roots, self.column_axis))
+        copied = chain_scatters(with_windows(self.stable_roots))
         return accumulate(copied) if self.takes_gradients_in else copied
 
     @stage("Program → Phases")

@@ -65,7 +65,7 @@ class Equation:
     """`target[indices] = reduction over the loops that are not in the indices of body`.
 
     With indices that are not distinct loop indices, `X[2*i + u]` say, the equation
-    accumulates a sum there.
+    accumulates a sum there, onto 0 or `onto` the entries of another tensor, which nothing else reads.
     """
 
     target: str
@@ -73,6 +73,7 @@ class Equation:
     loops: tuple[Loop, ...]
     reduction: Reduction
     body: sp.Expr
+    onto: str = ""
 
     @cached_property
     def scatters(self) -> bool:
@@ -97,9 +98,10 @@ class Equation:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The names of the tensors whose entries the body or the indices use."""
+        """The names of the tensors whose entries the body or the indices use, or that it adds onto."""
         inside = [self.body, *self.indices]
-        return frozenset(entry.tensor for expr in inside for entry in expr.atoms(Entry))
+        found = (entry.tensor for expr in inside for entry in expr.atoms(Entry))
+        return frozenset((*found, self.onto) if self.onto else found)
 
     @cached_property
     def accesses(self) -> tuple[Entry, ...]:
@@ -136,13 +138,15 @@ class Equation:
             tuple(Loop(with_indices(loop.index, names), loop.axis) for loop in self.loops),
             self.reduction,
             with_indices(self.body, names),
+            self.onto,
         )
 
     def __str__(self) -> str:
         left = str(Entry(self.target, self.indices))
         over = ", ".join(str(loop.index) for loop in self.bound)
         body = f"{self.reduction}_{{{over}}} {self.body}" if self.reduction != "none" else str(self.body)
-        return f"{left} {'+=' if self.scatters else '='} {body}"
+        begun = f", onto {self.onto}" if self.onto else ""
+        return f"{left} {'+=' if self.scatters else '='} {body}{begun}"
 
 
 @dataclass(frozen=True)
@@ -261,6 +265,8 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
         raise InternalError(f"{sorted(undefined)} used before definition in {equation}")
     if equation.target in defined:
         raise InternalError(f"{equation.target} is defined twice")
+    if equation.onto and not _may_add_onto(program, equation):
+        raise InternalError(f"{equation.onto} cannot be added to in {equation}")
     loops = {loop.index: loop.axis for loop in equation.loops}
     if stray := equation.body_indices - loops.keys():
         raise InternalError(f"free index {stray} in {equation}")
@@ -271,6 +277,15 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
         for index, axis in zip(indices, axes, strict=True):
             if not isinstance(index, Entry) and not _stays_inside(index, axis, loops):
                 raise InternalError(f"index {index} of {entry} leaves {axis} in {equation}")
+
+
+def _may_add_onto(program: Program, equation: Equation) -> bool:
+    """Whether the equation can go on where the sum of another of this shape ends, which nobody else needs."""
+    begun, whole = (program.tensor[name] for name in (equation.onto, equation.target))
+    readers = [e.target for e in program.equations if begun.name in e.reads]
+    is_alone = readers == [equation.target] and begun.name not in program.results
+    same_shape = [a.extent for a in begun.axes] == [a.extent for a in whole.axes]
+    return equation.scatters and program.definition[begun.name].scatters and is_alone and same_shape
 
 
 def _stays_inside(index: sp.Expr, axis: Axis, loops: Mapping[sp.Symbol, Axis]) -> bool:

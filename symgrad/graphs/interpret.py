@@ -96,7 +96,8 @@ class _Calculator:
     def _reduced(self, equation: Equation, terms: Numbers, index: Mapping[sp.Basic, Numbers]) -> Numbers:
         if equation.scatters:
             axes = self.program.tensor[equation.target].axes
-            total = np.zeros([self._size(axis.extent) for axis in axes])
+            shape = [self._size(axis.extent) for axis in axes]
+            total = self.arrays[equation.onto].copy() if equation.onto else np.zeros(shape)
             place = self._place(equation.indices, total.shape, index)
             np.add.at(total, tuple(np.broadcast_to(p, terms.shape) for p in place), terms)
             return total

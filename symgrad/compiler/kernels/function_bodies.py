@@ -141,8 +141,9 @@ class FunctionBodies:
             self.written[equation.target] = Writing(self.program).matrix(equation)
         text = self.written[equation.target]
         memory = self.plan.memory_name(equation.target)
+        begun = f" onto {equation.onto}" if equation.onto else ""
         held = f" in {memory}" if memory != equation.target else ""
-        return f"{text}   {show_axes(axes)}{held}" if axes else text
+        return f"{text}   {show_axes(axes)}{begun}{held}" if axes else text
 
     def _nest(self, nest: LoopNest) -> tuple[Instruction, tuple[str, ...]]:
         """The call of a kernel: a new one, or one that does the same."""

@@ -262,6 +262,8 @@ class _Writer(LoopBuilder):
                 Literal(0.0) if reduced.in_double else Typed(Literal(REDUCTIONS[equation.reduction].start))
             )
             self.put(Assign(self._accumulator(equation), start))
+        elif equation.onto:
+            return
         elif not reduced.depth:
             self.put(Clear(Variable(self.names[equation.target])))
         else:

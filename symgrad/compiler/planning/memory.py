@@ -31,6 +31,9 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "") 
             )
         offset += size_of(tensor.axes)[1]
     shared: dict[str, str] = {}
+    for equation in reversed(program.equations):
+        if equation.onto and equation.target in places:
+            places[equation.onto], shared[equation.onto] = places[equation.target], equation.target
     units = _place_rest(program, phases, places, shared, fixed)
     return Plan(program, phases, places, units, offset, shared, columns)
 
@@ -85,8 +88,8 @@ def _place_rest(
             read = _read_through_locals(equation, step, local)
             ends_here = {n for n in read if last_use.get(n) == number and n not in handed_over}
             same_phase = {n for n in ends_here if phase_of.get(n) == phase_of[name]}
-            giver = _in_place_of(equation, step, program, places, same_phase)
-            if giver is not None:
+            giver = equation.onto or _in_place_of(equation, step, program, places, same_phase)
+            if giver:
                 handed_over.add(giver)
                 shared[giver] = name
                 places[name] = places[giver]
