@@ -483,12 +483,17 @@ def _own_content(value: Any, own: Callable) -> Any:
     if isinstance(value, Dispatcher) and function is not None:
         options = {name: o for name, o in value.targetoptions.items() if name not in _WRAPPERS}
         how = _content(options), _content(vars(value)["_compiler"].pipeline_class)
-        return how, _code_content(function.__code__, function.__doc__)
+        return how, _code_content(function.__code__, function.__doc__), _content(_held(function))
     if function is not None:
-        cells = [cell.cell_contents for cell in function.__closure__ or ()]
-        return _content([function.__code__, function.__defaults__, function.__kwdefaults__, cells])
+        return _content([function.__code__, *_held(function)])
     is_of_library = callable(value) and not isinstance(value, (type, Dispatcher))
     return (value.__module__, value.__qualname__) if is_of_library else _content(value)
+
+
+def _held(function: FunctionType) -> list[Any]:
+    """What a function has beside its code: values of arguments left out, and those around it."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [function.__defaults__, function.__kwdefaults__, cells]
 
 
 def _content(value: Any) -> Any:

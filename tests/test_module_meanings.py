@@ -112,3 +112,28 @@ def test_no_module_of_the_corpus_names_what_callers_choose(tmp_path: Path) -> No
         if "HYPER = {\n" in text:
             edited = text.replace("HYPER = {\n", 'HYPER = {\n    "another": 1.0,\n')
             assert of_text(edited, tmp_path) == found, name
+
+
+HELD = """
+
+def _scaling(factor):
+    def _scaled(x, more={more}):
+        return factor * x + more
+
+    return njit(_scaled)
+
+
+_scaled = _scaling({factor})
+"""
+
+
+def test_what_a_function_holds_beside_its_code_is_part_of_its_meaning(tmp_path: Path) -> None:
+    text = module_text(read(DIGITS)) + "\n\nfrom numba import njit\n"
+    found = []
+    for more, factor in ((1, 2), (3, 2), (1, 4), (1, 2)):
+        path = tmp_path / "module.py"
+        path.write_text(text + HELD.format(more=more, factor=factor), encoding="utf-8")
+        module = load(path)
+        found.append(module._meaning(module._scaled))
+    assert found[0] == found[3]
+    assert len({*found}) == 3
