@@ -58,6 +58,7 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult, Compiler
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
+from numba.core.typing.templates import builtin_registry
 from numba.extending import intrinsic
 from numba.misc.appdirs import AppDirs
 from numba.np.arrayobj import make_array, populate_array
@@ -454,20 +455,34 @@ JOINS_DRIVERS = True  # whether they become parts of their callers
 
 _WRAPPERS = ("no_cpython_wrapper", "no_cfunc_wrapper")  # options that make no difference to compiled callers
 
+_LIBRARIES = {"numba", "llvmlite", "numpy", "scipy", *sys.stdlib_module_names}  # what a module may import
+
+_TOLD_BY_REPR = (bool, int, float, complex, str, bytes, np.generic, types.Type)
+
 
 def _meaning(dispatcher: Any) -> str:
     """The SHA-256 of all that decides what a compiled function does.
 
-    Of what a library has the name is enough. Raises TypeError where something has no text that tells it.
+    Of what the libraries have that a module imports, the name is enough. Raises TypeError where something has
+    no text that tells it: what other files define, or what stands for one function while it runs another.
     """
     function = dispatcher.py_func
+    if function.__code__.co_filename in _files_of_overloads():
+        raise TypeError("nothing names the code that an overload brings along")
     scope, own = function.__globals__, partial(_own_function, file=function.__code__.co_filename)
-    found, waiting = {"": _content(dispatcher.targetoptions)}, {function.__name__: dispatcher}
+    found, waiting = {"": _content(dispatcher.targetoptions)}, {"the function": dispatcher}
     while waiting:
         name, value = waiting.popitem()
         found[name] = _own_content(value, own)
         waiting |= {n: scope[n] for n in _names(value, own) if n in scope and n not in found}
     return sha256(repr(sorted(found.items())).encode()).hexdigest()
+
+
+def _files_of_overloads() -> set[str]:
+    """The files that tell Numba how to compile functions, methods or attributes of others."""
+    found = [template for _, kind in builtin_registry.globals for template in getattr(kind, "templates", ())]
+    functions = (getattr(t, "_overload_func", None) for t in (*found, *builtin_registry.attributes))
+    return {function.__code__.co_filename for function in functions if function is not None}
 
 
 def _own_function(value: Any, file: str) -> FunctionType | None:
@@ -486,7 +501,7 @@ def _own_content(value: Any, own: Callable) -> Any:
         return how, _code_content(function.__code__, function.__doc__), _content(_held(function))
     if function is not None:
         return _content([function.__code__, *_held(function)])
-    is_of_library = callable(value) and not isinstance(value, (type, Dispatcher))
+    is_of_library = callable(value) and not isinstance(value, (type, Dispatcher)) and _is_of_library(value)
     return (value.__module__, value.__qualname__) if is_of_library else _content(value)
 
 
@@ -496,21 +511,29 @@ def _held(function: FunctionType) -> list[Any]:
     return [function.__defaults__, function.__kwdefaults__, cells]
 
 
+def _is_of_library(value: Any) -> bool:
+    """Whether a module or a function is of those whose versions compiled code depends on, or of Python."""
+    name = str(value.__name__ if isinstance(value, ModuleType) else value.__module__).partition(".")[0]
+    return name in _LIBRARIES
+
+
 def _content(value: Any) -> Any:
     """A value in numbers and words."""
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, np.generic, types.Type)):
+    if value is None or value is ... or isinstance(value, _TOLD_BY_REPR):
         return type(value).__name__, repr(value)
-    if isinstance(value, (tuple, list)):
+    if type(value) in (tuple, list):
         return [*map(_content, value)]
+    if isinstance(value, slice):
+        return "slice", _content([value.start, value.stop, value.step])
     if isinstance(value, (set, frozenset)):
         return sorted(repr(_content(part)) for part in value)
     if isinstance(value, dict):
         return sorted(repr((_content(name), _content(part))) for name, part in value.items())
     if isinstance(value, CodeType):
         return _code_content(value)
-    if isinstance(value, ModuleType):
+    if isinstance(value, ModuleType) and _is_of_library(value):
         return value.__name__
-    if isinstance(value, type):
+    if type(value) is type or (isinstance(value, type) and _is_of_library(value)):
         codes = {n: f.__code__ for n, f in vars(value).items() if isinstance(f, FunctionType)}
         return "" if codes else value.__module__, value.__qualname__, _content(codes)
     raise TypeError(f"there is no text that tells this {type(value).__name__} from others")
@@ -587,6 +610,8 @@ class _CompiledCode(NullCache):
     def save_overload(self, signature: Any, result: Any) -> None:
         if not self._is_kept or result.lifted or result.library.has_dynamic_globals:
             return
+        if _meaning(self._dispatcher) != self._meaning:  # its module was changed while it was there
+            return
         name, owner = self._entry(signature, result.codegen)
         content = dumps((owner, result._reduce()))
         for folder in self._folders():
@@ -613,7 +638,8 @@ class _CompiledCode(NullCache):
 
     def _entry(self, signature: Any, codegen: Any) -> tuple[str, str]:
         """The name of a file, and all that its content depends on."""
-        machine = sys.implementation.cache_tag, version_info.string, codegen.magic_tuple()
+        how = config.BOUNDSCHECK, config.OPT
+        machine = sys.implementation.cache_tag, version_info.string, codegen.magic_tuple(), how
         owner = repr((self._meaning, signature, machine))
         digest = sha256(owner.encode()).hexdigest()[:32]
         return f"{self._dispatcher.py_func.__name__}-{digest}.nbc", owner

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import shutil
+import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +43,42 @@ EDITS: dict[str, dict[str, Any]] = {
     "a decay": {"schedule": "exponential(decay=0.3)"},
     "times": {"epochs": 7, "batch_size": 2, "seed": 4, "shuffle": "once"},
 }
+JIT = "from numba import njit"
+BESIDE: dict[str, tuple[str, str, str]] = {
+    "a default": (f"{JIT}\n@njit\ndef h(x, k=VALUE): return x + k", "h(1)", ""),
+    "a default of a keyword": (f"{JIT}\n@njit\ndef h(x, *, k=VALUE): return x + k", "h(1)", ""),
+    "what is enclosed": (
+        f"{JIT}\ndef made(c):\n    @njit\n    def h(x): return x + c\n    return h\nh = made(VALUE)",
+        "h(1)",
+        "",
+    ),
+    "one of two of a name": (
+        f"{JIT}\n@njit\ndef h(x): return _forward(x)\nfirst = h\n@njit\ndef h(x): return x + VALUE",
+        "first(h(1))",
+        "",
+    ),
+    "an overload": (
+        "from numba.extending import overload\ndef h(x): return x\n"
+        "@overload(h)\ndef _h(x): return lambda x: VALUE",
+        "h(1)",
+        "",
+    ),
+    "a name of an entry": (
+        "from collections import namedtuple\nS = namedtuple('S', ['a', 'b'][::VALUE])(7, 8)",
+        "S.a",
+        "",
+    ),
+    "an enumeration": ("from enum import IntEnum\nclass M(IntEnum):\n    A = VALUE", "M.A", ""),
+    "a constant of another file": ("import beside", "beside.K", "K = VALUE"),
+    "a number of another file": ("from beside import K", "K", "K = VALUE"),
+    "a function of another file": ("from beside import h", "h(1)", "def h(x): return x + VALUE"),
+    "compiled code of another file": (
+        "from beside import h",
+        "h(1)",
+        f"{JIT}\n@njit\ndef h(x): return x + VALUE",
+    ),
+}
+"""What may stand beside compiled code that an edited module uses, its use, and the text of another file."""
 
 
 def meanings(module: ModuleType) -> dict[str, str]:
@@ -101,6 +141,47 @@ def test_whatever_is_changed_in_compiled_code_means_something_else(name: str, tm
         assert edited != found, (fault.function, fault.line, fault.before, fault.after)
         if fault.function in own:
             assert edited[fault.function] != found[fault.function]
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_what_an_edited_module_computes_with_is_told_or_nothing_is_kept(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    beside, use, other = BESIDE[kind]
+    text = module_text(read(DIGITS))
+    found: list[str | None] = []
+    for value in ("1", "-1"):
+        monkeypatch.delitem(sys.modules, "beside", raising=False)
+        (tmp_path / "beside.py").write_text(other.replace("VALUE", value), encoding="utf-8")
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        importlib.invalidate_caches()
+        head = f"{beside.replace('VALUE', value)}\n\n\ndef _forward("
+        edited = text.replace("def _forward(", head).replace(
+            "    W1 = view(", f"    _ = {use}\n    W1 = view("
+        )
+        path = tmp_path / "module.py"
+        path.write_text(edited, encoding="utf-8")
+        module = load(path)
+        try:
+            found.append(module._meaning(module._forward))
+        except TypeError:
+            found.append(None)
+    assert found[0] is None or found[0] != found[1]
+
+
+def test_a_module_changed_while_it_is_there_keeps_nothing(tmp_path: Path) -> None:
+    """What was compiled with another number is not found by those who have the file."""
+    path = tmp_path / "module.py"
+    text = module_text(read(DIGITS)).replace("def _forward(", "SHIFT = 1\n\n\ndef _forward(")
+    path.write_text(text.replace("    W1 = view(", "    _ = SHIFT\n    W1 = view("), encoding="utf-8")
+    module = load(path)
+    code = module._CompiledCode(module._forward)
+    code._be_named()
+    vars(module)["SHIFT"] = 2
+    result = SimpleNamespace(lifted=(), library=SimpleNamespace(has_dynamic_globals=False))
+    code.save_overload((), result)  # it would fail: there is no code here
+    assert not code.cache_path
 
 
 def test_no_module_of_the_corpus_names_what_callers_choose(tmp_path: Path) -> None:

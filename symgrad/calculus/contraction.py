@@ -106,7 +106,9 @@ def as_stacked_product(equation: Equation, around: sp.Symbol) -> StackedProduct 
         return None
     factor, *both = found
     columns = equation.indices[-1]
-    right = next((entry for entry in both if columns in entry.indices), both[0])
+    right = next((entry for entry in both if columns in entry.indices), None)
+    if right is None:  # every column is the same
+        return None
     left = both[1] if right is both[0] else both[0]
     rows = [i for i in equation.indices if i in left.indices and i not in right.indices]
     inner = [loop.index for loop in equation.bound if all(loop.index in e.indices for e in both)]

@@ -51,6 +51,8 @@ class _CompiledCode(NullCache):
     def save_overload(self, signature: Any, result: Any) -> None:
         if not self._is_kept or result.lifted or result.library.has_dynamic_globals:
             return
+        if _meaning(self._dispatcher) != self._meaning:  # its module was changed while it was there
+            return
         name, owner = self._entry(signature, result.codegen)
         content = dumps((owner, result._reduce()))
         for folder in self._folders():
@@ -77,7 +79,8 @@ class _CompiledCode(NullCache):
 
     def _entry(self, signature: Any, codegen: Any) -> tuple[str, str]:
         """The name of a file, and all that its content depends on."""
-        machine = sys.implementation.cache_tag, version_info.string, codegen.magic_tuple()
+        how = config.BOUNDSCHECK, config.OPT
+        machine = sys.implementation.cache_tag, version_info.string, codegen.magic_tuple(), how
         owner = repr((self._meaning, signature, machine))
         digest = sha256(owner.encode()).hexdigest()[:32]
         return f"{self._dispatcher.py_func.__name__}-{digest}.nbc", owner
