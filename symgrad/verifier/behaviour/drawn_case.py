@@ -21,7 +21,7 @@ from symgrad.verifier.trials.behaviour_case import (
     Fit,
 )
 from symgrad.verifier.trials.subject import FaultError, Subject
-from symgrad.verifier.trials.trial import is_calm, settled
+from symgrad.verifier.trials.trial import calmed, is_calm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,10 +73,12 @@ def _calmed(model: Model, subject: Subject, sample: Sample) -> tuple[Sample, boo
         return sample, True
     batches = list(_batches(model, sample))
     try:
-        sample = settled(subject, sample, batches)
+        nearer = calmed(subject, sample, batches)
+        if nearer is None:
+            return sample, False
+        sample = nearer
         starts = [subject.blocks(subject.call("init_params", seed), "init_params") for seed in _SEEDS]
-        blocks = (sample.parameters, *starts)
-        return sample, all(is_calm(subject, subject.vector(start), batches) for start in blocks)
+        return sample, all(is_calm(subject, subject.vector(start), batches) for start in starts)
     except FaultError:
         return sample, True  # the behaviours will say what is wrong
 

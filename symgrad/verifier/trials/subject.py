@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -106,7 +107,7 @@ class InProcess:
 
     module: Any
 
-    @property
+    @cached_property
     def facts(self) -> Facts:
         module = self.module
         at = str(getattr(module, "__file__", None) or getattr(module, "__name__", "the module"))

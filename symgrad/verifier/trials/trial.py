@@ -139,6 +139,17 @@ def with_training(trial: Trial, seed: int) -> Trial:
 def settled(twin: Subject, sample: Sample, batches: Iterable[Sequence[Array]]) -> Sample:
     """The sample, its parameters drawn towards 0 until the module's own steps on the batches are calm.
 
+    Where they are calm nowhere it stays as it is.
+
+    Raises:
+        FaultError: training raised.
+    """
+    return calmed(twin, sample, batches) or sample
+
+
+def calmed(twin: Subject, sample: Sample, batches: Iterable[Sequence[Array]]) -> Sample | None:
+    """The sample as `settled` gives it; None where steps are calm nowhere.
+
     Raises:
         FaultError: training raised.
     """
@@ -147,7 +158,7 @@ def settled(twin: Subject, sample: Sample, batches: Iterable[Sequence[Array]]) -
         nearer = {name: part * block for name, block in sample.parameters.items()}
         if is_calm(twin, twin.vector(nearer), steps):
             return replace(sample, parameters=nearer)
-    return sample
+    return None
 
 
 def is_calm(twin: Subject, vector: Array, batches: Iterable[Sequence[Array]]) -> bool:
