@@ -16,20 +16,28 @@ os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _LONG = (
-    "test_readme",
     "test_gradients",
+    "test_readme",
     "test_faults",
     "test_random_specs",
-    "test_cli",
-    "test_sklearn",
     "test_lectures",
-    "test_train_resume",
-    "test_identity_mutants",
+    "test_cli",
+    "test_notebooks",
     "test_isolation",
     "test_policies",
-    "test_package",
-    "test_notebooks",
+    "test_sklearn",
+    "test_identity_mutants",
+    "test_verify_faults",
+    "test_identity_step",
+    "test_columns",
     "test_mutation",
+    "test_verify_edited",
+    "test_train_resume",
+    "test_package",
+    "test_verify_rounding",
+    "test_freeze",
+    "test_import",
+    "test_verify_specs",
 )
 """The files that take longest: they come first, so that none is left when all others are done."""
 
