@@ -17,6 +17,7 @@ from symgrad.cli import main
 from symgrad.errors import DataError, SpecError
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.expand import expand
+from symgrad.spec.reader import with_frozen
 from symgrad.verifier.behaviour.suite import BEHAVIOURS, observed
 from symgrad.verifier.trials.behaviour_case import record
 
@@ -170,8 +171,14 @@ def test_what_was_learnt_elsewhere_stays(tmp_path: Path) -> None:
     assert [a.tobytes() for a in again.checkpoint.state] == [a.tobytes() for a in run.checkpoint.state]
     with pytest.raises(DataError, match="freeze does not go with resume"):
         sg.train(resume=tmp_path / "second", freeze="W1")
-    with pytest.raises(SpecError, match="no parameter is called 'W9'"):
+    with pytest.raises(SpecError, match=r"^train\.freeze:1:1: no parameter is called 'W9'"):
         sg.train(spec, freeze="W9", **options)
+
+
+def test_what_is_frozen_beside_a_spec_leaves_the_places_of_the_spec() -> None:
+    text = "inputs: {x: [n, 2]}\nparameters: {w: [3]}\nequations:\n  y: x * w\nloss: sum(y**2)\n"
+    with pytest.raises(SpecError, match=r"^<text>:4:8: '\*' cannot combine"):
+        sg.derive(with_frozen(sg.read(text), ["w"]))
 
 
 def test_a_parameter_that_is_used_twice_is_frozen_in_both_places(tmp_path: Path) -> None:

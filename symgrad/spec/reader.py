@@ -9,9 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from symgrad.errors import SpecError
+from symgrad.errors import Position, SpecError
 from symgrad.spec.model import Spec
-from symgrad.spec.reading.document import Document, canonical, from_mapping, is_path, text_of_file
+from symgrad.spec.reading.document import (
+    Document,
+    ItemPlace,
+    Key,
+    canonical,
+    from_mapping,
+    is_path,
+    text_of_file,
+)
 from symgrad.spec.reading.from_schema import build
 from symgrad.spec.reading.validate import validate
 from symgrad.spec.reading.yaml_text import from_yaml
@@ -45,16 +53,27 @@ def source_of(spec: Spec) -> str | dict[str, Any]:
 
 
 def with_train(spec: Spec, settings: Mapping[str, object]) -> Spec:
-    """The spec as if its train block had been written with these entries.
+    """The spec as if its train block had been written with these entries; all others keep their places.
 
     Raises:
         SpecError: for what no train block can say.
     """
     source = source_of(spec)
-    data: dict[str, object] = dict(from_yaml(source, spec.name).data if isinstance(source, str) else source)
-    block = data.get("train")
+    written = from_yaml(source, spec.at.source) if isinstance(source, str) else from_mapping(source)
+    block = written.data.get("train")
     train = {**(block if isinstance(block, dict) else {}), **settings}
-    return replace(read({**data, "name": spec.name, "train": train}), path=spec.path)
+    changed = from_mapping({**written.data, "name": spec.name, "train": train})
+    is_set = {("train", name) for name in settings}
+    kept = {key: place for key, place in written.places.items() if key[:2] not in is_set}
+    places = {key: kept.get(key) or _beside(key) for key in changed.places}
+    document = replace(changed, source=written.source, places=places)
+    return replace(build(validate(document), document), path=spec.path)
+
+
+def _beside(key: Key) -> ItemPlace:
+    """The place of what was said beside the text of a spec: it names the key."""
+    at = Position(".".join(map(str, key)), 1, 1)
+    return ItemPlace(at, at, None)
 
 
 def with_frozen(spec: Spec, names: Sequence[str]) -> Spec:

@@ -59,15 +59,18 @@ def borrow(
         found = _called(there, saved)
         why = _misfit(found, values)
         if why and name in names:
-            raise DataError(f"'{there}' cannot be '{name}': {why}", at=at, remedy="leave it out of the names")
+            raise DataError(
+                f"'{there}' cannot be '{name}': {why}", at=at, remedy="name another, or leave it out"
+            )
         if why:
             left.append(f"{name} ({why})")
         else:
             values[...] = found
             taken.append(name if there == name else f"{name} (its {there})")
     if not taken:
-        problem = f"no parameter fits: {', '.join(left)}"
-        raise DataError(problem, at=at, remedy="say with names which parameter is which")
+        problem = f"no parameter fits: {', '.join(left)}; it has {', '.join(saved) or 'none'}"
+        remedy = "say which is which, with --rename W1=OTHER or names={'W1': 'OTHER'}"
+        raise DataError(problem, at=at, remedy=remedy)
     asked = {names.get(name, name) for name in params._fields}
     unused = [name for name in saved if not asked & {name, name + TRANSPOSED}]
     note = f"from {at}: {', '.join(taken)}"
