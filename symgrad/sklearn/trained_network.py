@@ -118,7 +118,7 @@ class Network:
         """The parameters, or their moving average, where the spec asks for one."""
         module = self.module
         params = module.unflatten(np.array(self.theta))
-        return averaged(module, params, module.State(*map(np.array, self.state)), self.hyper)
+        return averaged(module, params, module.State(*map(np.array, self.state)))
 
     def loss(self, rows: Rows) -> float:
         """The loss of all rows at once."""

@@ -278,7 +278,7 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     """Choose the parameters to keep and measure them."""
     module, plan, parts = trainer.module, trainer.plan, trainer.parts
     kept = outcome.best if keeps_best(plan.stop) and outcome.records else outcome.last
-    checkpoint = _kept(trainer, outcome, kept)
+    checkpoint = _kept(trainer, kept)
     validation = parts.validation
     return Run(
         spec_name=module.SPEC_NAME,
@@ -301,13 +301,12 @@ def _finished(trainer: Trainer, outcome: TrainingOutcome, start: float) -> Run:
     )
 
 
-def _kept(trainer: Trainer, outcome: TrainingOutcome, snapshot: Snapshot) -> Checkpoint:
+def _kept(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:
     """What a run leaves for use; where that is an average, the parameters that training goes on from too."""
     module, found = trainer.module, checkpoint_of(trainer, snapshot)
     if not hasattr(module, "averaged"):
         return found
-    hyper = trainer.steps.hyper.others(outcome.changes, snapshot.epoch * trainer.steps.per_epoch)
-    fitted = averaged(module, found.fitted, found.state, hyper)
+    fitted = averaged(module, found.fitted, found.state)
     return replace(found, fitted=fitted, more={**found.more, "unaveraged.params": snapshot.theta})
 
 

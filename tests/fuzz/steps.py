@@ -160,7 +160,7 @@ def _path(spec: Spec, data: Arrays, batches: Batches, start: np.ndarray, kind: t
         known["theta"] = after
         parts = [known["theta"][0], *(known[n][0][is_trained] for n in first)]
         if average:
-            parts += [mean[is_trained], np.where(is_trained, mean / weight, after[0])]
+            parts += [(mean / weight)[is_trained], np.where(is_trained, mean / weight, after[0])]
         yield Step(np.concatenate(parts).real.astype(float), arithmetic.margin)
 
 

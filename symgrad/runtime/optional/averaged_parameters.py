@@ -1,22 +1,15 @@
 """The moving average of the parameters."""
 
-import math
-from typing import Any
-
 import numpy as np
 
-from symgrad.runtime.given_hyper import _hyper_vector
 from symgrad.runtime.parameter_vectors import _check_state, flatten, unflatten
-from symgrad.runtime.smallest_model import AVERAGE, AVERAGED, DTYPE, HYPER, Params, State
+from symgrad.runtime.smallest_model import AVERAGE, AVERAGED, Params, State
 
 
-def _averaged(params: Params, state: State, hyper: Any) -> Params:
-    name, decay_name = AVERAGE
-    vector, decay = np.copy(flatten(params)), dict(zip(HYPER, _hyper_vector(hyper), strict=True))[decay_name]
+def _averaged(params: Params, state: State) -> Params:
+    vector, mean = np.copy(flatten(params)), getattr(state, AVERAGE)
     _check_state(state)
-    steps = int(state.step[0])
-    if steps:
-        mean = getattr(state, name).astype(np.float64) / -math.expm1(steps * math.log(decay))
+    if state.step[0]:
         for first, size, kept in AVERAGED:
-            vector[first : first + size] = mean[kept : kept + size].astype(DTYPE)
+            vector[first : first + size] = mean[kept : kept + size]
     return unflatten(vector)

@@ -149,7 +149,7 @@ class Trainer:
         """Train one epoch and measure both parts. Raises DivergenceError and CallbackError."""
         module, validation = self.module, self.parts.validation
         made = self._made(epoch)
-        params = averaged(module, self.params, self.state, self.others)
+        params = averaged(module, self.params, self.state)
         held_out = float(module.loss(params, *validation.arrays)) if validation else None
         if validation and held_out is not None and not math.isfinite(held_out):
             first = first_of_all(traced(module, params, validation, self.steps.trace))

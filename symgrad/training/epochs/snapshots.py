@@ -88,6 +88,6 @@ def copied_state(state: Any) -> Any:
     return type(state)(*(np.copy(values) for values in state))
 
 
-def averaged(module: ModuleType, params: Any, state: Any, hyper: Mapping[str, float]) -> Any:
+def averaged(module: ModuleType, params: Any, state: Any) -> Any:
     """What is measured and kept of a training: the parameters, or where the module has one, their average."""
-    return module.averaged(params, state, hyper=dict(hyper)) if hasattr(module, "averaged") else params
+    return module.averaged(params, state) if hasattr(module, "averaged") else params

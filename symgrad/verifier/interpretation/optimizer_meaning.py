@@ -15,7 +15,7 @@ from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import scalar_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from symgrad.spec.language.syntax import Node
     from symgrad.spec.model import Model
@@ -83,18 +83,21 @@ def step(
     return replace(before, theta=theta, states=states, steps=before.steps + 1)
 
 
-def averaged(model: Model, progress: Progress, arithmetic: Arithmetic = FIFTY_DIGITS) -> Array:
+def averaged(model: Model, path: Sequence[Progress], arithmetic: Arithmetic = FIFTY_DIGITS) -> Array:
     """The moving average of the parameters over all steps, each weighing decay times as much as the next.
 
-    Frozen parameters, and all before the first step, are what they are.
+    `path` is what was before the first step and after each. Frozen parameters, and all before the first
+    step, are what they are.
     """
-    names = model.optimizer.average
-    if names is None or not progress.steps:
-        return progress.theta
+    names, last = model.optimizer.average, path[-1]
+    if names is None or not last.steps:
+        return last.theta
     decay = _hyper(model, arithmetic)[names.decay]
-    weights = arithmetic.array(sum((decay**n for n in range(progress.steps)), 0 * decay)) * (1 - decay)
-    mean = arithmetic.divide(progress.states[names.state], arithmetic.array(weights))
-    return _trained(model, progress, arithmetic)(mean, progress.theta)
+    total, weights = 0 * last.theta, 0 * decay
+    for progress in path[1:]:
+        total, weights = total * decay + progress.theta, weights * decay + 1
+    mean = arithmetic.divide(arithmetic.array(total), arithmetic.array(weights + 0 * last.theta))
+    return _trained(model, last, arithmetic)(mean, last.theta)
 
 
 def _trained(model: Model, before: Progress, arithmetic: Arithmetic) -> Callable[[Array, Array], Array]:

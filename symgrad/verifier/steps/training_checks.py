@@ -94,13 +94,14 @@ def _average(trial: Trial) -> Measure:
     for hyper in (None, drawn_hyper(trial.model, np.random.default_rng((trial.seed, 19)))):
         model = trial.model if hyper is None else with_hyper(trial.model, hyper)
         params, progress = twin.params(theta.copy()), start(model, theta, arithmetic, twin.shapes)
-        state = twin.call("init_state", params, hyper=hyper)
+        state, path = twin.call("init_state", params, hyper=hyper), [progress]
         for gradient in [None, *_gradients(trial)]:
             if gradient is not None:
                 twin.call("update", params, twin.params(gradient.copy()), state, hyper=hyper)
                 progress = step(model, progress, gradient, arithmetic=arithmetic)
-            found = vector_of(twin.call("averaged", params, state, hyper=hyper))
-            due = np.asarray(averaged(model, progress, arithmetic), dtype=np.float64)
+                path.append(progress)
+            found = vector_of(twin.call("averaged", params, state))
+            due = np.asarray(averaged(model, path, arithmetic), dtype=np.float64)
             error = mismatch(found, due) if np.isfinite(due).all() else 0.0
             errors.append(
                 (error, f"after {progress.steps} updates it is off by {error:.2g} of its largest entry")

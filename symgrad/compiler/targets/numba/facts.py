@@ -154,7 +154,7 @@ def _averaging(model: Model, plan: Plan, calls: Signatures) -> Iterator[FactText
         spans = spans_of(parameters, model.frozen, trained)
         places = as_tuple(f"({span.first}, {span.size}, {span.kept})" for span in spans)
         called = calls.states[-1]
-        yield FactText("AVERAGE", f'("{called}", "{names.decay}")', "the state and the number of the average")
+        yield FactText("AVERAGE", f'"{called}"', "the state that is the moving average")
         yield FactText("AVERAGED", places, "where its entries lie in all, how many, and where in the state")
 
 

@@ -107,12 +107,9 @@ def averaged() -> Definition:
     doc = (
         "The moving average of the parameters over the steps made, as Params of their own.",
         "",
-        "It starts from 0 and is divided by what its weights add up to. Before the first step, and where no",
-        "step changes them, parameters are what they are. `hyper` is what the steps were told.",
+        "Before the first step, and where no step changes them, parameters are what they are.",
     )
-    return Definition(
-        "averaged", "params, state, hyper=None", doc, ("return _averaged(params, state, hyper)",)
-    )
+    return Definition("averaged", "params, state", doc, ("return _averaged(params, state)",))
 
 
 def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
