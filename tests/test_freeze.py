@@ -176,8 +176,8 @@ def test_what_was_learnt_elsewhere_stays(tmp_path: Path) -> None:
 
 
 def test_what_is_frozen_beside_a_spec_leaves_the_places_of_the_spec() -> None:
-    text = "inputs: {x: [n, 2]}\nparameters: {w: [3]}\nequations:\n  y: x * w\nloss: sum(y**2)\n"
-    with pytest.raises(SpecError, match=r"^<text>:4:8: '\*' cannot combine"):
+    text = "inputs: {x: [n, 2]}\nparameters: {w: [3], v: [2]}\nequations:\n  y: x * w + v\nloss: sum(y**2)\n"
+    with pytest.raises(SpecError, match=r"^<text>:4:6: '\*' cannot combine"):
         sg.derive(with_frozen(sg.read(text), ["w"]))
 
 
