@@ -791,7 +791,7 @@ llvmlite.binding.add_symbol(
 llvmlite.binding.add_symbol("symgrad_onednn_above", LARGE if _ONEDNN else sys.maxsize)
 
 
-_BY_ROWS, _BY_COLUMNS = (ir.IntType(8)(ord(letter)) for letter in "NT")
+_BY_ROWS, _BY_COLUMNS = "NT"  # what BLAS calls not transposed, and transposed
 
 
 class _Matrix(NamedTuple):
@@ -816,7 +816,7 @@ def _matrix(
     if kind.layout == "A":
         return _section(context, builder, array, (rows, columns), by_rows)
     form, lead = (_BY_ROWS, columns) if kind.layout == "C" else (_BY_COLUMNS, rows)
-    return _Matrix(array.data, rows, columns, form, lead)
+    return _Matrix(array.data, rows, columns, _letter(form), lead)
 
 
 def _section(context: Any, builder: Any, array: Any, sizes: Sequence[Any], by_rows: bool) -> _Matrix:
@@ -835,7 +835,12 @@ def _section(context: Any, builder: Any, array: Any, sizes: Sequence[Any], by_ro
     lead = builder.select(is_by_rows, steps[0], steps[1])
     least = builder.select(is_by_rows, columns, rows)
     lead = builder.select(builder.icmp_signed("<", lead, least), least, lead)  # of a single row
-    return _Matrix(array.data, rows, columns, builder.select(is_by_rows, _BY_ROWS, _BY_COLUMNS), lead)
+    form = builder.select(is_by_rows, _letter(_BY_ROWS), _letter(_BY_COLUMNS))
+    return _Matrix(array.data, rows, columns, form, lead)
+
+
+def _letter(text: str) -> Any:
+    return ir.IntType(8)(ord(text))
 
 
 def _symbol(builder: Any, name: str, result: Any, given: Sequence[Any]) -> Any:

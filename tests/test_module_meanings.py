@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import written
-from corpus import CORPUS
+from corpus import CORPUS, EXAMPLES
 from module_use import TABLES
 from mutation.faults import faults
 from mutation.specs import SPECS
@@ -218,3 +218,12 @@ def test_what_a_function_holds_beside_its_code_is_part_of_its_meaning(tmp_path: 
         found.append(module._meaning(module._scaled))
     assert found[0] == found[3]
     assert len({*found}) == 3
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_all_that_modules_compile_can_be_told(example: Path, tmp_path: Path) -> None:
+    """What cannot would be compiled anew in every process."""
+    module = load(written(str(example), tmp_path))
+    assert module.DRIVERS
+    for function in module.DRIVERS:
+        assert module._meaning(getattr(module, function.__name__)), function.__name__
