@@ -192,6 +192,8 @@ def test_parts_of_index_notation_are_put_together_for_every_index():
         ("p[n, i]", "x[n, i, 0] * sin(i / 4) + i**2", lambda: X[..., 0] * np.sin(ROW.T / 4) + ROW.T**2),
         ("p[i:5, k:J]", "i / 10 + k + W[0, 0]", lambda: np.arange(5)[:, None] / 10 + np.arange(4) + 1),
         ("p[n]", "x[n, 0, 0] * sum(k**2, k=J)", lambda: X[:, 0, 0] * 14),
+        ("p[n, i, c]", "x[n, i, c] * min(i, c)", lambda: X * np.minimum(ROW, COLUMN)),
+        ("p[n, i, c:2]", "max(x[n, i, 0] * 9, c)", lambda: np.maximum(X[..., :1] * 9, COLUMN)),
     ],
 )
 def test_an_index_is_a_number(equation, formula, expected):

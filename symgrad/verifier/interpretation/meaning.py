@@ -217,9 +217,10 @@ class Formulas:
         return self._function(call, scope)
 
     def _index_names(self, call: Call, scope: ValueScope) -> list[str]:
-        """The indices a reduction names. A size in max(x, N) is one only where it indexes something."""
+        """The indices a reduction names. A size in max(x, N) is one only where it indexes something;
+        one that the formula stands in is a number."""
         names = [node.id for node in call.arguments[1:] if isinstance(node, Name)]
-        known = {*scope.bound, *self.tensors, *self.named}
+        known = {*scope.bound, *scope.indices, *self.tensors, *self.named}
         used = indices_used(call.arguments[0]) if names else set()
         found = [n for n in names if n not in known and (n in used or n not in self.sizes)]
         return [*found, *(name for name, _ in ranges_of(call))]
