@@ -1520,7 +1520,10 @@ def _numbers(cells: Any, problem: str) -> np.ndarray:
         if isinstance(cell, (str, bool, np.bool_)):
             raise ValueError(problem.format(cell, row + 1))
         if not _is_gap(cell):
-            found[row] = float(cell)
+            try:
+                found[row] = float(cell)
+            except (TypeError, ValueError, OverflowError):  # 1j, 10**400, a list
+                raise ValueError(problem.format(cell, row + 1)) from None
     return found
 
 
