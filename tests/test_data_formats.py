@@ -148,7 +148,7 @@ def test_other_things_in_memory_are_refused(data, words):
         load_data(make_spec(), data)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_a_file_in_parts_is_the_file(tmp_path_factory, data):
     """Parts of any size: the same numbers, words, missing values and places as read whole."""

@@ -281,7 +281,7 @@ WORDS = st.text(st.sampled_from("ab\"'é ,;\n\t☃0-#|"), min_size=1, max_size=4
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.floats(-9, 9), WORDS, WORDS, st.booleans()), min_size=3, max_size=8))
 def test_any_words_survive_csv_parquet_and_frames_alike(tmp_path_factory, rows):
     """The oracle writes and encodes with pandas: get_dummies and factorize, which share nothing with ours."""

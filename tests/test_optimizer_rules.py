@@ -22,7 +22,7 @@ def test_mini_batches_are_refused_with_the_reason(name, tmp_path):
         sg.read(spec_with(name, batch_size=8))
     spec = spec_with(name)
     del spec["train"]["batch_size"]
-    with pytest.raises(SpecError, match=r"optimiser.* mini-batches of 32, the default: .*batch_size: full"):
+    with pytest.raises(SpecError, match=r"optimizer.* mini-batches of 32, the default: .*batch_size: full"):
         sg.read(spec)
     module = module_of(name, tmp_path)
     params = module.init_params()

@@ -29,7 +29,7 @@ def products(draw):
     return factors, draw(st.integers(1, axes))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(products())
 def test_contractions_are_sums_of_products(case):
     factors, summed = case

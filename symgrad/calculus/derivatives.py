@@ -43,12 +43,18 @@ def derivative_of_reduction(equation: Equation) -> sp.Expr:
 _VALUE = sp.Symbol("_value", real=True)
 
 
+def _without_powers_of_0(body: sp.Expr) -> sp.Expr:
+    """The body with 0 for 0**v, whose slope is 0 where it has one: to SymPy it is 0**v·log 0, no number."""
+    powers = {power: sp.Integer(0) for power in body.atoms(sp.Pow) if power.base.is_zero}
+    return body.xreplace(powers) if powers else body
+
+
 @lru_cache(CACHE_SIZE)
 def _derivatives(
     body: sp.Expr, variables: tuple[sp.Symbol, ...], is_elementwise: bool
 ) -> tuple[sp.Expr, ...]:
     """Kept, so that equal layers are differentiated once."""
-    found = [sp.diff(body, v) for v in variables]
+    found = [sp.diff(_without_powers_of_0(body), v) for v in variables]
     if is_elementwise:
         found = [in_terms_of_value(body, d, _VALUE) or d for d in found]
     return tuple(found)
