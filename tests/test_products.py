@@ -111,7 +111,9 @@ def test_matrices_that_are_parts_of_arrays(gemm: Callable[..., None], dtype: str
             check(gemm, *(section(m, t) for m, t in zip((a, b), forms, strict=True)), 2.0, 0.0)
         whole = np.full((sizes[0], 3, sizes[2]), 7.0, a.dtype)
         gemm(1.0, section(a, True), b, 0.5, whole[:, 1])
-        np.testing.assert_allclose(whole[:, 1], np.dot(a, b) + 3.5, 1e-3)
+        exact = np.dot(a.astype(np.float64), b.astype(np.float64)) + 3.5
+        near = 20 * np.finfo(a.dtype).eps * np.abs(exact).max()
+        np.testing.assert_allclose(whole[:, 1], exact, rtol=0, atol=near)
         assert (whole[:, ::2] == 7).all()
 
 
