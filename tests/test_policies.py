@@ -124,6 +124,18 @@ ROWS: dict[str, Row] = {
     ),
     "tanh of a pole": ("sum(tanh({x}/{y}**4))", {"x": [0.5], "y": [0]}, 1, {"x": [0], "y": [0]}),
     "exp that falls at a pole": ("sum(exp(-1/{x}**2))", {"x": [0]}, 0, {"x": [0]}),
+    "tanh of a pole beside another pole": (
+        "sum(tanh({x}/{y})*{y}/{z})",
+        {"x": [0.5], "y": [0], "z": [2]},
+        0,
+        {"x": [0], "y": [0.5], "z": [0]},
+    ),
+    "acos of tanh of a pole": (
+        "sum(acos(tanh({y}/{x}))*({x}/2.5 + {x}/{y}))",
+        {"x": [0], "y": [2]},
+        0,
+        {"x": [0], "y": [0]},
+    ),
     "exp that rises at a pole": ("sum(exp(1/{x}))", {"x": [0]}, INF, {"x": [-INF]}),
     "sigmoid of a pole": ("sum(sigmoid(1/{x}))", {"x": [0]}, 1, {"x": [0]}),
     "exp of log": ("sum(exp(log({x})))", {"x": [-1]}, NAN, {"x": [NAN]}),
@@ -264,6 +276,7 @@ def test_no_choice_hides_what_is_no_number() -> None:
         *("norm of 0", "acos of a clip", "entropy", "two roots", "exp of log", "a tie"),
         *("a root of a cube", "a root that is chosen", "a test of x log(x)", "a test of a mask"),
         *("a choice in a branch not taken", "tanh of a pole", "exp that falls at a pole"),
+        "acos of tanh of a pole",
     ],
 )
 def test_guarded_modules_are_identical_to_their_specs(name: str) -> None:

@@ -16,36 +16,46 @@ if TYPE_CHECKING:
 
 
 def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Expr]) -> Iterator[sp.Basic]:
-    """Conditions under which a product is 0: a factor has fallen to 0 at the poles of the others.
+    """Conditions under which a product is 0: a factor has fallen to 0 at poles of the others.
 
     So are exp(-1/x**2)/x**3 at 0, and the slope of tanh(1/x). `steep` are the factors that may be infinite.
+    Of exp(-1/x**2)/(x**3*y) this is so where y is not 0 too: there it has no limit.
     """
-    written = [_written_out(factor, bounds) for factor in factors]
-    poles = [pole for factor in factors for pole in _poles_of(factor, bounds)]
-    if not poles or not all(any(_poles_of(factor, bounds)) for factor in steep):
+    poles = {factor: [*_poles_of(factor, bounds)] for factor in factors}
+    if not all(poles[factor] for factor in steep):
         return
-    for factor, formula in zip(factors, written, strict=True):
+    bases = dict.fromkeys(base for found in poles.values() for base in found)
+    for factor in factors:
+        formula = _written_out(factor, bounds)
         call = formula.base if formula.is_Pow and formula.exp.is_positive else formula
         row = INNER.get(type(call).__name__)
         if row is None or not (row.values.least == 0 and row.values.open_least):
             continue
         argument = call.args[0].xreplace({e: bounds.formula_of(e) for e in entries(call.args[0])})
-        if not all(_has_pole_of(argument, pole.base) for pole in poles):
+        shared = [base for base in bases if _has_pole_of(argument, base)]
+        if not shared:
             continue
+        elsewhere = (sp.Ne(base, 0) for base in bases if base not in shared)
         if factor.atoms(Entry) == {factor}:
-            yield sp.Eq(factor, 0)
+            yield sp.And(sp.Eq(factor, 0), *elsewhere)
         else:
-            there = sp.And(*(sp.Eq(pole.base, 0) for pole in poles))
+            there = sp.Or(*(sp.Eq(base, 0) for base in shared))
             falls_on_one_side = row.values.open_most
-            yield sp.And(there, argument < 0) if falls_on_one_side else there
+            yield sp.And(there, *elsewhere, argument < 0 if falls_on_one_side else sp.true)
 
 
 def _poles_of(factor: sp.Expr, bounds: Bounds) -> Iterator[sp.Expr]:
-    """Powers that are infinite at a place, as a factor or in a term of it."""
+    """What is 0 where the factor, or a part of it, is infinite by a power."""
     for term in sp.Add.make_args(factor):
+        if isinstance(term, sp.Piecewise):
+            for value, _, known in bounds.branches(term):
+                yield from _poles_of(value, known)
+            continue
         for part in (_written_out(part, bounds) for part in sp.Mul.make_args(term)):
-            if part.is_Pow and part.exp.is_negative and not bounds.nonzero(part.base):
-                yield part
+            if part.is_Add or isinstance(part, sp.Piecewise):
+                yield from _poles_of(part, bounds)
+            elif part.is_Pow and part.exp.is_negative and not bounds.nonzero(part.base):
+                yield part.base
 
 
 def _written_out(factor: sp.Expr, bounds: Bounds) -> sp.Expr:
