@@ -407,6 +407,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "another width": (Classifier(IMAGES), "a sample of 'x' has 6 entries, the data have 3"),
     "no code": (Transformer(IMAGES), "encoded is not given"),
     "no such code": (Transformer(IMAGES, encoded="h"), "there is no tensor 'h'"),
+    "no such parameter": (Regressor(freeze=["W3"]), "freeze:1:1: no parameter is called 'W3'"),
+    "no average": (Regressor(average=1.0), "expected less than 1"),
+    "no such number": (Regressor(per_parameter={"W1": {"momentum": 1}}), "momentum"),
     "no epochs": (Regressor(epochs=0), "epochs is 0"),
     "no such type": (Regressor(dtype="float16"), "dtype is 'float16'"),
     "no such order": (Regressor(shuffle="often"), "shuffle is 'often'"),
@@ -445,6 +448,42 @@ def test_estimators_that_differ_in_numbers_share_a_module_and_not_the_numbers() 
     assert decayed[0].network_.module is decayed[1].network_.module
     said = dict(QUICK, learning_rate=None, optimizer="adam(learning_rate=0.05, weight_decay=0.3)")
     assert_allclose(decayed[1].predict(X), Regressor(**said).fit(X, y).predict(X), rtol=1e-12)
+
+
+CONTROL: dict[str, Any] = {
+    "freeze": ["b1"],
+    "per_parameter": {"W2": {"learning_rate": 0.2, "weight_decay": 0.1}},
+    "average": 0.7,
+}
+
+
+@pytest.mark.parametrize("chosen", [*({name: value} for name, value in CONTROL.items()), CONTROL])
+def test_control_of_training_by_arguments_is_that_of_a_spec(chosen: dict[str, Any]) -> None:
+    X, _, y = rows(28)
+    given = {
+        "name": "given",
+        "dtype": "float64",
+        "inputs": {"x": ["n", 3]},
+        "targets": {"t": ["n", 1]},
+        "layers": ["dense(4, activation=relu)", "dense(1)"],
+        "loss": "mse",
+        "train": {"optimizer": "adam"},
+    }
+    written = Regressor({**given, "train": {**given["train"], **chosen}}, **{**QUICK, "hidden": None})
+    expected = written.fit(X, y).predict(X)
+    assert_array_equal(Regressor(**QUICK, **chosen).fit(X, y).predict(X), expected)
+    assert_array_equal(clone(written).set_params(spec=given, **chosen).fit(X, y).predict(X), expected)
+    assert not np.array_equal(Regressor(**QUICK).fit(X, y).predict(X), expected)
+
+
+def test_what_is_frozen_may_change_where_the_optimiser_begins_anew() -> None:
+    X, y, _ = rows(29)
+    model = Classifier(**QUICK, freeze=["W1"], warm_start=True).fit(X, y)
+    before = model.params_["W2"].copy()
+    model.set_params(freeze=["W2"]).fit(X, y)
+    assert_array_equal(model.params_["W2"], before)
+    with pytest.raises(ValueError, match=r"what is frozen has changed.*warm_start=True"):
+        model.set_params(freeze=["W1"]).partial_fit(X, y)
 
 
 # --- Callbacks ---

@@ -16,13 +16,13 @@ from symgrad.errors import SymgradError
 from symgrad.sklearn.callbacks import CallbackSupport, EpochCallbacks
 from symgrad.sklearn.changed_specs import weighted, with_hyper_parameters
 from symgrad.sklearn.fitting import FitOutcome, FitPlan, parts, train
-from symgrad.sklearn.given_specs import given_spec
+from symgrad.sklearn.given_specs import given_spec, with_training
 from symgrad.sklearn.short_specs import ACTIVATION, BATCH_SIZE, HIDDEN, OPTIMIZER
 from symgrad.sklearn.table_rows import as_tensor
 from symgrad.sklearn.trained_network import Network, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +44,9 @@ learning_rate, weight_decay: hyper-parameters in place of the optimiser's own.
 batch_size: rows of a step, or "full"; that of the spec, or 32.
 epochs: those of the spec, or 100.
 shuffle: True or "each_epoch", "once", False or "never"; that of the spec, or True.
+freeze: names of parameters that stay as they are, such as ["W1"] or ["b*"]: `params_` has the names.
+per_parameter: numbers of the optimiser for some of them, {"b*": {"weight_decay": 0}}.
+average: decay of a moving average of the parameters, with which is predicted, such as 0.999.
 dtype: "float32" or "float64"; that of the spec, or float32 where X is, else float64.
 early_stopping: hold out `validation_fraction` of the rows, stop after `n_iter_no_change` epochs in which
     their loss has not fallen by more than `tol`, and keep the network of the best epoch.
@@ -79,6 +82,9 @@ class Estimator(CallbackSupport, BaseEstimator):
         batch_size: int | Literal["full"] | None = None,
         epochs: int | None = None,
         shuffle: bool | Shuffle | None = None,
+        freeze: Sequence[str] | None = None,
+        per_parameter: Mapping[str, Mapping[str, float]] | None = None,
+        average: float | None = None,
         dtype: Literal["float32", "float64"] | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -96,6 +102,9 @@ class Estimator(CallbackSupport, BaseEstimator):
         self.batch_size = batch_size
         self.epochs = epochs
         self.shuffle = shuffle
+        self.freeze = freeze
+        self.per_parameter = per_parameter
+        self.average = average
         self.dtype = dtype
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -201,6 +210,8 @@ class Estimator(CallbackSupport, BaseEstimator):
             if twice:
                 raise ValueError(f"the network is that of the spec: leave out {' and '.join(twice)}, or spec")
             spec = self._adapted(given_spec(self.spec, self.dtype, self.optimizer))
+        settings = {"freeze": self.freeze, "per_parameter": self.per_parameter, "average": self.average}
+        spec = with_training(spec, {name: value for name, value in settings.items() if value is not None})
         numbers = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         return with_hyper_parameters(spec, {n: v for n, v in numbers.items() if v is not None})
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symgrad.sklearn.changed_specs import changed
 from symgrad.spec.expand import expand
+from symgrad.spec.language.syntax import Call
 from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
-    from symgrad.spec.language.syntax import Call
-    from symgrad.spec.model import OptimizerSpec, Spec
+    from collections.abc import Mapping
+
+    from symgrad.spec.model import Spec
     from symgrad.spec.reader import SpecSource
 
 
@@ -26,7 +28,7 @@ def given_spec(source: SpecSource, dtype: str | None, optimizer: str | None) -> 
     if dtype is not None and dtype != spec.dtype:
         spec = changed(spec, dtype=dtype)
     if optimizer is not None:
-        spec = changed(spec, train=replace(spec.train, optimizer=_optimizer(optimizer)))
+        spec = with_training(spec, {"optimizer": optimizer})
     if spec.loss is None:
         raise ValueError(f"{spec.name}: there is no loss to train on; add loss: ...")
     if spec.train.standardize:
@@ -37,7 +39,22 @@ def given_spec(source: SpecSource, dtype: str | None, optimizer: str | None) -> 
     return spec
 
 
-def _optimizer(text: str) -> Call | OptimizerSpec:
-    """The optimiser of a text, as the train block of a spec has it."""
-    smallest = {"inputs": {"x": ["n"]}, "equations": {"y": "x"}, "name": "optimizer"}
-    return read({**smallest, "train": {"optimizer": text, "batch_size": "full"}}).train.optimizer
+def with_training(spec: Spec, settings: Mapping[str, Any]) -> Spec:
+    """The spec with other entries of its train block, given as a spec has them; earlier changes stay.
+
+    Raises:
+        SpecError: for what no train block can say.
+    """
+    if not settings:
+        return spec
+    said = _saying(spec, settings)
+    train = replace(spec.train, **{name: getattr(said.train, name) for name in settings})
+    return replace(changed(spec, train=train), places=(*said.places, *spec.places))
+
+
+def _saying(spec: Spec, settings: Mapping[str, Any]) -> Spec:
+    """A spec that says no more, in the words of the given one's optimiser where the settings name none."""
+    optimizer = spec.train.optimizer
+    known = {"optimizer": optimizer.function} if isinstance(optimizer, Call) else {}
+    smallest = {"inputs": {"x": ["n"]}, "equations": {"y": "x"}, "name": spec.name}
+    return read({**smallest, "train": {**known, "batch_size": "full", **settings}})

@@ -10,6 +10,7 @@ import numpy as np
 
 from symgrad.sklearn.changed_specs import WEIGHTS
 from symgrad.sklearn.modules import module_of
+from symgrad.spec.expand import expand
 from symgrad.training.epochs.snapshots import averaged
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ class Network:
             return Network(spec, network.theta, state, hyper)
         if before.State._fields != module.State._fields:
             raise ValueError("the optimiser has changed, and its state does not fit; fit anew")
+        if expand(self.spec).frozen != expand(spec).frozen:
+            remedy = "fit with warm_start=True, which keeps the parameters and begins its state anew"
+            raise ValueError(f"what is frozen has changed, and the optimiser's state does not fit; {remedy}")
         return Network(spec, network.theta, network.state, hyper, network.epoch)
 
     def train_epoch(
