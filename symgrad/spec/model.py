@@ -77,6 +77,7 @@ class EquationSpec:
     """`name: formula`, or with `indices` the index notation `name[n,k]: formula`.
 
     `ranges` are those that stand on the left, as in `name[n, k:10]`: an index and the formula of its size.
+    Parameters of its layers are named after its `label`, where it has one, else after its name.
     """
 
     name: str
@@ -84,6 +85,16 @@ class EquationSpec:
     formula: Node
     at: Position = field(compare=False)
     ranges: tuple[tuple[str, Node], ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Layers of a chain beside their input x: `residual` is x + f(x), `concat` is x and f(x) side by side."""
+
+    join: Literal["residual", "concat"]
+    layers: tuple[Call | Branch, ...]
+    at: Position = field(compare=False)
 
 
 AFTER_STEP = "theta after"
@@ -324,7 +335,7 @@ class Spec(Displayed):
     constants: tuple[ConstantSpec, ...]
     parameters: tuple[ParameterSpec, ...]
     functions: tuple[FunctionSpec, ...]
-    layers: tuple[Call, ...]
+    layers: tuple[Call | Branch, ...]
     equations: tuple[EquationSpec, ...]
     outputs: tuple[str, ...]
     loss: Node | None

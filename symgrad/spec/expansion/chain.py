@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
@@ -14,21 +15,23 @@ from symgrad.spec.expansion.layer_calls import (
     takes_activation,
     without_activation,
 )
-from symgrad.spec.language.syntax import Call, Name, Node
+from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
 from symgrad.spec.language.trees import substitute
-from symgrad.spec.model import EquationSpec, Spec
+from symgrad.spec.model import Branch, EquationSpec, Spec
 from symgrad.spec.taken_names import names_taken, unused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from symgrad.errors import Position
     from symgrad.spec import library
 
 
 def chain_equations(spec: Spec) -> tuple[EquationSpec, ...]:
     """One equation per layer: net inputs Z1, Z2, ... and activations A1, A2, ...
 
-    What is no affine map, as a gated unit, counts as an activation.
+    What is no affine map, as a gated unit, counts as an activation; branches that join are R and C, by the
+    number of the last layer in them.
 
     Raises:
         SpecError: not exactly one input, or an unknown layer.
@@ -39,18 +42,50 @@ def chain_equations(spec: Spec) -> tuple[EquationSpec, ...]:
             at=spec.at,
             remedy="write equations instead of layers",
         )
-    equations: list[EquationSpec] = []
-    previous, depth = spec.inputs[0].name, 0
-    known, taken = known_layers(spec), names_taken(spec)
-    for layer in spec.layers:
-        depth += (layer.function in known and not is_activation(layer.function)) or depth == 0
-        for prefix, formula in _chain_steps(spec, layer, known):
-            name = unused(f"{prefix}{depth}", taken)
-            taken.add(name)
-            value = substitute(formula, {"_": Name(previous, layer.at)})
-            equations.append(EquationSpec(name, None, value, layer.at))
-            previous = name
-    return tuple(equations)
+    chain = _Chain(spec)
+    chain.run(spec.layers, spec.inputs[0].name)
+    return tuple(chain.equations)
+
+
+def layer_calls(layers: Iterable[Call | Branch]) -> Iterator[Call]:
+    """All layers, those of branches too."""
+    for layer in layers:
+        yield from layer_calls(layer.layers) if isinstance(layer, Branch) else (layer,)
+
+
+class _Chain:
+    """The equations so far, and how many layers they are."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec, self.known, self.taken = spec, known_layers(spec), names_taken(spec)
+        self.equations: list[EquationSpec] = []
+        self.depth = 0
+
+    def run(self, layers: Iterable[Call | Branch], previous: str) -> str:
+        """Add the equations of layers over the tensor `previous`; the name of the last."""
+        for layer in layers:
+            if isinstance(layer, Branch):
+                previous = self._joined(layer, previous)
+                continue
+            is_layer = layer.function in self.known and not is_activation(layer.function)
+            self.depth += is_layer or self.depth == 0
+            for prefix, formula in _chain_steps(self.spec, layer, self.known):
+                value = substitute(formula, {"_": Name(previous, layer.at)})
+                previous = self._define(prefix, value, layer.at)
+        return previous
+
+    def _joined(self, branch: Branch, start: str) -> str:
+        sides = Name(start, branch.at), Name(self.run(branch.layers, start), branch.at)
+        if branch.join == "residual":
+            return self._define("R", Binary("+", *sides, branch.at), branch.at)
+        last = ("axis", Negate(Number(Fraction(1), branch.at), branch.at))
+        return self._define("C", Call("concat", sides, (last,), branch.at), branch.at)
+
+    def _define(self, prefix: str, value: Node, at: Position) -> str:
+        name = unused(f"{prefix}{self.depth}", self.taken)
+        self.taken.add(name)
+        self.equations.append(EquationSpec(name, None, value, at))
+        return name
 
 
 def _chain_steps(spec: Spec, layer: Call, known: Mapping[str, library.Layer]) -> list[tuple[str, Node]]:

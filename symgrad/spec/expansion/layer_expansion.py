@@ -79,7 +79,7 @@ class LayerExpander:
         return bare if activation is None else applied(self.spec, activation, bare)
 
     def _layer(self, call: Call, equation: EquationSpec, suffix: str) -> Node:
-        entry, owner = self.known[call.function], equation.name
+        entry, owner = self.known[call.function], equation.label or equation.name
         self._check_built_on(entry)
         values = bind(call, entry.signature)
         operand = self._named(values["x"], owner, f"X{suffix}")

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 2**31
 
 
-def check_declarations(spec: Spec, axes: Mapping[str, Position]) -> None:
-    """Accept declarations that do not contradict each other; `axes` says where each axis is first named.
+def check_declarations(spec: Spec, axes: Mapping[str, Position], repeated: Mapping[str, Position]) -> None:
+    """Accept declarations that do not contradict each other.
+
+    `axes` says where each axis is first named, `repeated` each equation that other names stand for.
 
     Raises:
         SpecError: for two things of one name, naming both, and for a tensor too large for memory.
     """
     seen: dict[str, tuple[str, Position]] = {}
-    for kind, name, at in _named(spec, axes):
+    for kind, name, at in (*_named(spec, axes), *(("equation", name, at) for name, at in repeated.items())):
         if name in seen:
             other, there = seen[name]
             problem = f"the {kind} '{name}' has the name of the {other} at {there}"

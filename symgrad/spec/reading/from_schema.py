@@ -16,14 +16,16 @@ from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSp
 from symgrad.spec.reading.constant_block import constant_specs
 from symgrad.spec.reading.declarations import check_declarations
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
+from symgrad.spec.reading.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
 from symgrad.spec.reading.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from symgrad.spec.reading.document import Document, Key
+    from symgrad.spec.reading.schema import RepeatedBlock
 
 _FUNCTION_REMEDY = "expected a name and its arguments, such as swish(x, beta)"
 
@@ -43,15 +45,12 @@ def build(block: SpecBlock, document: Document) -> Spec:
         constants=constant_specs(block, document),
         parameters=tuple(_parameter(name, p, document) for name, p in block.parameters.items()),
         functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
-        layers=tuple(
-            call_at(document, ("layers", i), text, "a layer", "dense(32, activation=relu)")
-            for i, text in enumerate(block.layers or ())
-        ),
-        equations=_equations("equations", block.equations or {}, document),
+        layers=layers_at(document, ("layers",), block.layers or ()),
+        equations=tuple(_all_equations(block.equations or {}, document)),
         outputs=names_at(document, ("outputs",), block.outputs),
         loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
         gradients=names_at(document, ("gradients",), block.gradients),
-        manual=_equations("manual", block.manual, document),
+        manual=_equations(("manual",), block.manual, document),
         train=train_spec(block, document),
         sha256=document.sha256,
         text=document.text,
@@ -67,7 +66,7 @@ def build(block: SpecBlock, document: Document) -> Spec:
             *(("train", n, document.place(("train", n)).value) for n in block.train.model_fields_set),
         ),
     )
-    check_declarations(spec, _axes_named(block, document))
+    check_declarations(spec, _axes_named(block, document), repeated_names(block.equations or {}, document))
     return _with_known_numbers(spec)
 
 
@@ -196,15 +195,28 @@ def _argument(node: Node) -> str:
     return node.id
 
 
-def _equations(kind: str, formulas: Mapping[str, str], document: Document) -> tuple[EquationSpec, ...]:
-    return tuple(_equation((kind, key), text, document) for key, text in formulas.items())
+def _all_equations(blocks: Mapping[str, str | RepeatedBlock], document: Document) -> Iterator[EquationSpec]:
+    """The equations of a graph, repeated ones as often as they stand for."""
+    for name, block in blocks.items():
+        key: Key = ("equations", name)
+        if isinstance(block, str):
+            yield _equation(key, block, document)
+            continue
+        inside, repeated = (*key, "repeat"), block.repeat
+        start = formula_at(document, (*inside, "start"), repeated.start)
+        body = _equations((*inside, "equations"), repeated.equations, document)
+        yield from equations_repeated(check_key(document, key), start, repeated.times, body, document)
 
 
-def _equation(key: tuple[str, str], text: str, document: Document) -> EquationSpec:
-    at = document.place(key).key
-    if "[" not in key[-1]:
-        return EquationSpec(check_name(key[-1], at), None, formula_at(document, key, text), at)
-    head = parse_head(key[-1], at)
+def _equations(key: Key, formulas: Mapping[str, str], document: Document) -> tuple[EquationSpec, ...]:
+    return tuple(_equation((*key, name), text, document) for name, text in formulas.items())
+
+
+def _equation(key: Key, text: str, document: Document) -> EquationSpec:
+    at, name = document.place(key).key, str(key[-1])
+    if "[" not in name:
+        return EquationSpec(check_name(name, at), None, formula_at(document, key, text), at)
+    head = parse_head(name, at)
     indices = _distinct(tuple(name for name, _ in head.indices), at)
     ranges = tuple((name, size) for name, size in head.indices if size is not None)
     return EquationSpec(check_name(head.name, at), indices, formula_at(document, key, text), at, ranges)

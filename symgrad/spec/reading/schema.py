@@ -37,6 +37,7 @@ from symgrad.spec.reading.slips import call_text, torn
 
 MAX_EQUATIONS = 1000
 MAX_FUNCTIONS = 100
+REPEATED_EQUATIONS = "repeat: {times: 12, start: E, equations: {...}}"
 
 
 class _Block(BaseModel):
@@ -150,6 +151,81 @@ class DataBlock(_Block):
         return f"write columns: {{{key}: ...}}" if isinstance(block[key], list) else ""
 
 
+class RepeatedLayers(_Block):
+    """Layers several times in a row, each time with parameters of their own."""
+
+    times: Times
+    layers: Layers
+
+
+class RepeatBlock(_Block):
+    """`- repeat: {times: 12, layers: [...]}` in a chain."""
+
+    repeat: RepeatedLayers
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:  # noqa: ARG003  # its value plays no part
+        return "write repeat: {times: 12, layers: [...]}" if key in RepeatedLayers.model_fields else ""
+
+
+class ResidualBlock(_Block):
+    """`- residual: [...]` in a chain: x + f(x)."""
+
+    residual: Layers
+
+
+class ConcatBlock(_Block):
+    """`- concat: [...]` in a chain: x and f(x) side by side."""
+
+    concat: Layers
+
+
+def _layer_kind(value: object) -> str:
+    keys = value if isinstance(value, dict) else ()
+    return next((key for key in ("repeat", "residual", "concat") if key in keys), "text")
+
+
+Layer: TypeAlias = Annotated[
+    Annotated[LayerCall, Tag("text")]
+    | Annotated[RepeatBlock, Tag("repeat")]
+    | Annotated[ResidualBlock, Tag("residual")]
+    | Annotated[ConcatBlock, Tag("concat")],
+    Discriminator(_layer_kind),
+]
+Layers: TypeAlias = Annotated[list[Layer], Field(min_length=1, max_length=MAX_EQUATIONS)]
+Times: TypeAlias = Annotated[int, Field(ge=1, le=MAX_EQUATIONS)]
+
+
+class RepeatedEquations(_Block):
+    """Equations several times in a row, each time with parameters of their own, from a first value on."""
+
+    times: Times
+    start: Formula
+    equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)]
+
+
+class RepeatedBlock(_Block):
+    """`h: {repeat: {times: 12, start: E, equations: {...}}}` in a graph."""
+
+    repeat: RepeatedEquations
+
+    @classmethod
+    def _instead(cls, key: str, block: dict[str, Any]) -> str:  # noqa: ARG003  # its value plays no part
+        return f"write {REPEATED_EQUATIONS}" if key in RepeatedEquations.model_fields else ""
+
+
+def _equation_kind(value: object) -> str:
+    own = {"repeat", *RepeatedEquations.model_fields}
+    return "block" if isinstance(value, dict) and own & value.keys() else "text"
+
+
+Equations: TypeAlias = dict[
+    str,
+    Annotated[
+        Annotated[Formula, Tag("text")] | Annotated[RepeatedBlock, Tag("block")],
+        Discriminator(_equation_kind),
+    ],
+]
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
@@ -220,8 +296,8 @@ class SpecBlock(_Block):
     constants: dict[str, Any] = {}
     parameters: dict[str, Parameter] = {}
     functions: Annotated[Formulas, Field(max_length=MAX_FUNCTIONS)] = {}
-    layers: Annotated[list[LayerCall], Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
-    equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
+    layers: Layers | None = None
+    equations: Annotated[Equations, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
     outputs: Names = []
     loss: LossFormula | None = None
     gradients: Names = []

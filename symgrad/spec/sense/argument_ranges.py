@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.expansion.chain import layer_calls
 from symgrad.spec.expansion.layer_calls import known_layers
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import calls
@@ -74,7 +75,8 @@ def formulas(model: Model) -> tuple[Node, ...]:
 
 def _as_written(spec: Spec) -> tuple[Node, ...]:
     """The calls of layers and initialisers, before they are expanded; a layer of a chain is given its x."""
-    chain = [replace(call, arguments=(Name("_", call.at), *call.arguments)) for call in spec.layers]
+    layers = layer_calls(spec.layers)
+    chain = [replace(call, arguments=(Name("_", call.at), *call.arguments)) for call in layers]
     inits = [p.init for p in spec.parameters]
     return (*chain, *(e.formula for e in spec.equations), *inits)
 
