@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from symgrad.exchange.learnt import LearntSource
     from symgrad.graphs.graph import Graph
     from symgrad.graphs.trace import Detail
-    from symgrad.kept_reports import Judgement
+    from symgrad.judgement.kept_reports import Judgement
     from symgrad.prediction.evaluation import EvaluationReport
     from symgrad.report.derivation import Derivation
     from symgrad.report.stage_view import StageView
@@ -135,7 +135,8 @@ def graph(
 def generate(spec: SpecSource, path: str | os.PathLike[str], *, identity: bool = True) -> Path:
     """Write the training module of a spec to a file, replacing it whole or not at all.
 
-    Its text is first compared with the spec, exactly: see `symgrad.gate`; without `identity` it is not.
+    Its text is first compared with the spec, exactly: see `symgrad.judgement.gate`.
+    Without `identity` it is not.
     A file that holds this text already is left as it is, and with it the compiled code that Numba keeps.
 
     Raises:
@@ -180,14 +181,15 @@ def _loaded(module: ModuleSource) -> ModuleType:
 def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
     """Generate the module into the user's cache folder and load it.
 
-    Its text is first compared with the spec, exactly: see `symgrad.gate`; without `identity` it is not.
+    Its text is first compared with the spec, exactly: see `symgrad.judgement.gate`.
+    Without `identity` it is not.
 
     Raises:
         SpecError: the spec does not describe a network.
         NotIdenticalError: the module would compute something else than the spec says.
     """
     from symgrad.compiler.loading.cache import cached_module, cached_text
-    from symgrad.gate import checked_text
+    from symgrad.judgement.gate import checked_text
 
     spec = read(spec)
     if identity:
@@ -197,7 +199,7 @@ def build(spec: SpecSource, *, identity: bool = True) -> ModuleType:
 
 def _text(spec: Spec, identity: bool) -> str:
     from symgrad.compiler.loading.cache import keep_text
-    from symgrad.gate import checked_text
+    from symgrad.judgement.gate import checked_text
 
     if not identity:
         from symgrad.pipeline import module_text  # and with it SymPy
@@ -232,7 +234,7 @@ def verify(
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
     """
     from symgrad.compiler.loading.cache import kept_text
-    from symgrad.kept_reports import Judgement
+    from symgrad.judgement.kept_reports import Judgement
 
     spec, points, seed = read(spec), whole("points", points, 1), whole("seed", seed, 0)
     how = Judgement(spec, points, seed, positive("time_limit", time_limit))
@@ -252,7 +254,9 @@ def verify(
 
 
 def _judged(how: Judgement, file: Path | Callable[[], Path] | None, anew: bool) -> Report:
-    from symgrad.verification import judged  # and with it the judge, whom a report that is kept does not need
+    from symgrad.judgement.verification import (
+        judged,  # and with it the judge, whom a report that is kept does not need
+    )
 
     return judged(how, file, anew=anew)
 
@@ -337,7 +341,7 @@ def _file(spec: Spec, module: ModuleSource | None) -> str | os.PathLike[str]:
 def _file_of(spec: Spec, module: ModuleSource | None) -> ModuleSource:
     """The file that a module is in, the one in the cache where none is given; the module if it is in none."""
     from symgrad.compiler.loading.cache import cached_file
-    from symgrad.gate import checked_text
+    from symgrad.judgement.gate import checked_text
 
     if module is None:
         return cached_file(spec, checked_text)

@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 import symgrad as sg
-from symgrad import gate, pipeline
+from symgrad import pipeline
 from symgrad.cli import main
 from symgrad.errors import ModuleWarning, NotIdenticalError
+from symgrad.judgement import gate
 from symgrad.verifier.identity import check, report_rows
 
 SPEC = """

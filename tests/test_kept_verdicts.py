@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 import symgrad as sg
-from symgrad import api, kept_reports, kept_verdicts, verification
+from symgrad import api
 from symgrad.cli import main
-from symgrad.kept_verdicts import Question, keep, kept
+from symgrad.judgement import kept_reports, kept_verdicts, verification
+from symgrad.judgement.kept_verdicts import Question, keep, kept
 from symgrad.verifier.report import Check, GradientEntry, ParameterResult, Report
 
 if TYPE_CHECKING:

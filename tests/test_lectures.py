@@ -41,7 +41,7 @@ def build_interpreted(spec: Spec) -> ModuleType:
 def test_what_a_lecture_demands_holds(row: Demand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Homework 3 as it is, 1000 wide, is compared exactly with its spec by tests/proofs; 20 wide, below."""
     if row.number == WIDE:
-        monkeypatch.setattr("symgrad.gate.admitted", lambda spec, text: text)
+        monkeypatch.setattr("symgrad.judgement.gate.admitted", lambda spec, text: text)
     build = api.build if row.number in NEEDS_COMPILATION else build_interpreted
     verdict = judge(row, FOLDER, build)
     assert verdict.holds, verdict.evidence

@@ -24,7 +24,7 @@ from symgrad.compiler.planning.cost import Cost, CostModel
 from symgrad.compiler.planning.needed_steps import plan_of_step
 from symgrad.compiler.planning.trained_spans import trained_size
 from symgrad.errors import DataError
-from symgrad.gate import checked_text
+from symgrad.judgement.gate import checked_text
 from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from symgrad.compiler.loading.cache import cached_module
 from symgrad.errors import SpecError
-from symgrad.gate import checked_text
 from symgrad.graphs.build import build
 from symgrad.graphs.flow import flow
 from symgrad.graphs.point import Given, point
 from symgrad.graphs.trace import Detail, trace
+from symgrad.judgement.gate import checked_text
 from symgrad.spec.expand import expand
 from symgrad.spec.language.syntax import Binary, Node, Number
 from symgrad.spec.language.trees import transform

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.cache import kept_text, spec_content
 from symgrad.errors import ModuleWarning, NotIdenticalError, warn
-from symgrad.kept_verdicts import Question, keep, kept
+from symgrad.judgement.kept_verdicts import Question, keep, kept
 from symgrad.verifier.text_identity import Identity, identity_of_record
 
 if TYPE_CHECKING:

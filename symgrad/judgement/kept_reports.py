@@ -11,7 +11,7 @@ from llvmlite import binding
 
 from symgrad.compiler.loading.cache import spec_content
 from symgrad.compiler.loading.load import is_compiled
-from symgrad.kept_verdicts import Question, keep, kept
+from symgrad.judgement.kept_verdicts import Question, keep, kept
 from symgrad.verifier.report import Report
 
 if TYPE_CHECKING:

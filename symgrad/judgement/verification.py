@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.cache import file_to_judge
-from symgrad.gate import GATE_SEED, derived_text, found_before
 from symgrad.isolation import isolated
+from symgrad.judgement.gate import GATE_SEED, derived_text, found_before
 from symgrad.spec.expand import expand
 from symgrad.verifier.verdict import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from symgrad.kept_reports import Judgement
+    from symgrad.judgement.kept_reports import Judgement
     from symgrad.verifier.report import Report
 
 
