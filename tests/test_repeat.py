@@ -10,6 +10,7 @@ from building import interpreted, written
 
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.errors import SpecError
+from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.reader import read, with_frozen
@@ -125,6 +126,15 @@ def test_values_are_those_of_a_loop_and_slopes_those_of_differences(times: int, 
         along = RNG.normal(size=module.SIZE)
         slope = (value(theta + 1e-6 * along) - value(theta - 1e-6 * along)) / 2e-6
         assert module.flatten(grads) @ along == pytest.approx(slope, rel=1e-7)
+
+
+def test_equal_blocks_are_written_once_whatever_their_numbers() -> None:
+    block = {"residual": ["dense(40, activation=relu)", "dense(30)"]}
+    spec = {"layers": ["dense(30)", repeated(7, block), "dense(2)"], "loss": "mse"}
+    longer = {**spec, "layers": ["dense(30)", repeated(12, block), "dense(2)"]}
+    texts = [module_text(read({**LEARNT, **each})) for each in (spec, longer)]
+    assert texts[0].count("    gemm(") == texts[1].count("    gemm(")
+    assert "for layer in range(12):" in texts[1]
 
 
 def test_parameters_of_one_time_can_be_named() -> None:

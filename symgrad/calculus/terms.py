@@ -7,6 +7,7 @@ that formula, written in terms of the function's own value where algebra allows 
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from itertools import islice
 from types import new_class
@@ -61,9 +62,26 @@ class Entry(sp.Expr):
         return f"{self.tensor}[{inner}]" if inner else self.tensor
 
 
+class _TensorName(sp.Symbol):
+    """Of tensors that differ in a number, Z9 comes before Z10: sums of equal layers are written alike."""
+
+    __slots__ = ()
+
+    def _hashable_content(self) -> tuple[Any, ...]:
+        return (_padded(self.name), *super()._hashable_content())
+
+    def sort_key(self, order: str | None = None) -> tuple[Any, ...]:  # noqa: ARG002  # SymPy's signature
+        return self.class_key(), (1, (_padded(self.name),)), sp.S.One.sort_key(), sp.S.One
+
+
+@cache
+def _padded(name: str) -> str:
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(9), name)
+
+
 @cache
 def _tensor_symbol(name: str) -> sp.Symbol:
-    return sp.Symbol(name)
+    return _TensorName(name)
 
 
 def _entry(tensor: str, indices: tuple[sp.Expr, ...]) -> Entry:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Instruction
 
 MIN_REPEATS = 4
-MAX_PERIOD = 24
+MAX_PERIOD = 120
+"""Statements of one time: the backward pass of a transformer block has some fifty."""
 
 Operand: TypeAlias = tuple[Place, tuple[object, ...]]
 """Where a tensor lies, and all that must be the same for it to take part in a loop."""

@@ -151,7 +151,8 @@ def _in_place_of(
     if not isinstance(step, LoopNest) or not equation.is_elementwise or equation.scatters:
         return None
     axes = program.tensor[equation.target].axes
-    for name in sorted(candidates):
+    for name in (e.target for e in reversed(program.equations) if e.target in candidates):  # not by spelling:
+        # equal layers, whatever their numbers, then lie in memory alike and become one loop
         place = places.get(name)
         if place is None or place.vector != "work" or program.tensor[name].kind in ("value", "constant"):
             continue
