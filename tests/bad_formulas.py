@@ -53,8 +53,6 @@ CODE = {
 
 OPERATORS = {
     "caret": formula("x^2"),
-    "floor division": formula("x // 2"),
-    "modulo": formula("x % 2"),
     "bit shift": formula("x << 2"),
     "tilde": formula('"~x"'),
     "unary plus": formula("+x"),

@@ -64,7 +64,7 @@ def test_an_index_runs_over_its_range(equation, formula, expected):
         ),
         ("p[n, j:Q]", "x[n, j, 0]", "'Q' is no size; write a whole number, or axes: {Q: 10}"),
         ("p[n, j:x]", "x[n, j, 0]", "'x' is no size"),
-        ("p[n, j:J / 2]", "x[n, j, 0]", "is no whole number; write a number or a size by name"),
+        ("p[n, j:J / 2]", "x[n, j, 0]", "is no whole number; write a number, a size by name or a formula"),
         ("p[n, j:1.5]", "x[n, j, 0]", "is no whole number"),
         ("p[n, j:J - 4]", "x[n, j, 0]", "has 0 values; expected from 1 to 1,000,000"),
         ("p[n, j:1000001]", "x[n, 0, 0]", "has 1,000,001 values"),

@@ -86,8 +86,11 @@ def test_a_layer_is_never_built_on_a_users_function() -> None:
         ("dense(x, 4, activation=prelu(slope=1))", "prelu has no argument 'slope'"),
         ("prelu(x, per_channel=4)", "expected true or false; write per_channel=false"),
         ("maxout(x, 4, pieces=0)", "'pieces' must be a whole number.*; write pieces=32"),
-        ("maxout(sum(x), 4)", "at least one axis"),
-        ("prelu(sum(x), per_channel=true)", "at least one axis"),
+        (
+            "maxout(sum(x), 4)",
+            r"maxout takes \[..., in\], 'y_X' is a scalar; give it a tensor such as \[in\]",
+        ),
+        ("prelu(sum(x), per_channel=true)", r"prelu takes \[..., in\], 'y_X' is a scalar"),
     ],
 )
 def test_wrong_calls_are_refused_with_their_place(equation: str, problem: str) -> None:

@@ -14,9 +14,10 @@ from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.program import Program, Tensor, check
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.formulas import Evaluator
+from symgrad.elaborate.layer_demands import check_shape
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
-from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, Model, ParameterDecl
+from symgrad.spec.model import AxisSpec, EquationSpec, Model, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import loss_reads
 
@@ -45,6 +46,7 @@ class _Elaborator:
         self.sizes = dict(spec.axes)
         self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)
+        self.demands = list(model.demands)
 
     def run(self) -> Program:
         model = self.model
@@ -59,6 +61,7 @@ class _Elaborator:
         for equation in model.equations:
             self._equation(equation)
             self._declare_parameters()
+        self._check_all_declared()
         self._check_results()
         loss = self._scalar_loss(model.loss) if model.loss is not None else None
         prediction = self._prediction()
@@ -85,35 +88,37 @@ class _Elaborator:
         parameters = sorted((t for t in tensors if t.kind == "parameter"), key=lambda t: rank[t.name])
         return (*(t for t in tensors if t.kind != "parameter"), *parameters)
 
-    def _axis(self, axis: AxisSpec | LastAxis) -> Axis:
-        if isinstance(axis, LastAxis):
-            return self.builder.tensors[axis.tensor].axes[-1]
-        if isinstance(axis, int):
-            return Axis(None, axis)
-        return Axis(axis, self.sizes.get(axis))
+    def _axis(self, axis: AxisSpec) -> Axis:
+        return Axis(None, axis) if isinstance(axis, int) else Axis(axis, self.sizes.get(axis))
 
-    def _axes(self, axes: tuple[AxisSpec | LastAxis, ...]) -> tuple[Axis, ...]:
-        return tuple(self._axis(a) for a in axes)
+    def _axes(self, axes: tuple[AxisSpec, ...]) -> tuple[Axis, ...]:
+        return tuple(map(self._axis, axes))
 
     def _declare_parameters(self) -> None:
-        """Declare the parameters whose shapes are known by now."""
+        """Declare the parameters whose shapes are known by now, if these are what their layers take."""
         waiting = []
         for parameter in self.pending:
-            if all(a.tensor in self.builder.tensors for a in parameter.axes if isinstance(a, LastAxis)):
+            self._check_demands()
+            if parameter.measured <= self.builder.tensors.keys():
                 self._declare_parameter(parameter)
             else:
                 waiting.append(parameter)
         self.pending = waiting
+        self._check_demands()
+
+    def _check_demands(self) -> None:
+        """Hold what layers demand against the tensors known by now."""
+        tensors = self.builder.tensors
+        for demand in (d for d in self.demands if d.tensor in tensors):
+            check_shape(demand, tensors[demand.tensor].axes)
+        self.demands = [demand for demand in self.demands if demand.tensor not in tensors]
 
     def _declare_parameter(self, parameter: ParameterDecl) -> None:
-        for axis in parameter.axes:
-            if isinstance(axis, LastAxis) and not self.builder.tensors[axis.tensor].axes:
-                raise ShapeError(
-                    "a layer needs an input with at least one axis, this is a scalar",
-                    at=parameter.at,
-                    remedy="give it a tensor such as [batch, 4]",
-                )
-        axes = self._axes(parameter.axes)
+        what = f"an axis of '{parameter.name}'"
+        axes = tuple(
+            self._axis(a) if isinstance(a, int | str) else self.evaluator.axis_of_formula(a, what)
+            for a in parameter.axes
+        )
         free = [axis.name for axis in axes if axis.is_free]
         if free:
             raise ShapeError(
@@ -124,6 +129,16 @@ class _Elaborator:
         tensor = Tensor(parameter.name, axes, "parameter")
         _check_size(tensor, parameter.at)
         self._declare(tensor)
+
+    def _check_all_declared(self) -> None:
+        for parameter in self.pending:
+            missing = sorted(parameter.measured - self.builder.tensors.keys())[0]
+            remedy = did_you_mean(missing, self.builder.tensors) or "expected a tensor of this spec"
+            raise SpecError(
+                f"'{parameter.name}' takes a size of '{missing}', which is not defined",
+                at=parameter.at,
+                remedy=remedy,
+            )
 
     # Equations ------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
@@ -20,7 +21,7 @@ from symgrad.elaborate.tensor_entries import entry_of
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.language.declared_ranges import range_size, ranges_in, ranges_of
+from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.syntax import (
     Binary,
@@ -34,6 +35,7 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
+from symgrad.spec.language.whole_numbers import SIZE, axis_measured, tensor_measured, with_sizes
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
@@ -72,8 +74,10 @@ class Evaluator:
         """
         if isinstance(size, Name) and size.id in self.free_axes:
             return Axis(size.id, None)
+        if isinstance(size, Call) and size.function == SIZE:
+            return self.axis_measured(size)
         named = size.id if isinstance(size, Name) else None
-        return Axis(named, range_size(name, size, self.sizes))
+        return Axis(named, range_size(name, self._sized(size, {}), self.sizes))
 
     def evaluate(self, formula: Node, owner: str, bound: Mapping[str, Value] | None = None) -> Value:
         """The value of a formula; `owner` names the temporaries it needs, `bound` are values by name.
@@ -82,7 +86,8 @@ class Evaluator:
             SpecError: an unknown name, a result that is no real number, or a formula that is too large.
             ShapeError: operands that do not fit together.
         """
-        return self._value(formula, Scope(owner, dict(bound or {})))
+        values = dict(bound or {})
+        return self._value(self._sized(formula, values), Scope(owner, values))
 
     def in_index_notation(self, equation: EquationSpec) -> Value:
         """The value of `name[n,k]: formula`, whose indices are scalars inside the formula.
@@ -91,6 +96,7 @@ class Evaluator:
             SpecError, ShapeError: as `evaluate` does, or an index without a range.
         """
         names = equation.indices or ()
+        equation = replace(equation, formula=self._sized(equation.formula, {}))
         ranges = declared_axes((*equation.ranges, *ranges_in(equation.formula)), self.axis_of_size)
         axes = index_axes(equation, self.builder.tensors, ranges)
         index = {name: self.builder.index(axes[name]) for name in names}
@@ -102,6 +108,37 @@ class Evaluator:
                 remedy="index every tensor: X[n,d]",
             )
         return Value(tuple(axes[n] for n in names), tuple(index.values()), value.body)
+
+    # Sizes ----------------------------------------------------------------------------------
+
+    def axis_measured(self, call: Call, bound: Mapping[str, Value] | None = None) -> Axis:
+        """The axis whose size a call of `size` asks for.
+
+        Raises:
+            SpecError, ShapeError: there is no such tensor or axis.
+        """
+        name = Name(tensor_measured(call), call.at)
+        axes = self._name(name, Scope("", bound or {})).axes
+        return axes[axis_measured(call, len(axes))]
+
+    def axis_of_formula(self, formula: Node, what: str) -> Axis:
+        """The axis whose size is a formula of whole numbers; `what` says what it is of.
+
+        Raises:
+            SpecError, ShapeError: it is no such formula, or no size.
+        """
+        if isinstance(formula, Call) and formula.function == SIZE:
+            return self.axis_measured(formula)
+        return Axis(None, axis_size(self._sized(formula, {}), what, self.sizes))
+
+    def _sized(self, formula: Node, bound: Mapping[str, Value]) -> Node:
+        """The formula with sizes as numbers, but those that only the data decides."""
+
+        def shape_of(name: str) -> tuple[int | None, ...] | None:
+            known = bound.get(name) or self.builder.tensors.get(name)
+            return None if known is None else tuple(axis.size for axis in known.axes)
+
+        return with_sizes(formula, shape_of)
 
     # Dispatch -------------------------------------------------------------------------------
 
@@ -118,6 +155,9 @@ class Evaluator:
             case Binary("@", left, right, at):
                 sides = self._value(left, scope), self._value(right, scope)
                 return self.builder.matmul(scope.owner, *sides, at)
+            case Binary(("//" | "%") as operator, at=at):
+                problem, remedy = f"'{operator}' is of whole numbers", "it stands in sizes: size(x, 1) // 2"
+                raise SpecError(problem, at=at, remedy=remedy)
             case Binary(operator, left, right, at):
                 return self._combine(ARITHMETIC[operator], operator, at, scope, left, right)
             case Transpose(operand):
@@ -244,6 +284,8 @@ class Evaluator:
             values = [self._value(node, scope) for node in given.tensors]
             filling = None if given.filling is None else self._value(given.filling, scope)
             return placed(call, values, given.numbers, filling, scope.owner, self.builder)
+        if name == SIZE:
+            return scalar(self.axis_measured(call, scope.bound).extent)
         if name == "onehot":
             return onehot(self._value(arguments_of(call, 1)[0], scope), self.builder)
         if name == "spread":
@@ -260,7 +302,7 @@ class Evaluator:
         if function.name in library.losses:
             check_loss(call, function, values, self.builder)
         with located_at(call):
-            return self._value(function.formula, scope.inside_function(values))
+            return self._value(self._sized(function.formula, values), scope.inside_function(values))
 
     # Reductions -----------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ def expand(spec: Spec) -> Model:
         manual=manual,
         frozen=frozen,
         groups=groups,
+        demands=tuple(layers.demands),
     )
     _check_parameters(model)
     refuse_nonsense(model)

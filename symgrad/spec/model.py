@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from symgrad.displayed import Displayed
+from symgrad.spec.language.whole_numbers import tensors_measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 AxisSpec: TypeAlias = int | str
 """A size, or the name of a named or free axis."""
+ParameterAxis: TypeAlias = "AxisSpec | Node"
+"""Or a formula of whole numbers over sizes, `size(x, -1) // 2`."""
 Word: TypeAlias = str | bool | int | float
 """What a class or a category is called."""
 
@@ -56,7 +59,7 @@ class ParameterSpec:
     """A declared parameter; `init` is an initialiser's call or one constant for all entries."""
 
     name: str
-    axes: tuple[AxisSpec, ...]
+    axes: tuple[ParameterAxis, ...]
     init: Call | Number
     at: Position = field(compare=False)
 
@@ -222,13 +225,6 @@ class TrainSpec:
 
 
 @dataclass(frozen=True)
-class LastAxis:
-    """The size of the last axis of a tensor, known once shapes are."""
-
-    tensor: str
-
-
-@dataclass(frozen=True)
 class InitSpec:
     """First values of a parameter: `scale` is a half-width, a standard deviation or a constant.
 
@@ -245,8 +241,24 @@ class ParameterDecl:
     """A parameter of a model, the user's or a layer's."""
 
     name: str
-    axes: tuple[AxisSpec | LastAxis, ...]
+    axes: tuple[ParameterAxis, ...]
     init: InitSpec
+    at: Position = field(compare=False)
+
+    @property
+    def measured(self) -> set[str]:
+        """The tensors whose sizes it takes."""
+        formulas = (axis for axis in self.axes if not isinstance(axis, int | str))
+        return set[str]().union(*map(tensors_measured, formulas))
+
+
+@dataclass(frozen=True)
+class ShapeDemand:
+    """How many axes a layer takes, by their usual names; a first `...` stands for any number of others."""
+
+    layer: str
+    tensor: str
+    axes: tuple[str, ...]
     at: Position = field(compare=False)
 
 
@@ -285,7 +297,8 @@ class Model:
     reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
     it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of
     the library's schedules have names too, those of `hyper`: all numbers that may change at run time. Steps
-    of training leave the `frozen` parameters as they are; those of `groups` have numbers of their own.
+    of training leave the `frozen` parameters as they are; those of `groups` have numbers of their own. Layers
+    make `demands` of the tensors they are given.
     """
 
     spec: Spec
@@ -304,6 +317,7 @@ class Model:
     manual: tuple[EquationSpec, ...]
     frozen: tuple[str, ...] = ()
     groups: tuple[ParameterGroup, ...] = ()
+    demands: tuple[ShapeDemand, ...] = ()
 
     @cached_property
     def batch_axis(self) -> str:

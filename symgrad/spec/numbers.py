@@ -50,7 +50,7 @@ def number(
         case Negate(operand):
             inner = number(operand, names, functions)
             return None if inner is None else -inner
-        case Binary(sign, left, right) if sign != "@":
+        case Binary(sign, left, right) if sign not in ("//", "%", "@"):
             a, b = number(left, names, functions), number(right, names, functions)
             return None if a is None or b is None else _combined(sign, a, b)
         case Compare(relation, left, right):

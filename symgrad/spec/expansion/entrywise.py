@@ -51,7 +51,7 @@ def check_entrywise(
                 _check_call(node, within, other_calls)
             case Boolean(at=at):
                 raise SpecError(f"true and false have no value in {within}", at=at, remedy="write a number")
-            case Index(at=at) | Transpose(at=at) | Binary("@", _, _, at):
+            case Index(at=at) | Transpose(at=at) | Binary(("//" | "%" | "@"), _, _, at):
                 remedy = "expected + - * / **, where and functions of one number"
                 raise SpecError(f"{within} works entry by entry", at=at, remedy=remedy)
 

@@ -21,7 +21,8 @@ from symgrad.spec.expansion.layer_calls import (
 from symgrad.spec.expansion.resolve import ZERO, resolve_init
 from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
 from symgrad.spec.language.trees import calls, substitute, transform
-from symgrad.spec.model import AxisSpec, EquationSpec, LastAxis, ParameterDecl, Spec
+from symgrad.spec.language.whole_numbers import size_of
+from symgrad.spec.model import EquationSpec, ParameterAxis, ParameterDecl, ShapeDemand, Spec
 from symgrad.spec.taken_names import names_taken, unused
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class LayerExpander:
         self.declared = chain_equations(spec) if self.chain else spec.equations
         self.parameters = [ParameterDecl(p.name, p.axes, resolve_init(p.init), p.at) for p in spec.parameters]
         self.equations: list[EquationSpec] = []
+        self.demands: list[ShapeDemand] = []
         self.taken = names_taken(spec) | {e.name for e in self.declared}
 
     def run(self) -> None:
@@ -129,6 +131,8 @@ class LayerExpander:
             axes = () if single else tuple(_axis(axis, values, operand) for axis in parameter.axes)
             init = resolve_init(values[parameter.init])
             self.parameters.append(ParameterDecl(name, axes, init, operand.at))
+            if self.parameters[-1].measured:
+                self.demands.append(ShapeDemand(entry.name, operand.id, ("...", "in"), operand.at))
             names[parameter.name] = Name(name, operand.at)
         return names
 
@@ -138,9 +142,9 @@ def _written(body: Node, known: Mapping[str, Node], call: Call) -> Node:
     return transform(substitute(body, known), lambda n: replace(n, at=call.at))
 
 
-def _axis(axis: str, values: dict[str, Node], operand: Name) -> AxisSpec | LastAxis:
+def _axis(axis: str, values: dict[str, Node], operand: Name) -> ParameterAxis:
     if axis == "in":
-        return LastAxis(operand.id)
+        return size_of(operand.id, -1, operand.at)
     value = values[axis]
     match value:
         case Name(name):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.spec.language.trees import calls, names_in
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.model import LastAxis
+from symgrad.spec.language.whole_numbers import size_of, tensors_measured
 
 if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Node
@@ -50,8 +50,15 @@ def _network(model: Model) -> list[Any]:
 
 
 def _parameter(parameter: ParameterDecl) -> tuple[str, list[Any]]:
-    axes = [["last of", a.tensor] if isinstance(a, LastAxis) else a for a in parameter.axes]
-    return parameter.name, axes
+    return parameter.name, [
+        axis if isinstance(axis, int | str) else _formula(axis) for axis in parameter.axes
+    ]
+
+
+def _formula(axis: Node) -> str | list[str]:
+    """A size's formula; that of a last axis as it has always been written here, so that hashes stay."""
+    tensor = next(iter(tensors_measured(axis)), "")
+    return ["last of", tensor] if axis == size_of(tensor, -1, axis.at) else unparse(axis)
 
 
 def _functions(functions: tuple[FunctionSpec, ...], formulas: list[Node]) -> list[Any]:

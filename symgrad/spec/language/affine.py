@@ -36,6 +36,10 @@ def affine_terms(node: Node) -> dict[str, int]:
                 return _scaled(b, a.get("", 0))
             if not b.keys() - {""}:
                 return _scaled(a, b.get("", 0))
+        case Binary(("//" | "%") as operator, left, right):
+            a, b = affine_terms(left), affine_terms(right)
+            if a.keys() == b.keys() == {""} and b[""]:
+                return {"": a[""] // b[""] if operator == "//" else a[""] % b[""]}
     raise SpecError(
         "an index must be affine with whole numbers", at=node.at, remedy="write X[n, 2*i + u], for example"
     )

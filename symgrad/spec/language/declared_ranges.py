@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST = 10**6
 """Values that an index with a range of its own may take."""
+MOST_ENTRIES = 10**9
+"""Entries along an axis."""
 
 Range = tuple[str, Node]
 """An index, and the formula of its size."""
@@ -60,4 +62,17 @@ def range_size(name: str, size: Node, sizes: Mapping[str, int]) -> int:
     if not 1 <= found <= MOST:
         problem = f"the range of index '{name}' has {found:,} values"
         raise SpecError(problem, at=size.at, remedy=f"expected from 1 to {MOST:,}")
+    return found
+
+
+def axis_size(formula: Node, what: str, sizes: Mapping[str, int]) -> int:
+    """The size of an axis that a formula of whole numbers gives; `what` says what it is of.
+
+    Raises:
+        SpecError: another formula, or none or too many entries.
+    """
+    found = whole_number(formula, what, sizes)
+    if not 1 <= found <= MOST_ENTRIES:
+        problem = f"{what} has {found:,} entries"
+        raise SpecError(problem, at=formula.at, remedy=f"expected from 1 to {MOST_ENTRIES:,}")
     return found

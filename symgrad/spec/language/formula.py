@@ -24,12 +24,15 @@ from symgrad.spec.language.syntax import (
 )
 from symgrad.spec.language.tokens import exact, place, tokenize
 from symgrad.spec.language.wellformed import MAX_DEPTH, check_order, too_deep
+from symgrad.spec.language.whole_numbers import SIZE
 
 _BINARY: dict[type[ast.operator], BinaryOperator] = {
     ast.Add: "+",
     ast.Sub: "-",
     ast.Mult: "*",
     ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
     ast.Pow: "**",
     ast.MatMult: "@",
 }
@@ -233,11 +236,13 @@ def _is_affine(node: Node) -> bool:
     match node:
         case Name() | Index():
             return True
+        case Call(function):
+            return function == SIZE
         case Number(value):
             return value.denominator == 1
         case Negate(operand):
             return _is_affine(operand)
-        case Binary("+" | "-" | "*", left, right):
+        case Binary("+" | "-" | "*" | "//" | "%", left, right):
             return _is_affine(left) and _is_affine(right)
     return False
 

@@ -75,12 +75,12 @@ def _call(node: Call, inside: list[_Constant | None]) -> _Constant | None:
 
 
 def _binary(node: Binary, left: _Constant | None, right: _Constant | None) -> _Constant | None:
-    if node.operator == "/" and right is not None and right.value == 0:
+    if node.operator in ("/", "//", "%") and right is not None and right.value == 0:
         raise SpecError("a division by zero", at=node.right.at, remedy="expected a divisor other than 0")
     if node.operator == "**" and right is not None and abs(right.value) > MAX_EXPONENT:
         problem = f"the exponent {right.value:g} is beyond {MAX_EXPONENT}"
         raise SpecError(problem, at=node.right.at, remedy="expected a smaller one; exp(a * log(x)) is x**a")
-    if left is None or right is None or node.operator == "@":
+    if left is None or right is None or node.operator in ("//", "%", "@"):
         return None
     return _Constant(_value(node, left.value, right.value), _bits(node, left, right))
 

@@ -132,9 +132,6 @@ def refuse_character(character: str, after: str, at: Position) -> SpecError:
         return SpecError(f"a space that is {name}", at=at, remedy="write a plain space")
     if character == "#":
         return SpecError("a comment cannot stand in a formula", at=at, remedy="put it beside the formula")
-    if character == "%":
-        remedy = "write 0.2 for 20 percent; there are no remainders"
-        return SpecError("'%' is not in the language", at=at, remedy=remedy)
     if character in _LOOK_ALIKES:
         remedy = f"write {_LOOK_ALIKES[character]}"
         return SpecError(f"'{character}' is not in the language", at=at, remedy=remedy)

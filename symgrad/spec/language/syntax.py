@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from symgrad.errors import Position
 
-BinaryOperator: TypeAlias = Literal["+", "-", "*", "/", "**", "@"]
+BinaryOperator: TypeAlias = Literal["+", "-", "*", "/", "//", "%", "**", "@"]
 Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 
 
@@ -52,7 +52,7 @@ class Negate:
 
 @dataclass(frozen=True)
 class Binary:
-    """`left operator right` with NumPy's meaning of broadcasting and `@`."""
+    """`left operator right` with NumPy's meaning of broadcasting and `@`; `//` and `%` of whole numbers."""
 
     operator: BinaryOperator
     left: Node

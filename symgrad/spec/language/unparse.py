@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 6)
-_LEVEL = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "@": _PRODUCT, "**": _POWER}
+_LEVEL = {"+": _SUM, "-": _SUM, **dict.fromkeys(("*", "/", "//", "%", "@"), _PRODUCT), "**": _POWER}
 
 
 def unparse(node: Node) -> str:

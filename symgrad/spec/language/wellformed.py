@@ -22,7 +22,7 @@ MAX_DEPTH = 100
 MAX_CHAIN = 300
 COMMA_IN_YAML = "a formula with a comma, within YAML's [...] or {...}, needs quotes"
 
-_OPERATORS = frozenset(["+", "-", "*", "/", "**", "@", "<", "<=", ">", ">=", "==", "!="])
+_OPERATORS = frozenset(["+", "-", "*", "/", "//", "%", "**", "@", "<", "<=", ">", ">=", "==", "!="])
 _MODULES = frozenset(["np", "numpy", "math", "torch", "jnp", "jax", "tf", "F", "nn", "keras", "sp", "scipy"])
 _OPENING = {"(": ")", "[": "]"}
 _CLOSING = {")": "(", "]": "["}
@@ -30,7 +30,6 @@ _NO_WALRUS = "give a part of the formula its name in an equation of its own"
 _ONE_COMPARISON = "write where(a < b, x, y) with one comparison"
 _SLICE_OR_NAME = "an argument is named with '=', as in units=3; there are no slices"
 _REFUSED = {
-    "//": "write / for division",
     ":=": _NO_WALRUS,
     ":": "a slice is written by indexing single entries, as in X[n, 2*i + u]",
     "<<": _ONE_COMPARISON,
@@ -142,7 +141,9 @@ def _check_operand(before: Token | None, token: Token) -> None:
         raise SpecError("a list is not in the language", at=token.at, remedy=remedy)
     # `f()` and a comma before the closing bracket are left to _check_arguments.
     if token.text not in _CLOSING or before is None or before.text not in ("(", ","):
-        raise SpecError(f"found {token}", at=token.at, remedy="expected a number, a name or '('")
+        is_percent = before is not None and before.text == "%"
+        remedy = "write 0.2 for 20 percent" if is_percent else "expected a number, a name or '('"
+        raise SpecError(f"found {token}", at=token.at, remedy=remedy)
 
 
 def _check_arguments(tokens: tuple[Token, ...]) -> None:

@@ -1,32 +1,138 @@
-"""Whole numbers in a spec: sizes, axes, and sums and multiples of such, `T - 1`."""
+"""Whole numbers in a spec: sizes, axes, `size(x, 1)`, and what is computed of such, `size(x, 1) // 2 - 1`."""
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError, did_you_mean
-from symgrad.spec.language.affine import affine_terms
+from symgrad.errors import ShapeError, SpecError, did_you_mean
+from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
+from symgrad.spec.language.trees import calls, transform
+from symgrad.spec.language.unparse import unparse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from symgrad.spec.language.syntax import Node
+    from symgrad.errors import Position
+
+SIZE = "size"
+"""The call that gives the size of an axis, a number wherever the language takes one."""
+
+MOST = 10**12
+"""What every number on the way must stay below, far above all sizes that memory holds."""
+
+_EXTREMA = {"max": max, "min": min}
 
 
 def whole_number(formula: Node, what: str, sizes: Mapping[str, int]) -> int:
     """The value of a formula of whole numbers and sizes by name; `what` says what it is of.
 
+    It may hold + - * // % and max and min of two.
+
     Raises:
-        SpecError: another formula, or a name that is no size.
+        SpecError: another formula, a name that is no size, or a division by 0.
     """
-    try:
-        terms = affine_terms(formula)
-    except SpecError:
-        problem = f"{what} is no whole number"
-        raise SpecError(
-            problem, at=formula.at, remedy="write a number or a size by name: 2, J, J - 1"
-        ) from None
-    for name in (term for term in terms if term and term not in sizes):
-        remedy = did_you_mean(name, sizes) or f"write a whole number, or axes: {{{name}: 10}} above"
-        raise SpecError(f"{what}: '{name}' is no size", at=formula.at, remedy=remedy)
-    return sum(factor * (sizes[term] if term else 1) for term, factor in terms.items())
+    value = _value(formula, what, sizes)
+    if abs(value) > MOST:
+        raise SpecError(f"{what} is {value:,}", at=formula.at, remedy=f"expected at most {MOST:,}")
+    return value
+
+
+def _value(node: Node, what: str, sizes: Mapping[str, int]) -> int:
+    match node:
+        case Number(value) if value.denominator == 1:
+            return int(value)
+        case Name(name) if name in sizes:
+            return sizes[name]
+        case Name(name, at):
+            remedy = did_you_mean(name, sizes) or f"write a whole number, or axes: {{{name}: 10}} above"
+            raise SpecError(f"{what}: '{name}' is no size", at=at, remedy=remedy)
+        case Negate(operand):
+            return -whole_number(operand, what, sizes)
+        case Binary(operator, left, right) if operator in ("+", "-", "*", "//", "%"):
+            return _combined(node, whole_number(left, what, sizes), whole_number(right, what, sizes), what)
+        case Call(("max" | "min") as function, (left, right), ()):
+            return _EXTREMA[function](whole_number(left, what, sizes), whole_number(right, what, sizes))
+        case Call(function, at=at) if function == SIZE:
+            problem = f"{what}: {unparse(node)} is known only with the data"
+            raise SpecError(problem, at=at, remedy="give that axis a size: axes: {T: 10}")
+    remedy = "write a number, a size by name or a formula of such: 2, J, J - 1, size(x, 1) // 2"
+    raise SpecError(f"{what} is no whole number", at=node.at, remedy=remedy)
+
+
+def _combined(node: Binary, left: int, right: int, what: str) -> int:
+    match node.operator:
+        case "+":
+            return left + right
+        case "-":
+            return left - right
+        case "*":
+            return left * right
+    if right == 0:
+        raise SpecError(f"{what}: a division by 0", at=node.at, remedy="expected a divisor other than 0")
+    return left // right if node.operator == "//" else left % right
+
+
+def size_of(tensor: str, axis: int, at: Position) -> Call:
+    """The term for the size of an axis of a tensor."""
+    return Call(SIZE, (Name(tensor, at), Number(Fraction(axis), at)), (), at)
+
+
+def axis_measured(call: Call, rank: int) -> int:
+    """Which axis, from 0, a call of `size` asks for in a tensor of this rank.
+
+    Raises:
+        SpecError: it is no call of a tensor and a whole number.
+        ShapeError: the tensor has no such axis.
+    """
+    tensor, number = _asked(call)
+    if -rank <= number < rank:
+        return number % rank
+    problem = f"size: '{tensor}' has no axis {number}"
+    remedy = f"its axes count from {-rank} to {rank - 1}" if rank else "a scalar has no axes"
+    raise ShapeError(problem, at=call.at, remedy=remedy)
+
+
+def tensor_measured(call: Call) -> str:
+    """The name of the tensor whose size is asked for.
+
+    Raises:
+        SpecError: as `axis_measured` does.
+    """
+    return _asked(call)[0]
+
+
+def tensors_measured(formula: Node) -> set[str]:
+    """The tensors whose sizes a formula takes."""
+    return {tensor_measured(call) for call in calls(formula) if call.function == SIZE}
+
+
+def with_sizes(formula: Node, shape_of: Callable[[str], Sequence[int | None] | None]) -> Node:
+    """The formula with sizes as numbers, where the shape of their tensor is known and fixed there.
+
+    `shape_of` gives the shape of a tensor, with None for an axis of any size, or None if it is not known.
+
+    Raises:
+        SpecError, ShapeError: as `axis_measured` does.
+    """
+
+    def change(node: Node) -> Node:
+        if not isinstance(node, Call) or node.function != SIZE:
+            return node
+        shape = shape_of(tensor_measured(node))
+        if shape is None:
+            return node
+        size = shape[axis_measured(node, len(shape))]
+        return node if size is None else Number(Fraction(size), node.at)
+
+    return transform(formula, change)
+
+
+def _asked(call: Call) -> tuple[str, int]:
+    match call:
+        case Call(_, (Name(tensor), number), ()) | Call(_, (Name(tensor),), (("axis", number),)):
+            sign, number = (-1, number.operand) if isinstance(number, Negate) else (1, number)
+            if isinstance(number, Number) and number.value.denominator == 1:
+                return tensor, sign * int(number.value)
+    remedy = "write size(x, 1), the name of a tensor and a number"
+    raise SpecError("size takes a tensor and one of its axes", at=call.at, remedy=remedy)

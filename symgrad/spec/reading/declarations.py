@@ -47,7 +47,8 @@ def _named(spec: Spec, axes: Mapping[str, Position]) -> Iterator[tuple[str, str,
 
 
 def _check_size(tensor: TensorSpec | ParameterSpec, sizes: Mapping[str, int]) -> None:
-    entries = math.prod(axis if isinstance(axis, int) else sizes.get(axis, 1) for axis in tensor.axes)
+    known = [sizes.get(a, 1) if isinstance(a, str) else a for a in tensor.axes if isinstance(a, int | str)]
+    entries = math.prod(known)
     if entries > MAX_ENTRIES:
         problem = f"'{tensor.name}' has {entries:,} entries, more than memory holds"
         raise SpecError(problem, at=tensor.at, remedy=f"expected at most {MAX_ENTRIES:,}")

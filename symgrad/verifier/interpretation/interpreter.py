@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.model import AxisSpec, LastAxis, Model, TensorSpec
+from symgrad.spec.model import Model, ParameterAxis, TensorSpec
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.meaning import Formulas
 from symgrad.verifier.interpretation.tensors import TensorValue
@@ -65,7 +65,7 @@ def interpret(
         for equation in model.equations:
             _define(formulas, equation.name, formulas.equation(equation).array, shifts)
         outputs = tuple(formulas.tensors[name].array for name in model.outputs)
-        prediction = outputs if model.prediction is None else (formulas.value(model.prediction).array,)
+        prediction = outputs if model.prediction is None else (formulas.formula(model.prediction).array,)
         loss = _loss(model, arrays, formulas)
     tensors = {name: value.array for name, value in formulas.tensors.items()}
     return Evaluation(tensors, outputs, loss, prediction, tuple(formulas.branches), formulas.work)
@@ -102,7 +102,7 @@ def _define(
 def _loss(model: Model, arrays: Mapping[str, Array], formulas: Formulas) -> Array | None:
     if model.loss is None or any(target.name not in arrays for target in model.spec.targets):
         return None
-    value = formulas.value(model.loss)
+    value = formulas.formula(model.loss)
     if value.rank:
         raise ShapeError(f"the loss must be one number, it has shape {value.array.shape}", at=model.loss.at)
     return value.array
@@ -142,8 +142,7 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
 
     def declare() -> None:
         for parameter in model.parameters:
-            known = all(a.tensor in formulas.tensors for a in parameter.axes if isinstance(a, LastAxis))
-            if known and parameter.name not in shapes:
+            if parameter.measured <= formulas.tensors.keys() and parameter.name not in shapes:
                 shape = tuple(_size(axis, sizes, formulas) for axis in parameter.axes)
                 shapes[parameter.name] = shape
                 formulas.tensors[parameter.name] = TensorValue(np.broadcast_to(0.5, shape), len(shape))
@@ -152,18 +151,17 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
         _define_given(formulas, model, data, {})
         declare()
         for equation in model.equations:
-            if any(isinstance(a, LastAxis) for p in model.parameters for a in p.axes):
+            if any(parameter.measured for parameter in model.parameters):
                 _define(formulas, equation.name, formulas.equation(equation).array, {})
                 declare()
     return {p.name: shapes[p.name] for p in model.parameters}
 
 
-def _size(axis: AxisSpec | LastAxis, sizes: Mapping[str, int], formulas: Formulas) -> int:
-    match axis:
-        case LastAxis(tensor):
-            return int(formulas.tensors[tensor].array.shape[-1])
-        case int():
-            return axis
+def _size(axis: ParameterAxis, sizes: Mapping[str, int], formulas: Formulas) -> int:
+    if isinstance(axis, int):
+        return axis
+    if not isinstance(axis, str):
+        return formulas.axis_size(axis)
     if axis not in sizes:
         raise ShapeError(f"the axis '{axis}' has no size", remedy="give it one under axes")
     return sizes[axis]

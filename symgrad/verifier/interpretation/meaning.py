@@ -13,7 +13,7 @@ import numpy as np
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.language.declared_ranges import range_size, ranges_in, ranges_of
+from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.syntax import (
@@ -28,6 +28,7 @@ from symgrad.spec.language.syntax import (
     Number,
     Transpose,
 )
+from symgrad.spec.language.whole_numbers import with_sizes
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS, ReductionRow
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
@@ -77,11 +78,12 @@ class Formulas:
     def equation(self, equation: EquationSpec) -> TensorValue:
         """The tensor an equation defines."""
         if equation.indices is None:
-            return self.value(equation.formula)
-        given = self._given_ranges((*equation.ranges, *ranges_in(equation.formula)))
-        sizes = index_sizes(equation.formula, equation.indices, self._shapes(), given)
+            return self.formula(equation.formula)
+        formula = self._sized(equation.formula)
+        given = self._given_ranges((*equation.ranges, *ranges_in(formula)))
+        sizes = index_sizes(formula, equation.indices, self._shapes(), given)
         scope = OUTERMOST.with_indices(equation.indices, sizes)
-        entry = self.value(equation.formula, scope)
+        entry = self.value(formula, scope)
         if entry.rank:
             problem = f"each entry of '{equation.name}' must be one number"
             raise ShapeError(problem, at=equation.at, remedy="index every tensor: X[n,d]")
@@ -89,7 +91,32 @@ class Formulas:
         return TensorValue(self.arithmetic.library.broadcast_to(entry.array, shape), len(shape))
 
     def _given_ranges(self, ranges: Iterable[Range]) -> dict[str, int]:
-        return {name: range_size(name, size, self.sizes) for name, size in ranges}
+        return {name: range_size(name, self._sized(size), self.sizes) for name, size in ranges}
+
+    def formula(self, formula: Node) -> TensorValue:
+        """The value of a whole formula.
+
+        Raises:
+            SpecError: a name or a construct that has no value.
+        """
+        return self.value(self._sized(formula))
+
+    def axis_size(self, formula: Node) -> int:
+        """The size of an axis that a formula of whole numbers gives.
+
+        Raises:
+            SpecError: it is none.
+        """
+        return axis_size(self._sized(formula), "an axis", self.sizes)
+
+    def _sized(self, formula: Node, scope: ValueScope = OUTERMOST) -> Node:
+        """The formula with the sizes of tensors as numbers."""
+
+        def shape_of(name: str) -> tuple[int, ...] | None:
+            value = scope.bound.get(name) or self.tensors.get(name)
+            return None if value is None else tuple(value.array.shape[value.depth :])
+
+        return with_sizes(formula, shape_of)
 
     def value(self, node: Node, scope: ValueScope = OUTERMOST) -> TensorValue:
         """The value of a formula in a scope.
@@ -262,7 +289,8 @@ class Formulas:
             raise SpecError(f"unknown function '{call.function}'", at=call.at)
         signature = library.Signature(function.name, function.arguments, function.defaults)
         bound = {name: self.value(node, scope) for name, node in bind(call, signature).items()}
-        return self.value(function.formula, replace(scope, bound=bound))
+        inside = replace(scope, bound=bound)
+        return self.value(self._sized(function.formula, inside), inside)
 
     def _reduction(self, call: Call, indexed: list[str], scope: ValueScope) -> TensorValue:
         """What the row makes of each entry, its primitive of these, and the row of their total."""
