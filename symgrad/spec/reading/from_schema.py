@@ -12,7 +12,15 @@ from symgrad.spec.language.known_numbers import with_known_numbers, with_sizes_i
 from symgrad.spec.language.names import check_module_name, check_name, shorten
 from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
 from symgrad.spec.language.trees import is_number, signed_number
-from symgrad.spec.model import AxisSpec, EquationSpec, FunctionSpec, ParameterSpec, Spec, TensorSpec
+from symgrad.spec.model import (
+    AxisSpec,
+    EquationSpec,
+    FunctionSpec,
+    ParameterAxis,
+    ParameterSpec,
+    Spec,
+    TensorSpec,
+)
 from symgrad.spec.reading.constant_block import constant_specs
 from symgrad.spec.reading.declarations import check_declarations
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
@@ -143,7 +151,7 @@ def _axes_named(block: SpecBlock, document: Document) -> dict[str, Position]:
     ):
         for name, tensor in tensors.items():
             for i, axis in enumerate(tensor.axes):
-                if isinstance(axis, str):
+                if isinstance(axis, str) and not (kind == "parameters" and _is_formula(axis)):
                     places.setdefault(axis, _axis_place(document, (kind, name), i))
     return places
 
@@ -151,12 +159,28 @@ def _axes_named(block: SpecBlock, document: Document) -> dict[str, Position]:
 def _parameter(name: str, block: ParameterBlock, document: Document) -> ParameterSpec:
     key: Key = ("parameters", name)
     at = document.place(key).key
-    axes = _axes(block.axes, document, key)
+    axes = _parameter_axes(block.axes, document, key)
     init = _init(block.init, document, (*key, "init")) if block.init is not None else _default_init(axes, at)
     return ParameterSpec(check_key(document, key), axes, init, at)
 
 
-def _default_init(axes: tuple[AxisSpec, ...], at: Position) -> Call:
+def _parameter_axes(axes: list[AxisSpec], document: Document, key: Key) -> tuple[ParameterAxis, ...]:
+    """Sizes, names and formulas of sizes."""
+
+    def read(number: int, axis: AxisSpec) -> ParameterAxis:
+        place = _axis_place(document, key, number)
+        if isinstance(axis, str) and _is_formula(axis):
+            return parse_formula(axis, place)
+        return axis if isinstance(axis, int) else check_name(axis, place)
+
+    return tuple(read(number, axis) for number, axis in enumerate(axes))
+
+
+def _is_formula(axis: str) -> bool:
+    return any(sign in axis for sign in "(+-*/%")
+
+
+def _default_init(axes: tuple[ParameterAxis, ...], at: Position) -> Call:
     return Call("glorot_uniform" if len(axes) >= 2 else "zeros", (), (), at)
 
 

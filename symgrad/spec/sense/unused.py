@@ -96,6 +96,7 @@ def _axes(model: Model) -> Iterator[SpecWarning]:
     declared = [tensor.axes for tensor in (*spec.inputs, *spec.targets)]
     learnt = [parameter.axes for parameter in model.parameters]
     named = {axis for axes in (*declared, *learnt) for axis in axes if isinstance(axis, str)}
+    named |= {n for axes in learnt for a in axes if not isinstance(a, int | str) for n in names_in(a)}
     named |= set[str]().union(*(names_in(formula) for formula in formulas(model)))
     named |= set[str]().union(*(names_in(size) for e in model.equations for _, size in e.ranges))
     for name, _ in spec.axes:

@@ -165,6 +165,8 @@ class Formulas:
             "-": operator.sub,
             "*": product,
             "/": self.arithmetic.divide,
+            "//": operator.floordiv,
+            "%": operator.mod,
             "**": self.arithmetic.power,
         }
         return known[symbol]
@@ -213,7 +215,7 @@ class Formulas:
                 return integers(int(number))
             case Negate(operand):
                 return integers(-self._place(operand, scope))
-            case Binary(("+" | "-" | "*") as symbol, left, right):
+            case Binary(("+" | "-" | "*" | "//" | "%") as symbol, left, right):
                 function = self._arithmetic_operator(symbol)
                 return integers(function(self._place(left, scope), self._place(right, scope)))
             case Index(tensor) if tensor in self.labels:
