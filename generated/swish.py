@@ -46,7 +46,7 @@ import pickle
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ctypes import CDLL, c_void_p, cast
 from functools import cache, partial, reduce
@@ -350,6 +350,15 @@ def _input_gradients(work, N):
     return ()
 
 
+def _tensors(work, N):
+    """Those of the spec's tensors that stand in the workspace after _loss, by name."""
+    return (
+        ("Z1", _array(work, 2, (N, 32))),
+        ("A1", _array(work, 2 + 64 * N, (N, 32))),
+        ("Z2", _array(work, 2 + 96 * N, (N, 10))),
+    )
+
+
 # --- The optimiser, a step, an epoch ---
 
 
@@ -466,7 +475,7 @@ def train_epoch(params, state, X, t, batch_size, order=None, epoch=0, hyper=None
     return _train_epoch(params, state, (X, t), batch_size, order, (epoch, hyper))
 
 
-def fit(X, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None, after_epoch=None):
+def fit(X, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuffle="each_epoch", start=0, stop=None, hyper=None, after_epoch=None, after_steps=None):
     """Train for some epochs: (params, history), history being the mean loss of every epoch.
 
     Without `params` training starts from init_params(seed); with them, from a copy. A given `state` then
@@ -477,9 +486,11 @@ def fit(X, t, *, epochs=30, batch_size=32, seed=0, params=None, state=None, shuf
     fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.
     `hyper` is a dict of those numbers in HYPER that shall be others.
     `after_epoch(epoch, loss, params)` is called after each, with a copy: True ends training, a dict is
-    `hyper` from there on.
+    `hyper` from there on. `after_steps=(100, told)` calls told(step, loss, params) after each 100 steps of
+    all, with the mean loss per row of those since the call before in this epoch. Numbers that are not
+    finite raise FloatingPointError, which names the step and the first tensor that holds one.
     """
-    return _fit((X, t), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper, after_epoch)
+    return _fit((X, t), (epochs, start, stop), batch_size, seed, params, state, shuffle, hyper, after_epoch, after_steps)
 
 
 # --- What the common part is told of the model ---
@@ -1394,6 +1405,10 @@ def _is_full(batch_size: Any) -> bool:
     return isinstance(batch_size, str) and batch_size == "full"
 
 
+def _rows_of_batch(batch_size: Any, rows: int) -> int:
+    return rows if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), rows)
+
+
 # --- Hyper-parameters that callers give are checked ---
 
 
@@ -1562,6 +1577,10 @@ def _check_state(state: Any) -> None:
             raise ValueError(f"state.{field}: training changes it in place, but it is read-only")
 
 
+def _copy_of_params(params: Params) -> Params:
+    return unflatten(flatten(params).copy())
+
+
 def _copy_of_state(state: State) -> State:
     _check_state(state)
     return State(*map(np.copy, state))
@@ -1578,7 +1597,7 @@ def _evaluated(function: Callable, results: Callable, params: Params, inputs: tu
     return results(theta, *arrays, work, *extents)
 
 
-# --- Loss, gradient and training ---
+# --- Loss, gradient and steps ---
 
 
 def _loss_of(params: Params, data: tuple[Any, ...]) -> float:
@@ -1620,78 +1639,6 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tu
         return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
 
 
-def _fit(
-    data: tuple[Any, ...],
-    plan: tuple[Any, Any, Any],
-    batch_size: Any,
-    seed: Any,
-    params: Params | None,
-    state: State | None,
-    shuffle: Any,
-    hyper: Any,
-    after_epoch: Any,
-) -> tuple[Params, list[float]]:
-    epochs, start, stop = _planned(*plan)
-    if start and (params is None or state is None):
-        raise ValueError(
-            f"start: to go on after {start} epochs, give the params and the state that they left"
-        )
-    extents: dict[str, int] = {}
-    data = tuple(
-        _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
-    )
-    params = init_params(seed) if params is None else unflatten(flatten(params).copy())
-    given, state = state, init_state(params, hyper) if state is None else _copy_of_state(state)
-    rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
-    for epoch in range(stop):
-        if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
-            order = rng.permutation(extents[BATCH_AXIS])
-        if epoch < start:
-            continue
-        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
-        value = train_epoch(params, state, *data, batch_size=batch_size, order=order, hyper=hyper, **setting)
-        if not math.isfinite(value):
-            where = f"in epoch {epoch + 1}, step {int(state.step[0]) + 1}"
-            raise FloatingPointError(f"the loss is {value} {where}; lower the learning rate")
-        history.append(value)
-        if after_epoch is not None:
-            copied = unflatten(flatten(params).copy())
-            stops, hyper = _answered(after_epoch(epoch + 1, value, copied), hyper)
-            if stops:
-                break
-    for old, new in zip(given or (), state, strict=False):
-        old[...] = new
-    return params, history
-
-
-def _answered(said: Any, hyper: Any) -> tuple[bool, Any]:
-    """Whether training ends, and the hyper-parameters from here on."""
-    if isinstance(said, dict):
-        return False, {**(hyper or {}), **said}
-    if said is None or isinstance(said, (bool, np.bool_)):
-        return bool(said), hyper
-    raise TypeError(f"after_epoch: expected None, True to stop, or a dict as hyper is, got {said!r}")
-
-
-def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:
-    epochs, start = _whole("epochs", epochs, 1), _whole("start", start, 0)
-    stop = epochs if stop is None else _whole("stop", stop, 1)
-    if not start < stop <= epochs:
-        raise ValueError(
-            f"stop: of {epochs} epochs after {start}, expected {start + 1} to {epochs}, got {stop}"
-        )
-    return epochs, start, stop
-
-
-def _shuffling(shuffle: Any) -> str:
-    how = ("never", "each_epoch")[shuffle] if isinstance(shuffle, bool) else shuffle
-    if not isinstance(how, str) or how not in ("each_epoch", "once", "never"):
-        raise ValueError(
-            f"shuffle: expected 'each_epoch', 'once' or 'never', or a truth value, got {shuffle!r}"
-        )
-    return how
-
-
 # --- An epoch over rows in batches ---
 
 
@@ -1702,9 +1649,7 @@ def _train_epoch(
     sizes = dict(zip(FREE_AXES, extents, strict=True))
     order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
     most = len(order)
-    batch_size = (
-        most if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), most)
-    )
+    batch_size = _rows_of_batch(batch_size, most)
     if FULL_BATCH and batch_size < most:
         raise ValueError(
             f"batch_size: every step needs all {most} rows; use 'full'. The reason: {FULL_BATCH}"
@@ -1743,6 +1688,194 @@ def _checked_order(order: Any, rows: int) -> np.ndarray:
     if not numbers.size or numbers.min() < 0 or numbers.max() >= rows:
         raise ValueError(f"order: expected a vector of row numbers from 0 to {rows - 1}")
     return numbers
+
+
+# --- Which step of a training broke, and which tensor in it was the first that is not finite ---
+
+
+def _what_broke(
+    start: tuple[Params, State], data: tuple[Any, ...], batches: Sequence[Any], how: Mapping[str, Any]
+) -> str:
+    """Make some steps of an epoch again, each alone, and say what broke in which."""
+    params, state = start
+    said = "a parameter is not finite"
+    for rows in batches:
+        before, step = _copy_of_params(params), int(state.step[0]) + 1
+        value = train_epoch(params, state, *data, batch_size="full", order=rows, **how)
+        at, batch = f"in epoch {how['epoch'] + 1}, step {step}", _rows_of(data, rows)
+        if not np.isfinite(value):
+            said = f"the loss is {value} {at}{_first(_met(before, batch))}"
+            break
+        if not np.isfinite(flatten(params)).all():
+            gradient = _named("the gradient of ", _loss_and_gradient(before, batch)[1])
+            said = f"a parameter is not finite {at}{_first([*gradient, *_named('the new ', params)])}"
+            break
+    return f"{said}; lower the learning rate"
+
+
+def _rows_of(data: tuple[Any, ...], rows: Any) -> tuple[Any, ...]:
+    """The data of some rows."""
+    pairs = zip(INPUTS + TARGETS, data, strict=True)
+    has_rows = {name for name, axes in AXES.items() if BATCH_AXIS and axes[:1] == (BATCH_AXIS,)}
+    return tuple(array[rows] if name in has_rows else array for name, array in pairs)
+
+
+def _met(params: Params, data: tuple[Any, ...]) -> list[tuple[str, np.ndarray]]:
+    """What the loss is computed from, by name, in the order in which it is."""
+    arrays, extents = _arguments(INPUTS + TARGETS, data)
+    work = _with_constants(np.empty(_work_size(*extents), DTYPE))
+    with np.errstate(all="ignore"):
+        _loss(flatten(params), *arrays, work, *extents)
+    return [*_named("", params), *_tensors(work, *extents)]
+
+
+def _named(what: str, arrays: Params) -> list[tuple[str, np.ndarray]]:
+    return [(f"{what}{name}", array) for name, array in arrays._asdict().items()]
+
+
+def _first(arrays: Iterable[tuple[str, np.ndarray]]) -> str:
+    """The first entry that is not finite, in words; none where all are."""
+    for name, values in arrays:
+        places = np.argwhere(~np.isfinite(values))
+        if len(places):
+            place = tuple(map(int, places[0]))
+            shape, at = (f" {list(values.shape)}", f" at {list(place)}") if place else ("", "")
+            return f": first of all, {name}{shape} is {float(values[place])}{at}"
+    return ""
+
+
+# --- Training for some epochs, of which functions of the caller are told ---
+
+
+def _fit(
+    data: tuple[Any, ...],
+    plan: tuple[Any, Any, Any],
+    batch_size: Any,
+    seed: Any,
+    params: Params | None,
+    state: State | None,
+    shuffle: Any,
+    hyper: Any,
+    after_epoch: Any,
+    after_steps: Any,
+) -> tuple[Params, list[float]]:
+    epochs, start, stop = _planned(*plan)
+    if start and (params is None or state is None):
+        raise ValueError(
+            f"start: to go on after {start} epochs, give the params and the state that they left"
+        )
+    extents: dict[str, int] = {}
+    data = tuple(
+        _checked(name, value, extents, DTYPE) for name, value in zip(INPUTS + TARGETS, data, strict=True)
+    )
+    params = init_params(seed) if params is None else _copy_of_params(params)
+    given, state = state, init_state(params, hyper) if state is None else _copy_of_state(state)
+    rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
+    rows, told = extents.get(BATCH_AXIS, 1), _told_of_steps(after_steps)
+    batches = batch_size, _rows_of_batch(batch_size, rows) if BATCH_AXIS else 1, rows
+    for epoch in range(stop):
+        if BATCH_AXIS and (shuffle == "each_epoch" or (shuffle == "once" and epoch == 0)):
+            order = rng.permutation(rows)
+        if epoch < start:
+            continue
+        setting = {"epoch": epoch, "epochs": epochs} if EPOCHS else {"epoch": epoch}
+        value, stops, hyper = _fitted_epoch((params, state), data, batches, order, setting, hyper, told)
+        history.append(value)
+        if after_epoch is not None and not stops:
+            said = after_epoch(epoch + 1, value, _copy_of_params(params))
+            stops, hyper = _answered("after_epoch", said, hyper)
+        if stops:
+            break
+    for old, new in zip(given or (), state, strict=False):
+        old[...] = new
+    return params, history
+
+
+def _fitted_epoch(
+    trained: tuple[Params, State],
+    data: tuple[Any, ...],
+    batches: tuple[Any, int, int],
+    order: np.ndarray | None,
+    setting: dict[str, int],
+    hyper: Any,
+    told: tuple[int, Callable | None],
+) -> tuple[float, bool, Any]:
+    """An epoch in place, in pieces: its mean loss per row, whether training ends, `hyper` from here on."""
+    (params, state), (batch_size, size, rows), (every, call) = trained, batches, told
+    steps, total, count = -(-rows // size), 0.0, 0
+    before = setting["epoch"] * steps
+    for first, last in _pieces(before, steps, every):
+        part, weight = order, 1
+        if last - first < steps:
+            part = (np.arange(rows) if order is None else order)[first * size : last * size]
+            weight = len(part)
+        start, how = (_copy_of_params(params), _copy_of_state(state)), {"hyper": hyper, **setting}
+        value = train_epoch(params, state, *data, batch_size=batch_size, order=part, **how)
+        if not (np.isfinite(value) and np.isfinite(flatten(params)).all()):
+            raise FloatingPointError(_what_broke(start, data, _batches(part, size, rows), how))
+        total, count = total + value * weight, count + weight
+        if call is not None and (before + last) % every == 0:
+            copied = _copy_of_params(params)
+            stops, hyper = _answered("after_steps", call(before + last, value, copied), hyper)
+            if stops:
+                return total / count, True, hyper
+    return total / count, False, hyper
+
+
+def _batches(order: np.ndarray | None, size: int, rows: int) -> list[Any]:
+    """The rows of each step; None: all data, which have no rows."""
+    if not BATCH_AXIS:
+        return [None]
+    numbers = np.arange(rows) if order is None else order
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
+
+
+def _pieces(before: int, steps: int, every: int) -> Iterator[tuple[int, int]]:
+    """The first step of each piece of an epoch, from 0, and the one after its last."""
+    first = 0
+    while first < steps:
+        last = min(steps, first + every - (before + first) % every) if every else steps
+        yield first, last
+        first = last
+
+
+def _told_of_steps(after_steps: Any) -> tuple[int, Callable | None]:
+    """After how many steps each a function is called, and which; without one, 0 and None."""
+    if after_steps is None:
+        return 0, None
+    if not isinstance(after_steps, (tuple, list)) or len(after_steps) != 2 or not callable(after_steps[1]):
+        raise ValueError(
+            f"after_steps: expected a number of steps and a function, (100, told), got {after_steps!r}"
+        )
+    return _whole("after_steps", after_steps[0], 1), after_steps[1]
+
+
+def _answered(name: str, said: Any, hyper: Any) -> tuple[bool, Any]:
+    """Whether training ends, and the hyper-parameters from here on."""
+    if isinstance(said, dict):
+        return False, {**(hyper or {}), **said}
+    if said is None or isinstance(said, (bool, np.bool_)):
+        return bool(said), hyper
+    raise TypeError(f"{name}: expected None, True to stop, or a dict as hyper is, got {said!r}")
+
+
+def _planned(epochs: Any, start: Any, stop: Any) -> tuple[int, int, int]:
+    epochs, start = _whole("epochs", epochs, 1), _whole("start", start, 0)
+    stop = epochs if stop is None else _whole("stop", stop, 1)
+    if not start < stop <= epochs:
+        raise ValueError(
+            f"stop: of {epochs} epochs after {start}, expected {start + 1} to {epochs}, got {stop}"
+        )
+    return epochs, start, stop
+
+
+def _shuffling(shuffle: Any) -> str:
+    how = ("never", "each_epoch")[shuffle] if isinstance(shuffle, bool) else shuffle
+    if not isinstance(how, str) or how not in ("each_epoch", "once", "never"):
+        raise ValueError(
+            f"shuffle: expected 'each_epoch', 'once' or 'never', or a truth value, got {shuffle!r}"
+        )
+    return how
 
 
 # --- The module checks its own gradients ---

@@ -90,8 +90,8 @@ FAULTS = {
     "fit ignores the seed": ("fit", "_generator(seed), []", "_generator(0), []", "from another seed"),
     "fit trains what it is given": (
         "fit",
-        "unflatten(flatten(params).copy())",
-        "params",
+        "else _copy_of_params(params)",
+        "else params",
         "changes the parameters",
     ),
     "fit begins anywhere": ("fit", "init_params(seed) if", "init_params(0) if", "begin at init_params(seed)"),
@@ -110,8 +110,8 @@ FAULTS = {
     ),
     "fit lets after_epoch change its parameters": (
         "fit",
-        "copied = unflatten(flatten(params).copy())",
-        "copied = params",
+        "value, _copy_of_params(params))",
+        "value, params)",
         "tells after_epoch other parameters",
     ),
     "fit forgets what after_epoch changes": (
@@ -125,6 +125,36 @@ FAULTS = {
         "if stops:",
         "if False:",
         "ends after epoch 1 trains 3",
+    ),
+    "fit counts the steps of each epoch alone": (
+        "fit",
+        'before = setting["epoch"] * steps',
+        "before = 0",
+        "after_steps=(2, ...) of the steps",
+    ),
+    "fit lets after_steps change its parameters": (
+        "fit",
+        "copied = _copy_of_params(params)",
+        "copied = params",
+        "trains otherwise than fit that tells nobody",
+    ),
+    "fit takes a step twice where it is told of some": (
+        "fit",
+        "[first * size : last * size]",
+        "[first * size : last * size + 1]",
+        "trains otherwise than fit that tells nobody",
+    ),
+    "fit forgets what after_steps changes": (
+        "fit",
+        'stops, hyper = _answered("after_steps"',
+        'stops, _ = _answered("after_steps"',
+        "after_steps that changes",
+    ),
+    "fit goes on where after_steps says stop": (
+        "fit",
+        "return total / count, True, hyper",
+        "pass",
+        "fit that after_steps ends after step 1",
     ),
     "a checkpoint of another network is taken": (
         "checkpoints",

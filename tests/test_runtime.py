@@ -18,11 +18,9 @@ from symgrad.runtime import (
     kept_memory,
     own_check,
     parameter_vectors,
-    row_epochs,
-    training_steps,
-    whole_epochs,
 )
 from symgrad.runtime import smallest_model as model
+from symgrad.runtime.training import fit_epochs, row_epochs, training_steps, whole_epochs
 from symgrad.spec.reader import read
 
 ROOM = Path(model.__file__).parent
@@ -75,7 +73,7 @@ def test_an_epoch_takes_the_rows_in_batches() -> None:
 def test_fit_trains_and_leaves_what_it_was_given() -> None:
     params = first()
     how = 2, 0, params, None, "each_epoch", None
-    fitted, history = training_steps._fit((X, T), (30, 0, None), *how, None)
+    fitted, history = fit_epochs._fit((X, T), (30, 0, None), *how, None, None)
     assert params == first()
     assert history[-1] < 1e-3 < history[0]
     assert fitted.w == pytest.approx(2.0, abs=1e-2)
@@ -147,7 +145,7 @@ def test_it_checks_the_gradient_of_the_model(
 
 def test_no_name_has_two_meanings() -> None:
     """All files are read as one text; only those of which a module takes one have names in common."""
-    either = {"numba/gathered_rows": {"_gather"}, "whole_epochs": {"_train_epoch"}}
+    either = {"numba/gathered_rows": {"_gather"}, "training/whole_epochs": {"_train_epoch"}}
     either["numba/float64_numbers"] = set(runtime_part("numba/float32_numbers").names)
     either["optional/without_loss"] = set(runtime_part("optional/without_loss").names)
     either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
@@ -171,7 +169,7 @@ def test_the_model_comes_first_and_the_runtime_stands_below_as_it_is(name: str, 
     text = module_text(read(CORPUS[name]))
     head, tail = text.split("# The model ends here.")
     assert "numba" not in head.split("class Params")[1]
-    for part in ("numba/compiling", "kept_memory", "given_arrays", "training_steps", "own_check"):
+    for part in ("numba/compiling", "kept_memory", "given_arrays", "training/training_steps", "own_check"):
         assert runtime_part(part).text in tail
         assert runtime_part(part).text not in head
     module = interpreted(written(CORPUS[name], tmp_path))

@@ -126,3 +126,7 @@ def _whole(name: str, value: Any, least: int, otherwise: str = "") -> int:
 
 def _is_full(batch_size: Any) -> bool:
     return isinstance(batch_size, str) and batch_size == "full"
+
+
+def _rows_of_batch(batch_size: Any, rows: int) -> int:
+    return rows if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), rows)

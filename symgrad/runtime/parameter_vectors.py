@@ -120,6 +120,10 @@ def _check_state(state: Any) -> None:
             raise ValueError(f"state.{field}: training changes it in place, but it is read-only")
 
 
+def _copy_of_params(params: Params) -> Params:
+    return unflatten(flatten(params).copy())
+
+
 def _copy_of_state(state: State) -> State:
     _check_state(state)
     return State(*map(np.copy, state))

@@ -74,6 +74,12 @@ def _outputs(theta: Any, *given: Any) -> np.ndarray:
     return np.copy(work[:n])
 
 
+def _tensors(*given: Any) -> tuple[tuple[str, np.ndarray], ...]:
+    """Those that stand in the workspace after _loss, by name."""
+    work, n = given
+    return (("y", work[:n]),)
+
+
 def _loss(theta: Any, *given: Any) -> float:
     x, t, work, n = given
     _forward(theta, x, work, n)

@@ -16,7 +16,7 @@ from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_EPOCHS, _BATCH = 3, 2
+_EPOCHS, _BATCH, _EVERY = 3, 2, 2
 _ROUNDING = 1e-5
 
 
@@ -40,6 +40,7 @@ def fits(bench: Bench) -> Iterator[str]:
     yield from _halves(bench)
     yield from _hyper(bench)
     yield from _callback(bench)
+    yield from _callback_of_steps(bench)
     yield from _refused(bench)
 
 
@@ -158,6 +159,49 @@ def _callback(bench: Bench) -> Iterator[str]:
         )
         if len(made) != cut or not same(losses, [e.loss for e in plain[:cut]]):
             yield f"fit that after_epoch ends after epoch {cut} trains {len(made)} epochs, or others"
+
+
+def _callback_of_steps(bench: Bench) -> Iterator[str]:
+    """`after_steps` is told of every so many steps, which are those of a `fit` that nobody is told of."""
+    if "after_steps" not in inspect.signature(bench.module.fit).parameters:
+        return  # an older module
+    told: list[Any] = []
+    changed = {h.name: h.value for h in bench.case.hyper[:1]}
+
+    def after_steps(number: int, loss: float, params: Any) -> Any:
+        told.append((number, loss, kept(params)))
+        for values in params:
+            values[...] = 0
+        return changed if number == _EVERY else None
+
+    steps = -(-row_count(bench) // _BATCH) if _size(bench) == _BATCH else 1
+    plain, losses, _ = fitted(bench, params=bench.params())
+    last, history, seen = fitted(bench, params=bench.params(), after_steps=(_EVERY, after_steps))
+    if [number for number, _, _ in told] != list(range(_EVERY, _EPOCHS * steps + 1, _EVERY)):
+        yield f"fit tells after_steps=({_EVERY}, ...) of the steps {[number for number, _, _ in told]}"
+        return
+    if not same((last, history), (plain, losses), _ROUNDING):
+        yield "fit that tells after_steps trains otherwise than fit that tells nobody"
+    ends = [int(end) for end in np.cumsum([_steps_of(epoch, steps) for epoch in seen])]
+    after = dict(zip(ends, [*(epoch.start for epoch in seen[1:]), last], strict=True))
+    found = {end: (epoch.loss, after[end]) for end, epoch in zip(ends, seen, strict=True)}
+    if not same(
+        [[loss, params] for _, loss, params in told], [[*found.get(number, ())] for number, _, _ in told]
+    ):
+        yield "fit tells after_steps other losses or parameters than it has, or lets it change them"
+    hypers = [epoch.options.get("hyper") or {} for epoch in seen]
+    if bench.takes_hyper and hypers != [changed if end > _EVERY else {} for end in ends]:
+        yield f"fit with after_steps that changes {changed} after step {_EVERY} trains with {hypers}"
+    for cut in range(1, steps + 2):
+        _, _, made = fitted(bench, params=bench.params(), after_steps=(1, lambda n, _, __, cut=cut: n == cut))
+        if sum(_steps_of(epoch, steps) for epoch in made) != cut:
+            yield f"fit that after_steps ends after step {cut} makes others"
+
+
+def _steps_of(epoch: Epoch, steps: int) -> int:
+    """How many steps a call of train_epoch makes, which may be a part of an epoch."""
+    order = epoch.options.get("order")
+    return steps if order is None or steps == 1 else -(-len(order) // _BATCH)
 
 
 def _drawn(bench: Bench, **options: Any) -> list[Any]:

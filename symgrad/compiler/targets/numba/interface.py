@@ -35,9 +35,11 @@ _FIT = (
     "fit(..., start=3, params=params, state=state), is the same to the last bit as both at once.",
     _HYPER,
     "`after_epoch(epoch, loss, params)` is called after each, with a copy: True ends training, a dict is",
-    "`hyper` from there on.",
+    "`hyper` from there on. `after_steps=(100, told)` calls told(step, loss, params) after each 100 steps of",
+    "all, with the mean loss per row of those since the call before in this epoch. Numbers that are not",
+    "finite raise FloatingPointError, which names the step and the first tensor that holds one.",
 )
-_FIT_TOLD = ("batch_size", "seed", "params", "state", "shuffle", "hyper", "after_epoch")
+_FIT_TOLD = ("batch_size", "seed", "params", "state", "shuffle", "hyper", "after_epoch", "after_steps")
 
 
 def first_values(draws: Sequence[str]) -> Definition:
@@ -168,6 +170,7 @@ def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
         "stop": None,
         "hyper": None,
         "after_epoch": None,
+        "after_steps": None,
     }
     return tuple(
         f'{name}="{value}"' if isinstance(value, str) else f"{name}={value}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.compiler.planning.standing import standing
 from symgrad.compiler.targets.numba import interface, network, steps, update_parts
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
@@ -42,6 +43,12 @@ class ModelDefinitions:
             if lowered.step_gradient:
                 yield network.step_gradient(calls, lowered.step_gradient)
             yield network.gradients(calls, self.gradients)
+            yield network.tensors(calls, [result(lowered, t, t) for t in self._standing()])
+
+    def _standing(self) -> Iterator[str]:
+        """Those of the spec's own tensors that are in memory after the loss, in the order of computation."""
+        own = {equation.name for equation in self.lowered.model.equations}
+        return (name for name in standing(self.lowered.plan, ("forward", "loss")) if name in own)
 
     def training(self) -> Iterator[Definition | Driver]:
         """The optimiser, a step, an epoch."""

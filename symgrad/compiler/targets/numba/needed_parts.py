@@ -48,7 +48,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     yield from ("given_arrays", "given_hyper", "parameter_vectors", "evaluations")
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
-        yield from ("training_steps", epochs, "own_check")
+        training = ("training_steps", epochs, "broken_steps", "fit_epochs")
+        yield from (*(f"training/{name}" for name in training), "own_check")
         if lowered.model.optimizer.average:
             yield "optional/averaged_parameters"
     else:

@@ -102,6 +102,13 @@ def gradients(calls: Signatures, found: Sequence[ResultText]) -> Definition:
     return Definition("_input_gradients", arguments, (doc,), lines if found else ("return ()",))
 
 
+def tensors(calls: Signatures, found: Sequence[ResultText]) -> Definition:
+    """What a training that breaks looks through."""
+    doc = "Those of the spec's tensors that stand in the workspace after _loss, by name."
+    lines = ("return (", *(f'    ("{t.name}", {t.view}),' for t in found), ")") if found else ("return ()",)
+    return Definition("_tensors", listed(["work", *calls.extents]), (doc,), lines)
+
+
 def _copies(found: Sequence[ResultText]) -> tuple[str, ...]:
     if len(found) == 1:
         return (f"return {found[0].copied}",)

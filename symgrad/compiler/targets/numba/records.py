@@ -71,11 +71,16 @@ class ArgumentText:
 
 @dataclass(frozen=True)
 class ResultText:
-    """A tensor that a caller gets: its name, what it is copied from, and its axes."""
+    """A tensor that a caller gets: its name, the view of it, and its axes."""
 
     name: str
-    copied: str
+    view: str
     comment: str
+
+    @property
+    def copied(self) -> str:
+        """The text that copies it."""
+        return f"{self.view}.copy()"
 
 
 @dataclass(frozen=True)

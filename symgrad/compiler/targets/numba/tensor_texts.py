@@ -58,7 +58,7 @@ def result(lowered: LoweredModel, name: str, tensor: str) -> ResultText:
     view = CALLERS.text(lowered.drivers.views.view(tensor))
     if lowered.plan.is_by_columns(tensor):
         view = f"np.moveaxis({view}, -1, 0)"
-    return ResultText(name, f"{view}{'' if axes else '.reshape(())'}.copy()", show_axes(axes))
+    return ResultText(name, f"{view}{'' if axes else '.reshape(())'}", show_axes(axes))
 
 
 def drawn(lowered: LoweredModel, tensor: Tensor) -> str:

@@ -10,9 +10,8 @@ from symgrad.runtime.given_arrays import (
     _checked,
     _fitting,
     _given,
-    _is_full,
     _own_numbers,
-    _whole,
+    _rows_of_batch,
 )
 from symgrad.runtime.given_hyper import _setting
 from symgrad.runtime.kept_memory import _kept
@@ -42,9 +41,7 @@ def _train_epoch(
     sizes = dict(zip(FREE_AXES, extents, strict=True))
     order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
     most = len(order)
-    batch_size = (
-        most if _is_full(batch_size) else min(_whole("batch_size", batch_size, 1, " or 'full'"), most)
-    )
+    batch_size = _rows_of_batch(batch_size, most)
     if FULL_BATCH and batch_size < most:
         raise ValueError(
             f"batch_size: every step needs all {most} rows; use 'full'. The reason: {FULL_BATCH}"

@@ -4,7 +4,7 @@ from typing import Any
 
 from symgrad.runtime.given_arrays import _is_full
 from symgrad.runtime.smallest_model import Params, State
-from symgrad.runtime.training_steps import _train_step
+from symgrad.runtime.training.training_steps import _train_step
 
 
 def _train_epoch(

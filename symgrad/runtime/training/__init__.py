@@ -1,0 +1,1 @@
+"""Steps, epochs and whole trainings of a module, and what broke in one."""
