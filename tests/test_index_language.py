@@ -85,7 +85,6 @@ def test_an_index_runs_over_its_range(equation, formula, expected):
         ("p[n]", "sum(x[n, k, 0], k=2) + sum(W[k, 0], k=3)", "index 'k' is given the ranges 2 and 3"),
         ("p[n]", "sum(x[n, 0, 0], k=2)", "sum has no argument 'k'"),
         ("p[n]", "x[n, 2*J + 1, 0]", "leaves the axis 9 of 'x': it is 9"),
-        ("p[n, i]", "where(i > 0, x[n, i, 0], -inf)", "'inf' is no number of the language; a mask takes one"),
         ("p[n]", "sum(x[n, J, 0], J=2)", "'J' is a name with a value"),
         ("p", "x[0:2]", "':' is not in the language"),
     ],

@@ -27,6 +27,24 @@ MAX_BODY = 100
 """A body with more nodes than this gets a name of its own: what SymPy is given stays small."""
 
 
+class Infinite(sp.AtomicExpr):
+    """Infinity as a value that a choice may have, opaque to SymPy, whose own would be absorbed by sums."""
+
+    is_commutative = True
+    is_real = True
+    is_positive = True
+    is_number = False
+
+    def _sympystr(self, _printer: Any) -> str:
+        return "inf"
+
+    def _eval_derivative(self, _variable: sp.Expr) -> sp.Expr:
+        return sp.Integer(0)
+
+
+INFINITE = Infinite()
+
+
 class Entry(sp.Expr):
     """One entry of a tensor, `X[n, k]`: to SymPy a real variable of its own."""
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis, show_axes
+from symgrad.calculus.masks import Masks
 from symgrad.calculus.program import Program, Tensor, check
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.formulas import Evaluator
@@ -207,6 +208,8 @@ class _Elaborator:
         spec = self.model.spec
         for name in spec.outputs:
             self._check_defined(name, spec.place_of("outputs", name))
+        for name in self.model.outputs:
+            self._check_shown(name)
         for name in spec.gradients:
             at = spec.place_of("gradients", name)
             self._check_defined(name, at)
@@ -226,6 +229,18 @@ class _Elaborator:
                     at=at,
                     remedy="leave it out",
                 )
+
+    def _check_shown(self, name: str) -> None:
+        """Refuse an output of which a mask has hidden a part: -inf is no number to hand over, or to judge."""
+        tensor = self.builder.tensors[name]
+        body = self.builder.tensor_value(tensor).body
+        if self.builder.hides and Masks({e.target: e for e in self.builder.equations}).choice(body):
+            equation = next(e for e in self.model.equations if e.name == name)
+            raise SpecError(
+                f"the output '{name}' holds -inf",
+                at=equation.at,
+                remedy=f"write outputs: [...] of what is made of it, such as softmax({name})",
+            )
 
     def _check_learns(self, loss: Node) -> None:
         """Refuse a loss of no parameter, where there are some and no other gradient is asked for."""

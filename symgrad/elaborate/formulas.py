@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, show_axes
-from symgrad.calculus.terms import Entry, extent_symbol, is_large
+from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
 from symgrad.elaborate.index_ranges import declared_axes, index_axes
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
@@ -29,6 +29,7 @@ from symgrad.spec.language.syntax import (
     Call,
     Compare,
     Index,
+    Infinity,
     Name,
     Negate,
     Node,
@@ -150,6 +151,9 @@ class Evaluator:
                 return scalar(sp.Rational(value.numerator, value.denominator))
             case Name():
                 return self._name(node, scope)
+            case Infinity():
+                self.builder.hides = True
+                return scalar(INFINITE)
             case Negate(operand):
                 return self._combine(lambda a: -a, "-", node.at, scope, operand)
             case Binary("@", left, right, at):

@@ -10,9 +10,11 @@ import sympy as sp
 
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.domains import forgotten, kept_within
+from symgrad.calculus.masks import Masks
 from symgrad.calculus.program import Equation, Loop, Reduction, Tensor, canonical
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.broadcasting import ONE, broadcast, check_matmul
+from symgrad.elaborate.masking import PASSING, check_rows_shown, passed_through
 from symgrad.errors import Position, SpecError
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class EquationBuilder:
         self.tensors: dict[str, Tensor] = {}
         self.equations: list[Equation] = []
         self.axis_of: dict[sp.Symbol, Axis] = {}
+        self.hides = False
         self._numbers = count()
         self._temporaries: dict[str, int] = {}
         self._order: dict[sp.Symbol, int] = {}
@@ -188,10 +191,19 @@ class EquationBuilder:
             axes = broadcast(axes, value.axes, f"'{what}'", at)
         indices = tuple(self.index(axis) for axis in axes)
         bodies = [self._aligned(value, axes, indices) for value in values]
-        body = function(*bodies)
+        body = self._through_masks(function, bodies, what, at)
         if ends := forgotten(bodies, body):
             body = kept_within(body, ends, Bounds({e.target: e for e in self.equations}))
         return Value(axes, indices, body)
+
+    def _through_masks(
+        self, function: Callable[..., sp.Expr], bodies: Sequence[sp.Expr], what: str, at: Position
+    ) -> sp.Expr:
+        """`function` of what masks leave, so that nothing is computed with -inf."""
+        if what not in PASSING or not self.hides:
+            return function(*bodies)
+        masks = Masks({e.target: e for e in self.equations})
+        return passed_through(function, bodies, what, masks, at)
 
     def _aligned(self, value: Value, axes: Axes, indices: Sequence[sp.Symbol]) -> sp.Expr:
         skipped = len(axes) - len(value.axes)
@@ -216,6 +228,7 @@ class EquationBuilder:
             SpecError: the value holds integer labels.
         """
         self.demand_numbers([value], "a reduction", at)
+        self._check_mask(reduction, value, over, at)
         is_choice = reduction in ("max", "min") and bool(over)
         if is_choice and all(self.axis_of[i].size == 1 for i in over):
             reduced = self._only_one(value, over)
@@ -230,6 +243,14 @@ class EquationBuilder:
         new = [f for f, i in zip(fresh, value.indices, strict=True) if i not in over]
         kept = dict(zip(reduced.indices, new, strict=True))
         return Value(axes, fresh, reduced.body.xreplace(kept))
+
+    def _check_mask(
+        self, reduction: Reduction, value: Value, over: Sequence[sp.Symbol], at: Position
+    ) -> None:
+        is_over_shown = reduction in ("max", "min", "logsumexp") or isinstance(value.body, sp.exp)
+        if self.hides and is_over_shown:
+            masks = Masks({e.target: e for e in self.equations})
+            check_rows_shown(value.body, self.axis_of, over, masks, at)
 
     def _only_one(self, value: Value, over: Sequence[sp.Symbol]) -> Value:
         """The largest over axes of one entry each is that entry."""

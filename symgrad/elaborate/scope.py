@@ -71,8 +71,8 @@ def unknown_name(node: Name, known: Collection[str], functions: Collection[str])
         remedy = f"call it: {_usage(node.id)}"
         return SpecError(f"'{node.id}' is a function", at=node.at, remedy=remedy)
     if node.id.lower() in ("inf", "infinity", "nan"):
-        problem = f"'{node.id}' is no number of the language"
-        remedy = "a mask takes one so low that its exp is 0: where(j <= i, S[n,i,j], -1e9)"
+        problem = f"'{node.id}' is no number to compute with"
+        remedy = "inf stands in a choice, where(j <= i, S[n,i,j], -inf), or in pad(..., value=-inf)"
         return SpecError(problem, at=node.at, remedy=remedy)
     there = f"there are {', '.join(list(known)[:8])}{', ...' if len(known) > 8 else ''}"
     remedy = did_you_mean(node.id, known) or f"define it above its use{'; ' + there if known else ''}"

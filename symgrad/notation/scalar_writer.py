@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.real import Abs, within
-from symgrad.calculus.terms import Entry, delta, entries, leading, shifted, text_of
+from symgrad.calculus.terms import Entry, Infinite, delta, entries, leading, shifted, text_of
 from symgrad.notation.arrange import negated, quotient, total
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.factors import Factors, content, factors_of
@@ -189,6 +189,8 @@ class ScalarWriter(ABC):
             return ts.Absolute(self.write(expr.args[0]))
         if expr.is_Pow and not isinstance(expr, sp.exp):
             return self._power(expr)
+        if isinstance(expr, Infinite):
+            return ts.NameText("∞")
         if not expr.args:
             return ts.NameText("π" if expr is sp.pi else str(expr))
         function = type(expr).__name__

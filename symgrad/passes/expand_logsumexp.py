@@ -4,21 +4,26 @@ With M = max v, E = exp(v - M) and S = Σ E the value is M + log S. A difference
 summed v, becomes (w - M) - log S, which is exact even where v is so large that log S vanishes beside M;
 exp(w - L) becomes E/S.
 
-Where the summed v hold logarithms, all of them may be -∞. Then M is 0, so that the value is -∞ and not NaN,
-and E/S in a slope is 0.
+Where the summed v hold logarithms, or are hidden as -inf by data, all of them may be -∞. Then M is 0, so that
+the value is -∞ and not NaN, and E/S is 0 in a slope; where they are hidden, in a value too.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal, TypeAlias
 
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.masks import Masks, UndecidedError
 from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.reuse import bindings
 from symgrad.calculus.terms import Entry, delta, entries, log1p, shifted
+
+Empty: TypeAlias = Literal["never", "in logarithms", "hidden"]
+"""How all terms of one sum can be -∞."""
 
 
 def expand_logsumexp(program: Program) -> Program:
@@ -29,10 +34,8 @@ def expand_logsumexp(program: Program) -> Program:
 class _Parts:
     """One log-sum-exp and the names of its maximum, exponentials and sum."""
 
-    def __init__(
-        self, equation: Equation, maximum: str, exponentials: str, total: str, may_be_empty: bool
-    ) -> None:
-        self.equation, self.may_be_empty = equation, may_be_empty
+    def __init__(self, equation: Equation, maximum: str, exponentials: str, total: str, empty: Empty) -> None:
+        self.equation, self.empty = equation, empty
         self.maximum, self.exponentials, self.total = maximum, exponentials, total
         self.order = tuple(loop.index for loop in equation.loops)
 
@@ -40,7 +43,7 @@ class _Parts:
         """An exponential as a part of the sum."""
         total = Entry(self.total, indices)
         share = numerator / total
-        may_be_0 = self.may_be_empty and in_slope
+        may_be_0 = self.empty == "hidden" or (self.empty == "in logarithms" and in_slope)
         return Piecewise((0, sp.Eq(total, 0)), (share, True)) if may_be_0 else share
 
     def summand_at(self, expr: sp.Expr, indices: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...] | None:
@@ -77,8 +80,8 @@ class _Expander:
         exponentials = self._name("exp", equation, order)
         total = self._name("sum", equation, indices)
         shift = sp.exp(shifted(body, Entry(maximum, indices)))
-        may_be_empty = self._may_be_infinite(equation)
-        if may_be_empty:
+        empty = self._may_be_empty(equation)
+        if empty != "never":
             largest = self._name("largest", equation, indices)
             finite = Piecewise((Entry(largest, indices), _is_finite(Entry(largest, indices))), (0, True))
             add(replace(equation, target=largest, reduction="max"))
@@ -89,13 +92,20 @@ class _Expander:
         add(replace(equation, target=total, reduction="sum", body=Entry(exponentials, order)))
         value = Entry(maximum, indices) + sp.log(Entry(total, indices))
         add(Equation(equation.target, indices, equation.free, "none", value))
-        self.parts[equation.target] = _Parts(equation, maximum, exponentials, total, may_be_empty)
+        self.parts[equation.target] = _Parts(equation, maximum, exponentials, total, empty)
 
-    def _may_be_infinite(self, equation: Equation) -> bool:
-        """Whether a logarithm stands in what is summed, or in what that is made of."""
+    def _may_be_empty(self, equation: Equation) -> Empty:
+        """How all that is summed can be -∞: data hides it, or a logarithm stands in what it is made of."""
+        masks = Masks(self.program.definition)
+        if masks.hides_some(equation.body):
+            axis_of = {loop.index: loop.axis for loop in equation.loops}
+            try:
+                masks.hidden_row(equation.body, axis_of, [loop.index for loop in equation.bound])
+            except UndecidedError:
+                return "hidden"
         needed = self.program.needed(equation.reads)
         bodies = [equation.body, *(e.body for e in self.program.equations if e.target in needed)]
-        return any(body.has(sp.log, log1p) for body in bodies)
+        return "in logarithms" if any(body.has(sp.log, log1p) for body in bodies) else "never"
 
     def _name(self, prefix: str, equation: Equation, indices: tuple[sp.Expr, ...]) -> str:
         axis_of = {loop.index: loop.axis for loop in equation.loops}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import Entry, Named, delta, is_index, leading, shifted
+from symgrad.calculus.terms import Entry, Infinite, Named, delta, is_index, leading, shifted
 from symgrad.compiler.kernels.instructions import (
     Applied,
     Cases,
@@ -110,6 +111,8 @@ class Lowering:
     def _single(self, expr: sp.Expr) -> Expression:
         if isinstance(expr, Entry):
             return self.entry(expr)
+        if isinstance(expr, Infinite):
+            return self._type(Literal(math.inf))
         if isinstance(expr, sp.Symbol):
             return self._type(self._index(expr))
         if isinstance(expr, leading):

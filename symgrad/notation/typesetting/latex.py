@@ -93,6 +93,8 @@ class LatexStyle(Style):
     def _word(self, word: str) -> str:
         if word == "π":
             return r"\pi"
+        if word == "∞":
+            return r"\infty"
         if GREEK.fullmatch(word):
             return f"\\{word}"
         if re.fullmatch(r"[A-Za-z]?\d*", word):

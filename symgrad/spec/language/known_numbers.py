@@ -1,4 +1,4 @@
-"""Names that stand for numbers: `pi` and `e`, where they are not the user's own, and sizes inside indices."""
+"""Names that stand for numbers: `pi`, `e` and `inf`, where they are not the user's, and sizes in indices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.declared_ranges import bound_names
-from symgrad.spec.language.syntax import Call, Index, Name, Negate, Node, Number
+from symgrad.spec.language.syntax import Call, Index, Infinity, Name, Negate, Node, Number
 from symgrad.spec.language.trees import calls, transform, walk
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def with_known_numbers(formula: Node, taken: Collection[str]) -> Node:
-    """The formula with pi as acos(-1) and e as exp(1), which are exact.
+    """The formula with pi as acos(-1) and e as exp(1), which are exact, and inf where it may stand.
 
     Names in `taken` are the user's own, and so is what stands as an index in the formula.
     """
@@ -29,10 +29,12 @@ def with_known_numbers(formula: Node, taken: Collection[str]) -> Node:
         for name in walk(place)
         if isinstance(name, Name)
     }
-    free = {"pi", "e"} - {*taken, *indices}
+    free = {"pi", "e", "inf"} - {*taken, *indices}
 
     def change(node: Node) -> Node:
-        return _number(node.id, node.at) if isinstance(node, Name) and node.id in free else node
+        if isinstance(node, Name) and node.id in free - {"inf"}:
+            return _number(node.id, node.at)
+        return _with_infinity(node) if isinstance(node, Call) and "inf" in free else node
 
     return transform(formula, change) if free else formula
 
@@ -56,6 +58,26 @@ def with_sizes_in_indices(formula: Node, sizes: Mapping[str, int], indices: Coll
         return replace(node, indices=tuple(transform(place, number) for place in node.indices))
 
     return transform(formula, change) if known else formula
+
+
+def _with_infinity(call: Call) -> Call:
+    """A choice between values, or a filling: one of them may be infinite."""
+
+    def change(node: Node) -> Node:
+        match node:
+            case Negate(Name("inf", at)):
+                return replace(node, operand=Infinity(at))
+            case Name("inf", at):
+                return Infinity(at)
+        return node
+
+    if call.function == "where":
+        condition, *branches = call.arguments
+        return replace(call, arguments=(condition, *map(change, branches)))
+    if call.function != "pad":
+        return call
+    keywords = ((name, change(node) if name == "value" else node) for name, node in call.keywords)
+    return replace(call, keywords=tuple(keywords))
 
 
 def _number(name: str, at: Position) -> Node:

@@ -35,6 +35,13 @@ class Boolean:
 
 
 @dataclass(frozen=True)
+class Infinity:
+    """`inf`: a branch of `where`, or what `pad` fills with; as `-inf` it hides an entry from a softmax."""
+
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Name:
     """A tensor, an axis, an index or a function, depending on where it stands."""
 
@@ -97,4 +104,4 @@ class Transpose:
     at: Position = field(compare=False)
 
 
-Node: TypeAlias = Number | Boolean | Name | Negate | Binary | Compare | Call | Index | Transpose
+Node: TypeAlias = Number | Boolean | Infinity | Name | Negate | Binary | Compare | Call | Index | Transpose

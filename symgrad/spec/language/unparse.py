@@ -9,6 +9,7 @@ from symgrad.spec.language.syntax import (
     Boolean,
     Compare,
     Index,
+    Infinity,
     Name,
     Negate,
     Node,
@@ -30,6 +31,8 @@ def unparse(node: Node) -> str:
             return decimal(value)
         case Boolean(value):
             return str(value).lower()
+        case Infinity():
+            return "inf"
         case Name(name):
             return name
         case Negate(operand):

@@ -159,6 +159,7 @@ BALLS = Arithmetic(
     steps=(),
     extrapolate=False,
     library=replace(NUMPY, matmul=_matmul),
+    infinity=Ball(flint.arb.pos_inf()),
 )
 
 

@@ -158,11 +158,12 @@ def slopes_of(
 
 
 def rounding_to(unit: float, rng: np.random.Generator) -> Rounding:
-    """Changes a result by half to all of `unit`, up or down, relative to a magnitude."""
+    """Changes a result by half to all of `unit`, up or down, relative to a magnitude; infinity stays."""
 
     def rounded(result: Array, magnitude: Array) -> Array:
         moved = rng.uniform(0.5 * unit, unit, size=result.shape)
-        return np.asarray(result + magnitude * np.where(rng.random(result.shape) < 0.5, -moved, moved))
+        off = magnitude * np.where(rng.random(result.shape) < 0.5, -moved, moved)
+        return np.asarray(np.where(np.isinf(result), result, result + off))
 
     return rounded
 

@@ -61,14 +61,14 @@ class Element:
     def __add__(self, other: Any) -> Element:
         if type(other) is Element:
             return Element((self.residue + other.residue) % MODULUS)
-        return UNDEFINED if other is UNDEFINED else Element((self.residue + _residue(other)) % MODULUS)
+        return other + self if _is_apart(other) else Element((self.residue + _residue(other)) % MODULUS)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Element:
         if type(other) is Element:
             return Element((self.residue - other.residue) % MODULUS)
-        return UNDEFINED if other is UNDEFINED else Element((self.residue - _residue(other)) % MODULUS)
+        return -other + self if _is_apart(other) else Element((self.residue - _residue(other)) % MODULUS)
 
     def __rsub__(self, other: Any) -> Element:
         return (-self).__add__(other)
@@ -76,7 +76,7 @@ class Element:
     def __mul__(self, other: Any) -> Element:
         if type(other) is Element:
             return Element(self.residue * other.residue % MODULUS)
-        return UNDEFINED if other is UNDEFINED else Element(self.residue * _residue(other) % MODULUS)
+        return other * self if _is_apart(other) else Element(self.residue * _residue(other) % MODULUS)
 
     __rmul__ = __mul__
 
@@ -101,7 +101,7 @@ class Element:
     def __eq__(self, other: object) -> bool:
         if type(other) is Element:
             return self.residue == other.residue or (self.residue - other.residue) % PRIMES[0] == 0
-        return other is not UNDEFINED and (self.residue - _residue(other)) % PRIMES[0] == 0
+        return not _is_apart(other) and (self.residue - _residue(other)) % PRIMES[0] == 0
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -110,10 +110,10 @@ class Element:
         return hash(self.top)
 
     def __lt__(self, other: Any) -> bool:
-        return other is not UNDEFINED and is_positive(_residue(other) - self.residue)
+        return bool(other > self) if _is_apart(other) else is_positive(_residue(other) - self.residue)
 
     def __gt__(self, other: Any) -> bool:
-        return other is not UNDEFINED and is_positive(self.residue - _residue(other))
+        return bool(other < self) if _is_apart(other) else is_positive(self.residue - _residue(other))
 
     def __le__(self, other: Any) -> bool:
         return bool(self == other or self < other)
@@ -145,8 +145,8 @@ def _residue(number: Any) -> int:
 
 
 def _quotient(above: int, below: Any) -> Element:
-    if isinstance(below, _Undefined):
-        return below
+    if _is_apart(below):
+        return below if below is UNDEFINED else Element(0)
     inverse = _inverse(_residue(below))
     return UNDEFINED if inverse is None else Element(above * inverse % MODULUS)
 
@@ -183,6 +183,70 @@ class _Undefined(Element):
 
 
 UNDEFINED = _Undefined(0)
+
+
+class UnsuitableError(Exception):
+    """Something that no finite field can stand for."""
+
+
+class InfiniteElement(Element):
+    """More than every element, or less: what a choice hides, and what a maximum starts from."""
+
+    __slots__ = ("sign",)
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+
+    @property
+    def residue(self) -> int:  # type: ignore[override]  # it has none
+        raise UnsuitableError("something computed of what is infinite")
+
+    def _with(self, other: Any) -> Element:
+        return UNDEFINED if self._meets(other, -self.sign) else self
+
+    def _less(self, other: Any) -> Element:
+        return UNDEFINED if self._meets(other, self.sign) else self
+
+    def _scaled(self, other: Any) -> Element:
+        if _is_apart(other) or other == 0:
+            return UNDEFINED
+        return self if is_positive(_residue(other)) else -self
+
+    def _meets(self, other: Any, sign: int) -> bool:
+        return other is UNDEFINED or (isinstance(other, InfiniteElement) and other.sign == sign)
+
+    def __neg__(self) -> Element:
+        return INFINITIES[-self.sign]
+
+    def __abs__(self) -> Element:
+        return INFINITIES[1]
+
+    def __rsub__(self, other: Any) -> Element:
+        return (-self).__add__(other)
+
+    __add__ = __radd__ = _with
+    __sub__ = _less
+    __mul__ = __rmul__ = __truediv__ = _scaled
+
+    def __lt__(self, other: Any) -> bool:
+        return self.sign < 0 and other is not self
+
+    def __gt__(self, other: Any) -> bool:
+        return self.sign > 0 and other is not self
+
+    def __eq__(self, other: object) -> bool:
+        return other is self
+
+    def __hash__(self) -> int:
+        return hash(("infinite", self.sign))
+
+
+INFINITIES = {sign: InfiniteElement(sign) for sign in (1, -1)}
+
+
+def _is_apart(other: object) -> bool:
+    """Whether it is an element of no field: undefined, or infinite."""
+    return isinstance(other, _Undefined | InfiniteElement)
 
 
 @lru_cache(maxsize=65536)
@@ -237,7 +301,3 @@ def power(base: Element, exponent: Any) -> Element:
     if whole >= 0:
         return Element(pow(base.residue, whole, MODULUS))
     return _quotient(1, Element(pow(base.residue, -whole, MODULUS)))
-
-
-class UnsuitableError(Exception):
-    """Something that no finite field can stand for."""

@@ -18,10 +18,12 @@ import numpy as np
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.elements import (
+    INFINITIES,
     MODULUS,
     PRIMES,
     UNDEFINED,
     Element,
+    InfiniteElement,
     element,
     is_positive,
     join,
@@ -240,8 +242,15 @@ def elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., A
     return lambda *arguments: np.asarray(ufunc(*arguments), dtype=object)
 
 
-def _where_defined(function: Callable[[Element], Element]) -> Callable[[Element], Element]:
-    return lambda x: x if x is UNDEFINED else function(x)
+def _where_defined(name: str, function: Callable[[Element], Element]) -> Callable[[Element], Element]:
+    """The function, undefined where its argument is; of what is infinite only exp(-inf) is known."""
+
+    def value(x: Element) -> Element:
+        if isinstance(x, InfiniteElement):
+            return Element(0) if name == "exp" and x.sign < 0 else UNDEFINED
+        return x if x is UNDEFINED else function(x)
+
+    return value
 
 
 def field(seed: int) -> Arithmetic:
@@ -254,10 +263,11 @@ def field(seed: int) -> Arithmetic:
         number=lambda q: element(Fraction(q)),
         divide=elementwise(lambda a, b: a / b, 2),
         power=elementwise(power, 2),
-        functions={name: elementwise(_where_defined(f)) for name, f in Functions(seed).table().items()},
+        functions={name: elementwise(_where_defined(name, f)) for name, f in Functions(seed).table().items()},
         steps=(),
         extrapolate=False,
         library=replace(NUMPY, matmul=matmul),
+        infinity=INFINITIES[1],
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -110,7 +109,9 @@ class Machine:
         if isinstance(value, float):
             if math.isnan(value):
                 raise UnsuitableError("a formula that is no number at this point")
-            return _Infinity(value) if math.isinf(value) else self.arithmetic.number(Fraction(repr(value)))
+            if math.isinf(value):
+                return self.arithmetic.infinity if value > 0 else -self.arithmetic.infinity
+            return self.arithmetic.number(Fraction(repr(value)))
         return self.arithmetic.number(Fraction(value))
 
     def _replace_functions(self) -> None:
@@ -206,19 +207,6 @@ def _of_numbers(function: Callable[[Any], Array]) -> Callable[..., Any]:
 def _floats(block: Any) -> Any:
     """The numbers of a block of constants, which a module holds as floats, as those of its spec."""
     return [_floats(part) for part in block] if isinstance(block, list) else float(block)
-
-
-@dataclass(frozen=True)
-class _Infinity:
-    """The number that a maximum starts from: less, or more, than all others."""
-
-    sign: float
-
-    def __lt__(self, other: Any) -> bool:
-        return self.sign < 0
-
-    def __gt__(self, other: Any) -> bool:
-        return self.sign > 0
 
 
 class _Mathematics:

@@ -39,7 +39,8 @@ class Arithmetic:
     """How numbers are held and computed with.
 
     `steps` are the distances to try for differences, the best one first where nothing stands in the way;
-    `extrapolate` says whether truncation matters, so that differences must be extrapolated to step 0.
+    `extrapolate` says whether truncation matters, so that differences must be extrapolated to step 0;
+    `infinity` is what stands for inf in a formula.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Arithmetic:
     steps: tuple[float, ...]
     extrapolate: bool
     library: ArrayLibrary = NUMPY
+    infinity: Any = math.inf
 
     def array(self, values: Any) -> Array:
         """The values as an array of this arithmetic's numbers, exactly."""
@@ -213,6 +215,7 @@ FIFTY_DIGITS = Arithmetic(
     steps=(2.0**-50, 2.0**-75),
     extrapolate=False,
     library=replace(NUMPY, matmul=matmul_in(_mp), max=_extremum(np.max), min=_extremum(np.min)),
+    infinity=_INFINITY,
 )
 
 EXTENDED = Arithmetic(

@@ -22,6 +22,7 @@ from symgrad.spec.language.syntax import (
     Call,
     Compare,
     Index,
+    Infinity,
     Name,
     Negate,
     Node,
@@ -74,6 +75,7 @@ class Formulas:
         self.labels: dict[str, Array] = {}
         self.branches: list[bytes] = []
         self.work = 0
+        self.hides = False
 
     def equation(self, equation: EquationSpec) -> TensorValue:
         """The tensor an equation defines."""
@@ -127,6 +129,9 @@ class Formulas:
         match node:
             case Number(number):
                 return self._constant(self.arithmetic.number(number))
+            case Infinity():
+                self.hides = True
+                return self._constant(self.arithmetic.infinity)
             case Name():
                 return self._name(node, scope)
             case Negate(operand):
@@ -164,12 +169,17 @@ class Formulas:
             "+": operator.add,
             "-": operator.sub,
             "*": product,
-            "/": self.arithmetic.divide,
+            "/": self._share if self.hides else self.arithmetic.divide,
             "//": operator.floordiv,
             "%": operator.mod,
             "**": self.arithmetic.power,
         }
         return known[symbol]
+
+    def _share(self, part: Array, whole: Array) -> Array:
+        """A quotient where entries may be hidden: nothing has no share of nothing."""
+        where, one = self.arithmetic.library.where, self.arithmetic.array(1.0)
+        return self.arithmetic.divide(part, where((part == 0) & (whole == 0), one, whole))
 
     def _entrywise(self, function: Callable[..., Array], scope: ValueScope, *operands: Node) -> TensorValue:
         values = [self.value(node, scope) for node in operands]

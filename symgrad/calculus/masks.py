@@ -1,0 +1,154 @@
+"""What is hidden behind -inf: where a formula has a value, as far as indices alone say."""
+
+from __future__ import annotations
+
+import operator
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from symgrad.calculus.terms import INFINITE, Entry, Infinite, indices_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from symgrad.calculus.axes import Axis
+    from symgrad.calculus.program import Equation
+
+Truth = Any
+"""One truth value or an array of them, with an axis for every index."""
+_MOST = 10**7
+"""Entries of a mask that are looked at."""
+
+_RELATIONS: Mapping[type, Callable[[Any, Any], Truth]] = {
+    sp.StrictLessThan: operator.lt,
+    sp.LessThan: operator.le,
+    sp.StrictGreaterThan: operator.gt,
+    sp.GreaterThan: operator.ge,
+    sp.Equality: operator.eq,
+    sp.Unequality: operator.ne,
+}
+
+
+def is_infinite(body: sp.Expr) -> bool:
+    """inf or -inf itself."""
+    return body in (INFINITE, -INFINITE)
+
+
+class Masks:
+    """Where formulas are hidden; `definition` are the equations of tensors that may hold -inf."""
+
+    def __init__(self, definition: Mapping[str, Equation]) -> None:
+        self.definition = definition
+
+    def choice(self, body: sp.Expr) -> sp.Piecewise | None:
+        """A choice with an infinite branch: the body itself, or that by which the tensor it reads is defined.
+
+        Branches that are finite are then the entry itself.
+        """
+        if isinstance(body, sp.Piecewise):
+            return body if any(is_infinite(value) for value, _ in body.args) else None
+        found = self._defined(body) if isinstance(body, Entry) else None
+        if not isinstance(found, sp.Piecewise) or not any(is_infinite(value) for value, _ in found.args):
+            return None
+        return sp.Piecewise(*((v if is_infinite(v) else body, c) for v, c in found.args), evaluate=False)
+
+    def _defined(self, entry: Entry) -> sp.Expr | None:
+        """What an entry is by its equation, if that is one of entries."""
+        equation = self.definition.get(entry.tensor)
+        if equation is None or not equation.is_elementwise or equation.scatters:
+            return None
+        return equation.at(entry.indices)
+
+    def hides_some(self, body: sp.Expr) -> bool:
+        """Whether -inf stands in what the body is, in its own choices or in those of entries it reads."""
+        if body.has(Infinite):
+            return True
+        found = (self._defined(entry) for entry in body.atoms(Entry))
+        return any(self.hides_some(inner) for inner in found if inner is not None)
+
+    def hidden_row(
+        self, body: sp.Expr, axis_of: Mapping[sp.Symbol, Axis], over: Sequence[sp.Symbol]
+    ) -> Mapping[sp.Symbol, int] | None:
+        """Values of the other indices for which all entries over some are hidden; None where none are.
+
+        Raises:
+            UndecidedError: data decides.
+        """
+        indices = sorted(self._read(body), key=str)
+        sizes = [axis_of[i].size or 0 for i in indices]
+        if not all(sizes) or np.prod(sizes, dtype=float) > _MOST:
+            raise UndecidedError
+        places = dict(zip(indices, np.ogrid[tuple(slice(size) for size in sizes)], strict=True))
+        shown = np.broadcast_to(self._shown(body, places), sizes)
+        kept = [n for n, i in enumerate(indices) if i not in over]
+        rows = shown.any(axis=tuple(n for n in range(len(indices)) if n not in kept))
+        if rows.all():
+            return None
+        first = np.argwhere(~rows)[0]
+        return {indices[n]: int(place) for n, place in zip(kept, first, strict=True)}
+
+    def _read(self, body: sp.Expr) -> set[sp.Symbol]:
+        """The indices of the conditions behind which something is hidden."""
+        found: set[sp.Symbol] = set()
+        for choice in body.atoms(sp.Piecewise):
+            if choice.has(Infinite):
+                found |= indices_in(sp.And(*(condition for _, condition in choice.args)))
+        for entry in body.atoms(Entry):
+            inner = self._defined(entry)
+            if inner is not None and self.hides_some(inner):
+                found |= self._read(inner)
+        return found
+
+    def _shown(self, body: sp.Expr, places: Mapping[sp.Symbol, Any]) -> Truth:
+        if is_infinite(body):
+            return False
+        if isinstance(body, sp.Piecewise) and self.hides_some(body):
+            shown, left = np.False_, np.True_
+            for value, condition in body.args:
+                holds = left & _holds(condition, places)
+                shown, left = shown | (holds & self._shown(value, places)), left & ~holds
+            return shown
+        inner = self._defined(body) if isinstance(body, Entry) else None
+        if inner is not None:
+            return self._shown(inner, places)
+        if not self.hides_some(body):
+            return np.True_
+        if isinstance(body, sp.exp) or body.is_Mul or body.is_Add:
+            return reduce(operator.and_, (self._shown(part, places) for part in body.args))
+        raise UndecidedError
+
+
+class UndecidedError(Exception):
+    """What is hidden, data decides."""
+
+
+def _holds(condition: sp.Basic, places: Mapping[sp.Symbol, Any]) -> Truth:
+    if condition in (sp.true, sp.false):
+        return np.bool_(condition == sp.true)
+    if isinstance(condition, sp.And):
+        return reduce(operator.and_, (_holds(part, places) for part in condition.args))
+    if isinstance(condition, sp.Or):
+        return reduce(operator.or_, (_holds(part, places) for part in condition.args))
+    if isinstance(condition, sp.Not):
+        return ~_holds(condition.args[0], places)
+    if type(condition) not in _RELATIONS or condition.atoms(Entry):
+        raise UndecidedError
+    left, right = (_whole(side, places) for side in condition.args)
+    return np.asarray(_RELATIONS[type(condition)](left, right))
+
+
+def _whole(form: sp.Expr, places: Mapping[sp.Symbol, Any]) -> Any:
+    """The values of a form of indices."""
+    if form in places:
+        return places[form]
+    if form.is_Integer:
+        return int(form)
+    if form.is_Rational:
+        return float(form)
+    if form.is_Add or form.is_Mul:
+        combine = operator.add if form.is_Add else operator.mul
+        return reduce(combine, (_whole(part, places) for part in form.args))
+    raise UndecidedError
