@@ -75,12 +75,12 @@ class Masks:
         """Values of the other indices for which all entries over some are hidden; None where none are.
 
         Raises:
-            UndecidedError: data decides.
+            DataDecidesError: data decides.
         """
         indices = sorted(self._read(body), key=str)
         sizes = [axis_of[i].size or 0 for i in indices]
         if not all(sizes) or np.prod(sizes, dtype=float) > _MOST:
-            raise UndecidedError
+            raise DataDecidesError
         places = dict(zip(indices, np.ogrid[tuple(slice(size) for size in sizes)], strict=True))
         shown = np.broadcast_to(self._shown(body, places), sizes)
         kept = [n for n, i in enumerate(indices) if i not in over]
@@ -118,11 +118,11 @@ class Masks:
             return np.True_
         if isinstance(body, sp.exp) or body.is_Mul or body.is_Add:
             return reduce(operator.and_, (self._shown(part, places) for part in body.args))
-        raise UndecidedError
+        raise DataDecidesError
 
 
-class UndecidedError(Exception):
-    """What is hidden, data decides."""
+class DataDecidesError(Exception):
+    """What is hidden depends on data."""
 
 
 def _holds(condition: sp.Basic, places: Mapping[sp.Symbol, Any]) -> Truth:
@@ -135,7 +135,7 @@ def _holds(condition: sp.Basic, places: Mapping[sp.Symbol, Any]) -> Truth:
     if isinstance(condition, sp.Not):
         return ~_holds(condition.args[0], places)
     if type(condition) not in _RELATIONS or condition.atoms(Entry):
-        raise UndecidedError
+        raise DataDecidesError
     left, right = (_whole(side, places) for side in condition.args)
     return np.asarray(_RELATIONS[type(condition)](left, right))
 
@@ -151,4 +151,4 @@ def _whole(form: sp.Expr, places: Mapping[sp.Symbol, Any]) -> Any:
     if form.is_Add or form.is_Mul:
         combine = operator.add if form.is_Add else operator.mul
         return reduce(combine, (_whole(part, places) for part in form.args))
-    raise UndecidedError
+    raise DataDecidesError

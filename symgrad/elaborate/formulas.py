@@ -9,15 +9,15 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, show_axes
 from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large
+from symgrad.elaborate.arrays.placing import placed
+from symgrad.elaborate.arrays.special_forms import onehot, spread
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
-from symgrad.elaborate.index_ranges import declared_axes, index_axes
+from symgrad.elaborate.indexing.index_ranges import declared_axes, index_axes
+from symgrad.elaborate.indexing.tensor_entries import entry_of
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
-from symgrad.elaborate.placing import placed
 from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, place_of, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
-from symgrad.elaborate.special_forms import onehot, spread
-from symgrad.elaborate.tensor_entries import entry_of
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind

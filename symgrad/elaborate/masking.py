@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.masks import Masks, UndecidedError, is_infinite
+from symgrad.calculus.masks import DataDecidesError, Masks, is_infinite
 from symgrad.calculus.real import Piecewise
 from symgrad.errors import Position, SpecError
 
@@ -86,7 +86,7 @@ def check_rows_shown(
         return
     try:
         row = masks.hidden_row(body, axis_of, over)
-    except UndecidedError:
+    except DataDecidesError:
         return
     if row is not None:
         places = " and ".join(str(place) for place in row.values())

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.masks import Masks, UndecidedError
+from symgrad.calculus.masks import DataDecidesError, Masks
 from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.reuse import bindings
@@ -101,7 +101,7 @@ class _Expander:
             axis_of = {loop.index: loop.axis for loop in equation.loops}
             try:
                 masks.hidden_row(equation.body, axis_of, [loop.index for loop in equation.bound])
-            except UndecidedError:
+            except DataDecidesError:
                 return "hidden"
         needed = self.program.needed(equation.reads)
         bodies = [equation.body, *(e.body for e in self.program.equations if e.target in needed)]

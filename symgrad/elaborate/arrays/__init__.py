@@ -1,0 +1,1 @@
+"""Arrays made of arrays: placed into a new one, cut, reshaped, given more axes."""

@@ -1,0 +1,1 @@
+"""Index notation: how far indices run, and which entries their forms name."""
