@@ -197,3 +197,68 @@ def test_parts_of_index_notation_are_put_together_for_every_index():
 )
 def test_an_index_is_a_number(equation, formula, expected):
     np.testing.assert_allclose(value({equation: formula}), expected(), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("equation", "formula", "expected"),
+    [
+        ("p[n, i:18]", "x[n, i // 2, i % 2]", lambda: X.reshape(3, 18)),
+        ("p[n, i, c]", "x[n, i // 3, c]", lambda: np.repeat(X, 3, axis=1)),
+        ("p[n, i:12]", "x[n, i // 4 + 2*(i % 2), i // 2 % 2]", lambda: digits(12, 4, 2)),
+        ("p[n]", "sum(x[n, i // 2, i % 2] * i, i=18)", lambda: X.reshape(3, 18) @ np.arange(18)),
+        (
+            "p[n, i, c]",
+            "where(i % 3 == c, x[n, i, c], -(i // 3))",
+            lambda: np.where(ROW % 3 == COLUMN, X, -(ROW // 3)),
+        ),
+        (
+            "p[n, i:8]",
+            "x[n, i // J, 0] * x[n, i % J, 1]",
+            lambda: X[:, [0, 1], 0].repeat(4, 1) * np.tile(X[:, :4, 1], 2),
+        ),
+        (
+            "p[n, i:2]",
+            "sum(x[n, i + k // 2, k % 2], k=4)",
+            lambda: np.stack([X[:, i : i + 2].sum((1, 2)) for i in (0, 1)], 1),
+        ),
+        ("p[n, i:1]", "x[n, i // 2, i % 2]", lambda: X[:, :1, 0]),
+    ],
+)
+def test_quotients_and_remainders_are_indices(equation, formula, expected):
+    np.testing.assert_allclose(value({equation: formula}), expected(), rtol=1e-14)
+
+
+def digits(count, stride, size):
+    places = np.arange(count)
+    return X[:, places // stride + 2 * (places % 2), places // 2 % size]
+
+
+@pytest.mark.parametrize(
+    ("equation", "formula", "message"),
+    [
+        ("p[n, i:7]", "x[n, i // 2, 0]", r"2 does not divide the range 7 of 'i'; give it .*Y\[n, i:6\]"),
+        ("p[n, i:18]", "x[n, i // 2, i % 3]", "2 and 3, by which 'i' is divided, do not divide one another"),
+        ("p[n, i:18]", "x[n, i // 6 % 2, i % 4]", "do not divide one another|does not divide"),
+        ("p[n, i:18]", "x[n, (i + 1) // 2, 0]", "'//' of more than the index 'i'"),
+        ("p[n, i:18]", "x[n, i // 0, 0]", "a division by zero"),
+        ("p[n, i:18]", "x[n, i // -2, 0]", "the divisor of 'i' is -2; expected a whole number above 0"),
+        ("p[n, i:18]", "x[n, i // 1.5, 0]", "this index is not in the language"),
+        ("p[n, c]", "x[n // 2, 0, c]", "range of index 'n'|only the data decides"),
+        ("p[n, i:18]", "x[n, i // 2, i // 2]", "leaves the axis 2 of 'x': it runs from 0 to 8"),
+        ("p[n, c]", "x[n, 0, c] // 2", "'//' of more than the index"),
+    ],
+)
+def test_digits_that_an_index_does_not_have_are_refused(equation, formula, message):
+    with pytest.raises(SpecError, match=message) as refused:
+        assert stages_of(spec({equation: formula})).derived
+    assert refused.value.at is not None
+    assert refused.value.remedy
+
+
+def test_a_quotient_computes_what_two_indices_do():
+    split = {"q[n, a:9, b:2]": "x[n, a, b] * W[0, 0]", "p": "flatten(q)"}
+    one, two = (
+        str(stages_of(spec(e)).derived) for e in ({"p[n, i:18]": "x[n, i // 2, i % 2] * W[0, 0]"}, split)
+    )
+    assert one.splitlines()[0] == "p[n, 2*i + j] += sum_{n, i, j} W[0, 0]*x[n, i, j]"
+    assert len(one.splitlines()) < len(two.splitlines())

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, show_axes
-from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large
+from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large, leading
 from symgrad.elaborate.arrays.placing import placed
 from symgrad.elaborate.arrays.special_forms import onehot, spread
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
 from symgrad.elaborate.indexing.index_ranges import declared_axes, index_axes
+from symgrad.elaborate.indexing.nested_indices import Part, split_indices
 from symgrad.elaborate.indexing.tensor_entries import entry_of
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
@@ -40,7 +41,7 @@ from symgrad.spec.language.whole_numbers import SIZE, axis_measured, tensor_meas
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from symgrad.spec.model import EquationSpec, FunctionSpec
 
@@ -100,15 +101,33 @@ class Evaluator:
         equation = replace(equation, formula=self._sized(equation.formula, {}))
         ranges = declared_axes((*equation.ranges, *ranges_in(equation.formula)), self.axis_of_size)
         axes = index_axes(equation, self.builder.tensors, ranges)
-        index = {name: self.builder.index(axes[name]) for name in names}
-        value = self._value(equation.formula, Scope(equation.name, {}, index))
+        formula, parts = split_indices(equation.formula, {n: axes[n] for n in names}, self.sizes)
+        index = self._indices(names, axes, parts)
+        value = self._value(formula, Scope(equation.name, {}, index))
         if value.axes:
             raise ShapeError(
                 f"each entry of '{equation.name}' must be one number, this is {show_axes(value.axes)}",
                 at=equation.formula.at,
                 remedy="index every tensor: X[n,d]",
             )
-        return Value(tuple(axes[n] for n in names), tuple(index.values()), value.body)
+        inner = tuple(index.values())
+        whole = Value(tuple(self.builder.axis_of[i] for i in inner), inner, value.body)
+        if not parts:
+            return whole
+        places = [_place_of(parts[n], index) if n in parts else index[n] for n in names]
+        return self.builder.placed(equation.name, whole, tuple(axes[n] for n in names), places)
+
+    def _indices(
+        self, names: Iterable[str], axes: Mapping[str, Axis], parts: Mapping[str, Sequence[Part]]
+    ) -> dict[str, sp.Symbol]:
+        """An index for every name, or for every one of its parts, the last of them innermost."""
+        found: dict[str, sp.Symbol] = {}
+        for name in names:
+            if name in parts:
+                found |= {p.name: self.builder.index(Axis(None, p.size)) for p in reversed(parts[name])}
+            else:
+                found[name] = self.builder.index(axes[name])
+        return found
 
     # Sizes ----------------------------------------------------------------------------------
 
@@ -160,8 +179,8 @@ class Evaluator:
                 sides = self._value(left, scope), self._value(right, scope)
                 return self.builder.matmul(scope.owner, *sides, at)
             case Binary(("//" | "%") as operator, at=at):
-                problem, remedy = f"'{operator}' is of whole numbers", "it stands in sizes: size(x, 1) // 2"
-                raise SpecError(problem, at=at, remedy=remedy)
+                remedy = "it stands in sizes, size(x, 1) // 2, and after an index, i // 2"
+                raise SpecError(f"'{operator}' is of whole numbers", at=at, remedy=remedy)
             case Binary(operator, left, right, at):
                 return self._combine(ARITHMETIC[operator], operator, at, scope, left, right)
             case Transpose(operand):
@@ -334,8 +353,9 @@ class Evaluator:
         axes = index_axes(
             call, self.builder.tensors, known | declared_axes(ranges_in(call), self.axis_of_size)
         )
-        index = {name: self.builder.index(axes[name]) for name in names}
-        value = self._value(call.arguments[0], scope.with_indices(index))
+        formula, parts = split_indices(call.arguments[0], {n: axes[n] for n in names}, self.sizes)
+        index = self._indices(names, axes, parts)
+        value = self._value(formula, scope.with_indices(index))
         if value.axes:
             raise ShapeError(
                 f"{call.function} over an index needs one number, this is {show_axes(value.axes)}",
@@ -343,3 +363,7 @@ class Evaluator:
                 remedy="index every tensor: X[n,d]",
             )
         return reduced(call, value, tuple(index.values()), scope.owner, self.builder, keepdims=False)
+
+
+def _place_of(parts: Sequence[Part], index: Mapping[str, sp.Symbol]) -> sp.Expr:
+    return leading(sp.Add(*(part.stride * index[part.name] for part in parts)))

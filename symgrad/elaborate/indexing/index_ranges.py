@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.calculus.axes import Axis
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.affine import affine_terms
+from symgrad.spec.language.digits import digits_of, takes_digits
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
 from symgrad.spec.language.trees import walk
 from symgrad.spec.model import EquationSpec
@@ -90,8 +91,13 @@ def _ranges(uses: Sequence[tuple[Node, Axis]], axes: Mapping[str, Axis]) -> dict
 
 
 def _limit(node: Node, axis: Axis, axes: Mapping[str, Axis]) -> Iterator[tuple[str, int]]:
-    """The range of the one index of unknown range in an affine form, if there is one."""
+    """The range of the one index of unknown range in an affine form or a quotient, if there is one."""
     if not isinstance(node, Binary) or axis.size is None:
+        return
+    if takes_digits(node):
+        digits = digits_of(node, {n.id for n in walk(node) if isinstance(n, Name)} - axes.keys(), {})
+        if digits is not None and digits.high is None:
+            yield digits.index, axis.size * digits.low
         return
     terms = affine_terms(node)
     unknown = [name for name in terms if name and name not in axes]

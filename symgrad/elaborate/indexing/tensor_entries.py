@@ -49,15 +49,12 @@ def _place(
     node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
 ) -> sp.Expr:
     match node:
-        case Name(name) if name in index:
-            runs_over_all = builder.axis_of[index[name]].fits(axis)
-            return index[name] if runs_over_all else leading(index[name])
-        case Name(name):
+        case Name(name) if name not in index:
             remedy = did_you_mean(name, index) or "an index is named on the left or in a reduction"
             raise SpecError(f"unknown index '{name}'", at=node.at, remedy=remedy)
         case Index():
             return _label(node, tensor, axis, index, builder)
-        case Number() | Binary() | Negate():
+        case Name() | Number() | Binary() | Negate():
             return _affine(node, tensor, axis, index, builder)
     raise SpecError(
         "an index is a name, a whole number, an affine form or an integer entry",

@@ -36,22 +36,30 @@ def walk(node: Node) -> Iterator[Node]:
 
 def transform(node: Node, change: Callable[[Node], Node]) -> Node:
     """The formula with `change` applied to every node, the leaves first."""
+    return change(_with_children(node, lambda child: transform(child, change)))
+
+
+def replaced(node: Node, change: Callable[[Node], Node | None]) -> Node:
+    """The formula with those parts replaced that `change` gives another for, the outermost first."""
+    found = change(node)
+    return _with_children(node, lambda child: replaced(child, change)) if found is None else found
+
+
+def _with_children(node: Node, change: Callable[[Node], Node]) -> Node:
     match node:
         case Negate(operand) | Transpose(operand):
-            return change(replace(node, operand=transform(operand, change)))
+            return replace(node, operand=change(operand))
         case Binary(_, left, right) | Compare(_, left, right):
-            return change(replace(node, left=transform(left, change), right=transform(right, change)))
+            return replace(node, left=change(left), right=change(right))
         case Call(_, arguments, keywords):
-            return change(
-                replace(
-                    node,
-                    arguments=tuple(transform(a, change) for a in arguments),
-                    keywords=tuple((k, transform(v, change)) for k, v in keywords),
-                )
+            return replace(
+                node,
+                arguments=tuple(map(change, arguments)),
+                keywords=tuple((k, change(v)) for k, v in keywords),
             )
         case Index(_, indices):
-            return change(replace(node, indices=tuple(transform(i, change) for i in indices)))
-    return change(node)
+            return replace(node, indices=tuple(map(change, indices)))
+    return node
 
 
 def substitute(node: Node, values: Mapping[str, Node]) -> Node:

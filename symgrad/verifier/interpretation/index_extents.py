@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError
 from symgrad.spec.language.affine import affine_terms
-from symgrad.spec.language.syntax import Binary, Index, Name, Node
+from symgrad.spec.language.digits import takes_digits
+from symgrad.spec.language.syntax import Binary, Index, Name, Node, Number
 from symgrad.spec.language.trees import walk
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ def index_sizes(
         if sizes.setdefault(index.id, size) != size:
             problem = f"index '{index.id}' runs over {sizes[index.id]} and over {size} entries"
             raise ShapeError(problem, at=node.at, remedy="use two index names")
-    affine = [(affine_terms(index), size) for _, index, size in uses if isinstance(index, Binary)]
-    while found := [limit for terms, size in affine for limit in _limit(terms, size, sizes)]:
+    forms = [(index, size) for _, index, size in uses if isinstance(index, Binary)]
+    affine = [(affine_terms(index), size) for index, size in forms if not takes_digits(index)]
+    while found := [
+        *(limit for terms, size in affine for limit in _limit(terms, size, sizes)),
+        *(limit for index, size in forms for limit in _limit_of_quotient(index, size, sizes)),
+    ]:
         for name, limit in found:
             sizes[name] = min(limit, sizes.get(name, limit))
         if min(sizes.values()) < 1:
@@ -54,6 +59,15 @@ def indices_used(formula: Node) -> set[str]:
     """The names that stand inside an index somewhere in a formula."""
     places = [p for node in walk(formula) if isinstance(node, Index) for p in node.indices]
     return {node.id for place in places for node in walk(place) if isinstance(node, Name)}
+
+
+def _limit_of_quotient(form: Binary, size: int, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """How far an index may run of which a quotient stands alone: `i // 2` over 3 lets i run over 6."""
+    match form:
+        case Binary("//", Name(name), Number(by)) if name not in sizes:
+            yield name, size * int(by)
+        case Binary("//", Binary() as inner, Number(by)):
+            yield from _limit_of_quotient(inner, size * int(by), sizes)
 
 
 def _limit(terms: Mapping[str, int], size: int, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:

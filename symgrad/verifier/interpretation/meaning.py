@@ -141,6 +141,9 @@ class Formulas:
                 product, work = matmul(*sides, scope.depth, node.at, self.arithmetic.library)
                 self.work += work
                 return self._typed(product)
+            case Binary("//" | "%"):
+                places = self._place(node, scope)
+                return self._constant(places.astype(float).reshape(places.shape or (1,) * scope.depth))
             case Binary(symbol, left, right):
                 return self._entrywise(self._arithmetic_operator(symbol), scope, left, right)
             case Transpose(operand):

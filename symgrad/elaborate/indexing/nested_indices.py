@@ -1,0 +1,101 @@
+"""An index of which quotients and remainders are taken as several, one inside the other: i = 2*q + r.
+
+`x[n, i // 2, i % 2]` is then x[n, q, r]: affine, without a division, and its slope a scatter as any other's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.language.digits import Digits, digits_of
+from symgrad.spec.language.syntax import Binary, Name, Node, Number
+from symgrad.spec.language.trees import replaced, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.calculus.axes import Axis
+    from symgrad.errors import Position
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the indices that an index is made of: `name` times `stride`, below `size`."""
+
+    name: str
+    stride: int
+    size: int
+
+
+def split_indices(
+    formula: Node, axes: Mapping[str, Axis], sizes: Mapping[str, int]
+) -> tuple[Node, dict[str, tuple[Part, ...]]]:
+    """The formula over the parts of those indices of which it takes quotients or remainders, and the parts.
+
+    Raises:
+        SpecError: a quotient of more than one index, or divisors that do not divide one another.
+        ShapeError: a range that they do not divide, or that only the data decides.
+    """
+    taken: dict[str, list[tuple[Digits, Position]]] = {}
+    for node in walk(formula):
+        digits = digits_of(node, axes, sizes)
+        if digits is not None and isinstance(node, Binary):
+            taken.setdefault(digits.index, []).append((digits, node.at))
+    parts = {name: _parts(name, axes[name], found) for name, found in taken.items()}
+
+    def change(node: Node) -> Node | None:
+        digits = digits_of(node, parts, sizes)
+        if digits is not None:
+            return _sum_of(parts[digits.index], digits, node.at)
+        if isinstance(node, Binary) and node.operator in ("//", "%"):
+            for name in (n.id for n in walk(node) if isinstance(n, Name) and n.id in axes):
+                raise SpecError(
+                    f"'{node.operator}' of more than the index '{name}'",
+                    at=node.at,
+                    remedy="it takes one index and a number: i // 2, i % 2",
+                )
+        return None
+
+    return replaced(formula, change), parts
+
+
+def _parts(name: str, axis: Axis, taken: Sequence[tuple[Digits, Position]]) -> tuple[Part, ...]:
+    if axis.size is None:
+        raise ShapeError(
+            f"'{name}' runs over the axis '{axis}', whose size only the data decides",
+            at=taken[0][1],
+            remedy=f"give it one: axes: {{{axis}: 10}}",
+        )
+    cuts = {1}
+    for digits, at in taken:
+        for cut in (digits.low, digits.high or 1):
+            if axis.size % cut and cut < axis.size:
+                raise ShapeError(
+                    f"{cut} does not divide the range {axis.size} of '{name}'",
+                    at=at,
+                    remedy=f"give it one of a multiple: Y[n, {name}:{axis.size // cut * cut}]",
+                )
+            other = next((c for c in cuts if max(c, cut) % min(c, cut)), None)
+            if other is not None and cut < axis.size:
+                problem = f"{other} and {cut}, by which '{name}' is divided, do not divide one another"
+                raise SpecError(problem, at=at, remedy="use two indices, or divisors such as 2 and 6")
+            if cut < axis.size:
+                cuts.add(cut)
+    ends = [*sorted(cuts), axis.size] if axis.size > 1 else [1, 1]
+    return tuple(Part(f"{name}_/{low}", low, high // low) for low, high in pairwise(ends))
+
+
+def _sum_of(parts: Sequence[Part], digits: Digits, at: Position) -> Node:
+    """The digits as a sum of parts: 3*a + b for i // 2 where i = 6*a + 2*b + c."""
+    chosen = [p for p in parts if digits.low <= p.stride and (digits.high is None or p.stride < digits.high)]
+    terms = [_times(part.stride // digits.low, Name(part.name, at), at) for part in reversed(chosen)]
+    return reduce(lambda a, b: Binary("+", a, b, at), terms) if terms else Number(Fraction(0), at)
+
+
+def _times(factor: int, name: Node, at: Position) -> Node:
+    return name if factor == 1 else Binary("*", Number(Fraction(factor), at), name, at)
