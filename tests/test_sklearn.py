@@ -71,6 +71,7 @@ def answers(estimator: Any, X: Any) -> Any:
 # --- What scikit-learn demands ---
 
 
+@pytest.mark.filterwarnings("ignore:.*worse than the mean alone:symgrad.errors.DataWarning")
 @parametrize_with_checks([kind(**SMALL) for kind in KINDS])
 def test_scikit_learn_checks(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

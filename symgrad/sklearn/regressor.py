@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
+from symgrad.errors import warn
 from symgrad.sklearn.callbacks import with_callbacks
 from symgrad.sklearn.estimator import DTYPES, Estimator
 from symgrad.sklearn.short_specs import regressor_spec
 from symgrad.sklearn.table_rows import as_tensor, target_of
 from symgrad.sklearn.weights import counting, weights_of_rows
 from symgrad.spec.expand import expand
+from symgrad.training.scores.unreached import unreached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from symgrad.spec.model import Spec
+
+
+UNREACHED = (
+    "TransformedTargetRegressor(regressor, transformer=StandardScaler()) trains on y standardised",
+    "put StandardScaler() before it in a pipeline",
+)
 
 
 class Regressor(RegressorMixin, Estimator):
@@ -62,7 +71,19 @@ class Regressor(RegressorMixin, Estimator):
             raise ValueError(f"y has rows of shape {shape}, before they had {self._shape}; fit anew")
         self._shape, self.n_outputs_ = shape, shape[0] if shape else 1
         self._trained(X, y, weights, start, one_epoch=one_epoch)
+        if not one_epoch:
+            self._warn_of_unreached(X, y)
         return self
+
+    def _warn_of_unreached(self, X: Any, y: Any) -> None:
+        """Say why the network answers worse than the mean, where that is to be seen."""
+        spec = self.spec_
+        found = self.network_.predictions(as_tensor(spec, spec.inputs[0], X)).reshape(y.shape)
+        r2 = r2_score(y, found) if len(y) > 1 else None
+        name = type(self).__name__
+        warning = unreached(r2, ("y", y), {"X": X}, at=f"{name}.fit", remedies=UNREACHED)
+        if warning is not None:
+            warn(warning)
 
     def _short_spec(self, features: int, **how: Any) -> Spec:
         return regressor_spec(

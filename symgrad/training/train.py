@@ -45,7 +45,8 @@ from symgrad.training.resuming import (
 )
 from symgrad.training.run import Run, RunNotWrittenError, TrainingDivergedError, write_run
 from symgrad.training.run_folder import leave_module, run_folder
-from symgrad.training.scores.metrics import evaluate, score_name
+from symgrad.training.scores.metrics import evaluate, score_name, scored_target
+from symgrad.training.scores.unreached import unreached
 from symgrad.training.split import Parts
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ if TYPE_CHECKING:
 
 NOTHING_LEFT = "it was finished: nothing was left to do; --epochs N, more than {}, goes on"
 STANDARDIZED = "inputs were standardised: `predict` of the run and of its checkpoint takes them as they are"
+UNREACHED = (
+    "divide it by {} in the data, as `standardize: true` is of inputs alone",
+    "write `standardize: true` in the train block",
+)
 AVERAGED = "the parameters kept and measured are the moving average of those trained"
 
 
@@ -147,7 +152,17 @@ def train(
         raise defect
     if defect is not None:
         raise TrainingDivergedError(defect, run)
+    _warn_of_unreached(run, module, parts.training)
     return run
+
+
+def _warn_of_unreached(run: Run, module: ModuleType, training: Dataset) -> None:
+    """Say why a network that was trained to its end answers worse than the mean, where that is to be seen."""
+    target = scored_target(module, training)
+    if target is not None and run.stop_reason != "interrupted":
+        found = unreached(run.training.r2, target, training.inputs, at=training.origin, remedies=UNREACHED)
+        if found is not None:
+            warn(found)
 
 
 def _reporting(show: Callable[[EpochRecord], None] | None, logs: RunLogs) -> Callable[[EpochRecord], None]:

@@ -75,7 +75,7 @@ def scored_entries(module: ModuleType, params: Any, dataset: Dataset) -> ScoredE
 
     So of a network with several outputs, none of which is the prediction.
     """
-    scored = _scored(module, dataset)
+    scored = scored_target(module, dataset)
     if scored is None:
         return None
     name, target = scored
@@ -94,7 +94,7 @@ def scored_entries(module: ModuleType, params: Any, dataset: Dataset) -> ScoredE
     return ScoredEntries(values[counts], prediction[counts], target[counts])
 
 
-def _scored(module: ModuleType, dataset: Dataset) -> tuple[str, NDArray[Any]] | None:
+def scored_target(module: ModuleType, dataset: Dataset) -> tuple[str, NDArray[Any]] | None:
     """The target that predictions are scored against, and its name: the only one, or the loss's own."""
     targets = dataset.targets
     name = next(iter(targets)) if len(targets) == 1 else module.SCORED
@@ -137,7 +137,7 @@ def _rmse(prediction: NDArray[Any], target: NDArray[Any]) -> float:
 
 def check_targets(module: ModuleType, dataset: Dataset) -> None:
     """Raise DataError for targets the task's loss has no meaning for, such as 0/1 for a margin loss."""
-    scored = _scored(module, dataset)
+    scored = scored_target(module, dataset)
     if scored is None:
         return
     name, target = scored
