@@ -30,6 +30,7 @@ from symgrad.passes.scatter_chains import chain_scatters
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
+from symgrad.passes.standardised import with_standardised
 from symgrad.passes.windows import with_windows
 from symgrad.spec.expand import expand
 
@@ -81,10 +82,15 @@ class Stages:
         return primal
 
     @stage("Program → Program")
+    def standardised(self) -> Program:
+        """Names for what is divided by a root of its own sums, and for the root."""
+        return with_standardised(self.stable)
+
+    @stage("Program → Program")
     def adjoint(self) -> Program:
         """The gradient of the loss, equation by equation, from the loss back."""
-        wrt = [p.name for p in self.stable.of_kind("parameter")] + list(self.model.spec.gradients)
-        return differentiate(self.stable, wrt if self.stable.loss else [])
+        wrt = [p.name for p in self.standardised.of_kind("parameter")] + list(self.model.spec.gradients)
+        return differentiate(self.standardised, wrt if self.standardised.loss else [])
 
     @stage("Program → Program")
     def derived(self) -> Program:

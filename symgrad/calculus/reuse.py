@@ -38,10 +38,17 @@ def reuse_forward_values(program: Program) -> Program:
 
 
 def is_worth_holding(equation: Equation) -> bool:
-    """A body that is one function or power of entries, defined for each entry of the target."""
+    """A body that is one function or power of entries, or a quotient with a sum above it, for each entry."""
     body = equation.body
     is_one_node = isinstance(body, sp.Function | sp.Pow | sp.exp) and not isinstance(body, sp.Piecewise)
-    return equation.is_elementwise and not equation.scatters and is_one_node
+    return equation.is_elementwise and not equation.scatters and (is_one_node or _is_quotient(body))
+
+
+def _is_quotient(body: sp.Expr) -> bool:
+    """Whether it is one thing divided by entries, as `(x - μ)/σ`."""
+    factors = [f.as_base_exp() for f in sp.Mul.make_args(body) if not f.is_number]
+    below = [base for base, power in factors if power == -1]
+    return len(below) == 1 == len(factors) - 1 and isinstance(below[0], Entry)
 
 
 def _candidates(equation: Equation, holders: dict[str, list[Equation]]) -> Iterator[Equation]:
@@ -60,6 +67,9 @@ def occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
         if set(holder.indices) <= binding.keys():
             instance = holder.body.xreplace(binding)
             value = Entry(holder.target, tuple(binding[p] for p in holder.indices))
+            if instance.is_Mul:
+                found |= _products_with(instance, value, body)
+                continue
             for power in _powers_of(instance, body):
                 ratio = 1 if power == instance else power.as_base_exp()[1] / instance.as_base_exp()[1]
                 found[power] = value**ratio
@@ -73,6 +83,41 @@ def _powers_of(instance: sp.Expr, body: sp.Expr) -> list[sp.Expr]:
     base, exponent = instance.as_base_exp()
     same_base = [p for p in body.atoms(sp.Pow) if p.base == base]
     return [p for p in same_base if (p.exp / exponent).is_Integer]
+
+
+def _products_with(quotient: sp.Expr, value: Entry, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """Products that have a quotient in them, `k·a/b·c` for `a/b`, by what they are with its value."""
+    found = {}
+    above, below = sorted(quotient.as_coeff_Mul()[1].args, key=_power, reverse=True)
+    number = quotient.as_coeff_Mul()[0]
+    for product in body.atoms(sp.Mul):
+        factors = dict(f.as_base_exp() for f in product.args)
+        if not factors.get(below.base, sp.Integer(0)) <= -1:
+            continue
+        for factor in product.args:
+            multiple = _multiple(factor, above)
+            if multiple is not None:
+                found[product] = product / factor / below * multiple / number * value
+                break
+    return found
+
+
+def _power(factor: sp.Expr) -> sp.Expr:
+    return factor.as_base_exp()[1]
+
+
+def _multiple(expr: sp.Expr, of: sp.Expr) -> sp.Expr | None:
+    """The number k where `expr` is k times another expression, or None."""
+    number, rest = (expr.as_coeff_Mul() if not expr.is_Add else expr.args[0].as_coeff_Mul())
+    if not of.is_Add:
+        return number if rest == of else None
+    if not expr.is_Add or len(expr.args) != len(of.args):
+        return None
+    other = next((n for n, core in (t.as_coeff_Mul() for t in of.args) if core == rest), None)
+    if other is None:
+        return None
+    k = number / other
+    return k if {k * term for term in of.args} == {*expr.args} else None
 
 
 def bindings(

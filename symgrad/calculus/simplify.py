@@ -10,6 +10,8 @@ import sympy as sp
 
 from symgrad.calculus.deltas import LAW, resolve_sum
 from symgrad.calculus.editing import ProgramEditor
+from symgrad.calculus.known_sums import resolve_known_sums
+from symgrad.calculus.loose_factors import take_out_loose_factors
 from symgrad.calculus.program import Equation, Program, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
@@ -59,8 +61,12 @@ def resolve_sums(program: Program) -> Program:
 def _factored(body: sp.Expr) -> sp.Expr:
     """Common factors such as 1/N before the bracket; sums within keep the numbers they are written with.
 
-    So does a sum whose numbers have so small a factor in common that a type may hold few digits of it.
+    So does a sum whose numbers have so small a factor in common that a type may hold few digits of it. What only
+    some terms divide by stands under these together.
     """
+    if not body.is_Add:
+        return body
+    body = _over_common_divisors(body)
     if not body.is_Add:
         return body
     kept = {total: sp.Dummy(real=True) for term in body.args for total in _with_own_numbers(term)}
@@ -68,6 +74,15 @@ def _factored(body: sp.Expr) -> sp.Expr:
     if abs(found.as_coeff_Mul()[0]) < SMALLEST_NORMAL["float32"]:
         return body
     return found.xreplace({dummy: total for total, dummy in kept.items()})
+
+
+def _over_common_divisors(body: sp.Expr) -> sp.Expr:
+    """a + (b - c)/d for a + b/d - c/d, where d is made of entries."""
+    groups: dict[sp.Expr, list[sp.Expr]] = {}
+    for term in body.args:
+        below = [f for f in sp.Mul.make_args(term) if f.is_Pow and f.exp == -1 and isinstance(f.base, Entry)]
+        groups.setdefault(sp.Mul(*below), []).append(term)
+    return sp.Add(*(sp.Add(*(t / divisor for t in terms)) * divisor for divisor, terms in groups.items()))
 
 
 def _with_own_numbers(expr: sp.Expr) -> Iterator[sp.Expr]:
@@ -129,7 +144,15 @@ def _may_move(equation: Equation, uses: list[tuple[Equation, Entry]]) -> bool:
         return False
     if indices_as_numbers(equation.body) and not all(isinstance(i, sp.Symbol) for i in entry.indices):
         return False
-    return consumer.reduction in ("none", "sum") and len(consumer.loops) <= len(equation.loops)
+    if len(consumer.loops) > len(equation.loops):
+        return consumer.is_elementwise and not consumer.scatters and _is_product_of_entries(equation.body)
+    return consumer.reduction in ("none", "sum")
+
+
+def _is_product_of_entries(body: sp.Expr) -> bool:
+    """Whether it costs a loop that uses it next to nothing, for it is computed before the loop."""
+    factors = [f.as_base_exp() for f in sp.Mul.make_args(body)]
+    return all(not base.atoms(Entry) or (isinstance(base, Entry) and power.is_Integer) for base, power in factors)
 
 
 def _decides(entry: Entry, body: sp.Expr) -> bool:
@@ -183,10 +206,12 @@ def drop_dead(program: Program) -> Program:
 
 STEPS: tuple[Callable[[Program], Program], ...] = (
     fold_bodies,
+    resolve_known_sums,
     resolve_sums,
     inline_copies,
     merge_equal,
     inline_used_once,
     reuse_forward_values,
+    take_out_loose_factors,
     drop_dead,
 )
