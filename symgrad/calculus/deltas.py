@@ -74,11 +74,12 @@ def _summed_term(term: sp.Expr, loop: Loop, tensors: Mapping[str, Tensor]) -> sp
         if not isinstance(factor, delta) or factor.args[1] != loop.index:
             continue
         label, rest = factor.args[0], term / factor
-        if loop.index in indices_in(rest) and _may_mean_none(label, tensors):
+        if loop.index in indices_in(rest) and may_mean_none(label, tensors):
             continue
         return rest.xreplace({loop.index: label})
     return None
 
 
-def _may_mean_none(label: sp.Expr, tensors: Mapping[str, Tensor]) -> bool:
+def may_mean_none(label: sp.Expr, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a label's number may be that of no entry."""
     return isinstance(label, Entry) and tensors[label.tensor].ignore is not None

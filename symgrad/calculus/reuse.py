@@ -87,9 +87,9 @@ def _powers_of(instance: sp.Expr, body: sp.Expr) -> list[sp.Expr]:
 
 def _products_with(quotient: sp.Expr, value: Entry, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
     """Products that have a quotient in them, `k·a/b·c` for `a/b`, by what they are with its value."""
-    found = {}
-    above, below = sorted(quotient.as_coeff_Mul()[1].args, key=_power, reverse=True)
-    number = quotient.as_coeff_Mul()[0]
+    found: dict[sp.Expr, sp.Expr] = {}
+    number, rest = quotient.as_coeff_Mul()
+    above, below = sorted(rest.args, key=_power, reverse=True)
     for product in body.atoms(sp.Mul):
         factors = dict(f.as_base_exp() for f in product.args)
         if not factors.get(below.base, sp.Integer(0)) <= -1:
@@ -108,7 +108,7 @@ def _power(factor: sp.Expr) -> sp.Expr:
 
 def _multiple(expr: sp.Expr, of: sp.Expr) -> sp.Expr | None:
     """The number k where `expr` is k times another expression, or None."""
-    number, rest = (expr.as_coeff_Mul() if not expr.is_Add else expr.args[0].as_coeff_Mul())
+    number, rest = expr.as_coeff_Mul() if not expr.is_Add else expr.args[0].as_coeff_Mul()
     if not of.is_Add:
         return number if rest == of else None
     if not expr.is_Add or len(expr.args) != len(of.args):

@@ -10,11 +10,10 @@ import sympy as sp
 
 from symgrad.calculus.deltas import LAW, resolve_sum
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.known_sums import resolve_known_sums
-from symgrad.calculus.loose_factors import take_out_loose_factors
 from symgrad.calculus.program import Equation, Program, canonical, check
 from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
+from symgrad.calculus.sums import resolve_known_sums, take_out_loose_factors
 from symgrad.calculus.terms import Entry, delta, entries, indices_as_numbers, is_large
 from symgrad.spec.language.number_types import SMALLEST_NORMAL
 
@@ -61,8 +60,8 @@ def resolve_sums(program: Program) -> Program:
 def _factored(body: sp.Expr) -> sp.Expr:
     """Common factors such as 1/N before the bracket; sums within keep the numbers they are written with.
 
-    So does a sum whose numbers have so small a factor in common that a type may hold few digits of it. What only
-    some terms divide by stands under these together.
+    So does a sum whose numbers have so small a factor in common that a type may hold few digits of it. What
+    only some terms divide by stands under these together.
     """
     if not body.is_Add:
         return body
@@ -152,7 +151,9 @@ def _may_move(equation: Equation, uses: list[tuple[Equation, Entry]]) -> bool:
 def _is_product_of_entries(body: sp.Expr) -> bool:
     """Whether it costs a loop that uses it next to nothing, for it is computed before the loop."""
     factors = [f.as_base_exp() for f in sp.Mul.make_args(body)]
-    return all(not base.atoms(Entry) or (isinstance(base, Entry) and power.is_Integer) for base, power in factors)
+    return all(
+        not base.atoms(Entry) or (isinstance(base, Entry) and power.is_Integer) for base, power in factors
+    )
 
 
 def _decides(entry: Entry, body: sp.Expr) -> bool:

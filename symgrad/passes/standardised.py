@@ -1,8 +1,8 @@
 """Standardised values, as layer norm and batch norm have them, under names of their own, with their roots.
 
-In `g·(x - μ)/√(v + ε) + b`, where v is a sum over the entries of x, the root is computed once for each sum, and the
-quotient has a name: its derivative is then made of both, as books write it. Where the formula is the quotient
-itself, only the root is named.
+In `g·(x - μ)/√(v + ε) + b`, where v is a sum over the entries of x, the root is computed once for each sum,
+and the quotient has a name: its derivative is then made of both, as books write it. Where the formula is
+the quotient itself, only the root is named.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class _Naming:
         sums = {e.tensor for e in entries(base)}
         below = frozenset[str]().union(*(self.made_of.get(name, frozenset()) for name in sums))
         found = [f for f in quotient.args if not f.is_Pow and below & {e.tensor for e in entries(f)} - sums]
-        return found[0] if len(found) == 1 and _loops_of(equation, found[0]) != _loops_of(equation, base) else sp.S.One
+        if len(found) != 1 or _loops_of(equation, found[0]) == _loops_of(equation, base):
+            return sp.Integer(1)
+        return found[0]
 
     def _define(self, wanted: str, loops: tuple[Loop, ...], body: sp.Expr) -> str:
         name = self.editor.new_tensor(wanted, tuple(loop.axis for loop in loops))
