@@ -11,9 +11,9 @@ import sympy as sp
 from symgrad.calculus.deltas import LAW, resolve_sum
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Program, canonical, check
-from symgrad.calculus.reuse import reuse_forward_values
 from symgrad.calculus.rules import rewrite
-from symgrad.calculus.sums import resolve_known_sums, take_out_loose_factors
+from symgrad.calculus.simplifying.reuse import reuse_forward_values
+from symgrad.calculus.simplifying.sums import resolve_known_sums, take_out_loose_factors
 from symgrad.calculus.terms import Entry, delta, entries, indices_as_numbers, is_large
 from symgrad.spec.language.number_types import SMALLEST_NORMAL
 

@@ -16,8 +16,8 @@ from symgrad.calculus.axes import Axes, letters
 from symgrad.calculus.deltas import agreement
 from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.program import Equation, Loop, Program, Tensor
-from symgrad.calculus.reuse import is_worth_holding, occurrences
 from symgrad.calculus.rules import fold
+from symgrad.calculus.simplifying.reuse import is_worth_holding, occurrences
 from symgrad.calculus.terms import Entry, delta, index_symbol, leading
 from symgrad.explain.blocks import NetworkBlock, blocks
 from symgrad.explain.entry_formulas import MAX_NODES, length

@@ -19,7 +19,7 @@ from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.masks import DataDecidesError, Masks
 from symgrad.calculus.program import Equation, Program, canonical
 from symgrad.calculus.real import Piecewise
-from symgrad.calculus.reuse import bindings
+from symgrad.calculus.simplifying.reuse import bindings
 from symgrad.calculus.terms import Entry, delta, entries, log1p, shifted
 
 Empty: TypeAlias = Literal["never", "in logarithms", "hidden"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.editing import with_equations
-from symgrad.calculus.reuse import bindings
+from symgrad.calculus.simplifying.reuse import bindings
 from symgrad.calculus.terms import Entry, entries
 
 if TYPE_CHECKING:
