@@ -62,7 +62,7 @@ def _candidates(equation: Equation, holders: dict[str, list[Equation]]) -> Itera
 
 def occurrences(holder: Equation, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
     """The sub-expressions of `body` that are entries of what `holder` defines."""
-    found = {}
+    found: dict[sp.Expr, sp.Expr] = {}
     for binding in bindings(entries(holder.body), entries(body), {}):
         if set(holder.indices) <= binding.keys():
             instance = holder.body.xreplace(binding)
