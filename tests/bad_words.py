@@ -55,7 +55,6 @@ WORDS = {
     "validation_split": train("{validation_split: 0.2}"),
     "loss in train": train("{loss: mse}"),
     "epochs beside train": f"{CHAIN}epochs: 3\n",
-    "axis as a tuple": formula("mean(x, axis=(0,1))"),
     "method": formula("x.sum()"),
     "power T": formula("x^T @ x"),
     "length": formula("len(x)"),

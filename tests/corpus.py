@@ -28,11 +28,30 @@ def _activations() -> Corpus:
     }
 
 
+WINDOWS = {
+    "conv1d": ([7, 2], "conv1d(3, kernel=3, padding=causal, dilation=2)"),
+    "conv2d": ([5, 6, 2], "conv2d(3, kernel=(2, 3), stride=2, padding=1)"),
+}
+"""Layers over windows: the axes of x behind the batch, and the call."""
+
+
 def _layers() -> Corpus:
-    calls = {n: f"{n}(4)" if "units" in e.signature.arguments else n for n, e in library.layers.items()}
-    return {
+    rows = {name: entry for name, entry in library.layers.items() if name not in WINDOWS}
+    calls = {n: f"{n}(4)" if "units" in e.signature.arguments else n for n, e in rows.items()}
+    flat = {
         f"layer_{name}": {**ROWS, **VALUES, "layers": ["dense(4)", call, "dense(3)"], "loss": "mse"}
         for name, call in calls.items()
+    }
+    return flat | {
+        f"layer_{name}": {
+            **VALUES,
+            "dtype": "float64",
+            "inputs": {"x": ["batch", *axes]},
+            "layers": [call, "flatten", "dense(3)"],
+            "loss": "mse",
+            "gradients": ["x"],
+        }
+        for name, (axes, call) in WINDOWS.items()
     }
 
 

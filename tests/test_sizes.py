@@ -77,6 +77,8 @@ def test_a_parameter_takes_sizes_of_what_is_computed():
         ({"p[n, i:size(x, 1) // 0]": "x[n, i, 0]"}, "a division by 0"),
         ({"p[n, i:size(x, 1) // (T - 7)]": "x[n, i, 0]"}, "a division by 0"),
         ({"p[n, i:size(x, 2) - 2]": "x[n, i, 0]"}, "'i' has 0 values"),
+        ({"p": "mean(x, axis=(1, 2))"}, "axis must be a whole number"),
+        ({"p": "tanh(x, a=(1, 2))"}, "tanh"),
         ({"p": "x // 2"}, r"'//' is of whole numbers; it stands in sizes"),
         ({"p": "x * (T % 2)"}, "'%' is of whole numbers"),
         ({"p": "2 * x"}, "'W' takes a size of 'h', which is not defined"),

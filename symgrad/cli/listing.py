@@ -9,7 +9,7 @@ import click
 from symgrad.cli.endings import GOOD
 from symgrad.cli.output import produce, produce_json
 from symgrad.spec import library
-from symgrad.spec.library import Function, Initializer, Layer, LibraryEntry, Optimizer, Schedule
+from symgrad.spec.library import Function, Initializer, Layer, LayerForm, LibraryEntry, Optimizer, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,10 +37,16 @@ def formulas(entry: LibraryEntry) -> tuple[str, ...]:
     if isinstance(entry, Initializer):
         return (f"{entry.distribution}: {entry.scale}",)
     if isinstance(entry, Layer):
-        return (*(f"{name} = {formula}" for name, formula in entry.parts), entry.formula)
+        return tuple(_of_layer(entry))
     if isinstance(entry, Function | Schedule):
         return (entry.formula,)
     return ()
+
+
+def _of_layer(form: LayerForm) -> Iterator[str]:
+    for name, formula in form.parts:
+        yield f"{name} = {formula}"
+    yield f"y{form.indices} = {form.formula}" if form.indices else form.formula
 
 
 def _of_optimizer(entry: Optimizer) -> Iterator[str]:

@@ -15,7 +15,7 @@ from symgrad.calculus.masks import Masks
 from symgrad.calculus.program import Program, Tensor, check
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.formulas import Evaluator
-from symgrad.elaborate.layer_demands import check_shape
+from symgrad.elaborate.layer_demands import check_demand
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
 from symgrad.spec.model import AxisSpec, EquationSpec, Model, ParameterDecl
@@ -109,10 +109,10 @@ class _Elaborator:
 
     def _check_demands(self) -> None:
         """Hold what layers demand against the tensors known by now."""
-        tensors = self.builder.tensors
-        for demand in (d for d in self.demands if d.tensor in tensors):
-            check_shape(demand, tensors[demand.tensor].axes)
-        self.demands = [demand for demand in self.demands if demand.tensor not in tensors]
+        known = self.builder.tensors.keys()
+        for demand in (demand for demand in self.demands if demand.measured <= known):
+            check_demand(demand, self.evaluator)
+        self.demands = [demand for demand in self.demands if not demand.measured <= known]
 
     def _declare_parameter(self, parameter: ParameterDecl) -> None:
         what = f"an axis of '{parameter.name}'"

@@ -36,8 +36,9 @@ from symgrad.spec.language.syntax import (
     Node,
     Number,
     Transpose,
+    Tuple,
 )
-from symgrad.spec.language.whole_numbers import SIZE, axis_measured, tensor_measured, with_sizes
+from symgrad.spec.language.whole_numbers import SIZE, axis_measured, tensor_measured, whole_number, with_sizes
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
@@ -151,6 +152,14 @@ class Evaluator:
             return self.axis_measured(formula)
         return Axis(None, axis_size(self._sized(formula, {}), what, self.sizes))
 
+    def whole(self, formula: Node, what: str) -> int:
+        """The whole number a formula of sizes comes to; `what` says what it is of.
+
+        Raises:
+            SpecError, ShapeError: it is no such formula.
+        """
+        return whole_number(self._sized(formula, {}), what, self.sizes)
+
     def _sized(self, formula: Node, bound: Mapping[str, Value]) -> Node:
         """The formula with sizes as numbers, but those that only the data decides."""
 
@@ -198,6 +207,8 @@ class Evaluator:
                 raise SpecError(
                     "true and false have no value", at=at, remedy="write a number, or keepdims=true"
                 )
+            case Tuple(at=at):
+                raise SpecError("a tuple has no value", at=at, remedy="it may be a layer's argument")
         raise TypeError(node)
 
     def _count(self, node: Node) -> None:

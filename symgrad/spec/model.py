@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from symgrad.errors import Position
-    from symgrad.spec.language.syntax import Call, Node, Number
+    from symgrad.spec.language.syntax import Call, Compare, Node, Number
 
 AxisSpec: TypeAlias = int | str
 """A size, or the name of a named or free axis."""
@@ -261,6 +261,31 @@ class ShapeDemand:
     axes: tuple[str, ...]
     at: Position = field(compare=False)
 
+    @property
+    def measured(self) -> set[str]:
+        """The tensors whose axes it is about."""
+        return {self.tensor}
+
+
+@dataclass(frozen=True)
+class SizeDemand:
+    """What a layer demands of sizes: a comparison of whole numbers, with what is said where it fails.
+
+    In `problem` formulas stand for their values.
+    """
+
+    layer: str
+    condition: Compare
+    problem: tuple[str | Node, ...]
+    remedy: str
+    at: Position = field(compare=False)
+
+    @property
+    def measured(self) -> set[str]:
+        """The tensors whose sizes it is about."""
+        formulas = (part for part in self.problem if not isinstance(part, str))
+        return set[str]().union(*map(tensors_measured, (self.condition, *formulas)))
+
 
 @dataclass(frozen=True)
 class HyperParameter:
@@ -317,7 +342,7 @@ class Model:
     manual: tuple[EquationSpec, ...]
     frozen: tuple[str, ...] = ()
     groups: tuple[ParameterGroup, ...] = ()
-    demands: tuple[ShapeDemand, ...] = ()
+    demands: tuple[ShapeDemand | SizeDemand, ...] = ()
 
     @cached_property
     def batch_axis(self) -> str:

@@ -169,9 +169,7 @@ _INSTEAD = {
     "layernorm layer_norm layer_normalization": (
         "write (x - mean(x, axis=-1, keepdims=true)) / sqrt(var(x, axis=-1, keepdims=true) + 1e-5)"
     ),
-    "conv conv1d conv2d conv3d convolution": (
-        'write it in index notation: "y[n,i]": "sum(x[n, i + u] * w[u], u)"'
-    ),
+    "conv convolution": "write conv1d, conv2d or conv3d, by the number of axes that windows slide along",
     "maxpool max_pool maxpool1d maxpool2d avgpool avg_pool": (
         "give the window an axis of its own, as in x: [n, 4, 2], and write max(x, axis=2)"
     ),

@@ -12,9 +12,9 @@ from symgrad.spec.expansion.layer_calls import (
     applied,
     is_activation,
     known_layers,
-    takes_activation,
     without_activation,
 )
+from symgrad.spec.language.placements import PLACEMENTS
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
 from symgrad.spec.language.trees import substitute
 from symgrad.spec.model import Branch, EquationSpec, Spec
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 def chain_equations(spec: Spec) -> tuple[EquationSpec, ...]:
     """One equation per layer: net inputs Z1, Z2, ... and activations A1, A2, ...
 
-    What is no affine map, as a gated unit, counts as an activation; branches that join are R and C, by the
-    number of the last layer in them.
+    What is no affine map, as a gated unit, counts as an activation. Layers are counted where they have
+    parameters; by the number of the last of them pooled values are P, what only lies otherwise, as after
+    flatten, F, and branches that join R and C.
 
     Raises:
         SpecError: not exactly one input, or an unknown layer.
@@ -67,12 +68,16 @@ class _Chain:
             if isinstance(layer, Branch):
                 previous = self._joined(layer, previous)
                 continue
-            is_layer = layer.function in self.known and not is_activation(layer.function)
-            self.depth += is_layer or self.depth == 0
+            self.depth += self._counts(layer) or self.depth == 0
             for prefix, formula in _chain_steps(self.spec, layer, self.known):
                 value = substitute(formula, {"_": Name(previous, layer.at)})
                 previous = self._define(prefix, value, layer.at)
         return previous
+
+    def _counts(self, layer: Call) -> bool:
+        """Whether it is one of the network's layers by number: it has parameters and is no activation."""
+        entry = self.known.get(layer.function)
+        return entry is not None and bool(entry.parameters) and not is_activation(layer.function)
 
     def _joined(self, branch: Branch, start: str) -> str:
         sides = Name(start, branch.at), Name(self.run(branch.layers, start), branch.at)
@@ -93,11 +98,13 @@ def _chain_steps(spec: Spec, layer: Call, known: Mapping[str, library.Layer]) ->
     operand = Name("_", layer.at)
     call = replace(layer, arguments=(operand, *layer.arguments))
     entry = known.get(layer.function)
+    if entry is None and layer.function in PLACEMENTS and not PLACEMENTS[layer.function].many:
+        return [("F", call)]
     if entry is None or is_activation(layer.function):
         return [("A", activation_call(spec, call, "layer"))]
-    if not takes_activation(entry):
-        return [("A", call)]
+    if not entry.takes_activation:
+        return [(entry.letter, call)]
     bare, activation = without_activation(call, entry)
     if activation is None:
-        return [("Z", bare)]
-    return [("Z", bare), ("A", applied(spec, activation, operand))]
+        return [(entry.letter, bare)]
+    return [(entry.letter, bare), ("A", applied(spec, activation, operand))]

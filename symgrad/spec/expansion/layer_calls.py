@@ -38,11 +38,6 @@ def is_activation(name: str) -> bool:
     return name in library.learned_activations
 
 
-def takes_activation(entry: library.Layer) -> bool:
-    """Whether a layer is affine and may be followed by an activation."""
-    return "activation" in dict(entry.signature.defaults)
-
-
 def without_activation(call: Call, entry: library.Layer) -> tuple[Call, Node | None]:
     """The layer alone, and the activation it asks for: `activation=f` is short for f of the layer.
 

@@ -15,18 +15,18 @@ from symgrad.spec.expansion.layer_calls import (
     is_activation,
     known_layers,
     replaced_inside,
-    takes_activation,
     without_activation,
 )
+from symgrad.spec.expansion.layer_writing import stated, written
 from symgrad.spec.expansion.resolve import ZERO, resolve_init
-from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
-from symgrad.spec.language.trees import calls, substitute, transform
-from symgrad.spec.language.whole_numbers import size_of
-from symgrad.spec.model import EquationSpec, ParameterAxis, ParameterDecl, ShapeDemand, Spec
+from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Node, Number
+from symgrad.spec.language.trees import calls, names_in, transform
+from symgrad.spec.model import EquationSpec, ParameterAxis, ParameterDecl, ShapeDemand, SizeDemand, Spec
 from symgrad.spec.taken_names import names_taken, unused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from symgrad.errors import Position
+    from symgrad.spec.library.layer_entries import Arguments
 
 MAX_UNITS = 10**9
 
@@ -41,7 +41,7 @@ class LayerExpander:
         self.declared = chain_equations(spec) if self.chain else spec.equations
         self.parameters = [ParameterDecl(p.name, p.axes, resolve_init(p.init), p.at) for p in spec.parameters]
         self.equations: list[EquationSpec] = []
-        self.demands: list[ShapeDemand] = []
+        self.demands: list[ShapeDemand | SizeDemand] = []
         self.taken = names_taken(spec) | {e.name for e in self.declared}
 
     def run(self) -> None:
@@ -62,16 +62,30 @@ class LayerExpander:
             )
         total = Counter(is_activation(c.function) for c in found)
         seen: Counter[bool] = Counter()
+        whole: list[EquationSpec] = []
 
         def change(node: Node) -> Node:
             if not (isinstance(node, Call) and node.function in self.known):
                 return node
             kind = is_activation(node.function)
             seen[kind] += 1
-            return self._layer(node, equation, str(seen[kind]) if total[kind] > 1 else "")
+            suffix = str(seen[kind]) if total[kind] > 1 else ""
+            result = self._layer(node, equation, suffix)
+            if isinstance(equation.formula, Call) and equation.formula.at == node.at:
+                whole.append(result)
+                return result.formula
+            if kind and result.indices is None:
+                return result.formula
+            name = self._unused(
+                f"{equation.label or equation.name}_{self.known[node.function].letter}{suffix}"
+            )
+            return self._define(replace(result, name=name))
 
         formula = transform(equation.formula, change)
-        self.equations.append(replace(equation, formula=formula))
+        indices, ranges = (
+            (whole[0].indices, whole[0].ranges) if whole else (equation.indices, equation.ranges)
+        )
+        self.equations.append(replace(equation, formula=formula, indices=indices, ranges=ranges))
 
     def _activated(self, node: Node) -> Node:
         """`tanh(dense(x, 4))` for `dense(x, 4, activation=tanh)`."""
@@ -80,85 +94,102 @@ class LayerExpander:
         bare, activation = without_activation(node, self.known[node.function])
         return bare if activation is None else applied(self.spec, activation, bare)
 
-    def _layer(self, call: Call, equation: EquationSpec, suffix: str) -> Node:
+    def _layer(self, call: Call, equation: EquationSpec, suffix: str) -> EquationSpec:
+        """The equation of what a layer gives, after those of its parts."""
         entry, owner = self.known[call.function], equation.label or equation.name
-        self._check_built_on(entry)
         values = bind(call, entry.signature)
-        operand = self._named(values["x"], owner, f"X{suffix}")
-        known = {"x": operand, **self._create_parameters(entry, values, operand, owner, suffix)}
-        for name, part in entry.part_bodies:
-            known[name] = self._define(self._claim(name, owner, suffix), _written(part, known, call))
-        formula = _written(entry.body, known, call)
-        whole = equation.formula
-        if is_activation(call.function) or (isinstance(whole, Call) and whole.at == call.at):
-            return formula
-        return self._named(formula, owner, f"{'Z' if takes_activation(entry) else 'A'}{suffix}", always=True)
+        operands = {name: self._operand(values[name], owner, f"X{suffix}") for name in entry.operands}
+        values |= operands
+        values |= entry.settings(call, values) if entry.settings is not None else {}
+        form = entry.form(values)
+        self._check_built_on(entry, form)
+        known = values | self._create_parameters(entry.name, form, values, owner, suffix, call.at)
+        self._demand(entry, form, known, call.at)
+        for part in form.part_equations:
+            found = written(part, known, self.taken, call.at)
+            if isinstance(found.formula, Name) and found.indices is None:
+                known[part.name] = found.formula
+                continue
+            known[part.name] = self._define(replace(found, name=self._claim(part.name, owner, suffix)))
+        return written(form.result, known, self.taken, call.at)
 
-    def _check_built_on(self, entry: library.Layer) -> None:
-        bodies = (entry.body, *(body for _, body in entry.part_bodies))
+    def _check_built_on(self, entry: library.Layer, form: library.LayerForm) -> None:
+        bodies = [equation.formula for equation in (form.result, *form.part_equations)]
         inside = {call.function for body in bodies for call in calls(body)}
         for function in self.spec.functions:
             if function.name in inside:
                 raise replaced_inside(function, entry.name)
 
-    def _named(self, node: Node, owner: str, suffix: str, always: bool = False) -> Name:
-        if isinstance(node, Name) and not always:
+    def _operand(self, node: Node, owner: str, suffix: str) -> Name:
+        if isinstance(node, Name):
             return node
-        name = unused(f"{owner}_{suffix}", self.taken)
-        self.taken.add(name)
-        return self._define(name, node)
+        return self._define(EquationSpec(self._unused(f"{owner}_{suffix}"), None, node, node.at))
 
-    def _define(self, name: str, node: Node) -> Name:
-        self.equations.append(EquationSpec(name, None, node, node.at))
-        return Name(name, node.at)
-
-    def _claim(self, name: str, owner: str, suffix: str) -> str:
-        """A name for what a layer brings along: W2 in a chain, h_W in equations."""
-        claimed = unused(name + owner[1:] if self.chain else f"{owner}_{name}{suffix}", self.taken)
+    def _unused(self, name: str) -> str:
+        claimed = unused(name, self.taken)
         self.taken.add(claimed)
         return claimed
 
+    def _define(self, equation: EquationSpec) -> Name:
+        self.equations.append(equation)
+        return Name(equation.name, equation.at)
+
+    def _claim(self, name: str, owner: str, suffix: str) -> str:
+        """A name for what a layer brings along: W2 in a chain, h_W in equations."""
+        return self._unused(name + owner[1:] if self.chain else f"{owner}_{name}{suffix}")
+
     def _create_parameters(
-        self, entry: library.Layer, values: dict[str, Node], operand: Name, owner: str, suffix: str
+        self, layer: str, form: library.LayerForm, values: Arguments, owner: str, suffix: str, at: Position
     ) -> dict[str, Node]:
+        """What the names of its parameters stand for: one of the model's each, or 0."""
         names: dict[str, Node] = {}
-        for parameter in entry.parameters:
+        for parameter in form.parameters:
             if parameter.unless_false and not _flag(parameter.unless_false, values):
-                names[parameter.name] = Number(ZERO, operand.at)
+                names[parameter.name] = Number(ZERO, at)
                 continue
             name = self._claim(parameter.name, owner, suffix)
             single = parameter.single_unless and not _flag(parameter.single_unless, values)
-            axes = () if single else tuple(_axis(axis, values, operand) for axis in parameter.axes)
-            init = resolve_init(values[parameter.init])
-            self.parameters.append(ParameterDecl(name, axes, init, operand.at))
-            if self.parameters[-1].measured:
-                self.demands.append(ShapeDemand(entry.name, operand.id, ("...", "in"), operand.at))
-            names[parameter.name] = Name(name, operand.at)
+            axes = () if single else tuple(_axis(size, values, at) for size in parameter.sizes)
+            self.parameters.append(ParameterDecl(name, axes, resolve_init(values[parameter.init]), at))
+            names[parameter.name] = Name(name, at)
+            measured = self.parameters[-1].measured
+            self.demands += (ShapeDemand(layer, tensor, ("...", "in"), at) for tensor in sorted(measured))
         return names
 
+    def _demand(self, entry: library.Layer, form: library.LayerForm, known: Arguments, at: Position) -> None:
+        """Note what the layer demands of its operand, the number of its axes before all else."""
+        operand = known["x"]
+        found: list[ShapeDemand | SizeDemand] = []
+        if entry.takes and isinstance(operand, Name):
+            found = [ShapeDemand(entry.name, operand.id, entry.takes, at)]
+        for demand in form.demands:
+            condition = stated(demand.compared, known, at)
+            told = tuple(part if isinstance(part, str) else stated(part, known, at) for part in demand.told)
+            if isinstance(condition, Compare):
+                found.append(SizeDemand(entry.name, condition, told, demand.remedy, at))
+        self.demands = [*found, *self.demands]
 
-def _written(body: Node, known: Mapping[str, Node], call: Call) -> Node:
-    """A formula of the library over what its names stand for, at the place of the call."""
-    return transform(substitute(body, known), lambda n: replace(n, at=call.at))
 
-
-def _axis(axis: str, values: dict[str, Node], operand: Name) -> ParameterAxis:
-    if axis == "in":
-        return size_of(operand.id, -1, operand.at)
-    value = values[axis]
+def _axis(size: Node, values: Arguments, at: Position) -> ParameterAxis:
+    """An axis of a parameter: an argument, or a formula of sizes."""
+    value = stated(size, values, at)
     match value:
         case Name(name):
             return name
-        case Number(size) if size.denominator == 1 and 1 <= size <= MAX_UNITS:
-            return int(size)
+        case Number(number) if number.denominator == 1 and 1 <= number <= MAX_UNITS:
+            return int(number)
+        case Binary() | Call() if names_in(value) or not isinstance(size, Name):
+            return value
+    argument = size.id if isinstance(size, Name) else "units"
+    place = values[argument].at if argument in values else at
     raise SpecError(
-        f"'{axis}' must be a whole number from 1 to {MAX_UNITS:,} or the name of an axis",
-        at=value.at,
-        remedy=f"write {axis}=32, for example",
+        f"'{argument}' must be a whole number from 1 to {MAX_UNITS:,} or the name of an axis",
+        at=place,
+        remedy=f"write {argument}=32, for example",
     )
 
 
-def _flag(name: str, values: Mapping[str, Node]) -> bool:
+def _flag(name: str, values: Arguments) -> bool:
     node = values[name]
     if isinstance(node, Boolean):
         return node.value

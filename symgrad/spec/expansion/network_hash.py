@@ -12,9 +12,10 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from symgrad.spec.language.syntax import Call, Name, Negate, Number
 from symgrad.spec.language.trees import calls, names_in
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.language.whole_numbers import size_of, tensors_measured
+from symgrad.spec.language.whole_numbers import SIZE
 
 if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Node
@@ -57,8 +58,10 @@ def _parameter(parameter: ParameterDecl) -> tuple[str, list[Any]]:
 
 def _formula(axis: Node) -> str | list[str]:
     """A size's formula; that of a last axis as it has always been written here, so that hashes stay."""
-    tensor = next(iter(tensors_measured(axis)), "")
-    return ["last of", tensor] if axis == size_of(tensor, -1, axis.at) else unparse(axis)
+    match axis:
+        case Call(function, (Name(tensor), Negate(Number(value)))) if function == SIZE and value == 1:
+            return ["last of", tensor]
+    return unparse(axis)
 
 
 def _functions(functions: tuple[FunctionSpec, ...], formulas: list[Node]) -> list[Any]:

@@ -21,6 +21,7 @@ from symgrad.spec.language.syntax import (
     Node,
     Number,
     Transpose,
+    Tuple,
 )
 from symgrad.spec.language.tokens import exact, place, tokenize
 from symgrad.spec.language.wellformed import MAX_DEPTH, check_order, too_deep
@@ -68,6 +69,16 @@ def parse_formula(text: str, at: Position) -> Node:
     node = reader.node(tree)
     check_constants(node)
     return node
+
+
+def parse_condition(text: str, at: Position) -> Compare:
+    """A comparison, as it stands first in `where`.
+
+    Raises:
+        SpecError: for anything else.
+    """
+    tree, reader = _parsed(text, at, "a < b")
+    return reader.condition(tree)
 
 
 def parse_head(text: str, at: Position) -> Head:
@@ -196,8 +207,14 @@ class _Converter:
             name = str(keyword.arg)
             if name in values:
                 raise SpecError(f"'{name}' is given twice", at=self.at(keyword.value), remedy="give it once")
-            values[name] = self.truth(keyword.value) or self.node(keyword.value)
+            values[name] = self.keyword(keyword.value)
         return tuple(values.items())
+
+    def keyword(self, tree: ast.expr) -> Node:
+        """A keyword's value, which alone may be a truth value or a pair."""
+        if isinstance(tree, ast.Tuple):
+            return Tuple(tuple(map(self.node, tree.elts)), self.at(tree))
+        return self.truth(tree) or self.node(tree)
 
     def truth(self, tree: ast.expr) -> Boolean | None:
         match tree:

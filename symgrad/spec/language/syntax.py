@@ -42,6 +42,14 @@ class Infinity:
 
 
 @dataclass(frozen=True)
+class Tuple:
+    """`(3, 5)`, as a keyword's value: one for each of several axes."""
+
+    items: tuple[Node, ...]
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Name:
     """A tensor, an axis, an index or a function, depending on where it stands."""
 
@@ -104,4 +112,6 @@ class Transpose:
     at: Position = field(compare=False)
 
 
-Node: TypeAlias = Number | Boolean | Infinity | Name | Negate | Binary | Compare | Call | Index | Transpose
+Node: TypeAlias = (
+    Number | Boolean | Infinity | Tuple | Name | Negate | Binary | Compare | Call | Index | Transpose
+)

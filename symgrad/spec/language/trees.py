@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.spec.language.syntax import Binary, Call, Compare, Index, Name, Negate, Node, Number, Transpose
+from symgrad.spec.language.syntax import (
+    Binary,
+    Call,
+    Compare,
+    Index,
+    Name,
+    Negate,
+    Node,
+    Number,
+    Transpose,
+    Tuple,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +31,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (operand,)
         case Binary(_, left, right) | Compare(_, left, right):
             return (left, right)
+        case Tuple(items):
+            return items
         case Call(_, arguments, keywords):
             return (*arguments, *(value for _, value in keywords))
         case Index(_, indices):
@@ -57,6 +70,8 @@ def _with_children(node: Node, change: Callable[[Node], Node]) -> Node:
                 arguments=tuple(map(change, arguments)),
                 keywords=tuple((k, change(v)) for k, v in keywords),
             )
+        case Tuple(items):
+            return change(replace(node, items=tuple(transform(item, change) for item in items)))
         case Index(_, indices):
             return replace(node, indices=tuple(map(change, indices)))
     return node

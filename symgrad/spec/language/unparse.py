@@ -15,6 +15,7 @@ from symgrad.spec.language.syntax import (
     Node,
     Number,
     Transpose,
+    Tuple,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def unparse(node: Node) -> str:
             return str(value).lower()
         case Infinity():
             return "inf"
+        case Tuple(items):
+            return f"({', '.join(map(unparse, items))})"
         case Name(name):
             return name
         case Negate(operand):

@@ -39,15 +39,19 @@ _REFUSED = {
 
 @dataclass
 class _Bracket:
-    """An open bracket; `has_keyword` once an argument `name=value` was seen in it."""
+    """An open bracket; `has_keyword` once an argument `name=value` was seen in it.
+
+    `is_value` where it stands for an argument's value, `kernel=(3, 5)`, which may be a pair.
+    """
 
     opener: Token
     is_call: bool
+    is_value: bool = False
     has_keyword: bool = False
 
     @property
     def is_group(self) -> bool:
-        return self.opener.text == "(" and not self.is_call
+        return self.opener.text == "(" and not (self.is_call or self.is_value)
 
 
 def check_order(tokens: tuple[Token, ...], allowed: str = "") -> None:
@@ -153,7 +157,8 @@ def _check_arguments(tokens: tuple[Token, ...]) -> None:
         before = tokens[i - 1] if i else None
         if token.text in _OPENING:
             is_call = token.text == "(" and before is not None and before.ends_operand
-            opened.append(_Bracket(token, is_call))
+            is_value = token.text == "(" and before is not None and before.text == "="
+            opened.append(_Bracket(token, is_call, is_value))
         elif token.text in _CLOSING:
             bracket = opened.pop()
             if before is bracket.opener and not bracket.is_call:

@@ -13,8 +13,6 @@ from symgrad.spec.language.unparse import unparse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from symgrad.errors import Position
-
 SIZE = "size"
 """The call that gives the size of an axis, a number wherever the language takes one."""
 
@@ -71,11 +69,6 @@ def _combined(node: Binary, left: int, right: int, what: str) -> int:
     if right == 0:
         raise SpecError(f"{what}: a division by 0", at=node.at, remedy="expected a divisor other than 0")
     return left // right if node.operator == "//" else left % right
-
-
-def size_of(tensor: str, axis: int, at: Position) -> Call:
-    """The term for the size of an axis of a tensor."""
-    return Call(SIZE, (Name(tensor, at), Number(Fraction(axis), at)), (), at)
 
 
 def axis_measured(call: Call, rank: int) -> int:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from symgrad.spec.library.activations import ACTIVATIONS
+from symgrad.spec.library.convolutions import CONVOLUTIONS
 from symgrad.spec.library.entries import (
     Function,
     Initializer,
-    Layer,
-    LayerParameter,
     LibraryEntry,
     Optimizer,
     Schedule,
     Signature,
 )
 from symgrad.spec.library.initializers import INITIALIZERS
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
 from symgrad.spec.library.losses import AVERAGES, LOSSES, PARTS, REGULARISERS
 from symgrad.spec.library.mathematics import MATHEMATICS
@@ -28,7 +28,7 @@ parts = {entry.name: entry for entry in PARTS}
 mathematics = {entry.name: entry for entry in MATHEMATICS}
 functions = activations | losses | regularisers | averages | parts | mathematics
 learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
-layers = {entry.name: entry for entry in LAYERS} | learned_activations
+layers = {entry.name: entry for entry in (*LAYERS, *CONVOLUTIONS)} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
 schedules = {entry.name: entry for entry in SCHEDULES}
 initializers = {entry.name: entry for entry in INITIALIZERS}
@@ -37,6 +37,8 @@ __all__ = [
     "Function",
     "Initializer",
     "Layer",
+    "LayerDemand",
+    "LayerForm",
     "LayerParameter",
     "LibraryEntry",
     "Optimizer",

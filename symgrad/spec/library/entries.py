@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from symgrad.spec.ranges import Ranges, Usual
 
 
-def _parse(text: str, entry: str) -> Node:
+def parse_formula_of(text: str, entry: str) -> Node:
+    """The formula of an entry of the library, with pi and e as numbers."""
     return with_known_numbers(parse_formula(text, Position(f"<library:{entry}>", 1, 1)), ())
 
 
@@ -34,7 +35,7 @@ class Signature:
 
 def parse_signature(text: str) -> Signature:
     """Read `elu(x, alpha=1)`."""
-    call = _parse(text, text.partition("(")[0])
+    call = parse_formula_of(text, text.partition("(")[0])
     if not isinstance(call, Call):
         raise TypeError(f"not a signature: {text}")
     arguments = tuple(node.id for node in call.arguments if isinstance(node, Name))
@@ -95,46 +96,11 @@ class Function(LibraryEntry):
 
     @cached_property
     def body(self) -> Node:
-        return _parse(self.formula, self.name)
+        return parse_formula_of(self.formula, self.name)
 
     @cached_property
     def predicted(self) -> Node | None:
-        return _parse(self.prediction, self.name) if self.prediction else None
-
-
-@dataclass(frozen=True)
-class LayerParameter:
-    """A parameter a layer brings along: axes name the layer's arguments, `in` is the input's last axis.
-
-    Where the argument `unless_false` is false there is no such parameter; where `single_unless` is,
-    it is one number for all.
-    """
-
-    name: str
-    axes: tuple[str, ...]
-    init: str
-    unless_false: str = ""
-    single_unless: str = ""
-
-
-@dataclass(frozen=True)
-class Layer(LibraryEntry):
-    """A function with parameters of its own; a parameter switched off counts as 0 in the formula.
-
-    `parts` are inner results with names of their own: the formula, and parts below, may use them.
-    """
-
-    formula: str = ""
-    parameters: tuple[LayerParameter, ...] = ()
-    parts: tuple[tuple[str, str], ...] = ()
-
-    @cached_property
-    def body(self) -> Node:
-        return _parse(self.formula, self.name)
-
-    @cached_property
-    def part_bodies(self) -> tuple[tuple[str, Node], ...]:
-        return tuple((name, _parse(text, self.name)) for name, text in self.parts)
+        return parse_formula_of(self.prediction, self.name) if self.prediction else None
 
 
 @dataclass(frozen=True)
@@ -156,15 +122,15 @@ class Optimizer(LibraryEntry):
 
     @cached_property
     def states(self) -> tuple[tuple[str, Node], ...]:
-        return tuple((name, _parse(text, self.name)) for name, text in self.state)
+        return tuple((name, parse_formula_of(text, self.name)) for name, text in self.state)
 
     @cached_property
     def updates(self) -> tuple[tuple[str, Node], ...]:
-        return tuple((name, _parse(text, self.name)) for name, text in self.update)
+        return tuple((name, parse_formula_of(text, self.name)) for name, text in self.update)
 
     @cached_property
     def look_ahead(self) -> Node | None:
-        return _parse(self.gradient_at, self.name) if self.gradient_at else None
+        return parse_formula_of(self.gradient_at, self.name) if self.gradient_at else None
 
 
 @dataclass(frozen=True)
@@ -178,7 +144,7 @@ class Schedule(LibraryEntry):
 
     @cached_property
     def body(self) -> Node:
-        return _parse(self.formula, self.name)
+        return parse_formula_of(self.formula, self.name)
 
 
 @dataclass(frozen=True)
@@ -194,4 +160,4 @@ class Initializer(LibraryEntry):
 
     @cached_property
     def body(self) -> Node:
-        return _parse(self.scale, self.name)
+        return parse_formula_of(self.scale, self.name)

@@ -1,11 +1,11 @@
 """Layers: functions that bring parameters along, and activations that do."""
 
-from symgrad.spec.library.entries import Layer, LayerParameter
+from symgrad.spec.library.layer_entries import Layer, LayerParameter
 
 GATED = (
-    LayerParameter("W", ("in", "units"), "init"),
+    LayerParameter("W", ("size(x, -1)", "units"), "init"),
     LayerParameter("b", ("units",), "bias_init", unless_false="bias"),
-    LayerParameter("V", ("in", "units"), "init"),
+    LayerParameter("V", ("size(x, -1)", "units"), "init"),
     LayerParameter("c", ("units",), "bias_init", unless_false="bias"),
 )
 
@@ -16,7 +16,7 @@ LAYERS = (
         "x is [..., in]; the batch stands in rows",
         formula="x @ W + b",
         parameters=(
-            LayerParameter("W", ("in", "units"), "init"),
+            LayerParameter("W", ("size(x, -1)", "units"), "init"),
             LayerParameter("b", ("units",), "bias_init", unless_false="bias"),
         ),
     ),
@@ -28,7 +28,7 @@ LAYERS = (
         formula="max(Z, axis=1)",
         usual=(("pieces", "[2, inf)", "that is a dense layer without an activation"),),
         parameters=(
-            LayerParameter("W", ("in", "pieces", "units"), "init"),
+            LayerParameter("W", ("size(x, -1)", "pieces", "units"), "init"),
             LayerParameter("b", ("pieces", "units"), "bias_init"),
         ),
     ),
@@ -56,13 +56,13 @@ LEARNED_ACTIVATIONS = (
         "He et al. 2015",
         "one slope a for all, or one for each entry of the last axis; the slope at 0 is a",
         formula="where(x > 0, x, a * x)",
-        parameters=(LayerParameter("a", ("in",), "init", single_unless="per_channel"),),
+        parameters=(LayerParameter("a", ("size(x, -1)",), "init", single_unless="per_channel"),),
     ),
     Layer(
         "swish(x, per_channel=false, init=1)",
         "Ramachandran, Zoph & Le 2017",
         "one beta for all, or one for each entry of the last axis; with beta = 1 it is silu",
         formula="x * sigmoid(beta * x)",
-        parameters=(LayerParameter("beta", ("in",), "init", single_unless="per_channel"),),
+        parameters=(LayerParameter("beta", ("size(x, -1)",), "init", single_unless="per_channel"),),
     ),
 )

@@ -1,0 +1,136 @@
+"""What a layer of the library is: equations in the spec language, parameters and demands of what it is given.
+
+Names in these are the layer's arguments, its parameters, its parts, and what its settings make of its
+arguments. Sizes are formulas of the language too, `size(x, -1) // groups`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from string import Formatter
+from typing import TypeAlias
+
+from symgrad.errors import Position
+from symgrad.spec.language.formula import parse_condition, parse_head
+from symgrad.spec.language.syntax import Call, Compare, Node
+from symgrad.spec.library.entries import LibraryEntry, parse_formula_of
+from symgrad.spec.model import EquationSpec
+
+Arguments: TypeAlias = Mapping[str, Node]
+"""What a call gives a layer, by name, with the defaults."""
+
+Settings: TypeAlias = Callable[[Call, Arguments], Arguments]
+"""What follows from the arguments of a call: other names of the equations, and what they stand for."""
+
+
+@dataclass(frozen=True)
+class LayerParameter:
+    """A parameter a layer brings along; its axes are formulas of whole numbers, such as `size(x, -1)`.
+
+    Where the argument `unless_false` is false there is no such parameter; where `single_unless` is,
+    it is one number for all.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    init: str
+    unless_false: str = ""
+    single_unless: str = ""
+
+    @cached_property
+    def sizes(self) -> tuple[Node, ...]:
+        """The formulas of its axes."""
+        return tuple(parse_formula_of(text, self.name) for text in self.axes)
+
+
+@dataclass(frozen=True)
+class LayerDemand:
+    """What must hold of the sizes of x, and the error where it does not.
+
+    In `problem`, formulas of sizes stand in braces: `the kernel reaches over {kernel_1} steps`.
+    """
+
+    condition: str
+    problem: str
+    remedy: str
+
+    @cached_property
+    def compared(self) -> Compare:
+        return parse_condition(self.condition, Position("<library>", 1, 1))
+
+    @cached_property
+    def told(self) -> tuple[str | Node, ...]:
+        """The problem, in pieces of text and formulas."""
+        found: list[str | Node] = []
+        for text, formula, _, _ in Formatter().parse(self.problem):
+            found += [text, *([parse_formula_of(formula, self.condition)] if formula else [])]
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerForm:
+    """The equations of a layer; a parameter switched off counts as 0 in them.
+
+    `parts` are inner results with names of their own, `h`, or `h[n, i]` in index notation: the formula, and
+    parts below, may use them. A part that comes to be a name alone is no equation. `indices` are those of the
+    result, `[n, i, k:units]`, where the formula is in index notation.
+    """
+
+    formula: str = ""
+    indices: str = ""
+    parts: tuple[tuple[str, str], ...] = ()
+    parameters: tuple[LayerParameter, ...] = ()
+    demands: tuple[LayerDemand, ...] = ()
+
+    @cached_property
+    def result(self) -> EquationSpec:
+        """The equation of what the layer gives."""
+        return _equation(f"result{self.indices}", self.formula)
+
+    @cached_property
+    def part_equations(self) -> tuple[EquationSpec, ...]:
+        """The equations of its parts."""
+        return tuple(_equation(head, formula) for head, formula in self.parts)
+
+
+@dataclass(frozen=True)
+class Layer(LayerForm, LibraryEntry):
+    """A function with parameters of its own.
+
+    `operands` are the arguments that are tensors. `takes` are the usual names of the axes of x, a first `...`
+    for any number of others; without it there is at least one where a parameter takes a size of x. Of `forms`
+    the first whose condition holds of the arguments and settings stands in place of the layer's equations. A
+    result has the letter `symbol` in a chain; without it Z where the layer is affine, A where it is not.
+    """
+
+    operands: tuple[str, ...] = field(default=("x",), kw_only=True)
+    takes: tuple[str, ...] = field(default=(), kw_only=True)
+    settings: Settings | None = field(default=None, kw_only=True)
+    forms: tuple[tuple[Callable[[Arguments], bool], LayerForm], ...] = field(default=(), kw_only=True)
+    symbol: str = field(default="", kw_only=True)
+
+    def form(self, arguments: Arguments) -> LayerForm:
+        """The equations where these are the arguments and what follows from them."""
+        return next((form for holds, form in self.forms if holds(arguments)), self)
+
+    @property
+    def takes_activation(self) -> bool:
+        """Whether it is affine and may be followed by an activation."""
+        return "activation" in dict(self.signature.defaults)
+
+    @property
+    def letter(self) -> str:
+        """The letter of its result in a chain."""
+        return self.symbol or ("Z" if self.takes_activation else "A")
+
+
+def _equation(head: str, formula: str) -> EquationSpec:
+    at = Position("<library>", 1, 1)
+    body = parse_formula_of(formula, head)
+    if "[" not in head:
+        return EquationSpec(head, None, body, at)
+    read = parse_head(head, at)
+    ranges = tuple((name, size) for name, size in read.indices if size is not None)
+    return EquationSpec(read.name, tuple(name for name, _ in read.indices), body, at, ranges)

@@ -1,0 +1,132 @@
+"""What follows from the arguments of layers that slide a window: numbers for each axis, and padding.
+
+Along axis k of the operand a window has `kernel_k` entries, `dilation_k` apart, and moves on by `stride_k`;
+`padded` is the operand with what is put around it, `before_k` and `after_k` entries.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError
+from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.syntax import Call, Name, Node, Number, Tuple
+from symgrad.spec.language.trees import names_in, placed, substitute
+from symgrad.spec.language.unparse import unparse
+from symgrad.spec.language.whole_numbers import whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.errors import Position
+    from symgrad.spec.library.layer_entries import Arguments, Settings
+
+MOST = 10**6
+_NEEDED = "max((size(x, axis) - 1) // stride * stride + dilation * (kernel - 1) + 1 - size(x, axis), 0)"
+_PADDING = {
+    "valid": ("0", "0"),
+    "same": (f"{_NEEDED} // 2", f"({_NEEDED} + 1) // 2"),
+    "same, stride 1": ("dilation * (kernel - 1) // 2", "(dilation * (kernel - 1) + 1) // 2"),
+    "causal": ("dilation * (kernel - 1)", "0"),
+}
+"""What is put before and after an axis. Where a window has a middle, an odd number has its more behind."""
+
+
+def windows(rank: int, words: tuple[str, ...] = ("valid", "same"), filling: str = "") -> Settings:
+    """Of windows over `rank` axes, which follow that of the batch.
+
+    `words` are those that `padding` may be; `filling` is what is put around the operand, if not 0.
+    """
+
+    def settings(call: Call, arguments: Arguments) -> Arguments:
+        found: dict[str, Node] = {}
+        padded = arguments["x"]
+        value = (("value", placed(parse_formula(filling, call.at), call.at)),) if filling else ()
+        for axis in range(1, rank + 1):
+            own = {
+                name: _along(axis, name, call, arguments, rank) for name in ("kernel", "stride", "dilation")
+            }
+            before, after = _padding(axis, own, call, arguments, rank, words)
+            found |= {f"{name}_{axis}": number for name, number in own.items()}
+            found |= {f"before_{axis}": before, f"after_{axis}": after}
+            if not _is_zero(before) or not _is_zero(after):
+                padded = Call("pad", (padded, _number(axis, call.at), before, after), value, call.at)
+        return {**found, "padded": padded}
+
+    return settings
+
+
+def per_axis(call: Call, name: str, value: Node, rank: int, least: int) -> tuple[Node, ...]:
+    """A number for each of `rank` axes: the same for all, or those of a tuple; a name is that of an axis.
+
+    Raises:
+        SpecError: another value, or a number below `least`.
+    """
+    items = value.items if isinstance(value, Tuple) else (value,) * rank
+    if len(items) != rank:
+        axes = f"{rank} {'axis' if rank == 1 else 'axes'}"
+        problem = f"{call.function}: {name} has {len(items)} numbers, for {axes}"
+        example = "3" if rank == 1 else f"({', '.join('345'[:rank])})"
+        raise SpecError(problem, at=_place(value, call), remedy=f"write {name}={example}, for example")
+    for item in items:
+        number = _whole(item)
+        if isinstance(item, Name) or (number is not None and least <= number <= MOST):
+            continue
+        problem = f"{call.function}: {name} is {unparse(item)}"
+        remedy = f"expected a whole number from {least} to {MOST:,}"
+        raise SpecError(problem, at=_place(item, call), remedy=remedy)
+    return tuple(map(_folded, items))
+
+
+def _along(axis: int, name: str, call: Call, arguments: Arguments, rank: int) -> Node:
+    """A number of the windows along an axis; `stride=kernel` says that it is that of the kernel."""
+    value = arguments.get(name, _number(1, call.at))
+    if isinstance(value, Name) and value.id in arguments:
+        value = arguments[value.id]
+    return per_axis(call, name, value, rank, 1)[axis - 1]
+
+
+def _padding(
+    axis: int, own: Mapping[str, Node], call: Call, arguments: Arguments, rank: int, words: tuple[str, ...]
+) -> tuple[Node, Node]:
+    """How much is put before and after the operand along an axis."""
+    padding = arguments["padding"]
+    if not isinstance(padding, Name):
+        end = per_axis(call, "padding", padding, rank, 0)[axis - 1]
+        return end, end
+    if padding.id not in words:
+        remedy = f"expected a number or {' or '.join(words)}"
+        raise SpecError(f"{call.function}: padding is {padding.id}", at=_place(padding, call), remedy=remedy)
+    word = "same, stride 1" if padding.id == "same" and _whole(own["stride"]) == 1 else padding.id
+    known = {**own, "x": arguments["x"], "axis": _number(axis, call.at)}
+    before, after = (_folded(substitute(parse_formula(end, call.at), known)) for end in _PADDING[word])
+    return before, after
+
+
+def _whole(node: Node) -> int | None:
+    """The whole number that a formula of numbers alone is; None for any other."""
+    if names_in(node):
+        return None
+    try:
+        return whole_number(node, "", {})
+    except SpecError:
+        return None
+
+
+def _folded(node: Node) -> Node:
+    number = _whole(node)
+    return node if number is None else _number(number, node.at)
+
+
+def _is_zero(node: Node) -> bool:
+    return _whole(node) == 0
+
+
+def _number(value: int, at: Position) -> Number:
+    return Number(Fraction(value), at)
+
+
+def _place(node: Node, call: Call) -> Position:
+    """Where an argument stands; a default stands nowhere in the spec but at the call."""
+    return node.at if node.at.source == call.at.source else call.at
