@@ -447,6 +447,8 @@ def train(
         CallbackError: a callback failed; its `run` has what was trained before.
     """
     from symgrad.not_finite import first_not_finite
+    from symgrad.training.borrowed_params import check_source
+    from symgrad.training.logs.run_logs import checked_logs
     from symgrad.training.train import train as run_training
 
     if resume is not None:
@@ -475,6 +477,9 @@ def train(
     spec = with_frozen(read(spec), [freeze] if isinstance(freeze, str) else [*freeze])
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
+    checked_logs(log)
+    if params_from is not None:
+        check_source(params_from, names or {}, spec)
     module = build(spec, identity=identity) if module is None else _loaded(module)
     return run_training(
         spec,
@@ -578,22 +583,23 @@ def open_run(run: str | os.PathLike[str], module: ModuleSource | None = None) ->
 
 
 def evaluate(
-    trained: Run | Checkpoint | str | os.PathLike[str], data: Any, scores: Sequence[str] = ()
+    trained: Run | Checkpoint | str | os.PathLike[str], data: Any, metrics: Sequence[str] = ()
 ) -> EvaluationReport:
     """How good a trained network is on rows with targets: a file, a data frame, arrays by name or a tuple.
 
-    `trained` is a run, a checkpoint, or what `open_run` takes. `scores` are names of scikit-learn's scorers.
+    `trained` is a run, a checkpoint, or what `open_run` takes. `metrics` are names of scikit-learn's scorers,
+    such as "f1_macro".
 
     Raises:
         DataError: the data cannot be used.
-        ModuleError: scikit-learn is missing, or has no such score, or it does not fit.
+        ModuleError: scikit-learn is missing, or has no such metric, or it does not fit.
     """
     from symgrad.prediction.evaluation import evaluate as measure
     from symgrad.training.run import Run
 
     if isinstance(trained, str | os.PathLike):
         trained = open_run(trained)
-    return measure(trained.checkpoint if isinstance(trained, Run) else trained, data, scores)
+    return measure(trained.checkpoint if isinstance(trained, Run) else trained, data, metrics)
 
 
 def export(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from building import interpreted, written
+from click.testing import CliRunner
 
 import symgrad as sg
-from symgrad.errors import DataError
+from symgrad.cli import main
+from symgrad.errors import DataError, ModuleError
 from symgrad.training.borrowed_params import borrow
 
 if TYPE_CHECKING:
@@ -107,3 +112,40 @@ def test_training_starts_from_them(tmp_path: Path) -> None:
     again = sg.train(NEW, module, data=data, resume=tmp_path / "run", epochs=2, progress=False)
     expected = sg.train(NEW, module, data=data, params_from=source, epochs=2, progress=False)
     np.testing.assert_array_equal(again.checkpoint.fitted.W1, expected.checkpoint.fitted.W1)
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_read_or_written(
+    old: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no data, and nothing may be built: the source alone is looked at."""
+    assert old.SPEC_NAME == "old"
+    monkeypatch.setattr("symgrad.api.build", lambda *_, **__: pytest.fail("built"))
+    other = {**NEW, "layers": ["dense(6)", "dense(2)"], "train": {"data": "nowhere.csv"}}
+    (tmp_path / "other.yaml").write_text(json.dumps(other))
+    sources = {
+        "missing.npz": "cannot be read",
+        "old.npz": r"no parameter fits: W1 \(of shape \[3, 6\], there \[3, 4\]\)",
+    }
+    for file, said in sources.items():
+        with pytest.raises(DataError, match=said):
+            sg.train(other, params_from=tmp_path / file)
+        arguments = [str(tmp_path / "other.yaml"), "--params-from", str(tmp_path / file)]
+        refused = CliRunner().invoke(main, ["train", *arguments, "--out", str(tmp_path / "run")])
+        assert refused.exit_code == 2
+        assert re.search(said, refused.stderr)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_log_is_refused_before_anything_is_read_or_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setattr("symgrad.api.build", lambda *_, **__: pytest.fail("built"))
+    spec = {**NEW, "train": {"data": "nowhere.csv"}}
+    (tmp_path / "new.yaml").write_text(json.dumps(spec))
+    with pytest.raises(ModuleError, match="MLflow cannot be loaded"):
+        sg.train(spec, log="mlflow", out=tmp_path / "run")
+    arguments = [str(tmp_path / "new.yaml"), "--log", "mlflow", "--out", str(tmp_path / "run")]
+    refused = CliRunner().invoke(main, ["train", *arguments])
+    assert (refused.exit_code, "MLflow cannot be loaded" in refused.stderr) == (2, True)
+    assert not (tmp_path / "run").exists()

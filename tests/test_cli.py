@@ -299,6 +299,25 @@ def test_list_names_every_entry_with_its_formula(kind: str) -> None:
         assert f"  {entry['signature']}\n" in text
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("reduction", "reductions"),
+        ("optimiser", "optimizers"),
+        ("regularizers", "regularisers"),
+        ("Loss", "losses"),
+    ],
+)
+def test_list_knows_a_kind_in_other_spellings(said: str, kind: str) -> None:
+    assert run("list", said).stdout == run("list", kind).stdout != ""
+
+
+def test_list_says_which_kinds_there_are() -> None:
+    refused = run("list", "optimzers")
+    assert (refused.exit_code, "did you mean 'optimizers'?" in refused.stderr) == (2, True)
+    assert "expected layers, activations" in run("list", "bananas").stderr
+
+
 def test_a_closed_pipe_and_ctrl_c_end_quietly() -> None:
     command = [sys.executable, "-m", "symgrad", "list"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:

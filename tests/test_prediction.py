@@ -205,7 +205,7 @@ def test_an_evaluation_agrees_with_scikit_learn(place: Path) -> None:
     assert found.metrics.accuracy == sklearn_metrics.accuracy_score(right, labels)
     recalls = sklearn_metrics.recall_score(right, labels, labels=WORDS, average=None, zero_division=0)
     assert [c.recall for c in found.classes] == pytest.approx(list(recalls))
-    scores = dict(found.scores)
+    scores = dict(found.named_metrics)
     assert scores["f1_macro"] == pytest.approx(sklearn_metrics.f1_score(right, labels, average="macro"))
     assert -scores["neg_log_loss"] == pytest.approx(found.metrics.loss, rel=1e-5)
     assert found.calibration is not None
@@ -224,10 +224,13 @@ def test_the_evaluate_command(place: Path, tmp_path: Path) -> None:
     assert picture.stat().st_size > 10_000
     found = json.loads(run(*arguments, "--json").stdout)
     assert [scores["name"] for scores in found["classes"]] == list(WORDS)
-    refused = run(*arguments, "--score", "goodness")
+    refused = run(*arguments, "--metric", "goodness")
     assert refused.exit_code == 2
-    assert "no score 'goodness'" in refused.stderr
-    unfit = run(*arguments, "--score", "roc_auc")
+    assert "no metric 'goodness'" in refused.stderr
+    renamed = run(*arguments, "--score", "f1_macro")
+    assert renamed.exit_code == 2
+    assert "--score is called --metric" in renamed.stderr
+    unfit = run(*arguments, "--metric", "roc_auc")
     assert unfit.exit_code == 2
     assert "does not fit" in unfit.stderr
 

@@ -66,8 +66,8 @@ def test_scores_are_those_of_every_epoch_and_stand_in_the_history(tmp_path: Path
         assert [float(row["validation_roc_auc_ovr"]) for row in csv.DictReader(file)] == columns[
             "validation_roc_auc_ovr"
         ]
-    assert dict(run.scores) == pytest.approx(seen[-1])
-    assert run.as_dict()["scores"].keys() == set(NAMES)
+    assert dict(run.named_metrics) == pytest.approx(seen[-1])
+    assert run.as_dict()["metrics"].keys() == set(NAMES)
     assert f"held-out f1_macro {seen[-1]['f1_macro']:.4g}" in str(run)
 
 
@@ -121,7 +121,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], type[SymgradError], str]] = 
         {},
         {"metrics": ["f1_makro"]},
         ModuleError,
-        "f1_makro: scikit-learn has no score 'f1_makro'; did you mean",
+        "f1_makro: scikit-learn has no metric 'f1_makro'; did you mean",
     ),
     ({}, {"metrics": ["log_loss"]}, ModuleError, "write neg_log_loss, as higher scores are better"),
     ({}, {"metrics": ["roc_auc"]}, ModuleError, "'roc_auc' does not fit: multi_class must be in"),
@@ -133,7 +133,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], type[SymgradError], str]] = 
         DataError,
         "there are none; hold some out: validation: 0.2",
     ),
-    ({"stop": StopSpec(watch="nothing")}, {}, ModuleError, "scikit-learn has no score 'nothing'"),
+    ({"stop": StopSpec(watch="nothing")}, {}, ModuleError, "scikit-learn has no metric 'nothing'"),
 ]
 
 
@@ -162,5 +162,5 @@ def test_the_command_refuses_a_name_before_it_derives_anything(tmp_path: Path) -
     options = ["train", str(file), "--data", "rows.csv", "--out", str(tmp_path / "run")]
     found = CliRunner().invoke(main, [*options, "--metric", "balanced_acuracy"])
     assert found.exit_code == 2
-    assert "scikit-learn has no score 'balanced_acuracy'; did you mean 'balanced_accuracy'?" in found.stderr
+    assert "scikit-learn has no metric 'balanced_acuracy'; did you mean 'balanced_accuracy'?" in found.stderr
     assert not (tmp_path / "run").exists()

@@ -6,14 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symgrad.cli.group import EVERY, FILE, IDENTITY, RENAME, SECONDS, SEED, main, named_numbers
+from symgrad.cli.group import (
+    EVERY,
+    FILE,
+    IDENTITY,
+    METRICS,
+    RENAME,
+    SCORE,
+    SECONDS,
+    SEED,
+    main,
+    named_numbers,
+)
+from symgrad.errors import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = (
-    *("layers", "activations", "mathematics", "losses", "regularisers", "averages", "parts"),
-    *("optimizers", "schedules", "initializers"),
+    *("layers", "activations", "functions", "mathematics", "reductions", "losses", "regularisers"),
+    *("averages", "parts", "optimizers", "schedules", "initializers"),
 )
 MONITORS = ("gradients",)
 LOGS = ("tensorboard", "mlflow")
@@ -107,9 +119,8 @@ def verify(
 )
 @click.option("--monitor", type=click.Choice(MONITORS), help="Add the norms of gradients to the history.")
 @click.option("--log", multiple=True, type=click.Choice(LOGS), help="Log epochs there too; may come again.")
-@click.option(
-    "--metric", "metrics", multiple=True, metavar="NAME", help="Score held-out rows by f1_macro, ..."
-)
+@METRICS
+@SCORE
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but what went wrong.")
 def train(spec: Path | None, **options: Any) -> int:
@@ -123,15 +134,28 @@ def train(spec: Path | None, **options: Any) -> int:
     return train_spec(spec, TrainOptions(**options))
 
 
+def _kind(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """A kind in British or American spelling, of one or of many, or the name that a spec has for it."""
+    if given is None:
+        return None
+    word = given.lower().replace("ise", "ize").replace("regularize", "regularise")
+    for kind in KINDS:
+        if word in (kind, kind.removesuffix("s"), kind.removesuffix("es")):
+            return kind
+    remedy = did_you_mean(word, KINDS) or f"expected {', '.join(KINDS)}"
+    raise click.BadParameter(f"there is no kind '{given}'; {remedy}")
+
+
 @main.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False, metavar="[KIND]")
+@click.argument("kind", callback=_kind, required=False, metavar="[KIND]")
 @click.option("--json", "as_json", is_flag=True, help="Write the list as JSON.")
 def list_library(kind: str | None, as_json: bool) -> int:
     """List the layers, losses, ... that specs can use.
 
     \b
-    KIND is one of layers, activations, mathematics, losses, regularisers,
-    averages, parts (of losses), optimisers, schedules, initialisers.
+    KIND is one of layers, activations, functions (of one number), mathematics,
+    reductions, losses, regularisers, averages, parts (of losses), optimisers,
+    schedules, initialisers.
     """
     from symgrad.cli.listing import show_library
 

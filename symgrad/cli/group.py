@@ -64,6 +64,17 @@ IDENTITY = click.option(
 )
 
 
+def _renamed(_: click.Context, option: click.Parameter, given: str | None) -> None:
+    if given is not None:
+        raise click.UsageError(f"{option.opts[0]} is called --metric, as in train and in specs")
+
+
+METRICS = click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Score by f1_macro, ...; may come again."
+)
+SCORE = click.option("--score", hidden=True, expose_value=False, callback=_renamed)
+
+
 def named_numbers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
     """`NAME=NUMBER`, each name once."""
     found: dict[str, float] = {}

@@ -1,7 +1,9 @@
-"""What list shows: the library's entries, as they are written there."""
+"""What list shows: the library's entries and the rows of the language, as they are written there."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,24 +12,72 @@ from symgrad.cli.endings import GOOD
 from symgrad.cli.output import produce, produce_json
 from symgrad.spec import library
 from symgrad.spec.library import Function, Initializer, Layer, LayerForm, LibraryEntry, Optimizer, Schedule
+from symgrad.spec.reductions import REDUCTIONS, ReductionRow
+from symgrad.spec.scalars import SCALARS, ScalarFunction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
 NOTES = {
-    "losses": "each also takes reduction=mean, sum, batchmean or none, and weights=w, one per sample or entry"
+    "losses": "each also takes reduction=mean, sum, batchmean or none, and weights=w, per sample or entry",
+    "reductions": "over an index, sum(x[n,k], k), or an axis, sum(x, axis=1); keepdims=true keeps the axis",
 }
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry as it is shown."""
+
+    name: str
+    signature: str
+    formulas: tuple[str, ...]
+    source: str
+    note: str = ""
+    ranges: tuple[tuple[str, str], ...] = ()
+    needs_all_rows: bool = False
 
 
 def show_library(kinds: Sequence[str], as_json: bool) -> int:
     """Print the entries of these kinds, one block each."""
-    entries = {kind: tuple(getattr(library, kind).values()) for kind in kinds}
+    entries = {kind: _listed(kind) for kind in kinds}
     if as_json:
         produce_json({kind: [_record(entry) for entry in group] for kind, group in entries.items()})
         return GOOD
     produce("\n\n".join(f"{_heading(kind)}\n{_blocks(group)}" for kind, group in entries.items()))
     return GOOD
+
+
+def _listed(kind: str) -> tuple[Listed, ...]:
+    if kind == "reductions":
+        return tuple(map(_reduction, REDUCTIONS.values()))
+    if kind == "functions":
+        return tuple(_scalar(row) for row in SCALARS.values() if row.use == "formulas")
+    return tuple(map(_entry, getattr(library, kind).values()))
+
+
+def _entry(entry: LibraryEntry) -> Listed:
+    needs_all_rows = isinstance(entry, Optimizer) and bool(entry.full_batch)
+    about = entry.source, entry.note, tuple(entry.own_ranges)
+    return Listed(entry.name, entry.text, formulas(entry), *about, needs_all_rows)
+
+
+def _reduction(row: ReductionRow) -> Listed:
+    total = re.sub(r"\bx\b", "s", row.total)
+    primitive = f"the {row.kind} of {row.each}" + (" and n their number" if "n" in row.total else "")
+    formula = primitive if row.total == "x" else f"{total}, where s is {primitive}"
+    return Listed(row.name, f"{row.name}(x)", (formula,), "definition", _also(row.also))
+
+
+def _scalar(row: ScalarFunction) -> Listed:
+    ranges = () if row.domain == "(-inf, inf)" else (("x", row.domain),)
+    return Listed(
+        row.name, f"{row.name}(x)", (row.formula or row.code,), "definition", _also(row.also), ranges
+    )
+
+
+def _also(names: str) -> str:
+    return f"elsewhere called {', '.join(names.split())}" if names else ""
 
 
 def formulas(entry: LibraryEntry) -> tuple[str, ...]:
@@ -64,31 +114,27 @@ def _heading(kind: str) -> str:
     return click.style(kind, bold=True) + note
 
 
-def _record(entry: LibraryEntry) -> dict[str, Any]:
+def _record(entry: Listed) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "signature": entry.text,
-        "formulas": [" ".join(formula.split()) for formula in formulas(entry)],
+        "signature": entry.signature,
+        "formulas": [" ".join(formula.split()) for formula in entry.formulas],
         "source": entry.source,
         "note": entry.note,
-        "ranges": dict(entry.own_ranges),
+        "ranges": dict(entry.ranges),
     }
 
 
-def _blocks(entries: Sequence[LibraryEntry]) -> str:
+def _blocks(entries: Sequence[Listed]) -> str:
     return "\n".join(line for entry in entries for line in _block(entry))
 
 
-def _block(entry: LibraryEntry) -> Iterator[str]:
-    yield f"  {click.style(entry.text, fg='cyan')}"
-    for formula in formulas(entry):
+def _block(entry: Listed) -> Iterator[str]:
+    yield f"  {click.style(entry.signature, fg='cyan')}"
+    for formula in entry.formulas:
         yield f"      {formula}"
-    if entry.own_ranges:
-        ranges = ", ".join(f"{name} in {text}" for name, text in entry.own_ranges)
+    if entry.ranges:
+        ranges = ", ".join(f"{name} in {text}" for name, text in entry.ranges)
         yield click.style(f"      {ranges}", dim=True)
-    remarks = (entry.source, entry.note, "full batches only" if _needs_all_rows(entry) else "")
+    remarks = (entry.source, entry.note, "full batches only" if entry.needs_all_rows else "")
     yield click.style(f"      {'; '.join(part for part in remarks if part)}", dim=True)
-
-
-def _needs_all_rows(entry: LibraryEntry) -> bool:
-    return isinstance(entry, Optimizer) and bool(entry.full_batch)

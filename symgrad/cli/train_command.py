@@ -16,8 +16,10 @@ from symgrad.cli.output import produce_json, say
 from symgrad.errors import SpecError
 from symgrad.not_finite import first_not_finite
 from symgrad.spec.reader import with_frozen
+from symgrad.training.borrowed_params import check_source
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
+from symgrad.training.logs.run_logs import checked_logs
 from symgrad.training.resuming import module_hash, newest, spec_of
 from symgrad.training.run import TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run
@@ -78,6 +80,9 @@ def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
     _demand_trainable(spec, options)
     chosen_hyper(spec, options.hyper)
     scorers(options.metrics)
+    checked_logs(options.log)
+    if options.params_from is not None:
+        check_source(options.params_from, options.rename, spec)
     dataset = load_data(spec, options.data)
     with run_folder(options.out or Path("runs") / spec.name) as folder:
         return _train_into(folder, spec, spec_file, dataset, options)

@@ -35,10 +35,10 @@ def predict_rows(run: Path, data: Path, output: Path | None, module: Path | None
 
 
 def evaluate_rows(
-    run: Path, data: Path, scores: tuple[str, ...], picture: Path | None, module: Path | None, as_json: bool
+    run: Path, data: Path, metrics: tuple[str, ...], picture: Path | None, module: Path | None, as_json: bool
 ) -> int:
     """Show an evaluation, and draw it where a picture is asked for."""
-    found = api.evaluate(open_trained(run, module), data, scores)
+    found = api.evaluate(open_trained(run, module), data, metrics)
     if as_json:
         produce_json(found.as_dict() | {"warnings": warnings_shown()})
     else:

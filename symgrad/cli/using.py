@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symgrad.cli.group import FILE, IDENTITY, RENAME, main
+from symgrad.cli.group import FILE, IDENTITY, METRICS, RENAME, SCORE, main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,23 +35,24 @@ def predict(run: Path, data: Path, output: Path | None, module: Path | None, as_
 @main.command()
 @click.argument("run", type=FILE)
 @click.argument("data", type=FILE)
-@click.option("--score", "scores", multiple=True, metavar="NAME", help="One of scikit-learn's: f1_macro")
+@METRICS
+@SCORE
 @click.option(
     "--picture", type=FILE, help="Draw confusion and calibration, or values and residuals, into this file."
 )
 @MODULE
 @click.option("--json", "as_json", is_flag=True, help="Write the evaluation as JSON on stdout.")
 def evaluate(
-    run: Path, data: Path, scores: tuple[str, ...], picture: Path | None, module: Path | None, as_json: bool
+    run: Path, data: Path, metrics: tuple[str, ...], picture: Path | None, module: Path | None, as_json: bool
 ) -> int:
     """Measure what RUN learnt on the rows of DATA.
 
     Loss and accuracy, or R² and RMSE; of classes what each was taken for, and how often probabilities
-    come true. --score may stand several times.
+    come true.
     """
     from symgrad.cli.use_run import evaluate_rows
 
-    return evaluate_rows(run, data, scores, picture, module, as_json)
+    return evaluate_rows(run, data, metrics, picture, module, as_json)
 
 
 @main.command()

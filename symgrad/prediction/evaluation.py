@@ -56,8 +56,8 @@ class ClassScores:
 class EvaluationReport(Displayed):
     """The scores of a trained network on some rows. It prints as a plain table; `table()` is for a terminal.
 
-    `confusion[i][j]` counts the rows of class i that were taken for class j. `scores` are those asked for by
-    name. `values` are predictions beside their targets, where these are no classes.
+    `confusion[i][j]` counts the rows of class i that were taken for class j. `named_metrics` are those
+    asked for by name. `values` are predictions beside their targets, where these are no classes.
     """
 
     name: str
@@ -66,7 +66,7 @@ class EvaluationReport(Displayed):
     classes: tuple[ClassScores, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     calibration: Calibration | None = None
-    scores: tuple[tuple[str, float], ...] = ()
+    named_metrics: tuple[tuple[str, float], ...] = ()
     values: ScoredEntries | None = field(default=None, compare=False)
 
     def table(self) -> Group:
@@ -83,24 +83,25 @@ class EvaluationReport(Displayed):
 
     def as_dict(self) -> dict[str, Any]:
         """The evaluation as JSON can hold it; what is no finite number is None."""
-        metrics = {name: _finite(value) for name, value in asdict(self.metrics).items() if value is not None}
+        named = (*asdict(self.metrics).items(), *self.named_metrics)
+        metrics = {name: _finite(value) for name, value in named if value is not None}
         found = asdict(replace(self, values=None)) | {"metrics": metrics}
         found["classes"] = [asdict(scores) for scores in self.classes]
-        del found["values"]
-        return found | {"scores": {name: _finite(value) for name, value in self.scores}}
+        del found["values"], found["named_metrics"]
+        return found
 
     def __str__(self) -> str:
         return plain_text(self.table(), 110)
 
     def _numbers(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("score")
+        table.add_column("metric")
         table.add_column("value", justify="right")
         words = {"loss": "loss", "accuracy": "accuracy", "r2": "R²", "rmse": "RMSE"}
         named = {said: getattr(self.metrics, name) for name, said in words.items()}
         if self.calibration is not None:
             named["calibration error"] = self.calibration.error
-        for said, value in (*named.items(), *self.scores):
+        for said, value in (*named.items(), *self.named_metrics):
             if value is not None:
                 table.add_row(said, f"{value:.4g}")
         return table
@@ -121,9 +122,9 @@ class EvaluationReport(Displayed):
 
 
 def evaluate(
-    trained: Checkpoint, data: Data, scores: Sequence[str] = (), dialect: Dialect | None = None
+    trained: Checkpoint, data: Data, metrics: Sequence[str] = (), dialect: Dialect | None = None
 ) -> EvaluationReport:
-    """Scores on rows with targets; `scores` are names of scikit-learn's.
+    """Scores on rows with targets; `metrics` are names of scikit-learn's.
 
     Raises:
         DataError: the data cannot be used.
@@ -140,7 +141,8 @@ def evaluate(
         found = _with_classes(found, trained, dataset)
     if trained.module.TASK == "values":
         found = replace(found, values=scored_entries(trained.module, trained.fitted, dataset))
-    return replace(found, scores=named_scores(trained.module, trained.fitted, dataset, scorers(scores)))
+    named = named_scores(trained.module, trained.fitted, dataset, scorers(metrics))
+    return replace(found, named_metrics=named)
 
 
 def _with_classes(found: EvaluationReport, trained: Checkpoint, dataset: Dataset) -> EvaluationReport:

@@ -198,7 +198,9 @@ _INSTEAD = {
     "reduce_lr_on_plateau": "stop: {patience: 5} ends training on a plateau",
     "len shape size ndim numel": "the name of an axis is its size, as in sum(x) / N",
     "random rand noise": "formulas draw no random numbers; an initializer does",
-    "metric": "write metrics: [f1_macro]; accuracy, or R² and RMSE, are measured without being asked for",
+    "metric score scores scoring": (
+        "write metrics: [f1_macro]; accuracy, or R² and RMSE, are measured without being asked for"
+    ),
     "device gpu cuda": "leave it out: it runs on the CPU",
     "one ones ones_init": "write constant(1)",
     "orthogonal": "the library has none; `fit` takes first values of your own as params",

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import os
     from types import ModuleType
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
+    from symgrad.spec.model import Spec
 
 ParamsSource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any]"
 TRANSPOSED = ".T"
@@ -31,6 +32,14 @@ class Borrowed:
 
     params: Any
     note: str
+
+
+def check_source(source: ParamsSource, names: Mapping[str, str], spec: Spec) -> None:
+    """Raise what `borrow` would for the module of a spec, before there is one."""
+    from symgrad.pipeline import stages_of  # and with it SymPy, which a training without a source needs not
+
+    parameters = stages_of(spec).formulas.of_kind("parameter")
+    _found(source, names, {p.name: tuple(a.size or 0 for a in p.axes) for p in parameters}, spec.dtype)
 
 
 def borrow(
@@ -50,32 +59,42 @@ def borrow(
             fit, or nothing can be taken.
         ModuleError: the package safetensors is missing.
     """
-    at, saved = _saved(source)
     params = module.init_params(seed=seed)
-    _check_names(at, names, params._fields, saved)
-    taken, left = [], []
-    for name, values in params._asdict().items():
+    arrays, note = _found(source, names, module.SHAPES, module.DTYPE)
+    for name, values in arrays.items():
+        getattr(params, name)[...] = values
+    return Borrowed(params, note)
+
+
+def _found(
+    source: ParamsSource, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], dtype: DTypeLike
+) -> tuple[dict[str, NDArray[Any]], str]:
+    """The arrays of a source that fit parameters of these shapes, and in words which do."""
+    at, saved = _saved(source)
+    _check_names(at, names, tuple(shapes), saved)
+    arrays, taken, left = {}, [], []
+    for name, shape in shapes.items():
         there = names.get(name, name)
         found = _called(there, saved)
-        why = _misfit(found, values)
+        why = _misfit(found, shape, np.dtype(dtype))
         if why and name in names:
             raise DataError(
                 f"'{there}' cannot be '{name}': {why}", at=at, remedy="name another, or leave it out"
             )
-        if why:
+        if found is None or why:
             left.append(f"{name} ({why})")
         else:
-            values[...] = found
+            arrays[name] = found
             taken.append(name if there == name else f"{name} (its {there})")
     if not taken:
         problem = f"no parameter fits: {', '.join(left)}; it has {', '.join(saved) or 'none'}"
         remedy = "say which is which, with --rename W1=OTHER or names={'W1': 'OTHER'}"
         raise DataError(problem, at=at, remedy=remedy)
-    asked = {names.get(name, name) for name in params._fields}
+    asked = {names.get(name, name) for name in shapes}
     unused = [name for name in saved if not asked & {name, name + TRANSPOSED}]
     note = f"from {at}: {', '.join(taken)}"
     note += f"; from first values: {', '.join(left)}" if left else ""
-    return Borrowed(params, note + (f"; not used: {', '.join(unused)}" if unused else ""))
+    return arrays, note + (f"; not used: {', '.join(unused)}" if unused else "")
 
 
 def _saved(source: ParamsSource) -> tuple[str, dict[str, NDArray[Any]]]:
@@ -147,12 +166,12 @@ def _check_names(at: str, names: Mapping[str, str], own: tuple[str, ...], saved:
                 raise DataError(f"{where} has no parameter '{asked}'", at=at, remedy=remedy)
 
 
-def _misfit(found: NDArray[Any] | None, values: NDArray[Any]) -> str:
-    """Why an array cannot be taken for another; nothing where it can."""
+def _misfit(found: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    """Why an array cannot be a parameter's; nothing where it can."""
     if found is None:
         return "not in it"
-    if found.shape != values.shape:
-        return f"of shape {list(values.shape)}, there {list(found.shape)}"
+    if found.shape != shape:
+        return f"of shape {list(shape)}, there {list(found.shape)}"
     with np.errstate(over="ignore"):
-        is_good = found.dtype.kind == "f" and np.isfinite(found.astype(values.dtype)).all()
-    return "" if is_good else f"it holds what is no number in {values.dtype}"
+        is_good = found.dtype.kind == "f" and np.isfinite(found.astype(dtype)).all()
+    return "" if is_good else f"it holds what is no number in {dtype}"

@@ -85,7 +85,7 @@ class Run(Displayed):
             "kept_epoch": self.checkpoint.epoch,
             "training": _numbers(self.training),
             "validation": _numbers(self.validation) if self.validation else None,
-            "scores": {name: finite(value) for name, value in self.scores},
+            "metrics": {name: finite(value) for name, value in self.named_metrics},
             "seconds": self.seconds,
             "steps_per_second": self.steps_per_second,
             "history": self.history.as_dict()["columns"],
@@ -94,8 +94,8 @@ class Run(Displayed):
         }
 
     @property
-    def scores(self) -> tuple[tuple[str, float], ...]:
-        """The scores by name of the parameters kept, on the rows held out."""
+    def named_metrics(self) -> tuple[tuple[str, float], ...]:
+        """The metrics by name of the parameters kept, on the rows held out."""
         kept = [r.metrics for r in self.history.records if r.epoch == self.checkpoint.epoch]
         return kept[-1] if kept else ()
 
@@ -129,7 +129,7 @@ class Run(Displayed):
             f"({self._ending}), parameters of epoch {self.checkpoint.epoch}",
             *_metric_lines("training", self.training),
             *(_metric_lines("held-out", self.validation) if self.validation else ()),
-            *(f"held-out {name} {value:.4g}" for name, value in self.scores),
+            *(f"held-out {name} {value:.4g}" for name, value in self.named_metrics),
             *self._least_held_out,
         ]
         if rate := self.steps_per_second:

@@ -22,6 +22,17 @@ _ENDS = {"diverged": "FAILED", "callback failed": "FAILED", "interrupted": "KILL
 _REMEDY = "MLFLOW_TRACKING_URI says where MLflow keeps its runs; see its documentation"
 
 
+def client_parts() -> tuple[Any, Any]:
+    """MLflow's client and its metric. Raises ModuleError where MLflow is missing."""
+    try:
+        from mlflow.entities import Metric
+        from mlflow.tracking import MlflowClient
+    except ImportError as error:
+        remedy = 'pip install "symgrad[mlflow]"'
+        raise ModuleError(f"MLflow cannot be loaded: {error}", at="log", remedy=remedy) from None
+    return MlflowClient, Metric
+
+
 class MlflowLog:
     """A run in the experiment that is called as the spec: its settings, and every column of the history.
 
@@ -41,16 +52,10 @@ class MlflowLog:
         experiment: str,
         settings: Mapping[str, Any],
     ) -> None:
-        try:
-            from mlflow.entities import Metric
-            from mlflow.tracking import MlflowClient
-        except ImportError as error:
-            remedy = 'pip install "symgrad[mlflow]"'
-            raise ModuleError(f"MLflow cannot be loaded: {error}", at="log", remedy=remedy) from None
-        self.score_name, self.metric = score_name, Metric
+        self.score_name, (client, self.metric) = score_name, client_parts()
         self.is_broken = False
         try:
-            self.client = MlflowClient()
+            self.client = client()
             self.run = self._known(folder / RUN_FILE) if records else ""
             if not self.run:
                 self.run = self._new(folder, experiment, settings)

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from symgrad.errors import SymgradError
-from symgrad.training.logs.mlflow_log import MlflowLog
+from symgrad.training.logs.mlflow_log import MlflowLog, client_parts
 from symgrad.training.logs.table_log import TableLog
-from symgrad.training.logs.tensorboard_log import TensorBoardLog
+from symgrad.training.logs.tensorboard_log import TensorBoardLog, event_parts
 from symgrad.training.scores.metrics import score_name
 
 if TYPE_CHECKING:
@@ -86,9 +86,13 @@ def _settings(trainer: Trainer) -> Mapping[str, Any]:
 
 
 def checked_logs(given: Sequence[str]) -> tuple[LogName, ...]:
-    """What was given as log. Raises SymgradError for what is none."""
+    """What was given as log. Raises SymgradError for what is none, and ModuleError for a missing package."""
     names = [given] if isinstance(given, str) else [*given]
     for name in names:
         if name not in LOGS:
             raise SymgradError(f"log is {name!r}", remedy=f"expected {' or '.join(LOGS)}")
+    if "tensorboard" in names:
+        event_parts()
+    if "mlflow" in names:
+        client_parts()
     return tuple(name for name in LOGS if name in names)

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 EVENTS = "tensorboard"
 
 
+def event_parts() -> tuple[Any, Any, Any, Any]:
+    """What events are made of, and what writes them. Raises ModuleError where TensorBoard is missing."""
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    except ImportError as error:
+        remedy = 'pip install "symgrad[tensorboard]"'
+        raise ModuleError(f"TensorBoard cannot be loaded: {error}", at="log", remedy=remedy) from None
+    return Event, SessionLog, Summary, EventFileWriter
+
+
 class TensorBoardLog:
     """Event files in the folder `tensorboard` of a run: every column of the history, over the epochs.
 
@@ -29,18 +41,11 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: Path, score_name: ScoreName, records: Sequence[EpochRecord]) -> None:
-        try:
-            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-            from tensorboard.compat.proto.summary_pb2 import Summary
-            from tensorboard.summary.writer.event_file_writer import EventFileWriter
-        except ImportError as error:
-            remedy = 'pip install "symgrad[tensorboard]"'
-            raise ModuleError(f"TensorBoard cannot be loaded: {error}", at="log", remedy=remedy) from None
-        self.score_name, self.event, self.summary = score_name, Event, Summary
+        self.score_name, (self.event, session, self.summary, writer) = score_name, event_parts()
         before = [*(folder / EVENTS).glob("events.out.tfevents.*")]
-        self.writer = EventFileWriter(str(folder / EVENTS))
+        self.writer = writer(str(folder / EVENTS))
         known = records if before else ()
-        begins = SessionLog(status=SessionLog.START)
+        begins = session(status=session.START)
         self._write(step=len(known) + 1, session_log=begins)
         for record in () if before else records:
             self.add(record)

@@ -58,7 +58,7 @@ def scorers(names: Sequence[str]) -> dict[str, Scorer]:
     """What scores by these names.
 
     Raises:
-        ModuleError: scikit-learn is missing, or has no such score.
+        ModuleError: scikit-learn is missing, or has no such metric.
     """
     if not names:
         return {}
@@ -72,7 +72,7 @@ def scorers(names: Sequence[str]) -> dict[str, Scorer]:
         if name not in known:
             higher = f"write neg_{name}, as higher scores are better" if f"neg_{name}" in known else ""
             remedy = higher or did_you_mean(name, known) or f"one of {', '.join(known)}"
-            raise ModuleError(f"scikit-learn has no score '{name}'", at=name, remedy=remedy)
+            raise ModuleError(f"scikit-learn has no metric '{name}'", at=name, remedy=remedy)
     return {name: get_scorer(name) for name in names}
 
 
