@@ -28,30 +28,58 @@ def _activations() -> Corpus:
     }
 
 
-WINDOWS = {
-    "conv1d": ([7, 2], "conv1d(3, kernel=3, padding=causal, dilation=2)"),
-    "conv2d": ([5, 6, 2], "conv2d(3, kernel=(2, 3), stride=2, padding=1)"),
+WINDOWS: dict[str, tuple[list[int], list[str]]] = {
+    "windows_1d": (
+        [6, 2],
+        [
+            "conv1d(3, kernel=3, padding=causal, dilation=2, activation=tanh)",
+            "max_pool1d(2, padding=1)",
+            "upsample1d(2)",
+            "adaptive_avg_pool1d(4)",
+            "conv_transpose1d(2, kernel=3, stride=2)",
+            "avg_pool1d(3)",
+            "global_max_pool",
+        ],
+    ),
+    "windows_2d": (
+        [4, 6, 2],
+        [
+            "conv2d(4, kernel=(3, 2), stride=(1, 2), padding=1, groups=2)",
+            "max_pool2d(kernel=(2, 1))",
+            "squeeze_excite(reduction=2)",
+            "upsample2d(mode=bilinear)",
+            "adaptive_avg_pool2d(2)",
+            "conv_transpose2d(2, kernel=2)",
+            "avg_pool2d(2, stride=1)",
+            "flatten",
+        ],
+    ),
+    "windows_3d": (
+        [2, 3, 2, 1],
+        ["conv3d(2, kernel=2, padding=1)", "max_pool3d(2)", "avg_pool3d(1)", "global_avg_pool"],
+    ),
+    "patches": ([4, 6, 1], ["patch_embedding(3, patch=(2, 3))", "flatten"]),
 }
-"""Layers over windows: the axes of x behind the batch, and the call."""
+"""Layers over windows, in chains that call each of them: the axes of x behind the batch, and the layers."""
 
 
 def _layers() -> Corpus:
-    rows = {name: entry for name, entry in library.layers.items() if name not in WINDOWS}
+    rows = {name: entry for name, entry in library.layers.items() if not entry.takes}
     calls = {n: f"{n}(4)" if "units" in e.signature.arguments else n for n, e in rows.items()}
-    flat = {
+    over_rows = {
         f"layer_{name}": {**ROWS, **VALUES, "layers": ["dense(4)", call, "dense(3)"], "loss": "mse"}
         for name, call in calls.items()
     }
-    return flat | {
-        f"layer_{name}": {
+    return over_rows | {
+        name: {
             **VALUES,
             "dtype": "float64",
             "inputs": {"x": ["batch", *axes]},
-            "layers": [call, "flatten", "dense(3)"],
+            "layers": [*layers, "dense(3)"],
             "loss": "mse",
             "gradients": ["x"],
         }
-        for name, (axes, call) in WINDOWS.items()
+        for name, (axes, layers) in WINDOWS.items()
     }
 
 

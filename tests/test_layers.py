@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import interpreted, written
+from corpus import CORPUS
 
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
+from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 
@@ -160,3 +162,8 @@ def test_gradients_of_learned_activations_are_those_of_pytorch(per_channel: bool
         np.testing.assert_allclose(grads[0], p.grad.numpy(), rtol=1e-12)
         slopes = module.input_gradients(params, kinks["x"], weights).x
         np.testing.assert_allclose(slopes, x.grad.numpy(), rtol=1e-12, atol=1e-300)
+
+
+def test_every_layer_of_the_library_stands_in_the_corpus() -> None:
+    called = {str(layer).partition("(")[0] for spec in CORPUS.values() for layer in spec.get("layers", ())}
+    assert library.layers.keys() - called == set()

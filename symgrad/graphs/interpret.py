@@ -11,7 +11,18 @@ import sympy as sp
 from scipy import special
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import ARGUMENT, Entry, Named, delta, leading, logcosh, shifted, sigmoid, softplus
+from symgrad.calculus.terms import (
+    ARGUMENT,
+    Entry,
+    Infinite,
+    Named,
+    delta,
+    leading,
+    logcosh,
+    shifted,
+    sigmoid,
+    softplus,
+)
 from symgrad.errors import DataError, InternalError
 from symgrad.spec.scalars import INNER
 
@@ -115,6 +126,8 @@ class _Calculator:
             return np.asarray(int(expr))
         if expr.is_number:
             return np.asarray(float(expr))
+        if isinstance(expr, Infinite):
+            return np.asarray(math.inf)
         if isinstance(expr, sp.Symbol):
             return index[expr] if expr in index else np.asarray(self.sizes[expr.name])
         if isinstance(expr, Entry):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.declared_ranges import bound_names
-from symgrad.spec.language.syntax import Call, Index, Name, Node
+from symgrad.spec.language.syntax import Call, Index, Name, Node, Number
 from symgrad.spec.language.trees import calls, placed, transform
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.taken_names import unused
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def stated(formula: Node, known: Mapping[str, Node], at: Position) -> Node:
-    """A formula of the library over what its names stand for, at the place of the call."""
+    """A formula of the library over what its names stand for, at the place of the call.
+
+    Where nothing is put around a tensor, that stands alone.
+    """
 
     def change(node: Node) -> Node:
         match node:
@@ -28,6 +31,8 @@ def stated(formula: Node, known: Mapping[str, Node], at: Position) -> Node:
             case Index(tensor):
                 stands_for = known.get(tensor, node)
                 return replace(node, tensor=stands_for.id) if isinstance(stands_for, Name) else stands_for
+            case Call("pad", (padded, _, *ends)) if ends and all(_is_nothing(end) for end in ends):
+                return padded
         return node
 
     return placed(transform(formula, change), at)
@@ -53,6 +58,10 @@ def written(
         ranges=tuple((fresh[name], stated(size, known, at)) for name, size in equation.ranges),
         at=at,
     )
+
+
+def _is_nothing(end: Node) -> bool:
+    return isinstance(end, Number) and not end.value
 
 
 def _renamed(formula: Node, fresh: Mapping[str, str]) -> Node:

@@ -71,7 +71,7 @@ def _with_children(node: Node, change: Callable[[Node], Node]) -> Node:
                 keywords=tuple((k, change(v)) for k, v in keywords),
             )
         case Tuple(items):
-            return change(replace(node, items=tuple(transform(item, change) for item in items)))
+            return replace(node, items=tuple(map(change, items)))
         case Index(_, indices):
             return replace(node, indices=tuple(map(change, indices)))
     return node

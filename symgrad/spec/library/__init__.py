@@ -18,6 +18,7 @@ from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
 from symgrad.spec.library.losses import AVERAGES, LOSSES, PARTS, REGULARISERS
 from symgrad.spec.library.mathematics import MATHEMATICS
 from symgrad.spec.library.optimizers import OPTIMIZERS
+from symgrad.spec.library.pooling import POOLING
 from symgrad.spec.library.schedules import SCHEDULES
 
 activations = {entry.name: entry for entry in ACTIVATIONS}
@@ -28,7 +29,7 @@ parts = {entry.name: entry for entry in PARTS}
 mathematics = {entry.name: entry for entry in MATHEMATICS}
 functions = activations | losses | regularisers | averages | parts | mathematics
 learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
-layers = {entry.name: entry for entry in (*LAYERS, *CONVOLUTIONS)} | learned_activations
+layers = {entry.name: entry for entry in (*LAYERS, *CONVOLUTIONS, *POOLING)} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
 schedules = {entry.name: entry for entry in SCHEDULES}
 initializers = {entry.name: entry for entry in INITIALIZERS}

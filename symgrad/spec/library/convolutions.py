@@ -1,47 +1,179 @@
-"""Convolutions: windows of x times one kernel, in the usual sense of networks, a correlation."""
+"""Convolutions: windows of x times one kernel, a correlation, as networks have it; and their transposes.
 
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerParameter
-from symgrad.spec.library.window_settings import windows
+Of images the axes are [batch, height, width, channels], of kernels [height, width, channels, units].
+"""
+
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
+from symgrad.spec.library.window_settings import AXES, ENTRIES, convolving, is_grouped, numbers, transposing
+
+PLACES, OFFSETS = "ijk", "uvw"
+"""Indices of the result's places along each axis, and of what lies in a window."""
 
 BIAS = LayerParameter("b", ("units",), "bias_init", unless_false="bias")
+GROUPS = (
+    LayerDemand(
+        "size(x, -1) % groups == 0",
+        "the {size(x, -1)} channels of its input do not divide into {groups} groups",
+        "expected a number of groups that divides the channels and the units",
+    ),
+    LayerDemand(
+        "units % groups == 0",
+        "{units} units do not divide into {groups} groups",
+        "expected a number of groups that divides the channels and the units",
+    ),
+)
 
 
-def _covered(axis: int, entries: str) -> LayerDemand:
+def covered(axis: int, rank: int) -> LayerDemand:
     """The demand that a window fits into what it slides along."""
+    reach = f"dilation_{axis} * (kernel_{axis} - 1) + 1"
+    given = f"size(x, {axis}) + before_{axis} + after_{axis}"
+    entries = ENTRIES[rank][axis - 1]
     return LayerDemand(
-        f"size(x, {axis}) + before_{axis} + after_{axis} >= dilation_{axis} * (kernel_{axis} - 1) + 1",
-        f"the kernel reaches over {{dilation_{axis} * (kernel_{axis} - 1) + 1}} {entries}, its input has "
-        f"{{size(x, {axis}) + before_{axis} + after_{axis}}}",
+        f"{given} >= {reach}",
+        f"the kernel reaches over {{{reach}}} {entries}, its input has {{{given}}} with padding",
         "expected a smaller kernel, or padding=same",
     )
 
 
+def padded(rank: int, value: str = "") -> str:
+    """The formula of x with what is put around it along `rank` axes, 0 or another value."""
+    formula = "x"
+    for axis in range(1, rank + 1):
+        formula = f"pad({formula}, {axis}, before_{axis}, after_{axis}{value and f', value={value}'})"
+    return formula
+
+
+def _convolution(rank: int, source: str, words: tuple[str, ...]) -> Layer:
+    """A convolution along `rank` axes."""
+    along, inside = ", ".join(PLACES[:rank]), ", ".join(OFFSETS[:rank])
+    each = range(1, rank + 1)
+    pairs = zip(each, PLACES, OFFSETS, strict=False)
+    places = ", ".join(f"stride_{k}*{i} + dilation_{k}*{u}" for k, i, u in pairs)
+    kernel = tuple(f"kernel_{k}" for k in each)
+    fits = tuple(covered(axis, rank) for axis in each)
+    group = "size(x, -1) // groups"
+    grouped = LayerForm(
+        parts=(
+            ("X", padded(rank)),
+            (
+                f"G[n, {along}, g:groups, o:units // groups]",
+                f"sum(X[n, {places}, {group} * g + c] * W[{inside}, c, units // groups * g + o], "
+                f"{inside}, c)",
+            ),
+        ),
+        formula=f"flatten(G, start={rank + 1}) + b",
+        parameters=(LayerParameter("W", (*kernel, group, "units"), "init"), BIAS),
+        demands=(*fits, *GROUPS),
+    )
+    return Layer(
+        f"conv{rank}d(x, units, kernel, stride=1, padding=0, dilation=1, groups=1, bias=true, "
+        "init=glorot_uniform, bias_init=zeros, activation=identity)",
+        source,
+        f"x is [batch, {', '.join(AXES[rank])}, channels]; padding is a number, {', '.join(words)}; a tuple "
+        "gives each axis its own; of groups=channels each is on its own",
+        takes=("batch", *AXES[rank], "channels"),
+        settings=convolving(rank, words),
+        forms=((is_grouped, grouped),),
+        parts=(("X", padded(rank)),),
+        indices=f"[n, {along}, o]",
+        formula=f"sum(X[n, {places}, c] * W[{inside}, c, o], {inside}, c) + b[o]",
+        parameters=(LayerParameter("W", (*kernel, "size(x, -1)", "units"), "init"), BIAS),
+        demands=fits,
+    )
+
+
+def _transposed(rank: int) -> tuple[LayerDemand, ...]:
+    """The demands that something is left, and that what is added lies within a stride."""
+    axes = range(1, rank + 1)
+    return (
+        *(
+            LayerDemand(
+                f"output_padding_{axis} < stride_{axis}",
+                f"an output_padding of {{output_padding_{axis}}} where the stride is {{stride_{axis}}}",
+                "expected one below the stride",
+            )
+            for axis in axes
+        ),
+        *(
+            LayerDemand(
+                f"length_{axis} >= 1",
+                f"a padding of {{padding_{axis}}} takes away all {ENTRIES[rank][axis - 1]} of the result",
+                "expected a smaller one",
+            )
+            for axis in axes
+        ),
+    )
+
+
 CONVOLUTIONS = (
+    _convolution(1, "Waibel et al. 1989", ("valid", "same", "causal")),
+    _convolution(2, "LeCun et al. 1989", ("valid", "same")),
+    _convolution(3, "Ji et al. 2010", ("valid", "same")),
     Layer(
-        "conv1d(x, units, kernel, stride=1, padding=0, dilation=1, bias=true, init=glorot_uniform, "
-        "bias_init=zeros, activation=identity)",
-        "Waibel et al. 1989",
-        "x is [batch, steps, channels]; padding is a number, same, valid or causal",
-        takes=("batch", "steps", "channels"),
-        settings=windows(1, ("valid", "same", "causal")),
-        parts=(("X", "padded"),),
-        indices="[n, i, o]",
-        formula="sum(X[n, stride_1*i + dilation_1*u, c] * W[u, c, o], u, c) + b[o]",
+        "conv_transpose1d(x, units, kernel, stride=1, padding=0, output_padding=0, bias=true, "
+        "init=glorot_uniform, bias_init=zeros, activation=identity)",
+        "Zeiler et al. 2010",
+        "the adjoint of conv1d in x; K holds the taps of each of the stride_1 phases",
+        takes=("batch", *AXES[1], "channels"),
+        settings=transposing(1),
+        parts=(
+            ("X", "pad(x, 1, reach_1)"),
+            ("V", "pad(W, 0, 0, fill_1)"),
+            ("K[t:taps_1, c, r:stride_1, o]", "V[stride_1 * (reach_1 - t) + r, c, o]"),
+            ("Y[n, q, r, o]", "sum(X[n, q + t, c] * K[t, c, r, o], t, c)"),
+            ("F", "flatten(Y, start=1, end=2)"),
+        ),
+        indices="[n, i:length_1, o]",
+        formula="F[n, i + padding_1, o] + b[o]",
         parameters=(LayerParameter("W", ("kernel_1", "size(x, -1)", "units"), "init"), BIAS),
-        demands=(_covered(1, "steps"),),
+        demands=_transposed(1),
     ),
     Layer(
-        "conv2d(x, units, kernel, stride=1, padding=0, dilation=1, bias=true, init=glorot_uniform, "
-        "bias_init=zeros, activation=identity)",
-        "LeCun et al. 1989",
-        "x is [batch, height, width, channels]; padding is a number, same or valid; kernel=(3, 5) too",
-        takes=("batch", "height", "width", "channels"),
-        settings=windows(2),
-        parts=(("X", "padded"),),
-        indices="[n, i, j, o]",
-        formula="sum(X[n, stride_1*i + dilation_1*u, stride_2*j + dilation_2*v, c] * W[u, v, c, o], u, v, c)"
-        " + b[o]",
+        "conv_transpose2d(x, units, kernel, stride=1, padding=0, output_padding=0, bias=true, "
+        "init=glorot_uniform, bias_init=zeros, activation=identity)",
+        "Zeiler et al. 2010",
+        "the adjoint of conv2d in x; K holds the taps of each of the stride_1 * stride_2 phases",
+        takes=("batch", *AXES[2], "channels"),
+        settings=transposing(2),
+        parts=(
+            ("X", "pad(pad(x, 1, reach_1), 2, reach_2)"),
+            ("V", "pad(pad(W, 0, 0, fill_1), 1, 0, fill_2)"),
+            (
+                "K[t:taps_1, s:taps_2, c, r:stride_1, w:stride_2, o]",
+                "V[stride_1 * (reach_1 - t) + r, stride_2 * (reach_2 - s) + w, c, o]",
+            ),
+            ("Y[n, q, p, r, w, o]", "sum(X[n, q + t, p + s, c] * K[t, s, c, r, w, o], t, s, c)"),
+            ("R[n, q, r, p, w, o]", "Y[n, q, p, r, w, o]"),
+            ("F", "flatten(flatten(R, start=3, end=4), start=1, end=2)"),
+        ),
+        indices="[n, i:length_1, j:length_2, o]",
+        formula="F[n, i + padding_1, j + padding_2, o] + b[o]",
         parameters=(LayerParameter("W", ("kernel_1", "kernel_2", "size(x, -1)", "units"), "init"), BIAS),
-        demands=(_covered(1, "rows"), _covered(2, "columns")),
+        demands=_transposed(2),
+    ),
+    Layer(
+        "patch_embedding(x, units, patch=16, bias=true, init=glorot_uniform, bias_init=zeros)",
+        "Dosovitskiy et al. 2021",
+        "x is [batch, height, width, channels], the result [batch, patches, units], row by row",
+        takes=("batch", *AXES[2], "channels"),
+        settings=numbers("patch", 2),
+        parts=(
+            (
+                "P[n, i, j, o]",
+                "sum(x[n, patch_1*i + u, patch_2*j + v, c] * W[u, v, c, o], u, v, c) + b[o]",
+            ),
+        ),
+        formula="flatten(P, start=1, end=2)",
+        parameters=(LayerParameter("W", ("patch_1", "patch_2", "size(x, -1)", "units"), "init"), BIAS),
+        demands=tuple(
+            LayerDemand(
+                f"size(x, {axis}) % patch_{axis} == 0",
+                f"{{size(x, {axis})}} {entries} do not divide into patches of {{patch_{axis}}}",
+                "expected a patch that divides height and width",
+            )
+            for axis, entries in ((1, "rows"), (2, "columns"))
+        ),
+        symbol="Z",
     ),
 )

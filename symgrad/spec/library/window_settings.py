@@ -1,7 +1,7 @@
 """What follows from the arguments of layers that slide a window: numbers for each axis, and padding.
 
 Along axis k of the operand a window has `kernel_k` entries, `dilation_k` apart, and moves on by `stride_k`;
-`padded` is the operand with what is put around it, `before_k` and `after_k` entries.
+`before_k` and `after_k` entries are put around the operand.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Call, Name, Node, Number, Tuple
-from symgrad.spec.language.trees import names_in, placed, substitute
+from symgrad.spec.language.trees import names_in, substitute
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.language.whole_numbers import whole_number
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from symgrad.spec.library.layer_entries import Arguments, Settings
 
 MOST = 10**6
+AXES = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""The axes that windows slide along, by how many there are."""
+ENTRIES = {1: ("steps",), 2: ("rows", "columns"), 3: ("planes", "rows", "columns")}
+"""What lies along these."""
 _NEEDED = "max((size(x, axis) - 1) // stride * stride + dilation * (kernel - 1) + 1 - size(x, axis), 0)"
 _PADDING = {
     "valid": ("0", "0"),
@@ -33,28 +37,91 @@ _PADDING = {
 """What is put before and after an axis. Where a window has a middle, an odd number has its more behind."""
 
 
-def windows(rank: int, words: tuple[str, ...] = ("valid", "same"), filling: str = "") -> Settings:
-    """Of windows over `rank` axes, which follow that of the batch.
-
-    `words` are those that `padding` may be; `filling` is what is put around the operand, if not 0.
-    """
+def windows(rank: int, words: tuple[str, ...] = ("valid", "same")) -> Settings:
+    """Of windows over `rank` axes, which follow that of the batch; `words` are what `padding` may be."""
 
     def settings(call: Call, arguments: Arguments) -> Arguments:
         found: dict[str, Node] = {}
-        padded = arguments["x"]
-        value = (("value", placed(parse_formula(filling, call.at), call.at)),) if filling else ()
         for axis in range(1, rank + 1):
-            own = {
-                name: _along(axis, name, call, arguments, rank) for name in ("kernel", "stride", "dilation")
-            }
+            names = ("kernel", "stride", "dilation")
+            own = {name: _along(axis, name, call, arguments, rank) for name in names}
             before, after = _padding(axis, own, call, arguments, rank, words)
             found |= {f"{name}_{axis}": number for name, number in own.items()}
             found |= {f"before_{axis}": before, f"after_{axis}": after}
-            if not _is_zero(before) or not _is_zero(after):
-                padded = Call("pad", (padded, _number(axis, call.at), before, after), value, call.at)
-        return {**found, "padded": padded}
+        return found
 
     return settings
+
+
+def convolving(rank: int, words: tuple[str, ...]) -> Settings:
+    """Of convolutions: of their windows, and how many groups of channels do not see each other."""
+
+    def settings(call: Call, arguments: Arguments) -> Arguments:
+        (groups,) = per_axis(call, "groups", arguments["groups"], 1, 1)
+        if isinstance(groups, Name) and groups.id == "channels":
+            groups = substitute(parse_formula("size(x, -1)", call.at), {"x": arguments["x"]})
+        return {**windows(rank, words)(call, arguments), "groups": groups}
+
+    return settings
+
+
+def is_grouped(arguments: Arguments) -> bool:
+    """Whether a convolution has more than one group."""
+    return _whole(arguments["groups"]) != 1
+
+
+def transposing(rank: int) -> Settings:
+    """Of transposed convolutions: `taps_k` entries of the kernel meet in each phase, the last `reach_k` back.
+
+    `fill_k` zeros make the kernel whole strides long; the result has `length_k` entries, from `padding_k` on.
+    """
+    formulas = {
+        "taps": "(kernel + output_padding + stride - 1) // stride",
+        "reach": "(kernel + output_padding + stride - 1) // stride - 1",
+        "fill": "(kernel + output_padding + stride - 1) // stride * stride - kernel",
+        "length": "(size(x, axis) - 1) * stride + kernel + output_padding - 2 * padding",
+    }
+
+    def settings(call: Call, arguments: Arguments) -> Arguments:
+        found: dict[str, Node] = {}
+        for axis in range(1, rank + 1):
+            own = {name: _along(axis, name, call, arguments, rank) for name in ("kernel", "stride")}
+            for name in ("padding", "output_padding"):
+                own[name] = per_axis(call, name, arguments[name], rank, 0)[axis - 1]
+            known = {**own, "x": arguments["x"], "axis": _number(axis, call.at)}
+            own |= {n: _folded(substitute(parse_formula(f, call.at), known)) for n, f in formulas.items()}
+            found |= {f"{name}_{axis}": number for name, number in own.items()}
+        return found
+
+    return settings
+
+
+def numbers(name: str, rank: int) -> Settings:
+    """Of one argument that is a number for each of `rank` axes."""
+
+    def settings(call: Call, arguments: Arguments) -> Arguments:
+        found = per_axis(call, name, arguments[name], rank, 1)
+        return {f"{name}_{axis}": number for axis, number in enumerate(found, start=1)}
+
+    return settings
+
+
+def upsampling(call: Call, arguments: Arguments) -> Arguments:
+    """Of upsampled images: the factors, and a mode that is known.
+
+    Raises:
+        SpecError: it is not.
+    """
+    mode = arguments["mode"]
+    if not isinstance(mode, Name) or mode.id not in ("nearest", "bilinear"):
+        problem = f"{call.function}: mode is {unparse(mode)}"
+        raise SpecError(problem, at=_place(mode, call), remedy="expected nearest or bilinear")
+    return numbers("factor", 2)(call, arguments)
+
+
+def is_bilinear(arguments: Arguments) -> bool:
+    """Whether what is between entries is computed from both."""
+    return arguments["mode"] == Name("bilinear", arguments["mode"].at)
 
 
 def per_axis(call: Call, name: str, value: Node, rank: int, least: int) -> tuple[Node, ...]:
@@ -117,10 +184,6 @@ def _whole(node: Node) -> int | None:
 def _folded(node: Node) -> Node:
     number = _whole(node)
     return node if number is None else _number(number, node.at)
-
-
-def _is_zero(node: Node) -> bool:
-    return _whole(node) == 0
 
 
 def _number(value: int, at: Position) -> Number:
