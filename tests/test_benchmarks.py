@@ -5,6 +5,7 @@ The numbers themselves are for tests/benchmarks; nothing here asserts a time.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,15 @@ from benchmarks.floor import Rates, floor_of, product_flops
 from benchmarks.machine import available_cores
 from benchmarks.peers import PEERS
 from benchmarks.peers.with_numpy import train
-from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.problems import NETWORK_PROBLEMS, PROBLEMS, Problem
 from benchmarks.processes import Place, Process
 from benchmarks.race import AGREEMENT, Pace, race
 from benchmarks.results import Results, Steps
 from benchmarks.tables import tables
+
+from symgrad.graphs.interpret import interpret
+from symgrad.pipeline import stages_of
+from symgrad.spec.reader import read
 
 TINY = Problem("3-4-4-2 b2", (3, 4, 4, 2), 2, 3, learning_rate=0.1)
 SMALL_PROBLEMS = [p for p in PROBLEMS if max(p.sizes, default=0) < 784]
@@ -40,6 +45,55 @@ def test_symgrad_and_numpy_compute_the_same_in_the_harness(monkeypatch: pytest.M
     shown = "\n".join(table.markdown() for table in tables(Results({"processor": "here"}, steps=(steps,))))
     assert "| 3-4-4-2 b2 |" in shown
     assert "not measured" in shown  # the goals are about other problems
+
+
+@pytest.mark.parametrize(
+    "name", ["conv1d 100x4 b32", "LeNet 8x8 b64", "attention T16 d32 b32", "Bengio 64 tokens b64"]
+)
+def test_peers_compute_the_loss_of_a_network_from_the_same_arrays(name: str) -> None:
+    """By symgrad's equations over NumPy arrays, beside those of the peers that are installed."""
+    problem = next(p for p in NETWORK_PROBLEMS if p.name == name)
+    program = stages_of(read(problem.spec())).formulas
+    x, t = (array[:3] for array in problem.data())
+    names = [tensor.name for tensor in program.of_kind("parameter")]
+    arrays = dict(zip(names, problem.weights(), strict=True))
+    assert [arrays[name].shape for name in names] == [*problem.shapes]
+    mine = float(interpret(program, {**arrays, "x": x, "t": t}, {"batch": 3})["loss"])
+    assert np.isfinite(mine)
+    with suppress(ImportError):
+        from benchmarks.peers import with_jax
+
+        assert float(with_jax._loss(problem)(problem.weights(), x, t)) == pytest.approx(mine, 1e-5)
+    with suppress(ImportError):
+        import torch
+        from benchmarks.peers import with_torch
+        from benchmarks.peers.torch_networks import IMAGES, KERNELS
+
+        image = with_torch._ordered(x, IMAGES if problem.network in KERNELS else {})
+        loss = with_torch._loss(problem)(with_torch._first_weights(problem), image, torch.from_numpy(t))
+        assert float(loss) == pytest.approx(mine, 1e-5)
+
+
+def test_a_network_that_begins_elsewhere_is_refused() -> None:
+    peers = {peer.name: peer for peer in PEERS}
+    problem = next(p for p in NETWORK_PROBLEMS if p.network == "conv1d")
+    answers = {"symgrad": 1.5, "PyTorch": 1.5001, "JAX step": 1.500001}
+
+    class Answering:
+        """A worker that has prepared, with its loss."""
+
+        def __init__(self, name: str) -> None:
+            self.peer = peers[name]
+
+        def ask(self, do: str, **_: Any) -> dict[str, Any]:
+            """What a worker says to a request."""
+            loss = answers[self.peer.name]
+            prepared = {"variant": "", "seconds": 1.0, "loss": loss}
+            return prepared if do == "prepare" else {"seconds": [1.0], "losses": [loss]}
+
+    found = race(problem, [Answering(name) for name in answers], Pace(rounds=1, least=1))  # type: ignore[misc]  # no processes
+    assert found.missing == (("PyTorch", "its first loss is 1.5001, not 1.5"),)
+    assert [lap.peer for lap in found.laps] == ["symgrad", "JAX step"]
 
 
 def test_a_peer_that_cannot_take_part_says_why() -> None:

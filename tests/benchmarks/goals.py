@@ -17,6 +17,24 @@ TINY = ("2-4-4-2 b1", "2-4-4-2 b32")
 SMALL, MIDDLE = "64-32-32-10 b32", "784-128-128-10 b64"
 LARGE = ("784-1000-1000-2 b100", "784-1000-1000-10 b512")
 MANY = "64-32-32-1000 b32"
+NETWORKS = {
+    "conv1d 100x4 b32": 1.5,
+    "LeNet 8x8 b64": 1.5,
+    "LeNet 28x28 b64": 1,
+    "two convolutions 16x16x32 b32": 1,
+    "ResNet block 32x32x16 b32": 1,
+    "ResNet block 32x32x32 b32": 1,
+    "attention T16 d32 b32": 1,
+    "attention T128 d256 b8": 1,
+    "attention T128 d256 b8 heads first": 1,
+    "GPT 2 blocks d64 T32 b16": 1.3,
+    "GPT 4 blocks d64 T32 b16": 1.3,
+    "GPT 2 blocks d128 T64 b8": 1.3,
+    "GPT 2 blocks d128 T128 b8": 1.3,
+    "Bengio 64 tokens b64": 1.5,
+    "Bengio 10000 tokens b32": 1.5,
+}
+"""How many times as fast as the best peer each is to be."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,8 @@ def _goals_of_steps(steps: Steps) -> Iterator[Goal]:
         yield _at_most(text, steps, f"{relu} tanh", steps.median(relu, "symgrad"), 1.2)
     without = steps.median(f"{MANY} relu at the end", "symgrad")
     yield _at_most(f"{MANY}: at most 1.2 × the same with ReLU for softmax", steps, MANY, without, 1.2)
+    for problem, demanded in NETWORKS.items():
+        yield _faster_than_best(steps, problem, demanded)
 
 
 def _faster(steps: Steps, problem: str, peer: str, demanded: float) -> Goal:

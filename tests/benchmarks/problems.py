@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from benchmarks.networks import NETWORKS, shapes_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,8 @@ class Problem:
     An epoch is `steps` batches of `batch` rows, drawn anew: the rows are gathered by their numbers.
     `kind` is what is learnt: `classes` has softmax cross-entropy on the last layer; `squares` compares its
     ReLU with the labels' one-hot rows, so that no softmax is left; `binary` has the cross-entropy of one
-    score; `attention` is examples/attention.yaml, without sizes. `example` names a spec to use as it is.
+    score; `attention` is examples/attention.yaml, without sizes. `example` names a spec to use as it is,
+    `network` one of networks.py: then there are no sizes, and the first losses of all must agree.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Problem:
     learning_rate: float = 0.01
     kind: Literal["classes", "squares", "binary", "attention"] = "classes"
     example: str = ""
+    network: str = ""
 
     @property
     def rows(self) -> int:
@@ -46,6 +50,8 @@ class Problem:
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shapes of W1, b1, W2, b2, ... or of Wq, Wk, Wv."""
+        if self.network:
+            return tuple(shapes_of(self.network).values())
         if self.kind == "attention":
             return ((CHANNELS, FEATURES),) * 3
         pairs = zip(self.sizes, self.sizes[1:], strict=False)
@@ -54,12 +60,16 @@ class Problem:
     def weights(self) -> list[Array]:
         """The first values of the parameters, the same for all: float32, biases not zero."""
         rng = np.random.default_rng(1)
-        draws = (rng.normal(0, shape[0] ** -0.5 if len(shape) == 2 else 0.1, shape) for shape in self.shapes)
+        widths = (math.prod(shape[:-1]) ** -0.5 if len(shape) > 1 else 0.1 for shape in self.shapes)
+        draws = (rng.normal(0, width, shape) for width, shape in zip(widths, self.shapes, strict=True))
         return [array.astype(np.float32) for array in draws]
 
     def data(self) -> tuple[Array, Array]:
         """Inputs in float32; labels in int64, or values in float32."""
         rng = np.random.default_rng(2)
+        if self.network:
+            x, t = (NETWORKS[self.network][part][name] for part, name in (("inputs", "x"), ("targets", "t")))
+            return self._drawn(rng, x), self._drawn(rng, t)
         if self.kind == "attention":
             x = rng.standard_normal((self.rows, LENGTH, CHANNELS), np.float32)
             return x, rng.standard_normal((self.rows, LENGTH, FEATURES), np.float32)
@@ -67,6 +77,12 @@ class Problem:
         if self.kind == "binary":
             return x, (x[:, :1] > rng.standard_normal((self.rows, 1), np.float32)).astype(np.float32)
         return x, rng.integers(0, self.sizes[-1], self.rows)
+
+    def _drawn(self, rng: np.random.Generator, declared: Any) -> Array:
+        """Numbers, or labels, for an input or a target of a network."""
+        if isinstance(declared, dict):
+            return rng.integers(0, declared["classes"], (self.rows, *declared["axes"][1:]))
+        return rng.standard_normal((self.rows, *declared[1:]), np.float32)
 
     def orders(self) -> Iterator[Array]:
         """The order of the rows in each epoch, without end."""
@@ -81,6 +97,8 @@ class Problem:
         rule = f"{self.optimizer}(learning_rate={self.learning_rate})"
         name = "bench_" + "".join(letter if letter.isalnum() else "_" for letter in self.name)
         about = {"name": name, "dtype": "float32", "train": {"optimizer": rule, "batch_size": self.batch}}
+        if self.network:
+            return about | NETWORKS[self.network]
         return about | (_ATTENTION if self.kind == "attention" else self._layers())
 
     def _layers(self) -> dict[str, Any]:
@@ -137,6 +155,25 @@ PROBLEMS = (  # each beside the one it is compared with: machines change their s
     Problem("784-128-128-10 b64 adam", MIDDLE, 64, 50, optimizer="adam", learning_rate=1e-5),
     Problem("784-1000-1000-2 b100 adam", LARGE, 100, 5, optimizer="adam", learning_rate=1e-5),
 )
+
+NETWORK_PROBLEMS = (
+    Problem("conv1d 100x4 b32", (), 32, 16, network="conv1d"),
+    Problem("LeNet 8x8 b64", (), 64, 32, network="lenet 8"),
+    Problem("LeNet 28x28 b64", (), 64, 8, network="lenet 28"),
+    Problem("two convolutions 16x16x32 b32", (), 32, 4, network="convolutions"),
+    Problem("ResNet block 32x32x16 b32", (), 32, 4, network="resnet 16"),
+    Problem("ResNet block 32x32x32 b32", (), 32, 2, network="resnet 32"),
+    Problem("attention T16 d32 b32", (), 32, 32, network="attention 16"),
+    Problem("attention T128 d256 b8", (), 8, 4, network="attention 128"),
+    Problem("attention T128 d256 b8 heads first", (), 8, 4, network="attention 128 heads first"),
+    Problem("GPT 1 block d64 T32 b16", (), 16, 8, network="gpt 1"),
+    Problem("GPT 2 blocks d64 T32 b16", (), 16, 8, network="gpt 2"),
+    Problem("GPT 4 blocks d64 T32 b16", (), 16, 4, network="gpt 4"),
+    Problem("GPT 2 blocks d128 T64 b8", (), 8, 4, network="gpt 2 128x64"),
+    Problem("GPT 2 blocks d128 T128 b8", (), 8, 2, network="gpt 2 128x128"),
+    Problem("Bengio 64 tokens b64", (), 64, 50, network="bengio"),
+    Problem("Bengio 10000 tokens b32", (), 32, 10, network="bengio 10000"),
+)  # convolutions, attention, transformers, embeddings
 
 DIGITS = Problem(
     "digits", (64, 64, 10), 32, 1, optimizer="adam", learning_rate=0.003, example="digits.yaml"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 REFERENCE = "symgrad"
 AGREEMENT = 1e-4
 """How far the loss after the run may be from symgrad's, relative to it."""
+BEGINNING = 1e-5
+"""How far the loss of a network's first epoch may be from symgrad's; a peer with another is refused."""
 COMPARED = 31
 """The last epoch whose loss is compared: over the millions of steps of short epochs rounding grows."""
 
@@ -79,11 +81,15 @@ class Race:
 
 def race(problem: Problem, processes: Sequence[Process], pace: Pace) -> Race:
     """Let all peers train on a problem, each for as many epochs as the pace allows, spread evenly."""
-    missing, variants, counts, epochs = {}, {}, {}, {}
+    missing, variants, counts, epochs, begun = {}, {}, {}, {}, {}
     for process in processes:
         name, answer = process.peer.name, process.ask("prepare", problem=asdict(problem))
+        if "missing" not in answer:
+            begun[name] = answer["loss"]
         if "missing" in answer:
             missing[name] = answer["missing"]
+        elif problem.network and _begins_elsewhere(begun[name], begun.get(REFERENCE)):
+            missing[name] = f"its first loss is {begun[name]:.7g}, not {begun[REFERENCE]:.7g}"
         else:
             counts[name] = min(pace.rounds, max(pace.least, int(pace.seconds / answer["seconds"])))
             epochs[name] = pace.epochs(answer["seconds"])
@@ -112,6 +118,10 @@ def race(problem: Problem, processes: Sequence[Process], pace: Pace) -> Race:
         if name not in missing
     )
     return Race(problem.name, tuple(laps), tuple(missing.items()))
+
+
+def _begins_elsewhere(loss: float, reference: float | None) -> bool:
+    return reference is not None and not abs(loss - reference) <= BEGINNING * abs(reference)
 
 
 def _turns(processes: Sequence[Process], counts: dict[str, int], rounds: int) -> Iterable[Process]:

@@ -69,7 +69,9 @@ class Worker:
     def prepare(self, problem: dict[str, Any]) -> dict[str, Any]:
         """Set a problem up, warm up, and take the fastest way the peer has; it starts anew."""
         chosen = _problem(problem)
-        self.training, fastest, way = None, float("inf"), ""
+        if chosen.network and not self.peer.networks:
+            raise NotApplicable("it is written here for dense layers alone")
+        self.training, fastest, way, loss = None, float("inf"), "", 0.0
         reason: NotApplicable | None = None
         for name, variant in zip(self.peer.variants, self.peer.load(), strict=True):
             try:
@@ -77,11 +79,11 @@ class Worker:
             except NotApplicable as found:
                 reason = found
                 continue
-            training.epoch(next(self.orders))
+            begun = training.epoch(next(self.orders))
             count = TRIALS if len(self.peer.variants) > 1 else 1
             trials = [_timed(training, next(self.orders))[0] for _ in range(count)]
             if min(trials) < fastest:
-                self.training, fastest, way = training, min(trials), name
+                self.training, fastest, way, loss = training, min(trials), name, begun
             del training
             gc.collect()
         if self.training is None:
@@ -90,7 +92,7 @@ class Worker:
         self.training.restart()
         self.orders = chosen.orders()
         settle()
-        return {"variant": way, "seconds": fastest}
+        return {"variant": way, "seconds": fastest, "loss": loss}
 
     def turn(self, epochs: int) -> dict[str, Any]:
         """The seconds of the next epochs, and their losses."""

@@ -34,6 +34,7 @@ class Peer:
     `needs` are the distributions that must be installed; `libraries` are the modules that are imported
     before its first step is timed, with those that the library itself imports late; `environment` is set in
     its process, and `keeping` too where compiled code is to be kept that the library keeps only when told so.
+    `networks` says whether it is written here for more than dense layers.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Peer:
     libraries: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     keeping: tuple[tuple[str, str], ...] = ()
+    networks: bool = True
 
     def load(self) -> tuple[Callable[[Problem], Training], ...]:
         """The functions that set a problem up."""
@@ -80,7 +82,7 @@ PEERS = (
         environment=(("SYMGRAD_BLAS", "scipy"),),
     ),
     Peer("symgrad step", "with_symgrad", ("steps",), ("numba", "scipy"), _SYMGRAD),
-    Peer("NumPy", "with_numpy", ("train",), ("numpy",)),
+    Peer("NumPy", "with_numpy", ("train",), ("numpy",), networks=False),
     Peer(
         "PyTorch", "with_torch", ("functional", "optimizer", "functional_on_one_thread"),
         ("torch",), ("torch", "torch._dynamo"),
@@ -88,7 +90,16 @@ PEERS = (
     Peer("torch.compile", "with_torch", ("compiled_step",), ("torch",), ("torch", "torch._inductor")),
     Peer("JAX step", "with_jax", ("steps", "steps_of_vector"), ("jax",), _JAX, keeping=_JAX_CACHE),
     Peer("JAX scan", "with_jax", ("scan", "unrolled_scan"), ("jax",), _JAX, keeping=_JAX_CACHE),
-    Peer("PyTensor", "with_pytensor", ("steps", "scan"), ("pytensor",), ("pytensor", "pytensor.tensor")),
-    Peer("autograd", "with_autograd", ("train",), ("autograd",), ("autograd", "autograd.numpy")),
-    Peer("scikit-learn", "with_sklearn", ("train",), ("scikit-learn",), ("sklearn.neural_network",)),
+    Peer(
+        "PyTensor", "with_pytensor", ("steps", "scan"), ("pytensor",), ("pytensor", "pytensor.tensor"),
+        networks=False,
+    ),
+    Peer(
+        "autograd", "with_autograd", ("train",), ("autograd",), ("autograd", "autograd.numpy"),
+        networks=False,
+    ),
+    Peer(
+        "scikit-learn", "with_sklearn", ("train",), ("scikit-learn",), ("sklearn.neural_network",),
+        networks=False,
+    ),
 )  # fmt: skip

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from benchmarks.networks import shapes_of
 from benchmarks.peers import Training
+from benchmarks.peers.jax_networks import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,6 +128,9 @@ def _step(problem: Problem, unpack: Callable[[Any], list[jax.Array]]) -> Callabl
 
 def _loss(problem: Problem) -> Callable[[list[jax.Array], jax.Array, jax.Array], jax.Array]:
     act = jax.nn.relu if problem.activation == "relu" else jnp.tanh
+    if problem.network:
+        names, network = tuple(shapes_of(problem.network)), loss_of(problem.network)
+        return lambda weights, x, t: network(dict(zip(names, weights, strict=True)), x, t)
 
     def attention(weights: list[jax.Array], x: jax.Array, t: jax.Array) -> jax.Array:
         q, k, v = (x @ w for w in weights)

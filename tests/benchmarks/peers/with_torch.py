@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional as F  # noqa: N812  # the name all its users give it
 
+from benchmarks.networks import shapes_of
 from benchmarks.peers import NotApplicable, Training
+from benchmarks.peers.torch_networks import IMAGES, KERNELS, loss_of
 
 if TYPE_CHECKING:
     from benchmarks.problems import Array, Problem
@@ -107,18 +109,30 @@ def compiled_step(problem: Problem) -> Training:
 
 
 def _weights(problem: Problem) -> list[torch.Tensor]:
-    return [torch.from_numpy(w).requires_grad_() for w in problem.weights()]
+    return [w.requires_grad_() for w in _first_weights(problem)]
+
+
+def _first_weights(problem: Problem) -> list[torch.Tensor]:
+    orders = KERNELS.get(problem.network, {})
+    return [_ordered(w, orders) for w in problem.weights()]
+
+
+def _ordered(array: Array, orders: dict[int, tuple[int, ...]]) -> torch.Tensor:
+    """The array with its axes in PyTorch's order, where it has another."""
+    tensor = torch.from_numpy(array)
+    return tensor.permute(orders[tensor.ndim]).contiguous() if tensor.ndim in orders else tensor
 
 
 def _training(problem: Problem, weights: list[torch.Tensor], make_step: Callable[[], Step]) -> Training:
-    x, t = map(torch.from_numpy, problem.data())
+    inputs, targets = problem.data()
+    x, t = _ordered(inputs, IMAGES if problem.network in KERNELS else {}), torch.from_numpy(targets)
     step = make_step()
 
     def restart() -> None:
         nonlocal step
         with torch.no_grad():
-            for mine, given in zip(weights, problem.weights(), strict=True):
-                mine.copy_(torch.from_numpy(given))
+            for mine, given in zip(weights, _first_weights(problem), strict=True):
+                mine.copy_(given)
         step = make_step()
 
     def batches(order: Array) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
@@ -136,6 +150,9 @@ def _training(problem: Problem, weights: list[torch.Tensor], make_step: Callable
 
 def _loss(problem: Problem) -> Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]:
     act = torch.relu if problem.activation == "relu" else torch.tanh
+    if problem.network:
+        names, network = tuple(shapes_of(problem.network)), loss_of(problem.network)
+        return lambda weights, x, t: network(dict(zip(names, weights, strict=True)), x, t)
 
     def attention(weights: list[torch.Tensor], x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         q, k, v = (x @ w for w in weights)
