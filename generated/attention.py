@@ -1899,6 +1899,10 @@ def _from_table(name: str, record: dict[str, Any], table: Any) -> Any:
     for column in columns:
         if column not in table:
             raise ValueError(f"{name}: there is no column {column!r}")
+        if not getattr(getattr(table, "columns", None), "is_unique", True):  # pandas has them
+            count = [*table.columns].count(column)
+            if count > 1:
+                raise ValueError(f"{name}: {count} columns are called {column!r}; give each its own name")
     if len(columns) == 1:
         return _in_numbers(name, record, table[columns[0]])
     return _encoded(name, record, [table[column] for column in columns])

@@ -415,7 +415,8 @@ def train(
     `names` says, `{"W1": "encoder_W", "W2": "0.weight.T"}`, the last transposed; the run's notes tell which.
 
     `after_epoch` is called with the record of each epoch (`epoch`, `step`, `loss`, `score`,
-    `validation_loss`, `learning_rate`, `hyper`, ...) and a copy of the parameters; of
+    `validation_loss`, `learning_rate`, `hyper`, ...) and a copy of the parameters that training goes on from
+    (with `average` in the spec, `record.averaged` is what the numbers of the record are of); of
     `after_steps=(100, told)` the function after every hundred steps. They answer None to go on, True to stop
     (or raise `sg.StopTraining("why")`), or with hyper-parameters from the next step on:
     `{"learning_rate": record.hyper["learning_rate"] / 2}`. What was changed stands in `run.history.changes`,
@@ -435,7 +436,8 @@ def train(
     besides: "tensorboard" writes event files into `out`, "mlflow" a run where MLFLOW_TRACKING_URI says.
 
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
-    come to, to the last bit on the same machine. Then no spec is needed, and `epochs` may be more.
+    come to, to the last bit on the same machine. Then no spec is needed, `epochs` may be more, and `log` may
+    name another log, which gets the epochs made before too.
 
     Raises:
         ModuleError: a package is missing for what is asked.
@@ -463,14 +465,13 @@ def train(
             "monitor": monitor,
             "metrics": metrics or None,
             "freeze": freeze or None,
-            "log": log or None,
         }
         for name in (name for name, value in begun.items() if value is not None):
             raise DataError(
                 f"{name} does not go with resume: the run goes on as it was begun", at=str(resume)
             )
         return _resumed(
-            spec, module, Path(resume), data, epochs, identity, progress, after_epoch, after_steps
+            spec, module, Path(resume), data, epochs, identity, progress, after_epoch, after_steps, log
         )
     if spec is None:
         raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
@@ -541,6 +542,7 @@ def _resumed(
     progress: bool,
     after_epoch: AfterEpoch | None,
     after_steps: AfterSteps | None,
+    log: Sequence[str],
 ) -> Run:
     from symgrad.not_finite import first_not_finite
     from symgrad.training.resuming import newest, spec_of
@@ -565,6 +567,7 @@ def _resumed(
             after_epoch=after_epoch,
             trace=partial(first_not_finite, begun),
             after_steps=after_steps,
+            log=log,
         )
 
 

@@ -116,6 +116,8 @@ TENSORS = {
     "axes that are no list": "inputs: {x: 3}\nequations: {y: x}",
     "inputs that are a list": "inputs: [x]\nequations: {y: x}",
     "one class": graph("y: x", head="targets: {t: {axes: [N], classes: 1}}\n"),
+    "classes of an axis without a size": graph("y: x", head="targets: {t: {axes: [N], classes: V}}\n"),
+    "classes of an axis 1 long": graph("y: x", head="axes: {V: 1}\ntargets: {t: {axes: [N], classes: V}}\n"),
     "classes misspelt": graph("y: x", head="targets: {t: {axes: [N], clases: 10}}\n"),
     "axes missing": graph("y: x", head="targets: {t: {classes: 10}}\n"),
     "initial value that is a formula": graph("y: x", head="parameters: {w: {axes: [], init: 1 + 1}}\n"),

@@ -173,3 +173,28 @@ def test_derivations_show_its_equation() -> None:
     assert "average_W1 ← 0.1·(W1 − average_W1)/(1 − 0.9ᵗ) + average_W1" in sg.derive(spec).text()
     assert "average_decay" in stages_of(spec).text
     assert sg.summary(spec).as_dict()["state_bytes"] == 3 * 26 * 8
+
+
+def test_callbacks_get_it_beside_the_parameters_that_training_goes_on_from(tmp_path: Path) -> None:
+    module, seen = interpreted(written(spec_of(0.9), tmp_path)), []
+
+    def told(record: Any, params: Any) -> None:
+        seen.append((record.step, module.flatten(params), module.flatten(record.averaged)))
+
+    options: dict[str, Any] = {"data": rows(), "progress": False}
+    run = sg.train(spec_of(0.9), module, after_epoch=told, after_steps=(3, told), **options)
+    raw = [params for _, params, _ in seen]
+    plain = interpreted(written(spec_of(None), tmp_path))
+    without = []
+    sg.train(
+        spec_of(None),
+        plain,
+        after_epoch=lambda record, params: without.append((plain.flatten(params), record.averaged)),
+        **options,
+    )
+    assert [step for step, _, _ in seen] == [3, 4, 6, 8, 9, 12, 12, 15, 16]
+    assert {averaged for _, averaged in without} == {None}
+    ends = [raw[k] for k in (1, 3, 6, 8)]
+    np.testing.assert_allclose(ends, [params for params, _ in without], rtol=1e-12)
+    np.testing.assert_array_equal(seen[-1][2], module.flatten(run.params))
+    assert not np.array_equal(seen[-1][1], seen[-1][2])

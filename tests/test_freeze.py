@@ -231,6 +231,13 @@ def test_the_command_line_freezes(tmp_path: Path) -> None:
     assert again.exit_code == 0, again.output
     assert (sg.open_run(tmp_path / "run").params.W1 == module.init_params(0).W1).all()
     assert sg.open_run(tmp_path / "run").epoch == 1
+    more = ["--resume", str(tmp_path / "run"), "-q", "--epochs", "2"]
+    again = CliRunner().invoke(main, ["train", str(file), *more])
+    assert again.exit_code == 0, again.output
+    assert sg.open_run(tmp_path / "run").epoch == 2
+    file.write_text(json.dumps({**spec_of("b1"), "name": "net", "loss": "mae(y, t)"}))
+    other = CliRunner().invoke(main, ["train", str(file), *more])
+    assert (other.exit_code, "not the one that this run was begun with" in other.output) == (2, True)
     wrong = CliRunner().invoke(main, [*command, "--freeze", "V1"])
     assert wrong.exit_code == 2
     assert "no parameter is called 'V1'" in wrong.output

@@ -167,3 +167,8 @@ def test_gradients_of_learned_activations_are_those_of_pytorch(per_channel: bool
 def test_every_layer_of_the_library_stands_in_the_corpus() -> None:
     called = {str(layer).partition("(")[0] for spec in CORPUS.values() for layer in spec.get("layers", ())}
     assert library.layers.keys() - called == set()
+
+
+def test_a_row_whose_layer_is_applied_to_nothing_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"the layer shift\(by=1\): its first argument must be x"):
+        library.Layer("shift(by=1)", "definition", formula="by")

@@ -188,3 +188,15 @@ def test_what_cannot_be_taken_is_named(
     given = {name: cells for name, cells in table.items() if cells is not None}
     with pytest.raises(ValueError, match=said):
         module.load(path).predict(given)
+
+
+def test_a_column_that_is_there_twice_is_named(module: ModuleType, tmp_path: Path) -> None:
+    columns = [f"n{k}" for k in range(WIDTH)]
+    path = tmp_path / "rows.npz"
+    record = {"shape": [WIDTH], "columns": columns, "categories": [[]] * WIDTH}
+    module.save(path, module.init_params(), preparation={"inputs": {"x": record}})
+    table = pd.DataFrame(np.ones((2, WIDTH + 1)), columns=[*columns, "n1"])
+    with pytest.raises(ValueError, match="x: 2 columns are called 'n1'; give each its own name"):
+        module.load(path).predict(table)
+    unused = table.set_axis([*columns, "note"], axis=1)
+    assert len(module.load(path).predict(pd.concat([unused, unused[["note"]]], axis=1))) == 2

@@ -248,3 +248,8 @@ def test_the_examples_are_good_specs(path: Path) -> None:
     assert expand(spec).loss is not None
     if spec.train.data is not None:
         assert (path.parent / spec.train.data.path).exists()
+
+
+def test_classes_are_as_many_as_an_axis_is_long() -> None:
+    text = "axes: {V: 7}\ninputs: {x: {axes: [n], classes: V}}\nequations:\n  y: sum(onehot(x), axis=1)\n"
+    assert read(text).inputs[0].classes == 7

@@ -226,3 +226,15 @@ def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
         quiet(spec, make_module(spec), out=tmp_path, log=["wandb"])
     with pytest.raises(SymgradError, match="log: tensorboard without a run folder; name one: out="):
         quiet(spec, make_module(spec), log="tensorboard")
+
+
+def test_a_log_may_be_named_when_a_run_goes_on(tmp_path: Path) -> None:
+    """It gets the epochs made before, and belongs to the run from then on."""
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    spec = make_spec(epochs=2)
+    quiet(spec, make_module(spec), out=tmp_path)
+    more: dict[str, Any] = {"data": blobs(), "progress": False}
+    resume(spec, make_module(spec), tmp_path, *newest(tmp_path), epochs=3, log=["tensorboard"], **more)
+    assert len(scalars(tmp_path)["loss"]) == 3
+    resume(spec, make_module(spec), tmp_path, *newest(tmp_path), epochs=4, **more)
+    assert len(scalars(tmp_path)["loss"]) == 4

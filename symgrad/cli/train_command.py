@@ -93,9 +93,10 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
     begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
     begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
     begun |= {"--monitor": options.monitor, "--metric": options.metrics or None}
-    begun |= {"--freeze": options.freeze or None, "--log": options.log or None}
+    begun |= {"--freeze": options.freeze or None}
     for option in (name for name, value in begun.items() if value is not None):
         raise click.UsageError(f"{option} does not go with --resume: the run goes on as it was begun")
+    checked_logs(options.log)
     with stopped_run(run) as folder:
         checkpoint, orders = newest(folder)
         spec = options.of(spec_of(run, orders, api.read(spec_file) if spec_file else None))
@@ -116,6 +117,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
                 data=options.data,
                 epochs=options.epochs,
                 progress=shown,
+                log=options.log,
                 trace=partial(first_not_finite, spec),
             )
 

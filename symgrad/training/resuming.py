@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from symgrad.errors import DataError, DataWarning, warn
+from symgrad.errors import DataError, DataWarning, SpecError, warn
 from symgrad.runtime.array_archives import read_archive
-from symgrad.spec.reader import read
+from symgrad.spec.reader import read, with_frozen
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from symgrad.training.epochs.snapshots import Reached, Snapshot
 from symgrad.training.records.history import EpochRecord, HyperChange
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoints"
 _NAMED = ("gradient_norms", "metrics")
-_COLUMNS = tuple(field.name for field in fields(EpochRecord) if field.name not in (*_NAMED, "hyper"))
+_COLUMNS = tuple(
+    field.name for field in fields(EpochRecord) if field.name not in (*_NAMED, "hyper", "averaged")
+)
 
 
 @dataclass(frozen=True)
@@ -234,11 +236,21 @@ def spec_of(run: Path, orders: Orders, given: Spec | None) -> Spec:
         DataError: it is another one.
     """
     spec = replace(read(orders.spec), path=Path(orders.spec_path) if orders.spec_path else None)
-    if given is not None and given.sha256 != spec.sha256:
+    if given is not None and not _is_same(given, spec):
         problem = f"the spec is not the one that this run was begun with: '{given.name}' has another text"
         remedy = "leave it out to go on as begun, or train anew and take --params-from this run"
         raise DataError(problem, at=str(run), remedy=remedy)
     return spec
+
+
+def _is_same(given: Spec, begun: Spec) -> bool:
+    """Whether this is the spec that a run was begun with, maybe with parameters frozen beside it."""
+    if given.sha256 == begun.sha256:
+        return True
+    try:
+        return with_frozen(given, begun.train.freeze).sha256 == begun.sha256
+    except SpecError:  # the parameters are others
+        return False
 
 
 def _files(folder: Path) -> list[Path]:

@@ -193,10 +193,12 @@ def resume(
     after_epoch: AfterEpoch | None = None,
     trace: Trace | None = None,
     after_steps: AfterSteps | None = None,
+    log: Sequence[str] = (),
 ) -> Run:
     """Go on with a run from one of its checkpoints, to the end that it would have had.
 
-    `data` says where the same data lie now; `epochs` may be more than the run was begun with.
+    `data` says where the same data lie now; `epochs` may be more than the run was begun with. `log` names
+    where epochs are logged besides, those made before too.
 
     Raises:
         DataError: the data are not the same, or the checkpoint is of another network or optimiser.
@@ -223,7 +225,7 @@ def resume(
         going_on=GoingOn(run, orders, reached_by(checkpoint, module)),
         monitor=orders.monitor,
         metrics=orders.metrics,
-        log=orders.log,
+        log=(*orders.log, *checked_logs(log)),
         trace=trace,
     )
 

@@ -6,6 +6,7 @@ arguments. Sizes are formulas of the language too, `size(x, -1) // groups`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -110,6 +111,11 @@ class Layer(LayerForm, LibraryEntry):
     settings: Settings | None = field(default=None, kw_only=True)
     forms: tuple[tuple[Callable[[Arguments], bool], LayerForm], ...] = field(default=(), kw_only=True)
     symbol: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Raise TypeError where the signature does not begin with x: nothing could be handed to the layer."""
+        if re.match(r"\w+\(x\b", self.text) is None:
+            raise TypeError(f"the layer {self.text}: its first argument must be x, what it is applied to")
 
     def form(self, arguments: Arguments) -> LayerForm:
         """The equations where these are the arguments and what follows from them."""

@@ -64,7 +64,9 @@ def _full(value: str) -> str:
     return value
 
 
-def _count_or_names(value: object) -> str:
+def _kind_of_classes(value: object) -> str:
+    if isinstance(value, str) and value.isidentifier():
+        return "axis"
     return "names" if isinstance(value, list) else "count"
 
 
@@ -155,10 +157,9 @@ Texts: TypeAlias = Annotated[list[Text], BeforeValidator(_one_or_more)]
 DataPath: TypeAlias = Annotated[Text, AfterValidator(_inside)]
 Classes: TypeAlias = Annotated[
     Annotated[int, Field(ge=2, le=MAX_SIZE), Tag("count")]
-    | Annotated[
-        list[bool | int | float | Text], Field(min_length=2), AfterValidator(_distinct), Tag("names")
-    ],
-    Discriminator(_count_or_names),
+    | Annotated[list[bool | int | float | Text], Field(min_length=2), AfterValidator(_distinct), Tag("names")]
+    | Annotated[str, Tag("axis")],
+    Discriminator(_kind_of_classes),
 ]
 MissingValues: TypeAlias = Annotated[
     Annotated[Literal["refuse", "drop", "mean", "median", "most_frequent"], Tag("word")]

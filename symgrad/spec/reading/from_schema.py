@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from symgrad.errors import Position, SpecError
+from symgrad.errors import Position, SpecError, did_you_mean
 from symgrad.spec.language.formula import parse_formula, parse_head
 from symgrad.spec.language.known_numbers import with_known_numbers, with_sizes_in_indices
 from symgrad.spec.language.names import check_module_name, check_name, shorten
@@ -48,8 +48,8 @@ def build(block: SpecBlock, document: Document) -> Spec:
         name=_spec_name(block, document),
         dtype=block.dtype,
         axes=tuple((check_key(document, ("axes", name)), size) for name, size in block.axes.items()),
-        inputs=_tensors("inputs", block.inputs, document),
-        targets=_tensors("targets", block.targets, document),
+        inputs=_tensors("inputs", block.inputs, block.axes, document),
+        targets=_tensors("targets", block.targets, block.axes, document),
         constants=constant_specs(block, document),
         parameters=tuple(_parameter(name, p, document) for name, p in block.parameters.items()),
         functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
@@ -116,18 +116,38 @@ def _spec_name(block: SpecBlock, document: Document) -> str:
     return check_module_name(name, Position(document.source, 1, 1))
 
 
-def _tensors(kind: str, blocks: Mapping[str, TensorBlock], document: Document) -> tuple[TensorSpec, ...]:
+def _tensors(
+    kind: str, blocks: Mapping[str, TensorBlock], sizes: Mapping[str, int], document: Document
+) -> tuple[TensorSpec, ...]:
     return tuple(
         TensorSpec(
             check_key(document, (kind, name)),
             _axes(block.axes, document, (kind, name)),
-            len(block.classes) if isinstance(block.classes, list) else block.classes,
+            _class_count(block.classes, sizes, document, (kind, name, "classes")),
             document.place((kind, name)).key,
             block.ignore if isinstance(block, TargetBlock) else None,
             tuple(block.classes) if isinstance(block.classes, list) else (),
         )
         for name, block in blocks.items()
     )
+
+
+def _class_count(
+    classes: int | str | list[str | bool | int | float] | None,
+    sizes: Mapping[str, int],
+    document: Document,
+    key: Key,
+) -> int | None:
+    """How many classes there are: so many, as many as have names, or as an axis is long."""
+    if not isinstance(classes, str):
+        return len(classes) if isinstance(classes, list) else classes
+    if sizes.get(classes, 0) < 2:
+        expected = f"expected a number from 2, names, or axes: {{{classes}: 10}}"
+        what, remedy = f"the axis '{classes}' is 1 long", expected
+        if classes not in sizes:
+            what, remedy = f"no axis '{classes}' has a size", did_you_mean(classes, sizes) or expected
+        raise SpecError(f"{what}, so it is no number of classes", at=document.place(key).value, remedy=remedy)
+    return sizes[classes]
 
 
 def _axes(axes: list[AxisSpec], document: Document, key: Key) -> tuple[AxisSpec, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -129,8 +129,9 @@ class Trainer:
     def _answered(self, record: EpochRecord) -> StopReason | None:
         """Ask the callback of epochs; why training ends here, if it does. Raises CallbackError."""
         if self.callbacks.after_epoch is not None:
-            params, _ = self.standing.last.restored(self.module)
-            self._heed(self.callbacks.epoch_ended(record, params), record.epoch * self.steps.per_epoch)
+            params, average = self._shown(self.standing.last)
+            answer = self.callbacks.epoch_ended(replace(record, averaged=average), params)
+            self._heed(answer, record.epoch * self.steps.per_epoch)
         self.standing = replace(self.standing, changes=self.changes, is_answered=True)
         return "callback" if self.answer.stops else self._reason()
 
@@ -206,9 +207,15 @@ class Trainer:
         if self.callbacks.after_steps is None or step % self.callbacks.after_steps[0]:
             return
         rate = self.steps.hyper.learning_rate(self.others, epoch, step)
-        record = StepRecord(epoch, step, loss, rate, self.numbers)
-        params, _ = self._snapshot(epoch).restored(self.module)
+        params, average = self._shown(self._snapshot(epoch))
+        record = StepRecord(epoch, step, loss, rate, self.numbers, average)
         self._heed(self.callbacks.step_ended(record, params), step)
+
+    def _shown(self, snapshot: Snapshot) -> tuple[Any, Any]:
+        """Copies for a callback: the parameters, and their moving average where there is one."""
+        params, state = snapshot.restored(self.module)
+        has_average = hasattr(self.module, "averaged")
+        return params, averaged(self.module, params, state) if has_average else None
 
     def _keep(self, record: EpochRecord) -> None:
         """Remember a good epoch; where Ctrl-C comes between, not at all."""

@@ -24,7 +24,8 @@ class StepRecord:
     """Where training stands after a step, counted from 1 over all epochs.
 
     `loss` is the mean per row over the steps of this epoch since the record before it. `learning_rate` is
-    that of this step, as a schedule has it; `hyper` are the module's numbers by name.
+    that of this step, as a schedule has it; `hyper` are the module's numbers by name. `averaged` is the
+    moving average of the parameters, where the spec asks for an `average`; else None.
     """
 
     epoch: int
@@ -32,10 +33,12 @@ class StepRecord:
     loss: float
     learning_rate: float | None
     hyper: Mapping[str, float]
+    averaged: Any = field(default=None, compare=False, repr=False)
 
 
 AfterEpoch: TypeAlias = Callable[[EpochRecord, Any], object]
-"""Takes the record of an epoch and a copy of the parameters after it: see `Callbacks`."""
+"""Takes the record of an epoch and a copy of the parameters after it, from which training goes on: see
+`Callbacks`. The moving average of a spec with `average` is the record's `averaged`."""
 AfterSteps: TypeAlias = tuple[int, Callable[[StepRecord, Any], object]]
 """Of how many steps each a function is told that takes a StepRecord and a copy of the parameters."""
 

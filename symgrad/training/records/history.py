@@ -37,6 +37,8 @@ class EpochRecord:
     `gradient_norms` are those of each parameter's part of the gradient of one batch, at the end of the epoch,
     where training was asked to monitor gradients; `metrics` are the scores asked for, on the rows held out.
     `watched` falls as the score does rise by which the best epoch is chosen; None: the loss chooses it.
+    Where the spec asks for an `average`, scores are measured with the moving average of the parameters. A
+    callback gets it as `averaged`, beside the parameters that training goes on from; no record keeps it.
     """
 
     epoch: int
@@ -51,6 +53,7 @@ class EpochRecord:
     gradient_norms: tuple[tuple[str, float], ...] = ()
     metrics: tuple[tuple[str, float], ...] = ()
     watched: float | None = None
+    averaged: Any = field(default=None, compare=False, repr=False)
 
     @property
     def gradient_norm(self) -> float | None:
