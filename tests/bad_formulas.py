@@ -33,7 +33,7 @@ CODE = {
     "await": formula("await x"),
     "star argument": formula("exp(*x)"),
     "double star argument": formula("exp(**x)"),
-    "slice": formula('"x[0:2]"'),
+    "slice": formula('"x[0:2:3:4]"'),
     "tuple": formula("x, x"),
     "list": formula('"[x]"'),
     "dict": formula('"{x}"'),

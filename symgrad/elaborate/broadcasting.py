@@ -53,8 +53,8 @@ def _transposing(axes: Axes, one: str) -> str:
 def broadcast(left: Axes, right: Axes, what: str, at: Position, *, grows: bool = False) -> Axes:
     """The axes of an entry-by-entry combination.
 
-    NumPy's rule, except that tensors of different rank that would both have to grow, [n, 1] against
-    [n] say, are refused unless `grows`: that is nearly always a slip.
+    NumPy's rule, except that a column and a vector that would both have to grow, [n, 1] against [n] say,
+    are refused unless `grows`: that is nearly always a slip.
 
     Raises:
         ShapeError: the axes do not fit together.
@@ -63,7 +63,7 @@ def broadcast(left: Axes, right: Axes, what: str, at: Position, *, grows: bool =
     padded = (*(ONE,) * (len(longer) - len(shorter)), *shorter)
     axes = tuple(_wider(a, b) for a, b in zip(longer, padded, strict=True))
     known = tuple(axis for axis in axes if axis is not None)
-    both_grow = bool(shorter) and len(left) != len(right) and not _same(known, longer)
+    both_grow = len(shorter) == 1 and len(longer) > 1 and not _same(known, longer)
     if len(known) < len(axes) or (both_grow and not grows):
         raise ShapeError(
             f"{what} cannot combine {show_axes(left)} with {show_axes(right)}",

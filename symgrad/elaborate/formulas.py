@@ -10,11 +10,14 @@ import sympy as sp
 from symgrad.calculus.axes import Axes, Axis, show_axes
 from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large, leading
 from symgrad.elaborate.arrays.placing import placed
+from symgrad.elaborate.arrays.rearranging import Rearranging
+from symgrad.elaborate.arrays.reshaping import reshaped
+from symgrad.elaborate.arrays.slicing import sliced
 from symgrad.elaborate.arrays.special_forms import onehot, spread
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
 from symgrad.elaborate.indexing.index_ranges import declared_axes, index_axes
 from symgrad.elaborate.indexing.nested_indices import Part, split_indices
-from symgrad.elaborate.indexing.tensor_entries import entry_of
+from symgrad.elaborate.indexing.tensor_entries import entry_of, index_place
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
 from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, place_of, reduced
@@ -24,6 +27,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.placements import PLACEMENTS, read_placement
+from symgrad.spec.language.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -35,6 +39,8 @@ from symgrad.spec.language.syntax import (
     Negate,
     Node,
     Number,
+    Slice,
+    Text,
     Transpose,
     Tuple,
 )
@@ -115,7 +121,7 @@ class Evaluator:
         whole = Value(tuple(self.builder.axis_of[i] for i in inner), inner, value.body)
         if not parts:
             return whole
-        places = [_place_of(parts[n], index) if n in parts else index[n] for n in names]
+        places = [_form_of(parts[n], index) if n in parts else index[n] for n in names]
         return self.builder.placed(equation.name, whole, tuple(axes[n] for n in names), places)
 
     def _indices(
@@ -207,8 +213,10 @@ class Evaluator:
                 raise SpecError(
                     "true and false have no value", at=at, remedy="write a number, or keepdims=true"
                 )
-            case Tuple(at=at):
-                raise SpecError("a tuple has no value", at=at, remedy="it may be a layer's argument")
+            case Tuple(at=at) | Text(at=at) | Slice(at=at):
+                raise SpecError(
+                    "a list has no value", at=at, remedy="it may be an argument: reshape(x, [8, 8])"
+                )
         raise TypeError(node)
 
     def _count(self, node: Node) -> None:
@@ -287,6 +295,13 @@ class Evaluator:
         return scalar(index)
 
     def _entry(self, node: Index, scope: Scope) -> Value:
+        if any(isinstance(part, Slice) for part in node.indices):
+            whole = self._name(Name(node.tensor, node.at), scope)
+
+            def place(part: Node, axis: Axis) -> sp.Expr:
+                return index_place(part, node.tensor, axis, scope.index, self.builder)
+
+            return sliced(node, whole, place, self.builder, self.sizes)
         if node.tensor in scope.bound:
             raise SpecError(
                 f"the argument '{node.tensor}' cannot be indexed",
@@ -318,6 +333,8 @@ class Evaluator:
             values = [self._value(node, scope) for node in given.tensors]
             filling = None if given.filling is None else self._value(given.filling, scope)
             return placed(call, values, given.numbers, filling, scope.owner, self.builder)
+        if name in REARRANGEMENTS:
+            return self._rearranged(call, scope)
         if name == SIZE:
             return scalar(self.axis_measured(call, scope.bound).extent)
         if name == "onehot":
@@ -328,6 +345,14 @@ class Evaluator:
         if name in SCALAR:
             return self._combine(SCALAR[name], name, call.at, scope, *arguments_of(call, 1))
         return self._function(call, self.functions[name], scope)
+
+    def _rearranged(self, call: Call, scope: Scope) -> Value:
+        def value_of(node: Node) -> Value:
+            return self._value(node, scope)
+
+        if call.function == "reshape":
+            return reshaped(call, value_of, self.free_axes, self.sizes, scope.owner, self.builder)
+        return Rearranging(self.builder, self.sizes, scope.owner, value_of)(call)
 
     def _function(self, call: Call, function: FunctionSpec, scope: Scope) -> Value:
         signature = library.Signature(function.name, function.arguments, function.defaults)
@@ -376,5 +401,5 @@ class Evaluator:
         return reduced(call, value, tuple(index.values()), scope.owner, self.builder, keepdims=False)
 
 
-def _place_of(parts: Sequence[Part], index: Mapping[str, sp.Symbol]) -> sp.Expr:
+def _form_of(parts: Sequence[Part], index: Mapping[str, sp.Symbol]) -> sp.Expr:
     return leading(sp.Add(*(part.stride * index[part.name] for part in parts)))

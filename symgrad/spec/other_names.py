@@ -56,7 +56,11 @@ _ALSO_CALLED = {
     "state": "states slots",
     # functions of the language; the names of scalar functions and reductions stand in their rows
     "where": "ifelse if_else piecewise select",
-    "onehot": "one_hot to_categorical",
+    "onehot": "to_categorical",
+    "transpose": "permute swapaxes",
+    "reshape": "view unflatten",
+    "split": "chunk",
+    "gather": "take take_along_axis index_select",
     "concat": "concatenate cat hstack vstack",
     "pad": "zero_pad zeropad zero_padding",
     "flatten": "ravel",
@@ -154,13 +158,10 @@ _INSTEAD = {
     "rmse root_mean_squared_error": "write sqrt(mse(y, t))",
     "elastic_net": "write 1e-4 * l1(W) + 1e-4 * l2(W)",
     "dot inner vdot matmul mm bmm mv": "write x @ y, or in index notation sum(x[n,k] * y[k], k)",
-    "einsum tensordot outer kron": 'write it in index notation: "Z[n,k]": "sum(x[n,d] * W[d,k], d)"',
-    "transpose permute swapaxes": 'write x.T, or exchange the indices: "Z[k,n]": x[n,k]',
-    "reshape view squeeze unsqueeze expand_dims unflatten": (
-        'write flatten(x), or take an axis apart by its index: "y[n, h:4, d:8]": "x[n, 8*h + d]"'
-    ),
-    "split chunk narrow slice": 'take a part by its indices: "y[n, i:4]": "x[n, i + 2]"',
-    "flip reverse": 'write the index from the end: "y[n, i:9]": "x[n, 8 - i]"',
+    "tensordot kron": 'write einsum("nd,dk->nk", x, W), or "Z[n,k]": "sum(x[n,d] * W[d,k], d)"',
+    "squeeze unsqueeze expand_dims": "write reshape(x, [batch, 8, 1]), with the axes there shall be",
+    "narrow slice": "write x[:, 2:6]",
+    "flip reverse": "write x[:, ::-1]",
     "upsample repeat tile repeat_interleave": (
         'repeat by an index, then flatten: "r[n, i, s:2]": "x[n, i]" and y: flatten(r)'
     ),

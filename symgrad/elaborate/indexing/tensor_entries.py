@@ -16,7 +16,6 @@ from symgrad.spec.language.trees import walk
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.calculus.program import Tensor
     from symgrad.elaborate.operands import EquationBuilder
 
 
@@ -36,7 +35,8 @@ def entry_of(node: Index, index: Mapping[str, sp.Symbol], builder: EquationBuild
             remedy="give one index per axis" if tensor.axes else f"write {node.tensor}",
         )
     places = [
-        _place(p, tensor, axis, index, builder) for p, axis in zip(node.indices, tensor.axes, strict=True)
+        index_place(p, tensor.name, axis, index, builder)
+        for p, axis in zip(node.indices, tensor.axes, strict=True)
     ]
     return Entry(node.tensor, places)
 
@@ -45,9 +45,14 @@ def _counted(things: tuple[object, ...], one: str, many: str) -> str:
     return f"{len(things)} {one if len(things) == 1 else many}"
 
 
-def _place(
-    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
+def index_place(
+    node: Node, tensor: str, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
 ) -> sp.Expr:
+    """The place on an axis of a tensor that an index is.
+
+    Raises:
+        SpecError, ShapeError: as `entry_of` does.
+    """
     match node:
         case Name(name) if name not in index:
             remedy = did_you_mean(name, index) or "an index is named on the left or in a reduction"
@@ -64,7 +69,7 @@ def _place(
 
 
 def _label(
-    node: Index, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
+    node: Index, tensor: str, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
 ) -> Entry:
     labels = builder.tensors.get(node.tensor)
     if labels is None or labels.classes is None:
@@ -75,13 +80,13 @@ def _label(
         )
     if labels.ignore is not None:
         raise SpecError(
-            f"the label {labels.ignore} of '{node.tensor}' means none, so it is no place in '{tensor.name}'",
+            f"the label {labels.ignore} of '{node.tensor}' means none, so it is no place in '{tensor}'",
             at=node.at,
-            remedy=f"write sum(onehot({node.tensor}) * {tensor.name}, axis=-1), which is 0 there",
+            remedy=f"write sum(onehot({node.tensor}) * {tensor}, axis=-1), which is 0 there",
         )
     if axis.size != labels.classes:
         raise ShapeError(
-            f"the labels '{node.tensor}' are below {labels.classes}, but '{tensor.name}' has {axis} there",
+            f"the labels '{node.tensor}' are below {labels.classes}, but '{tensor}' has {axis} there",
             at=node.at,
             remedy=f"the axis they index must have the size {labels.classes}",
         )
@@ -89,7 +94,7 @@ def _label(
 
 
 def _affine(
-    node: Node, tensor: Tensor, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
+    node: Node, tensor: str, axis: Axis, index: Mapping[str, sp.Symbol], builder: EquationBuilder
 ) -> sp.Expr:
     """An affine form, if it stays on the axis whatever its indices are."""
     terms = affine_terms(node)
@@ -115,12 +120,10 @@ def _affine(
     return leading(form)
 
 
-def _outside(node: Node, tensor: Tensor, axis: Axis, reason: str) -> ShapeError:
+def _outside(node: Node, tensor: str, axis: Axis, reason: str) -> ShapeError:
     remedy = "write one index alone"
     if axis.size is not None:
         remedy = f"expected one from 0 to {axis.size - 1}"
         if any(isinstance(part, Name) for part in walk(node)):
             remedy += "; Y[n, i:3] or sum(..., i=3) gives an index a shorter range"
-    return ShapeError(
-        f"this index leaves the axis {axis} of '{tensor.name}': {reason}", at=node.at, remedy=remedy
-    )
+    return ShapeError(f"this index leaves the axis {axis} of '{tensor}': {reason}", at=node.at, remedy=remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from symgrad.spec.language.placements import PLACEMENTS
+from symgrad.spec.language.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.whole_numbers import SIZE
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
@@ -10,5 +11,5 @@ from symgrad.spec.scalars import SCALARS
 SCALAR_FUNCTIONS = frozenset(row.name for row in SCALARS.values() if row.use == "formulas")
 STEPWISE_FUNCTIONS = frozenset(row.name for row in SCALARS.values() if row.use == "updates")
 """Flat between jumps, so of use only where nothing is differentiated: in schedules and updates."""
-SPECIAL_FORMS = frozenset(("where", "onehot", "spread", SIZE, *PLACEMENTS))
+SPECIAL_FORMS = frozenset(("where", "onehot", "spread", SIZE, *PLACEMENTS, *REARRANGEMENTS))
 LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS.keys() | SPECIAL_FORMS

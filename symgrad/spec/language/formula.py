@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from symgrad.errors import Position, SpecError
 from symgrad.spec.language.formula_constants import check_constants
 from symgrad.spec.language.names import shorten
+from symgrad.spec.language.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.syntax import (
     Binary,
     BinaryOperator,
@@ -20,6 +21,8 @@ from symgrad.spec.language.syntax import (
     Negate,
     Node,
     Number,
+    Slice,
+    Text,
     Transpose,
     Tuple,
 )
@@ -87,17 +90,17 @@ def parse_head(text: str, at: Position) -> Head:
     Raises:
         SpecError: for anything else, at the place in the text.
     """
-    tree, reader = _parsed(text, at, _HEAD, allowed=":")
+    tree, reader = _parsed(text, at, _HEAD)
     if not isinstance(tree, ast.Subscript) or not isinstance(tree.value, ast.Name):
         raise SpecError(f"'{shorten(text)}' is no name of an equation", at=at, remedy=f"expected {_HEAD}")
     places = tree.slice.elts if isinstance(tree.slice, ast.Tuple) else [tree.slice]
     return Head(tree.value.id, tuple(reader.ranged(place) for place in places))
 
 
-def _parsed(text: str, at: Position, example: str, allowed: str = "") -> tuple[ast.expr, _Converter]:
+def _parsed(text: str, at: Position, example: str) -> tuple[ast.expr, _Converter]:
     """Python's tree of a text whose tokens are in order, and what converts it."""
     tokens = tokenize(text, at)
-    check_order(tokens, allowed)
+    check_order(tokens)
     start = tokens[0].offset
     flat = "".join(" " if c.isspace() else c for c in text)
     try:
@@ -152,8 +155,14 @@ class _Converter:
                 raise self.refuse(tree, f"'{word}' outside a keyword argument", "write it as in bias=false")
             case ast.Name(id=word):
                 return Name(word, at)
+            case ast.Constant(value=str()):
+                remedy = "write names without quotes, a transpose as x.T"
+                raise self.refuse(tree, "a string", remedy)
             case ast.Constant():
                 return self.constant(tree)
+            case ast.List():
+                remedy = "name its numbers under constants, as in constants: {c: [1, 2, 3]}, and write c here"
+                raise self.refuse(tree, "a list", remedy)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return Negate(self.node(operand), at)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
@@ -182,8 +191,18 @@ class _Converter:
         function, at = tree.func.id, self.at(tree.func)
         if function == "where":
             return self.where(tree, at)
-        arguments = tuple(self.node(a) for a in tree.args)
+        if function == "einsum" and tree.args and isinstance(tree.args[0], ast.Constant):
+            text, *operands = tree.args
+            arguments = (Text(str(tree.args[0].value), self.at(text)), *map(self.node, operands))
+            return Call(function, arguments, self.keywords(tree), at)
+        arguments = tuple(self.argument(function, a) for a in tree.args)
         return Call(function, arguments, self.keywords(tree), at)
+
+    def argument(self, function: str, tree: ast.expr) -> Node:
+        """A positional argument, which may be a list where sizes are listed."""
+        if isinstance(tree, ast.List | ast.Tuple) and function in REARRANGEMENTS:
+            return Tuple(tuple(map(self.node, tree.elts)), self.at(tree))
+        return self.node(tree)
 
     def where(self, tree: ast.Call, at: Position) -> Call:
         if len(tree.args) != 3 or tree.keywords:
@@ -207,14 +226,15 @@ class _Converter:
             name = str(keyword.arg)
             if name in values:
                 raise SpecError(f"'{name}' is given twice", at=self.at(keyword.value), remedy="give it once")
-            values[name] = self.keyword(keyword.value)
+            values[name] = self.keyword(tree, keyword.value)
         return tuple(values.items())
 
-    def keyword(self, tree: ast.expr) -> Node:
-        """A keyword's value, which alone may be a truth value or a pair."""
+    def keyword(self, call: ast.Call, tree: ast.expr) -> Node:
+        """A keyword's value, which alone may be a truth value, or a tuple in calls of any function."""
         if isinstance(tree, ast.Tuple):
             return Tuple(tuple(map(self.node, tree.elts)), self.at(tree))
-        return self.truth(tree) or self.node(tree)
+        function = call.func.id if isinstance(call.func, ast.Name) else ""
+        return self.truth(tree) or self.argument(function, tree)
 
     def truth(self, tree: ast.expr) -> Boolean | None:
         match tree:
@@ -242,6 +262,10 @@ class _Converter:
         raise SpecError("an index on the left is a name", at=at, remedy=remedy)
 
     def affine(self, tree: ast.expr) -> Node:
+        if isinstance(tree, ast.Slice):
+            ends = (tree.lower, tree.upper, tree.step)
+            start, stop, step = (None if end is None else self.node(end) for end in ends)
+            return Slice(start, stop, step, self.at(tree))
         node = self.node(tree)
         if not _is_affine(node):
             remedy = "expected a name, an integer or an affine form such as 2*i + u"

@@ -43,7 +43,7 @@ class Infinity:
 
 @dataclass(frozen=True)
 class Tuple:
-    """`(3, 5)`, as a keyword's value: one for each of several axes."""
+    """`(3, 5)` or `[batch, 8]`, as an argument: one for each of several axes."""
 
     items: tuple[Node, ...]
     at: Position = field(compare=False)
@@ -96,8 +96,29 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Text:
+    """`"nid,njd->nij"`, as an argument: the letters of axes."""
+
+    text: str
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """`start:stop:step` among indices; what is not said is None."""
+
+    start: Node | None
+    stop: Node | None
+    step: Node | None
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Index:
-    """One entry `tensor[indices]`; an index is a name, an integer, an affine form or an integer entry."""
+    """One entry `tensor[indices]`; an index is a name, an integer, an affine form or an integer entry.
+
+    With slices among them, a part of the tensor.
+    """
 
     tensor: str
     indices: tuple[Node, ...]
@@ -113,5 +134,17 @@ class Transpose:
 
 
 Node: TypeAlias = (
-    Number | Boolean | Infinity | Tuple | Name | Negate | Binary | Compare | Call | Index | Transpose
+    Number
+    | Boolean
+    | Infinity
+    | Text
+    | Tuple
+    | Name
+    | Negate
+    | Binary
+    | Compare
+    | Call
+    | Slice
+    | Index
+    | Transpose
 )

@@ -20,11 +20,12 @@ MAX_DIGITS = 100
 LARGEST = Fraction(number_types.LARGEST["float64"])
 SMALLEST = Fraction(number_types.SMALLEST["float64"])
 
-Kind: TypeAlias = Literal["number", "word", "symbol", "end"]
+Kind: TypeAlias = Literal["number", "word", "symbol", "text", "end"]
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"|(?P<text>\"[A-Za-z0-9 ,.>-]*\"|'[A-Za-z0-9 ,.>-]*')"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<symbol>\*\*|//|<=|>=|==|!=|:=|<<|>>|[-+*/%@()\[\],.=<>:])",
     re.ASCII,
@@ -33,7 +34,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Token:
-    """A number, a word or a symbol of a formula and where it stands."""
+    """A number, a word, a text in quotes or a symbol of a formula and where it stands."""
 
     kind: Kind
     text: str
@@ -46,7 +47,7 @@ class Token:
     @property
     def ends_operand(self) -> bool:
         """Whether an operator, and no operand, may follow."""
-        return self.kind in ("number", "word") or self.text in (")", "]")
+        return self.kind in ("number", "word", "text") or self.text in (")", "]")
 
 
 def place(text: str, offset: int, at: Position) -> Position:
@@ -108,8 +109,9 @@ def _scan(text: str, at: Position) -> Iterator[Token]:
         elif found.lastgroup == "word":
             check_word(found.group(), here)
             yield Token("word", found.group(), found.start(), here)
-        elif found.lastgroup == "symbol":
-            yield Token("symbol", found.group(), found.start(), here)
+        elif found.lastgroup in ("symbol", "text"):
+            kind: Kind = "symbol" if found.lastgroup == "symbol" else "text"
+            yield Token(kind, found.group(), found.start(), here)
 
 
 def _check_number(text: str, found: re.Match[str], at: Position) -> None:

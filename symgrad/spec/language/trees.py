@@ -14,6 +14,7 @@ from symgrad.spec.language.syntax import (
     Negate,
     Node,
     Number,
+    Slice,
     Transpose,
     Tuple,
 )
@@ -37,6 +38,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (*arguments, *(value for _, value in keywords))
         case Index(_, indices):
             return indices
+        case Slice(start, stop, step):
+            return tuple(part for part in (start, stop, step) if part is not None)
     return ()
 
 
@@ -74,6 +77,9 @@ def _with_children(node: Node, change: Callable[[Node], Node]) -> Node:
             return replace(node, items=tuple(map(change, items)))
         case Index(_, indices):
             return replace(node, indices=tuple(map(change, indices)))
+        case Slice(start, stop, step):
+            start, stop, step = (part if part is None else change(part) for part in (start, stop, step))
+            return replace(node, start=start, stop=stop, step=step)
     return node
 
 

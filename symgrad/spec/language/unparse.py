@@ -14,6 +14,8 @@ from symgrad.spec.language.syntax import (
     Negate,
     Node,
     Number,
+    Slice,
+    Text,
     Transpose,
     Tuple,
 )
@@ -49,6 +51,11 @@ def unparse(node: Node) -> str:
             return f"{unparse(left)} {relation} {unparse(right)}"
         case Index(tensor, indices):
             return f"{tensor}[{', '.join(map(unparse, indices))}]"
+        case Slice(start, stop, step):
+            begun = ":".join("" if part is None else unparse(part) for part in (start, stop))
+            return begun if step is None else f"{begun}:{unparse(step)}"
+        case Text(text):
+            return f'"{text}"'
         case Transpose(operand):
             return f"{_within(operand, _ATOM)}.T"
     arguments = [*map(unparse, node.arguments), *(f"{name}={unparse(v)}" for name, v in node.keywords)]

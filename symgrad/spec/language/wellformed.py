@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100
 MAX_CHAIN = 300
+_MOST_COLONS = 2
 COMMA_IN_YAML = "a formula with a comma, within YAML's [...] or {...}, needs quotes"
 
 _OPERATORS = frozenset(["+", "-", "*", "/", "//", "%", "**", "@", "<", "<=", ">", ">=", "==", "!="])
@@ -28,10 +29,10 @@ _OPENING = {"(": ")", "[": "]"}
 _CLOSING = {")": "(", "]": "["}
 _NO_WALRUS = "give a part of the formula its name in an equation of its own"
 _ONE_COMPARISON = "write where(a < b, x, y) with one comparison"
-_SLICE_OR_NAME = "an argument is named with '=', as in units=3; there are no slices"
+_SLICE_OR_NAME = "an argument is named with '=', as in units=3; a slice stands in x[1:3]"
 _REFUSED = {
     ":=": _NO_WALRUS,
-    ":": "a slice is written by indexing single entries, as in X[n, 2*i + u]",
+    ":": "a slice stands among indices, as in x[:, 1:3]",
     "<<": _ONE_COMPARISON,
     ">>": _ONE_COMPARISON,
 }
@@ -41,7 +42,7 @@ _REFUSED = {
 class _Bracket:
     """An open bracket; `has_keyword` once an argument `name=value` was seen in it.
 
-    `is_value` where it stands for an argument's value, `kernel=(3, 5)`, which may be a pair.
+    `is_value` where it stands for an argument, `kernel=(3, 5)`, which may be a tuple.
     """
 
     opener: Token
@@ -54,15 +55,18 @@ class _Bracket:
         return self.opener.text == "(" and not (self.is_call or self.is_value)
 
 
-def check_order(tokens: tuple[Token, ...], allowed: str = "") -> None:
-    """Accept tokens that form one expression of bounded depth; `allowed` is refused elsewhere.
+def check_order(tokens: tuple[Token, ...]) -> None:
+    """Accept tokens that form one expression of bounded depth.
 
     Raises:
         SpecError: at the first token that cannot stand where it stands.
     """
     _check_brackets(tokens)
+    slices = _in_slices(tokens)
     for i, (before, token) in enumerate(_pairs(tokens)):
-        if token.text in _REFUSED and token.text != allowed:
+        if token.offset in slices:
+            continue
+        if token.text in _REFUSED:
             problem = f"'{token.text}' is not in the language"
             after_word = token.text == ":" and before is not None and before.kind == "word"
             remedy = _SLICE_OR_NAME if after_word else _REFUSED[token.text]
@@ -74,6 +78,26 @@ def check_order(tokens: tuple[Token, ...], allowed: str = "") -> None:
         else:
             _check_operand(before, token)
     _check_arguments(tokens)
+
+
+def _in_slices(tokens: tuple[Token, ...]) -> set[int]:
+    """Where the colons of slices stand, and what may follow one in place of a number: `x[:, ::2]`."""
+    opened: list[bool] = []
+    found: set[int] = set()
+    colons = 0
+    for before, token in _pairs(tokens):
+        if token.text in _OPENING:
+            opened.append(token.text == "[" and before is not None and before.ends_operand)
+            colons = 0
+        elif token.text in _CLOSING or token.text == ",":
+            if colons and before is not None and before.text == ":":
+                found.add(token.offset)
+            colons = 0
+            opened = opened[: len(opened) - (token.text in _CLOSING)]
+        elif token.text == ":" and opened and opened[-1] and colons < _MOST_COLONS:
+            found.add(token.offset)
+            colons += 1
+    return found
 
 
 def too_deep(at: Position) -> SpecError:
@@ -130,7 +154,7 @@ def _check_attribute(owner: str, token: Token) -> None:
 
 def _check_after_operand(before: Token, token: Token) -> None:
     opens = token.text in _OPENING
-    if token.kind in ("number", "word") or (opens and before.kind == "number"):
+    if token.kind in ("number", "word", "text") or (opens and before.kind in ("number", "text")):
         problem = f"{token} follows {before} without an operator"
         raise SpecError(problem, at=token.at, remedy="a formula is one expression; a product is a * b")
 
@@ -138,8 +162,10 @@ def _check_after_operand(before: Token, token: Token) -> None:
 def _check_operand(before: Token | None, token: Token) -> None:
     if token.text == "+":
         raise SpecError("a sign '+' is not in the language", at=token.at, remedy="leave it out")
-    if token.kind in ("number", "word") or token.text in ("(", "-"):
+    if token.kind in ("number", "word", "text") or token.text in ("(", "-"):
         return
+    if token.text == "[" and before is not None and before.text in (",", "="):
+        return  # a list as an argument, which the parser knows
     if token.text == "[":
         remedy = "name its numbers under constants, as in constants: {c: [1, 2, 3]}, and write c here"
         raise SpecError("a list is not in the language", at=token.at, remedy=remedy)
@@ -157,7 +183,7 @@ def _check_arguments(tokens: tuple[Token, ...]) -> None:
         before = tokens[i - 1] if i else None
         if token.text in _OPENING:
             is_call = token.text == "(" and before is not None and before.ends_operand
-            is_value = token.text == "(" and before is not None and before.text == "="
+            is_value = token.text == "(" and before is not None and before.text in ("=", ",")
             opened.append(_Bracket(token, is_call, is_value))
         elif token.text in _CLOSING:
             bracket = opened.pop()

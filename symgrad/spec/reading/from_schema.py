@@ -26,6 +26,7 @@ from symgrad.spec.reading.declarations import check_declarations
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.reading.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
+from symgrad.spec.reading.several_names import named_parts
 from symgrad.spec.reading.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
 
@@ -244,7 +245,7 @@ def _all_equations(blocks: Mapping[str, str | RepeatedBlock], document: Document
     for name, block in blocks.items():
         key: Key = ("equations", name)
         if isinstance(block, str):
-            yield _equation(key, block, document)
+            yield from _equations_at(key, block, document)
             continue
         inside, repeated = (*key, "repeat"), block.repeat
         start = formula_at(document, (*inside, "start"), repeated.start)
@@ -253,7 +254,16 @@ def _all_equations(blocks: Mapping[str, str | RepeatedBlock], document: Document
 
 
 def _equations(key: Key, formulas: Mapping[str, str], document: Document) -> tuple[EquationSpec, ...]:
-    return tuple(_equation((*key, name), text, document) for name, text in formulas.items())
+    return tuple(e for name, text in formulas.items() for e in _equations_at((*key, name), text, document))
+
+
+def _equations_at(key: Key, text: str, document: Document) -> Iterator[EquationSpec]:
+    """The equation at a key, or those of several names on its left side."""
+    left = str(key[-1])
+    if "," in left and "[" not in left:
+        yield from named_parts(left, formula_at(document, key, text), document.place(key).key)
+    else:
+        yield _equation(key, text, document)
 
 
 def _equation(key: Key, text: str, document: Document) -> EquationSpec:

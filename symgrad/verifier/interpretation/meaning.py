@@ -16,6 +16,7 @@ from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.placements import PLACEMENTS, read_placement
+from symgrad.spec.language.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -27,6 +28,7 @@ from symgrad.spec.language.syntax import (
     Negate,
     Node,
     Number,
+    Slice,
     Transpose,
 )
 from symgrad.spec.language.whole_numbers import with_sizes
@@ -37,6 +39,7 @@ from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope,
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
 from symgrad.verifier.interpretation.index_products import contract, factors_of
 from symgrad.verifier.interpretation.placed_arrays import placed
+from symgrad.verifier.interpretation.rearranged_arrays import RearrangedArrays, sliced
 from symgrad.verifier.interpretation.tensors import (
     TensorValue,
     combine,
@@ -203,7 +206,13 @@ class Formulas:
         raise SpecError(f"unknown name '{node.id}'", at=node.at)
 
     def _entry(self, node: Index, scope: ValueScope) -> TensorValue:
-        tensor = self.tensors.get(node.tensor)
+        tensor = scope.bound.get(node.tensor) or self.tensors.get(node.tensor)
+        if tensor is not None and any(isinstance(part, Slice) for part in node.indices):
+
+            def places(part: Node) -> Array:
+                return self._place(part, scope)
+
+            return sliced(node, tensor, places, scope.depth, self.sizes, self.arithmetic)
         if tensor is None or len(node.indices) != tensor.rank:
             raise SpecError(f"'{node.tensor}' cannot be indexed like this", at=node.at)
         chosen = self.arithmetic.array(self._gather(node, tensor.array, scope))
@@ -249,6 +258,13 @@ class Formulas:
             values = [self.value(node, scope) for node in given.tensors]
             filling = None if given.filling is None else self.value(given.filling, scope)
             return placed(call, values, given.numbers, filling, scope.depth, self.arithmetic)
+        if name in REARRANGEMENTS:
+            rearranged = RearrangedArrays(
+                lambda node: self.value(node, scope), self.sizes, scope.depth, self.arithmetic
+            )
+            value = self._typed(rearranged(call))
+            self.work += rearranged.work
+            return value
         if name == "onehot":
             return onehot(self.value(call.arguments[0], scope), self.arithmetic)
         if name == "spread":
