@@ -16,7 +16,7 @@ from symgrad.elaborate.arrays.slicing import sliced
 from symgrad.elaborate.arrays.special_forms import onehot, spread
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
 from symgrad.elaborate.indexing.index_ranges import declared_axes, index_axes
-from symgrad.elaborate.indexing.nested_indices import Part, split_indices
+from symgrad.elaborate.indexing.nested_indices import IndexPart, split_indices
 from symgrad.elaborate.indexing.tensor_entries import entry_of, index_place
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
@@ -25,9 +25,9 @@ from symgrad.elaborate.scope import Scope, indexes, unknown_name
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
+from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
-from symgrad.spec.language.placements import PLACEMENTS, read_placement
-from symgrad.spec.language.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -125,7 +125,7 @@ class Evaluator:
         return self.builder.placed(equation.name, whole, tuple(axes[n] for n in names), places)
 
     def _indices(
-        self, names: Iterable[str], axes: Mapping[str, Axis], parts: Mapping[str, Sequence[Part]]
+        self, names: Iterable[str], axes: Mapping[str, Axis], parts: Mapping[str, Sequence[IndexPart]]
     ) -> dict[str, sp.Symbol]:
         """An index for every name, or for every one of its parts, the last of them innermost."""
         found: dict[str, sp.Symbol] = {}
@@ -401,5 +401,5 @@ class Evaluator:
         return reduced(call, value, tuple(index.values()), scope.owner, self.builder, keepdims=False)
 
 
-def _form_of(parts: Sequence[Part], index: Mapping[str, sp.Symbol]) -> sp.Expr:
+def _form_of(parts: Sequence[IndexPart], index: Mapping[str, sp.Symbol]) -> sp.Expr:
     return leading(sp.Add(*(part.stride * index[part.name] for part in parts)))

@@ -13,7 +13,7 @@ from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import leading
 from symgrad.elaborate.operands import Value
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.placements import counted_axis
+from symgrad.spec.language.arrays.placements import counted_axis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

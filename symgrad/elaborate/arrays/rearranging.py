@@ -15,7 +15,7 @@ from symgrad.calculus.terms import delta, leading
 from symgrad.elaborate.arrays.special_forms import onehot
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.rearrangements import (
+from symgrad.spec.language.arrays.rearrangements import (
     arguments_by_name,
     axis_given,
     letters_of,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from symgrad.errors import Position
-    from symgrad.spec.language.rearrangements import Cut
+    from symgrad.spec.language.arrays.rearrangements import Cut
     from symgrad.spec.language.syntax import Call, Node
 
 

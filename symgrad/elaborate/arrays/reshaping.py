@@ -16,7 +16,7 @@ from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.terms import leading
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.rearrangements import arguments_by_name, is_rest, listed, named_free
+from symgrad.spec.language.arrays.rearrangements import arguments_by_name, is_rest, listed, named_free
 from symgrad.spec.language.syntax import Name
 from symgrad.spec.language.whole_numbers import whole_number
 

@@ -11,7 +11,7 @@ from symgrad.calculus.terms import leading
 from symgrad.elaborate.arrays.rearranging import known_size
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError
-from symgrad.spec.language.rearrangements import cut_of, entry_at
+from symgrad.spec.language.arrays.rearrangements import cut_of, entry_at
 from symgrad.spec.language.syntax import Index, Negate, Node, Number, Slice
 from symgrad.spec.language.whole_numbers import whole_number
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.affine import affine_terms
-from symgrad.spec.language.digits import digits_of, takes_digits
+from symgrad.spec.language.indexing.affine import affine_terms
+from symgrad.spec.language.indexing.digits import digits_of, takes_digits
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
 from symgrad.spec.language.trees import walk
 from symgrad.spec.model import EquationSpec

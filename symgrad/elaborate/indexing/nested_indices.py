@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.digits import Digits, digits_of
+from symgrad.spec.language.indexing.digits import Digits, digits_of
 from symgrad.spec.language.syntax import Binary, Name, Node, Number
 from symgrad.spec.language.trees import replaced, walk
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class IndexPart:
     """One of the indices that an index is made of: `name` times `stride`, below `size`."""
 
     name: str
@@ -34,7 +34,7 @@ class Part:
 
 def split_indices(
     formula: Node, axes: Mapping[str, Axis], sizes: Mapping[str, int]
-) -> tuple[Node, dict[str, tuple[Part, ...]]]:
+) -> tuple[Node, dict[str, tuple[IndexPart, ...]]]:
     """The formula over the parts of those indices of which it takes quotients or remainders, and the parts.
 
     Raises:
@@ -64,7 +64,7 @@ def split_indices(
     return replaced(formula, change), parts
 
 
-def _parts(name: str, axis: Axis, taken: Sequence[tuple[Digits, Position]]) -> tuple[Part, ...]:
+def _parts(name: str, axis: Axis, taken: Sequence[tuple[Digits, Position]]) -> tuple[IndexPart, ...]:
     if axis.size is None:
         raise ShapeError(
             f"'{name}' runs over the axis '{axis}', whose size only the data decides",
@@ -87,10 +87,10 @@ def _parts(name: str, axis: Axis, taken: Sequence[tuple[Digits, Position]]) -> t
             if cut < axis.size:
                 cuts.add(cut)
     ends = [*sorted(cuts), axis.size] if axis.size > 1 else [1, 1]
-    return tuple(Part(f"{name}_/{low}", low, high // low) for low, high in pairwise(ends))
+    return tuple(IndexPart(f"{name}_/{low}", low, high // low) for low, high in pairwise(ends))
 
 
-def _sum_of(parts: Sequence[Part], digits: Digits, at: Position) -> Node:
+def _sum_of(parts: Sequence[IndexPart], digits: Digits, at: Position) -> Node:
     """The digits as a sum of parts: 3*a + b for i // 2 where i = 6*a + 2*b + c."""
     chosen = [p for p in parts if digits.low <= p.stride and (digits.high is None or p.stride < digits.high)]
     terms = [_times(part.stride // digits.low, Name(part.name, at), at) for part in reversed(chosen)]

@@ -9,7 +9,7 @@ import sympy as sp
 from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.terms import Entry, leading
 from symgrad.errors import ShapeError, SpecError, did_you_mean
-from symgrad.spec.language.affine import affine_terms
+from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
 from symgrad.spec.language.trees import walk
 

@@ -14,7 +14,7 @@ from symgrad.spec.expansion.layer_calls import (
     known_layers,
     without_activation,
 )
-from symgrad.spec.language.placements import PLACEMENTS
+from symgrad.spec.language.arrays.placements import PLACEMENTS
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
 from symgrad.spec.language.trees import substitute
 from symgrad.spec.model import Branch, EquationSpec, Spec

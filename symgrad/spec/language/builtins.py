@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from symgrad.spec.language.placements import PLACEMENTS
-from symgrad.spec.language.rearrangements import REARRANGEMENTS
+from symgrad.spec.language.arrays.placements import PLACEMENTS
+from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.whole_numbers import SIZE
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS

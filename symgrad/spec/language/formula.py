@@ -6,9 +6,9 @@ import ast
 from dataclasses import dataclass
 
 from symgrad.errors import Position, SpecError
+from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.formula_constants import check_constants
 from symgrad.spec.language.names import shorten
-from symgrad.spec.language.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.syntax import (
     Binary,
     BinaryOperator,

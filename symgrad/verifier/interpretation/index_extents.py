@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError
-from symgrad.spec.language.affine import affine_terms
-from symgrad.spec.language.digits import takes_digits
+from symgrad.spec.language.indexing.affine import affine_terms
+from symgrad.spec.language.indexing.digits import takes_digits
 from symgrad.spec.language.syntax import Binary, Index, Name, Node, Number
 from symgrad.spec.language.trees import walk
 

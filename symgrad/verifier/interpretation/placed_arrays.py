@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.errors import ShapeError
-from symgrad.spec.language.placements import counted_axis
+from symgrad.spec.language.arrays.placements import counted_axis
 from symgrad.verifier.interpretation.tensors import TensorValue
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.rearrangements import (
+from symgrad.spec.language.arrays.rearrangements import (
     arguments_by_name,
     axis_given,
     cut_of,
@@ -31,7 +31,7 @@ from symgrad.verifier.interpretation.tensors import TensorValue, onehot
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from symgrad.spec.language.rearrangements import Cut
+    from symgrad.spec.language.arrays.rearrangements import Cut
     from symgrad.spec.language.syntax import Call, Index, Node
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError, SpecError
-from symgrad.spec.language.placements import counted_axis
+from symgrad.spec.language.arrays.placements import counted_axis
 from symgrad.spec.language.syntax import Call, Name, Negate, Node, Number, Text, Tuple
 from symgrad.spec.language.whole_numbers import whole_number
 
