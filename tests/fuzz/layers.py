@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from fuzz.arithmetic import Arithmetic
 
 ACTIVATIONS = ("prelu", "swish")
-LAYERS = ("dense", "maxout", "glu", "swiglu", *ACTIVATIONS)
+NORMS = ("layer_norm", "rms_norm")
+LAYERS = ("dense", "maxout", "glu", "swiglu", *NORMS, *ACTIVATIONS)
 
 
 def layer_value(
@@ -44,10 +45,23 @@ def layer_value(
         case "swiglu":
             gate = affine("W", "b")
             return gate * _sigmoid(gate) * affine("V", "c")
+        case "layer_norm":
+            centred = x - x.sum(axis=-1, keepdims=True) / x.shape[-1]
+            normed = arithmetic.quotient(centred, _root_mean_square(centred, 1e-5, arithmetic))
+            found = multiplied(parameter("gamma"), normed)
+            return added(found, parameter("beta")) if bias else found
+        case "rms_norm":
+            normed = arithmetic.quotient(x, _root_mean_square(x, 1.1920929e-7, arithmetic))
+            return multiplied(parameter("gamma"), normed)
         case "prelu":
             x, sloped = np.broadcast_arrays(*aligned(x, multiplied(parameter("a"), x)))
             return arithmetic.choose(x.real > 0, x.real, x, sloped)
     return multiplied(x, _sigmoid(multiplied(parameter("beta"), x)))
+
+
+def _root_mean_square(z: np.ndarray, eps: float, arithmetic: Arithmetic) -> np.ndarray:
+    mean = (z * z).sum(axis=-1, keepdims=True) / z.shape[-1]
+    return arithmetic.function("sqrt", mean + arithmetic.number(repr(eps)))
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

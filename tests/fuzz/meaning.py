@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from fuzz.arithmetic import Arithmetic
+from fuzz.layers import ACTIVATIONS, LAYERS
 from fuzz.oracle import Labels, Scope, equation, evaluate, tree_of
 from symgrad.spec import library
 
 Spec = dict[str, Any]
-UNITS = ("dense", "maxout", "glu", "swiglu")
+COUNTED = tuple(name for name in LAYERS if name not in ACTIVATIONS)
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -61,10 +62,29 @@ def steps_of(spec: Spec) -> list[tuple[str, str, str]]:
     if "layers" not in spec:
         return [(key, formula, key) for key, formula in spec["equations"].items()]
     steps: list[tuple[str, str, str]] = []
-    previous, depth = next(iter(spec["inputs"])), 0
-    for layer in spec["layers"]:
+    _add_chain(spec["layers"], next(iter(spec["inputs"])), 0, steps)
+    return steps
+
+
+def _add_chain(
+    layers: list[Any], previous: str, depth: int, steps: list[tuple[str, str, str]]
+) -> tuple[str, int]:
+    """Add the steps of layers, repeated and joined ones too; the name of the last, and how many count."""
+    for layer in layers:
+        if isinstance(layer, dict):
+            ((kind, inside),) = layer.items()
+            start, times = previous, inside["times"] if kind == "repeat" else 1
+            for _ in range(times):
+                block = inside["layers"] if kind == "repeat" else inside
+                previous, depth = _add_chain(block, previous, depth, steps)
+            if kind != "repeat":
+                joined = f"{start} + {previous}", f"concat({start}, {previous}, axis=-1)"
+                name = _unused(f"{'R' if kind == 'residual' else 'C'}{depth}", [key for key, *_ in steps])
+                steps.append((name, joined[kind == "concat"], name))
+                previous = name
+            continue
         call = _as_call(layer)
-        depth += call.func.id in UNITS or depth == 0
+        depth += call.func.id in COUNTED or depth == 0
         activation = [k.value for k in call.keywords if k.arg == "activation"]
         bare = ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "activation"])
         for step in (bare, *map(_as_call, activation)):
@@ -73,7 +93,7 @@ def steps_of(spec: Spec) -> list[tuple[str, str, str]]:
             inside = ast.Call(step.func, [ast.Name(previous, ast.Load()), *step.args], step.keywords)
             steps.append((name, ast.unparse(inside), f"#{name[1:]}"))
             previous = name
-    return steps
+    return previous, depth
 
 
 def _unused(name: str, taken: list[str]) -> str:

@@ -68,6 +68,8 @@ ALONE = (
     "{a} - mean({a}, axis=-1, keepdims=true)",
     "{a} / sqrt(0.1 + mean({a}**2, axis=-1, keepdims=true))",
     "({a} - mean({a}, axis=0, keepdims=true)) / sqrt(mean({a}**2, axis=0, keepdims=true) + 0.1)",
+    "layer_norm({a})",
+    "rms_norm({a})",
     "softmax({a})",
     "log_softmax({a})",
     "unit({a})",
@@ -97,6 +99,16 @@ class Network(Draw):
 
     def units(self) -> int:
         return self.one(WIDTHS)
+
+    def block(self) -> dict[str, Any]:
+        """Layers of a chain beside their input, or several times in a row."""
+        inside: list[Any] = [self.layer("") for _ in range(self.whole(1, 2))]
+        kind = self.one(("repeat", "concat", "residual"))
+        if kind == "residual":
+            inside = [self.one(("layer_norm", "rms_norm", "tanh")), self.one(("swish", "layer_norm", "prelu"))]
+        if kind == "repeat":
+            return {kind: {"times": self.whole(1, 3), "layers": [*inside, {"residual": ["tanh"]}]}}
+        return {kind: inside}
 
     def layer(self, x: str) -> str:
         """A call of a layer with units on x; empty x is for a chain."""
@@ -205,11 +217,13 @@ class Network(Draw):
 def chain_spec(random: Random) -> dict[str, Any]:
     """A chain of layers and activations and the loss by its name."""
     draw = Network(random)
-    layers = []
+    layers: list[Any] = []
     for _ in range(draw.whole(1, 3)):
         layers.append(draw.layer(""))
         if draw.chance(0.3) and "activation" not in layers[-1]:
             layers.append(draw.activation())
+        if draw.chance(0.3):
+            layers.append(draw.block())
     width = draw.units()
     layers.append(f"dense({width})")
     draw.width["y"] = width

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
+from symgrad.spec import library
 from symgrad.spec.expansion.layer_calls import (
     activation_call,
     applied,
@@ -16,7 +17,7 @@ from symgrad.spec.expansion.layer_calls import (
 )
 from symgrad.spec.language.arrays.placements import PLACEMENTS
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
-from symgrad.spec.language.trees import substitute
+from symgrad.spec.language.trees import calls, substitute
 from symgrad.spec.model import Branch, EquationSpec, Spec
 from symgrad.spec.taken_names import names_taken, unused
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from symgrad.errors import Position
-    from symgrad.spec import library
 
 
 def chain_equations(spec: Spec) -> tuple[EquationSpec, ...]:
@@ -77,7 +77,11 @@ class _Chain:
     def _counts(self, layer: Call) -> bool:
         """Whether it is one of the network's layers by number: it has parameters and is no activation."""
         entry = self.known.get(layer.function)
-        return entry is not None and bool(entry.parameters) and not is_activation(layer.function)
+        if entry is None or is_activation(layer.function):
+            return False
+        formulas = [part.formula for part in (entry.result, *entry.part_equations)]
+        is_built_of_layers = any(call.function in library.layers for f in formulas for call in calls(f))
+        return bool(entry.parameters) or is_built_of_layers
 
     def _joined(self, branch: Branch, start: str) -> str:
         sides = Name(start, branch.at), Name(self.run(branch.layers, start), branch.at)

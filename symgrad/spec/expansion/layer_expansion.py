@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
@@ -52,54 +53,62 @@ class LayerExpander:
     def _expand(self, equation: EquationSpec) -> None:
         for call in calls(equation.formula):
             self._activated(call)  # from the outside in: what is wrong with a call is said of the whole of it
-        equation = replace(equation, formula=transform(equation.formula, self._activated))
-        found = [c for c in calls(equation.formula) if c.function in self.known]
+        self.equations.append(self._without_layers(equation))
+
+    def _without_layers(self, equation: EquationSpec) -> EquationSpec:
+        """The equation over what its layers give, after the equations of these."""
+        whole = transform(equation.formula, self._activated)
+        found = [c for c in calls(whole) if c.function in self.known]
         if found and equation.indices is not None:
             raise SpecError(
                 f"{found[0].function} cannot stand in index notation",
                 at=found[0].at,
                 remedy="give the layer an equation of its own",
             )
+        owner = equation.label or equation.name
         total = Counter(is_activation(c.function) for c in found)
         seen: Counter[bool] = Counter()
-        whole: list[EquationSpec] = []
+
+        def given(call: Call) -> tuple[EquationSpec, str]:
+            kind = is_activation(call.function)
+            seen[kind] += 1
+            suffix = str(seen[kind]) if total[kind] > 1 else ""
+            return self._layer(call, owner, suffix), suffix
 
         def change(node: Node) -> Node:
             if not (isinstance(node, Call) and node.function in self.known):
                 return node
-            kind = is_activation(node.function)
-            seen[kind] += 1
-            suffix = str(seen[kind]) if total[kind] > 1 else ""
-            result = self._layer(node, equation, suffix)
-            if isinstance(equation.formula, Call) and equation.formula.at == node.at:
-                whole.append(result)
+            result, suffix = given(node)
+            if is_activation(node.function) and result.indices is None:
                 return result.formula
-            if kind and result.indices is None:
-                return result.formula
-            name = self._unused(
-                f"{equation.label or equation.name}_{self.known[node.function].letter}{suffix}"
-            )
+            name = self._unused(f"{owner}_{self.known[node.function].letter}{suffix}")
             return self._define(replace(result, name=name))
 
-        formula = transform(equation.formula, change)
-        indices, ranges = (
-            (whole[0].indices, whole[0].ranges) if whole else (equation.indices, equation.ranges)
-        )
-        self.equations.append(replace(equation, formula=formula, indices=indices, ranges=ranges))
+        if not (isinstance(whole, Call) and whole.function in self.known):
+            return replace(equation, formula=transform(whole, change))
+        arguments = tuple(transform(node, change) for node in whole.arguments)
+        keywords = tuple((name, transform(node, change)) for name, node in whole.keywords)
+        result, _ = given(replace(whole, arguments=arguments, keywords=keywords))
+        return replace(equation, formula=result.formula, indices=result.indices, ranges=result.ranges)
 
     def _activated(self, node: Node) -> Node:
         """`tanh(dense(x, 4))` for `dense(x, 4, activation=tanh)`."""
         if not isinstance(node, Call) or node.function not in self.known or is_activation(node.function):
             return node
-        bare, activation = without_activation(node, self.known[node.function])
+        entry = self.known[node.function]
+        if not entry.takes_activation:
+            bind(node, entry.signature)
+            return node
+        bare, activation = without_activation(node, entry)
         return bare if activation is None else applied(self.spec, activation, bare)
 
-    def _layer(self, call: Call, equation: EquationSpec, suffix: str) -> EquationSpec:
+    def _layer(self, call: Call, owner: str, suffix: str) -> EquationSpec:
         """The equation of what a layer gives, after those of its parts."""
-        entry, owner = self.known[call.function], equation.label or equation.name
+        entry = self.known[call.function]
         values = bind(call, entry.signature)
-        operands = {name: self._operand(values[name], owner, f"X{suffix}") for name in entry.operands}
-        values |= operands
+        given = (name for name in entry.operands if not isinstance(values[name], Boolean))
+        values |= {name: self._operand(values[name], owner, f"X{suffix}") for name in given}
+        values |= self._labels(values["x"], call) if entry.takes_labels else {}
         values |= entry.settings(call, values) if entry.settings is not None else {}
         form = entry.form(values)
         self._check_built_on(entry, form)
@@ -110,8 +119,28 @@ class LayerExpander:
             if isinstance(found.formula, Name) and found.indices is None:
                 known[part.name] = found.formula
                 continue
-            known[part.name] = self._define(replace(found, name=self._claim(part.name, owner, suffix)))
-        return written(form.result, known, self.taken, call.at)
+            named = replace(found, name=self._claim(part.name, owner, suffix), label=owner)
+            known[part.name] = self._define(self._without_layers(named))
+        result = written(form.result, known, self.taken, call.at)
+        return self._without_layers(replace(result, label=owner))
+
+    def _labels(self, operand: Node, call: Call) -> dict[str, Node]:
+        """How many classes there are, for a layer that takes labels.
+
+        Raises:
+            SpecError: it is given something else.
+        """
+        named = operand.id if isinstance(operand, Name) else ""
+        declared = next((t for t in (*self.spec.inputs, *self.spec.targets) if t.name == named), None)
+        if declared is None or declared.classes is None:
+            axes = ", ".join(map(str, declared.axes)) if declared else "batch"
+            shown = named if declared else "x"
+            raise SpecError(
+                f"{call.function} takes integer labels, '{named}' has none",
+                at=call.at,
+                remedy=f"give it an input with classes: {shown}: {{axes: [{axes}], classes: 10}}",
+            )
+        return {"classes": Number(Fraction(declared.classes), call.at)}
 
     def _check_built_on(self, entry: library.Layer, form: library.LayerForm) -> None:
         bodies = [equation.formula for equation in (form.result, *form.part_equations)]

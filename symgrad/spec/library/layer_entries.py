@@ -103,10 +103,13 @@ class Layer(LayerForm, LibraryEntry):
     `operands` are the arguments that are tensors. `takes` are the usual names of the axes of x, a first `...`
     for any number of others; without it there is at least one where a parameter takes a size of x. Of `forms`
     the first whose condition holds of the arguments and settings stands in place of the layer's equations. A
-    result has the letter `symbol` in a chain; without it Z where the layer is affine, A where it is not.
+    result has the letter `symbol` in a chain; without it Z where the layer is affine, A where it is not. One
+    that `takes_labels` is given an input with classes, and `classes` is how many these are. An operand that is
+    not there is `false`.
     """
 
     operands: tuple[str, ...] = field(default=("x",), kw_only=True)
+    takes_labels: bool = field(default=False, kw_only=True)
     takes: tuple[str, ...] = field(default=(), kw_only=True)
     settings: Settings | None = field(default=None, kw_only=True)
     forms: tuple[tuple[Callable[[Arguments], bool], LayerForm], ...] = field(default=(), kw_only=True)
@@ -124,7 +127,7 @@ class Layer(LayerForm, LibraryEntry):
     @property
     def takes_activation(self) -> bool:
         """Whether it is affine and may be followed by an activation."""
-        return "activation" in dict(self.signature.defaults)
+        return getattr(dict(self.signature.defaults).get("activation"), "id", "") == "identity"
 
     @property
     def letter(self) -> str:

@@ -1,0 +1,188 @@
+"""Attention, and the blocks that transformers are made of."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError
+from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.syntax import Boolean
+from symgrad.spec.language.trees import placed, substitute
+from symgrad.spec.library.arguments_given import is_called, is_given
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from symgrad.spec.language.syntax import Call, Node
+    from symgrad.spec.library.layer_entries import Arguments
+
+HEAD = "size(x, -1) // heads"
+SHARED = LayerDemand(
+    "size(x, -1) % heads == 0",
+    "{heads} heads cannot share {size(x, -1)} features",
+    "expected a number of heads that divides them",
+)
+GROUPED = LayerDemand(
+    "heads % kv_heads == 0",
+    "{heads} heads cannot share {kv_heads} heads of keys and values",
+    "expected a number of kv_heads that divides the heads",
+)
+NORMS = ("layer_norm", "rms_norm")
+Forms = tuple[tuple["Callable[[Arguments], bool]", LayerForm], ...]
+
+
+def _attention(source: str, causal: bool = False, masked: bool = False, grouped: bool = False) -> LayerForm:
+    """Attention of x to `source`; a head h of queries is one of g that share the keys and values of a head k."""
+    head, of_keys = ("k, g", "k") if grouped else ("h", "h")
+    heads, kv_heads = (("kv_heads", "heads // kv_heads"), "kv_heads") if grouped else (("heads",), "heads")
+    scores = f"sum(Q[n,i,{head},d] * K[n,j,{of_keys},d], d) / sqrt(size(Wq, -1))"
+    scores = f"where(mask[n,j] > 0, {scores}, -inf)" if masked else scores
+    scores = f"where(j <= i, {scores}, -inf)" if causal else scores
+    features = f"size({source}, -1)"
+
+    def weight(name: str, *axes: str) -> LayerParameter:
+        return LayerParameter(name, axes, "init")
+
+    def bias(name: str, *axes: str) -> LayerParameter:
+        return LayerParameter(name, axes, "bias_init", unless_false="bias")
+
+    return LayerForm(
+        parts=(
+            (f"Q[n, i, {head}, d]", f"sum(x[n,i,c] * Wq[c,{head},d], c) + bq[{head},d]"),
+            (f"K[n, j, {of_keys}, d]", f"sum({source}[n,j,c] * Wk[c,{of_keys},d], c) + bk[{of_keys},d]"),
+            (f"V[n, j, {of_keys}, d]", f"sum({source}[n,j,c] * Wv[c,{of_keys},d], c) + bv[{of_keys},d]"),
+            (f"S[n, {head}, i, j]", scores),
+            ("P", "softmax(S)"),
+            (f"O[n, i, {head}, d]", f"sum(P[n,{head},i,j] * V[n,j,{of_keys},d], j)"),
+        ),
+        indices="[n, i, c]",
+        formula=f"sum(O[n,i,{head},d] * Wo[{head},d,c], {head}, d) + bo[c]",
+        parameters=(
+            weight("Wq", "size(x, -1)", *heads, HEAD),
+            bias("bq", *heads, HEAD),
+            weight("Wk", features, kv_heads, HEAD),
+            bias("bk", kv_heads, HEAD),
+            weight("Wv", features, kv_heads, HEAD),
+            bias("bv", kv_heads, HEAD),
+            weight("Wo", *heads, HEAD, "size(x, -1)"),
+            bias("bo", "size(x, -1)"),
+        ),
+        demands=(SHARED, GROUPED) if grouped else (SHARED,),
+    )
+
+
+def _forms(source: str, may_be_causal: bool) -> Iterator[tuple[Callable[[Arguments], bool], LayerForm]]:
+    """One for each choice of a causal mask, a mask of keys and grouped heads, but that of none."""
+    for causal, masked, grouped in product((True, False), repeat=3):
+        wanted = {"causal": causal, "mask": masked, "kv_heads": grouped}
+        if not any(wanted.values()) or (causal and not may_be_causal):
+            continue
+        conditions = [is_given(name) for name, asked in wanted.items() if asked]
+        form = _attention(source, causal, masked, grouped)
+        yield (lambda values, conditions=conditions: all(c(values) for c in conditions)), form
+
+
+def _checked(_call: Call, values: Arguments) -> Arguments:
+    """The arguments, of which causal is true or false, and no mask is `true`.
+
+    Raises:
+        SpecError: they are something else.
+    """
+    for name, wanted in (("causal", "true or false"), ("mask", "a tensor [batch, places]")):
+        value = values.get(name, Boolean(False, _call.at))
+        is_flag = isinstance(value, Boolean)
+        if is_flag is not (name == "causal") and value != Boolean(False, value.at):
+            remedy = f"write {name}={'true' if name == 'causal' else 'm, the name of an input'}, for example"
+            raise SpecError(f"{name}: expected {wanted}", at=value.at, remedy=remedy)
+    return {}
+
+
+def _block_settings(call: Call, values: Arguments) -> Arguments:
+    """The width of the inner layer, four times that of x where the call gives none, and a norm known by name."""
+    if getattr(values["norm"], "id", "") not in NORMS:
+        remedy = "write norm=layer_norm or norm=rms_norm"
+        raise SpecError("unknown norm of a block", at=values["norm"].at, remedy=remedy)
+    return {**_checked(call, values), **_hidden(call, values)}
+
+
+def _hidden(call: Call, values: Arguments) -> dict[str, Node]:
+    if not isinstance(values["hidden"], Boolean):
+        return {}
+    formula = substitute(parse_formula("4 * size(x, -1)", call.at), {"x": values["x"]})
+    return {"hidden": placed(formula, call.at)}
+
+
+def _block(norm: str) -> LayerForm:
+    return LayerForm(
+        parts=(
+            ("N", f"{norm}(x)"),
+            (
+                "A",
+                "attention(N, heads, causal=causal, mask=mask, kv_heads=kv_heads, bias=bias, init=init, "
+                "bias_init=bias_init)",
+            ),
+            ("R", "x + A"),
+            ("M", f"{norm}(R)"),
+            ("F", "feed_forward(M, hidden, activation=activation, bias=bias, init=init, bias_init=bias_init)"),
+        ),
+        formula="R + F",
+    )
+
+
+OF_ATTENTION = _attention("x")
+OF_CROSS_ATTENTION = _attention("memory")
+OF_BLOCK = _block("layer_norm")
+OPTIONS = "mask=false, kv_heads=false, bias=true, init=glorot_uniform, bias_init=zeros"
+
+TRANSFORMERS = (
+    Layer(
+        f"attention(x, heads, causal=false, {OPTIONS})",
+        "Vaswani et al. 2017; kv_heads: Ainslie et al. 2023",
+        "x is [batch, places, features], each of which looks at all, or at none behind it where it is causal; "
+        "where mask, [batch, places], is 0, nobody looks",
+        operands=("x", "mask"),
+        takes=("batch", "places", "features"),
+        settings=_checked,
+        parts=OF_ATTENTION.parts,
+        indices=OF_ATTENTION.indices,
+        formula=OF_ATTENTION.formula,
+        parameters=OF_ATTENTION.parameters,
+        demands=OF_ATTENTION.demands,
+        forms=tuple(_forms("x", may_be_causal=True)),
+    ),
+    Layer(
+        f"cross_attention(x, memory, heads, {OPTIONS})",
+        "Vaswani et al. 2017",
+        "x and memory are [batch, places, features]; mask, [batch, places], is of the places of memory",
+        operands=("x", "memory", "mask"),
+        takes=("batch", "places", "features"),
+        settings=_checked,
+        parts=OF_CROSS_ATTENTION.parts,
+        indices=OF_CROSS_ATTENTION.indices,
+        formula=OF_CROSS_ATTENTION.formula,
+        parameters=OF_CROSS_ATTENTION.parameters,
+        demands=OF_CROSS_ATTENTION.demands,
+        forms=tuple(_forms("memory", may_be_causal=False)),
+    ),
+    Layer(
+        "feed_forward(x, hidden=false, activation=gelu, bias=true, init=glorot_uniform, bias_init=zeros)",
+        "Vaswani et al. 2017",
+        "x is [..., in]; hidden is 4 times as wide as x where nothing is said",
+        settings=_hidden,
+        parts=(("U", "dense(x, hidden, bias=bias, init=init, bias_init=bias_init, activation=activation)"),),
+        formula="dense(U, size(x, -1), bias=bias, init=init, bias_init=bias_init)",
+    ),
+    Layer(
+        f"transformer_block(x, heads, hidden=false, causal=false, {OPTIONS}, activation=gelu, norm=layer_norm)",
+        "Vaswani et al. 2017; the norms first: Xiong et al. 2020",
+        "x is [batch, places, features]; hidden is 4 times as wide as x where nothing is said",
+        operands=("x", "mask"),
+        takes=("batch", "places", "features"),
+        settings=_block_settings,
+        parts=OF_BLOCK.parts,
+        formula=OF_BLOCK.formula,
+        forms=((is_called("norm", "rms_norm"), _block("rms_norm")),),
+    ),
+)
