@@ -59,18 +59,36 @@ WINDOWS: dict[str, tuple[list[int], list[str]]] = {
         ["conv3d(2, kernel=2, padding=1)", "max_pool3d(2)", "avg_pool3d(1)", "global_avg_pool"],
     ),
     "patches": ([4, 6, 1], ["patch_embedding(3, patch=(2, 3))", "flatten"]),
+    "places": ([3, 4], ["positional", "sinusoidal", "attention(heads=2, causal=true)", "flatten"]),
+    "turned places": ([3, 2, 4], ["rotary", "flatten"]),
+    "block": ([2, 4], ["transformer_block(heads=2, hidden=3)", "flatten"]),
 }
-"""Layers over windows, in chains that call each of them: the axes of x behind the batch, and the layers."""
+"""Layers of several axes, in chains that call each of them: the axes of x behind the batch, and the layers."""
+OTHERS: Corpus = {
+    "layer_embedding": {
+        "inputs": {"x": {"axes": ["batch", 3], "classes": 5}},
+        "layers": ["embedding(4, padding=1)", "flatten", "dense(3)"],
+    },
+    "layer_cross_attention": {
+        "inputs": {"x": ["batch", 2, 4], "m": ["batch", 3, 5]},
+        "equations": {
+            "A": "cross_attention(x, m, heads=4, kv_heads=2, bias=false)",
+            "y": "dense(flatten(A), 3)",
+        },
+    },
+}
+"""Layers of labels or of several tensors."""
 
 
 def _layers() -> Corpus:
-    rows = {name: entry for name, entry in library.layers.items() if not entry.takes}
+    rows = {name: entry for name, entry in library.layers.items() if not entry.takes and not entry.takes_labels}
     calls = {n: f"{n}(4)" if "units" in e.signature.arguments else n for n, e in rows.items()}
     over_rows = {
         f"layer_{name}": {**ROWS, **VALUES, "layers": ["dense(4)", call, "dense(3)"], "loss": "mse"}
         for name, call in calls.items()
     }
-    return over_rows | {
+    others = {name: {**VALUES, "dtype": "float64", "loss": "mse", **spec} for name, spec in OTHERS.items()}
+    return over_rows | others | {
         name: {
             **VALUES,
             "dtype": "float64",

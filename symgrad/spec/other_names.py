@@ -74,6 +74,14 @@ _ALSO_CALLED = {
     "norm": "l2_norm vector_norm euclidean_norm frobenius_norm",
     # layers and activations
     "dense": "linear fully_connected fc affine lazy_linear inner_product perceptron",
+    "layer_norm": "layernorm layer_normalization",
+    "rms_norm": "rmsnorm rms_normalization",
+    "embedding": "embed embeddings lookup_table",
+    "positional": "positional_encoding positional_embedding position_embedding learned_positions",
+    "rotary": "rope rotary_embedding",
+    "attention": "self_attention multihead_attention multi_head_attention scaled_dot_product_attention mha",
+    "feed_forward": "feedforward ffn position_wise_feed_forward",
+    "transformer_block": "transformer transformer_encoder_layer transformer_layer encoder_layer",
     "identity": "linear none",
     "sigmoid": "logistic expit sigm",
     "relu": "rectifier rectified_linear",
@@ -167,17 +175,10 @@ _INSTEAD = {
     ),
     "dropout batchnorm batch_norm batch_normalization": "the language has none: networks are static graphs",
     "lstm gru rnn simple_rnn": "the language has no loops over time: write the steps as equations",
-    "layernorm layer_norm layer_normalization": (
-        "write (x - mean(x, axis=-1, keepdims=true)) / sqrt(var(x, axis=-1, keepdims=true) + 1e-5)"
-    ),
     "conv convolution": "write conv1d, conv2d or conv3d, by the number of axes that windows slide along",
     "maxpool max_pool maxpool1d maxpool2d avgpool avg_pool": (
         "give the window an axis of its own, as in x: [n, 4, 2], and write max(x, axis=2)"
     ),
-    "attention self_attention multihead_attention transformer": (
-        "write it as equations, as examples/attention.yaml does"
-    ),
-    "embedding": "write onehot(x) @ W, where x is an input with classes",
     "exp2": "write 2**x",
     "rsqrt": "write 1 / sqrt(x)",
     "cbrt": "write sign(x) * abs(x)**(1/3)",

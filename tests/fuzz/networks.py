@@ -105,7 +105,8 @@ class Network(Draw):
         inside: list[Any] = [self.layer("") for _ in range(self.whole(1, 2))]
         kind = self.one(("repeat", "concat", "residual"))
         if kind == "residual":
-            inside = [self.one(("layer_norm", "rms_norm", "tanh")), self.one(("swish", "layer_norm", "prelu"))]
+            norms = ("layer_norm", "rms_norm")
+            inside = [self.one((*norms, "tanh")), self.one((*norms, "swish", "prelu"))]
         if kind == "repeat":
             return {kind: {"times": self.whole(1, 3), "layers": [*inside, {"residual": ["tanh"]}]}}
         return {kind: inside}

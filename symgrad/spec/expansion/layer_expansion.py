@@ -186,11 +186,13 @@ class LayerExpander:
         return names
 
     def _demand(self, entry: library.Layer, form: library.LayerForm, known: Arguments, at: Position) -> None:
-        """Note what the layer demands of its operand, the number of its axes before all else."""
-        operand = known["x"]
-        found: list[ShapeDemand | SizeDemand] = []
-        if entry.takes and isinstance(operand, Name):
-            found = [ShapeDemand(entry.name, operand.id, entry.takes, at)]
+        """Note what the layer demands of its operands, the number of its axes before all else."""
+        takes = ((known[operand], axes) for operand, axes in (("x", entry.takes), *entry.others_take))
+        found: list[ShapeDemand | SizeDemand] = [
+            ShapeDemand(entry.name, node.id, axes, at)
+            for node, axes in takes
+            if axes and isinstance(node, Name)
+        ]
         for demand in form.demands:
             condition = stated(demand.compared, known, at)
             told = tuple(part if isinstance(part, str) else stated(part, known, at) for part in demand.told)

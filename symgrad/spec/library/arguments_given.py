@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from symgrad.spec.language.syntax import Boolean, Name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from symgrad.spec.library.layer_entries import Arguments
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 def is_given(argument: str) -> Callable[[Arguments], bool]:
     """Whether an argument that is `false` without a value has one."""
     return lambda values: values[argument] != Boolean(False, values[argument].at)
+
+
+def all_given(arguments: Collection[str]) -> Callable[[Arguments], bool]:
+    """Whether each of them has one."""
+    return lambda values: all(is_given(argument)(values) for argument in arguments)
 
 
 def is_called(argument: str, name: str) -> Callable[[Arguments], bool]:

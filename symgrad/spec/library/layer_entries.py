@@ -101,16 +101,18 @@ class Layer(LayerForm, LibraryEntry):
     """A function with parameters of its own.
 
     `operands` are the arguments that are tensors. `takes` are the usual names of the axes of x, a first `...`
-    for any number of others; without it there is at least one where a parameter takes a size of x. Of `forms`
+    for any number of others; without it there is at least one where a parameter takes a size of x;
+    `others_take` are those of other operands. Of `forms`
     the first whose condition holds of the arguments and settings stands in place of the layer's equations. A
     result has the letter `symbol` in a chain; without it Z where the layer is affine, A where it is not. One
-    that `takes_labels` is given an input with classes, and `classes` is how many these are. An operand that is
-    not there is `false`.
+    that `takes_labels` is given an input with classes, and `classes` is how many these are. An operand that
+    is not there is `false`.
     """
 
     operands: tuple[str, ...] = field(default=("x",), kw_only=True)
     takes_labels: bool = field(default=False, kw_only=True)
     takes: tuple[str, ...] = field(default=(), kw_only=True)
+    others_take: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), kw_only=True)
     settings: Settings | None = field(default=None, kw_only=True)
     forms: tuple[tuple[Callable[[Arguments], bool], LayerForm], ...] = field(default=(), kw_only=True)
     symbol: str = field(default="", kw_only=True)

@@ -1,9 +1,10 @@
 """Layers of sequences: what stands for labels, and for their places."""
 
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 from symgrad.spec.library.arguments_given import is_given
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 
 TABLE = LayerParameter("W", ("classes", "units"), "init")
+NO_LABEL = "the padding {padding} is none of the labels below {classes}"
 EVEN = LayerDemand(
     "size(x, -1) % 2 == 0", "half of {size(x, -1)} features are needed", "expected an even number of features"
 )
@@ -24,11 +25,8 @@ SEQUENCE_LAYERS = (
                     formula="onehot(x) @ M",
                     parameters=(TABLE,),
                     demands=(
-                        LayerDemand(
-                            "padding < classes",
-                            "the padding {padding} is none of the labels below {classes}",
-                            "expected one of them",
-                        ),
+                        LayerDemand("padding < classes", NO_LABEL, "expected one of them"),
+                        LayerDemand("padding >= 0", NO_LABEL, "expected one of them"),
                     ),
                 ),
             ),
@@ -38,6 +36,7 @@ SEQUENCE_LAYERS = (
         "positional(x, init=normal(std=0.02))",
         "Gehring et al. 2017",
         "x is [..., places, features]; what each place adds is learned",
+        takes=("...", "places", "features"),
         formula="x + P",
         parameters=(LayerParameter("P", ("size(x, -2)", "size(x, -1)"), "init"),),
     ),

@@ -9,7 +9,7 @@ from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Boolean
 from symgrad.spec.language.trees import placed, substitute
-from symgrad.spec.library.arguments_given import is_called, is_given
+from symgrad.spec.library.arguments_given import all_given, is_called
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Call, Node
     from symgrad.spec.library.layer_entries import Arguments
 
+FEATURES = ("batch", "places", "features")
+MASKED = ("mask", ("batch", "places"))
 HEAD = "size(x, -1) // heads"
 SHARED = LayerDemand(
     "size(x, -1) % heads == 0",
@@ -30,11 +32,10 @@ GROUPED = LayerDemand(
     "expected a number of kv_heads that divides the heads",
 )
 NORMS = ("layer_norm", "rms_norm")
-Forms = tuple[tuple["Callable[[Arguments], bool]", LayerForm], ...]
 
 
 def _attention(source: str, causal: bool = False, masked: bool = False, grouped: bool = False) -> LayerForm:
-    """Attention of x to `source`; a head h of queries is one of g that share the keys and values of a head k."""
+    """Attention of x to `source`; grouped, g heads of queries share the keys and values of a head k."""
     head, of_keys = ("k, g", "k") if grouped else ("h", "h")
     heads, kv_heads = (("kv_heads", "heads // kv_heads"), "kv_heads") if grouped else (("heads",), "heads")
     scores = f"sum(Q[n,i,{head},d] * K[n,j,{of_keys},d], d) / sqrt(size(Wq, -1))"
@@ -79,9 +80,8 @@ def _forms(source: str, may_be_causal: bool) -> Iterator[tuple[Callable[[Argumen
         wanted = {"causal": causal, "mask": masked, "kv_heads": grouped}
         if not any(wanted.values()) or (causal and not may_be_causal):
             continue
-        conditions = [is_given(name) for name, asked in wanted.items() if asked]
-        form = _attention(source, causal, masked, grouped)
-        yield (lambda values, conditions=conditions: all(c(values) for c in conditions)), form
+        chosen = [name for name, asked in wanted.items() if asked]
+        yield all_given(chosen), _attention(source, causal, masked, grouped)
 
 
 def _checked(_call: Call, values: Arguments) -> Arguments:
@@ -100,7 +100,11 @@ def _checked(_call: Call, values: Arguments) -> Arguments:
 
 
 def _block_settings(call: Call, values: Arguments) -> Arguments:
-    """The width of the inner layer, four times that of x where the call gives none, and a norm known by name."""
+    """The width of the inner layer, and whether the norm is one that is known.
+
+    Raises:
+        SpecError: it is not, or as `_checked` does.
+    """
     if getattr(values["norm"], "id", "") not in NORMS:
         remedy = "write norm=layer_norm or norm=rms_norm"
         raise SpecError("unknown norm of a block", at=values["norm"].at, remedy=remedy)
@@ -125,7 +129,10 @@ def _block(norm: str) -> LayerForm:
             ),
             ("R", "x + A"),
             ("M", f"{norm}(R)"),
-            ("F", "feed_forward(M, hidden, activation=activation, bias=bias, init=init, bias_init=bias_init)"),
+            (
+                "F",
+                "feed_forward(M, hidden, activation=activation, bias=bias, init=init, bias_init=bias_init)",
+            ),
         ),
         formula="R + F",
     )
@@ -140,10 +147,11 @@ TRANSFORMERS = (
     Layer(
         f"attention(x, heads, causal=false, {OPTIONS})",
         "Vaswani et al. 2017; kv_heads: Ainslie et al. 2023",
-        "x is [batch, places, features], each of which looks at all, or at none behind it where it is causal; "
-        "where mask, [batch, places], is 0, nobody looks",
+        "x is [batch, places, features], each of which looks at all, or where it is causal at none behind "
+        "it; nobody looks where mask, [batch, places], is 0",
         operands=("x", "mask"),
-        takes=("batch", "places", "features"),
+        takes=FEATURES,
+        others_take=(MASKED,),
         settings=_checked,
         parts=OF_ATTENTION.parts,
         indices=OF_ATTENTION.indices,
@@ -157,7 +165,8 @@ TRANSFORMERS = (
         "Vaswani et al. 2017",
         "x and memory are [batch, places, features]; mask, [batch, places], is of the places of memory",
         operands=("x", "memory", "mask"),
-        takes=("batch", "places", "features"),
+        takes=FEATURES,
+        others_take=(("memory", FEATURES), MASKED),
         settings=_checked,
         parts=OF_CROSS_ATTENTION.parts,
         indices=OF_CROSS_ATTENTION.indices,
@@ -175,11 +184,13 @@ TRANSFORMERS = (
         formula="dense(U, size(x, -1), bias=bias, init=init, bias_init=bias_init)",
     ),
     Layer(
-        f"transformer_block(x, heads, hidden=false, causal=false, {OPTIONS}, activation=gelu, norm=layer_norm)",
+        f"transformer_block(x, heads, hidden=false, causal=false, {OPTIONS}, activation=gelu, "
+        "norm=layer_norm)",
         "Vaswani et al. 2017; the norms first: Xiong et al. 2020",
         "x is [batch, places, features]; hidden is 4 times as wide as x where nothing is said",
         operands=("x", "mask"),
-        takes=("batch", "places", "features"),
+        takes=FEATURES,
+        others_take=(MASKED,),
         settings=_block_settings,
         parts=OF_BLOCK.parts,
         formula=OF_BLOCK.formula,
