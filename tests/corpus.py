@@ -60,10 +60,10 @@ WINDOWS: dict[str, tuple[list[int], list[str]]] = {
     ),
     "patches": ([4, 6, 1], ["patch_embedding(3, patch=(2, 3))", "flatten"]),
     "places": ([3, 4], ["positional", "sinusoidal", "attention(heads=2, causal=true)", "flatten"]),
-    "turned places": ([3, 2, 4], ["rotary", "flatten"]),
+    "turned_places": ([3, 2, 4], ["rotary", "flatten"]),
     "block": ([2, 4], ["transformer_block(heads=2, hidden=3)", "flatten"]),
 }
-"""Layers of several axes, in chains that call each of them: the axes of x behind the batch, and the layers."""
+"""Layers of several axes, in chains that call them all: the axes of x behind the batch, and the layers."""
 OTHERS: Corpus = {
     "layer_embedding": {
         "inputs": {"x": {"axes": ["batch", 3], "classes": 5}},
@@ -81,24 +81,30 @@ OTHERS: Corpus = {
 
 
 def _layers() -> Corpus:
-    rows = {name: entry for name, entry in library.layers.items() if not entry.takes and not entry.takes_labels}
+    rows = {
+        name: entry for name, entry in library.layers.items() if not entry.takes and not entry.takes_labels
+    }
     calls = {n: f"{n}(4)" if "units" in e.signature.arguments else n for n, e in rows.items()}
     over_rows = {
         f"layer_{name}": {**ROWS, **VALUES, "layers": ["dense(4)", call, "dense(3)"], "loss": "mse"}
         for name, call in calls.items()
     }
     others = {name: {**VALUES, "dtype": "float64", "loss": "mse", **spec} for name, spec in OTHERS.items()}
-    return over_rows | others | {
-        name: {
-            **VALUES,
-            "dtype": "float64",
-            "inputs": {"x": ["batch", *axes]},
-            "layers": [*layers, "dense(3)"],
-            "loss": "mse",
-            "gradients": ["x"],
+    return (
+        over_rows
+        | others
+        | {
+            name: {
+                **VALUES,
+                "dtype": "float64",
+                "inputs": {"x": ["batch", *axes]},
+                "layers": [*layers, "dense(3)"],
+                "loss": "mse",
+                "gradients": ["x"],
+            }
+            for name, (axes, layers) in WINDOWS.items()
         }
-        for name, (axes, layers) in WINDOWS.items()
-    }
+    )
 
 
 def _losses() -> Corpus:
