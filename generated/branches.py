@@ -103,6 +103,7 @@ SHAPES = {
     "y_W2": (30, 1),
 }
 SIZE = 295  # entries of all parameters
+BLOCK = 1024  # rows added up by themselves, in a sum over many rows
 HYPER = {
     "learning_rate": 0.02,
     "momentum": 0.9,
@@ -193,33 +194,51 @@ def _loss_2(U, loss_2):
     loss_2[0] = real(acc_loss_2)
 
 
-def _dy_dy_b1(t, y, dy, dy_b1, batch):
+def _dy_dy_b1(t, y, dy, dy_b1, dy_b1_block, batch):
     """dy, dy_b1, row by row."""
     real = t.dtype.type
     s0 = real(1) / real(batch)
-    dy_b1[:] = 0
-    for n in range(batch):
-        # dy = (sigmoid(y) − t)/batch   [batch, 1]
-        # dy_b1 = Σ_n dy   [1]
+    for i in range(1):
+        dy_b1[i] = real(0)
+    for first in range(0, batch, BLOCK):
         for i in range(1):
-            dy[n, i] = s0 * (sigmoid(y[n, i]) - t[n, i])
-            dy_b1[i] += dy[n, i]
+            dy_b1_block[i] = real(0)
+        for n in range(first, min(first + BLOCK, batch)):
+            # dy = (sigmoid(y) − t)/batch   [batch, 1]
+            # dy_b1 = Σ_n dy   [1]
+            for i in range(1):
+                dy[n, i] = s0 * (sigmoid(y[n, i]) - t[n, i])
+                dy_b1_block[i] += dy[n, i]
+        for i in range(1):
+            dy_b1[i] += dy_b1_block[i]
 
 
-def _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, batch):
+def _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, db_block, da_block, batch):
     """dgate_2, db, dcontent_net, da, row by row."""
-    db[:] = 0
-    da[:] = 0
-    for n in range(batch):
-        # dgate_2 = dgated ⊙ content ⊙ gate_slope   [batch, H]
-        # db = Σ_n dgate_2   [H]
-        # dcontent_net = dgated ⊙ content_slope ⊙ gate   [batch, H]
-        # da = Σ_n dcontent_net   [H]
-        for i in range(dgate_2.shape[1]):
-            dgate_2[n, i] = content[n, i] * dcontent_net[n, i] * gate_slope[n, i]
-            db[i] += dgate_2[n, i]
-            dcontent_net[n, i] = content_slope[n, i] * dcontent_net[n, i] * gate[n, i]
-            da[i] += dcontent_net[n, i]
+    real = content.dtype.type
+    for i in range(8):
+        db[i] = real(0)
+    for i in range(8):
+        da[i] = real(0)
+    for first in range(0, batch, BLOCK):
+        for i in range(8):
+            db_block[i] = real(0)
+        for i in range(8):
+            da_block[i] = real(0)
+        for n in range(first, min(first + BLOCK, batch)):
+            # dgate_2 = dgated ⊙ content ⊙ gate_slope   [batch, H]
+            # db = Σ_n dgate_2   [H]
+            # dcontent_net = dgated ⊙ content_slope ⊙ gate   [batch, H]
+            # da = Σ_n dcontent_net   [H]
+            for i in range(dgate_2.shape[1]):
+                dgate_2[n, i] = content[n, i] * dcontent_net[n, i] * gate_slope[n, i]
+                db_block[i] += dgate_2[n, i]
+                dcontent_net[n, i] = content_slope[n, i] * dcontent_net[n, i] * gate[n, i]
+                da_block[i] += dcontent_net[n, i]
+        for i in range(8):
+            db[i] += db_block[i]
+        for i in range(8):
+            da[i] += da_block[i]
 
 
 def _dU(U, dU_1, dU_1_2, dU):
@@ -317,6 +336,7 @@ def _gradient(theta, grad, x, t, work, batch):
     y = view(work, 480 + 42 * batch, (batch, 1))
     dy = view(work, 480 + 40 * batch, (batch, 1))
     dy_b1 = view(grad, 264, (1,))
+    dy_b1_block = view(work, 0, (1,))
     dy_W2 = view(grad, 265, (30, 1))
     gated = view(work, 480 + 32 * batch, (batch, 8))
     dy_W1 = view(grad, 256, (8, 1))
@@ -329,13 +349,15 @@ def _gradient(theta, grad, x, t, work, batch):
     gate = view(work, 480, (batch, 8))
     db = view(grad, 248, (8,))
     da = view(grad, 240, (8,))
+    db_block = view(work, 0, (8,))
+    da_block = view(work, 8, (8,))
     dU_1 = view(work, 0, (30, 8))
     dU_1_2 = view(work, 240, (30, 8))
     U = view(theta, 0, (30, 8))
     dU = view(grad, 0, (30, 8))
     # dy = (sigmoid(y) − t)/batch   [batch, 1]
     # dy_b1 = Σ_n dy   [1]
-    _dy_dy_b1(t, y, dy, dy_b1, batch)
+    _dy_dy_b1(t, y, dy, dy_b1, dy_b1_block, batch)
     # dy_W2 = xᵀ·dy   [D, 1]
     gemm(1, x.T, dy, 0, dy_W2)
     # dy_W1 = gatedᵀ·dy   [H, 1]
@@ -346,7 +368,7 @@ def _gradient(theta, grad, x, t, work, batch):
     # db = Σ_n dgate_2   [H]
     # dcontent_net = dgated ⊙ content_slope ⊙ gate   [batch, H]
     # da = Σ_n dcontent_net   [H]
-    _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, batch)
+    _dgate_2_db_dcontent_net(content, dcontent_net, gate_slope, dgate_2, content_slope, gate, db, da, db_block, da_block, batch)
     # dU_1 = xᵀ·dgate_2   [D, H]
     gemm(1, x.T, dgate_2, 0, dU_1)
     # dU_1_2 = xᵀ·dcontent_net   [D, H]
@@ -909,6 +931,8 @@ def _library(name: str, *files: str) -> CDLL | None:
 # which OpenBLAS has kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE
 # with no size below WIDE. There they were measured to be faster than SciPy's BLAS.
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
+# With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
+PIECE = 4096
 _ONEDNN = _library("onednn", "lib/libdnnl.*")
 if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
     # In the child of a fork OpenMP would wait forever for the threads of the parent.
@@ -1026,6 +1050,28 @@ def _amount(builder: Any, *sizes: Any) -> Any:
     return reduce(builder.mul, sizes)
 
 
+def _is_long_with_vector(builder: Any, a: _Matrix, b: _Matrix) -> Any:
+    """Whether each entry of a product that is a row or a column sums many terms."""
+    one = a.rows.type(1)
+    is_vector = builder.or_(builder.icmp_signed("==", a.rows, one), builder.icmp_signed("==", b.columns, one))
+    return builder.and_(is_vector, builder.icmp_signed(">", a.columns, a.columns.type(PIECE)))
+
+
+def _in_pieces(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+    """The sum of a product's terms in pieces, each added to those before."""
+    inner, piece, one = a.columns, a.columns.type(PIECE), a.columns.type(1)
+    with cgutils.for_range_slice(builder, inner.type(0), inner, piece, inner.type) as (start, _):
+        left = builder.sub(inner, start)
+        rows = builder.select(builder.icmp_signed("<", left, piece), left, piece)
+        is_by_rows, is_right_by_rows = (builder.icmp_signed("==", m.form, _letter(_BY_ROWS)) for m in (a, b))
+        steps = builder.select(is_by_rows, one, a.lead), builder.select(is_right_by_rows, b.lead, one)
+        places = [builder.mul(start, step) for step in steps]
+        data = [builder.gep(m.data, [place]) for m, place in zip((a, b), places, strict=True)]
+        kept = builder.select(builder.icmp_signed("==", start, start.type(0)), beta, beta.type(1.0))
+        parts = a._replace(data=data[0], columns=rows), b._replace(data=data[1], rows=rows)
+        _by_blas(builder, alpha, *parts, kept, c)
+
+
 def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
     """The call of a library as LLVM sees it."""
 
@@ -1039,7 +1085,12 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
         if kinds[0] == types.float32:
             amount = _amount(builder, a.rows, a.columns, b.columns)
             most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
-            with builder.if_then(builder.icmp_signed(">", amount, most)):
+            is_long = _is_long_with_vector(builder, a, b)
+            with builder.if_then(is_long):
+                _in_pieces(builder, *given)
+                builder.store(ir.IntType(1)(1), is_done)
+            is_large = builder.icmp_signed(">", amount, most)
+            with builder.if_then(builder.and_(is_large, builder.not_(is_long))):
                 succeeds = ir.IntType(32)(0)  # it might find no memory
                 builder.store(builder.icmp_signed("==", _by_onednn(builder, *given), succeeds), is_done)
         with builder.if_then(builder.not_(builder.load(is_done))):

@@ -93,6 +93,7 @@ SHAPES = {
     "b2": (10,),
 }
 SIZE = 4810  # entries of all parameters
+BLOCK = 1024  # rows added up by themselves, in a sum over many rows
 HYPER = {
     "learning_rate": 0.003,
     "b1": 0.9,
@@ -187,30 +188,42 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, batch):
     loss_3[0] = real(acc_loss_3)
 
 
-def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, batch):
+def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, db2_block, batch):
     """dZ2, db2, row by row."""
     real = sum_Z2.dtype.type
     s0 = real(1) / real(batch)
-    db2[:] = 0
-    for n in range(batch):
-        # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/batch   [batch, 10]
-        # db2 = Σ_n dZ2   [10]
-        c0 = real(1) / sum_Z2[n]
-        for i in range(dZ2.shape[1]):
-            dZ2[n, i] = s0 * (c0 * exp_Z2[n, i] - (real(1) if t[n] == i else real(0)))
-            db2[i] += dZ2[n, i]
+    for i in range(10):
+        db2[i] = real(0)
+    for first in range(0, batch, BLOCK):
+        for i in range(10):
+            db2_block[i] = real(0)
+        for n in range(first, min(first + BLOCK, batch)):
+            # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/batch   [batch, 10]
+            # db2 = Σ_n dZ2   [10]
+            c0 = real(1) / sum_Z2[n]
+            for i in range(dZ2.shape[1]):
+                dZ2[n, i] = s0 * (c0 * exp_Z2[n, i] - (real(1) if t[n] == i else real(0)))
+                db2_block[i] += dZ2[n, i]
+        for i in range(10):
+            db2[i] += db2_block[i]
 
 
-def _dZ1_db1(A1, dZ1, db1, batch):
+def _dZ1_db1(A1, dZ1, db1, db1_block, batch):
     """dZ1, db1, row by row."""
     real = A1.dtype.type
-    db1[:] = 0
-    for n in range(batch):
-        # dZ1 = dA1 ⊙ relu′(A1)   [batch, 64]
-        # db1 = Σ_n dZ1   [64]
+    for i in range(64):
+        db1[i] = real(0)
+    for first in range(0, batch, BLOCK):
         for i in range(64):
-            dZ1[n, i] = dZ1[n, i] * (real(0) if A1[n, i] <= real(0) else real(1))
-            db1[i] += dZ1[n, i]
+            db1_block[i] = real(0)
+        for n in range(first, min(first + BLOCK, batch)):
+            # dZ1 = dA1 ⊙ relu′(A1)   [batch, 64]
+            # db1 = Σ_n dZ1   [64]
+            for i in range(64):
+                dZ1[n, i] = dZ1[n, i] * (real(0) if A1[n, i] <= real(0) else real(1))
+                db1_block[i] += dZ1[n, i]
+        for i in range(64):
+            db1[i] += db1_block[i]
 
 
 # --- The network, its loss and its gradient ---
@@ -219,16 +232,16 @@ def _dZ1_db1(A1, dZ1, db1, batch):
 
 def _work_size(batch):
     """How many numbers the workspace holds."""
-    return 2 + 138 * batch
+    return 64 + 138 * batch
 
 
 def _forward(theta, x, work, batch):
     """The outputs, in the workspace."""
     W1 = view(theta, 0, (64, 64))
-    A1 = view(work, 2, (batch, 64))
+    A1 = view(work, 64, (batch, 64))
     b1 = view(theta, 4096, (64,))
     W2 = view(theta, 4160, (64, 10))
-    Z2 = view(work, 2 + 64 * batch, (batch, 10))
+    Z2 = view(work, 64 + 64 * batch, (batch, 10))
     b2 = view(theta, 4800, (10,))
     # Z1_1 = x·W1   [batch, 64] in A1
     gemm(1, x, W1, 0, A1)
@@ -244,11 +257,11 @@ def _forward(theta, x, work, batch):
 def _predict(theta, x, work, batch):
     """The prediction, in the workspace."""
     _forward(theta, x, work, batch)
-    Z2 = view(work, 2 + 64 * batch, (batch, 10))
-    max_Z2 = view(work, 2 + 74 * batch, (batch,))
-    exp_Z2 = view(work, 2 + 75 * batch, (batch, 10))
-    sum_Z2 = view(work, 2 + 85 * batch, (batch,))
-    prediction = view(work, 2 + 86 * batch, (batch, 10))
+    Z2 = view(work, 64 + 64 * batch, (batch, 10))
+    max_Z2 = view(work, 64 + 74 * batch, (batch,))
+    exp_Z2 = view(work, 64 + 75 * batch, (batch, 10))
+    sum_Z2 = view(work, 64 + 85 * batch, (batch,))
+    prediction = view(work, 64 + 86 * batch, (batch, 10))
     # max_Z2[n] = max_i(Z2[n,i])   [batch]
     # exp_Z2 = exp(Z2 − max_Z2[:,None])   [batch, 10]
     # sum_Z2[n] = Σ_i exp_Z2[n,i]   [batch]
@@ -258,22 +271,22 @@ def _predict(theta, x, work, batch):
 
 def _outputs(theta, x, work, batch):
     """Copies of the outputs."""
-    return _array(work, 2 + 64 * batch, (batch, 10)).copy()
+    return _array(work, 64 + 64 * batch, (batch, 10)).copy()
 
 
 def _predictions(theta, x, work, batch):
     """Copies of the prediction."""
-    return _array(work, 2 + 86 * batch, (batch, 10)).copy()
+    return _array(work, 64 + 86 * batch, (batch, 10)).copy()
 
 
 def _loss(theta, x, t, work, batch):
     """The loss."""
     _forward(theta, x, work, batch)
     real = theta.dtype.type
-    Z2 = view(work, 2 + 64 * batch, (batch, 10))
-    max_Z2 = view(work, 2 + 74 * batch, (batch,))
-    exp_Z2 = view(work, 2 + 75 * batch, (batch, 10))
-    sum_Z2 = view(work, 2 + 85 * batch, (batch,))
+    Z2 = view(work, 64 + 64 * batch, (batch, 10))
+    max_Z2 = view(work, 64 + 74 * batch, (batch,))
+    exp_Z2 = view(work, 64 + 75 * batch, (batch, 10))
+    sum_Z2 = view(work, 64 + 85 * batch, (batch,))
     loss_3 = view(work, 0, (1,))
     loss_ = view(work, 1, (1,))
     # max_Z2[n] = max_i(Z2[n,i])   [batch]
@@ -289,26 +302,28 @@ def _loss(theta, x, t, work, batch):
 def _gradient(theta, grad, x, t, work, batch):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, x, t, work, batch)
-    sum_Z2 = view(work, 2 + 85 * batch, (batch,))
-    exp_Z2 = view(work, 2 + 75 * batch, (batch, 10))
-    dZ2 = view(work, 2 + 64 * batch, (batch, 10))
+    sum_Z2 = view(work, 64 + 85 * batch, (batch,))
+    exp_Z2 = view(work, 64 + 75 * batch, (batch, 10))
+    dZ2 = view(work, 64 + 64 * batch, (batch, 10))
     db2 = view(grad, 4800, (10,))
-    A1 = view(work, 2, (batch, 64))
+    db2_block = view(work, 0, (10,))
+    A1 = view(work, 64, (batch, 64))
     dW2 = view(grad, 4160, (64, 10))
     W2 = view(theta, 4160, (64, 10))
-    dZ1 = view(work, 2 + 74 * batch, (batch, 64))
+    dZ1 = view(work, 64 + 74 * batch, (batch, 64))
     db1 = view(grad, 4096, (64,))
+    db1_block = view(work, 0, (64,))
     dW1 = view(grad, 0, (64, 64))
     # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/batch   [batch, 10]
     # db2 = Σ_n dZ2   [10]
-    _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, batch)
+    _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, db2_block, batch)
     # dW2 = A1ᵀ·dZ2   [64, 10]
     gemm(1, A1.T, dZ2, 0, dW2)
     # dA1 = dZ2·W2ᵀ   [batch, 64] in dZ1
     gemm(1, dZ2, W2.T, 0, dZ1)
     # dZ1 = dA1 ⊙ relu′(A1)   [batch, 64]
     # db1 = Σ_n dZ1   [64]
-    _dZ1_db1(A1, dZ1, db1, batch)
+    _dZ1_db1(A1, dZ1, db1, db1_block, batch)
     # dW1 = xᵀ·dZ1   [64, 64]
     gemm(1, x.T, dZ1, 0, dW1)
     return value
@@ -867,6 +882,8 @@ def _library(name: str, *files: str) -> CDLL | None:
 # which OpenBLAS has kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE
 # with no size below WIDE. There they were measured to be faster than SciPy's BLAS.
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
+# With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
+PIECE = 4096
 _ONEDNN = _library("onednn", "lib/libdnnl.*")
 if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
     # In the child of a fork OpenMP would wait forever for the threads of the parent.
@@ -984,6 +1001,28 @@ def _amount(builder: Any, *sizes: Any) -> Any:
     return reduce(builder.mul, sizes)
 
 
+def _is_long_with_vector(builder: Any, a: _Matrix, b: _Matrix) -> Any:
+    """Whether each entry of a product that is a row or a column sums many terms."""
+    one = a.rows.type(1)
+    is_vector = builder.or_(builder.icmp_signed("==", a.rows, one), builder.icmp_signed("==", b.columns, one))
+    return builder.and_(is_vector, builder.icmp_signed(">", a.columns, a.columns.type(PIECE)))
+
+
+def _in_pieces(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+    """The sum of a product's terms in pieces, each added to those before."""
+    inner, piece, one = a.columns, a.columns.type(PIECE), a.columns.type(1)
+    with cgutils.for_range_slice(builder, inner.type(0), inner, piece, inner.type) as (start, _):
+        left = builder.sub(inner, start)
+        rows = builder.select(builder.icmp_signed("<", left, piece), left, piece)
+        is_by_rows, is_right_by_rows = (builder.icmp_signed("==", m.form, _letter(_BY_ROWS)) for m in (a, b))
+        steps = builder.select(is_by_rows, one, a.lead), builder.select(is_right_by_rows, b.lead, one)
+        places = [builder.mul(start, step) for step in steps]
+        data = [builder.gep(m.data, [place]) for m, place in zip((a, b), places, strict=True)]
+        kept = builder.select(builder.icmp_signed("==", start, start.type(0)), beta, beta.type(1.0))
+        parts = a._replace(data=data[0], columns=rows), b._replace(data=data[1], rows=rows)
+        _by_blas(builder, alpha, *parts, kept, c)
+
+
 def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
     """The call of a library as LLVM sees it."""
 
@@ -997,7 +1036,12 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
         if kinds[0] == types.float32:
             amount = _amount(builder, a.rows, a.columns, b.columns)
             most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
-            with builder.if_then(builder.icmp_signed(">", amount, most)):
+            is_long = _is_long_with_vector(builder, a, b)
+            with builder.if_then(is_long):
+                _in_pieces(builder, *given)
+                builder.store(ir.IntType(1)(1), is_done)
+            is_large = builder.icmp_signed(">", amount, most)
+            with builder.if_then(builder.and_(is_large, builder.not_(is_long))):
                 succeeds = ir.IntType(32)(0)  # it might find no memory
                 builder.store(builder.icmp_signed("==", _by_onednn(builder, *given), succeeds), is_done)
         with builder.if_then(builder.not_(builder.load(is_done))):

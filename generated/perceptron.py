@@ -81,6 +81,7 @@ SHAPES = {
     "b1": (1,),
 }
 SIZE = 31  # entries of all parameters
+BLOCK = 1024  # rows added up by themselves, in a sum over many rows
 HYPER = {
     "learning_rate": 0.1,
     "decay": 0.02,
@@ -130,17 +131,23 @@ def _loss_1(Z1, t, loss_1, batch):
     loss_1[0] = real(acc_loss_1)
 
 
-def _dZ1_db1(Z1, t, dZ1, db1, batch):
+def _dZ1_db1(Z1, t, dZ1, db1, db1_block, batch):
     """dZ1, db1, row by row."""
     real = Z1.dtype.type
     s0 = real(1) / real(batch)
-    db1[:] = 0
-    for n in range(batch):
-        # dZ1 = (sigmoid(Z1) − t)/batch   [batch, 1]
-        # db1 = Σ_n dZ1   [1]
+    for i in range(1):
+        db1[i] = real(0)
+    for first in range(0, batch, BLOCK):
         for i in range(1):
-            dZ1[n, i] = s0 * (sigmoid(Z1[n, i]) - t[n, i])
-            db1[i] += dZ1[n, i]
+            db1_block[i] = real(0)
+        for n in range(first, min(first + BLOCK, batch)):
+            # dZ1 = (sigmoid(Z1) − t)/batch   [batch, 1]
+            # db1 = Σ_n dZ1   [1]
+            for i in range(1):
+                dZ1[n, i] = s0 * (sigmoid(Z1[n, i]) - t[n, i])
+                db1_block[i] += dZ1[n, i]
+        for i in range(1):
+            db1[i] += db1_block[i]
 
 
 # --- The network, its loss and its gradient ---
@@ -200,12 +207,13 @@ def _backward(theta, destination, keep, scale, x, t, work, batch):
     """After _loss: the gradient of the loss at theta, added to a vector while it is formed."""
     Z1 = view(work, 2, (batch, 1))
     dZ1 = view(work, 2 + batch, (batch, 1))
-    db1 = view(work, 0, (1,))
+    db1 = view(work, 1, (1,))
+    db1_block = view(work, 0, (1,))
     destination_W1 = view(destination, 0, (30, 1))
     destination_b1 = view(destination, 30, (1,))
     # dZ1 = (sigmoid(Z1) − t)/batch   [batch, 1]
     # db1 = Σ_n dZ1   [1]
-    _dZ1_db1(Z1, t, dZ1, db1, batch)
+    _dZ1_db1(Z1, t, dZ1, db1, db1_block, batch)
     # dW1 = xᵀ·dZ1   [30, 1]
     # destination_W1 ← keep·destination_W1 + scale·dW1
     gemm(scale, x.T, dZ1, keep, destination_W1)
@@ -773,6 +781,8 @@ def _library(name: str, *files: str) -> CDLL | None:
 # which OpenBLAS has kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE
 # with no size below WIDE. There they were measured to be faster than SciPy's BLAS.
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
+# With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
+PIECE = 4096
 _ONEDNN = _library("onednn", "lib/libdnnl.*")
 if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
     # In the child of a fork OpenMP would wait forever for the threads of the parent.
@@ -890,6 +900,28 @@ def _amount(builder: Any, *sizes: Any) -> Any:
     return reduce(builder.mul, sizes)
 
 
+def _is_long_with_vector(builder: Any, a: _Matrix, b: _Matrix) -> Any:
+    """Whether each entry of a product that is a row or a column sums many terms."""
+    one = a.rows.type(1)
+    is_vector = builder.or_(builder.icmp_signed("==", a.rows, one), builder.icmp_signed("==", b.columns, one))
+    return builder.and_(is_vector, builder.icmp_signed(">", a.columns, a.columns.type(PIECE)))
+
+
+def _in_pieces(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+    """The sum of a product's terms in pieces, each added to those before."""
+    inner, piece, one = a.columns, a.columns.type(PIECE), a.columns.type(1)
+    with cgutils.for_range_slice(builder, inner.type(0), inner, piece, inner.type) as (start, _):
+        left = builder.sub(inner, start)
+        rows = builder.select(builder.icmp_signed("<", left, piece), left, piece)
+        is_by_rows, is_right_by_rows = (builder.icmp_signed("==", m.form, _letter(_BY_ROWS)) for m in (a, b))
+        steps = builder.select(is_by_rows, one, a.lead), builder.select(is_right_by_rows, b.lead, one)
+        places = [builder.mul(start, step) for step in steps]
+        data = [builder.gep(m.data, [place]) for m, place in zip((a, b), places, strict=True)]
+        kept = builder.select(builder.icmp_signed("==", start, start.type(0)), beta, beta.type(1.0))
+        parts = a._replace(data=data[0], columns=rows), b._replace(data=data[1], rows=rows)
+        _by_blas(builder, alpha, *parts, kept, c)
+
+
 def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
     """The call of a library as LLVM sees it."""
 
@@ -903,7 +935,12 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
         if kinds[0] == types.float32:
             amount = _amount(builder, a.rows, a.columns, b.columns)
             most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
-            with builder.if_then(builder.icmp_signed(">", amount, most)):
+            is_long = _is_long_with_vector(builder, a, b)
+            with builder.if_then(is_long):
+                _in_pieces(builder, *given)
+                builder.store(ir.IntType(1)(1), is_done)
+            is_large = builder.icmp_signed(">", amount, most)
+            with builder.if_then(builder.and_(is_large, builder.not_(is_long))):
                 succeeds = ir.IntType(32)(0)  # it might find no memory
                 builder.store(builder.icmp_signed("==", _by_onednn(builder, *given), succeeds), is_done)
         with builder.if_then(builder.not_(builder.load(is_done))):

@@ -97,6 +97,7 @@ SHAPES = {
     "b2": (10,),
 }
 SIZE = 2411  # entries of all parameters
+BLOCK = 1024  # rows added up by themselves, in a sum over many rows
 HYPER = {
     "learning_rate": 0.002,
     "b1": 0.9,
@@ -193,32 +194,45 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N):
     loss_3[0] = real(acc_loss_3)
 
 
-def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, N):
+def _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, db2_block, N):
     """dZ2, db2, row by row."""
     real = sum_Z2.dtype.type
     s0 = real(1) / real(N)
-    db2[:] = 0
-    for n in range(N):
-        # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/N   [N, C]
-        # db2 = Σ_n dZ2   [C]
-        c0 = real(1) / sum_Z2[n]
-        for i in range(dZ2.shape[1]):
-            dZ2[n, i] = s0 * (c0 * exp_Z2[n, i] - (real(1) if t[n] == i else real(0)))
-            db2[i] += dZ2[n, i]
+    for i in range(10):
+        db2[i] = real(0)
+    for first in range(0, N, BLOCK):
+        for i in range(10):
+            db2_block[i] = real(0)
+        for n in range(first, min(first + BLOCK, N)):
+            # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/N   [N, C]
+            # db2 = Σ_n dZ2   [C]
+            c0 = real(1) / sum_Z2[n]
+            for i in range(dZ2.shape[1]):
+                dZ2[n, i] = s0 * (c0 * exp_Z2[n, i] - (real(1) if t[n] == i else real(0)))
+                db2_block[i] += dZ2[n, i]
+        for i in range(10):
+            db2[i] += db2_block[i]
 
 
-def _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, N):
+def _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, db1_block, N):
     """dA1_1, dZ1, db1, row by row."""
+    real = A1_1.dtype.type
     s0 = slope[0]
-    db1[:] = 0
-    for n in range(N):
-        # dA1_1 = dA1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
-        # dZ1 = dA1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
-        # db1 = Σ_n dZ1   [H]
-        for i in range(dA1_1.shape[1]):
-            dA1_1[n, i] = Z1[n, i] * dZ1[n, i] * sigmoid_slope(A1_1[n, i])
-            dZ1[n, i] = s0 * dA1_1[n, i] + dZ1[n, i] * sigmoid(A1_1[n, i])
-            db1[i] += dZ1[n, i]
+    for i in range(32):
+        db1[i] = real(0)
+    for first in range(0, N, BLOCK):
+        for i in range(32):
+            db1_block[i] = real(0)
+        for n in range(first, min(first + BLOCK, N)):
+            # dA1_1 = dA1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
+            # dZ1 = dA1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
+            # db1 = Σ_n dZ1   [H]
+            for i in range(dA1_1.shape[1]):
+                dA1_1[n, i] = Z1[n, i] * dZ1[n, i] * sigmoid_slope(A1_1[n, i])
+                dZ1[n, i] = s0 * dA1_1[n, i] + dZ1[n, i] * sigmoid(A1_1[n, i])
+                db1_block[i] += dZ1[n, i]
+        for i in range(32):
+            db1[i] += db1_block[i]
 
 
 def _dslope(Z1, dA1_1, dslope, N):
@@ -238,19 +252,19 @@ def _dslope(Z1, dA1_1, dslope, N):
 
 def _work_size(N):
     """How many numbers the workspace holds."""
-    return 2 + 128 * N
+    return 32 + 128 * N
 
 
 def _forward(theta, X, work, N):
     """The outputs, in the workspace."""
     W1 = view(theta, 0, (64, 32))
-    Z1 = view(work, 2, (N, 32))
+    Z1 = view(work, 32, (N, 32))
     b1 = view(theta, 2048, (32,))
     slope = view(theta, 2080, (1,))
-    A1_1 = view(work, 2 + 32 * N, (N, 32))
-    A1 = view(work, 2 + 64 * N, (N, 32))
+    A1_1 = view(work, 32 + 32 * N, (N, 32))
+    A1 = view(work, 32 + 64 * N, (N, 32))
     W2 = view(theta, 2081, (32, 10))
-    Z2 = view(work, 2 + 96 * N, (N, 10))
+    Z2 = view(work, 32 + 96 * N, (N, 10))
     b2 = view(theta, 2401, (10,))
     # Z1_1 = X·W1   [N, H] in Z1
     gemm(1, X, W1, 0, Z1)
@@ -267,11 +281,11 @@ def _forward(theta, X, work, N):
 def _predict(theta, X, work, N):
     """The prediction, in the workspace."""
     _forward(theta, X, work, N)
-    Z2 = view(work, 2 + 96 * N, (N, 10))
-    max_Z2 = view(work, 2 + 106 * N, (N,))
-    exp_Z2 = view(work, 2 + 107 * N, (N, 10))
-    sum_Z2 = view(work, 2 + 117 * N, (N,))
-    prediction = view(work, 2 + 118 * N, (N, 10))
+    Z2 = view(work, 32 + 96 * N, (N, 10))
+    max_Z2 = view(work, 32 + 106 * N, (N,))
+    exp_Z2 = view(work, 32 + 107 * N, (N, 10))
+    sum_Z2 = view(work, 32 + 117 * N, (N,))
+    prediction = view(work, 32 + 118 * N, (N, 10))
     # max_Z2[n] = max_i(Z2[n,i])   [N]
     # exp_Z2 = exp(Z2 − max_Z2[:,None])   [N, C]
     # sum_Z2[n] = Σ_i exp_Z2[n,i]   [N]
@@ -281,22 +295,22 @@ def _predict(theta, X, work, N):
 
 def _outputs(theta, X, work, N):
     """Copies of the outputs."""
-    return _array(work, 2 + 96 * N, (N, 10)).copy()
+    return _array(work, 32 + 96 * N, (N, 10)).copy()
 
 
 def _predictions(theta, X, work, N):
     """Copies of the prediction."""
-    return _array(work, 2 + 118 * N, (N, 10)).copy()
+    return _array(work, 32 + 118 * N, (N, 10)).copy()
 
 
 def _loss(theta, X, t, work, N):
     """The loss."""
     _forward(theta, X, work, N)
     real = theta.dtype.type
-    Z2 = view(work, 2 + 96 * N, (N, 10))
-    max_Z2 = view(work, 2 + 106 * N, (N,))
-    exp_Z2 = view(work, 2 + 107 * N, (N, 10))
-    sum_Z2 = view(work, 2 + 117 * N, (N,))
+    Z2 = view(work, 32 + 96 * N, (N, 10))
+    max_Z2 = view(work, 32 + 106 * N, (N,))
+    exp_Z2 = view(work, 32 + 107 * N, (N, 10))
+    sum_Z2 = view(work, 32 + 117 * N, (N,))
     loss_3 = view(work, 0, (1,))
     loss_ = view(work, 1, (1,))
     # max_Z2[n] = max_i(Z2[n,i])   [N]
@@ -312,24 +326,26 @@ def _loss(theta, X, t, work, N):
 def _gradient(theta, grad, X, t, work, N):
     """The loss; its gradient goes into `grad`."""
     value = _loss(theta, X, t, work, N)
-    sum_Z2 = view(work, 2 + 117 * N, (N,))
-    exp_Z2 = view(work, 2 + 107 * N, (N, 10))
-    dZ2 = view(work, 2 + 96 * N, (N, 10))
+    sum_Z2 = view(work, 32 + 117 * N, (N,))
+    exp_Z2 = view(work, 32 + 107 * N, (N, 10))
+    dZ2 = view(work, 32 + 96 * N, (N, 10))
     db2 = view(grad, 2401, (10,))
-    A1 = view(work, 2 + 64 * N, (N, 32))
+    db2_block = view(work, 0, (10,))
+    A1 = view(work, 32 + 64 * N, (N, 32))
     dW2 = view(grad, 2081, (32, 10))
     W2 = view(theta, 2081, (32, 10))
-    dZ1 = view(work, 2 + 64 * N, (N, 32))
-    A1_1 = view(work, 2 + 32 * N, (N, 32))
-    Z1 = view(work, 2, (N, 32))
+    dZ1 = view(work, 32 + 64 * N, (N, 32))
+    A1_1 = view(work, 32 + 32 * N, (N, 32))
+    Z1 = view(work, 32, (N, 32))
     slope = view(theta, 2080, (1,))
-    dA1_1 = view(work, 2 + 96 * N, (N, 32))
+    dA1_1 = view(work, 32 + 96 * N, (N, 32))
     db1 = view(grad, 2048, (32,))
+    db1_block = view(work, 0, (32,))
     dslope = view(grad, 2080, (1,))
     dW1 = view(grad, 0, (64, 32))
     # dZ2 = (exp_Z2/sum_Z2[:,None] − onehot(t))/N   [N, C]
     # db2 = Σ_n dZ2   [C]
-    _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, N)
+    _dZ2_db2(sum_Z2, t, exp_Z2, dZ2, db2, db2_block, N)
     # dW2 = A1ᵀ·dZ2   [H, C]
     gemm(1, A1.T, dZ2, 0, dW2)
     # dA1 = dZ2·W2ᵀ   [N, H] in dZ1
@@ -337,7 +353,7 @@ def _gradient(theta, grad, X, t, work, N):
     # dA1_1 = dA1 ⊙ Z1 ⊙ sigmoid′(A1_1)   [N, H]
     # dZ1 = dA1 ⊙ sigmoid(A1_1) + slope·dA1_1   [N, H]
     # db1 = Σ_n dZ1   [H]
-    _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, N)
+    _dA1_1_dZ1_db1(A1_1, Z1, dZ1, slope, dA1_1, db1, db1_block, N)
     # dslope = Σ_{n,i} dA1_1 ⊙ Z1
     _dslope(Z1, dA1_1, dslope, N)
     # dW1 = Xᵀ·dZ1   [D, H]
@@ -900,6 +916,8 @@ def _library(name: str, *files: str) -> CDLL | None:
 # which OpenBLAS has kernels of its own that are as fast; MKL, where there is no oneDNN, for those of MIDDLE
 # with no size below WIDE. There they were measured to be faster than SciPy's BLAS.
 LARGE, MIDDLE, WIDE = 10**6, (2**19, 2**26), 32
+# With a vector, libraries add up all terms in order, or slowly: in pieces of so many, float32 keeps digits.
+PIECE = 4096
 _ONEDNN = _library("onednn", "lib/libdnnl.*")
 if _ONEDNN and hasattr(_ONEDNN, "omp_set_num_threads") and hasattr(os, "register_at_fork"):
     # In the child of a fork OpenMP would wait forever for the threads of the parent.
@@ -1017,6 +1035,28 @@ def _amount(builder: Any, *sizes: Any) -> Any:
     return reduce(builder.mul, sizes)
 
 
+def _is_long_with_vector(builder: Any, a: _Matrix, b: _Matrix) -> Any:
+    """Whether each entry of a product that is a row or a column sums many terms."""
+    one = a.rows.type(1)
+    is_vector = builder.or_(builder.icmp_signed("==", a.rows, one), builder.icmp_signed("==", b.columns, one))
+    return builder.and_(is_vector, builder.icmp_signed(">", a.columns, a.columns.type(PIECE)))
+
+
+def _in_pieces(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+    """The sum of a product's terms in pieces, each added to those before."""
+    inner, piece, one = a.columns, a.columns.type(PIECE), a.columns.type(1)
+    with cgutils.for_range_slice(builder, inner.type(0), inner, piece, inner.type) as (start, _):
+        left = builder.sub(inner, start)
+        rows = builder.select(builder.icmp_signed("<", left, piece), left, piece)
+        is_by_rows, is_right_by_rows = (builder.icmp_signed("==", m.form, _letter(_BY_ROWS)) for m in (a, b))
+        steps = builder.select(is_by_rows, one, a.lead), builder.select(is_right_by_rows, b.lead, one)
+        places = [builder.mul(start, step) for step in steps]
+        data = [builder.gep(m.data, [place]) for m, place in zip((a, b), places, strict=True)]
+        kept = builder.select(builder.icmp_signed("==", start, start.type(0)), beta, beta.type(1.0))
+        parts = a._replace(data=data[0], columns=rows), b._replace(data=data[1], rows=rows)
+        _by_blas(builder, alpha, *parts, kept, c)
+
+
 def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
     """The call of a library as LLVM sees it."""
 
@@ -1030,7 +1070,12 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
         if kinds[0] == types.float32:
             amount = _amount(builder, a.rows, a.columns, b.columns)
             most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
-            with builder.if_then(builder.icmp_signed(">", amount, most)):
+            is_long = _is_long_with_vector(builder, a, b)
+            with builder.if_then(is_long):
+                _in_pieces(builder, *given)
+                builder.store(ir.IntType(1)(1), is_done)
+            is_large = builder.icmp_signed(">", amount, most)
+            with builder.if_then(builder.and_(is_large, builder.not_(is_long))):
                 succeeds = ir.IntType(32)(0)  # it might find no memory
                 builder.store(builder.icmp_signed("==", _by_onednn(builder, *given), succeeds), is_done)
         with builder.if_then(builder.not_(builder.load(is_done))):

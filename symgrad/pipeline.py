@@ -167,7 +167,9 @@ class Stages:
     @stage("Phases → Plan")
     def plan(self) -> Plan:
         """Where every tensor lies in memory."""
-        return plan_memory(self.arranged, self.phases, self.column_axis)
+        has_few_digits = self.model.spec.dtype == "float32" and not self.column_axis
+        rows = self.model.batch_axis if has_few_digits else ""
+        return plan_memory(self.arranged, self.phases, self.column_axis, rows)
 
     @stage("Plan → text")
     def text(self) -> str:

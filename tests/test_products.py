@@ -81,6 +81,8 @@ def matrices(sizes: tuple[int, int, int], dtype: Any, a_order: str, b_order: str
     )
 
 
+LONG = ((3, 9001, 1), (1, 8192, 2))
+"""Sums of many terms, of a matrix with a vector."""
 LAYOUTS = [
     *product(["float64"], "CF", "CF"),
     ("float32", "C", "C"),
@@ -91,8 +93,21 @@ LAYOUTS = [
 
 @pytest.mark.parametrize(("dtype", "a_order", "b_order"), LAYOUTS)
 def test_matrices(gemm: Callable[..., None], dtype: str, a_order: str, b_order: str) -> None:
-    for sizes, (alpha, beta) in product((SMALL, MIDDLE, LARGE, (33, 1, 2)), FACTORS):
+    for sizes, (alpha, beta) in product(
+        (SMALL, MIDDLE, LARGE, (33, 1, 2), *(LONG if dtype == "float32" else ())), FACTORS
+    ):
         check(gemm, *matrices(sizes, dtype, a_order, b_order), alpha, beta)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_long_sum_of_equal_numbers_keeps_its_digits(gemm: Callable[..., None], order: str) -> None:
+    """Added up in order, a million of them would keep two digits."""
+    a, b = (
+        np.full(shape, value, np.float32, order) for shape, value in (((2, 10**6), 0.1), ((10**6, 1), 0.3))
+    )
+    found = np.zeros((2, 1), np.float32)
+    gemm(np.float32(1), a, b, np.float32(0), found)
+    np.testing.assert_allclose(found, 1e6 * np.float64(a[0, 0]) * np.float64(b[0, 0]), rtol=5e-5)
 
 
 def section(matrix: np.ndarray, transposed: bool) -> np.ndarray:

@@ -65,12 +65,15 @@ def text_of(spec: Spec, by_rows: bool) -> str:
 
 @contextmanager
 def layout(by_rows: bool) -> Iterator[None]:
-    """Inside it small networks are computed as large ones are: by rows, of copied windows, by a library."""
+    """Inside it small networks are computed as large ones are: by rows, of copied windows, by a library, in
+    several blocks of rows.
+    """
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
             patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
             patch.setattr("symgrad.passes.windows.LEAST_USES", 1)
             patch.setattr("symgrad.compiler.planning.schedule.LARGE", 1)
+            patch.setattr("symgrad.compiler.planning.row_blocks.BLOCK_ROWS", 2)
         yield
 
 

@@ -18,9 +18,12 @@ COMPILED_ALONE = "intrinsics"
 
 COMPUTING = {
     *("_forward", "_predict", "_loss", "_gradient", "_backward", "accumulate", "_array", "_gemm_by_numpy"),
-    *("_copied", "_bits", "_from_bits"),
+    *("_copied", "_bits", "_from_bits", "_step_gradient"),
 }
-OPTIMISER = {"euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"}
+OPTIMISER = {
+    *("euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"),
+    *("averaged", "_averaged"),
+}
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
     *(
@@ -51,6 +54,12 @@ PUBLIC = {
     *("fit", "_fit", "_outputs", "_predictions", "_evaluated", "_loss_of", "_loss_and_gradient"),
     *("_gradients_in_work", "_updated", "_train_step"),
 }
+FILES = {
+    *("save", "load", "_is_own", "_restored", "_restored_state", "_fill", "_prepared"),
+    *("write_archive", "read_archive", "arrays_of", "_digest"),
+}
+ROWS = runtime_part("given_rows").names
+"""What makes numbers of rows as they stand in people's data."""
 INTRINSICS = {"_in_llvm", "_recast", "_typed_polynomial"}
 OWN_VERIFY = {
     *(
@@ -68,7 +77,7 @@ OWN_VERIFY = {
 DECLARATIONS = {
     *("SPEC_NAME", "SPEC_SHA256", "DTYPE", "TASK", "EPOCHS", "MICRO_BATCH_SIZE", "INPUTS", "TARGETS"),
     *("FREE_AXES", "AXES", "CLASSES", "IGNORED", "SCORED", "CONSTANTS", "SIZE", "SHAPES"),
-    *("HYPER", "RANGES", "NEVER_ZERO", "LEFT_OUT"),
+    *("HYPER", "RANGES", "NEVER_ZERO", "LEFT_OUT", "FROZEN", "TRAINED_SIZE", "AVERAGE", "AVERAGED"),
     *("BATCH_AXIS", "BY_COLUMNS", "FULL_BATCH", "STEP_MEMORY", "GRADIENTS"),
 }
 
@@ -81,6 +90,7 @@ _TRAINING = {
     "float32 step",
     "float32 epoch",
     "rare updates",
+    "average",
     "epochs",
     "fit",
 }
@@ -88,7 +98,7 @@ _VALUES = {"forward", "predict", "loss", "float32 forward", "float32 gradients"}
 _BEHAVIOURS = {
     *("declarations", "number type", "container", "first values", "bad data", "good data"),
     *("labels for none", "arguments", "answers", "epochs", "fit", "parameters"),
-    *("other sizes", "many epochs"),
+    *("other sizes", "many epochs", "checkpoints"),
 }
 NAMED: Mapping[str, set[str]] = {
     "optimiser": _TRAINING | {"identity", "training step"},
@@ -109,6 +119,8 @@ NAMED: Mapping[str, set[str]] = {
     "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity", "training step"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
     "own verify": {"own verify"},
+    "files": {"checkpoints"},
+    "rows": {"checkpoints"},
 }
 """Rows that name a fault in a region; one in the computation or an elementary function may show anywhere."""
 
@@ -146,6 +158,8 @@ def _kind(node: ast.FunctionDef) -> str:
         "functions": FUNCTIONS,
         "public": PUBLIC,
         "own verify": OWN_VERIFY,
+        "files": FILES,
+        "rows": ROWS,
         COMPILED_ALONE: INTRINSICS,
         "computation": COMPUTING,
     }

@@ -1,4 +1,4 @@
-"""The specs whose modules faults are planted in: small, and of twelve different kinds."""
+"""The specs whose modules faults are planted in: small, and of seventeen different kinds."""
 
 from __future__ import annotations
 
@@ -112,6 +112,86 @@ SPECS: dict[str, dict[str, Any]] = {
                 "state": {"v": 0},
                 "update": {"v": "delta*v - eta*g", "theta": "theta + v"},
             }
+        },
+    },
+    "pooled": {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 5, 4, 2]},
+        "targets": {"t": {"axes": ["batch"], "classes": 3}},
+        "parameters": {"W": {"axes": [2, 2, 2, 3], "init": "he_normal"}, "b": [3]},
+        "equations": {
+            "p": "pad(x, 1, 1, 0)",
+            "z[n,i,j,o]": "sum(p[n, i + u, j + v, c] * W[u,v,c,o], u, v, c) + b[o]",
+            "m[n,i:2,j,o]": "max(relu(z[n, 2*i + u, j, o]), u=3)",
+            "y": "dense(flatten(m, 1), 3)",
+        },
+        "loss": "softmax_cross_entropy(y, t)",
+        "train": {"optimizer": "momentum", "freeze": "b"},
+    },
+    "heads": {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 4, 3]},
+        "targets": {"t": ["batch", 2]},
+        "parameters": {
+            "Q": {"axes": [3, 2, 2], "init": "glorot_uniform"},
+            "K": {"axes": [3, 2, 2], "init": "glorot_normal"},
+            "V": {"axes": [3, 2, 2], "init": "glorot_normal"},
+            "O": {"axes": [2, 2, 2], "init": "glorot_normal"},
+        },
+        "equations": {
+            "q[n,h,i,d]": "sum(x[n,i,e] * Q[e,h,d], e)",
+            "k[n,h,i,d]": "sum(x[n,i,e] * K[e,h,d], e)",
+            "v[n,h,i,d]": "sum(x[n,i,e] * V[e,h,d], e)",
+            "s[n,h,i,j]": "where(j <= i, sum(q[n,h,i,d] * k[n,h,j,d], d), -1e9)",
+            "a": "softmax(s)",
+            "o[n,i,h,d]": "sum(a[n,h,i,j] * v[n,h,j,d], j)",
+            "y[n,c]": "mean(o[n,i,h,d] * O[h,d,c], i, h, d)",
+        },
+        "loss": "mse(y, t)",
+        "train": {"optimizer": "adam", "micro_batch_size": 2, "average": 0.9},
+    },
+    "unrolled": {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 3, 2]},
+        "targets": {"t": ["batch", 1]},
+        "parameters": {
+            "U": {"axes": [2, 2], "init": "glorot_uniform"},
+            "W": {"axes": [2, 2], "init": "glorot_uniform"},
+        },
+        "equations": {
+            "h0[n,j]": "tanh(sum(x[n,0,i] * U[i,j], i))",
+            "h1[n,j]": "tanh(sum(x[n,1,i] * U[i,j], i) + sum(h0[n,i] * W[i,j], i))",
+            "h2[n,j]": "tanh(sum(x[n,2,i] * U[i,j], i) + sum(h1[n,i] * W[i,j], i))",
+            "y": "dense(h0 + h2, 1)",
+        },
+        "loss": "mse(y, t)",
+        "gradients": ["x"],
+        "train": {"optimizer": "rmsprop", "clip_norm": 0.5},
+    },
+    "controlled": {
+        **ROWS,
+        **VALUES,
+        "layers": ["dense(4, activation=tanh)", "dense(3, activation=tanh)", "dense(2)"],
+        "loss": "mse",
+        "train": {
+            "optimizer": "adamw(weight_decay=0.1)",
+            "freeze": ["W1", "b2"],
+            "per_parameter": {"b*": {"weight_decay": 0}, "W3": {"learning_rate": 0.02}},
+            "average": 0.9,
+            "schedule": "exponential(decay=0.1)",
+        },
+    },
+    "in_pieces": {
+        **ROWS,
+        **LABELS,
+        "dtype": "float32",
+        "layers": ["dense(4, activation=relu)", "dense(4)"],
+        "loss": "softmax_cross_entropy",
+        "train": {
+            "optimizer": "adam",
+            "micro_batch_size": 2,
+            "per_parameter": {"W1": {"learning_rate": 0.01}},
+            "monitor": "gradients",
         },
     },
     "scalars": {

@@ -249,12 +249,13 @@ class Invoke:
 
 @dataclass(frozen=True)
 class ForRange:
-    """Instructions for every whole number below `count`, or for every so manyth one."""
+    """Instructions for every whole number below `count`, from `start` on, or for every so manyth one."""
 
     index: Variable
     count: Expression
-    body: tuple[Instruction, ...]
+    body: tuple[Instruction, ...] = ()
     step: Expression | None = None
+    start: Expression = Literal(0)
 
 
 @dataclass(frozen=True)

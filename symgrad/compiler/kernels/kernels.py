@@ -16,12 +16,14 @@ from symgrad.compiler.kernels.instructions import (
     Cell,
     Clear,
     Expression,
+    ForRange,
     Instruction,
     Invoke,
     Length,
     Literal,
     Matrix,
     Note,
+    Summed,
     Typed,
     TypeOf,
     Variable,
@@ -34,18 +36,21 @@ from symgrad.compiler.kernels.loop_builder import LoopBuilder
 from symgrad.compiler.kernels.lowering import Lowering
 from symgrad.compiler.planning.loop_orders import ROW, entries_of
 from symgrad.compiler.planning.plan import LoopNest, Plan
+from symgrad.compiler.planning.row_blocks import is_over
 from symgrad.errors import InternalError
 from symgrad.passes.fission import adds_to_a_difference
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import sympy as sp
 
     from symgrad.calculus.program import Equation, Loop
 
 WRITTEN_OUT = range(4, 41)
+BLOCK = Variable("BLOCK")
+"""So many rows are added up by themselves."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ class _Reduced:
 
     equation: Equation
     loops: tuple[Loop, ...]
+    rows: str
 
     @property
     def depth(self) -> int:
@@ -105,8 +111,11 @@ class _Reduced:
 
     @property
     def in_double(self) -> bool:
-        """Numbers that are summed over everything are summed in double precision."""
-        return not self.equation.indices and self.equation.reduction == "sum"
+        """Numbers that are summed over everything, or over rows, are summed in double precision."""
+        is_over_all = not self.equation.indices or any(
+            is_over(loop, self.rows) for loop in self.equation.bound
+        )
+        return is_over_all and self.equation.reduction == "sum"
 
 
 class _Writer(LoopBuilder):
@@ -125,7 +134,7 @@ class _Writer(LoopBuilder):
         self.known |= {extent_symbol(name): Typed(Variable(extents[name])) for name in self.sizes}
         self.made = {e.target for e in nest.equations}
         self.reduced = {
-            e.target: _Reduced(e, loops)
+            e.target: _Reduced(e, loops, plan.rows)
             for loops, equations in nest.parts()
             for e in equations
             if not e.is_elementwise or e.scatters
@@ -185,16 +194,52 @@ class _Writer(LoopBuilder):
             opened.append((self.depth, reduced))
             for started in sorted(reduced, key=lambda r: r.in_memory):
                 self._start(started)
-            self.loop(loop, self._size_at_run_time(loop, nest) if is_top else None)
+            if in_blocks := [r.equation for r in reduced if self._block(r.equation)]:
+                self._begin_blocks(loop, in_blocks)
+            else:
+                self.loop(loop, self._size_at_run_time(loop, nest) if is_top else None)
         self._parts(nest, loops)
         if nest.products:
             self._product(nest.equations[0], len(loops))
         else:
             self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
         for depth, reduced in reversed(opened):
+            if in_blocks := [r.equation for r in reduced if self._block(r.equation)]:
+                self._end_blocks(depth, in_blocks)
             self.close(depth)
             for complete in reduced:
                 self._store(complete)
+
+    def _begin_blocks(self, rows: Loop, sums: Sequence[Equation]) -> None:
+        """Open a loop over blocks of rows, each of which begins with 0, and one over the rows of it."""
+        first, size = self.fresh("first"), self.extent(rows)
+        self.begin(ForRange(first, size, step=BLOCK))
+        for equation in sums:
+            self._clear(self._block(equation), equation.free)
+        end = Applied("min", (Summed(((False, first), (False, BLOCK))), size))
+        self.begin(ForRange(self.indices[rows.index], end, start=first))
+
+    def _end_blocks(self, depth: int, sums: Sequence[Equation]) -> None:
+        """Close the loop over the rows of a block, and add to the sums what was gathered in it."""
+        self.close(depth + 1)
+        for equation in sums:
+            outside = self.depth
+            for loop in equation.free:
+                self.loop(loop)
+            self.put(Add(self._target(equation), self._gathered(equation)))
+            self.close(outside)
+
+    def _clear(self, tensor: str, loops: Iterable[Loop]) -> None:
+        """Entry by entry, 0 in a tensor over these loops."""
+        outside, indices = self.depth, tuple(loop.index for loop in loops)
+        for loop in loops:
+            self.loop(loop)
+        self.put(Assign(self.entry(Entry(tensor, indices)), Typed(Literal(0))))
+        self.close(outside)
+
+    def _block(self, equation: Equation) -> str:
+        """The memory in which an equation gathers a block of rows; empty where it does not."""
+        return self.plan.blocks.get(equation.target, "")
 
     def _hoist_before(self, nest: LoopNest, around: tuple[Loop, ...]) -> None:
         """Compute before innermost loops what does not change in them."""
@@ -242,7 +287,8 @@ class _Writer(LoopBuilder):
             Matrix(self._section(entry, found.matrix), (), found.is_transposed(entry))
             for entry in (found.left, found.right)
         )
-        target = Matrix(self._section(Entry(equation.target, equation.indices), found.matrix))
+        into = self._block(equation) or equation.target
+        target = Matrix(self._section(Entry(into, equation.indices), found.matrix))
         scale = Literal(1) if found.factor == 1 else self.lower(found.factor)
         keep = Literal(0 if self.reduced[equation.target].depth == depth else 1)
         self.put(Invoke("gemm", (scale, left, right, keep, target)))
@@ -264,6 +310,8 @@ class _Writer(LoopBuilder):
             self.put(Assign(self._accumulator(equation), start))
         elif equation.onto:
             return
+        elif self._block(equation):
+            self._clear(equation.target, equation.free)
         elif not reduced.depth:
             self.put(Clear(Variable(self.names[equation.target])))
         else:
@@ -278,7 +326,7 @@ class _Writer(LoopBuilder):
         """Take one more value into a sum, a maximum or a minimum."""
         equation = reduced.equation
         body = self.lower(equation.body)
-        gathered = self._target(equation) if reduced.in_memory else self._accumulator(equation)
+        gathered = self._gathered(equation) if reduced.in_memory else self._accumulator(equation)
         if equation.reduction in EXTREMA:
             self.put(Assign(gathered, Applied(equation.reduction.title(), (gathered, body))))
         else:
@@ -292,6 +340,10 @@ class _Writer(LoopBuilder):
     def _target(self, equation: Equation) -> Cell | Variable:
         return self.entry(Entry(equation.target, equation.indices))
 
+    def _gathered(self, equation: Equation) -> Cell | Variable:
+        """The entry of memory in which terms are added up."""
+        return self.entry(Entry(self._block(equation) or equation.target, equation.indices))
+
     def _accumulator(self, equation: Equation) -> Variable:
         name = equation.target
         if name not in self.accumulators:
@@ -302,7 +354,8 @@ class _Writer(LoopBuilder):
 
     def _arrays(self) -> tuple[str, ...]:
         read = [e.tensor for e in entries_of(self.equations)]
-        tensors = dict.fromkeys([*read, *(e.target for e in self.equations)])
+        blocks = (b for e in self.equations if (b := self._block(e)))
+        tensors = dict.fromkeys([*read, *(e.target for e in self.equations), *blocks])
         return tuple(t for t in tensors if t not in self.local)
 
     def _sizes(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.terms import Entry
@@ -47,7 +48,7 @@ class LoopBuilder:
         self.taken |= {variable.name for variable in self.indices.values()}
         self.known: dict[sp.Basic, Expression] = dict(self.indices)
         self.lower = Lowering(self.entry, self.known)
-        self.open: list[tuple[Variable, Expression]] = []
+        self.open: list[ForRange] = []
         self.bodies: list[list[Instruction]] = [[]]
 
     @property
@@ -71,16 +72,23 @@ class LoopBuilder:
 
     def loop(self, loop: Loop, size: Expression | None = None) -> None:
         """Open a loop, over the size of its axis or another expression of it; what comes stands inside."""
-        own = Literal(loop.axis.size) if loop.axis.size else Variable(self.extents[str(loop.axis.name)])
-        self.open.append((self.indices[loop.index], size or own))
+        self.begin(ForRange(self.indices[loop.index], size or self.extent(loop)))
+
+    def extent(self, loop: Loop) -> Expression:
+        """The size of its axis."""
+        return Literal(loop.axis.size) if loop.axis.size else Variable(self.extents[str(loop.axis.name)])
+
+    def begin(self, loop: ForRange) -> None:
+        """Open a loop that has no instructions yet."""
+        self.open.append(loop)
         self.bodies.append([])
 
     def close(self, depth: int) -> None:
         """Close loops until so many are open."""
         while self.depth > depth:
-            index, size = self.open.pop()
+            loop = self.open.pop()
             body = tuple(self.bodies.pop())
-            self.put(ForRange(index, size, body))
+            self.put(replace(loop, body=body))
 
     def hoist(self, bodies: Iterable[sp.Expr], inner: set[sp.Basic], made: set[str], prefix: str) -> None:
         """Give what does not change in the loops to come, over `inner`, a name before them."""

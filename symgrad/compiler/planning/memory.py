@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from symgrad.calculus.editing import ProgramEditor
 from symgrad.compiler.planning.loop_orders import entries_of
 from symgrad.compiler.planning.plan import LoopNest, Monomial, Phase, Place, Plan, Step, size_of
+from symgrad.compiler.planning.row_blocks import sums_in_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from symgrad.calculus.program import Equation, Program
 
 
-def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "") -> Plan:
-    """The plan with a place for every tensor; memory is used again once its tensor is read no more."""
+def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", rows: str = "") -> Plan:
+    """The plan with a place for every tensor; memory is used again once its tensor is read no more.
+
+    Where `rows` names an axis, sums along it keep their digits however long it is.
+    """
+    program, blocks = _with_blocks(program, phases, rows) if rows else (program, {})
     places: dict[str, Place] = {}
     for tensor in (*program.of_kind("input"), *program.of_kind("target")):
         places[tensor.name] = Place("argument", (), 0)
@@ -34,8 +42,16 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "") 
     for equation in reversed(program.equations):
         if equation.onto and equation.target in places:
             places[equation.onto], shared[equation.onto] = places[equation.target], equation.target
-    units = _place_rest(program, phases, places, shared, fixed)
-    return Plan(program, phases, places, units, offset, shared, columns)
+    units = _place_rest(program, phases, places, shared, blocks, fixed)
+    return Plan(program, phases, places, units, offset, shared, blocks, rows, columns)
+
+
+def _with_blocks(program: Program, phases: tuple[Phase, ...], rows: str) -> tuple[Program, dict[str, str]]:
+    """The program with memory for blocks of rows, by the sum that is added up of them."""
+    editor = ProgramEditor(program)
+    sums = (e.target for phase in phases for step in phase.steps for e in sums_in_blocks(step, rows))
+    blocks = {name: editor.new_tensor(f"{name}_block", program.tensor[name].axes) for name in sums}
+    return replace(program, tensors=tuple(editor.tensors.values())), blocks
 
 
 @dataclass
@@ -69,7 +85,12 @@ class _Arena:
 
 
 def _place_rest(
-    program: Program, phases: tuple[Phase, ...], places: dict[str, Place], shared: dict[str, str], fixed: int
+    program: Program,
+    phases: tuple[Phase, ...],
+    places: dict[str, Place],
+    shared: dict[str, str],
+    blocks: Mapping[str, str],
+    fixed: int,
 ) -> tuple[tuple[Monomial, int], ...]:
     """Places for all that is computed, behind the `fixed` numbers of constants; the size of every unit."""
     steps = [step for phase in phases for step in phase.steps]
@@ -80,6 +101,10 @@ def _place_rest(
     for number, step in enumerate(steps):
         local = step.local if isinstance(step, LoopNest) else frozenset()
         handed_over: set[str] = set()
+        for name in (blocks[e.target] for e in step.equations if e.target in blocks):
+            unit, amount = size_of(program.tensor[name].axes)
+            places[name] = Place("work", unit, arenas.setdefault(unit, _Arena()).take(amount))
+            owner[name], last_use[name] = name, number
         for equation in step.equations:
             name = equation.target
             if name in places or name in local:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -122,6 +122,8 @@ class Plan:
 
     `work_units` gives the size of the workspace: so many numbers for each product of free axes.
     `shared` names the tensor that a temporary hands its memory to, entry by entry.
+    `blocks` names the memory in which a sum over rows gathers those of a block, before they are added to it,
+    and `rows` the axis of these, where sums along it might lose digits.
     `column_axis` is the axis that lies innermost in memory where tensors are stored by columns, else empty.
     """
 
@@ -131,6 +133,8 @@ class Plan:
     work_units: tuple[tuple[Monomial, int], ...]
     parameter_count: int
     shared: Mapping[str, str]
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    rows: str = ""
     column_axis: str = ""
 
     @property

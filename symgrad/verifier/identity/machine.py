@@ -21,6 +21,7 @@ from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful
 from symgrad.verifier.identity.memory.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.memory.remembered import remembered
 from symgrad.verifier.identity.memory.workspace import workspace
+from symgrad.verifier.identity.module_text import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +36,8 @@ _NAMES = (
 )
 _BUILTINS = {name: getattr(builtins, name) for name in _NAMES}
 """What a text may use of Python itself: nothing that reaches beyond it."""
+_BLOCK_ROWS = 2
+"""Rows of a block in a text under trial, so that a few rows are more than one block."""
 
 
 class TextFaultError(Exception):
@@ -84,6 +87,7 @@ class Machine:
             "NamedTuple": NamedTuple,
             "__name__": "text",
             **text.facts,
+            **_small_blocks(text.facts),
         }
         self.names |= {"np": np, "_given": self._given}
         self.names |= {name: self._constant(number, long) for name, number in text.floats.items()}
@@ -228,3 +232,9 @@ class _NumPy:
 
     def __getattr__(self, name: str) -> Any:
         return self._functions.get(name) or getattr(np, name)
+
+
+def _small_blocks(facts: Mapping[str, Any]) -> dict[str, int]:
+    """The fact that says how large blocks of rows are, where it does, as it is under trial."""
+    rows = facts.get(BLOCK)
+    return {BLOCK: _BLOCK_ROWS} if isinstance(rows, int) and rows > 0 else {}

@@ -34,6 +34,9 @@ ENTRIES = (
 )
 """The functions under trial."""
 
+BLOCK = "BLOCK"
+"""The fact that says how many rows a sum over rows takes at a time."""
+
 REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
@@ -140,8 +143,10 @@ def _used(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def kernels_of(used: list[ast.stmt], facts: Mapping[str, Any]) -> frozenset[str]:
-    """The functions that ask for no other of the text but those that are replaced, and for no fact."""
-    own = facts.keys() | {name for node in used for name in _defined(node)} - REPLACED
+    """The functions that ask for no other of the text but those that are replaced, and for no fact but how
+    many rows are a block.
+    """
+    own = facts.keys() - {BLOCK} | {name for node in used for name in _defined(node)} - REPLACED
     functions = [node for node in used if isinstance(node, ast.FunctionDef)]
     return frozenset(f.name for f in functions if not own & _loaded(f.body) and not _keeps_state(f))
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symgrad.calculus.axes import show_axes
+from symgrad.compiler.kernels.kernels import BLOCK
+from symgrad.compiler.planning import row_blocks
 from symgrad.compiler.planning.trained_spans import spans_of, trained_size
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
@@ -96,6 +98,7 @@ def facts_of(
         FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
         FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),
         *_frozen(model, parameters),
+        *_blocks(plan),
         FactText(
             "HYPER", _dictionary((h.name, _float(h)) for h in model.hyper), "numbers that a call may change"
         ),
@@ -108,6 +111,14 @@ def _frozen(model: Model, parameters: Sequence[Tensor]) -> Iterator[FactText]:
         yield FactText("FROZEN", as_tuple(map(_quoted, model.frozen)), "parameters that no step changes")
         size = trained_size(parameters, model.frozen)
         yield FactText("TRAINED_SIZE", str(size), "entries of the others, and of each state")
+
+
+def _blocks(plan: Plan) -> Iterator[FactText]:
+    """How many rows a sum over rows takes at a time, where one does."""
+    if plan.blocks:
+        yield FactText(
+            BLOCK.name, str(row_blocks.BLOCK_ROWS), "rows added up by themselves, in a sum over many rows"
+        )
 
 
 def told(

@@ -141,9 +141,10 @@ class Printer:
                 yield f"{array.name}[:] = 0"
             case ir.Invoke(function, arguments):
                 yield f"{function}({self._listed(arguments)})"
-            case ir.ForRange(index, count, body, step):
-                bounds = self.text(count) if step is None else f"0, {self.text(count)}, {self.text(step)}"
-                yield f"for {index.name} in range({bounds}):"
+            case ir.ForRange(index, count, body, step, start):
+                is_plain = step is None and start == ir.Literal(0)
+                bounds = (count,) if is_plain else (start, count, *([] if step is None else [step]))
+                yield f"for {index.name} in range({self._listed(bounds)}):"
                 yield from map(INDENT.__add__, self.lines(body))
             case ir.When(condition, body):
                 yield f"if {self.text(condition)}:"

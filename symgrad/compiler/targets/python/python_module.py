@@ -11,7 +11,9 @@ from inspect import getsource
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
+from symgrad.compiler.kernels.kernels import BLOCK
 from symgrad.compiler.kernels.update_kernels import state_names, update_body
+from symgrad.compiler.planning import row_blocks
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.python import support
 from symgrad.compiler.targets.python.printer import INDENT, Printer
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 _OWN = """
 np math Array view memory gemm accumulate formed_first theta grad destination work keep scale real value layer
 found computed updated _forward _prediction _loss _gradient _update
-step epoch epochs size t g learning_rate norm state vector euclidean_norm
+step epoch epochs size t g learning_rate norm state vector euclidean_norm first BLOCK
 """
 _FUNCTIONS = {"Max": "np.maximum", "Min": "np.minimum", "square": "np.square"}
 OWN_NAMES = frozenset((*keyword.kwlist, *dir(builtins), *_OWN.split(), *SCALARS))
@@ -71,6 +73,8 @@ class _PythonModule:
         """The lines of the module."""
         yield from _support()
         yield f"\n\n# --- {self.spec.name} ---"
+        if self.plan.blocks:
+            yield f"\n{BLOCK.name} = {row_blocks.BLOCK_ROWS}"
         for named in self.bodies.kernels.values():
             yield from _function(named.name, named.arguments, named.doc, PYTHON.lines(named.kernel.body))
         for phase, body in self.phases.items():
