@@ -26,7 +26,8 @@ from symgrad.passes.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.scaled_powers import with_scaled_powers
-from symgrad.passes.scatter_chains import chain_scatters
+from symgrad.passes.scattering.nested_placements import with_single_placements
+from symgrad.passes.scattering.scatter_chains import chain_scatters
 from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
@@ -72,7 +73,7 @@ class Stages:
     @stage("Model → Program")
     def formulas(self) -> Program:
         """Shapes inferred, broadcasting spelled out, reductions named."""
-        return self.part or elaborate(self.model)
+        return self.part or with_single_placements(elaborate(self.model))
 
     @stage("Program → Program")
     def stable(self) -> Program:

@@ -13,7 +13,7 @@ from seeds import SEED
 
 from symgrad.calculus.editing import with_equations
 from symgrad.errors import InternalError
-from symgrad.passes.scatter_chains import chain_scatters
+from symgrad.passes.scattering.scatter_chains import chain_scatters
 from symgrad.pipeline import Stages, stages_of
 from symgrad.spec.reader import read
 

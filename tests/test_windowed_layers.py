@@ -115,7 +115,7 @@ def test_a_transposed_convolution_adds_a_kernel_for_every_entry(number: int) -> 
         "padding": along(rng, rank, 0, 1),
         "output_padding": more if rank > 1 else more[0],
     }
-    kernel = along(rng, rank, 1, 4)
+    kernel = along(rng, rank, 2, 4)
     shape = (2, *(int(n) for n in rng.choice([2, 3, 4, 5], rank, replace=False)), int(rng.integers(1, 4)))
     call = call_of(f"conv_transpose{rank}d", int(rng.integers(1, 4)), kernel=kernel, **options)
     agrees(call, shape, partial(transposed, **options), rng)

@@ -1,0 +1,1 @@
+"""Passes over equations that add into places: several of them as one."""
