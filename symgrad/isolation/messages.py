@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections import namedtuple
+from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,8 +63,13 @@ def unpacked(tree: Any, record: Callable[[str, tuple[str, ...], list[Any]], Any]
 
 
 def named(name: str, fields: tuple[str, ...], values: list[Any]) -> Any:
-    """A named tuple of a type made for it."""
-    return namedtuple(name, fields)(*values)
+    """A named tuple of a type made for its name and fields."""
+    return _record_type(name, fields)(*values)
+
+
+@lru_cache(maxsize=16)  # making a type takes longer than most calls
+def _record_type(name: str, fields: tuple[str, ...]) -> Callable[..., Any]:
+    return namedtuple(name, fields)
 
 
 class _Plain(pickle.Unpickler):

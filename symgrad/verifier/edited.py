@@ -132,9 +132,9 @@ def version_of(text: str) -> str:
 
 def text_check(text: str, found: tuple[Edit, ...]) -> Check:
     """Whether a module is as symgrad emits it, or what of it was edited by hand."""
-    version = version_of(text)
     if not found:
         return Check("text", _WHAT, 0.0, 0.0, "pass", "", "identical")
+    version = version_of(text)
     if version == VERSION:
         message = f"edited by hand, so judged by its behaviour alone: {listed(found)}"
     else:

@@ -20,7 +20,7 @@ from symgrad.verifier.gradients.gradient_blocks import NOISE, TOLERANCE, BlockFi
 from symgrad.verifier.gradients.probes import ClaimedGradient, Known
 from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.steps.rare_updates import rare_update_checks
-from symgrad.verifier.steps.training_checks import training_checks
+from symgrad.verifier.steps.training_checks import compiled_checks, training_checks
 from symgrad.verifier.text_checks import text_of
 from symgrad.verifier.trials.order import order_checks
 from symgrad.verifier.trials.single import first_calls
@@ -85,6 +85,7 @@ def verify(
     trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
     values, others = [*value_checks(trial)], [*_training(trial), *behaviour_checks(trial)]
+    values += compiled_checks(trial)  # last, as it is compiled meanwhile
     checks = [*values, *_rows_for_text(judged), *of_edits, *lost, *others]  # the text is judged meanwhile
     if edited:
         every = {n for edit in edited for n in edit.numbers}

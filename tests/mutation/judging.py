@@ -27,7 +27,7 @@ from symgrad.verifier.behaviour.suite import BEHAVIOURS, MANY, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.rare_updates import rare_update_checks
-from symgrad.verifier.steps.training_checks import training_checks
+from symgrad.verifier.steps.training_checks import compiled_checks, training_checks
 from symgrad.verifier.trials.subject import FaultError, Subject, demand_names
 from symgrad.verifier.trials.trial import prepare
 from symgrad.verifier.trials.values import value_checks
@@ -176,15 +176,20 @@ def _in_turn(region: str) -> list[Callable[[Trial], Iterable[Check]]]:
     a module's own verify where the fault is elsewhere.
     """
     first: tuple[Callable[[Trial], Iterable[Check]], ...] = {
-        "computation": (_text, value_checks),
-        "functions": (_text, value_checks),
-        "intrinsics": (value_checks, _training),
+        "computation": (_text, _values),
+        "functions": (_text, _values),
+        "intrinsics": (_values, _training),
         "optimiser": (_training, _behaviours),
         "epoch": (_training, _behaviours),
         "own verify": (_own_verify,),
     }.get(region, (_behaviours, _training))
-    others = (value_checks, _training, _behaviours, _text)
+    others = (_values, _training, _behaviours, _text)
     return [*first, *(checks for checks in others if checks not in first)]
+
+
+def _values(trial: Trial) -> Iterator[Check]:
+    yield from value_checks(trial)
+    yield from compiled_checks(trial)
 
 
 def _text(trial: Trial) -> Iterable[Check]:

@@ -97,7 +97,7 @@ _TRAINING = {
 _VALUES = {"forward", "predict", "loss", "float32 forward", "float32 gradients"}
 _BEHAVIOURS = {
     *("declarations", "number type", "container", "first values", "bad data", "good data"),
-    *("labels for none", "arguments", "answers", "epochs", "fit", "parameters"),
+    *("labels for none", "arguments", "answers", "epochs", "fit", "parameters", "float32 parameters"),
     *("other sizes", "many epochs", "checkpoints"),
 }
 NAMED: Mapping[str, set[str]] = {

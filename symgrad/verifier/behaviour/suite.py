@@ -61,9 +61,6 @@ SIZES, MANY = "other sizes", "many epochs"
 
 BEHAVIOURS = {
     "declarations": Behaviour("names, axes, labels and shapes it declares", declared.declared),
-    "number type": Behaviour(
-        "parameters, answers, state are of the spec's type", declared.number_type, as_given=True
-    ),
     "container": Behaviour("unflatten and flatten, views of one vector", parameters_in_memory.container),
     "first values": Behaviour("init_params: distributions and seeds", drawn_values.first_values),
     "bad data": Behaviour("refused by name, nothing changed", accepted_data.refused),
@@ -77,6 +74,9 @@ BEHAVIOURS = {
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
     MANY: Behaviour("fit: so many, each told, whatever their losses are", many_epochs.many_epochs),
     "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
+    "number type": Behaviour(
+        "parameters, answers, state are of the spec's type", declared.number_type, as_given=True
+    ),
 }
 
 

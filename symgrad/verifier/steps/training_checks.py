@@ -14,6 +14,7 @@ from symgrad.verifier.sampling.hyper_values import drawn_hyper
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.epochs import epoch_checks
 from symgrad.verifier.steps.other_hyper import other_hyper_checks
+from symgrad.verifier.trials.single import single_checks
 from symgrad.verifier.trials.subject import Subject, number
 from symgrad.verifier.trials.trial import (
     Measure,
@@ -27,6 +28,7 @@ from symgrad.verifier.trials.trial import (
     vector_of,
     worst,
 )
+from symgrad.verifier.trials.values import container_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,9 +45,6 @@ def training_checks(trial: Trial) -> Iterator[Check]:
     """Update and train_step; train_epoch and the schedule where there are rows to make batches of."""
     what = f"{STEPS} updates against the optimiser's equations"
     yield measured("update", what, UPDATE, lambda: _update(trial))
-    if not trial.is_double:
-        single = f"{STEPS} updates, float32 against float64, beyond rounding"
-        yield measured("float32 update", single, SINGLE, lambda: _single_update(trial))
     same = "train_step is loss_and_grad, then update"
     yield measured("train_step", same, SAME, lambda: _train_step(trial))
     if trial.model.batch_axis:
@@ -57,6 +56,17 @@ def training_checks(trial: Trial) -> Iterator[Check]:
         frozen = f"{', '.join(trial.model.frozen)} after updates, a step and an epoch, to the last bit"
         yield measured("frozen", frozen, 0.0, lambda: _frozen(trial))
     yield from other_hyper_checks(trial, _gradients(trial))
+
+
+def compiled_checks(trial: Trial) -> Iterator[Check]:
+    """A float32 module itself, as it is compiled, beside its twin, which all else is tried on."""
+    if trial.is_double:
+        return
+    yield container_check("float32 parameters", trial, trial.module)
+    yield from single_checks(trial)
+    if trial.trains:
+        what = f"{STEPS} updates, float32 against float64, beyond rounding"
+        yield measured("float32 update", what, SINGLE, lambda: _single_update(trial))
 
 
 def _gradients(trial: Trial) -> list[Array]:

@@ -12,8 +12,7 @@ import numpy as np
 from symgrad.verifier.interpretation.arithmetic import choose
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.spec_fans import scale_of
-from symgrad.verifier.trials.single import single_checks
-from symgrad.verifier.trials.subject import number
+from symgrad.verifier.trials.subject import Subject, number
 from symgrad.verifier.trials.trial import (
     Measure,
     Trial,
@@ -37,7 +36,7 @@ _FAR, _FINITE = 1000.0, 1e200
 
 def value_checks(trial: Trial) -> Iterator[Check]:
     """Forward, prediction and loss against the interpreter; parameters' container and first values."""
-    yield measured("parameters", "flatten, unflatten, init_params", 0.0, lambda: _container(trial))
+    yield container_check("parameters", trial, trial.twin)
     yield measured("forward", "outputs against the spec", EXACT, lambda: _tensors(trial, "forward"))
     yield measured("predict", "predictions against the spec", EXACT, lambda: _tensors(trial, "predict"))
     if trial.model.loss is not None:
@@ -45,23 +44,25 @@ def value_checks(trial: Trial) -> Iterator[Check]:
     if trial.trains and trial.model.task in ("classes", "binary"):
         what = "prediction and loss are finite where scores are far apart"
         yield measured("far scores", what, 0.0, lambda: _far(trial))
-    if not trial.is_double:
-        yield from single_checks(trial)
 
 
-def _container(trial: Trial) -> Measure:
-    for subject in {id(s): s for s in (trial.module, trial.twin)}.values():
-        vector = subject.vector(trial.points[0].sample.parameters)
-        again = subject.call("flatten", subject.params(vector.copy())) if vector.size else vector
-        if not np.array_equal(np.asarray(again), vector):
-            return 1.0, "flatten does not undo unflatten"
-        params = subject.call("init_params")
-        for name, values in subject.blocks(params, "init_params").items():
-            if not np.isfinite(values).all():
-                return 1.0, f"init_params: {name} is not finite"
-        wrong = _wrong_constants(trial, subject.blocks(params, "init_params"))
-        if wrong:
-            return 1.0, f"init_params: {wrong} has not its constant value"
+def container_check(name: str, trial: Trial, subject: Subject) -> Check:
+    """The row of this name for the container of a module's parameters, and what it is filled with."""
+    return measured(name, "flatten, unflatten, init_params", 0.0, lambda: _container(trial, subject))
+
+
+def _container(trial: Trial, subject: Subject) -> Measure:
+    vector = subject.vector(trial.points[0].sample.parameters)
+    again = subject.call("flatten", subject.params(vector.copy())) if vector.size else vector
+    if not np.array_equal(np.asarray(again), vector):
+        return 1.0, "flatten does not undo unflatten"
+    params = subject.call("init_params")
+    for name, values in subject.blocks(params, "init_params").items():
+        if not np.isfinite(values).all():
+            return 1.0, f"init_params: {name} is not finite"
+    wrong = _wrong_constants(trial, subject.blocks(params, "init_params"))
+    if wrong:
+        return 1.0, f"init_params: {wrong} has not its constant value"
     return 0.0, ""
 
 
