@@ -150,5 +150,6 @@ def _gather(array: Any, order: Any, start: int, count: int, width: int, rows: An
 KERNELS: tuple[Callable, ...] = ()
 EXACT_KERNELS: tuple[Callable, ...] = ()
 DRIVERS: tuple[Callable, ...] = ()
+DRIVER_SECTIONS: tuple[Callable, ...] = ()
 UPDATES: tuple[Callable, ...] = ()
 JOINS_DRIVERS = True  # whether a driver becomes a part of those that call it, and is compiled once

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.contraction import as_product
@@ -22,7 +22,7 @@ from symgrad.compiler.kernels.instructions import (
 )
 from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
-from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll
+from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll, sections
 from symgrad.compiler.kernels.statements import Statements, slot
 from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.notation.equations import Writing
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from symgrad.calculus.program import Equation
+
+Sections: TypeAlias = tuple[tuple[Instruction, ...], ...]
+"""The body of a function; that of a long one in sections, which are functions of their own."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,16 @@ class FunctionBodies:
 
     def body(self, phase: Phase) -> tuple[Instruction, ...]:
         """The instructions of a phase: views of its tensors, then one statement after another."""
-        parts = reroll(tuple(self._action(step) for step in phase.steps))
+        return self._section(self._rerolled(phase))
+
+    def sections(self, phase: Phase, longest: int) -> Sections:
+        """The same in sections of at most so many statements, as far as loops allow, each with its views."""
+        return tuple(map(self._section, sections(self._rerolled(phase), longest)))
+
+    def _rerolled(self, phase: Phase) -> tuple[Action | Repeat, ...]:
+        return reroll(tuple(self._action(step) for step in phase.steps))
+
+    def _section(self, parts: Sequence[Action | Repeat]) -> tuple[Instruction, ...]:
         single = [p for p in parts if isinstance(p, Action)]
         found = self._views(dict.fromkeys(t for action in single for t in action.tensors), {})
         for number, part in enumerate(parts):

@@ -53,6 +53,22 @@ def reroll(actions: tuple[Action, ...]) -> tuple[Action | Repeat, ...]:
     return tuple(rerolled)
 
 
+def sections(parts: tuple[Action | Repeat, ...], longest: int) -> tuple[tuple[Action | Repeat, ...], ...]:
+    """The same in sections of nearly equal length, of at most so many statements where no loop has more."""
+    sizes = [len(part.actions) if isinstance(part, Repeat) else 1 for part in parts]
+    count = max(1, -(-sum(sizes) // longest))
+    found: list[list[Action | Repeat]] = [[]]
+    written, filled = 0, 0
+    for part, size in zip(parts, sizes, strict=True):
+        is_due = written * count >= len(found) * sum(sizes)
+        if filled and (is_due or filled + size > longest):
+            found.append([])
+            filled = 0
+        found[-1].append(part)
+        written, filled = written + size, filled + size
+    return tuple(map(tuple, found))
+
+
 def _longest_repeat(actions: tuple[Action, ...], start: int) -> Repeat | None:
     best: Repeat | None = None
     for period in range(1, min(MAX_PERIOD, (len(actions) - start) // MIN_REPEATS) + 1):

@@ -69,7 +69,9 @@ def run_drivers_in_python(module: ModuleType, but: Collection[str] = ()) -> tupl
     drivers = {name: f for name, f in names.items() if _is_driver(f)}
     whole = dict(names)
     if but:
-        whole |= {n: names["driver"](FunctionType(f.py_func.__code__, whole, n)) for n, f in drivers.items()}
+        whole |= {
+            n: names[_manner(f)](FunctionType(f.py_func.__code__, whole, n)) for n, f in drivers.items()
+        }
     scope = {**names, **{name: names[other] for name, other in _IN_PYTHON.items() if other in names}}
     scope |= {name: FunctionType(f.py_func.__code__, scope, name) for name, f in drivers.items()}
     names.update({name: (whole if name in but else scope)[name] for name in drivers})
@@ -91,8 +93,13 @@ def lighten(module: ModuleType) -> tuple[str, ...]:
 
 
 def _is_driver(function: Any) -> bool:
-    """Whether it becomes a part of those that call it when they are compiled."""
-    return bool(_option(function, "inline") == "always")
+    """Whether it calls kernels: it is said of such alone whether they become a part of their callers."""
+    return _option(function, "inline") is not None
+
+
+def _manner(driver: Any) -> str:
+    """What of a module compiles a driver, or a section of one."""
+    return "driver" if _option(driver, "inline") == "always" else "driver_section"
 
 
 def _is_kernel(function: Any) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from symgrad.verifier.module_tree import tree_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _FAR = 10**15
 """More than any number in a text; each further size is as much greater again, as sizes differ."""
@@ -44,8 +44,8 @@ def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
 
     `tried` are the free sizes it is run at, in the order of its own.
     """
-    functions = [node for node in tree_of(text).body if isinstance(node, ast.FunctionDef)]
-    workspace = next((node for node in functions if node.name == "_work_size"), None)
+    functions = {node.name: node for node in tree_of(text).body if isinstance(node, ast.FunctionDef)}
+    workspace = functions.get("_work_size")
     if workspace is None:
         return ""
     axes = [argument.arg for argument in workspace.args.args]
@@ -54,27 +54,44 @@ def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
     far = [[1, _FAR * 2**n] for n in range(len(axes))]
     corners = [dict(zip(axes, sizes, strict=True)) for sizes in itertools.product(*far)]
     small = [dict(zip(axes, sizes, strict=True)) for sizes in tried]
-    for function in functions:
-        if function is not workspace:
-            for sizes in corners:
-                fault = _fault(function, sizes, small)
-                if fault:
-                    return f"{fault}, in {function.name} at {sizes}"
+    for function in functions.values():
+        body = [] if function is workspace else _body(function, functions)
+        for sizes in corners:
+            fault = _fault(body, sizes, small)
+            if fault:
+                return f"{fault}, in {function.name} at {sizes}"
     return ""
 
 
-def _fault(function: ast.FunctionDef, sizes: Sizes, tried: Sequence[Sizes]) -> str:
-    there = list(_places(function, sizes))
-    here = [list(_places(function, small)) for small in tried]
+def _body(function: ast.FunctionDef, functions: Mapping[str, ast.FunctionDef]) -> list[ast.stmt]:
+    """The statements of a function, and of those to which it hands its own arguments by their names."""
+    found: dict[str, ast.stmt] = {}
+    for statement in function.body:
+        match statement:
+            case ast.Expr(ast.Call(ast.Name(name), given)) if (
+                name in functions
+                and name != function.name
+                and [ast.unparse(part) for part in given] == [a.arg for a in functions[name].args.args]
+            ):
+                inside = functions[name].body
+            case _:
+                inside = [statement]
+        found |= {ast.dump(inner): inner for inner in inside}
+    return list(found.values())
+
+
+def _fault(body: Sequence[ast.stmt], sizes: Sizes, tried: Sequence[Sizes]) -> str:
+    there = list(_places(body, sizes))
+    here = [list(_places(body, small)) for small in tried]
     for a, b in itertools.combinations(range(len(there)), 2):
         if not there[a].is_apart(there[b]) and any(places[a].is_apart(places[b]) for places in here):
             return f"{there[a].name} and {there[b].name} overlap"
     return ""
 
 
-def _places(function: ast.FunctionDef, sizes: Sizes) -> Iterator[ArrayPlace]:
-    """The arrays that a function lays into memory as a whole: `name = view(memory, start, shape)`."""
-    for statement in function.body:
+def _places(body: Iterable[ast.stmt], sizes: Sizes) -> Iterator[ArrayPlace]:
+    """The arrays that statements lay into memory as a whole: `name = view(memory, start, shape)`."""
+    for statement in body:
         match statement:
             case ast.Assign(
                 [ast.Name(name)],

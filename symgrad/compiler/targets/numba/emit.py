@@ -124,14 +124,14 @@ def _clocked(lowered: LoweredModel) -> tuple[tuple[Definition, ...], StepClock]:
 def _printed(found: Definition | Driver) -> Definition:
     if isinstance(found, Definition):
         return found
-    return Definition(found.name, found.arguments, (found.doc,), lines(found.body), "driver")
+    return Definition(found.name, found.arguments, (found.doc,), lines(found.body), found.manner)
 
 
 def _with_clock(driver: Driver, clock: StepClock) -> Definition:
     """A driver that hands the clock's ticks on to those it calls."""
-    body = lines(clock.over(driver.name, driver.body))
+    body = lines(clock.over(driver.section_of or driver.name, driver.body))
     return Definition(
-        clock.name(driver.name), f"{TICKS.name}, {driver.arguments}", (driver.doc,), body, "driver"
+        clock.name(driver.name), f"{TICKS.name}, {driver.arguments}", (driver.doc,), body, driver.manner
     )
 
 

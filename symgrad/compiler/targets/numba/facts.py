@@ -35,6 +35,7 @@ _TABLES: Mapping[Manner, str] = {
     "kernel": "KERNELS",
     "exact kernel": "EXACT_KERNELS",
     "driver": "DRIVERS",
+    "section": "DRIVER_SECTIONS",
     "update": "UPDATES",
 }
 
@@ -152,7 +153,7 @@ def told(
         *_averaging(model, plan, calls),
         FactText("IGNORED", ignored, "labels that mean: none"),
         FactText("SCORED", _quoted(scored), "what predictions are scored against, where targets are several"),
-        *(_table(name, manner, definitions) for manner, name in _TABLES.items()),
+        *_tables(definitions),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )
 
@@ -177,13 +178,16 @@ def _divisors(model: Model, update: Program) -> Iterator[str]:
             yield hyper.name
 
 
-def _table(name: str, manner: Manner, definitions: Sequence[Definition]) -> FactText:
-    """The functions that are compiled in one manner."""
-    text = as_tuple(d.name for d in definitions if d.manner == manner)
-    if len(text) > 90:
-        lines = fill(text[1:-1], 100, initial_indent="    ", subsequent_indent="    ")
-        text = f"(\n{lines},\n)"
-    return FactText(name, text)
+def _tables(definitions: Sequence[Definition]) -> Iterator[FactText]:
+    """The functions that are compiled in each manner; sections where there are some."""
+    for manner, name in _TABLES.items():
+        names = [d.name for d in definitions if d.manner == manner]
+        text = as_tuple(names)
+        if len(text) > 90:
+            lines = fill(text[1:-1], 100, initial_indent="    ", subsequent_indent="    ")
+            text = f"(\n{lines},\n)"
+        if names or manner != "section":
+            yield FactText(name, text)
 
 
 def fields_of(program: Program, states: Iterable[str]) -> tuple[tuple[FieldText, ...], tuple[FieldText, ...]]:

@@ -16,33 +16,37 @@ from symgrad.compiler.kernels.update_kernels import (
 from symgrad.compiler.planning.needed_steps import gradient_of_step
 from symgrad.compiler.planning.plan import Phase
 from symgrad.compiler.planning.update_plan import plan_update
-from symgrad.compiler.targets.numba.own_names import OWN_NAMES
+from symgrad.compiler.targets.numba.own_names import OWN_NAMES, SECTIONED
 from symgrad.compiler.targets.numba.spelling import called_in
 from symgrad.compiler.targets.numba.steps import AccumulationText, accumulated
 from symgrad.compiler.targets.numba.update_parts import UpdatePart, update_parts
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import sympy as sp
 
     from symgrad.calculus.program import Program
+    from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Expression, Instruction
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.spec.model import Model
+
+LONGEST_SECTION = 60
+"""Statements of a function of LLVM, some of whose passes take a time that grows with the square of these."""
 
 
 @dataclass(frozen=True)
 class LoweredModel:
     """What is computed, and how; `starts` are what parameters start from.
 
-    `bodies` are those of the plan's phases, `step` is a step of the optimiser, `look_ahead` goes to where it
-    takes the gradient, and is empty where that is at the parameters. Where steps do not treat
-    all parameters alike, `parts` are what they do to each: `groups` are the rules of those with numbers of
-    their own, and `step_gradient` forms the gradient of those that are not frozen. `states` are the names of
-    its states, `first_states` what finds their first values, and these.
+    `bodies` are those of the plan's phases, long ones in sections, `step` is a step of the optimiser,
+    `look_ahead` goes to where it takes the gradient, and is empty where that is at the parameters. Where
+    steps do not treat all parameters alike, `parts` are what they do to each: `groups` are the rules of
+    those with numbers of their own, and `step_gradient` forms the gradient of those that are not frozen.
+    `states` are the names of its states, `first_states` what finds their first values, and these.
     """
 
     model: Model
@@ -50,13 +54,13 @@ class LoweredModel:
     update: Program
     starts: Mapping[str, FirstValues]
     drivers: FunctionBodies
-    bodies: Mapping[PhaseName, tuple[Instruction, ...]]
+    bodies: Mapping[PhaseName, Sections]
     step: tuple[Instruction, ...]
     look_ahead: tuple[Instruction, ...]
     accumulation: AccumulationText | None
     groups: tuple[Program, ...]
     parts: tuple[UpdatePart, ...]
-    step_gradient: tuple[Instruction, ...]
+    step_gradient: Sections
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
 
@@ -69,13 +73,18 @@ class LoweredModel:
         return AHEAD in self.update.outputs
 
     @property
+    def sections(self) -> tuple[Sections, ...]:
+        """The bodies of all drivers of the network."""
+        return (*self.bodies.values(), self.step_gradient)
+
+    @property
     def called(self) -> set[str]:
         """The functions of numbers that the code calls."""
         kernels = (k.kernel.body for k in self.drivers.kernels.values())
         found = self.accumulation
         shares = (found.shares, found.rest) if found else ()
         parts = chain.from_iterable((part.step, part.ahead) for part in self.parts)
-        bodies = (*self.bodies.values(), self.step, self.look_ahead, *shares, *parts)
+        bodies = (*chain(*self.sections), self.step, self.look_ahead, *shares, *parts)
         return called_in(chain(*kernels, *bodies))
 
 
@@ -90,7 +99,8 @@ def lowered_model(
     looks_ahead = AHEAD in update.outputs
     groups = tuple(elaborate_optimizer(model, named=True, group=group) for group in model.groups)
     parts = update_parts(model, plan.program, update, groups, OWN_NAMES)
-    drivers = FunctionBodies(plan, OWN_NAMES.union(*(part.functions for part in parts)))
+    own = OWN_NAMES.union(_section_names(plan), *(part.functions for part in parts))
+    drivers = FunctionBodies(plan, own)
     names = state_names(update, OWN_NAMES)
     return LoweredModel(
         model=model,
@@ -98,7 +108,7 @@ def lowered_model(
         update=update,
         starts=starts,
         drivers=drivers,
-        bodies={phase.name: drivers.body(phase) for phase in plan.phases},
+        bodies={phase.name: drivers.sections(phase, LONGEST_SECTION) for phase in plan.phases},
         step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
         look_ahead=look_ahead_body(plan_update(update.giving((AHEAD,))), OWN_NAMES) if looks_ahead else (),
         accumulation=accumulated(plan, update, OWN_NAMES),
@@ -110,8 +120,15 @@ def lowered_model(
     )
 
 
-def _step_gradient(model: Model, plan: Plan, drivers: FunctionBodies) -> tuple[Instruction, ...]:
+def _section_names(plan: Plan) -> Iterator[str]:
+    """The names that sections of drivers may bear, none of them where all drivers are short."""
+    most = max((len(phase.steps) for phase in plan.phases), default=0)
+    if most > LONGEST_SECTION:
+        yield from (f"{name}_{n}" for name in SECTIONED for n in range(1, most + 1))
+
+
+def _step_gradient(model: Model, plan: Plan, drivers: FunctionBodies) -> Sections:
     """What forms the gradient of those parameters that a step changes, where it leaves others as they are."""
     if not model.frozen or not plan.program.loss:
         return ()
-    return drivers.body(Phase("gradient", gradient_of_step(plan, model.frozen)))
+    return drivers.sections(Phase("gradient", gradient_of_step(plan, model.frozen)), LONGEST_SECTION)

@@ -41,7 +41,7 @@ class ModelDefinitions:
             view, accumulates = NUMBA.text(views.view(loss)), lowered.accumulation is not None
             yield from network.loss_and_gradient(calls, lowered.bodies, view, accumulates=accumulates)
             if lowered.step_gradient:
-                yield network.step_gradient(calls, lowered.step_gradient)
+                yield from network.step_gradient(calls, lowered.step_gradient)
             yield network.gradients(calls, self.gradients)
             yield network.tensors(calls, [result(lowered, t, t) for t in self._standing()])
 

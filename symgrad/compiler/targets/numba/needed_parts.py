@@ -19,6 +19,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         runtime_part,
         ("numba/meanings", "numba/kept_code", "numba/compiling", "kept_memory", "numba/array_views"),
     )
+    if any(len(sections) > 1 for sections in lowered.sections):
+        yield runtime_part("optional/driver_sections")
     if lowered.plan.has_products:
         yield runtime_part("numba/blas")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)

@@ -19,14 +19,15 @@ from symgrad.compiler.targets.numba.records import Definition, Driver
 from symgrad.compiler.targets.numba.signatures import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.planning.plan import PhaseName
     from symgrad.compiler.targets.numba.records import ResultText
     from symgrad.compiler.targets.numba.signatures import Signatures
 
-    Bodies = Mapping[PhaseName, tuple[Instruction, ...]]
+    Bodies = Mapping[PhaseName, Sections]
 
 
 VALUE = Variable("value")
@@ -40,27 +41,49 @@ def work_size(calls: Signatures, size: str) -> Definition:
     )
 
 
-def values(calls: Signatures, bodies: Bodies) -> tuple[Driver, ...]:
+def values(calls: Signatures, bodies: Bodies) -> Iterator[Driver]:
     """Outputs and prediction."""
     arguments, run = listed(["theta", calls.forward]), Invoke("_forward", _given("theta", calls.forward))
-    return (
-        Driver("_forward", arguments, "The outputs, in the workspace.", bodies["forward"]),
-        Driver("_predict", arguments, "The prediction, in the workspace.", (run, *bodies["prediction"])),
-    )
+    yield from _driver("_forward", arguments, "The outputs, in the workspace.", bodies["forward"])
+    doc = "The prediction, in the workspace."
+    yield from _driver("_predict", arguments, doc, bodies["prediction"], before=(run,))
+
+
+def _driver(
+    name: str,
+    arguments: str,
+    doc: str,
+    sections: Sections,
+    *,
+    before: tuple[Instruction, ...] = (),
+    after: tuple[Instruction, ...] = (),
+) -> Iterator[Driver]:
+    """A driver with a body; where that has several sections, these, and one that runs them in order."""
+    if len(sections) == 1:
+        yield Driver(name, arguments, doc, (*before, *sections[0], *after))
+        return
+    names = [f"{name}_{n}" for n in range(1, len(sections) + 1)]
+    for n, body in enumerate(sections):
+        said = f"Section {n + 1} of {len(sections)} of {name}."
+        yield Driver(names[n], arguments, said, body, section_of=name)
+    run = (Invoke(section, _given(arguments)) for section in names)
+    yield Driver(name, arguments, doc, (*before, *run, *after))
 
 
 def loss_and_gradient(
     calls: Signatures, bodies: Bodies, loss_view: str, *, accumulates: bool
-) -> tuple[Driver, ...]:
+) -> Iterator[Driver]:
     """The loss, and its gradient: in a vector of its own, or added to another while it is formed."""
     run = Invoke("_forward", _given("theta", calls.forward))
-    body = (run, *bodies["loss"], Give((Verbatim(f"{loss_view}[0]"),)))
-    loss = Driver("_loss", listed(["theta", calls.loss]), "The loss.", body)
+    given, found = listed(["theta", calls.loss]), Give((Verbatim(f"{loss_view}[0]"),))
+    yield from _driver("_loss", given, "The loss.", bodies["loss"], before=(run,), after=(found,))
     arguments, doc = listed(["theta", "grad", calls.loss]), "The loss; its gradient goes into `grad`."
     value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
     if not accumulates:
-        return loss, Driver("_gradient", arguments, doc, (value, *bodies["gradient"], Give((VALUE,))))
-    backward = Driver(
+        sections = bodies["gradient"]
+        yield from _driver("_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
+        return
+    yield from _driver(
         "_backward",
         listed(["theta", "destination", "keep", "scale", calls.loss]),
         "After _loss: the gradient of the loss at theta, added to a vector while it is formed.",
@@ -68,15 +91,15 @@ def loss_and_gradient(
     )
     alone = (Verbatim("theta, grad"), Typed(Literal(0)), Typed(Literal(1)), Verbatim(calls.loss))
     whole = (TypeOf(Variable("theta")), value, Invoke("_backward", alone), Give((VALUE,)))
-    return loss, backward, Driver("_gradient", arguments, doc, whole)
+    yield Driver("_gradient", arguments, doc, whole)
 
 
-def step_gradient(calls: Signatures, body: tuple[Instruction, ...]) -> Driver:
+def step_gradient(calls: Signatures, sections: Sections) -> Iterator[Driver]:
     """The loss, and the gradient of those parameters that a step changes."""
     doc = "The loss; the gradient of what a step changes goes into `grad`."
     value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
     arguments = listed(["theta", "grad", calls.loss])
-    return Driver("_step_gradient", arguments, doc, (value, *body, Give((VALUE,))))
+    yield from _driver("_step_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
 
 
 def _given(*arguments: str) -> tuple[Verbatim, ...]:

@@ -18,6 +18,9 @@ _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
 _step_gradient
 """
+SECTIONED = ("_forward", "_predict", "_loss", "_backward", "_gradient", "_step_gradient")
+"""The functions whose sections, where they are long, are named after them, with a number."""
+
 PRIVATE = frozenset(name for name in runtime_names() if name.startswith("_")) | {*_PRIVATE_OF_MODELS.split()}
 """What a module itself calls with an underscore in front, as it does with the kernels it is given."""
 RESERVED = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | frozenset(_OF_MODELS.split())

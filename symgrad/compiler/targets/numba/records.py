@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.targets.numba.runtime import RuntimePart
 
-Manner: TypeAlias = Literal["plain", "kernel", "exact kernel", "driver", "update"]
+Manner: TypeAlias = Literal["plain", "kernel", "exact kernel", "driver", "section", "update"]
 """How a function is compiled; a plain one is not."""
 
 
@@ -26,12 +26,21 @@ class Definition:
 
 @dataclass(frozen=True)
 class Driver:
-    """A compiled function that calls kernels: its arguments, what it is for, and its body as data."""
+    """A compiled function that calls kernels: its arguments, what it is for, and its body as data.
+
+    A section of a long one, `section_of`, is compiled once for all that run it.
+    """
 
     name: str
     arguments: str
     doc: str
     body: tuple[Instruction, ...]
+    section_of: str = ""
+
+    @property
+    def manner(self) -> Manner:
+        """How it is compiled."""
+        return "section" if self.section_of else "driver"
 
 
 @dataclass(frozen=True)
