@@ -337,8 +337,8 @@ def _input_gradients(work, batch):
 def _tensors(work, batch):
     """Those of the spec's tensors that stand in the workspace after _loss, by name."""
     return (
-        ("A1", _array(work, 2, (batch, 64))),
-        ("Z2", _array(work, 2 + 64 * batch, (batch, 10))),
+        ("A1", _array(work, 64, (batch, 64))),
+        ("Z2", _array(work, 64 + 64 * batch, (batch, 10))),
     )
 
 

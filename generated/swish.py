@@ -369,9 +369,9 @@ def _input_gradients(work, N):
 def _tensors(work, N):
     """Those of the spec's tensors that stand in the workspace after _loss, by name."""
     return (
-        ("Z1", _array(work, 2, (N, 32))),
-        ("A1", _array(work, 2 + 64 * N, (N, 32))),
-        ("Z2", _array(work, 2 + 96 * N, (N, 10))),
+        ("Z1", _array(work, 32, (N, 32))),
+        ("A1", _array(work, 32 + 64 * N, (N, 32))),
+        ("Z2", _array(work, 32 + 96 * N, (N, 10))),
     )
 
 
