@@ -82,6 +82,22 @@ def test_fans(name):
     assert found.sizes(tuple(axes)) == expected
 
 
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("conv2d(x, 16, kernel=5, padding=2)", (150, 400)),
+        ("conv2d(x, 12, kernel=(3, 2), stride=2, groups=3)", (12, 72)),
+        ("conv2d(x, 12, kernel=3, groups=channels)", (9, 108)),
+        ("patch_embedding(x, 4, patch=(3, 2))", (36, 24)),
+        ("conv_transpose2d(x, 4, kernel=2, stride=2)", (6, 16)),
+        ("conv_transpose2d(x, 4, kernel=3)", (54, 36)),
+    ],
+)
+def test_fans_of_convolutions_by_name(call, expected):
+    program = Stages(expand(read(spec_of(f"y: {call}", [1])))).derived
+    assert fans_of(program.tensor["y_W"], program) == Fans(*expected)
+
+
 def test_what_no_sum_takes_in_has_its_first_and_last_size():
     model = expand(read(spec_of("y: x * W", [3, 6], "{x: [3, 6]}")))
     program = Stages(model).derived

@@ -53,7 +53,7 @@ def _check_shape(demand: ShapeDemand, axes: Axes) -> None:
 
 
 def _check_size(demand: SizeDemand, evaluator: Evaluator) -> None:
-    what = f"a size that {demand.layer} goes by"
+    what = f"a size in {demand.layer}"
     condition = demand.condition
     left, right = (evaluator.whole(side, what) for side in (condition.left, condition.right))
     if _HOLDS[condition.operator](left, right):

@@ -20,6 +20,7 @@ from symgrad.spec.expansion.layer_calls import (
 )
 from symgrad.spec.expansion.layer_writing import stated, written
 from symgrad.spec.expansion.resolve import ZERO, resolve_init
+from symgrad.spec.language.known_numbers import with_sizes_in_indices
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Node, Number
 from symgrad.spec.language.trees import calls, names_in, transform
 from symgrad.spec.model import EquationSpec, ParameterAxis, ParameterDecl, ShapeDemand, SizeDemand, Spec
@@ -115,14 +116,20 @@ class LayerExpander:
         known = values | self._create_parameters(entry.name, form, values, owner, suffix, call.at)
         self._demand(entry, form, known, call.at)
         for part in form.part_equations:
-            found = written(part, known, self.taken, call.at)
+            found = self._written(part, known, call.at)
             if isinstance(found.formula, Name) and found.indices is None:
                 known[part.name] = found.formula
                 continue
             named = replace(found, name=self._claim(part.name, owner, suffix), label=owner)
             known[part.name] = self._define(self._without_layers(named))
-        result = written(form.result, known, self.taken, call.at)
+        result = self._written(form.result, known, call.at)
         return self._without_layers(replace(result, label=owner))
+
+    def _written(self, equation: EquationSpec, known: Arguments, at: Position) -> EquationSpec:
+        """An equation of the library over the tensors, numbers and sizes of this spec."""
+        found = written(equation, known, self.taken, at)
+        formula = with_sizes_in_indices(found.formula, dict(self.spec.axes), found.indices or ())
+        return replace(found, formula=formula)
 
     def _labels(self, operand: Node, call: Call) -> dict[str, Node]:
         """How many classes there are, for a layer that takes labels.

@@ -31,7 +31,7 @@ def covered(axis: int, rank: int) -> LayerDemand:
     entries = ENTRIES[rank][axis - 1]
     return LayerDemand(
         f"{given} >= {reach}",
-        f"the kernel reaches over {{{reach}}} {entries}, its input has {{{given}}} with padding",
+        f"the kernel reaches over {{{reach}}} {entries}, its padded input has {{{given}}}",
         "expected a smaller kernel, or padding=same",
     )
 

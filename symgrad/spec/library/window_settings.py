@@ -133,7 +133,8 @@ def per_axis(call: Call, name: str, value: Node, rank: int, least: int) -> tuple
     items = value.items if isinstance(value, Tuple) else (value,) * rank
     if len(items) != rank:
         axes = f"{rank} {'axis' if rank == 1 else 'axes'}"
-        problem = f"{call.function}: {name} has {len(items)} numbers, for {axes}"
+        given = f"{len(items)} number{'' if len(items) == 1 else 's'}"
+        problem = f"{call.function}: {name} has {given}, for {axes}"
         example = "3" if rank == 1 else f"({', '.join('345'[:rank])})"
         raise SpecError(problem, at=_place(value, call), remedy=f"write {name}={example}, for example")
     for item in items:

@@ -76,8 +76,8 @@ def _in_sum(term: Node, reduced: set[str], name: str) -> SpecFans | None:
         return None
     others = [index for node in uses if node != own for index in node.indices]
     alone = {index.id for index in others if isinstance(index, Name)}
-    affine = [part for index in others if isinstance(index, Binary) for part in walk(index)]
-    slide = {part.id for part in affine if isinstance(part, Name)} - alone
+    affine = [names_in(index) for index in others if isinstance(index, Binary)]
+    slide = {name for names in affine if names - names_in(own) for name in names} - alone
     letters = [index.id for index in own.indices if isinstance(index, Name)]
     summed = tuple(n for n, letter in enumerate(letters) if letter in reduced)
     fed = tuple(
