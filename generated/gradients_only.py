@@ -98,6 +98,11 @@ class Gradients(NamedTuple):
 # Above a statement stands what it computes, and the axes of that; `in Z`: in Z's array, until Z is computed there.
 
 
+def _sizes():
+    """All sizes that the data decide, by those of the free axes."""
+    return ()
+
+
 def _work_size():
     """How many numbers the workspace holds."""
     return 3
@@ -284,6 +289,7 @@ NEVER_ZERO = ()  # since something is divided by it
 LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 GRADIENTS = ("x", "y", "z")  # what else the loss is differentiated by
 IGNORED = {}  # labels that mean: none
+LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
 KERNELS = ()
 EXACT_KERNELS = ()
@@ -687,6 +693,8 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
             )
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
+        if isinstance(axis, str) and size < LEAST_SIZES.get(axis, 1):
+            raise ValueError(f"{name}: expected at least {LEAST_SIZES[axis]} along '{axis}', got {size}")
     return _own_numbers(array) if name in CLASSES else _as_compiled(array, dtype)
 
 
@@ -738,10 +746,11 @@ def _given(
     dtype: type | None = None,
     check: Callable[..., np.ndarray] = _checked,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    """The arrays a caller gave, checked, and the sizes that they decide."""
     extents: dict[str, int] = {}
     arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given, strict=True)]
-    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+    sizes = _sizes(*(extents.get(axis, 1) for axis in FREE_AXES))
+    return [np.atleast_1d(array) for array in arrays], list(sizes)
 
 
 def _in_memory(name: str, array: np.ndarray) -> np.ndarray:
@@ -1216,7 +1225,9 @@ def _shuffling(shuffle: Any) -> str:
 
 def _sample(rng: np.random.Generator, scale: Callable) -> Iterator[np.ndarray]:
     """Random data of sizes that differ from each other."""
-    sizes: dict[Any, int] = {axis: 5 + 2 * place for place, axis in enumerate(FREE_AXES)}
+    sizes: dict[Any, int] = {
+        axis: LEAST_SIZES.get(axis, 1) + 4 + 2 * place for place, axis in enumerate(FREE_AXES)
+    }
     shapes = {name: tuple(int(sizes.get(a, a)) for a in axes) for name, axes in AXES.items()}
     for name, shape in shapes.items():
         is_scored = name == SCORED if SCORED else name in TARGETS

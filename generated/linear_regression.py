@@ -147,6 +147,11 @@ def _dy_db_dw(t, y, dy, x, db, dw, batch):
 # Above a statement stands what it computes, and the axes of that; `in Z`: in Z's array, until Z is computed there.
 
 
+def _sizes(batch):
+    """All sizes that the data decide, by those of the free axes."""
+    return (batch,)
+
+
 def _work_size(batch):
     """How many numbers the workspace holds."""
     return 2 + 2 * batch
@@ -349,6 +354,7 @@ NEVER_ZERO = ()  # since something is divided by it
 LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 GRADIENTS = ()  # what else the loss is differentiated by
 IGNORED = {}  # labels that mean: none
+LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
 KERNELS = (_y, _loss_1, _dy_db_dw)
 EXACT_KERNELS = ()
@@ -774,6 +780,8 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
             )
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
+        if isinstance(axis, str) and size < LEAST_SIZES.get(axis, 1):
+            raise ValueError(f"{name}: expected at least {LEAST_SIZES[axis]} along '{axis}', got {size}")
     return _own_numbers(array) if name in CLASSES else _as_compiled(array, dtype)
 
 
@@ -825,10 +833,11 @@ def _given(
     dtype: type | None = None,
     check: Callable[..., np.ndarray] = _checked,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    """The arrays a caller gave, checked, and the sizes that they decide."""
     extents: dict[str, int] = {}
     arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given, strict=True)]
-    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+    sizes = _sizes(*(extents.get(axis, 1) for axis in FREE_AXES))
+    return [np.atleast_1d(array) for array in arrays], list(sizes)
 
 
 def _in_memory(name: str, array: np.ndarray) -> np.ndarray:
@@ -1104,7 +1113,7 @@ def _train_epoch(
     params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
     arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
-    sizes = dict(zip(FREE_AXES, extents, strict=True))
+    sizes, derived = dict(zip(FREE_AXES, extents, strict=False)), extents[len(FREE_AXES) :]
     order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
     most = len(order)
     batch_size = _rows_of_batch(batch_size, most)
@@ -1114,7 +1123,7 @@ def _train_epoch(
         )
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
-    work = _kept("work", _work_size(*sizes.values()))
+    work = _kept("work", _work_size(*sizes.values(), *derived))
     rows, flat = [], []
     for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
         if AXES[name][:1] == (BATCH_AXIS,):
@@ -1127,7 +1136,7 @@ def _train_epoch(
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
     with _Alone(theta):
-        value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
+        value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values(), *derived))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value
@@ -1341,7 +1350,9 @@ def _shuffling(shuffle: Any) -> str:
 
 def _sample(rng: np.random.Generator, scale: Callable) -> Iterator[np.ndarray]:
     """Random data of sizes that differ from each other."""
-    sizes: dict[Any, int] = {axis: 5 + 2 * place for place, axis in enumerate(FREE_AXES)}
+    sizes: dict[Any, int] = {
+        axis: LEAST_SIZES.get(axis, 1) + 4 + 2 * place for place, axis in enumerate(FREE_AXES)
+    }
     shapes = {name: tuple(int(sizes.get(a, a)) for a in axes) for name, axes in AXES.items()}
     for name, shape in shapes.items():
         is_scored = name == SCORED if SCORED else name in TARGETS

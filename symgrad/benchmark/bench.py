@@ -98,7 +98,8 @@ def _measured(
 ) -> Benchmark:
     stages, phases = Stages(model), _PHASES[work.kind]
     frozen = model.frozen if work.kind == "training step" else ()
-    counts = CostModel(plan_of_step(stages.plan, frozen), work.sizes, model.spec.dtype)
+    sizes = stages.plan.program.all_sizes(work.sizes)
+    counts = CostModel(plan_of_step(stages.plan, frozen), sizes, model.spec.dtype)
     update = stages.update if work.kind == "training step" else None
     costs, least = _costs(model, work, counts, phases), counts.least(update, phases)
     trained = trained_size(stages.plan.program.of_kind("parameter"), frozen)

@@ -1,4 +1,8 @@
-"""Axes of tensors: sizes that are known, or that the data decides; the letters of indices along them."""
+"""Axes of tensors: sizes that are known, or that the data decides; indices along them and how far they reach.
+
+Where a size is only known when the data is, `X[n, 2*i + u]` is shown to stay inside its axis for all sizes,
+or for all from a least one on: then a module asks for data that are so long.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.terms import extent_symbol, index_symbol
+from symgrad.calculus.terms import extent_symbol, index_symbol, leading
+from symgrad.spec.language.sizes.size_forms import SizeForm, free_size, is_never_negative, least_size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
+
+    from symgrad.spec.language.sizes.size_forms import Whole
 
 LETTERS = "ijklopquvw"
 FREE_LETTERS = "nmsrgfech"
@@ -18,10 +25,29 @@ FREE_LETTERS = "nmsrgfech"
 
 @dataclass(frozen=True)
 class Axis:
-    """A size, a free name whose size the data decides, or a named size."""
+    """A size, a free name whose size the data decides, or a named size.
+
+    One whose size follows from those of free axes has it as a `form`, and bears its text as a name.
+    """
 
     name: str | None
     size: int | None
+    form: SizeForm | None = None
+
+    @staticmethod
+    def of(size: Whole, name: str | None = None) -> Axis:
+        """The axis of a size; `name` is that of a number."""
+        if isinstance(size, int):
+            return Axis(name, size)
+        is_free = size.free == {str(size)}
+        return Axis(str(size), None) if is_free else Axis(f"({size})", None, size)
+
+    @property
+    def whole(self) -> Whole:
+        """The size to compute with."""
+        if self.size is not None:
+            return self.size
+        return self.form or free_size(str(self.name))
 
     @property
     def is_free(self) -> bool:
@@ -70,3 +96,42 @@ def letters(axes: Iterable[Axis], taken: Collection[str]) -> tuple[sp.Symbol, ..
     for axis in axes:
         found.append(letter(axis, {*taken, *(index.name for index in found)}))
     return tuple(found)
+
+
+def span(
+    index: sp.Expr, loops: Mapping[sp.Symbol, Axis], sizes: Mapping[sp.Symbol, Whole]
+) -> tuple[Whole, Whole]:
+    """The least and the greatest value of an affine form of loops' indices and of sizes."""
+    form = index.replace(leading, lambda inner: inner)
+    constant, terms = form.as_coeff_Add()
+    lowest: Whole = int(constant)
+    highest: Whole = int(constant)
+    for term in sp.Add.make_args(terms) if terms else ():
+        factor, symbol = term.as_coeff_Mul()
+        if symbol in loops:
+            last = int(factor) * (loops[symbol].whole - 1)
+            lowest, highest = (lowest, highest + last) if factor > 0 else (lowest + last, highest)
+        else:
+            size = int(factor) * sizes[symbol]
+            lowest, highest = lowest + size, highest + size
+    return lowest, highest
+
+
+def room(
+    index: sp.Expr, axis: Axis, loops: Mapping[sp.Symbol, Axis], sizes: Mapping[sp.Symbol, Whole]
+) -> tuple[Whole, Whole]:
+    """How far an index stays from the ends of an axis, below and above: inside, neither is ever negative."""
+    lowest, highest = span(index, loops, sizes)
+    return lowest, axis.whole - 1 - highest
+
+
+def may_hold(size: Whole) -> bool:
+    """Whether a size is nowhere negative where the data are long enough."""
+    return is_never_negative(size) or least_size(size, 0) is not None
+
+
+def is_inside(
+    index: sp.Expr, axis: Axis, loops: Mapping[sp.Symbol, Axis], sizes: Mapping[sp.Symbol, Whole]
+) -> bool:
+    """Whether an affine index lies on the axis where the data are long enough."""
+    return all(map(may_hold, room(index, axis, loops, sizes)))

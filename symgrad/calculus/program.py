@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axes, Axis, letters
-from symgrad.calculus.terms import Entry, entries, indices_in, leading, with_indices
+from symgrad.calculus.axes import Axes, Axis, is_inside, letters
+from symgrad.calculus.terms import Entry, entries, indices_in, with_indices
 from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from symgrad.spec.language.sizes.size_forms import SizeForm, Whole
 
 Reduction: TypeAlias = Literal["none", "norm"] | Primitive
 """What an equation does over its bound indices; a norm, the Euclidean one, is formed by optimisers alone."""
@@ -216,6 +218,20 @@ class Program:
         return tuple(t for kind in kinds for t in self.of_kind(kind))
 
     @cached_property
+    def extents(self) -> Mapping[sp.Symbol, Whole]:
+        """The sizes of axes that only the data decides, by the symbols that stand for them."""
+        return {a.extent: a.whole for tensor in self.tensors for a in tensor.axes if a.is_free}
+
+    @cached_property
+    def derived_sizes(self) -> Mapping[str, SizeForm]:
+        """The sizes that follow from those of free axes, by the names of their axes."""
+        return {str(a.name): a.form for tensor in self.tensors for a in tensor.axes if a.form is not None}
+
+    def all_sizes(self, free: Mapping[str, int]) -> dict[str, int]:
+        """The sizes of all axes that have no number, where the free ones have these."""
+        return {**free, **{name: form.at(free) for name, form in self.derived_sizes.items()}}
+
+    @cached_property
     def size_names(self) -> frozenset[str]:
         """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
         return frozenset(str(a.name) for tensor in self.tensors for a in tensor.axes if a.is_free)
@@ -275,7 +291,7 @@ def _check_equation(program: Program, equation: Equation, defined: set[str]) -> 
         if len(axes) != len(indices):
             raise InternalError(f"{entry} has rank {len(axes)} in {equation}")
         for index, axis in zip(indices, axes, strict=True):
-            if not isinstance(index, Entry) and not _stays_inside(index, axis, loops):
+            if not isinstance(index, Entry) and not _stays_inside(index, axis, loops, program.extents):
                 raise InternalError(f"index {index} of {entry} leaves {axis} in {equation}")
 
 
@@ -288,19 +304,13 @@ def _may_add_onto(program: Program, equation: Equation) -> bool:
     return equation.scatters and program.definition[begun.name].scatters and is_alone and same_shape
 
 
-def _stays_inside(index: sp.Expr, axis: Axis, loops: Mapping[sp.Symbol, Axis]) -> bool:
+def _stays_inside(
+    index: sp.Expr, axis: Axis, loops: Mapping[sp.Symbol, Axis], sizes: Mapping[sp.Symbol, Whole]
+) -> bool:
     """Whether an index alone runs over the very axis, and an affine form over nothing but entries of it."""
     if isinstance(index, sp.Symbol):
         return index in loops and loops[index].fits(axis)
-    sizes = {symbol: loops[symbol].size for symbol in index.free_symbols}
-    if axis.size is None or None in sizes.values():
-        return False
-    form = index.replace(leading, lambda inner: inner)
-    ends = [
-        {s: (n or 1) - 1 if (form.coeff(s) > 0) == top else 0 for s, n in sizes.items()} for top in (0, 1)
-    ]
-    lowest, highest = (form.xreplace(end) for end in ends)
-    return bool(lowest >= 0) and bool(highest < axis.size)
+    return is_inside(index, axis, loops, sizes)
 
 
 def canonical(equation: Equation) -> Equation:

@@ -43,7 +43,7 @@ class _Elaborator:
         self.model = model
         spec = model.spec
         reserved = [p.name for p in model.parameters] + [e.name for e in model.equations]
-        self.builder = EquationBuilder(reserved)
+        self.builder = EquationBuilder(reserved, model.batch_axis)
         self.sizes = dict(spec.axes)
         self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axes, Axis, show_axes
+from symgrad.calculus.axes import Axes, Axis, may_hold, show_axes
 from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large, leading
 from symgrad.elaborate.arrays.placing import placed
 from symgrad.elaborate.arrays.rearranging import Rearranging
@@ -28,6 +28,14 @@ from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
+from symgrad.spec.language.sizes.size_forms import free_size
+from symgrad.spec.language.sizes.whole_numbers import (
+    SIZE,
+    axis_measured,
+    tensor_measured,
+    whole_number,
+    with_sizes,
+)
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -44,12 +52,12 @@ from symgrad.spec.language.syntax import (
     Transpose,
     Tuple,
 )
-from symgrad.spec.language.whole_numbers import SIZE, axis_measured, tensor_measured, whole_number, with_sizes
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from symgrad.spec.language.sizes.size_forms import Whole
     from symgrad.spec.model import EquationSpec, FunctionSpec
 
 MAX_NODES = 30_000
@@ -68,12 +76,11 @@ class Evaluator:
         self, builder: EquationBuilder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> None:
         self.builder, self.functions, self.sizes = builder, functions, sizes
-        self.free_axes: dict[str, sp.Symbol] = {}
         self.nodes = 0
 
     def note_free_axes(self, axes: Axes) -> None:
         """Remember the names of free axes: a formula may use them as sizes."""
-        self.free_axes |= {a.name: extent_symbol(a.name) for a in axes if a.is_free and a.name}
+        self.builder.free_sizes |= {a.name: extent_symbol(a.name) for a in axes if a.is_free and a.name}
 
     def axis_of_size(self, name: str, size: Node) -> Axis:
         """The axis that an index of a declared range runs over.
@@ -81,12 +88,25 @@ class Evaluator:
         Raises:
             SpecError: the range is no size.
         """
-        if isinstance(size, Name) and size.id in self.free_axes:
-            return Axis(size.id, None)
         if isinstance(size, Call) and size.function == SIZE:
             return self.axis_measured(size)
-        named = size.id if isinstance(size, Name) else None
-        return Axis(named, range_size(name, self._sized(size, {}), self.sizes))
+        sizes: dict[str, Whole] = {n: free_size(n) for n in self.builder.free_sizes}
+        found = range_size(name, size, {**sizes, **self.sizes}, lambda call: self.axis_measured(call).whole)
+        axis = Axis.of(found, size.id if isinstance(size, Name) else None)
+        self._check_length(name, axis, size.at)
+        return axis
+
+    def _check_length(self, name: str, axis: Axis, at: Position) -> None:
+        """Refuse a range that has no entries for long data, or follows from a number of rows."""
+        if axis.form is None:
+            return
+        problem = f"the range of index '{name}' has {axis.form} values"
+        if self.builder.rows in axis.form.free:
+            remedy = "write the axis itself, or a range that does not depend on them"
+            raise SpecError(f"{problem}, where rows are taken in batches", at=at, remedy=remedy)
+        if not may_hold(axis.form - 1):
+            remedy = "expected one that is 1 or more for all data that are long enough"
+            raise SpecError(f"{problem}: no entries for some data", at=at, remedy=remedy)
 
     def evaluate(self, formula: Node, owner: str, bound: Mapping[str, Value] | None = None) -> Value:
         """The value of a formula; `owner` names the temporaries it needs, `bound` are values by name.
@@ -107,7 +127,7 @@ class Evaluator:
         names = equation.indices or ()
         equation = replace(equation, formula=self._sized(equation.formula, {}))
         ranges = declared_axes((*equation.ranges, *ranges_in(equation.formula)), self.axis_of_size)
-        axes = index_axes(equation, self.builder.tensors, ranges)
+        axes = index_axes(equation, self.builder.tensors, ranges, self.builder.rows)
         formula, parts = split_indices(equation.formula, {n: axes[n] for n in names}, self.sizes)
         index = self._indices(names, axes, parts)
         value = self._value(formula, Scope(equation.name, {}, index))
@@ -131,7 +151,7 @@ class Evaluator:
         found: dict[str, sp.Symbol] = {}
         for name in names:
             if name in parts:
-                found |= {p.name: self.builder.index(Axis(None, p.size)) for p in reversed(parts[name])}
+                found |= {p.name: self.builder.index(Axis.of(p.size)) for p in reversed(parts[name])}
             else:
                 found[name] = self.builder.index(axes[name])
         return found
@@ -272,20 +292,20 @@ class Evaluator:
             return self.builder.tensor_value(self.builder.tensors[node.id])
         if node.id in self.sizes:
             return scalar(sp.Integer(self.sizes[node.id]))
-        if node.id in self.free_axes:
-            return scalar(self.free_axes[node.id])
+        if node.id in self.builder.free_sizes:
+            return scalar(self.builder.free_sizes[node.id])
         named = [name for name, tensor in self.builder.tensors.items() if tensor.kind != "temporary"]
-        known = (*scope.bound, *named, *self.sizes, *self.free_axes)
+        known = (*scope.bound, *named, *self.sizes, *self.builder.free_sizes)
         raise unknown_name(node, known, self.functions)
 
     def _number_of(self, node: Name, index: sp.Symbol) -> Value:
         """An index as a number, from 0."""
         axis = self.builder.axis_of[index]
-        if node.id in self.builder.tensors or node.id in self.sizes or node.id in self.free_axes:
+        if node.id in self.builder.tensors or node.id in self.sizes or node.id in self.builder.free_sizes:
             what = "tensor" if node.id in self.builder.tensors else "size"
             problem = f"'{node.id}' may be the index or the {what} of that name"
             raise SpecError(problem, at=node.at, remedy="use another index name")
-        if axis.is_free:
+        if axis.name == self.builder.rows != "":
             raise SpecError(
                 f"the index '{node.id}' is no number to compute with: it runs over the rows '{axis}'",
                 at=node.at,
@@ -351,7 +371,7 @@ class Evaluator:
             return self._value(node, scope)
 
         if call.function == "reshape":
-            return reshaped(call, value_of, self.free_axes, self.sizes, scope.owner, self.builder)
+            return reshaped(call, value_of, self.builder.free_sizes, self.sizes, scope.owner, self.builder)
         return Rearranging(self.builder, self.sizes, scope.owner, value_of)(call)
 
     def _function(self, call: Call, function: FunctionSpec, scope: Scope) -> Value:
@@ -386,9 +406,8 @@ class Evaluator:
                     remedy=f"use another index name, or write {call.function}(x, axis=-1)",
                 )
         known = {name: self.builder.axis_of[symbol] for name, symbol in scope.index.items()}
-        axes = index_axes(
-            call, self.builder.tensors, known | declared_axes(ranges_in(call), self.axis_of_size)
-        )
+        known |= declared_axes(ranges_in(call), self.axis_of_size)
+        axes = index_axes(call, self.builder.tensors, known, self.builder.rows)
         formula, parts = split_indices(call.arguments[0], {n: axes[n] for n in names}, self.sizes)
         index = self._indices(names, axes, parts)
         value = self._value(formula, scope.with_indices(index))

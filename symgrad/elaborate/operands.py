@@ -60,15 +60,17 @@ def scalar(body: sp.Expr) -> Value:
 class EquationBuilder:
     """Collects the equations that building values calls for, and names them.
 
-    `reserved` are names no temporary may take: those the spec gives to tensors defined later.
+    `reserved` are names no temporary may take: those the spec gives to tensors defined later. `rows` is the
+    axis of the rows that a module takes in batches, or empty.
     """
 
-    def __init__(self, reserved: Iterable[str] = ()) -> None:
-        self.reserved = frozenset(reserved)
+    def __init__(self, reserved: Iterable[str] = (), rows: str = "") -> None:
+        self.reserved, self.rows = frozenset(reserved), rows
         self.tensors: dict[str, Tensor] = {}
         self.equations: list[Equation] = []
         self.axis_of: dict[sp.Symbol, Axis] = {}
         self.hides = False
+        self.free_sizes: dict[str, sp.Symbol] = {}
         self._numbers = count()
         self._temporaries: dict[str, int] = {}
         self._order: dict[sp.Symbol, int] = {}

@@ -78,7 +78,7 @@ def interpret(program: Program, given: Mapping[str, Numbers], sizes: Mapping[str
     Raises:
         DataError: an equation has more than MAX_TERMS terms.
     """
-    calculator = _Calculator(program, sizes, dict(given))
+    calculator = _Calculator(program, program.all_sizes(sizes), dict(given))
     with np.errstate(all="ignore"):
         for equation in program.equations:
             calculator.define(equation)

@@ -142,7 +142,8 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
     """
     plan = stages.plan
     sizes = _sizes(stages, sizes or {})
-    cost = CostModel(plan_of_step(plan, stages.model.frozen), sizes, spec.dtype)
+    every = plan.program.all_sizes(sizes)
+    cost = CostModel(plan_of_step(plan, stages.model.frozen), every, spec.dtype)
     trains = bool(stages.derived.gradients and stages.derived.of_kind("parameter"))
     width, states = BYTES[spec.dtype], stages.update.of_kind("state") if trains else ()
     trained = trained_size(stages.derived.of_kind("parameter"), stages.model.frozen)
@@ -159,12 +160,13 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
         update_flops=(cost.update(stages.update, trained) if trains else Cost()).flops,
         parameter_bytes=plan.parameter_count * width,
         state_bytes=vectors * trained * width,
-        workspace_bytes=memory_use(plan, spec.dtype).workspace.of(sizes),
+        workspace_bytes=memory_use(plan, spec.dtype).workspace.of(every),
     )
 
 
 def _sizes(stages: Stages, given: Mapping[str, int]) -> dict[str, int]:
-    model, free = stages.model, sorted(stages.plan.program.size_names)
+    model, program = stages.model, stages.plan.program
+    free = sorted(program.size_names - program.derived_sizes.keys())
     for name, size in given.items():
         if name not in free:
             problem = f"'{name}' is no axis whose size is free"

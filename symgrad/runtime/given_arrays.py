@@ -5,7 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from symgrad.runtime.smallest_model import AXES, BY_COLUMNS, CLASSES, DTYPE, FREE_AXES, IGNORED
+from symgrad.runtime.smallest_model import (
+    AXES,
+    BY_COLUMNS,
+    CLASSES,
+    DTYPE,
+    FREE_AXES,
+    IGNORED,
+    LEAST_SIZES,
+    _sizes,
+)
 
 
 def _show(sizes: Iterable[object]) -> str:
@@ -39,6 +48,8 @@ def _fitting(name: str, value: Any, extents: dict[str, int], dtype: type) -> np.
             )
         if size == 0:
             raise ValueError(f"{name}: no entries along '{axis}'")
+        if isinstance(axis, str) and size < LEAST_SIZES.get(axis, 1):
+            raise ValueError(f"{name}: expected at least {LEAST_SIZES[axis]} along '{axis}', got {size}")
     return _own_numbers(array) if name in CLASSES else _as_compiled(array, dtype)
 
 
@@ -90,10 +101,11 @@ def _given(
     dtype: type | None = None,
     check: Callable[..., np.ndarray] = _checked,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """The arrays a caller gave, checked, and the sizes of the free axes."""
+    """The arrays a caller gave, checked, and the sizes that they decide."""
     extents: dict[str, int] = {}
     arrays = [check(name, value, extents, dtype or DTYPE) for name, value in zip(names, given, strict=True)]
-    return [np.atleast_1d(array) for array in arrays], [extents.get(axis, 1) for axis in FREE_AXES]
+    sizes = _sizes(*(extents.get(axis, 1) for axis in FREE_AXES))
+    return [np.atleast_1d(array) for array in arrays], list(sizes)
 
 
 def _in_memory(name: str, array: np.ndarray) -> np.ndarray:

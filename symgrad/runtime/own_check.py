@@ -15,6 +15,7 @@ from symgrad.runtime.smallest_model import (
     GRADIENTS,
     IGNORED,
     INPUTS,
+    LEAST_SIZES,
     SCORED,
     SHAPES,
     SIZE,
@@ -30,7 +31,9 @@ from symgrad.runtime.smallest_model import (
 
 def _sample(rng: np.random.Generator, scale: Callable) -> Iterator[np.ndarray]:
     """Random data of sizes that differ from each other."""
-    sizes: dict[Any, int] = {axis: 5 + 2 * place for place, axis in enumerate(FREE_AXES)}
+    sizes: dict[Any, int] = {
+        axis: LEAST_SIZES.get(axis, 1) + 4 + 2 * place for place, axis in enumerate(FREE_AXES)
+    }
     shapes = {name: tuple(int(sizes.get(a, a)) for a in axes) for name, axes in AXES.items()}
     for name, shape in shapes.items():
         is_scored = name == SCORED if SCORED else name in TARGETS

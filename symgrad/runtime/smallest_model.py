@@ -22,6 +22,7 @@ FULL_BATCH = ""  # why every step needs all rows, where it does
 AXES: dict[str, tuple[str | int, ...]] = {"x": ("batch",), "t": ("batch",)}
 CLASSES: dict[str, int] = {}  # how many labels there are
 IGNORED: dict[str, int] = {}  # labels that mean: none
+LEAST_SIZES: dict[str, int] = {}  # of free axes, where over 1
 SCORED = ""  # the target that predictions are scored against, where there are several
 CONSTANTS: dict[str, np.ndarray] = {}  # at the front of every workspace
 SHAPES: dict[str, tuple[int, ...]] = {"w": ()}
@@ -58,6 +59,10 @@ def predict(params: Params, *inputs: Any) -> np.ndarray:
     """The prediction, w·x."""
     (x,) = inputs
     return np.asarray(params.w * x)
+
+
+def _sizes(n: int) -> tuple[int, ...]:
+    return (n,)
 
 
 def _work_size(n: int) -> int:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from symgrad.displayed import Displayed
-from symgrad.spec.language.whole_numbers import tensors_measured
+from symgrad.spec.language.sizes.whole_numbers import tensors_measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

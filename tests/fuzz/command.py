@@ -14,6 +14,7 @@ import click
 from ruamel.yaml import YAML
 
 from fuzz.extremes import extreme_spec
+from fuzz.free_axes import free_axes_spec
 from fuzz.judge import JUDGES, judge
 from fuzz.kinks import kink_spec
 from fuzz.magnitudes import magnitude_spec
@@ -36,6 +37,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "chain": chain_spec,
     "graph": graph_spec,
     "sequence": sequence_spec,
+    "free_axes": free_axes_spec,
     "optimizer": optimizer_spec,
     "extremes": extreme_spec,
     "kinks": kink_spec,

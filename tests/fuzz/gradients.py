@@ -114,10 +114,10 @@ def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         if outcome.failed:
             return outcome
     outcome = outcome if random.random() > IN_PYTHON else _in_python(spec, module, point, by_rows)
-    return outcome if outcome.failed or random.random() > JUDGED else _as_the_verifier_reads(spec, point)
+    return outcome if outcome.failed or random.random() > JUDGED else as_the_verifier_reads(spec, point)
 
 
-def _as_the_verifier_reads(spec: Spec, point: Point) -> Outcome:
+def as_the_verifier_reads(spec: Spec, point: Point) -> Outcome:
     """What the verifier takes the spec to mean, in the range of numbers that the oracle has."""
     exact, found = point.exact, interpret(stages_of(read(plain(spec))).model, point.arrays, NATIVE)
     for ours, right in zip((found.loss, *found.outputs), (exact.loss, *exact.outputs), strict=True):
@@ -215,12 +215,17 @@ MOST = 24
 """So many entries of a tensor are differentiated; the others must be finite."""
 
 
-def sound_point(spec: Spec, shapes: Mapping[str, tuple[int, ...]], random: Random) -> Point | None:
-    """Data and parameters where everything is finite, not huge and not near a kink."""
+def sound_point(
+    spec: Spec,
+    shapes: Mapping[str, tuple[int, ...]],
+    random: Random,
+    fixed: Mapping[str, int] | None = None,
+) -> Point | None:
+    """Data and parameters where everything is finite, not huge, not near a kink; sizes may be fixed."""
     rng = np.random.default_rng(random.randrange(2**32))
     dtype = spec.get("dtype", "float32")
     for attempt in range(TRIES):
-        arrays = drawn_data(spec, shapes, rng, positive=attempt % 2 == 1)
+        arrays = drawn_data(spec, shapes, rng, attempt % 2 == 1, fixed)
         sizes = {name: arrays[name].size for name in (*shapes, *spec.get("gradients", []))}
         wrt = {name: np.sort(rng.permutation(size)[:MOST]) for name, size in sizes.items()}
         found = meaning(spec, arrays, wrt)
@@ -238,11 +243,15 @@ def _moderate(found: Meaning) -> bool:
 
 
 def drawn_data(
-    spec: Spec, shapes: Mapping[str, Any], rng: np.random.Generator, positive: bool
+    spec: Spec,
+    shapes: Mapping[str, Any],
+    rng: np.random.Generator,
+    positive: bool,
+    fixed: Mapping[str, int] | None = None,
 ) -> dict[str, np.ndarray]:
     """Random arrays for everything a spec declares; labels are drawn below their number of classes."""
     dtype = spec.get("dtype", "float32")
-    free: dict[str, int] = {str(k): v for k, v in spec.get("axes", {}).items()}
+    free: dict[str, int] = {str(k): v for k, v in {**spec.get("axes", {}), **(fixed or {})}.items()}
     numbers = iter(rng.permutation([2, 3, 5]))
     arrays = {}
     for name, about in {**spec.get("inputs", {}), **spec.get("targets", {}), **shapes}.items():

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import ast
 import copy
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+WHOLE: dict[type, Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
 
 
 def place_of(node: ast.expr, indices: Mapping[str, int], labels: Mapping[str, np.ndarray]) -> int:
@@ -26,8 +35,7 @@ def place_of(node: ast.expr, indices: Mapping[str, int], labels: Mapping[str, np
             return -place_of(operand, indices, labels)
         case ast.BinOp(left, operation, right):
             a, b = place_of(left, indices, labels), place_of(right, indices, labels)
-            known = {ast.Add: a + b, ast.Sub: a - b, ast.Mult: a * b}
-            return known[type(operation)]
+            return WHOLE[type(operation)](a, b)
     raise NotImplementedError(ast.dump(node))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzz.extremes import judge_extremes
+from fuzz.free_axes import judge_free_axes
 from fuzz.gradients import Outcome, judge_compiled, judge_gradient
 from fuzz.kinks import judge_kinks
 from fuzz.magnitudes import judge_magnitudes
@@ -24,6 +25,7 @@ Spec = dict[str, Any]
 JUDGES = {
     "optimizer": judge_steps,
     "extremes": judge_extremes,
+    "free_axes": judge_free_axes,
     "kinks": judge_kinks,
     "magnitudes": judge_magnitudes,
 }

@@ -119,6 +119,8 @@ def value(node: ast.expr, scope: Scope) -> np.ndarray | Labels:
             return _name(name, scope)
         case ast.UnaryOp(ast.USub(), operand):
             return -numeric(value(operand, scope), scope)
+        case ast.BinOp(_, ast.FloorDiv() | ast.Mod(), _):
+            return scope.arithmetic.number([place_of(node, {**scope.sizes, **scope.indices}, {})])
         case ast.BinOp(left, operation, right):
             a, b = (numeric(value(side, scope), scope) for side in (left, right))
             return matmul(a, b) if isinstance(operation, ast.MatMult) else _binary(operation, a, b, scope)

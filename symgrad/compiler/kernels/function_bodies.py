@@ -48,15 +48,22 @@ class NamedKernel:
 
 
 class FunctionBodies:
-    """The bodies of the phases, and the kernels they call; `reserved` names are the target's own."""
+    """The bodies of the phases, and the kernels they call; `reserved` names are the target's own.
+
+    `extent_names` are the module's names of sizes: those of the `free_axes`, then those that follow from
+    these by formulas.
+    """
 
     def __init__(self, plan: Plan, reserved: Collection[str]) -> None:
         self.plan = plan
         self.program = plan.program
         free = dict.fromkeys(a.name for t in self.program.tensors for a in t.axes if a.is_free and a.name)
-        self.extents = tuple(free)
+        derived = self.program.derived_sizes
+        self.free_axes = tuple(name for name in free if name not in derived)
         self.names = identifiers((t.name for t in self.program.tensors), reserved)
-        self.extent_names = identifiers(self.extents, {*reserved, *self.names.values()})
+        spelled = {name: form.spelled for name, form in derived.items()}
+        taken = {*reserved, *self.names.values()}
+        self.extent_names = identifiers((*self.free_axes, *derived), taken, spelled)
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
         self.views = MemoryViews(plan, self.names, self.extent_names)
@@ -64,6 +71,13 @@ class FunctionBodies:
         self.kernels: dict[object, NamedKernel] = {}
         self.kernel_names = set(reserved)
         self.written: dict[str, str] = {}
+
+    @property
+    def size_texts(self) -> tuple[str, ...]:
+        """The sizes as formulas of the free ones, in the order of their names."""
+        derived = self.program.derived_sizes
+        written = (form.written(self.extent_names) for form in derived.values())
+        return (*(self.extent_names[name] for name in self.free_axes), *written)
 
     def body(self, phase: Phase) -> tuple[Instruction, ...]:
         """The instructions of a phase: views of its tensors, then one statement after another."""

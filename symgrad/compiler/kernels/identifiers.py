@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 
-def identifiers(names: Iterable[str], taken: Collection[str]) -> dict[str, str]:
-    """A Python identifier for each name, with underscores where it is `taken`."""
+def identifiers(
+    names: Iterable[str], taken: Collection[str], spelled: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """A Python identifier for each name, as it is `spelled` or itself, with underscores where it is taken."""
     found: dict[str, str] = {}
     used = set(taken)
     for name in names:
-        identifier = name
+        identifier = (spelled or {}).get(name, name)
         while identifier in used:
             identifier += "_"
         used.add(identifier)

@@ -359,7 +359,8 @@ class _Writer(LoopBuilder):
         return tuple(t for t in tensors if t not in self.local)
 
     def _sizes(self) -> tuple[str, ...]:
-        inside = {s.name for e in self.equations for s in e.body.free_symbols if s.is_positive}
+        read = (part for e in self.equations for part in (e.body, *e.indices))
+        inside = {s.name for part in read for s in part.free_symbols if s.is_positive}
         free = [loop.axis.name for loop in self.loops if loop.axis.is_free]
         return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
 

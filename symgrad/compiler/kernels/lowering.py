@@ -209,7 +209,8 @@ def _is_cube_of_entry(expr: sp.Expr) -> bool:
 def lowered_index(expr: sp.Expr, known: Mapping[sp.Basic, Expression]) -> Expression:
     """An index or a size: sums, products and powers of whole numbers and names."""
     if expr in known:
-        return known[expr]
+        found = known[expr]
+        return found.value if isinstance(found, Typed) else found
     if expr.is_Integer:
         return Literal(int(expr))
     if expr.is_Symbol:

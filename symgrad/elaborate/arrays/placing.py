@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.axes import Axes
     from symgrad.elaborate.operands import EquationBuilder
+    from symgrad.spec.language.sizes.size_forms import Whole
     from symgrad.spec.language.syntax import Call
 
 T = TypeVar("T")
@@ -63,10 +64,17 @@ class _Placing:
                 problem = f"{self.call.function}: {name} is {number}"
                 raise SpecError(problem, at=self.call.at, remedy="expected 0 or more zeros")
         place = counted_axis(self.call, "axis", axis, len(value.axes))
-        size = self._size(value.axes, place)
-        axes = _with(value.axes, place, Axis(None, before + size + after))
-        places = _with(value.indices, place, _shifted(value.indices[place], before))
-        return self.builder.placed(self.owner, value, axes, places) if before + after else value
+        size = before + self._size(value.axes, place) + after
+        return self._put(value, place, sp.Integer(before), size)
+
+    def _put(self, value: Value, place: int, start: sp.Expr, size: Whole) -> Value:
+        """The value from a place on in an axis of that size, 0 elsewhere."""
+        axis = value.axes[place]
+        if axis.whole == size:
+            return value
+        axes = _with(value.axes, place, Axis.of(size))
+        places = _with(value.indices, place, leading(value.indices[place] + start))
+        return self.builder.placed(self.owner, value, axes, places)
 
     def filled(self, value: Value, filling: Value, axis: int, before: int, after: int) -> Value:
         """The padded value with another number where it is padded."""
@@ -74,7 +82,7 @@ class _Placing:
             problem = f"{self.call.function}: value is {show_axes(filling.axes)}"
             raise ShapeError(problem, at=self.call.at, remedy="expected one number")
         place = counted_axis(self.call, "axis", axis, len(value.axes))
-        index, size = value.indices[place], self._size(value.axes, place)
+        index, size = value.indices[place], value.axes[place].extent
         ends = [c for c, number in ((index >= before, before), (index < size - after, after)) if number]
         return replace(value, body=Piecewise((value.body, sp.And(*ends)), (filling.body, True)))
 
@@ -94,12 +102,9 @@ class _Placing:
                     at=self.call.at,
                     remedy="all axes but the one along which they are joined must be the same",
                 )
-        sizes = [self._size(value.axes, place) for value in values]
-        starts = [sum(sizes[:n]) for n in range(len(sizes))]
-        parts = [
-            self.padded(value, place, start, sum(sizes) - start - size)
-            for value, start, size in zip(values, starts, sizes, strict=True)
-        ]
+        size: Whole = sum(self._size(value.axes, place) for value in values)
+        extents = [value.axes[place].extent for value in values]
+        parts = [self._put(value, place, sp.Add(*extents[:n]), size) for n, value in enumerate(values)]
         return self.builder.combine(lambda *bodies: sp.Add(*bodies), parts, self.call.function, self.call.at)
 
     def with_axis(self, value: Value, axis: int) -> Value:
@@ -122,26 +127,29 @@ class _Placing:
         if first == last:
             return value
         sizes = [self._size(value.axes, n) for n in range(first, last + 1)]
-        strides = [math.prod(sizes[n + 1 :]) for n in range(len(sizes))]
+        outer, *inner = sizes
+        fixed = [size for size in inner if isinstance(size, int)]
+        if len(fixed) < len(inner):
+            joined = show_axes(value.axes[first : last + 1])
+            problem = f"{self.call.function}: there are free axes behind the first of {joined}"
+            remedy = "only the first of the axes that become one may have a size that the data decides"
+            raise ShapeError(problem, at=self.call.at, remedy=remedy)
+        strides = [math.prod(fixed[n:]) for n in range(len(sizes))]
         merged = sp.Add(*(s * i for s, i in zip(strides, value.indices[first : last + 1], strict=True)))
-        axes = (*value.axes[:first], Axis(None, math.prod(sizes)), *value.axes[last + 1 :])
+        axes = (*value.axes[:first], Axis.of(outer * strides[0]), *value.axes[last + 1 :])
         places = (*value.indices[:first], leading(merged), *value.indices[last + 1 :])
         return self.builder.placed(self.owner, value, axes, places)
 
-    def _size(self, axes: Axes, place: int) -> int:
-        size = axes[place].size
-        if size is None:
+    def _size(self, axes: Axes, place: int) -> Whole:
+        """The size of an axis; one of rows has none, as a module takes these in batches."""
+        if axes[place].name == self.builder.rows != "":
             raise ShapeError(
-                f"{self.call.function} along the axis '{axes[place]}', whose size only the data decides",
+                f"{self.call.function} along the rows '{axes[place]}'",
                 at=self.call.at,
-                remedy=f"give it one: axes: {{{axes[place]}: 10}}",
+                remedy="put together what one row holds, along another axis",
             )
-        return size
+        return axes[place].whole
 
 
 def _with(parts: tuple[T, ...], place: int, new: T) -> tuple[T, ...]:
     return (*parts[:place], new, *parts[place + 1 :])
-
-
-def _shifted(index: sp.Expr, by: int) -> sp.Expr:
-    return leading(index + by)

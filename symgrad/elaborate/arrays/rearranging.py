@@ -22,7 +22,7 @@ from symgrad.spec.language.arrays.rearrangements import (
     order_of,
     split_cut,
 )
-from symgrad.spec.language.whole_numbers import whole_number
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,8 +17,8 @@ from symgrad.calculus.terms import leading
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.arrays.rearrangements import arguments_by_name, is_rest, listed, named_free
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Name
-from symgrad.spec.language.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,8 +12,8 @@ from symgrad.elaborate.arrays.rearranging import known_size
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError
 from symgrad.spec.language.arrays.rearrangements import cut_of, entry_at
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Index, Negate, Node, Number, Slice
-from symgrad.spec.language.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.axes import Axis
+from symgrad.calculus.axes import Axis, may_hold
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.indexing.digits import digits_of, takes_digits
+from symgrad.spec.language.sizes.size_forms import is_never_negative
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
 from symgrad.spec.language.trees import walk
 from symgrad.spec.model import EquationSpec
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Tensor
     from symgrad.spec.language.declared_ranges import Range
+    from symgrad.spec.language.sizes.size_forms import Whole
 
 
 def declared_axes(ranges: Iterable[Range], axis_of: Callable[[str, Node], Axis]) -> dict[str, Axis]:
@@ -38,9 +40,10 @@ def declared_axes(ranges: Iterable[Range], axis_of: Callable[[str, Node], Axis])
 
 
 def index_axes(
-    source: EquationSpec | Call, tensors: Mapping[str, Tensor], known: Mapping[str, Axis]
+    source: EquationSpec | Call, tensors: Mapping[str, Tensor], known: Mapping[str, Axis], rows: str
 ) -> dict[str, Axis]:
-    """The axis of every index named in a formula; `known` are declared, or those of the formula around it.
+    """The axis of every index named in a formula; `known` are declared, or those of the formula around it,
+    and `rows` is the axis of rows.
 
     An index that stands alone runs over the axis it indexes, a known one over its first entries; one that
     occurs only in affine forms, `X[2*i + u]`, runs as far as that axis allows for every value of the others.
@@ -57,7 +60,7 @@ def index_axes(
             continue
         seen = axes.setdefault(node.id, axis)
         owner = owners.setdefault(node.id, tensor)
-        is_part = node.id in known and seen.size is not None and seen.size < (axis.size or 0)
+        is_part = node.id in known and axis.name != rows and _is_longer(axis, seen)
         if not seen.is_alike(axis) and not is_part:
             there, remedy = f" in '{owner}'", "use two index names"
             if node.id in known:
@@ -67,10 +70,17 @@ def index_axes(
                 at=node.at,
                 remedy=remedy,
             )
-    while found := _ranges([(node, axis) for _, node, axis in uses], axes):
+    sizes = {str(a.name): a.whole for t in tensors.values() for a in t.axes if a.is_free and a.form is None}
+    within = [(node, axis) for _, node, axis in uses if axis.name is None or axis.name != rows]
+    while found := _ranges(within, axes, sizes):
         axes |= found
     _demand_all(source, axes)
     return axes
+
+
+def _is_longer(axis: Axis, seen: Axis) -> bool:
+    """Whether an axis is longer than another, or may be by the data."""
+    return not seen.fits(axis) and may_hold(axis.whole - seen.whole)
 
 
 def _uses(formula: Node, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Node, Axis]]:
@@ -80,38 +90,56 @@ def _uses(formula: Node, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, N
                 yield node.tensor, index, axis
 
 
-def _ranges(uses: Sequence[tuple[Node, Axis]], axes: Mapping[str, Axis]) -> dict[str, Axis]:
+def _ranges(
+    uses: Sequence[tuple[Node, Axis]], axes: Mapping[str, Axis], sizes: Mapping[str, Whole]
+) -> dict[str, Axis]:
     """The ranges of indices that stand in affine forms with known ones: as far as all of these allow."""
     found: dict[str, Axis] = {}
     for node, axis in uses:
-        for name, size in _limit(node, axis, axes):
-            narrower = min(size, found[name].size or size) if name in found else size
-            found[name] = Axis(None, narrower)
+        for name, size in _limit(node, axis, axes, sizes):
+            narrower = _narrower(size, found[name].whole, node) if name in found else size
+            found[name] = Axis.of(narrower)
     return found
 
 
-def _limit(node: Node, axis: Axis, axes: Mapping[str, Axis]) -> Iterator[tuple[str, int]]:
+def _narrower(size: Whole, other: Whole, node: Node) -> Whole:
+    """The smaller of two sizes.
+
+    Raises:
+        ShapeError: only the data decides which it is.
+    """
+    for one, longer in ((size, other), (other, size)):
+        if is_never_negative(longer - one):
+            return one
+    problem = (
+        f"an index of this has {size} and {other} entries to run over; only the data says which are fewer"
+    )
+    raise ShapeError(problem, at=node.at, remedy="give it its range: Y[n, i:T] or sum(..., i=T)")
+
+
+def _limit(
+    node: Node, axis: Axis, axes: Mapping[str, Axis], sizes: Mapping[str, Whole]
+) -> Iterator[tuple[str, Whole]]:
     """The range of the one index of unknown range in an affine form or a quotient, if there is one."""
-    if not isinstance(node, Binary) or axis.size is None:
+    if not isinstance(node, Binary):
         return
     if takes_digits(node):
         digits = digits_of(node, {n.id for n in walk(node) if isinstance(n, Name)} - axes.keys(), {})
         if digits is not None and digits.high is None:
-            yield digits.index, axis.size * digits.low
+            yield digits.index, axis.whole * digits.low
         return
     terms = affine_terms(node)
-    unknown = [name for name in terms if name and name not in axes]
+    unknown = [name for name in terms if name and name not in axes and name not in sizes]
     if len(unknown) != 1 or terms[unknown[0]] < 1:
         return
-    reach = terms.get("", 0)
+    reach: Whole = terms.get("", 0)
     for name, factor in terms.items():
-        if name and name in axes:
-            size = axes[name].size
-            if size is None:
-                return
-            reach += max(factor * (size - 1), 0)
-    size = (axis.size - 1 - reach) // terms[unknown[0]] + 1
-    if size < 1:
+        if name in axes:
+            reach = reach + max(factor, 0) * (axes[name].whole - 1)
+        elif name in sizes:
+            reach = reach + factor * sizes[name]
+    size = (axis.whole - 1 - reach) // terms[unknown[0]] + 1
+    if not may_hold(size - 1):
         raise ShapeError(
             f"no value of '{unknown[0]}' keeps this index inside the axis {axis}",
             at=node.at,

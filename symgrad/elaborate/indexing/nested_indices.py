@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError, SpecError
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.axes import Axis
     from symgrad.errors import Position
+    from symgrad.spec.language.sizes.size_forms import Whole
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class IndexPart:
 
     name: str
     stride: int
-    size: int
+    size: Whole
 
 
 def split_indices(
@@ -39,7 +39,7 @@ def split_indices(
 
     Raises:
         SpecError: a quotient of more than one index, or divisors that do not divide one another.
-        ShapeError: a range that they do not divide, or that only the data decides.
+        ShapeError: a range that they do not divide, whatever the data are.
     """
     taken: dict[str, list[tuple[Digits, Position]]] = {}
     for node in walk(formula):
@@ -65,29 +65,26 @@ def split_indices(
 
 
 def _parts(name: str, axis: Axis, taken: Sequence[tuple[Digits, Position]]) -> tuple[IndexPart, ...]:
-    if axis.size is None:
-        raise ShapeError(
-            f"'{name}' runs over the axis '{axis}', whose size only the data decides",
-            at=taken[0][1],
-            remedy=f"give it one: axes: {{{axis}: 10}}",
-        )
-    cuts = {1}
+    whole, cuts = axis.whole, {1}
     for digits, at in taken:
-        for cut in (digits.low, digits.high or 1):
-            if axis.size % cut and cut < axis.size:
+        for cut in (c for c in (digits.low, digits.high or 1) if not isinstance(whole, int) or c < whole):
+            multiple = whole // cut * cut
+            if multiple != whole:
                 raise ShapeError(
-                    f"{cut} does not divide the range {axis.size} of '{name}'",
+                    f"{cut} does not divide the range {whole} of '{name}'",
                     at=at,
-                    remedy=f"give it one of a multiple: Y[n, {name}:{axis.size // cut * cut}]",
+                    remedy=f"give it one of a multiple: Y[n, {name}:{multiple}]",
                 )
             other = next((c for c in cuts if max(c, cut) % min(c, cut)), None)
-            if other is not None and cut < axis.size:
+            if other is not None:
                 problem = f"{other} and {cut}, by which '{name}' is divided, do not divide one another"
                 raise SpecError(problem, at=at, remedy="use two indices, or divisors such as 2 and 6")
-            if cut < axis.size:
-                cuts.add(cut)
-    ends = [*sorted(cuts), axis.size] if axis.size > 1 else [1, 1]
-    return tuple(IndexPart(f"{name}_/{low}", low, high // low) for low, high in pairwise(ends))
+            cuts.add(cut)
+    strides = sorted(cuts)
+    ends: list[Whole] = [*strides[1:], whole]
+    return tuple(
+        IndexPart(f"{name}_/{low}", low, high // low) for low, high in zip(strides, ends, strict=True)
+    )
 
 
 def _sum_of(parts: Sequence[IndexPart], digits: Digits, at: Position) -> Node:

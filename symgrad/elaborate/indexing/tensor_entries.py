@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axis, show_axes
+from symgrad.calculus.axes import Axis, is_inside, show_axes, span
 from symgrad.calculus.terms import Entry, leading
 from symgrad.errors import ShapeError, SpecError, did_you_mean
 from symgrad.spec.language.indexing.affine import affine_terms
+from symgrad.spec.language.sizes.size_forms import free_size
 from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
 from symgrad.spec.language.trees import walk
 
@@ -98,32 +99,27 @@ def _affine(
 ) -> sp.Expr:
     """An affine form, if it stays on the axis whatever its indices are."""
     terms = affine_terms(node)
+    names = {**builder.free_sizes, **index}
+    extents = {symbol: free_size(name) for name, symbol in builder.free_sizes.items()}
     for name in terms:
-        if name and name not in index:
+        if name and name not in names:
             remedy = did_you_mean(name, index) or "an index is named on the left or in a reduction"
             raise SpecError(f"unknown index '{name}'", at=node.at, remedy=remedy)
-    form = sp.Add(*(factor * (index[name] if name else 1) for name, factor in terms.items()))
+    form = sp.Add(*(factor * (names[name] if name else 1) for name, factor in terms.items()))
     if form in builder.axis_of and builder.axis_of[form].fits(axis):
         return form
-    lowest = highest = terms.get("", 0)
-    for name, factor in terms.items():
-        size = builder.axis_of[index[name]].size if name else 1
-        if size is None and factor:
-            raise _outside(node, tensor, axis, f"'{name}' runs over an axis whose size only the data decides")
-        reach = factor * ((size or 1) - 1)
-        lowest, highest = lowest + min(reach, 0), highest + max(reach, 0)
-    if axis.size is None:
-        raise _outside(node, tensor, axis, "the size of that axis only the data decides")
-    if lowest < 0 or highest >= axis.size:
-        reason = f"it runs from {lowest} to {highest}" if lowest < highest else f"it is {lowest}"
+    if axis.name == builder.rows != "":
+        problem = f"this index is no row of '{tensor}', where '{axis}' are taken in batches"
+        raise ShapeError(problem, at=node.at, remedy="write one index alone")
+    lowest, highest = span(form, builder.axis_of, extents)
+    if not is_inside(form, axis, builder.axis_of, extents):
+        reason = f"it runs from {lowest} to {highest}" if lowest != highest else f"it is {lowest}"
         raise _outside(node, tensor, axis, reason)
     return leading(form)
 
 
 def _outside(node: Node, tensor: str, axis: Axis, reason: str) -> ShapeError:
-    remedy = "write one index alone"
-    if axis.size is not None:
-        remedy = f"expected one from 0 to {axis.size - 1}"
-        if any(isinstance(part, Name) for part in walk(node)):
-            remedy += "; Y[n, i:3] or sum(..., i=3) gives an index a shorter range"
+    remedy = f"expected one from 0 to {axis.whole - 1}"
+    if any(isinstance(part, Name) for part in walk(node)):
+        remedy += "; Y[n, i:3] or sum(..., i=3) gives an index a shorter range"
     return ShapeError(f"this index leaves the axis {axis} of '{tensor}': {reason}", at=node.at, remedy=remedy)

@@ -38,7 +38,7 @@ def _train_epoch(
     params: Params, state: State, data: tuple[Any, ...], batch_size: Any, order: Any, setting: tuple[Any, ...]
 ) -> float:
     arrays, extents = _given(INPUTS + TARGETS, data, check=_checked_but_rows)
-    sizes = dict(zip(FREE_AXES, extents, strict=True))
+    sizes, derived = dict(zip(FREE_AXES, extents, strict=False)), extents[len(FREE_AXES) :]
     order = np.arange(sizes[BATCH_AXIS]) if order is None else _checked_order(order, sizes[BATCH_AXIS])
     most = len(order)
     batch_size = _rows_of_batch(batch_size, most)
@@ -48,7 +48,7 @@ def _train_epoch(
         )
     at_once = min(MICRO_BATCH_SIZE or batch_size, batch_size)
     sizes[BATCH_AXIS] = at_once
-    work = _kept("work", _work_size(*sizes.values()))
+    work = _kept("work", _work_size(*sizes.values(), *derived))
     rows, flat = [], []
     for name, array in zip(INPUTS + TARGETS, arrays, strict=True):
         if AXES[name][:1] == (BATCH_AXIS,):
@@ -61,7 +61,7 @@ def _train_epoch(
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     batches = order, batch_size, tuple(rows), work
     with _Alone(theta):
-        value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values()))
+        value = float(_epoch(*vectors, tuple(state), *setting, *flat, *batches, *sizes.values(), *derived))
     if not math.isfinite(value):
         _given(INPUTS + TARGETS, data)  # an entry that is not finite is told with its place
     return value

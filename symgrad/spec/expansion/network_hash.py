@@ -12,10 +12,10 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from symgrad.spec.language.sizes.whole_numbers import SIZE
 from symgrad.spec.language.syntax import Call, Name, Negate, Number
 from symgrad.spec.language.trees import calls, names_in
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.language.whole_numbers import SIZE
 
 if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Node

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symgrad.spec.language.arrays.placements import PLACEMENTS
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
-from symgrad.spec.language.whole_numbers import SIZE
+from symgrad.spec.language.sizes.whole_numbers import SIZE
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
 

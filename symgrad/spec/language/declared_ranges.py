@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from symgrad.errors import SpecError
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import calls, names_in
-from symgrad.spec.language.whole_numbers import whole_number
 from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from symgrad.spec.language.sizes.size_forms import Whole
+    from symgrad.spec.language.sizes.whole_numbers import Measured
 
 MOST = 10**6
 """Values that an index with a range of its own may take."""
@@ -52,14 +55,22 @@ def ranges_in(formula: Node) -> Iterator[Range]:
     yield from ranges
 
 
-def range_size(name: str, size: Node, sizes: Mapping[str, int]) -> int:
-    """How many values an index takes: a whole number, a size by name, or a sum of such, `T - 1`.
+@overload
+def range_size(name: str, size: Node, sizes: Mapping[str, int]) -> int: ...
+@overload
+def range_size(
+    name: str, size: Node, sizes: Mapping[str, Whole], measured: Measured | None = None
+) -> Whole: ...
+def range_size(name: str, size: Node, sizes: Mapping[str, Whole], measured: Measured | None = None) -> Whole:
+    """How many values an index takes: a whole number, a size by name, or a formula of such, `T - 1`.
+
+    `measured` gives what a call of `size` stands for.
 
     Raises:
         SpecError: an unknown name, another formula, or a range of no or of too many values.
     """
-    found = whole_number(size, f"the range of index '{name}'", sizes)
-    if not 1 <= found <= MOST:
+    found = whole_number(size, f"the range of index '{name}'", sizes, measured)
+    if isinstance(found, int) and not 1 <= found <= MOST:
         problem = f"the range of index '{name}' has {found:,} values"
         raise SpecError(problem, at=size.at, remedy=f"expected from 1 to {MOST:,}")
     return found

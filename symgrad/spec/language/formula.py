@@ -9,6 +9,7 @@ from symgrad.errors import Position, SpecError
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.formula_constants import check_constants
 from symgrad.spec.language.names import shorten
+from symgrad.spec.language.sizes.whole_numbers import SIZE
 from symgrad.spec.language.syntax import (
     Binary,
     BinaryOperator,
@@ -28,7 +29,6 @@ from symgrad.spec.language.syntax import (
 )
 from symgrad.spec.language.tokens import exact, place, tokenize
 from symgrad.spec.language.wellformed import MAX_DEPTH, check_order, too_deep
-from symgrad.spec.language.whole_numbers import SIZE
 
 _BINARY: dict[type[ast.operator], BinaryOperator] = {
     ast.Add: "+",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Call, Name, Node, Number, Tuple
 from symgrad.spec.language.trees import names_in, substitute
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.language.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

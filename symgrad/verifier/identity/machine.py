@@ -174,9 +174,8 @@ class Machine:
         extents: dict[str, int] = {}
         for name, array in zip(names, arrays, strict=True):
             extents.update(zip(self.names["AXES"][name], array.shape, strict=True))
-        return [np.atleast_1d(array) for array in arrays], [
-            extents.get(a, 1) for a in self.names["FREE_AXES"]
-        ]
+        free = [extents.get(a, 1) for a in self.names["FREE_AXES"]]
+        return [np.atleast_1d(array) for array in arrays], list(self.names["_sizes"](*free))
 
     def _laid_out(self, arguments: Any, names: Sequence[str], arrays: Sequence[Array]) -> Any:
         found, extents = arguments(names, arrays)

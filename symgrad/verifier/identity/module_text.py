@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import CodeType
 
-_FACTS = frozenset(["INPUTS", "TARGETS", "FREE_AXES", "AXES", "CLASSES", "SIZE", "SHAPES"])
+_FACTS = frozenset(["INPUTS", "TARGETS", "FREE_AXES", "LEAST_SIZES", "AXES", "CLASSES", "SIZE", "SHAPES"])
 
 
 ENTRIES = (
@@ -31,6 +31,7 @@ ENTRIES = (
     "_update",
     "_step",
     "_first_states",
+    "_sizes",
 )
 """The functions under trial."""
 

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def index_sizes(
-    formula: Node, wanted: Iterable[str], shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, int]
+    formula: Node,
+    wanted: Iterable[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    known: Mapping[str, int],
+    named: Mapping[str, int],
 ) -> dict[str, int]:
     """The size of every index in `wanted`; `known` are those given, or those of indices around the formula.
+    `named` are sizes by the names of axes, which may stand in indices too.
 
     An index that stands alone runs over the axis it indexes. One that occurs only in affine forms such
     as `X[2*i + u]` runs as far as the axis allows for every value of the other indices.
@@ -41,7 +46,7 @@ def index_sizes(
     forms = [(index, size) for _, index, size in uses if isinstance(index, Binary)]
     affine = [(affine_terms(index), size) for index, size in forms if not takes_digits(index)]
     while found := [
-        *(limit for terms, size in affine for limit in _limit(terms, size, sizes)),
+        *(limit for terms, size in affine for limit in _limit(terms, size, sizes, named)),
         *(limit for index, size in forms for limit in _limit_of_quotient(index, size, sizes)),
     ]:
         for name, limit in found:
@@ -70,11 +75,16 @@ def _limit_of_quotient(form: Binary, size: int, sizes: Mapping[str, int]) -> Ite
             yield from _limit_of_quotient(inner, size * int(by), sizes)
 
 
-def _limit(terms: Mapping[str, int], size: int, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+def _limit(
+    terms: Mapping[str, int], size: int, sizes: Mapping[str, int], named: Mapping[str, int]
+) -> Iterator[tuple[str, int]]:
     """The index of an affine form whose range is not known yet, if there is one, and how far it may run."""
-    unknown = [name for name in terms if name and name not in sizes]
+    fixed = terms.get("", 0) + sum(
+        terms[name] * named[name] for name in (terms.keys() & named.keys()) - sizes.keys()
+    )
+    unknown = [name for name in terms if name and name not in sizes and name not in named]
     if len(unknown) != 1 or terms[unknown[0]] < 1:
         return
     known = (factor * (sizes[name] - 1) for name, factor in terms.items() if name in sizes)
-    reach = terms.get("", 0) + sum(max(step, 0) for step in known)
+    reach = fixed + sum(max(step, 0) for step in known)
     yield unknown[0], (size - 1 - reach) // terms[unknown[0]] + 1

@@ -17,6 +17,7 @@ from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
+from symgrad.spec.language.sizes.whole_numbers import with_sizes
 from symgrad.spec.language.syntax import (
     Binary,
     Boolean,
@@ -31,7 +32,6 @@ from symgrad.spec.language.syntax import (
     Slice,
     Transpose,
 )
-from symgrad.spec.language.whole_numbers import with_sizes
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS, ReductionRow
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
@@ -86,7 +86,7 @@ class Formulas:
             return self.formula(equation.formula)
         formula = self._sized(equation.formula)
         given = self._given_ranges((*equation.ranges, *ranges_in(formula)))
-        sizes = index_sizes(formula, equation.indices, self._shapes(), given)
+        sizes = index_sizes(formula, equation.indices, self._shapes(), given, self.sizes)
         scope = OUTERMOST.with_indices(equation.indices, sizes)
         entry = self.value(formula, scope)
         if entry.rank:
@@ -222,9 +222,8 @@ class Formulas:
 
     def _gather(self, node: Index, array: Array, scope: ValueScope) -> Any:
         places = tuple(self._place(index, scope) for index in node.indices)
-        library = self.arithmetic.library
         for place, size in zip(places, array.shape, strict=True):
-            if library.is_concrete and place.size and not (place.min() >= 0 and place.max() < size):
+            if place.size and not (place.min() >= 0 and place.max() < size):
                 raise ShapeError(f"an index of '{node.tensor}' leaves its axis of {size}", at=node.at)
         return array[places]
 
@@ -233,6 +232,8 @@ class Formulas:
         match node:
             case Name(name) if name in scope.indices:
                 return integers(scope.places(name))
+            case Name(name) if name in self.sizes:
+                return integers(self.sizes[name])
             case Number(number) if number.denominator == 1:
                 return integers(int(number))
             case Negate(operand):
@@ -329,7 +330,7 @@ class Formulas:
         if indexed:
             around = {name: size for name, (_, size) in scope.indices.items()}
             known = around | self._given_ranges(ranges_in(call))
-            sizes = index_sizes(call.arguments[0], indexed, self._shapes(), known)
+            sizes = index_sizes(call.arguments[0], indexed, self._shapes(), known, self.sizes)
             lengths = [sizes[name] for name in indexed]
             inner = scope.with_indices(indexed, sizes)
             total = self._typed(self._over_indices(row, call.arguments[0], lengths, inner))

@@ -23,8 +23,8 @@ from symgrad.spec.language.arrays.rearrangements import (
     order_of,
     split_cut,
 )
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Negate, Number, Slice
-from symgrad.spec.language.whole_numbers import whole_number
 from symgrad.verifier.interpretation.index_products import contract
 from symgrad.verifier.interpretation.tensors import TensorValue, onehot
 

@@ -10,7 +10,7 @@ from symgrad.verifier.static.extents import UNKNOWN, EntryKind, SizedArray, Valu
 from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, product, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from symgrad.verifier.static.obligations import Obligations
 
@@ -23,17 +23,22 @@ _LONG = 16
 
 @dataclass(frozen=True)
 class FollowedModule:
-    """A text's constants, the arrays and the state that callers give it, as they are after the checks."""
+    """A text's constants, the arrays and the state that callers give it, as they are after the checks.
+
+    `called` follows a function of the text by its name.
+    """
 
     facts: Mapping[str, Value]
     inputs: Mapping[str, SizedArray]
     state: tuple[SizedArray, ...]
     obligations: Obligations
+    called: Callable[[str, Sequence[Value]], Value]
 
 
 def inputs_of(facts: Mapping[str, Value]) -> dict[str, SizedArray]:
     """The arrays that callers give, after the checks."""
-    free = {axis: new_symbol(axis, [_ONE]) for axis in facts["FREE_AXES"]}
+    least = facts["LEAST_SIZES"]
+    free = {axis: new_symbol(axis, [least.get(axis, _ONE)]) for axis in facts["FREE_AXES"]}
     found = {}
     for name, axes in facts["AXES"].items():
         shape = tuple(free[axis] if isinstance(axis, str) else axis for axis in axes)
@@ -70,9 +75,8 @@ def _given(module: FollowedModule, names: Value, *_: Value) -> Value:
         for axis, size in zip(axes[name], arrays[name].shape, strict=False)
         if isinstance(axis, str)
     }
-    return tuple(arrays[name] for name in names), tuple(
-        sizes.get(axis, _ONE) for axis in module.facts["FREE_AXES"]
-    )
+    free = [sizes.get(axis, _ONE) for axis in module.facts["FREE_AXES"]]
+    return tuple(arrays[name] for name in names), module.called("_sizes", free)
 
 
 def _parameters(module: FollowedModule, *_: Value) -> Value:

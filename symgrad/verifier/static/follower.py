@@ -33,7 +33,8 @@ class Follower:
     def __init__(self, tree: ast.Module, facts: Mapping[str, Any]) -> None:
         self.obligations = Obligations()
         known = {name: lifted(value) for name, value in facts.items()}
-        self.module = FollowedModule(known, inputs_of(known), state_of(tree, known), self.obligations)
+        inputs, state = inputs_of(known), state_of(tree, known)
+        self.module = FollowedModule(known, inputs, state, self.obligations, self._called_by_name)
         self._functions = {
             node.name: FollowedFunction(node) for node in tree.body if isinstance(node, ast.FunctionDef)
         }
@@ -48,6 +49,10 @@ class Follower:
             names = [argument.arg for argument in function.node.args.args]
             given = {n: self.module.state if n == "state" else UNKNOWN for n in names}
             self.called(function, [], given)
+
+    def _called_by_name(self, name: str, given: Sequence[Value]) -> Value:
+        function = self._functions.get(name)
+        return UNKNOWN if function is None else self.called(function, given, {})
 
     def called(
         self, function: FollowedFunction, given: Sequence[Value], options: Mapping[str, Value]

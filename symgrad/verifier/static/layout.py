@@ -4,7 +4,8 @@ Where an array begins and how large it is are polynomials of the free sizes. A t
 checked, at few small sizes. That an array ends before another one begins says that a polynomial is nowhere
 negative. One that is affine in each of the sizes is least at a corner of the box of sizes; so it is enough to
 look at all corners, where every size is 1 or greater than any number in a text. For a size that is squared
-the sign at the far corner is that of the leading term. `subscripts` shows that arrays stay in their memory.
+the sign at the far corner is that of the leading term; sizes that follow from others, as `T//2`, are what
+they are there. `subscripts` shows that arrays stay in their memory.
 """
 
 from __future__ import annotations
@@ -48,12 +49,15 @@ def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
     workspace = functions.get("_work_size")
     if workspace is None:
         return ""
-    axes = [argument.arg for argument in workspace.args.args]
-    if any(len(sizes) != len(axes) for sizes in tried):
+    sizing = functions.get("_sizes", workspace)
+    free = [argument.arg for argument in sizing.args.args]
+    if any(len(sizes) != len(free) for sizes in tried):
         return "the workspace is not measured by the free sizes"
-    far = [[1, _FAR * 2**n] for n in range(len(axes))]
-    corners = [dict(zip(axes, sizes, strict=True)) for sizes in itertools.product(*far)]
-    small = [dict(zip(axes, sizes, strict=True)) for sizes in tried]
+    far = [[1, _FAR * 2**n] for n in range(len(free))]
+    corners, small = (
+        [_all_sizes(sizing, workspace, dict(zip(free, sizes, strict=True))) for sizes in found]
+        for found in (itertools.product(*far), tried)
+    )
     for function in functions.values():
         body = [] if function is workspace else _body(function, functions)
         for sizes in corners:
@@ -61,6 +65,16 @@ def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
             if fault:
                 return f"{fault}, in {function.name} at {sizes}"
     return ""
+
+
+def _all_sizes(sizing: ast.FunctionDef, workspace: ast.FunctionDef, free: Sizes) -> Sizes:
+    """The free sizes, and those that follow from them, by the names that functions have for them."""
+    match sizing.body[-1]:
+        case ast.Return(ast.Tuple(written)):
+            names = [argument.arg for argument in workspace.args.args]
+            found = [_value(size, free) for size in written]
+            return {n: size for n, size in zip(names, found, strict=False) if size is not None}
+    return free
 
 
 def _body(function: ast.FunctionDef, functions: Mapping[str, ast.FunctionDef]) -> list[ast.stmt]:
@@ -115,11 +129,13 @@ def _value(node: ast.expr, sizes: Mapping[str, int]) -> int | None:
         case ast.UnaryOp(ast.USub(), operand):
             inner = _value(operand, sizes)
             return None if inner is None else -inner
-        case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() as operation, right):
+        case ast.BinOp(left, ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() as operation, right):
             a, b = _value(left, sizes), _value(right, sizes)
             if a is None or b is None:
                 return None
             match operation:
+                case ast.FloorDiv():
+                    return a // b if b else None
                 case ast.Add():
                     return a + b
                 case ast.Sub():

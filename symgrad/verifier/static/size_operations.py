@@ -7,7 +7,14 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.static.extents import UNKNOWN, EntryKind, SizedArray, Value
-from symgrad.verifier.static.size_polynomials import Size, is_never_negative, new_symbol, quotient, whole
+from symgrad.verifier.static.size_polynomials import (
+    Size,
+    is_never_negative,
+    new_symbol,
+    quotient,
+    rounded_down,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +32,7 @@ def combined(operation: ast.operator, a: Value, b: Value) -> Value:
     if isinstance(a, tuple) and isinstance(b, tuple) and isinstance(operation, ast.Add):
         return a + b
     if isinstance(operation, ast.FloorDiv) and isinstance(a, Size) and isinstance(b, Size):
-        return quotient(a, b) or UNKNOWN
+        return quotient(a, b) or rounded_down(a, b) or UNKNOWN
     apply = _ARITHMETIC.get(type(operation))
     return apply(a, b) if apply and isinstance(a, Size) and isinstance(b, Size) else UNKNOWN
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ _COUNT = itertools.count()
 class BoundedSymbol:
     """A whole number from all of `lows` to all of `highs`, the ends included; without highs it has no end.
 
-    One that has `choices` is one of these.
+    One that has `choices` is one of these. One that is a `quotient` is that polynomial, divided by that
+    number and rounded down.
     """
 
     name: str
@@ -34,9 +36,18 @@ class BoundedSymbol:
     lows: tuple[Size, ...]
     highs: tuple[Size, ...]
     choices: tuple[Size, ...]
+    quotient: tuple[Size, int] | None = None
+
+    @property
+    def bounds(self) -> tuple[Size, ...]:
+        """All polynomials that say what it may be."""
+        return (*self.lows, *self.highs, *self.choices, *(self.quotient or ())[:1])
 
     def ends(self, known: Mapping[BoundedSymbol, int]) -> list[int]:
         """The values at the ends of what it may be, where those before it are known."""
+        if self.quotient is not None:
+            divided, by = self.quotient
+            return [divided.at(known) // by]
         low = max((bound.at(known) for bound in self.lows), default=None)
         high = min((bound.at(known) for bound in self.highs), default=None)
         if self.choices:
@@ -133,6 +144,21 @@ def quotient(size: Size, divisor: Size) -> Size | None:
     return Size(frozenset(found))
 
 
+def rounded_down(size: Size, divisor: Size) -> Size | None:
+    """A polynomial divided by a number and rounded down, as a new symbol; None where that is none above 0."""
+    by = divisor.number
+    if by is None or by < 1:
+        return None
+    return _quotient_symbol(size, by)
+
+
+@lru_cache(4096)
+def _quotient_symbol(size: Size, by: int) -> Size:
+    """The one symbol of a quotient, wherever a text forms it again."""
+    symbol = BoundedSymbol(f"({size})//{by}", next(_COUNT), (), (), (), (size, by))
+    return Size(frozenset({((symbol,), 1)}))
+
+
 def is_never_negative(size: Size, facts: Sequence[Size] = ()) -> bool:
     """Whether it was shown not to be negative at any values where none of the facts is."""
     return _is_shown(size) or any(_is_shown(size - fact) for fact in facts)
@@ -144,10 +170,19 @@ def _is_shown(size: Size) -> bool:
         return number >= 0
     *_, last = symbols = size.symbols()
     slope, rest = _split(size, last)
+    if last.quotient is not None:
+        return _is_shown_of_quotient(slope, rest, *last.quotient)
     ends = last.lows if _is_shown(slope) else last.highs if _is_shown(-slope) else ()
     return any(_is_shown(rest + slope * end) for end in ends) or any(
         _is_shown_of_each(size, symbol) for symbol in symbols if symbol.choices
     )
+
+
+def _is_shown_of_quotient(slope: Size, rest: Size, divided: Size, by: int) -> bool:
+    """For q = divided//by stand its ends: by·q is at most what is divided, and less than `by` below it."""
+    if _is_shown(slope):
+        return _is_shown(rest * whole(by) + slope * (divided - whole(by - 1)))
+    return _is_shown(-slope) and _is_shown(rest * whole(by) + slope * divided)
 
 
 def _is_shown_of_each(size: Size, symbol: BoundedSymbol) -> bool:
@@ -183,9 +218,7 @@ def _all_symbols(sizes: Sequence[Size]) -> list[BoundedSymbol]:
         symbol = waiting.pop()
         if symbol not in found:
             found.add(symbol)
-            waiting += [
-                other for bound in (*symbol.lows, *symbol.highs, *symbol.choices) for other in bound.symbols()
-            ]
+            waiting += [other for bound in symbol.bounds for other in bound.symbols()]
     return sorted(found, key=_order)
 
 

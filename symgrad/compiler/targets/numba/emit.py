@@ -99,7 +99,7 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
     return ModuleText(
         opening=opening_of(model, shown, update),
         imports=merged_imports(parts, _OWN_IMPORTS),
-        facts=facts_of(model, plan, update, definitions.calls, lowered.drivers.extents),
+        facts=facts_of(model, plan, update, definitions.calls, lowered.drivers.free_axes),
         parameters=parameters,
         states=states,
         gradients=tuple(FieldText(g.name, g.comment) for g in definitions.gradients),

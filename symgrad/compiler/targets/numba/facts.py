@@ -11,6 +11,7 @@ import numpy as np
 from symgrad.calculus.axes import show_axes
 from symgrad.compiler.kernels.kernels import BLOCK
 from symgrad.compiler.planning import row_blocks
+from symgrad.compiler.planning.least_sizes import least_sizes
 from symgrad.compiler.planning.trained_spans import spans_of, trained_size
 from symgrad.compiler.targets.numba.records import Definition, FactText, FieldText, Manner, Opening
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
@@ -152,6 +153,7 @@ def told(
         ),
         *_averaging(model, plan, calls),
         FactText("IGNORED", ignored, "labels that mean: none"),
+        FactText("LEAST_SIZES", _dictionary(least_sizes(plan.program).items()), "of free axes, where over 1"),
         FactText("SCORED", _quoted(scored), "what predictions are scored against, where targets are several"),
         *_tables(definitions),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),

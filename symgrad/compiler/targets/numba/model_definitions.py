@@ -34,6 +34,7 @@ class ModelDefinitions:
         """The network, its loss and its gradient."""
         lowered, calls = self.lowered, self.calls
         views, loss = lowered.drivers.views, lowered.program.loss
+        yield network.sizes(calls, lowered.drivers.size_texts)
         yield network.work_size(calls, NUMBA.text(views.work_size))
         yield from network.values(calls, lowered.bodies)
         yield from network.results(calls, self.outputs, self.predictions)

@@ -16,7 +16,7 @@ from symgrad.compiler.kernels.instructions import (
     Verbatim,
 )
 from symgrad.compiler.targets.numba.records import Definition, Driver
-from symgrad.compiler.targets.numba.signatures import listed
+from symgrad.compiler.targets.numba.signatures import as_tuple, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +39,12 @@ def work_size(calls: Signatures, size: str) -> Definition:
     return Definition(
         "_work_size", listed(calls.extents), ("How many numbers the workspace holds.",), (f"return {size}",)
     )
+
+
+def sizes(calls: Signatures, written: Sequence[str]) -> Definition:
+    """The sizes that follow from those of free axes, behind these."""
+    doc = "All sizes that the data decide, by those of the free axes."
+    return Definition("_sizes", listed(calls.free_extents), (doc,), (f"return {as_tuple(written)}",))
 
 
 def values(calls: Signatures, bodies: Bodies) -> Iterator[Driver]:

@@ -20,7 +20,8 @@ spells differently, those of more than 30 arguments."""
 class Signatures:
     """Pieces of calls and signatures, each as it is written.
 
-    `extents` are the sizes of free axes, `batch_axis` the one of rows or empty. A step needs `vectors` of the
+    `extents` are the sizes that the data decide, first those of free axes, the `free_extents`; `batch_axis`
+    is the one of rows or empty. A step needs `vectors` of the
     parameters' size besides them; the gradient is taken at the `point`,
     by the function `step_gradient`.
     """
@@ -28,6 +29,7 @@ class Signatures:
     inputs: tuple[ArgumentText, ...]
     targets: tuple[ArgumentText, ...]
     extents: tuple[str, ...]
+    free_extents: tuple[str, ...]
     batch_axis: str
     states: tuple[str, ...]
     step_memory: tuple[str, ...]

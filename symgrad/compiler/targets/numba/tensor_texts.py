@@ -25,6 +25,7 @@ def signatures_of(lowered: LoweredModel) -> Signatures:
         inputs=tuple(_argument(lowered, x) for x in lowered.program.of_kind("input")),
         targets=tuple(_argument(lowered, t) for t in lowered.program.of_kind("target")),
         extents=tuple(names.values()),
+        free_extents=tuple(names[axis] for axis in lowered.drivers.free_axes),
         batch_axis=names[lowered.model.batch_axis] if lowered.model.batch_axis else "",
         states=lowered.states,
         step_memory=(

@@ -136,10 +136,12 @@ class _PythonModule:
         found: dict[str, str] = {}
         for tensor in self.data:
             for number, axis in enumerate(tensor.axes):
-                if axis.size is None:
+                if axis.is_free:
                     found.setdefault(axis.name or "", f"{self._name(tensor)}.shape[{number}]")
-        for axis_name, identifier in self.bodies.extent_names.items():
-            yield f"{identifier} = {found[axis_name]}"
+        sizes = [found[axis] for axis in self.bodies.free_axes]
+        derived = self.bodies.size_texts[len(sizes) :]
+        for identifier, size in zip(self.sizes, (*sizes, *derived), strict=True):
+            yield f"{identifier} = {size}"
 
     def _run(self, *phases: PhaseName) -> Iterator[str]:
         """Phases one after another, in memory that holds no number at first."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
-from symgrad.spec.language.whole_numbers import whole_number
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.arrays.placements import counted_axis
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Call, Name, Negate, Node, Number, Text, Tuple
-from symgrad.spec.language.whole_numbers import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

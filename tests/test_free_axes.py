@@ -1,0 +1,103 @@
+"""Sizes that only the data decides: their formulas, what is shown of them, and what no data make right."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+from fuzz.free_axes import free_axes_spec
+from fuzz.gradients import plain
+from seeds import SEED
+
+from symgrad.errors import ShapeError, SpecError
+from symgrad.pipeline import module_text, stages_of
+from symgrad.spec.language.sizes.size_forms import SizeForm, Whole, free_size, is_never_negative, least_size
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.module_text import parse
+from symgrad.verifier.static.subscripts import subscript_findings
+
+T = free_size("T")
+
+
+def drawn(random: Random) -> tuple[Whole, str]:
+    """A formula of T and S, computed by forms, and as Python text."""
+    name = random.choice("TS")
+    form: Whole = free_size(name)
+    text = name
+    for _ in range(random.randrange(6)):
+        number = random.randrange(1, 5)
+        operator = random.choice("+-*/")
+        text = f"({text}) {operator if operator != '/' else '//'} {number}"
+        match operator:
+            case "+":
+                form = form + number
+            case "-":
+                form = form - number
+            case "*":
+                form = form * number
+            case _:
+                form = form // number
+    return form, text
+
+
+def test_forms_are_the_formulas_they_are_made_of_and_what_is_shown_of_them_holds() -> None:
+    random = Random(SEED)
+    shown = 0
+    for _ in range(400):
+        (one, first), (other, second) = drawn(random), drawn(random)
+        factor = random.randrange(-2, 3)
+        total, text = one * factor + other, f"({first}) * {factor} + ({second})"
+        for sizes in ({"T": random.randrange(1, 40), "S": random.randrange(1, 40)} for _ in range(12)):
+            value = total.at(sizes) if isinstance(total, SizeForm) else total
+            assert value == eval(text, sizes.copy()) == eval(str(total), sizes.copy()), text
+            assert value >= 0 or not is_never_negative(total), text
+        shown += is_never_negative(total)
+        if (least := least_size(one, 1)) is not None and isinstance(one, SizeForm):
+            name, number = least
+            assert all(one.at({name: size}) >= 1 for size in range(number, number + 30)), first
+            assert number == 1 or one.at({name: number - 1}) < 1, first
+    assert shown > 40
+
+
+def test_formulas_of_one_size_are_one_form() -> None:
+    assert (T - 3) // 2 + 1 == (T + 1) // 2 - 1
+    assert T + 2 - 3 + 1 == T
+    assert str((T + 5) // 2) == "(T + 1)//2 + 2"
+    assert (2 * T) // 4 == T // 2
+
+
+def text_of(**body: Any) -> dict[str, Any]:
+    given = {"inputs": {"x": ["batch", "T", 2]}, "parameters": {"W": [2, 3], "K": [3, 2, 3]}}
+    return {**given, "targets": {"t": ["batch", 3]}, "loss": "mse(y, t)", **body}
+
+
+PLACES = {
+    "no place before rows": ({"q": "pad(x, 0, 1)"}, "pad along the rows 'batch'"),
+    "no number of rows": ({"h[n,i,c]": "x[n,i,c] * n"}, "it runs over the rows"),
+    "no row by number": ({"h[n,i,c]": "x[0,i,c] + x[n,i,c]"}, "this index is no row of 'x'"),
+    "beyond the end": ({"h[n,i:T,c]": "x[n, i + 1, c]"}, "it runs from 1 to T; expected one from 0 to T - 1"),
+    "two lengths": ({"h[n,i,c]": "x[n,i,c] + p[n,i,c]"}, "runs over T in 'x' and over .T . 2. in 'p'"),
+    "a length below 0": ({"h[n,i:2 - T,c]": "x[n, 0, c]"}, "no entries for some data"),
+    "more than all rows": ({"h[n,i:batch + 1,c]": "x[n, 0, c]"}, "'i' has batch . 1 values, .* in batches"),
+    "two free lengths": ({"f": "flatten(z, 1, 2)"}, "there are free axes behind the first of .T, S."),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_what_no_data_make_right_is_refused(case: str) -> None:
+    equations, message = PLACES[case]
+    before = {"p": "pad(x, 1, 1)", "z[n,i,j]": "sum(x[n,i,c] * s[n,j,c], c)"}
+    given = text_of(equations={**before, **equations, "y": "mean(x @ W, axis=1)"})
+    given["inputs"] = {**given["inputs"], "s": ["batch", "S", 2]}
+    with pytest.raises((ShapeError, SpecError), match=message):
+        stages_of(read(given)).plan  # noqa: B018  # a stage is made when it is asked for
+
+
+def test_subscripts_of_random_modules_are_shown_at_all_sizes() -> None:
+    for number in range(4):
+        spec = {k: v for k, v in free_axes_spec(Random(f"{SEED}:{number}")).items() if k != "least"}
+        text = module_text(read(plain(spec)))
+        findings = subscript_findings(text, parse(text).facts)
+        assert not findings.fault, spec
+        assert not findings.left, spec
