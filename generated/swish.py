@@ -677,6 +677,9 @@ def _global_names(code: CodeType) -> tuple[str, ...]:
 # --- Compiled code is kept on disk, where those who can write it could write the module too ---
 
 
+_MOST = 4000  # compiled functions with the user's caches, of some 50 kB each
+
+
 class _CompiledCode(NullCache):
     """The files of a compiled function, one for each signature: they save time and are never in the way."""
 
@@ -697,12 +700,14 @@ class _CompiledCode(NullCache):
         self._be_named()
         target_context.refresh()
         name, owner = self._entry(signature, target_context.codegen())
-        for folder in self._folders():
+        folders = [*self._folders()]
+        for place, folder in enumerate(folders):
             content = _trusted_content(folder / name, self._file)
             if content[:32] == sha256(content[32:]).digest():
                 found, data = pickle.loads(content[32:])
                 if found == owner:
                     self._folder = str(folder)
+                    self._write(name, content, folders[:place])
                     return CompileResult._rebuild(target_context, *data)
         return None
 
@@ -713,12 +718,19 @@ class _CompiledCode(NullCache):
             return
         name, owner = self._entry(signature, result.codegen)
         content = dumps((owner, result._reduce()))
-        for folder in self._folders():
+        self._write(name, sha256(content).digest() + content, [*self._folders()])
+        _forget_oldest(_user_folder())
+
+    def _write(self, name: str, content: bytes, folders: Sequence[Path]) -> None:
+        """Write it beside the module, which can be shipped so, and where a module in another folder finds it,
+        with the user's caches; or to NUMBA_CACHE_DIR alone."""
+        for folder in folders:
             with suppress(OSError):  # a full disk, or a folder that is read-only
                 folder.mkdir(parents=True, exist_ok=True)
-                _write_beside(folder / name, sha256(content).digest() + content)
-                self._folder = str(folder)
-                return
+                _write_beside(folder / name, content)
+                self._folder = self._folder or str(folder)
+                if config.CACHE_DIR and folder == Path(config.CACHE_DIR):
+                    return
 
     def _be_named(self) -> None:
         """Name the function by its meaning, before it is compiled.
@@ -751,7 +763,20 @@ class _CompiledCode(NullCache):
             yield Path(config.CACHE_DIR)
         if self._file.is_file():
             yield self._file.parent / "__pycache__"
-        yield Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)
+        yield _user_folder()
+
+
+def _user_folder() -> Path:
+    return Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)
+
+
+def _forget_oldest(folder: Path) -> None:
+    """Where there are more than _MOST compiled functions, the newer half of these stays."""
+    with suppress(OSError):  # others forget at the same time
+        files = [*folder.glob("*.nbc")]
+        if len(files) > _MOST:
+            for file in sorted(files, key=lambda file: file.stat().st_mtime)[: -(_MOST // 2)]:
+                file.unlink(missing_ok=True)
 
 
 def _trusted_content(file: Path, module: Path) -> bytes:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import pickle
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from building import interpreted, written
 
 import symgrad as sg
 from symgrad.compiler.loading.load import double_precision_twin, load
+from symgrad.runtime.numba import kept_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +75,13 @@ WAYS: dict[str, Callable[[Path], Any]] = {
     "executed": lambda file: executed_as("elsewhere", file.read_text(encoding="utf-8"), file),
     "nameless": lambda file: executed_as("", file.read_text(encoding="utf-8"), file),
 }
+
+
+@pytest.fixture(autouse=True)
+def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    return tmp_path / "user" / "numba"
 
 
 def used(module: Any) -> tuple[float, int]:
@@ -197,7 +206,7 @@ def test_a_text_written_at_once_after_another_is_the_one_that_is_loaded(
         assert float(module.forward(module.init_params(0), np.ones(1))[0]) == 10, text
 
 
-def test_a_damaged_file_counts_as_not_there(tmp_path: Path) -> None:
+def test_a_damaged_file_counts_as_not_there(tmp_path: Path, user_folder: Path) -> None:
     """Bytes changed, files cut, empty or another's: never an exception, never what is not its own."""
     file = tiny(tmp_path)
     module = load(file)
@@ -207,8 +216,30 @@ def test_a_damaged_file_counts_as_not_there(tmp_path: Path) -> None:
     whole = kept.read_bytes()
     places = range(0, len(whole), len(whole) // 50)
     damaged = [whole[:k] + bytes([whole[k] ^ 1]) + whole[k + 1 :] for k in places]
+    shutil.rmtree(user_folder)
     for content in (*damaged, *(whole[:k] for k in places), bytes(len(whole)), other.read_bytes()):
         kept.write_bytes(content)
         assert cache.load_overload(signature, module._forward.targetctx) is None
     assert used(load(file)) == (8, 0)
     assert used(load(file)) == (8, 1)
+
+
+def test_a_module_in_another_folder_finds_it_and_gets_a_copy(tmp_path: Path, user_folder: Path) -> None:
+    for folder, hits in (("first", 0), ("second", 1), ("third", 1)):
+        if folder == "third":
+            shutil.rmtree(user_folder)
+            shutil.copytree(tmp_path / "second", tmp_path / "third")
+        assert used(load(tiny(tmp_path / folder))) == (8, hits), folder
+        assert [*(tmp_path / folder / "__pycache__").glob("_forward-*.nbc")]
+    assert used(load(tiny(tmp_path / "fourth"))) == (8, 0), "what was found beside a module stays there alone"
+
+
+def test_of_too_many_compiled_functions_the_older_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_code, "_MOST", 4)
+    for number in range(5):
+        (tmp_path / f"{number}.nbc").write_bytes(b"")
+        os.utime(tmp_path / f"{number}.nbc", (number, number))
+        kept_code._forget_oldest(tmp_path)
+    assert sorted(file.name for file in tmp_path.glob("*.nbc")) == ["3.nbc", "4.nbc"]

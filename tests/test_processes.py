@@ -24,6 +24,12 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not
 TINY: dict[str, Any] = {"name": "tiny", "inputs": {"x": ["n"]}, "equations": {"y": "2 * x + 1"}}
 
 
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests compiled is not found with the user's caches."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+
+
 def forked(*tasks: Callable[[], object]) -> list[int]:
     """How the children of forks end, one for each task, which begin together: 0 where nothing was raised."""
     begin, go = os.pipe()
