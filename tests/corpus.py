@@ -60,6 +60,18 @@ WINDOWS: dict[str, tuple[list[int], list[str]]] = {
     ),
     "patches": ([4, 6, 1], ["patch_embedding(3, patch=(2, 3))", "flatten"]),
     "places": ([3, 4], ["positional", "sinusoidal", "attention(heads=2, causal=true)", "flatten"]),
+    "norms_1d": (
+        [3, 2],
+        ["batch_norm1d", "group_norm1d(groups=2)", "instance_norm1d", "flatten", "batch_norm"],
+    ),
+    "norms_2d": (
+        [2, 1, 4],
+        ["batch_norm2d", "group_norm2d(groups=2)", "instance_norm2d", "flatten", "group_norm(groups=2)"],
+    ),
+    "norms_3d": (
+        [2, 1, 2, 2],
+        ["batch_norm3d", "group_norm3d(groups=1)", "instance_norm3d", "flatten"],
+    ),
     "turned_places": ([3, 2, 4], ["rotary", "flatten"]),
     "block": ([2, 4], ["transformer_block(heads=2, hidden=3)", "flatten"]),
 }

@@ -245,7 +245,7 @@ class ParameterDecl:
     init: InitSpec
     at: Position = field(compare=False)
 
-    @property
+    @cached_property
     def measured(self) -> set[str]:
         """The tensors whose sizes it takes."""
         formulas = (axis for axis in self.axes if not isinstance(axis, int | str))
@@ -261,7 +261,7 @@ class ShapeDemand:
     axes: tuple[str, ...]
     at: Position = field(compare=False)
 
-    @property
+    @cached_property
     def measured(self) -> set[str]:
         """The tensors whose axes it is about."""
         return {self.tensor}
@@ -280,7 +280,7 @@ class SizeDemand:
     remedy: str
     at: Position = field(compare=False)
 
-    @property
+    @cached_property
     def measured(self) -> set[str]:
         """The tensors whose sizes it is about."""
         formulas = (part for part in self.problem if not isinstance(part, str))

@@ -76,6 +76,8 @@ _ALSO_CALLED = {
     "dense": "linear fully_connected fc affine lazy_linear inner_product perceptron",
     "layer_norm": "layernorm layer_normalization",
     "rms_norm": "rmsnorm rms_normalization",
+    "batch_norm": "batchnorm batch_normalization",
+    "group_norm": "groupnorm group_normalization",
     "embedding": "embed embeddings lookup_table",
     "positional": "positional_encoding positional_embedding position_embedding learned_positions",
     "rotary": "rope rotary_embedding",
@@ -173,7 +175,7 @@ _INSTEAD = {
     "upsample repeat tile repeat_interleave": (
         'repeat by an index, then flatten: "r[n, i, s:2]": "x[n, i]" and y: flatten(r)'
     ),
-    "dropout batchnorm batch_norm batch_normalization": "the language has none: networks are static graphs",
+    "dropout": "the language has none: networks are static graphs",
     "lstm gru rnn simple_rnn": "the language has no loops over time: write the steps as equations",
     "conv convolution": "write conv1d, conv2d or conv3d, by the number of axes that windows slide along",
     "maxpool max_pool maxpool1d maxpool2d avgpool avg_pool": (

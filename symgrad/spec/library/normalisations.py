@@ -1,9 +1,95 @@
 """Layers that give their input a mean of 0 and a deviation of 1, and then what they learn."""
 
-from symgrad.spec.library.layer_entries import Layer, LayerParameter
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerParameter
 
 GAIN = LayerParameter("gamma", ("size(x, -1)",), "init")
 SHIFT = LayerParameter("beta", ("size(x, -1)",), "bias_init", unless_false="bias")
+POSITIVE = (("eps", "(0, inf)"),)
+PLACES = ("", "i", "i, j", "i, j, k")
+"""Indices of the axes between that of the batch and that of the channels, by their number."""
+NAMED = ((), ("steps",), ("height", "width"), ("depth", "height", "width"))
+SOME = LayerDemand("groups >= 1", "groups is {groups}", "expected at least 1")
+SHARED = LayerDemand(
+    "size(x, -1) % groups == 0",
+    "{groups} groups cannot share {size(x, -1)} channels",
+    "expected a number of groups that divides them",
+)
+
+
+def _axes(rank: int) -> str:
+    return ", ".join(("batch", *NAMED[rank], "channels"))
+
+
+def _indices(*names: str) -> str:
+    return ", ".join(name for name in names if name)
+
+
+def _batch_norm(rank: int) -> Layer:
+    places = _indices("n", PLACES[rank])
+    entry = f"x[{places}, c]"
+    return Layer(
+        f"batch_norm{f'{rank}d' if rank else ''}(x, eps=1e-5, bias=true, init=1, bias_init=zeros)",
+        "Ioffe & Szegedy 2015",
+        f"x is [{_axes(rank)}]; mean and variance are those of the batch at "
+        "hand, in predict too: what is found of a row depends on those beside it, of one row on no input",
+        takes=("batch", *NAMED[rank], "channels"),
+        parts=(
+            ("mu[c]", f"mean({entry}, {places})"),
+            ("v[c]", f"mean(({entry} - mu[c])**2, {places})"),
+            (f"H[{places}, c]", f"({entry} - mu[c]) / sqrt(v[c] + eps)"),
+        ),
+        formula="gamma * H + beta",
+        parameters=(GAIN, SHIFT),
+        ranges=POSITIVE,
+    )
+
+
+def _instance_norm(rank: int) -> Layer:
+    places, inner = _indices("n", PLACES[rank]), PLACES[rank]
+    entry = f"x[{places}, c]"
+    return Layer(
+        f"instance_norm{rank}d(x, eps=1e-5)",
+        "Ulyanov, Vedaldi & Lempitsky 2016",
+        f"x is [{_axes(rank)}]; over the places of each row and channel",
+        takes=("batch", *NAMED[rank], "channels"),
+        parts=(
+            ("mu[n, c]", f"mean({entry}, {inner})"),
+            ("v[n, c]", f"mean(({entry} - mu[n,c])**2, {inner})"),
+        ),
+        indices=f"[{places}, c]",
+        formula=f"({entry} - mu[n,c]) / sqrt(v[n,c] + eps)",
+        ranges=POSITIVE,
+    )
+
+
+def _group_norm(rank: int) -> Layer:
+    places = _indices("n", PLACES[rank])
+    inner = _indices(PLACES[rank], "s")
+    entry = f"G[{places}, g, s]"
+    return Layer(
+        f"group_norm{f'{rank}d' if rank else ''}(x, groups, eps=1e-5, bias=true, init=1, bias_init=zeros)",
+        "Wu & He 2018",
+        f"x is [{_axes(rank)}]; over the places and channels of each group",
+        takes=("batch", *NAMED[rank], "channels"),
+        parts=(
+            (
+                f"G[{places}, g:groups, s:size(x, -1) // groups]",
+                f"x[{places}, size(x, -1) // groups * g + s]",
+            ),
+            ("mu[n, g]", f"mean({entry}, {inner})"),
+            ("v[n, g]", f"mean(({entry} - mu[n,g])**2, {inner})"),
+            (f"N[{places}, g, s]", f"({entry} - mu[n,g]) / sqrt(v[n,g] + eps)"),
+            (
+                f"H[{places}, c:size(x, -1)]",
+                f"N[{places}, c // (size(x, -1) // groups), c % (size(x, -1) // groups)]",
+            ),
+        ),
+        formula="gamma * H + beta",
+        parameters=(GAIN, SHIFT),
+        demands=(SOME, SHARED),
+        ranges=POSITIVE,
+    )
+
 
 NORMALISATIONS = (
     Layer(
@@ -19,7 +105,7 @@ NORMALISATIONS = (
         ),
         formula="gamma * H + beta",
         parameters=(GAIN, SHIFT),
-        ranges=(("eps", "(0, inf)"),),
+        ranges=POSITIVE,
     ),
     Layer(
         "rms_norm(x, eps=1.1920929e-7, init=1)",
@@ -28,6 +114,9 @@ NORMALISATIONS = (
         parts=(("H", "x / sqrt(mean(x**2, axis=-1, keepdims=true) + eps)"),),
         formula="gamma * H",
         parameters=(GAIN,),
-        ranges=(("eps", "(0, inf)"),),
+        ranges=POSITIVE,
     ),
+    *map(_batch_norm, range(4)),
+    *map(_group_norm, range(4)),
+    *map(_instance_norm, range(1, 4)),
 )
