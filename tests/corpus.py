@@ -30,35 +30,35 @@ def _activations() -> Corpus:
 
 WINDOWS: dict[str, tuple[list[int], list[str]]] = {
     "windows_1d": (
-        [6, 2],
+        [4, 1],
         [
-            "conv1d(3, kernel=3, padding=causal, dilation=2, activation=tanh)",
+            "conv1d(2, kernel=2, padding=causal, dilation=2, activation=tanh)",
             "max_pool1d(2, padding=1)",
             "upsample1d(2)",
-            "adaptive_avg_pool1d(4)",
-            "conv_transpose1d(2, kernel=3, stride=2)",
+            "adaptive_avg_pool1d(3)",
+            "conv_transpose1d(1, kernel=3, stride=2)",
             "avg_pool1d(3)",
             "global_max_pool",
         ],
     ),
     "windows_2d": (
-        [4, 6, 2],
+        [3, 4, 2],
         [
-            "conv2d(4, kernel=(3, 2), stride=(1, 2), padding=1, groups=2)",
+            "conv2d(2, kernel=(2, 1), stride=(1, 2), padding=(1, 0), groups=2)",
             "max_pool2d(kernel=(2, 1))",
             "squeeze_excite(reduction=2)",
-            "upsample2d(mode=bilinear)",
+            "upsample2d(factor=(1, 2), mode=bilinear)",
             "adaptive_avg_pool2d(2)",
-            "conv_transpose2d(2, kernel=2)",
+            "conv_transpose2d(1, kernel=2)",
             "avg_pool2d(2, stride=1)",
             "flatten",
         ],
     ),
     "windows_3d": (
-        [2, 3, 2, 1],
-        ["conv3d(2, kernel=2, padding=1)", "max_pool3d(2)", "avg_pool3d(1)", "global_avg_pool"],
+        [1, 2, 2, 1],
+        ["conv3d(1, kernel=2, padding=1)", "max_pool3d(2)", "avg_pool3d(1)", "global_avg_pool"],
     ),
-    "patches": ([4, 6, 1], ["patch_embedding(3, patch=(2, 3))", "flatten"]),
+    "patches": ([2, 4, 1], ["patch_embedding(2, patch=(1, 2))", "flatten"]),
     "places": ([3, 4], ["positional", "sinusoidal", "attention(heads=2, causal=true)", "flatten"]),
     "norms_1d": (
         [3, 2],
