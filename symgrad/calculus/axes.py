@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.terms import extent_symbol, index_symbol, leading
-from symgrad.spec.language.sizes.size_forms import SizeForm, free_size, is_never_negative, least_size
+from symgrad.errors import InternalError
+from symgrad.spec.language.sizes.size_forms import SizeForm, free_size, may_hold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -63,6 +64,15 @@ class Axis:
     def extent(self) -> sp.Expr:
         """The size as a term: a number, or a symbol for a free axis."""
         return sp.Integer(self.size) if self.size is not None else extent_symbol(self.name)
+
+    def place(self, number: Whole) -> sp.Expr:
+        """A place on the axis as a term: a number, or so many before its end."""
+        if isinstance(number, int):
+            return sp.Integer(number)
+        behind = number - self.whole
+        if not isinstance(behind, int):
+            raise InternalError(f"{number} is no place on {self}")
+        return self.extent + behind
 
     def fits(self, other: Axis) -> bool:
         """Whether the two always have the same size."""
@@ -123,11 +133,6 @@ def room(
     """How far an index stays from the ends of an axis, below and above: inside, neither is ever negative."""
     lowest, highest = span(index, loops, sizes)
     return lowest, axis.whole - 1 - highest
-
-
-def may_hold(size: Whole) -> bool:
-    """Whether a size is nowhere negative where the data are long enough."""
-    return is_never_negative(size) or least_size(size, 0) is not None
 
 
 def is_inside(

@@ -218,14 +218,21 @@ class Program:
         return tuple(t for kind in kinds for t in self.of_kind(kind))
 
     @cached_property
+    def free_axes(self) -> tuple[Axis, ...]:
+        """The axes whose sizes the data decides: those of tensors, then those that loops alone run over."""
+        of_tensors = (axis for tensor in self.tensors for axis in tensor.axes)
+        of_loops = (loop.axis for equation in self.equations for loop in equation.loops)
+        return tuple(dict.fromkeys(axis for axis in (*of_tensors, *of_loops) if axis.is_free))
+
+    @cached_property
     def extents(self) -> Mapping[sp.Symbol, Whole]:
         """The sizes of axes that only the data decides, by the symbols that stand for them."""
-        return {a.extent: a.whole for tensor in self.tensors for a in tensor.axes if a.is_free}
+        return {axis.extent: axis.whole for axis in self.free_axes}
 
     @cached_property
     def derived_sizes(self) -> Mapping[str, SizeForm]:
         """The sizes that follow from those of free axes, by the names of their axes."""
-        return {str(a.name): a.form for tensor in self.tensors for a in tensor.axes if a.form is not None}
+        return {str(axis.name): axis.form for axis in self.free_axes if axis.form is not None}
 
     def all_sizes(self, free: Mapping[str, int]) -> dict[str, int]:
         """The sizes of all axes that have no number, where the free ones have these."""
@@ -234,7 +241,7 @@ class Program:
     @cached_property
     def size_names(self) -> frozenset[str]:
         """The names of the free axes, which stand for their sizes in formulas: no index bears one of them."""
-        return frozenset(str(a.name) for tensor in self.tensors for a in tensor.axes if a.is_free)
+        return frozenset(str(axis.name) for axis in self.free_axes)
 
     def of_kind(self, kind: Kind) -> tuple[Tensor, ...]:
         return tuple(t for t in self.tensors if t.kind == kind)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
 
-from symgrad.calculus.axes import Axes, Axis, may_hold, show_axes
+from symgrad.calculus.axes import Axes, Axis, show_axes
 from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large, leading
 from symgrad.elaborate.arrays.placing import placed
 from symgrad.elaborate.arrays.rearranging import Rearranging
@@ -28,7 +28,7 @@ from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
-from symgrad.spec.language.sizes.size_forms import free_size
+from symgrad.spec.language.sizes.size_forms import free_size, may_hold
 from symgrad.spec.language.sizes.whole_numbers import (
     SIZE,
     axis_measured,
@@ -90,8 +90,7 @@ class Evaluator:
         """
         if isinstance(size, Call) and size.function == SIZE:
             return self.axis_measured(size)
-        sizes: dict[str, Whole] = {n: free_size(n) for n in self.builder.free_sizes}
-        found = range_size(name, size, {**sizes, **self.sizes}, lambda call: self.axis_measured(call).whole)
+        found = range_size(name, size, self._known_sizes, self._measured)
         axis = Axis.of(found, size.id if isinstance(size, Name) else None)
         self._check_length(name, axis, size.at)
         return axis
@@ -178,13 +177,22 @@ class Evaluator:
             return self.axis_measured(formula)
         return Axis(None, axis_size(self._sized(formula, {}), what, self.sizes))
 
-    def whole(self, formula: Node, what: str) -> int:
+    def whole(self, formula: Node, what: str) -> Whole:
         """The whole number a formula of sizes comes to; `what` says what it is of.
 
         Raises:
             SpecError, ShapeError: it is no such formula.
         """
-        return whole_number(self._sized(formula, {}), what, self.sizes)
+        return whole_number(self._sized(formula, {}), what, self._known_sizes, self._measured)
+
+    @property
+    def _known_sizes(self) -> dict[str, Whole]:
+        """Sizes by name, those that the data decides too."""
+        free: dict[str, Whole] = {name: free_size(name) for name in self.builder.free_sizes}
+        return {**free, **self.sizes}
+
+    def _measured(self, call: Call) -> Whole:
+        return self.axis_measured(call).whole
 
     def _sized(self, formula: Node, bound: Mapping[str, Value]) -> Node:
         """The formula with sizes as numbers, but those that only the data decides."""

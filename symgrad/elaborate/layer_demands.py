@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import show_axes
 from symgrad.errors import ShapeError
+from symgrad.spec.language.sizes.size_forms import Whole, may_hold
 from symgrad.spec.model import ShapeDemand
 
 if TYPE_CHECKING:
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
     from symgrad.elaborate.formulas import Evaluator
     from symgrad.spec.model import SizeDemand
 
-_HOLDS: Mapping[str, Callable[[int, int], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+_HOLDS: Mapping[str, Callable[[Whole, Whole], bool]] = {
+    "<": lambda a, b: may_hold(b - a - 1),
+    "<=": lambda a, b: may_hold(b - a),
+    ">": lambda a, b: may_hold(a - b - 1),
+    ">=": lambda a, b: may_hold(a - b),
     "==": operator.eq,
     "!=": operator.ne,
 }
+"""Where only the data decides a size, a comparison holds if it does for data that are long enough."""
 
 
 def check_demand(demand: ShapeDemand | SizeDemand, evaluator: Evaluator) -> None:
@@ -58,5 +60,9 @@ def _check_size(demand: SizeDemand, evaluator: Evaluator) -> None:
     left, right = (evaluator.whole(side, what) for side in (condition.left, condition.right))
     if _HOLDS[condition.operator](left, right):
         return
-    told = (part if isinstance(part, str) else f"{evaluator.whole(part, what):,}" for part in demand.problem)
+    told = (p if isinstance(p, str) else _shown(evaluator.whole(p, what)) for p in demand.problem)
     raise ShapeError(f"{demand.layer}: {''.join(told)}", at=demand.at, remedy=demand.remedy)
+
+
+def _shown(size: Whole) -> str:
+    return f"{size:,}" if isinstance(size, int) else str(size)

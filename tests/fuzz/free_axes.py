@@ -49,8 +49,8 @@ class FreeSequences(Sequences):
         return self.indexed("n, i, d", f"{self.parameter(words, units)}[k[n, i], d]", units)
 
     def step(self) -> None:
-        lengths = (self.convolution, self.padded, self.joined, self.windows, self.upsampled)
-        places = (self.shifted, self.reversed, self.numbered, self.running, self.ended)
+        lengths = (self.convolution, self.padded, self.joined, self.windows, self.upsampled, self.sliced)
+        places = (self.shifted, self.reversed, self.numbered, self.running, self.ended, self.summed)
         others = (self.dense, self.normed, self.attention, self.masked)
         self.now = self.one((*lengths, *places, *others))(self.now, self.width[self.now])
 
@@ -113,6 +113,17 @@ class FreeSequences(Sequences):
         self.fits(f"L * {times}")
         formula = f"{x}[n, i // {times}, o] * (1 + i % {times})"
         return self.indexed(f"n, i:{self.formula}, o", formula, width)
+
+    def sliced(self, x: str, width: int) -> str:
+        """A part of the sequence, from its front or its back, or all of it backwards."""
+        parts = ((":, 1:", "L - 1"), (":, :-1", "L - 1"), (":, ::2", "(L + 1)//2"), (":, ::-1", "L"))
+        text, length = self.one((*parts, (":, 1:-1", "L - 2"), (":, -2::-2", "L//2")))
+        if not self.fits(length):
+            return self.dense(x, width)
+        return self.add(f"{x}[{text}]", width)
+
+    def summed(self, x: str, width: int) -> str:
+        return self.add(f"cumsum({x}, axis=1) / 3", width)
 
     def running(self, x: str, width: int) -> str:
         """Sums of what came before."""

@@ -163,6 +163,8 @@ def _entry(name: str, places: ast.expr, scope: Scope) -> np.ndarray | Labels:
     tensor = scope.tensors[name]
     labels = {n: t.array for n, t in scope.tensors.items() if isinstance(t, Labels)}
     found = places.elts if isinstance(places, ast.Tuple) else [places]
+    if not isinstance(tensor, Labels) and all(isinstance(place, ast.Slice) for place in found):
+        return tensor[(slice(None), *(_slice(place) for place in found))]
     known = {**scope.sizes, **scope.indices}
     at = tuple(place_of(place, known, labels) for place in found)
     if any(not 0 <= i < size for i, size in zip(at, own_shape(tensor), strict=True)):
@@ -170,6 +172,12 @@ def _entry(name: str, places: ast.expr, scope: Scope) -> np.ndarray | Labels:
     if isinstance(tensor, Labels):
         return replace(tensor, array=tensor.array[at])
     return tensor[(slice(None), *at)]
+
+
+def _slice(place: ast.expr) -> slice:
+    assert isinstance(place, ast.Slice)
+    ends = (place.lower, place.upper, place.step)
+    return slice(*(None if end is None else ast.literal_eval(end) for end in ends))
 
 
 def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
@@ -185,6 +193,9 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
         return _where(call, scope)
     if name in placements.NAMES:
         return placements.placed(name, call, lambda node: numeric(value(node, scope), scope))
+    if name == "cumsum":
+        array, (along,) = numeric(value(call.args[0], scope), scope), call.keywords
+        return array.cumsum(axis=ast.literal_eval(along.value) % (array.ndim - 1) + 1)
     if name == "onehot":
         return onehot(value(call.args[0], scope), scope)
     if name == "spread":

@@ -57,9 +57,8 @@ class FunctionBodies:
     def __init__(self, plan: Plan, reserved: Collection[str]) -> None:
         self.plan = plan
         self.program = plan.program
-        free = dict.fromkeys(a.name for t in self.program.tensors for a in t.axes if a.is_free and a.name)
         derived = self.program.derived_sizes
-        self.free_axes = tuple(name for name in free if name not in derived)
+        self.free_axes = tuple(str(a.name) for a in self.program.free_axes if a.form is None)
         self.names = identifiers((t.name for t in self.program.tensors), reserved)
         spelled = {name: form.spelled for name, form in derived.items()}
         taken = {*reserved, *self.names.values()}

@@ -29,7 +29,7 @@ def least_sizes(program: Program) -> Mapping[str, int]:
 
 def _demanded(program: Program) -> Iterator[SizeForm]:
     """The sizes that must not be negative."""
-    wholes = (axis.form - 1 for t in program.tensors for axis in t.axes if axis.form is not None)
+    wholes = (form - 1 for form in program.derived_sizes.values())
     yield from (size for size in wholes if isinstance(size, SizeForm))
     for equation in program.equations:
         yield from (size for size in _rooms(program, equation) if isinstance(size, SizeForm))

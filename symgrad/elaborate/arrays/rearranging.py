@@ -112,7 +112,9 @@ class Rearranging:
         value = self.value_of(given["x"])
         self.builder.demand_numbers((value,), "'cumsum'", call.at)
         place = axis_given(call, given["axis"], -1, len(value.axes), self.sizes)
-        known_size(value.axes[place], call.function, call.at)
+        if value.axes[place].name == self.builder.rows != "":
+            problem = f"cumsum along the rows '{self.builder.rows}'"
+            raise ShapeError(problem, at=call.at, remedy="they come in batches: sum along another axis")
         last, summed = value.indices[place], self.builder.index(value.axes[place])
         body = Piecewise((value.body.xreplace({last: summed}), summed <= last), (0, True))
         return self.builder.reduce(
@@ -169,7 +171,7 @@ def _no_labels(call: Call) -> SpecError:
     return SpecError(f"{call.function} takes integer labels", at=call.at, remedy=remedy)
 
 
-def cut_along(value: Value, place: int, cut: Cut, builder: EquationBuilder) -> Value:
+def cut_along(value: Value, place: int, cut: Cut[int], builder: EquationBuilder) -> Value:
     """The entries of an axis that a cut takes."""
     axis = value.axes[place]
     if (cut.start, cut.step, cut.count) == (0, 1, axis.size):

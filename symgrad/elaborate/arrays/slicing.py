@@ -8,7 +8,6 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.terms import leading
-from symgrad.elaborate.arrays.rearranging import known_size
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError
 from symgrad.spec.language.arrays.rearrangements import cut_of, entry_at
@@ -48,14 +47,16 @@ def sliced(
     places: list[sp.Expr] = []
     for item, axis in zip((*node.indices, *rest), value.axes, strict=True):
         if not isinstance(item, Slice):
+            if _is_number(item):
+                _refuse_rows(axis, item, node, builder)
             places.append(_entry(item, axis, node, sizes) if _is_number(item) else place_of(item, axis))
             continue
-        new, start, step = axis, 0, 1
+        new, start, step = axis, sp.Integer(0), 1
         if (item.start, item.stop, item.step) != FULL:
-            size = known_size(axis, f"a slice of '{node.tensor}'", item.at)
-            cut = cut_of(item, size, f"an axis of '{node.tensor}'", sizes)
-            is_all = (cut.start, cut.step, cut.count) == (0, 1, size)
-            new, start, step = axis if is_all else Axis(None, cut.count), cut.start, cut.step
+            _refuse_rows(axis, item, node, builder)
+            cut = cut_of(item, axis.whole, f"an axis of '{node.tensor}'", sizes)
+            is_all = (cut.start, cut.step, cut.count) == (0, 1, axis.whole)
+            new, start, step = axis if is_all else Axis.of(cut.count), axis.place(cut.start), cut.step
         index = builder.index(new)
         axes.append(new)
         indices.append(index)
@@ -69,5 +70,10 @@ def _is_number(item: Node) -> bool:
 
 def _entry(item: Node, axis: Axis, node: Index, sizes: Mapping[str, int]) -> sp.Expr:
     number = whole_number(item, "an index", sizes)
-    size = known_size(axis, f"an entry of '{node.tensor}'", item.at)
-    return sp.Integer(entry_at(number, size, f"this axis of '{node.tensor}'", item.at))
+    return axis.place(entry_at(number, axis.whole, f"this axis of '{node.tensor}'", item.at))
+
+
+def _refuse_rows(axis: Axis, item: Node, node: Index, builder: EquationBuilder) -> None:
+    if axis.name == builder.rows != "":
+        problem = f"this takes some rows of '{node.tensor}', but '{axis}' come in batches"
+        raise ShapeError(problem, at=item.at, remedy="write : for all of them")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.axes import Axis, may_hold
+from symgrad.calculus.axes import Axis
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.indexing.digits import digits_of, takes_digits
-from symgrad.spec.language.sizes.size_forms import is_never_negative
+from symgrad.spec.language.sizes.size_forms import is_never_negative, may_hold
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
 from symgrad.spec.language.trees import walk
 from symgrad.spec.model import EquationSpec

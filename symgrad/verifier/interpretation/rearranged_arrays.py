@@ -177,7 +177,7 @@ def permuted(value: TensorValue, order: Sequence[int], arithmetic: Arithmetic) -
     return replace(value, array=arithmetic.library.permute(value.array, axes))
 
 
-def _python(cut: Cut) -> slice:
+def _python(cut: Cut[int]) -> slice:
     end = cut.start + cut.step * cut.count
     return slice(cut.start, end if end >= 0 else None, cut.step)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.arrays.placements import counted_axis
+from symgrad.spec.language.sizes.size_forms import Whole, may_hold
 from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Call, Name, Negate, Node, Number, Text, Tuple
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from symgrad.errors import Position
     from symgrad.spec.language.syntax import Slice
+
+Size = TypeVar("Size", int, Whole)
+"""A number, or a size that only the data may decide."""
 
 REARRANGEMENTS: Mapping[str, str] = {
     "reshape": "reshape(x, [batch, 8, 8])",
@@ -40,12 +44,12 @@ _OPTIONAL = {"split": ("axis", "part"), "gather": ("axis",)}
 
 
 @dataclass(frozen=True)
-class Cut:
+class Cut(Generic[Size]):
     """`count` entries of an axis from `start` on, every `step`-th of them."""
 
-    start: int
+    start: Size
     step: int
-    count: int
+    count: Size
 
 
 def wrongly_called(call: Call, problem: str) -> SpecError:
@@ -117,49 +121,59 @@ def is_rest(node: Node) -> bool:
     return isinstance(node, Negate) and isinstance(node.operand, Number) and node.operand.value == 1
 
 
-def cut_of(node: Slice, size: int, what: str, sizes: Mapping[str, int]) -> Cut:
+@overload
+def cut_of(node: Slice, size: int, what: str, sizes: Mapping[str, int]) -> Cut[int]: ...
+@overload
+def cut_of(node: Slice, size: Whole, what: str, sizes: Mapping[str, int]) -> Cut[Whole]: ...
+def cut_of(node: Slice, size: Whole, what: str, sizes: Mapping[str, int]) -> Cut[int] | Cut[Whole]:
     """Which entries of an axis of this size a slice takes; ends count from the back where they are negative.
 
     Raises:
         SpecError: an end is no whole number, or the step is 0.
-        ShapeError: an end lies beyond the axis, or nothing is left.
+        ShapeError: an end lies beyond the axis, or nothing is left, whatever the data are.
     """
     step = 1 if node.step is None else whole_number(node.step, "the step of a slice", sizes)
     if step == 0:
         raise SpecError("the step of a slice is 0", at=node.at, remedy="expected 1, 2, ... or -1, -2, ...")
-    first, end = (0, size) if step > 0 else (size - 1, -1)
+    first: Whole = 0 if step > 0 else size - 1
+    end: Whole = size if step > 0 else -1
     if node.start is not None:
         first = _end(node.start, size, what, sizes)
     if node.stop is not None:
         end = _end(node.stop, size, what, sizes)
-    count = -(-(end - first) // step) if step > 0 else -(-(first - end) // -step)
-    if count < 1 or not 0 <= first < size:
+    span = end - first if step > 0 else first - end
+    count = (span + abs(step) - 1) // abs(step)
+    if not all(map(may_hold, (count - 1, first, size - first - 1))):
         problem = f"this slice of {what} takes nothing of {size} entries"
         raise ShapeError(problem, at=node.at, remedy="expected one entry or more")
     return Cut(first, step, count)
 
 
-def _end(node: Node, size: int, what: str, sizes: Mapping[str, int]) -> int:
+def _end(node: Node, size: Whole, what: str, sizes: Mapping[str, int]) -> Whole:
     number = whole_number(node, "the end of a slice", sizes)
-    if not -size <= number <= size:
+    if not may_hold(size - abs(number)):
         problem = f"the end {number} of this slice leaves {what}, which has {size} entries"
         raise ShapeError(problem, at=node.at, remedy=f"expected one from {-size} to {size}")
     return number + size if number < 0 else number
 
 
-def entry_at(number: int, size: int, what: str, at: Position) -> int:
+@overload
+def entry_at(number: int, size: int, what: str, at: Position) -> int: ...
+@overload
+def entry_at(number: int, size: Whole, what: str, at: Position) -> Whole: ...
+def entry_at(number: int, size: Whole, what: str, at: Position) -> Whole:
     """One entry of an axis, counted from the back where it is negative.
 
     Raises:
         ShapeError: there is none.
     """
-    if not -size <= number < size:
+    if not may_hold(size - (-number if number < 0 else number + 1)):
         problem = f"{what} has {size} entries, none is number {number}"
         raise ShapeError(problem, at=at, remedy=f"expected one from {-size} to {size - 1}")
-    return number % size
+    return number + size if number < 0 else number
 
 
-def split_cut(call: Call, given: Mapping[str, Node], size: int, sizes: Mapping[str, int]) -> Cut:
+def split_cut(call: Call, given: Mapping[str, Node], size: int, sizes: Mapping[str, int]) -> Cut[int]:
     """The part of an axis that `split(x, 3, part=0)` or `split(x, [2, 4], part=1)` is.
 
     Raises:

@@ -160,6 +160,11 @@ def least_size(size: Whole, wanted: int) -> tuple[str, int] | None:
     return (name, high) if size.never_falls or is_never_negative(size - wanted, high) else None
 
 
+def may_hold(size: Whole) -> bool:
+    """Whether a size is nowhere negative where the data are long enough."""
+    return is_never_negative(size) or least_size(size, 0) is not None
+
+
 def _at(atom: Atom, sizes: Mapping[str, int]) -> int:
     return sizes[atom] if isinstance(atom, str) else atom.of.at(sizes) // atom.by
 
