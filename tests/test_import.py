@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from building import written as module_file
 from click.testing import CliRunner
 from corpus import CORPUS
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LogisticRegression
 
 import symgrad as sg
 from symgrad.cli import main
@@ -423,3 +425,73 @@ def test_the_command_writes_what_predicts_and_trains(tmp_path: Path, monkeypatch
     assert sg.evaluate(saved, (X, right.argmax(1))).metrics.accuracy == 1
     wrong = run(main, ["import", "model.onnx", "-o", "b.yaml", "--loss", "mee"])
     assert (wrong.exit_code, "there is no loss 'mee'" in wrong.output) == (2, True)
+
+
+def sklearn_file(path: Path, classifier: Any, transform: str) -> Path:
+    """What skl2onnx writes for a linear classifier: labels, and probabilities by the names of classes."""
+    rows, labels = classifier.coef_, [str(label) for label in classifier.classes_]
+    bias = classifier.intercept_
+    if len(labels) == 2:
+        rows, bias = np.concatenate([-rows, rows]), np.concatenate([-bias, bias])
+    ml = {"domain": "ai.onnx.ml"}
+    told = {"coefficients": rows.ravel().tolist(), "intercepts": bias.tolist(), "post_transform": transform}
+    nodes = [
+        helper.make_node("LinearClassifier", ["x"], ["label", "p"], classlabels_strings=labels, **told, **ml),
+        helper.make_node("Normalizer", ["p"], ["probabilities"], norm="L1", **ml),
+        helper.make_node("ZipMap", ["probabilities"], ["y"], classlabels_strings=labels, **ml),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])
+    map_of = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(1, []))
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.STRING, None),
+        helper.make_value_info("y", helper.make_sequence_type_proto(map_of)),
+    ]
+    graph = helper.make_graph(nodes, "g", [x], outputs, [])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 1)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("classes", "transform"), [(2, "LOGISTIC"), (3, "SOFTMAX"), (3, "LOGISTIC")])
+def test_a_linear_classifier_of_scikit_learn_is_a_dense_layer(
+    classes: int, transform: str, tmp_path: Path
+) -> None:
+    drawn = np.random.default_rng(classes)
+    rows = drawn.normal(size=(60, 4)).astype(np.float32)
+    words = np.array(["ant", "bee", "cat"])[(rows @ drawn.normal(size=(4, classes))).argmax(axis=1)]
+    known = LogisticRegression().fit(rows, words)
+    path = sklearn_file(tmp_path / "linear.onnx", known, transform)
+    found = sg.import_onnx(path, tmp_path / "linear.yaml", identity=False)
+    assert found.difference is not None
+    assert found.difference < 1e-6
+    assert "dense(" in found.spec.read_text()
+    saved = sg.open_run(found.checkpoint, interpreted(found.module))
+    right = known.predict_proba(rows)
+    if transform == "LOGISTIC" and classes > 2:
+        right = 1 / (1 + np.exp(-known.decision_function(rows)))
+        right /= right.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(saved.predict(rows), right[:, -1:] if classes == 2 else right, atol=1e-6)
+    if classes == 2 or transform == "SOFTMAX":
+        assert saved.labels(rows).tolist() == known.predict(rows).tolist()
+
+
+def test_numbers_of_float16_are_float32_and_that_is_said(tmp_path: Path) -> None:
+    nodes = [node("Cast", "w", "W", to=1), node("MatMul", "x W", "y")]
+    path = written(tmp_path / "n.onnx", nodes, {})
+    model = onnx.load(str(path))
+    model.graph.initializer.append(numpy_helper.from_array(W.astype(np.float16), "w"))
+    path.write_bytes(model.SerializeToString())
+    found = import_onnx(path, "net", None)
+    assert found.notes == ("'w' is of float16, and of float32 here",)
+    np.testing.assert_array_equal(next(iter(found.params.values())), W.astype(np.float16).astype(np.float32))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(sg.ModuleError, match=r"computes in float16: its input 'x'.*; write it in float32"):
+        import_onnx(path, "net", None)
+
+
+def test_writing_into_parts_of_an_array_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    arrays = {"places": np.array([[0]]), "u": RANDOM.normal(size=(1, 4))}
+    path = written(tmp_path / "n.onnx", [node("ScatterND", "x places u", "y")], arrays)
+    with pytest.raises(sg.ModuleError, match=r"ScatterND writes into parts of an array; .*torch\.cat"):
+        import_onnx(path, "net", None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import ModuleError
+from symgrad.exchange.onnx_import.linear_classifiers import with_plain_classifiers
 from symgrad.exchange.onnx_import.node_operators import OPERATORS
 from symgrad.exchange.onnx_import.onnx_graph import OnnxGraph, OnnxTensor
 from symgrad.exchange.onnx_import.own_exports import own_preparation, without_scaling
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from symgrad.training.dataset.preparation import Preparation
 
 ROWS = "batch"
+_WRITTEN_INTO = ("ScatterND", "ScatterElements", "Scatter")
+_NO_PARTS = (
+    "equations define whole tensors: export the network with parts put together, as by torch.cat, not by "
+    "assignments such as x[:, 0] = ..."
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ def read_network(graph: OnnxGraph, at: str, loss: str | None) -> ReadNetwork:
     graph = without_scaling(graph, preparation)
     graph, called, notes = _of_numbers(graph, at)
     try:
+        graph = with_plain_classifiers(graph)
         graph, written = rewritten(graph)
         graph = needed_nodes(_without_complement(graph))
     except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -76,7 +83,8 @@ def read_network(graph: OnnxGraph, at: str, loss: str | None) -> ReadNetwork:
         value = _output(build, graph, name)
         if value not in [other for _, other in outputs]:
             outputs.append((there, value))
-    return ReadNetwork(build, shapes, tuple(outputs), loss or found, classes, (*notes, *more), preparation)
+    notes = [*graph.notes, *notes, *more]
+    return ReadNetwork(build, shapes, tuple(outputs), loss or found, classes, tuple(notes), preparation)
 
 
 def _output(build: SpecBuilder, graph: OnnxGraph, name: str) -> ReadValue:
@@ -106,6 +114,8 @@ def _read(build: SpecBuilder, node: OnnxNode) -> None:
         if found is not None:
             build.known[node.outputs[0]] = found
             return
+    if node.operator in _WRITTEN_INTO:
+        node.refuse(f"{node.operator} writes into parts of an array", _NO_PARTS)
     if node.operator not in OPERATORS:
         supported = ", ".join(sorted(name for name in OPERATORS if name != "Dense"))
         node.refuse(f"symgrad has no spec for the operator {node.operator}", f"supported are {supported}")
@@ -195,8 +205,8 @@ def _of_numbers(graph: OnnxGraph, at: str) -> tuple[OnnxGraph, list[str], list[s
 def _class_names(graph: OnnxGraph) -> tuple[Any, ...]:
     """What classes are called, by the operators that say it; nothing where they are not."""
     for node in graph.nodes:
-        for name in ("classlabels_strings", "classlabels_int64s"):
-            if node.operator == "ZipMap" and node.attributes.get(name):
+        for name in ("classlabels_strings", "classlabels_int64s", "classlabels_ints"):
+            if node.operator in ("ZipMap", "LinearClassifier") and node.attributes.get(name):
                 return _unless_numbers(node.attributes[name])
         if node.operator == "ArrayFeatureExtractor" and node.inputs[0] in graph.arrays:
             names = graph.arrays[node.inputs[0]].ravel().tolist()

@@ -59,7 +59,7 @@ class OnnxTensor:
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """What a file says. `arrays` are its initialisers by name."""
+    """What a file says. `arrays` are its initialisers by name; `notes` what was changed when it was read."""
 
     name: str
     opset: int
@@ -68,6 +68,7 @@ class OnnxGraph:
     nodes: tuple[OnnxNode, ...]
     arrays: Mapping[str, NDArray[Any]]
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def float_type(self) -> str:
@@ -99,7 +100,8 @@ def read_graph(path: Path) -> OnnxGraph:
         raise _damaged(path, error) from None
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     metadata = {p.key: p.value for p in model.metadata_props}
-    found = OnnxGraph(graph.name, opset, inputs, outputs, nodes, arrays, metadata)
+    arrays, notes = _without_halves(path, model, arrays)
+    found = OnnxGraph(graph.name, opset, inputs, outputs, nodes, arrays, metadata, notes)
     _check_numbers(path, arrays)
     _check_names(path, found)
     return found
@@ -158,6 +160,26 @@ def _tensor(proto: Any, is_input: bool = False) -> OnnxTensor:
         raise ValueError(f"the input '{proto.name}' has no shape")
     dims = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param for d in kind.shape.dim)
     return OnnxTensor(proto.name, letter, dims)
+
+
+def _without_halves(
+    path: Path, model: Any, arrays: dict[str, NDArray[Any]]
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """The arrays with those of float16 in float32, which holds the same numbers, and what to say of that.
+
+    Raises:
+        ModuleError: the network computes in float16.
+    """
+    halves = [name for name, array in arrays.items() if array.dtype == np.float16]
+    computes = [v.name for v in model.graph.input if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT16]
+    if computes and not set(computes) <= arrays.keys():
+        problem = f"computes in float16: its input '{computes[0]}' is of that type"
+        raise ModuleError(problem, at=str(path), remedy="write it in float32 or float64")
+    if not halves:
+        return arrays, ()
+    what = f"'{halves[0]}' is" if len(halves) == 1 else f"{len(halves)} arrays are"
+    note = f"{what} of float16, and of float32 here"
+    return {n: a.astype(np.float32) if n in halves else a for n, a in arrays.items()}, (note,)
 
 
 def _check_numbers(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
