@@ -480,7 +480,9 @@ def train(
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     checked_logs(log)
     if params_from is not None:
-        check_source(params_from, names or {}, spec)
+        from symgrad.pipeline import parameter_shapes  # and with it SymPy, which other trainings need not
+
+        check_source(params_from, names or {}, parameter_shapes(spec), spec.dtype)
     module = build(spec, identity=identity) if module is None else _loaded(module)
     return run_training(
         spec,

@@ -241,3 +241,9 @@ def module_text(spec: Spec) -> str:
         SpecError: the spec does not describe a network.
     """
     return stages_of(spec).text
+
+
+def parameter_shapes(spec: Spec) -> dict[str, tuple[int, ...]]:
+    """The shapes of all parameters by name. Raises SpecError."""
+    parameters = stages_of(spec).formulas.of_kind("parameter")
+    return {parameter.name: tuple(axis.size or 0 for axis in parameter.axes) for parameter in parameters}

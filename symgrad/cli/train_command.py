@@ -82,7 +82,9 @@ def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
     scorers(options.metrics)
     checked_logs(options.log)
     if options.params_from is not None:
-        check_source(options.params_from, options.rename, spec)
+        from symgrad.pipeline import parameter_shapes  # and with it SymPy, which other trainings need not
+
+        check_source(options.params_from, options.rename, parameter_shapes(spec), spec.dtype)
     dataset = load_data(spec, options.data)
     with run_folder(options.out or Path("runs") / spec.name) as folder:
         return _train_into(folder, spec, spec_file, dataset, options)

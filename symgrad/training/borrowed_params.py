@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from symgrad.spec.model import Spec
-
 ParamsSource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any]"
 TRANSPOSED = ".T"
 """Behind the name of a matrix: rows and columns change places, as in PyTorch's weights of linear layers."""
@@ -34,12 +32,11 @@ class Borrowed:
     note: str
 
 
-def check_source(source: ParamsSource, names: Mapping[str, str], spec: Spec) -> None:
-    """Raise what `borrow` would for the module of a spec, before there is one."""
-    from symgrad.pipeline import stages_of  # and with it SymPy, which a training without a source needs not
-
-    parameters = stages_of(spec).formulas.of_kind("parameter")
-    _found(source, names, {p.name: tuple(a.size or 0 for a in p.axes) for p in parameters}, spec.dtype)
+def check_source(
+    source: ParamsSource, names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]], dtype: DTypeLike
+) -> None:
+    """Raise what `borrow` would for a module of these parameters, before there is one."""
+    _found(source, names, shapes, dtype)
 
 
 def borrow(
