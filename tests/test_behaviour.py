@@ -180,6 +180,36 @@ FAULTS = {
         "found.argmin(-1)",
         "not the classes",
     ),
+    "a gap is taken for a number": (
+        "raw rows",
+        "found = np.full((len(cells), 1), np.nan)",
+        "found = np.zeros((len(cells), 1))",
+        "takes a table otherwise",
+    ),
+    "a word that was not there counts as the first": (
+        "raw rows",
+        "index.get(word, len(words))",
+        "index.get(word, 0)",
+        "with 'blue' in it is not refused",
+    ),
+    "a row's number is wrong in a message": (
+        "raw rows",
+        "raise ValueError(problem.format(cell, row + 1))\n    return codes",
+        "raise ValueError(problem.format(cell, row))\n    return codes",
+        "with 'blue' in it",
+    ),
+    "rows are not taken": (
+        "raw rows",
+        "{key: [row.get(key) for row in table]",
+        "{key: [row.get(key) for row in table[::-1]]",
+        "takes rows, a dict each",
+    ),
+    "columns of two lengths are taken": (
+        "raw rows",
+        '> 1:\n        raise ValueError(f"{name}: columns of different lengths")',
+        '> 9:\n        raise ValueError(f"{name}: columns of different lengths")',
+        "too short",
+    ),
     "the epoch is lost": (
         "checkpoints",
         "*names, epoch,",

@@ -23,7 +23,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import BEHAVIOURS, MANY, SIZES
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, MANY, RAW, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.rare_updates import rare_update_checks
@@ -182,6 +182,7 @@ def _in_turn(region: str) -> list[Callable[[Trial], Iterable[Check]]]:
         "optimiser": (_training, _behaviours),
         "epoch": (_training, _behaviours),
         "own verify": (_own_verify,),
+        "rows": (_raw_rows,),
     }.get(region, (_behaviours, _training))
     others = (_values, _training, _behaviours, _text)
     return [*first, *(checks for checks in others if checks not in first)]
@@ -207,8 +208,12 @@ def _own_verify(trial: Trial) -> Iterable[Check]:
     return behaviour_checks(trial, {"own verify"})
 
 
+def _raw_rows(trial: Trial) -> Iterable[Check]:
+    return behaviour_checks(trial, {RAW})
+
+
 def _behaviours(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES, MANY})
+    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES, MANY, RAW})
 
 
 @contextmanager

@@ -119,8 +119,8 @@ NAMED: Mapping[str, set[str]] = {
     "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity", "training step"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
     "own verify": {"own verify"},
-    "files": {"checkpoints"},
-    "rows": {"checkpoints"},
+    "files": {"checkpoints", "raw rows"},
+    "rows": {"checkpoints", "raw rows"},
 }
 """Rows that name a fault in a region; one in the computation or an elementary function may show anywhere."""
 

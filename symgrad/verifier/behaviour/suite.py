@@ -17,6 +17,7 @@ from symgrad.verifier.behaviour import (
     fit,
     many_epochs,
     parameters_in_memory,
+    raw_rows,
     saved,
     sizes,
 )
@@ -56,7 +57,7 @@ class Behaviour:
     as_given: bool = False
 
 
-SIZES, MANY = "other sizes", "many epochs"
+SIZES, MANY, RAW = "other sizes", "many epochs", "raw rows"
 """Behaviours that only edited modules are tried for, as the others say enough of emitted text."""
 
 BEHAVIOURS = {
@@ -71,6 +72,7 @@ BEHAVIOURS = {
     "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
     "checkpoints": Behaviour("save and load: all comes back, nothing foreign is taken", saved.checkpoints),
+    RAW: Behaviour("tables, words and gaps, as those in training were", raw_rows.raw_rows),
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
     MANY: Behaviour("fit: so many, each told, whatever their losses are", many_epochs.many_epochs),
     "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
@@ -81,7 +83,7 @@ BEHAVIOURS = {
 
 
 def behaviour_checks(
-    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES, MANY}
+    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES, MANY, RAW}
 ) -> Iterator[Check]:
     """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
     try:
@@ -100,7 +102,8 @@ def behaviour_checks(
 def size_checks(
     trial: Trial, numbers: Sequence[int], rows: Sequence[int], every: Iterable[float]
 ) -> Iterator[Check]:
-    """Rows for an edited module: with these numbers of rows, and at numbers that stand in its edits."""
+    """Rows for an edited module: of raw rows, with these numbers of rows, and at numbers in its edits."""
+    yield from behaviour_checks(trial, {RAW})
     if not trial.trains:
         return
     try:

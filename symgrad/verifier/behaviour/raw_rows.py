@@ -1,0 +1,209 @@
+"""Rows as they stand in people's data: a checkpoint's `predict` takes them as they were trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from symgrad.verifier.behaviour.workbench import Bench, refusal, same, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.trials.behaviour_case import DataTensor
+
+_ROWS = 6
+_WORDS = ("green", "7", "na")
+_TRUTHS = (False, True)
+_NUMBERS = (2.0, 10.0)
+_KINDS = (_WORDS, _TRUTHS, _NUMBERS)
+_GAPS = (None, " ", "NA", "?", float("nan"), "None")
+"""What stands where a value is missing; the last one only among numbers."""
+_NO_NUMBERS = ("blue", True, 1j, [1.0], 10**400)
+_MEAN, _DEVIATION = 0.25, 1.5
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column as people have it, the entries of an input that it becomes, and the words that it may hold."""
+
+    name: str
+    cells: list[Any]
+    entries: Array
+    words: tuple[Any, ...] = ()
+
+
+Columns: TypeAlias = "dict[str, list[_Column]]"
+"""By the names of inputs."""
+
+
+def raw_rows(bench: Bench) -> Iterator[str]:
+    """What a checkpoint's predict makes of columns, of rows, of gaps, and of words that were not there."""
+    inputs = bench.case.inputs
+    if any(not array.ndim for array in bench.data()[: len(inputs)]):
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "checkpoint.npz"
+        for turn, (gaps, unseen) in enumerate(((False, ""), (True, ""), (True, "ignore"))):
+            columns = {t.name: _columns(t, bench, turn, gaps=gaps, unseen=bool(unseen)) for t in inputs}
+            learnt = {t.name: _learnt(t, bench, columns[t.name], unseen) for t in inputs}
+            bench.module.save(file, bench.params(), preparation={"inputs": learnt})
+            found = bench.module.load(file)
+            rows = [_rows(t, bench, columns[t.name]) for t in inputs]
+            prepared = (_prepared(t, bench, r, learnt[t.name]) for t, r in zip(inputs, rows, strict=True))
+            expected = bench.module.predict(bench.params(), *prepared)
+            yield from _answers(found, expected, columns, f"gaps {gaps}, unseen {unseen or 'refused'}")
+            yield from _of_encoded(found, expected, rows, columns)
+            if not unseen:
+                yield from _refusals(found, columns)
+
+
+def _columns(tensor: DataTensor, bench: Bench, turn: int, *, gaps: bool, unseen: bool) -> list[_Column]:
+    """Columns for all entries of an input: of words, of truths, of two numbers only, the rest of numbers."""
+    size = int(np.prod(bench.numbers(tensor).shape[1:]))
+    if tensor.classes is not None:
+        names = [f"class {n}" for n in range(tensor.classes)]
+        codes = np.arange(_ROWS * size) % tensor.classes
+        return [_Column(tensor.name, [names[c] for c in codes], codes.astype(float)[:, None], tuple(names))]
+    if size == 1:
+        return [_of_words(f"{tensor.name} alone", _NUMBERS, 1, gaps=gaps, unseen=False)]
+    found: list[_Column] = []
+    left = size
+    for words in (*_KINDS[turn:], *_KINDS[:turn]):
+        width = 1 if words == _TRUTHS else len(words)
+        if left > width:
+            found.append(_of_words(f"{tensor.name} {words[0]}", words, width, gaps=gaps, unseen=unseen))
+            left -= width
+    return [*found, *(_of_numbers(f"{tensor.name} {n}", n, gaps=gaps) for n in range(left))]
+
+
+def _of_words(name: str, words: Sequence[Any], width: int, *, gaps: bool, unseen: bool) -> _Column:
+    codes = [n % len(words) for n in range(_ROWS)]
+    cells: list[Any] = [words[c] for c in codes]
+    entries = np.eye(len(words))[codes] if width == len(words) else np.array(codes, float)[:, None]
+    if words == _WORDS:
+        cells[1], cells[3] = 7, f" {cells[3]} "  # a number as a word, and a word with blanks around it
+    if words == _TRUTHS:
+        cells[:2] = ["False", "TRUE"]
+    if gaps:
+        cells[4], entries[4] = _GAPS[1 + len(words) % 2], np.nan
+    if unseen and width == len(words) and words == _WORDS:
+        cells[5], entries[5] = "blue", 0
+    return _Column(name, cells, entries, tuple(words))
+
+
+def _of_numbers(name: str, place: int, *, gaps: bool) -> _Column:
+    numbers = np.linspace(-1, 1, _ROWS) * (1 + place % 3) / 2
+    cells: list[Any] = numbers.tolist()
+    if gaps:
+        row = place % _ROWS
+        cells[row], numbers[row] = _GAPS[place % len(_GAPS)], np.nan
+    return _Column(name, cells, numbers[:, None])
+
+
+def _learnt(tensor: DataTensor, bench: Bench, columns: list[_Column], unseen: str) -> dict[str, Any]:
+    """What training would have kept of an input of these columns."""
+    shape = bench.numbers(tensor).shape[1:]
+    record: dict[str, Any] = {"shape": list(shape), "columns": [column.name for column in columns]}
+    if tensor.classes is not None:
+        return record | {"classes": list(columns[0].words)}
+    size = int(np.prod(shape))
+    record["categories"] = [list(column.words) for column in columns]
+    record |= {"fill": (np.arange(size) / 4).reshape(shape).tolist(), "unseen": unseen}
+    return record | {
+        "mean": np.full(shape, _MEAN).tolist(),
+        "deviation": np.full(shape, _DEVIATION).tolist(),
+    }
+
+
+def _rows(tensor: DataTensor, bench: Bench, columns: list[_Column]) -> Array:
+    """The entries that columns become, NaN in gaps."""
+    return np.hstack([column.entries for column in columns]).reshape(-1, *bench.numbers(tensor).shape[1:])
+
+
+def _prepared(tensor: DataTensor, bench: Bench, rows: Array, learnt: dict[str, Any]) -> Array:
+    """The numbers that the network is to be given for these rows."""
+    if tensor.classes is not None:
+        return rows.astype(np.int64)
+    filled = np.where(np.isnan(rows), np.array(learnt["fill"]), rows)
+    return ((filled - _MEAN) / _DEVIATION).astype(bench.dtype)
+
+
+def _table(columns: Columns) -> dict[str, list[Any]]:
+    return {column.name: column.cells for group in columns.values() for column in group}
+
+
+def _arrays(columns: Columns) -> list[Array]:
+    """An array of cells for each input, a column each."""
+    found = []
+    for group in columns.values():
+        cells = np.empty((len(group[0].cells), len(group)), object)
+        for number, column in enumerate(group):
+            cells[:, number] = column.cells
+        found.append(cells)
+    return found
+
+
+def _answers(found: Any, expected: Array, columns: Columns, how: str) -> Iterator[str]:
+    table, arrays = _table(columns), _arrays(columns)
+    rows = [dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
+    ways: list[tuple[str, list[Any]]] = [("a table", [table]), ("rows, a dict each", [rows])]
+    whole = dict(zip(columns, arrays, strict=True))
+    for way, given in (*ways, ("arrays of cells", arrays), ("a table of arrays", [whole])):
+        if not same(found.predict(*given), expected):
+            yield f"a checkpoint's predict takes {way} otherwise than it was trained on ({how})"
+
+
+def _of_encoded(found: Any, expected: Array, rows: list[Array], columns: Columns) -> Iterator[str]:
+    """Numbers in the shape of an input are taken for what its words and gaps become."""
+    groups = list(columns.values())
+    if any(r.ndim < 2 or r.shape[1] == len(group) for r, group in zip(rows, groups, strict=True)):
+        return
+    if not same(found.predict(*rows), expected):
+        yield "a checkpoint's predict takes arrays of numbers, words among them, otherwise"
+    if rows[0].ndim > 2:
+        cells = rows[0].astype(object)
+        cells[(0,) * cells.ndim] = "blue"
+        name = next(iter(columns))
+        if wrong := refusal(ValueError, f"{name}: expected columns", found.predict, cells, *rows[1:]):
+            yield f"predict of an array of words with {cells.ndim} axes {wrong}"
+
+
+def _refusals(found: Any, columns: Columns) -> Iterator[str]:
+    """A column that is missing or too short, a word that was not there, a text for a number: by name."""
+    table, arrays = _table(columns), _arrays(columns)
+    if wrong := refusal(TypeError, "predict: expected", found.predict, *arrays, *arrays):
+        yield f"predict of twice as many inputs {wrong}"
+    for place, (name, group) in enumerate(columns.items()):
+        refused = partial(refusal, ValueError, f"{name}: ", found.predict)
+        fewer = [a[:, :-1] if n == place else a for n, a in enumerate(arrays)]
+        if len(group) > 1 and (wrong := refusal(ValueError, f"{name}: expected", found.predict, *fewer)):
+            yield f"predict of an array with a column too few {wrong}"
+        for column in group:
+            others = {key: cells for key, cells in table.items() if key != column.name}
+            if wrong := refused(others):
+                yield f"predict without the column {column.name!r} {wrong}"
+            if len(group) > 1 and (wrong := refused(table | {column.name: column.cells[:-1]})):
+                yield f"predict of a column {column.name!r} that is too short {wrong}"
+            yield from _cells_refused(found, table, name, column)
+
+
+def _cells_refused(found: Any, table: dict[str, list[Any]], name: str, column: _Column) -> Iterator[str]:
+    for cell in ("blue",) if column.words else _NO_NUMBERS:
+        cells = [*column.cells]
+        cells[2] = cell
+        parts = (f"{cell!r} in row 3",)
+        if wrong := told(ValueError, f"{name}: ", parts, found.predict, table | {column.name: cells}):
+            yield f"predict of {column.name!r} with {cell!r:.20} in it {wrong}"
+    if not column.words and (
+        wrong := refusal(
+            ValueError, f"{name}: ", found.predict, table | {column.name: ["none"] * len(column.cells)}
+        )
+    ):
+        yield f"predict of {column.name!r} with words alone {wrong}"
