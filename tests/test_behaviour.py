@@ -180,6 +180,32 @@ FAULTS = {
         "found.argmin(-1)",
         "not the classes",
     ),
+    "a checkpoint with NaN is taken": (
+        "checkpoints",
+        "not np.isfinite(array).all()",
+        "not np.isfinite(array).any()",
+        "that is not finite is not refused",
+    ),
+    "a checkpoint runs code": ("checkpoints", "allow_pickle=False", "allow_pickle=True", "pickled"),
+    "any format is read": ("checkpoints", "if version != CHECKPOINT_FORMAT", "if False", "of another format"),
+    "a key of its own is taken": (
+        "checkpoints",
+        "filter(_is_own, more)",
+        "()",
+        "under the key params.mine is not refused",
+    ),
+    "a checksum of contents alone": (
+        "checkpoints",
+        'found.update(f"{name} {array.dtype.str}',
+        'str(f"{name} {array.dtype.str}',
+        "whose checksum is another one's is not refused",
+    ),
+    "what is foreign in a checkpoint is lost": (
+        "checkpoints",
+        "if not _is_own(key)}",
+        "if _is_own(key)}",
+        "beside what is its own",
+    ),
     "a gap is taken for a number": (
         "raw rows",
         "found = np.full((len(cells), 1), np.nan)",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WITHOUT_LABELS = (
     *("single", "binary", "pieces", "ahead", "averages"),
     *("attention", "convolution", "own_optimizer", "scalars"),
+    *("heads", "unrolled", "controlled"),
 )
 WITHOUT_PARAMETERS = ("scalars",)
 _OF_PARAMETERS = (
@@ -166,7 +167,7 @@ ARGUED = (
         "nothing is asked for but parameters",
         (
             *("classifier", "single", "binary", "ignoring", "pieces", "ahead", "averages"),
-            *("embedding", "attention", "own_optimizer"),
+            *("embedding", "attention", "own_optimizer", "pooled", "heads", "controlled", "in_pieces"),
         ),
     ),
     Argument(
@@ -264,6 +265,19 @@ ARGUED = (
         r"_dloss_3_dL_Z1_dZ1:\d+ operator: -100 -> ",
         "the label of none is no class: the factor beside the guard is 0 there",
         ("ignoring",),
+    ),
+    Argument(
+        "files",
+        r"(_restored|_fill|read_archive|load):\d+ another function: (Type|Value)Error",
+        "load tells of either as a ValueError",
+    ),
+    Argument("files", r"write_archive:\d+ index: ", "the types of a dict's items are for readers"),
+    Argument("files", r"save:\d+ constant: True -> False", "what is zipped is of equal lengths"),
+    Argument(
+        "rows",
+        r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in)",
+        "no input holds classes, and none is of one or two entries",
+        ("pooled", "heads", "unrolled", "controlled", "in_pieces"),
     ),
     Argument(
         "computation",

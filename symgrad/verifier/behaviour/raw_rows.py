@@ -52,7 +52,7 @@ def raw_rows(bench: Bench) -> Iterator[str]:
         file = Path(folder) / "checkpoint.npz"
         for turn, (gaps, unseen) in enumerate(((False, ""), (True, ""), (True, "ignore"))):
             columns = {t.name: _columns(t, bench, turn, gaps=gaps, unseen=bool(unseen)) for t in inputs}
-            learnt = {t.name: _learnt(t, bench, columns[t.name], unseen) for t in inputs}
+            learnt = {t.name: _learnt(t, bench, columns[t.name], turn, unseen) for t in inputs}
             bench.module.save(file, bench.params(), preparation={"inputs": learnt})
             found = bench.module.load(file)
             rows = [_rows(t, bench, columns[t.name]) for t in inputs]
@@ -107,19 +107,22 @@ def _of_numbers(name: str, place: int, *, gaps: bool) -> _Column:
     return _Column(name, cells, numbers[:, None])
 
 
-def _learnt(tensor: DataTensor, bench: Bench, columns: list[_Column], unseen: str) -> dict[str, Any]:
-    """What training would have kept of an input of these columns."""
+def _learnt(
+    tensor: DataTensor, bench: Bench, columns: list[_Column], turn: int, unseen: str
+) -> dict[str, Any]:
+    """What training would have kept of an input of these columns: neither fill nor mean, then both."""
     shape = bench.numbers(tensor).shape[1:]
     record: dict[str, Any] = {"shape": list(shape), "columns": [column.name for column in columns]}
     if tensor.classes is not None:
         return record | {"classes": list(columns[0].words)}
     size = int(np.prod(shape))
     record["categories"] = [list(column.words) for column in columns]
-    record |= {"fill": (np.arange(size) / 4).reshape(shape).tolist(), "unseen": unseen}
-    return record | {
-        "mean": np.full(shape, _MEAN).tolist(),
-        "deviation": np.full(shape, _DEVIATION).tolist(),
-    }
+    record["unseen"] = unseen
+    if turn:
+        record["fill"] = (np.arange(size) / 4).reshape(shape).tolist()
+    if turn == 1:
+        record |= {"mean": np.full(shape, _MEAN).tolist(), "deviation": np.full(shape, _DEVIATION).tolist()}
+    return record
 
 
 def _rows(tensor: DataTensor, bench: Bench, columns: list[_Column]) -> Array:
@@ -131,8 +134,10 @@ def _prepared(tensor: DataTensor, bench: Bench, rows: Array, learnt: dict[str, A
     """The numbers that the network is to be given for these rows."""
     if tensor.classes is not None:
         return rows.astype(np.int64)
-    filled = np.where(np.isnan(rows), np.array(learnt["fill"]), rows)
-    return ((filled - _MEAN) / _DEVIATION).astype(bench.dtype)
+    filled = np.where(np.isnan(rows), np.array(learnt.get("fill", 0.0)), rows)
+    standardised = (filled - _MEAN) / _DEVIATION if "mean" in learnt else filled
+    found: Array = standardised.astype(bench.dtype)
+    return found
 
 
 def _table(columns: Columns) -> dict[str, list[Any]]:

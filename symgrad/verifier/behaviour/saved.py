@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ def _comes_back(bench: Bench, file: Path) -> Iterator[str]:
         yield "load gives other parameters or another state than was saved"
     if found.epoch != _EPOCH or found.preparation != {"a": [0.1]}:
         yield f"load gives the epoch {found.epoch} and {found.preparation}, not what was saved"
+    if found.more.keys() != {"mine"} or not same(found.more["mine"], np.arange(2)):
+        yield f"load gives {', '.join(found.more) or 'nothing'} beside what is its own, not what was saved"
     if params and not np.shares_memory(module.flatten(found.params), found.params[0]):
         yield "load gives parameters that cannot be trained"
     with np.load(file, allow_pickle=False) as archive:
@@ -50,8 +53,8 @@ def _comes_back(bench: Bench, file: Path) -> Iterator[str]:
         if wrong or "mine" not in archive or str(archive["network_sha256"]) != bench.case.network:
             yield f"save writes something else under {', '.join([*wrong, 'network_sha256 or mine'])}"
     module.save(file, params)
-    if module.load(file).state is not None:
-        yield "load gives a state where none was saved"
+    if module.load(file).state is not None or module.load(file).epoch != 0:
+        yield "load gives a state, or an epoch but 0, where none was saved"
 
 
 def _predicts(bench: Bench, file: Path) -> Iterator[str]:
@@ -110,15 +113,73 @@ def _refused(bench: Bench, file: Path) -> Iterator[str]:
         with _changed(module, "SHAPES", shapes):
             if wrong := refusal(ValueError, f"{file}: ", load):
                 yield f"load: a checkpoint of other shapes {wrong}"
+    yield from _not_saved(bench, file)
+    for what, arrays, words in _damaged(bench, file):
+        np.savez(file, **arrays)
+        if wrong := refusal(ValueError, f"{file}: {words}", load):
+            yield f"load: a checkpoint {what} {wrong}"
+    if _UNPICKLED:
+        _UNPICKLED.clear()
+        yield "load runs what is pickled in a file"
     module.save(file, params)
-    with np.load(file, allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files}
-    np.savez(file, **(arrays | {"epoch": arrays["epoch"] + 1}))
-    if wrong := refusal(ValueError, f"{file}: ", load):
-        yield f"load: a checkpoint whose checksum is another one's {wrong}"
     file.write_bytes(file.read_bytes()[:-20])
     if wrong := refusal(ValueError, f"{file}: ", load):
         yield f"load: a checkpoint that was cut {wrong}"
+
+
+def _not_saved(bench: Bench, file: Path) -> Iterator[str]:
+    """What is no set of parameters, or comes under a key that has a meaning, is not written."""
+    module, params = bench.module, bench.params()
+    for key in ("params.mine", "sha256"):
+        if wrong := refusal(ValueError, f"{key}: ", module.save, file, params, **{key: np.zeros(1)}):
+            yield f"save under the key {key} {wrong}"
+    if params and (wrong := refusal((TypeError, ValueError), "", module.save, file, params[:-1])):
+        yield f"save of a parameter too few {wrong}"
+
+
+def _damaged(bench: Bench, file: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Checkpoints that must not be taken: what they are, their arrays, and how the refusal begins."""
+    bench.module.save(file, bench.params(), mine=np.arange(4))
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    other = "whose checksum is another one's"
+    yield other, arrays | {"epoch": arrays["epoch"] + 1}, ""
+    yield other, arrays | {"mine": arrays["mine"].reshape(2, 2)}, ""
+    yield "with something pickled in it", arrays | {"mine": np.array([_Pickled()], object)}, ""
+    arrays.pop("sha256")
+    yield "without its epoch", _signed({k: a for k, a in arrays.items() if k != "epoch"}), "it is no check"
+    version = {"format_version": arrays["format_version"] + 1}
+    yield "of another format", _signed(arrays | version), "a checkpoint of format"
+    for block in bench.case.blocks[:1]:
+        key = f"params.{block.name}"
+        whole = arrays[key].astype(np.int64)
+        yield "with whole numbers", _signed(arrays | {key: whole}), key
+        far = arrays[key].copy()
+        far.flat[0] = np.nan
+        yield "with a number that is not finite", _signed(arrays | {key: far}), key
+
+
+def _signed(arrays: dict[str, Any]) -> dict[str, Any]:
+    """Arrays with the checksum that is theirs."""
+    found = sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        found.update(f"{name} {array.dtype.str} {array.shape}\n".encode() + array.tobytes())
+    return arrays | {"sha256": np.array(found.hexdigest())}
+
+
+_UNPICKLED: list[None] = []
+
+
+class _Pickled:
+    """Leaves a trace where it is loaded."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _leave_trace, ()
+
+
+def _leave_trace() -> None:
+    _UNPICKLED.append(None)
 
 
 @contextmanager
