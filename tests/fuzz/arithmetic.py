@@ -34,6 +34,10 @@ class Arithmetic:
         """A real number, or an array of them."""
         return np.asarray(value, np.finfo(self.kind).dtype).astype(self.kind)
 
+    def hidden(self) -> np.ndarray:
+        """What stands for infinity: with a minus, its exp is exactly 0, and sums do not change it."""
+        return self.number([np.finfo(self.kind).max / 64])
+
     def near(self, distance: np.ndarray) -> None:
         """Note a choice that turns where `distance` is 0."""
         known = np.abs(distance[~np.isnan(distance)])
@@ -95,7 +99,7 @@ class Arithmetic:
         """base ** exponent: a repeated product for whole numbers, else NaN for bases below 0."""
         whole = exponent.ravel()[0].real if exponent.size else 0
         if np.all(exponent == whole) and abs(whole) <= 64 and whole == int(whole):
-            return self._repeated(base, int(whole))
+            return self._repeated(np.broadcast_arrays(base, exponent)[0], int(whole))
         self.near(base.real)
         integral = (exponent.imag == 0) & (exponent.real == np.rint(exponent.real))
         size = np.exp(exponent * np.log(np.where(base.real < 0, -base, base)))

@@ -45,6 +45,8 @@ class Indexed(Tensors):
     used = 0
     given: set[str]
     """The indices whose ranges stand in the text."""
+    divisors: dict[str, int]
+    """What each index is divided by, if it is."""
 
     def numbered(self) -> str:
         """One entry of a tensor, by its number."""
@@ -55,6 +57,7 @@ class Indexed(Tensors):
     def equation(self, name: str) -> tuple[str, Shape, str]:
         """The left side of an equation in index notation, its shape and its formula."""
         shape, self.used, self.given = self.shape(self.whole(1, 3)), 0, set()
+        self.divisors = {}
         ranges: Ranges = dict(zip(self.names(len(shape)), shape, strict=True))
         left = [i if is_open else f"{i}:{self.size(ranges[i])}" for i, is_open in self.some_given(ranges)]
         anchor = self.anchor(ranges)
@@ -81,15 +84,32 @@ class Indexed(Tensors):
 
     def reduction(self, outer: Ranges, depth: int) -> str:
         self.given = set(outer) & self.given if outer else set()
+        self.divisors = {i: d for i, d in self.divisors.items() if i in outer} if outer else {}
         names = self.names(self.whole(1, 3 if len(outer) < 2 else 1))
         inner = dict(zip(names, self.shape(len(names)), strict=True))
         ways = self.some_given(inner)
         body = f"({self.indexed({**outer, **inner}, depth - 1)}) * {self.anchor(inner)}"
+        hidden = self.mask(outer, inner)
         if unused := [i for i, is_open in ways if not is_open and not re.search(rf"\b{i}\b", body)]:
             body += f" * {self.named(tuple(self.longer(inner[i]) for i in unused))}[{', '.join(unused)}]"
         over = [i for i, is_open in ways if is_open]
         over += [f"{i}={self.size(inner[i])}" for i, is_open in ways if not is_open]
+        if hidden:
+            return f"{self.one(('max', 'logsumexp'))}(where({hidden}, {body}, -inf), {', '.join(over)})"
         return f"{self.one(REDUCERS)}({body}, {', '.join(over)})"
+
+    def mask(self, outer: Ranges, inner: Ranges) -> str:
+        """A condition on indices that hides some terms and leaves some; mostly nothing."""
+        whole = [i for i, size in inner.items() if isinstance(size, int)]
+        if not whole or not self.chance(0.3):
+            return ""
+        j, around = self.one(whole), [i for i, size in outer.items() if isinstance(size, int)]
+        size, limits = int(inner[j]), [f"{self.whole(0, 3)}", *around, *(f"2*{i}" for i in around)]
+        return self.one((f"{j} <= {self.one(limits)}", f"{j} != {size}", f"{j} >= {self.whole(0, size - 1)}"))
+
+    def divided(self, index: str, size: int) -> int:
+        """A divisor of a range, the same one whenever the index is divided."""
+        return self.divisors.setdefault(index, self.one([d for d in range(1, size + 1) if size % d == 0]))
 
     def names(self, count: int) -> tuple[str, ...]:
         """So many new indices; those of an old equation come back."""
@@ -138,6 +158,9 @@ class Indexed(Tensors):
     def by_place(self, numbers: list[str], ranges: Ranges, depth: int) -> str:
         """What depends on an index as a number, or is chosen by it."""
         i, j, inner = self.one(numbers), self.one(numbers), self.indexed(ranges, depth)
+        if self.chance(0.2):
+            by = self.divided(i, int(ranges[i]))
+            return f"({inner}) * ({i} {self.one(('//', '%'))} {by} - 1)"
         if self.chance(0.5):
             return self.one(NUMBERED).format(i=i, x=inner)
         forms = (j, f"{j} + 1", f"2*{j} - 1", f"{self.whole(1, 4)} - {j}") if i != j else ()
@@ -179,6 +202,9 @@ class Indexed(Tensors):
             return f"2*{index}", 2 * size - 1
         if kind == 2:
             return f"{size - 1} - {index}", size
+        if kind == 6:
+            by = self.divided(index, size)
+            return (f"{index} // {by}", size // by) if self.chance(0.5) else (f"{index} % {by}", by)
         if kind == 5 and others:
             other, length = self.one(others)
             stride = self.axes["J"]

@@ -63,6 +63,9 @@ def _places(key: str) -> list[str]:
     return key.partition("[")[2].rstrip("] ").split(",")
 
 
+MOST_DIVISOR = 64
+
+
 class _Numbered(ast.NodeTransformer):
     """Sizes by name as numbers."""
 
@@ -100,7 +103,7 @@ def index_ranges(
         for place, size in uses:
             names = {n.id for n in ast.walk(place) if isinstance(n, ast.Name)}
             unknown = [n for n in names if n not in ranges]
-            if isinstance(place, ast.BinOp) and len(unknown) == 1:
+            if isinstance(place, ast.BinOp) and len(unknown) == 1 and not isinstance(place.op, ast.Mod):
                 most = _fitting(place, unknown[0], names, size, ranges)
                 found[unknown[0]] = min(most, found.get(unknown[0], most))
         if not found:
@@ -112,7 +115,8 @@ def _fitting(place: ast.expr, name: str, names: set[str], size: int, ranges: Map
     """How many values of `name` keep the place inside the axis, whatever the others are."""
     rest = sorted(names - {name})
     others = [dict(zip(rest, at, strict=True)) for at in np.ndindex(*(ranges[n] for n in rest))]
-    count = 0
-    while count < size and all(place_of(place, {**other, name: count}, {}) < size for other in others):
+    is_quotient = isinstance(place, ast.BinOp) and isinstance(place.op, ast.FloorDiv)
+    count, most = 0, size * MOST_DIVISOR if is_quotient else size
+    while count < most and all(place_of(place, {**other, name: count}, {}) < size for other in others):
         count += 1
     return count

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fuzz import placements
+from fuzz import placements, rearrangements
 from fuzz.broadcast import aligned, matmul, spread
 from fuzz.indices import given_ranges, index_ranges, left_names, place_of
 from fuzz.layers import LAYERS, layer_numbers, layer_value, own_name
@@ -143,6 +143,8 @@ def _name(name: str, scope: Scope) -> np.ndarray | Labels:
         return scope.arithmetic.number([scope.sizes[name]])
     if name in scope.indices:
         return scope.arithmetic.number([scope.indices[name]])
+    if name == "inf":
+        return scope.arithmetic.hidden()
     return scope.arithmetic.number(
         [{"pi": np.arccos(np.longdouble(-1)), "e": np.exp(np.longdouble(1))}[name]]
     )
@@ -154,6 +156,8 @@ def _binary(operation: ast.operator, a: np.ndarray, b: np.ndarray, scope: Scope)
         ast.Sub: operator.sub,
         ast.Mult: operator.mul,
         ast.Div: scope.arithmetic.quotient,
+        ast.FloorDiv: lambda a, b: scope.arithmetic.number(a.real // b.real),
+        ast.Mod: lambda a, b: scope.arithmetic.number(a.real % b.real),
         ast.Pow: scope.arithmetic.power,
     }
     return known[type(operation)](*aligned(a, b))
@@ -162,9 +166,11 @@ def _binary(operation: ast.operator, a: np.ndarray, b: np.ndarray, scope: Scope)
 def _entry(name: str, places: ast.expr, scope: Scope) -> np.ndarray | Labels:
     tensor = scope.tensors[name]
     labels = {n: t.array for n, t in scope.tensors.items() if isinstance(t, Labels)}
+    if rearrangements.is_sliced(places):
+        if isinstance(tensor, Labels):
+            return replace(tensor, array=rearrangements.sliced(tensor.array, places, 0, scope.sizes))
+        return rearrangements.sliced(tensor, places, 1, scope.sizes)
     found = places.elts if isinstance(places, ast.Tuple) else [places]
-    if not isinstance(tensor, Labels) and all(isinstance(place, ast.Slice) for place in found):
-        return tensor[(slice(None), *(_slice(place) for place in found))]
     known = {**scope.sizes, **scope.indices}
     at = tuple(place_of(place, known, labels) for place in found)
     if any(not 0 <= i < size for i, size in zip(at, own_shape(tensor), strict=True)):
@@ -172,12 +178,6 @@ def _entry(name: str, places: ast.expr, scope: Scope) -> np.ndarray | Labels:
     if isinstance(tensor, Labels):
         return replace(tensor, array=tensor.array[at])
     return tensor[(slice(None), *at)]
-
-
-def _slice(place: ast.expr) -> slice:
-    assert isinstance(place, ast.Slice)
-    ends = (place.lower, place.upper, place.step)
-    return slice(*(None if end is None else ast.literal_eval(end) for end in ends))
 
 
 def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
@@ -193,9 +193,14 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
         return _where(call, scope)
     if name in placements.NAMES:
         return placements.placed(name, call, lambda node: numeric(value(node, scope), scope))
-    if name == "cumsum":
-        array, (along,) = numeric(value(call.args[0], scope), scope), call.keywords
-        return array.cumsum(axis=ast.literal_eval(along.value) % (array.ndim - 1) + 1)
+    if name in rearrangements.NAMES:
+        return rearrangements.rearranged(
+            name,
+            call,
+            lambda node: numeric(value(node, scope), scope),
+            lambda node: _whole_labels(value(node, scope)),
+            scope.sizes,
+        )
     if name == "onehot":
         return onehot(value(call.args[0], scope), scope)
     if name == "spread":
@@ -211,6 +216,11 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
     if not scope.arithmetic.knows(name):
         return _apply(f"{name}(x)", SCALARS[name].formula, call, scope)
     return scope.arithmetic.function(name, numeric(value(call.args[0], scope), scope))
+
+
+def _whole_labels(found: np.ndarray | Labels) -> np.ndarray:
+    assert isinstance(found, Labels)
+    return found.array
 
 
 def onehot(labels: np.ndarray | Labels, scope: Scope) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from fuzz.indexed import Indexed
 from fuzz.reach import depends_on_parameters
+from fuzz.rearranged import Rearranged
 from symgrad.spec.reductions import REDUCTIONS
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ REDUCERS = ("sum", "mean", *REDUCTIONS, "var", "norm")
 FUNCTIONS = {"f(z)": "z * tanh(z)", "g(z, beta)": "z / (1 + beta**2 * z**2)"}
 
 
-class TensorFormulas(Indexed):
+class TensorFormulas(Rearranged):
     """Draws formulas of a wanted shape over tensors declared on the way."""
 
     def formula(self, shape: Shape, depth: int) -> str:
@@ -59,7 +59,7 @@ class TensorFormulas(Indexed):
             return self.leaf(shape)
         kinds = [self.unary, self.unary, self.binary, self.binary, self.binary, self.reduced, self.where]
         if shape:
-            kinds += [self.product, self.product, self.placement]
+            kinds += [self.product, self.product, self.placement, *[self.rearranged] * 4]
             if len(shape) > 1:
                 kinds.append(self.normed)
         else:
