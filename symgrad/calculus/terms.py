@@ -357,6 +357,13 @@ def is_index(expr: sp.Basic) -> bool:
     )
 
 
+def is_whole(expr: sp.Basic) -> bool:
+    """Whether it is made of indices and whole numbers alone, by sums and multiples: an index as it is."""
+    if expr.is_Add or expr.is_Mul or isinstance(expr, leading):
+        return all(map(is_whole, expr.args))
+    return bool(expr.is_Integer) or is_index(expr)
+
+
 @lru_cache(CACHE_SIZE)
 def indices_as_numbers(expr: sp.Basic) -> frozenset[sp.Symbol]:
     """The loop indices that are computed with, as in `i - j` or where(i >= j, ...): not those of entries."""

@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, entries, indices_in
+from symgrad.calculus.terms import Entry, delta, entries, indices_in, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
 
 def collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: dict[sp.Expr, None]) -> None:
-    """The largest sub-expressions that use neither `inner` indices nor tensors made here."""
-    if not isinstance(expr, sp.Expr) or expr.is_number or isinstance(expr, sp.Symbol | delta):
+    """The largest sub-expressions that use neither `inner` indices nor tensors made here.
+
+    Not those of indices alone, which would be numbers, and no indices any more where they stand as such.
+    """
+    if (
+        not isinstance(expr, sp.Expr)
+        or expr.is_number
+        or isinstance(expr, sp.Symbol | delta)
+        or is_whole(expr)
+    ):
         return
     depends = indices_in(expr) & inner or any(e.tensor in made for e in entries(expr))
     if not depends:

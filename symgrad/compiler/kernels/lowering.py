@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import Entry, Infinite, Named, delta, is_index, leading, shifted
+from symgrad.calculus.terms import Entry, Infinite, Named, delta, is_index, is_whole, leading, shifted
 from symgrad.compiler.kernels.instructions import (
     Applied,
     Cases,
@@ -162,7 +162,7 @@ class Lowering:
             return Joined(parts, every=isinstance(condition, sp.And))
         if isinstance(condition, sp.Not):
             return Denied(self._condition(condition.args[0]))
-        lower = self._index if all(map(_is_whole, condition.args)) else self
+        lower = self._index if all(map(is_whole, condition.args)) else self
         left, right = map(lower, condition.args)
         return Compared(left, OPERATORS[type(condition)], right)
 
@@ -193,13 +193,6 @@ class Lowering:
 def product(factors: Sequence[Expression]) -> Expression:
     """The product of one or more factors."""
     return factors[0] if len(factors) == 1 else Multiplied(tuple(factors))
-
-
-def _is_whole(expr: sp.Expr) -> bool:
-    """Whether it is made of indices and whole numbers alone, by sums and multiples: compared as it is."""
-    if expr.is_Add or expr.is_Mul or isinstance(expr, leading):
-        return all(map(_is_whole, expr.args))
-    return bool(expr.is_Integer) or is_index(expr)
 
 
 def _is_cube_of_entry(expr: sp.Expr) -> bool:
