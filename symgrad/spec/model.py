@@ -162,7 +162,7 @@ class DataSpec:
     `columns` maps an input's or target's name to column names (tables) or one array name (NPZ);
     empty means: the arrays named like the tensors, or the columns in order, inputs before targets.
     `header` says whether the first row of a CSV file names the columns, `delimiter` what divides its cells,
-    `decimal` how its numbers are written; None: that is to be seen.
+    `decimal` how its numbers are written; None: that is to be seen. A text is cut into `window` bytes a row.
     """
 
     path: str
@@ -171,6 +171,7 @@ class DataSpec:
     header: bool | None = None
     delimiter: str | None = None
     decimal: str | None = None
+    window: int | None = None
 
 
 Monitor: TypeAlias = Literal["gradients"]

@@ -142,6 +142,7 @@ class DataBlock(_Block):
     header: bool | None = None
     delimiter: Delimiter | None = None
     decimal: Literal[".", ","] | None = None
+    window: Size | None = None
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: K
             raise SpecError(f"columns for '{name}', which is no input or target", at=at, remedy=remedy)
     columns = tuple((name, tuple(columns)) for name, columns in block.columns.items())
     at = document.place(key).value
-    return DataSpec(block.path, columns, at, block.header, block.delimiter, block.decimal)
+    return DataSpec(block.path, columns, at, block.header, block.delimiter, block.decimal, block.window)
 
 
 def _schedule(text: str | None, document: Document) -> Node | None:

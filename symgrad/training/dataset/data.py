@@ -20,6 +20,7 @@ from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
 from symgrad.training.dataset.preparation import Preparation
+from symgrad.training.dataset.text_windows import text_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -128,6 +129,9 @@ def _known(spec: Spec, source: Source, preparation: Preparation) -> Dataset:
 def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     """The columns or arrays, with those chosen that the spec names."""
     dialect = Dialect(data.header, data.delimiter, data.decimal) if data else Dialect()
+    if data is not None and data.window is not None and isinstance(override, str | os.PathLike | None):
+        path = Path(override) if override is not None else _inside_folder(spec, data)
+        return _windows(spec, path, str(override or data.path), data)
     if override is not None:
         source = source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect)
     elif data is not None:
@@ -141,6 +145,14 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     if source.given and not named <= set(source.names):
         return source
     return replace(source, given=tuple((dict(source.given) | chosen).items()))
+
+
+def _windows(spec: Spec, path: Path, label: str, data: DataSpec) -> Source:
+    """A text cut into windows, which feed the one input and the one target unless `columns` says."""
+    source = text_source(path, label, data.window or 1)
+    tensors = (*spec.inputs[:1], *spec.targets[:1])
+    given = {tensor.name: (name,) for tensor, name in zip(tensors, source.names, strict=False)}
+    return replace(source, given=tuple((given | dict(data.columns)).items()))
 
 
 def source_of(data: Data, tensors: list[str], dialect: Dialect | None = None) -> Source:

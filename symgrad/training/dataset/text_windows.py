@@ -1,0 +1,40 @@
+"""A text as rows of bytes: windows one after another, and for each entry the byte behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from symgrad.errors import DataError
+from symgrad.training.dataset.array_files import array_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symgrad.training.dataset.source import Source
+
+REMEDY = "feed an input with 'window' and a target with 'following', by 'columns' under 'data'"
+
+
+def text_source(path: Path, label: str, window: int) -> Source:
+    """The arrays `window` and `following`, [rows, window]; what is left at the end is no row.
+
+    Raises:
+        DataError: the file is not there, cannot be read, or is shorter than a window and one byte.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        remedy = f"looked for {path.absolute()}; a path in a spec is relative to its folder"
+        raise DataError("there is no such file", at=label, remedy=remedy) from None
+    except OSError as error:
+        remedy = "name a file of text"
+        raise DataError(f"cannot be read: {error.strerror}", at=label, remedy=remedy) from error
+    letters = np.frombuffer(content, np.uint8).astype(np.int64)
+    rows = (len(letters) - 1) // window
+    if rows < 1:
+        problem = f"a text of {len(letters)} bytes has no window of {window} with one behind it"
+        raise DataError(problem, at=label, remedy="expected a longer text, or a shorter window")
+    cut = {"window": letters[: rows * window], "following": letters[1 : rows * window + 1]}
+    return array_source({name: part.reshape(rows, window) for name, part in cut.items()}, label, REMEDY)
