@@ -17,7 +17,7 @@ from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, La
 from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
 from symgrad.spec.library.losses import AVERAGES, LOSSES, PARTS, REGULARISERS
 from symgrad.spec.library.mathematics import MATHEMATICS
-from symgrad.spec.library.normalisations import NORMALISATIONS
+from symgrad.spec.library.norms import NORMS
 from symgrad.spec.library.optimizers import OPTIMIZERS
 from symgrad.spec.library.pooling import POOLING
 from symgrad.spec.library.schedules import SCHEDULES
@@ -32,7 +32,7 @@ parts = {entry.name: entry for entry in PARTS}
 mathematics = {entry.name: entry for entry in MATHEMATICS}
 functions = activations | losses | regularisers | averages | parts | mathematics
 learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
-_LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMALISATIONS, *SEQUENCE_LAYERS, *TRANSFORMERS)
+_LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMS, *SEQUENCE_LAYERS, *TRANSFORMERS)
 layers = {entry.name: entry for entry in _LAYERS} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
 schedules = {entry.name: entry for entry in SCHEDULES}

@@ -7,7 +7,7 @@ arguments. Sizes are formulas of the language too, `size(x, -1) // groups`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from string import Formatter
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from symgrad.errors import Position
 from symgrad.spec.language.formula import parse_condition, parse_head
-from symgrad.spec.language.syntax import Call, Compare, Node
+from symgrad.spec.language.syntax import Boolean, Call, Compare, Name, Node
 from symgrad.spec.library.entries import LibraryEntry, parse_formula_of
 from symgrad.spec.model import EquationSpec
 
@@ -135,6 +135,21 @@ class Layer(LayerForm, LibraryEntry):
     def letter(self) -> str:
         """The letter of its result in a chain."""
         return self.symbol or ("Z" if self.takes_activation else "A")
+
+
+def is_given(argument: str) -> Callable[[Arguments], bool]:
+    """Whether an argument that is `false` without a value has one."""
+    return lambda values: values[argument] != Boolean(False, values[argument].at)
+
+
+def all_given(arguments: Collection[str]) -> Callable[[Arguments], bool]:
+    """Whether each of them has one."""
+    return lambda values: all(is_given(argument)(values) for argument in arguments)
+
+
+def is_called(argument: str, name: str) -> Callable[[Arguments], bool]:
+    """Whether an argument is this name."""
+    return lambda values: values[argument] == Name(name, values[argument].at)
 
 
 def _equation(head: str, formula: str) -> EquationSpec:

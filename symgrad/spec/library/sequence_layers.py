@@ -1,7 +1,6 @@
 """Layers of sequences: what stands for labels, and for their places."""
 
-from symgrad.spec.library.arguments_given import is_given
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter, is_given
 
 TABLE = LayerParameter("W", ("classes", "units"), "init")
 NO_LABEL = "the padding {padding} is none of the labels below {classes}"

@@ -9,8 +9,14 @@ from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Boolean
 from symgrad.spec.language.trees import placed, substitute
-from symgrad.spec.library.arguments_given import all_given, is_called
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
+from symgrad.spec.library.layer_entries import (
+    Layer,
+    LayerDemand,
+    LayerForm,
+    LayerParameter,
+    all_given,
+    is_called,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -91,7 +91,7 @@ def _group_norm(rank: int) -> Layer:
     )
 
 
-NORMALISATIONS = (
+NORMS = (
     Layer(
         "layer_norm(x, eps=1e-5, bias=true, init=1, bias_init=zeros)",
         "Ba, Kiros & Hinton 2016",
