@@ -172,15 +172,17 @@ _INSTEAD = {
     "squeeze unsqueeze expand_dims": "write reshape(x, [batch, 8, 1]), with the axes there shall be",
     "narrow slice": "write x[:, 2:6]",
     "flip reverse": "write x[:, ::-1]",
-    "upsample repeat tile repeat_interleave": (
+    "repeat tile repeat_interleave": (
         'repeat by an index, then flatten: "r[n, i, s:2]": "x[n, i]" and y: flatten(r)'
     ),
     "dropout": "the language has none: networks are static graphs",
     "lstm gru rnn simple_rnn": "the language has no loops over time: write the steps as equations",
     "conv convolution": "write conv1d, conv2d or conv3d, by the number of axes that windows slide along",
-    "maxpool max_pool maxpool1d maxpool2d avgpool avg_pool": (
-        "give the window an axis of its own, as in x: [n, 4, 2], and write max(x, axis=2)"
-    ),
+    "upsample": "write upsample2d(x, factor=2), or upsample1d for one axis",
+    "maxpool max_pool": "write max_pool1d, max_pool2d or max_pool3d, by the axes windows slide along",
+    "avgpool avg_pool": "write avg_pool1d, avg_pool2d or avg_pool3d, by the axes windows slide along",
+    "deconv conv_transpose conv2dtranspose": "write conv_transpose2d(x, units, kernel), or conv_transpose1d",
+    "depthwise_conv2d depthwiseconv2d separable_conv2d": "write conv2d(x, units, kernel, groups=channels)",
     "exp2": "write 2**x",
     "rsqrt": "write 1 / sqrt(x)",
     "cbrt": "write sign(x) * abs(x)**(1/3)",

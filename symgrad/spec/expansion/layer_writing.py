@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.declared_ranges import bound_names
-from symgrad.spec.language.syntax import Call, Index, Name, Node, Number
+from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node, Number
 from symgrad.spec.language.trees import calls, placed, transform
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.taken_names import unused
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def stated(formula: Node, known: Mapping[str, Node], at: Position) -> Node:
     """A formula of the library over what its names stand for, at the place of the call.
 
-    Where nothing is put around a tensor, that stands alone.
+    Where nothing is put around a tensor, that stands alone, and so does what is multiplied by 1.
     """
 
     def change(node: Node) -> Node:
@@ -31,6 +31,8 @@ def stated(formula: Node, known: Mapping[str, Node], at: Position) -> Node:
             case Index(tensor):
                 stands_for = known.get(tensor, node)
                 return replace(node, tensor=stands_for.id) if isinstance(stands_for, Name) else stands_for
+            case Binary("*", Number(value), factor) if value == 1:
+                return factor
             case Call("pad", (padded, _, *ends)) if ends and all(_is_nothing(end) for end in ends):
                 return padded
         return node

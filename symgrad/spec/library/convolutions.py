@@ -3,8 +3,18 @@
 Of images the axes are [batch, height, width, channels], of kernels [height, width, channels, units].
 """
 
+from dataclasses import replace
+
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
-from symgrad.spec.library.window_settings import AXES, ENTRIES, convolving, is_grouped, numbers, transposing
+from symgrad.spec.library.window_settings import (
+    AXES,
+    ENTRIES,
+    convolving,
+    is_depthwise,
+    is_grouped,
+    numbers,
+    transposing,
+)
 
 PLACES, OFFSETS = "ijk", "uvw"
 """Indices of the result's places along each axis, and of what lies in a window."""
@@ -44,28 +54,44 @@ def padded(rank: int, value: str = "") -> str:
     return formula
 
 
-def _convolution(rank: int, source: str, words: tuple[str, ...]) -> Layer:
-    """A convolution along `rank` axes."""
-    along, inside = ", ".join(PLACES[:rank]), ", ".join(OFFSETS[:rank])
-    each = range(1, rank + 1)
-    pairs = zip(each, PLACES, OFFSETS, strict=False)
-    places = ", ".join(f"stride_{k}*{i} + dilation_{k}*{u}" for k, i, u in pairs)
-    kernel = tuple(f"kernel_{k}" for k in each)
-    fits = tuple(covered(axis, rank) for axis in each)
+def windows_of(rank: int, spread: str = "dilation_{k}*{u}") -> tuple[str, str, str]:
+    """Places of windows along `rank` axes, offsets inside them, and the indices of x that both make."""
+    each = tuple(zip(range(1, rank + 1), PLACES, OFFSETS, strict=False))
+    read = ", ".join(f"stride_{k}*{i} + {spread.format(k=k, u=u)}" for k, i, u in each)
+    return ", ".join(i for _, i, _ in each), ", ".join(u for _, _, u in each), read
+
+
+def _in_groups(rank: int) -> LayerForm:
+    """A convolution whose groups of channels do not see each other."""
+    along, inside, read = windows_of(rank)
     group = "size(x, -1) // groups"
-    grouped = LayerForm(
+    kernels = f"W[{inside}, c, units // groups * g + o]"
+    return LayerForm(
         parts=(
             ("X", padded(rank)),
             (
                 f"G[n, {along}, g:groups, o:units // groups]",
-                f"sum(X[n, {places}, {group} * g + c] * W[{inside}, c, units // groups * g + o], "
-                f"{inside}, c)",
+                f"sum(X[n, {read}, {group} * g + c] * {kernels}, {inside}, c)",
             ),
         ),
         formula=f"flatten(G, start={rank + 1}) + b",
-        parameters=(LayerParameter("W", (*kernel, group, "units"), "init"), BIAS),
-        demands=(*fits, *GROUPS),
+        parameters=(LayerParameter("W", (*_kernel(rank), group, "units"), "init"), BIAS),
+        demands=(*_fits(rank), *GROUPS),
     )
+
+
+def _of_channels(rank: int) -> LayerForm:
+    """A depthwise convolution, each of whose channels is a group of its own."""
+    along, inside, read = windows_of(rank)
+    each = "units // size(x, -1)"
+    kernels = f"W[{inside}, 0, {each} * g + o]"
+    whole = (f"G[n, {along}, g, o:{each}]", f"sum(X[n, {read}, g] * {kernels}, {inside})")
+    return replace(_in_groups(rank), parts=(("X", padded(rank)), whole))
+
+
+def _convolution(rank: int, source: str, words: tuple[str, ...]) -> Layer:
+    """A convolution along `rank` axes."""
+    along, inside, read = windows_of(rank)
     return Layer(
         f"conv{rank}d(x, units, kernel, stride=1, padding=0, dilation=1, groups=1, bias=true, "
         "init=glorot_uniform, bias_init=zeros, activation=identity)",
@@ -74,13 +100,21 @@ def _convolution(rank: int, source: str, words: tuple[str, ...]) -> Layer:
         "gives each axis its own; of groups=channels each is on its own",
         takes=("batch", *AXES[rank], "channels"),
         settings=convolving(rank, words),
-        forms=((is_grouped, grouped),),
+        forms=((is_depthwise, _of_channels(rank)), (is_grouped, _in_groups(rank))),
         parts=(("X", padded(rank)),),
         indices=f"[n, {along}, o]",
-        formula=f"sum(X[n, {places}, c] * W[{inside}, c, o], {inside}, c) + b[o]",
-        parameters=(LayerParameter("W", (*kernel, "size(x, -1)", "units"), "init"), BIAS),
-        demands=fits,
+        formula=f"sum(X[n, {read}, c] * W[{inside}, c, o], {inside}, c) + b[o]",
+        parameters=(LayerParameter("W", (*_kernel(rank), "size(x, -1)", "units"), "init"), BIAS),
+        demands=_fits(rank),
     )
+
+
+def _kernel(rank: int) -> tuple[str, ...]:
+    return tuple(f"kernel_{axis}" for axis in range(1, rank + 1))
+
+
+def _fits(rank: int) -> tuple[LayerDemand, ...]:
+    return tuple(covered(axis, rank) for axis in range(1, rank + 1))
 
 
 def _transposed(rank: int) -> tuple[LayerDemand, ...]:

@@ -1,6 +1,6 @@
 """Pooling and its like: windows of x become one number for each channel, or numbers stand more often."""
 
-from symgrad.spec.library.convolutions import OFFSETS, PLACES, covered, padded
+from symgrad.spec.library.convolutions import OFFSETS, covered, padded, windows_of
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 from symgrad.spec.library.window_settings import AXES, is_bilinear, numbers, upsampling, windows
 
@@ -8,14 +8,10 @@ from symgrad.spec.library.window_settings import AXES, is_bilinear, numbers, ups
 def _pooling(kind: str, rank: int) -> Layer:
     """The largest entry, or the mean, of windows along `rank` axes."""
     is_max = kind == "max"
-    along = ", ".join(PLACES[:rank])
+    along, _, read = windows_of(rank, *(() if is_max else ("{u}",)))
     each = range(1, rank + 1)
-    spread = " + dilation_{k}*{u}" if is_max else " + {u}"
-    places = ", ".join(
-        f"stride_{k}*{i}{spread.format(k=k, u=u)}" for k, i, u in zip(each, PLACES, OFFSETS, strict=False)
-    )
     sizes = ", ".join(f"{u}=kernel_{k}" for k, u in zip(each, OFFSETS, strict=False))
-    overlaps = tuple(demand for axis in each for demand in _meeting(axis))
+    met = tuple(demand for axis in each for demand in _meeting(axis)) if is_max else ()
     return Layer(
         f"{kind}_pool{rank}d(x, kernel, stride=kernel, padding=0{', dilation=1' if is_max else ''})",
         "Ranzato et al. 2007" if is_max else "LeCun et al. 1989",
@@ -26,8 +22,8 @@ def _pooling(kind: str, rank: int) -> Layer:
         settings=windows(rank),
         parts=(("X", padded(rank, "-inf" if is_max else "")),),
         indices=f"[n, {along}, c]",
-        formula=f"{kind if is_max else 'mean'}(X[n, {places}, c], {sizes})",
-        demands=(*(covered(axis, rank) for axis in each), *(overlaps if is_max else ())),
+        formula=f"{kind if is_max else 'mean'}(X[n, {read}, c], {sizes})",
+        demands=(*(covered(axis, rank) for axis in each), *met),
         symbol="P",
     )
 

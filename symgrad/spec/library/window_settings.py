@@ -70,6 +70,11 @@ def is_grouped(arguments: Arguments) -> bool:
     return _whole(arguments["groups"]) != 1
 
 
+def is_depthwise(arguments: Arguments) -> bool:
+    """Whether every channel is a group of its own."""
+    return isinstance(arguments["groups"], Call)
+
+
 def transposing(rank: int) -> Settings:
     """Of transposed convolutions: `taps_k` entries of the kernel meet in each phase, the last `reach_k` back.
 
