@@ -7,25 +7,25 @@
     Wv: parameter [C, D]
 
 Equations
-    Q[n,i,j] = Σ_k x[n,i,k]·Wq[k,j]
-    K[n,i,j] = Σ_k x[n,i,k]·Wk[k,j]
-    V[n,i,j] = Σ_k x[n,i,k]·Wv[k,j]
-    S_1[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]
+    Q = x·Wq
+    K = x·Wk
+    V = x·Wv
+    S_1 = Q·Kᵀ
     S = S_1/√3
     P = softmax(S)
-    O[n,i,j] = Σ_k P[n,i,k]·V[n,k,j]
+    O = P·V
     loss = (Σ_{n,i,j} (O − t)²)/(15·batch)
 
 Gradients
     dO = 2·(O − t)/(15·batch)
-    dP[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]
-    dS_1[n,i,j] = (dP[n,i,j]·P[n,i,j] − P[n,i,j]·Σ_k P[n,i,k]·dP[n,i,k])/√3
-    dV[n,k,j] = Σ_i P[n,i,k]·dO[n,i,j]
-    dWv[k,j] = Σ_{n,i} x[n,i,k]·dV[n,i,j]
-    dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]
-    dWk[k,j] = Σ_{n,i} x[n,i,k]·dK[n,i,j]
-    dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]
-    dWq[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]
+    dP = dO·Vᵀ
+    dS_1 = (dP − rowsum(dP ⊙ P)) ⊙ P/√3
+    dV = Pᵀ·dO
+    dWv = Σ_n x[n]ᵀ·dV[n]
+    dK = dS_1ᵀ·Q
+    dWk = Σ_n x[n]ᵀ·dK[n]
+    dQ = dS_1·K
+    dWq = Σ_n x[n]ᵀ·dQ[n]
 
 Update, for every entry of every parameter
     m ← β₁·m + (1 − β₁)·g
@@ -120,9 +120,9 @@ class State(NamedTuple):
 def _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch):
     """Q, K, V, S, max_S, P, sum_S, O, each stored by columns."""
     real = Wq.dtype.type
-    # Q[n,i,j] = Σ_k x[n,i,k]·Wq[k,j]   [batch, L, D]
-    # K[n,i,j] = Σ_k x[n,i,k]·Wk[k,j]   [batch, L, D]
-    # V[n,i,j] = Σ_k x[n,i,k]·Wv[k,j]   [batch, L, D]
+    # Q = x·Wq   [batch, L, D]
+    # K = x·Wk   [batch, L, D]
+    # V = x·Wv   [batch, L, D]
     for i in range(5):
         for j in range(3):
             for n in range(batch):
@@ -138,7 +138,7 @@ def _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch):
                 for k in range(4):
                     acc_V += Wv[k, j] * x[i, k, n]
                 V[i, j, n] = acc_V
-    # S_1[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]   [batch, L, L]
+    # S_1 = Q·Kᵀ   [batch, L, L]
     # S = S_1/√3   [batch, L, L]
     for i in range(5):
         for j in range(5):
@@ -155,7 +155,7 @@ def _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch):
             for j in range(5):
                 acc_max_S = maximum(acc_max_S, S[i, j, n])
             max_S[i, n] = acc_max_S
-    # exp_S[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L] in P
+    # exp_S = exp(S − max_S[…,None])   [batch, L, L] in P
     for i in range(5):
         for j in range(5):
             for n in range(batch):
@@ -167,12 +167,12 @@ def _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch):
             for j in range(5):
                 acc_sum_S += P[i, j, n]
             sum_S[i, n] = acc_sum_S
-    # P[n,i,j] = exp_S[n,i,j]/sum_S[n,i]   [batch, L, L]
+    # P = exp_S/sum_S[…,None]   [batch, L, L]
     for i in range(5):
         for j in range(5):
             for n in range(batch):
                 P[i, j, n] = P[i, j, n] / sum_S[i, n]
-    # O[n,i,j] = Σ_k P[n,i,k]·V[n,k,j]   [batch, L, D]
+    # O = P·V   [batch, L, D]
     for i in range(5):
         for j in range(3):
             for n in range(batch):
@@ -203,7 +203,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
         for j in range(3):
             for n in range(batch):
                 dO[i, j, n] = s0 * (real(2) * O[i, j, n] - real(2) * t[i, j, n]) / real(15)
-    # dP[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L] in dS_1
+    # dP = dO·Vᵀ   [batch, L, L] in dS_1
     for i in range(5):
         for j in range(5):
             for n in range(batch):
@@ -218,12 +218,12 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
             for j in range(5):
                 acc_dL_S += -P[i, j, n] * dS_1[i, j, n]
             dL_S[i, n] = acc_dL_S
-    # dS_1[n,i,j] = (dP[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
+    # dS_1 = (dP + dL_S[…,None]) ⊙ P/√3   [batch, L, L]
     for i in range(5):
         for j in range(5):
             for n in range(batch):
-                dS_1[i, j, n] = real(0.5773502691896257) * (dL_S[i, n] * P[i, j, n] + P[i, j, n] * dS_1[i, j, n])
-    # dV[n,k,j] = Σ_i P[n,i,k]·dO[n,i,j]   [batch, L, D]
+                dS_1[i, j, n] = real(0.5773502691896257) * (dL_S[i, n] + dS_1[i, j, n]) * P[i, j, n]
+    # dV = Pᵀ·dO   [batch, L, D]
     for i in range(5):
         for j in range(3):
             for n in range(batch):
@@ -231,7 +231,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
                 for k in range(5):
                     acc_dV += P[k, i, n] * dO[k, j, n]
                 dV[i, j, n] = acc_dV
-    # dWv[k,j] = Σ_{n,i} x[n,i,k]·dV[n,i,j]   [C, D]
+    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
     for i in range(4):
         for j in range(3):
             acc_dWv = real(0)
@@ -239,7 +239,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
                 for k in range(5):
                     acc_dWv += dV[k, j, n] * x[k, i, n]
             dWv[i, j] = acc_dWv
-    # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]
+    # dK = dS_1ᵀ·Q   [batch, L, D]
     for i in range(5):
         for j in range(3):
             for n in range(batch):
@@ -247,7 +247,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
                 for k in range(5):
                     acc_dK += Q[k, j, n] * dS_1[k, i, n]
                 dK[i, j, n] = acc_dK
-    # dWk[k,j] = Σ_{n,i} x[n,i,k]·dK[n,i,j]   [C, D]
+    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
     for i in range(4):
         for j in range(3):
             acc_dWk = real(0)
@@ -255,7 +255,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
                 for k in range(5):
                     acc_dWk += dK[k, j, n] * x[k, i, n]
             dWk[i, j] = acc_dWk
-    # dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]   [batch, L, D]
+    # dQ = dS_1·K   [batch, L, D]
     for i in range(5):
         for j in range(3):
             for n in range(batch):
@@ -263,7 +263,7 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
                 for k in range(5):
                     acc_dQ += K[k, j, n] * dS_1[i, k, n]
                 dQ[i, j, n] = acc_dQ
-    # dWq[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]   [C, D]
+    # dWq = Σ_n x[n]ᵀ·dQ[n]   [C, D]
     for i in range(4):
         for j in range(3):
             acc_dWq = real(0)
@@ -300,16 +300,16 @@ def _forward(theta, x, work, batch):
     sum_S = view(work, 2 + 100 * batch, (5, batch))
     V = view(work, 2 + 30 * batch, (5, 3, batch))
     O = view(work, 2 + 105 * batch, (5, 3, batch))
-    # Q[n,i,j] = Σ_k x[n,i,k]·Wq[k,j]   [batch, L, D]
-    # K[n,i,j] = Σ_k x[n,i,k]·Wk[k,j]   [batch, L, D]
-    # V[n,i,j] = Σ_k x[n,i,k]·Wv[k,j]   [batch, L, D]
-    # S_1[n,i,j] = Σ_k Q[n,i,k]·K[n,j,k]   [batch, L, L]
+    # Q = x·Wq   [batch, L, D]
+    # K = x·Wk   [batch, L, D]
+    # V = x·Wv   [batch, L, D]
+    # S_1 = Q·Kᵀ   [batch, L, L]
     # S = S_1/√3   [batch, L, L]
     # max_S[n,i] = max_j(S[n,i,j])   [batch, L]
-    # exp_S[n,i,j] = exp(S[n,i,j] − max_S[n,i])   [batch, L, L] in P
+    # exp_S = exp(S − max_S[…,None])   [batch, L, L] in P
     # sum_S[n,i] = Σ_j exp_S[n,i,j]   [batch, L]
-    # P[n,i,j] = exp_S[n,i,j]/sum_S[n,i]   [batch, L, L]
-    # O[n,i,j] = Σ_k P[n,i,k]·V[n,k,j]   [batch, L, D]
+    # P = exp_S/sum_S[…,None]   [batch, L, L]
+    # O = P·V   [batch, L, D]
     _Q_K_V(Wq, x, Wk, Wv, K, Q, S, max_S, P, sum_S, V, O, batch)
 
 
@@ -360,15 +360,15 @@ def _gradient(theta, grad, x, t, work, batch):
     dWk = view(grad, 12, (4, 3))
     dWq = view(grad, 0, (4, 3))
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
-    # dP[n,i,k] = Σ_j dO[n,i,j]·V[n,k,j]   [batch, L, L] in dS_1
+    # dP = dO·Vᵀ   [batch, L, L] in dS_1
     # dL_S[n,i] = −Σ_j P[n,i,j]·dP[n,i,j]   [batch, L]
-    # dS_1[n,i,j] = (dP[n,i,j]·P[n,i,j] + dL_S[n,i]·P[n,i,j])/√3   [batch, L, L]
-    # dV[n,k,j] = Σ_i P[n,i,k]·dO[n,i,j]   [batch, L, D]
-    # dWv[k,j] = Σ_{n,i} x[n,i,k]·dV[n,i,j]   [C, D]
-    # dK[n,j,k] = Σ_i dS_1[n,i,j]·Q[n,i,k]   [batch, L, D]
-    # dWk[k,j] = Σ_{n,i} x[n,i,k]·dK[n,i,j]   [C, D]
-    # dQ[n,i,k] = Σ_j dS_1[n,i,j]·K[n,j,k]   [batch, L, D]
-    # dWq[k,j] = Σ_{n,i} x[n,i,k]·dQ[n,i,j]   [C, D]
+    # dS_1 = (dP + dL_S[…,None]) ⊙ P/√3   [batch, L, L]
+    # dV = Pᵀ·dO   [batch, L, D]
+    # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
+    # dK = dS_1ᵀ·Q   [batch, L, D]
+    # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
+    # dQ = dS_1·K   [batch, L, D]
+    # dWq = Σ_n x[n]ᵀ·dQ[n]   [C, D]
     _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch)
     return value
 

@@ -35,6 +35,7 @@ FUNCTIONS = {
     "hardshrink": lambda v: np.where(np.abs(v) > 0.5, v, 0),
     "logsumexp": lambda v: np.log(np.exp(v).sum(axis=-1)),
     "softmax": lambda v: np.exp(v) / np.exp(v).sum(axis=-1, keepdims=True),
+    "rowsum": lambda v: v.sum(axis=-1, keepdims=True),
     "log_softmax": lambda v: v - np.log(np.exp(v).sum(axis=-1, keepdims=True)),
     "delta": lambda a, b: np.equal(a, b) * 1.0,
 }
@@ -74,9 +75,10 @@ def value(formula, known, classes=0):
             places = [_place(i, known, array.shape[axis]) for axis, i in enumerate(indices)]
             return array[tuple(places)]
         case ts.Transposed(base):
-            return read(base).T
+            array = read(base)
+            return array.T if array.ndim < 3 else array.swapaxes(-1, -2)
         case ts.Spread(base):
-            return read(base)[:, None]
+            return read(base)[..., None]
         case ts.Sum(terms):
             return sum(-read(t) if negative else read(t) for negative, t in terms)
         case ts.ProductText(kind, factors):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import symgrad as sg
 from symgrad.graphs.interpret import interpret
 from symgrad.notation.equations import Writing
 from symgrad.notation.visibility import hidden_tensors
@@ -92,6 +93,67 @@ def test_softmax_rows_sum_to_1_and_so_do_labels() -> None:
 def test_a_bias_before_batch_norm_has_no_slope() -> None:
     spec = network({"A": "Z + c", "y": NORM.format(z="A", axis=0)}, c=[4])
     assert str(stages_of(read(spec)).derived.definition["dc"].body) == "0"
+
+
+ATTENTION = {
+    "inputs": {"x": ["batch", 5, 4]},
+    "targets": {"t": ["batch", 5, 3]},
+    "parameters": {"Wq": [4, 3], "Wk": [4, 3], "Wv": [4, 3]},
+    "equations": {
+        "Q": "x @ Wq", "K": "x @ Wk", "V": "x @ Wv",
+        "S[n,i,j]": "sum(Q[n,i,d] * K[n,j,d], d) / sqrt(3)",
+        "P": "softmax(S)",
+        "O[n,i,d]": "sum(P[n,i,j] * V[n,j,d], j)",
+    },
+    "loss": "mse(O, t)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Q = x·Wq",
+        "S_1 = Q·Kᵀ",
+        "O = P·V",
+        "dP = dO·Vᵀ",
+        "dV = Pᵀ·dO",
+        "dS_1 = (dP − rowsum(dP ⊙ P)) ⊙ P/√3",
+        "dQ = dS_1·K",
+        "dK = dS_1ᵀ·Q",
+        "dWv = Σ_n x[n]ᵀ·dV[n]",
+    ],
+)
+def test_attention_is_written_with_products_of_matrices(line: str) -> None:
+    assert rows(ATTENTION)[line.partition(" ")[0]][1] == line
+
+
+def test_layer_norm_has_a_matrix_form() -> None:
+    found = rows(network({"H": NORM.format(z="Z", axis=-1), "y": "g * H + b"}, g=[4], b=[4]))
+    assert found["dZ"][1] == "dZ = (dH − H ⊙ rowsum(dH ⊙ H)/4 − rowsum(dH)/4)/sigma_H[:,None]"
+
+
+@pytest.mark.parametrize(
+    ("place", "of_image"),
+    [
+        ("i + u", "full convolution of dy with the flipped kernel W"),
+        ("2*i + u", "transposed convolution of dy with W"),
+        ("i + 2*u", "transposed convolution of dy with W"),
+    ],
+)
+def test_slopes_of_convolutions_bear_their_names(place: str, of_image: str) -> None:
+    """Over the kernel and over the image: LeCun et al. 1998; Dumoulin, Visin, 2016."""
+    spec = {
+        "inputs": {"x": ["batch", 9, 2]},
+        "targets": {"t": ["batch", "I", 3]},
+        "axes": {"I": {"i + u": 7, "2*i + u": 4, "i + 2*u": 5}[place]},
+        "parameters": {"W": [3, 2, 3]},
+        "equations": {"y[n,i,o]": f"sum(x[n,{place},c] * W[u,c,o], u, c)"},
+        "loss": "mse(y, t)",
+        "gradients": ["x"],
+    }
+    page = str(sg.derive(read(spec)))
+    assert "[correlation of x with dy; chain rule through y" in page
+    assert f"[{of_image}; chain rule through y" in page
 
 
 KINDS = {

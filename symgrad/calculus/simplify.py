@@ -63,6 +63,10 @@ def _factored(body: sp.Expr) -> sp.Expr:
     So does a sum whose numbers have so small a factor in common that a type may hold few digits of it. What
     only some terms divide by stands under these together.
     """
+    if body.is_Mul and any(factor.is_Add for factor in body.args):
+        found = {factor: _factored(factor) for factor in body.args}
+        of_entries = {old: new for old, new in found.items() if new != old and new.as_coeff_Mul()[0] == 1}
+        return sp.Mul(*(of_entries.get(factor, factor) for factor in body.args)) if of_entries else body
     if not body.is_Add:
         return body
     body = _over_common_divisors(body)

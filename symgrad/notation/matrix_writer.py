@@ -72,7 +72,7 @@ class MatrixWriter(ScalarWriter):
 
     def _contraction(self, found: Contraction) -> Formula:
         if found.batch or max(map(len, (found.rows, found.inner, found.columns))) > 1:
-            raise NoMatrixFormError
+            return self._stacked(found)
         left, right = self.operand(found.left), self.operand(found.right)
         if found.left_transposed and found.rows:
             left = transposed(left)
@@ -81,6 +81,32 @@ class MatrixWriter(ScalarWriter):
         self.axes = (*found.rows, *found.columns)
         pair = self._matrix_first(found, left, right) or (left, right)
         return self.scaled(found.factor, ts.ProductText("matrices", pair))
+
+    def _stacked(self, found: Contraction) -> Formula:
+        """A product of tensors of more axes: matrix by matrix, of the last two axes of each.
+
+        Where matrices are multiplied for each place and added up, the place is seen: `Σ_n x[n]ᵀ·dV[n]`.
+        """
+        places = found.inner[:-1]
+        if self.in_columns or len(found.columns) != 1 or not found.rows or (places and found.batch):
+            raise NoMatrixFormError
+        if len(found.rows) > 1 and (found.left_transposed or found.batch):
+            raise NoMatrixFormError
+        if places and (not found.left_transposed or found.right_transposed or self._is_hidden(found)):
+            raise NoMatrixFormError
+        indices = tuple(ts.NameText(str(i)) for i in places)
+        left, right = (self._at(indices, self.operand(name)) for name in (found.left, found.right))
+        left = transposed(left) if found.left_transposed else left
+        right = transposed(right) if found.right_transposed else right
+        pair = ts.ProductText("matrices", (left, right))
+        return self.scaled(found.factor, self.reduced("sum", indices, pair) if indices else pair)
+
+    def _is_hidden(self, found: Contraction) -> bool:
+        return found.left in self.hidden or found.right in self.hidden
+
+    @staticmethod
+    def _at(places: tuple[Formula, ...], tensor: Formula) -> Formula:
+        return ts.Indexed(tensor, places) if places else tensor
 
     def _matrix_first(
         self, found: Contraction, left: Formula, right: Formula
@@ -142,6 +168,10 @@ class MatrixWriter(ScalarWriter):
             return self.operand(entry.tensor)
         if rank == len(axes) == 2 and entry.indices == axes[::-1]:
             return transposed(self.operand(entry.tensor))
+        if (of_rows := self._sum_of_rows(entry)) is not None:
+            return of_rows
+        if 1 < rank == len(axes) - 1 and not self.in_columns and entry.indices == axes[:-1]:
+            return ts.Spread(self.operand(entry.tensor), places=rank)
         if rank == 1 and len(axes) == 2 and entry.indices in (axes[:1], axes[1:]):
             is_plain = entry.indices == (axes[:1] if self.in_columns else axes[1:])
             operand = self.operand(entry.tensor)
@@ -151,6 +181,18 @@ class MatrixWriter(ScalarWriter):
         if self._is_pick(entry):
             return ts.Indexed(self.tensor(entry.tensor), tuple(self._place(i) for i in entry.indices))
         raise NoMatrixFormError
+
+    def _sum_of_rows(self, entry: Entry) -> Formula | None:
+        """`rowsum(P ⊙ dP)` for a hidden sum along the last axis that stands in all of it."""
+        if self.in_columns or entry.tensor not in self.hidden or entry.indices != self.axes[:-1]:
+            return None
+        definition = self.program.definition[entry.tensor]
+        if definition.reduction != "sum" or definition.scatters or len(definition.bound) != 1:
+            return None
+        inner = type(self)(self.program, self.hidden, self.convention)
+        inner.axes = (*definition.indices, definition.bound[0].index)
+        factor, body = fixed_factor(definition)
+        return self.scaled(factor, ts.CallText("rowsum", (inner.write(body),)))
 
     def _is_pick(self, entry: Entry) -> bool:
         """`Z[n,t[n]]` under a sum over n."""

@@ -42,6 +42,10 @@ COLUMNS_LEGEND = (
     "softmax and logsumexp run down each column, onehot gives a column for each label. "
     "1 with an axis below it is a column of so many ones; Σ over n sums over the samples.",
 )
+PRODUCTS_LEGEND = (
+    "A product of tensors of more than two axes is one of matrices, of their last two, for each place along "
+    "the others; ᵀ exchanges these two. rowsum sums along the last axis, […,None] stands along it."
+)
 STACKS_LEGEND = "Tensors of three and more axes stand as in the spec, samples first."
 REWRITE_NAMES_NOTE = "These lines keep the names of the spec, and samples as rows."
 DELTA_LEGEND = "δ(a, b) is 1 where a is b, and 0 elsewhere."
@@ -96,9 +100,9 @@ def legend(derived: Derived) -> tuple[str, ...]:
 
 
 def _of_matrices(derived: Derived) -> tuple[str, ...]:
-    if derived.convention.samples == "rows":
-        return LEGEND
     has_stacks = any(len(t.axes) > 2 for t in derived.program.tensors)
+    if derived.convention.samples == "rows":
+        return (LEGEND[0], *([PRODUCTS_LEGEND] if has_stacks else []), *LEGEND[1:])
     return (LEGEND[0], *COLUMNS_LEGEND, *([STACKS_LEGEND] if has_stacks else []), *LEGEND[2:])
 
 

@@ -194,8 +194,7 @@ def _part(equation: Equation) -> LoopNest:
     bound = tuple(loop for loop in inner if loop not in free)
     if _may_share(equation) or equation.scatters:
         return LoopNest(inner, (equation,))
-    is_row_by_row = row is None or row in equation.free
-    if is_row_by_row and free and equation.reduction == "sum" and _lies_along(equation, free[-1], bound[-1]):
+    if free and bound and equation.reduction == "sum" and _lies_along(equation, free[-1], bound[-1]):
         return LoopNest((*free[:-1], *bound), (LoopNest(free[-1:], (equation,)),))
     return LoopNest(free, (equation,))
 

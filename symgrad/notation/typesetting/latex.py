@@ -63,6 +63,7 @@ class LatexStyle(Style):
         "transposed": r"{}^{{\top}}",
         "in rows": r"\mathbf{{1}} {}^{{\top}}",
         "in columns": r"{} \mathbf{{1}}^{{\top}}",
+        "along the last axis": r"{} \mathbf{{1}}^{{\top}}",
         "absolute": r"\left|{}\right|",
         "norm": r"\lVert {} \rVert",
         "brackets": r"\left({}\right)",

@@ -37,6 +37,7 @@ class LatexWidths(LatexStyle):
         "transposed": "{}TT",
         "in rows": "11 {}TT",
         "in columns": "{} 11TT",
+        "along the last axis": "{} 11TT",
         "absolute": "||{}||",
         "norm": "||{}||",
         "brackets": "(({}))",

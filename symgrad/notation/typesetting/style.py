@@ -73,8 +73,9 @@ class Style(ABC):
                 return self.frames["transposed"].format(bracketed)
             case ts.Transposed(base):
                 return self.frames["transposed"].format(self._at_least(base, ATOM))
-            case ts.Spread(base, in_rows):
-                return self.frames["in rows" if in_rows else "in columns"].format(self._at_least(base, ATOM))
+            case ts.Spread(base, in_rows, places):
+                frame = "in rows" if in_rows else "in columns" if places == 1 else "along the last axis"
+                return self.frames[frame].format(self._at_least(base, ATOM))
             case ts.CallText(function, arguments, is_slope):
                 return self.call(function, [self.spell(a) for a in arguments], is_slope)
             case ts.Choice(branches):

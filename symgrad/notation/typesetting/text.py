@@ -45,6 +45,7 @@ class TextStyle(Style):
         "transposed": "{}ᵀ",
         "in rows": "{}[None,:]",
         "in columns": "{}[:,None]",
+        "along the last axis": "{}[…,None]",
         "absolute": "|{}|",
         "norm": "‖{}‖",
         "brackets": "({})",

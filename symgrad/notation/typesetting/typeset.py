@@ -73,10 +73,14 @@ class Transposed:
 
 @dataclass(frozen=True)
 class Spread:
-    """A vector that stands in every column of a matrix, or, laid down, in every row."""
+    """A vector that stands in every column of a matrix, or, laid down, in every row.
+
+    A tensor of more `places` stands along a last axis in the same way.
+    """
 
     base: Formula
     in_rows: bool = False
+    places: int = 1
 
 
 @dataclass(frozen=True)
