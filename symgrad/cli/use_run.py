@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from symgrad import api
 from symgrad.cli.endings import GOOD, warnings_shown
-from symgrad.cli.output import produce_json, produce_report, say
+from symgrad.cli.output import produce, produce_json, produce_report, say
 from symgrad.errors import DataError
+from symgrad.prediction.continued_text import continued_text
 from symgrad.prediction.evaluation_picture import draw_evaluation
 from symgrad.prediction.predictions import predictions
 from symgrad.prediction.tables import write_table, write_text
@@ -31,6 +32,25 @@ def predict_rows(run: Path, data: Path, output: Path | None, module: Path | None
         produce_json({"path": str(output), "rows": rows, "warnings": warnings_shown()})
     else:
         say(f"wrote {output} ({rows:,} {'row' if rows == 1 else 'rows'})")
+    return GOOD
+
+
+def generate_text(
+    run: Path,
+    module: Path | None,
+    start: str,
+    length: int,
+    temperature: float,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Write on a text."""
+    found = continued_text(open_trained(run, module), start.encode(), length, temperature, seed)
+    text = found.decode(errors="replace")
+    if as_json:
+        produce_json({"text": text, "warnings": warnings_shown()})
+    else:
+        produce(text.removeprefix("\n"))
     return GOOD
 
 

@@ -16,19 +16,43 @@ MODULE = click.option("--module", type=FILE, help="The module trained.  [the one
 
 @main.command()
 @click.argument("run", type=FILE)
-@click.argument("data", type=FILE)
+@click.argument("data", type=FILE, required=False)
 @click.option("-o", "--output", type=FILE, help="A .csv, .json, .jsonl or .parquet file.  [CSV on stdout]")
 @MODULE
+@click.option(
+    "--generate", type=click.IntRange(min=0), metavar="BYTES", help="Write on so far, without DATA."
+)
+@click.option("--start", default="\n", help="What the text begins with.  [an empty line]")
+@click.option(
+    "--temperature", type=float, default=1.0, help="Below 1 for what is likelier; 0: the likeliest."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Another seed, another text.  [0]")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON on stdout.")
-def predict(run: Path, data: Path, output: Path | None, module: Path | None, as_json: bool) -> int:
+def predict(
+    run: Path,
+    data: Path | None,
+    output: Path | None,
+    module: Path | None,
+    generate: int | None,
+    start: str,
+    temperature: float,
+    seed: int,
+    as_json: bool,
+) -> int:
     """Predict the rows of DATA with what RUN learnt.
 
     RUN is the folder that train wrote, or a checkpoint in it. DATA is a file as for training, whose
     targets may be missing; rows are treated as those in training were. Of classes the answer is a label and
     the probability of each; of numbers, the numbers. A file larger than memory is read in parts.
-    """
-    from symgrad.cli.use_run import predict_rows
 
+    A network that was trained on windows of a text writes a text on with --generate.
+    """
+    from symgrad.cli.use_run import generate_text, predict_rows
+
+    if (data is None) is (generate is None):
+        raise click.UsageError("name the file with the rows, or say --generate BYTES")
+    if data is None:
+        return generate_text(run, module, start, generate or 0, temperature, seed, as_json)
     return predict_rows(run, data, output, module, as_json)
 
 
