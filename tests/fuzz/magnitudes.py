@@ -4,7 +4,7 @@ The oracle computes the spec's own text with every number and every slope on the
 the type: where neither is lost so, the module must not lose it. What constants come to may be refused.
 
 Not drawn, as it is lost (README, "Limits"): a block of huge numbers times tanh of a huge multiple, as
-constants meet before x does.
+constants meet before x does; and a block of them times x less a factor, as a product keeps no order.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ ENDS = {
     ),
 }
 OF_NUMBERS = "{a} * tanh({b} * x)"
+QUOTIENT_INSIDE = "{a} * (x / {b})"
 FORMULAS = (
     *(
         "{a} * x",
@@ -50,7 +51,7 @@ FORMULAS = (
         "{a} * x * {b}",
         "x / {a} / {b}",
         "({a} * x) / {b}",
-        "{a} * (x / {b})",
+        QUOTIENT_INSIDE,
     ),
     *("({a} * x)**2 * {b}", "({a} * x)**2", "sqrt({a} * x**2)", "sqrt(abs({a} * x))", "{a} / ({b} + x)"),
     *("{a} * x + {b}", "({a} * x + {b}) / {a}", "{a} * x - {a} * x**2", "exp({a} * x)", "log({a} * abs(x))"),
@@ -84,7 +85,7 @@ def magnitude_spec(random: Random) -> Spec:
     a, b = (draw.one(ENDS[dtype]) if draw.chance(0.8) else draw.number() for _ in "ab")
     spec: Spec = {"name": "magnitudes", "dtype": dtype, "inputs": {"x": [COUNT]}}
     formula = draw.one(FORMULAS)
-    if formula != OF_NUMBERS and draw.chance(0.25):
+    if formula not in (OF_NUMBERS, QUOTIENT_INSIDE) and draw.chance(0.25):
         spec["constants"] = {"c": [float(draw.one(ENDS[dtype])) for _ in range(COUNT)]}
         a = "c"
     spec["equations"] = {"f": formula.format(a=a, b=b)}
