@@ -89,10 +89,12 @@ def _products_with(quotient: sp.Expr, value: Entry, body: sp.Expr) -> dict[sp.Ex
     """Products that have a quotient in them, `k·a/b·c` for `a/b`, by what they are with its value."""
     found: dict[sp.Expr, sp.Expr] = {}
     number, rest = quotient.as_coeff_Mul()
-    above, below = sorted(rest.args, key=_power, reverse=True)
+    (below,) = (factor for factor in rest.args if _power(factor) == -1)
+    (above,) = (factor for factor in rest.args if factor != below)
     for product in body.atoms(sp.Mul):
         factors = dict(f.as_base_exp() for f in product.args)
-        if not factors.get(below.base, sp.Integer(0)) <= -1:
+        power = factors.get(below.base, sp.Integer(0))
+        if not (power.is_number and power <= -1):
             continue
         for factor in product.args:
             multiple = _multiple(factor, above)
