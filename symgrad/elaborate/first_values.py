@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import sympy as sp
 
+from symgrad.calculus.axes import show_axes
 from symgrad.calculus.terms import Entry
 from symgrad.elaborate.fans import Fans, fans_of
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.optimizer import hyper_parameters
-from symgrad.errors import SpecError
+from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.number_types import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from symgrad.calculus.program import Program
+    from symgrad.calculus.program import Program, Tensor
     from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import InitSpec, Model
+    from symgrad.spec.model import Distribution, InitSpec, Model
 
 
 @dataclass(frozen=True)
 class FirstValues:
-    """`scale` is the deviation of a normal distribution, the end of a uniform one, or the constant itself."""
+    """`scale` is the deviation of a normal distribution, also of one that is cut at two of them, the end of a
+    uniform one, the constant itself, or what an identity or an orthogonal matrix is multiplied by.
+    """
 
-    distribution: Literal["normal", "uniform", "constant"]
+    distribution: Distribution
     scale: float
 
 
@@ -36,7 +39,10 @@ def first_values(model: Model, program: Program) -> Mapping[str, FirstValues]:
 
     Raises:
         SpecError: a scale is no finite number, or negative where it is a width.
+        ShapeError: a matrix for a parameter that is none.
     """
+    for p in model.parameters:
+        _check_axes(p.name, p.init, program.tensor[p.name])
     return {
         p.name: _first_values(p.name, p.init, fans_of(program.tensor[p.name], program))
         for p in model.parameters
@@ -66,6 +72,19 @@ def _check_first_state(name: str, start: Node, value: sp.Expr) -> None:
     if not abs(value) <= LARGEST["float32"]:
         problem = f"the state '{name}' starts from {float(value):g}"
         raise SpecError(problem, at=start.at, remedy=f"expected at most {LARGEST['float32']:.2g}")
+
+
+def _check_axes(name: str, init: InitSpec, tensor: Tensor) -> None:
+    """An identity is a matrix, an orthogonal one may have more axes in front of the last."""
+    rank, least = len(tensor.axes), 2
+    if init.distribution not in ("identity", "orthogonal"):
+        return
+    if rank < least or (rank > least and init.distribution == "identity"):
+        raise ShapeError(
+            f"{init.distribution} first values of '{name}', which is {show_axes(tensor.axes)}",
+            at=init.scale.at,
+            remedy="write zeros, or normal(std=0.1), for what is no matrix",
+        )
 
 
 def _first_values(name: str, init: InitSpec, fans: Fans) -> FirstValues:

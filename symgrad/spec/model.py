@@ -225,15 +225,20 @@ class TrainSpec:
     average: float | None = None
 
 
+Distribution: TypeAlias = Literal[
+    "constant", "normal", "uniform", "truncated_normal", "identity", "orthogonal"
+]
+
+
 @dataclass(frozen=True)
 class InitSpec:
-    """First values of a parameter: `scale` is a half-width, a standard deviation or a constant.
+    """First values of a parameter: `scale` is a half-width, a standard deviation, a constant or a gain.
 
     The scale's formula is over numbers, `fan_in` and `fan_out`: how many entries of the parameter each output
     sums, and how many outputs each entry of the input feeds.
     """
 
-    distribution: Literal["constant", "normal", "uniform"]
+    distribution: Distribution
     scale: Node
 
 

@@ -84,7 +84,7 @@ _ALSO_CALLED = {
     "attention": "self_attention multihead_attention multi_head_attention scaled_dot_product_attention mha",
     "feed_forward": "feedforward ffn position_wise_feed_forward",
     "transformer_block": "transformer transformer_encoder_layer transformer_layer encoder_layer",
-    "identity": "linear none",
+    "identity": "linear none eye",
     "sigmoid": "logistic expit sigm",
     "relu": "rectifier rectified_linear",
     "leaky_relu": "lrelu",
@@ -138,7 +138,9 @@ _ALSO_CALLED = {
     "one_cycle_linear": "linear_onecycle linear_onecycle_schedule",
     # initializers
     "zeros": "zero zeros_init",
-    "normal": "gaussian randn random_normal truncated_normal trunc_normal",
+    "normal": "gaussian randn random_normal",
+    "truncated_normal": "trunc_normal",
+    "ones": "one ones_init",
     "uniform": "rand random_uniform",
     "glorot_uniform": "glorot xavier xavier_uniform",
     "glorot_normal": "xavier_normal",
@@ -208,8 +210,6 @@ _INSTEAD = {
         "write metrics: [f1_macro]; accuracy, or R² and RMSE, are measured without being asked for"
     ),
     "device gpu cuda": "leave it out: it runs on the CPU",
-    "one ones ones_init": "write constant(1)",
-    "orthogonal": "the library has none; `fit` takes first values of your own as params",
 }
 
 

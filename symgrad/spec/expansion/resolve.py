@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from symgrad.errors import Position, SpecError
 from symgrad.spec import library
@@ -16,11 +16,11 @@ from symgrad.spec.other_names import meant
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from symgrad.spec.model import Distribution
+
 E_ = TypeVar("E_", bound=library.LibraryEntry)
 
 ZERO = Fraction(0)
-
-DISTRIBUTIONS = Literal["constant", "normal", "uniform"]
 
 
 def look_up(kind: str, call: Call, entries: Mapping[str, E_]) -> E_:
@@ -52,7 +52,7 @@ def resolve_init(node: Node) -> InitSpec:
     entry = look_up("initialiser", call, library.initializers)
     values = bind(call, entry.signature)
     _demand_numbers(values, call)
-    return InitSpec(cast("DISTRIBUTIONS", entry.distribution), substitute(entry.body, values))
+    return InitSpec(cast("Distribution", entry.distribution), substitute(entry.body, values))
 
 
 def resolve_optimizer(train: TrainSpec) -> OptimizerSpec:

@@ -5,6 +5,32 @@ from symgrad.spec.library.entries import Initializer
 INITIALIZERS = (
     Initializer("zeros()", "definition", distribution="constant", scale="0"),
     Initializer("constant(value=0)", "definition", distribution="constant", scale="value"),
+    Initializer("ones()", "definition", distribution="constant", scale="1"),
+    Initializer(
+        "identity(gain=1)",
+        "Le, Jaitly & Hinton 2015",
+        "gain on the diagonal of a matrix, 0 elsewhere",
+        distribution="identity",
+        scale="gain",
+        ranges=(("gain", "(0, inf)"),),
+    ),
+    Initializer(
+        "orthogonal(gain=1)",
+        "Saxe, McClelland & Ganguli 2014",
+        "orthonormal rows or columns, whichever are fewer, of the matrix [all axes but the last, the last]",
+        distribution="orthogonal",
+        scale="gain",
+        ranges=(("gain", "(0, inf)"),),
+    ),
+    Initializer(
+        "truncated_normal(std=0.02)",
+        "definition",
+        "drawn again beyond two standard deviations, which leaves a deviation of 0.88 std",
+        distribution="truncated_normal",
+        scale="std",
+        ranges=(("std", "(0, inf)"),),
+        usual=(("std", "(0, 1000]", "training would start far from everything"),),
+    ),
     Initializer(
         "normal(std=0.01)",
         "definition",

@@ -20,6 +20,11 @@ _REPLAYED, _EXACT = 8, 1e-5
 
 _DRAWS, _MOST_SEEDS, _SIGMAS = 20_000, 600, 6.0
 
+_DEVIATIONS = {"normal": 1.0, "uniform": 1 / math.sqrt(3), "truncated_normal": 0.8796256610342398}
+"""Of each distribution, with a scale of 1."""
+_KURTOSES = {"normal": 3.0, "uniform": 1.8, "truncated_normal": 2.3655}
+_ENDS = {"normal": math.inf, "uniform": 1.0, "truncated_normal": 2.0}
+
 
 def first_values(bench: Bench) -> Iterator[str]:
     """`init_params` by its seed, against the distributions of the spec."""
@@ -36,7 +41,7 @@ def first_values(bench: Bench) -> Iterator[str]:
         wrong = refusal((TypeError, ValueError), "seed:", module.init_params, seed)
         if wrong:
             yield f"init_params: seed={seed!r} {wrong}"
-    fewest = min((math.prod(b.shape) for b in blocks if b.distribution != "constant"), default=_DRAWS)
+    fewest = min((math.prod(b.shape) for b in blocks if b.is_drawn), default=_DRAWS)
     seeds = min(max(_DRAWS // max(fewest, 1), 2), _MOST_SEEDS)
     drawn = [module.init_params(seed) for seed in range(seeds)]
     for block in blocks:
@@ -67,7 +72,7 @@ def _scaled(bench: Bench) -> Iterator[str]:
 
 
 def _distributed(block: DrawnParameter, values: Array) -> Iterator[str]:
-    """Mean, deviation and range, within six standard errors."""
+    """Mean, deviation and range, within six standard errors; the rows or columns of matrices."""
     what, scale, count = f"init_params: {block.name}", block.scale, values.size
     if scale is None:
         return
@@ -75,16 +80,39 @@ def _distributed(block: DrawnParameter, values: Array) -> Iterator[str]:
         if not np.allclose(values, scale, rtol=1e-6, atol=0):
             yield f"{what} is not {scale:g} everywhere"
         return
-    deviation = scale if block.distribution == "normal" else scale / math.sqrt(3)
+    if block.distribution in ("identity", "orthogonal"):
+        yield from _matrices(block, values)
+        return
+    deviation, end = _DEVIATIONS[block.distribution] * scale, _ENDS[block.distribution] * scale
     if same(values[0], values[1]) and scale:
         yield f"{what} is the same for every seed"
     if abs(values.mean()) > _SIGMAS * deviation / math.sqrt(count):
         yield f"{what} has the mean {values.mean():.3g}, not 0"
-    kurtosis = 3.0 if block.distribution == "normal" else 1.8
-    allowed = _SIGMAS * math.sqrt((kurtosis - 1) / (4 * count))
+    allowed = _SIGMAS * math.sqrt((_KURTOSES[block.distribution] - 1) / (4 * count))
     if abs(values.std() / deviation - 1) > allowed if deviation else values.any():
         yield f"{what} has the deviation {values.std():.4g}, its distribution {deviation:.4g}"
-    elif block.distribution == "uniform" and np.abs(values).max() > scale * (1 + 1e-6):
-        yield f"{what} reaches {np.abs(values).max():.6g}, its distribution {scale:.6g}"
+    elif np.abs(values).max() > end * (1 + 1e-6):
+        yield f"{what} reaches {np.abs(values).max():.6g}, its distribution {end:.6g}"
     elif block.distribution == "normal" and count >= 1000 and np.abs(values).max() < 2 * scale:
         yield f"{what} is not distributed normally: nothing lies beyond two deviations"
+
+
+def _matrices(block: DrawnParameter, values: Array) -> Iterator[str]:
+    """A multiple of the identity, or matrices with orthonormal rows or columns, others for every seed."""
+    what, scale = f"init_params: {block.name}", block.scale or 0.0
+    matrices = values.reshape(len(values), -1, block.shape[-1])
+    rows, columns = matrices.shape[1:]
+    if block.distribution == "identity":
+        if not np.allclose(matrices, scale * np.eye(rows, columns), rtol=1e-6, atol=0):
+            yield f"{what} is not {scale:g} on its diagonal and 0 elsewhere"
+        return
+    turned = matrices if rows <= columns else matrices.transpose(0, 2, 1)
+    products = turned @ turned.transpose(0, 2, 1)
+    if not np.allclose(products, scale**2 * np.eye(min(rows, columns)), rtol=0, atol=1e-5 * scale**2):
+        yield f"{what} is not orthogonal, or its gain is not {scale:g}"
+    if abs(values.mean()) > _SIGMAS * scale / math.sqrt(
+        max(rows, columns) * len(values) * min(rows, columns)
+    ):
+        yield f"{what} has the mean {values.mean():.3g}, not 0"
+    if same(values[0], values[1]) and rows * columns > 1:
+        yield f"{what} is the same for every seed"

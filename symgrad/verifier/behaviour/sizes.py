@@ -137,7 +137,7 @@ def _seeds(bench: Bench) -> Iterator[str]:
             yield f"fit with seed={seed} does not begin at init_params({seed})"
         starts.append(np.concatenate([np.empty(0), *map(np.ravel, epoch.start)]))
         orders.append(epoch.options.get("order"))
-    are_drawn = any(block.distribution != "constant" and block.scale for block in bench.case.blocks)
+    are_drawn = any(block.is_drawn and block.scale for block in bench.case.blocks)
     if are_drawn and len({start.tobytes() for start in starts}) < len(seeds):
         yield f"init_params gives the same values for two of the seeds {seeds}"
     yield from _orders(bench, orders, f"for the seeds {seeds}")

@@ -30,6 +30,11 @@ class DrawnParameter(NamedTuple):
     distribution: str
     scale: float | None
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its first values depend on a seed."""
+        return self.distribution not in ("constant", "identity")
+
 
 class DrawnHyper(NamedTuple):
     """A hyper-parameter: its value in the spec, another one, and some that are to be refused."""

@@ -21,6 +21,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     )
     if any(len(sections) > 1 for sections in lowered.sections):
         yield runtime_part("optional/driver_sections")
+    if {start.distribution for start in lowered.starts.values()} & {"truncated_normal", "orthogonal"}:
+        yield runtime_part("optional/first_draws")
     if lowered.plan.has_products:
         yield runtime_part("numba/blas")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)

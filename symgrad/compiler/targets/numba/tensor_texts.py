@@ -65,7 +65,14 @@ def result(lowered: LoweredModel, name: str, tensor: str) -> ResultText:
 def drawn(lowered: LoweredModel, tensor: Tensor) -> str:
     """`vector[0:64] = rng.normal(0.0, 0.1, 64)  # W1`, or one number for all entries."""
     start, size = lowered.starts[tensor.name], size_of(tensor.axes)[1]
+    columns = size_of(tensor.axes[-1:])[1]
     match start.distribution:
+        case "truncated_normal":
+            value = f"_truncated_normal(rng, {start.scale!r}, {size})"
+        case "orthogonal":
+            value = f"_orthogonal(rng, {start.scale!r}, {size // columns}, {columns})"
+        case "identity":
+            value = f"{start.scale!r} * np.eye({size // columns}, {columns}).ravel()"
         case "normal":
             value = f"rng.normal(0.0, {start.scale!r}, {size})"
         case "uniform":
