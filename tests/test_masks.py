@@ -132,3 +132,14 @@ def test_what_infinity_cannot_stand_for_is_refused(equations, message):
 
 def test_inf_may_be_a_name_of_the_user():
     assert stages_of(spec({"inf": "q * a", "y": "where(inf > 0, inf, -inf)"})).derived
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_a_mask_of_indices_costs_no_more_than_a_low_number(free):
+    """A row shows one entry whatever the data are: nothing is asked about rows of which nothing is left."""
+    axes = {} if free else {"T": 5}
+    texts = []
+    for low in ("-inf", "-1000"):
+        hidden = {"S[n,i,j]": f"where(j <= i, {SCORES}, {low})", "P": SOFTMAX, **ATTENTION}
+        texts.append(stages_of(spec(hidden, axes=axes)).in_python)
+    assert texts[0].replace("-np.inf", "-1000").replace("−∞", "−1000") == texts[1]

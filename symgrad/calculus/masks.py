@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from symgrad.calculus.terms import INFINITE, Entry, Infinite, indices_in
+from symgrad.calculus.terms import Entry, Infinite, indices_in, is_infinite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +30,6 @@ _RELATIONS: Mapping[type, Callable[[Any, Any], Truth]] = {
     sp.Equality: operator.eq,
     sp.Unequality: operator.ne,
 }
-
-
-def is_infinite(body: sp.Expr) -> bool:
-    """inf or -inf itself."""
-    return body in (INFINITE, -INFINITE)
 
 
 class Masks:
@@ -77,6 +72,8 @@ class Masks:
         Raises:
             DataDecidesError: data decides.
         """
+        if self._shows_one(body, axis_of, over):
+            return None
         indices = sorted(self._read(body), key=str)
         sizes = [axis_of[i].size or 0 for i in indices]
         if not all(sizes) or np.prod(sizes, dtype=float) > _MOST:
@@ -89,6 +86,24 @@ class Masks:
             return None
         first = np.argwhere(~rows)[0]
         return {indices[n]: int(place) for n, place in zip(kept, first, strict=True)}
+
+    def _shows_one(self, body: sp.Expr, axis_of: Mapping[sp.Symbol, Axis], over: Sequence[sp.Symbol]) -> bool:
+        """Whether every row shows its first entry, or the one on the diagonal, whatever the sizes are."""
+        for index in over:
+            others = [i for i in indices_in(body) - {*over} if axis_of[i].fits(axis_of[index])]
+            for place in (sp.Integer(0), *sorted(others, key=str)):
+                at = self._spelled(body).xreplace({index: place})
+                if not self.hides_some(at):
+                    return True
+        return False
+
+    def _spelled(self, body: sp.Expr) -> sp.Expr:
+        """The body with what hides something in the place of the entries that are defined by it."""
+        found = {entry: self._defined(entry) for entry in body.atoms(Entry)}
+        hiding = {
+            e: self._spelled(inner) for e, inner in found.items() if inner is not None and inner.has(Infinite)
+        }
+        return body.xreplace(hiding)
 
     def _read(self, body: sp.Expr) -> set[sp.Symbol]:
         """The indices of the conditions behind which something is hidden."""

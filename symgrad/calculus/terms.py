@@ -45,6 +45,11 @@ class Infinite(sp.AtomicExpr):
 INFINITE = Infinite()
 
 
+def is_infinite(expr: sp.Basic) -> bool:
+    """inf or -inf itself."""
+    return expr in (INFINITE, -INFINITE)
+
+
 class Entry(sp.Expr):
     """One entry of a tensor, `X[n, k]`: to SymPy a real variable of its own."""
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.masks import DataDecidesError, Masks, is_infinite
+from symgrad.calculus.masks import DataDecidesError, Masks
 from symgrad.calculus.real import Piecewise
+from symgrad.calculus.terms import is_infinite
 from symgrad.errors import Position, SpecError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, entries, indices_in, is_whole
+from symgrad.calculus.terms import Entry, delta, entries, indices_in, is_infinite, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -22,6 +22,7 @@ def collect_fixed(expr: sp.Expr, inner: set[sp.Basic], made: set[str], found: di
         or expr.is_number
         or isinstance(expr, sp.Symbol | delta)
         or is_whole(expr)
+        or is_infinite(expr)
     ):
         return
     depends = indices_in(expr) & inner or any(e.tensor in made for e in entries(expr))

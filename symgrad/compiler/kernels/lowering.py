@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.real import within
-from symgrad.calculus.terms import Entry, Infinite, Named, delta, is_index, is_whole, leading, shifted
+from symgrad.calculus.terms import Entry, Named, delta, is_index, is_infinite, is_whole, leading, shifted
 from symgrad.compiler.kernels.instructions import (
     Applied,
     Cases,
@@ -62,6 +62,8 @@ class Lowering:
         """The expression of a formula."""
         if expr in self.known:
             return self._type(self.known[expr]) if is_index(expr) else self.known[expr]
+        if is_infinite(expr):
+            return self._type(Literal(math.inf if expr.is_positive else -math.inf))
         if expr.is_number:
             return self._number(expr)
         if expr.is_Add:
@@ -111,8 +113,6 @@ class Lowering:
     def _single(self, expr: sp.Expr) -> Expression:
         if isinstance(expr, Entry):
             return self.entry(expr)
-        if isinstance(expr, Infinite):
-            return self._type(Literal(math.inf))
         if isinstance(expr, sp.Symbol):
             return self._type(self._index(expr))
         if isinstance(expr, leading):
