@@ -98,10 +98,13 @@ class InternalError(Exception):
     """A broken promise between two stages: a defect of symgrad, never the user's."""
 
 
+_INSIDE = ("symgrad", "sklearn")  # scikit-learn calls estimators through wrappers of its own
+
+
 def warn(found: SymgradWarning) -> None:
     """Give a warning, through `warnings`, at the line outside symgrad that led to it."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "symgrad":
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _INSIDE:
         level, frame = level + 1, frame.f_back
     warnings.warn(found, stacklevel=level)
 

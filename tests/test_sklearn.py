@@ -440,6 +440,14 @@ def test_what_is_wrong_is_a_value_error(case: str) -> None:
         clone(estimator).fit(X, labels if isinstance(estimator, Classifier) else numbers)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_argument_that_is_called_otherwise_here_is_told(kind: Any) -> None:
+    with pytest.raises(TypeError, match=rf"{kind.__name__} has no argument 'max_iter'; here it is epochs"):
+        kind(max_iter=3)
+    with pytest.raises(TypeError, match="did you mean 'epochs'"):
+        kind(epoch=3)
+
+
 def test_estimators_that_differ_in_numbers_share_a_module_and_not_the_numbers() -> None:
     X, _, y = rows(27)
     others = ({"batch_size": 5, "random_state": 9}, {"epochs": 2}, {"learning_rate": 0.2})

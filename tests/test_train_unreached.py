@@ -72,7 +72,8 @@ def test_estimators_say_it_in_scikit_learns_words(monkeypatch: pytest.MonkeyPatc
     table = houses(1.0)
     X, y = np.column_stack([table["area"], table["age"]]), table["price"]
     model = Regressor(hidden=(4,), epochs=40, learning_rate=0.01, random_state=0)
-    with pytest.warns(sg.DataWarning, match=r"the target 'y' has.*TransformedTargetRegressor"):
+    with pytest.warns(sg.DataWarning, match=r"the target 'y' has.*TransformedTargetRegressor") as caught:
         model.fit(X, y)
+    assert caught[0].filename == __file__
     scaled = TransformedTargetRegressor(model, transformer=StandardScaler()).fit(X, y)
     assert scaled.score(X, y) > 0.9

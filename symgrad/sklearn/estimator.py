@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from inspect import cleandoc, signature
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from symgrad.arguments import whole
-from symgrad.errors import SymgradError
+from symgrad.errors import SymgradError, did_you_mean
 from symgrad.sklearn.callbacks import CallbackSupport, EpochCallbacks
 from symgrad.sklearn.changed_specs import weighted, with_hyper_parameters
 from symgrad.sklearn.fitting import FitOutcome, FitPlan, parts, train
@@ -60,6 +60,16 @@ per row of every epoch), `loss_`, `n_iter_`, `n_features_in_`, `feature_names_in
 `validation_loss_curve_` and `best_validation_loss_`. What cannot be used raises ValueError. The module of a
 network is compiled once, in some seconds, and kept in the user's cache for all processes.
 """
+
+_CALLED_HERE = {
+    "hidden_layer_sizes": "hidden",
+    "learning_rate_init": "learning_rate",
+    "max_iter": "epochs",
+    "solver": "optimizer",
+    "alpha": "weight_decay",
+    "momentum": 'in optimizer: "momentum(momentum=0.9)"',
+}
+"""Arguments of scikit-learn's own networks."""
 
 DTYPES = (np.float64, np.float32)
 
@@ -112,6 +122,16 @@ class Estimator(CallbackSupport, BaseEstimator):
         self.tol = tol
         self.warm_start = warm_start
         self.random_state = random_state
+
+    def __new__(cls, *_: Any, **arguments: Any) -> Self:
+        """Raises TypeError for an argument that there is none of, with what it is called here."""
+        known = [name for name in signature(cls.__init__).parameters if name != "self"]
+        for name in arguments.keys() - known:
+            here = _CALLED_HERE.get(name)
+            remedy = f"here it is {here}" if here else did_you_mean(name, known) or "see its help"
+            raise TypeError(f"{cls.__name__} has no argument '{name}'; {remedy}")
+        made: Self = super().__new__(cls)
+        return made
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Arguments that a kind of estimator adds come after those of all, in its signature and its help."""
