@@ -21,7 +21,7 @@ from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
 from symgrad.training.logs.run_logs import checked_logs
 from symgrad.training.resuming import module_hash, newest, spec_of
-from symgrad.training.run import TrainingDivergedError
+from symgrad.training.run import CHECKPOINT, TrainingDivergedError
 from symgrad.training.run_folder import run_folder, stopped_run
 from symgrad.training.scores.scorers import scorers
 from symgrad.training.train import resume, train
@@ -97,7 +97,10 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
     begun |= {"--monitor": options.monitor, "--metric": options.metrics or None}
     begun |= {"--freeze": options.freeze or None}
     for option in (name for name, value in begun.items() if value is not None):
-        raise click.UsageError(f"{option} does not go with --resume: the run goes on as it was begun")
+        anew = f"train SPEC --params-from {run / CHECKPOINT} --out OTHER begins anew with what it learnt"
+        raise click.UsageError(
+            f"{option} does not go with --resume: the run goes on as it was begun; symgrad {anew}"
+        )
     checked_logs(options.log)
     with stopped_run(run) as folder:
         checkpoint, orders = newest(folder)
