@@ -212,7 +212,7 @@ def _text(spec: Spec, identity: bool) -> str:
 
 def verify(
     spec: SpecSource,
-    module: ModuleSource | Callable[[], Path] | None = None,
+    module: ModuleSource | None = None,
     *,
     points: int = 3,
     seed: int = 0,
@@ -225,23 +225,16 @@ def verify(
     seconds, its compilation included, is a failure that the report names. What in the file is not as symgrad
     emits it is named too, and judged by its behaviour. A module that is in no file is judged in this process.
 
-    `module` may also be how its file is written, which happens while the processes start.
-
     What passed as symgrad emits it is kept in the user's cache. With `anew=False` that verdict will do, where
     it is of the very same text, spec, judge, packages and machine: the report says when it was found.
 
     Raises:
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
     """
-    from symgrad.compiler.loading.cache import kept_text
     from symgrad.judgement.kept_reports import Judgement
 
     spec, points, seed = read(spec), whole("points", points, 1), whole("seed", seed, 0)
     how = Judgement(spec, points, seed, positive("time_limit", time_limit))
-    if callable(module):
-        if anew or kept_text(spec) is None:  # what was never derived was never judged
-            return _judged(how, module, anew)
-        module = module()
     file = None if module is None else _file_of(spec, module)
     if file is None or isinstance(file, str | os.PathLike):
         place = None if file is None else Path(file)
@@ -253,7 +246,7 @@ def verify(
     return judge(expand(spec), file, points=points, seed=seed)
 
 
-def _judged(how: Judgement, file: Path | Callable[[], Path] | None, anew: bool) -> Report:
+def _judged(how: Judgement, file: Path | None, anew: bool) -> Report:
     from symgrad.judgement.verification import (
         judged,  # and with it the judge, whom a report that is kept does not need
     )

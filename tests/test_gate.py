@@ -86,6 +86,17 @@ def test_the_command_ends_with_70(spec_file, tmp_path):
 
 
 @pytest.mark.usefixtures("wrong")
+def test_training_writes_no_wrong_module(spec_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
+    (tmp_path / "rows.csv").write_text("x1,x2,x3,t1,t2\n" + "1,2,3,4,5\n2,1,4,3,6\n" * 3)
+    command = ["train", str(spec_file), "--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "run")]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 70
+    assert "is not the spec's" in refused.stderr
+    assert not list(tmp_path.glob("run/*.py"))
+
+
+@pytest.mark.usefixtures("wrong")
 def test_who_asks_for_it_gets_it_unchecked(spec_file):
     assert "real(1) * t" in Path(str(sg.build(spec_file, identity=False).__file__)).read_text()
     with pytest.raises(NotIdenticalError):

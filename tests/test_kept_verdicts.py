@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -15,12 +14,9 @@ from click.testing import CliRunner
 import symgrad as sg
 from symgrad import api
 from symgrad.cli import main
-from symgrad.judgement import kept_reports, kept_verdicts, verification
+from symgrad.judgement import gate, kept_reports, kept_verdicts, verification
 from symgrad.judgement.kept_verdicts import Question, keep, kept
 from symgrad.verifier.report import Check, GradientEntry, ParameterResult, Report
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SPEC = """
 name: small
@@ -63,8 +59,8 @@ def judgements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that were judged, by a judge that finds nothing wrong."""
     seen: list[str] = []
 
-    def judge(how: object, file: Path | Callable[[], Path], anew: bool) -> Report:
-        seen.append((file() if callable(file) else file).read_text())
+    def judge(how: kept_reports.Judgement, file: Path | None, anew: bool) -> Report:
+        seen.append(file.read_text() if file else gate.derived_text(how.spec))
         return REPORT
 
     monkeypatch.setattr(api, "_judged", judge)
@@ -129,6 +125,33 @@ def test_what_is_edited_or_wrong_leaves_no_verdict(
     module.write_text(text)
     sg.verify(spec_file, module)
     assert len(set(cache.iterdir()) - before) == 1
+
+
+def test_what_passed_whole_passes_the_gate(spec_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text as emitted, of whose rows none leaves its identity open; any other is judged there."""
+    spec, asked, own = sg.read(spec_file), [], gate._judged
+    text = gate.derived_text(spec)
+    module = Path("small.py")
+    door = SimpleNamespace(facts=SimpleNamespace(at=str(module)))
+    monkeypatch.setattr(verification, "isolated", lambda *_: nullcontext((door, door)))
+    monkeypatch.setattr(gate, "_judged", lambda *given: asked.append(1) or own(*given))
+    same = replace(REPORT, checks=(Check("identity", "text", 0.0, 0.0, "pass"),))
+    wrong = replace(same, checks=(*same.checks, Check("loss", "loss", 1.0, 0.0, "fail")))
+    # What the gate finds by itself is not noted here: only that a text was admitted.
+    monkeypatch.setattr(gate, "keep", lambda question, found: found or keep(question, found))
+    for content, found, judged in (
+        (text, REPORT, 1),
+        (text, wrong, 2),
+        (f"{text}#", same, 3),
+        (text, same, 3),
+    ):
+        module.write_text(content)
+        monkeypatch.setattr(verification, "verify", lambda *_, found=found, **__: found)
+        sg.verify(spec_file, module)
+        assert gate.admitted(spec, text) == text
+        assert len(asked) == judged
+    assert sg.generate(spec_file, "other.py").read_text() == text
+    assert len(asked) == 3
 
 
 def test_a_damaged_verdict_is_none(cache: Path) -> None:

@@ -36,12 +36,17 @@ def generate_module(spec_file: Path, output: Path | None, identity: bool, as_jso
 
 def write_module(spec: Spec, spec_file: Path, target: Path, identity: bool) -> Path:
     """Generate the module into `target`, sparing the spec and files that are not symgrad's."""
+    demand_target(target, spec_file)
+    return api.generate(spec, target, identity=identity)
+
+
+def demand_target(target: Path, spec_file: Path) -> None:
+    """Raise ModuleError where no module may be written."""
     if target.is_dir():
         raise ModuleError("this is a directory", at=str(target), remedy="name a file in it")
     if target.suffix != ".py":
         raise ModuleError("a module's name ends in .py", at=str(target), remedy="name it so")
     spare_foreign(target, spec_file)
-    return api.generate(spec, target, identity=identity)
 
 
 def _default_target(spec: Spec) -> Path:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symgrad import api
-from symgrad.cli.actions import write_module
+from symgrad.cli.actions import demand_target, write_module
 from symgrad.cli.endings import FAILED, GOOD, INTERRUPTED, show_error, warnings_shown
 from symgrad.cli.output import produce_json, say
+from symgrad.compiler.loading.cache import kept_text
 from symgrad.errors import SpecError
 from symgrad.not_finite import first_not_finite
 from symgrad.spec.reader import with_frozen
@@ -109,7 +110,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
         file = options.module or (there if there and there.is_file() else None)
         file = file or write_module(spec, run, run / f"{spec.name}.py", options.identity)
         is_other = module_hash(api.load(file)) != orders.module_sha256
-        report = _verdict(spec, lambda: file, options) if is_other else None
+        report = _verdict(spec, file, options) if is_other else None
         if report is not None and not report.passed:
             return _refuse(report, options, file)
         facts = {"module": str(file), "resumed": str(run), "verified": report.as_dict() if report else None}
@@ -132,13 +133,11 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
 def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, options: TrainOptions) -> int:
     file = options.module or folder / f"{spec.name}.py"
 
-    def there() -> Path:
-        if options.module is None:
-            write_module(spec, spec_file, file, options.identity)
-        _tell(options, f"using {file}" if options.module else f"wrote {file}")
-        return file
-
-    report = _verdict(spec, there, options)
+    report = _judged_first(spec, file, spec_file, options)
+    if options.module is None:
+        write_module(spec, spec_file, file, options.identity)
+    _tell(options, f"using {file}" if options.module else f"wrote {file}")
+    report = report or _verdict(spec, file, options)
     if report is not None and not report.passed:
         return _refuse(report, options, file)
     if report is not None:
@@ -147,11 +146,21 @@ def _train_into(folder: Path, spec: Spec, spec_file: Path, dataset: Dataset, opt
     return _train(spec, api.load(file), dataset, folder, options, facts)
 
 
-def _verdict(spec: Spec, file: Callable[[], Path], options: TrainOptions) -> Report | None:
-    if options.no_verify:
-        file()
+def _judged_first(spec: Spec, file: Path, spec_file: Path, options: TrainOptions) -> Report | None:
+    """The verdict on a module that was never judged before it is written: its parts are judged side by side.
+
+    Else none: what was judged before is only read, and what is not compared exactly is written first.
+    """
+    if options.module or options.no_verify or not options.identity:
         return None
-    return api.verify(spec, file, anew=options.verify_anew)
+    if kept_text(spec) is not None and not options.verify_anew:
+        return None
+    demand_target(file, spec_file)
+    return api.verify(spec)
+
+
+def _verdict(spec: Spec, file: Path, options: TrainOptions) -> Report | None:
+    return None if options.no_verify else api.verify(spec, file, anew=options.verify_anew)
 
 
 def _demand_trainable(spec: Spec, options: TrainOptions) -> None:

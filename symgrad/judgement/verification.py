@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING
 
 from symgrad.compiler.loading.cache import file_to_judge
 from symgrad.isolation import isolated
-from symgrad.judgement.gate import GATE_SEED, derived_text, found_before
+from symgrad.judgement.gate import GATE_SEED, admit, derived_text, found_before
 from symgrad.spec.expand import expand
 from symgrad.verifier.verdict import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from symgrad.judgement.kept_reports import Judgement
     from symgrad.verifier.report import Report
 
 
-def judged(how: Judgement, file: Path | Callable[[], Path] | None, *, anew: bool = True) -> Report:
+def judged(how: Judgement, file: Path | None, *, anew: bool = True) -> Report:
     """The verdict on the module in a file, or on the one that symgrad generates.
 
-    `file` may be how to write it, while the processes start. Unless all is judged `anew`, what was found of
-    this very text before it was handed over is not found again; the report says so.
+    Unless all is judged `anew`, what was found of this very text before it was handed over is not found
+    again; the report says so. A text as emitted that passed whole needs no further judgement at the gate.
 
     Raises:
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
@@ -47,4 +45,6 @@ def judged(how: Judgement, file: Path | Callable[[], Path] | None, *, anew: bool
         report = replace(report, notes=(*report.notes, f"identity was found on {when}"))
     if report.passed and text == emitted.encode() == Path(door.facts.at).read_bytes():
         how.keep(text, report)
+        if report.is_identical:
+            admit(spec, emitted)
     return report

@@ -107,6 +107,11 @@ class Report(Displayed):
         return bool(verdicts) and "fail" not in verdicts
 
     @property
+    def is_identical(self) -> bool:
+        """Whether its text was compared with the spec, exactly or to its digits, and nothing failed."""
+        return self.passed and any(c.name == "identity" and c.verdict == "pass" for c in self.checks)
+
+    @property
     def _results(self) -> tuple[ParameterResult | Check, ...]:
         return (*self.parameters, *self.checks)
 
