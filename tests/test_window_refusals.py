@@ -63,8 +63,11 @@ def test_a_wrong_call_is_refused_in_its_own_words(call, message):
 @pytest.mark.parametrize(
     ("call", "shape", "message"),
     [
-        ("conv2d(x, 4, 3)", [64], r"conv2d takes \[batch, height, width, channels\], 'x' is \[batch, 64\]"),
-        ("conv1d(x, 4, 3)", ["T", 3], r"size\(x, 1\) is known only with the data; give that axis a size"),
+        (
+            "conv2d(x, 4, 3)",
+            [64],
+            r"conv2d takes \[batch, height, width, channels\], 'x' is \[batch, 64\].*reshape\(x, ",
+        ),
         ("global_avg_pool(x)", [3], r"global_avg_pool takes \[batch, ..., places, channels\]"),
     ],
 )

@@ -46,11 +46,13 @@ def _check_shape(demand: ShapeDemand, axes: Axes) -> None:
         return
     shown = show_axes(axes) if axes else "a scalar"
     count = f"{len(least)} {'axis' if len(least) == 1 else 'axes'}"
-    count = f"at least {count}" if "..." in demand.axes else count
+    remedy = f"give it a tensor of {'at least ' if '...' in demand.axes else ''}{count}"
+    if "..." not in demand.axes and len(axes) > 1:
+        remedy += f": reshape({demand.tensor}, [{', '.join(demand.axes)}]), with their sizes"
     raise ShapeError(
         f"{demand.layer} takes [{', '.join(demand.axes)}], '{demand.tensor}' is {shown}",
         at=demand.at,
-        remedy=f"give it a tensor of {count}",
+        remedy=remedy,
     )
 
 
