@@ -261,6 +261,12 @@ FAULTS = {
         "for start in range(0, order.shape[0] - batch_size + 1, batch_size)",
         "is not a step on each batch",
     ),
+    "a rate of 10**400 is taken": (
+        "epochs",
+        'raise ValueError(f"hyper: {name} is larger than any number of {np.dtype(DTYPE)}") from None',
+        "number = 0.1",
+        "is not refused",
+    ),
     "steps are not counted": ("epochs", "step[0] += 1", "step[0] = 1", "counts [1] steps"),
     "a late NaN is not refused": (
         "epochs",

@@ -154,11 +154,12 @@ def _hyper(bench: Bench, name: str, user: Callable[..., Any]) -> Iterator[str]:
     wrongs: list[tuple[type[Exception], Any]] = [(ValueError, {n: 0.1}) for n in bench.case.no_hyper]
     wrongs += [(ValueError, {hyper: value}) for hyper, value in numbers]
     wrongs += [(TypeError, {h.name: value}) for h in bench.case.hyper[:1] for value in ("1", True, None)]
+    wrongs += [(ValueError, {h.name: 10**400}) for h in bench.case.hyper[:1]]
     wrongs += [(TypeError, [0.1]), (TypeError, 0.1)]
     for kind, hyper in wrongs:
         wrong = refusal(kind, "hyper:", user, hyper=hyper)
         if wrong:
-            yield f"{name}: hyper={hyper!r} {wrong}"
+            yield f"{name}: hyper={hyper!r:.60} {wrong}"
 
 
 def _counted(bench: Bench) -> Iterator[str]:
