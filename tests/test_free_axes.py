@@ -5,15 +5,17 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from fuzz.free_axes import free_axes_spec
 from fuzz.gradients import plain
 from seeds import SEED
 
-from symgrad.errors import ShapeError, SpecError
+from symgrad.errors import DataError, ShapeError, SpecError
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.language.sizes.size_forms import SizeForm, Whole, free_size, is_never_negative, least_size
 from symgrad.spec.reader import read
+from symgrad.training.dataset.data import load_data
 from symgrad.verifier.identity.module_text import parse
 from symgrad.verifier.static.subscripts import subscript_findings
 
@@ -101,3 +103,33 @@ def test_subscripts_of_random_modules_are_shown_at_all_sizes() -> None:
         findings = subscript_findings(text, parse(text).facts)
         assert not findings.fault, spec
         assert not findings.left, spec
+
+
+def labelled() -> dict[str, Any]:
+    given = text_of(equations={"y": "x @ W"}, loss="softmax_cross_entropy(y, t)")
+    return {**given, "targets": {"t": {"axes": ["batch", "T"], "classes": 3, "ignore": -100}}}
+
+
+def test_arrays_say_how_long_their_sequences_are() -> None:
+    x, t = np.arange(60.0).reshape(6, 5, 2), np.arange(30).reshape(6, 5) % 3
+    t[2, 3] = -100
+    found = load_data(read(labelled()), {"x": x, "t": t})
+    np.testing.assert_array_equal(found.inputs["x"], x)
+    np.testing.assert_array_equal(found.targets["t"], t)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"x": np.zeros((6, 5, 2)), "t": np.zeros((6, 4), int)}, r"rows of shape .4. do not fit 't'"),
+        ({"x": np.zeros((6, 5)), "t": np.zeros((6, 5), int)}, "'x'"),
+        (
+            {"x": np.zeros((6, 5, 3)), "t": np.zeros((6, 5), int)},
+            r"rows of shape .5, 3. do not fit 'x'; the spec needs",
+        ),
+        ({"a": [1.0, 2], "b": [1.0, 2], "c": [0, 1]}, "axis 'T' of 'x' has no size|array|column"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(data: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_data(read(labelled()), data)

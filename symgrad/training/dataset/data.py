@@ -15,7 +15,7 @@ from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned
 from symgrad.training.dataset.feeding.learn_names import learnt
 from symgrad.training.dataset.feeding.missing_values import refuse_missing, refuse_unfillable, whole_rows
-from symgrad.training.dataset.feeding.slots import Slot, slots_of
+from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_in, slots_of
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
@@ -81,7 +81,7 @@ def load_data(
     one in `override` may lie anywhere. Where inputs will be filled in or standardised they stay float64, with
     NaN for missing values, until they are. Raises DataError saying where, what and how to mend it.
     """
-    slots = slots_of(spec)
+    slots = slots_of(spec, dict.fromkeys(further_axes(spec), 1))
     if not slots:
         remedy = "training on rows needs an input or a target"
         raise DataError("the spec declares neither inputs nor targets", at=spec.name, remedy=remedy)
@@ -102,7 +102,12 @@ def load_data(
 def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
     """All rows, and the names learnt from them."""
     listed = spec.train.categorical
+    is_array = source.noun == "array"
+    slots = slots if is_array else slots_of(spec)
     read = assigned(source, slots, dict(source.given), listed)
+    if is_array and further_axes(spec):
+        shapes = {name: columns[0].numbers.shape[1:] for name, columns in read.items()}
+        slots = slots_of(spec, lengths_in(spec, shapes))
     found = {slot.name: learnt(slot, read[slot.name], listed, source.label) for slot in slots}
     inputs, targets = (
         {s.name: replace(found[s.name][0], found_by=_found_by(source)) for s in slots if s.is_input is side}
