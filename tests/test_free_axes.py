@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from building import interpreted, written
 from fuzz.free_axes import free_axes_spec
 from fuzz.gradients import plain
 from seeds import SEED
@@ -133,3 +134,38 @@ def test_arrays_say_how_long_their_sequences_are() -> None:
 def test_arrays_that_do_not_fit_are_refused(data: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         load_data(read(labelled()), data)
+
+
+def test_what_lies_behind_the_length_of_a_row_has_no_part_in_anything(tmp_path: Any) -> None:
+    """Garbage there, up to the largest numbers, changes nothing to the last bit; its slope is exactly 0."""
+    spec = {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", "T", 2], "length": ["batch"]},
+        "targets": {"t": ["batch", 3]},
+        "parameters": {"W": [2, 3]},
+        "equations": {
+            "v[n,i,c]": "where(i < length[n], x[n,i,c], 0)",
+            "S[n,i,j]": "where(j < length[n], sum(v[n,i,c] * v[n,j,c], c), -inf)",
+            "h": "tanh(softmax(S) @ v @ W)",
+            "y[n,k]": "sum(where(i < length[n], h[n,i,k], 0), i) / length[n]",
+        },
+        "gradients": ["x"],
+        "loss": "mse(y, t)",
+    }
+    module, rng = interpreted(written(spec, tmp_path)), np.random.default_rng(0)
+    params, x, t = module.init_params(1), rng.normal(size=(3, 5, 2)), rng.normal(size=(3, 3))
+    length = np.array([1.0, 3.0, 5.0])
+    behind = np.arange(5) >= length[:, None]
+    found = []
+    for garbage in (0.0, 7.0, -1e300):
+        given = np.where(behind[..., None], garbage, x)
+        value, slopes = module.loss_and_grad(params, given, length, t)
+        (of_x,) = module.input_gradients(params, given, length, t)
+        assert (of_x[behind] == 0).all()
+        found.append((value, slopes.W.tobytes(), of_x.tobytes()))
+    assert len(set(found)) == 1
+    alone = module.predict(params, x[:1, :1], length[:1])
+    np.testing.assert_allclose(module.predict(params, x, length)[:1], alone, rtol=1e-13)
+    x[0, 4, 1] = np.nan
+    with pytest.raises(ValueError, match=r"x: the entry at \[0, 4, 1\] is nan"):
+        module.predict(params, x, length)
