@@ -62,6 +62,13 @@ def replaced(node: Node, change: Callable[[Node], Node | None]) -> Node:
 
 
 def _with_children(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The node with its children changed; itself where none is."""
+    made = _rebuilt(node, change)
+    is_same = all(new is old for new, old in zip(children(made), children(node), strict=True))
+    return node if is_same else made
+
+
+def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
     match node:
         case Negate(operand) | Transpose(operand):
             return replace(node, operand=change(operand))
