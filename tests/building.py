@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -13,6 +13,7 @@ import pytest
 from corpus import CORPUS
 
 from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
+from symgrad.compiler.planning import samples_innermost
 from symgrad.pipeline import Stages, module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from symgrad.calculus.program import Program
+    from symgrad.spec.model import Spec
     from symgrad.verifier.report import Report
 
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 def by_rows() -> Iterator[None]:
     """Inside it small networks too are stored by rows and leave their products to BLAS, as large ones do."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
+        patch.setattr(samples_innermost, "MOST_FEATURES", 0)
         yield
 
 
@@ -53,9 +55,15 @@ def staged(name: str, optimizer: str = "") -> Stages:
     return stages
 
 
+@lru_cache(maxsize=32)
+def emitted(spec: Spec, _most_features: int) -> str:
+    """The text of a module, emitted once in a process for each way of storing it, for all faults planted."""
+    return module_text(spec)
+
+
 def written(spec: Any, folder: Path, edit: Callable[[str], str] = str) -> Path:
     """The emitted module of a spec in a file, after an edit."""
-    text = module_text(read(spec))
+    text = emitted(read(spec), samples_innermost.MOST_FEATURES)
     path = folder / "module.py"
     path.write_text(edit(text), encoding="utf-8")
     return path
