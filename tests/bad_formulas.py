@@ -121,6 +121,7 @@ FUNCTIONS = {
     "unknown function": formula("sigmiod(x)"),
     "unknown function without a neighbour": formula("xyzzy(x)"),
     "eval": formula("eval(x)"),
+    "layer in a function": graph("y: f(x)", head='functions: {f(a): "dense(a, 3)"}\n'),
     "comma in a flow mapping": graph("y: x", head="functions: {f(a, b): a * b}\n"),
     "function without arguments": graph("y: x", head="functions: {f: 1}\n"),
     "function of a number": graph("y: x", head="functions: {f(2): 1}\n"),

@@ -385,3 +385,14 @@ def test_one_hot_columns_are_labels_again(classes: str, tmp_path: Any) -> None:
     )
     (found,) = read_rows(arrays.preparation, (frame[["a"]].to_numpy(), onehot), np.float64)
     assert found.targets["t"].tolist() == [0, 1, 2, 1]
+
+
+def test_a_pattern_names_columns_in_their_order_but_none_named_outright(tmp_path: Any) -> None:
+    file = table(tmp_path, [0, 1, 2], xt=[7, 8, 9])
+    spec = spec_of(width=3, data={"path": "d.csv", "columns": {"x": ["x*"], "t": ["t"]}})
+    assert load_data(spec, file).inputs["x"].tolist() == [[0, 0, 7], [1, 0.5, 8], [2, 1, 9]]
+    greedy = spec_of(width=3, data={"path": "d.csv", "columns": {"x": ["*"], "t": ["t"]}})
+    assert load_data(greedy, file).inputs["x"].tolist() == [[0, 0, 7], [1, 0.5, 8], [2, 1, 9]]
+    unknown = spec_of(data={"path": "d.csv", "columns": {"x": ["z*"], "t": ["t"]}})
+    with pytest.raises(DataError, match=r"there is no column 'z\*'"):
+        load_data(unknown, file)

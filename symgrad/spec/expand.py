@@ -196,6 +196,9 @@ def _library_function(name: str, at: Position, users: Iterable[str]) -> Function
     if over := function_over_axes(name, at):
         return FunctionSpec(name, over[0].signature.arguments, over[1], at)
     entry = library.functions.get(name)
+    if name in library.layers and entry is None:
+        problem = f"'{name}' is a layer, and layers stand in equations alone"
+        raise SpecError(problem, at=at, remedy="give it an equation of its own")
     if entry is None:
         known = (*LANGUAGE_FUNCTIONS, *library.functions, *library.layers, *users)
         remedy = meant(name, known, "`symgrad list` shows what there is")

@@ -159,10 +159,11 @@ class CheckpointSpec:
 class DataSpec:
     """A data file, relative to the spec, and which columns or arrays feed which tensor.
 
-    `columns` maps an input's or target's name to column names (tables) or one array name (NPZ);
-    empty means: the arrays named like the tensors, or the columns in order, inputs before targets.
-    `header` says whether the first row of a CSV file names the columns, `delimiter` what divides its cells,
-    `decimal` how its numbers are written; None: that is to be seen. A text is cut into `window` bytes a row.
+    `columns` maps an input's or target's name to column names (tables), or patterns of these such as `p*`,
+    or one array name (NPZ); empty means: the arrays named like the tensors, or the columns in order, inputs
+    before targets. `header` says whether the first row of a CSV file names the columns, `delimiter` what
+    divides its cells, `decimal` how its numbers are written; None: that is to be seen. A text is cut into
+    `window` bytes a row.
     """
 
     path: str

@@ -12,7 +12,7 @@ import numpy as np
 from symgrad.errors import DataError
 from symgrad.training.dataset.csv_layout import Dialect
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
-from symgrad.training.dataset.feeding.assign import assigned
+from symgrad.training.dataset.feeding.assign import assigned, named_columns
 from symgrad.training.dataset.feeding.learn_names import learnt
 from symgrad.training.dataset.feeding.missing_values import refuse_missing, refuse_unfillable, whole_rows
 from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_in, slots_of
@@ -144,7 +144,7 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
     else:
         remedy = "add 'data: FILE' under 'train', or name a file when training"
         raise DataError("the spec names no data", at=spec.name, remedy=remedy)
-    chosen = dict(data.columns) if data else {}
+    chosen = named_columns(source, data.columns) if data else {}
     named = {name for names in chosen.values() for name in names}
     # A tuple says itself what feeds what, unless its tables have the columns that the spec names.
     if source.given and not named <= set(source.names):

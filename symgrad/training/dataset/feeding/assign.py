@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,25 @@ def _by_mapping(source: Source, slot: Slot, names: tuple[str, ...]) -> Selection
         problem = f"'{slot.name}' takes {takes}, 'columns' names {len(names)}"
         raise DataError(problem, at=source.label, remedy=f"list exactly {_columns_of(slot, source)}")
     return tuple(position_of(source, name) for name in names)
+
+
+def named_columns(
+    source: Source, columns: Iterable[tuple[str, tuple[str, ...]]]
+) -> dict[str, tuple[str, ...]]:
+    """The columns or arrays that names and patterns such as `p*` stand for, tensor by tensor, in their order.
+
+    A pattern leaves out what is named outright, so that inputs never take a named target along. What stands
+    for nothing is given back, to be missed by its name.
+    """
+    columns = tuple(columns)
+    outright = {name for _, names in columns for name in names}
+    free = [name for name in source.names if name not in outright]
+
+    def meant(name: str) -> tuple[str, ...]:
+        alike = () if name in source.names else tuple(c for c in free if fnmatchcase(c, name))
+        return alike or (name,)
+
+    return {tensor: tuple(dict.fromkeys(c for n in names for c in meant(n))) for tensor, names in columns}
 
 
 def position_of(source: Source, name: str) -> int:
