@@ -12,8 +12,9 @@ from mutation.specs import SPECS
 from symgrad.isolation.messages import packed, unpacked
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.verifier.behaviour.declared import is_long
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import BEHAVIOURS, observed
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, observed
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.trials.behaviour_case import BehaviourCase, record
@@ -41,7 +42,7 @@ def bench(spec: dict[str, Any], folder: Path, before: str = "", after: str = "")
 @pytest.mark.parametrize("name", KINDS)
 def test_emitted_modules_behave(name: str, tmp_path: Path) -> None:
     module, case = bench(SPECS[name], tmp_path)
-    tried = BEHAVIOURS if name == "pieces" else BEHAVIOURS.keys() - {"own verify"}  # it is slow by Python
+    tried = BEHAVIOURS if name == "pieces" else BEHAVIOURS.keys() - {"own verify", LONG}  # slow by Python
     faults = {behaviour: observed(module, behaviour, case) for behaviour in tried}
     assert not any(faults.values()), faults
 
@@ -236,6 +237,25 @@ FAULTS = {
         '> 9:\n        raise ValueError(f"{name}: columns of different lengths")',
         "too short",
     ),
+    "a column may stand there twice": ("raw rows", "if count > 1:", "if count > 2:", "with a column twice"),
+    "a column that is missing has another name": (
+        "raw rows",
+        "if name in table and not all(",
+        "if name in table or not all(",
+        "without the column",
+    ),
+    "none is missing in words alone": (
+        "raw rows",
+        "are_words = all(",
+        "are_words = any(",
+        "raised ValueError: x",
+    ),
+    "one gap is not seen": (
+        "raw rows",
+        "not any(map(_is_no_number",
+        "not all(map(_is_no_number",
+        "raised TypeError: x",
+    ),
     "the epoch is lost": (
         "checkpoints",
         "*names, epoch,",
@@ -374,6 +394,9 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
             "does not say of every gradient",
         ),
         ("single", "own verify", 'of the loss" if passed', 'of the loss" if not passed', "wrong, and passes"),
+        ("embedding", "raw rows", 'record.get("classes") or []', "[]", "expected a whole number from 0 to 5"),
+        ("pieces", LONG, "share <= 1 for", "True for", "passes with a gradient of"),
+        ("pieces", LONG, "value_at(s) - value_at(-s)", "value_at(s) + value_at(-s)", "own verify fails"),
         ("pieces", "own verify", "verify(points: int = 3", "verify(points: int = 2", "takes {'points': 2"),
         (
             "attention",
@@ -392,6 +415,10 @@ def test_faults_of_other_kinds_of_modules(
 ) -> None:
     module, case = bench(SPECS[name], tmp_path, before, after)
     assert words in observed(module, behaviour, case)
+
+
+def test_where_its_own_verify_takes_long_it_is_tried_less(tmp_path: Path) -> None:
+    assert [name for name in ("pieces", "heads") if is_long(bench(SPECS[name], tmp_path)[1])] == ["heads"]
 
 
 def test_a_case_arrives_as_it_was_sent(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numba
 import numpy as np
 
 from mutation.regions import FUNCTIONS
+from mutation.stored import stored
 from symgrad.compiler.loading.load import double_precision_twin, load
 from symgrad.verifier.behaviour import accepted_data as of_data
 from symgrad.verifier.behaviour import declared, parameters_in_memory
@@ -122,6 +123,7 @@ def _told(module: Any, case: BehaviourCase) -> Iterator[tuple[str, Any]]:
     small = Bench(module, case.of_rows(3) if case.batch else case)
     yield from _bad(small)
     yield from _containers(small)
+    yield from stored(small, _called)
     if case.has_loss:
         yield from _updates(small)
         for rows in (1, 7) if case.batch else (0,):

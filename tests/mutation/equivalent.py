@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mutation.specs import SPECS
+
 if TYPE_CHECKING:
     from mutation.judging import Outcome
 
@@ -273,6 +275,30 @@ ARGUED = (
     ),
     Argument("files", r"write_archive:\d+ index: ", "the types of a dict's items are for readers"),
     Argument("files", r"save:\d+ constant: True -> False", "what is zipped is of equal lengths"),
+    Argument(
+        "files",
+        r"_prepared:\d+ branch: .* -> False",
+        "numbers become float64 and what they were again",
+        tuple(name for name in SPECS if name != "embedding"),
+    ),
+    Argument(
+        "rows",
+        r"_inputs_of_rows:\d+ constant: 0 -> 1",
+        "only keys of this dict are looked at; and all rows are dicts, or none is",
+    ),
+    Argument(
+        "rows",
+        r"_inputs_of_rows:\d+ constant: True -> False|_encoded:\d+ constant: True -> False",
+        "what is zipped is of equal lengths",
+    ),
+    Argument("rows", r"_encoded:\d+ dtype: np\.float64 -> ", "codes are small whole numbers"),
+    Argument("rows", r"_encoded:\d+ constant: 1 -> 2", "any negative size is the one that is to be found"),
+    Argument(
+        "rows",
+        r"_from_table:\d+ .*(record\.get\(|name in table|in columns|in table|len\(columns\))",
+        "there is one column, called as its input",
+        ("embedding",),
+    ),
     Argument(
         "rows",
         r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in)",

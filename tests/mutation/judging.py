@@ -23,7 +23,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import BEHAVIOURS, MANY, RAW, SIZES
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, MANY, RAW, SIZES
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.rare_updates import rare_update_checks
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.trials.behaviour_case import BehaviourCase
     from symgrad.verifier.trials.trial import Trial
 
-CALL_SECONDS, JUDGE_SECONDS = 60.0, 600
+CALL_SECONDS, JUDGE_SECONDS = 180.0, 600
 _MEMORY = 2**33
 _ROWS, _MOST_NUMBERS = (2, 16, 33), 4
 
@@ -205,7 +205,7 @@ def _training(trial: Trial) -> Iterable[Check]:
 
 
 def _own_verify(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, {"own verify"})
+    return behaviour_checks(trial, {"own verify", LONG})
 
 
 def _raw_rows(trial: Trial) -> Iterable[Check]:
@@ -213,7 +213,7 @@ def _raw_rows(trial: Trial) -> Iterable[Check]:
 
 
 def _behaviours(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES, MANY, RAW})
+    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES, MANY, RAW, LONG})
 
 
 @contextmanager

@@ -13,7 +13,9 @@ import numpy as np
 from symgrad.verifier.behaviour.workbench import Bench, flat, same
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from symgrad.verifier.trials.behaviour_case import BehaviourCase
 
 WRONG: Mapping[str, Callable[[float], float]] = {
     "of the opposite sign": lambda g: -g,
@@ -28,8 +30,9 @@ _SMALL_BLOCK = 64
 _LEAST_WORK = 1e4
 """Operations up to which nothing is left to BLAS, so that the same numbers give the same to the last bit."""
 
-_EVALUATIONS, _DIRECTIONS, _MOST_WORK = 21, 8, 3e7
-"""Of the loss along one direction, directions of a large block, and operations that trying it may take."""
+_EVALUATIONS, _DIRECTIONS, _MOST_WORK, _MOST_WORK_OF_EDITED = 21, 8, 3e7, 3e9
+"""Of the loss along one direction, directions of a large block, and operations that trying it may take, also
+where the module was edited."""
 
 
 def declared(bench: Bench) -> Iterator[str]:
@@ -78,27 +81,44 @@ def number_type(bench: Bench) -> Iterator[str]:
 
 def own_verdict(bench: Bench) -> Iterator[str]:
     """The module's own `verify` passes, and fails as soon as one entry of the gradient is wrong."""
-    module, case = bench.module, bench.case
+    if _work(bench.case) <= _MOST_WORK and hasattr(bench.module, "_gradient"):
+        yield from _told(bench)
+        for place, block in enumerate(bench.case.blocks if bench.case.trains else ()):
+            yield from _with_wrong(bench, block.name, _tried(place, math.prod(block.shape)))
+
+
+def long_own_verdict(bench: Bench) -> Iterator[str]:
+    """The same where it takes long: the smallest block of the gradient alone is wrong."""
+    yield from _told(bench)
+    if bench.case.trains:
+        smallest = min(bench.case.blocks, key=lambda block: math.prod(block.shape))
+        yield from _with_wrong(bench, smallest.name, ["lost"])
+
+
+def is_long(case: BehaviourCase) -> bool:
+    """Whether `own_verdict` is left out, as it takes long, but not too long for a module that was edited."""
+    return _MOST_WORK < _work(case) <= _MOST_WORK_OF_EDITED
+
+
+def _work(case: BehaviourCase) -> float:
+    """The operations that trying the module's own `verify` takes."""
     directions = [n if n <= _SMALL_BLOCK else _DIRECTIONS for n in (math.prod(b.shape) for b in case.blocks)]
     verdicts = 2 + len(directions) + len(WRONG)
-    is_long = sum(directions) * _EVALUATIONS * case.work * verdicts > _MOST_WORK
-    if is_long or not hasattr(module, "_gradient"):
-        return
-    yield from _told(bench)
-    if not case.trains:
-        return
-    start = 0
-    for place, block in enumerate(case.blocks):
-        end = start + math.prod(block.shape)
-        for how in _tried(place, end - start):
-            change = WRONG[how]
-            with wrong_gradient(module, slice(start, end), change) as was_wrong:
-                lines, verdict = _verdict(module)
-                if verdict and was_wrong:
-                    yield f"the module's own verify passes with a gradient of {block.name} {how}"
-                elif was_wrong and not _says_wrong(lines, block.name):
-                    yield f"the module's own verify does not say that the gradient of {block.name} is wrong"
-        start = end
+    return sum(directions) * _EVALUATIONS * case.work * verdicts
+
+
+def _with_wrong(bench: Bench, name: str, changes: Iterable[str]) -> Iterator[str]:
+    """Its own verify with these changes of a block of the gradient: it must fail, and say where."""
+    ends = np.cumsum([math.prod(block.shape) for block in bench.case.blocks]).tolist()
+    place = [block.name for block in bench.case.blocks].index(name)
+    entries = slice(ends[place] - math.prod(bench.case.blocks[place].shape), ends[place])
+    for how in changes:
+        with wrong_gradient(bench.module, entries, WRONG[how]) as was_wrong:
+            lines, verdict = _verdict(bench.module)
+            if verdict and was_wrong:
+                yield f"the module's own verify passes with a gradient of {name} {how}"
+            elif was_wrong and not _says_wrong(lines, name):
+                yield f"the module's own verify does not say that the gradient of {name} is wrong"
 
 
 def _told(bench: Bench) -> Iterator[str]:

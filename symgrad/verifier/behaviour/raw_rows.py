@@ -25,7 +25,7 @@ _NUMBERS = (2.0, 10.0)
 _KINDS = (_WORDS, _TRUTHS, _NUMBERS)
 _GAPS = (None, " ", "NA", "?", float("nan"), "None")
 """What stands where a value is missing; the last one only among numbers."""
-_NO_NUMBERS = ("blue", True, 1j, [1.0], 10**400)
+_NO_NUMBERS = ("blue", True, 1j, [1.0], b"blue", 10**400)
 _MEAN, _DEVIATION = 0.25, 1.5
 
 
@@ -62,13 +62,15 @@ def raw_rows(bench: Bench) -> Iterator[str]:
             yield from _of_encoded(found, expected, rows, columns)
             if not unseen:
                 yield from _refusals(found, columns)
+            yield from _frames(found, expected, columns)
+        yield from _without_words(bench, file)
 
 
 def _columns(tensor: DataTensor, bench: Bench, turn: int, *, gaps: bool, unseen: bool) -> list[_Column]:
     """Columns for all entries of an input: of words, of truths, of two numbers only, the rest of numbers."""
     size = int(np.prod(bench.numbers(tensor).shape[1:]))
     if tensor.classes is not None:
-        names = [f"class {n}" for n in range(tensor.classes)]
+        names = [10.0 * n if turn == 1 else f"class {n}" for n in range(tensor.classes)]
         codes = np.arange(_ROWS * size) % tensor.classes
         return [_Column(tensor.name, [names[c] for c in codes], codes.astype(float)[:, None], tuple(names))]
     if size == 1:
@@ -104,6 +106,7 @@ def _of_numbers(name: str, place: int, *, gaps: bool) -> _Column:
     if gaps:
         row = place % _ROWS
         cells[row], numbers[row] = _GAPS[place % len(_GAPS)], np.nan
+        cells[row - 1], numbers[row - 1] = "none", np.nan
     return _Column(name, cells, numbers[:, None])
 
 
@@ -160,9 +163,63 @@ def _answers(found: Any, expected: Array, columns: Columns, how: str) -> Iterato
     rows = [dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
     ways: list[tuple[str, list[Any]]] = [("a table", [table]), ("rows, a dict each", [rows])]
     whole = dict(zip(columns, arrays, strict=True))
+    if all(isinstance(word, float) for group in columns.values() for c in group for word in c.words or " "):
+        ways.append(("arrays of numbers that are words", [a[:, 0].astype(float) for a in arrays]))
     for way, given in (*ways, ("arrays of cells", arrays), ("a table of arrays", [whole])):
         if not same(found.predict(*given), expected):
             yield f"a checkpoint's predict takes {way} otherwise than it was trained on ({how})"
+
+
+class _Frame(dict[str, Any]):
+    """A table that says, as a data frame does, how its columns are called; two may be called the same."""
+
+    def __init__(self, table: dict[str, Any], names: list[str]) -> None:
+        super().__init__(table)
+        self.columns = _Names(names)
+
+
+class _Names(list[str]):
+    @property
+    def is_unique(self) -> bool:
+        return len({*self}) == len(self)
+
+
+def _frames(found: Any, expected: Array, columns: Columns) -> Iterator[str]:
+    """Data frames, whose columns may be called the same where they are not inputs."""
+    table = _table(columns)
+    for names in ([*table], [*table, "more", "more"]):
+        if not same(found.predict(_Frame(table, names)), expected):
+            yield "a checkpoint's predict takes a data frame otherwise than it was trained on"
+    for name, group in columns.items():
+        frame, parts = _Frame(table, [*table, group[0].name]), (repr(group[0].name),)
+        if wrong := told(ValueError, f"{name}: 2 columns", parts, found.predict, frame):
+            yield f"predict of a data frame with a column twice {wrong}"
+
+
+def _without_words(bench: Bench, file: Path) -> Iterator[str]:
+    """Cells that are numbers, with a gap, and lists of them, where nothing was learnt but what fills gaps."""
+    inputs = bench.case.inputs
+    if any(tensor.classes is not None for tensor in inputs):
+        return
+    arrays = [bench.numbers(tensor) for tensor in inputs]
+    learnt = {t.name: {"fill": np.ones(a.shape[1:]).tolist()} for t, a in zip(inputs, arrays, strict=True)}
+    whole = {
+        t.name: {"shape": a.shape[1:], "columns": [f"{t.name} {n}" for n in range(a[0].size)]}
+        for t, a in zip(inputs, arrays, strict=True)
+    }
+    for gap, what in ((None, "a gap"), (0.5, "no gap")):
+        cells = [a.astype(object).reshape(len(a), -1) for a in arrays]
+        for array, cell in zip(arrays, cells, strict=True):
+            cell[1, 0] = gap
+            array.reshape(len(array), -1)[1, 0] = 1.0 if gap is None else gap
+        bench.module.save(
+            file, bench.params(), preparation={"inputs": {n: learnt[n] | whole[n] for n in whole}}
+        )
+        given: list[Any] = cells
+        if gap is not None:
+            given = [c.reshape(a.shape).tolist() for c, a in zip(cells, arrays, strict=True)]
+        if not same(bench.module.load(file).predict(*given), bench.module.predict(bench.params(), *arrays)):
+            yield f"a checkpoint's predict takes cells with {what} and no words otherwise"
 
 
 def _of_encoded(found: Any, expected: Array, rows: list[Array], columns: Columns) -> Iterator[str]:
@@ -192,7 +249,8 @@ def _refusals(found: Any, columns: Columns) -> Iterator[str]:
             yield f"predict of an array with a column too few {wrong}"
         for column in group:
             others = {key: cells for key, cells in table.items() if key != column.name}
-            if wrong := refused(others):
+            parts = (repr(column.name),)
+            if wrong := told(ValueError, f"{name}: ", parts, found.predict, others):
                 yield f"predict without the column {column.name!r} {wrong}"
             if len(group) > 1 and (wrong := refused(table | {column.name: column.cells[:-1]})):
                 yield f"predict of a column {column.name!r} that is too short {wrong}"

@@ -57,7 +57,7 @@ class Behaviour:
     as_given: bool = False
 
 
-SIZES, MANY, RAW = "other sizes", "many epochs", "raw rows"
+SIZES, MANY, RAW, LONG = "other sizes", "many epochs", "raw rows", "own verify at length"
 """Behaviours that only edited modules are tried for, as the others say enough of emitted text."""
 
 BEHAVIOURS = {
@@ -76,6 +76,7 @@ BEHAVIOURS = {
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
     MANY: Behaviour("fit: so many, each told, whatever their losses are", many_epochs.many_epochs),
     "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
+    LONG: Behaviour("right by itself, wrong with a wrong gradient", declared.long_own_verdict),
     "number type": Behaviour(
         "parameters, answers, state are of the spec's type", declared.number_type, as_given=True
     ),
@@ -83,7 +84,7 @@ BEHAVIOURS = {
 
 
 def behaviour_checks(
-    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES, MANY, RAW}
+    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES, MANY, RAW, LONG}
 ) -> Iterator[Check]:
     """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
     try:
@@ -103,7 +104,7 @@ def size_checks(
     trial: Trial, numbers: Sequence[int], rows: Sequence[int], every: Iterable[float]
 ) -> Iterator[Check]:
     """Rows for an edited module: of raw rows, with these numbers of rows, and at numbers in its edits."""
-    yield from behaviour_checks(trial, {RAW})
+    yield from behaviour_checks(trial, {RAW, LONG})
     if not trial.trains:
         return
     try:
@@ -142,6 +143,8 @@ def _concerns(name: str, case: BehaviourCase) -> bool:
     """Whether a spec asks for a behaviour: without a loss nothing is trained."""
     if name == "labels for none":
         return case.ignores
+    if name == LONG:
+        return declared.is_long(case)
     return case.has_loss or name not in ("epochs", "fit")
 
 
@@ -149,7 +152,7 @@ def _untried(name: str, trial: Trial, case: BehaviourCase) -> str:
     """Why a behaviour cannot be tried on a spec; nothing where it can."""
     if name in ("epochs", "fit", SIZES) and not case.is_calm:
         return "training on random data runs away, or carries rounding far"
-    if name == "own verify" and not _is_tame(trial):
+    if name in ("own verify", LONG) and not _is_tame(trial):
         return "differences in double precision say nothing of this spec on ordinary random data"
     return ""
 
