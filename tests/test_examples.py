@@ -88,3 +88,13 @@ def test_ratings_are_drawn_and_factorised(of: Callable[[str], Path]) -> None:
     assert data.inputs["user"].max() == 199
     assert data.inputs["item"].max() == 119
     learns(example, data, rows=20)
+
+
+def test_words_of_a_grammar_are_drawn_and_foretold(of: Callable[[str], Path]) -> None:
+    example = of("language/word_vectors.yaml")
+    runpy.run_path(str(example.with_name("draw_sentences.py")), run_name="__main__")
+    data = load_data(read(example))
+    words = data.preparation.inputs["word"].classes
+    assert words == data.preparation.targets["near"].classes
+    assert {"eats", "woman", "plate"} < set(words)
+    learns(example, data, rows=20)
