@@ -17,6 +17,7 @@ from fuzz.extremes import extreme_spec
 from fuzz.free_axes import free_axes_spec
 from fuzz.judge import JUDGES, judge
 from fuzz.kinks import kink_spec
+from fuzz.layered import layered_spec
 from fuzz.magnitudes import magnitude_spec
 from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
@@ -37,6 +38,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "chain": chain_spec,
     "graph": graph_spec,
     "sequence": sequence_spec,
+    "layered": layered_spec,
     "free_axes": free_axes_spec,
     "optimizer": optimizer_spec,
     "extremes": extreme_spec,

@@ -13,6 +13,7 @@ from fuzz.extremes import judge_extremes
 from fuzz.free_axes import judge_free_axes
 from fuzz.gradients import Outcome, judge_compiled, judge_gradient
 from fuzz.kinks import judge_kinks
+from fuzz.layered_judge import judge_layered
 from fuzz.magnitudes import judge_magnitudes
 from fuzz.steps import judge_steps
 
@@ -27,6 +28,7 @@ JUDGES = {
     "extremes": judge_extremes,
     "free_axes": judge_free_axes,
     "kinks": judge_kinks,
+    "layered": judge_layered,
     "magnitudes": judge_magnitudes,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""

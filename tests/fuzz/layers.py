@@ -3,26 +3,74 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fuzz import blocks, windowed
 from fuzz.broadcast import added, aligned, matmul, multiplied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fuzz.arithmetic import Arithmetic
 
+    Parameter = Callable[[str], np.ndarray]
+    Options = Mapping[str, Any]
+
+RANKS = (1, 2, 3)
 ACTIVATIONS = ("prelu", "swish")
-NORMS = ("layer_norm", "rms_norm")
-LAYERS = ("dense", "maxout", "glu", "swiglu", *NORMS, *ACTIVATIONS)
+ROW_NORMS = ("layer_norm", "rms_norm")
+PLACE_NORMS = (
+    *(f"{kind}_norm{rank}d" for kind in ("batch", "group", "instance") for rank in RANKS),
+    "batch_norm",
+    "group_norm",
+)
+WINDOWED = (
+    *(f"conv{rank}d" for rank in RANKS),
+    *(f"conv_transpose{rank}d" for rank in RANKS[:2]),
+    *(f"{kind}_pool{rank}d" for kind in ("max", "avg") for rank in RANKS),
+    *(f"adaptive_avg_pool{rank}d" for rank in RANKS[:2]),
+    *(f"upsample{rank}d" for rank in RANKS[:2]),
+    *("global_avg_pool", "global_max_pool", "patch_embedding", "squeeze_excite"),
+)
+OF_PLACES = ("positional", "sinusoidal", "rotary", "attention", "cross_attention")
+OF_LAYERS = ("feed_forward", "transformer_block")
+DENSE = ("dense", "maxout", "glu", "swiglu")
+LAYERS = (
+    *(*DENSE, *ROW_NORMS, *PLACE_NORMS, *WINDOWED, *OF_PLACES, *OF_LAYERS),
+    *("embedding", *ACTIVATIONS),
+)
+
+LEARNT = tuple(
+    name
+    for name in LAYERS
+    if "pool" not in name
+    and not name.startswith(("upsample", "instance"))
+    and name not in ("sinusoidal", "rotary", *ACTIVATIONS)
+)
+"""Those with parameters, which chains count."""
 
 
 def layer_value(
-    name: str, x: np.ndarray, parameter: Callable[[str], np.ndarray], bias: bool, arithmetic: Arithmetic
+    name: str,
+    x: np.ndarray,
+    parameter: Parameter,
+    options: Options,
+    arithmetic: Arithmetic,
+    activated: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
-    """The output of a layer without its activation; `parameter` knows W, b, ... by these names."""
+    """The output of a layer without its activation; `parameter` knows W, b, ... by these names.
+
+    `options` are the arguments of the call by name; `activated` is the activation inside of a block.
+    """
+    if name in WINDOWED:
+        return _windowed(name, x, parameter, options, arithmetic)
+    if name in PLACE_NORMS:
+        return _normed_places(name, x, parameter, options, arithmetic)
+    if name in (*OF_PLACES, *OF_LAYERS, *ROW_NORMS):
+        return _of_rows(name, x, parameter, options, arithmetic, activated)
+    bias = options.get("bias") is not False
 
     def affine(weight: str, shift: str) -> np.ndarray:
         product = matmul(x, parameter(weight))
@@ -45,23 +93,119 @@ def layer_value(
         case "swiglu":
             gate = affine("W", "b")
             return gate * _sigmoid(gate) * affine("V", "c")
-        case "layer_norm":
-            centred = x - x.sum(axis=-1, keepdims=True) / x.shape[-1]
-            normed = arithmetic.quotient(centred, _root_mean_square(centred, 1e-5, arithmetic))
-            found = multiplied(parameter("gamma"), normed)
-            return added(found, parameter("beta")) if bias else found
-        case "rms_norm":
-            normed = arithmetic.quotient(x, _root_mean_square(x, 1.1920929e-7, arithmetic))
-            return multiplied(parameter("gamma"), normed)
         case "prelu":
             x, sloped = np.broadcast_arrays(*aligned(x, multiplied(parameter("a"), x)))
             return arithmetic.choose(x.real > 0, x.real, x, sloped)
     return multiplied(x, _sigmoid(multiplied(parameter("beta"), x)))
 
 
-def _root_mean_square(z: np.ndarray, eps: float, arithmetic: Arithmetic) -> np.ndarray:
-    mean = (z * z).sum(axis=-1, keepdims=True) / z.shape[-1]
-    return arithmetic.function("sqrt", mean + arithmetic.number(repr(eps)))
+def _windowed(
+    name: str, x: np.ndarray, parameter: Parameter, options: Options, arithmetic: Arithmetic
+) -> np.ndarray:
+    kind = name.rstrip("123d") if name[-1] == "d" and name[-2].isdigit() else name
+    match kind:
+        case "conv" | "conv_transpose":
+            compute = windowed.correlated if kind == "conv" else windowed.scattered
+            return _shifted(compute(x, parameter("W"), options), parameter, options)
+        case "patch_embedding":
+            found = windowed.correlated(x, parameter("W"), {"stride": options["patch"]})
+            shifted = _shifted(found, parameter, options)
+            return shifted.reshape(*shifted.shape[:2], -1, shifted.shape[-1])
+        case "max_pool" | "avg_pool":
+            return windowed.pooled(kind[:3], x, options, arithmetic)
+        case "global_avg_pool" | "global_max_pool":
+            return windowed.pooled_whole(kind[7:10], x, arithmetic)
+        case "adaptive_avg_pool":
+            return windowed.pooled_to(x, options["output_size"])
+        case "upsample":
+            return windowed.enlarged(x, options.get("factor", 2), options.get("mode", "nearest"))
+    squeezed = windowed.pooled_whole("avg", x, arithmetic)
+    inner = added(matmul(squeezed, parameter("W")), parameter("b"))
+    arithmetic.near(inner.real)
+    gate = _sigmoid(added(matmul(np.where(inner.real > 0, inner, 0), parameter("V")), parameter("c")))
+    return x * gate[:, :, None, None, :]
+
+
+def _shifted(z: np.ndarray, parameter: Parameter, options: Options) -> np.ndarray:
+    return z if options.get("bias") is False else added(z, parameter("b"))
+
+
+def _normed_places(
+    name: str, x: np.ndarray, parameter: Parameter, options: Options, arithmetic: Arithmetic
+) -> np.ndarray:
+    """Of batches all rows and places together, of groups and instances each row alone."""
+    groups = {"b": 1, "g": options.get("groups", 1), "i": x.shape[-1]}[name[0]]
+    if name.startswith("batch"):
+        z, axes = x, tuple(range(1, x.ndim - 1))
+    else:
+        z = x.reshape(*x.shape[:-1], groups, -1)
+        axes = (*range(2, z.ndim - 2), z.ndim - 1)
+    normed = _standard(z, axes, options.get("eps", 1e-5), arithmetic).reshape(x.shape)
+    return normed if name.startswith("instance") else _scaled(normed, parameter, options)
+
+
+def _standard(z: np.ndarray, axes: tuple[int, ...], eps: float, arithmetic: Arithmetic) -> np.ndarray:
+    count = int(np.prod([z.shape[axis] for axis in axes]))
+    centred = z - z.sum(axis=axes, keepdims=True) / count
+    return _over_root_mean_square(centred, axes, eps, arithmetic)
+
+
+def _over_root_mean_square(
+    z: np.ndarray, axes: tuple[int, ...], eps: float, arithmetic: Arithmetic
+) -> np.ndarray:
+    count = int(np.prod([z.shape[axis] for axis in axes]))
+    mean = (z * z).sum(axis=axes, keepdims=True) / count
+    root = arithmetic.function("sqrt", mean + arithmetic.number(repr(eps)))
+    return arithmetic.quotient(z, root)
+
+
+def _scaled(z: np.ndarray, parameter: Parameter, options: Options, suffix: str = "") -> np.ndarray:
+    found = multiplied(parameter(f"gamma{suffix}"), z)
+    return found if options.get("bias") is False else added(found, parameter(f"beta{suffix}"))
+
+
+def _of_rows(
+    name: str,
+    x: np.ndarray,
+    parameter: Parameter,
+    options: Options,
+    arithmetic: Arithmetic,
+    activated: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """What norms of rows, attention, places and blocks make of rows of features."""
+    last = (x.ndim - 1,)
+
+    bias = options.get("bias") is not False
+
+    def normed(z: np.ndarray, kind: str, has_shift: bool, suffix: str = "") -> np.ndarray:
+        is_rms = kind == "rms_norm"
+        over = _over_root_mean_square if is_rms else _standard
+        eps = options.get("eps", 1.1920929e-7 if is_rms else 1e-5)
+        return _scaled(over(z, last, eps, arithmetic), parameter, {"bias": has_shift and not is_rms}, suffix)
+
+    def fed(z: np.ndarray) -> np.ndarray:
+        assert activated
+        inner = activated(_shifted(matmul(z, parameter("W")), parameter, options))
+        outer = matmul(inner, parameter("W_2"))
+        return added(outer, parameter("b_2")) if bias else outer
+
+    match name:
+        case "layer_norm" | "rms_norm":
+            return normed(x, name, bias)
+        case "feed_forward":
+            return fed(x)
+        case "positional":
+            return added(x, parameter("P"))
+        case "sinusoidal":
+            return blocks.waves(x, options.get("base", 10000), arithmetic)
+        case "rotary":
+            return blocks.turned(x, options.get("base", 10000), arithmetic)
+        case "transformer_block":
+            kind = str(options.get("norm", "layer_norm"))
+            z = normed(x, kind, True)
+            beside = x + blocks.attended(z, z, parameter, options)
+            return beside + fed(normed(beside, kind, True, "_2"))
+    return blocks.attended(x, options.get("memory", x), parameter, options)
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

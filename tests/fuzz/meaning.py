@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from fuzz.arithmetic import Arithmetic
-from fuzz.layers import ACTIVATIONS, LAYERS
+from fuzz.layers import LEARNT
 from fuzz.oracle import Labels, Scope, equation, evaluate, tree_of
 from symgrad.spec import library
 
 Spec = dict[str, Any]
-COUNTED = tuple(name for name in LAYERS if name not in ACTIVATIONS)
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -84,7 +83,7 @@ def _add_chain(
                 previous = name
             continue
         call = _as_call(layer)
-        depth += call.func.id in COUNTED or depth == 0
+        depth += call.func.id in LEARNT or depth == 0
         activation = [k.value for k in call.keywords if k.arg == "activation"]
         bare = ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "activation"])
         for step in (bare, *map(_as_call, activation)):

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzz import placements, rearrangements
+from fuzz.blocks import embedded
 from fuzz.broadcast import aligned, matmul, spread
 from fuzz.indices import given_ranges, index_ranges, left_names, place_of
-from fuzz.layers import LAYERS, layer_numbers, layer_value, own_name
+from fuzz.layers import LAYERS, OF_LAYERS, layer_numbers, layer_value, own_name
 from symgrad.spec import library
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
@@ -259,14 +260,41 @@ def arguments(signature: str, call: ast.Call, scope: Scope) -> dict[str, np.ndar
 def _layer(name: str, call: ast.Call, scope: Scope) -> np.ndarray:
     """A layer with the parameters of the equation it stands in, then its activation."""
     keywords = {str(k.arg): k.value for k in call.keywords}
-    x = numeric(value(call.args[0], scope), scope)
-    bias = getattr(keywords.get("bias"), "id", "true") == "true"
 
     def parameter(letter: str) -> np.ndarray:
         return numeric(scope.tensors[own_name(scope.owner, letter, scope.numbers.get(id(call), ""))], scope)
 
-    z = layer_value(name, x, parameter, bias, scope.arithmetic)
-    return _activated(z, keywords["activation"], scope) if "activation" in keywords else z
+    x = value(call.args[0], scope)
+    if name == "embedding":
+        assert isinstance(x, Labels)
+        return embedded(x.array, parameter("W"), options_of(name, call, scope).get("padding"))
+    activation = keywords.get("activation", ast.Name("gelu") if name in OF_LAYERS else None)
+
+    def activated(z: np.ndarray) -> np.ndarray:
+        return _activated(z, activation, scope) if activation else z
+
+    options = options_of(name, call, scope)
+    z = layer_value(name, numeric(x, scope), parameter, options, scope.arithmetic, activated)
+    return z if name in OF_LAYERS else activated(z)
+
+
+def options_of(name: str, call: ast.Call, scope: Scope) -> dict[str, Any]:
+    """The arguments of a layer by name: numbers, words, and what tensors stand for."""
+    words = {"true": True, "false": False}
+
+    def meant(node: ast.expr) -> Any:
+        match node:
+            case ast.Name(word):
+                return numeric(scope.tensors[word], scope) if word in scope.tensors else words.get(word, word)
+            case ast.Call():
+                return None
+        return ast.literal_eval(node)
+
+    signature = tree_of(library.layers[name].text)
+    assert isinstance(signature, ast.Call)
+    names = [*(a.id for a in signature.args), *(str(k.arg) for k in signature.keywords)]  # type: ignore[attr-defined]  # a signature lists names
+    given = dict(zip(names[1:], call.args[1:], strict=False)) | {str(k.arg): k.value for k in call.keywords}
+    return {key: meant(node) for key, node in given.items()}
 
 
 def _activated(z: np.ndarray, activation: ast.expr, scope: Scope) -> np.ndarray:

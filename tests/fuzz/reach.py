@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from fuzz.layers import LAYERS
+from fuzz.layers import ACTIVATIONS, LEARNT
 from fuzz.oracle import tree_of
 
 
@@ -23,4 +23,4 @@ def reached(spec: dict[str, Any]) -> set[str]:
 
 def depends_on_parameters(spec: dict[str, Any]) -> bool:
     """Whether the loss reads a parameter, declared or a layer's."""
-    return not reached(spec).isdisjoint({*spec.get("parameters", {}), *LAYERS})
+    return not reached(spec).isdisjoint({*spec.get("parameters", {}), *LEARNT, *ACTIVATIONS})
