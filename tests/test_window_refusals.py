@@ -10,7 +10,11 @@ from symgrad.spec.reader import read
 
 
 def program(call, shape, **changes):
-    spec = {"inputs": {"x": ["batch", *shape]}, "equations": {"y": call}, "loss": "mean(y**2)"}
+    spec = {
+        "inputs": {"x": ["batch", *shape], "s": ["batch", "T"]},
+        "equations": {"y": call},
+        "loss": "mean(y**2)",
+    }
     return stages_of(read({**spec, **changes})).formulas
 
 
@@ -36,6 +40,11 @@ def program(call, shape, **changes):
         ("conv2d(x, 4, 3, groups=3)", "4 units do not divide into 3 groups"),
         ("conv2d(x, 4, 3, groups=0)", "groups is 0"),
         ("conv2d(x, 4, kernel=K)", "a size in conv2d: 'K' is no size"),
+        ("conv2d(x, 4, 3, stride=K)", "a size in conv2d: 'K' is no size"),
+        ("conv2d(x, 4, 3, stride=T)", r"conv2d: T is known only with the data; give .* axes: {T: 10}"),
+        ("avg_pool2d(x, 2, stride=batch)", "avg_pool2d: batch is known only with the data"),
+        ("conv_transpose2d(x, 4, 3, stride=K)", "conv_transpose2d: 'K' is no size"),
+        ("upsample2d(x, factor=T)", "upsample2d: T is known only with the data"),
         ("conv2d(x, 4, kernel=true)", "kernel is true; expected a whole number"),
         ("conv2d(x, units=(4, 5), kernel=3)", "'units' must be a whole number"),
         ("conv1d(x, 4, 3)", r"conv1d takes \[batch, steps, channels\], 'x' is \[batch, 8, 7, 3\]"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import Distribution, InitSpec, Model
+    from symgrad.spec.model import Distribution, InitSpec, Model, ParameterDecl
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def first_values(model: Model, program: Program) -> Mapping[str, FirstValues]:
         ShapeError: a matrix for a parameter that is none.
     """
     for p in model.parameters:
-        _check_axes(p.name, p.init, program.tensor[p.name])
+        _check_axes(p, program.tensor[p.name])
     return {
         p.name: _first_values(p.name, p.init, fans_of(program.tensor[p.name], program))
         for p in model.parameters
@@ -74,15 +74,15 @@ def _check_first_state(name: str, start: Node, value: sp.Expr) -> None:
         raise SpecError(problem, at=start.at, remedy=f"expected at most {LARGEST['float32']:.2g}")
 
 
-def _check_axes(name: str, init: InitSpec, tensor: Tensor) -> None:
+def _check_axes(parameter: ParameterDecl, tensor: Tensor) -> None:
     """An identity is a matrix, an orthogonal one may have more axes in front of the last."""
-    rank, least = len(tensor.axes), 2
+    init, rank, least = parameter.init, len(tensor.axes), 2
     if init.distribution not in ("identity", "orthogonal"):
         return
     if rank < least or (rank > least and init.distribution == "identity"):
         raise ShapeError(
-            f"{init.distribution} first values of '{name}', which is {show_axes(tensor.axes)}",
-            at=init.scale.at,
+            f"{init.distribution} first values of '{parameter.name}', which is {show_axes(tensor.axes)}",
+            at=parameter.at,
             remedy="write zeros, or normal(std=0.1), for what is no matrix",
         )
 

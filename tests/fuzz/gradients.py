@@ -17,7 +17,7 @@ from fuzz.oracle import Scope, tree_of, value
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.reader import read
-from symgrad.verifier.interpretation.arithmetic import NATIVE
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, NATIVE
 from symgrad.verifier.interpretation.interpreter import interpret
 
 if TYPE_CHECKING:
@@ -119,10 +119,13 @@ def judge_gradient(spec: Spec, random: Random, by_rows: bool) -> Outcome:
 
 def as_the_verifier_reads(spec: Spec, point: Point) -> Outcome:
     """What the verifier takes the spec to mean, in the range of numbers that the oracle has."""
-    exact, found = point.exact, interpret(stages_of(read(plain(spec))).model, point.arrays, NATIVE)
+    exact, model = point.exact, stages_of(read(plain(spec))).model
+    found = interpret(model, point.arrays, NATIVE)
+    if not all(np.isfinite(z).all() for z in (found.loss, *found.outputs)):
+        found = interpret(model, point.arrays, FIFTY_DIGITS)  # where exp goes further
     for ours, right in zip((found.loss, *found.outputs), (exact.loss, *exact.outputs), strict=True):
         noise = np.ravel(right) * (1 + FLOOR["float32"])
-        if wrong := differs(np.ravel(ours), np.ravel(right), noise, FLOOR["float64"]):
+        if wrong := differs(np.ravel(np.asarray(ours, float)), np.ravel(right), noise, FLOOR["float64"]):
             return Outcome("the verifier reads otherwise", wrong)
     return Outcome("right")
 

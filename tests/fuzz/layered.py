@@ -17,6 +17,34 @@ MOST = 72
 """So many entries a row of a tensor may have."""
 BIAS = ("", "", ", bias=false")
 EPS = ("", "", ", eps=0.01")
+CLASHING = (
+    *(
+        "W",
+        "b",
+        "Q",
+        "K",
+        "V",
+        "S",
+        "P",
+        "O",
+        "X",
+        "G",
+        "H",
+        "N",
+        "M",
+        "U",
+        "R",
+        "F",
+        "E",
+        "C",
+        "A",
+        "B",
+        "mu",
+    ),
+    *("n", "i", "j", "k", "c", "o", "u", "v", "w", "g", "d", "h", "s", "r", "t_", "q", "p", "l", "units"),
+    *("kernel_1", "stride", "heads", "mask", "memory", "channels", "same", "hidden", "gamma", "mu"),
+)
+"""Names that layers give their own tensors, indices and arguments."""
 
 
 class Layered(Network):
@@ -34,8 +62,8 @@ class Layered(Network):
             self.shape = self.random.sample(range(1, 8), rank + 1)
             if prod(self.shape) <= MOST:
                 break
-        self.now = "x"
-        self.inputs["x"] = ["batch", *self.shape]
+        self.now = self.name("x")
+        self.inputs[self.now] = ["batch", *self.shape]
 
     def _start_with_labels(self) -> None:
         places, words, self.now = self.whole(1, 5), self.whole(2, 6), "k"
@@ -47,6 +75,11 @@ class Layered(Network):
     def units(self) -> int:
         self.last_units = self.whole(1, 6)
         return self.last_units
+
+    def name(self, plain: str = "") -> str:
+        """A name of its own, which a layer may use inside."""
+        free = [name for name in CLASHING if name not in (*self.equations, *self.inputs)]
+        return self.one(free) if self.chance(0.3) else plain or f"h{len(self.equations)}"
 
     # Steps ----------------------------------------------------------------------------------------
 
@@ -70,7 +103,7 @@ class Layered(Network):
         self.define(name, arguments, shape)
 
     def define(self, name: str, arguments: str, shape: list[int]) -> None:
-        before, own = self.now, f"h{len(self.equations)}"
+        before, own = self.now, self.name()
         given = f", {arguments}" if arguments else ""
         self.equations[own] = f"{name}({before}{given})"
         self.steps.append((name, arguments))
@@ -78,7 +111,7 @@ class Layered(Network):
 
     def written(self, formula: str, shape: list[int]) -> None:
         """What no chain of layers has."""
-        own = f"h{len(self.equations)}"
+        own = self.name()
         self.equations[own] = formula
         self.now, self.shape, self.is_chain = own, shape, False
 

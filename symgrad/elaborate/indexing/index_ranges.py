@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import Axis
+from symgrad.elaborate.scope import unknown_name
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.indexing.digits import digits_of, takes_digits
 from symgrad.spec.language.sizes.size_forms import is_never_negative, may_hold
 from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
-from symgrad.spec.language.trees import walk
+from symgrad.spec.language.trees import names_in, walk
 from symgrad.spec.model import EquationSpec
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def index_axes(
     within = [(node, axis) for _, node, axis in uses if axis.name is None or axis.name != rows]
     while found := _ranges(within, axes, sizes):
         axes |= found
-    _demand_all(source, axes)
+    _demand_all(source, axes, tensors)
     return axes
 
 
@@ -148,8 +149,9 @@ def _limit(
     yield unknown[0], size
 
 
-def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis]) -> None:
+def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis], tensors: Mapping[str, Tensor]) -> None:
     if isinstance(source, EquationSpec):
+        _demand_tensors(source, axes, tensors)
         named = [(name, source.at) for name in source.indices or ()]
         form = f"{source.name}[{', '.join(f'{n}:10' if n not in axes else n for n in source.indices or ())}]"
     else:
@@ -162,3 +164,10 @@ def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis]) -> None:
                 at=at,
                 remedy=f"let it index a tensor alone, X[..., {name}], or give its range: {form}",
             )
+
+
+def _demand_tensors(equation: EquationSpec, axes: Mapping[str, Axis], tensors: Mapping[str, Tensor]) -> None:
+    """Say first that a tensor is not there, where that is why an index has no range."""
+    for node in walk(equation.formula):
+        if isinstance(node, Index) and node.tensor not in tensors and not axes.keys() >= names_in(node):
+            raise unknown_name(Name(node.tensor, node.at), tensors, ())

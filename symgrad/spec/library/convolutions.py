@@ -114,13 +114,24 @@ def _kernel(rank: int) -> tuple[str, ...]:
 
 
 def _fits(rank: int) -> tuple[LayerDemand, ...]:
-    return tuple(covered(axis, rank) for axis in range(1, rank + 1))
+    axes = range(1, rank + 1)
+    return (*known_numbers("stride", rank), *(covered(axis, rank) for axis in axes))
+
+
+def known_numbers(name: str, rank: int) -> tuple[LayerDemand, ...]:
+    """The demands that numbers of each axis are known before the data: a place is computed with them."""
+    problem = f"{name} is {{{name}_%d}}"
+    return tuple(
+        LayerDemand(f"1 // {name}_{k} <= {name}_{k}", problem % k, "expected a whole number")
+        for k in range(1, rank + 1)
+    )
 
 
 def _transposed(rank: int) -> tuple[LayerDemand, ...]:
     """The demands that something is left, and that what is added lies within a stride."""
     axes = range(1, rank + 1)
     return (
+        *known_numbers("stride", rank),
         *(
             LayerDemand(
                 f"output_padding_{axis} < stride_{axis}",

@@ -1,6 +1,6 @@
 """Pooling and its like: windows of x become one number for each channel, or numbers stand more often."""
 
-from symgrad.spec.library.convolutions import OFFSETS, covered, padded, windows_of
+from symgrad.spec.library.convolutions import OFFSETS, covered, known_numbers, padded, windows_of
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 from symgrad.spec.library.window_settings import AXES, is_bilinear, numbers, upsampling, windows
 
@@ -23,7 +23,7 @@ def _pooling(kind: str, rank: int) -> Layer:
         parts=(("X", padded(rank, "-inf" if is_max else "")),),
         indices=f"[n, {along}, c]",
         formula=f"{kind if is_max else 'mean'}(X[n, {read}, c], {sizes})",
-        demands=(*(covered(axis, rank) for axis in each), *met),
+        demands=(*known_numbers("stride", rank), *(covered(axis, rank) for axis in each), *met),
         symbol="P",
     )
 
@@ -105,6 +105,7 @@ POOLING = (
         settings=numbers("factor", 1),
         parts=(("U[n, i, r:factor_1, c]", "x[n, i, c]"),),
         formula="flatten(U, start=1, end=2)",
+        demands=known_numbers("factor", 1),
         symbol="U",
     ),
     Layer(
@@ -124,11 +125,13 @@ POOLING = (
                     ),
                     indices="[n, i, j, c]",
                     formula="sum(Q[j, l] * R[n, i, l, c], l)",
+                    demands=known_numbers("factor", 2),
                 ),
             ),
         ),
         parts=(("U[n, i, r:factor_1, j, s:factor_2, c]", "x[n, i, j, c]"),),
         formula="flatten(flatten(U, start=3, end=4), start=1, end=2)",
+        demands=known_numbers("factor", 2),
         symbol="U",
     ),
     Layer(

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.sizes.whole_numbers import whole_number
 from symgrad.spec.language.syntax import Boolean
-from symgrad.spec.language.trees import placed, substitute
+from symgrad.spec.language.trees import names_in, placed, substitute
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.library.layer_entries import (
     Layer,
     LayerDemand,
@@ -118,7 +120,18 @@ def _block_settings(call: Call, values: Arguments) -> Arguments:
 
 
 def _hidden(call: Call, values: Arguments) -> dict[str, Node]:
-    if not isinstance(values["hidden"], Boolean):
+    """The width of the inner layer.
+
+    Raises:
+        SpecError: it is none.
+    """
+    hidden = values["hidden"]
+    if names_in(hidden):
+        return {}
+    if hidden != Boolean(False, hidden.at):
+        if whole_number(hidden, "hidden", {}) < 1:
+            problem = f"{call.function}: hidden is {unparse(hidden)}"
+            raise SpecError(problem, at=hidden.at, remedy="expected a whole number from 1")
         return {}
     formula = substitute(parse_formula("4 * size(x, -1)", call.at), {"x": values["x"]})
     return {"hidden": placed(formula, call.at)}

@@ -87,7 +87,7 @@ class _Reader:
         if node.operator == "*" and isinstance(left, int):
             return right * left
         if isinstance(right, SizeForm):
-            raise self._known_with_data(node)
+            raise self._known_with_data(node.right if isinstance(node.right, Name) else node)
         if node.operator == "*":
             return left * right
         if right == 0:
@@ -103,7 +103,8 @@ class _Reader:
 
     def _known_with_data(self, node: Node) -> SpecError:
         problem = f"{self.what}: {unparse(node)} is known only with the data"
-        return SpecError(problem, at=node.at, remedy="give that axis a size: axes: {T: 10}")
+        axis = node.id if isinstance(node, Name) else "T"
+        return SpecError(problem, at=node.at, remedy=f"give that axis a size: axes: {{{axis}: 10}}")
 
 
 def axis_measured(call: Call, rank: int) -> int:
