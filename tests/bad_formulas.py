@@ -123,7 +123,6 @@ FUNCTIONS = {
     "eval": formula("eval(x)"),
     "layer in a function": graph("y: f(x)", head='functions: {f(a): "dense(a, 3)"}\n'),
     "comma in a flow mapping": graph("y: x", head="functions: {f(a, b): a * b}\n"),
-    "layer in a function": graph("y: f(x)", head='functions: {"f(z)": "layer_norm(z)"}\n'),
     "function without arguments": graph("y: x", head="functions: {f: 1}\n"),
     "function of a number": graph("y: x", head="functions: {f(2): 1}\n"),
     "function of one name twice": graph("y: x", head='functions: {"f(a, a)": a}\n'),

@@ -195,9 +195,6 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
 def _library_function(name: str, at: Position, users: Iterable[str]) -> FunctionSpec:
     if over := function_over_axes(name, at):
         return FunctionSpec(name, over[0].signature.arguments, over[1], at)
-    if name in library.layers:
-        problem, remedy = f"{name} is a layer and no function", "give it an equation of its own"
-        raise SpecError(problem, at=at, remedy=remedy)
     entry = library.functions.get(name)
     if name in library.layers and entry is None:
         problem = f"'{name}' is a layer, and layers stand in equations alone"
