@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 import symgrad as sg
 from symgrad.sklearn import Regressor, modules
+from symgrad.training.scores.unreached import unreached
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,16 @@ def test_a_large_input_is_named_too(tmp_path: Path) -> None:
 
 def test_a_short_training_on_numbers_near_1_is_nobodys_fault(tmp_path: Path) -> None:
     assert said(tmp_path, houses(1e5), epochs=1) == []
+
+
+def test_numbers_whose_squares_are_infinite_have_a_size() -> None:
+    remedies = ("divide by {}", "scale")
+    far = np.array([[1e200], [-1e200]])
+    found = unreached(-1.0, ("t", far), {}, at="here", remedies=remedies)
+    assert found is not None
+    assert found.remedy == "divide by 1e200"
+    assert unreached(-1.0, ("t", far / 1e200), {"x": far}, at="here", remedies=remedies) is not None
+    assert unreached(float("nan"), ("t", far), {"x": far}, at="here", remedies=remedies) is None
 
 
 def test_estimators_say_it_in_scikit_learns_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_LONG = 10
+"""A power of ten from which on it is no longer written out."""
 LARGE = 10.0
 """Steps of usual rates reach numbers near 1 soon; those beyond this late, if ever."""
 
@@ -29,7 +31,7 @@ def unreached(
 
     `remedies` say how to mend the one and the other; a `{}` in that of targets is what to divide by.
     """
-    if r2 is None or r2 >= 0:
+    if r2 is None or not r2 < 0:  # beyond the largest numbers it is none
         return None
     worse = f"R² is {r2:.3g} on the rows trained on, worse than the mean alone would be"
     name, values = target
@@ -44,8 +46,10 @@ def unreached(
 
 def _size(values: NDArray[Any]) -> float:
     """The root of the mean square of its largest column."""
-    with np.errstate(over="ignore"):
-        return float(np.sqrt(np.max(np.mean(np.square(values, dtype=np.float64), axis=0), initial=0.0)))
+    sizes = np.abs(values, dtype=np.float64)
+    largest = float(np.max(sizes, initial=0.0)) or 1.0
+    means = np.mean(np.square(sizes / largest), axis=0)  # no square overflows
+    return largest * float(np.sqrt(np.max(means, initial=0.0)))
 
 
 def _shown(values: NDArray[Any]) -> str:
@@ -53,4 +57,5 @@ def _shown(values: NDArray[Any]) -> str:
 
 
 def _divisor(values: NDArray[Any]) -> str:
-    return f"{10 ** round(np.log10(_size(values))):,}"
+    power = round(np.log10(_size(values)))
+    return f"{10**power:,}" if power < _LONG else f"1e{power}"
