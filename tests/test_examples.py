@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import runpy
 import shutil
 import struct
@@ -98,3 +99,16 @@ def test_words_of_a_grammar_are_drawn_and_foretold(of: Callable[[str], Path]) ->
     assert words == data.preparation.targets["near"].classes
     assert {"eats", "woman", "plate"} < set(words)
     learns(example, data, rows=20)
+
+
+def test_drawn_shapes_feed_the_unet_which_learns(of: Callable[[str], Path]) -> None:
+    """Smaller pictures and fewer channels, as Python counts them one by one."""
+    example, script = of("images/shapes_unet.yaml"), of("images/draw_shapes.py")
+    script.write_text(script.read_text().replace("16, 2000", "8, 4"))
+    text = re.sub(r", (8|16|32), kernel", ", 2, kernel", example.read_text())
+    example.write_text(text.replace("[batch, 16, 16", "[batch, 8, 8"))
+    runpy.run_path(str(script))
+    data = load_data(read(example))
+    assert data.inputs["x"].shape == (4, 8, 8, 1)
+    assert set(np.unique(data.targets["t"])) == {0, 1, 2, 3}
+    learns(example, data)
