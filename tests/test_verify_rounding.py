@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from building import interpreted, written
 from test_verify_specs import Oracle
 
 from symgrad.spec.expand import expand
+from symgrad.spec.expansion.hyper_parameters import with_hyper
 from symgrad.spec.reader import read
 from symgrad.verifier.gradients.reference import slopes_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
+from symgrad.verifier.steps.epochs import SAME, scheduled
+from symgrad.verifier.trials.subject import InProcess
+from symgrad.verifier.trials.trial import prepare
 from symgrad.verifier.verdict import verify
 
 
@@ -120,3 +125,25 @@ def test_what_rounding_hides_is_no_evidence():
     report = verdict("one class")
     assert {p.verdict for p in report.parameters} == {"no evidence"}
     assert {"h_W", "h_b"} <= {note.partition(":")[0] for note in report.notes}
+
+
+BIAS_BEFORE_NORM = """
+dtype: float64
+inputs: {x: [batch, 9, 3]}
+targets: {t: [batch, 2]}
+equations:
+  a: batch_norm1d(dense(x, 8))
+  y: dense(global_avg_pool(relu(a)), 2)
+loss: 20 * mse(y, t)
+train: {optimizer: adam(learning_rate=0.003)}
+"""
+
+
+def test_a_gradient_that_is_rounding_alone_leads_an_epoch_astray_and_a_wrong_rate_is_seen(tmp_path) -> None:
+    """Adam divides the noise in the gradient of a bias before a normalisation by its own size."""
+    model = expand(read(BIAS_BEFORE_NORM))
+    door = InProcess(interpreted(written(BIAS_BEFORE_NORM, tmp_path)))
+    trial = prepare(model, door, door, 1, seed=0)
+    hyper = {"eps": 1e-9, "learning_rate": 0.004}
+    assert scheduled(trial, with_hyper(model, hyper), 2, hyper=hyper)[0] <= SAME
+    assert scheduled(trial, with_hyper(model, hyper), 2, hyper=hyper | {"learning_rate": 0.00401})[0] > 1e-3

@@ -19,6 +19,7 @@ from symgrad.verifier.trials.trial import (
     measured,
     moved_off,
     settled,
+    strayed,
     vector_arithmetic,
     vector_of,
     worst,
@@ -122,18 +123,33 @@ def _schedule(trial: Trial) -> Measure:
 
 def scheduled(trial: Trial, model: Model, epoch: int, **options: Any) -> Measure:
     """One epoch, as if those before it had been trained, against the equations of the model."""
-    twin = trial.twin
     sample, order, batches = _batches(trial)
-    before = twin.vector(sample.parameters)
-    arithmetic = vector_arithmetic(before.size)
+    before = trial.twin.vector(sample.parameters)
     steps = epoch * len(batches) if _counts_steps(trial) else 0
-    progress = replace(start(model, before, arithmetic, twin.shapes), steps=steps)
-    for rows in batches:
-        point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
-        _, grads = twin.loss_and_grad(point, _rows(trial, sample, rows))
-        progress = step(model, progress, twin.vector(grads), epoch, arithmetic)
-    if not np.isfinite(np.asarray(progress.theta, dtype=np.float64)).all():
+
+    def ends(vector: Array) -> Array:
+        return _by_formula(
+            trial, model, vector, [_rows(trial, sample, rows) for rows in batches], epoch, steps
+        )
+
+    theta = ends(before)
+    if not np.isfinite(theta).all():
         return 0.0, ""  # the formula has no value there
     after, _ = _epoch(trial, sample, order, epoch, steps, **options)
-    error = moved_off(after, np.asarray(progress.theta, dtype=np.float64), before)
+    error = moved_off(after, theta, before)
+    if error > SAME:
+        error = moved_off(after, theta, before, strayed(ends, theta, before))
     return error, f"epoch {epoch} ends {error:.2g} of the change away from the schedule's formula"
+
+
+def _by_formula(
+    trial: Trial, model: Model, vector: Array, batches: list[list[Array]], epoch: int, steps: int
+) -> Array:
+    """Where the model's equations lead from these parameters, by the module's gradients of each batch."""
+    twin, arithmetic = trial.twin, vector_arithmetic(vector.size)
+    progress = replace(start(model, vector, arithmetic, twin.shapes), steps=steps)
+    for data in batches:
+        point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
+        _, grads = twin.loss_and_grad(point, data)
+        progress = step(model, progress, twin.vector(grads), epoch, arithmetic)
+    return np.asarray(progress.theta, dtype=np.float64)

@@ -31,6 +31,8 @@ _FEW, _MORE = 8, 6
 
 _GROWTH = 30.0
 _BESIDE, _NEAR = 2.0**-40, 1e-8
+_ROUNDED, _ASTRAY = 2.0**-50, 4.0
+"""What rounding may change of a parameter, and how much farther than samples of it rounding may lead."""
 _PARTS = (1.0, 0.25, 2.0**-4, 2.0**-6, 2.0**-9)
 
 
@@ -243,11 +245,24 @@ def vector_of(params: Any) -> Array:
     return np.concatenate([np.ravel(np.asarray(p, dtype=np.float64)) for p in params])
 
 
-def moved_off(got: Array, expected: Array, before: Array) -> float:
-    """The error of a change of parameters, less what rounding of the parameters themselves explains."""
+def moved_off(got: Array, expected: Array, before: Array, strayed: float | Array = 0.0) -> float:
+    """The error of a change of parameters, less what rounding of the parameters themselves explains.
+
+    `strayed` is what rounding on the way explains, of each parameter.
+    """
     slack = 2.0**-48 * float(np.max(np.abs(before), initial=0.0))
     with np.errstate(invalid="ignore"):  # what is not finite is told
-        return mismatch(got - before, expected - before, slack)
+        return mismatch(got - before, expected - before, slack + strayed)
+
+
+def strayed(ends: Callable[[Array], Array], end: Array, before: Array) -> Array:
+    """How far from `end` paths lead that begin beside `before`, by what rounding may change there.
+
+    A parameter whose gradient is zero but for rounding, a bias before a normalisation, goes where that leads:
+    an optimiser that divides by the gradient's own size makes much of it.
+    """
+    paths = [ends(before * (1 + part * _ROUNDED)) for part in (-1, 1, 2)]
+    return _ASTRAY * np.max([np.abs(path - end) for path in paths], axis=0)
 
 
 def moved(got: Sequence[Array], expected: Sequence[Array], epsilon: float) -> list[tuple[float, int]]:
