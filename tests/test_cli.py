@@ -312,10 +312,18 @@ def test_list_knows_a_kind_in_other_spellings(said: str, kind: str) -> None:
     assert run("list", said).stdout == run("list", kind).stdout != ""
 
 
+def test_list_shows_one_entry_by_its_name() -> None:
+    shown = run("list", "conv2d").stdout
+    assert shown.startswith("layers\n  conv2d(x, units, kernel")
+    assert "conv1d" not in shown
+    assert list(json.loads(run("list", "softmax", "--json").stdout)) == ["activations"]
+    assert "did you mean 'conv2d'?" in run("list", "Conv2D").stderr
+
+
 def test_list_says_which_kinds_there_are() -> None:
     refused = run("list", "optimzers")
     assert (refused.exit_code, "did you mean 'optimizers'?" in refused.stderr) == (2, True)
-    assert "expected layers, activations" in run("list", "bananas").stderr
+    assert "expected an entry or layers, activations" in run("list", "bananas").stderr
 
 
 def test_a_closed_pipe_and_ctrl_c_end_quietly() -> None:

@@ -219,7 +219,7 @@ FAULTS = {
     "a schedule that forgets": ("decay = hyper[4]", "decay = 0.1", "hyper"),
     "a bound that forgets": ("clip_value = hyper[5]", "clip_value = 0.3", "hyper"),
     "other defaults": ('"b1": 0.9,', '"b1": 0.91,', "declarations"),
-    "fit that forgets": ("order=order, hyper=hyper, **setting", "order=order, hyper=None, **setting", "fit"),
+    "fit that forgets": ('{"hyper": hyper, **setting}', '{"hyper": None, **setting}', "fit"),
     "an interval too wide": ('"b1": "[0, 1)",', '"b1": "[0, 2)",', "epochs"),
     "names that nothing has": ("    if name not in HYPER:\n", "    if not name:\n", "epochs"),
 }

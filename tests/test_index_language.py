@@ -56,6 +56,7 @@ def test_an_index_runs_over_its_range(equation, formula, expected):
 @pytest.mark.parametrize(
     ("equation", "formula", "message"),
     [
+        ("p[n, j, c]", "einsum('njc->njc', x)", "the range of index 'n' .* write the name alone, p, where"),
         ("p[n, j, c]", "max(x[n, 2*j + k, c], k)", r"range of index 'j' is not known.*p\[n, j:10, c\]"),
         (
             "p[n, c]",

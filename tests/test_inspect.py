@@ -252,3 +252,15 @@ def test_a_name_like_that_of_a_gradient_hides_no_gradient():
     rows = next(s for s in page_of(found, TEXT).sections if s.title == "Gradients").rows
     assert [row.formula.partition(" = ")[0] for row in rows] == ["dZ_2", "dW"]
     assert not any("intermediate" in row.label for row in rows)
+
+
+def test_a_slope_that_is_a_part_of_another_is_told_as_such():
+    spec = {
+        "inputs": {"x": ["batch", 4]},
+        "targets": {"t": ["batch", 2]},
+        "equations": {"q": "dense(x, 4)", "a, b": "split(q, 2, axis=1)", "y": "a * b"},
+        "loss": "mse(y, t)",
+    }
+    text = str(sg.derive(spec))
+    assert text.count("[a part of dq]") == 2
+    assert not re.search(r"(\w+) is an intermediate result in \1\]", text)

@@ -134,32 +134,39 @@ def train(spec: Path | None, **options: Any) -> int:
     return train_spec(spec, TrainOptions(**options))
 
 
-def _kind(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    """A kind in British or American spelling, of one or of many, or the name that a spec has for it."""
+def _listed(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    """A kind in British or American spelling, of one or of many, or an entry's name."""
+    from symgrad.cli.listing import kinds_of
+
     if given is None:
         return None
     word = given.lower().replace("ise", "ize").replace("regularize", "regularise")
     for kind in KINDS:
         if word in (kind, kind.removesuffix("s"), kind.removesuffix("es")):
             return kind
-    remedy = did_you_mean(word, KINDS) or f"expected {', '.join(KINDS)}"
-    raise click.BadParameter(f"there is no kind '{given}'; {remedy}")
+    names = kinds_of(KINDS)
+    if given in names:
+        return given
+    remedy = did_you_mean(word, (*KINDS, *names)) or f"expected an entry or {', '.join(KINDS)}"
+    raise click.BadParameter(f"there is no kind or entry '{given}'; {remedy}")
 
 
 @main.command("list")
-@click.argument("kind", callback=_kind, required=False, metavar="[KIND]")
+@click.argument("word", callback=_listed, required=False, metavar="[KIND|NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Write the list as JSON.")
-def list_library(kind: str | None, as_json: bool) -> int:
-    """List the layers, losses, ... that specs can use.
+def list_library(word: str | None, as_json: bool) -> int:
+    """List the layers, losses, ... that specs can use, or the one of this name.
 
     \b
     KIND is one of layers, activations, functions (of one number), mathematics,
     reductions, losses, regularisers, averages, parts (of losses), optimisers,
     schedules, initialisers.
     """
-    from symgrad.cli.listing import show_library
+    from symgrad.cli.listing import kinds_of, show_library
 
-    return show_library((kind,) if kind else KINDS, as_json)
+    if word is None or word in KINDS:
+        return show_library(KINDS if word is None else (word,), as_json)
+    return show_library(kinds_of(KINDS)[word], as_json, word)
 
 
 @main.command()

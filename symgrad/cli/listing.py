@@ -38,14 +38,23 @@ class Listed:
     needs_all_rows: bool = False
 
 
-def show_library(kinds: Sequence[str], as_json: bool) -> int:
-    """Print the entries of these kinds, one block each."""
-    entries = {kind: _listed(kind) for kind in kinds}
+def show_library(kinds: Sequence[str], as_json: bool, name: str = "") -> int:
+    """Print the entries of these kinds, one block each, or those that bear the name."""
+    entries = {kind: tuple(e for e in _listed(kind) if name in ("", e.name)) for kind in kinds}
     if as_json:
         produce_json({kind: [_record(entry) for entry in group] for kind, group in entries.items()})
         return GOOD
     produce("\n\n".join(f"{_heading(kind)}\n{_blocks(group)}" for kind, group in entries.items()))
     return GOOD
+
+
+def kinds_of(kinds: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The kinds in which each entry's name stands."""
+    found: dict[str, tuple[str, ...]] = {}
+    for kind in kinds:
+        for entry in _listed(kind):
+            found[entry.name] = (*found.get(entry.name, ()), kind)
+    return found
 
 
 def _listed(kind: str) -> tuple[Listed, ...]:

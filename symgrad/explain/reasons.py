@@ -82,8 +82,15 @@ def owner(name: str, program: Program) -> str:
     return base if name not in program.tensor and base in program.tensor else name
 
 
+def _whole(part: str, program: Program) -> str:
+    """The slope that a slope without a tensor of its own is a part of."""
+    base = re.sub(r"(_\d+)+$", "", part)
+    return base if base in program.tensor else part
+
+
 def _origin(cotangent: Tensor, program: Program, in_loss: bool) -> str:
-    of = cotangent.of or cotangent.name
+    if not cotangent.of:
+        return f"a part of {_whole(cotangent.name, program)}"
     if cotangent.of not in program.tensor:
-        return f"{of} is an intermediate result in {owner(of, program)}"
+        return f"{cotangent.of} is an intermediate result in {owner(cotangent.of, program)}"
     return "from the loss" if in_loss else ""

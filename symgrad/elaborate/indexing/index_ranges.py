@@ -149,6 +149,13 @@ def _limit(
     yield unknown[0], size
 
 
+def _remedy(source: EquationSpec | Call, name: str) -> str:
+    """How an index of the formula gets its range; that of a whole tensor stands without indices."""
+    if isinstance(source, EquationSpec) and not any(isinstance(n, Index) for n in walk(source.formula)):
+        return f"write the name alone, {source.name}, where the formula gives a whole tensor"
+    return f"let it index a tensor alone, X[..., {name}]"
+
+
 def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis], tensors: Mapping[str, Tensor]) -> None:
     if isinstance(source, EquationSpec):
         _demand_tensors(source, axes, tensors)
@@ -162,7 +169,7 @@ def _demand_all(source: EquationSpec | Call, axes: Mapping[str, Axis], tensors: 
             raise ShapeError(
                 f"the range of index '{name}' is not known",
                 at=at,
-                remedy=f"let it index a tensor alone, X[..., {name}], or give its range: {form}",
+                remedy=f"{_remedy(source, name)}, or give its range: {form}",
             )
 
 

@@ -262,7 +262,7 @@ def strayed(ends: Callable[[Array], Array], end: Array, before: Array) -> Array:
     an optimiser that divides by the gradient's own size makes much of it.
     """
     paths = [ends(before * (1 + part * _ROUNDED)) for part in (-1, 1, 2)]
-    return _ASTRAY * np.max([np.abs(path - end) for path in paths], axis=0)
+    return np.asarray(_ASTRAY * np.max([np.abs(path - end) for path in paths], axis=0))
 
 
 def moved(got: Sequence[Array], expected: Sequence[Array], epsilon: float) -> list[tuple[float, int]]:
