@@ -244,6 +244,18 @@ FAULTS = {
         "if name in table or not all(",
         "without the column",
     ),
+    "one column hides the array of all": (
+        "raw rows",
+        "not all(column in table",
+        "not any(column in table",
+        "raised ValueError: x: there is no column",
+    ),
+    "a cell that is none is not said to be in a column": (
+        "raw rows",
+        "{{!r}} in row {{}} of {columns[number % len(columns)]!r}",
+        "{{!r}} in row {{}} of {name!r}",
+        "but without",
+    ),
     "none is missing in words alone": (
         "raw rows",
         "are_words = all(",

@@ -21,6 +21,7 @@ WITHOUT_LABELS = (
     *("heads", "unrolled", "controlled"),
 )
 WITHOUT_PARAMETERS = ("scalars",)
+_IN_PIECES = ("pieces", "heads", "in_pieces")
 _OF_PARAMETERS = (
     r"_update:|_updated:|_step:|_?train_step:|_check_params:|_check_array:|_lie_in_one_vector:|_writable_vector:|_address:|_owner:"
     r"|flatten:|init_params:|init_state:|update:|_check_state:|_fit:|fit:|_copy_of_state:"
@@ -234,6 +235,24 @@ ARGUED = (
         ("ignoring", "embedding"),
     ),
     Argument(
+        "public",
+        r"_train_step:\d+ (.*_kept\(|dropped statement: |.*INPUTS \+|branch: .* -> True)",
+        "steps are taken in pieces, another way",
+        _IN_PIECES,
+    ),
+    Argument(
+        "public",
+        r"_train_step:\d+ branch: .* -> False",
+        "no step is taken in pieces",
+        tuple(name for name in SPECS if name not in _IN_PIECES),
+    ),
+    Argument(
+        "checks",
+        r"_setting:\d+ constant: 2 -> 3",
+        "no schedule asks how many epochs there are",
+        tuple(name for name in SPECS if name != "pieces"),
+    ),
+    Argument(
         "epoch",
         r"_train_epoch:\d+ another function: min -> max",
         "without pieces both sides are one number",
@@ -251,7 +270,6 @@ ARGUED = (
         "epoch",
         r"_train_epoch:\d+ another function: ValueError -> TypeError",
         "no step needs all rows, so that this refusal never comes",
-        ("classifier", "convolution", "single"),
     ),
     Argument("functions", r"LOG:\d+ constant: 2\.2250738585072014e-308", "what is scaled is scaled back"),
     Argument(

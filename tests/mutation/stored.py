@@ -219,6 +219,7 @@ def _given(
     yield "lists", lists
     yield "texts", [np.array([[*map(str, row)] for row in array]) for array in arrays]
     yield "a table of arrays", [dict(zip(cells, arrays, strict=True))]
+    yield "arrays and a column", [{gone: table[gone]} | dict(zip(cells, arrays, strict=True))]
     yield "a frame", [_Frame(table, [*table])]
     yield "a frame with a column twice", [_Frame(table, [*table, gone])]
     yield "a frame with another column twice", [_Frame(table | {"more": [0]}, [*table, "more", "more"])]

@@ -163,6 +163,8 @@ def _answers(found: Any, expected: Array, columns: Columns, how: str) -> Iterato
     rows = [dict(zip(table, cells, strict=True)) for cells in zip(*table.values(), strict=True)]
     ways: list[tuple[str, list[Any]]] = [("a table", [table]), ("rows, a dict each", [rows])]
     whole = dict(zip(columns, arrays, strict=True))
+    first = {column.name: column.cells for group in columns.values() for column in group[:1]}
+    ways.append(("a table of arrays, beside one of their columns", [first | whole]))
     if all(isinstance(word, float) for group in columns.values() for c in group for word in c.words or " "):
         ways.append(("arrays of numbers that are words", [a[:, 0].astype(float) for a in arrays]))
     for way, given in (*ways, ("arrays of cells", arrays), ("a table of arrays", [whole])):
@@ -261,7 +263,8 @@ def _cells_refused(found: Any, table: dict[str, list[Any]], name: str, column: _
     for cell in ("blue",) if column.words else _NO_NUMBERS:
         cells = [*column.cells]
         cells[2] = cell
-        parts = (f"{cell!r} in row 3",)
+        place = f"{cell!r} in row 3"
+        parts = (place if column.name == name else f"{place} of {column.name!r}",)
         if wrong := told(ValueError, f"{name}: ", parts, found.predict, table | {column.name: cells}):
             yield f"predict of {column.name!r} with {cell!r:.20} in it {wrong}"
     if not column.words and (
