@@ -67,6 +67,11 @@ NAMES = {
 
 LAYERS = {
     "unknown layer": chain("dens(32)"),
+    "function among layers": chain("dense(3)", "transpose(1, 0)"),
+    "operand of a layer": chain("dense(x, 3)"),
+    "operand where a number would stand": chain("dense(3)", "layer_norm(Z1)"),
+    "operand of an activation": chain("leaky_relu(x)"),
+    "number of labels": chain("embedding(10, 3)").replace("[N, 3]", "{axes: [N], classes: 10}"),
     "no units": chain("dense()"),
     "zero units": chain("dense(0)"),
     "negative units": chain("dense(-3)"),

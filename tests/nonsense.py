@@ -217,6 +217,8 @@ LAYERS = {
     "last layer: celu(alpha=-1)": (last("celu(alpha=-1)"), REFUSE),
     "last layer: hardtanh(1, -1)": (last("hardtanh(1, -1)"), REFUSE),
     "last layer: maxout(2, pieces=1)": (last("maxout(1, pieces=1)"), WARN),
+    "last layer: layer_norm(3)": (last("layer_norm(3)"), WARN),
+    "last layer: group_norm(1, 3)": (last("group_norm(1, 3)"), WARN),
 }
 
 LOSSES = {

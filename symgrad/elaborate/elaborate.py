@@ -125,7 +125,7 @@ class _Elaborator:
             raise ShapeError(
                 f"parameter '{parameter.name}' needs fixed sizes, '{free[0]}' has none",
                 at=parameter.at,
-                remedy=f"give it a size: axes: {{{free[0]}: 4}}",
+                remedy=f"give it a size: axes: {{{_of_data(axes)}: 4}}",
             )
         tensor = Tensor(parameter.name, axes, "parameter")
         _check_size(tensor, parameter.at)
@@ -266,3 +266,9 @@ def _check_size(tensor: Tensor, at: Position) -> None:
             at=at,
             remedy=f"expected at most {MAX_ENTRIES:,}",
         )
+
+
+def _of_data(axes: tuple[Axis, ...]) -> str:
+    """The name of the first axis whose size the data decides."""
+    free = next(axis for axis in axes if axis.is_free)
+    return min(free.form.free) if free.form is not None else str(free.name)

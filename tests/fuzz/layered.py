@@ -125,7 +125,7 @@ class Layered(Network):
 
     def fed(self) -> None:
         hidden = self.one(("", "hidden=3", "5"))
-        activation = f"activation={self.one(('tanh', 'relu', 'sin', 'silu'))}"
+        activation = f"activation={self.one(('tanh', 'relu', 'silu'))}"
         given = ", ".join(filter(None, (hidden, activation, self.one(("", "bias=false")))))
         self.call_layer("feed_forward", given, self.shape)
 

@@ -18,6 +18,7 @@ from symgrad.spec.expansion.layer_calls import (
 from symgrad.spec.language.arrays.placements import PLACEMENTS
 from symgrad.spec.language.syntax import Binary, Call, Name, Negate, Node, Number
 from symgrad.spec.language.trees import calls, substitute
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.model import Branch, EquationSpec, Spec
 from symgrad.spec.taken_names import names_taken, unused
 
@@ -68,11 +69,34 @@ class _Chain:
             if isinstance(layer, Branch):
                 previous = self._joined(layer, previous)
                 continue
+            self._check_operand(layer)
             self.depth += self._counts(layer) or self.depth == 0
             for prefix, formula in _chain_steps(self.spec, layer, self.known):
                 value = substitute(formula, {"_": Name(previous, layer.at)})
                 previous = self._define(prefix, value, layer.at)
         return previous
+
+    def _check_operand(self, layer: Call) -> None:
+        """Refuse `layer_norm(x)` among layers, where x would be the argument behind the operand.
+
+        Raises:
+            SpecError: a tensor is given where the operand stands in equations.
+        """
+        first = layer.arguments[0] if layer.arguments else None
+        tensors = {t.name for t in (*self.spec.inputs, *self.spec.targets)}
+        if not isinstance(first, Name) or first.id not in tensors | {e.name for e in self.equations}:
+            return
+        entry = self.known.get(layer.function)
+        if entry is None and layer.function not in (*library.activations, *PLACEMENTS):
+            return
+        if entry is not None and {*entry.signature.arguments[1:2]} & {*entry.operands}:
+            return
+        rest = replace(layer, arguments=layer.arguments[1:])
+        raise SpecError(
+            f"{layer.function} among layers takes what the layer before it gives",
+            at=first.at,
+            remedy=f"leave '{first.id}' out: {unparse(rest).removesuffix('()')}",
+        )
 
     def _counts(self, layer: Call) -> bool:
         """Whether it is one of the network's layers by number: it has parameters and is no activation."""

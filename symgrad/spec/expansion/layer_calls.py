@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.other_names import meant
 
@@ -62,6 +63,9 @@ def activation_call(spec: Spec, call: Call, kind: str = "activation") -> Call:
     if call.function in library.layers:
         remedy = "give it a line of its own"
         raise SpecError(f"'{call.function}' is a layer and no activation", at=call.at, remedy=remedy)
+    if kind == "layer" and (call.function in LANGUAGE_FUNCTIONS or call.function in library.functions):
+        problem, remedy = f"'{call.function}' is a function and no layer", "write equations instead of layers"
+        raise SpecError(problem, at=call.at, remedy=remedy)
     known = (*(library.layers if kind == "layer" else ()), *activations)
     remedy = meant(call.function, known, "`symgrad list` shows what there is")
     raise SpecError(f"unknown {kind} '{call.function}'", at=call.at, remedy=remedy)

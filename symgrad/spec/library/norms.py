@@ -5,6 +5,7 @@ from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerParamete
 GAIN = LayerParameter("gamma", ("size(x, -1)",), "init")
 SHIFT = LayerParameter("beta", ("size(x, -1)",), "bias_init", unless_false="bias")
 POSITIVE = (("eps", "(0, inf)"),)
+SMALL = (("eps", "(0, 1)", "how many features there are, its input says"),)
 PLACES = ("", "i", "i, j", "i, j, k")
 """Indices of the axes between that of the batch and that of the channels, by their number."""
 NAMED = ((), ("steps",), ("height", "width"), ("depth", "height", "width"))
@@ -41,6 +42,7 @@ def _batch_norm(rank: int) -> Layer:
         formula="gamma * H + beta",
         parameters=(GAIN, SHIFT),
         ranges=POSITIVE,
+        usual=SMALL,
     )
 
 
@@ -59,6 +61,7 @@ def _instance_norm(rank: int) -> Layer:
         indices=f"[{places}, c]",
         formula=f"({entry} - mu[n,c]) / sqrt(v[n,c] + eps)",
         ranges=POSITIVE,
+        usual=SMALL,
     )
 
 
@@ -88,6 +91,7 @@ def _group_norm(rank: int) -> Layer:
         parameters=(GAIN, SHIFT),
         demands=(SOME, SHARED),
         ranges=POSITIVE,
+        usual=SMALL,
     )
 
 
@@ -106,6 +110,7 @@ NORMS = (
         formula="gamma * H + beta",
         parameters=(GAIN, SHIFT),
         ranges=POSITIVE,
+        usual=SMALL,
     ),
     Layer(
         "rms_norm(x, eps=1.1920929e-7, init=1)",
@@ -115,6 +120,7 @@ NORMS = (
         formula="gamma * H",
         parameters=(GAIN,),
         ranges=POSITIVE,
+        usual=SMALL,
     ),
     *map(_batch_norm, range(4)),
     *map(_group_norm, range(4)),
