@@ -319,7 +319,7 @@ ARGUED = (
     ),
     Argument(
         "rows",
-        r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in)",
+        r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in|2 -> 3$|-1 -> 1$)",
         "no input holds classes, and none is of one or two entries",
         ("pooled", "heads", "unrolled", "controlled", "in_pieces"),
     ),
