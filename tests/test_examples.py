@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from building import interpreted, written
 
+from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset, load_data
 
@@ -65,6 +66,15 @@ def test_the_autoencoder_takes_pixels_alone(of: Callable[[str], Path]) -> None:
     data = load_data(read(example), DIGITS)
     assert data.inputs["x"].shape == (1797, 64)
     learns(example, data)
+
+
+def test_the_half_behind_the_code_stands_alone_without_the_data_of_the_whole() -> None:
+    pytest.importorskip("sklearn")
+    from symgrad.sklearn.changed_specs import after
+
+    half = expand(after(read(EXAMPLES / "images" / "digits_autoencoder.yaml"), "code", (8,), ("y",)))
+    assert [tensor.name for tensor in half.spec.inputs] == ["code"]
+    assert half.spec.train.data is None
 
 
 def idx(path: Path, values: Any) -> None:

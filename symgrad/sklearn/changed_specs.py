@@ -149,6 +149,7 @@ def after(spec: Spec, tensor: str, width: tuple[int, ...], outputs: tuple[str, .
         loss=None,
         gradients=(),
         manual=(),
+        train=replace(spec.train, data=None, validation=None, freeze=(), per_parameter=()),
     )
 
 
