@@ -36,6 +36,7 @@ NOT_READ = {
     "keepdims": "the number of rows",
     "causal_attention": "chooses by what is no comparison",
     "placements": "repeats entries along",
+    "block": "repeats entries along",
 }
 """Networks of the corpus that are refused, and why."""
 
