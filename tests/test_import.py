@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = {"tensor(int64)": np.int64, "tensor(float)": np.float32, "tensor(double)": np.float64}
+REPEATS, ROWS = "repeats entries along", "the number of rows"
 NOT_READ = {
-    "keepdims": "the number of rows",
+    "keepdims": ROWS,
     "causal_attention": "chooses by what is no comparison",
-    "placements": "repeats entries along",
-    "block": "repeats entries along",
+    "places": "ScatterND writes into parts of an array",
+    **dict.fromkeys(("norms_1d", "norms_2d", "norms_3d"), ROWS),
+    **dict.fromkeys(("placements", "block", "layer_embedding", "layer_cross_attention"), REPEATS),
+    **dict.fromkeys(("windows_1d", "windows_2d", "windows_3d", "patches", "turned_places"), REPEATS),
 }
 """Networks of the corpus that are refused, and why."""
 
