@@ -83,7 +83,7 @@ BESIDE: dict[str, tuple[str, str, str]] = {
 
 def meanings(module: ModuleType) -> dict[str, str]:
     """What every compiled function of a module computes."""
-    functions = {f.__name__ for table in TABLES for f in getattr(module, table)}
+    functions = {f.__name__ for table in TABLES for f in getattr(module, table, ())}
     return {name: module._meaning(getattr(module, name)) for name in functions}
 
 
@@ -132,7 +132,7 @@ def test_whatever_is_changed_in_compiled_code_means_something_else(name: str, tm
     text = path.read_text(encoding="utf-8")
     whole = load(path)
     found = meanings(whole)
-    own = {f.__name__ for table in TABLES for f in getattr(whole, table)}
+    own = {f.__name__ for table in TABLES for f in getattr(whole, table, ())}
     carried = {n for n, value in vars(whole).items() if hasattr(value, "py_func")}
     rng = np.random.default_rng()
     planted = [fault for fault in faults(text) if fault.function in own | carried | {"_in_llvm", "_recast"}]

@@ -93,15 +93,15 @@ OWN: dict[str, dict[str, Any]] = {
         },
     },
     "names the module uses": {
-        "state": {"n": 0, "before": 0.5, "s0": 1, "ahead": 0, "size": 0},
+        "state": {"n": 0, "before": 0.5, "s0": 1, "ahead": 0, "real": 0},
         "gradient_at": "theta + 0.1 * ahead * where(t > 2, 1, 2)",
         "update": {
-            "theta": "theta - 0.1 * g * n - s0 * 0.1 * g - before * size",
+            "theta": "theta - 0.1 * g * n - s0 * 0.1 * g - before * real",
             "n": "theta - n",
             "s0": "s0 * 0.9**t",
             "before": "before + g",
             "ahead": "0.3 * ahead + g",
-            "size": "size / t",
+            "real": "real / t",
         },
     },
     "quantities of the step": {

@@ -226,8 +226,8 @@ EVERYTHING = {
 }
 FAULTS = {
     "a sample's weight dropped": ("loss_2[i] * w[i]", "loss_2[i]", {"loss"}),
-    "a sample's weight dropped backward": ("-s0 * w[i]", "-s0", {"W1", "b1"}),
-    "a class's weight dropped backward": ("c0 * dloss_2[i]", "dloss_2[i]", {"W1", "b1"}),
+    "a sample's weight dropped backward": ("* s0 * w[i]", "* s0", {"W1", "b1"}),
+    "a class's weight dropped backward": ("* c0 * (real(1) if", "* (real(1) if", {"W1", "b1"}),
     "a mean without the classes' weights": ("loss_4[i] * w[i]", "w[i]", {"loss", "W1"}),
     "another weight": ("[1.0, 2.0, 0.5]", "[1.0, 2.0, 0.6]", {"loss", "W1"}),
     "the ignored counted": ("t[i] == -100", "t[i] == -101", {"loss", "W1"}),
@@ -236,7 +236,8 @@ FAULTS = {
 
 BY_ROWS = {
     **FAULTS,
-    "a class's weight dropped backward": ("c2 * c[j] * c3", "c2 * c3", {"W1", "b1"}),
+    "a sample's weight dropped backward": ("* s0 * c0", "* s0", {"W1", "b1"}),
+    "a class's weight dropped backward": ("c3 * c[j] *", "c3 *", {"W1", "b1"}),
 }
 
 
