@@ -68,6 +68,21 @@ def test_reads_at_several_places_are_right():
     assert chained > 12
 
 
+@pytest.mark.parametrize("by_rows", [True, False], ids=["rows", "columns"])
+def test_places_with_a_factor_in_common_stay_places(by_rows):
+    """SymPy writes A[2*i] - A[2*i + 2] with 2*(i + 1) when it looks for common factors."""
+    spec = {
+        "name": "apart",
+        "dtype": "float64",
+        "inputs": {"x": ["rows", 4, 6]},
+        "parameters": {"W": {"axes": [6, 7], "init": "normal(std=1)"}, "A": [4, 6]},
+        "equations": {"P[n,i,k]": "(min(A[2*i, k], 2*A[i + 1, k]) - A[2*i + 2, k]) * x[n,0,k]", "y": "P @ W"},
+        "loss": "mean(y**2) + sum(tanh(A))",
+    }
+    outcome = judge(spec, Random(SEED), by_rows=by_rows)
+    assert not outcome.failed, outcome
+
+
 POOLING = {
     "name": "pooling",
     "dtype": "float64",

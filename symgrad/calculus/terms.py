@@ -108,8 +108,19 @@ def _tensor_symbol(name: str) -> sp.Symbol:
 
 
 def _entry(tensor: str, indices: tuple[sp.Expr, ...]) -> Entry:
-    made: Entry = sp.Expr.__new__(Entry, _tensor_symbol(tensor), *map(sp.sympify, indices))
+    made: Entry = sp.Expr.__new__(Entry, _tensor_symbol(tensor), *map(_as_place, indices))
     return made
+
+
+def _as_place(index: sp.Expr) -> sp.Expr:
+    """An index as a sum of terms, 2*i + 2 where SymPy factors it into 2*(i + 1): one place has one entry."""
+    index = sp.sympify(index)
+    return index if index.is_Symbol or index.is_Number or isinstance(index, Entry) else _multiplied_out(index)
+
+
+@cache
+def _multiplied_out(index: sp.Expr) -> sp.Expr:
+    return sp.expand_mul(index)
 
 
 @cache
