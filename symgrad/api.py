@@ -471,7 +471,7 @@ def train(
     spec = with_frozen(read(spec), [freeze] if isinstance(freeze, str) else [*freeze])
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
-    checked_logs(log)
+    checked_logs(log, has_folder=out is not None)
     if params_from is not None:
         from symgrad.pipeline import parameter_shapes  # and with it SymPy, which other trainings need not
 

@@ -16,7 +16,6 @@ from symgrad.errors import (
     DataError,
     DataWarning,
     DivergenceError,
-    SymgradError,
     warn,
 )
 from symgrad.spec.reader import source_of
@@ -115,9 +114,7 @@ def train(
     start = time.perf_counter()
     check_module(module, spec)
     callbacks = Callbacks(spec, module, after_epoch, checked_steps(after_steps))
-    logged = checked_logs(log)
-    if logged and out is None:
-        raise SymgradError(f"log: {', '.join(logged)} without a run folder", remedy="name one: out=...")
+    logged = checked_logs(log, has_folder=out is not None)
     chosen, plan = (
         chosen_hyper(spec, {} if hyper is None else hyper),
         planned(spec.train, epochs, batch_size, seed, monitor, metrics),

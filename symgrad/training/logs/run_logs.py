@@ -85,12 +85,19 @@ def _settings(trainer: Trainer) -> Mapping[str, Any]:
     return {**told, **trainer.numbers}
 
 
-def checked_logs(given: Sequence[str]) -> tuple[LogName, ...]:
-    """What was given as log. Raises SymgradError for what is none, and ModuleError for a missing package."""
+def checked_logs(given: Sequence[str], has_folder: bool = True) -> tuple[LogName, ...]:
+    """What was given as log, of a run that has a folder or not.
+
+    Raises:
+        ModuleError: for a missing package.
+        SymgradError: for what is no log, and for a log without a folder.
+    """
     names = [given] if isinstance(given, str) else [*given]
     for name in names:
         if name not in LOGS:
             raise SymgradError(f"log is {name!r}", remedy=f"expected {' or '.join(LOGS)}")
+    if names and not has_folder:
+        raise SymgradError(f"log: {', '.join(names)} without a run folder", remedy="name one: out=...")
     if "tensorboard" in names:
         event_parts()
     if "mlflow" in names:
