@@ -15,6 +15,7 @@ from building import by_rows, interpreted, written
 from module_use import LINE
 
 from symgrad.compiler.loading.load import load
+from symgrad.runtime.numba.masked_products import masked_gemm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +98,21 @@ def test_matrices(gemm: Callable[..., None], dtype: str, a_order: str, b_order: 
         (SMALL, MIDDLE, LARGE, (33, 1, 2), *(LONG if dtype == "float32" else ())), FACTORS
     ):
         check(gemm, *matrices(sizes, dtype, a_order, b_order), alpha, beta)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zeros_mask_what_is_no_number(dtype: str) -> None:
+    masked = numba.njit(lambda alpha, a, b, beta, c: masked_gemm(alpha, a, b, beta, c))
+    a, b = matrices(SMALL, dtype, "F", "C")
+    check(masked, a, b, -0.5, 1.0)
+    hidden, a[:, 2] = b.copy(), 0
+    hidden[2] = np.nan, np.inf, -np.inf, np.nan
+    found, expected = np.ones((2, 3, 4), dtype)
+    masked(2.0, a, hidden, 0.75, found)
+    np.testing.assert_allclose(found, 2 * a @ b + 0.75, rtol=1e-5)
+    a[1, 2], expected[1] = 1, hidden[2]  # seen by one row
+    masked(2.0, a, hidden, 0.0, found)
+    np.testing.assert_allclose(found, np.where(np.arange(3)[:, None] == 1, expected, 2 * a @ b), rtol=1e-5)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
-from fuzz.gradients import layout
+from fuzz.gradients import layout, module_of
 from fuzz.judge import judge
 from seeds import SEED
 
@@ -94,3 +95,34 @@ def test_attention_is_products_whatever_the_order_of_its_axes(order, scores):
     assert scores in products_of(spec)
     assert len(products_of(spec)) >= 6  # S, O, and two slopes of each
     assert judge(spec, Random(1), by_rows=True).kind == "right"
+
+
+STEEP_WHERE_MASKED = {
+    "name": "masked",
+    "dtype": "float64",
+    "inputs": {"x": ["batch", 3, 2], "m": ["batch", 3]},
+    "parameters": {"w": [2], "v": [2]},
+    "equations": {
+        "Q": "x * w",
+        "K": "v / x",
+        "S[n,i,j]": "where(m[n,j] > 0, sum(Q[n,i,d] * K[n,j,d], d), 0)",
+    },
+    "loss": "sum(sin(S))",
+}
+
+
+def test_what_a_mask_hides_may_be_infinite_in_a_product():
+    """A row of K is infinite where the mask hides it, and only there are the slopes of its scores 0."""
+    products = [line for line in products_of(STEEP_WHERE_MASKED) if line.startswith("masked_gemm")]
+    assert len(products) == 1  # of dQ; what dK multiplies, Q, is finite
+    random = np.random.default_rng(SEED)
+    x, m = random.uniform(1, 2, (4, 3, 2)), np.ones((4, 3))
+    x[1, 2], m[1, 2] = 0, 0
+    w, v = random.normal(size=(2, 2))
+    with np.errstate(all="ignore"):  # as the compiled module computes
+        loss, grad = module_of(STEEP_WHERE_MASKED, by_rows=True).loss_and_grad((w, v), x, m)
+    inverse = np.divide(1, x, where=x != 0, out=np.zeros_like(x))
+    terms = x[:, :, None] * inverse[:, None] * m[:, None, :, None]  # of each score, over w·v
+    slopes = (np.cos(terms @ (w * v))[..., None] * terms).sum((0, 1, 2))
+    np.testing.assert_allclose(loss, np.sin(terms @ (w * v)).sum(), rtol=1e-12)
+    np.testing.assert_allclose(grad, (slopes * v, slopes * w), rtol=1e-10)

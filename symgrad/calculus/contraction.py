@@ -75,7 +75,8 @@ class StackedProduct:
     """`target = factor Σ left·right`: a product of two matrices for each place along the other indices.
 
     The matrix of the target is [rows, columns]. Every tensor's last index is one of its matrix: that has no
-    gaps in one direction, so that libraries take it as it lies.
+    gaps in one direction, so that libraries take it as it lies. Where it `skips_zeros`, an entry of the left
+    matrix that is exactly 0 adds nothing, whatever it is multiplied by.
     """
 
     factor: sp.Expr
@@ -84,6 +85,7 @@ class StackedProduct:
     rows: sp.Symbol
     inner: sp.Symbol
     columns: sp.Symbol
+    skips_zeros: bool = False
 
     @property
     def matrix(self) -> frozenset[sp.Symbol]:
@@ -101,6 +103,7 @@ def as_stacked_product(equation: Equation, around: sp.Symbol) -> StackedProduct 
 
     Where the loops are over more than places of the target, the products of some places are added.
     """
+    equation, skipped = _without_skipped(equation)
     found = None if equation.scatters else two_factors(equation)
     if found is None or not equation.indices or not (is_plain(found[1]) and is_plain(found[2])):
         return None
@@ -110,16 +113,28 @@ def as_stacked_product(equation: Equation, around: sp.Symbol) -> StackedProduct 
     if right is None:  # every column is the same
         return None
     left = both[1] if right is both[0] else both[0]
+    if skipped not in (None, left):
+        return None
     rows = [i for i in equation.indices if i in left.indices and i not in right.indices]
     inner = [loop.index for loop in equation.bound if all(loop.index in e.indices for e in both)]
     possible = [
-        StackedProduct(factor, left, right, row, sum_, columns)
+        StackedProduct(factor, left, right, row, sum_, columns, skipped is not None)
         for row, sum_ in product(rows, inner)
         if around not in (row, sum_, columns) and columns not in left.indices
     ]
     size = {loop.index: loop.axis.size or sys.maxsize for loop in equation.loops}
     fitting = [p for p in possible if all(entry.indices[-1] in p.matrix for entry in both)]
     return max(fitting, key=lambda p: prod(size[i] for i in p.matrix), default=None)
+
+
+def _without_skipped(equation: Equation) -> tuple[Equation, Entry | None]:
+    """The sum of products without the choice that leaves out those with a factor 0; and this factor."""
+    body = equation.body
+    if isinstance(body, sp.Piecewise) and len(body.args) == 2:
+        (value, test), (product_, _) = body.args
+        if value == 0 and isinstance(test, sp.Eq) and test.rhs == 0 and isinstance(test.lhs, Entry):
+            return equation.with_body(product_), test.lhs
+    return equation, None
 
 
 def _indices(equation: Equation) -> set[sp.Symbol]:

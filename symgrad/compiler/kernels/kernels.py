@@ -291,7 +291,8 @@ class _Writer(LoopBuilder):
         target = Matrix(self._section(Entry(into, equation.indices), found.matrix))
         scale = Literal(1) if found.factor == 1 else self.lower(found.factor)
         keep = Literal(0 if self.reduced[equation.target].depth == depth else 1)
-        self.put(Invoke("gemm", (scale, left, right, keep, target)))
+        function = "masked_gemm" if found.skips_zeros else "gemm"
+        self.put(Invoke(function, (scale, left, right, keep, target)))
 
     def _section(self, entry: Entry, whole: Collection[sp.Symbol]) -> ArraySection | Variable:
         """The part of a tensor at its indices but those over whole axes."""

@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import sympy as sp
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -41,6 +43,13 @@ class LoopNest:
     def has_products(self) -> bool:
         """Whether a product of matrices stands somewhere in it."""
         return self.products or any(part.has_products for part in self.body if isinstance(part, LoopNest))
+
+    @property
+    def has_masked_products(self) -> bool:
+        """Whether in such a product what is multiplied by 0 must not be looked at."""
+        if self.products:
+            return bool(self.equations[0].body.has(sp.Piecewise))
+        return any(part.has_masked_products for part in self.body if isinstance(part, LoopNest))
 
     def parts(self, around: tuple[Loop, ...] = ()) -> Iterator[tuple[tuple[Loop, ...], tuple[Equation, ...]]]:
         """Equations that stand in the same loops, in order, each group with all loops around it."""
@@ -144,6 +153,12 @@ class Plan:
         return any(
             step.has_products if isinstance(step, LoopNest) else isinstance(step, Product) for step in steps
         )
+
+    @property
+    def has_masked_products(self) -> bool:
+        """Whether a product of matrices leaves out what is multiplied by 0."""
+        nests = (step for phase in self.phases for step in phase.steps if isinstance(step, LoopNest))
+        return any(nest.has_masked_products for nest in nests)
 
     def is_by_columns(self, tensor: str) -> bool:
         """Whether the first axis of a tensor is its last one in memory."""

@@ -41,7 +41,7 @@ BLOCK = "BLOCK"
 REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
-        *("maximum", "minimum", "formed_first", "view", "gemm", "copy", "prefetch"),
+        *("maximum", "minimum", "formed_first", "view", "gemm", "masked_gemm", "copy", "prefetch"),
         *("flatten", "unflatten", "_array", "_kept", "_given", "euclidean_norm"),
     ]
 )

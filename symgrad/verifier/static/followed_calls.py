@@ -247,6 +247,7 @@ MODULE: Mapping[str, Model] = {
     "copy": _copy,
     "prefetch": _prefetch,
     "gemm": _gemm,
+    "masked_gemm": _gemm,
     "min": _least,
     "max": _greatest,
     "len": _length,

@@ -25,6 +25,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         yield runtime_part("optional/first_draws")
     if lowered.plan.has_products:
         yield runtime_part("numba/blas")
+    if lowered.plan.has_masked_products:
+        yield runtime_part("numba/masked_products")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]
     if lowered.model.frozen:

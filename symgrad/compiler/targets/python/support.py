@@ -106,6 +106,14 @@ def gemm(scale: Any, left: Array, right: Array, keep: Any, target: Array) -> Non
     target.numbers[...] = found if keep == 0 else target.dtype.type(keep) * target.numbers + found
 
 
+def masked_gemm(scale: Any, left: Array, right: Array, keep: Any, target: Array) -> None:
+    """The same, where an entry of `left` that is exactly 0 adds nothing, even times infinity or NaN."""
+    with np.errstate(invalid="ignore"):
+        terms = left.numbers[:, :, None] * right.numbers[None]
+    found = target.dtype.type(scale) * np.where(left.numbers[:, :, None] == 0, 0, terms).sum(1)
+    target.numbers[...] = found if keep == 0 else target.dtype.type(keep) * target.numbers + found
+
+
 def accumulate(gradient: Array, destination: Array, keep: Any, scale: Any) -> None:
     """destination ← keep·destination + scale·gradient; where keep is 0, what it held is forgotten."""
     found = scale * gradient.numbers
