@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from symgrad.calculus.axes import Axes
 
 
-def differentiate(program: Program, wrt: Sequence[str]) -> Program:
-    """The program followed by the derivatives of its loss with respect to `wrt`."""
-    return _Backward(program, wrt).run()
+def differentiate(program: Program, wrt: Sequence[str], prefix: str = "d") -> Program:
+    """The program followed by the derivatives of its loss with respect to `wrt`, named with `prefix`."""
+    return _Backward(program, wrt, prefix).run()
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class _Contribution:
 
 
 class _Backward:
-    def __init__(self, program: Program, wrt: Sequence[str]) -> None:
-        self.program = program
+    def __init__(self, program: Program, wrt: Sequence[str], prefix: str) -> None:
+        self.program, self.prefix = program, prefix
         self.wrt = tuple(wrt)
         self.editor = ProgramEditor(program)
         self.editor.equations += program.equations
@@ -94,7 +94,7 @@ class _Backward:
         counts = Counter(body for _, body in found if not isinstance(body, Entry) and body.atoms(Entry))
         named = {}
         for body in [b for b, count in counts.items() if count > 1]:
-            name = f"d{equation.target}_net"
+            name = f"{self.prefix}{equation.target}_net"
             name = self._define_temporary(name, equation.indices, equation.loops, body, "none")
             named[body] = Entry(name, equation.indices)
         return [(entry, named.get(body, body)) for entry, body in found]
@@ -135,7 +135,7 @@ class _Backward:
         indices = _standard_indices(len(axes))
         loops = tuple(Loop(i, axis) for i, axis in zip(indices, axes, strict=True))
         found = self.contributions.get(name, [])
-        target = self.editor.fresh(f"d{name}")
+        target = self.editor.fresh(f"{self.prefix}{name}")
         if len(found) == 1 and not found[0].is_elementwise:
             (only,) = found
             self._define(target, axes, only.indices, only.loops, only.body, "sum", of=name)

@@ -39,7 +39,7 @@ class Tensor:
     """A name with its axes. `classes` marks integer labels below that number, `ignore` the label of none.
 
     A cotangent that is the whole derivative of the loss with respect to a tensor is `of` that tensor, and so
-    is what a step of training gives to it.
+    is what a step of training gives to it. One that a formula asks for is that of a tensor `by` others.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Tensor:
     classes: int | None = None
     ignore: int | None = None
     of: str = ""
+    by: tuple[str, ...] = ()
 
     @property
     def is_integer(self) -> bool:

@@ -163,6 +163,7 @@ class _Elaborator:
             last is None
             or not (is_last and value.is_atomic)
             or self.builder.tensors[last.target].kind != "temporary"
+            or self.builder.tensors[last.target].by
         ):
             self.builder.define(tensor, value.indices, value.body)
             return

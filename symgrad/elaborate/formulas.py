@@ -15,6 +15,7 @@ from symgrad.elaborate.arrays.reshaping import reshaped
 from symgrad.elaborate.arrays.slicing import sliced
 from symgrad.elaborate.arrays.special_forms import onehot, spread
 from symgrad.elaborate.call_arguments import arguments_of, check_loss, located_at
+from symgrad.elaborate.derivative_terms import DerivativeTerms
 from symgrad.elaborate.indexing.index_ranges import declared_axes, index_axes
 from symgrad.elaborate.indexing.nested_indices import IndexPart, split_indices
 from symgrad.elaborate.indexing.tensor_entries import entry_of, index_place
@@ -28,6 +29,7 @@ from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
+from symgrad.spec.language.derivatives import is_derivative
 from symgrad.spec.language.sizes.size_forms import free_size, may_hold
 from symgrad.spec.language.sizes.whole_numbers import (
     SIZE,
@@ -76,6 +78,7 @@ class Evaluator:
         self, builder: EquationBuilder, functions: Mapping[str, FunctionSpec], sizes: Mapping[str, int]
     ) -> None:
         self.builder, self.functions, self.sizes = builder, functions, sizes
+        self.derivatives = DerivativeTerms(builder)
         self.nodes = 0
 
     def note_free_axes(self, axes: Axes) -> None:
@@ -370,6 +373,8 @@ class Evaluator:
         if name == "spread":
             repeated, like = (self._value(node, scope) for node in arguments_of(call, 2))
             return spread(repeated, like, self.builder, call.at)
+        if is_derivative(call, self.functions):
+            return self.derivatives(call, scope.owner, lambda node: self._value(node, scope))
         if name in SCALAR:
             return self._combine(SCALAR[name], name, call.at, scope, *arguments_of(call, 1))
         return self._function(call, self.functions[name], scope)

@@ -16,6 +16,7 @@ from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.broadcasting import ONE, broadcast, check_matmul
 from symgrad.elaborate.masking import PASSING, check_rows_shown, passed_through
 from symgrad.errors import Position, SpecError
+from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -164,6 +165,10 @@ class EquationBuilder:
             name = f"{owner}_{self._temporaries[owner]}"
             if name not in self.tensors and name not in self.reserved:
                 return name
+
+    def fresh(self, wanted: str) -> str:
+        """`wanted`, or with a suffix: a name that no tensor bears, nor any that the spec defines later."""
+        return unused(wanted, {*self.tensors, *self.reserved})
 
     def mark(self, owner: str) -> tuple[int, int]:
         """Where the definitions and the names of the owner's temporaries have got to."""

@@ -21,6 +21,7 @@ from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
 from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
+from symgrad.spec.language.derivatives import is_derivative
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import calls
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
@@ -168,7 +169,7 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
         if name in STEPWISE_FUNCTIONS:
             remedy = "it may stand in a schedule or in an optimiser's update"
             raise SpecError(f"{name} has no slope to learn by", at=call.at, remedy=remedy)
-        if name in LANGUAGE_FUNCTIONS:
+        if name in LANGUAGE_FUNCTIONS or is_derivative(call, users):
             return
         if name in inside:
             raise SpecError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,15 +54,15 @@ def interpret(
         ShapeError: arrays that do not fit the model.
     """
     formulas = Formulas(model.functions, axis_sizes(model, arrays), dict(model.spec.axes), arithmetic)
-    shifts = shift or {}
+    formulas.shifts = shift or {}
     with np.errstate(all="ignore"):
-        _define_given(formulas, model, arrays, shifts)
+        _define_given(formulas, model, arrays)
         for parameter in model.parameters:
             if parameter.name not in arrays:
                 raise SpecError(f"no array for parameter '{parameter.name}'", at=parameter.at)
-            _define(formulas, parameter.name, arithmetic.array(arrays[parameter.name]), shifts)
+            formulas.give(parameter.name, arithmetic.array(arrays[parameter.name]))
         for equation in model.equations:
-            _define(formulas, equation.name, formulas.equation(equation).array, shifts)
+            formulas.define(equation)
         outputs = tuple(formulas.tensors[name].array for name in model.outputs)
         prediction = outputs if model.prediction is None else (formulas.formula(model.prediction).array,)
         loss = _loss(model, arrays, formulas)
@@ -71,32 +70,17 @@ def interpret(
     return Evaluation(tensors, outputs, loss, prediction, tuple(formulas.branches), formulas.work)
 
 
-def _define_given(
-    formulas: Formulas, model: Model, arrays: Mapping[str, Array], shifts: Mapping[str, Array]
-) -> None:
+def _define_given(formulas: Formulas, model: Model, arrays: Mapping[str, Array]) -> None:
     """What a model takes as it is: inputs, targets where they are given, constants."""
     convert = formulas.arithmetic.array
     for tensor in (*model.spec.inputs, *model.spec.targets):
         if tensor.name not in arrays:
             continue
-        _define(formulas, tensor.name, convert(arrays[tensor.name]), shifts, tensor)
+        formulas.give(tensor.name, convert(arrays[tensor.name]), tensor.classes, tensor.ignore)
         if tensor.classes is not None:
             formulas.labels[tensor.name] = formulas.arithmetic.library.integers(arrays[tensor.name])
     for constant in model.spec.constants:
-        _define(formulas, constant.name, convert(np.reshape(constant.values, constant.shape)), shifts)
-
-
-def _define(
-    formulas: Formulas,
-    name: str,
-    array: Array,
-    shifts: Mapping[str, Array],
-    declared: TensorSpec | None = None,
-) -> None:
-    if name in shifts:
-        array = formulas.arithmetic.array(operator.add(array, shifts[name]))
-    classes, ignore = (declared.classes, declared.ignore) if declared is not None else (None, None)
-    formulas.tensors[name] = TensorValue(array, array.ndim, classes, ignore)
+        formulas.give(constant.name, convert(np.reshape(constant.values, constant.shape)))
 
 
 def _loss(model: Model, arrays: Mapping[str, Array], formulas: Formulas) -> Array | None:
@@ -148,11 +132,11 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
                 formulas.tensors[parameter.name] = TensorValue(np.broadcast_to(0.5, shape), len(shape))
 
     with np.errstate(all="ignore"):
-        _define_given(formulas, model, data, {})
+        _define_given(formulas, model, data)
         declare()
         for equation in model.equations:
             if any(parameter.measured for parameter in model.parameters):
-                _define(formulas, equation.name, formulas.equation(equation).array, {})
+                formulas.define(equation)
                 declare()
     return {p.name: shapes[p.name] for p in model.parameters}
 

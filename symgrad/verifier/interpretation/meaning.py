@@ -17,6 +17,7 @@ from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
+from symgrad.spec.language.derivatives import has_derivative, is_derivative
 from symgrad.spec.language.sizes.whole_numbers import with_sizes
 from symgrad.spec.language.syntax import (
     Binary,
@@ -32,9 +33,12 @@ from symgrad.spec.language.syntax import (
     Slice,
     Transpose,
 )
+from symgrad.spec.language.trees import substitute
+from symgrad.spec.reads import read_by, read_inside
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS, ReductionRow
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
+from symgrad.verifier.interpretation.derivative_values import derivative
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
 from symgrad.verifier.interpretation.index_products import contract, factors_of
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from symgrad.spec.language.declared_ranges import Range
     from symgrad.spec.model import EquationSpec, FunctionSpec
     from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.dual_numbers import Duals
 
 _DEAR = 8
 """A call of exp counts as this many multiplications."""
@@ -76,9 +81,38 @@ class Formulas:
         self.arithmetic = arithmetic
         self.tensors: dict[str, TensorValue] = {}
         self.labels: dict[str, Array] = {}
+        self.shifts: Mapping[str, Array] = {}
+        self.defined: list[EquationSpec] = []
         self.branches: list[bytes] = []
         self.work = 0
         self.hides = False
+
+    def define(self, equation: EquationSpec) -> None:
+        """Evaluate an equation, which those below it may read then."""
+        self.give(equation.name, self.equation(equation).array)
+        self.defined.append(equation)
+
+    def give(self, name: str, array: Array, classes: int | None = None, ignore: int | None = None) -> None:
+        """Let a name stand for an array, and what shifts it."""
+        if name in self.shifts:
+            array = self.arithmetic.array(operator.add(array, self.arithmetic.array(self.shifts[name])))
+        self.tensors[name] = TensorValue(array, array.ndim, classes, ignore)
+
+    def varied(self, name: str, duals: Duals, directions: Array) -> Formulas:
+        """The same tensors in dual numbers, as one of them varies along directions."""
+        inner = Formulas(self.functions.values(), self.sizes, self.named, duals.arithmetic)
+        inner.labels, inner.shifts = self.labels, self.shifts
+        inner.tensors = {n: replace(v, array=duals.of(v.array)) for n, v in self.tensors.items()}
+        given = self.tensors[name]
+        inner.tensors[name] = replace(given, array=duals.varied(given.array, directions))
+        inside, reached = read_inside(self.functions.values()), {name}
+        for equation in self.defined:
+            if equation.name != name and read_by(equation.formula, inside) & reached:
+                inner.define(equation)
+                reached.add(equation.name)
+            else:
+                inner.defined.append(equation)
+        return inner
 
     def equation(self, equation: EquationSpec) -> TensorValue:
         """The tensor an equation defines."""
@@ -145,7 +179,7 @@ class Formulas:
                 self.work += work
                 return self._typed(product)
             case Binary("//" | "%"):
-                places = self._place(node, scope)
+                places = self.place(node, scope)
                 return self._constant(places.astype(float).reshape(places.shape or (1,) * scope.depth))
             case Binary(symbol, left, right):
                 return self._entrywise(self._arithmetic_operator(symbol), scope, left, right)
@@ -210,7 +244,7 @@ class Formulas:
         if tensor is not None and any(isinstance(part, Slice) for part in node.indices):
 
             def places(part: Node) -> Array:
-                return self._place(part, scope)
+                return self.place(part, scope)
 
             return sliced(node, tensor, places, scope.depth, self.sizes, self.arithmetic)
         if tensor is None or len(node.indices) != tensor.rank:
@@ -221,13 +255,18 @@ class Formulas:
         )
 
     def _gather(self, node: Index, array: Array, scope: ValueScope) -> Any:
-        places = tuple(self._place(index, scope) for index in node.indices)
+        places = tuple(self.place(index, scope) for index in node.indices)
         for place, size in zip(places, array.shape, strict=True):
             if place.size and not (place.min() >= 0 and place.max() < size):
                 raise ShapeError(f"an index of '{node.tensor}' leaves its axis of {size}", at=node.at)
         return array[places]
 
-    def _place(self, node: Node, scope: ValueScope) -> Array:
+    def place(self, node: Node, scope: ValueScope) -> Array:
+        """The places that an index stands for.
+
+        Raises:
+            SpecError: it is no index.
+        """
         integers = self.arithmetic.library.integers
         match node:
             case Name(name) if name in scope.indices:
@@ -237,10 +276,10 @@ class Formulas:
             case Number(number) if number.denominator == 1:
                 return integers(int(number))
             case Negate(operand):
-                return integers(-self._place(operand, scope))
+                return integers(-self.place(operand, scope))
             case Binary(("+" | "-" | "*" | "//" | "%") as symbol, left, right):
                 function = self._arithmetic_operator(symbol)
-                return integers(function(self._place(left, scope), self._place(right, scope)))
+                return integers(function(self.place(left, scope), self.place(right, scope)))
             case Index(tensor) if tensor in self.labels:
                 return integers(self._gather(node, self.labels[tensor], scope))
         raise SpecError("this is no index", at=node.at, remedy="write a name, a number or 2*i + u")
@@ -271,6 +310,8 @@ class Formulas:
         if name == "spread":
             value, like = (self.value(node, scope) for node in call.arguments)
             return spread(value, like, scope.depth, call.at, self.arithmetic.library)
+        if is_derivative(call, self.functions):
+            return derivative(self, call, scope)
         if name in self.arithmetic.functions:
             return self._scalar_function(call, scope)
         return self._function(call, scope)
@@ -320,7 +361,10 @@ class Formulas:
         if function is None:
             raise SpecError(f"unknown function '{call.function}'", at=call.at)
         signature = library.Signature(function.name, function.arguments, function.defaults)
-        bound = {name: self.value(node, scope) for name, node in bind(call, signature).items()}
+        arguments = bind(call, signature)
+        if has_derivative([function.formula], self.functions):
+            return self.value(self._sized(substitute(function.formula, arguments)), scope)
+        bound = {name: self.value(node, scope) for name, node in arguments.items()}
         inside = replace(scope, bound=bound)
         return self.value(self._sized(function.formula, inside), inside)
 

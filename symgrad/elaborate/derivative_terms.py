@@ -1,0 +1,301 @@
+"""Derivatives that formulas ask for: `d(u, x)` row by row, `d(u[n,i], x[n,j])` entry by entry.
+
+The equations so far are differentiated by the calculus: forward where what varies is narrow, with one entry
+of it after the other as an axis where there are several; in reverse where a number varies with many.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.axes import show_axes
+from symgrad.calculus.differentiate import differentiate
+from symgrad.calculus.program import Equation, Loop, Program, Reduction, Tensor
+from symgrad.calculus.tangents import (
+    EACH,
+    ROW,
+    Direction,
+    Place,
+    Tangents,
+    needed_from,
+    row_places,
+)
+from symgrad.calculus.terms import Entry, index_symbol
+from symgrad.elaborate.operands import EquationBuilder, Value, scalar
+from symgrad.errors import ShapeError, SpecError, SpecWarning, warn
+from symgrad.spec.language.derivatives import MAX_ORDER
+from symgrad.spec.language.syntax import Index, Name
+from symgrad.spec.language.unparse import unparse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from symgrad.calculus.axes import Axes, Axis
+    from symgrad.spec.language.syntax import Call, Node
+
+NARROW = 3
+"""Entries in a row up to which a derivative by them is taken forward."""
+
+
+class DerivativeTerms:
+    """The derivatives among the equations of a builder; each tangent and each adjoint is made once."""
+
+    def __init__(self, builder: EquationBuilder) -> None:
+        self.builder = builder
+        self.tangents = Tangents(builder.tensors, builder.equations, builder.add, builder.fresh)
+        self.adjoints: dict[tuple[str, str], str] = {}
+
+    def __call__(self, call: Call, owner: str, value_of: Callable[[Node], Value]) -> Value:
+        """The value of a call `d(u, x, ...)`; `owner` names temporaries, `value_of` evaluates arguments.
+
+        Raises:
+            SpecError: it is called wrongly, or by what does not vary.
+            ShapeError: the derivative is no tensor, or not one row by row.
+        """
+        _check_call(call)
+        of, *by = call.arguments
+        value = value_of(of)
+        self.builder.demand_numbers([value], call.function, of.at)
+        for node in by:
+            value = self._by(call, self._atomic(value, owner), node, value_of(node))
+        return value
+
+    def _atomic(self, value: Value, owner: str) -> Value:
+        """The value as entries of a tensor, unless it is a number."""
+        is_entry = isinstance(value.body, Entry)
+        return value if is_entry or not value.body.atoms(Entry) else self.builder.temporary(owner, value)
+
+    def _by(self, call: Call, value: Value, node: Node, varied: Value) -> Value:
+        source = self._source(node, varied)
+        if not isinstance(value.body, Entry):
+            return self._zero(call, value, node)
+        rows = _Rows(call, node, value, varied)
+        if not value.axes and not varied.axes:
+            derivative = self._entry(rows, value.body, source, must_be_rows=False)
+            return self._zero(call, value, node) if derivative is None else scalar(derivative)
+        derivative = self._entry(rows, rows.of, rows.by, must_be_rows=True)
+        if derivative is None:
+            return self._zero(call, replace(value, axes=rows.axes, indices=rows.indices), node)
+        return Value(rows.axes, rows.indices, derivative)
+
+    def _source(self, node: Node, varied: Value) -> Entry:
+        """The entry that varies."""
+        name = node.id if isinstance(node, Name) else node.tensor if isinstance(node, Index) else ""
+        entry = varied.body
+        if not name or not isinstance(entry, Entry):
+            problem = "a derivative is by a tensor or by an entry of one"
+            remedy = "write d(u, x) or d(u[n], x[n,j]); give what is computed an equation of its own"
+            raise SpecError(problem, at=node.at, remedy=remedy)
+        tensor = self.builder.tensors[entry.tensor]
+        if tensor.is_integer:
+            problem = f"'{name}' holds integer labels, nothing has a slope along them"
+            raise SpecError(problem, at=node.at, remedy="differentiate by numbers: an input without classes")
+        if tensor.kind == "constant":
+            raise SpecError(
+                f"'{name}' is a constant", at=node.at, remedy="make it an input: nothing varies it"
+            )
+        return entry
+
+    def _zero(self, call: Call, value: Value, node: Node) -> Value:
+        of, by = unparse(call.arguments[0]), unparse(node)
+        problem = f"the derivative of '{of}' by '{by}' is 0: it does not depend on it"
+        warn(SpecWarning(problem, at=call.at, remedy=f"define '{of}' from '{by}' above, or leave it out"))
+        return Value(value.axes, value.indices, sp.Integer(0))
+
+    # One entry by another -------------------------------------------------------------------
+
+    def _entry(self, rows: _Rows, of: Entry, by: Entry, must_be_rows: bool) -> sp.Expr | None:
+        """The derivative of one entry by another; None where it is 0 as nothing depends on it."""
+        equations = self.builder.equations
+        if of.tensor != by.tensor and of.tensor not in needed_from(equations, of.tensor, by.tensor):
+            return None
+        axes = self.builder.tensors[by.tensor].axes
+        places: list[Place] = []
+        for number, (index, axis) in enumerate(zip(by.indices, axes, strict=True)):
+            if axis.size == 1:
+                places.append(0)
+            elif index.is_Integer:
+                places.append(int(index))
+            elif self._is_row(of, by, number):
+                places.append(ROW)
+            elif must_be_rows and index == rows.row:
+                raise self._across(rows, of.tensor, by.tensor, number)
+            else:
+                places.append(EACH)
+        direction = Direction(by.tensor, tuple(places))
+        if self._is_wide(of, direction):
+            return Entry(self._adjoint(of, by.tensor), by.indices)
+        tangent = self.tangents.of(of.tensor, direction)
+        if tangent is None:
+            return None
+        seeds = {index_symbol(f"_s{n}"): index for n, index in enumerate(by.indices)}
+        return tangent.at(of.indices).xreplace(seeds)
+
+    def _is_row(self, of: Entry, by: Entry, axis: int) -> bool:
+        """Whether the entry's index is that of the other's row, and each row depends on its own alone."""
+        index = by.indices[axis]
+        if not isinstance(index, sp.Symbol) or index not in of.indices:
+            return False
+        if of.tensor == by.tensor:
+            return bool(of.indices[axis] == index)
+        place = row_places(self.builder.equations, by.tensor, axis)[of.tensor]
+        return place is not None and bool(of.indices[place] == index)
+
+    def _is_wide(self, of: Entry, direction: Direction) -> bool:
+        """Whether one number in a row varies with many, so that one adjoint is less than their tangents."""
+        axes = self.builder.tensors[direction.tensor].axes
+        runs = [axes[n] for n, place in enumerate(direction.places) if place == EACH]
+        if of.tensor == direction.tensor or not runs or set(direction.places) - {ROW, EACH}:
+            return False
+        width = math.prod(axis.size or NARROW + 1 for axis in runs)
+        own = self.builder.tensors[of.tensor].axes
+        rows = [
+            row_places(self.builder.equations, direction.tensor, n)[of.tensor]
+            for n, place in enumerate(direction.places)
+            if place == ROW
+        ]
+        return width > NARROW and all(axis.size == 1 or n in rows for n, axis in enumerate(own))
+
+    def _adjoint(self, of: Entry, by: str) -> str:
+        """The tensor of the derivatives of the sum over all rows."""
+        known = self.adjoints.get((of.tensor, by))
+        if known in self.builder.tensors:
+            return known
+        before = _with_sum(self.builder, of.tensor)
+        after = differentiate(before, [by], prefix=f"{of.tensor}_")
+        (gradient,) = after.gradients
+        needed = after.needed([gradient.name])
+        base = self.builder.tensors[of.tensor]
+        for equation in after.equations[len(before.equations) :]:
+            if equation.target in needed:
+                made = after.tensor[equation.target]
+                origin = (base.of or base.name, (*base.by, made.of)) if made.of else ("", ())
+                self.builder.add(replace(made, kind="temporary", of=origin[0], by=origin[1]), equation)
+        self.adjoints[of.tensor, by] = gradient.name
+        return gradient.name
+
+    def _across(self, rows: _Rows, of: str, by: str, axis: int) -> ShapeError:
+        """The error for rows that depend on others."""
+        places = row_places(self.builder.equations, by, axis)
+        needed = needed_from(self.builder.equations, of, by)
+        names = [e.target for e in self.builder.equations if e.target in needed and places[e.target] is None]
+        first = names[0] if names else of
+        shown = first if self.builder.tensors[first].kind != "temporary" else first.rpartition("_")[0]
+        where = f": '{shown}' takes several rows together" if names else ""
+        return ShapeError(
+            f"row n of '{unparse(rows.call.arguments[0])}' does not depend on row n of "
+            f"'{unparse(rows.node)}' alone{where}",
+            at=rows.call.at,
+            remedy=f"say which entry by which in index notation: {rows.in_indices('m')}",
+        )
+
+
+def _check_call(call: Call) -> None:
+    if call.keywords or len(call.arguments) < 2:
+        problem = "d takes a value and what it is differentiated by"
+        raise SpecError(problem, at=call.at, remedy="write d(u, x), or d(u, x, x) for a second derivative")
+    order = len(call.arguments) - 1
+    if order > MAX_ORDER:
+        problem = f"a derivative of order {order}; the highest there is has order {MAX_ORDER}"
+        raise SpecError(problem, at=call.at, remedy="give a lower one an equation, and take d of that")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Two values in matrix notation, whose first axes are rows where they are one axis.
+
+    One of them has one number in a row, or as a whole where there are no rows; the derivative has the axes of
+    the other.
+    """
+
+    call: Call
+    node: Node
+    value: Value
+    varied: Value
+
+    @property
+    def _share_rows(self) -> bool:
+        first, second = self.value.axes[:1], self.varied.axes[:1]
+        return bool(first and second) and first[0].fits(second[0]) and first[0].size != 1
+
+    @property
+    def row(self) -> sp.Symbol | None:
+        """The index of the rows."""
+        return self.value.indices[0] if self._share_rows else None
+
+    @property
+    def _takes_axes_of_value(self) -> bool:
+        own, varied = self.value.axes, self.varied.axes
+        rows = int(self._share_rows)
+        if _is_one_number(varied[rows:]):
+            return True
+        if _is_one_number(own[rows:]):
+            return False
+        whole = "row" if rows else "derivative"
+        raise ShapeError(
+            f"the {whole} of {show_axes(own)} by {show_axes(varied)} is no tensor of either's axes",
+            at=self.call.at,
+            remedy=f"say which entry by which in index notation: {self.in_indices('n' if rows else 'm')}",
+        )
+
+    @property
+    def axes(self) -> Axes:
+        """The axes of the derivative."""
+        return self.value.axes if self._takes_axes_of_value else self.varied.axes
+
+    @property
+    def indices(self) -> tuple[sp.Symbol, ...]:
+        """An index for each axis of the derivative."""
+        if self._takes_axes_of_value:
+            return self.value.indices
+        return tuple(self._renamed.get(i, i) for i in self.varied.indices)
+
+    @property
+    def _renamed(self) -> dict[sp.Symbol, sp.Expr]:
+        return {self.varied.indices[0]: self.value.indices[0]} if self._share_rows else {}
+
+    @property
+    def of(self) -> Entry:
+        """The entry that is differentiated."""
+        narrow = () if self._takes_axes_of_value else self.value.indices[int(self._share_rows) :]
+        return _at_places(self.value, dict.fromkeys(narrow, sp.Integer(0)))
+
+    @property
+    def by(self) -> Entry:
+        """The entry that varies."""
+        narrow = self.varied.indices[int(self._share_rows) :] if self._takes_axes_of_value else ()
+        return _at_places(self.varied, {**self._renamed, **dict.fromkeys(narrow, sp.Integer(0))})
+
+    def in_indices(self, row: str) -> str:
+        """The index form; `row` is the first index of what varies."""
+        of, by = (unparse(node) for node in (self.call.arguments[0], self.node))
+        own = ("n", *"ijkl")[: len(self.value.axes)]
+        others = (row, *"pqrs")[: len(self.varied.axes)]
+        left = ",".join(dict.fromkeys((*own, *others)))
+        place = f"[{','.join(own)}]" if own else ""
+        return f'"J[{left}]": "d({of}{place}, {by}[{",".join(others)}])"'
+
+
+def _at_places(value: Value, places: Mapping[sp.Symbol, sp.Expr]) -> Entry:
+    entry: Entry = value.body.xreplace(dict(places))
+    return entry
+
+
+def _is_one_number(axes: Sequence[Axis]) -> bool:
+    return all(axis.size == 1 for axis in axes)
+
+
+def _with_sum(builder: EquationBuilder, name: str) -> Program:
+    """The equations so far, with the sum of all entries of a tensor as their loss."""
+    axes = builder.tensors[name].axes
+    indices = tuple(index_symbol(f"_d{number}") for number in range(len(axes)))
+    loops = tuple(Loop(index, axis) for index, axis in zip(indices, axes, strict=True))
+    total = builder.fresh(f"{name}_sum")
+    reduction: Reduction = "sum" if loops else "none"
+    summed = Equation(total, (), loops, reduction, Entry(name, indices))
+    tensors = (*builder.tensors.values(), Tensor(total, (), "temporary"))
+    return Program(tensors, (*builder.equations, summed), (), total)
