@@ -21,9 +21,10 @@ from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.expand_logsumexp import expand_logsumexp
-from symgrad.passes.fission import loop_fission
 from symgrad.passes.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
+from symgrad.passes.memory.fission import loop_fission
+from symgrad.passes.memory.orders import with_memory_orders
 from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
@@ -151,13 +152,18 @@ class Stages:
         return without_root_differences(self.scaled)
 
     @stage("Program → Program")
+    def laid_out(self) -> Program:
+        """Axes of values in the order of what they are made of."""
+        return with_memory_orders(self.stable_roots)
+
+    @stage("Program → Program")
     def arranged(self) -> Program:
         """Sums over samples taken apart where these lie innermost, else windows copied, gradients formed in
         place; scatters that are summed added one onto another.
         """
         if self.column_axis:
-            return chain_scatters(loop_fission(self.stable_roots, self.column_axis))
-        copied = chain_scatters(with_windows(self.stable_roots))
+            return chain_scatters(loop_fission(self.laid_out, self.column_axis))
+        copied = chain_scatters(with_windows(self.laid_out))
         return accumulate(copied) if self.takes_gradients_in else copied
 
     @stage("Program → Phases")
@@ -219,7 +225,7 @@ class Stages:
     @cached_property
     def column_axis(self) -> str:
         """The axis of the samples where it lies innermost in memory; else empty."""
-        return column_axis(self.stable_roots, self.model.batch_axis)
+        return column_axis(self.laid_out, self.model.batch_axis)
 
 
 STAGES = tuple(found for found in vars(Stages).values() if isinstance(found, Stage))

@@ -56,7 +56,23 @@ WINDOWS: dict[str, tuple[list[int], list[str]]] = {
     ),
     "windows_3d": (
         [1, 2, 2, 1],
-        ["conv3d(1, kernel=2, padding=1)", "max_pool3d(2)", "avg_pool3d(1)", "global_avg_pool"],
+        [
+            "conv3d(1, kernel=2, padding=1)",
+            "conv_transpose3d(1, kernel=1)",
+            "max_pool3d(2)",
+            "avg_pool3d(1)",
+            "global_avg_pool",
+        ],
+    ),
+    "channels_first": (
+        [2, 3, 2],
+        [
+            "conv2d(3, kernel=3, padding=1, layout=channels_first)",
+            "batch_norm2d(layout=channels_first)",
+            "relu",
+            "max_pool2d(2, layout=channels_first)",
+            "flatten",
+        ],
     ),
     "patches": ([2, 4, 1], ["patch_embedding(2, patch=(1, 2))", "flatten"]),
     "places": ([3, 4], ["positional", "sinusoidal", "attention(heads=2, causal=true)", "flatten"]),

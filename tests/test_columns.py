@@ -12,7 +12,7 @@ from module_use import MLP
 
 from symgrad.compiler.planning.plan import LoopNest
 from symgrad.compiler.planning.samples_innermost import MOST_EQUATIONS, MOST_FEATURES
-from symgrad.passes.fission import adds_to_a_difference
+from symgrad.passes.memory.fission import adds_to_a_difference
 from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -57,6 +57,12 @@ CONVOLUTIONS = [
         F.conv_transpose2d,
         {"stride": (1, 2)},
     ),
+    (
+        "conv_transpose3d(x, 2, kernel=2, stride=(1, 2, 3), output_padding=(0, 1, 0))",
+        (3, 2, 2, 3),
+        F.conv_transpose3d,
+        {"stride": (1, 2, 3), "output_padding": (0, 1, 0)},
+    ),
 ]
 OTHERS = [
     ("max_pool1d(x, 3, padding=1)", (7, 2), lambda x: F.max_pool1d(x, 3, padding=1)),

@@ -38,7 +38,7 @@ from symgrad.compiler.planning.loop_orders import ROW, entries_of
 from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.compiler.planning.row_blocks import is_over
 from symgrad.errors import InternalError
-from symgrad.passes.fission import adds_to_a_difference
+from symgrad.passes.memory.fission import adds_to_a_difference
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:

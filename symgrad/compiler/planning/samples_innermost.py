@@ -15,7 +15,7 @@ from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries, index_symbol
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import LoopNest, Scalar, Step
-from symgrad.passes.fission import adds_to_a_difference
+from symgrad.passes.memory.fission import adds_to_a_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

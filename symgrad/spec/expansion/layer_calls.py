@@ -10,6 +10,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
 from symgrad.spec.language.syntax import Call, Name, Node
+from symgrad.spec.language.unparse import unparse
 from symgrad.spec.other_names import meant
 
 if TYPE_CHECKING:
@@ -39,11 +40,36 @@ def is_activation(name: str) -> bool:
     return name in library.learned_activations
 
 
+def check_named(call: Call, entry: library.Layer) -> None:
+    """Refuse numbers without names that stand elsewhere in other libraries: `conv2d(x, 1, 6, 5)`.
+
+    Raises:
+        SpecError: with what is meant, written out.
+    """
+    if not entry.unnamed or len(call.arguments) <= entry.unnamed:
+        return
+    names = (*entry.signature.arguments, *(name for name, _ in entry.signature.defaults))
+    given, name = call.arguments[entry.unnamed], names[entry.unnamed]
+    first, *rest = call.arguments[2 : entry.unnamed + 1]
+    named = zip(names[2 : entry.unnamed], rest, strict=True)
+    meant_by_others = ", ".join((unparse(first), *(f"{n}={unparse(value)}" for n, value in named)))
+    raise SpecError(
+        f"{call.function}: {unparse(given)} has no name",
+        at=given.at,
+        remedy=f"the input says {entry.x_says}: write {call.function}({meant_by_others}), "
+        f"or {name}={unparse(given)} if that is meant",
+    )
+
+
 def without_activation(call: Call, entry: library.Layer) -> tuple[Call, Node | None]:
     """The layer alone, and the activation it asks for: `activation=f` is short for f of the layer.
 
     The library's default, identity, is none: not what a user's function of that name does.
+
+    Raises:
+        SpecError: as `bind` and `check_named` do.
     """
+    check_named(call, entry)
     values = bind(call, entry.signature)
     activation = values.pop("activation", None)
     bare = replace(call, arguments=(), keywords=tuple(values.items()))

@@ -11,8 +11,15 @@ from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.expansion.chain import chain_equations
+from symgrad.spec.expansion.image_layouts import (
+    channels_first,
+    is_channels_first,
+    with_channels_first,
+    with_channels_last,
+)
 from symgrad.spec.expansion.layer_calls import (
     applied,
+    check_named,
     is_activation,
     known_layers,
     replaced_inside,
@@ -98,6 +105,7 @@ class LayerExpander:
             return node
         entry = self.known[node.function]
         if not entry.takes_activation:
+            check_named(node, entry)
             bind(node, entry.signature)
             return node
         bare, activation = without_activation(node, entry)
@@ -109,6 +117,7 @@ class LayerExpander:
         values = bind(call, entry.signature)
         given = (name for name in entry.operands if not isinstance(values[name], Boolean))
         values |= {name: self._operand(values[name], owner, f"X{suffix}") for name in given}
+        turns = self._turned(entry, values, owner, suffix, call)
         values |= self._labels(values["x"], call) if entry.takes_labels else {}
         values |= entry.settings(call, values) if entry.settings is not None else {}
         form = entry.form(values)
@@ -122,8 +131,28 @@ class LayerExpander:
                 continue
             named = replace(found, name=self._claim(part.name, owner, suffix), label=owner)
             known[part.name] = self._define(self._without_layers(named))
-        result = self._written(form.result, known, call.at)
-        return self._without_layers(replace(result, label=owner))
+        result = self._without_layers(replace(self._written(form.result, known, call.at), label=owner))
+        if not turns or entry.joins_places:
+            return result
+        last = self._define(replace(result, name=self._claim("T", owner, suffix)))
+        return EquationSpec(owner, None, with_channels_first(last, len(entry.takes)), call.at, label=owner)
+
+    def _turned(
+        self, entry: library.Layer, values: dict[str, Node], owner: str, suffix: str, call: Call
+    ) -> bool:
+        """Whether x has its channels first; then `values` hold it with its channels last.
+
+        A layer of any number of places has equations of its own for this.
+        """
+        if not is_channels_first(call, values):
+            return False
+        takes, x = channels_first(entry.takes), values["x"]
+        if isinstance(x, Name):
+            self.demands.insert(0, ShapeDemand(entry.name, x.id, takes, call.at))
+        if "..." in takes:
+            return False
+        values["x"] = self._operand(with_channels_last(x, len(takes)), owner, f"T{suffix}")
+        return True
 
     def _written(self, equation: EquationSpec, known: Arguments, at: Position) -> EquationSpec:
         """An equation of the library over the tensors, numbers and sizes of this spec."""

@@ -19,6 +19,7 @@ from symgrad.spec.library.window_settings import (
 PLACES, OFFSETS = "ijk", "uvw"
 """Indices of the result's places along each axis, and of what lies in a window."""
 
+CHANNELS = "how many channels it has"
 BIAS = LayerParameter("b", ("units",), "bias_init", unless_false="bias")
 GROUPS = (
     LayerDemand(
@@ -94,11 +95,13 @@ def _convolution(rank: int, source: str, words: tuple[str, ...]) -> Layer:
     along, inside, read = windows_of(rank)
     return Layer(
         f"conv{rank}d(x, units, kernel, stride=1, padding=0, dilation=1, groups=1, bias=true, "
-        "init=glorot_uniform, bias_init=zeros, activation=identity)",
+        "init=glorot_uniform, bias_init=zeros, activation=identity, layout=channels_last)",
         source,
         f"x is [batch, {', '.join(AXES[rank])}, channels]; padding is a number, {', '.join(words)}; a tuple "
         "gives each axis its own; of groups=channels each is on its own",
         takes=("batch", *AXES[rank], "channels"),
+        unnamed=3,
+        x_says=CHANNELS,
         settings=convolving(rank, words),
         forms=((is_depthwise, _of_channels(rank)), (is_grouped, _in_groups(rank))),
         parts=(("X", padded(rank)),),
@@ -124,6 +127,50 @@ def known_numbers(name: str, rank: int) -> tuple[LayerDemand, ...]:
     return tuple(
         LayerDemand(f"1 // {name}_{k} <= {name}_{k}", problem % k, "expected a whole number")
         for k in range(1, rank + 1)
+    )
+
+
+def _transposed_convolution(rank: int) -> Layer:
+    """The adjoint of a convolution: the phases of a stride, each with the taps that meet in it."""
+    each = tuple(zip(range(1, rank + 1), PLACES, "qpl", "tse", "rwh", strict=False))
+    starts, taps, phases = (
+        ", ".join(letters) for letters in zip(*(found[2:] for found in each), strict=True)
+    )
+    padded_x, filled, joined = "x", "W", "R" if rank > 1 else "Y"
+    for k in range(1, rank + 1):
+        padded_x, filled = f"pad({padded_x}, {k}, reach_{k})", f"pad({filled}, {k - 1}, 0, fill_{k})"
+        joined = f"flatten({joined}, start={2 * (rank - k) + 1}, end={2 * (rank - k) + 2})"
+    sizes = (
+        *(f"{t}:taps_{k}" for k, _, _, t, _ in each),
+        "c",
+        *(f"{r}:stride_{k}" for k, *_, r in each),
+        "o",
+    )
+    entry = ", ".join(f"stride_{k} * (reach_{k} - {t}) + {r}" for k, _, _, t, r in each)
+    met = ", ".join(f"{q} + {t}" for _, _, q, t, _ in each)
+    turned = (f"R[n, {', '.join(f'{q}, {r}' for _, _, q, _, r in each)}, o]", f"Y[n, {starts}, {phases}, o]")
+    return Layer(
+        f"conv_transpose{rank}d(x, units, kernel, stride=1, padding=0, output_padding=0, bias=true, "
+        "init=glorot_uniform, bias_init=zeros, activation=identity, layout=channels_last)",
+        "Zeiler et al. 2010",
+        f"the adjoint of conv{rank}d in x; K holds the taps of each of the "
+        f"{' * '.join(f'stride_{k}' for k, *_ in each)} phases",
+        takes=("batch", *AXES[rank], "channels"),
+        unnamed=3,
+        x_says=CHANNELS,
+        settings=transposing(rank),
+        parts=(
+            ("X", padded_x),
+            ("V", filled),
+            (f"K[{', '.join(sizes)}]", f"V[{entry}, c, o]"),
+            (f"Y[n, {starts}, {phases}, o]", f"sum(X[n, {met}, c] * K[{taps}, c, {phases}, o], {taps}, c)"),
+            *((turned,) if rank > 1 else ()),
+            ("F", joined),
+        ),
+        indices=f"[n, {', '.join(f'{i}:length_{k}' for k, i, *_ in each)}, o]",
+        formula=f"F[n, {', '.join(f'{i} + padding_{k}' for k, i, *_ in each)}, o] + b[o]",
+        parameters=(LayerParameter("W", (*_kernel(rank), "size(x, -1)", "units"), "init"), BIAS),
+        demands=_transposed(rank),
     )
 
 
@@ -155,50 +202,10 @@ CONVOLUTIONS = (
     _convolution(1, "Waibel et al. 1989", ("valid", "same", "causal")),
     _convolution(2, "LeCun et al. 1989", ("valid", "same")),
     _convolution(3, "Ji et al. 2010", ("valid", "same")),
+    *map(_transposed_convolution, (1, 2, 3)),
     Layer(
-        "conv_transpose1d(x, units, kernel, stride=1, padding=0, output_padding=0, bias=true, "
-        "init=glorot_uniform, bias_init=zeros, activation=identity)",
-        "Zeiler et al. 2010",
-        "the adjoint of conv1d in x; K holds the taps of each of the stride_1 phases",
-        takes=("batch", *AXES[1], "channels"),
-        settings=transposing(1),
-        parts=(
-            ("X", "pad(x, 1, reach_1)"),
-            ("V", "pad(W, 0, 0, fill_1)"),
-            ("K[t:taps_1, c, r:stride_1, o]", "V[stride_1 * (reach_1 - t) + r, c, o]"),
-            ("Y[n, q, r, o]", "sum(X[n, q + t, c] * K[t, c, r, o], t, c)"),
-            ("F", "flatten(Y, start=1, end=2)"),
-        ),
-        indices="[n, i:length_1, o]",
-        formula="F[n, i + padding_1, o] + b[o]",
-        parameters=(LayerParameter("W", ("kernel_1", "size(x, -1)", "units"), "init"), BIAS),
-        demands=_transposed(1),
-    ),
-    Layer(
-        "conv_transpose2d(x, units, kernel, stride=1, padding=0, output_padding=0, bias=true, "
-        "init=glorot_uniform, bias_init=zeros, activation=identity)",
-        "Zeiler et al. 2010",
-        "the adjoint of conv2d in x; K holds the taps of each of the stride_1 * stride_2 phases",
-        takes=("batch", *AXES[2], "channels"),
-        settings=transposing(2),
-        parts=(
-            ("X", "pad(pad(x, 1, reach_1), 2, reach_2)"),
-            ("V", "pad(pad(W, 0, 0, fill_1), 1, 0, fill_2)"),
-            (
-                "K[t:taps_1, s:taps_2, c, r:stride_1, w:stride_2, o]",
-                "V[stride_1 * (reach_1 - t) + r, stride_2 * (reach_2 - s) + w, c, o]",
-            ),
-            ("Y[n, q, p, r, w, o]", "sum(X[n, q + t, p + s, c] * K[t, s, c, r, w, o], t, s, c)"),
-            ("R[n, q, r, p, w, o]", "Y[n, q, p, r, w, o]"),
-            ("F", "flatten(flatten(R, start=3, end=4), start=1, end=2)"),
-        ),
-        indices="[n, i:length_1, j:length_2, o]",
-        formula="F[n, i + padding_1, j + padding_2, o] + b[o]",
-        parameters=(LayerParameter("W", ("kernel_1", "kernel_2", "size(x, -1)", "units"), "init"), BIAS),
-        demands=_transposed(2),
-    ),
-    Layer(
-        "patch_embedding(x, units, patch=16, bias=true, init=glorot_uniform, bias_init=zeros)",
+        "patch_embedding(x, units, patch=16, bias=true, init=glorot_uniform, bias_init=zeros, "
+        "layout=channels_last)",
         "Dosovitskiy et al. 2021",
         "x is [batch, height, width, channels], the result [batch, patches, units], row by row",
         takes=("batch", *AXES[2], "channels"),
@@ -220,5 +227,6 @@ CONVOLUTIONS = (
             for axis, entries in ((1, "rows"), (2, "columns"))
         ),
         symbol="Z",
+        joins_places=True,
     ),
 )

@@ -106,7 +106,11 @@ class Layer(LayerForm, LibraryEntry):
     the first whose condition holds of the arguments and settings stands in place of the layer's equations. A
     result has the letter `symbol` in a chain; without it Z where the layer is affine, A where it is not. One
     that `takes_labels` is given an input with classes, and `classes` is how many these are. An operand that
-    is not there is `false`.
+    is not there is `false`. The first `unnamed` arguments, x counted, may stand without their names; all may
+    where it is 0. `x_says` is what people of other libraries would write there, and x says by itself.
+
+    A layer with an argument `layout` may be given its channels first; `joins_places` says that its result
+    has no axes of places, and is the same then.
     """
 
     operands: tuple[str, ...] = field(default=("x",), kw_only=True)
@@ -116,6 +120,9 @@ class Layer(LayerForm, LibraryEntry):
     settings: Settings | None = field(default=None, kw_only=True)
     forms: tuple[tuple[Callable[[Arguments], bool], LayerForm], ...] = field(default=(), kw_only=True)
     symbol: str = field(default="", kw_only=True)
+    unnamed: int = field(default=0, kw_only=True)
+    x_says: str = field(default="", kw_only=True)
+    joins_places: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         """Raise TypeError where the signature does not begin with x: nothing could be handed to the layer."""

@@ -21,6 +21,11 @@ def _axes(rank: int) -> str:
     return ", ".join(("batch", *NAMED[rank], "channels"))
 
 
+def _layout(rank: int) -> str:
+    """The argument that says where the channels stand, if that is not said by having no places."""
+    return ", layout=channels_last" if rank else ""
+
+
 def _indices(*names: str) -> str:
     return ", ".join(name for name in names if name)
 
@@ -29,7 +34,8 @@ def _batch_norm(rank: int) -> Layer:
     places = _indices("n", PLACES[rank])
     entry = f"x[{places}, c]"
     return Layer(
-        f"batch_norm{f'{rank}d' if rank else ''}(x, eps=1e-5, bias=true, init=1, bias_init=zeros)",
+        f"batch_norm{f'{rank}d' if rank else ''}(x, eps=1e-5, bias=true, init=1, bias_init=zeros"
+        f"{_layout(rank)})",
         "Ioffe & Szegedy 2015",
         f"x is [{_axes(rank)}]; mean and variance are those of the batch at "
         "hand, in predict too: what is found of a row depends on those beside it, of one row on no input",
@@ -50,7 +56,7 @@ def _instance_norm(rank: int) -> Layer:
     places, inner = _indices("n", PLACES[rank]), PLACES[rank]
     entry = f"x[{places}, c]"
     return Layer(
-        f"instance_norm{rank}d(x, eps=1e-5)",
+        f"instance_norm{rank}d(x, eps=1e-5{_layout(rank)})",
         "Ulyanov, Vedaldi & Lempitsky 2016",
         f"x is [{_axes(rank)}]; over the places of each row and channel",
         takes=("batch", *NAMED[rank], "channels"),
@@ -70,7 +76,8 @@ def _group_norm(rank: int) -> Layer:
     inner = _indices(PLACES[rank], "s")
     entry = f"G[{places}, g, s]"
     return Layer(
-        f"group_norm{f'{rank}d' if rank else ''}(x, groups, eps=1e-5, bias=true, init=1, bias_init=zeros)",
+        f"group_norm{f'{rank}d' if rank else ''}(x, groups, eps=1e-5, bias=true, init=1, bias_init=zeros"
+        f"{_layout(rank)})",
         "Wu & He 2018",
         f"x is [{_axes(rank)}]; over the places and channels of each group",
         takes=("batch", *NAMED[rank], "channels"),

@@ -1,7 +1,7 @@
 """Pooling and its like: windows of x become one number for each channel, or numbers stand more often."""
 
 from symgrad.spec.library.convolutions import OFFSETS, covered, known_numbers, padded, windows_of
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter, is_called
 from symgrad.spec.library.window_settings import AXES, is_bilinear, numbers, upsampling, windows
 
 
@@ -13,7 +13,8 @@ def _pooling(kind: str, rank: int) -> Layer:
     sizes = ", ".join(f"{u}=kernel_{k}" for k, u in zip(each, OFFSETS, strict=False))
     met = tuple(demand for axis in each for demand in _meeting(axis)) if is_max else ()
     return Layer(
-        f"{kind}_pool{rank}d(x, kernel, stride=kernel, padding=0{', dilation=1' if is_max else ''})",
+        f"{kind}_pool{rank}d(x, kernel, stride=kernel, padding=0{', dilation=1' if is_max else ''}, "
+        "layout=channels_last)",
         "Ranzato et al. 2007" if is_max else "LeCun et al. 1989",
         "padding counts as -inf; entries that tie share the slope"
         if is_max
@@ -53,29 +54,32 @@ def _divided(axis: int, entries: str) -> LayerDemand:
     )
 
 
+CHANNELS_FIRST = is_called("layout", "channels_first")
 _STEP = "size(x, {k}) // output_size_{k}"
 _TENT = "max(1 - abs(min(max((i + 0.5) / factor_{k} - 0.5, 0), size(x, {k}) - 1) - k), 0)"
 
 POOLING = (
     *(_pooling(kind, rank) for kind in ("max", "avg") for rank in (1, 2, 3)),
     Layer(
-        "global_avg_pool(x)",
+        "global_avg_pool(x, layout=channels_last)",
         "Lin, Chen & Yan 2014",
         "x is [batch, ..., channels]; the mean of each channel, whatever lies between",
         takes=("batch", "...", "places", "channels"),
         formula="mean(flatten(x, start=1, end=-2), axis=1)",
+        forms=((CHANNELS_FIRST, LayerForm(formula="mean(flatten(x, start=2), axis=2)")),),
         symbol="P",
     ),
     Layer(
-        "global_max_pool(x)",
+        "global_max_pool(x, layout=channels_last)",
         "Oquab et al. 2015",
         "x is [batch, ..., channels]; the largest entry of each channel, whatever lies between",
         takes=("batch", "...", "places", "channels"),
         formula="max(flatten(x, start=1, end=-2), axis=1)",
+        forms=((CHANNELS_FIRST, LayerForm(formula="max(flatten(x, start=2), axis=2)")),),
         symbol="P",
     ),
     Layer(
-        "adaptive_avg_pool1d(x, output_size)",
+        "adaptive_avg_pool1d(x, output_size, layout=channels_last)",
         "He et al. 2014",
         "equal windows, so many of them; their number divides that of the steps",
         takes=("batch", *AXES[1], "channels"),
@@ -86,7 +90,7 @@ POOLING = (
         symbol="P",
     ),
     Layer(
-        "adaptive_avg_pool2d(x, output_size)",
+        "adaptive_avg_pool2d(x, output_size, layout=channels_last)",
         "He et al. 2014",
         "equal windows, so many of them along each axis; their numbers divide height and width",
         takes=("batch", *AXES[2], "channels"),
@@ -98,7 +102,7 @@ POOLING = (
         symbol="P",
     ),
     Layer(
-        "upsample1d(x, factor=2)",
+        "upsample1d(x, factor=2, layout=channels_last)",
         "definition",
         "every entry factor times, one after another",
         takes=("batch", *AXES[1], "channels"),
@@ -109,7 +113,7 @@ POOLING = (
         symbol="U",
     ),
     Layer(
-        "upsample2d(x, factor=2, mode=nearest)",
+        "upsample2d(x, factor=2, mode=nearest, layout=channels_last)",
         "definition",
         "mode is nearest, every entry factor times along both axes, or bilinear, between their middles",
         takes=("batch", *AXES[2], "channels"),
@@ -135,7 +139,7 @@ POOLING = (
         symbol="U",
     ),
     Layer(
-        "squeeze_excite(x, reduction=16, init=glorot_uniform, bias_init=zeros)",
+        "squeeze_excite(x, reduction=16, init=glorot_uniform, bias_init=zeros, layout=channels_last)",
         "Hu, Shen & Sun 2018",
         "x is [batch, height, width, channels]; each channel times a gate of the means of all of them",
         takes=("batch", *AXES[2], "channels"),

@@ -1,16 +1,6 @@
 """Layers of sequences: what stands for labels, and for their places."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from symgrad.errors import SpecError
-from symgrad.spec.language.unparse import unparse
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter, is_given
-
-if TYPE_CHECKING:
-    from symgrad.spec.language.syntax import Call
-    from symgrad.spec.library.layer_entries import Arguments
 
 TABLE = LayerParameter("W", ("classes", "units"), "init")
 NO_LABEL = "the padding {padding} is none of the labels below {classes}"
@@ -19,29 +9,14 @@ EVEN = LayerDemand(
 )
 
 
-def _by_name(call: Call, _values: Arguments) -> Arguments:
-    """Padding stands by its name: others give how many labels there are before how wide a row is.
-
-    Raises:
-        SpecError: it does not.
-    """
-    if len(call.arguments) > 2:
-        given = unparse(call.arguments[2])
-        problem = f"embedding: a second number, {given}, that is not named"
-        remedy = (
-            f"write how wide a row is alone, or padding={given} too; the input says how many labels there are"
-        )
-        raise SpecError(problem, at=call.arguments[2].at, remedy=remedy)
-    return {}
-
-
 SEQUENCE_LAYERS = (
     Layer(
         "embedding(x, units, padding=false, init=normal(std=1))",
         "a row of the table W for each label; Bengio et al. 2003",
         "x holds labels, of any axes; padding is a label whose row is 0 and stays so",
         takes_labels=True,
-        settings=_by_name,
+        unnamed=2,
+        x_says="how many labels there are",
         formula="onehot(x) @ W",
         parameters=(TABLE,),
         forms=(

@@ -1,0 +1,1 @@
+"""Passes that decide where values lie, and what is taken apart for it."""
