@@ -14,6 +14,7 @@ from corpus import CORPUS
 
 from symgrad.compiler.loading.load import double_precision_twin, load, run_drivers_in_python
 from symgrad.compiler.planning import samples_innermost
+from symgrad.compiler.targets.numba import lowered_model
 from symgrad.pipeline import Stages, module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -34,6 +35,14 @@ def by_rows() -> Iterator[None]:
     """Inside it small networks too are stored by rows and leave their products to BLAS, as large ones do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(samples_innermost, "MOST_FEATURES", 0)
+        yield
+
+
+@contextmanager
+def in_sections(longest: int) -> Iterator[None]:
+    """Inside it drivers are cut, as long ones are, into sections of so many statements."""
+    with pytest.MonkeyPatch.context() as patch, by_rows():
+        patch.setattr(lowered_model, "LONGEST_SECTION", longest)
         yield
 
 

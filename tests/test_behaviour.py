@@ -268,6 +268,32 @@ FAULTS = {
         "not all(map(_is_no_number",
         "raised TypeError: x",
     ),
+    "numbers that are words among others are taken as they are": (
+        "raw rows",
+        'record.get("categories") or record.get("classes")',
+        'record.get("categories") and record.get("classes")',
+        "raised ",
+    ),
+    "words that are all of three entries": (
+        "raw rows",
+        "else len(words))\n        is_one_hot",
+        "else min(len(words), 2))\n        is_one_hot",
+        "raised ",
+    ),
+    "whatever after_epoch answers is taken": (
+        "fit",
+        "if said is None or isinstance(said, (bool, np.bool_)):",
+        "if True:",
+        "an after_epoch that answers 'yes' is not refused",
+    ),
+    "a number of steps alone is taken": (
+        "fit",
+        "or len(after_steps) != 2 or",
+        "or",
+        "after_steps=(1,) raises IndexError",
+    ),
+    "another step broke": ("fit", "int(state.step[0]) + 1", "int(state.step[0])", "step 1: first of all"),
+    "what broke last is named": ("fit", "places[0]", "places[-1]", "first of all"),
     "the epoch is lost": (
         "checkpoints",
         "*names, epoch,",
@@ -379,6 +405,13 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "behaviour", "before", "after", "words"),
     [
+        (
+            "single",
+            "fit",
+            "[numbers[first : first + size]",
+            "[numbers[first : first + 1]",
+            "a row of t that is too large is refused, but as 'a parameter",
+        ),
         ("ignoring", "bad data", 'f", or {IGNORED[name]} for none"', '""', "without '-100 for none'"),
         (
             "single",
@@ -427,6 +460,13 @@ def test_faults_of_other_kinds_of_modules(
 ) -> None:
     module, case = bench(SPECS[name], tmp_path, before, after)
     assert words in observed(module, behaviour, case)
+
+
+def test_two_words_alone_fill_two_entries(tmp_path: Path) -> None:
+    spec = SPECS["classifier"] | {"inputs": {"x": ["batch", 2]}}
+    for before, after in (("", ""), ("size in (1, 2) else 0", "size in (1,) else 0")):
+        module, case = bench(spec, tmp_path, before, after)
+        assert ("otherwise" in observed(module, "raw rows", case)) is bool(after)
 
 
 def test_where_its_own_verify_takes_long_it_is_tried_less(tmp_path: Path) -> None:

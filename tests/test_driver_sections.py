@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from building import by_rows
+from building import by_rows, in_sections
 from corpus import CORPUS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,10 +22,8 @@ from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.static.layout import layout_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-LONGEST = "symgrad.compiler.targets.numba.lowered_model.LONGEST_SECTION"
 NETWORK = {
     "inputs": {"x": ["batch", 3]},
     "targets": {"t": ["batch", 2]},
@@ -44,16 +41,8 @@ SPECS: dict[str, Any] = {
 }
 
 
-@contextmanager
-def cut(longest: int) -> Iterator[None]:
-    """Inside it drivers are in sections of so many statements."""
-    with pytest.MonkeyPatch.context() as patch, by_rows():
-        patch.setattr(LONGEST, longest)
-        yield
-
-
 def text_in_sections(spec: Any, longest: int) -> str:
-    with cut(longest):
+    with in_sections(longest):
         return module_text(read(spec))
 
 
@@ -152,7 +141,7 @@ def test_arrays_of_different_sections_stay_apart() -> None:
 
 
 def test_every_statement_is_timed_once_in_sections_too() -> None:
-    with cut(2):
+    with in_sections(2):
         clocked = stages_of(read(NETWORK)).clocked
     with by_rows():
         whole = stages_of(read(NETWORK)).clocked

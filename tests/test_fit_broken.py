@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from building import interpreted, written
 from corpus import CORPUS
+from mutation.specs import SPECS
 
+from symgrad.pipeline import module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.samples import draw
@@ -36,6 +39,23 @@ def test_tensors_in_the_workspace_are_what_their_names_say(name: str, tmp_path: 
     assert {name for name, _ in found} > {*module.SHAPES}
     for tensor, values in found:
         np.testing.assert_allclose(values, expected[tensor], rtol=2e-4, atol=1e-5, err_msg=tensor)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("_array(work, 2 + 4 * batch", "_array(work, 3 + 4 * batch", "of work is read"),
+        ('("A1", np', '("Z1", np', "the tensor Z1 is "),
+        ("_array(work, 2 + 8 * batch", "_array(work, 2 + 99 * batch", "work"),
+        ('("Z2", np', '("B2", np', "a tensor 'B2', which the spec does not have"),
+    ],
+)
+def test_tensors_that_are_others_are_seen_in_the_text(before: str, after: str, words: str) -> None:
+    spec = read(SPECS["classifier"])
+    text = module_text(spec)
+    head, found = text.split("def _tensors(")
+    assert before in found
+    assert words in identity_of(expand(spec), f"{head}def _tensors({found.replace(before, after)}").detail
 
 
 def broken(module: ModuleType, *data: Any, **options: Any) -> str:

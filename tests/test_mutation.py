@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from module_use import compiled_functions
 from mutation.command import drawn, keep, read_results, table
 from mutation.equivalent import argument
 from mutation.faults import faults
 from mutation.judging import Original, Outcome
+from mutation.regions import UNPLANTED, regions
 from mutation.specs import SPECS
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ def test_faults_of_every_kind_are_planted(original: Original) -> None:
     for fault in planted[:: len(planted) // 50]:
         ast.parse(fault.text)
         assert fault.text != original.text
+
+
+@pytest.mark.parametrize("name", ["convolution", "pooled", "in_sections"])
+def test_no_definition_is_left_out(name: str, tmp_path: Path) -> None:
+    tree = ast.parse(Original(name, SPECS[name], tmp_path).text)
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    planted = {region.name for region in regions(tree)}
+    assert compiled_functions(tree) <= planted
+    assert defined - planted <= UNPLANTED
 
 
 def test_the_draw_is_even_and_repeatable(original: Original) -> None:

@@ -308,6 +308,67 @@ def _fits(bench: Bench) -> Iterator[tuple[str, Any]]:
             yield f"fit {name}={value!r}"[:60], _called(module.fit, *bench.data(), **options)
     params, far = bench.far()
     yield "fit far away", _called(module.fit, *far, epochs=2, batch_size="full", params=params)
+    yield from _fits_watched(bench)
+    yield from _fits_broken(bench)
+
+
+def _fits_watched(bench: Bench) -> Iterator[tuple[str, Any]]:
+    """What callbacks are told, what their answers do, and what is refused of them."""
+    size = 2 if bench.case.batch else "full"
+    names = [h.name for h in bench.case.hyper]
+    answers_given: list[Any] = [None, True, False, np.bool_(True), 1, "yes", [], {}]
+    answers_given += [{name: 0.01} for name in names] + [{"none": 1.0}]
+    for every, at, answer in product((0, 1, 2, 3, 5), (1, 2, 4), answers_given):
+        heard: list[Any] = []
+
+        def told(*record: Any, at: int = at, answer: Any = answer, heard: list[Any] = heard) -> Any:
+            heard.append(kept(record))
+            return answer if len(heard) == at else None
+
+        options = {"after_steps": (every, told)} if every else {"after_epoch": told}
+        found = _called(bench.module.fit, *bench.data(), epochs=3, batch_size=size, **options)
+        yield f"fit, every {every}, {at}: {answer!r}", (found, heard)
+    for bad in (
+        3,
+        (1,),
+        (1, None),
+        (1, print, 2),
+        (0, print),
+        (1.5, print),
+        (True, print),
+        print,
+        [-1, print],
+    ):
+        yield f"fit after_steps={bad!r}"[:40], _called(bench.module.fit, *bench.data(), after_steps=bad)[0]
+    for start, stop in product((0, 1, 2, 3, -1, None), (1, 2, 3, 4, 0, None)):
+        options = {"start": start, "stop": stop, "params": bench.params(), "state": bench.state()}
+        yield (
+            f"fit from {start} to {stop}",
+            (_called(bench.module.fit, *bench.data(), epochs=3, batch_size=size, **options), options),
+        )
+
+
+def _fits_broken(bench: Bench) -> Iterator[tuple[str, Any]]:
+    """The words of trainings that break: by parameters, by rows, by the rate."""
+    size = 2 if bench.case.batch else "full"
+    options: dict[str, Any] = {"epochs": 2, "batch_size": size, "shuffle": "never"}
+    for number, array in enumerate(bench.params()):
+        for entry, value in product(range(min(array.size, 6)), (np.nan, np.inf)):
+            params = bench.params()
+            params[number].reshape(-1)[entry] = value
+            for every in (1, 3):
+                given = options | {"params": params, "after_steps": (every, lambda *_: None)}
+                yield f"fit from {value} in {number}", _called(bench.module.fit, *bench.data(), **given)[0]
+    for place, tensor in enumerate(bench.case.tensors):
+        for row in range(len(bench.numbers(tensor)) if bench.numbers(tensor).ndim else 0):
+            data = bench.data()
+            if data[place].dtype.kind == "f":
+                data[place][row] = np.finfo(bench.dtype).max * 0.75
+                given = options | {"params": bench.params()}
+                yield f"fit at large row {row} of {tensor.name}", _called(bench.module.fit, *data, **given)[0]
+    for hyper in bench.case.hyper:
+        given = options | {"params": bench.params(), "hyper": {hyper.name: 1e30}}
+        yield f"fit with {hyper.name} of 1e30", _called(bench.module.fit, *bench.data(), **given)[0]
 
 
 def _own_verify(module: Any, case: BehaviourCase) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WITHOUT_LABELS = (
     *("single", "binary", "pieces", "ahead", "averages"),
     *("attention", "convolution", "own_optimizer", "scalars"),
-    *("heads", "unrolled", "controlled"),
+    *("heads", "unrolled", "controlled", "in_sections"),
 )
 WITHOUT_PARAMETERS = ("scalars",)
 _IN_PIECES = ("pieces", "heads", "in_pieces")

@@ -6,14 +6,17 @@ import math
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from building import in_sections
+
 from mutation.differential import ROWS, answers, first_difference
 from mutation.regions import rightly_named
+from mutation.specs import LONGEST_SECTIONS
 from symgrad.errors import SymgradError
 from symgrad.isolation import Isolated
 from symgrad.isolation.client import Limits, ModuleProcess
@@ -76,7 +79,9 @@ class Original:
         self.name, self.folder = name, folder
         spec = read(source)
         self.model: Model = expand(spec)
-        self.text = module_text(spec)
+        longest = LONGEST_SECTIONS.get(name)
+        with in_sections(longest) if longest else nullcontext():
+            self.text = module_text(spec)
 
     @cached_property
     def trial(self) -> Trial:

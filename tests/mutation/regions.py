@@ -52,7 +52,7 @@ PUBLIC = {
     *("_lie_in_one_vector", "_copy_of_state", "init_params", "forward", "predict", "init_state", "loss"),
     *("loss_and_grad", "input_gradients", "_input_gradients", "gradient_point", "update", "train_step"),
     *("fit", "_fit", "_outputs", "_predictions", "_evaluated", "_loss_of", "_loss_and_gradient"),
-    *("_gradients_in_work", "_updated", "_train_step"),
+    *("_gradients_in_work", "_updated", "_train_step", "Gradients"),
 }
 FILES = {
     *("save", "load", "_is_own", "_restored", "_restored_state", "_fill", "_prepared"),
@@ -60,6 +60,22 @@ FILES = {
 }
 ROWS = runtime_part("given_rows").names
 """What makes numbers of rows as they stand in people's data."""
+OF_FILES = {
+    "training/fit_epochs": "public",
+    "training/broken_steps": "public",
+    "parameter_vectors": "public",
+    "given_arrays": "checks",
+    "checkpoints": "files",
+    "array_archives": "files",
+    "whole_files": "files",
+    "smallest_model": "public",
+}
+"""What else stands in files of the runtime, by these."""
+UNPLANTED = frozenset({"accurately", "driver_section"}).union(
+    *(runtime_part(f"numba/{name}").names for name in ("blas", "compiling", "gathered_rows", "kept_code")),
+    *(runtime_part(f"numba/{name}").names for name in ("elementary_functions", "llvm_functions", "meanings")),
+)
+"""What compiles, keeps compiled code, looks for libraries, or stands for what only compiled code does."""
 INTRINSICS = {"_in_llvm", "_recast", "_typed_polynomial"}
 OWN_VERIFY = {
     *(
@@ -135,11 +151,11 @@ class Region:
 
 
 def regions(tree: ast.Module) -> Iterator[Region]:
-    """The definitions in which faults are planted: all but the cache of compiled code."""
-    kernels = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS"))
+    """The definitions in which faults are planted: all but how compiled code is made and kept."""
+    computing = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS", "DRIVER_SECTIONS"))
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            kind = _kind(node) or ("computation" if node.name in kernels else "")
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            kind = "computation" if node.name in computing else _kind(node)
             if kind:
                 yield Region(kind, node.name, node)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
@@ -148,9 +164,11 @@ def regions(tree: ast.Module) -> Iterator[Region]:
                 yield Region("declarations", name, node)
             elif name in NUMBERS:
                 yield Region("functions", name, node)
+            elif name in ROWS:
+                yield Region("rows", name, node)
 
 
-def _kind(node: ast.FunctionDef) -> str:
+def _kind(node: ast.FunctionDef | ast.ClassDef) -> str:
     named = {
         "optimiser": OPTIMISER,
         "epoch": EPOCH,
@@ -170,7 +188,7 @@ def _kind(node: ast.FunctionDef) -> str:
         return COMPILED_ALONE
     if node.name.endswith("_slope"):
         return "functions"
-    return ""
+    return next((kind for file, kind in OF_FILES.items() if node.name in runtime_part(file).names), "")
 
 
 def rightly_named(kind: str, failed: set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The specs whose modules faults are planted in: small, and of seventeen different kinds."""
+"""The specs whose modules faults are planted in: small, and of eighteen different kinds."""
 
 from __future__ import annotations
 
@@ -194,6 +194,14 @@ SPECS: dict[str, dict[str, Any]] = {
             "monitor": "gradients",
         },
     },
+    "in_sections": {
+        **ROWS,
+        **VALUES,
+        "dtype": "float32",
+        "layers": ["dense(3, activation=tanh)", "dense(4, activation=sigmoid)", "dense(2)"],
+        "loss": "mse",
+        "train": {"optimizer": "momentum", "freeze": "b1"},
+    },
     "scalars": {
         "dtype": "float64",
         "inputs": {"x": [], "y": [], "z": []},
@@ -202,5 +210,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "gradients": ["x", "y", "z"],
     },
 }
+LONGEST_SECTIONS = {"in_sections": 6}
+"""Specs whose drivers are cut as those of large networks are, and after how many statements."""
 for _name, _spec in SPECS.items():
     _spec["name"] = _name

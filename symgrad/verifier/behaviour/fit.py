@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.verifier.behaviour.broken_fit import broken_fits
 from symgrad.verifier.behaviour.epoch import row_count
 from symgrad.verifier.behaviour.workbench import Bench, kept, refusal, same
 
@@ -286,7 +287,30 @@ def _refused(bench: Bench) -> Iterator[str]:
         wrong = refusal(ValueError, "start:", partial(module.fit, *data, epochs=2, start=1, **given))
         if wrong:
             yield f"fit: start=1 with {' and '.join(given) or 'neither params nor state'} {wrong}"
+    yield from _no_callbacks(bench)
     yield from _diverging(bench)
+    yield from broken_fits(bench)
+
+
+def _no_callbacks(bench: Bench) -> Iterator[str]:
+    """What is not told of training, and answers that mean nothing, are refused."""
+    module, data = bench.module, bench.data()
+    if "after_steps" not in inspect.signature(module.fit).parameters:
+        return  # an older module
+
+    def nothing(*_: object) -> None:
+        return None
+
+    fit = partial(module.fit, *data, epochs=1, batch_size="full")
+    for bad in (nothing, 3, (1,), (1, nothing, 1), (1, 2), (0, nothing), (1.5, nothing), (True, nothing)):
+        if wrong := refusal(ValueError, "after_steps:", partial(fit, after_steps=bad)):
+            shown = repr(bad).replace(repr(nothing), "a function")
+            yield f"fit: after_steps={shown} {wrong}"
+    for answer in ("yes", 1, 0.0, (), [True]):
+        told = {"after_epoch": lambda *_, said=answer: said, "after_steps": (1, lambda *_, said=answer: said)}
+        for name, value in told.items():
+            if wrong := refusal(TypeError, f"{name}:", partial(fit, **{name: value})):
+                yield f"fit: an {name} that answers {answer!r} {wrong}"
 
 
 def _diverging(bench: Bench) -> Iterator[str]:

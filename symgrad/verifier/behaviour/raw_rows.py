@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _ROWS = 6
 _WORDS = ("green", "7", "na")
+_PAIR = ("a", "b")
 _TRUTHS = (False, True)
 _NUMBERS = (2.0, 10.0)
-_KINDS = (_WORDS, _TRUTHS, _NUMBERS)
 _GAPS = (None, " ", "NA", "?", float("nan"), "None")
 """What stands where a value is missing; the last one only among numbers."""
 _NO_NUMBERS = ("blue", True, 1j, [1.0], b"blue", 10**400)
@@ -39,6 +39,32 @@ class _Column:
     words: tuple[Any, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Turn:
+    """What columns of one checkpoint are: words of which kinds come first, and whether a number is the last.
+
+    What is not words is numbers. There may be gaps; what was not there in training is refused, or `unseen`.
+    """
+
+    kinds: tuple[tuple[Any, ...], ...]
+    ends_with_number: bool = True
+    gaps: bool = False
+    fills: bool = False
+    standardises: bool = False
+    unseen: str = ""
+
+    def __str__(self) -> str:
+        return f"words {self.kinds}, gaps {self.gaps}, unseen {self.unseen or 'refused'}"
+
+
+_TURNS = (
+    _Turn((_WORDS, _TRUTHS, _NUMBERS)),
+    _Turn((_TRUTHS, _NUMBERS, _WORDS), gaps=True, fills=True, standardises=True),
+    _Turn((_NUMBERS, _WORDS, _TRUTHS), gaps=True, fills=True, unseen="ignore"),
+    _Turn((_WORDS, _PAIR, _TRUTHS), ends_with_number=False),
+    _Turn((_TRUTHS,), ends_with_number=False, gaps=True, fills=True),
+    _Turn((_NUMBERS,)),
+)
 Columns: TypeAlias = "dict[str, list[_Column]]"
 """By the names of inputs."""
 
@@ -50,42 +76,42 @@ def raw_rows(bench: Bench) -> Iterator[str]:
         return
     with TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoint.npz"
-        for turn, (gaps, unseen) in enumerate(((False, ""), (True, ""), (True, "ignore"))):
-            columns = {t.name: _columns(t, bench, turn, gaps=gaps, unseen=bool(unseen)) for t in inputs}
-            learnt = {t.name: _learnt(t, bench, columns[t.name], turn, unseen) for t in inputs}
+        for turn in _TURNS:
+            columns = {t.name: _columns(t, bench, turn) for t in inputs}
+            learnt = {t.name: _learnt(t, bench, columns[t.name], turn) for t in inputs}
             bench.module.save(file, bench.params(), preparation={"inputs": learnt})
             found = bench.module.load(file)
             rows = [_rows(t, bench, columns[t.name]) for t in inputs]
             prepared = (_prepared(t, bench, r, learnt[t.name]) for t, r in zip(inputs, rows, strict=True))
             expected = bench.module.predict(bench.params(), *prepared)
-            yield from _answers(found, expected, columns, f"gaps {gaps}, unseen {unseen or 'refused'}")
+            yield from _answers(found, expected, columns, str(turn))
             yield from _of_encoded(found, expected, rows, columns)
-            if not unseen:
+            if not turn.unseen:
                 yield from _refusals(found, columns)
             yield from _frames(found, expected, columns)
         yield from _without_words(bench, file)
 
 
-def _columns(tensor: DataTensor, bench: Bench, turn: int, *, gaps: bool, unseen: bool) -> list[_Column]:
+def _columns(tensor: DataTensor, bench: Bench, turn: _Turn) -> list[_Column]:
     """Columns for all entries of an input: of words, of truths, of two numbers only, the rest of numbers."""
-    size = int(np.prod(bench.numbers(tensor).shape[1:]))
+    size = left = int(np.prod(bench.numbers(tensor).shape[1:]))
     if tensor.classes is not None:
-        names = [10.0 * n if turn == 1 else f"class {n}" for n in range(tensor.classes)]
+        names = [10.0 * n if turn.standardises else f"class {n}" for n in range(tensor.classes)]
         codes = np.arange(_ROWS * size) % tensor.classes
         return [_Column(tensor.name, [names[c] for c in codes], codes.astype(float)[:, None], tuple(names))]
-    if size == 1:
-        return [_of_words(f"{tensor.name} alone", _NUMBERS, 1, gaps=gaps, unseen=False)]
+    if size == 1 or (size == 2 and not turn.ends_with_number):  # two words alone: 0 and 1, or one-hot
+        words = next(kind for kind in (*turn.kinds, _NUMBERS) if len(kind) == 2)
+        return [_of_words(f"{tensor.name} alone", words, size, turn)]
     found: list[_Column] = []
-    left = size
-    for words in (*_KINDS[turn:], *_KINDS[:turn]):
+    for words in turn.kinds:
         width = 1 if words == _TRUTHS else len(words)
-        if left > width:
-            found.append(_of_words(f"{tensor.name} {words[0]}", words, width, gaps=gaps, unseen=unseen))
+        if left >= width + turn.ends_with_number:
+            found.append(_of_words(f"{tensor.name} {words[0]}", words, width, turn))
             left -= width
-    return [*found, *(_of_numbers(f"{tensor.name} {n}", n, gaps=gaps) for n in range(left))]
+    return [*found, *(_of_numbers(f"{tensor.name} {n}", n, gaps=turn.gaps) for n in range(left))]
 
 
-def _of_words(name: str, words: Sequence[Any], width: int, *, gaps: bool, unseen: bool) -> _Column:
+def _of_words(name: str, words: Sequence[Any], width: int, turn: _Turn) -> _Column:
     codes = [n % len(words) for n in range(_ROWS)]
     cells: list[Any] = [words[c] for c in codes]
     entries = np.eye(len(words))[codes] if width == len(words) else np.array(codes, float)[:, None]
@@ -93,9 +119,9 @@ def _of_words(name: str, words: Sequence[Any], width: int, *, gaps: bool, unseen
         cells[1], cells[3] = 7, f" {cells[3]} "  # a number as a word, and a word with blanks around it
     if words == _TRUTHS:
         cells[:2] = ["False", "TRUE"]
-    if gaps:
+    if turn.gaps:
         cells[4], entries[4] = _GAPS[1 + len(words) % 2], np.nan
-    if unseen and width == len(words) and words == _WORDS:
+    if turn.unseen and words == _WORDS:
         cells[5], entries[5] = "blue", 0
     return _Column(name, cells, entries, tuple(words))
 
@@ -110,20 +136,18 @@ def _of_numbers(name: str, place: int, *, gaps: bool) -> _Column:
     return _Column(name, cells, numbers[:, None])
 
 
-def _learnt(
-    tensor: DataTensor, bench: Bench, columns: list[_Column], turn: int, unseen: str
-) -> dict[str, Any]:
-    """What training would have kept of an input of these columns: neither fill nor mean, then both."""
+def _learnt(tensor: DataTensor, bench: Bench, columns: list[_Column], turn: _Turn) -> dict[str, Any]:
+    """What training would have kept of an input of these columns."""
     shape = bench.numbers(tensor).shape[1:]
     record: dict[str, Any] = {"shape": list(shape), "columns": [column.name for column in columns]}
     if tensor.classes is not None:
         return record | {"classes": list(columns[0].words)}
     size = int(np.prod(shape))
     record["categories"] = [list(column.words) for column in columns]
-    record["unseen"] = unseen
-    if turn:
+    record["unseen"] = turn.unseen
+    if turn.fills:
         record["fill"] = (np.arange(size) / 4).reshape(shape).tolist()
-    if turn == 1:
+    if turn.standardises:
         record |= {"mean": np.full(shape, _MEAN).tolist(), "deviation": np.full(shape, _DEVIATION).tolist()}
     return record
 
@@ -165,8 +189,11 @@ def _answers(found: Any, expected: Array, columns: Columns, how: str) -> Iterato
     whole = dict(zip(columns, arrays, strict=True))
     first = {column.name: column.cells for group in columns.values() for column in group[:1]}
     ways.append(("a table of arrays, beside one of their columns", [first | whole]))
-    if all(isinstance(word, float) for group in columns.values() for c in group for word in c.words or " "):
-        ways.append(("arrays of numbers that are words", [a[:, 0].astype(float) for a in arrays]))
+    if all(isinstance(cell, float) for array in arrays for cell in array.flat):
+        numbers = [array.astype(float) for array in arrays]
+        ways.append(("arrays of numbers, words among them", numbers))
+        if all(array.shape[1] == 1 for array in numbers):
+            ways.append(("arrays of numbers that are words", [array[:, 0] for array in numbers]))
     for way, given in (*ways, ("arrays of cells", arrays), ("a table of arrays", [whole])):
         if not same(found.predict(*given), expected):
             yield f"a checkpoint's predict takes {way} otherwise than it was trained on ({how})"

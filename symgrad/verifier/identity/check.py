@@ -36,7 +36,7 @@ from symgrad.verifier.identity.same_entries import (
 )
 from symgrad.verifier.identity.training_step import step_identity
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
-from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
 from symgrad.verifier.static.layout import layout_fault
 from symgrad.verifier.static.subscripts import subscript_findings
 from symgrad.verifier.text_identity import Identity
@@ -53,13 +53,17 @@ LARGEST_WORK = 1e7
 
 @dataclass(frozen=True)
 class ExactReference:
-    """What a spec says at a point: every value and gradient, by the name that a report gives it."""
+    """What a spec says at a point: every value and gradient, by the name that a report gives it.
+
+    `tensors` are what its equations define, by their own names.
+    """
 
     model: Model
     point: ExactPoint
     arithmetic: Arithmetic
     same: Same
     expected: Mapping[str, Array]
+    tensors: Mapping[str, Array]
     admits: Admits = lambda *_: False
 
     def compare(self, text: JudgedText) -> int:
@@ -80,6 +84,11 @@ class ExactReference:
         found = dict(_found(self.model, machine, outcome))
         for what, values in self.expected.items():
             demand_same(what, found.get(what), values, digits, self.same, self.admits)
+        for name, values in outcome.tensors:
+            due = self.tensors.get(name)
+            if due is None:
+                raise TextFaultError(f"the text tells of a tensor '{name}', which the spec does not have")
+            demand_same(f"the tensor {name}", values, due, digits, self.same, self.admits)
         for what, values, due in outcome.steps:
             demand_same(what, values, due, digits, self.same, self.admits)
         return digits
@@ -162,7 +171,12 @@ def _agreement(model: Model, text: JudgedText, seed: int) -> Identity:
 
 def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Same = same) -> ExactReference:
     """What a spec says at a point, by a reverse tape through the verifier's own interpreter."""
-    return ExactReference(model, point, arithmetic, same, dict(_expected(model, point, arithmetic)))
+    tape = ExactTape(arithmetic)
+    leaves = {name: tape.variable(array) for name, array in point.numbers.items()}
+    given: dict[str, Any] = {**leaves, **point.labels}
+    values = interpret(model, given, tape.arithmetic)
+    tensors = {name: tape.of(array).array for name, array in values.tensors.items()}
+    return ExactReference(model, point, arithmetic, same, dict(_expected(model, tape, values)), tensors)
 
 
 def at_zeros(model: Model, text: JudgedText, seed: int) -> list[str]:
@@ -187,11 +201,7 @@ def in_digits(model: Model, point: ExactPoint) -> ExactReference:
     return replace(reference(model, point, FIFTY_DIGITS, close), admits=slopes.admit)
 
 
-def _expected(model: Model, point: ExactPoint, arithmetic: Arithmetic) -> Iterator[tuple[str, Array]]:
-    tape = ExactTape(arithmetic)
-    leaves = {name: tape.variable(array) for name, array in point.numbers.items()}
-    given: dict[str, Any] = {**leaves, **point.labels}
-    values = interpret(model, given, tape.arithmetic)
+def _expected(model: Model, tape: ExactTape, values: Evaluation) -> Iterator[tuple[str, Array]]:
     for name, output in zip(model.outputs, values.outputs, strict=True):
         yield f"forward ({name})", tape.of(output).array
     for place, prediction in enumerate(values.prediction):

@@ -32,6 +32,7 @@ ENTRIES = (
     "_step",
     "_first_states",
     "_sizes",
+    "_tensors",
 )
 """The functions under trial."""
 

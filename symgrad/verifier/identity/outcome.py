@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 
 class TextOutcome(NamedTuple):
-    """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks."""
+    """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks.
+
+    `tensors` are those of the spec that it finds in its workspace by name, `steps` what steps form and must.
+    """
 
     loss: Any
     gradient: Array | None
     input_gradients: list[Array]
     outputs: list[Array]
     prediction: list[Array]
+    tensors: Sequence[tuple[str, Array]] = ()
     steps: Sequence[tuple[str, Array, Array]] = ()
 
 
@@ -58,7 +62,19 @@ def outcome_of(
     gradient = vector.array()
     steps = list(step_pairs(machine, parameters, data, gradient, frozen))
     slopes = [np.asarray(array, dtype=object) for array in given]
-    return TextOutcome(loss, gradient, slopes, outputs, prediction, steps)
+    tensors = _tensors(machine, theta(), data)
+    return TextOutcome(loss, gradient, slopes, outputs, prediction, tensors, steps)
+
+
+def _tensors(machine: Machine, theta: View, data: Sequence[Array]) -> Sequence[tuple[str, Array]]:
+    """The tensors that a training that breaks is told of."""
+    names = machine.names
+    if "_tensors" not in names:
+        return ()  # an older module
+    arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
+    work = names["_kept"]("work", names["_work_size"](*extents))
+    names["_loss"](theta, *arrays, work, *extents)
+    return [(name, np.asarray(array, dtype=object)) for name, array in names["_tensors"](work, *extents)]
 
 
 def _as_list(answer: Any) -> list[Array]:

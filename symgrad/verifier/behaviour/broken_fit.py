@@ -1,0 +1,83 @@
+"""A training that breaks: `fit` says in which step of which epoch, and what was the first to break there."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from symgrad.verifier.behaviour.epoch import row_count
+from symgrad.verifier.behaviour.workbench import Bench, told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BATCH, _STEPS_BEFORE = 2, 4
+_FAR = 0.75
+"""Of the largest number that the type holds."""
+
+
+def broken_fits(bench: Bench) -> Iterator[str]:
+    """What `fit` says where parameters are not finite at its start, and where a row is too large."""
+    if "after_steps" not in inspect.signature(bench.module.fit).parameters:
+        return  # an older module
+    with np.errstate(all="ignore"):
+        yield from _from_broken_parameters(bench)
+        yield from _at_large_rows(bench)
+
+
+def _from_broken_parameters(bench: Bench) -> Iterator[str]:
+    """The entry of a parameter that is the first one broken is named, though all behind it are too."""
+    blocks = bench.case.blocks
+    for number, (block, start) in enumerate((b, s) for b in blocks for s in (0, 1)):
+        params, state, value = bench.params(), bench.state(), (np.nan, np.inf, -np.inf)[number % 3]
+        entries = [array.reshape(-1) for array in params[number // 2 :]]
+        first = entries[0].size // 2
+        for later in (entries[0][first:], *entries[1:]):
+            later[:] = np.nan
+        entries[0][first] = value
+        loss = bench.module.loss(params, *bench.data())
+        if np.isfinite(loss):
+            continue  # what is broken is not met
+        state.step[:] = _STEPS_BEFORE * start
+        place = [int(n) for n in np.unravel_index(first, block.shape)]
+        shape, at = (f" {[*block.shape]}", f" at {place}") if place else ("", "")
+        words = f"the loss is {loss} in epoch {start + 1}, step {_STEPS_BEFORE * start + 1}: first of all, "
+        words += f"{block.name}{shape} is {value}{at}; lower the learning rate"
+        options = {"epochs": 2, "start": start, "batch_size": "full", "params": params, "state": state}
+        if wrong := told(
+            FloatingPointError, "", (words,), partial(bench.module.fit, *bench.data(), **options)
+        ):
+            yield f"fit: a parameter {block.name} that is {value} at its start {wrong}"
+
+
+def _at_large_rows(bench: Bench) -> Iterator[str]:
+    """The step whose rows break it is named, where steps before and behind it do not."""
+    if bench.case.full_batch or not bench.case.batch:
+        return
+    rows = row_count(bench)
+    numbers = [n for n, t in enumerate(bench.case.tensors) if t.axes[:1] == (bench.case.batch,)]
+    for place in (n for n in numbers if bench.case.tensors[n].classes is None):
+        for row in (0, 1, rows // 2, rows - 1):
+            data = bench.data()
+            data[place][row] = _FAR * np.finfo(bench.dtype).max
+            if not (words := _first_broken(bench, data, rows)):
+                continue
+            options = {"epochs": 1, "batch_size": _BATCH, "shuffle": "never", "params": bench.params()}
+            if wrong := told(FloatingPointError, words, (), partial(bench.module.fit, *data, **options)):
+                yield f"fit: a row of {bench.case.tensors[place].name} that is too large {wrong}"
+
+
+def _first_broken(bench: Bench, data: list[Any], rows: int) -> str:
+    """How the error of one epoch in order begins, from its steps one by one; empty where none breaks."""
+    params, state = bench.params(), bench.state()
+    for step, first in enumerate(range(0, rows, _BATCH), 1):
+        order = np.arange(first, min(first + _BATCH, rows))
+        value = bench.module.train_epoch(params, state, *data, batch_size="full", order=order)
+        if not np.isfinite(value):
+            return f"the loss is {value} in epoch 1, step {step}"
+        if not np.isfinite(bench.module.flatten(params)).all():
+            return f"a parameter is not finite in epoch 1, step {step}: first of all, the"
+    return ""
