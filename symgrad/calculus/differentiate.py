@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
+from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor
 from symgrad.calculus.terms import Entry, delta, index_symbol

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.axes import show_axes
-from symgrad.calculus.differentiate import differentiate
-from symgrad.calculus.program import Equation, Loop, Program, Reduction, Tensor
-from symgrad.calculus.tangents import (
+from symgrad.calculus.deriving.tangents import (
     EACH,
     ROW,
     Direction,
@@ -24,10 +22,12 @@ from symgrad.calculus.tangents import (
     needed_from,
     row_places,
 )
+from symgrad.calculus.differentiate import differentiate
+from symgrad.calculus.program import Equation, Loop, Program, Reduction, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.errors import ShapeError, SpecError, SpecWarning, warn
-from symgrad.spec.language.derivatives import MAX_ORDER
+from symgrad.spec.language.builtins import MAX_ORDER
 from symgrad.spec.language.syntax import Index, Name
 from symgrad.spec.language.unparse import unparse
 

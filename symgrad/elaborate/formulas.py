@@ -28,8 +28,8 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
+from symgrad.spec.language.builtins import is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
-from symgrad.spec.language.derivatives import is_derivative
 from symgrad.spec.language.sizes.size_forms import free_size, may_hold
 from symgrad.spec.language.sizes.whole_numbers import (
     SIZE,

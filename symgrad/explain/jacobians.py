@@ -14,7 +14,7 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axes, letters
 from symgrad.calculus.deltas import agreement
-from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
+from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.rules import fold
 from symgrad.calculus.simplifying.reuse import is_worth_holding, occurrences

@@ -20,8 +20,7 @@ from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, s
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
-from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.spec.language.derivatives import is_derivative
+from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS, is_derivative
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import calls
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec

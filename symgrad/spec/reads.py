@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symgrad.spec.language.builtins import is_derivative
 from symgrad.spec.language.trees import calls, values_in
 
 if TYPE_CHECKING:
@@ -54,3 +55,16 @@ def loss_reads(model: Model) -> set[str]:
     if model.loss is None:
         return set()
     return reached(read_by(model.loss, read_inside(model.spec.functions)), sources(model))
+
+
+def asks_for_derivative(formula: Node, functions: Mapping[str, FunctionSpec]) -> bool:
+    """Whether a formula asks for a derivative, itself or through functions that it calls."""
+    waiting, seen = [formula], set[str]()
+    while waiting:
+        for call in calls(waiting.pop()):
+            if is_derivative(call, functions):
+                return True
+            if call.function in functions and call.function not in seen:
+                seen.add(call.function)
+                waiting.append(functions[call.function].formula)
+    return False

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.gradients.tape import Tape
-from symgrad.verifier.interpretation.slope_formulas import slope, slope_of_power
+from symgrad.verifier.interpretation.slopes.slope_formulas import slope, slope_of_power
 
 if TYPE_CHECKING:
     from symgrad.verifier.interpretation.arithmetic import Arithmetic

@@ -15,9 +15,9 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
+from symgrad.spec.language.builtins import is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
-from symgrad.spec.language.derivatives import has_derivative, is_derivative
 from symgrad.spec.language.sizes.whole_numbers import with_sizes
 from symgrad.spec.language.syntax import (
     Binary,
@@ -34,16 +34,16 @@ from symgrad.spec.language.syntax import (
     Transpose,
 )
 from symgrad.spec.language.trees import substitute
-from symgrad.spec.reads import read_by, read_inside
+from symgrad.spec.reads import asks_for_derivative, read_by, read_inside
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS, ReductionRow
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, side
-from symgrad.verifier.interpretation.derivative_values import derivative
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
 from symgrad.verifier.interpretation.index_products import contract, factors_of
 from symgrad.verifier.interpretation.placed_arrays import placed
 from symgrad.verifier.interpretation.rearranged_arrays import RearrangedArrays, sliced
+from symgrad.verifier.interpretation.slopes.varied_models import derivative
 from symgrad.verifier.interpretation.tensors import (
     TensorValue,
     combine,
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from symgrad.spec.language.declared_ranges import Range
     from symgrad.spec.model import EquationSpec, FunctionSpec
     from symgrad.verifier.interpretation.array_library import Array
-    from symgrad.verifier.interpretation.dual_numbers import Duals
+    from symgrad.verifier.interpretation.slopes.dual_numbers import Duals
 
 _DEAR = 8
 """A call of exp counts as this many multiplications."""
@@ -362,7 +362,7 @@ class Formulas:
             raise SpecError(f"unknown function '{call.function}'", at=call.at)
         signature = library.Signature(function.name, function.arguments, function.defaults)
         arguments = bind(call, signature)
-        if has_derivative([function.formula], self.functions):
+        if asks_for_derivative(function.formula, self.functions):
             return self.value(self._sized(substitute(function.formula, arguments)), scope)
         bound = {name: self.value(node, scope) for name, node in arguments.items()}
         inside = replace(scope, bound=bound)

@@ -15,7 +15,7 @@ import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import Arithmetic, product
 from symgrad.verifier.interpretation.array_library import ArrayLibrary
-from symgrad.verifier.interpretation.slope_formulas import slope, slope_of_power
+from symgrad.verifier.interpretation.slopes.slope_formulas import slope, slope_of_power
 from symgrad.verifier.interpretation.tensors import kept_shape
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.deltas import agreement, resolve_sum, with_deltas_decided
-from symgrad.calculus.derivatives import derivative_of_reduction, derivatives
+from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.program import Equation, Loop, Tensor
 from symgrad.calculus.terms import Entry, entries, index_symbol, indices_in
 

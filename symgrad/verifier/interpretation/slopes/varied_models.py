@@ -9,24 +9,41 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.syntax import Call, Index, Name, Node
-from symgrad.verifier.interpretation.dual_numbers import Duals
+from symgrad.verifier.interpretation.slopes.dual_numbers import Duals
 from symgrad.verifier.interpretation.tensors import TensorValue
 
 if TYPE_CHECKING:
+    from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.interpretation.formula_scope import ValueScope
-    from symgrad.verifier.interpretation.meaning import Formulas
 
 _WEIGHTS = 8
 
 
-def derivative(formulas: Formulas, call: Call, scope: ValueScope) -> TensorValue:
+class Varying(Protocol):
+    """What evaluates formulas, also as a tensor varies."""
+
+    tensors: dict[str, TensorValue]
+    arithmetic: Arithmetic
+    work: int
+
+    def value(self, node: Node, scope: ValueScope) -> TensorValue:
+        """The value of a formula."""
+
+    def place(self, node: Node, scope: ValueScope) -> Array:
+        """The places an index stands for."""
+
+    def varied(self, name: str, duals: Duals, directions: Array) -> Varying:
+        """The same formulas as a tensor varies."""
+
+
+def derivative(formulas: Varying, call: Call, scope: ValueScope) -> TensorValue:
     """The value of a call `d(u, x, ...)`.
 
     Raises:
@@ -43,7 +60,7 @@ def derivative(formulas: Formulas, call: Call, scope: ValueScope) -> TensorValue
 
 
 def _slopes(
-    formulas: Formulas, of: Node, name: str, directions: Array, scope: ValueScope
+    formulas: Varying, of: Node, name: str, directions: Array, scope: ValueScope
 ) -> tuple[Any, TensorValue]:
     """The slopes of a formula as a tensor varies along directions, these along the first axis; its value."""
     duals = Duals(formulas.arithmetic)
@@ -55,7 +72,7 @@ def _slopes(
     return duals.slopes(dual, len(directions)), replace(value, array=dual.real)
 
 
-def _by_tensor(formulas: Formulas, of: Node, by: Name, scope: ValueScope) -> TensorValue:
+def _by_tensor(formulas: Varying, of: Node, by: Name, scope: ValueScope) -> TensorValue:
     shape = tuple(formulas.tensors[by.id].array.shape)
     value = formulas.value(of, scope)
     own = tuple(value.array.shape[value.depth :])
@@ -78,12 +95,12 @@ def _by_tensor(formulas: Formulas, of: Node, by: Name, scope: ValueScope) -> Ten
     return TensorValue(_over(formulas, turned, at_rows), len(shape))
 
 
-def _over(formulas: Formulas, slopes: Any, weights: Array) -> Array:
+def _over(formulas: Varying, slopes: Any, weights: Array) -> Array:
     arithmetic = formulas.arithmetic
     return arithmetic.array(arithmetic.divide(slopes, arithmetic.array(weights)))
 
 
-def _by_entries(formulas: Formulas, of: Node, by: Index, scope: ValueScope) -> TensorValue:
+def _by_entries(formulas: Varying, of: Node, by: Index, scope: ValueScope) -> TensorValue:
     shape = tuple(formulas.tensors[by.tensor].array.shape)
     places = np.broadcast_arrays(*(formulas.place(index, scope) for index in by.indices))
     flat = np.ravel_multi_index(tuple(places), shape)

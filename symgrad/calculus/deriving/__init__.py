@@ -1,0 +1,1 @@
+"""Derivatives of single equations, and of programs forward."""
