@@ -24,6 +24,7 @@ CALLS = {
     "max_pool": "kernel=2, stride=1",
     "avg_pool": "kernel=2, padding=1",
     "adaptive_avg_pool": "output_size=1",
+    "adaptive_max_pool": "output_size=2, equal=false",
     "group_norm": "groups=2",
     "squeeze_excite": "reduction=2",
     "patch_embedding": "units=3, patch=1",

@@ -52,6 +52,7 @@ def program(call, shape, **changes):
         ("max_pool2d(x, 2, padding=4, dilation=8)", "a dilation of 8 leaves windows with no entry"),
         ("avg_pool2d(x, 2, dilation=2)", "avg_pool2d has no argument 'dilation'"),
         ("adaptive_avg_pool2d(x, 4)", "7 columns do not divide into 4 equal windows"),
+        ("adaptive_avg_pool2d(x, 4, equal=PyTorch)", "equal is PyTorch"),
         ("upsample2d(x, mode=cubic)", "mode is cubic; expected nearest or bilinear"),
         ("upsample2d(x, 0)", "factor is 0"),
         (

@@ -161,6 +161,15 @@ def between(x: Array, *factors: int) -> Array:
     return x
 
 
+def adapted(of: Callable[..., Array], x: Array, *numbers: int) -> Array:
+    """What `of` makes of so many windows along each axis, one window at a time."""
+    for axis, windows in enumerate(numbers, start=1):
+        size = x.shape[axis]
+        ends = [(i * size // windows, math.ceil((i + 1) * size / windows)) for i in range(windows)]
+        x = np.stack([of(np.take(x, range(*window), axis), axis=axis) for window in ends], axis)
+    return x
+
+
 def embedded(x: Array, W: Array, b: Array) -> Array:
     rows = convolved(x, W, b, stride=W.shape[:2])
     return rows.reshape(len(x), -1, W.shape[-1])
@@ -183,6 +192,19 @@ def gated(x: Array, W: Array, b: Array, V: Array, c: Array) -> Array:
             "adaptive_avg_pool2d(x, output_size=(2, 1))",
             (2, 4, 3, 2),
             lambda x: x.reshape(2, 2, 2, 1, 3, 2).mean(axis=(2, 4)),
+        ),
+        ("adaptive_max_pool1d(x, 3)", (2, 6, 2), lambda x: x.reshape(2, 3, 2, 2).max(axis=2)),
+        ("adaptive_avg_pool1d(x, 3, equal=false)", (2, 7, 2), lambda x: adapted(np.mean, x, 3)),
+        ("adaptive_max_pool1d(x, 5, equal=false)", (2, 3, 2), lambda x: adapted(np.max, x, 5)),
+        (
+            "adaptive_avg_pool2d(x, output_size=(3, 2), equal=false)",
+            (2, 4, 5, 2),
+            lambda x: adapted(np.mean, x, 3, 2),
+        ),
+        (
+            "adaptive_max_pool2d(x, output_size=(2, 3), equal=false)",
+            (2, 5, 4, 1),
+            lambda x: adapted(np.max, x, 2, 3),
         ),
         ("upsample1d(x, 3)", (2, 4, 2), lambda x: repeated(x, 3)),
         ("upsample2d(x)", (2, 3, 4, 2), lambda x: repeated(x, 2, 2)),

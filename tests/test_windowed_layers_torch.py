@@ -78,6 +78,17 @@ OTHERS = [
     ("avg_pool3d(x, kernel=(1, 2, 3))", (2, 4, 3, 2), lambda x: F.avg_pool3d(x, (1, 2, 3))),
     ("global_avg_pool(x)", (3, 4, 2), lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1)),
     ("adaptive_avg_pool2d(x, output_size=(2, 3))", (4, 6, 2), lambda x: F.adaptive_avg_pool2d(x, (2, 3))),
+    (
+        "adaptive_avg_pool2d(x, output_size=(3, 2), equal=false)",
+        (7, 5, 2),
+        lambda x: F.adaptive_avg_pool2d(x, (3, 2)),
+    ),
+    (
+        "adaptive_max_pool2d(x, output_size=(4, 3), equal=false)",
+        (6, 5, 2),
+        lambda x: F.adaptive_max_pool2d(x, (4, 3)),
+    ),
+    ("adaptive_max_pool1d(x, 3)", (6, 2), lambda x: F.adaptive_max_pool1d(x, 3)),
     ("upsample2d(x, factor=3)", (2, 3, 2), lambda x: F.interpolate(x, scale_factor=3)),
     (
         "upsample2d(x, factor=(2, 3), mode=bilinear)",

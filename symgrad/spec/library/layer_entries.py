@@ -149,6 +149,11 @@ def is_given(argument: str) -> Callable[[Arguments], bool]:
     return lambda values: values[argument] != Boolean(False, values[argument].at)
 
 
+def is_false(argument: str) -> Callable[[Arguments], bool]:
+    """Whether an argument that is `true` without a value is false."""
+    return lambda values: not is_given(argument)(values)
+
+
 def all_given(arguments: Collection[str]) -> Callable[[Arguments], bool]:
     """Whether each of them has one."""
     return lambda values: all(is_given(argument)(values) for argument in arguments)

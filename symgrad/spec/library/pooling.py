@@ -1,8 +1,23 @@
 """Pooling and its like: windows of x become one number for each channel, or numbers stand more often."""
 
 from symgrad.spec.library.convolutions import OFFSETS, covered, known_numbers, padded, windows_of
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter, is_called
-from symgrad.spec.library.window_settings import AXES, is_bilinear, numbers, upsampling, windows
+from symgrad.spec.library.layer_entries import (
+    Layer,
+    LayerDemand,
+    LayerForm,
+    LayerParameter,
+    is_called,
+    is_false,
+)
+from symgrad.spec.library.window_settings import (
+    AXES,
+    ENTRIES,
+    adapting,
+    is_bilinear,
+    numbers,
+    upsampling,
+    windows,
+)
 
 
 def _pooling(kind: str, rank: int) -> Layer:
@@ -46,11 +61,57 @@ def _meeting(axis: int) -> tuple[LayerDemand, ...]:
     )
 
 
+def _adaptive(kind: str, rank: int) -> Layer:
+    """The mean, or the largest entry, of so many windows along `rank` axes, wherever these begin."""
+    of = "mean" if kind == "avg" else "max"
+    each = tuple(zip(range(1, rank + 1), "ij", "kl", OFFSETS, ENTRIES[rank], strict=False))
+    places = ", ".join(f"{i}:output_size_{k}" for k, i, *_ in each)
+    read = ", ".join(f"{_STEP.format(k=k)} * {i} + {u}" for k, i, _, u, _ in each)
+    sizes = ", ".join(f"{u}={_STEP.format(k=k)}" for k, _, _, u, _ in each)
+    return Layer(
+        f"adaptive_{kind}_pool{rank}d(x, output_size, equal=true, layout=channels_last)",
+        "He et al. 2014",
+        "so many windows of equal size along each axis; equal=false has PyTorch's, which may overlap where "
+        "their number does not divide that of the entries",
+        takes=("batch", *AXES[rank], "channels"),
+        settings=adapting(rank),
+        indices=f"[n, {places}, c]",
+        formula=f"{of}(x[n, {read}, c], {sizes})",
+        demands=tuple(_divided(k, entries) for k, *_, entries in each),
+        forms=((is_false("equal"), _overlapping(kind, rank)),),
+        symbol="P",
+    )
+
+
+def _overlapping(kind: str, rank: int) -> LayerForm:
+    """Window i of O over S entries begins at i·S/O, rounded down, and ends at (i + 1)·S/O, rounded up."""
+    parts: list[tuple[str, str]] = []
+    read = "x[n, k, c]" if rank == 1 else "x[n, k, l, c]"
+    for axis, i, k in tuple(zip(range(1, rank + 1), "ij", "kl", strict=False)):
+        size, windows = f"size(x, {axis})", f"output_size_{axis}"
+        begun, not_ended = f"({k} + 1) * {windows} > {i} * {size}", f"{k} * {windows} < ({i} + 1) * {size}"
+        inside = f"where({begun}, where({not_ended}, %s, %s), %s)"
+        if kind == "avg":
+            share = f"B{axis}[{i}, {k}] / sum(B{axis}[{i}, m], m)"
+            parts += [
+                (f"B{axis}[{i}:{windows}, {k}:{size}]", inside % (1, 0, 0)),
+                (f"S{axis}[{i}, {k}]", share),
+            ]
+            made = f"sum(S{axis}[{i}, {k}] * {read}, {k})"
+        else:
+            made = f"max({inside % (read, '-inf', '-inf')}, {k})"
+        if axis < rank:
+            parts.append((f"R[n, {i}:{windows}, l, c]", made))
+            read = "R[n, i, l, c]"
+    last = f"{'ij'[rank - 1]}:output_size_{rank}"
+    return LayerForm(parts=tuple(parts), indices=f"[n, {'i, ' if rank > 1 else ''}{last}, c]", formula=made)
+
+
 def _divided(axis: int, entries: str) -> LayerDemand:
     return LayerDemand(
         f"size(x, {axis}) % output_size_{axis} == 0",
         f"{{size(x, {axis})}} {entries} do not divide into {{output_size_{axis}}} equal windows",
-        "expected a size that divides that of its input",
+        "expected a size that divides that of its input, or equal=false, which makes windows that overlap",
     )
 
 
@@ -78,29 +139,7 @@ POOLING = (
         forms=((CHANNELS_FIRST, LayerForm(formula="max(flatten(x, start=2), axis=2)")),),
         symbol="P",
     ),
-    Layer(
-        "adaptive_avg_pool1d(x, output_size, layout=channels_last)",
-        "He et al. 2014",
-        "equal windows, so many of them; their number divides that of the steps",
-        takes=("batch", *AXES[1], "channels"),
-        settings=numbers("output_size", 1),
-        indices="[n, i:output_size_1, c]",
-        formula=f"mean(x[n, {_STEP.format(k=1)} * i + u, c], u={_STEP.format(k=1)})",
-        demands=(_divided(1, "steps"),),
-        symbol="P",
-    ),
-    Layer(
-        "adaptive_avg_pool2d(x, output_size, layout=channels_last)",
-        "He et al. 2014",
-        "equal windows, so many of them along each axis; their numbers divide height and width",
-        takes=("batch", *AXES[2], "channels"),
-        settings=numbers("output_size", 2),
-        indices="[n, i:output_size_1, j:output_size_2, c]",
-        formula=f"mean(x[n, {_STEP.format(k=1)} * i + u, {_STEP.format(k=2)} * j + v, c], "
-        f"u={_STEP.format(k=1)}, v={_STEP.format(k=2)})",
-        demands=(_divided(1, "rows"), _divided(2, "columns")),
-        symbol="P",
-    ),
+    *(_adaptive(kind, rank) for kind in ("avg", "max") for rank in (1, 2)),
     Layer(
         "upsample1d(x, factor=2, layout=channels_last)",
         "definition",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.sizes.whole_numbers import whole_number
-from symgrad.spec.language.syntax import Call, Name, Node, Number, Tuple
+from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number, Tuple
 from symgrad.spec.language.trees import names_in, substitute
 from symgrad.spec.language.unparse import unparse
 
@@ -107,6 +107,19 @@ def numbers(name: str, rank: int) -> Settings:
     def settings(call: Call, arguments: Arguments) -> Arguments:
         found = per_axis(call, name, arguments[name], rank, 1)
         return {f"{name}_{axis}": number for axis, number in enumerate(found, start=1)}
+
+    return settings
+
+
+def adapting(rank: int) -> Settings:
+    """Of so many windows along each axis, which are equal or not."""
+
+    def settings(call: Call, arguments: Arguments) -> Arguments:
+        equal = arguments["equal"]
+        if not isinstance(equal, Boolean):
+            problem = f"{call.function}: equal is {unparse(equal)}"
+            raise SpecError(problem, at=_place(equal, call), remedy="expected true or false")
+        return numbers("output_size", rank)(call, arguments)
 
     return settings
 
