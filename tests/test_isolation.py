@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,6 +109,12 @@ def fault(door: Any, function: str, *arguments: Any) -> str:
     with pytest.raises(FaultError) as caught:
         door.call(function, *arguments)
     return str(caught.value)
+
+
+def test_a_module_is_called_without_sympy() -> None:
+    code = "import sys, symgrad.isolation.worker; print({'sympy', 'jinja2', 'numba'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
 
 
 def test_calls_give_what_the_module_gives(file: Path) -> None:

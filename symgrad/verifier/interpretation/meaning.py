@@ -43,7 +43,6 @@ from symgrad.verifier.interpretation.index_extents import index_sizes, indices_u
 from symgrad.verifier.interpretation.index_products import contract, factors_of
 from symgrad.verifier.interpretation.placed_arrays import placed
 from symgrad.verifier.interpretation.rearranged_arrays import RearrangedArrays, sliced
-from symgrad.verifier.interpretation.slopes.varied_models import derivative
 from symgrad.verifier.interpretation.tensors import (
     TensorValue,
     combine,
@@ -311,6 +310,8 @@ class Formulas:
             value, like = (self.value(node, scope) for node in call.arguments)
             return spread(value, like, scope.depth, call.at, self.arithmetic.library)
         if is_derivative(call, self.functions):
+            from symgrad.verifier.interpretation.slopes.varied_models import derivative  # and SymPy with it
+
             return derivative(self, call, scope)
         if name in self.arithmetic.functions:
             return self._scalar_function(call, scope)
