@@ -106,6 +106,13 @@ OTHERS: Corpus = {
             "y": "dense(flatten(A), 3)",
         },
     },
+    "layer_rows_of_lengths": {
+        "inputs": {"x": ["batch", 3, 4], "L": ["batch"]},
+        "equations": {
+            "A": "attention(x, 2, lengths=L, rotary=true, bias=false)",
+            "y": "dense(global_avg_pool(A, lengths=L), 3)",
+        },
+    },
 }
 """Layers of labels or of several tensors."""
 

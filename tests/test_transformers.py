@@ -55,13 +55,26 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum())
 
 
+def at_place(v: np.ndarray, place: int, base: float) -> np.ndarray:
+    """A vector whose halves turn, entry by entry, the slower the further behind."""
+    half = len(v) // 2
+    angles = np.array([place * base ** (-k / half) for k in range(half)])
+    first, second = v[:half], v[half:]
+    turned_first = first * np.cos(angles) - second * np.sin(angles)
+    return np.concatenate([turned_first, second * np.cos(angles) + first * np.sin(angles)])
+
+
 def attention(
     x: np.ndarray,
     p: Values,
     memory: np.ndarray | None = None,
     sees: Callable[[int, int, int], bool] = lambda *_: True,
+    base: float = 0,
 ) -> np.ndarray:
-    """One query after another; `sees(row, i, j)` says whether place i looks at place j."""
+    """One query after another; `sees(row, i, j)` says whether place i looks at place j.
+
+    With a base, queries and keys turn with their places.
+    """
     memory = x if memory is None else memory
     groups = p["Wq"].shape[1:-1]
     y = np.zeros_like(x)
@@ -77,6 +90,10 @@ def attention(
             values = [
                 m @ p["Wv"][:, shared] + (0 if bias["bv"] is None else bias["bv"][shared]) for m in memory[n]
             ]
+            if base:
+                query, keys = at_place(query, i, base), [at_place(k, j, base) for j, k in enumerate(keys)]
+            if not seen:
+                continue
             weights = softmax(np.array([query @ keys[j] for j in seen]) / np.sqrt(len(query)))
             found = sum(w * values[j] for w, j in zip(weights, seen, strict=True))
             y[n, i] += found @ p["Wo"][head]
@@ -147,6 +164,67 @@ def test_grouped_heads_look_where_the_mask_and_the_order_allow(tmp_path: Path) -
     call = "attention(x, heads=6, causal=true, mask=m, kv_heads=2)"
     data = {"x": RNG.normal(size=(2, 5, 12)), "m": mask.astype(float)}
     compared(spec_of(call, (2, 5, 12), m=["n", 5]), data, meaning, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # NumPy's of -inf - -inf, in text that is not compiled
+@pytest.mark.parametrize(
+    ("options", "base", "causal"),
+    [("rotary=true", 10000, False), ("rotary=50, causal=true, kv_heads=1", 50, True)],
+)
+def test_rotary_places_and_lengths_of_rows(options: str, base: float, causal: bool, tmp_path: Path) -> None:
+    """A row of length 0 finds nothing, and passes no slope on."""
+    lengths = np.array([5, 3, 0, 9])
+
+    def meaning(x: np.ndarray, p: Values, L: np.ndarray) -> np.ndarray:
+        return attention(x, p, sees=lambda n, i, j: j < L[n] and (j <= i or not causal), base=base)
+
+    data = {"x": RNG.normal(size=(4, 5, 8)), "L": lengths.astype(float)}
+    spec = spec_of(f"attention(x, 2, lengths=L, {options})", (4, 5, 8), L=["n"])
+    compared(spec, data, meaning, tmp_path)
+    module = interpreted(tmp_path / "module.py")
+    params = module.unflatten(RNG.normal(size=module.SIZE))
+    given = params, data["x"], np.zeros(4)
+    assert (module.forward(*given) == params.y_bo).all()
+    of_parameters = module.loss_and_grad(*given, data["x"])[1]._asdict()
+    slopes = {**of_parameters, "x": module.input_gradients(*given, data["x"]).x}
+    assert all((slope == 0).all() for of, slope in slopes.items() if of != "y_bo")
+
+
+def test_a_block_with_rotary_places_sees_as_far_as_its_rows_reach(tmp_path: Path) -> None:
+    def meaning(x: np.ndarray, p: Values, L: np.ndarray) -> np.ndarray:
+        h = x + attention(layer_norm(x, p), p, sees=lambda n, _, j: bool(j < L[n]), base=10000)
+        inner = layer_norm(h, p, name="_2") @ p["W"] + p["b"]
+        return np.asarray(h + np.tanh(inner) @ p["W_2"] + p["b_2"])
+
+    call = "transformer_block(x, 2, hidden=3, activation=tanh, lengths=L, rotary=true)"
+    data = {"x": RNG.normal(size=(2, 3, 4)), "L": np.array([2.0, 3.0])}
+    compared(spec_of(call, (2, 3, 4), L=["n"]), data, meaning, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["avg", "max"])
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+def test_pooling_over_time_takes_what_is_there(kind: str, layout: str, tmp_path: Path) -> None:
+    """Of a row of which nothing is there, it gives 0."""
+    order = [0, 1, 2] if layout == "channels_last" else [0, 2, 1]
+
+    def meaning(x: np.ndarray, _: Values, L: np.ndarray, m: np.ndarray) -> np.ndarray:
+        y = np.zeros_like(x)
+        for n, row in enumerate(x.transpose(order)):
+            seen = [v for i, v in enumerate(row) if i < L[n] and m[n, i] > 0]
+            for c in range(x.transpose(order).shape[2]):
+                met = [v[c] for v in seen]
+                found = (
+                    0 if not met else sum(met) / len(met) if kind == "avg" else max(met, key=lambda v: v.real)
+                )
+                y.transpose(order)[n, :, c] = found
+        return y * x
+
+    mask = np.array([[1, 0, 1, 1], [1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 0, 1]], dtype=float)
+    shape = tuple(np.array([4, 4, 3])[order])
+    pooled = f"global_{kind}_pool(x, lengths=L, mask=m, layout={layout})"
+    call = f"reshape({pooled}, [n, {'1, 3' if layout == 'channels_last' else '3, 1'}]) * x"
+    data = {"x": RNG.normal(size=shape), "L": np.array([4.0, 0.0, 2.0, 9.0]), "m": mask}
+    compared(spec_of(call, shape, L=["n"], m=["n", 4]), data, meaning, tmp_path)
 
 
 def test_cross_attention_looks_at_other_places_of_other_features(tmp_path: Path) -> None:
@@ -275,6 +353,11 @@ LABELS = {"c": {"axes": ["n", 4], "classes": 5}}
         ("attention(x)", "attention lacks 'heads'; write attention"),
         ("attention(x, heads=2, causal=1)", "causal: expected true or false; write causal=true"),
         ("attention(x, heads=2, mask=true)", r"mask: expected a tensor \[batch, places\]"),
+        ("attention(x, heads=2, lengths=true)", r"lengths: expected a tensor \[batch\]; write lengths=m"),
+        ("attention(x, heads=2, lengths=w)", r"attention takes \[batch\], 'w' is \[n, 4, 5\]"),
+        ("attention(x, heads=2, rotary=true)", "half of the 3 features of a head are needed"),
+        ("attention(x, heads=1, rotary=-1)", "rotary is -1; expected true, or the base"),
+        ("global_max_pool(x, mask=true)", r"mask: expected a tensor \[batch, places\]"),
         ("attention(z, heads=2)", r"attention takes \[batch, places, features\], 'z' is \[n, 6\]"),
         ("transformer_block(x, heads=2, norm=relu)", "unknown norm of a block; write norm=layer_norm"),
         ("transformer_block(x, heads=4)", "4 heads cannot share 6 features"),

@@ -6,7 +6,7 @@ Of images the axes are [batch, height, width, channels], of kernels [height, wid
 from dataclasses import replace
 
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
-from symgrad.spec.library.window_settings import (
+from symgrad.spec.library.settings.window_settings import (
     AXES,
     ENTRIES,
     convolving,

@@ -159,6 +159,11 @@ def all_given(arguments: Collection[str]) -> Callable[[Arguments], bool]:
     return lambda values: all(is_given(argument)(values) for argument in arguments)
 
 
+def both(*conditions: Callable[[Arguments], bool]) -> Callable[[Arguments], bool]:
+    """Whether all of some conditions hold."""
+    return lambda values: all(holds(values) for holds in conditions)
+
+
 def is_called(argument: str, name: str) -> Callable[[Arguments], bool]:
     """Whether an argument is this name."""
     return lambda values: values[argument] == Name(name, values[argument].at)

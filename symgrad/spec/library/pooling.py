@@ -6,10 +6,13 @@ from symgrad.spec.library.layer_entries import (
     LayerDemand,
     LayerForm,
     LayerParameter,
+    all_given,
+    both,
     is_called,
     is_false,
 )
-from symgrad.spec.library.window_settings import (
+from symgrad.spec.library.settings.hidden_places import HIDING, hiding, where_seen
+from symgrad.spec.library.settings.window_settings import (
     AXES,
     ENTRIES,
     adapting,
@@ -107,6 +110,44 @@ def _overlapping(kind: str, rank: int) -> LayerForm:
     return LayerForm(parts=tuple(parts), indices=f"[n, {'i, ' if rank > 1 else ''}{last}, c]", formula=made)
 
 
+def _global(kind: str, source: str, what: str) -> Layer:
+    """The mean, or the largest entry, of each channel; of sequences maybe without what is hidden."""
+    of = "mean" if kind == "avg" else "max"
+    hidden = (("mask", "lengths"), ("mask",), ("lengths",))
+    return Layer(
+        f"global_{kind}_pool(x, mask=false, lengths=false, layout=channels_last)",
+        source,
+        f"x is [batch, ..., channels]; {what} of each channel, whatever lies between; of [batch, places, "
+        "channels] without places where mask, [batch, places], is 0, or from lengths, [batch], on: of none 0",
+        operands=("x", "mask", "lengths"),
+        takes=("batch", "...", "places", "channels"),
+        others_take=HIDING,
+        settings=hiding,
+        formula=f"{of}(flatten(x, start=1, end=-2), axis=1)",
+        forms=(
+            *((both(all_given(chosen), CHANNELS_FIRST), _of_seen(kind, 2, chosen)) for chosen in hidden),
+            *((all_given(chosen), _of_seen(kind, 1, chosen)) for chosen in hidden),
+            (CHANNELS_FIRST, LayerForm(formula=f"{of}(flatten(x, start=2), axis=2)")),
+        ),
+        symbol="P",
+    )
+
+
+def _of_seen(kind: str, axis: int, chosen: tuple[str, ...]) -> LayerForm:
+    """The mean, or the largest entry, along this axis, of what these operands do not hide."""
+    read = "x[n, i, c]" if axis == 1 else "x[n, c, i]"
+    mean = f"sum({where_seen(read, 0, 'i', chosen)}, i) / N[n]"
+    largest = f"where(S[n] > 0, max({where_seen(read, '-inf', 'i', chosen)}, i), 0)"
+    return LayerForm(
+        parts=(
+            ("S[n]", f"sum({where_seen(1, 0, 'i', chosen)}, i=size(x, {axis}))"),
+            ("N[n]", "max(S[n], 1)"),
+        ),
+        indices="[n, c]",
+        formula=mean if kind == "avg" else largest,
+    )
+
+
 def _divided(axis: int, entries: str) -> LayerDemand:
     return LayerDemand(
         f"size(x, {axis}) % output_size_{axis} == 0",
@@ -121,24 +162,8 @@ _TENT = "max(1 - abs(min(max((i + 0.5) / factor_{k} - 0.5, 0), size(x, {k}) - 1)
 
 POOLING = (
     *(_pooling(kind, rank) for kind in ("max", "avg") for rank in (1, 2, 3)),
-    Layer(
-        "global_avg_pool(x, layout=channels_last)",
-        "Lin, Chen & Yan 2014",
-        "x is [batch, ..., channels]; the mean of each channel, whatever lies between",
-        takes=("batch", "...", "places", "channels"),
-        formula="mean(flatten(x, start=1, end=-2), axis=1)",
-        forms=((CHANNELS_FIRST, LayerForm(formula="mean(flatten(x, start=2), axis=2)")),),
-        symbol="P",
-    ),
-    Layer(
-        "global_max_pool(x, layout=channels_last)",
-        "Oquab et al. 2015",
-        "x is [batch, ..., channels]; the largest entry of each channel, whatever lies between",
-        takes=("batch", "...", "places", "channels"),
-        formula="max(flatten(x, start=1, end=-2), axis=1)",
-        forms=((CHANNELS_FIRST, LayerForm(formula="max(flatten(x, start=2), axis=2)")),),
-        symbol="P",
-    ),
+    _global("avg", "Lin, Chen & Yan 2014", "the mean"),
+    _global("max", "Oquab et al. 2015", "the largest entry"),
     *(_adaptive(kind, rank) for kind in ("avg", "max") for rank in (1, 2)),
     Layer(
         "upsample1d(x, factor=2, layout=channels_last)",

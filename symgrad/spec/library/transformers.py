@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import product
+from fractions import Fraction
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.sizes.whole_numbers import whole_number
-from symgrad.spec.language.syntax import Boolean
+from symgrad.spec.language.syntax import Boolean, Number
 from symgrad.spec.language.trees import names_in, placed, substitute
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.library.layer_entries import (
@@ -19,6 +20,7 @@ from symgrad.spec.library.layer_entries import (
     all_given,
     is_called,
 )
+from symgrad.spec.library.settings.hidden_places import HIDING, hiding, where_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from symgrad.spec.library.layer_entries import Arguments
 
 FEATURES = ("batch", "places", "features")
-MASKED = ("mask", ("batch", "places"))
 HEAD = "size(x, -1) // heads"
+HALF = f"{HEAD} // 2"
 SHARED = LayerDemand(
     "size(x, -1) % heads == 0",
     "{heads} heads cannot share {size(x, -1)} features",
@@ -39,16 +41,26 @@ GROUPED = LayerDemand(
     "{heads} heads cannot share {kv_heads} heads of keys and values",
     "expected a number of kv_heads that divides the heads",
 )
+PAIRED = LayerDemand(
+    f"{HEAD} % 2 == 0",
+    f"half of the {{{HEAD}}} features of a head are needed",
+    "expected an even number of features for each head, or rotary=false",
+)
 NORMS = ("layer_norm", "rms_norm")
 
 
-def _attention(source: str, causal: bool = False, masked: bool = False, grouped: bool = False) -> LayerForm:
-    """Attention of x to `source`; grouped, g heads of queries share the keys and values of a head k."""
+def _attention(source: str, *chosen: str) -> LayerForm:
+    """Attention of x to `source`, with the options that are chosen: those of _forms.
+
+    Where `kv_heads` are, g heads of queries share the keys and values of a head k.
+    """
+    grouped, rotary = "kv_heads" in chosen, "rotary" in chosen
     head, of_keys = ("k, g", "k") if grouped else ("h", "h")
     heads, kv_heads = (("kv_heads", "heads // kv_heads"), "kv_heads") if grouped else (("heads",), "heads")
-    scores = f"sum(Q[n,i,{head},d] * K[n,j,{of_keys},d], d) / sqrt(size(Wq, -1))"
-    scores = f"where(mask[n,j] > 0, {scores}, -inf)" if masked else scores
-    scores = f"where(j <= i, {scores}, -inf)" if causal else scores
+    query, key = ("QT", "KT") if rotary else ("Q", "K")
+    scores = f"sum({query}[n,i,{head},d] * {key}[n,j,{of_keys},d], d) / sqrt(size(Wq, -1))"
+    scores = where_seen(scores, "-inf", "j", chosen)
+    scores = f"where(j <= i, {scores}, -inf)" if "causal" in chosen else scores
     features = f"size({source}, -1)"
 
     def weight(name: str, *axes: str) -> LayerParameter:
@@ -62,6 +74,7 @@ def _attention(source: str, causal: bool = False, masked: bool = False, grouped:
             (f"Q[n, i, {head}, d]", f"sum(x[n,i,c] * Wq[c,{head},d], c) + bq[{head},d]"),
             (f"K[n, j, {of_keys}, d]", f"sum({source}[n,j,c] * Wk[c,{of_keys},d], c) + bk[{of_keys},d]"),
             (f"V[n, j, {of_keys}, d]", f"sum({source}[n,j,c] * Wv[c,{of_keys},d], c) + bv[{of_keys},d]"),
+            *(_turned(head, of_keys) if rotary else ()),
             (f"S[n, {head}, i, j]", scores),
             ("P", "softmax(S)"),
             (f"O[n, i, {head}, d]", f"sum(P[n,{head},i,j] * V[n,j,{of_keys},d], j)"),
@@ -78,33 +91,46 @@ def _attention(source: str, causal: bool = False, masked: bool = False, grouped:
             weight("Wo", *heads, HEAD, "size(x, -1)"),
             bias("bo", "size(x, -1)"),
         ),
-        demands=(SHARED, GROUPED) if grouped else (SHARED,),
+        demands=(SHARED, *((GROUPED,) if grouped else ()), *((PAIRED,) if rotary else ())),
     )
 
 
-def _forms(source: str, may_be_causal: bool) -> Iterator[tuple[Callable[[Arguments], bool], LayerForm]]:
-    """One for each choice of a causal mask, a mask of keys and grouped heads, but that of none."""
-    for causal, masked, grouped in product((True, False), repeat=3):
-        wanted = {"causal": causal, "mask": masked, "kv_heads": grouped}
-        if not any(wanted.values()) or (causal and not may_be_causal):
-            continue
-        chosen = [name for name, asked in wanted.items() if asked]
-        yield all_given(chosen), _attention(source, causal, masked, grouped)
+def _turned(head: str, of_keys: str) -> Iterator[tuple[str, str]]:
+    """Queries and keys turned by their places, as the layer rotary does it: QT and KT."""
+    yield f"angle[i:size(x, 1), d:{HALF}]", "i / base**(2*d / size(Wq, -1))"
+    yield "C", "cos(angle)"
+    yield "D", "sin(angle)"
+    for name, group in (("Q", head), ("K", of_keys)):
+        first, second = (f"{name}[n,i,{group},{d}]" for d in ("d", f"d + {HALF}"))
+        yield f"{name}1[n, i, {group}, d:{HALF}]", f"{first} * C[i,d] - {second} * D[i,d]"
+        yield f"{name}2[n, i, {group}, d:{HALF}]", f"{second} * C[i,d] + {first} * D[i,d]"
+        yield f"{name}T", f"concat({name}1, {name}2, axis=-1)"
 
 
-def _checked(_call: Call, values: Arguments) -> Arguments:
-    """The arguments, of which causal is true or false, and no mask is `true`.
+def _forms(source: str, *options: str) -> Iterator[tuple[Callable[[Arguments], bool], LayerForm]]:
+    """One for each choice of these options, but that of none."""
+    for number in range(len(options), 0, -1):
+        for chosen in combinations(options, number):
+            yield all_given(chosen), _attention(source, *chosen)
+
+
+def _checked(call: Call, values: Arguments) -> Arguments:
+    """What rotary positions turn by, where each option is what it may be.
 
     Raises:
-        SpecError: they are something else.
+        SpecError: causal is not true or false, rotary is no base, or as `hiding` does.
     """
-    for name, wanted in (("causal", "true or false"), ("mask", "a tensor [batch, places]")):
-        value = values.get(name, Boolean(False, _call.at))
-        is_flag = isinstance(value, Boolean)
-        if is_flag is not (name == "causal") and value != Boolean(False, value.at):
-            remedy = f"write {name}={'true' if name == 'causal' else 'm, the name of an input'}, for example"
-            raise SpecError(f"{name}: expected {wanted}", at=value.at, remedy=remedy)
-    return {}
+    none = Boolean(False, call.at)
+    causal = values.get("causal", none)
+    if not isinstance(causal, Boolean):
+        remedy = "write causal=true, for example"
+        raise SpecError("causal: expected true or false", at=causal.at, remedy=remedy)
+    rotary = values.get("rotary", none)
+    if not isinstance(rotary, Boolean) and (not isinstance(rotary, Number) or rotary.value <= 0):
+        problem = f"{call.function}: rotary is {unparse(rotary)}"
+        raise SpecError(problem, at=rotary.at, remedy="expected true, or the base of its angles, as 10000")
+    base = Number(Fraction(10000), call.at) if isinstance(rotary, Boolean) else rotary
+    return {**hiding(call, values), "base": base}
 
 
 def _block_settings(call: Call, values: Arguments) -> Arguments:
@@ -143,8 +169,8 @@ def _block(norm: str) -> LayerForm:
             ("N", f"{norm}(x)"),
             (
                 "A",
-                "attention(N, heads, causal=causal, mask=mask, kv_heads=kv_heads, bias=bias, init=init, "
-                "bias_init=bias_init)",
+                "attention(N, heads, causal=causal, mask=mask, lengths=lengths, rotary=rotary, "
+                "kv_heads=kv_heads, bias=bias, init=init, bias_init=bias_init)",
             ),
             ("R", "x + A"),
             ("M", f"{norm}(R)"),
@@ -160,39 +186,41 @@ def _block(norm: str) -> LayerForm:
 OF_ATTENTION = _attention("x")
 OF_CROSS_ATTENTION = _attention("memory")
 OF_BLOCK = _block("layer_norm")
-OPTIONS = "mask=false, kv_heads=false, bias=true, init=glorot_uniform, bias_init=zeros"
+OPTIONS = "mask=false, lengths=false, kv_heads=false, bias=true, init=glorot_uniform, bias_init=zeros"
 
 TRANSFORMERS = (
     Layer(
-        f"attention(x, heads, causal=false, {OPTIONS})",
-        "Vaswani et al. 2017; kv_heads: Ainslie et al. 2023",
+        f"attention(x, heads, causal=false, rotary=false, {OPTIONS})",
+        "Vaswani et al. 2017; kv_heads: Ainslie et al. 2023; rotary: Su et al. 2021",
         "x is [batch, places, features], each of which looks at all, or where it is causal at none behind "
-        "it; nobody looks where mask, [batch, places], is 0",
-        operands=("x", "mask"),
+        "it; nobody looks where mask, [batch, places], is 0, nor from place lengths, [batch], of a row on: "
+        "what sees nothing finds 0; rotary=500000 turns by another base than 10000",
+        operands=("x", "mask", "lengths"),
         takes=FEATURES,
-        others_take=(MASKED,),
+        others_take=HIDING,
         settings=_checked,
         parts=OF_ATTENTION.parts,
         indices=OF_ATTENTION.indices,
         formula=OF_ATTENTION.formula,
         parameters=OF_ATTENTION.parameters,
         demands=OF_ATTENTION.demands,
-        forms=tuple(_forms("x", may_be_causal=True)),
+        forms=tuple(_forms("x", "causal", "rotary", "mask", "lengths", "kv_heads")),
     ),
     Layer(
         f"cross_attention(x, memory, heads, {OPTIONS})",
         "Vaswani et al. 2017",
-        "x and memory are [batch, places, features]; mask, [batch, places], is of the places of memory",
-        operands=("x", "memory", "mask"),
+        "x and memory are [batch, places, features]; mask, [batch, places], and lengths, [batch], are "
+        "those of memory",
+        operands=("x", "memory", "mask", "lengths"),
         takes=FEATURES,
-        others_take=(("memory", FEATURES), MASKED),
+        others_take=(("memory", FEATURES), *HIDING),
         settings=_checked,
         parts=OF_CROSS_ATTENTION.parts,
         indices=OF_CROSS_ATTENTION.indices,
         formula=OF_CROSS_ATTENTION.formula,
         parameters=OF_CROSS_ATTENTION.parameters,
         demands=OF_CROSS_ATTENTION.demands,
-        forms=tuple(_forms("memory", may_be_causal=False)),
+        forms=tuple(_forms("memory", "mask", "lengths", "kv_heads")),
     ),
     Layer(
         "feed_forward(x, hidden=false, activation=gelu, bias=true, init=glorot_uniform, bias_init=zeros)",
@@ -203,13 +231,13 @@ TRANSFORMERS = (
         formula="dense(U, size(x, -1), bias=bias, init=init, bias_init=bias_init)",
     ),
     Layer(
-        f"transformer_block(x, heads, hidden=false, causal=false, {OPTIONS}, activation=gelu, "
-        "norm=layer_norm)",
+        f"transformer_block(x, heads, hidden=false, causal=false, rotary=false, {OPTIONS}, "
+        "activation=gelu, norm=layer_norm)",
         "Vaswani et al. 2017; the norms first: Xiong et al. 2020",
         "x is [batch, places, features]; hidden is 4 times as wide as x where nothing is said",
-        operands=("x", "mask"),
+        operands=("x", "mask", "lengths"),
         takes=FEATURES,
-        others_take=(MASKED,),
+        others_take=HIDING,
         settings=_block_settings,
         parts=OF_BLOCK.parts,
         formula=OF_BLOCK.formula,
