@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from symgrad.compiler.planning.places.equal_steps import MAX_PERIOD, MIN_REPEATS
 from symgrad.compiler.planning.plan import Place
 
 if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Instruction
-
-MIN_REPEATS = 4
-MAX_PERIOD = 120
-"""Statements of one time: the backward pass of a transformer block has some fifty."""
 
 Operand: TypeAlias = tuple[Place, tuple[object, ...]]
 """Where a tensor lies, and all that must be the same for it to take part in a loop."""

@@ -1,0 +1,104 @@
+"""Equal layers among the steps of a program: runs of steps that come again and again with other tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from symgrad.calculus.terms import Entry
+from symgrad.compiler.planning.loop_orders import entries_of
+from symgrad.compiler.planning.plan import LoopNest
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+    import sympy as sp
+
+    from symgrad.calculus.program import Equation, Program
+    from symgrad.compiler.planning.plan import Step
+
+MIN_REPEATS = 4
+MAX_PERIOD = 120
+"""Statements of one time: the backward pass of a transformer block has some fifty."""
+
+Run: TypeAlias = tuple[tuple[str, ...], ...]
+"""Of each tensor that a layer uses, those that stand for it from one time to the next."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """What a step does whatever its tensors are called, and these in the order of a statement's operands."""
+
+    shape: Hashable
+    tensors: tuple[str, ...]
+
+
+def equal_runs(program: Program, steps: Sequence[Step], blocks: Mapping[str, str]) -> Iterator[Run]:
+    """The runs of one phase, the first ones first.
+
+    That steps are told to be equal decides where tensors lie, never what is computed.
+    """
+    forms = [_form(program, step, blocks) for step in steps]
+    numbers: dict[Hashable, int] = {}
+    shapes = [numbers.setdefault(form.shape, len(numbers)) for form in forms]
+    start = 0
+    while start < len(shapes):
+        period, times = _longest_repeat(shapes, start)
+        if times:
+            layers = [forms[start + n * period : start + (n + 1) * period] for n in range(times)]
+            operands = ([t for form in layer for t in form.tensors] for layer in layers)
+            yield tuple(dict.fromkeys(zip(*operands, strict=True)))
+        start += max(1, period * times)
+
+
+def _longest_repeat(shapes: Sequence[int], start: int) -> tuple[int, int]:
+    """How many steps come again from here on, and how often; that covers the most."""
+    best = (0, 0)
+    for period in range(1, min(MAX_PERIOD, (len(shapes) - start) // MIN_REPEATS) + 1):
+        first, times = shapes[start : start + period], 1
+        while shapes[start + times * period : start + (times + 1) * period] == first:
+            times += 1
+        if times >= MIN_REPEATS and period * times > best[0] * best[1]:
+            best = (period, times)
+    return best
+
+
+def _form(program: Program, step: Step, blocks: Mapping[str, str]) -> _Form:
+    local = step.local if isinstance(step, LoopNest) else frozenset()
+    equations = step.equations
+    named = (*(e.tensor for e in entries_of(equations)), *(e.target for e in equations))
+    tensors = tuple(dict.fromkeys((*named, *(blocks[e.target] for e in equations if e.target in blocks))))
+    numbers = {tensor: _Operand(program, tensor, number).form for number, tensor in enumerate(tensors)}
+    shape = (type(step), tuple(_equation(e, numbers) for e in equations), local and len(local))
+    return _Form(shape, tuple(t for t in tensors if t not in local))
+
+
+@dataclass(frozen=True)
+class _Operand:
+    """A tensor by its number among those of a step."""
+
+    program: Program
+    name: str
+    number: int
+
+    @property
+    def form(self) -> Hashable:
+        """All of it that must be the same at every time."""
+        tensor = self.program.tensor[self.name]
+        is_fixed = tensor.kind in ("input", "target", "constant")
+        extents = tuple(axis.extent for axis in tensor.axes)
+        return self.number, tensor.kind == "parameter", extents, self.name if is_fixed else ""
+
+
+def _equation(equation: Equation, numbers: Mapping[str, Hashable]) -> Hashable:
+    loops = tuple((loop.index, loop.axis.extent) for loop in equation.loops)
+    indices = tuple(_expression(index, numbers) for index in equation.indices)
+    body = _expression(equation.body, numbers)
+    return numbers[equation.target], indices, loops, equation.reduction, bool(equation.onto), body
+
+
+def _expression(expr: sp.Basic, numbers: Mapping[str, Hashable]) -> Hashable:
+    if isinstance(expr, Entry):
+        return numbers[expr.tensor], tuple(_expression(index, numbers) for index in expr.indices)
+    parts = tuple(_expression(argument, numbers) for argument in expr.args)
+    return (type(expr), parts) if parts else cast("Hashable", expr)
