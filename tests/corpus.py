@@ -106,6 +106,17 @@ OTHERS: Corpus = {
             "y": "dense(flatten(A), 3)",
         },
     },
+    "layer_graph_conv": {
+        "inputs": {"x": ["batch", 2, 4], "A": ["batch", 2, 2]},
+        "equations": {
+            "h": "graph_conv(x, sqrt(A**2), 2)",
+            "y": "bilinear(flatten(h), global_max_pool(h), 3)",
+        },
+    },
+    "layer_factorization": {
+        "inputs": {"x": {"axes": ["batch"], "classes": 5}, "w": {"axes": ["batch"], "classes": 4}},
+        "equations": {"h": "factorization(x, w, 2)", "y": "dense(h, 3)"},
+    },
     "layer_rows_of_lengths": {
         "inputs": {"x": ["batch", 3, 4], "L": ["batch"]},
         "equations": {

@@ -40,7 +40,7 @@ NOT_READ = {
     **dict.fromkeys(("norms_1d", "norms_2d", "norms_3d"), ROWS),
     **dict.fromkeys(("placements", "block", "layer_embedding", "layer_cross_attention"), REPEATS),
     **dict.fromkeys(("windows_1d", "windows_2d", "windows_3d", "channels_first"), REPEATS),
-    **dict.fromkeys(("patches", "turned_places", "layer_rows_of_lengths"), REPEATS),
+    **dict.fromkeys(("patches", "turned_places", "layer_rows_of_lengths", "layer_graph_conv"), REPEATS),
 }
 """Networks of the corpus that are refused, and why."""
 

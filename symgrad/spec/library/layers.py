@@ -1,6 +1,6 @@
 """Layers: functions that bring parameters along, and activations that do."""
 
-from symgrad.spec.library.layer_entries import Layer, LayerParameter
+from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter, is_false
 
 GATED = (
     LayerParameter("W", ("size(x, -1)", "units"), "init"),
@@ -8,6 +8,8 @@ GATED = (
     LayerParameter("V", ("size(x, -1)", "units"), "init"),
     LayerParameter("c", ("units",), "bias_init", unless_false="bias"),
 )
+
+FACTORS = (("U", "embedding(x, units, init=init)"), ("V", "embedding(other, units, init=init)"))
 
 LAYERS = (
     Layer(
@@ -47,6 +49,68 @@ LAYERS = (
         parts=(("G", "x @ W + b"), ("Z", "x @ V + c")),
         formula="silu(G) * Z",
         parameters=GATED,
+    ),
+    Layer(
+        "bilinear(x, other, units, bias=true, init=glorot_uniform, bias_init=zeros, activation=identity)",
+        "Tenenbaum & Freeman 2000",
+        "x and other are [batch, in], of as many features as each has; every product of two has a weight",
+        operands=("x", "other"),
+        takes=("batch", "in"),
+        others_take=(("other", ("batch", "in")),),
+        parts=(("T[n, j, o]", "sum(x[n, i] * W[i, j, o], i)"),),
+        indices="[n, o]",
+        formula="sum(T[n, j, o] * other[n, j], j) + b[o]",
+        parameters=(
+            LayerParameter("W", ("size(x, -1)", "size(other, -1)", "units"), "init"),
+            LayerParameter("b", ("units",), "bias_init", unless_false="bias"),
+        ),
+    ),
+    Layer(
+        "graph_conv(x, adjacency, units, bias=true, init=glorot_uniform, bias_init=zeros, "
+        "activation=identity)",
+        "Kipf & Welling 2017",
+        "x is [..., nodes, in], adjacency [..., nodes, nodes], or [nodes, nodes] for all rows, with weights "
+        "that are not negative and no loops: every node is its own neighbour besides",
+        operands=("x", "adjacency"),
+        takes=("...", "nodes", "in"),
+        others_take=(("adjacency", ("...", "nodes", "nodes")),),
+        parts=(
+            ("D", "sqrt(1 + sum(adjacency, axis=-1, keepdims=true))"),
+            ("H", "(x @ W) / D"),
+        ),
+        formula="(adjacency @ H + H) / D + b",
+        parameters=(
+            LayerParameter("W", ("size(x, -1)", "units"), "init"),
+            LayerParameter("b", ("units",), "bias_init", unless_false="bias"),
+        ),
+        demands=(
+            LayerDemand(
+                "size(adjacency, -1) == size(x, -2)",
+                "the adjacency is of {size(adjacency, -1)} nodes, x has {size(x, -2)}",
+                "expected as many nodes of both",
+            ),
+        ),
+    ),
+    Layer(
+        "factorization(x, other, units, bias=true, init=normal(std=0.1), bias_init=zeros)",
+        "Koren, Bell & Volinsky 2009",
+        "x and other hold labels, of users and items; how well two go together, [..., 1]: the product of "
+        "their rows of two tables, and with bias what each has by itself and all have",
+        operands=("x", "other"),
+        takes=("...",),
+        parts=(
+            *FACTORS,
+            ("B", "embedding(x, 1, init=bias_init)"),
+            ("C", "embedding(other, 1, init=bias_init)"),
+        ),
+        formula="sum(U * V, axis=-1, keepdims=true) + B + C + m",
+        parameters=(LayerParameter("m", (), "bias_init"),),
+        forms=(
+            (
+                is_false("bias"),
+                LayerForm(parts=FACTORS, formula="sum(U * V, axis=-1, keepdims=true)"),
+            ),
+        ),
     ),
 )
 
