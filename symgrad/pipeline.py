@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from symgrad.calculus.deriving.stops import without_stops
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
@@ -123,8 +124,10 @@ class Stages:
 
     @stage("Program → Program")
     def shifted(self) -> Program:
-        """log-sum-exp as the machine computes it, shifted by the maximum; simplified again."""
-        return simplify(expand_logsumexp(self.derived))
+        """log-sum-exp as the machine computes it, shifted by the maximum; stop_gradient(x) as x; simplified
+        again.
+        """
+        return simplify(expand_logsumexp(without_stops(self.derived)))
 
     @stage("Program → Program")
     def by_outputs(self) -> Program:

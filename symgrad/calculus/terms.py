@@ -226,6 +226,22 @@ class delta(sp.Function):
         return sp.Integer(0)
 
 
+class stop_gradient(sp.Function):
+    """Its argument, through which no derivative passes."""
+
+    nargs = 1
+    is_real = True
+
+    def _eval_derivative(self, _variable: sp.Expr) -> sp.Expr:
+        return sp.Integer(0)
+
+    def _eval_is_nonnegative(self) -> Any:
+        return self.args[0].is_nonnegative
+
+    def _eval_is_positive(self) -> Any:
+        return self.args[0].is_positive
+
+
 class leading(sp.Function):
     """An index over the first entries of a longer axis, as in X[i + 0]: X is not defined by these alone."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, show_axes
-from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large, leading
+from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large, leading, stop_gradient
 from symgrad.elaborate.arrays.placing import placed
 from symgrad.elaborate.arrays.rearranging import Rearranging
 from symgrad.elaborate.arrays.reshaping import reshaped
@@ -28,7 +28,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
-from symgrad.spec.language.builtins import is_derivative
+from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.sizes.size_forms import free_size, may_hold
 from symgrad.spec.language.sizes.whole_numbers import (
@@ -373,6 +373,8 @@ class Evaluator:
         if name == "spread":
             repeated, like = (self._value(node, scope) for node in arguments_of(call, 2))
             return spread(repeated, like, self.builder, call.at)
+        if name == STOP_GRADIENT:
+            return self._combine(stop_gradient, name, call.at, scope, *arguments_of(call, 1))
         if is_derivative(call, self.functions):
             return self.derivatives(call, scope.owner, lambda node: self._value(node, scope))
         if name in SCALAR:

@@ -22,6 +22,7 @@ from symgrad.calculus.terms import (
     shifted,
     sigmoid,
     softplus,
+    stop_gradient,
 )
 from symgrad.errors import DataError, InternalError
 from symgrad.spec.scalars import INNER
@@ -45,6 +46,7 @@ _FUNCTIONS: Mapping[Any, Callable[..., Numbers]] = {
     softplus: lambda x: np.logaddexp(0.0, x),
     logcosh: lambda x: np.logaddexp(x, -x) - math.log(2),
     shifted: np.subtract,
+    stop_gradient: np.asarray,
     leading: np.asarray,
     within: lambda value, end: np.where(end >= 0, value, np.nan),
     delta: lambda a, b: np.equal(a, b).astype(np.float64),

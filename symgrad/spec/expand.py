@@ -20,7 +20,12 @@ from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, s
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
-from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS, STEPWISE_FUNCTIONS, is_derivative
+from symgrad.spec.language.builtins import (
+    LANGUAGE_FUNCTIONS,
+    STEPWISE_FUNCTIONS,
+    STOP_GRADIENT,
+    is_derivative,
+)
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import calls
 from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
@@ -29,7 +34,7 @@ from symgrad.spec.reads import read_by, read_inside
 from symgrad.spec.sense import refuse_nonsense
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def expand(spec: Spec) -> Model:
@@ -163,10 +168,14 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
     users = {f.name: f for f in spec.functions}
     found: dict[str, FunctionSpec] = {}
 
+    stopped = {id(call) for formula in formulas for call in _stopped(formula)}
+
     def visit(call: Call, inside: tuple[str, ...]) -> None:
         name = call.function
         if name in STEPWISE_FUNCTIONS:
-            remedy = "it may stand in a schedule or in an optimiser's update"
+            if id(call) in stopped:
+                return
+            remedy = f"write x + stop_gradient({name}(x) - x), or keep it to schedules and updates"
             raise SpecError(f"{name} has no slope to learn by", at=call.at, remedy=remedy)
         if name in LANGUAGE_FUNCTIONS or is_derivative(call, users):
             return
@@ -180,6 +189,7 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
             return
         function = users.get(name) or _library_function(name, call.at, users)
         function = replace(function, formula=with_axes_named(function.formula, users))
+        stopped.update(id(call) for call in _stopped(function.formula))
         for inner in calls(function.formula):
             visit(inner, (*inside, name))
         found[name] = function
@@ -190,6 +200,13 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
         for call in calls(formula):
             visit(call, ())
     return tuple(found.values())
+
+
+def _stopped(formula: Node) -> Iterator[Call]:
+    """The calls through which no derivative passes."""
+    for call in calls(formula):
+        if call.function == STOP_GRADIENT:
+            yield from calls(call)
 
 
 def _library_function(name: str, at: Position, users: Iterable[str]) -> FunctionSpec:

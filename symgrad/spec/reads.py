@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.spec.language.builtins import is_derivative
+from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
 from symgrad.spec.language.trees import calls, values_in
 
 if TYPE_CHECKING:
@@ -68,3 +68,10 @@ def asks_for_derivative(formula: Node, functions: Mapping[str, FunctionSpec]) ->
                 seen.add(call.function)
                 waiting.append(functions[call.function].formula)
     return False
+
+
+def stops_gradients(model: Model) -> bool:
+    """Whether a gradient is not the slope of the loss, as formulas hold on to values."""
+    loss = () if model.loss is None else (model.loss,)
+    formulas = (*(e.formula for e in model.equations), *(f.formula for f in model.functions), *loss)
+    return any(call.function == STOP_GRADIENT for formula in formulas for call in calls(formula))

@@ -22,7 +22,8 @@ DERIVATIVE = "d"
 """A user may call a tensor or a function so: in calls the function is meant then."""
 MAX_ORDER = 6
 """Of a derivative that one call asks for: the terms of one of order n grow as the partitions of n."""
-SPECIAL_FORMS = frozenset(("where", "onehot", "spread", SIZE, *PLACEMENTS, *REARRANGEMENTS))
+STOP_GRADIENT = "stop_gradient"
+SPECIAL_FORMS = frozenset(("where", "onehot", "spread", STOP_GRADIENT, SIZE, *PLACEMENTS, *REARRANGEMENTS))
 LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS.keys() | SPECIAL_FORMS
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgrad.spec.reads import stops_gradients
 from symgrad.verifier.behaviour import (
     accepted_data,
     declared,
@@ -25,6 +26,7 @@ from symgrad.verifier.behaviour.drawn_case import ROWS, case_of
 from symgrad.verifier.behaviour.workbench import Bench, first_line
 from symgrad.verifier.report import Check, Verdict
 from symgrad.verifier.sampling.samples import is_defined_near_zero
+from symgrad.verifier.trials.order import STOPPED
 from symgrad.verifier.trials.subject import Door, FaultError
 
 if TYPE_CHECKING:
@@ -152,6 +154,8 @@ def _untried(name: str, trial: Trial, case: BehaviourCase) -> str:
     """Why a behaviour cannot be tried on a spec; nothing where it can."""
     if name in ("epochs", "fit", SIZES) and not case.is_calm:
         return "training on random data runs away, or carries rounding far"
+    if name in ("own verify", LONG) and stops_gradients(trial.model):
+        return STOPPED
     if name in ("own verify", LONG) and not _is_tame(trial):
         return "differences in double precision say nothing of this spec on ordinary random data"
     return ""

@@ -67,6 +67,7 @@ class Differences:
         if here.loss is None:
             raise SpecError("there is no loss to differentiate", at=model.spec.at)
         self.here = _Try(here.loss, here.branches)
+        self.stopped = here.stopped
         self.loss = float(here.loss)
         self.shapes = {name: array.shape for name, array in here.tensors.items()}
 
@@ -95,7 +96,7 @@ class Differences:
     def _at(self, along: Mapping[str, Array], step: float) -> _Try:
         length = self.arithmetic.array(step)
         shifts = {n: np.asarray(d * length, dtype=self.arithmetic.dtype) for n, d in along.items()}
-        there = interpret(self.model, self.arrays, self.arithmetic, shifts)
+        there = interpret(self.model, self.arrays, self.arithmetic, shifts, self.stopped)
         if there.loss is None:
             raise SpecError("there is no loss to differentiate", at=self.model.spec.at)
         return _Try(there.loss, there.branches)

@@ -312,6 +312,7 @@ class Tape:
             min=lambda a, over: self._extremum(library.min, a, over),
             is_concrete=False,
             tied=self._tied,
+            stopped=lambda a: self.base.library.stopped(a.array),
         )
 
     def _broadcast_to(self, a: Any, shape: tuple[int, ...]) -> Any:

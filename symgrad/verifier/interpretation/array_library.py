@@ -21,6 +21,7 @@ class ArrayLibrary:
     `integers` takes labels and indices. `is_concrete` says whether numbers are known while a formula is
     walked: the interpreter then notes which way every choice went. A library that records operations for
     later has none to look at. `tied` gives max(a, b) and min(a, b) where both are equal, if that matters.
+    `stopped` gives the bare numbers of an array, through which no slope passes.
     """
 
     kind: type[Any]
@@ -35,6 +36,7 @@ class ArrayLibrary:
     min: Callable[[Any, tuple[int, ...]], Array]
     is_concrete: bool
     tied: Callable[[Any, Any], Array] | None = None
+    stopped: Callable[[Any], Any] = lambda values: values
 
 
 NUMPY = ArrayLibrary(

@@ -14,7 +14,7 @@ from symgrad.verifier.interpretation.meaning import Formulas
 from symgrad.verifier.interpretation.tensors import TensorValue
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from symgrad.spec.language.syntax import Node
     from symgrad.verifier.interpretation.array_library import Array
@@ -26,7 +26,8 @@ Shape = tuple[int, ...]
 class Evaluation:
     """Every value of a model at one point, in the arithmetic it was asked for.
 
-    `loss` is None when the model has none or a target was not given. `branches` says which way every
+    `loss` is None when the model has none or a target was not given. `stopped` is what stop_gradient
+    held, in turn. `branches` says which way every
     where, max, min, abs and sign went; `work` counts scalar operations, dear ones more than once.
     """
 
@@ -36,6 +37,7 @@ class Evaluation:
     prediction: tuple[Array, ...]
     branches: tuple[bytes, ...]
     work: int
+    stopped: tuple[Array, ...] = ()
 
 
 def interpret(
@@ -43,11 +45,13 @@ def interpret(
     arrays: Mapping[str, Array],
     arithmetic: Arithmetic = FIFTY_DIGITS,
     shift: Mapping[str, Array] | None = None,
+    stopped: Sequence[Array] | None = None,
 ) -> Evaluation:
     """Evaluate a model on arrays for its inputs and parameters, and its targets if the loss is wanted.
 
     `shift` adds to tensors by name, equations included, as soon as they are known: this is how slopes
-    with respect to anything are taken.
+    with respect to anything are taken. `stopped` are the values that stop_gradient had somewhere else, in
+    turn, to be held on to.
 
     Raises:
         SpecError: a formula outside the language, or a missing array.
@@ -55,6 +59,7 @@ def interpret(
     """
     formulas = Formulas(model.functions, axis_sizes(model, arrays), dict(model.spec.axes), arithmetic)
     formulas.shifts = shift or {}
+    formulas.held = None if stopped is None else iter(stopped)
     with np.errstate(all="ignore"):
         _define_given(formulas, model, arrays)
         for parameter in model.parameters:
@@ -67,7 +72,8 @@ def interpret(
         prediction = outputs if model.prediction is None else (formulas.formula(model.prediction).array,)
         loss = _loss(model, arrays, formulas)
     tensors = {name: value.array for name, value in formulas.tensors.items()}
-    return Evaluation(tensors, outputs, loss, prediction, tuple(formulas.branches), formulas.work)
+    branches, held = tuple(formulas.branches), tuple(formulas.stopped)
+    return Evaluation(tensors, outputs, loss, prediction, branches, formulas.work, held)
 
 
 def _define_given(formulas: Formulas, model: Model, arrays: Mapping[str, Array]) -> None:

@@ -15,7 +15,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
-from symgrad.spec.language.builtins import is_derivative
+from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.sizes.whole_numbers import with_sizes
@@ -54,7 +54,7 @@ from symgrad.verifier.interpretation.tensors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from symgrad.spec.language.declared_ranges import Range
     from symgrad.spec.model import EquationSpec, FunctionSpec
@@ -82,6 +82,8 @@ class Formulas:
         self.labels: dict[str, Array] = {}
         self.shifts: Mapping[str, Array] = {}
         self.defined: list[EquationSpec] = []
+        self.stopped: list[Array] = []
+        self.held: Iterator[Array] | None = None
         self.branches: list[bytes] = []
         self.work = 0
         self.hides = False
@@ -101,6 +103,7 @@ class Formulas:
         """The same tensors in dual numbers, as one of them varies along directions."""
         inner = Formulas(self.functions.values(), self.sizes, self.named, duals.arithmetic)
         inner.labels, inner.shifts = self.labels, self.shifts
+        inner.stopped, inner.held = self.stopped, self.held
         inner.tensors = {n: replace(v, array=duals.of(v.array)) for n, v in self.tensors.items()}
         given = self.tensors[name]
         inner.tensors[name] = replace(given, array=duals.varied(given.array, directions))
@@ -309,6 +312,8 @@ class Formulas:
         if name == "spread":
             value, like = (self.value(node, scope) for node in call.arguments)
             return spread(value, like, scope.depth, call.at, self.arithmetic.library)
+        if name == STOP_GRADIENT:
+            return self._stopped(self.value(call.arguments[0], scope))
         if is_derivative(call, self.functions):
             from symgrad.verifier.interpretation.slopes.varied_models import derivative  # and SymPy with it
 
@@ -336,6 +341,15 @@ class Formulas:
     def _note(self, choice: Callable[[], Array]) -> None:
         if self.arithmetic.library.is_concrete:
             self.branches.append(choice().tobytes())
+
+    def _stopped(self, value: TensorValue) -> TensorValue:
+        """A value through which no slope passes: where slopes are differences, it is held as it was."""
+        if self.held is None:
+            array = self.arithmetic.library.stopped(value.array)
+            self.stopped.append(array)
+        else:
+            array = next(self.held)
+        return replace(value, array=self.arithmetic.array(array))
 
     def _where(self, call: Call, scope: ValueScope) -> TensorValue:
         condition, chosen, other = call.arguments

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.spec.reads import stops_gradients
 from symgrad.verifier.gradients.gradient_blocks import NOISE
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
@@ -40,6 +41,9 @@ _SMALLER = tuple(STEPS[-1] * 8.0**-k for k in range(1, 7))
 _ORDERS = (2, 3)
 TOLERANCE = 0.5
 """How much of the way from its order down to 1 a remainder may miss."""
+
+STOPPED = "with stop_gradient the gradient is not the slope of the loss"
+"""Why nothing is tried by differences of the module's own loss then."""
 
 _ABOVE = 4.0
 """How far above rounding a remainder must stand for its first digits to be its own."""
@@ -213,6 +217,9 @@ def _decays(
 def order_checks(trial: Trial) -> Iterator[Check]:
     """One row: the orders along random lines in parameters, and in inputs that gradients are asked of."""
     name, what = "order", "remainder of a step, by the module's own loss and gradient"
+    if stops_gradients(trial.model):
+        yield Check(name, what, 0.0, TOLERANCE, "no evidence", STOPPED)
+        return
     try:
         verdicts = [verdict_on(line) for line in _lines(trial)]
     except FaultError as fault:

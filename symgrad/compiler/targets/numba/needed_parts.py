@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.targets.numba.runtime import functions_of_numbers, runtime_part
+from symgrad.spec.reads import stops_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,7 +56,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
         training = ("training_steps", epochs, "broken_steps", "fit_epochs")
-        yield from (*(f"training/{name}" for name in training), "own_check")
+        check = "optional/stopped_gradients" if stops_gradients(lowered.model) else "own_check"
+        yield from (*(f"training/{name}" for name in training), check)
         if lowered.model.optimizer.average:
             yield "optional/averaged_parameters"
     else:

@@ -203,6 +203,7 @@ class Duals:
             min=lambda a, over: self._extremum(library.min, a, over),
             is_concrete=False,
             tied=self._tied,
+            stopped=lambda a: library.stopped(a.real),
         )
 
     def _broadcast_to(self, a: Any, shape: tuple[int, ...]) -> Any:
