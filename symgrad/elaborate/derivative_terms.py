@@ -62,6 +62,13 @@ class DerivativeTerms:
         self.builder.demand_numbers([value], call.function, of.at)
         for node in by:
             value = self._by(call, self._atomic(value, owner), node, value_of(node))
+        return self._shown(value)
+
+    def _shown(self, value: Value) -> Value:
+        """The derivative as a tensor with a line of its own."""
+        tensor = self.builder.tensors.get(value.body.tensor) if isinstance(value.body, Entry) else None
+        if tensor is not None and tensor.by:
+            self.builder.tensors[tensor.name] = replace(tensor, kind="value")
         return value
 
     def _atomic(self, value: Value, owner: str) -> Value:

@@ -31,7 +31,7 @@ class IndexWriter(ScalarWriter):
     def equation(self, equation: Equation) -> Formula:
         """The whole equation; with `+=` it holds for every value of every index in it."""
         equation = canonical(equation)
-        left = self._indexed(Entry(equation.target, equation.indices))
+        left = self.defined(equation.target, self._indexed(Entry(equation.target, equation.indices)))
         return ts.Relation(left, "+=" if equation.scatters else "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:

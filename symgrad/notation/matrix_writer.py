@@ -44,7 +44,9 @@ class MatrixWriter(ScalarWriter):
         """
         if equation.scatters:
             raise NoMatrixFormError
-        return ts.Relation(self.tensor(equation.target), "=", self.right_side(equation))
+        return ts.Relation(
+            self.defined(equation.target, self.tensor(equation.target)), "=", self.right_side(equation)
+        )
 
     def right_side(self, equation: Equation) -> Formula:
         """What stands right of the equality sign.

@@ -61,6 +61,13 @@ class ScalarWriter(ABC):
         known = self.program.tensor.get(name)
         return ts.NameText(name, known is not None and known.kind == "cotangent")
 
+    def defined(self, name: str, left: Formula) -> Formula:
+        """The left side of a tensor's equation; that of a derivative says what it is of: `u_xx = ∂²u/∂x²`."""
+        tensor = self.program.tensor[name]
+        if not tensor.by:
+            return left
+        return ts.Relation(left, "=", ts.Partial(self.tensor(tensor.of), tuple(map(self.tensor, tensor.by))))
+
     def write(self, expr: sp.Expr) -> Formula:
         """The expression as a formula."""
         special = self.special(expr)

@@ -85,10 +85,11 @@ class Tangents:
         self.tensors, self.equations = tensors, equations
         self.add, self.fresh = add, fresh
         self.known: dict[tuple[str, Direction], Tangent | None] = {}
+        self.needed: set[str] = set()
 
     def of(self, name: str, direction: Direction) -> Tangent | None:
         """The tangent of a tensor; None where it is 0, as the tensor does not depend on what varies."""
-        needed = needed_from(self.equations, name, direction.tensor)
+        self.needed = needed = needed_from(self.equations, name, direction.tensor)
         for equation in [e for e in self.equations if e.target in needed]:
             if not self._is_known(equation.target, direction):
                 self.known[equation.target, direction] = self._of_equation(equation, direction)
@@ -152,7 +153,7 @@ class Tangents:
             names = dict(zip(of.indices, standard, strict=False))
             return Tangent(standard[:rank], made.body.xreplace(names))
         by = (*self.tensors[of.target].by, direction.name)
-        base = self.tensors[of.target].of or of.target
+        base = self.tensors[of.target].of or self._named_alike(of, direction)
         axes = self._axes(made, of, direction)
         name = self.fresh(derivative_name(base, by))
         self.add(Tensor(name, axes, "temporary", of=base, by=by), replace(made, target=name))
@@ -160,6 +161,16 @@ class Tangents:
             return Tangent(standard[:rank], Entry(name, standard))
         places = dict(zip((*of.indices, *direction.seeds), standard, strict=True))
         return Tangent(standard[:rank], Entry(name, tuple(places[i] for i in made.indices)))
+
+    def _named_alike(self, equation: Equation, direction: Direction) -> str:
+        """The tensor whose derivative it is too: Z, where that is a temporary and what does not vary."""
+        readers = [e for e in self.equations if equation.target in e.reads and not self.tensors[e.target].by]
+        if self.tensors[equation.target].kind != "temporary" or len(readers) != 1:
+            return equation.target
+        slopes = {e: d for e, d in derivatives(readers[0]) if e.tensor in {*self.needed, direction.tensor}}
+        alone = {Entry(equation.target, readers[0].indices): sp.Integer(1)}
+        is_alike = readers[0].is_elementwise and not readers[0].scatters and slopes == alone
+        return self._named_alike(readers[0], direction) if is_alike else equation.target
 
     def _axes(self, made: Equation, of: Equation, direction: Direction) -> Axes:
         own, varied = self.tensors[of.target].axes, self.tensors[direction.tensor].axes

@@ -59,7 +59,9 @@ class LatexStyle(Style):
     }
     frames: ClassVar[dict[str, str]] = {
         "ones": r"\mathbf{{1}}_{{{}}}",
-        "partial": r"\frac{{\partial {}}}{{\partial {}}}",
+        "differential": r"\partial ",
+        "between": r" \, ",
+        "partial": r"\frac{{{}}}{{{}}}",
         "transposed": r"{}^{{\top}}",
         "in rows": r"\mathbf{{1}} {}^{{\top}}",
         "in columns": r"{} \mathbf{{1}}^{{\top}}",

@@ -33,7 +33,9 @@ class LatexWidths(LatexStyle):
     }
     frames: ClassVar[dict[str, str]] = {
         "ones": "11{}",
-        "partial": "dddd{}",  # of the two, the entry of which the derivative is
+        "differential": "dddd",
+        "between": "",
+        "partial": "{}",  # of the two, the entry of which the derivative is
         "transposed": "{}TT",
         "in rows": "11 {}TT",
         "in columns": "{} 11TT",

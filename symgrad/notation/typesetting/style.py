@@ -67,7 +67,7 @@ class Style(ABC):
             case ts.Subscripted(base, indices):
                 return self.subscripted(self._at_least(base, POWER), [self.spell(i) for i in indices])
             case ts.Partial(of, by):
-                return self._frame("partial", of, by)
+                return self._partial(self.spell(of), [self.spell(b) for b in by])
             case ts.Transposed(ts.Symbol(text)) if has_raised_end(text):
                 bracketed = self.frames["square brackets"].format(self.symbol(text))
                 return self.frames["transposed"].format(bracketed)
@@ -117,6 +117,14 @@ class Style(ABC):
 
     def _frame(self, frame: str, *parts: Formula) -> str:
         return self.frames[frame].format(*map(self.spell, parts))
+
+    def _partial(self, of: str, by: Sequence[str]) -> str:
+        """What is differentiated by the same again and again is one power of it."""
+        sign = self.frames["differential"]
+        order = sign if len(by) == 1 else self.power(sign.rstrip(), str(len(by))) + sign[len(sign.rstrip()) :]
+        counts = {name: by.count(name) for name in by}
+        below = [sign + name if n == 1 else self.power(sign + name, str(n)) for name, n in counts.items()]
+        return self.frames["partial"].format(order + of, self.frames["between"].join(below))
 
     def _sum(self, terms: Sequence[tuple[bool, Formula]]) -> str:
         text = ""

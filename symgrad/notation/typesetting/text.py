@@ -41,7 +41,9 @@ class TextStyle(Style):
     }
     frames: ClassVar[dict[str, str]] = {
         "ones": "1_{}",
-        "partial": "∂{}/∂{}",
+        "differential": "∂",
+        "between": "",
+        "partial": "{}/{}",
         "transposed": "{}ᵀ",
         "in rows": "{}[None,:]",
         "in columns": "{}[:,None]",

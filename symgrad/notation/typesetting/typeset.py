@@ -58,10 +58,10 @@ class Subscripted:
 
 @dataclass(frozen=True)
 class Partial:
-    """The derivative of one entry with respect to another: `∂Z[n,i]/∂W[j,k]`."""
+    """A derivative with respect to one after another: `∂Z[n,i]/∂W[j,k]`, `∂²u/∂x²`, `∂²u/∂x∂t`."""
 
     of: Formula
-    by: Formula
+    by: tuple[Formula, ...]
 
 
 @dataclass(frozen=True)

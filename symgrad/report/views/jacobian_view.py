@@ -94,7 +94,7 @@ def _formula(jacobian: Jacobian, writing: Writing) -> str:
     writer = writing.indices
     indices = (*jacobian.of.indices, *jacobian.by.indices)
     writer.taken = {str(s) for i in indices for s in i.free_symbols} | bound_letters(jacobian.value)
-    left = ts.Partial(writer.write(jacobian.of), writer.write(jacobian.by))
+    left = ts.Partial(writer.write(jacobian.of), (writer.write(jacobian.by),))
     value = writer.write(jacobian.value)
     deltas: list[Formula] = [writer.write(d) for d in jacobian.deltas if jacobian.value != 0]
     whole = product("numbers", [*deltas, value]) if deltas else value
