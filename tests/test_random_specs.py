@@ -25,7 +25,7 @@ from symgrad.spec.reader import read
 
 DRAWN = {
     "scalars": 90, "tensors": 60, "indexed": 60, "chain": 20, "graph": 12, "sequence": 12, "optimizer": 50,
-    "free_axes": 8, "layered": 5, "kinks": 60, "extremes": 40, "magnitudes": 60,
+    "free_axes": 8, "layered": 5, "repeated": 3, "kinks": 60, "extremes": 40, "magnitudes": 60,
 }  # fmt: skip
 """How many specs of each kind; five seconds are needed for each kind."""
 ENOUGH = 600.0

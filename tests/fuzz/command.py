@@ -21,6 +21,7 @@ from fuzz.layered import layered_spec
 from fuzz.magnitudes import magnitude_spec
 from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
+from fuzz.repeated import repeated_spec
 from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
 from fuzz.shrink import shrunk
@@ -39,6 +40,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "graph": graph_spec,
     "sequence": sequence_spec,
     "layered": layered_spec,
+    "repeated": repeated_spec,
     "free_axes": free_axes_spec,
     "optimizer": optimizer_spec,
     "extremes": extreme_spec,

@@ -51,7 +51,7 @@ class FreeSequences(Sequences):
     def step(self) -> None:
         lengths = (self.convolution, self.padded, self.joined, self.windows, self.upsampled, self.sliced)
         places = (self.shifted, self.reversed, self.numbered, self.running, self.ended, self.summed)
-        others = (self.dense, self.normed, self.attention, self.masked)
+        others = (self.dense, self.normed, self.attention, self.masked, *(self.named,) * 4)
         self.now = self.one((*lengths, *places, *others))(self.now, self.width[self.now])
 
     def fits(self, formula: str) -> bool:
@@ -140,6 +140,47 @@ class FreeSequences(Sequences):
     def ended(self, x: str, width: int) -> str:
         """Each beside the first one."""
         return self.indexed("n, i, o", f"{x}[n, i, o] + {x}[n, 0, o] / 3", width)
+
+    def named(self, x: str, width: int) -> str:
+        """A layer of the library, whose sizes then follow from the length; or some in a row, joined to x."""
+        heads = self.one([d for d in range(1, width + 1) if width % d == 0])
+        causal = self.one(("", ", causal=true"))
+        looked = f"attention({{}}, {heads}{causal})", f"transformer_block({{}}, {heads}, hidden=3{causal})"
+        norms = (
+            "layer_norm({})",
+            "rms_norm({})",
+            "batch_norm1d({})",
+            "instance_norm1d({})",
+            "group_norm1d({}, 1)",
+        )
+        fed = "feed_forward({}, hidden=3, activation=tanh)", "dense({}, " + f"{width}, activation=sigmoid)"
+        same = f"conv1d({{}}, {width}, kernel={self.whole(1, 3)}, padding={self.one(('same', 'causal'))})"
+        kind = self.one((*looked, *norms, *fed, same, same, "window", "window", "upsample1d({}, factor=2)"))
+        if kind == "window":
+            return self.named_window(x, width)
+        if "upsample" in kind:
+            self.fits("L * 2")
+        elif self.chance(0.3):
+            for _ in range(self.whole(1, 4)):
+                x = self.add(f"{x} + {self.add(kind.format(x), width)}", width)
+            return x
+        return self.add(kind.format(x), width)
+
+    def named_window(self, x: str, width: int) -> str:
+        """A layer that makes sequences shorter or longer."""
+        size, stride, around = self.whole(1, 3), self.whole(1, 3), self.whole(0, 1)
+        units = self.units()
+        kind = self.one(("conv1d", "max_pool1d", "avg_pool1d", "conv_transpose1d"))
+        given = f"kernel={size}, stride={stride}, padding={around if size > 2 * around else 0}"
+        added = 2 * around if size > 2 * around else 0
+        length = f"(L + {added - size})//{stride} + 1"
+        if kind == "conv_transpose1d":
+            length = f"(L - 1) * {stride} + {size - added}"
+        if not self.fits(length):
+            return self.dense(x, width)
+        if "pool" in kind:
+            return self.add(f"{kind}({x}, {given})", width)
+        return self.add(f"{kind}({x}, {units}, {given})", units)
 
     @property
     def least(self) -> int:

@@ -317,6 +317,20 @@ def _drawn(random: Random) -> Spec:
     draw = Layered(random)
     for _ in range(draw.whole(1, 4)):
         draw.step()
+    spec = finished(draw)
+    if draw.is_chain:
+        chain = [call_of(name, given) for name, given in draw.steps]
+        return {**spec, "chain": chain}
+    return spec
+
+
+def call_of(name: str, given: str) -> str:
+    """A layer of a chain."""
+    return f"{name}({given})" if given else name
+
+
+def finished(draw: Layered) -> Spec:
+    """What was drawn with a loss."""
     draw.width[draw.now] = draw.shape[-1]
     named = len(draw.shape) == 1
     loss = draw.loss(draw.now) if named else _of_places(draw)
@@ -326,11 +340,7 @@ def _drawn(random: Random) -> Spec:
         if draw.chance(0.7)
         else {}
     )
-    spec = spec_of("layered", draw, draw.inputs, body, loss)
-    if draw.is_chain:
-        chain = [f"{name}({given})" if given else name for name, given in draw.steps]
-        return {**spec, "chain": chain}
-    return spec
+    return spec_of("layered", draw, draw.inputs, body, loss)
 
 
 def _of_places(draw: Layered) -> str:

@@ -1,0 +1,138 @@
+"""Random networks of repeated, residual and joined layers by name, one inside the other.
+
+Each is drawn as a chain, and written out here as equations, which the oracle judges: the chain is set beside
+them. Blocks come often enough to become loops in a module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fuzz.layered import MOST, Layered, call_of, finished
+from fuzz.reach import depends_on_parameters
+
+if TYPE_CHECKING:
+    from random import Random
+
+Spec = dict[str, Any]
+LARGEST = 14
+"""So many calls of layers a chain may have, written out; a transformer block counts four."""
+TRIES = 30
+
+
+@dataclass(frozen=True)
+class Call:
+    """A layer with its arguments."""
+
+    name: str
+    arguments: str
+
+    @property
+    def layer(self) -> Any:
+        """What a chain says."""
+        return call_of(self.name, self.arguments)
+
+    @property
+    def size(self) -> int:
+        return 4 if self.name == "transformer_block" else 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """Parts several times in a row, or beside their input."""
+
+    kind: str
+    parts: tuple[Part, ...]
+    times: int = 1
+
+    @property
+    def layer(self) -> Any:
+        """What a chain says."""
+        layers = [part.layer for part in self.parts]
+        return {self.kind: {"times": self.times, "layers": layers} if self.kind == "repeat" else layers}
+
+    @property
+    def size(self) -> int:
+        return self.times * sum(part.size for part in self.parts)
+
+
+Part = Call | Block
+
+
+@dataclass
+class Repeated:
+    """Draws parts whose values have axes `shape` behind that of the batch, and writes them out."""
+
+    draw: Layered
+    shape: list[int] = field(default_factory=list)
+
+    def parts(self, depth: int, room: int) -> tuple[Part, ...]:
+        """Some parts that make of the shape one of the same kind."""
+        found: list[Part] = []
+        for _ in range(self.draw.whole(1, 2 if depth else 3)):
+            part = self.block(depth, room) if depth < 3 and self.draw.chance(0.5) else self.call(depth > 0)
+            if part is not None and sum(p.size for p in found) + part.size <= room:
+                found.append(part)
+        return tuple(found)
+
+    def call(self, keeps_shape: bool) -> Call | None:
+        """A layer that needs no other input, and maybe keeps the shape."""
+        draw = self.draw
+        for _ in range(TRIES):
+            before = draw.now, draw.shape, draw.equations, draw.inputs, len(draw.steps)
+            draw.shape, draw.equations, draw.inputs = [*self.shape], {**draw.equations}, {**draw.inputs}
+            draw.step()
+            made, is_plain = draw.shape, draw.is_chain and draw.inputs == before[3]
+            calls, draw.steps = draw.steps[before[4] :], draw.steps[: before[4]]
+            draw.now, draw.shape, draw.equations, draw.inputs, _ = before
+            draw.is_chain = True
+            if calls and is_plain and (made == self.shape or not keeps_shape):
+                self.shape = made
+                return Call(*calls[0])
+        return None
+
+    def block(self, depth: int, room: int) -> Block | None:
+        """Parts that give their shape back; where they were joined to their input, by a layer behind it."""
+        kind, shape = self.draw.one(("repeat", "repeat", "residual", "concat")), [*self.shape]
+        times = self.draw.whole(2, 6) if kind == "repeat" else 1
+        parts = self.parts(depth + 1, (room - 1) // times)
+        if not parts or (kind == "concat" and (depth or 2 * shape[-1] * len(shape) > MOST)):
+            return None
+        if kind == "concat":
+            self.shape = [*shape[:-1], 2 * shape[-1]]
+        return Block(kind, parts, times)
+
+    # Written out ----------------------------------------------------------------------------------
+
+    def write(self, parts: tuple[Part, ...]) -> None:
+        """The equations of parts, one after another."""
+        for part in parts:
+            if isinstance(part, Call):
+                self.draw.define(part.name, part.arguments, self.draw.shape)
+                continue
+            start = self.draw.now
+            for _ in range(part.times):
+                self.write(part.parts)
+            if part.kind != "repeat":
+                joined = "{} + {}" if part.kind == "residual" else "concat({}, {}, axis=-1)"
+                own = self.draw.name()
+                self.draw.equations[own] = joined.format(start, self.draw.now)
+                self.draw.now = own
+
+
+def repeated_spec(random: Random) -> Spec:
+    """A chain with blocks, and the same as equations."""
+    while True:
+        draw = Layered(random)
+        if draw.steps:
+            continue
+        made = Repeated(draw, [*draw.shape])
+        parts = made.parts(0, LARGEST)
+        if not any(isinstance(part, Block) for part in parts):
+            continue
+        made.write(parts)
+        draw.shape = made.shape
+        spec = {**finished(draw), "chain": [part.layer for part in parts]}
+        if depends_on_parameters(spec):
+            return spec
