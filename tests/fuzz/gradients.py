@@ -73,6 +73,7 @@ def layout(by_rows: bool) -> Iterator[None]:
             patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
             patch.setattr("symgrad.passes.windows.LEAST_USES", 1)
             patch.setattr("symgrad.compiler.planning.schedule.LARGE", 1)
+            patch.setattr("symgrad.compiler.planning.schedule.LEAST_LARGE", 1)
             patch.setattr("symgrad.compiler.planning.row_blocks.BLOCK_ROWS", 2)
         yield
 

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Equation, Loop
 
-WRITTEN_OUT = range(4, 41)
+WRITTEN_OUT, ADDED_IN_ORDER = range(4, 41), range(16, 100)
+"""Known rounds of a loop over entries, and over terms, that LLVM writes out and then cannot vectorise."""
 BLOCK = Variable("BLOCK")
 """So many rows are added up by themselves."""
 
@@ -272,7 +273,7 @@ class _Writer(LoopBuilder):
         if is_own:
             self._start(reduced)
         for loop in own:
-            self.loop(loop)
+            self.loop(loop, self._terms_at_run_time(loop, equation) if loop == own[-1] else None)
         self._gather(reduced)
         self.close(outside)
         if is_own:
@@ -380,8 +381,19 @@ class _Writer(LoopBuilder):
         equations = [e for e in nest.body if not isinstance(e, LoopNest)]
         around = {*self.nest.loops, *nest.loops}
         is_vectorised = equations and all(not e.scatters and not set(e.loops) - around for e in equations)
-        if loop.axis.size not in WRITTEN_OUT or not is_vectorised:
-            return None
+        is_summed = any(loop in e.bound for e in equations)
+        is_short = loop.axis.size in WRITTEN_OUT or (is_summed and loop.axis.size in ADDED_IN_ORDER)
+        return self._length(loop, equations) if is_short and is_vectorised else None
+
+    def _terms_at_run_time(self, loop: Loop, equation: Equation) -> Expression | None:
+        """The same for terms that are formed of an entry of their own each; others stay in registers."""
+        all_indices = {i.index for i in equation.loops}
+        is_own = any(set(entry.indices) == all_indices for entry in entries(equation.body))
+        is_short = loop.axis.size in ADDED_IN_ORDER and not self.plan.column_axis
+        return self._length(loop, [equation]) if is_own and is_short else None
+
+    def _length(self, loop: Loop, equations: Sequence[Equation]) -> Expression | None:
+        """The size of its axis as an array has it that these equations read or make."""
         targets = (Entry(e.target, e.indices) for e in equations)
         for entry in (*targets, *entries_of(equations)):
             axes = self.plan.program.tensor[entry.tensor].axes

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import sympy as sp
 
 LOOK_AHEAD = 8
-LARGE = 2**14
-"""Multiplications that are worth the call of a library inside loops."""
+LARGE, LEAST_LARGE = 2**14, 2**11
+"""Multiplications that are worth the call of a library inside loops: of rows with rows, which loops do best,
+and of others."""
 
 
 def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
@@ -207,7 +208,9 @@ def _stack_of_products(equation: Equation) -> set[sp.Symbol] | None:
         return None
     sizes = [loop.axis.size for loop in equation.loops if loop.index in found.matrix]
     amount = prod(size or LARGE for size in sizes)
-    return {loop.index for loop in equation.loops} - found.matrix if amount >= LARGE else None
+    of_rows = all(entry.indices[-1] == found.inner for entry in (found.left, found.right))
+    least = LARGE if of_rows else LEAST_LARGE
+    return {loop.index for loop in equation.loops} - found.matrix if amount >= least else None
 
 
 def _may_share(equation: Equation) -> bool:
