@@ -26,6 +26,7 @@ from symgrad.compiler.planning.trained_spans import trained_size
 from symgrad.errors import DataError
 from symgrad.judgement.gate import checked_text
 from symgrad.pipeline import Stages
+from symgrad.report.views.products_in_loops import products_in_loops
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _measured(
         cost=reduce(add, (c for phase in costs.values() for c in phase), of_update or Cost()),
         least=least,
         parts=parts_of(clock.text.statements, clock.seconds(), costs, of_update) if clock else (),
-        notes=tuple(_notes(work, clock, others)),
+        notes=(*_notes(work, clock, others), *map(str, products_in_loops(counts.plan, work.sizes))),
     )
 
 

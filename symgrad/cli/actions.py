@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from symgrad import api
 from symgrad.cli.endings import FAILED, GOOD, warnings_shown
 from symgrad.cli.output import produce, produce_json, produce_report, say, spare, spare_foreign, write_result
-from symgrad.errors import ModuleError, SpecError
+from symgrad.errors import ModuleError, SpecError, SpecWarning, warn
 from symgrad.report.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def inspect_spec(
     style = style or format_of(output.suffix if output else "")
     own = _symbols(symbols)
     derivation = api.derive(api.read(spec_file)).in_notation(notation, own).showing(**shown)
+    for found in derivation.products_in_loops():
+        warn(SpecWarning(found.problem, at=derivation.name, remedy=found.remedy))
     return _shown(derivation.written(style), style, spec_file, output)
 
 

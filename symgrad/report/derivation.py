@@ -12,10 +12,13 @@ from symgrad.report.documents import html_fragment, latex_display, markdown_page
 from symgrad.report.formats import FORMATS
 from symgrad.report.in_notation import in_notation
 from symgrad.report.json_data import as_data
+from symgrad.report.summary import usual_sizes
+from symgrad.report.views.products_in_loops import may_have_some, products_in_loops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from symgrad.report.views.products_in_loops import ProductInLoops
     from symgrad.spec.model import Spec
 
 
@@ -68,6 +71,15 @@ class Derivation(Derived):
             SpecError: there is no such parameter or entry, or it has too many entries to write.
         """
         return scalar_rules(self.program, parameters)
+
+    def products_in_loops(self, sizes: Mapping[str, int] | None = None) -> tuple[ProductInLoops, ...]:
+        """Large sums of products that no library's product of matrices serves.
+
+        Free axes have these sizes, or else those of a batch of the spec.
+        """
+        stages = self.stages
+        known = usual_sizes(stages) | dict(sizes or {})
+        return products_in_loops(stages.plan, known) if may_have_some(stages.derived, known) else ()
 
     def written(
         self, style: str, notation: str | None = None, symbols: Mapping[str, str] | None = None

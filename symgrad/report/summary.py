@@ -174,9 +174,15 @@ def _sizes(stages: Stages, given: Mapping[str, int]) -> dict[str, int]:
                 problem, at=model.spec.name, remedy=f"free are {', '.join(free)}" if free else "leave it out"
             )
         whole(f"the size of {name}", size, 1)
+    return usual_sizes(stages) | dict(given)
+
+
+def usual_sizes(stages: Stages) -> dict[str, int]:
+    """The sizes of free axes in a step of training, 1 where nothing says any."""
+    model, program = stages.model, stages.derived
     batch = model.spec.train.batch_size
     own = {model.batch_axis: batch} if isinstance(batch, int) else {}
-    return {name: given.get(name, own.get(name, 1)) for name in free}
+    return {name: own.get(name, 1) for name in sorted(program.size_names - program.derived_sizes.keys())}
 
 
 def _rows(stages: Stages, cost: CostModel) -> tuple[SummaryRow, ...]:

@@ -1,0 +1,91 @@
+"""Sums of products that are computed in loops: told with their cost and a remedy, which helps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+import symgrad as sg
+from symgrad.cli.group import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIZES = {"batch": 32}
+
+
+def spec_of(equation: str, formula: str, **parameters: list[Any]) -> dict[str, Any]:
+    return {
+        "name": "sums",
+        "inputs": {"x": ["batch", 16, 64]},
+        "parameters": {name: {"axes": axes, "init": "he_normal"} for name, axes in parameters.items()},
+        "equations": {equation: formula},
+        "loss": "sum(y**2)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("equation", "formula", "parameters", "number", "remedy"),
+    [
+        ("y[n,h,i,d]", "sum(x[n,i,c]*W[c,h,d], c)", {"W": [64, 4, 8]}, 32 * 16 * 64 * 32, "lie side by side"),
+        (
+            "y[n,i,d]",
+            "sum(x[n,i,c]*W[c,k]*V[k,d], c, k)",
+            {"W": [64, 8], "V": [8, 6]},
+            32 * 16 * 64 * 48,
+            "two at a time",
+        ),
+        (
+            "y[n,i,d]",
+            "sum(exp(x[n,i,c]*W[c,d]), c)",
+            {"W": [64, 32]},
+            32 * 16 * 64 * 32,
+            "an equation of its own",
+        ),
+        (
+            "y[n,o,i]",
+            "sum(x[n,i + u,c]*W[u,c,o], u, c)",
+            {"W": [3, 64, 8]},
+            32 * 14 * 3 * 64 * 8,
+            "moving places",
+        ),
+    ],
+)
+def test_what_runs_in_loops_is_told(
+    equation: str, formula: str, parameters: dict[str, list[Any]], number: int, remedy: str
+) -> None:
+    found = sg.derive(spec_of(equation, formula, **parameters)).products_in_loops(SIZES)
+    assert found[0].formula.startswith("y")
+    assert found[0].multiplications == number
+    assert f"{number:,} multiplications" in found[0].problem
+    assert remedy in found[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("equation", "formula", "parameters"),
+    [
+        ("y[n,i,h,d]", "sum(x[n,i,c]*W[c,h,d], c)", {"W": [64, 4, 8]}),
+        ("y[n,i,j]", "sum(x[n,i,c]*x[n,j,c], c)", {}),
+        ("y[n,i,o]", "sum(x[n,i + u,c]*W[u,c,o], u, c)", {"W": [3, 64, 8]}),
+        ("y[n,i]", "sum(x[n,i,c]*w[c]*x[n,i,c], c)", {"w": [64]}),
+    ],
+)
+def test_products_of_a_library_and_sums_that_wait_for_memory_are_not(
+    equation: str, formula: str, parameters: dict[str, list[Any]]
+) -> None:
+    assert not sg.derive(spec_of(equation, formula, **parameters)).products_in_loops(SIZES)
+
+
+def test_inspect_says_it_beside_its_page(tmp_path: Path) -> None:
+    file = tmp_path / "sums.yaml"
+    file.write_text(
+        "{name: sums, inputs: {x: [batch, 16, 64]}, parameters: {W: [64, 4, 8]}, loss: sum(y**2),"
+        "equations: {'y[n,h,i,d]': 'sum(x[n,i,c]*W[c,h,d], c)'}}"
+    )
+    shown = CliRunner().invoke(main, ["inspect", str(file)])
+    assert shown.exit_code == 0
+    assert "sums: warning: y[n,i,j,k] = " in shown.stderr
+    assert "multiplications in loops, as no product of matrices; let axes" in shown.stderr
+    assert "in loops" not in shown.stdout
