@@ -10,10 +10,12 @@ from symgrad.calculus.deriving.stops import without_stops
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
+from symgrad.compiler.planning.further_plan import FurtherPlan
 from symgrad.compiler.planning.memory import plan_memory
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
 from symgrad.compiler.targets.numba.emit import ClockedText, emit, emit_clocked
+from symgrad.compiler.targets.numba.lowered_model import PlannedModel
 from symgrad.compiler.targets.python.python_module import python_text
 from symgrad.elaborate.elaborate import elaborate
 from symgrad.elaborate.first_values import FirstValues, first_states, first_values
@@ -22,7 +24,8 @@ from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.expand_logsumexp import expand_logsumexp
-from symgrad.passes.guards import guard
+from symgrad.passes.further.further_program import further_program
+from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.fission import loop_fission
 from symgrad.passes.memory.orders import with_memory_orders
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Phase, Plan
-    from symgrad.spec.model import Model, Spec
+    from symgrad.spec.model import FurtherDerivative, Model, Spec
 
 T = TypeVar("T")
 
@@ -184,7 +187,18 @@ class Stages:
     @stage("Plan → text")
     def text(self) -> str:
         """The module."""
-        return emit(self.model, self.derived, self.plan, self.named_update, self.starts, self.state_starts)
+        return emit(self.planned, self.derived)
+
+    @property
+    def planned(self) -> PlannedModel:
+        """All that a module is made of."""
+        further = tuple(FurtherPlan(f.asked, f.derived, f.plan) for f in self.further)
+        return PlannedModel(self.model, self.plan, self.named_update, self.starts, self.state_starts, further)
+
+    @cached_property
+    def further(self) -> tuple[FurtherStages, ...]:
+        """The stages of every derivative that the spec asks for beyond the gradient."""
+        return tuple(FurtherStages(self.model, asked=asked, first=self) for asked in self.model.spec.derive)
 
     @cached_property
     def group_updates(self) -> tuple[Program, ...]:
@@ -208,9 +222,7 @@ class Stages:
     @property
     def clocked(self) -> ClockedText:
         """The module with a clock behind every statement of a step."""
-        return emit_clocked(
-            self.model, self.derived, self.plan, self.named_update, self.starts, self.state_starts
-        )
+        return emit_clocked(self.planned, self.derived)
 
     @property
     def in_python(self) -> str:
@@ -229,6 +241,29 @@ class Stages:
     def column_axis(self) -> str:
         """The axis of the samples where it lies innermost in memory; else empty."""
         return column_axis(self.laid_out, self.model.batch_axis)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FurtherStages(Stages):
+    """The same for a derivative that is `asked` for beyond the gradient, from the stages of this on."""
+
+    asked: FurtherDerivative
+    first: Stages
+
+    @stage("Program → Program")
+    def adjoint(self) -> Program:
+        """The derivative as a program of its own."""
+        return further_program(self.asked, self.model, self.first.standardised, self.first.derived)
+
+    @cached_property
+    def takes_gradients_in(self) -> bool:
+        """It changes no parameters."""
+        return False
+
+    @cached_property
+    def column_axis(self) -> str:
+        """Its tensors are stored row by row."""
+        return ""
 
 
 STAGES = tuple(found for found in vars(Stages).values() if isinstance(found, Stage))

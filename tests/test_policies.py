@@ -20,8 +20,8 @@ from symgrad.calculus.real import Piecewise, within
 from symgrad.calculus.terms import Entry, index_symbol, sigmoid
 from symgrad.compiler.loading.load import load
 from symgrad.compiler.targets.onnx.onnx_model import onnx_model
-from symgrad.passes.doubts import Doubts
-from symgrad.passes.guards import guarded_derivative, guarded_step
+from symgrad.passes.guarding.doubts import Doubts
+from symgrad.passes.guarding.guards import guarded_derivative, guarded_step
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read

@@ -18,14 +18,20 @@ from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reductio
 from symgrad.calculus.terms import Entry, delta, index_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from symgrad.calculus.axes import Axes
 
 
-def differentiate(program: Program, wrt: Sequence[str], prefix: str = "d") -> Program:
-    """The program followed by the derivatives of its loss with respect to `wrt`, named with `prefix`."""
-    return _Backward(program, wrt, prefix).run()
+def differentiate(
+    program: Program, wrt: Sequence[str], prefix: str = "d", seeds: Mapping[str, str] | None = None
+) -> Program:
+    """The program followed by the derivatives of its loss with respect to `wrt`, named with `prefix`.
+
+    With `seeds`, tensors of the program by the names of those whose cotangents they are, these are pulled
+    back instead of the loss's 1.
+    """
+    return _Backward(program, wrt, prefix, seeds).run()
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,10 @@ class _Contribution:
 
 
 class _Backward:
-    def __init__(self, program: Program, wrt: Sequence[str], prefix: str) -> None:
-        self.program, self.prefix = program, prefix
+    def __init__(
+        self, program: Program, wrt: Sequence[str], prefix: str, seeds: Mapping[str, str] | None
+    ) -> None:
+        self.program, self.prefix, self.seeds = program, prefix, seeds
         self.wrt = tuple(wrt)
         self.editor = ProgramEditor(program)
         self.editor.equations += program.equations
@@ -56,7 +64,9 @@ class _Backward:
         self.active = _depending_on(program, wrt)
 
     def run(self) -> Program:
-        if self.program.loss is not None:
+        if self.seeds is not None:
+            self.contributions = {name: [self._seed(name, seed)] for name, seed in self.seeds.items()}
+        elif self.program.loss is not None:
             self.contributions[self.program.loss] = [_Contribution((), (), sp.Integer(1))]
         complete = self._complete_after()
         for equation in reversed(self.program.equations):
@@ -66,6 +76,11 @@ class _Backward:
                 self._cotangent(name)
         gradients = tuple(Gradient(name, str(self._cotangent(name).tensor)) for name in self.wrt)
         return self.editor.program(gradients=gradients)
+
+    def _seed(self, name: str, seed: str) -> _Contribution:
+        loops = self._loops_over(name)
+        indices = tuple(loop.index for loop in loops)
+        return _Contribution(indices, loops, Entry(seed, indices))
 
     def _complete_after(self) -> dict[str, list[str]]:
         """Which gradients are complete once an equation, going backward, is done: the first to read it."""
@@ -132,8 +147,8 @@ class _Backward:
 
     def _close(self, name: str) -> Entry:
         axes = self.editor.tensors[name].axes
-        indices = _standard_indices(len(axes))
-        loops = tuple(Loop(i, axis) for i, axis in zip(indices, axes, strict=True))
+        loops = self._loops_over(name)
+        indices = tuple(loop.index for loop in loops)
         found = self.contributions.get(name, [])
         target = self.editor.fresh(f"{self.prefix}{name}")
         if len(found) == 1 and not found[0].is_elementwise:
@@ -150,6 +165,10 @@ class _Backward:
                 total += Entry(part, indices)
         self._define(target, axes, indices, loops, total, "none", of=name)
         return Entry(target, indices)
+
+    def _loops_over(self, name: str) -> tuple[Loop, ...]:
+        axes = self.editor.tensors[name].axes
+        return tuple(Loop(i, axis) for i, axis in zip(_standard_indices(len(axes)), axes, strict=True))
 
     def _define_part(self, target: str, axes: Axes, contribution: _Contribution) -> str:
         name = self.editor.fresh(f"{target}_1")

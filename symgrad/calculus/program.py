@@ -29,6 +29,8 @@ Kind: TypeAlias = Literal[
     "derivative",
     "temporary",
     "cotangent",
+    "direction",
+    "tangent",
     "state",
     "hyper",
 ]
@@ -39,7 +41,8 @@ class Tensor:
     """A name with its axes. `classes` marks integer labels below that number, `ignore` the label of none.
 
     A cotangent that is the whole derivative of the loss with respect to a tensor is `of` that tensor, and so
-    is what a step of training gives to it. One that a formula asks for is that of a tensor `by` others.
+    are what a step of training gives to it, the direction in which it changes, and its tangent, what it
+    changes by there. One that a formula asks for is that of a tensor `by` others.
     """
 
     name: str
@@ -53,6 +56,11 @@ class Tensor:
     @property
     def is_integer(self) -> bool:
         return self.classes is not None
+
+    @property
+    def is_slope(self) -> bool:
+        """Whether it is a derivative, or made of derivatives."""
+        return self.kind in ("cotangent", "tangent")
 
 
 @dataclass(frozen=True)
@@ -273,7 +281,7 @@ def check(program: Program) -> Program:
     Raises:
         InternalError: a stage broke its promise.
     """
-    given = ("input", "target", "constant", "parameter", "state", "hyper")
+    given = ("input", "target", "constant", "parameter", "direction", "state", "hyper")
     defined = {t.name for t in program.tensors if t.kind in given}
     for equation in program.equations:
         _check_equation(program, equation, defined)

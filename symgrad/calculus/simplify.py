@@ -20,6 +20,8 @@ from symgrad.spec.language.number_types import SMALLEST_NORMAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from symgrad.calculus.program import Tensor
+
 MAX_ROUNDS = 8
 
 
@@ -121,8 +123,11 @@ def _inline(program: Program, may_move: Callable[[Equation], bool]) -> Program:
 
 
 def _is_internal(program: Program, equation: Equation) -> bool:
-    hidden = program.tensor[equation.target].kind in ("temporary", "cotangent")
-    return hidden and equation.target not in program.results
+    return _is_made_on_the_way(program.tensor[equation.target]) and equation.target not in program.results
+
+
+def _is_made_on_the_way(tensor: Tensor) -> bool:
+    return tensor.kind == "temporary" or tensor.is_slope
 
 
 def _uses(program: Program) -> Mapping[str, list[tuple[Equation, Entry]]]:
@@ -205,7 +210,7 @@ def drop_dead(program: Program) -> Program:
     kept = tuple(e for e in program.equations if e.target in needed)
     defined = Counter(e.target for e in program.equations)
     tensors = tuple(t for t in program.tensors if t.name in needed or t.name not in defined)
-    tensors = tuple(t for t in tensors if t.kind not in ("temporary", "cotangent") or t.name in needed)
+    tensors = tuple(t for t in tensors if not _is_made_on_the_way(t) or t.name in needed)
     return check(replace(program, equations=kept, tensors=tensors))
 
 

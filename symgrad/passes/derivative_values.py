@@ -90,7 +90,7 @@ class _Derivatives:
         return spare
 
     def _with_derivatives(self, equation: Equation) -> Equation:
-        if self.program.tensor[equation.target].kind != "cotangent":
+        if not self.program.tensor[equation.target].is_slope:
             return equation
         body = self._in_distances(equation.body)
         made_of_one = [(e, h) for e, h in self._holders(body) if type(h.body) not in FUNCTIONS]
@@ -199,7 +199,7 @@ def _holders(program: Program) -> dict[str, Equation]:
     """The values that hold a sigmoid or tanh, or a formula in one alone, written out, in each entry."""
     found: dict[str, Equation] = {}
     for equation in program.equations:
-        is_value = program.tensor[equation.target].kind != "cotangent"
+        is_value = not program.tensor[equation.target].is_slope
         if not is_value or not equation.is_elementwise or equation.scatters:
             continue
         held = {e: found[e.tensor] for e in entries(equation.body) if e.tensor in found}

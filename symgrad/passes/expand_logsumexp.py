@@ -65,7 +65,7 @@ class _Expander:
 
     def run(self) -> Program:
         for equation in self.program.equations:
-            self.in_slope = self.program.tensor[equation.target].kind == "cotangent"
+            self.in_slope = self.program.tensor[equation.target].is_slope
             changed = canonical(replace(equation, body=self._spelled(equation.body)))
             if equation.reduction == "logsumexp":
                 self._define(changed)

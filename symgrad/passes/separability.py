@@ -29,6 +29,10 @@ class _MixedError(Exception):
     """Pieces of a batch do not add up to it; the message says why."""
 
 
+class _CoupledError(Exception):
+    """The same, with the equation."""
+
+
 @dataclass(frozen=True)
 class _Part:
     """What a quantity depends on, and the power of the number of rows it carries."""
@@ -57,19 +61,40 @@ def check_micro_batches(model: Model, program: Program) -> None:
 
 def why_no_mean(program: Program, rows: str) -> str | None:
     """Why the loss of a batch is not the mean over its pieces, weighted by their rows; None if it is."""
+    reason = why_rows_are_coupled(program, rows)
+    if reason:
+        return reason
+    loss = _parts(program, rows)[program.loss] if program.loss is not None else CONSTANT
+    if loss in (CONSTANT, MEAN):
+        return None
+    what = "is a sum over the rows, not their mean" if loss.depends == "total" else "depends on their number"
+    return f"'{program.loss}' {what}"
+
+
+def why_rows_are_coupled(program: Program, rows: str) -> str | None:
+    """Why rows know of each other before the loss sums over them; None where none does."""
     if not rows:
         return "the spec has no axis of rows that stands first in its inputs and targets"
+    try:
+        _parts(program, rows)
+    except _CoupledError as coupled:
+        return str(coupled)
+    return None
+
+
+def _parts(program: Program, rows: str) -> dict[str, _Part]:
+    """What every tensor behind the loss is.
+
+    Raises:
+        _CoupledError: no piece of a batch could know its entries; the message names the equation.
+    """
     parts = {t.name: ROW if any(a.name == rows for a in t.axes) else CONSTANT for t in program.tensors}
     for equation in _behind_the_loss(program):
         try:
             parts[equation.target] = _Separability(program, parts, rows, equation).part()
         except _MixedError as mixed:
-            return f"'{_owner(program, equation)}' {mixed}"
-    loss = parts[program.loss] if program.loss is not None else CONSTANT
-    if loss in (CONSTANT, MEAN):
-        return None
-    what = "is a sum over the rows, not their mean" if loss.depends == "total" else "depends on their number"
-    return f"'{program.loss}' {what}"
+            raise _CoupledError(f"'{_owner(program, equation)}' {mixed}") from mixed
+    return parts
 
 
 def _behind_the_loss(program: Program) -> list[Equation]:

@@ -321,6 +321,30 @@ class ParameterGroup:
     hyper: tuple[HyperParameter, ...]
 
 
+FurtherKind: TypeAlias = Literal["hvp", "gauss_newton", "per_sample", "jacobian", "hessian"]
+
+FURTHER_FUNCTIONS: Mapping[FurtherKind, str] = {
+    "hvp": "hvp",
+    "gauss_newton": "gauss_newton",
+    "per_sample": "per_sample_grad",
+    "jacobian": "jacobian",
+    "hessian": "hessian",
+}
+"""What a module calls its function of a further derivative."""
+
+
+@dataclass(frozen=True)
+class FurtherDerivative:
+    """A further derivative that a module computes: its kind, and the tensors that its call names."""
+
+    kind: FurtherKind
+    of: tuple[str, ...]
+    at: Position = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind}({', '.join(self.of)})" if self.of else self.kind
+
+
 @dataclass(frozen=True)
 class Model:
     """A spec without sugar: no layers, no bare losses, no library optimisers; equations only.
@@ -369,6 +393,7 @@ class Spec(Displayed):
     """A whole spec. `sha256` is of its `text`, JSON where it was a dict; `path` is None for text and dicts.
 
     `manual` are formulas that are no part of the model: those named `dX` claim a derivative of the loss.
+    `derive` asks for derivatives beyond the gradient.
 
     `places` says where the names in `outputs`, `gradients`, `axes` and `train` stand: key, name, place.
     """
@@ -393,6 +418,7 @@ class Spec(Displayed):
     at: Position = field(compare=False)
     places: tuple[tuple[str, str, Position], ...] = field(default=(), compare=False)
     text: str = field(default="", compare=False, repr=False)
+    derive: tuple[FurtherDerivative, ...] = ()
 
     def __str__(self) -> str:
         """A line that says which spec it is, and its text."""

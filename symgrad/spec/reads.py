@@ -50,6 +50,16 @@ def reached(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
+def loss_arguments(model: Model) -> tuple[str, ...]:
+    """The equations that the loss itself reads, as far as parameters move them, and parameters it reads."""
+    if model.loss is None:
+        return ()
+    graph, parameters = sources(model), [p.name for p in model.parameters]
+    read = read_by(model.loss, read_inside(model.functions))
+    names = (*parameters, *(equation.name for equation in model.equations))
+    return tuple(n for n in names if n in read and reached([n], graph) & {*parameters})
+
+
 def loss_reads(model: Model) -> set[str]:
     """All that the loss is computed from."""
     if model.loss is None:

@@ -18,7 +18,7 @@ from symgrad.spec import library
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.identity.module_text import parse
-from symgrad.verifier.identity.training_step import step_identity
+from symgrad.verifier.identity.training.training_step import step_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ def resolve_known_sums(program: Program) -> Program:
     editor = ProgramEditor(program)
     sums = _KnownSums(program)
     for equation in program.equations:
-        if program.tensor[equation.target].kind == "cotangent":
+        if program.tensor[equation.target].is_slope:
             equation = _without_sum_of_one(equation)
         changed = equation
         if equation.reduction == "sum" and not equation.scatters:
@@ -54,7 +54,7 @@ def take_out_loose_factors(program: Program) -> Program:
     editor = ProgramEditor(program)
     for equation in program.equations:
         loose = _loose(equation)
-        if loose != 1 and program.tensor[equation.target].kind == "cotangent":
+        if loose != 1 and program.tensor[equation.target].is_slope:
             axes = editor.tensors[equation.target].axes
             name = editor.new_tensor(f"{equation.target}_1", axes, "cotangent")
             inner = replace(equation, target=name, body=_without(equation.body, loose))

@@ -51,25 +51,38 @@ class FunctionBodies:
     """The bodies of the phases, and the kernels they call; `reserved` names are the target's own.
 
     `extent_names` are the module's names of sizes: those of the `free_axes`, then those that follow from
-    these by formulas.
+    these by formulas. Those `beside` are of another plan for the same data and parameters: they have the
+    same names for these, and share kernels that do the same.
     """
 
-    def __init__(self, plan: Plan, reserved: Collection[str]) -> None:
+    def __init__(self, plan: Plan, reserved: Collection[str], beside: FunctionBodies | None = None) -> None:
         self.plan = plan
         self.program = plan.program
-        derived = self.program.derived_sizes
-        self.free_axes = tuple(str(a.name) for a in self.program.free_axes if a.form is None)
-        self.names = identifiers((t.name for t in self.program.tensors), reserved)
+        sizes = self.program if beside is None else beside.program
+        derived = sizes.derived_sizes
+        self.free_axes = tuple(str(a.name) for a in sizes.free_axes if a.form is None)
+        self.names = self._names(reserved, beside)
         spelled = {name: form.spelled for name, form in derived.items()}
-        taken = {*reserved, *self.names.values()}
-        self.extent_names = identifiers((*self.free_axes, *derived), taken, spelled)
+        if beside is None:
+            taken = {*reserved, *self.names.values()}
+            self.extent_names = identifiers((*self.free_axes, *derived), taken, spelled)
+        else:
+            self.extent_names = beside.extent_names
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
         self.views = MemoryViews(plan, self.names, self.extent_names)
         self.statements = Statements(plan, self.views, self.extent_names)
-        self.kernels: dict[object, NamedKernel] = {}
-        self.kernel_names = set(reserved)
+        self.kernels: dict[object, NamedKernel] = {} if beside is None else beside.kernels
+        self.kernel_names: set[str] = set(reserved) if beside is None else beside.kernel_names
         self.written: dict[str, str] = {}
+
+    def _names(self, reserved: Collection[str], beside: FunctionBodies | None) -> dict[str, str]:
+        """The module's names of tensors."""
+        if beside is None:
+            return identifiers((t.name for t in self.program.tensors), reserved)
+        known = {t.name: beside.names[t.name] for t in self.program.declared}
+        taken = {*reserved, *known.values(), *beside.extent_names.values()}
+        return {**known, **identifiers((t.name for t in self.program.tensors if t.name not in known), taken)}
 
     @property
     def size_texts(self) -> tuple[str, ...]:

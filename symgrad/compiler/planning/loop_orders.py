@@ -50,7 +50,7 @@ def with_locals(program: Program, nest: LoopNest) -> LoopNest:
 def _stays_inside(program: Program, name: str, inside: Collection[str]) -> bool:
     """Whether nobody needs a tensor but the equations of these targets."""
     readers = {e.target for e in program.equations if name in e.reads}
-    hidden = program.tensor[name].kind in ("value", "derivative", "temporary", "cotangent")
+    hidden = program.tensor[name].kind in ("value", "derivative", "temporary", "cotangent", "tangent")
     return hidden and name not in program.results and readers <= set(inside)
 
 

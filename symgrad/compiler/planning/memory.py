@@ -10,7 +10,7 @@ from symgrad.calculus.editing import ProgramEditor
 from symgrad.compiler.planning.places.equal_steps import equal_runs
 from symgrad.compiler.planning.places.first_fit import places_of
 from symgrad.compiler.planning.places.lifetimes import buffers_of
-from symgrad.compiler.planning.plan import Phase, Place, Plan, size_of
+from symgrad.compiler.planning.plan import Phase, Place, Plan, Vector, size_of
 from symgrad.compiler.planning.row_blocks import sums_in_blocks
 
 if TYPE_CHECKING:
@@ -32,12 +32,14 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", 
         fixed += size_of(tensor.axes)[1]
     offset = 0
     gradient_of = {g.of: g.name for g in program.gradients}
+    direction_of = {t.of: t.name for t in program.of_kind("direction")}
+    formed: Vector = "destination" if program.accumulated else "product" if direction_of else "grad"
     for tensor in program.of_kind("parameter"):
         places[tensor.name] = Place("theta", (), offset)
         if tensor.name in gradient_of:
-            places[gradient_of[tensor.name]] = Place(
-                "destination" if program.accumulated else "grad", (), offset
-            )
+            places[gradient_of[tensor.name]] = Place(formed, (), offset)
+        if tensor.name in direction_of:
+            places[direction_of[tensor.name]] = Place("direction", (), offset)
         offset += size_of(tensor.axes)[1]
     shared: dict[str, str] = {}
     for equation in reversed(program.equations):

@@ -116,11 +116,15 @@ Monomial: TypeAlias = tuple[str, ...]
 """A product of free axes: the unit in which sizes and offsets are counted."""
 
 
+Vector: TypeAlias = Literal["argument", "theta", "grad", "destination", "direction", "product", "work"]
+"""What a tensor lies in: an array of a caller's, a vector of the parameters' size, or the workspace."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a tensor lies: `offset` counts units of its own size's free axes, behind all smaller units."""
 
-    vector: Literal["argument", "theta", "grad", "destination", "work"]
+    vector: Vector
     unit: Monomial
     offset: int
 

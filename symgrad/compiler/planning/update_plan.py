@@ -9,7 +9,7 @@ from symgrad.calculus.program import Equation, Program
 from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.plan import LoopNest, Phase, Place, Plan, Scalar
 from symgrad.compiler.planning.schedule import steps_by_rows
-from symgrad.passes.guards import guard_step
+from symgrad.passes.guarding.guards import guard_step
 
 
 def plan_update(update: Program) -> Plan:

@@ -23,6 +23,7 @@ from symgrad.spec.model import (
 )
 from symgrad.spec.reading.constant_block import constant_specs
 from symgrad.spec.reading.declarations import check_declarations
+from symgrad.spec.reading.derive_block import further_derivatives
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.reading.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
@@ -59,6 +60,7 @@ def build(block: SpecBlock, document: Document) -> Spec:
         outputs=names_at(document, ("outputs",), block.outputs),
         loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
         gradients=names_at(document, ("gradients",), block.gradients),
+        derive=further_derivatives(block.derive, document),
         manual=_equations(("manual",), block.manual, document),
         train=train_spec(block, document),
         sha256=document.sha256,

@@ -302,6 +302,7 @@ class SpecBlock(_Block):
     outputs: Names = []
     loss: LossFormula | None = None
     gradients: Names = []
+    derive: Texts = []
     manual: Annotated[Formulas, Field(max_length=MAX_EQUATIONS)] = {}
     train: TrainBlock = TrainBlock()
 

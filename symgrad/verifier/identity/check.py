@@ -13,6 +13,7 @@ from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.identity.field import field
+from symgrad.verifier.identity.further_meaning import expected_further, found_further
 from symgrad.verifier.identity.kinks import GRADIENT, SidedSlopes
 from symgrad.verifier.identity.machine import (
     Machine,
@@ -34,7 +35,7 @@ from symgrad.verifier.identity.same_entries import (
     demand_same,
     same,
 )
-from symgrad.verifier.identity.training_step import step_identity
+from symgrad.verifier.identity.training.training_step import step_identity
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
 from symgrad.verifier.static.layout import layout_fault
@@ -81,7 +82,8 @@ class ExactReference:
         digits = ROUNDED_DIGITS if is_rounded else DIGITS
         with faults_named():
             outcome = _outcome(self.model, machine, self.point)
-        found = dict(_found(self.model, machine, outcome))
+            found = dict(_found(self.model, machine, outcome))
+            found |= _further(self.model, machine, self.point)
         for what, values in self.expected.items():
             demand_same(what, found.get(what), values, digits, self.same, self.admits)
         for name, values in outcome.tensors:
@@ -176,7 +178,8 @@ def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Sam
     given: dict[str, Any] = {**leaves, **point.labels}
     values = interpret(model, given, tape.arithmetic)
     tensors = {name: tape.of(array).array for name, array in values.tensors.items()}
-    return ExactReference(model, point, arithmetic, same, dict(_expected(model, tape, values)), tensors)
+    expected = {**dict(_expected(model, tape, values)), **dict(expected_further(model, point, arithmetic))}
+    return ExactReference(model, point, arithmetic, same, expected, tensors)
 
 
 def at_zeros(model: Model, text: JudgedText, seed: int) -> list[str]:
@@ -215,12 +218,22 @@ def _expected(model: Model, tape: ExactTape, values: Evaluation) -> Iterator[tup
         yield GRADIENT + name, gradient
 
 
+def _further(model: Model, machine: Machine, point: ExactPoint) -> dict[str, Array]:
+    theta, inputs, targets = _given(model, machine, point)
+    return dict(found_further(model, machine, point, theta, (*inputs, *targets)))
+
+
 def _outcome(model: Model, machine: Machine, point: ExactPoint) -> TextOutcome:
+    return outcome_of(machine, *_given(model, machine, point), model.frozen)
+
+
+def _given(model: Model, machine: Machine, point: ExactPoint) -> tuple[Array, list[Array], list[Array]]:
+    """All parameters as one vector, inputs and targets."""
     data = {**point.numbers, **point.labels}
     parts = [data[name].reshape(-1) for name in machine.text.facts["SHAPES"]]
     theta = np.concatenate(parts) if parts else np.empty(0, dtype=object)
     inputs, targets = ([data[t.name] for t in tensors] for tensors in (model.spec.inputs, model.spec.targets))
-    return outcome_of(machine, theta, inputs, targets, model.frozen)
+    return theta, inputs, targets
 
 
 def _found(model: Model, machine: Machine, outcome: TextOutcome) -> Iterator[tuple[str, Array]]:

@@ -139,6 +139,8 @@ class Machine:
             "_array": lambda vector, start, shape: vector.part(start, shape).array(),
             "_kept": self._kept,
             "_arguments": lambda names, arrays: self._laid_out(arguments, names, arrays),
+            "_by_rows": lambda names, arrays: self._laid_out(self._given, names, arrays),
+            "_as_vector": lambda _, vector: vector,
             "DTYPE": None,
         }
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError
+from symgrad.spec.model import FURTHER_FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ ENTRIES = (
     "loss",
     "loss_and_grad",
     "input_gradients",
+    *FURTHER_FUNCTIONS.values(),
     "_backward",
     "_gradient_in_pieces",
     "_step_gradient",
@@ -43,7 +45,7 @@ REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
         *("maximum", "minimum", "formed_first", "view", "gemm", "masked_gemm", "copy", "prefetch"),
-        *("flatten", "unflatten", "_array", "_kept", "_given", "euclidean_norm"),
+        *("flatten", "unflatten", "_array", "_kept", "_given", "_as_vector", "euclidean_norm"),
     ]
 )
 """Functions of a text that stand for mathematics, memory or BLAS, or only check what a caller gave."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from symgrad.verifier.identity.memory.bounded_memory import BoundsError, View
-from symgrad.verifier.identity.step_gradients import step_pairs
+from symgrad.verifier.identity.training.step_gradients import step_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

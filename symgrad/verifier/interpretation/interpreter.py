@@ -46,12 +46,15 @@ def interpret(
     arithmetic: Arithmetic = FIFTY_DIGITS,
     shift: Mapping[str, Array] | None = None,
     stopped: Sequence[Array] | None = None,
+    instead: Mapping[str, Array] | None = None,
 ) -> Evaluation:
     """Evaluate a model on arrays for its inputs and parameters, and its targets if the loss is wanted.
 
     `shift` adds to tensors by name, equations included, as soon as they are known: this is how slopes
     with respect to anything are taken. `stopped` are the values that stop_gradient had somewhere else, in
     turn, to be held on to.
+    with respect to anything are taken. `stopped` are the values that stop_gradient had somewhere else, in
+    turn, to be held on to. `instead` gives tensors by name the place of what equations say.
 
     Raises:
         SpecError: a formula outside the language, or a missing array.
@@ -67,7 +70,10 @@ def interpret(
                 raise SpecError(f"no array for parameter '{parameter.name}'", at=parameter.at)
             formulas.give(parameter.name, arithmetic.array(arrays[parameter.name]))
         for equation in model.equations:
-            formulas.define(equation)
+            if equation.name in (instead or {}):
+                formulas.give(equation.name, arithmetic.array((instead or {})[equation.name]))
+            else:
+                formulas.define(equation)
         outputs = tuple(formulas.tensors[name].array for name in model.outputs)
         prediction = outputs if model.prediction is None else (formulas.formula(model.prediction).array,)
         loss = _loss(model, arrays, formulas)

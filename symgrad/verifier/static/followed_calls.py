@@ -234,6 +234,7 @@ MODULE: Mapping[str, Model] = {
     "_given": _given,
     "flatten": _parameters,
     "_writable_vector": _parameters,
+    "_as_vector": _parameters,
     "unflatten": _unknown,
     "_kept": _kept,
     "_whole": _whole,

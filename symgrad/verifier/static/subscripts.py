@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.verifier.module_tree import tree_of
 from symgrad.verifier.static.follower import Follower
 from symgrad.verifier.static.obligations import BeyondError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _FOLLOWED = (
     *("forward", "predict", "loss", "loss_and_grad", "input_gradients", "gradient_point", "update"),
-    *("train_step", "train_epoch"),
+    *("train_step", "train_epoch", *FURTHER_FUNCTIONS.values()),
 )
 
 

@@ -20,33 +20,16 @@ from symgrad.compiler.targets.numba.steps import lines
 from symgrad.shipped import template_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import sympy as sp
-
     from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.function_bodies import NamedKernel
-    from symgrad.compiler.planning.plan import Plan
-    from symgrad.elaborate.first_values import FirstValues
-    from symgrad.spec.model import Model
+    from symgrad.compiler.targets.numba.lowered_model import PlannedModel
 
 _OWN_IMPORTS = (("math", ""), ("numpy", ""), ("typing", "NamedTuple"))
 
 
-def emit(
-    model: Model,
-    shown: Program,
-    plan: Plan,
-    update: Program,
-    starts: Mapping[str, FirstValues],
-    states: Mapping[str, sp.Expr],
-) -> str:
-    """The text of the module. `shown` is the program as mathematics, `plan` the one that is computed.
-
-    `update` is a step of the optimiser over hyper-parameters, `starts` and `states` are what parameters and
-    states start from.
-    """
-    module = _module(lowered_model(model, plan, update, starts, states), shown)
+def emit(planned: PlannedModel, shown: Program) -> str:
+    """The text of the module. `shown` is the program as mathematics, the plan's is the one computed."""
+    module = _module(lowered_model(planned), shown)
     return _template("module").render(module=module)
 
 
@@ -59,20 +42,13 @@ class ClockedText:
     rest: int
 
 
-def emit_clocked(
-    model: Model,
-    shown: Program,
-    plan: Plan,
-    update: Program,
-    starts: Mapping[str, FirstValues],
-    states: Mapping[str, sp.Expr],
-) -> ClockedText:
+def emit_clocked(planned: PlannedModel, shown: Program) -> ClockedText:
     """The module, and below it its drivers once more, which read a clock and take the place of its own."""
-    drivers, clock = _clocked(lowered_model(model, plan, update, starts, states))
+    drivers, clock = _clocked(lowered_model(planned))
     copies = _template("clock").render(
         drivers=drivers, clock=clock, system_clock=getattr(time, "CLOCK_MONOTONIC", 1)
     )
-    whole = f"{emit(model, shown, plan, update, starts, states)}{copies}"
+    whole = f"{emit(planned, shown)}{copies}"
     return ClockedText(whole, tuple(clock.statements), clock.rest)
 
 
@@ -94,20 +70,23 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
     definitions, model, plan, update = ModelDefinitions(lowered), lowered.model, lowered.plan, lowered.update
     network = tuple(map(_printed, definitions.network()))
     training = tuple(map(_printed, definitions.training()))
+    further = tuple(map(_printed, definitions.further()))
     kernels, parts = tuple(map(_kernel, lowered.drivers.kernels.values())), tuple(needed_parts(lowered))
     parameters, states = fields_of(lowered.program, lowered.states)
+    compiled = (*kernels, *network, *further, *training)
     return ModuleText(
         opening=opening_of(model, shown, update),
         imports=merged_imports(parts, _OWN_IMPORTS),
-        facts=facts_of(model, plan, update, definitions.calls, lowered.drivers.free_axes),
+        facts=facts_of(model, lowered.plans, update, definitions.calls, lowered.drivers.free_axes),
         parameters=parameters,
         states=states,
         gradients=tuple(FieldText(g.name, g.comment) for g in definitions.gradients),
         kernels=kernels,
         network=network,
         training=training,
+        further=further,
         interface=tuple(definitions.interface()),
-        told=told(model, plan, (update, *lowered.groups), definitions.calls, (*kernels, *network, *training)),
+        told=told(model, plan, (update, *lowered.groups), definitions.calls, compiled),
         runtime=parts,
     )
 
@@ -115,7 +94,7 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
 def _clocked(lowered: LoweredModel) -> tuple[tuple[Definition, ...], StepClock]:
     """The drivers once more, with readings of a clock."""
     definitions = ModelDefinitions(lowered)
-    parts = (*definitions.network(), *definitions.training())
+    parts = (*definitions.network(), *definitions.further(), *definitions.training())
     drivers = [found for found in parts if isinstance(found, Driver)]
     clock = StepClock(frozenset(driver.name for driver in drivers))
     return tuple(_with_clock(driver, clock) for driver in drivers), clock

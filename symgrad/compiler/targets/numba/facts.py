@@ -75,10 +75,10 @@ def _described(tensor: Tensor) -> str:
 
 
 def facts_of(
-    model: Model, plan: Plan, update: Program, calls: Signatures, axes: Sequence[str]
+    model: Model, plans: Sequence[Plan], update: Program, calls: Signatures, axes: Sequence[str]
 ) -> tuple[FactText, ...]:
-    """What a reader wants to know first; `axes` are the free ones."""
-    spec, program = model.spec, plan.program
+    """What a reader wants to know first; `axes` are the free ones; steps go by the first plan."""
+    spec, plan, program = model.spec, plans[0], plans[0].program
     parameters = program.of_kind("parameter")
     expected = spec.train.epochs if counts_epochs(update) else 0
     return (
@@ -100,7 +100,7 @@ def facts_of(
         FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
         FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),
         *_frozen(model, parameters),
-        *_blocks(plan),
+        *_blocks(plans),
         FactText(
             "HYPER", _dictionary((h.name, _float(h)) for h in model.hyper), "numbers that a call may change"
         ),
@@ -115,9 +115,9 @@ def _frozen(model: Model, parameters: Sequence[Tensor]) -> Iterator[FactText]:
         yield FactText("TRAINED_SIZE", str(size), "entries of the others, and of each state")
 
 
-def _blocks(plan: Plan) -> Iterator[FactText]:
+def _blocks(plans: Sequence[Plan]) -> Iterator[FactText]:
     """How many rows a sum over rows takes at a time, where one does."""
-    if plan.blocks:
+    if any(plan.blocks for plan in plans):
         yield FactText(
             BLOCK.name, str(row_blocks.BLOCK_ROWS), "rows added up by themselves, in a sum over many rows"
         )

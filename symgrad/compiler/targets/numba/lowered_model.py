@@ -23,19 +23,50 @@ from symgrad.compiler.targets.numba.update_parts import UpdatePart, update_parts
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     import sympy as sp
 
     from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Expression, Instruction
+    from symgrad.compiler.planning.further_plan import FurtherPlan
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.first_values import FirstValues
     from symgrad.spec.model import Model
 
 LONGEST_SECTION = 60
 """Statements of a function of LLVM, some of whose passes take a time that grows with the square of these."""
+
+
+@dataclass(frozen=True)
+class PlannedModel:
+    """A model with its plan; `update` is a step of the optimiser over hyper-parameters.
+
+    `starts` and `states` are what parameters and states start from, `further` the derivatives that the spec
+    asks for beyond the gradient.
+    """
+
+    model: Model
+    plan: Plan
+    update: Program
+    starts: Mapping[str, FirstValues]
+    states: Mapping[str, sp.Expr]
+    further: tuple[FurtherPlan, ...] = ()
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plans of all that the module computes."""
+        return (self.plan, *(found.plan for found in self.further))
+
+
+@dataclass(frozen=True)
+class LoweredFurther:
+    """The instructions of a derivative beyond the gradient."""
+
+    planned: FurtherPlan
+    drivers: FunctionBodies
+    body: Sections
 
 
 @dataclass(frozen=True)
@@ -63,6 +94,12 @@ class LoweredModel:
     step_gradient: Sections
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
+    further: tuple[LoweredFurther, ...]
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plans of all that the module computes."""
+        return (self.plan, *(found.planned.plan for found in self.further))
 
     @property
     def program(self) -> Program:
@@ -75,7 +112,7 @@ class LoweredModel:
     @property
     def sections(self) -> tuple[Sections, ...]:
         """The bodies of all drivers of the network."""
-        return (*self.bodies.values(), self.step_gradient)
+        return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.further))
 
     @property
     def called(self) -> set[str]:
@@ -88,25 +125,20 @@ class LoweredModel:
         return called_in(chain(*kernels, *bodies))
 
 
-def lowered_model(
-    model: Model,
-    plan: Plan,
-    update: Program,
-    starts: Mapping[str, FirstValues],
-    states: Mapping[str, sp.Expr],
-) -> LoweredModel:
+def lowered_model(planned: PlannedModel) -> LoweredModel:
     """The instructions for a plan and a step of the optimiser."""
+    model, plan, update = planned.model, planned.plan, planned.update
     looks_ahead = AHEAD in update.outputs
     groups = tuple(elaborate_optimizer(model, named=True, group=group) for group in model.groups)
     parts = update_parts(model, plan.program, update, groups, OWN_NAMES)
-    own = OWN_NAMES.union(_section_names(plan), *(part.functions for part in parts))
+    own = OWN_NAMES.union(*map(_section_names, planned.plans), *(part.functions for part in parts))
     drivers = FunctionBodies(plan, own)
     names = state_names(update, OWN_NAMES)
     return LoweredModel(
         model=model,
         plan=plan,
         update=update,
-        starts=starts,
+        starts=planned.starts,
         drivers=drivers,
         bodies={phase.name: drivers.sections(phase, LONGEST_SECTION) for phase in plan.phases},
         step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
@@ -115,14 +147,21 @@ def lowered_model(
         groups=groups,
         parts=parts,
         step_gradient=_step_gradient(model, plan, drivers),
-        states=tuple(names[name] for name in states),
-        first_states=first_states_body(tuple(states.values()), update, OWN_NAMES),
+        states=tuple(names[name] for name in planned.states),
+        first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
+        further=tuple(_lowered_further(found, own, drivers) for found in planned.further),
     )
+
+
+def _lowered_further(planned: FurtherPlan, own: Collection[str], beside: FunctionBodies) -> LoweredFurther:
+    drivers = FunctionBodies(planned.plan, own, beside)
+    body = drivers.sections(Phase("gradient", planned.steps), LONGEST_SECTION)
+    return LoweredFurther(planned, drivers, body)
 
 
 def _section_names(plan: Plan) -> Iterator[str]:
     """The names that sections of drivers may bear, none of them where all drivers are short."""
-    most = max((len(phase.steps) for phase in plan.phases), default=0)
+    most = sum(len(phase.steps) for phase in plan.phases)
     if most > LONGEST_SECTION:
         yield from (f"{name}_{n}" for name in SECTIONED for n in range(1, most + 1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.standing import standing
-from symgrad.compiler.targets.numba import interface, network, steps, update_parts
+from symgrad.compiler.targets.numba import further_functions, interface, network, steps, update_parts
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
@@ -46,6 +46,11 @@ class ModelDefinitions:
             yield network.gradients(calls, self.gradients)
             yield network.tensors(calls, [result(lowered, t, t) for t in self._standing()])
 
+    def further(self) -> Iterator[Definition | Driver]:
+        """Derivatives beyond the gradient."""
+        for found in self.lowered.further:
+            yield from further_functions.compiled(self.calls, found)
+
     def _standing(self) -> Iterator[str]:
         """Those of the spec's own tensors that are in memory after the loss, in the order of computation."""
         own = {equation.name for equation in self.lowered.model.equations}
@@ -83,6 +88,8 @@ class ModelDefinitions:
         if not lowered.program.loss:
             return
         yield from interface.losses(calls)
+        for found in lowered.further:
+            yield further_functions.offered(calls, found)
         if self.gradients:
             yield interface.input_gradients(calls, [g.name for g in self.gradients])
         if lowered.looks_ahead:

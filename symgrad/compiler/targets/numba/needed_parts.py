@@ -24,7 +24,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         yield runtime_part("optional/driver_sections")
     if {start.distribution for start in lowered.starts.values()} & {"truncated_normal", "orthogonal"}:
         yield runtime_part("optional/first_draws")
-    if lowered.plan.has_products:
+    if any(plan.has_products for plan in lowered.plans):
         yield runtime_part("numba/blas")
     if lowered.plan.has_masked_products:
         yield runtime_part("numba/masked_products")
@@ -60,6 +60,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield from (*(f"training/{name}" for name in training), check)
         if lowered.model.optimizer.average:
             yield "optional/averaged_parameters"
+        if lowered.further:
+            yield "optional/further_derivatives"
     else:
         yield "optional/without_loss"
     yield from ("whole_files", "array_archives", "given_rows", "checkpoints")

@@ -50,12 +50,12 @@ def sizes(calls: Signatures, written: Sequence[str]) -> Definition:
 def values(calls: Signatures, bodies: Bodies) -> Iterator[Driver]:
     """Outputs and prediction."""
     arguments, run = listed(["theta", calls.forward]), Invoke("_forward", _given("theta", calls.forward))
-    yield from _driver("_forward", arguments, "The outputs, in the workspace.", bodies["forward"])
+    yield from driver("_forward", arguments, "The outputs, in the workspace.", bodies["forward"])
     doc = "The prediction, in the workspace."
-    yield from _driver("_predict", arguments, doc, bodies["prediction"], before=(run,))
+    yield from driver("_predict", arguments, doc, bodies["prediction"], before=(run,))
 
 
-def _driver(
+def driver(
     name: str,
     arguments: str,
     doc: str,
@@ -82,14 +82,14 @@ def loss_and_gradient(
     """The loss, and its gradient: in a vector of its own, or added to another while it is formed."""
     run = Invoke("_forward", _given("theta", calls.forward))
     given, found = listed(["theta", calls.loss]), Give((Verbatim(f"{loss_view}[0]"),))
-    yield from _driver("_loss", given, "The loss.", bodies["loss"], before=(run,), after=(found,))
+    yield from driver("_loss", given, "The loss.", bodies["loss"], before=(run,), after=(found,))
     arguments, doc = listed(["theta", "grad", calls.loss]), "The loss; its gradient goes into `grad`."
     value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
     if not accumulates:
         sections = bodies["gradient"]
-        yield from _driver("_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
+        yield from driver("_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
         return
-    yield from _driver(
+    yield from driver(
         "_backward",
         listed(["theta", "destination", "keep", "scale", calls.loss]),
         "After _loss: the gradient of the loss at theta, added to a vector while it is formed.",
@@ -105,7 +105,7 @@ def step_gradient(calls: Signatures, sections: Sections) -> Iterator[Driver]:
     doc = "The loss; the gradient of what a step changes goes into `grad`."
     value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
     arguments = listed(["theta", "grad", calls.loss])
-    yield from _driver("_step_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
+    yield from driver("_step_gradient", arguments, doc, sections, before=(value,), after=(Give((VALUE,)),))
 
 
 def _given(*arguments: str) -> tuple[Verbatim, ...]:

@@ -6,6 +6,7 @@ import builtins
 import keyword
 
 from symgrad.compiler.targets.numba.runtime import runtime_names
+from symgrad.spec.model import FURTHER_FUNCTIONS
 
 _OF_MODELS = """
 np math threading sys njit scipy NamedTuple self
@@ -13,12 +14,15 @@ real value acc theta grad work params grads state step epoch order batch_size ep
 tolerance exactly rows start stop total scale norm piece most share weight chosen entry layer
 ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
 update train_step fit hyper first BLOCK
+hvp gauss_newton per_sample_grad jacobian hessian direction product
 """
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
 _step_gradient
 """
-SECTIONED = ("_forward", "_predict", "_loss", "_backward", "_gradient", "_step_gradient")
+_FURTHER = tuple(f"_{name}" for name in FURTHER_FUNCTIONS.values())
+_PRIVATE_OF_MODELS += " ".join(f"{name} {name}_work_size {name}_results" for name in _FURTHER)
+SECTIONED = ("_forward", "_predict", "_loss", "_backward", "_gradient", "_step_gradient", *_FURTHER)
 """The functions whose sections, where they are long, are named after them, with a number."""
 
 PRIVATE = frozenset(name for name in runtime_names() if name.startswith("_")) | {*_PRIVATE_OF_MODELS.split()}

@@ -123,6 +123,7 @@ class ModuleText:
     kernels: tuple[Definition, ...]
     network: tuple[Definition, ...]
     training: tuple[Definition, ...]
+    further: tuple[Definition, ...]
     interface: tuple[Definition, ...]
     told: tuple[FactText, ...]
     runtime: tuple[RuntimePart, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.axes import show_axes
@@ -13,6 +14,7 @@ from symgrad.elaborate.optimizer import counts_epochs
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Tensor
+    from symgrad.compiler.kernels.function_bodies import FunctionBodies
     from symgrad.compiler.targets.numba.lowered_model import LoweredModel
 
 
@@ -55,11 +57,16 @@ def _argument(lowered: LoweredModel, tensor: Tensor) -> ArgumentText:
 
 def result(lowered: LoweredModel, name: str, tensor: str) -> ResultText:
     """What a caller gets of a tensor, its axis of samples first."""
-    axes = lowered.program.tensor[tensor].axes
-    view = CALLERS.text(lowered.drivers.views.view(tensor))
-    if lowered.plan.is_by_columns(tensor):
+    return replace(result_in(lowered.drivers, tensor), name=name)
+
+
+def result_in(drivers: FunctionBodies, tensor: str) -> ResultText:
+    """What a caller gets of a tensor that these functions compute."""
+    axes = drivers.program.tensor[tensor].axes
+    view = CALLERS.text(drivers.views.view(tensor))
+    if drivers.plan.is_by_columns(tensor):
         view = f"np.moveaxis({view}, -1, 0)"
-    return ResultText(name, f"{view}{'' if axes else '.reshape(())'}", show_axes(axes))
+    return ResultText(tensor, f"{view}{'' if axes else '.reshape(())'}", show_axes(axes))
 
 
 def drawn(lowered: LoweredModel, tensor: Tensor) -> str:

@@ -30,7 +30,7 @@ from symgrad.verifier.identity.same_entries import (
     demand_same,
     same,
 )
-from symgrad.verifier.identity.step_gradients import trained
+from symgrad.verifier.identity.training.step_gradients import trained
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.optimizer_meaning import Progress, gradient_point, start, step
 from symgrad.verifier.sampling.hyper_values import drawn_hyper, own_hyper

@@ -20,8 +20,8 @@ from symgrad.calculus.domains import is_partial
 from symgrad.calculus.editing import with_equations
 from symgrad.calculus.real import Piecewise, with_parts
 from symgrad.calculus.terms import Entry, delta, log1p
-from symgrad.passes.doubts import Doubts
-from symgrad.passes.fallen import fallen
+from symgrad.passes.guarding.doubts import Doubts
+from symgrad.passes.guarding.fallen import fallen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -78,7 +78,7 @@ class _Guard:
 
     def _equation(self, equation: Equation) -> Equation:
         equation = equation.with_body(self._with_tests(self._masked(equation.body)))
-        if self.program.tensor[equation.target].kind != "cotangent":
+        if not self.program.tensor[equation.target].is_slope:
             self.doubts.note_value(equation, self.bounds)
             return equation.with_body(_guarded_value(equation.body, self.bounds))
         self.doubts.note_derivative(equation, self.bounds)

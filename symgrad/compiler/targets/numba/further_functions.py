@@ -1,0 +1,68 @@
+"""The functions of a derivative beyond the gradient in an emitted module: compiled, and for callers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.axes import show_axes
+from symgrad.compiler.targets.numba.network import driver
+from symgrad.compiler.targets.numba.records import Definition, Driver
+from symgrad.compiler.targets.numba.signatures import as_tuple, listed
+from symgrad.compiler.targets.numba.spelling import NUMBA
+from symgrad.compiler.targets.numba.tensor_texts import result_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.compiler.targets.numba.lowered_model import LoweredFurther
+    from symgrad.compiler.targets.numba.signatures import Signatures
+    from symgrad.spec.model import FurtherKind
+
+_SAID: Mapping[FurtherKind, str] = {
+    "hvp": "The Hessian of the loss by the parameters, times `vector`",
+    "gauss_newton": "Jᵀ(H(Jv)), the Gauss-Newton matrix of the loss times v, `vector`",
+    "per_sample": "The gradient of the loss of each row alone, as Params with the rows in front",
+    "jacobian": "The derivatives of {} by {}",
+    "hessian": "The second derivatives of the loss by {}",
+}
+_DIRECTION = (
+    "",
+    "`vector` is Params or one vector of SIZE numbers, and so is the answer; `params` may be either.",
+)
+
+
+def compiled(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | Driver]:
+    """The size of its workspace, what computes it, and what of the workspace callers get."""
+    name, views = f"_{found.planned.function}", found.drivers.views
+    size = (f"return {NUMBA.text(views.work_size)}",)
+    doc = f"How many numbers the workspace of {name} holds."
+    yield Definition(f"{name}_work_size", listed(calls.extents), (doc,), size)
+    takes_direction = found.planned.takes_direction
+    vectors = ["theta", "direction", "product"] if takes_direction else ["theta"]
+    doc = f"{_said(found)}, {'into `product`' if takes_direction else 'in the workspace'}."
+    yield from driver(name, listed([*vectors, calls.loss]), doc, found.body)
+    if not takes_direction:
+        copies = [result_in(found.drivers, name).copied for name in found.drivers.program.outputs]
+        lines = ("return (", *(f"    {copy}," for copy in copies), ")")
+        doc = f"Copies of what {name} left in the workspace."
+        yield Definition(f"{name}_results", listed(["work", *calls.extents]), (doc,), lines)
+
+
+def offered(calls: Signatures, found: LoweredFurther) -> Definition:
+    """What callers use."""
+    function, data = found.planned.function, as_tuple(a.variable for a in calls.arguments)
+    parts = f"_{function}, _{function}_work_size"
+    if found.planned.takes_direction:
+        line = f"return _product_with({parts}, params, vector, {data})"
+        given = listed(["params", "vector", calls.data])
+        return Definition(function, given, (f"{_said(found)}.", *_DIRECTION), (line,))
+    answer = f"_found_in_work({parts}, _{function}_results, params, {data})"
+    outputs = [found.drivers.program.tensor[name] for name in found.drivers.program.outputs]
+    is_one = found.planned.asked.kind != "per_sample"
+    line = f"return {answer}[0]" if is_one else f"return Params(*{answer})"
+    said = f"{_said(found)}{f', {show_axes(outputs[0].axes)}' if is_one else ''}."
+    return Definition(function, listed(["params", calls.data]), (said,), (line,))
+
+
+def _said(found: LoweredFurther) -> str:
+    return _SAID[found.planned.asked.kind].format(*found.planned.asked.of)

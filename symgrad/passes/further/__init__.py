@@ -1,0 +1,1 @@
+"""Derivatives beyond the gradient, as programs of their own."""

@@ -1,0 +1,81 @@
+"""The programs of the derivatives that a spec asks for beyond the gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError, did_you_mean
+from symgrad.passes.further.rows_apart import rows_apart
+from symgrad.passes.further.second_order import gauss_newton_product, hessian_product
+from symgrad.passes.separability import why_rows_are_coupled
+from symgrad.spec.reads import loss_arguments
+
+if TYPE_CHECKING:
+    from symgrad.calculus.program import Program
+    from symgrad.spec.model import FurtherDerivative, Model
+
+
+def further_program(asked: FurtherDerivative, model: Model, primal: Program, derived: Program) -> Program:
+    """What a derivative is computed by; `derived` is the `primal` program with its gradient.
+
+    Raises:
+        SpecError: the model has no such derivative; the message says why.
+    """
+    if model.loss is None:
+        raise SpecError(f"'{asked.kind}' needs a loss", at=asked.at, remedy="add loss: ...")
+    if not model.parameters:
+        remedy = "give the spec parameters, or leave it out"
+        raise SpecError(f"'{asked.kind}' is of parameters, and there are none", at=asked.at, remedy=remedy)
+    if asked.kind == "gauss_newton":
+        return gauss_newton_product(primal, _cut(asked, model, primal))
+    if asked.kind == "per_sample":
+        return _row_gradients(asked, model, primal, derived)
+    return hessian_product(derived)
+
+
+def _row_gradients(asked: FurtherDerivative, model: Model, primal: Program, derived: Program) -> Program:
+    """The gradient of the loss of every row alone.
+
+    Raises:
+        SpecError: there are no rows, or they know of each other.
+    """
+    reason = why_rows_are_coupled(primal, model.batch_axis)
+    if reason:
+        problem = f"no row has a gradient of its own: {reason}"
+        raise SpecError(problem, at=asked.at, remedy="leave per_sample out")
+    gradient = {g.of: g.name for g in derived.gradients}
+    return rows_apart(derived, model.batch_axis, [gradient[p.name] for p in model.parameters], asked.at)
+
+
+def _cut(asked: FurtherDerivative, model: Model, primal: Program) -> tuple[str, ...]:
+    """Where Gauss and Newton leave the network for the loss: what is named, or else what the loss reads.
+
+    Raises:
+        SpecError: it is no tensor, or the loss depends on parameters beside it.
+    """
+    known = {e.name for e in model.equations} | {p.name for p in model.parameters}
+    for name in asked.of:
+        if name not in known:
+            remedy = did_you_mean(name, known) or "name an equation that the loss reads"
+            raise SpecError(f"'{name}' is no equation", at=asked.at, remedy=remedy)
+    cut = asked.of or loss_arguments(model)
+    beside = _beside(primal, cut) & {p.name for p in model.parameters}
+    if beside:
+        through = ", ".join(cut) or "what it reads"
+        problem = f"the loss depends on {', '.join(sorted(beside))} beside {through}"
+        remedy = f"name all that it is computed from, such as gauss_newton({', '.join([*cut, min(beside)])})"
+        raise SpecError(problem, at=asked.at, remedy=remedy)
+    if not any(primal.tensor[name].axes for name in cut):
+        problem = "the loss is made of single numbers, which have no curvature of their own"
+        remedy = "name the tensor that it is convex in, such as gauss_newton(y)"
+        raise SpecError(problem, at=asked.at, remedy=remedy)
+    return cut
+
+
+def _beside(program: Program, cut: tuple[str, ...]) -> set[str]:
+    """What the loss depends on where the tensors in `cut` are given."""
+    found = {program.loss} if program.loss else set()
+    for equation in reversed(program.equations):
+        if equation.target in found and equation.target not in cut:
+            found |= equation.reads
+    return {str(name) for name in found} - set(cut)

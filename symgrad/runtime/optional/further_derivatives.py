@@ -1,0 +1,47 @@
+"""Derivatives beyond the gradient: products with matrices of second derivatives, and what rows have alone."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from symgrad.runtime.given_arrays import _as_compiled, _as_numbers, _given, _show
+from symgrad.runtime.kept_memory import _kept
+from symgrad.runtime.parameter_vectors import flatten, unflatten
+from symgrad.runtime.smallest_model import DTYPE, INPUTS, SIZE, TARGETS
+
+
+def _as_vector(name: str, value: Any) -> np.ndarray:
+    """Params, or one vector of all their entries, as that vector."""
+    if isinstance(value, tuple):
+        given: Any = value
+        return flatten(given)
+    array = _as_numbers(name, value)
+    if array.shape != (SIZE,):
+        raise ValueError(f"{name}: expected Params or a vector of {SIZE} numbers, got {_show(array.shape)}")
+    return _as_compiled(array, DTYPE)
+
+
+def _by_rows(names: Sequence[str], data: Sequence[Any]) -> tuple[list[np.ndarray], list[int]]:
+    """What a caller gave, checked, row by row in memory."""
+    return _given(names, data)
+
+
+def _product_with(function: Callable, size: Callable, params: Any, vector: Any, data: tuple[Any, ...]) -> Any:
+    """What a matrix makes of a vector, in the form that the vector has."""
+    arrays, extents = _by_rows(INPUTS + TARGETS, data)
+    theta, direction = _as_vector("params", params), _as_vector("vector", vector)
+    product = np.empty(SIZE, DTYPE)
+    function(theta, direction, product, *arrays, _kept("work", size(*extents)), *extents)
+    return unflatten(product) if isinstance(vector, tuple) else product
+
+
+def _found_in_work(
+    function: Callable, size: Callable, results: Callable, params: Any, data: tuple[Any, ...]
+) -> tuple[np.ndarray, ...]:
+    """Copies of what a compiled function leaves in a workspace of its own size."""
+    arrays, extents = _by_rows(INPUTS + TARGETS, data)
+    work = _kept("work", size(*extents))
+    function(_as_vector("params", params), *arrays, work, *extents)
+    found: tuple[np.ndarray, ...] = results(work, *extents)
+    return found

@@ -1,0 +1,65 @@
+"""The derive block: which derivatives beyond the gradient a module shall compute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast, get_args
+
+from symgrad.errors import SpecError, did_you_mean
+from symgrad.spec.language.syntax import Name
+from symgrad.spec.model import FurtherDerivative, FurtherKind
+from symgrad.spec.reading.located import call_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from symgrad.spec.language.syntax import Call
+    from symgrad.spec.reading.document import Document
+
+_TAKES: Mapping[str, tuple[int | Literal["any"], str]] = {
+    "hvp": (0, "hvp"),
+    "gauss_newton": ("any", "gauss_newton, or gauss_newton(y) of the tensor that the loss is convex in"),
+    "per_sample": (0, "per_sample"),
+    "jacobian": (2, "jacobian(y, x), the derivatives of y by x"),
+    "hessian": (1, "hessian(W), the second derivatives of the loss by a parameter"),
+}
+"""How many tensors each kind names, and how it is written."""
+
+_OTHER_WORDS = {
+    "input_gradient": "gradients: [x] gives the derivatives of the loss by inputs and equations",
+    "gradient": "loss_and_grad gives the gradient, and gradients: [x] that by inputs and equations",
+    "grad": "loss_and_grad gives the gradient, and gradients: [x] that by inputs and equations",
+    "per_sample_grad": "write per_sample",
+    "hessian_vector_product": "write hvp",
+    "ggn": "write gauss_newton",
+}
+
+
+def further_derivatives(texts: Sequence[str], document: Document) -> tuple[FurtherDerivative, ...]:
+    """The derivatives that a spec asks for.
+
+    Raises:
+        SpecError: an unknown kind, one that stands twice, or a call that does not name what it should.
+    """
+    found: dict[str, FurtherDerivative] = {}
+    for number, text in enumerate(texts):
+        call = call_at(document, ("derive", number), text, "a further derivative", "hvp or jacobian(y, x)")
+        asked = _derivative(call)
+        if asked.kind in found:
+            problem, remedy = f"'{asked.kind}' stands twice in derive", "a module has one function of a name"
+            raise SpecError(problem, at=asked.at, remedy=remedy)
+        found[asked.kind] = asked
+    return tuple(found.values())
+
+
+def _derivative(call: Call) -> FurtherDerivative:
+    kinds = get_args(FurtherKind)
+    if call.function not in kinds:
+        remedy = _OTHER_WORDS.get(call.function) or did_you_mean(call.function, kinds)
+        problem = f"'{call.function}' is no derivative that derive knows"
+        raise SpecError(problem, at=call.at, remedy=remedy or f"expected one of {', '.join(kinds)}")
+    count, example = _TAKES[call.function]
+    names = tuple(a.id for a in call.arguments if isinstance(a, Name))
+    is_named = len(names) == len(call.arguments) and not call.keywords and len({*names}) == len(names)
+    if not is_named or count not in ("any", len(names)):
+        raise SpecError(f"'{call.function}' does not take this", at=call.at, remedy=f"write {example}")
+    return FurtherDerivative(cast("FurtherKind", call.function), names, call.at)

@@ -1,0 +1,264 @@
+"""Derivatives beyond the gradient: products with matrices of second ones, gradients of single rows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import interpreted, written
+from scipy.optimize import minimize
+
+from symgrad.errors import SpecError
+from symgrad.pipeline import stages_of
+from symgrad.spec.expand import expand
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.identity.exact_tape import ExactTape
+from symgrad.verifier.identity.further_meaning import direction, expected_further
+from symgrad.verifier.identity.points import real_points
+from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from symgrad.verifier.identity.points import ExactPoint
+    from symgrad.verifier.interpretation.array_library import Array
+
+ALL = ["hvp", "gauss_newton", "per_sample"]
+
+
+def spec_of(equations: dict[str, str], loss: str, **others: Any) -> dict[str, Any]:
+    """A small spec of these equations."""
+    given = {
+        "name": "derived",
+        "dtype": "float64",
+        "inputs": {"x": ["N", 3]},
+        "targets": {"t": ["N", 2]},
+        "derive": ALL,
+    }
+    return {**given, "equations": equations, "loss": loss, **others}
+
+
+NETWORK = spec_of({"h": "dense(x, 4, activation=tanh)", "y": "dense(h, 2)"}, "mse(y, t)")
+LABELS = {"t": {"axes": ["N"], "classes": 3}}
+
+SPECS: dict[str, dict[str, Any]] = {
+    "network": NETWORK,
+    "classes": spec_of({"y": "dense(x, 3)"}, "softmax_cross_entropy(y, t)", targets=LABELS),
+    "shared and penalised": spec_of(
+        {"h": "tanh(x @ U + a)", "y": "h @ U.T @ V"},
+        "mse(y, t) + 0.1 * l2(U)",
+        parameters={"U": [3, 4], "a": [4], "V": [3, 2]},
+    ),
+    "unused parameter": spec_of({"y": "x @ W"}, "mse(y, t)", parameters={"W": [3, 2], "idle": [5]}),
+    "kinks": spec_of({"h": "dense(x, 4, activation=relu)", "y": "abs(dense(h, 2))"}, "huber(y, t)"),
+    "maxima": spec_of(
+        {"m[n]": "max(x[n,i] * w[i], i)", "y[n,k]": "m[n] * v[k]"},
+        "mse(y, t)",
+        parameters={"w": [3], "v": [2]},
+    ),
+    "embedding": spec_of(
+        {"e[n,i,d]": "E[c[n,i], d]", "y[n,k]": "sum(e[n,i,d]**2 * W[i,d,k], i, d)"},
+        "mse(y, t)",
+        inputs={"c": {"axes": ["N", 2], "classes": 4}},
+        parameters={"E": [4, 3], "W": [2, 3, 2]},
+    ),
+    "windows": spec_of(
+        {"z": "conv1d(x, 2, 3, padding=1)", "y": "mean(tanh(z), axis=1)"},
+        "mse(y, t)",
+        inputs={"x": ["N", 5, 2]},
+    ),
+    "attention": spec_of(
+        {"a": "attention(x, heads=1)", "y": "mean(a, axis=1)"}, "mse(y, t)", inputs={"x": ["N", 3, 2]}
+    ),
+    "norm": spec_of({"h": "layer_norm(dense(x, 4))", "y": "dense(h, 2)"}, "mse(y, t)"),
+    "chain": spec_of(
+        {"a[n,k]": "logsumexp(x[n,j] + A[j,k], j)", "y[n,k]": "logsumexp(a[n,j] + B[j,k], j)"},
+        "mse(y, t)",
+        parameters={"A": [3, 3], "B": [3, 2]},
+    ),
+    "two free axes": spec_of(
+        {"y[n,k]": "mean(tanh(x[n,i,j] * w[j,k]), i, j)"},
+        "mse(y, t)",
+        inputs={"x": ["N", "T", 3]},
+        parameters={"w": [3, 2]},
+    ),
+    "a sum over rows": spec_of({"y": "dense(x, 2)"}, "sum((y - t)**4)"),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_module_computes_what_its_spec_says_of_them(name: str) -> None:
+    model = expand(read(SPECS[name]))
+    found = identity_of(model, stages_of(model.spec).text)
+    assert found.state == "identical", found
+    assert not found.left
+
+
+def _slopes(model: Any, point: ExactPoint, by: float, along: dict[str, Array]) -> dict[str, Array]:
+    """The gradient of the spec's loss in 50 digits, a step further."""
+    tape = ExactTape(FIFTY_DIGITS)
+    moved = {
+        n: a + FIFTY_DIGITS.array(np.float64(by)) * along[n] if n in along else a
+        for n, a in point.numbers.items()
+    }
+    leaves: dict[str, Any] = {n: tape.variable(a) for n, a in moved.items()}
+    loss = interpret(model, {**leaves, **point.labels}, tape.arithmetic).loss
+    names = list(along)
+    return dict(zip(names, tape.gradients(tape.of(loss), [leaves[n] for n in names]), strict=True))
+
+
+@pytest.mark.parametrize("name", ["network", "classes", "shared and penalised", "norm", "chain"])
+def test_the_judges_own_second_derivatives_are_differences_of_its_gradient(name: str) -> None:
+    model = expand(read({**SPECS[name], "derive": ["hvp"]}))
+    point = next(real_points(model, 0))
+    along = direction(point, {p.name: point.numbers[p.name].shape for p in model.parameters})
+    found = dict(expected_further(model, point, FIFTY_DIGITS))
+    step = 2.0**-60
+    ahead, behind = (_slopes(model, point, by, along) for by in (step, -step))
+    for parameter in along:
+        difference = (ahead[parameter] - behind[parameter]) / (2 * step)
+        error = np.abs((found[f"hvp ({parameter})"] - difference).astype(float)).max()
+        assert error < 1e-25
+
+
+def _edited(text: str, function: str, before: str, after: str) -> str:
+    """The text with the first of something in a function, or behind its beginning, changed."""
+    start = text.index(f"def {function}(")
+    place = text.index(before, start)
+    return text[:place] + after + text[place + len(before) :]
+
+
+@pytest.mark.parametrize(
+    ("function", "before", "after"),
+    [
+        ("_hvp", "gemm(1, x, ", "gemm(-1, x, "),
+        ("_hvp", "view(direction, 16, (4, 2))", "view(theta, 16, (4, 2))"),
+        ("_hvp", "view(direction, 0", "view(direction, 1"),
+        ("_gauss_newton", "view(product, 24, (2,))", "view(product, 23, (2,))"),
+        ("_gauss_newton", "gemm(1, ", "gemm(2, "),
+        ("_per_sample_grad_results", "(batch, 4)", "(batch, 4)[:1]"),
+        ("hvp", "_hvp_work_size, params, vector", "_hvp_work_size, vector, params"),
+    ],
+)
+def test_planted_faults_are_found(function: str, before: str, after: str) -> None:
+    model = expand(read({**NETWORK, "inputs": {"x": ["batch", 3]}, "targets": {"t": ["batch", 2]}}))
+    text = stages_of(model.spec).text
+    assert identity_of(model, _edited(text, function, before, after)).is_wrong
+
+
+def _numbers(module: Any, seed: int = 0) -> tuple[Any, ...]:
+    rng = np.random.default_rng(seed)
+    data = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    return module.init_params(1), rng.normal(size=module.SIZE), rng.normal(size=module.SIZE), data
+
+
+def test_symmetry_and_order_of_the_remainder(tmp_path: Path) -> None:
+    module = interpreted(written(NETWORK, tmp_path))
+    params, u, v, data = _numbers(module)
+    theta = module.flatten(params).copy()
+    product = module.hvp(params, v, *data)
+    assert u @ product == pytest.approx(v @ module.hvp(params, u, *data), rel=1e-12)
+    loss, gradient = module.loss_and_grad(params, *data)
+    slope = module.flatten(gradient) @ v
+
+    def remainder(h: float) -> float:
+        there = module.loss(module.unflatten(theta + h * v), *data)
+        return abs(there - loss - h * slope - h * h / 2 * (v @ product))
+
+    assert np.log2(remainder(2e-2) / remainder(1e-2)) == pytest.approx(3, abs=0.3)
+    assert v @ module.gauss_newton(params, v, *data) > 0
+
+
+def test_answers_come_in_the_form_of_the_vector_and_fit_scipy(tmp_path: Path) -> None:
+    module = interpreted(written(NETWORK, tmp_path))
+    params, _, v, data = _numbers(module)
+    theta = module.flatten(params).copy()
+    flat = module.hvp(theta, v, *data)
+    fields = module.hvp(params, module.unflatten(v), *data)
+    assert isinstance(flat, np.ndarray)
+    assert type(fields) is type(params)
+    np.testing.assert_array_equal(module.flatten(fields), flat)
+
+    def value(vector: Array, *given: Array) -> tuple[float, Array]:
+        loss, gradient = module.loss_and_grad(module.unflatten(vector), *given)
+        return loss, module.flatten(gradient)
+
+    for hessp in (module.hvp, module.gauss_newton):
+        found = minimize(
+            value, theta, args=data, jac=True, hessp=hessp, method="trust-ncg", options={"maxiter": 25}
+        )
+        assert found.fun < 0.5 * value(theta, *data)[0]
+
+
+def test_rows_alone_have_the_gradients_of_batches_of_one(tmp_path: Path) -> None:
+    module = interpreted(written(NETWORK, tmp_path))
+    params, _, _, (x, t) = _numbers(module)
+    found = module.per_sample_grad(params, x, t)
+    for row in range(6):
+        alone = module.loss_and_grad(params, x[row : row + 1], t[row : row + 1])[1]
+        for every, one in zip(found, alone, strict=True):
+            np.testing.assert_allclose(every[row], one, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ((None, np.zeros(5)), "vector: expected Params or a vector of 26 numbers, got [5]"),
+        ((None, "up"), "vector: expected numbers"),
+        ((np.zeros((26, 1)), np.zeros(26)), "params: expected Params or a vector of 26 numbers, got [26, 1]"),
+    ],
+)
+def test_what_is_no_vector_is_refused(given: tuple[Any, Any], problem: str, tmp_path: Path) -> None:
+    module = interpreted(written(NETWORK, tmp_path))
+    params, _, _, data = _numbers(module)
+    with pytest.raises((ValueError, TypeError), match=re.escape(problem)):
+        module.hvp(params if given[0] is None else given[0], given[1], *data)
+
+
+def test_training_is_the_same_text_with_and_without_them() -> None:
+    bare, whole = (stages_of(read({**NETWORK, "derive": derive})).text for derive in ([], ALL))
+    functions = re.compile(r"^def (_forward|_loss|_gradient|_step|_work_size)\(.*?(?=^\S)", re.M | re.S)
+    assert functions.findall(bare)
+    assert [m[0] for m in functions.finditer(bare)] == [m[0] for m in functions.finditer(whole)]
+
+
+def test_their_size_is_linear_in_the_network() -> None:
+    def count(layers: int) -> int:
+        chain = [*["dense(4, activation=tanh)"] * layers, "dense(2)"]
+        spec = {"inputs": {"x": ["N", 3]}, "targets": {"t": ["N", 2]}, "layers": chain, "loss": "mse"}
+        (product,) = stages_of(read({**spec, "derive": ["hvp"]})).further
+        return len(product.derived.equations)
+
+    four, eight, twelve = map(count, (4, 8, 12))
+    assert twelve - eight == eight - four
+
+
+PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown": ({"derive": ["hesian(W)"]}, "did you mean 'hessian'"),
+    "arguments": ({"derive": ["hvp(W)"]}, "write hvp"),
+    "twice": ({"derive": ["hvp", "hvp"]}, "stands twice in derive"),
+    "another word": ({"derive": ["input_gradient(x)"]}, "gradients: [x]"),
+    "no loss": ({"loss": None, "targets": {}}, "needs a loss"),
+    "no equation": ({"derive": ["gauss_newton(q)"]}, "'q' is no equation"),
+    "beside": ({"derive": ["gauss_newton(h)"]}, "beside h"),
+    "coupled": (
+        {"equations": {"h": "dense(x - mean(x, axis=0), 4)", "y": "dense(h, 2)"}, "derive": ["per_sample"]},
+        "no row has a gradient of its own",
+    ),
+    "no curvature": (
+        {"equations": {"y": "dense(x, 2)", "l": "mse(y, t)"}, "loss": "l", "derive": ["gauss_newton"]},
+        "gauss_newton(y)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_what_cannot_be_is_refused_with_its_place(name: str) -> None:
+    changes, said = PROBLEMS[name]
+    spec = {k: v for k, v in {**NETWORK, **changes}.items() if v is not None}
+    with pytest.raises(SpecError, match=re.escape(said)):
+        _ = stages_of(read(spec)).text
