@@ -181,6 +181,21 @@ def test_large_files_are_read_in_parts(place: Path, monkeypatch: pytest.MonkeyPa
     assert text.getvalue() == run("predict", str(place / "runs/kinds"), str(place / "kinds.csv")).stdout
 
 
+@pytest.mark.parametrize(("number", "said"), [(1, "one row"), (5, "5 rows"), (32, "")])
+def test_few_rows_behind_a_mean_over_them_are_doubted(
+    number: int, said: str, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    module = sg.build(CENTRED, identity=False)
+    params = module.init_params(seed=1)
+    known = Preparation({"x": TensorPreparation((2,), ("x",), ((),))}, {})
+    trained = Checkpoint(params, module.init_state(params), known, 0, 0, module)
+    x = np.random.default_rng(0).normal(size=(number, 2)).astype(np.float32)
+    monkeypatch.setattr("symgrad.prediction.predictions.read_inputs", lambda *_: iter([(x,)]))
+    assert len(list(predictions(trained, "rows"))) == 1
+    told = [str(found.message) for found in recwarn]
+    assert ["rows beside it, and these are " + said in text for text in told] == ([True] if said else [])
+
+
 def test_rows_that_depend_on_each_other_are_predicted_together(monkeypatch: pytest.MonkeyPatch) -> None:
     module = sg.build(CENTRED, identity=False)
     params = module.init_params(seed=1)

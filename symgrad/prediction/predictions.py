@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Columns = dict[str, "NDArray[Any]"]
 LABEL = "label"
+FEW_ROWS = 32
+"""So many rows say little of the mean that a prediction takes over them."""
 
 
 def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None) -> Iterator[Columns]:
@@ -110,10 +112,20 @@ def _independent(
     if second is not None:
         yield second
         yield from parts
+    elif 0 < len(first[0]) < FEW_ROWS and not _rows_alone(trained, first):
+        count = "one row" if len(first[0]) == 1 else f"{len(first[0])} rows"
+        problem = f"what is predicted for a row depends on the rows beside it, and these are {count}"
+        remedy = "give about as many at once as a batch of training has"
+        warn(DataWarning(problem, at=trained.module.SPEC_NAME, remedy=remedy))
 
 
 def _rows_alone(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> bool:
-    """Whether the first row gets the same prediction by itself, which is far from the mean of many."""
+    """Whether the first row gets the same prediction by itself, which is far from the mean of many.
+
+    One row alone is set beside one of other numbers.
+    """
+    if len(arrays[0]) == 1:
+        arrays = tuple(np.concatenate([a, a + 1 if a.dtype.kind == "f" else a]) for a in arrays)
     among = _predicted(trained, arrays)
     alone = _predicted(trained, tuple(array[:1] for array in arrays))
     rounding = np.sqrt(np.finfo(trained.module.DTYPE).eps) * np.abs(among).max(initial=0.0)
