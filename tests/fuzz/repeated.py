@@ -71,9 +71,12 @@ class Repeated:
         """Some parts that make of the shape one of the same kind."""
         found: list[Part] = []
         for _ in range(self.draw.whole(1, 2 if depth else 3)):
+            before = self.shape
             part = self.block(depth, room) if depth < 3 and self.draw.chance(0.5) else self.call(depth > 0)
             if part is not None and sum(p.size for p in found) + part.size <= room:
                 found.append(part)
+            else:
+                self.shape = before
         return tuple(found)
 
     def call(self, keeps_shape: bool) -> Call | None:
