@@ -86,6 +86,34 @@ SPECS: dict[str, dict[str, Any]] = {
         inputs={"x": ["N", "T", 3]},
         parameters={"w": [3, 2]},
     ),
+    "an equation by its input": spec_of(
+        {"h": "tanh(x @ W)", "y": "h @ V"},
+        "mse(y, t)",
+        parameters={"W": [3, 2], "V": [2, 2]},
+        derive=["jacobian(y, x)", "hessian(W)"],
+    ),
+    "by labels": spec_of(
+        {"y[n,k]": "sum(E[c[n,i], d]**2 * W[i,d,k], i, d)"},
+        "mse(y, t)",
+        inputs={"c": {"axes": ["N", 2], "classes": 3}},
+        parameters={"E": [3, 2], "W": [2, 2, 2]},
+        derive=["jacobian(y, E)", "hessian(E)"],
+    ),
+    "windows and a maximum": spec_of(
+        {"z": "conv1d(x, 2, 3)", "m": "max(z, axis=1)", "y": "m @ V"},
+        "mse(y, t)",
+        inputs={"x": ["N", 5, 1]},
+        parameters={"V": [2, 2]},
+        derive=["jacobian(m, x)", "hessian(z_W)"],
+    ),
+    "a Jacobian without a loss": {
+        "name": "lossless",
+        "dtype": "float64",
+        "inputs": {"x": ["N", 3]},
+        "parameters": {"W": [3, 2]},
+        "equations": {"y": "tanh(x @ W)"},
+        "derive": ["jacobian(y, W)"],
+    },
     "a sum over rows": spec_of({"y": "dense(x, 2)"}, "sum((y - t)**4)"),
 }
 
@@ -249,6 +277,12 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
         {"equations": {"h": "dense(x - mean(x, axis=0), 4)", "y": "dense(h, 2)"}, "derive": ["per_sample"]},
         "no row has a gradient of its own",
     ),
+    "too large": (
+        {"inputs": {"x": ["N", 600]}, "derive": ["hessian(h_W)"]},
+        "'h_W' has 2,400 entries, so 5,760,000 second derivatives; at most 1,048,576",
+    ),
+    "no parameter": ({"derive": ["hessian(x)"]}, "'x' is no parameter"),
+    "no dependence": ({"derive": ["jacobian(h, y)"]}, "'h' does not depend on 'y'"),
     "no curvature": (
         {"equations": {"y": "dense(x, 2)", "l": "mse(y, t)"}, "loss": "l", "derive": ["gauss_newton"]},
         "gauss_newton(y)",

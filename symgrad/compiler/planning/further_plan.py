@@ -34,4 +34,9 @@ class FurtherPlan:
     @property
     def takes_direction(self) -> bool:
         """Whether it is a product of a matrix with a direction, and gives one of the parameters' size."""
-        return bool(self.plan.program.of_kind("direction"))
+        return self.asked.kind in ("hvp", "gauss_newton")
+
+    @property
+    def takes_targets(self) -> bool:
+        """Whether it is of the loss."""
+        return self.asked.kind != "jacobian"

@@ -53,8 +53,8 @@ class _Apart:
             return
         loops = self._loops_over_rows(equation)
         if len(loops) > 1:
-            problem = f"'{equation.target}' pairs rows with other rows, so no row has a gradient of its own"
-            raise SpecError(problem, at=self.at, remedy="leave per_sample out")
+            problem = f"'{equation.target}' pairs rows with other rows, so no row has derivatives of its own"
+            raise SpecError(problem, at=self.at, remedy="leave it out")
         equation = equation.renamed({loops[0].index: _ROW} if loops else {})
         body, indices = self._at_row(equation.body), tuple(map(self._at_row, equation.indices))
         kept = tuple(loop for loop in equation.loops if loop.index != _ROW)

@@ -1,4 +1,4 @@
-"""Products with matrices of second derivatives, as programs of a direction: nobody forms the matrix."""
+"""Products with matrices of derivatives, as programs of a direction, and the matrices themselves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import sympy as sp
 from symgrad.calculus.deriving.directional import with_tangents
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Equation, Gradient, Loop, Program, check
-from symgrad.calculus.terms import index_symbol
+from symgrad.calculus.program import Equation, Gradient, Loop, Program, Tensor, check
+from symgrad.calculus.terms import Entry, index_symbol
+from symgrad.passes.further.every_entry import for_every_entry
+from symgrad.passes.further.rows_apart import rows_apart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from symgrad.errors import Position
 
 
 def hessian_product(derived: Program) -> Program:
@@ -41,6 +45,36 @@ def gauss_newton_product(primal: Program, cut: Sequence[str]) -> Program:
     return _giving(pulled, {g.of: g.name for g in pulled.gradients})
 
 
+def hessian_of(derived: Program, parameter: str) -> Program:
+    """All second derivatives of the loss by one parameter: the axes of both entries, one after the other."""
+    program = hessian_product(derived)
+    directions = {t.of: t.name for t in program.of_kind("direction")}
+    product = next(g.name for g in program.gradients if g.of == parameter)
+    others = [name for of, name in directions.items() if of != parameter]
+    return for_every_entry(program, directions[parameter], 0, others, [product])
+
+
+def jacobian_of(primal: Program, of: str, by: str, rows: str, at: Position) -> Program:
+    """The derivatives of a tensor by another: the axes of both; of rows that know nothing of each other, row
+    by row, with one axis of rows in front.
+    """
+    editor = ProgramEditor(primal)
+    editor.equations += primal.equations
+    axes = primal.tensor[of].axes
+    shared = int(bool(axes) and axes[0].name == rows != "")
+    seed = editor.new_tensor(f"v_{of}", axes, "direction", of)
+    program = replace(editor.program(), loss=None, outputs=(), prediction=())
+    pulled = differentiate(program, [by], f"d{of}_d", seeds={of: seed})
+    (slope,) = (g.name for g in pulled.gradients)
+    if shared:
+        apart = rows_apart(pulled, rows, [slope], at)
+        (slope,) = apart.outputs
+        pulled = replace(apart, tensors=tuple(_as_direction(t, seed, of) for t in apart.tensors))
+    every = for_every_entry(pulled, seed, shared, [], [slope])
+    (found,) = every.outputs
+    return _with_rows_first(every, found, len(axes) - shared, shared)
+
+
 def _curvature(
     program: Program, cut: Sequence[str], moved: Mapping[str, str]
 ) -> tuple[Program, dict[str, str]]:
@@ -60,6 +94,23 @@ def _curvature(
     tensors = tuple(program.tensor.get(t.name, t) for t in curved.tensors)
     whole = replace(program, tensors=tensors, equations=(*program.equations, *new))
     return check(whole), {of: tangent[name] for of, name in slopes.items() if name in tangent}
+
+
+def _as_direction(tensor: Tensor, seed: str, of: str) -> Tensor:
+    return replace(tensor, kind="direction", of=of) if tensor.name == seed else tensor
+
+
+def _with_rows_first(program: Program, name: str, rank: int, shared: int) -> Program:
+    """The output [entries of a row, rows, ...] as [rows, entries of a row, ...]."""
+    axes = program.tensor[name].axes
+    loops = tuple(Loop(index_symbol(f"_j{number}"), axis) for number, axis in enumerate(axes))
+    moved = (*loops[rank : rank + shared], *loops[:rank], *loops[rank + shared :])
+    editor = ProgramEditor(program)
+    editor.equations += program.equations
+    whole = editor.new_tensor(f"{name}_jacobian", tuple(loop.axis for loop in moved), "tangent")
+    indices, body = tuple(loop.index for loop in moved), Entry(name, tuple(loop.index for loop in loops))
+    editor.add(Equation(whole, indices, moved, "none", body))
+    return editor.program(outputs=(whole,))
 
 
 def _with_directions(program: Program) -> tuple[Program, dict[str, str]]:

@@ -37,10 +37,15 @@ def _product_with(function: Callable, size: Callable, params: Any, vector: Any, 
 
 
 def _found_in_work(
-    function: Callable, size: Callable, results: Callable, params: Any, data: tuple[Any, ...]
+    function: Callable,
+    size: Callable,
+    results: Callable,
+    params: Any,
+    names: tuple[str, ...],
+    data: tuple[Any, ...],
 ) -> tuple[np.ndarray, ...]:
     """Copies of what a compiled function leaves in a workspace of its own size."""
-    arrays, extents = _by_rows(INPUTS + TARGETS, data)
+    arrays, extents = _by_rows(names, data)
     work = _kept("work", size(*extents))
     function(_as_vector("params", params), *arrays, work, *extents)
     found: tuple[np.ndarray, ...] = results(work, *extents)

@@ -32,7 +32,7 @@ Named = tuple[str, "Array"]
 def expected_further(model: Model, point: ExactPoint, arithmetic: Arithmetic) -> Iterator[Named]:
     """What a spec says of the derivatives that it asks for, by the names that a report gives them."""
     for asked in model.spec.derive:
-        meaning = _Meaning(model, point, arithmetic)
+        meaning = _Meaning(model, point, arithmetic, asked.of if asked.kind == "hessian" else ())
         match asked.kind:
             case "hvp":
                 yield from _named(asked, meaning.hessian_product())
@@ -40,6 +40,11 @@ def expected_further(model: Model, point: ExactPoint, arithmetic: Arithmetic) ->
                 yield from _named(asked, meaning.gauss_newton_product(asked.of or loss_arguments(model)))
             case "per_sample":
                 yield from _named(asked, meaning.row_gradients())
+            case "hessian":
+                product = meaning.hessian_product()[asked.of[0]]
+                yield from ((str(asked), product), (f"{asked}, transposed", product))
+            case "jacobian":
+                yield str(asked), meaning.jacobian(*asked.of)
 
 
 def found_further(
@@ -47,14 +52,27 @@ def found_further(
 ) -> Iterator[Named]:
     """What a module computes of them."""
     shapes = machine.text.facts["SHAPES"]
+    vector = direction(point, shapes)
     for asked in model.spec.derive:
-        if asked.kind == "per_sample":
-            answers = machine.names[FURTHER_FUNCTIONS[asked.kind]](machine.vector(theta, "theta"), *data)
-            yield from _named(asked, dict(zip(shapes, answers, strict=True)))
-            continue
-        vector = machine.vector(_flat(direction(point, shapes)), "vector")
-        answer = machine.names[FURTHER_FUNCTIONS[asked.kind]](machine.vector(theta, "theta"), vector, *data)
-        yield from _named(asked, _parts(answer.array(), shapes))
+        function, params = machine.names[FURTHER_FUNCTIONS[asked.kind]], machine.vector(theta, "theta")
+        match asked.kind:
+            case "per_sample":
+                yield from _named(asked, dict(zip(shapes, function(params, *data), strict=True)))
+            case "jacobian":
+                yield str(asked), function(params, *data[: len(model.spec.inputs)])
+            case "hessian":
+                (name,) = asked.of
+                yield from _products(str(asked), function(params, *data), vector[name])
+            case _:
+                product = function(params, machine.vector(_flat(vector), "vector"), *data)
+                yield from _named(asked, _parts(product.array(), shapes))
+
+
+def _products(name: str, matrix: Array, vector: Array) -> Iterator[Named]:
+    """A symmetric matrix by its products with a vector, from both sides."""
+    rank = vector.ndim
+    yield name, np.tensordot(matrix, vector, rank)
+    yield f"{name}, transposed", np.tensordot(vector, matrix, rank)
 
 
 def _named(asked: FurtherDerivative, parts: Mapping[str, Array]) -> Iterator[Named]:
@@ -81,12 +99,15 @@ def _flat(parts: Mapping[str, Array]) -> Array:
 
 
 class _Meaning:
-    """The derivatives of a spec at one point, in one direction."""
+    """The derivatives of a spec at one point, in one direction; parameters beside those `moving` stay."""
 
-    def __init__(self, model: Model, point: ExactPoint, arithmetic: Arithmetic) -> None:
+    def __init__(
+        self, model: Model, point: ExactPoint, arithmetic: Arithmetic, moving: Sequence[str] = ()
+    ) -> None:
         self.model, self.base, self.point = model, arithmetic, point
         self.names = [p.name for p in model.parameters]
-        self.direction = direction(point, {name: point.numbers[name].shape for name in self.names})
+        along = direction(point, {name: point.numbers[name].shape for name in self.names})
+        self.direction = {name: by for name, by in along.items() if name in (moving or self.names)}
 
     def hessian_product(self) -> dict[str, Array]:
         """The gradient of the loss's slope along the direction."""
@@ -144,16 +165,50 @@ class _Meaning:
                 found[name].append(slope)
         return {name: np.stack(parts) for name, parts in found.items()}
 
+    def jacobian(self, of: str, by: str) -> Array:
+        """The derivatives of a tensor by another; of one with rows, those of every row alone."""
+        if not self._has_rows(of):
+            return self._jacobian_at(self.point, of, by)
+        found = [self._jacobian_at(one, of, by)[0] for one in self._rows()]
+        rank = found[0].ndim - self._shape(by, [0])[1]
+        own = (*(slice(None),) * rank, 0) if self._has_rows(by) else ()
+        return np.stack([part[own] for part in found])
+
+    def _has_rows(self, name: str) -> bool:
+        """Whether a tensor has as many rows as the data."""
+        return bool(self.model.batch_axis) and self._shape(name, [0, 0])[0] != self._shape(name, [0])[0]
+
+    def _shape(self, name: str, rows: Sequence[int]) -> tuple[int, int]:
+        """The first size of a tensor, made of some rows of the data, and the number of its axes."""
+        point = self._at(rows) if self.model.batch_axis else self.point
+        shape = interpret(self.model, {**point.numbers, **point.labels}, self.base).tensors[name].shape
+        return (shape[0] if shape else 1), len(shape)
+
+    def _jacobian_at(self, point: ExactPoint, of: str, by: str) -> Array:
+        tape = ExactTape(self.base)
+        leaves: dict[str, Any] = {name: tape.variable(array) for name, array in point.numbers.items()}
+        found = interpret(self.model, {**leaves, **point.labels}, tape.arithmetic).tensors
+        result, source = tape.of(found[of]), tape.of(found[by])
+        entries = [tape.gradients(result[place], [source])[0] for place in np.ndindex(result.shape)]
+        return np.stack(entries).reshape((*result.shape, *source.shape))
+
     def _rows(self) -> Iterator[ExactPoint]:
-        """The point with one row of its data."""
+        """The point with one row of its data, for every row."""
+        name, place = min(self._places().items())
+        count = {**self.point.numbers, **self.point.labels}[name].shape[place]
+        return (self._at([row]) for row in range(count))
+
+    def _places(self) -> dict[str, int]:
+        """Which axis of an input or target is that of rows."""
         spec, axis = self.model.spec, self.model.batch_axis
+        return {t.name: t.axes.index(axis) for t in (*spec.inputs, *spec.targets) if axis in t.axes}
+
+    def _at(self, rows: Sequence[int]) -> ExactPoint:
+        """The point with some rows of its data."""
         data = {**self.point.numbers, **self.point.labels}
-        places = {t.name: t.axes.index(axis) for t in (*spec.inputs, *spec.targets) if axis in t.axes}
-        count = min(data[name].shape[place] for name, place in places.items())
-        for row in range(count):
-            one = data | {n: data[n].take([row], axis=place) for n, place in places.items()}
-            numbers = {name: one[name] for name in self.point.numbers}
-            yield replace(self.point, numbers=numbers, labels={n: one[n] for n in self.point.labels})
+        chosen = data | {n: data[n].take(rows, axis=place) for n, place in self._places().items()}
+        numbers = {name: chosen[name] for name in self.point.numbers}
+        return replace(self.point, numbers=numbers, labels={n: chosen[n] for n in self.point.labels})
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ def compiled(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | 
     takes_direction = found.planned.takes_direction
     vectors = ["theta", "direction", "product"] if takes_direction else ["theta"]
     doc = f"{_said(found)}, {'into `product`' if takes_direction else 'in the workspace'}."
-    yield from driver(name, listed([*vectors, calls.loss]), doc, found.body)
+    data = calls.loss if found.planned.takes_targets else calls.forward
+    yield from driver(name, listed([*vectors, data]), doc, found.body)
     if not takes_direction:
         copies = [result_in(found.drivers, name).copied for name in found.drivers.program.outputs]
         lines = ("return (", *(f"    {copy}," for copy in copies), ")")
@@ -50,18 +51,20 @@ def compiled(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | 
 
 def offered(calls: Signatures, found: LoweredFurther) -> Definition:
     """What callers use."""
-    function, data = found.planned.function, as_tuple(a.variable for a in calls.arguments)
+    arguments = [a.variable for a in (calls.arguments if found.planned.takes_targets else calls.inputs)]
+    names = "INPUTS + TARGETS" if found.planned.takes_targets else "INPUTS"
+    function, data = found.planned.function, as_tuple(arguments)
     parts = f"_{function}, _{function}_work_size"
     if found.planned.takes_direction:
         line = f"return _product_with({parts}, params, vector, {data})"
-        given = listed(["params", "vector", calls.data])
+        given = listed(["params", "vector", *arguments])
         return Definition(function, given, (f"{_said(found)}.", *_DIRECTION), (line,))
-    answer = f"_found_in_work({parts}, _{function}_results, params, {data})"
+    answer = f"_found_in_work({parts}, _{function}_results, params, {names}, {data})"
     outputs = [found.drivers.program.tensor[name] for name in found.drivers.program.outputs]
     is_one = found.planned.asked.kind != "per_sample"
     line = f"return {answer}[0]" if is_one else f"return Params(*{answer})"
     said = f"{_said(found)}{f', {show_axes(outputs[0].axes)}' if is_one else ''}."
-    return Definition(function, listed(["params", calls.data]), (said,), (line,))
+    return Definition(function, listed(["params", *arguments]), (said,), (line,))
 
 
 def _said(found: LoweredFurther) -> str:

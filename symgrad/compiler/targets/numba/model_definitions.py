@@ -85,11 +85,11 @@ class ModelDefinitions:
         yield steps.first_states(*lowered.first_states)
         yield interface.first_values([drawn(lowered, p) for p in lowered.program.of_kind("parameter")])
         yield from interface.evaluations(calls, self.outputs, self.predictions)
+        for found in lowered.further:
+            yield further_functions.offered(calls, found)
         if not lowered.program.loss:
             return
         yield from interface.losses(calls)
-        for found in lowered.further:
-            yield further_functions.offered(calls, found)
         if self.gradients:
             yield interface.input_gradients(calls, [g.name for g in self.gradients])
         if lowered.looks_ahead:

@@ -60,8 +60,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
         yield from (*(f"training/{name}" for name in training), check)
         if lowered.model.optimizer.average:
             yield "optional/averaged_parameters"
-        if lowered.further:
-            yield "optional/further_derivatives"
     else:
         yield "optional/without_loss"
+    if lowered.further:
+        yield "optional/further_derivatives"
     yield from ("whole_files", "array_archives", "given_rows", "checkpoints")
