@@ -19,6 +19,7 @@ from symgrad.files import replace_file
 from symgrad.spec.language.names import hides_module
 from symgrad.spec.reader import read as read_spec
 from symgrad.spec.reader import with_frozen
+from symgrad.spec.reading.derive_block import with_derivatives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,11 +51,12 @@ if TYPE_CHECKING:
     from symgrad.verifier.trials.subject import Door
 
 
-def read(source: SpecSource) -> Spec:
+def read(source: SpecSource, *, derive: Sequence[str] = ()) -> Spec:
     """The spec in a YAML file, in YAML text or in a dict, with a SpecWarning for what is likely a mistake.
 
     A string is a text when it has a line break or a `key: value` and no file bears its name; a `Spec` is
-    itself, of which nothing is said again.
+    itself, of which nothing is said again. `derive` are derivatives that its modules compute beyond those it
+    asks for itself, such as `["hvp", "jacobian(y, x)"]`.
 
     Raises:
         SpecError: for everything a spec cannot say or mean, with `file:line:column`, the cause and a remedy.
@@ -66,7 +68,7 @@ def read(source: SpecSource) -> Spec:
     if spec is not source:
         for found in doubts(expand(spec)):
             warn(found)
-    return spec
+    return with_derivatives(spec, derive) if derive else spec
 
 
 def derive(spec: SpecSource) -> Derivation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from building import interpreted, written
 from scipy.optimize import minimize
 
+import symgrad
+from symgrad.cli import main
 from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
@@ -20,6 +23,9 @@ from symgrad.verifier.identity.further_meaning import direction, expected_furthe
 from symgrad.verifier.identity.points import real_points
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.trials.further_values import further_checks
+from symgrad.verifier.trials.subject import InProcess
+from symgrad.verifier.trials.trial import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +150,7 @@ def test_the_judges_own_second_derivatives_are_differences_of_its_gradient(name:
     model = expand(read({**SPECS[name], "derive": ["hvp"]}))
     point = next(real_points(model, 0))
     along = direction(point, {p.name: point.numbers[p.name].shape for p in model.parameters})
-    found = dict(expected_further(model, point, FIFTY_DIGITS))
+    found = dict(expected_further(model, point, FIFTY_DIGITS, model.spec.derive))
     step = 2.0**-60
     ahead, behind = (_slopes(model, point, by, along) for by in (step, -step))
     for parameter in along:
@@ -296,3 +302,48 @@ def test_what_cannot_be_is_refused_with_its_place(name: str) -> None:
     spec = {k: v for k, v in {**NETWORK, **changes}.items() if v is not None}
     with pytest.raises(SpecError, match=re.escape(said)):
         _ = stages_of(read(spec)).text
+
+
+def test_a_spec_is_read_with_more_of_them_than_it_names() -> None:
+    bare = read({**NETWORK, "derive": ["hvp"]})
+    more = symgrad.read(bare, derive=["hvp", "jacobian(y, x)"])
+    assert [str(asked) for asked in more.derive] == ["hvp", "jacobian(y, x)"]
+    with pytest.raises(SpecError, match="did you mean 'hvp'"):
+        symgrad.read(bare, derive=["hvpp"])
+
+
+def test_the_command_line_takes_a_list_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text(
+        "dtype: float64\ninputs: {x: [N, 2]}\ntargets: {t: [N, 1]}\nlayers: [dense(1)]\nloss: mse\n"
+    )
+    target = tmp_path / "net.py"
+    given = [
+        "generate",
+        str(spec),
+        "-o",
+        str(target),
+        "--with",
+        "hvp,jacobian(Z1, x)",
+        "--with",
+        "per_sample",
+    ]
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 0, capsys.readouterr().err
+    text = target.read_text()
+    assert all(f"def {name}(" in text for name in ("hvp", "jacobian", "per_sample_grad"))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_verdict_has_a_row_for_each(dtype: str, tmp_path: Path) -> None:
+    spec = read({**NETWORK, "dtype": dtype, "derive": [*ALL, "jacobian(y, x)", "hessian(h_b)"]})
+    model = expand(spec)
+    module = interpreted(written(spec, tmp_path))
+    double = interpreted(written(replace(spec, dtype="float64"), tmp_path))
+    trial = prepare(model, InProcess(module), InProcess(double), 2, 0, [])
+    rows = list(further_checks(trial))
+    assert [row.name for row in rows] == ["hvp", "gauss_newton", "per_sample_grad", "jacobian", "hessian"]
+    assert [row.verdict for row in rows] == ["pass"] * 5, rows
+    double._hvp = lambda *given: given[2].fill(1.0)
+    assert next(iter(further_checks(trial))).verdict == "fail"

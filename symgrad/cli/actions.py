@@ -13,14 +13,16 @@ from symgrad.errors import ModuleError, SpecError, SpecWarning, warn
 from symgrad.report.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from symgrad.spec.model import Spec
 
 
-def generate_module(spec_file: Path, output: Path | None, identity: bool, as_json: bool) -> int:
+def generate_module(
+    spec_file: Path, output: Path | None, derive: Sequence[str], identity: bool, as_json: bool
+) -> int:
     """Write the module and say where, how long it is and how many parameters it has."""
-    spec = api.read(spec_file)
+    spec = api.read(spec_file, derive=derive)
     target = output or _default_target(spec)
     written = write_module(spec, spec_file, target, identity)
     lines, parameters = _lines(written), _parameter_count(spec)

@@ -15,6 +15,7 @@ from symgrad.cli.group import (
     SCORE,
     SECONDS,
     SEED,
+    WITH,
     main,
     named_numbers,
 )
@@ -35,9 +36,10 @@ FORMS = ("chain", "graph", "index")
 @main.command()
 @click.argument("spec", type=FILE)
 @click.option("-o", "--output", type=FILE, help="The file to write.  [generated/NAME.py or NAME.py]")
+@WITH
 @IDENTITY
 @click.option("--json", "as_json", is_flag=True, help="Say what was written as JSON on stdout.")
-def generate(spec: Path, output: Path | None, identity: bool, as_json: bool) -> int:
+def generate(spec: Path, output: Path | None, derive: tuple[str, ...], identity: bool, as_json: bool) -> int:
     """Write the training module of SPEC.
 
     It is a Python file that needs NumPy, Numba and SciPy, but not symgrad. Without -o
@@ -45,12 +47,13 @@ def generate(spec: Path, output: Path | None, identity: bool, as_json: bool) -> 
     """
     from symgrad.cli.actions import generate_module
 
-    return generate_module(spec, output, identity, as_json)
+    return generate_module(spec, output, derive, identity, as_json)
 
 
 @main.command()
 @click.argument("spec", type=FILE)
 @click.option("--module", type=FILE, help="The module to check.  [one generated for this]")
+@WITH
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON on stdout.")
 @click.option(
     "--points", type=click.IntRange(1, 1000), default=3, show_default=True, help="Points to check at."
@@ -69,6 +72,7 @@ def verify(
     spec: Path,
     module: Path | None,
     as_json: bool,
+    derive: tuple[str, ...],
     certify: Path | None,
     certificate: Path | None,
     **options: Any,
@@ -89,7 +93,7 @@ def verify(
         return check_certificate(spec, module, certificate, options["time_limit"])
     if certify is not None:
         return certify_module(spec, module, certify, options["seed"], options["time_limit"])
-    return verify_module(spec, module, as_json, **options)
+    return verify_module(spec, module, derive, as_json, **options)
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -55,6 +56,22 @@ EVERY = click.option(
     callback=_every,
     metavar="EPOCHS|MINUTESmin",
     help="Keep what --resume can go on from: 5, or 2min.  [the spec's, or 1min]",
+)
+
+
+def _calls(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Names and calls, with commas between them; those within brackets are the calls' own."""
+    parts = (part.strip() for text in texts for part in re.split(r",(?![^(]*\))", text))
+    return tuple(part for part in parts if part)
+
+
+WITH = click.option(
+    "--with",
+    "derive",
+    multiple=True,
+    callback=_calls,
+    metavar="DERIVATIVES",
+    help="Beyond the gradient: hvp,gauss_newton,per_sample,'jacobian(y, x)','hessian(W)'.",
 )
 IDENTITY = click.option(
     "--identity/--no-identity",

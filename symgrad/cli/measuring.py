@@ -9,6 +9,7 @@ from symgrad.cli.endings import FAILED, GOOD, warnings_shown
 from symgrad.cli.output import produce_json, produce_report, say, stderr
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import RenderableType
@@ -23,9 +24,11 @@ class Measured(Protocol):
     def as_dict(self) -> dict[str, Any]: ...
 
 
-def verify_module(spec_file: Path, module_file: Path | None, as_json: bool, **options: Any) -> int:
+def verify_module(
+    spec_file: Path, module_file: Path | None, derive: Sequence[str], as_json: bool, **options: Any
+) -> int:
     """Check the module against the spec and show the report."""
-    report = api.verify(api.read(spec_file), module_file, **options)
+    report = api.verify(api.read(spec_file, derive=derive), module_file, **options)
     return _show(report, as_json, warnings=warnings_shown())
 
 

@@ -22,6 +22,7 @@ from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import compiled_checks, training_checks
 from symgrad.verifier.text_checks import text_of
+from symgrad.verifier.trials.further_values import further_checks
 from symgrad.verifier.trials.order import order_checks
 from symgrad.verifier.trials.single import first_calls
 from symgrad.verifier.trials.subject import Door, FaultError, InProcess, demand_names
@@ -84,7 +85,10 @@ def verify(
     trial = prepare(model, door, double, points, seed, [n for n in rows if n <= _MOST_AT_POINTS])
     trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
-    values, others = [*value_checks(trial)], [*_training(trial), *behaviour_checks(trial)]
+    values, others = (
+        [*value_checks(trial), *further_checks(trial)],
+        [*_training(trial), *behaviour_checks(trial)],
+    )
     values += compiled_checks(trial)  # last, as it is compiled meanwhile
     checks = [*values, *_rows_for_text(judged), *of_edits, *lost, *others]  # the text is judged meanwhile
     if edited:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from symgrad.errors import SpecError, did_you_mean
-from symgrad.spec.language.syntax import Name
+from symgrad.spec.language.formula import parse_formula
+from symgrad.spec.language.syntax import Call, Name
 from symgrad.spec.model import FurtherDerivative, FurtherKind
 from symgrad.spec.reading.located import call_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from symgrad.spec.language.syntax import Call
+    from symgrad.spec.model import Spec
     from symgrad.spec.reading.document import Document
 
 _TAKES: Mapping[str, tuple[int | Literal["any"], str]] = {
@@ -49,6 +51,23 @@ def further_derivatives(texts: Sequence[str], document: Document) -> tuple[Furth
             raise SpecError(problem, at=asked.at, remedy=remedy)
         found[asked.kind] = asked
     return tuple(found.values())
+
+
+def with_derivatives(spec: Spec, texts: Sequence[str]) -> Spec:
+    """The spec that asks for these derivatives too.
+
+    Raises:
+        SpecError: an unknown kind, or a call that does not name what it should.
+    """
+    found = {asked.kind: asked for asked in spec.derive}
+    for text in texts:
+        node = parse_formula(text, spec.at)
+        call = Call(node.id, (), (), node.at) if isinstance(node, Name) else node
+        if not isinstance(call, Call):
+            raise SpecError(f"'{text}' is no derivative", at=spec.at, remedy="write hvp or 'jacobian(y, x)'")
+        asked = _derivative(call)
+        found.setdefault(asked.kind, asked)
+    return replace(spec, derive=tuple(found.values()))
 
 
 def _derivative(call: Call) -> FurtherDerivative:

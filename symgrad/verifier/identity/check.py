@@ -178,7 +178,10 @@ def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Sam
     given: dict[str, Any] = {**leaves, **point.labels}
     values = interpret(model, given, tape.arithmetic)
     tensors = {name: tape.of(array).array for name, array in values.tensors.items()}
-    expected = {**dict(_expected(model, tape, values)), **dict(expected_further(model, point, arithmetic))}
+    expected = {
+        **dict(_expected(model, tape, values)),
+        **dict(expected_further(model, point, arithmetic, model.spec.derive)),
+    }
     return ExactReference(model, point, arithmetic, same, expected, tensors)
 
 

@@ -7,6 +7,7 @@ of nothing is written anywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
 from symgrad.verifier.interpretation.slopes.dual_numbers import Dual, Duals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from symgrad.spec.model import FurtherDerivative, Model
     from symgrad.verifier.identity.machine import Machine
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 Named = tuple[str, "Array"]
 
 
-def expected_further(model: Model, point: ExactPoint, arithmetic: Arithmetic) -> Iterator[Named]:
-    """What a spec says of the derivatives that it asks for, by the names that a report gives them."""
-    for asked in model.spec.derive:
+def expected_further(
+    model: Model, point: ExactPoint, arithmetic: Arithmetic, wanted: Sequence[FurtherDerivative]
+) -> Iterator[Named]:
+    """What a spec says of derivatives, by the names that a report gives them."""
+    for asked in wanted:
         meaning = _Meaning(model, point, arithmetic, asked.of if asked.kind == "hessian" else ())
         match asked.kind:
             case "hvp":
@@ -50,22 +53,37 @@ def expected_further(model: Model, point: ExactPoint, arithmetic: Arithmetic) ->
 def found_further(
     model: Model, machine: Machine, point: ExactPoint, theta: Array, data: Sequence[Array]
 ) -> Iterator[Named]:
-    """What a module computes of them."""
+    """What a module's text computes of those that its spec asks for."""
     shapes = machine.text.facts["SHAPES"]
-    vector = direction(point, shapes)
+    vector = _flat(direction(point, shapes))
     for asked in model.spec.derive:
-        function, params = machine.names[FURTHER_FUNCTIONS[asked.kind]], machine.vector(theta, "theta")
-        match asked.kind:
-            case "per_sample":
-                yield from _named(asked, dict(zip(shapes, function(params, *data), strict=True)))
-            case "jacobian":
-                yield str(asked), function(params, *data[: len(model.spec.inputs)])
-            case "hessian":
-                (name,) = asked.of
-                yield from _products(str(asked), function(params, *data), vector[name])
-            case _:
-                product = function(params, machine.vector(_flat(vector), "vector"), *data)
-                yield from _named(asked, _parts(product.array(), shapes))
+        function = partial(machine.names[FURTHER_FUNCTIONS[asked.kind]], machine.vector(theta, "theta"))
+        if asked.kind in ("hvp", "gauss_newton"):
+            product = function(machine.vector(vector, "vector"), *data)
+            yield from _named(asked, _parts(product.array(), shapes))
+        else:
+            yield from found_by(asked, function, vector, shapes, (data[: len(model.spec.inputs)], data))
+
+
+def found_by(
+    asked: FurtherDerivative,
+    answer: Callable[..., Any],
+    vector: Array,
+    shapes: Mapping[str, Sequence[int]],
+    given: tuple[Sequence[Array], Sequence[Array]],
+) -> Iterator[Named]:
+    """What a module's function answers; `given` are inputs alone, and with targets."""
+    inputs, data = given
+    match asked.kind:
+        case "per_sample":
+            yield from _named(asked, dict(zip(shapes, answer(*data), strict=True)))
+        case "jacobian":
+            yield str(asked), answer(*inputs)
+        case "hessian":
+            (name,) = asked.of
+            yield from _products(str(asked), answer(*data), _parts(vector, shapes)[name])
+        case _:
+            yield from _named(asked, _parts(answer(vector, *data), shapes))
 
 
 def _products(name: str, matrix: Array, vector: Array) -> Iterator[Named]:
