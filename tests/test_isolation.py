@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from ruamel.yaml import YAML
 
 from symgrad.cli import main
 from symgrad.errors import ModuleError
-from symgrad.isolation import client, isolated
+from symgrad.isolation import isolated, launching
 from symgrad.isolation.client import _ORDINARY, Limits, ModuleProcess
 from symgrad.isolation.messages import named, packed, unpacked
 from symgrad.isolation.pace import Pace
@@ -24,9 +27,6 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.text_checks import text_checks
 from symgrad.verifier.trials.subject import FaultError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODULE = """
 import ctypes, os, sys
@@ -127,23 +127,45 @@ def test_calls_give_what_the_module_gives(file: Path) -> None:
         assert type(twin.call("verify")).__name__ == "object"
 
 
-def test_what_cannot_be_made_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Any] = []
-    launch = client.launched
+@pytest.mark.parametrize("forks", [True, False])
+def test_what_cannot_be_made_leaves_no_process(forks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launching, "_FORKS", forks and launching._FORKS)
+    ends: list[int] = []
 
-    def launched(with_numba: bool) -> Any:
-        started.append(launch(with_numba))
-        return started[-1]
+    def ended(process: Any) -> None:
+        end(process)
+        ends.append(process.wait())
 
     def made() -> Path:
-        assert all(process.poll() is None for process in started), "they start while the file is made"
+        assert not ends, "they start while the file is made"
         raise ModuleError("there is none")
 
-    monkeypatch.setattr("symgrad.isolation.client.launched", launched)
+    end = launching.ended
+    monkeypatch.setattr(launching, "ended", ended)
     with pytest.raises(ModuleError, match="there is none"), isolated(made):
         pass
-    assert len(started) == 3
-    assert all(process.poll() is not None for process in started)
+    assert ends[:3] == [-signal.SIGKILL] * 3
+
+
+@pytest.mark.skipif(not launching._FORKS, reason="processes are not forks of one here")
+def test_forks_end_with_whoever_started_them(tmp_path: Path) -> None:
+    code = (
+        "import os, time; from symgrad.isolation.launching import launched_together as together\n"
+        "with together(('nothing',) * 2) as (one, other):\n"
+        "    for process in (one, other):\n"
+        "        process.stdin.write(b'garbage'); process.stdin.flush()\n"
+        "    one.kill()\n"
+        "    print(one.wait(), one._forks._parent.pid, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    code_of_one, parent = map(int, answer.stdout.split())
+    assert (answer.returncode, code_of_one) == (-signal.SIGKILL, -signal.SIGKILL)
+    for _ in range(200):
+        if not Path(f"/proc/{parent}").exists():
+            return
+        time.sleep(0.05)
+    pytest.fail("the parent of the forks lives on")
 
 
 def test_what_a_call_changes_in_place_is_changed_here(file: Path) -> None:

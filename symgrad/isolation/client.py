@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ import numpy as np
 
 from symgrad.compiler.loading.load import is_compiled
 from symgrad.errors import InternalError, ModuleError
+from symgrad.isolation.launching import Running, ended, launched, launched_together
 from symgrad.isolation.messages import PATIENCE, GarbageError, named, packed, read, unpacked, write
 from symgrad.isolation.pace import ORDINARY, Pace
 from symgrad.verifier.report import Check, any_failed
@@ -39,9 +39,6 @@ _ORDINARY = 80_000
 
 _COUNTS = sys.platform != "win32"
 """Whether a process can be told to end after so many seconds of computing."""
-_START = "import sys; sys.path[:] = sys.argv[1:]; from symgrad.isolation.worker import main; {}main()"
-_WITH_NUMBA = _START.format("import numba; ")
-"""A module that is compiled needs Numba, which may be loaded while its file is not there yet."""
 
 
 @dataclass(frozen=True)
@@ -145,49 +142,21 @@ def isolated(
     Raises:
         ModuleError: it cannot be loaded.
     """
-    compiled = is_compiled()
-    early, processes = [launched(with_numba) for with_numba in (compiled, compiled, False)], []
-    try:
+    need = "numba" if is_compiled() else "nothing"
+    with launched_together((need, need, "judge")) as early:
         path = os.fspath(file() if callable(file) else file)
         of_file = partial(ModuleProcess, path, _limits(path, seconds))
         module, other, judging = of_file(early[0]), of_file(early[1]), of_file(early[2], loads=False)
-        processes += [module, other, judging]
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(ModuleProcess.start, (module, judging)))
-        other.facts = module.facts
-        is_double = module.facts[0].dtype == np.float64
-        twin, training = (module, other) if is_double else (other, None)
-        yield Isolated(module, 0, training, judging), Isolated(twin, 1, training, judging)
-    finally:
-        for process in processes:
-            process.close()
-        for started in early:
-            ended(started)
-
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Products of matrices are told to use one: processes side by side would wait for each other's threads."""
-
-
-def launched(with_numba: bool) -> subprocess.Popen[bytes]:
-    """A new process that answers on its stdout what it is asked on its stdin; Numba may be loaded first."""
-    return subprocess.Popen(  # noqa: S603  # this interpreter, with the path it has here
-        [sys.executable, "-c", _WITH_NUMBA if with_numba else _START.format(""), *sys.path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **dict.fromkeys(_THREADS, "1")},
-    )
-
-
-def ended(process: subprocess.Popen[bytes]) -> None:
-    """End a process, whatever it is doing."""
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with suppress(OSError):
-                stream.close()
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(ModuleProcess.start, (module, judging)))
+            other.facts = module.facts
+            is_double = module.facts[0].dtype == np.float64
+            twin, training = (module, other) if is_double else (other, None)
+            yield Isolated(module, 0, training, judging), Isolated(twin, 1, training, judging)
+        finally:
+            for process in (module, other, judging):
+                process.close()
 
 
 def _limits(file: str, seconds: float) -> Limits:
@@ -210,11 +179,11 @@ class ModuleProcess:
     """
 
     def __init__(
-        self, file: str, limits: Limits, early: subprocess.Popen[bytes] | None = None, *, loads: bool = True
+        self, file: str, limits: Limits, early: Running | None = None, *, loads: bool = True
     ) -> None:
         self.file, self.limits, self.loads, self._early = file, limits, loads, early
         self.facts: tuple[Facts, ...] = ()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
         self._pace = Pace()
         self._faults: dict[tuple[int, str], str] = {}
         self._stopped = ""
@@ -244,9 +213,11 @@ class ModuleProcess:
             case _:
                 raise ModuleError("loading it gave garbage", at=self.file, remedy="generate it anew")
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self) -> Running:
         """A new process."""
-        return launched(self.loads and self.limits.is_compiled)
+        if not self.loads:
+            return launched("judge")
+        return launched("numba" if self.limits.is_compiled else "nothing")
 
     def call(self, place: int, function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call a function of the module at this place, unless it is known to end in disaster."""
@@ -364,7 +335,7 @@ class ModuleProcess:
 class _Timer(threading.Timer):
     """Kills a process after some seconds, and knows whether it did."""
 
-    def __init__(self, seconds: float, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, seconds: float, process: Running) -> None:
         super().__init__(seconds, self._kill)
         self.daemon, self.has_killed, self._process = True, False, process
 

@@ -21,6 +21,7 @@ from symgrad.verifier.text_identity import Identity
 from symgrad.verifier.trials.behaviour_case import record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
 _OBJECTS = (50_000, 20, 50)
@@ -30,9 +31,33 @@ _GRACE = 10
 """Seconds by which this process outlives its own time limit if nobody ends it."""
 
 
-def main() -> None:
-    """Answer the requests on stdin until it ends: first a file to load, if any, and limits, then calls."""
+def _load_numba() -> None:
+    """Numba, and what it loads of itself before it compiles for the first time."""
+    from numba.core.registry import cpu_target
+
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
+
+
+def _load_judge() -> None:
+    import symgrad.verifier.identity.report_rows  # noqa: F401  # and with it SymPy
+
+
+NEEDS: Mapping[str, Callable[[], None]] = {
+    "numba": _load_numba,
+    "judge": _load_judge,
+    "nothing": lambda: None,
+}
+"""What a process is for, compiled modules or texts, and how it loads what that needs."""
+
+
+def main(need: str, computed: float = 0.0) -> None:
+    """Answer the requests on stdin until it ends: first a file to load, if any, and limits, then calls.
+
+    What is needed is loaded while nobody waits for it; `computed` are seconds of computing before this.
+    """
     requests, answers = _own_streams()
+    NEEDS[need]()
     file, memory, is_compiled = read(requests)
     if hasattr(signal, "SIGINT"):
         signal.signal(
@@ -42,7 +67,7 @@ def main() -> None:
     gc.set_threshold(*_OBJECTS)
     if not is_compiled:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
-    modules = _loaded(file, answers)
+    modules = _loaded(file, answers, computed)
     while modules is not None:
         _alarm(0)
         try:
@@ -87,13 +112,13 @@ def _alarm(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + _GRACE if seconds else 0)
 
 
-def _loaded(file: str, answers: BinaryIO) -> list[ModuleType] | None:
+def _loaded(file: str, answers: BinaryIO, before: float) -> list[ModuleType] | None:
     """The module and its twin, once the parent is told their facts; None where it is told a reason.
 
-    How long this process has computed until then, Numba's loading included, says how fast the machine is.
+    How long was computed until then, here and `before`, says how fast the machine is: Numba was loaded.
     """
     if not file:
-        write(answers, ("loaded", [], time.process_time()))
+        write(answers, ("loaded", [], before + time.process_time()))
         return []
     try:
         module = load(file)
@@ -106,7 +131,7 @@ def _loaded(file: str, answers: BinaryIO) -> list[ModuleType] | None:
     except SymgradError as error:
         write(answers, ("refused", error.problem, error.remedy))
         return None
-    write(answers, ("loaded", facts, time.process_time()))
+    write(answers, ("loaded", facts, before + time.process_time()))
     return [module, twin]
 
 

@@ -274,7 +274,7 @@ def _become_worker(request_end: int, answer_end: int) -> None:
         os.dup2(request_end, 0)
         os.dup2(answer_end, 1)
         os.closerange(3, 256)
-        answer_requests()
+        answer_requests("nothing")
     finally:
         os._exit(0)
 
