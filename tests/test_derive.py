@@ -347,3 +347,35 @@ def test_the_verdict_has_a_row_for_each(dtype: str, tmp_path: Path) -> None:
     assert [row.verdict for row in rows] == ["pass"] * 5, rows
     double._hvp = lambda *given: given[2].fill(1.0)
     assert next(iter(further_checks(trial))).verdict == "fail"
+
+
+def test_pages_show_the_classical_forms() -> None:
+    labels = spec_of(
+        {"z": "x @ W"},
+        "softmax_cross_entropy(z, t)",
+        targets=LABELS,
+        parameters={"W": [3, 3]},
+        derive=["hvp"],
+    )
+    page = str(symgrad.derive(read(labels)).showing(hessian=True))
+    assert "dẆ = xᵀ·(softmax(z) ⊙ (ż − rowsum(ż ⊙ softmax(z)))/N)" in page
+    assert "∂dz[n,i]/∂z[m,j] = δ(n, m)·exp(z[n,i] − L_z[n])·(δ(i, j) − exp(z[n,j] − L_z[n]))/N" in page
+    binary = spec_of(
+        {"z": "x @ w"},
+        "binary_cross_entropy_with_logits(z, t)",
+        targets={"t": ["N"]},
+        parameters={"w": [3]},
+        derive=["hessian(w)"],
+    )
+    page = str(symgrad.derive(read(binary)))
+    assert "dẇ = (xᵀ ⊙ sigmoid(z) ⊙ (1 − sigmoid(z))/N)·x" in page
+    page = str(symgrad.derive(read({**NETWORK, "derive": ["gauss_newton", "per_sample"]})))
+    assert "Gh_W = xᵀ·Gh_Z" in page
+    assert "dy_W[n,j,i] = dy_Z[n,i]·h[n,j]" in page or "dy_W[n,j,i] = dy[n,i]·h[n,j]" in page
+
+
+def test_pages_have_a_section_for_each_in_every_format() -> None:
+    derivation = symgrad.derive(read(NETWORK))
+    assert [found["asked"] for found in derivation.as_dict()["derive"]] == ALL
+    assert r"\dot" in derivation.written("latex")
+    assert "gauss_newton" in derivation.written("markdown")

@@ -88,7 +88,7 @@ def _of_block(block: NetworkBlock) -> BlockJacobians:
     of = Entry(block.name, letters(program.tensor[block.name].axes, program.size_names))
     found, too_long = [], []
     for tensor in block.reads:
-        jacobian = _jacobian(program, of, tensor)
+        jacobian = jacobian_between(program, of, tensor)
         if jacobian is None:
             too_long.append(tensor.name)
         else:
@@ -96,7 +96,8 @@ def _of_block(block: NetworkBlock) -> BlockJacobians:
     return BlockJacobians(block, tuple(found), tuple(too_long))
 
 
-def _jacobian(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
+def jacobian_between(program: Program, of: Entry, tensor: Tensor) -> Jacobian | None:
+    """The derivatives of an entry through temporaries by another tensor; None where they are too long."""
     names = {*map(str, of.indices), *program.size_names}
     by = Entry(tensor.name, letters(tensor.axes, names))
     names |= set(map(str, by.indices))

@@ -26,7 +26,8 @@ def hidden_tensors(program: Program) -> frozenset[str]:
     """
     backward = _hidden(program, "cotangent", frozenset())
     named = {t.of for t in program.of_kind("cotangent") if t.name not in backward}
-    return _hidden(program, "temporary", named) | backward
+    tangents = _hidden(program, "tangent", frozenset())
+    return _hidden(program, "temporary", named) | backward | tangents
 
 
 def _hidden(program: Program, kind: Kind, kept: Collection[str]) -> frozenset[str]:
@@ -63,7 +64,7 @@ def _is_internal(equation: Equation, program: Program) -> bool:
     name, tensor = equation.target, program.tensor[equation.target]
     if name in program.results or equation.scatters:
         return False
-    return tensor.kind == "temporary" or (tensor.kind == "cotangent" and not _is_named(tensor.of, program))
+    return tensor.kind == "temporary" or (tensor.is_slope and not _is_named(tensor.of, program))
 
 
 def _is_named(name: str, program: Program) -> bool:

@@ -53,15 +53,16 @@ class Derivation(Derived):
         parameters: Sequence[str] = (),
         jacobians: bool = False,
         memory: bool = False,
+        hessian: bool = False,
     ) -> Derivation:
         """The same derivation with more to see, in every format.
 
         `scalar` adds the rule of every single weight; `parameters` are those wanted, `W1`, or single entries,
         `W1[0, 3]`, if not all. `jacobians` adds the local Jacobians of every block, `memory` what the forward
-        pass keeps for the backward pass.
+        pass keeps for the backward pass, `hessian` the second derivatives of the loss by what it reads.
         """
         return replace(
-            self, views=ReportViews(scalar or bool(parameters), tuple(parameters), jacobians, memory)
+            self, views=ReportViews(scalar or bool(parameters), tuple(parameters), jacobians, memory, hessian)
         )
 
     def scalar_rules(self, *parameters: str) -> ScalarRules:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ReportViews:
     """`scalar`: every weight's own rule, of the `parameters` named or of all; `jacobians`: the local ones;
-    `memory`: what is kept for the backward pass."""
+    `memory`: what is kept for the backward pass; `hessian`: that of the loss by what it reads."""
 
     scalar: bool = False
     parameters: tuple[str, ...] = ()
     jacobians: bool = False
     memory: bool = False
+    hessian: bool = False
 
 
 NOTHING_MORE = ReportViews()

@@ -41,7 +41,7 @@ def gauss_newton_product(primal: Program, cut: Sequence[str]) -> Program:
     program, directions = _with_directions(primal)
     program, moved = with_tangents(program, directions, cut)
     curved, seeds = _curvature(program, cut, moved)
-    pulled = differentiate(replace(curved, loss=None, gradients=()), tuple(directions), seeds=seeds)
+    pulled = differentiate(replace(curved, loss=None, gradients=()), tuple(directions), "G", seeds)
     return _giving(pulled, {g.of: g.name for g in pulled.gradients})
 
 
@@ -75,10 +75,8 @@ def jacobian_of(primal: Program, of: str, by: str, rows: str, at: Position) -> P
     return _with_rows_first(every, found, len(axes) - shared, shared)
 
 
-def _curvature(
-    program: Program, cut: Sequence[str], moved: Mapping[str, str]
-) -> tuple[Program, dict[str, str]]:
-    """The program with the tangents of the loss's slopes by what is cut, where that moves so; their names."""
+def slopes_behind(program: Program, cut: Sequence[str]) -> Program:
+    """The derivatives of the loss by what is cut, which is given: nothing flows through it."""
     given = {name: replace(program.tensor[name], kind="direction") for name in cut}
     head = replace(
         program,
@@ -87,7 +85,14 @@ def _curvature(
         outputs=(),
         prediction=(),
     )
-    behind = differentiate(head, cut)
+    return differentiate(head, cut)
+
+
+def _curvature(
+    program: Program, cut: Sequence[str], moved: Mapping[str, str]
+) -> tuple[Program, dict[str, str]]:
+    """The program with the tangents of the loss's slopes by what is cut, where that moves so; their names."""
+    behind = slopes_behind(program, cut)
     slopes = {g.of: g.name for g in behind.gradients}
     curved, tangent = with_tangents(behind, moved, tuple(slopes.values()))
     new = (e for e in curved.equations if e.target not in program.definition)

@@ -72,7 +72,12 @@ def _writing(block: NetworkBlock, derived: Derived, style: Style) -> Writing:
 def _rows(found: BlockJacobians, derived: Derived, style: Style) -> list[FormulaRow]:
     writing = _writing(found.block, derived, style)
     rows = [FormulaRow(line) for line in _equations(writing)]
-    return rows + [FormulaRow(_formula(j, writing), label=_label(j, writing)) for j in found.jacobians]
+    return rows + [jacobian_row(j, writing) for j in found.jacobians]
+
+
+def jacobian_row(jacobian: Jacobian, writing: Writing) -> FormulaRow:
+    """A Jacobian with its structure in words."""
+    return FormulaRow(_formula(jacobian, writing), label=_label(jacobian, writing))
 
 
 def _equations(writing: Writing) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from symgrad.report.views.further_view import further_data, further_sections, hessian_sections
 from symgrad.report.views.jacobian_view import jacobian_data, jacobian_sections
 from symgrad.report.views.memory_view import memory_data, memory_sections
 from symgrad.report.views.scalar_view import scalar_data, scalar_legend, scalar_sections
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def requested_sections(derived: Derived, style: Style) -> list[Section]:
     """The sections of the views that the derivation is to show."""
-    sections = []
+    sections = further_sections(derived, style)
+    if derived.views.hessian:
+        sections += hessian_sections(derived, style)
     if derived.views.jacobians:
         sections += jacobian_sections(derived, style)
     if derived.views.scalar:
@@ -33,7 +36,7 @@ def requested_legend(derived: Derived) -> tuple[str, ...]:
 
 def requested_data(derived: Derived) -> dict[str, Any]:
     """The same views as numbers, texts, lists and dicts."""
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = {"derive": further_data(derived)} if derived.stages.further else {}
     if derived.views.jacobians:
         data["jacobians"] = jacobian_data(derived)
     if derived.views.scalar:
