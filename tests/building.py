@@ -93,7 +93,7 @@ def judged(
     edit: Callable[[str], str] = str,
     *,
     compiled: bool,
-    points: int = 2,
+    points: int = 1,
     by_python: bool = False,
 ) -> Report:
     """The verdict on the module of a spec, after an edit; a float64 module is its own twin.

@@ -7,6 +7,7 @@ import gc
 import os
 
 import pytest
+from hypothesis.internal.conjecture import providers
 from seeds import ROOT, SEED
 
 # Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
@@ -14,6 +15,11 @@ gc.set_threshold(50_000, 20, 50)
 os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 # Threads of one matrix product wait for each other in a loop, which tests side by side would prolong.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Hypothesis would read all sources for constants to draw: half a minute, and other draws for the same seed
+# where other files were imported before.
+if hasattr(providers, "_get_local_constants"):
+    _NONE = providers.Constants()
+    providers._get_local_constants = lambda: _NONE
 
 _LONG = (
     "test_gradients",

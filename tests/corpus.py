@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from seeds import SEED
+
 from symgrad.spec import library
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
@@ -424,3 +426,8 @@ INDEXED: Corpus = {
 CORPUS: Corpus = {**_activations(), **_layers(), **_losses(), **_optimizers(), **GRAPHS, **INDEXED}
 for _name, _spec in CORPUS.items():
     _spec["name"] = _name
+
+ROWS = [name for name in CORPUS if name.startswith(("activation_", "loss_", "optimizer_"))]
+TRIED = [name for name in CORPUS if name not in ROWS or ROWS.index(name) % 3 == SEED % 3]
+"""Every construct, and a third of the library's rows, which differ in one formula: others for each state of
+the sources. All of them are tried, alone, in test_activations.py, test_losses.py and test_optimizers.py."""

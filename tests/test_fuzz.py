@@ -14,6 +14,7 @@ import pytest
 from building import by_rows, judged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seeds import SEED
 
 from symgrad.errors import SpecError
 from symgrad.pipeline import module_text
@@ -267,10 +268,11 @@ def test_every_spec_is_compiled_or_refused_with_a_place_and_a_remedy(random: Ran
     assert not message or re.fullmatch(r"<dict>[^:]*:\d+:\d+: [^;].*; .+", message), message
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [2 * n + (n + SEED) % 2 for n in range(10)])
 def test_what_is_compiled_is_right(seed: int, tmp_path: Path) -> None:
+    """Ten of twenty specs, the others with other sources; every second by rows."""
     spec = compiling_spec(Random(seed))
-    with by_rows() if seed % 2 else nullcontext():
+    with by_rows() if seed % 4 > 1 else nullcontext():
         report = judged(spec, tmp_path, compiled=False)
     assert report.passed, f"{spec}\n{report}"
 

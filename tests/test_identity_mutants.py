@@ -50,7 +50,7 @@ OTHER = {
     ast.Eq: (ast.NotEq,),
 }
 NAMES = {"sigmoid": "tanh", "tanh": "sigmoid", "exp": "tanh", "log": "exp", "square": "exp"}
-COUNTS = {"columns": 200, "scattered": 60, "products": 60}
+COUNTS = {"columns": 100, "scattered": 45, "products": 45}
 
 
 TRAINED = {"_step", "_epoch", "_end_of_step", "_shares"}

@@ -13,7 +13,7 @@ import golden
 import numpy as np
 import pytest
 import sympy as sp
-from corpus import CORPUS, GRAPHS, INDEXED
+from corpus import CORPUS, GRAPHS, INDEXED, TRIED
 from entry_values import EntryValues
 from explicit_models import ExplicitModel, explicit
 
@@ -62,7 +62,7 @@ LABELLED = {
     "loss": "mse(e, t) + mean(s) + mean(b)",
 }
 SHOWN = {"network": NETWORK, "labelled": LABELLED, **GRAPHS, **INDEXED}
-SHOWN |= {n: s for n, s in CORPUS.items() if n.startswith(("activation_", "loss_"))}
+SHOWN |= {n: s for n, s in CORPUS.items() if n in TRIED and n.startswith(("activation_", "loss_"))}
 STRUCTURES = {
     "Z/x": "block diagonal over n",
     "Z/Z_W": "only column i",

@@ -24,10 +24,10 @@ import symgrad.pipeline
 from symgrad.spec.reader import read
 
 DRAWN = {
-    "scalars": 90, "tensors": 60, "indexed": 60, "chain": 20, "graph": 12, "sequence": 12, "optimizer": 50,
-    "free_axes": 8, "layered": 5, "repeated": 3, "kinks": 60, "extremes": 40, "magnitudes": 60,
+    "scalars": 40, "tensors": 32, "indexed": 32, "chain": 12, "graph": 8, "sequence": 8, "optimizer": 32,
+    "free_axes": 7, "layered": 5, "repeated": 3, "kinks": 40, "extremes": 16, "magnitudes": 40,
 }  # fmt: skip
-"""How many specs of each kind; five seconds are needed for each kind."""
+"""How many specs of each kind; three seconds are needed for each kind."""
 ENOUGH = 600.0
 """Seconds that end the drawing where all specs have become slow, which fails."""
 

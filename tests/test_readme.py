@@ -42,8 +42,12 @@ BLOCKS = [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", README
 COMMANDS = [block for block in BLOCKS if block.language == "bash"]
 PROGRAMS = [b for b in BLOCKS if b.language == "python" and not EXCERPT.match(b.text)]
 SHARED = "generated/"
-READS = re.compile(r"(symgrad (inspect|graph|summary) [^|>&]*\n)+")
-"""Blocks of commands that compile nothing: this process runs them, as to start another takes longer."""
+COMMAND_LINES = re.compile(r"(symgrad [^|>&\n]*\n)+")
+HERE = re.compile(r"symgrad (inspect|graph|summary|list|new|predict|evaluate|export|import|lectures) ")
+"""Commands that this process runs, as to start another takes longer; what trains and judges has its own."""
+
+BY_PYTHON = re.compile(r"symgrad (compare|verify demo)|name: rent")
+"""What small networks do that Python runs sooner than they are compiled."""
 
 
 def shown(block: Block) -> str:
@@ -76,15 +80,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, *command: str) -> str:
+def run(folder: Path, *command: str, **variables: str) -> str:
     """Run a command with this environment's programs before all others; its stdout and stderr."""
     scripts = sysconfig.get_path("scripts")
     path = os.pathsep.join([scripts, os.environ["PATH"]])
-    variables = {**os.environ, "PATH": path, "XDG_CACHE_HOME": str(folder), "PYTHONIOENCODING": "utf-8"}
+    variables |= {"PATH": path, "XDG_CACHE_HOME": str(folder), "PYTHONIOENCODING": "utf-8"}
     answer = subprocess.run(
         command,
         cwd=folder,
-        env=variables,
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -94,14 +98,25 @@ def run(folder: Path, *command: str) -> str:
     return answer.stdout
 
 
-def run_here(folder: Path, commands: str) -> str:
-    """Run commands one after the other in this process; their stdout and stderr."""
+def run_here(folder: Path, *command: str) -> str:
+    """Run a command in this process; its stdout and stderr."""
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        answer = CliRunner().invoke(main, command[1:])
+    assert answer.exit_code == 0, answer.output
+    return answer.output
+
+
+def run_block(folder: Path, commands: str) -> str:
+    """Run a block for the shell; its stdout and stderr."""
+    if not COMMAND_LINES.fullmatch(commands):
+        return run(folder, "bash", "-ec", commands)
     output = ""
-    with contextlib.chdir(folder):
-        for command in commands.splitlines():
-            answer = CliRunner().invoke(main, shlex.split(command)[1:])
-            assert answer.exit_code == 0, answer.output
-            output += answer.output
+    for line in commands.splitlines():
+        command = shlex.split(line)
+        by_python = str(int(BY_PYTHON.match(line) is not None))
+        here = HERE.match(line)
+        output += run_here(folder, *command) if here else run(folder, *command, NUMBA_DISABLE_JIT=by_python)
     return output
 
 
@@ -116,12 +131,13 @@ def test_the_first_two_command_blocks_set_up_and_test() -> None:
 @pytest.mark.parametrize("blocks", runs().values(), ids=runs())
 def test_commands_give_what_is_shown(blocks: list[Block], folder: Path) -> None:
     for block in blocks:
-        text = SET_UP.sub("", block.text)
-        demand(block, run_here(folder, text) if READS.fullmatch(text) else run(folder, "bash", "-ec", text))
+        demand(block, run_block(folder, SET_UP.sub("", block.text)))
 
 
 def test_python_gives_what_is_shown(folder: Path) -> None:
-    script = f"\nprint({SEPARATOR!r})\n".join(block.text for block in PROGRAMS)
+    switch = "import numba\nnumba.config.DISABLE_JIT = {}\n"
+    texts = [switch.format(BY_PYTHON.search(block.text) is not None) + block.text for block in PROGRAMS]
+    script = f"\nprint({SEPARATOR!r})\n".join(texts)
     outputs = run(folder, sys.executable, "-c", script).split(SEPARATOR + "\n")
     for block, output in zip(PROGRAMS, outputs, strict=True):
         demand(block, output)

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 from building import by_rows, staged
-from corpus import CORPUS
+from corpus import CORPUS, TRIED
 
 from symgrad.calculus.contraction import as_product
 from symgrad.compiler.planning.plan import LoopNest, Plan, Product, size_of
@@ -27,7 +27,7 @@ def planned(name: str, layout: str) -> Plan:
         return staged(name, optimizer).plan
 
 
-@pytest.fixture(scope="module", params=CORPUS)
+@pytest.fixture(scope="module", params=TRIED)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from building import by_rows
-from corpus import CORPUS
+from corpus import CORPUS, TRIED
 
 import symgrad as sg
 from symgrad.calculus.program import Program
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def test_every_stage_computes_what_the_one_before_does() -> None:
-    """Outputs, loss and gradients of the whole corpus, the latter by what they are gradients of."""
+    """Outputs, loss and gradients of the corpus, the latter by what they are gradients of."""
     tried = 0
-    for name, spec in CORPUS.items():
-        stages = stages_of(read(spec))
+    for name in TRIED:
+        stages = stages_of(read(CORPUS[name]))
         arrays, sizes = point(stages.model, draw(stages.model, "here", 1, batch=3).arrays, None, dict)
         known: dict[str, np.ndarray] = {}
         for stage, program in _programs(stages):
@@ -37,7 +37,7 @@ def test_every_stage_computes_what_the_one_before_does() -> None:
                 )
                 tried += 1
             known |= found
-    assert tried > 20 * len(CORPUS)
+    assert tried > 20 * len(TRIED)
 
 
 def _programs(stages: Stages) -> Iterator[tuple[str, Program]]:
