@@ -43,6 +43,7 @@ class Tensor:
     A cotangent that is the whole derivative of the loss with respect to a tensor is `of` that tensor, and so
     are what a step of training gives to it, the direction in which it changes, and its tangent, what it
     changes by there. One that a formula asks for is that of a tensor `by` others.
+    Where its axes lie in another `order` than the spec has them in, that says which of these lies where.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Tensor:
     ignore: int | None = None
     of: str = ""
     by: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
 
     @property
     def is_integer(self) -> bool:

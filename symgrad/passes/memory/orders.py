@@ -51,7 +51,8 @@ class _Orders:
             self.editor.add(changed)
             return
         tensor = self.editor.tensors[equation.target]
-        self.editor.tensors[tensor.name] = replace(tensor, axes=tuple(tensor.axes[i] for i in order))
+        axes = tuple(tensor.axes[i] for i in order)
+        self.editor.tensors[tensor.name] = replace(tensor, axes=axes, order=order)
         self.moved[tensor.name] = tensor.name, order
         self.editor.add(replace(changed, indices=tuple(changed.indices[i] for i in order)))
 

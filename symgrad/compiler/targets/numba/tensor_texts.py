@@ -56,16 +56,18 @@ def _argument(lowered: LoweredModel, tensor: Tensor) -> ArgumentText:
 
 
 def result(lowered: LoweredModel, name: str, tensor: str) -> ResultText:
-    """What a caller gets of a tensor, its axis of samples first."""
+    """What a caller gets of a tensor, its axis of samples first, the others as the spec has them."""
     return replace(result_in(lowered.drivers, tensor), name=name)
 
 
 def result_in(drivers: FunctionBodies, tensor: str) -> ResultText:
     """What a caller gets of a tensor that these functions compute."""
-    axes = drivers.program.tensor[tensor].axes
+    axes, order = drivers.program.tensor[tensor].axes, drivers.program.tensor[tensor].order
     view = CALLERS.text(drivers.views.view(tensor))
     if drivers.plan.is_by_columns(tensor):
         view = f"np.moveaxis({view}, -1, 0)"
+    if order:
+        view = f"np.moveaxis({view}, {(*range(len(order)),)}, {order})"
     return ResultText(tensor, f"{view}{'' if axes else '.reshape(())'}", show_axes(axes))
 
 
