@@ -12,6 +12,7 @@ from building import interpreted, written
 from symgrad.errors import DataError, SpecError
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import load_data
+from symgrad.training.split import split
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "language" / "gpt_characters.yaml"
 
@@ -61,6 +62,51 @@ def test_texts_that_do_not_fit_are_refused(
         load_data(spec_of(tmp_path, classes=classes))
 
 
+@pytest.mark.parametrize(
+    ("window", "step", "length"), [(4, 1, 9), (4, 3, 20), (3, 3, 13), (5, 7, 30), (4, 2, 5)]
+)
+def test_windows_begin_every_step(window: int, step: int, length: int, tmp_path: Path) -> None:
+    text = bytes(range(1, length + 1))
+    (tmp_path / "a.txt").write_bytes(text)
+    spec = spec_of(tmp_path, window, step=step)
+    starts = [at for at in range(0, length, step) if at + window + 1 <= length]
+    if len(starts) < 2:
+        with pytest.raises(DataError, match="holds one row of data"):
+            load_data(spec)
+        return
+    found = load_data(spec)
+    assert [bytes(row.astype("u1")) for row in found.inputs["x"]] == [text[at : at + window] for at in starts]
+    behind = [text[at + 1 : at + window + 1] for at in starts]
+    assert [bytes(row.astype("u1")) for row in found.targets["t"]] == behind
+
+
+@pytest.mark.parametrize(("step", "part"), [(1, 0.3), (2, 0.5), (4, 0.25), (5, 0.2)])
+def test_what_is_held_out_of_a_text_is_its_end_and_nothing_of_it_is_trained_on(
+    step: int, part: float, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_bytes(bytes(range(1, 61)))
+    whole = load_data(spec_of(tmp_path, 4, step=step))
+    training, held_out = split(whole, part, seed=3)
+    assert held_out.rows == round(whole.rows * part)
+    assert (held_out.inputs["x"] == whole.inputs["x"][-held_out.rows :]).all()
+    seen = {*training.targets["t"].ravel().tolist()}
+    assert max(seen) < min(held_out.targets["t"].ravel())
+    gap = whole.rows - training.rows - held_out.rows
+    assert gap == (4 - 1) // step
+
+
+def test_a_text_of_windows_that_all_reach_into_what_is_held_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"abcdefgh")
+    with pytest.raises(DataError, match="no window lies before the last 4 of 5, which are for validation"):
+        split(load_data(spec_of(tmp_path, 3, step=1)), 0.8, seed=0)
+
+
+def test_a_step_goes_from_window_to_window() -> None:
+    data = {"path": "a.txt", "step": 2}
+    with pytest.raises(SpecError, match=r"a step from window to window, and no window; .* window: 32"):
+        read({"inputs": {"x": [3]}, "equations": {"y": "x"}, "train": {"data": data}})
+
+
 def test_a_window_has_an_entry() -> None:
     with pytest.raises(
         SpecError, match=r"train\.data\.window:1:1: train\.data\.window is 0; expected at least 1"
@@ -74,8 +120,9 @@ def test_the_example_starts_from_chance_and_learns(tmp_path: Path) -> None:
     """Two rows of its own text, in double precision, run by Python."""
     spec = read(EXAMPLE)
     data = load_data(spec).take(np.arange(2))
-    small = EXAMPLE.read_text().replace("48", "8").replace("times: 2", "times: 1").replace("32", "4")
-    module = interpreted(written(small.replace("float4", "float64"), tmp_path))
+    small = EXAMPLE.read_text().replace("64", "8").replace("times: 2", "times: 1")
+    small = small.replace("T: 32", "T: 4").replace("window: 32", "window: 4").replace("step: 16", "step: 4")
+    module = interpreted(written(small.replace("float32", "float64"), tmp_path))
     letters, following = (array[:, :4] for array in data.arrays)
     params = module.init_params(0)
     before, grads = module.loss_and_grad(params, letters, following)

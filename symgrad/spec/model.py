@@ -163,7 +163,7 @@ class DataSpec:
     or one array name (NPZ); empty means: the arrays named like the tensors, or the columns in order, inputs
     before targets. `header` says whether the first row of a CSV file names the columns, `delimiter` what
     divides its cells, `decimal` how its numbers are written; None: that is to be seen. A text is cut into
-    `window` bytes a row.
+    `window` bytes a row, which begin every `step` bytes, or where the one before ends.
     """
 
     path: str
@@ -173,6 +173,7 @@ class DataSpec:
     delimiter: str | None = None
     decimal: str | None = None
     window: int | None = None
+    step: int | None = None
 
 
 Monitor: TypeAlias = Literal["gradients"]

@@ -61,15 +61,23 @@ def _parts(
 
 
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """A training and a validation part drawn at random, each in the file's order.
+    """A training and a validation part drawn at random, each in the file's order; of a text, its end.
 
-    Raises DataError unless both hold at least one row.
+    Rows of a text that reach into its end are in neither part. Raises DataError unless both hold at least one
+    row.
     """
     held_out = round(dataset.rows * fraction)
     if not 0 < held_out < dataset.rows:
         problem = f"a validation fraction of {fraction:g} splits {dataset.rows} rows into "
         problem += f"{dataset.rows - held_out} for training and {held_out} for validation"
         raise DataError(problem, at=dataset.origin, remedy="both need at least one row")
+    if dataset.overlap is not None:
+        first = dataset.rows - held_out
+        if first <= dataset.overlap:
+            problem = f"no window lies before the last {held_out} of {dataset.rows}, which are for validation"
+            raise DataError(problem, at=dataset.origin, remedy="expected a longer text, or a smaller part")
+        before = np.arange(first - dataset.overlap)
+        return dataset.take(before), dataset.take(np.arange(first, dataset.rows))
     order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(dataset.rows)
     return dataset.take(np.sort(order[held_out:])), dataset.take(np.sort(order[:held_out]))
 

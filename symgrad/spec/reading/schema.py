@@ -143,6 +143,7 @@ class DataBlock(_Block):
     delimiter: Delimiter | None = None
     decimal: Literal[".", ","] | None = None
     window: Size | None = None
+    step: Size | None = None
 
     @classmethod
     def _instead(cls, key: str, block: dict[str, Any]) -> str:

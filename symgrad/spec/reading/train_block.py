@@ -67,8 +67,16 @@ def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: K
             remedy = did_you_mean(name, tensors) or f"expected {' or '.join(tensors)}"
             raise SpecError(f"columns for '{name}', which is no input or target", at=at, remedy=remedy)
     columns = tuple((name, tuple(columns)) for name, columns in block.columns.items())
+    if block.step is not None and block.window is None:
+        remedy = "say how many bytes a row has too: window: 32"
+        raise SpecError(
+            "a step from window to window, and no window",
+            at=document.place((*key, "step")).key,
+            remedy=remedy,
+        )
     at = document.place(key).value
-    return DataSpec(block.path, columns, at, block.header, block.delimiter, block.decimal, block.window)
+    dialect = block.header, block.delimiter, block.decimal
+    return DataSpec(block.path, columns, at, *dialect, block.window, block.step)
 
 
 def _schedule(text: str | None, document: Document) -> Node | None:

@@ -41,7 +41,8 @@ class Dataset:
     """Rows of data: one contiguous array [rows, ...] per input and per target, in the spec's order.
 
     `origin` names the file in messages; `preparation` is how the arrays were made, as far as names go;
-    `left_out` counts the rows besides that missed a value, where those were known from training.
+    `left_out` counts the rows besides that missed a value, where those were known from training. Of a text
+    rows share entries with `overlap` of the next; other rows are of no order.
     """
 
     inputs: Mapping[str, NDArray[Any]]
@@ -49,6 +50,7 @@ class Dataset:
     origin: str
     preparation: Preparation = field(default_factory=Preparation, repr=False)
     left_out: int = 0
+    overlap: int | None = None
 
     @property
     def rows(self) -> int:
@@ -96,7 +98,7 @@ def load_data(
         problem = "holds one row of data" if dataset.rows else "holds no rows of data"
         problem += " without missing values" if spec.train.missing == "drop" else ""
         raise DataError(problem, at=source.label, remedy="at least 2 are needed")
-    return dataset
+    return replace(dataset, overlap=source.overlap)
 
 
 def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
@@ -154,7 +156,8 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
 
 def _windows(spec: Spec, path: Path, label: str, data: DataSpec) -> Source:
     """A text cut into windows, which feed the one input and the one target unless `columns` says."""
-    source = text_source(path, label, data.window or 1)
+    window = data.window or 1
+    source = text_source(path, label, window, data.step or window)
     tensors = (*spec.inputs[:1], *spec.targets[:1])
     given = {tensor.name: (name,) for tensor, name in zip(tensors, source.names, strict=False)}
     return replace(source, given=tuple((given | dict(data.columns)).items()))

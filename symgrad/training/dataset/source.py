@@ -21,6 +21,8 @@ class Source:
     `parts(positions, words)` reads these columns some rows at a time; those in `words` as they are written,
     where the format is a text. `given` says which columns feed which tensor, where the data say it.
     `remedy` is the advice given when the names do not fit the spec; without `has_names` they are numbers.
+    Rows that are pieces of one text share entries with the next ones, as many as `overlap` says; others may
+    stand in any order.
     """
 
     label: str
@@ -30,6 +32,7 @@ class Source:
     remedy: str = "say which columns feed which tensor with 'columns' under 'data'"
     has_names: bool = True
     given: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    overlap: int | None = None
 
     def read(self, positions: Sequence[int], words: Collection[int] = ()) -> list[Column]:
         """These columns or arrays, whole. No part at all: no columns."""

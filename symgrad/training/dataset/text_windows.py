@@ -1,7 +1,8 @@
-"""A text as rows of bytes: windows one after another, and for each entry the byte behind it."""
+"""A text as rows of bytes: windows that begin every few bytes, and for each entry the byte behind it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 REMEDY = "feed an input with 'window' and a target with 'following', by 'columns' under 'data'"
 
 
-def text_source(path: Path, label: str, window: int) -> Source:
-    """The arrays `window` and `following`, [rows, window]; what is left at the end is no row.
+def text_source(path: Path, label: str, window: int, step: int) -> Source:
+    """The arrays `window` and `following`, [rows, window], in order; what is left at the end is no row.
 
     Raises:
         DataError: the file is not there, cannot be read, or is shorter than a window and one byte.
@@ -32,9 +33,12 @@ def text_source(path: Path, label: str, window: int) -> Source:
         remedy = "name a file of text"
         raise DataError(f"cannot be read: {error.strerror}", at=label, remedy=remedy) from error
     letters = np.frombuffer(content, np.uint8).astype(np.int64)
-    rows = (len(letters) - 1) // window
-    if rows < 1:
+    if len(letters) <= window:
         problem = f"a text of {len(letters)} bytes has no window of {window} with one behind it"
         raise DataError(problem, at=label, remedy="expected a longer text, or a shorter window")
-    cut = {"window": letters[: rows * window], "following": letters[1 : rows * window + 1]}
-    return array_source({name: part.reshape(rows, window) for name, part in cut.items()}, label, REMEDY)
+    cut = {"window": letters[:-1], "following": letters[1:]}
+    rows = {
+        name: np.lib.stride_tricks.sliding_window_view(part, window)[::step] for name, part in cut.items()
+    }
+    source = array_source({name: np.array(part) for name, part in rows.items()}, label, REMEDY)
+    return replace(source, overlap=(window - 1) // step)
