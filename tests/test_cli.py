@@ -17,7 +17,10 @@ from symgrad.cli import main
 from symgrad.cli.commands import FORMS, KINDS
 from symgrad.cli.endings import exit_code_of
 from symgrad.cli.group import SECTIONS
+from symgrad.cli.listing import ARRAYS
 from symgrad.errors import InternalError
+from symgrad.spec.language.arrays.placements import PLACEMENTS
+from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -309,6 +312,14 @@ def test_list_names_every_entry_with_its_formula(kind: str) -> None:
 )
 def test_list_knows_a_kind_in_other_spellings(said: str, kind: str) -> None:
     assert run("list", said).stdout == run("list", kind).stdout != ""
+
+
+def test_list_says_what_is_made_of_whole_arrays() -> None:
+    assert ARRAYS.keys() == PLACEMENTS.keys() | REARRANGEMENTS.keys()
+    shown = run("list", "pad").stdout
+    assert shown.startswith("arrays\n")
+    assert "pad(x, 1, 2)" in shown
+    assert "x[:, 1:, ::2]" in run("list", "slices").stdout
 
 
 def test_list_shows_one_entry_by_its_name() -> None:

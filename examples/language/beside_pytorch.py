@@ -1,4 +1,4 @@
-"""The transformer of letters beside the same model in PyTorch: the same first values and batches, both losses.
+"""The transformer of letters beside the same model in PyTorch: equal first values and batches, both losses.
 
 Where PyTorch is installed: python examples/language/beside_pytorch.py [steps] [picture.png]
 It is done in double precision, where nothing but the order of sums differs.

@@ -11,6 +11,8 @@ import click
 from symgrad.cli.endings import GOOD
 from symgrad.cli.output import produce, produce_json
 from symgrad.spec import library
+from symgrad.spec.language.arrays.placements import PLACEMENTS
+from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.library import Function, Initializer, Layer, LayerForm, LibraryEntry, Optimizer, Schedule
 from symgrad.spec.reductions import REDUCTIONS, ReductionRow
 from symgrad.spec.scalars import SCALARS, ScalarFunction
@@ -19,7 +21,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+ARRAYS = {
+    "pad": "x with entries before and after an axis: 0, or value=",
+    "concat": "behind each other along an axis",
+    "stack": "beside each other along a new axis",
+    "flatten": "the axes from start to end as one, rows first",
+    "reshape": "other axes of as many entries, rows first; -1 is what the others leave",
+    "transpose": "the axes in this order; x.T has them reversed",
+    "split": 'a part of an axis; "a, b": split(x, 2) names all',
+    "einsum": "the sum over the letters that the result lacks",
+    "outer": "every product of two entries",
+    "cumsum": "the sum of all entries up to each",
+    "one_hot": "1 where the label is, 0 elsewhere, along a last axis",
+    "gather": "the entries that labels name along an axis",
+}
+"""What is made of whole arrays, by the names of the language's rows."""
+INDEXING = (
+    ("slices", "x[:, 1:, ::2], x[:, ::-1], h[:, -1]", "as NumPy's"),
+    ("index", "x[n, 2*i + k], x[n, i // 2, i % 2], E[t[n,i], d]", "entries at sums, parts and labels"),
+    ("where", "where(j <= i, S[n,i,j], -inf)", "a choice by numbers or by indices, which are numbers"),
+    ("size", "size(x, 1)", "how many entries an axis has"),
+)
 NOTES = {
+    "arrays": "indices of an equation are on its left, y[n, i:4]; others are summed over, sum(x[n,k], k=2)",
     "losses": "each also takes reduction=mean, sum, batchmean or none, and weights=w, per sample or entry",
     "reductions": "over an index, sum(x[n,k], k), or an axis, sum(x, axis=1); keepdims=true keeps the axis",
 }
@@ -60,6 +84,10 @@ def kinds_of(kinds: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _listed(kind: str) -> tuple[Listed, ...]:
     if kind == "reductions":
         return tuple(map(_reduction, REDUCTIONS.values()))
+    if kind == "arrays":
+        usage = {**REARRANGEMENTS, **{name: row.usage for name, row in PLACEMENTS.items()}}
+        named = ((name, usage[name], meaning) for name, meaning in ARRAYS.items())
+        return tuple(Listed(n, text, (meaning,), "definition") for n, text, meaning in (*named, *INDEXING))
     if kind == "functions":
         return tuple(_scalar(row) for row in SCALARS.values() if row.use == "formulas")
     return tuple(map(_entry, getattr(library, kind).values()))
