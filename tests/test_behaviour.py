@@ -195,6 +195,15 @@ FAULTS = {
         "()",
         "under the key params.mine is not refused",
     ),
+    "a folder stays open": ("checkpoints", "os.close(handle)", "pass", "leave files open"),
+    "a file may be lost": (
+        "checkpoints",
+        "os.fsync(handle)\n        temp",
+        "temp",
+        "before all of the file is",
+    ),
+    "a folder may be lost": ("checkpoints", "_to_disk(path.parent)", "pass", "before the folder is on"),
+    "rights are lost": ("checkpoints", "path.stat().st_mode if", "0o600 if", "other rights"),
     "a checksum of contents alone": (
         "checkpoints",
         'found.update(f"{name} {array.dtype.str}',

@@ -40,7 +40,7 @@ def _load_numba() -> None:
 
 
 def _load_judge() -> None:
-    import symgrad.verifier.identity.report_rows  # noqa: F401  # and with it SymPy
+    from symgrad.verifier.identity import report_rows  # noqa: F401  # and with it SymPy
 
 
 NEEDS: Mapping[str, Callable[[], None]] = {

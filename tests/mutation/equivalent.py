@@ -232,7 +232,7 @@ ARGUED = (
         "public",
         r"_train_step:\d+ (arguments exchanged: _train_epoch\(|constant: \"full\")",
         "only steps in pieces take this way",
-        ("ignoring", "embedding"),
+        tuple(name for name in SPECS if name not in _IN_PIECES),
     ),
     Argument(
         "public",
@@ -245,6 +245,24 @@ ARGUED = (
         r"_train_step:\d+ branch: .* -> False",
         "no step is taken in pieces",
         tuple(name for name in SPECS if name not in _IN_PIECES),
+    ),
+    Argument(
+        "optimiser",
+        r"_update:\d+ constant: \d+ -> ",
+        "a rule runs over the parameters of its part; what else it is given may be longer",
+        ("controlled", "in_pieces", "pooled", "in_sections"),
+    ),
+    Argument("declarations", r"AVERAGED:\d+ constant: ", "a slice ends where its vector ends"),
+    Argument(
+        "files",
+        r"Trained:\d+ (constant: 1 -> 2|branch: TASK != )",
+        "the network predicts numbers, whose labels are refused before",
+        tuple(name for name, spec in SPECS.items() if "mse" in str(spec["loss"])),
+    ),
+    Argument(
+        "functions",
+        r"\w+:\d+ comparison: type\(x\) is not REAL",
+        "NumPy's function of a number keeps the bound too, and is all that Python calls",
     ),
     Argument(
         "checks",

@@ -107,6 +107,7 @@ _TRAINING = {
     "float32 epoch",
     "rare updates",
     "average",
+    "frozen",
     "epochs",
     "fit",
 }
@@ -124,6 +125,7 @@ NAMED: Mapping[str, set[str]] = {
         "train_step",
         "train_epoch",
         "schedule",
+        "frozen",
         "epochs",
         "fit",
         "bad data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from symgrad.verifier.interpretation.array_library import Array
 
 _EPOCH = 7
+_OPEN = Path("/proc/self/fd")
+"""Where a system lists the files that a process has open."""
+_RIGHTS = 0o640
 _WHERE = {"binary": 0.5, "sign": 0.0}
 """From which prediction on a decision is the second of both."""
 
@@ -30,6 +34,38 @@ def checkpoints(bench: Bench) -> Iterator[str]:
         yield from _comes_back(bench, file)
         yield from _predicts(bench, file)
         yield from _refused(bench, file)
+        yield from _lasts(bench, file)
+
+
+def _lasts(bench: Bench, file: Path) -> Iterator[str]:
+    """Once `save` returns, all is on the disk and closed, with the rights that files there have."""
+    module, params, synced = bench.module, bench.params(), list[tuple[int, int]]()
+    if not _OPEN.is_dir():
+        return
+    file.unlink(missing_ok=True)
+    module.save(file, params)
+    os.umask(mask := os.umask(0))
+    if file.stat().st_mode & 0o777 != 0o666 & ~mask:
+        yield "save gives a new file other rights than new files have"
+    file.chmod(_RIGHTS)
+    before, sync = len([*_OPEN.iterdir()]), os.fsync
+
+    def fsync(handle: Any) -> None:
+        found = os.fstat(handle)
+        synced.append((found.st_ino, found.st_size))
+        sync(handle)
+
+    with _changed(os, "fsync", fsync):
+        module.save(file, params)
+        module.load(file)
+    if len([*_OPEN.iterdir()]) != before:
+        yield "save and load leave files open"
+    if (file.stat().st_ino, file.stat().st_size) not in synced:
+        yield "save returns before all of the file is on the disk"
+    if file.parent.stat().st_ino not in [number for number, _ in synced]:
+        yield "save returns before the folder is on the disk"
+    if file.stat().st_mode & 0o777 != _RIGHTS:
+        yield "save gives a file other rights than it had"
 
 
 def _comes_back(bench: Bench, file: Path) -> Iterator[str]:
