@@ -78,7 +78,7 @@ class Stages:
     @stage("Model → Program")
     def formulas(self) -> Program:
         """Shapes inferred, broadcasting spelled out, reductions named."""
-        return self.part or with_single_placements(elaborate(self.model))
+        return self.part or with_single_placements(elaborate(self.model, stable=stabilise))
 
     @stage("Program → Program")
     def stable(self) -> Program:

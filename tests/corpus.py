@@ -423,7 +423,55 @@ INDEXED: Corpus = {
     },
 }
 
-CORPUS: Corpus = {**_activations(), **_layers(), **_losses(), **_optimizers(), **GRAPHS, **INDEXED}
+DERIVATIVES: Corpus = {
+    "burgers": {
+        "dtype": "float64",
+        "inputs": {"x": ["N", 1], "t": ["N", 1]},
+        "equations": {
+            "h": "tanh(dense(x, 3) + dense(t, 3, bias=false))",
+            "u": "dense(tanh(dense(h, 3)), 1)",
+            "r": "d(u, t) + u * d(u, x) - 0.01 * d(u, x, x)",
+        },
+        "outputs": ["u"],
+        "loss": "mean(r**2)",
+    },
+    "second_derivatives": {
+        "dtype": "float64",
+        "inputs": {"x": ["N", 4]},
+        "parameters": {
+            "W": {"axes": [4, 3], "init": "normal(std=1)"},
+            "v": {"axes": [3], "init": "normal(std=1)"},
+        },
+        "equations": {
+            "E": "softplus(x @ W) @ v",
+            "F": "-d(E, x)",
+            "H[n,i,j]": "d(E[n], x[n,i], x[n,j])",
+            "L[n]": "sum(H[n,i,i], i)",
+        },
+        "loss": "mean(F**2) + mean(L**2)",
+    },
+    "straight_through": {
+        "dtype": "float64",
+        "inputs": {"x": ["N", 3]},
+        "targets": {"t": ["N", 2]},
+        "equations": {
+            "z": "tanh(dense(x, 2))",
+            "q": "z + stop_gradient(floor(4 * z) / 4 - z)",
+            "y": "dense(q, 2)",
+        },
+        "loss": "mse(y, t) + mean((z - stop_gradient(y))**2)",
+    },
+}
+
+CORPUS: Corpus = {
+    **_activations(),
+    **_layers(),
+    **_losses(),
+    **_optimizers(),
+    **GRAPHS,
+    **INDEXED,
+    **DERIVATIVES,
+}
 for _name, _spec in CORPUS.items():
     _spec["name"] = _name
 

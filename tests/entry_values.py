@@ -30,6 +30,8 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "atan": math.atan,
     "erf": math.erf,
     "Abs": abs,
+    "floor": math.floor,
+    "stop_gradient": lambda a: a,
     "Max": max,
     "Min": min,
     "sign": lambda a: float(np.sign(a)),

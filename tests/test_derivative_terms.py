@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
-from dataclasses import dataclass, field
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
 import pytest
+from corpus import CORPUS
 from seeds import SEED
 
+import symgrad as sg
+from symgrad.calculus.deriving import tangents
+from symgrad.errors import SpecError, SpecWarning
 from symgrad.graphs.interpret import interpret as compute
-from symgrad.pipeline import Stages, stages_of
+from symgrad.pipeline import Stages, module_text, stages_of
+from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
-from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
+from symgrad.verifier.gradients.differences import Differences
+from symgrad.verifier.identity.check import ExactReference, reference
+from symgrad.verifier.identity.field import field
+from symgrad.verifier.identity.module_text import parse
+from symgrad.verifier.identity.points import field_points
+from symgrad.verifier.identity.same_entries import DifferenceError
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.sampling.samples import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,15 +45,15 @@ Known = dict[str, Any]
 # Random networks of x and t, each equation in the language and in mpmath ---------------------------------
 
 
-@dataclass
+@dataclasses.dataclass
 class Network:
     """Equations by name, what they compute in mpmath from those above, widths, and shapes of parameters."""
 
     rng: random.Random
-    texts: dict[str, str] = field(default_factory=dict)
-    meanings: dict[str, Callable[[Known], Vector]] = field(default_factory=dict)
-    widths: dict[str, int] = field(default_factory=lambda: {"x": 1, "t": 1})
-    shapes: dict[str, list[int]] = field(default_factory=dict)
+    texts: dict[str, str] = dataclasses.field(default_factory=dict)
+    meanings: dict[str, Callable[[Known], Vector]] = dataclasses.field(default_factory=dict)
+    widths: dict[str, int] = dataclasses.field(default_factory=lambda: {"x": 1, "t": 1})
+    shapes: dict[str, list[int]] = dataclasses.field(default_factory=dict)
 
     def add(self, text: str, meaning: Callable[[Known], Vector], width: int) -> str:
         name = f"h{len(self.texts)}"
@@ -193,3 +207,208 @@ def test_so_has_the_gradient_of_a_loss_of_it(number: int) -> None:
     first, second = ((loss(s) - loss(-s)) / (2 * s) for s in (h, h / 2))
     true = float((4 * second - first) / 3)
     assert abs(slope - true) < 1e-8 * (abs(true) + 1e-3)
+
+
+# Notations, modes and what may vary: programs beside the judge, which evaluates the spec in dual numbers ---
+
+ENERGY = {"h": "tanh(x @ W)", "E": "h @ v"}
+CENTRED = {"h": "tanh(x @ W)", "c": "h - mean(h, axis=0, keepdims=true)", "E": "c @ v"}
+SECOND = "d(E[n], x[n,i], x[n,j])"
+
+
+def _case(equations: dict[str, str], loss: str, columns: int = 3, **more: Any) -> dict[str, Any]:
+    parameters = {"W": [columns, 4], "v": [4]}
+    return {"name": "q", "dtype": "float64", "inputs": {"x": ["batch", columns]}} | {
+        "parameters": parameters,
+        "equations": equations,
+        "outputs": [[*equations][-1].partition("[")[0]],
+        "loss": loss,
+        **more,
+    }
+
+
+CASES = {
+    "forces, in reverse": _case({**ENERGY, "F": "-d(E, x)"}, "mean(F**2)", columns=5),
+    "forward by entries": _case({**ENERGY, "G[n,j]": "d(E[n], x[n,j])"}, "mean(G**2)"),
+    "Hessian": _case({**ENERGY, "H[n,i,j]": SECOND}, "mean(H**2)"),
+    "Hessian of an adjoint": _case(
+        {**ENERGY, "H[n,i,j]": "d(E[n], x[n,i], x[n,j])"}, "mean(H**2)", columns=4
+    ),
+    "Laplacian": _case({**ENERGY, "L[n]": "sum(d(E[n], x[n,i], x[n,i]), i)"}, "mean(L**2)"),
+    "Jacobian": _case({**ENERGY, "J[n,i,j]": "d(h[n,i], x[n,j])"}, "mean(J**2) + mean(E)"),
+    "columns": _case({**ENERGY, "c[n]": "d(E[n], x[n,0], x[n,1]) * d(E[n], x[n,2])"}, "mean(c**2)"),
+    "intermediate": _case({"h": "tanh(x @ W)", "E": "sin(h) @ v", "g": "d(E, h)"}, "mean(g**2)"),
+    "step within": _case(
+        {"l": "mean((tanh(x @ W) @ v)**2)", "V": "W - 0.1 * d(l, W)", "y": "tanh(x @ V) @ v"}, "mean(y**2)"
+    ),
+    "per sample": _case({**ENERGY, "g[n,i,j]": "d(E[n], W[i,j])"}, "mean(g**2)"),
+    "other rows": _case(
+        {
+            "h": "tanh(x @ W)",
+            "c": "h - mean(h, axis=0, keepdims=true)",
+            "E": "c @ v",
+            "g[n,m,j]": "d(E[n], x[m,j])",
+        },
+        "mean(g**2)",
+    ),
+    "own row among others": _case(
+        {
+            "h": "tanh(x @ W)",
+            "c": "h - mean(h, axis=0, keepdims=true)",
+            "E": "c @ v",
+            "g[n,j]": "d(E[n], x[n,j])",
+        },
+        "mean(g**2)",
+    ),
+    "largest": _case({"E": "max(tanh(x @ W) * v, axis=-1)", "g": "d(E, x)"}, "mean(g**2)"),
+    "logsumexp": _case(
+        {"E": "logsumexp(x @ W * v, axis=-1)", "H[n,i,j]": "d(E[n], x[n,i], x[n,j])"}, "mean(H**2)"
+    ),
+    "an expression": _case({"h": "tanh(x @ W)", "g": "d(sin(h @ v)**2, x)"}, "mean(g**2)"),
+    "of a derivative": _case({**ENERGY, "a": "d(E, x)", "w": "d(E * a, x)"}, "mean(w**2)", columns=1),
+    "in a function": _case(
+        {**ENERGY, "r": "f(E, x)"}, "mean(r**2)", columns=1, functions={"f(a, b)": "d(a, b, b) + a"}
+    ),
+    "a tensor called d": _case({"d": "tanh(x @ W)", "E": "d @ v", "r": "d(E, d)"}, "mean(r) + mean(E**2)"),
+    "a window": _case(
+        {"h[n,i]": "tanh(sum(x[n,i+k] * W[k,0], k=2))", "E[n]": "sum(h[n,i]**2 * v[i], i=2)", "g": "d(E, x)"},
+        "mean(g**2)",
+    ),
+    "held": _case({"h": "tanh(x @ W)", "E": "(h * stop_gradient(h)) @ v", "r": "d(E, x)"}, "mean(r**2)"),
+    "pieces": _case(
+        {"z": "x @ W", "E": "where(z > 0, z**3, sin(z)) @ v", "r": "d(E, x, x)"}, "mean(r**2)", columns=1
+    ),
+    "vast numbers": _case(
+        {"E": "log(1 + exp(900 * (x @ W))) @ v", "r": "d(E, x, x)"}, "mean(r) + mean(E)", columns=1
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_programs_have_the_values_and_slopes_of_the_judge(name: str) -> None:
+    stages = stages_of(read(CASES[name]))
+    arrays = dict(draw(stages.model, "here", 3).arrays)
+    arithmetic = FIFTY_DIGITS if name == "vast numbers" else DOUBLE
+    judged = Differences(stages.model, arrays, arithmetic)
+    outputs = [np.asarray(a, float) for a in interpret(stages.model, arrays, arithmetic).outputs]
+    for program in (stages.formulas, stages.derived, stages.stable_roots):
+        values = compute(program, arrays, {"batch": len(arrays["x"])})
+        for output, found in zip(stages.model.outputs, outputs, strict=True):
+            assert values[output].shape == found.shape
+            np.testing.assert_allclose(values[output], found, 1e-8, 1e-10 * np.abs(found).max())
+        for gradient in program.gradients:
+            direction = np.random.default_rng(0).normal(size=values[gradient.name].shape)
+            slope, true = np.sum(values[gradient.name] * direction), judged.slope(gradient.of, direction)
+            assert abs(slope - true.nearest(slope)) < 1e-7 * (abs(slope) + 1e-3), gradient
+
+
+def test_a_users_own_function_d_is_that_function() -> None:
+    spec = _case({"y": "d(x @ W, 2)"}, "mean(y**2)", functions={"d(a, b)": "a * b"})
+    stages = stages_of(read(spec | {"parameters": {"W": [3, 4]}}))
+    arrays = draw(stages.model, "here", 3).arrays
+    values = compute(stages.derived, dict(arrays), {"batch": len(arrays["x"])})
+    np.testing.assert_allclose(values["y"], 2 * arrays["x"] @ arrays["W"])
+
+
+def test_derivatives_share_what_they_need_and_nothing_else_is_computed() -> None:
+    texts = {order: f"d(u, {', '.join('x' * order)})" for order in (1, 2, 3)}
+    counts = []
+    for order in texts:
+        equations = {"h": "tanh(x @ W)", "k": "tanh(h @ A)", "u": "k @ v"}
+        terms = {f"r{n}": texts[n] for n in range(1, order + 1)}
+        spec = _case({**equations, **terms}, "mean(u)", columns=1) | {"outputs": [*terms]}
+        spec["parameters"] = {"W": [1, 4], "A": [4, 4], "v": [4]}
+        counts.append(len(stages_of(read(spec)).formulas.equations))
+    assert counts[1] - counts[0] == counts[2] - counts[1]
+
+
+def test_derivatives_are_shown_as_such() -> None:
+    derivation = sg.derive(CORPUS["burgers"])
+    assert "u_xx = ∂²u/∂x² = " in derivation.text()
+    assert r"\frac{\partial^{2} u}{\partial x^{2}}" in derivation.latex()
+    assert "&#x02202;" in derivation.html()  # ∂
+
+
+# Faults ---------------------------------------------------------------------------------------------------
+
+WRONG = {
+    "a missing term": ("d(u, t) + u * d(u, x) - 0.01 * d(u, x, x)", "u * d(u, x) - 0.01 * d(u, x, x)"),
+    "a wrong sign": ("- 0.01 * d(u, x, x)", "+ 0.01 * d(u, x, x)"),
+    "the wrong input": ("u * d(u, x)", "u * d(u, t)"),
+}
+
+
+@pytest.fixture(scope="module")
+def references() -> list[ExactReference]:
+    model = expand(read(CORPUS["burgers"]))
+    return [reference(model, point, field(1)) for point in islice(field_points(model, 1, 1e7), 1)]
+
+
+def _is_told(references: list[ExactReference], text: str) -> bool:
+    try:
+        for each in references:
+            each.compare(parse(text))
+    except DifferenceError:
+        return True
+    return False
+
+
+def test_the_judge_tells_other_derivatives(references: list[ExactReference]) -> None:
+    spec = CORPUS["burgers"]
+    assert not _is_told(references, module_text(read(spec)))
+    for fault, (right, wrong) in WRONG.items():
+        residual = spec["equations"]["r"].replace(right, wrong)
+        assert residual != spec["equations"]["r"]
+        changed = {**spec, "equations": {**spec["equations"], "r": residual}}
+        assert _is_told(references, module_text(read(changed))), fault
+
+
+def test_the_judge_tells_a_calculus_with_wrong_slopes(
+    references: list[ExactReference], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = tangents.derivatives
+    monkeypatch.setattr(tangents, "derivatives", lambda e: [(x, 2 * d) for x, d in right(e)])
+    assert _is_told(references, module_text(read(CORPUS["burgers"])))
+
+
+# What is refused and doubted ------------------------------------------------------------------------------
+
+INTEGERS = {"inputs": {"x": ["batch", 3], "c": {"axes": ["batch"], "classes": 3}}}
+REFUSED = {
+    "d(E, c)": "'c' holds integer labels",
+    "d(E, k)": "'k' is a constant",
+    "d(h, x)": 'several numbers in a row by several; .*"J[n,i,j]": "d(h[n,i], x[n,j])"',
+    "d(E, x, x)": '"J[n,i,j]": "d(E[n], x[n,i], x[n,j])"',
+    "d(E - mean(E), x)": "does not depend on row n of 'x' alone.*\"d(E - mean(E)[n], x[m,i])\"",
+    "d(E, x, x, x, x, x, x, x)": "order 7; the highest there is has order 6",
+    "d(E)": "d takes a value and what it is differentiated by",
+    "d(E, 2 * x)": "a derivative is by a tensor or by an entry of one",
+    "d + E": "'d' is a function here; call it: d(u, x)",
+    "grad(E, x)": "did you mean 'd'",
+    "detach(E)": "did you mean 'stop_gradient'",
+    "floor(E)": "stop_gradient(floor(x) - x)",
+}
+
+
+@pytest.mark.parametrize("formula", REFUSED)
+def test_is_refused_with_place_and_remedy(formula: str) -> None:
+    spec = _case({**ENERGY, "r": formula}, "mean(r)", constants={"k": [1.0]}, **INTEGERS)
+    pattern = ".*".join(map(re.escape, REFUSED[formula].split(".*")))
+    with pytest.raises(SpecError, match=rf"equations\.r:1:\d+: .*{pattern}") as told:
+        module_text(read(spec))
+    assert "; " in str(told.value)
+
+
+DOUBTED = {
+    "d(E, b)": "the derivative of 'E' by 'b' is 0: it does not depend on it",
+    "d(relu(x @ W) @ v, x, x)": "is blind to kinks",
+    "d(x @ W @ v, x, x)": "is 0",
+}
+
+
+@pytest.mark.parametrize("formula", DOUBTED)
+def test_is_doubted_with_place_and_remedy(formula: str) -> None:
+    spec = _case({**ENERGY, "r": f"{formula} + b * E"}, "mean(r)", columns=1)
+    spec["parameters"] |= {"b": []}
+    with pytest.warns(SpecWarning, match=re.escape(DOUBTED[formula])):
+        module_text(read(spec))

@@ -25,7 +25,7 @@ from symgrad.calculus.deriving.tangents import (
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.program import Equation, Loop, Program, Reduction, Tensor
 from symgrad.calculus.terms import Entry, index_symbol
-from symgrad.elaborate.operands import EquationBuilder, Value, scalar
+from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError, SpecWarning, warn
 from symgrad.spec.language.builtins import MAX_ORDER
 from symgrad.spec.language.syntax import Index, Name
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from symgrad.calculus.axes import Axes, Axis
+    from symgrad.errors import Position
     from symgrad.spec.language.syntax import Call, Node
 
 NARROW = 3
@@ -60,8 +61,16 @@ class DerivativeTerms:
         of, *by = call.arguments
         value = value_of(of)
         self.builder.demand_numbers([value], call.function, of.at)
-        for node in by:
-            value = self._by(call, self._atomic(value, owner), node, value_of(node))
+        self.tangents.blind.clear()
+        before: list[tuple[Node, Axes]] = [(of, value.axes)]
+        for order, node in enumerate(by, 1):
+            varied = value_of(node)
+            source = self._source(node, varied)
+            before.append((node, varied.axes))
+            asked = replace(call, arguments=call.arguments[:order])
+            rows = _Rows(call.at, tuple(before), self._atomic(value, owner), varied)
+            value = self._by(asked if order > 1 else of, rows, source)
+        self._doubt_kinks(call)
         return self._shown(value)
 
     def _shown(self, value: Value) -> Value:
@@ -76,24 +85,34 @@ class DerivativeTerms:
         is_entry = isinstance(value.body, Entry)
         return value if is_entry or not value.body.atoms(Entry) else self.builder.temporary(owner, value)
 
-    def _by(self, call: Call, value: Value, node: Node, varied: Value) -> Value:
-        source = self._source(node, varied)
-        if not isinstance(value.body, Entry):
-            return self._zero(call, value, node)
-        rows = _Rows(call, node, value, varied)
-        if not value.axes and not varied.axes:
-            derivative = self._entry(rows, value.body, source, must_be_rows=False)
-            return self._zero(call, value, node) if derivative is None else scalar(derivative)
-        derivative = self._entry(rows, rows.of, rows.by, must_be_rows=True)
-        if derivative is None:
-            return self._zero(call, replace(value, axes=rows.axes, indices=rows.indices), node)
-        return Value(rows.axes, rows.indices, derivative)
+    def _by(self, of: Node, rows: _Rows, source: Entry) -> Value:
+        """The derivative of a value, that of `of`."""
+        in_indices = not rows.value.axes and not rows.varied.axes
+        derivative = None
+        if isinstance(rows.value.body, Entry):
+            entries = (rows.value.body, source) if in_indices else (rows.of, rows.by)
+            derivative = self._entry(rows, *entries, must_be_rows=not in_indices)
+        if derivative is None and not self.tangents.blind:
+            by = unparse(rows.before[-1][0])
+            problem = f"the derivative of '{unparse(of)}' by '{by}' is 0: it does not depend on it"
+            remedy = f"compute it from '{by}', in equations above, or leave the term out"
+            warn(SpecWarning(problem, at=rows.at, remedy=remedy))
+        return Value(rows.axes, rows.indices, sp.Integer(0) if derivative is None else derivative)
+
+    def _doubt_kinks(self, call: Call) -> None:
+        """Warn of slopes with jumps that are differentiated: they are flat beside them."""
+        if self.tangents.blind:
+            first = min(self.tangents.blind)
+            problem = f"'{unparse(call)}' is blind to kinks: '{first}' has a slope that is flat but for jumps"
+            remedy = "take smooth functions, such as tanh or softplus for relu"
+            warn(SpecWarning(problem, at=call.at, remedy=remedy))
 
     def _source(self, node: Node, varied: Value) -> Entry:
         """The entry that varies."""
         name = node.id if isinstance(node, Name) else node.tensor if isinstance(node, Index) else ""
         entry = varied.body
-        if not name or not isinstance(entry, Entry):
+        is_named = isinstance(entry, Entry) and self.builder.tensors[entry.tensor].kind != "temporary"
+        if not name or not isinstance(entry, Entry) or not is_named:
             problem = "a derivative is by a tensor or by an entry of one"
             remedy = "write d(u, x) or d(u[n], x[n,j]); give what is computed an equation of its own"
             raise SpecError(problem, at=node.at, remedy=remedy)
@@ -102,16 +121,9 @@ class DerivativeTerms:
             problem = f"'{name}' holds integer labels, nothing has a slope along them"
             raise SpecError(problem, at=node.at, remedy="differentiate by numbers: an input without classes")
         if tensor.kind == "constant":
-            raise SpecError(
-                f"'{name}' is a constant", at=node.at, remedy="make it an input: nothing varies it"
-            )
+            problem = f"'{name}' is a constant, nothing varies it"
+            raise SpecError(problem, at=node.at, remedy="make it an input")
         return entry
-
-    def _zero(self, call: Call, value: Value, node: Node) -> Value:
-        of, by = unparse(call.arguments[0]), unparse(node)
-        problem = f"the derivative of '{of}' by '{by}' is 0: it does not depend on it"
-        warn(SpecWarning(problem, at=call.at, remedy=f"define '{of}' from '{by}' above, or leave it out"))
-        return Value(value.axes, value.indices, sp.Integer(0))
 
     # One entry by another -------------------------------------------------------------------
 
@@ -193,10 +205,10 @@ class DerivativeTerms:
         first = names[0] if names else of
         shown = first if self.builder.tensors[first].kind != "temporary" else first.rpartition("_")[0]
         where = f": '{shown}' takes several rows together" if names else ""
+        of_shown, by_shown = (unparse(node) for node, _ in (rows.before[0], rows.before[-1]))
         return ShapeError(
-            f"row n of '{unparse(rows.call.arguments[0])}' does not depend on row n of "
-            f"'{unparse(rows.node)}' alone{where}",
-            at=rows.call.at,
+            f"row n of '{of_shown}' does not depend on row n of '{by_shown}' alone{where}",
+            at=rows.at,
             remedy=f"say which entry by which in index notation: {rows.in_indices('m')}",
         )
 
@@ -216,11 +228,11 @@ class _Rows:
     """Two values in matrix notation, whose first axes are rows where they are one axis.
 
     One of them has one number in a row, or as a whole where there are no rows; the derivative has the axes of
-    the other.
+    the other. `before` are the arguments up to what varies, with their axes.
     """
 
-    call: Call
-    node: Node
+    at: Position
+    before: tuple[tuple[Node, Axes], ...]
     value: Value
     varied: Value
 
@@ -242,10 +254,10 @@ class _Rows:
             return True
         if _is_one_number(own[rows:]):
             return False
-        whole = "row" if rows else "derivative"
+        where = " in a row" if rows else ""
         raise ShapeError(
-            f"the {whole} of {show_axes(own)} by {show_axes(varied)} is no tensor of either's axes",
-            at=self.call.at,
+            f"the derivative of {show_axes(own)} by {show_axes(varied)}: several numbers{where} by several",
+            at=self.at,
             remedy=f"say which entry by which in index notation: {self.in_indices('n' if rows else 'm')}",
         )
 
@@ -279,12 +291,17 @@ class _Rows:
 
     def in_indices(self, row: str) -> str:
         """The index form; `row` is the first index of what varies."""
-        of, by = (unparse(node) for node in (self.call.arguments[0], self.node))
-        own = ("n", *"ijkl")[: len(self.value.axes)]
-        others = (row, *"pqrs")[: len(self.varied.axes)]
-        left = ",".join(dict.fromkeys((*own, *others)))
-        place = f"[{','.join(own)}]" if own else ""
-        return f'"J[{left}]": "d({of}{place}, {by}[{",".join(others)}])"'
+        letters = iter("ijklpqrstuvw")
+        places: list[tuple[str, ...]] = []
+        for number, (_, axes) in enumerate(self.before):
+            first = row if number == len(self.before) - 1 else "n"
+            places.append((first, *(next(letters) for _ in axes[1:])) if axes else ())
+        shown = [
+            unparse(node) + (f"[{','.join(place)}]" if place else "")
+            for (node, _), place in zip(self.before, places, strict=True)
+        ]
+        left = dict.fromkeys(index for place in places for index in place)
+        return f'"J[{",".join(left)}]": "d({", ".join(shown)})"'
 
 
 def _at_places(value: Value, places: Mapping[sp.Symbol, sp.Expr]) -> Entry:

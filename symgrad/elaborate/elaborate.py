@@ -20,7 +20,7 @@ from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
 from symgrad.spec.model import AxisSpec, EquationSpec, Model, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
-from symgrad.spec.reads import loss_reads
+from symgrad.spec.reads import asks_for_derivative, loss_learns_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,19 +28,27 @@ if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Node
 
 
-def elaborate(model: Model, evaluator: Callable[..., Evaluator] = Evaluator) -> Program:
+def elaborate(
+    model: Model,
+    evaluator: Callable[..., Evaluator] = Evaluator,
+    stable: Callable[[Program], Program] = lambda program: program,
+) -> Program:
     """The primal program of a model, its formulas evaluated by an evaluator of that kind.
+
+    What formulas ask the derivative of is brought into `stable` form first.
 
     Raises:
         SpecError: an unknown name, or an operation the language does not have.
         ShapeError: tensors that do not fit together.
     """
-    return _Elaborator(model, evaluator).run()
+    return _Elaborator(model, evaluator, stable).run()
 
 
 class _Elaborator:
-    def __init__(self, model: Model, evaluator: Callable[..., Evaluator]) -> None:
-        self.model = model
+    def __init__(
+        self, model: Model, evaluator: Callable[..., Evaluator], stable: Callable[[Program], Program]
+    ) -> None:
+        self.model, self.stable = model, stable
         spec = model.spec
         reserved = [p.name for p in model.parameters] + [e.name for e in model.equations]
         self.builder = EquationBuilder(reserved, model.batch_axis)
@@ -143,7 +151,16 @@ class _Elaborator:
 
     # Equations ------------------------------------------------------------------------------
 
+    def _stabilise_for(self, formula: Node) -> None:
+        """Bring the equations so far into stable form, where a formula asks for derivatives of them."""
+        if asks_for_derivative(formula, self.evaluator.functions):
+            builder = self.builder
+            so_far = self.stable(Program(tuple(builder.tensors.values()), tuple(builder.equations), (), None))
+            builder.equations[:] = so_far.equations
+            builder.tensors |= so_far.tensor
+
     def _equation(self, equation: EquationSpec) -> None:
+        self._stabilise_for(equation.formula)
         before = len(self.builder.tensors)
         if equation.indices is None:
             value = self.evaluator.evaluate(equation.formula, equation.name)
@@ -174,6 +191,7 @@ class _Elaborator:
     # Results --------------------------------------------------------------------------------
 
     def _scalar_loss(self, loss: Node) -> str:
+        self._stabilise_for(loss)
         value = self.evaluator.evaluate(loss, "loss")
         if value.axes:
             raise ShapeError(
@@ -248,7 +266,7 @@ class _Elaborator:
         model = self.model
         if model.spec.gradients or not model.parameters:
             return
-        if not loss_reads(model) & {parameter.name for parameter in model.parameters}:
+        if not loss_learns_from(model) & {parameter.name for parameter in model.parameters}:
             remedy = "write a loss of what the parameters compute, such as mse(y, t)"
             raise SpecError("the loss depends on no parameter", at=loss.at, remedy=remedy)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import usage
-from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
+from symgrad.spec.language.builtins import DERIVATIVE, LANGUAGE_FUNCTIONS
 from symgrad.spec.language.syntax import Call, Index, Name, Node
 from symgrad.spec.language.trees import walk
 
@@ -67,6 +67,8 @@ def _usage(function: str) -> str:
 
 def unknown_name(node: Name, known: Collection[str], functions: Collection[str]) -> SpecError:
     """The error for a name that has no value, with what was probably meant."""
+    if node.id == DERIVATIVE:
+        return SpecError("'d' is a function here", at=node.at, remedy="call it: d(u, x)")
     if node.id in functions or node.id in LANGUAGE_FUNCTIONS or node.id in library.functions:
         remedy = f"call it: {_usage(node.id)}"
         return SpecError(f"'{node.id}' is a function", at=node.at, remedy=remedy)

@@ -21,6 +21,7 @@ from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
 from symgrad.spec.language.builtins import (
+    DERIVATIVE,
     LANGUAGE_FUNCTIONS,
     STEPWISE_FUNCTIONS,
     STOP_GRADIENT,
@@ -217,7 +218,7 @@ def _library_function(name: str, at: Position, users: Iterable[str]) -> Function
         problem = f"'{name}' is a layer, and layers stand in equations alone"
         raise SpecError(problem, at=at, remedy="give it an equation of its own")
     if entry is None:
-        known = (*LANGUAGE_FUNCTIONS, *library.functions, *library.layers, *users)
+        known = (DERIVATIVE, *LANGUAGE_FUNCTIONS, *library.functions, *library.layers, *users)
         remedy = meant(name, known, "`symgrad list` shows what there is")
         raise SpecError(f"unknown function '{name}'", at=at, remedy=remedy)
     signature = entry.signature

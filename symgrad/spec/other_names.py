@@ -55,6 +55,8 @@ _ALSO_CALLED = {
     "update": "step updates",
     "state": "states slots",
     # functions of the language; the names of scalar functions and reductions stand in their rows
+    "d": "grad diff derivative gradient partial jacobian dx D",
+    "stop_gradient": "detach stop_grad sg no_grad",
     "where": "ifelse if_else piecewise select",
     "onehot": "to_categorical",
     "transpose": "permute swapaxes",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
-from symgrad.spec.language.trees import calls, values_in
+from symgrad.spec.language.syntax import Call, Number
+from symgrad.spec.language.trees import calls, replaced, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,6 +68,23 @@ def loss_reads(model: Model) -> set[str]:
     if model.loss is None:
         return set()
     return reached(read_by(model.loss, read_inside(model.spec.functions)), sources(model))
+
+
+def loss_learns_from(model: Model) -> set[str]:
+    """All that the loss is computed from but what stands in stop_gradient."""
+    functions = tuple(replace(f, formula=_without_stopped(f.formula)) for f in model.spec.functions)
+    equations = tuple(replace(e, formula=_without_stopped(e.formula)) for e in model.equations)
+    loss = None if model.loss is None else _without_stopped(model.loss)
+    spec = replace(model.spec, functions=functions)
+    return loss_reads(replace(model, spec=spec, equations=equations, loss=loss))
+
+
+def _without_stopped(formula: Node) -> Node:
+    def change(node: Node) -> Node | None:
+        is_stopped = isinstance(node, Call) and node.function == STOP_GRADIENT
+        return Number(Fraction(0), node.at) if is_stopped else None
+
+    return replaced(formula, change)
 
 
 def asks_for_derivative(formula: Node, functions: Mapping[str, FunctionSpec]) -> bool:

@@ -86,6 +86,9 @@ class Tangents:
         self.add, self.fresh = add, fresh
         self.known: dict[tuple[str, Direction], Tangent | None] = {}
         self.needed: set[str] = set()
+        self.blind: set[str] = set()
+        """What has a slope with jumps that was differentiated since this was emptied: it is 0 beside them."""
+        self._flat: dict[tuple[str, Direction], str] = {}
 
     def of(self, name: str, direction: Direction) -> Tangent | None:
         """The tangent of a tensor; None where it is 0, as the tensor does not depend on what varies."""
@@ -93,6 +96,7 @@ class Tangents:
         for equation in [e for e in self.equations if e.target in needed]:
             if not self._is_known(equation.target, direction):
                 self.known[equation.target, direction] = self._of_equation(equation, direction)
+        self.blind |= {self._flat[key] for key in ((t, direction) for t in needed) if key in self._flat}
         if name == direction.tensor:
             indices = _standard_indices(len(direction.places))
             return Tangent(indices, direction.slope(indices))
@@ -112,7 +116,11 @@ class Tangents:
         return sp.Integer(0) if found is None else found.at(entry.indices)
 
     def _of_equation(self, equation: Equation, direction: Direction) -> Tangent | None:
-        total = sp.Add(*(d * self._slope_of(e, direction) for e, d in derivatives(equation) if d != 0))
+        slopes = derivatives(equation)
+        total = sp.Add(*(d * self._slope_of(e, direction) for e, d in slopes if d != 0))
+        flat = [e for e, d in slopes if d == 0 and self._slope_of(e, direction) != 0]
+        if flat and self.tensors[equation.target].by:
+            self._flat[equation.target, direction] = self.tensors[equation.target].of
         if total == 0:
             return None
         seeds = direction.seeds
