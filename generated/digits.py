@@ -62,6 +62,7 @@ from numba.core import cgutils
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult, Compiler
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import TypingError
 from numba.core.serialize import dumps
 from numba.core.typing.templates import builtin_registry
 from numba.extending import get_cython_function_address, intrinsic
@@ -873,6 +874,8 @@ def _with_constants(work: np.ndarray) -> np.ndarray:
 
 def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any, Callable]:
     """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+    if getattr(vector, "layout", "C") != "C":
+        raise TypingError(f"a view of {vector}, whose entries lie apart")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source = make_array(vector)(context, builder, arguments[0])
@@ -1054,6 +1057,43 @@ def _in_pieces(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _
         _by_blas(builder, alpha, *parts, kept, c)
 
 
+def _chosen(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+    """The product by that library which is the fastest for its sizes."""
+    is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
+    if alpha.type == ir.FloatType():
+        amount = _amount(builder, a.rows, a.columns, b.columns)
+        most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
+        is_long = _is_long_with_vector(builder, a, b)
+        with builder.if_then(is_long):
+            _in_pieces(builder, alpha, a, b, beta, c)
+            builder.store(ir.IntType(1)(1), is_done)
+        is_large = builder.icmp_signed(">", amount, most)
+        with builder.if_then(builder.and_(is_large, builder.not_(is_long))):
+            succeeds = ir.IntType(32)(0)  # it might find no memory
+            found = _by_onednn(builder, alpha, a, b, beta, c)
+            builder.store(builder.icmp_signed("==", found, succeeds), is_done)
+    with builder.if_then(builder.not_(builder.load(is_done))):
+        _by_blas(builder, alpha, a, b, beta, c)
+
+
+def _product(builder: Any, alpha: Any, a: _Matrix, b: _Matrix, beta: Any, c: _Matrix) -> None:
+    """A call of the function that chooses the library: of one for all products of a type, compiled once."""
+    given = [alpha, *a, *b, beta, *c]
+    name = f"symgrad_product_{alpha.type}"
+    function = builder.module.globals.get(name)
+    if function is None:
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in given])
+        function = ir.Function(builder.module, kind, name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        inside = ir.IRBuilder(function.append_basic_block())
+        own = function.args
+        left, right, target = (_Matrix(*own[at : at + len(a)]) for at in (1, 1 + len(a), 2 + 2 * len(a)))
+        _chosen(inside, own[0], left, right, own[1 + 2 * len(a)], target)
+        inside.ret_void()
+    builder.call(function, given)
+
+
 def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> tuple[Any, Callable]:
     """The call of a library as LLVM sees it."""
 
@@ -1062,21 +1102,7 @@ def _typed_gemm(context: Any, alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> 
         a, b, c = (_matrix(context, builder, kinds[k], arguments[k], k == 2, k == 4) for k in (1, 2, 4))
         if kinds[4].ndim == 1:  # a column where the right one is
             c = c._replace(lead=b.columns)
-        given = arguments[0], a, b, arguments[3], c
-        is_done = cgutils.alloca_once_value(builder, ir.IntType(1)(0))
-        if kinds[0] == types.float32:
-            amount = _amount(builder, a.rows, a.columns, b.columns)
-            most = builder.ptrtoint(_symbol(builder, "symgrad_onednn_above", ir.VoidType(), []), amount.type)
-            is_long = _is_long_with_vector(builder, a, b)
-            with builder.if_then(is_long):
-                _in_pieces(builder, *given)
-                builder.store(ir.IntType(1)(1), is_done)
-            is_large = builder.icmp_signed(">", amount, most)
-            with builder.if_then(builder.and_(is_large, builder.not_(is_long))):
-                succeeds = ir.IntType(32)(0)  # it might find no memory
-                builder.store(builder.icmp_signed("==", _by_onednn(builder, *given), succeeds), is_done)
-        with builder.if_then(builder.not_(builder.load(is_done))):
-            _by_blas(builder, *given)
+        _product(builder, arguments[0], a, b, arguments[3], c)
         return context.get_dummy_value()
 
     return types.void(c.dtype, a, b, c.dtype, c), generate

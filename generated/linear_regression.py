@@ -48,6 +48,7 @@ from numba.core import cgutils
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult, Compiler
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import TypingError
 from numba.core.serialize import dumps
 from numba.core.typing.templates import builtin_registry
 from numba.extending import intrinsic
@@ -727,6 +728,8 @@ def _with_constants(work: np.ndarray) -> np.ndarray:
 
 def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any, Callable]:
     """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+    if getattr(vector, "layout", "C") != "C":
+        raise TypingError(f"a view of {vector}, whose entries lie apart")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source = make_array(vector)(context, builder, arguments[0])

@@ -5,6 +5,7 @@ from typing import Any
 
 from numba import config, types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
@@ -13,6 +14,8 @@ from symgrad.runtime.kept_memory import _array
 
 def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any, Callable]:
     """The same for compiled code: neither checks nor counted references, as the vector outlives the view."""
+    if getattr(vector, "layout", "C") != "C":
+        raise TypingError(f"a view of {vector}, whose entries lie apart")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source = make_array(vector)(context, builder, arguments[0])

@@ -24,7 +24,7 @@ from symgrad.compiler.targets.python.expression import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 INDENT = "    "
 
@@ -59,18 +59,20 @@ class Printer:
             case ir.FormedFirst():
                 return self._formed_first(expression)
             case ir.Window(vector, start, shape):
-                comma = "," if len(shape) == 1 else ""
-                view = f"{vector.name}, {self.text(start)}, ({self._listed(shape)}{comma})"
-                return Code(f"{self.spelled('view', False)}({view})")
+                return Code(self._view(vector.name, self.text(start), shape))
             case ir.Matrix(array, shape, transposed):
-                reshaped = f".reshape({self._listed(shape)})" if shape else ""
-                return Code(f"{self.text(array)}{reshaped}{'.T' if transposed else ''}")
+                matrix = self._view(self.text(array), "0", shape) if shape else self.text(array)
+                return Code(f"{matrix}{'.T' if transposed else ''}")
             case ir.ArraySection(array, indices):
                 chosen = ", ".join(":" if index is None else self.text(index) for index in indices)
                 return Code(f"{array.name}[{chosen}]")
             case ir.Cases() | ir.Compared() | ir.Joined() | ir.Denied():
                 return self._condition(expression)
         return self._arithmetic(expression)
+
+    def _view(self, array: str, start: str, shape: Sequence[ir.Expression]) -> str:
+        comma = "," if len(shape) == 1 else ""
+        return f"{self.spelled('view', False)}({array}, {start}, ({self._listed(shape)}{comma}))"
 
     def _arithmetic(self, expression: ir.Expression) -> Code:
         match expression:

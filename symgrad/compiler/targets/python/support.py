@@ -78,7 +78,7 @@ class Array:
 
 
 def view(vector: Array, start: int, shape: tuple[int, ...]) -> Array:
-    """So many numbers of a vector from a place on, as an array.
+    """So many numbers of a vector from a place on, as an array; of an array, of all its entries in a row.
 
     Raises:
         IndexError: they leave the vector.
@@ -86,7 +86,7 @@ def view(vector: Array, start: int, shape: tuple[int, ...]) -> Array:
     end = start + math.prod(shape)
     if start < 0 or end > vector.size:
         raise IndexError(f"{start} to {end} leaves a vector of {vector.size} numbers")
-    return Array(vector.numbers[start:end].reshape(shape))
+    return Array(vector.reshape(-1).numbers[start:end].reshape(shape))
 
 
 def memory(size: int, dtype: Any, *constants: Any) -> Array:
