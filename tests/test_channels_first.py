@@ -121,6 +121,14 @@ def test_layers_behind_each_other_turn_nothing_but_their_input_and_result() -> N
     assert not {"A3", "A1_T", "A3_T"} & names.keys()
 
 
+def test_branches_are_joined_along_their_channels() -> None:
+    """Where as many channels would join along the width too, and nobody would be told."""
+    branch = ["conv2d(2, kernel=3, padding=1, layout=channels_first)", "relu"]
+    spec = {"inputs": {"x": ["batch", 2, 4, 5]}, "layers": [{"concat": branch}], "loss": "sum(C1)"}
+    joined = stages_of(read(spec)).formulas.tensor["C1"]
+    assert [axis.size for axis in joined.axes] == [None, 4, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("call", "problem", "remedy"),
     [

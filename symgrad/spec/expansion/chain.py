@@ -111,14 +111,21 @@ class _Chain:
         sides = Name(start, branch.at), Name(self.run(branch.layers, start), branch.at)
         if branch.join == "residual":
             return self._define("R", Binary("+", *sides, branch.at), branch.at)
-        last = ("axis", Negate(Number(Fraction(1), branch.at), branch.at))
-        return self._define("C", Call("concat", sides, (last,), branch.at), branch.at)
+        one = Number(Fraction(1), branch.at)
+        axis = one if _has_channels_first(branch) else Negate(one, branch.at)
+        return self._define("C", Call("concat", sides, (("axis", axis),), branch.at), branch.at)
 
     def _define(self, prefix: str, value: Node, at: Position) -> str:
         name = unused(f"{prefix}{self.depth}", self.taken)
         self.taken.add(name)
         self.equations.append(EquationSpec(name, None, value, at))
         return name
+
+
+def _has_channels_first(branch: Branch) -> bool:
+    """Whether layers of a branch are of images whose channels stand behind the batch."""
+    given = (dict(call.keywords).get("layout") for call in layer_calls(branch.layers))
+    return any(isinstance(layout, Name) and layout.id == "channels_first" for layout in given)
 
 
 def _chain_steps(spec: Spec, layer: Call, known: Mapping[str, library.Layer]) -> list[tuple[str, Node]]:
