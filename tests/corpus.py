@@ -122,8 +122,9 @@ OTHERS: Corpus = {
     "layer_rows_of_lengths": {
         "inputs": {"x": ["batch", 3, 4], "L": ["batch"]},
         "equations": {
-            "A": "attention(x, 2, lengths=L, rotary=true, bias=false)",
-            "y": "dense(global_avg_pool(A, lengths=L), 3)",
+            "M": "1 + L**2",  # no row is empty
+            "A": "attention(x, 2, lengths=M, rotary=true, bias=false)",
+            "y": "dense(global_avg_pool(A, lengths=M), 3)",
         },
     },
 }
