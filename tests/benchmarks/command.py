@@ -82,7 +82,8 @@ def main(
         results = replace(results, starts=tuple(start(p, place, 1 if quick else REPEATS) for p in there))
     if "memory" in parts:
         said.print("memory")
-        found = (footprint(p, place, problem) for problem in MEMORY_PROBLEMS for p in there)
+        measured = [problem for problem in MEMORY_PROBLEMS if problem in chosen]
+        found = (footprint(p, place, problem) for problem in measured for p in there)
         results = replace(results, footprints=tuple(found))
     if "growth" in parts:
         said.print("growth with depth, width and batch")
