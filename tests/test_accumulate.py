@@ -8,6 +8,7 @@ import numpy as np
 import published_optimizers as published
 import pytest
 from building import by_rows, interpreted, judged, written
+from fuzz.modules import with_garbage
 from optimizer_paths import START, agree, path, slope, spec_with
 
 from symgrad.pipeline import module_text
@@ -133,6 +134,34 @@ def test_a_gradient_forgets_what_its_vector_held(tmp_path: Path) -> None:
     module._kept("grad", module.SIZE)[:] = np.nan
     assert np.isfinite(module.input_gradients(params, X, T).x).all()
     assert not found.unused.any()
+
+
+LOOKED_UP: dict[str, Any] = {
+    "name": "looked_up",
+    "dtype": "float64",
+    "inputs": {"x": {"axes": ["rows", 2], "classes": 30}},
+    "targets": {"t": ["rows", 3]},
+    "parameters": {"emb": {"axes": [30, 4], "init": "normal(std=1)"}},
+    "equations": {"E[n, i, d]": "emb[x[n, i], d]", "y": "dense(sum(E, axis=1), 3)"},
+    "loss": "mse(y, t)",
+}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd(0.2)", "momentum(0.1, 0.8)"])
+def test_rows_that_were_looked_up_are_added_once(optimizer: str, tmp_path: Path) -> None:
+    """Few labels with repetitions, then more than there are rows; the others are not touched by sgd."""
+    with by_rows():
+        path = written({**LOOKED_UP, "train": {"optimizer": optimizer}}, tmp_path)
+    assert "accumulate_rows(demb, x, destination_emb, keep, scale)" in path.read_text()
+    module = with_garbage(interpreted(path), np.nan)
+    params, other = module.init_params(1), module.init_params(1)
+    state, other_state = module.init_state(params), module.init_state(other)
+    for rows in (3, 20):
+        x, t = RNG.integers(0, 5, (rows, 2)), RNG.normal(size=(rows, 3))
+        module.train_step(params, state, x, t)
+        module.update(other, module.loss_and_grad(other, x, t)[1], other_state)
+        np.testing.assert_allclose(module.flatten(params), module.flatten(other), rtol=1e-13)
+    np.testing.assert_array_equal(params.emb[5:], module.init_params(1).emb[5:])
 
 
 def test_equal_layers_accumulate_in_a_loop(tmp_path: Path) -> None:

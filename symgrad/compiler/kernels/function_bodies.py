@@ -147,8 +147,8 @@ class FunctionBodies:
         match step:
             case Product():
                 statement, tensors = self.statements.product(step)
-            case Accumulate(equation):
-                statement, tensors = self.statements.accumulate(equation)
+            case Accumulate():
+                statement, tensors = self.statements.accumulate(step)
             case Scalar(equation):
                 statement, tensors = self.statements.scalar(equation)
             case LoopNest():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation
     from symgrad.compiler.kernels.memory_views import MemoryViews
-    from symgrad.compiler.planning.plan import Plan, Product
+    from symgrad.compiler.planning.plan import Accumulate, Plan, Product
 
 Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"
 """An instruction with a slot for each of its tensors, and these."""
@@ -72,10 +72,12 @@ class Statements:
             return Invoke("gemm", (product([SCALE, *scale]), left, right, KEEP, target)), tensors
         return Invoke("gemm", (*(scale or [Literal(1)]), left, right, Literal(0), target)), tensors
 
-    def accumulate(self, equation: Equation) -> Statement:
-        """A gradient added to the vector that takes it in."""
-        (gradient,) = equation.reads
-        return Invoke("accumulate", (slot(0), slot(1), KEEP, SCALE)), (gradient, equation.target)
+    def accumulate(self, step: Accumulate) -> Statement:
+        """A gradient, or some rows of it, added to the vector that takes it in."""
+        (gradient,) = step.equation.reads
+        tensors = (gradient, *([step.rows] if step.rows else ()), step.equation.target)
+        function = "accumulate_rows" if step.rows else "accumulate"
+        return Invoke(function, (*map(slot, range(len(tensors))), KEEP, SCALE)), tensors
 
     def _factors(
         self, found: Contraction, slots: Mapping[str, Variable], sizes: Mapping[sp.Symbol, sp.Expr]

@@ -92,9 +92,13 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Accumulate:
-    """A gradient added to its destination: destination ← keep·destination + scale·g."""
+    """A gradient added to its destination: destination ← keep·destination + scale·g.
+
+    Where `rows` names a tensor of whole numbers, the gradient is 0 in all rows but these.
+    """
 
     equation: Equation
+    rows: str = ""
 
     @property
     def equations(self) -> tuple[Equation, ...]:
@@ -163,6 +167,12 @@ class Plan:
         """Whether a product of matrices leaves out what is multiplied by 0."""
         nests = (step for phase in self.phases for step in phase.steps if isinstance(step, LoopNest))
         return any(nest.has_masked_products for nest in nests)
+
+    @property
+    def adds_rows(self) -> bool:
+        """Whether of a gradient some rows alone are added."""
+        steps = (step for phase in self.phases for step in phase.steps)
+        return any(isinstance(step, Accumulate) and bool(step.rows) for step in steps)
 
     def is_by_columns(self, tensor: str) -> bool:
         """Whether the first axis of a tensor is its last one in memory."""

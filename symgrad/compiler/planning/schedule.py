@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.contraction import as_contraction, as_product, as_stacked_product
 from symgrad.calculus.program import Equation, Loop, Program
-from symgrad.calculus.terms import entries
+from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, PhaseName, Product, Scalar, Step
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
@@ -89,7 +89,7 @@ def steps_by_rows(program: Program, equations: Sequence[Equation]) -> Iterator[S
         if contraction is not None:
             yield Product(first, contraction)
         elif first.target in accumulated:
-            yield Accumulate(first)
+            yield Accumulate(first, _rows_of_gradient(program, first))
         elif first.is_one_number:
             yield Scalar(first)
         else:
@@ -97,6 +97,18 @@ def steps_by_rows(program: Program, equations: Sequence[Equation]) -> Iterator[S
             while (found := _joining(rows, waiting, accumulated)) is not None:
                 waiting.remove(found)
             yield with_locals(program, rows.close())
+
+
+def _rows_of_gradient(program: Program, accumulated: Equation) -> str:
+    """The data that say which rows of a gradient there are, those that were looked up; or nothing."""
+    (gradient,) = accumulated.reads
+    made = program.definition[gradient]
+    first, *others = made.indices
+    is_looked_up = isinstance(first, Entry) and len(others) == 1 and not isinstance(others[0], Entry)
+    if not (made.scatters and is_looked_up and program.tensor[first.tensor].kind == "input"):
+        return ""
+    is_alone = not made.onto and sum(gradient in e.reads for e in program.equations) == 1
+    return first.tensor if is_alone else ""
 
 
 def _joining(rows: _Rows, waiting: Sequence[Equation], accumulated: Collection[str]) -> Equation | None:

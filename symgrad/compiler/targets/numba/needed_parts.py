@@ -48,6 +48,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     """The files that follow."""
     if lowered.accumulation is not None:
         yield "numba/added_gradients"
+    if lowered.plan.adds_rows:
+        yield "numba/added_rows"
     if lowered.program.loss and lowered.model.spec.train.clip_norm is not None:
         yield "numba/gradient_norms"
     if lowered.program.loss and lowered.model.batch_axis:

@@ -120,6 +120,15 @@ def accumulate(gradient: Array, destination: Array, keep: Any, scale: Any) -> No
     destination.numbers[...] = found if keep == 0 else keep * destination.numbers + found
 
 
+def accumulate_rows(gradient: Array, rows: Array, destination: Array, keep: Any, scale: Any) -> None:
+    """The same where the gradient is 0 but in these rows."""
+    others = np.ones(len(gradient.numbers), bool)
+    others[np.ravel(rows.numbers)] = False
+    if gradient.numbers[others].any():
+        raise ValueError("a gradient has rows that were not looked up")
+    accumulate(gradient, destination, keep, scale)
+
+
 def euclidean_norm(vector: Array) -> float:
     """The root of the sum of squares, in double precision, also where the squares overflow."""
     numbers = vector.numbers.astype(float)
