@@ -232,6 +232,8 @@ def test_rows_alone_have_the_gradients_of_batches_of_one(tmp_path: Path) -> None
     module = interpreted(written(NETWORK, tmp_path))
     params, _, _, (x, t) = _numbers(module)
     found = module.per_sample_grad(params, x, t)
+    other = module.per_sample_grad(params, x + 1, t)
+    assert not any(np.shares_memory(a, b) for a, b in zip(found, other, strict=True))
     for row in range(6):
         alone = module.loss_and_grad(params, x[row : row + 1], t[row : row + 1])[1]
         for every, one in zip(found, alone, strict=True):

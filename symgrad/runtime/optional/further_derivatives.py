@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.runtime.given_arrays import _as_compiled, _as_numbers, _given, _show
-from symgrad.runtime.kept_memory import _kept
+from symgrad.runtime.kept_memory import _given_away, _kept
 from symgrad.runtime.parameter_vectors import flatten, unflatten
 from symgrad.runtime.smallest_model import DTYPE, INPUTS, SIZE, TARGETS
 
@@ -44,9 +44,15 @@ def _found_in_work(
     names: tuple[str, ...],
     data: tuple[Any, ...],
 ) -> tuple[np.ndarray, ...]:
-    """Copies of what a compiled function leaves in a workspace of its own size."""
+    """What a compiled function leaves in a workspace of its own size."""
     arrays, extents = _by_rows(names, data)
     work = _kept("work", size(*extents))
     function(_as_vector("params", params), *arrays, work, *extents)
     found: tuple[np.ndarray, ...] = results(work, *extents)
+    return found
+
+
+def _with_memory(found: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """The same with the workspace that it lies in, which is the caller's from here on."""
+    _given_away("work")
     return found

@@ -43,9 +43,10 @@ def compiled(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | 
     data = calls.loss if found.planned.takes_targets else calls.forward
     yield from driver(name, listed([*vectors, data]), doc, found.body)
     if not takes_direction:
-        copies = [result_in(found.drivers, name).copied for name in found.drivers.program.outputs]
-        lines = ("return (", *(f"    {copy}," for copy in copies), ")")
-        doc = f"Copies of what {name} left in the workspace."
+        results = [result_in(found.drivers, output) for output in found.drivers.program.outputs]
+        is_most = found.planned.asked.kind == "per_sample"  # of the memory, so that a copy would double it
+        lines = ("return (", *(f"    {r.view if is_most else r.copied}," for r in results), ")")
+        doc = f"{'What' if is_most else 'Copies of what'} {name} left in the workspace."
         yield Definition(f"{name}_results", listed(["work", *calls.extents]), (doc,), lines)
 
 
@@ -62,7 +63,7 @@ def offered(calls: Signatures, found: LoweredFurther) -> Definition:
     answer = f"_found_in_work({parts}, _{function}_results, params, {names}, {data})"
     outputs = [found.drivers.program.tensor[name] for name in found.drivers.program.outputs]
     is_one = found.planned.asked.kind != "per_sample"
-    line = f"return {answer}[0]" if is_one else f"return Params(*{answer})"
+    line = f"return {answer}[0]" if is_one else f"return Params(*_with_memory({answer}))"
     said = f"{_said(found)}{f', {show_axes(outputs[0].axes)}' if is_one else ''}."
     return Definition(function, listed(["params", *arguments]), (said,), (line,))
 
