@@ -244,7 +244,7 @@ def test_rows_alone_have_the_gradients_of_batches_of_one(tmp_path: Path) -> None
     ("given", "problem"),
     [
         ((None, np.zeros(5)), "vector: expected Params or a vector of 26 numbers, got [5]"),
-        ((None, "up"), "vector: expected numbers"),
+        ((None, "up"), "vector: expected Params or a vector of 26 numbers, got str"),
         ((np.zeros((26, 1)), np.zeros(26)), "params: expected Params or a vector of 26 numbers, got [26, 1]"),
     ],
 )

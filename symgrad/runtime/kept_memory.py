@@ -30,11 +30,6 @@ def _kept(purpose: str, size: int) -> np.ndarray:
     return memory[:size]
 
 
-def _given_away(purpose: str) -> None:
-    """Keep this memory no longer: whoever got it has it alone."""
-    delattr(_KEPT, purpose)
-
-
 def _with_constants(work: np.ndarray) -> np.ndarray:
     """The workspace with the constants at its front."""
     start = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from module_use import compiled_functions
 
 from symgrad.compiler.targets.numba.runtime import runtime_part
+from symgrad.spec.model import FURTHER_FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ COMPILED_ALONE = "intrinsics"
 COMPUTING = {
     *("_forward", "_predict", "_loss", "_gradient", "_backward", "accumulate", "_array", "_gemm_by_numpy"),
     *("_copied", "_bits", "_from_bits", "_step_gradient"),
+    *(f"_{name}" for name in FURTHER_FUNCTIONS.values()),
 }
 OPTIMISER = {
     *("euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"),
@@ -53,6 +55,8 @@ PUBLIC = {
     *("loss_and_grad", "input_gradients", "_input_gradients", "gradient_point", "update", "train_step"),
     *("fit", "_fit", "_outputs", "_predictions", "_evaluated", "_loss_of", "_loss_and_gradient"),
     *("_gradients_in_work", "_updated", "_train_step", "Gradients"),
+    *FURTHER_FUNCTIONS.values(),
+    *(f"_{name}{part}" for name in FURTHER_FUNCTIONS.values() for part in ("_work_size", "_results")),
 }
 FILES = {
     *("save", "load", "_is_own", "_restored", "_restored_state", "_fill", "_prepared"),
@@ -64,6 +68,7 @@ OF_FILES = {
     "training/fit_epochs": "public",
     "training/broken_steps": "public",
     "parameter_vectors": "public",
+    "optional/further_derivatives": "public",
     "given_arrays": "checks",
     "checkpoints": "files",
     "array_archives": "files",
@@ -111,7 +116,10 @@ _TRAINING = {
     "epochs",
     "fit",
 }
-_VALUES = {"forward", "predict", "loss", "float32 forward", "float32 gradients"}
+_VALUES = {
+    *("forward", "predict", "loss", "float32 forward", "float32 gradients"),
+    *FURTHER_FUNCTIONS.values(),
+}
 _BEHAVIOURS = {
     *("declarations", "number type", "container", "first values", "bad data", "good data"),
     *("labels for none", "arguments", "answers", "epochs", "fit", "parameters", "float32 parameters"),

@@ -114,6 +114,15 @@ SPECS: dict[str, dict[str, Any]] = {
             }
         },
     },
+    "further": {
+        **ROWS,
+        **VALUES,
+        "parameters": {"V": [3, 2]},
+        "equations": {"y": "tanh(x @ V)"},
+        "loss": "mse(y, t)",
+        "derive": ["hvp", "gauss_newton", "per_sample", "jacobian(y, x)", "hessian(V)"],
+        "train": {"optimizer": "sgd"},
+    },
     "pooled": {
         "dtype": "float64",
         "inputs": {"x": ["batch", 5, 4, 2]},

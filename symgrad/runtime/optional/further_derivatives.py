@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from symgrad.runtime.given_arrays import _as_compiled, _as_numbers, _given, _show
-from symgrad.runtime.kept_memory import _given_away, _kept
+from symgrad.runtime.kept_memory import _KEPT, _kept
 from symgrad.runtime.parameter_vectors import flatten, unflatten
 from symgrad.runtime.smallest_model import DTYPE, INPUTS, SIZE, TARGETS
 
@@ -16,6 +16,9 @@ def _as_vector(name: str, value: Any) -> np.ndarray:
     if isinstance(value, tuple):
         given: Any = value
         return flatten(given)
+    if not isinstance(value, np.ndarray):
+        got = type(value).__name__
+        raise TypeError(f"{name}: expected Params or a vector of {SIZE} numbers, got {got}")
     array = _as_numbers(name, value)
     if array.shape != (SIZE,):
         raise ValueError(f"{name}: expected Params or a vector of {SIZE} numbers, got {_show(array.shape)}")
@@ -54,5 +57,5 @@ def _found_in_work(
 
 def _with_memory(found: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """The same with the workspace that it lies in, which is the caller's from here on."""
-    _given_away("work")
+    del _KEPT.work
     return found

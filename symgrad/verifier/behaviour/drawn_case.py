@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.intervals import interval
 from symgrad.spec.language.trees import names_in
+from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.hyper_values import own_hyper
@@ -64,6 +65,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         no_hyper=("nothing", *_left_out(model)),
         is_calm=calm,
         frozen=model.frozen,
+        further=tuple(FURTHER_FUNCTIONS[asked.kind] for asked in spec.derive),
     )
 
 

@@ -70,6 +70,8 @@ class Bench:
             yield DataCall(self, name, everything)
         if self.case.gradients:
             yield DataCall(self, "input_gradients", everything)
+        for name in self.case.further:
+            yield DataCall(self, name, inputs if name == "jacobian" else everything)
         for name in ("train_step", "train_epoch", "fit") if training and self.case.trains else ():
             yield DataCall(self, name, everything)
 
@@ -91,6 +93,8 @@ class DataCall:
         bench, given = self.bench, data[: self.count]
         function = getattr(bench.module, self.name)
         params = bench.params() if params is None else params
+        if self.name in ("hvp", "gauss_newton"):
+            return function(params, params, *given)
         if not self.trains:
             return function(params, *given)
         state = bench.state() if state is None else state

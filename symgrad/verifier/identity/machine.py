@@ -138,7 +138,7 @@ class Machine:
             "unflatten": lambda vector: vector,
             "_array": lambda vector, start, shape: vector.part(start, shape).array(),
             "_kept": self._kept,
-            "_given_away": lambda _: None,
+            "_with_memory": lambda found: found,
             "_arguments": lambda names, arrays: self._laid_out(arguments, names, arrays),
             "_by_rows": lambda names, arrays: self._laid_out(self._given, names, arrays),
             "_as_vector": lambda _, vector: vector,

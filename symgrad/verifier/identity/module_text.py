@@ -45,7 +45,16 @@ REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
         *("maximum", "minimum", "formed_first", "view", "gemm", "masked_gemm", "copy", "prefetch"),
-        *("flatten", "unflatten", "_array", "_kept", "_given_away", "_given", "_as_vector", "euclidean_norm"),
+        *(
+            "flatten",
+            "unflatten",
+            "_array",
+            "_kept",
+            "_given",
+            "_as_vector",
+            "_with_memory",
+            "euclidean_norm",
+        ),
     ]
 )
 """Functions of a text that stand for mathematics, memory or BLAS, or only check what a caller gave."""
