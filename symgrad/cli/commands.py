@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = (
-    *("layers", "activations", "functions", "mathematics", "reductions", "arrays", "losses"),
+    *("layers", "activations", "functions", "mathematics", "reductions", "arrays"),
+    *("derivatives", "losses"),
     *("regularisers", "averages", "parts", "optimizers", "schedules", "initializers"),
 )
 MONITORS = ("gradients",)
@@ -163,8 +164,8 @@ def list_library(word: str | None, as_json: bool) -> int:
 
     \b
     KIND is one of layers, activations, functions (of one number), mathematics,
-    reductions, arrays (what is made of whole ones), losses, regularisers,
-    averages, parts (of losses), optimisers, schedules, initialisers.
+    reductions, arrays (what is made of whole ones), derivatives, losses,
+    regularisers, averages, parts (of losses), optimisers, schedules, initialisers.
     """
     from symgrad.cli.listing import kinds_of, show_library
 

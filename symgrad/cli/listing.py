@@ -13,6 +13,7 @@ from symgrad.cli.output import produce, produce_json
 from symgrad.spec import library
 from symgrad.spec.language.arrays.placements import PLACEMENTS
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
+from symgrad.spec.language.builtins import MAX_ORDER
 from symgrad.spec.library import Function, Initializer, Layer, LayerForm, LibraryEntry, Optimizer, Schedule
 from symgrad.spec.reductions import REDUCTIONS, ReductionRow
 from symgrad.spec.scalars import SCALARS, ScalarFunction
@@ -42,7 +43,16 @@ INDEXING = (
     ("where", "where(j <= i, S[n,i,j], -inf)", "a choice by numbers or by indices, which are numbers"),
     ("size", "size(x, 1)", "how many entries an axis has"),
 )
+DERIVATIVES = (
+    ("d", "d(u, x), d(u, x, x), d(u, x, t)", "∂u/∂x, ∂²u/∂x², ∂²u/∂x∂t, row by row, in any equation or loss"),
+    ("d_entries", "d(u[n,i], x[n,j]), d(E[n], x[n,i], x[n,j])", "of entries by entries: Jacobians, Hessians"),
+    ("stop_gradient", "stop_gradient(x)", "x, through which no derivative passes"),
+)
 NOTES = {
+    "derivatives": (
+        "by inputs, parameters and names of equations above; row n of u may depend on row n of x alone,"
+        f" else write entries; up to order {MAX_ORDER}; a function of your own called d is that function"
+    ),
     "arrays": "indices of an equation are on its left, y[n, i:4]; others are summed over, sum(x[n,k], k=2)",
     "losses": "each also takes reduction=mean, sum, batchmean or none, and weights=w, per sample or entry",
     "reductions": "over an index, sum(x[n,k], k), or an axis, sum(x, axis=1); keepdims=true keeps the axis",
@@ -88,6 +98,8 @@ def _listed(kind: str) -> tuple[Listed, ...]:
         usage = {**REARRANGEMENTS, **{name: row.usage for name, row in PLACEMENTS.items()}}
         named = ((name, usage[name], meaning) for name, meaning in ARRAYS.items())
         return tuple(Listed(n, text, (meaning,), "definition") for n, text, meaning in (*named, *INDEXING))
+    if kind == "derivatives":
+        return tuple(Listed(n, text, (meaning,), "definition") for n, text, meaning in DERIVATIVES)
     if kind == "functions":
         return tuple(_scalar(row) for row in SCALARS.values() if row.use == "formulas")
     return tuple(map(_entry, getattr(library, kind).values()))
