@@ -457,7 +457,7 @@ DERIVATIVES: Corpus = {
         "targets": {"t": ["N", 2]},
         "equations": {
             "z": "tanh(dense(x, 2))",
-            "q": "z + stop_gradient(floor(4 * z) / 4 - z)",
+            "q": "z + stop_gradient(sign(z) - z)",
             "y": "dense(q, 2)",
         },
         "loss": "mse(y, t) + mean((z - stop_gradient(y))**2)",

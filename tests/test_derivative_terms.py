@@ -275,6 +275,9 @@ CASES = {
         "mean(g**2)",
     ),
     "held": _case({"h": "tanh(x @ W)", "E": "(h * stop_gradient(h)) @ v", "r": "d(E, x)"}, "mean(r**2)"),
+    "in steps": _case(
+        {"z": "x @ W", "q": "z + stop_gradient(floor(4 * z) / 4 - z)", "y": "tanh(q) @ v"}, "mean(y**2)"
+    ),
     "pieces": _case(
         {"z": "x @ W", "E": "where(z > 0, z**3, sin(z)) @ v", "r": "d(E, x, x)"}, "mean(r**2)", columns=1
     ),
