@@ -83,6 +83,7 @@ def pytorch(torch: Any, dtype: str = "float64") -> Arithmetic:
             max=over(torch.amax),
             min=over(torch.amin),
             is_concrete=False,
+            stopped=lambda tensor: tensor.detach(),
         ),
     )
 
@@ -118,5 +119,6 @@ def jax_arrays(jax: Any, dtype: str = "float64") -> Arithmetic:
             max=jnp.max,
             min=jnp.min,
             is_concrete=False,
+            stopped=jax.lax.stop_gradient,
         ),
     )
