@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
@@ -23,9 +22,6 @@ from symgrad.verifier.trials.behaviour_case import record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
-
-_OBJECTS = (50_000, 20, 50)
-"""Numba's compiler makes many objects that live long: Python's thresholds cost it a seventh of its time."""
 
 _GRACE = 10
 """Seconds by which this process outlives its own time limit if nobody ends it."""
@@ -64,7 +60,6 @@ def main(need: str, computed: float = 0.0) -> None:
             signal.SIGINT, signal.SIG_IGN
         )  # an interrupt is the parent's, who then ends this process
     _limit_memory(memory)
-    gc.set_threshold(*_OBJECTS)
     if not is_compiled:
         os.environ["NUMBA_DISABLE_JIT"] = "1"
     modules = _loaded(file, answers, computed)

@@ -88,7 +88,10 @@ ARGUED = (
         r"_kept:.*(setattr|memory is None|memory\.dtype|memory\.size|purpose)",
         "memory is made anew more often than is needed",
     ),
-    Argument("public", r"\w+:\d+ operator: -1 -> 1", "the last axis of a matrix is its axis 1"),
+    *(
+        Argument(region, r"\w+:\d+ operator: -1 -> 1", "the last axis of a matrix is its axis 1")
+        for region in ("public", "files")
+    ),
     Argument("checks", r"_checked:.*fitting -> array", "float64 holds every number that is given"),
     Argument("checks", r"_fitting:.*any -> all", "no tensor has two axes of fixed size"),
     Argument("checks", r"_given:.*dtype or DTYPE", "both are the same type where no type is given"),
