@@ -226,3 +226,15 @@ def test_what_was_not_compared_says_so() -> None:
     assert "not compared" in str(Export(Path("net.onnx")))
     assert "agrees to 1.0e-07" in str(Export(Path("net.onnx"), 1e-7))
     assert str(Export(Path("net.safetensors"))) == "wrote net.safetensors"
+
+
+def test_zeros_around_are_padding() -> None:
+    spec = {"inputs": {"x": ["batch", 3, 2]}, "equations": {"y": "pad(pad(x, 1, 2, 1), 2, 0, 1)"}}
+    stages = stages_of(read(spec))
+    model = onnx_model(stages.model, stages.stable_roots, {}, {}, {})
+    operators = [node.op_type for node in model.graph.node]
+    assert "Pad" in operators
+    assert "ScatterND" not in operators
+    x = np.arange(12.0, dtype=np.float32).reshape(2, 3, 2)
+    found = answers(model.SerializeToString(), {"x": x})
+    np.testing.assert_array_equal(found["y"], np.pad(x, ((0, 0), (2, 1), (0, 1))))

@@ -32,15 +32,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = {"tensor(int64)": np.int64, "tensor(float)": np.float32, "tensor(double)": np.float64}
-REPEATS, ROWS = "repeats entries along", "the number of rows"
+REPEATS, ROWS, PADS = "repeats entries along", "the number of rows", "no spec for the operator Pad"
 NOT_READ = {
     "keepdims": ROWS,
     "causal_attention": "chooses by what is no comparison",
+    "straight_through": "no spec for the operator Floor",
     "places": "ScatterND writes into parts of an array",
     **dict.fromkeys(("norms_1d", "norms_2d", "norms_3d"), ROWS),
-    **dict.fromkeys(("placements", "block", "layer_embedding", "layer_cross_attention"), REPEATS),
-    **dict.fromkeys(("windows_1d", "windows_2d", "windows_3d", "channels_first"), REPEATS),
-    **dict.fromkeys(("patches", "turned_places", "layer_rows_of_lengths", "layer_graph_conv"), REPEATS),
+    **dict.fromkeys(("block", "layer_embedding", "layer_cross_attention"), REPEATS),
+    **dict.fromkeys(
+        ("placements", "windows_1d", "windows_2d", "windows_3d", "channels_first", "turned_places"), PADS
+    ),
+    **dict.fromkeys(("patches", "layer_rows_of_lengths", "layer_graph_conv"), REPEATS),
 }
 """Networks of the corpus that are refused, and why."""
 

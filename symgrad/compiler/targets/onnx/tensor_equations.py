@@ -27,7 +27,7 @@ from symgrad.spec.reductions import EXTREMA
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from symgrad.calculus.axes import Axis
+    from symgrad.calculus.axes import Axes, Axis
     from symgrad.calculus.program import Equation, Loop, Program
     from symgrad.compiler.kernels.instructions import Expression
     from symgrad.compiler.targets.onnx.operators import Operators
@@ -139,9 +139,29 @@ class _Along:
     def scattered(self) -> str:
         """The target, 0 but for what is added at places made of the indices."""
         value, axes = self._value(), self.equations.program.tensor[self.equation.target].axes
+        around = self._zeros_around(axes)
+        if around is not None:
+            return self.ops.of("Pad", value, self.ops.integers(*around))
         shape = self.ops.of("Concat", *map(self.equations.size, axes), axis=0)
         zeros = self.ops.of("Expand", self.ops.number(0), shape)
         return self.ops.of("ScatterND", zeros, self._table(self.equation.indices), value, reduction="add")
+
+    def _zeros_around(self, axes: Axes) -> tuple[int, ...] | None:
+        """How many zeros stand before the values along each axis, then behind; None where values do."""
+        if len(axes) != len(self.loops):
+            return None
+        begins, ends = [], []
+        for index, loop, axis in zip(self.equation.indices, self.loops, axes, strict=True):
+            before, room = index.replace(leading, lambda inner: inner) - loop.index, 0
+            if axis.size is not None and loop.axis.size is not None:
+                room = axis.size - loop.axis.size
+            elif not loop.axis.fits(axis):
+                return None
+            if not before.is_Integer or not 0 <= before <= room:
+                return None
+            begins.append(int(before))
+            ends.append(room - int(before))
+        return (*begins, *ends)
 
     def _value(self) -> str:
         """The body along all loops."""
