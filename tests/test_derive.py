@@ -120,6 +120,15 @@ SPECS: dict[str, dict[str, Any]] = {
         "equations": {"y": "tanh(x @ W)"},
         "derive": ["jacobian(y, W)"],
     },
+    "a residual of second order": {
+        "name": "residual",
+        "dtype": "float64",
+        "inputs": {"x": ["N", 1]},
+        "equations": {"u": "dense(tanh(dense(x, 2)), 1)", "r": "d(u, x, x) + u"},
+        "loss": "mean(r**2)",
+        "derive": ALL,
+    },
+    "pieces and what is frozen": {**NETWORK, "train": {"freeze": ["h_W"], "micro_batch_size": 2}},
     "a sum over rows": spec_of({"y": "dense(x, 2)"}, "sum((y - t)**4)"),
 }
 
