@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.spec.language.builtins import SCALAR_FUNCTIONS
+from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
 from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, Arithmetic, with_formulas
 from symgrad.verifier.interpretation.array_library import Array, ArrayLibrary
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def _from(library: Any) -> dict[str, Callable[[Any], Any]]:
     """A library's functions that bear the names of the language's."""
-    found = {name: SCALARS[name].of(library) for name in SCALAR_FUNCTIONS}
+    found = {name: SCALARS[name].of(library) for name in SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS}
     return {name: function for name, function in found.items() if function is not None}
 
 

@@ -114,5 +114,5 @@ def _by_entries(formulas: Varying, of: Node, by: Index, scope: ValueScope) -> Te
     whole = np.broadcast_shapes(which.shape, tuple(slopes.shape[1:]))
     spread = formulas.arithmetic.library.broadcast_to(slopes, (varied.size, *whole))
     grid = np.ogrid[tuple(slice(size) for size in whole)]
-    chosen = formulas.arithmetic.array(spread[(np.broadcast_to(which, whole), *grid)])
+    chosen = formulas.arithmetic.array(spread[(np.array(np.broadcast_to(which, whole)), *grid)])
     return TensorValue(chosen.reshape(chosen.shape or (1,) * scope.depth), 0)
