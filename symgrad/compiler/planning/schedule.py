@@ -103,12 +103,13 @@ def _rows_of_gradient(program: Program, accumulated: Equation) -> str:
     """The data that say which rows of a gradient there are, those that were looked up; or nothing."""
     (gradient,) = accumulated.reads
     made = program.definition[gradient]
-    first, *others = made.indices
-    is_looked_up = isinstance(first, Entry) and len(others) == 1 and not isinstance(others[0], Entry)
-    if not (made.scatters and is_looked_up and program.tensor[first.tensor].kind == "input"):
+    if not made.scatters or len(made.indices) != 2:
+        return ""
+    row, column = made.indices
+    if not isinstance(row, Entry) or isinstance(column, Entry) or program.tensor[row.tensor].kind != "input":
         return ""
     is_alone = not made.onto and sum(gradient in e.reads for e in program.equations) == 1
-    return first.tensor if is_alone else ""
+    return row.tensor if is_alone else ""
 
 
 def _joining(rows: _Rows, waiting: Sequence[Equation], accumulated: Collection[str]) -> Equation | None:
