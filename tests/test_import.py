@@ -36,7 +36,6 @@ REPEATS, ROWS, PADS = "repeats entries along", "the number of rows", "no spec fo
 NOT_READ = {
     "keepdims": ROWS,
     "causal_attention": "chooses by what is no comparison",
-    "straight_through": "no spec for the operator Floor",
     "places": "ScatterND writes into parts of an array",
     **dict.fromkeys(("norms_1d", "norms_2d", "norms_3d"), ROWS),
     **dict.fromkeys(("block", "layer_embedding", "layer_cross_attention"), REPEATS),

@@ -7,7 +7,7 @@ import pytest
 from symgrad.errors import Position
 from symgrad.spec import library, other_names
 from symgrad.spec.expansion.loss_formulas import KEYWORDS
-from symgrad.spec.language.builtins import LANGUAGE_FUNCTIONS
+from symgrad.spec.language.builtins import DERIVATIVE, LANGUAGE_FUNCTIONS
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.other_names import meant
 from symgrad.spec.reading import schema
@@ -29,7 +29,7 @@ ARGUMENTS = {*KEYWORDS, *(n for s in SIGNATURES for n in (*s.arguments, *(name f
 
 
 def test_every_word_leads_to_one_that_is_there() -> None:
-    assert set(other_names._ALSO_CALLED) <= {*ENTRIES, *KEYS, *ARGUMENTS, *LANGUAGE_FUNCTIONS}
+    assert set(other_names._ALSO_CALLED) <= {*ENTRIES, *KEYS, *ARGUMENTS, DERIVATIVE, *LANGUAGE_FUNCTIONS}
     for kind in (
         library.losses,
         library.optimizers,
