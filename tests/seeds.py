@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,3 +26,8 @@ def _of_the_sources() -> int:
 
 
 SEED = int(os.environ.get("SYMGRAD_FUZZ_SEED", _of_the_sources()))
+
+
+def one_in(number: int, items: Iterable[T]) -> list[T]:
+    """One in so many, others for each state of the sources: for cases that make the same point."""
+    return list(items)[SEED % number :: number]
