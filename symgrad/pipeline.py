@@ -37,7 +37,7 @@ from symgrad.passes.separability import check_micro_batches
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
 from symgrad.passes.standardised import with_standardised
-from symgrad.passes.windows import with_windows
+from symgrad.passes.windowing.windows import with_windows
 from symgrad.spec.expand import expand
 
 if TYPE_CHECKING:

@@ -130,13 +130,17 @@ def test_the_array_is_cleared_once(spec, optimizer):
     assert len({stages.plan.places[e.target] for e in scattered}) == 1
     memory = stages.plan.memory_name(scattered[-1].target)
     with by_rows():
-        assert stages.text.count(f"{memory}[:] = 0") == 1
+        lines = [line.strip() for line in stages.text.splitlines()]
+    whole, rows = f"{memory}[:] = 0", f"{memory}[n, "
+    assert (
+        sum(line == whole or (line.startswith(rows) and line.endswith("] = real(0)")) for line in lines) == 1
+    )
     for rows in (True, False):
         assert judge(spec, Random(SEED), by_rows=rows).kind == "right"
 
 
 def test_an_unrolled_recurrence_needs_memory_for_each_step_alone():
-    (a, b, c) = (dict(planned(unrolled(steps)).plan.work_units)["batch",] for steps in (6, 12, 18))
+    (a, b, c) = (dict(planned(unrolled(steps)).plan.work_units)["batch",] for steps in (12, 18, 24))
     assert b - a == c - b
 
 

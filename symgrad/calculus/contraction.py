@@ -1,21 +1,31 @@
-"""Recognition of contractions: which equations are a product of two matrices, and how they are laid out."""
+"""Recognition of contractions: which equations are a product of two matrices, or one at every turn of some
+loops, and how these are laid out.
+"""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry
+from symgrad.calculus.terms import Entry, indices_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from symgrad.calculus.program import Equation
 
 Group: TypeAlias = tuple[sp.Symbol, ...]
+Groups: TypeAlias = tuple[Group, Group, Group]
+"""Rows, inner and columns."""
+ROWS_WORTH_A_CALL, WORTH_A_CALL = 2**14, 2**11
+"""Multiplications that are worth the call of a library inside loops: of rows with rows, which loops do best,
+and of others."""
 
 
 @dataclass(frozen=True)
@@ -70,63 +80,6 @@ def as_product(equation: Equation) -> Contraction | None:
     return found if found is not None and not found.batch and (found.rows or found.columns) else None
 
 
-@dataclass(frozen=True)
-class StackedProduct:
-    """`target = factor Σ left·right`: a product of two matrices for each place along the other indices.
-
-    The matrix of the target is [rows, columns]. Every tensor's last index is one of its matrix: that has no
-    gaps in one direction, so that libraries take it as it lies. Where it `skips_zeros`, an entry of the left
-    matrix that is exactly 0 adds nothing, whatever it is multiplied by.
-    """
-
-    factor: sp.Expr
-    left: Entry
-    right: Entry
-    rows: sp.Symbol
-    inner: sp.Symbol
-    columns: sp.Symbol
-    skips_zeros: bool = False
-
-    @property
-    def matrix(self) -> frozenset[sp.Symbol]:
-        """The indices that are no places of the stack."""
-        return frozenset((self.rows, self.inner, self.columns))
-
-    def is_transposed(self, entry: Entry) -> bool:
-        """Whether a factor stands as [inner, rows], or as [columns, inner]."""
-        first, second = (i for i in entry.indices if i in self.matrix)
-        return (first, second) not in ((self.rows, self.inner), (self.inner, self.columns))
-
-
-def as_stacked_product(equation: Equation, around: sp.Symbol) -> StackedProduct | None:
-    """The largest products of matrices that an equation is made of, in loops `around` among others; or None.
-
-    Where the loops are over more than places of the target, the products of some places are added.
-    """
-    equation, skipped = _without_skipped(equation)
-    found = None if equation.scatters else two_factors(equation)
-    if found is None or not equation.indices or not (is_plain(found[1]) and is_plain(found[2])):
-        return None
-    factor, *both = found
-    columns = equation.indices[-1]
-    right = next((entry for entry in both if columns in entry.indices), None)
-    if right is None:  # every column is the same
-        return None
-    left = both[1] if right is both[0] else both[0]
-    if skipped not in (None, left):
-        return None
-    rows = [i for i in equation.indices if i in left.indices and i not in right.indices]
-    inner = [loop.index for loop in equation.bound if all(loop.index in e.indices for e in both)]
-    possible = [
-        StackedProduct(factor, left, right, row, sum_, columns, skipped is not None)
-        for row, sum_ in product(rows, inner)
-        if around not in (row, sum_, columns) and columns not in left.indices
-    ]
-    size = {loop.index: loop.axis.size or sys.maxsize for loop in equation.loops}
-    fitting = [p for p in possible if all(entry.indices[-1] in p.matrix for entry in both)]
-    return max(fitting, key=lambda p: prod(size[i] for i in p.matrix), default=None)
-
-
 def _without_skipped(equation: Equation) -> tuple[Equation, Entry | None]:
     """The sum of products without the choice that leaves out those with a factor 0; and this factor."""
     body = equation.body
@@ -173,3 +126,139 @@ def _is_transposed(entry: Entry, batch: Group, first: Group, second: Group) -> b
     if entry.indices == (*batch, *first, *second):
         return False
     return True if entry.indices == (*batch, *second, *first) else None
+
+
+@dataclass(frozen=True)
+class StackedProduct:
+    """`target = factor Σ left·right`: a product of two matrices at every turn of the other loops.
+
+    The matrix of the target is [rows, columns]. Libraries take matrices as they lie: either every tensor's
+    last index is one of its matrix, which has no gaps in one direction, or its matrix is all of what lies
+    behind some place. There a group may be of several indices, and begin later by others:
+    of `H[n, i + u, j, c]` the rows [i, j] and columns [c] are a matrix for every n and u. Where it
+    `skips_zeros`, an entry of the left matrix that is exactly 0 adds nothing, whatever it is multiplied by.
+    """
+
+    factor: sp.Expr
+    target: Entry
+    left: Entry
+    right: Entry
+    rows: Group
+    inner: Group
+    columns: Group
+    skips_zeros: bool = False
+
+    @cached_property
+    def matrix(self) -> frozenset[sp.Symbol]:
+        """The indices that are no places of the stack."""
+        return frozenset((*self.rows, *self.inner, *self.columns))
+
+    def groups(self, entry: Entry) -> tuple[Group, Group]:
+        """What its matrix is, as it lies."""
+        order = [i for index in entry.indices for i in _in(index, self.matrix)]
+        first, second = (g for g in (self.rows, self.inner, self.columns) if set(g) <= set(order))
+        return (first, second) if order[0] in first else (second, first)
+
+    def is_transposed(self, entry: Entry) -> bool:
+        """Whether a factor stands as [inner, rows], or as [columns, inner]."""
+        return self.groups(entry) not in ((self.rows, self.inner), (self.inner, self.columns))
+
+
+def as_stacked_product(equation: Equation, around: sp.Symbol | None = None) -> StackedProduct | None:
+    """The largest products of matrices that an equation is made of, in loops `around` among others; or None.
+
+    Where the loops are over more than places of the target, the products of some places are added.
+    """
+    equation, skipped = _without_skipped(equation)
+    found = two_factors(equation)
+    if found is None or not equation.indices or (skipped is not None and equation.scatters):
+        return None
+    factor, *both = found
+    target = Entry(equation.target, equation.indices)
+    loops = {loop.index for loop in equation.loops} - {around}
+    possible = [
+        StackedProduct(factor, target, left, right, *groups, skips_zeros=skipped is not None)
+        for left, right in (both, both[::-1])
+        if skipped in (None, left)
+        for search in (_of_single_indices, _of_what_lies_behind)
+        for groups in search(target, left, right, loops)
+    ]
+    return max(possible, key=lambda p: multiplications(equation, p), default=None)
+
+
+def multiplications(equation: Equation, found: StackedProduct) -> int:
+    """Those of one of its products; an axis without a size is long."""
+    return prod(loop.axis.size or sys.maxsize for loop in equation.loops if loop.index in found.matrix)
+
+
+def is_worth_a_call(equation: Equation, found: StackedProduct) -> bool:
+    """Whether its products are so large that a library forms them faster than loops; a free axis may be."""
+    of_rows = all(entry.indices[-1] == found.inner[-1] for entry in (found.left, found.right))
+    least = ROWS_WORTH_A_CALL if of_rows else WORTH_A_CALL
+    return prod(loop.axis.size or least for loop in equation.loops if loop.index in found.matrix) >= least
+
+
+def _of_single_indices(target: Entry, left: Entry, right: Entry, loops: set[sp.Symbol]) -> Iterator[Groups]:
+    """Rows, inner and columns of one index each, the last index of every tensor among them."""
+    entries = (target, left, right)
+    if not all(map(is_plain, entries)):
+        return
+    columns = target.indices[-1]
+    if columns not in right.indices or columns in left.indices or columns not in loops:
+        return
+    rows = [i for i in target.indices if i in left.indices and i not in right.indices]
+    inner = [i for i in left.indices if i in right.indices and i not in target.indices]
+    for row, sum_ in product(rows, inner):
+        if {row, sum_} <= loops and all(e.indices[-1] in (row, sum_, columns) for e in entries):
+            yield (row,), (sum_,), (columns,)
+
+
+def _of_what_lies_behind(target: Entry, left: Entry, right: Entry, loops: set[sp.Symbol]) -> Iterator[Groups]:
+    """Groups of indices that are all of what lies behind some place in each tensor."""
+    entries = (target, left, right)
+    uses = {i: [sum(i in indices_in(index) for index in e.indices) for e in entries] for i in loops}
+    for blocks in product(*map(_blocks, entries)):
+        matrix = {i for i in loops if sum(uses[i]) == 2 and uses[i] == [i in block for block in blocks]}
+        of_target, of_left, of_right = (tuple(i for i in block if i in matrix) for block in blocks)
+        rows, columns = (tuple(i for i in of_target if i in other) for other in (of_left, of_right))
+        inner = tuple(i for i in of_left if i in of_right)
+        arranged = (
+            of_target == (*rows, *columns)
+            and of_left in ((*rows, *inner), (*inner, *rows))
+            and of_right in ((*inner, *columns), (*columns, *inner))
+        )
+        lie_behind = all(i in matrix for block in blocks for i in block[_places_before(block, matrix) :])
+        if rows and inner and columns and arranged and lie_behind:
+            yield rows, inner, columns
+
+
+def _places_before(block: Group, matrix: set[sp.Symbol]) -> int:
+    return next((place for place, i in enumerate(block) if i in matrix), len(block))
+
+
+def _blocks(entry: Entry) -> Iterator[Group]:
+    """The last indices that are alone, and those behind one that others move, `i` of `i + u`."""
+    count = next((n for n, i in enumerate(reversed(entry.indices)) if not isinstance(i, sp.Symbol)), None)
+    if count is None:
+        yield entry.indices
+        return
+    alone = entry.indices[len(entry.indices) - count :]
+    yield alone
+    moved = entry.indices[-count - 1]
+    for index in sorted(indices_in(moved), key=str):
+        if start_of(moved, frozenset((index,))) is not None:
+            yield (index, *alone)
+
+
+def start_of(index: sp.Expr, matrix: frozenset[sp.Symbol]) -> tuple[sp.Symbol, sp.Expr] | None:
+    """The index of a matrix and what it is moved by, where an expression is their sum."""
+    found = [i for i in index.args if i in matrix] if index.is_Add and not index.has(Entry) else []
+    if len(found) != 1:
+        return None
+    moved = index - found[0]
+    return None if indices_in(moved) & matrix else (found[0], moved)
+
+
+def _in(index: sp.Expr, matrix: frozenset[sp.Symbol]) -> Iterator[sp.Symbol]:
+    """The index of a matrix in one of an entry, if there is one."""
+    yield from (i for i in indices_in(index) if i in matrix)

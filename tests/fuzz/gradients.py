@@ -71,9 +71,11 @@ def layout(by_rows: bool) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if by_rows:
             patch.setattr("symgrad.compiler.planning.samples_innermost.MOST_FEATURES", 0)
-            patch.setattr("symgrad.passes.windows.LEAST_USES", 1)
-            patch.setattr("symgrad.compiler.planning.schedule.LARGE", 1)
-            patch.setattr("symgrad.compiler.planning.schedule.LEAST_LARGE", 1)
+            patch.setattr("symgrad.passes.windowing.windows.LEAST_USES", 1)
+            patch.setattr("symgrad.calculus.contraction.WORTH_A_CALL", 1)
+            patch.setattr("symgrad.calculus.contraction.ROWS_WORTH_A_CALL", 1)
+            patch.setattr("symgrad.passes.windowing.window_costs.CALL", 0)
+            patch.setattr("symgrad.passes.windowing.window_costs.RAGGED_ROW", 0)
             patch.setattr("symgrad.compiler.planning.row_blocks.BLOCK_ROWS", 2)
         yield
 

@@ -174,13 +174,14 @@ class FunctionBodies:
 
     def _comment(self, equation: Equation) -> str:
         """The equation as mathematics, the axes of what it defines, and the array it is in, if another's."""
-        axes = self.program.tensor[equation.target].axes
+        axes = self.plan.axes_in_memory(equation.target)
         if equation.target not in self.written:
             self.written[equation.target] = Writing(self.program).matrix(equation)
         text = self.written[equation.target]
         memory = self.plan.memory_name(equation.target)
         begun = f" onto {equation.onto}" if equation.onto else ""
-        held = f" in {memory}" if memory != equation.target else ""
+        held = " at a time" if equation.target in self.plan.by_rows else ""
+        held += f" in {memory}" if memory != equation.target else ""
         return f"{text}   {show_axes(axes)}{begun}{held}" if axes else text
 
     def _nest(self, nest: LoopNest) -> tuple[Instruction, tuple[str, ...]]:

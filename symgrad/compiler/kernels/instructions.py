@@ -152,11 +152,19 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """The places from one on to another: `u:32 + u`."""
+
+    start: Expression
+    end: Expression
+
+
+@dataclass(frozen=True)
 class ArraySection:
     """What of an array has some indices, None standing for all of an axis: `Q[n, :, i]`."""
 
     array: Variable
-    indices: tuple[Expression | None, ...]
+    indices: tuple[Expression | Stretch | None, ...]
 
 
 @dataclass(frozen=True)

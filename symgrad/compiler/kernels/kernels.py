@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.contraction import as_stacked_product
+import sympy as sp
+
+from symgrad.calculus.contraction import StackedProduct, as_stacked_product, start_of
+from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry, entries, extent_symbol
 from symgrad.compiler.kernels.instructions import (
     Add,
@@ -23,6 +26,7 @@ from symgrad.compiler.kernels.instructions import (
     Literal,
     Matrix,
     Note,
+    Stretch,
     Summed,
     Typed,
     TypeOf,
@@ -33,8 +37,8 @@ from symgrad.compiler.kernels.instructions import (
     without_notes,
 )
 from symgrad.compiler.kernels.loop_builder import LoopBuilder
-from symgrad.compiler.kernels.lowering import Lowering
-from symgrad.compiler.planning.loop_orders import ROW, entries_of
+from symgrad.compiler.kernels.lowering import Lowering, lowered_index
+from symgrad.compiler.planning.loop_orders import ROW, entries_of, numbered_index
 from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.compiler.planning.row_blocks import is_over
 from symgrad.errors import InternalError
@@ -42,11 +46,9 @@ from symgrad.passes.memory.fission import adds_to_a_difference
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    import sympy as sp
-
-    from symgrad.calculus.program import Equation, Loop
+    from symgrad.calculus.program import Equation
 
 WRITTEN_OUT, ADDED_IN_ORDER = range(4, 41), range(16, 100)
 """Known rounds of a loop over entries, and over terms, that LLVM writes out and then cannot vectorise."""
@@ -101,8 +103,10 @@ class _Reduced:
     @property
     def depth(self) -> int:
         """How many of the outermost loops are over entries of the target."""
+        if self.equation.scatters:
+            return int(len(self.loops) > 1 and self.loops[0].index == ROW == self.equation.indices[0])
         others = (n for n, loop in enumerate(self.loops) if loop.index not in self.equation.indices)
-        return 0 if self.equation.scatters else next(others, len(self.loops))
+        return next(others, len(self.loops))
 
     @property
     def in_memory(self) -> bool:
@@ -130,7 +134,9 @@ class _Writer(LoopBuilder):
     ) -> None:
         self.nest, self.plan, self.comment, self.equations = nest, plan, comment, nest.equations
         self.loops = tuple(dict.fromkeys(loop for e in nest.equations for loop in _in_order(e)))
-        super().__init__((loop.index for loop in self.loops), names, extents, nest.local)
+        self.cleared = [loop for e in nest.equations if e.scatters for loop in self._loops_of_row(e)]
+        indices = dict.fromkeys(loop.index for loop in (*self.loops, *self.cleared))
+        super().__init__(indices, names, extents, nest.local)
         self.arrays, self.sizes = self._arrays(), self._sizes()
         self.known |= {extent_symbol(name): Typed(Variable(extents[name])) for name in self.sizes}
         self.made = {e.target for e in nest.equations}
@@ -157,7 +163,11 @@ class _Writer(LoopBuilder):
         """Where an entry is; of a tensor stored by columns the first index is the last one: `Z1[i, n]`."""
         if entry.tensor not in self.local and self.plan.is_by_columns(entry.tensor):
             entry = Entry(entry.tensor, (*entry.indices[1:], entry.indices[0]))
-        return super().entry(entry)
+        return super().entry(self._in_memory(entry))
+
+    def _in_memory(self, entry: Entry) -> Entry:
+        """The entry as it lies: of what has one row at a time, in that row."""
+        return Entry(entry.tensor, entry.indices[1:]) if entry.tensor in self.plan.by_rows else entry
 
     def formed(self, expr: sp.Expr) -> Expression:
         """What is made of numbers in no memory alone is formed in double precision, then rounded once."""
@@ -230,13 +240,18 @@ class _Writer(LoopBuilder):
             self.put(Add(self._target(equation), self._gathered(equation)))
             self.close(outside)
 
-    def _clear(self, tensor: str, loops: Iterable[Loop]) -> None:
-        """Entry by entry, 0 in a tensor over these loops."""
-        outside, indices = self.depth, tuple(loop.index for loop in loops)
+    def _clear(self, tensor: str, loops: Sequence[Loop], row: tuple[sp.Expr, ...] = ()) -> None:
+        """Entry by entry, 0 in a tensor over these loops, or in a row of it."""
+        outside, indices = self.depth, (*row, *(loop.index for loop in loops))
         for loop in loops:
             self.loop(loop)
         self.put(Assign(self.entry(Entry(tensor, indices)), Typed(Literal(0))))
         self.close(outside)
+
+    def _loops_of_row(self, equation: Equation) -> tuple[Loop, ...]:
+        """Loops over all entries that the target of an equation has in a row."""
+        axes = self.plan.program.tensor[equation.target].axes[1:]
+        return tuple(Loop(numbered_index(number), axis) for number, axis in enumerate(axes))
 
     def _block(self, equation: Equation) -> str:
         """The memory in which an equation gathers a block of rows; empty where it does not."""
@@ -284,24 +299,41 @@ class _Writer(LoopBuilder):
         found = as_stacked_product(equation, ROW)
         if found is None:
             raise InternalError(f"no product of matrices: {equation}")
-        left, right = (
-            Matrix(self._section(entry, found.matrix), (), found.is_transposed(entry))
-            for entry in (found.left, found.right)
-        )
-        into = self._block(equation) or equation.target
-        target = Matrix(self._section(Entry(into, equation.indices), found.matrix))
+        extents = {loop.index: loop.axis.extent for loop in equation.loops}
+        left, right = (self._matrix(entry, found, extents) for entry in (found.left, found.right))
+        into = Entry(self._block(equation) or equation.target, equation.indices)
+        target = replace(self._matrix(into, found, extents), transposed=False)
         scale = Literal(1) if found.factor == 1 else self.lower(found.factor)
         keep = Literal(0 if self.reduced[equation.target].depth == depth else 1)
         function = "masked_gemm" if found.skips_zeros else "gemm"
         self.put(Invoke(function, (scale, left, right, keep, target)))
 
-    def _section(self, entry: Entry, whole: Collection[sp.Symbol]) -> ArraySection | Variable:
-        """The part of a tensor at its indices but those over whole axes."""
-        array = Variable(self.names[entry.tensor])
-        chosen = [None if i in whole else self.known[i] for i in entry.indices]
+    def _matrix(self, entry: Entry, found: StackedProduct, extents: Mapping[sp.Symbol, sp.Expr]) -> Matrix:
+        """An operand of a product: what a tensor has at the indices that are none of its matrix."""
+        chosen = [self._chosen(i, found, extents) for i in self._in_memory(entry).indices]
         while chosen and chosen[-1] is None:
             chosen.pop()
-        return ArraySection(array, tuple(chosen)) if chosen else array
+        array = Variable(self.names[entry.tensor])
+        groups = found.groups(entry)
+        shape: tuple[Expression, ...] = ()
+        if any(len(group) > 1 for group in groups):
+            sizes = (sp.prod(extents[i] for i in group) for group in groups)
+            shape = tuple(lowered_index(size, self.known) for size in sizes)
+        section = ArraySection(array, tuple(chosen)) if chosen else array
+        return Matrix(section, shape, found.is_transposed(entry))
+
+    def _chosen(
+        self, index: sp.Expr, found: StackedProduct, extents: Mapping[sp.Symbol, sp.Expr]
+    ) -> Expression | Stretch | None:
+        """What a matrix has of an axis: all of it, some of it, or one place."""
+        if index in found.matrix:
+            return None
+        moved = start_of(index, found.matrix)
+        if moved is None:
+            return self.index(index)
+        own, start = moved
+        ends = (lowered_index(place, self.known) for place in (start, start + extents[own]))
+        return Stretch(*ends)
 
     def _start(self, reduced: _Reduced) -> None:
         equation = reduced.equation
@@ -316,6 +348,8 @@ class _Writer(LoopBuilder):
             self._clear(equation.target, equation.free)
         elif not reduced.depth:
             self.put(Clear(Variable(self.names[equation.target])))
+        elif equation.scatters:
+            self._clear(equation.target, self._loops_of_row(equation), equation.indices[:1])
         else:
             outside = self.depth
             inside = (loop for loop in reduced.loops[reduced.depth :] if loop.index in equation.indices)
@@ -363,7 +397,7 @@ class _Writer(LoopBuilder):
     def _sizes(self) -> tuple[str, ...]:
         read = (part for e in self.equations for part in (e.body, *e.indices))
         inside = {s.name for part in read for s in part.free_symbols if s.is_positive}
-        free = [loop.axis.name for loop in self.loops if loop.axis.is_free]
+        free = [loop.axis.name for loop in (*self.loops, *self.cleared) if loop.axis.is_free]
         return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
 
     @property
@@ -396,8 +430,8 @@ class _Writer(LoopBuilder):
         """The size of its axis as an array has it that these equations read or make."""
         targets = (Entry(e.target, e.indices) for e in equations)
         for entry in (*targets, *entries_of(equations)):
-            axes = self.plan.program.tensor[entry.tensor].axes
-            for number, (index, axis) in enumerate(zip(entry.indices, axes, strict=True)):
+            axes, indices = self.plan.axes_in_memory(entry.tensor), self._in_memory(entry).indices
+            for number, (index, axis) in enumerate(zip(indices, axes, strict=True)):
                 if index == loop.index and axis.fits(loop.axis) and entry.tensor not in self.local:
                     return Length(Variable(self.names[entry.tensor]), number)
         return None

@@ -61,10 +61,11 @@ class LoopBuilder:
         array = Variable(self.names[entry.tensor])
         if entry.tensor in self.local:
             return array
-        indices = [
-            self.entry(i) if isinstance(i, Entry) else lowered_index(i, self.known) for i in entry.indices
-        ]
-        return Cell(array, tuple(indices))
+        return Cell(array, tuple(map(self.index, entry.indices)))
+
+    def index(self, index: sp.Expr) -> Expression:
+        """One of an entry's indices."""
+        return self.entry(index) if isinstance(index, Entry) else lowered_index(index, self.known)
 
     def put(self, instruction: Instruction) -> None:
         """Add an instruction."""

@@ -35,13 +35,13 @@ class MemoryViews:
         place = self.plan.places[tensor]
         if place.vector == "argument":
             return Variable(self.names[tensor])
-        unit, _ = size_of(self.plan.program.tensor[tensor].axes)
+        unit, _ = size_of(self.plan.axes_in_memory(tensor))
         start = self._offset(unit, place.offset, stride)
         return Window(Variable(place.vector), start, self.shape_in_memory(tensor))
 
     def shape_in_memory(self, tensor: str) -> tuple[Expression, ...]:
         """The sizes of a tensor's axes, the first one last where it is stored by columns; one of a number."""
-        axes = self.plan.program.tensor[tensor].axes
+        axes = self.plan.axes_in_memory(tensor)
         if self.plan.is_by_columns(tensor):
             axes = (*axes[1:], axes[0])
         return self.shape(axes) or (Literal(1),)

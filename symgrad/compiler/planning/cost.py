@@ -79,7 +79,7 @@ class CostModel:
         tensors = [
             (self.plan.program.tensor[name], looks)
             for name, looks in moved.items()
-            if name in self.plan.places
+            if name in self.plan.places and name not in self.plan.by_rows
         ]
         added_to = [
             (tensor, looks) for tensor, looks in tensors if tensor.name in self.plan.program.accumulated

@@ -10,15 +10,22 @@ from symgrad.calculus.terms import Entry, entries, index_symbol
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    import sympy as sp
+
     from symgrad.calculus.program import Equation, Loop, Program
     from symgrad.compiler.planning.plan import LoopNest
 
 ROW = index_symbol("_row")
 
 
+def numbered_index(number: int) -> sp.Symbol:
+    """What the loops of a nest but that over rows are called."""
+    return index_symbol(f"_i{number}")
+
+
 def numbered(equation: Equation, row: Loop | None, others: Sequence[Loop]) -> Equation:
     """The equation with its row's loop called ROW and the others by their numbers: those are shared."""
-    renamed = {loop.index: index_symbol(f"_i{number}") for number, loop in enumerate(others)}
+    renamed = {loop.index: numbered_index(number) for number, loop in enumerate(others)}
     if row is not None:
         renamed[row.index] = ROW
     return equation.renamed(renamed)

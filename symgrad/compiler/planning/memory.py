@@ -12,6 +12,7 @@ from symgrad.compiler.planning.places.first_fit import places_of
 from symgrad.compiler.planning.places.lifetimes import buffers_of
 from symgrad.compiler.planning.plan import Phase, Place, Plan, Vector, size_of
 from symgrad.compiler.planning.row_blocks import sums_in_blocks
+from symgrad.compiler.planning.single_rows import held_by_rows
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
@@ -45,13 +46,15 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", 
     for equation in reversed(program.equations):
         if equation.onto and equation.target in places:
             places[equation.onto], shared[equation.onto] = places[equation.target], equation.target
-    buffers = buffers_of(program, phases, places, blocks)
-    runs = chain.from_iterable(equal_runs(program, phase.steps, blocks) for phase in phases)
+    by_rows = frozenset[str]() if columns else held_by_rows(program, phases)
+    plan = Plan(program, phases, places, (), offset, shared, blocks, rows, columns, by_rows)
+    buffers = buffers_of(plan)
+    runs = chain.from_iterable(equal_runs(plan, phase.steps) for phase in phases)
     offsets, units = places_of(buffers, runs, fixed)
     for buffer in buffers:
         shared.update(pairwise(buffer.names))
         places.update({name: Place("work", buffer.unit, offsets[name]) for name in buffer.names})
-    return Plan(program, phases, places, units, offset, shared, blocks, rows, columns)
+    return replace(plan, work_units=units)
 
 
 def _with_blocks(program: Program, phases: tuple[Phase, ...], rows: str) -> tuple[Program, dict[str, str]]:

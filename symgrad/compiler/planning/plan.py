@@ -141,6 +141,7 @@ class Plan:
     `shared` names the tensor that a temporary hands its memory to, entry by entry.
     `blocks` names the memory in which a sum over rows gathers those of a block, before they are added to it,
     and `rows` the axis of these, where sums along it might lose digits.
+    Of the tensors `by_rows` one row lies in memory, which each row of a nest's loop makes anew.
     `column_axis` is the axis that lies innermost in memory where tensors are stored by columns, else empty.
     """
 
@@ -153,6 +154,7 @@ class Plan:
     blocks: Mapping[str, str] = field(default_factory=dict)
     rows: str = ""
     column_axis: str = ""
+    by_rows: frozenset[str] = frozenset()
 
     @property
     def has_products(self) -> bool:
@@ -178,6 +180,11 @@ class Plan:
         """Whether the first axis of a tensor is its last one in memory."""
         axes = self.program.tensor[tensor].axes
         return len(axes) > 1 and axes[0].is_free and axes[0].name == self.column_axis != ""
+
+    def axes_in_memory(self, tensor: str) -> Axes:
+        """The axes of a tensor, without its rows where it has one at a time; in the order of its indices."""
+        axes = self.program.tensor[tensor].axes
+        return axes[1:] if tensor in self.by_rows else axes
 
     def memory_name(self, tensor: str) -> str:
         """The tensor whose name the memory of `tensor` bears in the module."""

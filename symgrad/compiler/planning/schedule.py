@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.contraction import as_contraction, as_product, as_stacked_product
+from symgrad.calculus.contraction import (
+    as_contraction,
+    as_product,
+    as_stacked_product,
+    is_plain,
+    is_worth_a_call,
+)
 from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
@@ -19,9 +24,6 @@ if TYPE_CHECKING:
     import sympy as sp
 
 LOOK_AHEAD = 8
-LARGE, LEAST_LARGE = 2**14, 2**11
-"""Multiplications that are worth the call of a library inside loops: of rows with rows, which loops do best,
-and of others."""
 
 
 def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
@@ -116,10 +118,19 @@ def _joining(rows: _Rows, waiting: Sequence[Equation], accumulated: Collection[s
     """The next equation taken by the nest that does not need one left waiting before it."""
     left_waiting: set[str] = set()
     for equation in waiting[:LOOK_AHEAD]:
-        if equation.target not in accumulated and not equation.reads & left_waiting and rows.take(equation):
+        may_be_taken = equation.target not in accumulated and not equation.reads & left_waiting
+        if may_be_taken and not _is_copy_for_others(equation, rows, waiting) and rows.take(equation):
             return equation
         left_waiting.add(equation.target)
     return None
+
+
+def _is_copy_for_others(equation: Equation, rows: _Rows, waiting: Sequence[Equation]) -> bool:
+    """Whether an equation copies windows of what no nest makes, for others that need nothing of this one."""
+    if not (equation.is_elementwise and isinstance(equation.body, Entry)) or is_plain(equation.body):
+        return False
+    readers = (e for e in waiting[:LOOK_AHEAD] if equation.target in e.reads)
+    return not any(e.reads & rows.by_row.keys() for e in (equation, *readers))
 
 
 class _Rows:
@@ -134,7 +145,7 @@ class _Rows:
     def take(self, equation: Equation) -> bool:
         """Add the equation if it fits."""
         contraction = as_contraction(equation)
-        if self.row is None or equation.scatters or (contraction is not None and not contraction.batch):
+        if self.row is None or (contraction is not None and not contraction.batch):
             return False
         for loop in equation.loops:
             if loop.axis.fits(self.row.axis) and self._may_run_over(equation, loop):
@@ -143,7 +154,7 @@ class _Rows:
         return False
 
     def _may_run_over(self, equation: Equation, row: Loop) -> bool:
-        if not _can_be_row(equation, row):
+        if not _can_be_row(equation, row) or not self.by_row.get(equation.onto, True):
             return False
         return all(
             self.by_row[entry.tensor] and bool(entry.indices) and entry.indices[0] == row.index
@@ -170,9 +181,8 @@ class _Rows:
 
 
 def _can_be_row(equation: Equation, loop: Loop) -> bool:
-    if equation.scatters:
-        return False
-    if loop.index in equation.indices:
+    """Whether each turn of a loop makes rows of its own, or one term of all sums."""
+    if equation.scatters or loop.index in equation.indices:
         return bool(equation.indices[0] == loop.index)
     return equation.reduction == "sum"
 
@@ -217,13 +227,9 @@ def _stack_of_products(equation: Equation) -> set[sp.Symbol] | None:
     """The indices of the loops around a product of matrices that is worth a library's call, that over rows
     among them; or None."""
     found = as_stacked_product(equation, ROW)
-    if found is None:
+    if found is None or not is_worth_a_call(equation, found):
         return None
-    sizes = [loop.axis.size for loop in equation.loops if loop.index in found.matrix]
-    amount = prod(size or LARGE for size in sizes)
-    of_rows = all(entry.indices[-1] == found.inner for entry in (found.left, found.right))
-    least = LARGE if of_rows else LEAST_LARGE
-    return {loop.index for loop in equation.loops} - found.matrix if amount >= least else None
+    return {loop.index for loop in equation.loops} - found.matrix
 
 
 def _may_share(equation: Equation) -> bool:

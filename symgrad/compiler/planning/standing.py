@@ -19,7 +19,7 @@ def standing(plan: Plan, phases: Collection[PhaseName]) -> tuple[str, ...]:
     for equation in _kept_equations(plan, phases):
         found = [name for name in found if not _overlap(plan, name, equation.target)]
         found.append(equation.target)
-    return tuple(found)
+    return tuple(name for name in found if name not in plan.by_rows)
 
 
 def _kept_equations(plan: Plan, phases: Collection[PhaseName]) -> Iterator[Equation]:
@@ -34,8 +34,7 @@ def _kept_equations(plan: Plan, phases: Collection[PhaseName]) -> Iterator[Equat
 def _overlap(plan: Plan, one: str, other: str) -> bool:
     """Whether two tensors of the workspace share memory: what is counted in other units lies apart."""
     first, second = (
-        (plan.places[n].unit, plan.places[n].offset, size_of(plan.program.tensor[n].axes)[1])
-        for n in (one, other)
+        (plan.places[n].unit, plan.places[n].offset, size_of(plan.axes_in_memory(n))[1]) for n in (one, other)
     )
     if first[0] != second[0]:
         return False

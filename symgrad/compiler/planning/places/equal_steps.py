@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import sympy as sp
 
-    from symgrad.calculus.program import Equation, Program
-    from symgrad.compiler.planning.plan import Step
+    from symgrad.calculus.program import Equation
+    from symgrad.compiler.planning.plan import Plan, Step
 
 MIN_REPEATS = 4
 MAX_PERIOD = 120
@@ -33,12 +33,12 @@ class _Form:
     tensors: tuple[str, ...]
 
 
-def equal_runs(program: Program, steps: Sequence[Step], blocks: Mapping[str, str]) -> Iterator[Run]:
+def equal_runs(plan: Plan, steps: Sequence[Step]) -> Iterator[Run]:
     """The runs of one phase, the first ones first.
 
     That steps are told to be equal decides where tensors lie, never what is computed.
     """
-    forms = [_form(program, step, blocks) for step in steps]
+    forms = [_form(plan, step) for step in steps]
     numbers: dict[Hashable, int] = {}
     shapes = [numbers.setdefault(form.shape, len(numbers)) for form in forms]
     start = 0
@@ -63,12 +63,12 @@ def _longest_repeat(shapes: Sequence[int], start: int) -> tuple[int, int]:
     return best
 
 
-def _form(program: Program, step: Step, blocks: Mapping[str, str]) -> _Form:
+def _form(plan: Plan, step: Step) -> _Form:
     local = step.local if isinstance(step, LoopNest) else frozenset()
-    equations = step.equations
+    equations, blocks = step.equations, plan.blocks
     named = (*(e.tensor for e in entries_of(equations)), *(e.target for e in equations))
     tensors = tuple(dict.fromkeys((*named, *(blocks[e.target] for e in equations if e.target in blocks))))
-    numbers = {tensor: _Operand(program, tensor, number).form for number, tensor in enumerate(tensors)}
+    numbers = {tensor: _Operand(plan, tensor, number).form for number, tensor in enumerate(tensors)}
     shape = (type(step), tuple(_equation(e, numbers) for e in equations), local and len(local))
     return _Form(shape, tuple(t for t in tensors if t not in local))
 
@@ -77,16 +77,16 @@ def _form(program: Program, step: Step, blocks: Mapping[str, str]) -> _Form:
 class _Operand:
     """A tensor by its number among those of a step."""
 
-    program: Program
+    plan: Plan
     name: str
     number: int
 
     @property
     def form(self) -> Hashable:
         """All of it that must be the same at every time."""
-        tensor = self.program.tensor[self.name]
+        tensor = self.plan.program.tensor[self.name]
         is_fixed = tensor.kind in ("input", "target", "constant")
-        extents = tuple(axis.extent for axis in tensor.axes)
+        extents = tuple(axis.extent for axis in self.plan.axes_in_memory(self.name))
         return self.number, tensor.kind == "parameter", extents, self.name if is_fixed else ""
 
 

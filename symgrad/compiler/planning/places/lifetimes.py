@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.loop_orders import entries_of
 from symgrad.compiler.planning.plan import LoopNest, Monomial, size_of
+from symgrad.compiler.planning.single_rows import row_to_take
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from symgrad.calculus.program import Equation, Program
-    from symgrad.compiler.planning.plan import Phase, Step
+    from symgrad.compiler.planning.plan import Phase, Plan, Step
 
 
 @dataclass
@@ -29,16 +30,15 @@ class Buffer:
     names: list[str]
 
 
-def buffers_of(
-    program: Program, phases: tuple[Phase, ...], placed: Collection[str], blocks: Mapping[str, str]
-) -> list[Buffer]:
-    """The memory of all that is computed and not `placed` elsewhere, in the order of the steps."""
+def buffers_of(plan: Plan) -> list[Buffer]:
+    """The memory of all that is computed and has no place in the plan yet, in the order of the steps."""
+    program, phases, blocks = plan.program, plan.phases, plan.blocks
     steps = [step for phase in phases for step in phase.steps]
     phase_of = {e.target: phase.name for phase in phases for step in phase.steps for e in step.equations}
     last_use = _last_uses(program, phases, steps)
     found: list[Buffer] = []
     owned: dict[str, Buffer] = {}
-    known = {*placed}
+    known = {*plan.places}
     for number, step in enumerate(steps):
         local = step.local if isinstance(step, LoopNest) else frozenset()
         handed_over: set[str] = set()
@@ -55,7 +55,8 @@ def buffers_of(
             read = _read_through_locals(equation, step, local)
             ends_here = {n for n in read if last_use.get(n) == number and n not in handed_over}
             same_phase = {n for n in ends_here & owned.keys() if phase_of.get(n) == phase_of[name]}
-            giver = equation.onto or _in_place_of(equation, step, program, same_phase)
+            giver = equation.onto or _in_place_of(equation, step, plan, same_phase)
+            giver = giver or row_to_take(plan, step, equation, owned)
             last = max(number, last_use[name])
             if giver:
                 handed_over.add(giver)
@@ -63,7 +64,7 @@ def buffers_of(
                 owned[name].names.append(name)
                 owned[name].last = last
             else:
-                owned[name] = Buffer(*size_of(program.tensor[name].axes), number, last, [name])
+                owned[name] = Buffer(*size_of(plan.axes_in_memory(name)), number, last, [name])
                 found.append(owned[name])
     return found
 
@@ -100,7 +101,7 @@ def _last_uses(program: Program, phases: tuple[Phase, ...], steps: list[Step]) -
     return last
 
 
-def _in_place_of(equation: Equation, step: Step, program: Program, candidates: Collection[str]) -> str | None:
+def _in_place_of(equation: Equation, step: Step, plan: Plan, candidates: Collection[str]) -> str | None:
     """A tensor read here for the last time whose memory the target can take over, entry by entry.
 
     Both must be of one phase, so that the name they share in the module fits both, which no other name fits
@@ -108,14 +109,14 @@ def _in_place_of(equation: Equation, step: Step, program: Program, candidates: C
     """
     if not isinstance(step, LoopNest) or not equation.is_elementwise or equation.scatters:
         return None
-    axes = program.tensor[equation.target].axes
+    program, extents = plan.program, [a.extent for a in plan.axes_in_memory(equation.target)]
     for name in (e.target for e in reversed(program.equations) if e.target in candidates):  # not by spelling:
         # equal layers, whatever their numbers, then lie in memory alike and become one loop
         if program.tensor[name].kind in ("value", "constant"):
             continue
         if program.definition[name].reduction in ("max", "min"):
             continue
-        same_shape = [a.extent for a in program.tensor[name].axes] == [a.extent for a in axes]
+        same_shape = [a.extent for a in plan.axes_in_memory(name)] == extents
         if same_shape and _read_row_by_row(name, equation, step):
             return name
     return None

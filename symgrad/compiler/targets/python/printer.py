@@ -61,11 +61,14 @@ class Printer:
             case ir.Window(vector, start, shape):
                 return Code(self._view(vector.name, self.text(start), shape))
             case ir.Matrix(array, shape, transposed):
-                matrix = self._view(self.text(array), "0", shape) if shape else self.text(array)
+                matrix = self.text(array)
+                if shape and isinstance(array, ir.ArraySection):
+                    matrix = f"{matrix}.reshape({self._listed(shape)})"
+                elif shape:
+                    matrix = self._view(matrix, "0", shape)
                 return Code(f"{matrix}{'.T' if transposed else ''}")
             case ir.ArraySection(array, indices):
-                chosen = ", ".join(":" if index is None else self.text(index) for index in indices)
-                return Code(f"{array.name}[{chosen}]")
+                return Code(f"{array.name}[{', '.join(map(self._part, indices))}]")
             case ir.Cases() | ir.Compared() | ir.Joined() | ir.Denied():
                 return self._condition(expression)
         return self._arithmetic(expression)
@@ -73,6 +76,15 @@ class Printer:
     def _view(self, array: str, start: str, shape: Sequence[ir.Expression]) -> str:
         comma = "," if len(shape) == 1 else ""
         return f"{self.spelled('view', False)}({array}, {start}, ({self._listed(shape)}{comma}))"
+
+    def _part(self, index: ir.Expression | ir.Stretch | None) -> str:
+        """What a section has of an axis: all of it, some of it, or one place."""
+        match index:
+            case None:
+                return ":"
+            case ir.Stretch(start, end):
+                return f"{self.text(start)}:{self.text(end)}"
+        return self.text(index)
 
     def _arithmetic(self, expression: ir.Expression) -> Code:
         match expression:

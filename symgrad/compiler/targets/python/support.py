@@ -45,19 +45,20 @@ class Array:
 
     def __getitem__(self, index: Any) -> Any:
         indices = index if isinstance(index, tuple) else (index,)
-        numbers = [k for k in indices if k != slice(None)]
+        numbers = [k for k in indices if not isinstance(k, slice)]
         if len(numbers) <= len(self.shape) - 2 and len(indices) <= len(self.shape):
             return self._section(indices)
         return self.numbers[self._inside(index)]
 
     def _section(self, indices: tuple[Any, ...]) -> Array:
-        """The matrix, or more, at some numbers, over whole axes where there is none.
+        """The matrix, or more, at some numbers, else over whole axes or stretches of them.
 
         Raises:
             IndexError: it leaves the shape.
         """
         for index, size in zip(indices, self.shape, strict=False):
-            if index != slice(None) and not 0 <= index < size:
+            first, last = (index.start, index.stop - 1) if _is_stretch(index) else (index, index)
+            if index != slice(None) and not 0 <= first <= last < size:
                 raise IndexError(f"{indices} leaves an array of shape {self.shape}")
         return Array(self.numbers[indices])
 
@@ -75,6 +76,11 @@ class Array:
         if len(indices) != len(sizes) or any(not 0 <= k < sizes[n] for n, k in enumerate(indices)):
             raise IndexError(f"{index} leaves an array of shape {self.shape}")
         return index if self.shape else ()
+
+
+def _is_stretch(index: Any) -> bool:
+    """Whether it is a part of an axis from a place on to another."""
+    return isinstance(index, slice) and index != slice(None)
 
 
 def view(vector: Array, start: int, shape: tuple[int, ...]) -> Array:

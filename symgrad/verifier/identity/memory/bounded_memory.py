@@ -85,18 +85,24 @@ class View:
         return View(self.numbers, start, shape, strides, self.dtype, self.name)
 
     def section(self, index: Any) -> View:
-        """The part at some numbers, over whole axes where there is none: `Q[n, :, i]`, a matrix or more.
+        """The part at some numbers, else over whole axes or stretches of them: `Q[n, :, i]`, `x[n, u:u + 3]`.
 
         Raises:
             BoundsError: beside the array, or it is less than a matrix.
         """
         given = index if type(index) is tuple else (index,)
-        kept = [k for k in range(len(self.shape)) if k >= len(given) or given[k] == slice(None)]
-        if len(given) > len(self.shape) or len(kept) < _MATRIX:
+        parts = (*given, *(slice(None),) * (len(self.shape) - len(given)))
+        kept = [axis for axis, part in enumerate(parts) if isinstance(part, slice)]
+        ends = [_ends(part, size) for part, size in zip(parts, self.shape, strict=False)]
+        if len(given) > len(self.shape) or len(kept) < _MATRIX or None in ends:
             raise BoundsError(f"{self.name}[{', '.join(map(str, given))}] leaves the shape {self.shape}")
-        first = tuple(0 if k in kept else given[k] for k in range(len(self.shape)))
-        shape, strides = (tuple(of[k] for k in kept) for of in (self.shape, self.strides))
-        return self.over(self.place(first), shape, strides)
+        stretches = [stretch for stretch in ends if stretch is not None]
+        start = sum(first * step for (first, _), step in zip(stretches, self.strides, strict=True))
+        shape, strides = (
+            tuple(of[axis] for axis in kept)
+            for of in ([end - first for first, end in stretches], self.strides)
+        )
+        return self.over(self.start + start, shape, strides)
 
     def reshape(self, *shape: Any) -> View:
         """The same numbers in another shape.
@@ -199,6 +205,15 @@ class View:
     def put(self, values: Array) -> None:
         """Give every entry its own number."""
         self._put(self.numbers, values.reshape(-1).tolist())
+
+
+def _ends(part: Any, size: int) -> tuple[int, int] | None:
+    """Where a part of an axis begins and ends; None where it leaves it, or is no part that texts take."""
+    first, end, step = (
+        (part.start, part.stop, part.step) if isinstance(part, slice) else (part, part + 1, None)
+    )
+    first, end = 0 if first is None else first, size if end is None else end
+    return (first, end) if step is None and 0 <= first < end <= size else None
 
 
 def strides_of(shape: Shape) -> Shape:

@@ -1,0 +1,77 @@
+"""Tensors of which a nest over rows needs one row at a time: the next row lies where the last one did.
+
+A copy of windows that is multiplied in the same turn of the loop over rows is one. Its row stays in the
+cache, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.terms import Entry, entries, indices_in
+from symgrad.compiler.planning.loop_orders import ROW
+from symgrad.compiler.planning.plan import LoopNest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from symgrad.calculus.program import Equation, Program
+    from symgrad.compiler.planning.plan import Phase, Plan, Step
+
+_HIDDEN = ("value", "derivative", "temporary", "cotangent")
+
+
+def held_by_rows(program: Program, phases: Iterable[Phase]) -> frozenset[str]:
+    """The tensors made and used in the same turns of one loop over rows, and wanted by nobody else."""
+    nests = (step for phase in phases for step in phase.steps if isinstance(step, LoopNest))
+    return frozenset(name for nest in nests for name in _rows_of(program, nest))
+
+
+def _rows_of(program: Program, nest: LoopNest) -> Iterator[str]:
+    if len(nest.loops) != 1 or not any(isinstance(part, LoopNest) for part in nest.body):
+        return
+    for equation in nest.equations:
+        tensor = program.tensor[equation.target]
+        readers = {e.target for e in program.equations if tensor.name in e.reads}
+        is_alone = tensor.kind in _HIDDEN and tensor.name not in program.results and not equation.onto
+        stays = readers <= {e.target for e in nest.equations} and len(tensor.axes) > 1
+        in_rows = all(map(_is_of_row, _accesses(nest.equations, tensor.name)))
+        if is_alone and stays and in_rows and tensor.name not in nest.local and _is_made_in_turns(equation):
+            yield tensor.name
+
+
+def row_to_take(plan: Plan, nest: Step, equation: Equation, placed: Iterable[str]) -> str | None:
+    """A tensor of this nest, of one row and the same shape, that is read no more when the equation begins.
+
+    Both are one array then, in different parts of a turn.
+    """
+    if equation.target not in plan.by_rows or not isinstance(nest, LoopNest):
+        return None
+    part = next(n for n, part in enumerate(nest.body) if equation in _equations(part))
+    read_later = {
+        name for later in nest.body[part:] for e in _equations(later) for name in (e.target, *e.reads)
+    }
+    extents = [axis.extent for axis in plan.axes_in_memory(equation.target)]
+    made = {e.target for e in nest.equations} & plan.by_rows - read_later
+    same_shape = (n for n in placed if [axis.extent for axis in plan.axes_in_memory(n)] == extents)
+    return next((name for name in same_shape if name in made), None)
+
+
+def _equations(part: LoopNest | Equation) -> tuple[Equation, ...]:
+    return part.equations if isinstance(part, LoopNest) else (part,)
+
+
+def _is_made_in_turns(equation: Equation) -> bool:
+    """Whether each turn makes a row from its beginning on: a sum of scattered terms in loops of its own."""
+    return not equation.scatters or len(equation.loops) > 1
+
+
+def _accesses(equations: Iterable[Equation], name: str) -> Iterator[Entry]:
+    for equation in equations:
+        for expr in (Entry(equation.target, equation.indices), equation.body):
+            yield from (entry for entry in entries(expr) if entry.tensor == name)
+        yield from (Entry(name, ()) for _ in range(equation.onto == name))
+
+
+def _is_of_row(entry: Entry) -> bool:
+    return entry.indices[:1] == (ROW,) and all(ROW not in indices_in(index) for index in entry.indices[1:])

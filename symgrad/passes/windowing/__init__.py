@@ -1,0 +1,1 @@
+"""Windows of tensors, and how they are read by products of matrices."""
