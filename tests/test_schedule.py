@@ -71,7 +71,7 @@ def _overlap(plan: Plan, a: str, b: str) -> bool:
     first, second = plan.places[a], plan.places[b]
     if (first.vector, first.unit) != (second.vector, second.unit):
         return False
-    ends = {n: plan.places[n].offset + size_of(plan.program.tensor[n].axes)[1] for n in (a, b)}
+    ends = {n: plan.places[n].offset + size_of(plan.axes_in_memory(n))[1] for n in (a, b)}
     return first.offset < ends[b] and second.offset < ends[a]
 
 

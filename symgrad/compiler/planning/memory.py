@@ -10,9 +10,9 @@ from symgrad.calculus.editing import ProgramEditor
 from symgrad.compiler.planning.places.equal_steps import equal_runs
 from symgrad.compiler.planning.places.first_fit import places_of
 from symgrad.compiler.planning.places.lifetimes import buffers_of
+from symgrad.compiler.planning.places.single_rows import held_by_rows
 from symgrad.compiler.planning.plan import Phase, Place, Plan, Vector, size_of
 from symgrad.compiler.planning.row_blocks import sums_in_blocks
-from symgrad.compiler.planning.single_rows import held_by_rows
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program

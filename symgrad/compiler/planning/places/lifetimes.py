@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.loop_orders import entries_of
+from symgrad.compiler.planning.places.single_rows import row_to_take
 from symgrad.compiler.planning.plan import LoopNest, Monomial, size_of
-from symgrad.compiler.planning.single_rows import row_to_take
 
 if TYPE_CHECKING:
     from collections.abc import Collection
