@@ -14,7 +14,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour.declared import is_long
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, observed
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, SEEDS, observed
 from symgrad.verifier.interpretation.interpreter import parameter_shapes
 from symgrad.verifier.sampling.samples import draw
 from symgrad.verifier.trials.behaviour_case import BehaviourCase, record
@@ -42,7 +42,9 @@ def bench(spec: dict[str, Any], folder: Path, before: str = "", after: str = "")
 @pytest.mark.parametrize("name", KINDS)
 def test_emitted_modules_behave(name: str, tmp_path: Path) -> None:
     module, case = bench(SPECS[name], tmp_path)
-    tried = BEHAVIOURS if name == "pieces" else BEHAVIOURS.keys() - {"own verify", LONG}  # slow by Python
+    tried = (
+        BEHAVIOURS if name == "pieces" else BEHAVIOURS.keys() - {"own verify", LONG, SEEDS}
+    )  # slow by Python
     faults = {behaviour: observed(module, behaviour, case) for behaviour in tried}
     assert not any(faults.values()), faults
 
@@ -449,6 +451,7 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
         ),
         ("single", "own verify", 'of the loss" if passed', 'of the loss" if not passed', "wrong, and passes"),
         ("embedding", "raw rows", 'record.get("classes") or []', "[]", "expected a whole number from 0 to 5"),
+        ("in_sections", SEEDS, "for s in (h, h / 2)", "for s in (h, h * 2)", "fails with seed=2"),
         ("pieces", LONG, "share <= 1 for", "True for", "passes with a gradient of"),
         ("pieces", LONG, "value_at(s) - value_at(-s)", "value_at(s) + value_at(-s)", "own verify fails"),
         ("pieces", "own verify", "verify(points: int = 3", "verify(points: int = 2", "takes {'points': 2"),

@@ -26,7 +26,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.verifier.behaviour import behaviour_checks, size_checks
 from symgrad.verifier.behaviour.drawn_case import case_of
-from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, MANY, RAW, SIZES
+from symgrad.verifier.behaviour.suite import BEHAVIOURS, LONG, OF_EDITED, RAW, SEEDS
 from symgrad.verifier.edited import edits
 from symgrad.verifier.report import Check
 from symgrad.verifier.steps.rare_updates import rare_update_checks
@@ -210,7 +210,7 @@ def _training(trial: Trial) -> Iterable[Check]:
 
 
 def _own_verify(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, {"own verify", LONG})
+    return behaviour_checks(trial, {"own verify", LONG, SEEDS})
 
 
 def _raw_rows(trial: Trial) -> Iterable[Check]:
@@ -218,7 +218,7 @@ def _raw_rows(trial: Trial) -> Iterable[Check]:
 
 
 def _behaviours(trial: Trial) -> Iterable[Check]:
-    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify", SIZES, MANY, RAW, LONG})
+    return behaviour_checks(trial, BEHAVIOURS.keys() - {"own verify"} - OF_EDITED)
 
 
 @contextmanager

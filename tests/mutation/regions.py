@@ -144,7 +144,7 @@ NAMED: Mapping[str, set[str]] = {
     "checks": _BEHAVIOURS,
     "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity", "training step"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
-    "own verify": {"own verify", "own verify at length"},
+    "own verify": {"own verify", "own verify at length", "own verify by seeds"},
     "files": {"checkpoints", "raw rows"},
     "rows": {"checkpoints", "raw rows"},
 }

@@ -60,6 +60,8 @@ class Behaviour:
 
 
 SIZES, MANY, RAW, LONG = "other sizes", "many epochs", "raw rows", "own verify at length"
+SEEDS = "own verify by seeds"
+OF_EDITED = frozenset((SIZES, MANY, RAW, LONG, SEEDS))
 """Behaviours that only edited modules are tried for, as the others say enough of emitted text."""
 
 BEHAVIOURS = {
@@ -79,6 +81,7 @@ BEHAVIOURS = {
     MANY: Behaviour("fit: so many, each told, whatever their losses are", many_epochs.many_epochs),
     "own verify": Behaviour("right by itself, wrong with a wrong gradient", declared.own_verdict),
     LONG: Behaviour("right by itself, wrong with a wrong gradient", declared.long_own_verdict),
+    SEEDS: Behaviour("right by itself at more points", declared.own_verdicts),
     "number type": Behaviour(
         "parameters, answers, state are of the spec's type", declared.number_type, as_given=True
     ),
@@ -86,7 +89,7 @@ BEHAVIOURS = {
 
 
 def behaviour_checks(
-    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - {SIZES, MANY, RAW, LONG}
+    trial: Trial, names: AbstractSet[str] = BEHAVIOURS.keys() - OF_EDITED
 ) -> Iterator[Check]:
     """A row for every behaviour, or those of these names, of a module whose process can be spoilt."""
     try:
@@ -106,7 +109,7 @@ def size_checks(
     trial: Trial, numbers: Sequence[int], rows: Sequence[int], every: Iterable[float]
 ) -> Iterator[Check]:
     """Rows for an edited module: of raw rows, with these numbers of rows, and at numbers in its edits."""
-    yield from behaviour_checks(trial, {RAW, LONG})
+    yield from behaviour_checks(trial, {RAW, LONG, SEEDS})
     if not trial.trains:
         return
     try:
@@ -154,9 +157,9 @@ def _untried(name: str, trial: Trial, case: BehaviourCase) -> str:
     """Why a behaviour cannot be tried on a spec; nothing where it can."""
     if name in ("epochs", "fit", SIZES) and not case.is_calm:
         return "training on random data runs away, or carries rounding far"
-    if name in ("own verify", LONG) and stops_gradients(trial.model):
+    if name in ("own verify", LONG, SEEDS) and stops_gradients(trial.model):
         return STOPPED
-    if name in ("own verify", LONG) and not _is_tame(trial):
+    if name in ("own verify", LONG, SEEDS) and not _is_tame(trial):
         return "differences in double precision say nothing of this spec on ordinary random data"
     return ""
 
