@@ -19,6 +19,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.syntax import Call, Index, Name, Node
 from symgrad.spec.language.unparse import unparse
+from symgrad.spec.reads import asks_for_derivative
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,15 @@ class Trace:
     operations: Mapping[str, Operation]
 
 
+def _refuse_derivatives(model: Model) -> None:
+    """A derivative is by a tensor, in all of its uses at once: not by the copies that a picture has of it."""
+    functions = {function.name: function for function in model.functions}
+    for formula in (*(e.formula for e in model.equations), *((model.loss,) if model.loss else ())):
+        if asks_for_derivative(formula, functions):
+            problem = "there is no picture of formulas with derivatives"
+            raise SpecError(problem, at=formula.at, remedy="symgrad inspect shows their equations")
+
+
 def trace(model: Model, detail: Detail) -> Trace:
     """The program of a model in which every use of a value is a copy.
 
@@ -76,8 +86,9 @@ def trace(model: Model, detail: Detail) -> Trace:
     spec's own functions are opened, those of the library are operations.
 
     Raises:
-        SpecError: as `elaborate` does, or more than MAX_OPERATIONS gates.
+        SpecError: as `elaborate` does, more than MAX_OPERATIONS gates, or a formula with a derivative.
     """
+    _refuse_derivatives(model)
     made: list[_Tracer] = []
 
     def tracer(
