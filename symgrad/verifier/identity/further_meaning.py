@@ -55,7 +55,7 @@ def found_further(
 ) -> Iterator[Named]:
     """What a module's text computes of those that its spec asks for."""
     shapes = machine.text.facts["SHAPES"]
-    vector = _flat(direction(point, shapes))
+    vector = _entries(point, shapes)
     for asked in model.spec.derive:
         function = partial(machine.names[FURTHER_FUNCTIONS[asked.kind]], machine.vector(theta, "theta"))
         if asked.kind in ("hvp", "gauss_newton"):
@@ -99,8 +99,11 @@ def _named(asked: FurtherDerivative, parts: Mapping[str, Array]) -> Iterator[Nam
 
 def direction(point: ExactPoint, shapes: Mapping[str, Sequence[int]]) -> dict[str, Array]:
     """Numbers of a direction in which parameters of these shapes move."""
-    size = sum(int(np.prod(shape, dtype=int)) for shape in shapes.values())
-    return _parts(np.resize(point.noise[::-1], size), shapes)
+    return _parts(_entries(point, shapes), shapes)
+
+
+def _entries(point: ExactPoint, shapes: Mapping[str, Sequence[int]]) -> Array:
+    return np.resize(point.noise[::-1], sum(int(np.prod(shape, dtype=int)) for shape in shapes.values()))
 
 
 def _parts(vector: Array, shapes: Mapping[str, Sequence[int]]) -> dict[str, Array]:
@@ -110,10 +113,6 @@ def _parts(vector: Array, shapes: Mapping[str, Sequence[int]]) -> dict[str, Arra
         found[name] = vector[start:end].reshape(shape)
         start = end
     return found
-
-
-def _flat(parts: Mapping[str, Array]) -> Array:
-    return np.concatenate([part.reshape(-1) for part in parts.values()])
 
 
 class _Meaning:

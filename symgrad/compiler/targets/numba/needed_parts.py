@@ -47,11 +47,11 @@ def _with(parts: Iterable[RuntimePart], other: RuntimePart) -> list[RuntimePart]
 def _files(lowered: LoweredModel) -> Iterator[str]:
     """The files that follow."""
     if lowered.accumulation is not None:
-        yield "numba/added_gradients"
+        yield "numba/gradients/added_gradients"
     if lowered.plan.adds_rows:
-        yield "numba/added_rows"
+        yield "numba/gradients/added_rows"
     if lowered.program.loss and lowered.model.spec.train.clip_norm is not None:
-        yield "numba/gradient_norms"
+        yield "numba/gradients/gradient_norms"
     if lowered.program.loss and lowered.model.batch_axis:
         yield "numba/gathered_columns" if lowered.plan.column_axis else "numba/gathered_rows"
     yield from ("given_arrays", "given_hyper", "parameter_vectors", "evaluations")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from symgrad.runtime.numba.added_gradients import accumulate
+from symgrad.runtime.numba.gradients.added_gradients import accumulate
 from symgrad.runtime.numba.array_views import view
 from symgrad.runtime.numba.compiling import kernel
 

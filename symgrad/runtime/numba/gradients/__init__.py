@@ -1,0 +1,1 @@
+"""What is done with a gradient once it is known, compiled."""
