@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from symgrad.runtime.numba.gradients.added_gradients import accumulate
 from symgrad.runtime.numba.array_views import view
 from symgrad.runtime.numba.compiling import kernel
+from symgrad.runtime.numba.gradients.added_gradients import accumulate
 
 
 @kernel
