@@ -46,7 +46,7 @@ COMMAND_LINES = re.compile(r"(symgrad [^|>&\n]*\n)+")
 HERE = re.compile(r"symgrad (inspect|graph|summary|list|new|predict|evaluate|export|import|lectures) ")
 """Commands that this process runs, as to start another takes longer; what trains and judges has its own."""
 
-BY_PYTHON = re.compile(r"symgrad (compare|verify demo)|name: rent")
+BY_PYTHON = re.compile(r"symgrad (compare|verify demo)|name: (rent|sine)")
 """What small networks do that Python runs sooner than they are compiled."""
 
 

@@ -31,8 +31,10 @@ class IndexWriter(ScalarWriter):
     def equation(self, equation: Equation) -> Formula:
         """The whole equation; with `+=` it holds for every value of every index in it."""
         equation = canonical(equation)
-        left = self.defined(equation.target, self._indexed(Entry(equation.target, equation.indices)))
-        return ts.Relation(left, "+=" if equation.scatters else "=", self.right_side(equation))
+        left = self._indexed(Entry(equation.target, equation.indices))
+        if equation.scatters:
+            return ts.Relation(left, "+=", self.right_side(equation))
+        return ts.Relation(self.defined(equation.target, left), "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:
         """What stands right of the equality sign."""

@@ -33,7 +33,8 @@ _NOTES: Mapping[FurtherKind, str] = {
     "hvp": f"The Hessian of the loss times v: how the gradient moves along v. {_MOVING}",
     "gauss_newton": "Jᵀ(H(Jv)): forward through the network, by the Hessian of the loss, and back, where GX "
     f"is what comes back to X. {_MOVING}",
-    "per_sample": "The gradient of the loss of each row alone: the rows stand in front.",
+    "per_sample": "The gradient of the loss of each row alone: the rows stand in front. What is not shown "
+    "again follows from these as above.",
     "jacobian": "Every entry of a row by every entry that it depends on.",
     "hessian": "The second derivatives of the loss, the axes of both entries one after the other.",
 }
