@@ -15,7 +15,7 @@ from benchmarks.floor import Rates, floor_of, product_flops
 from benchmarks.machine import available_cores
 from benchmarks.peers import PEERS
 from benchmarks.peers.with_numpy import train
-from benchmarks.problems import NETWORK_PROBLEMS, PROBLEMS, Problem
+from benchmarks.problems import ALL_PROBLEMS, NETWORK_PROBLEMS, PROBLEMS, Problem
 from benchmarks.processes import Place, Process
 from benchmarks.race import AGREEMENT, Pace, race
 from benchmarks.results import Results, Steps
@@ -48,11 +48,18 @@ def test_symgrad_and_numpy_compute_the_same_in_the_harness(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "name", ["conv1d 100x4 b32", "LeNet 8x8 b64", "attention T16 d32 b32", "Bengio 64 tokens b64"]
+    "name",
+    [
+        "conv1d 100x4 b32",
+        "LeNet 8x8 b64",
+        "attention T16 d32 b32",
+        "Bengio 64 tokens b64",
+        "Burgers 2-20-20-20-1 1000 points float32",
+    ],
 )
 def test_peers_compute_the_loss_of_a_network_from_the_same_arrays(name: str) -> None:
     """By symgrad's equations over NumPy arrays, beside those of the peers that are installed."""
-    problem = next(p for p in NETWORK_PROBLEMS if p.name == name)
+    problem = next(p for p in ALL_PROBLEMS if p.name == name)
     program = stages_of(read(problem.spec())).formulas
     x, t = (array[:3] for array in problem.data())
     names = [tensor.name for tensor in program.of_kind("parameter")]

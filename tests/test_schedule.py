@@ -7,6 +7,7 @@ from functools import cache
 from itertools import combinations
 
 import pytest
+from benchmarks.residuals import residual
 from building import by_rows, staged
 from corpus import CORPUS, TRIED
 
@@ -185,3 +186,12 @@ def test_equal_layers_become_loops() -> None:
     assert "for layer in range(" in few
     for piece in ("\ndef ", "gemm("):
         assert few.count(piece) == many.count(piece) > 1
+
+
+def test_sums_over_rows_of_data_are_formed_row_by_row() -> None:
+    """Beside a pass over columns they would read a column at a time."""
+    phases = Stages(expand(read(residual("burgers", 3, 20)))).plan.phases
+    nests = [step for phase in phases for step in phase.steps if isinstance(step, LoopNest)]
+    summed = [(nest, e) for nest in nests for e in nest.equations if any(b.axis.is_free for b in e.bound)]
+    assert len(summed) > 4
+    assert all(nest.loops and nest.loops[0].axis.is_free for nest, _ in summed)

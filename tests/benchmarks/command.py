@@ -15,7 +15,7 @@ from benchmarks.alone import GROWING, MEMORY_PROBLEMS, REPEATS, footprint, growi
 from benchmarks.floor import floor_of, measured_rates
 from benchmarks.machine import available_cores, machine
 from benchmarks.peers import PEERS, Peer
-from benchmarks.problems import NETWORK_PROBLEMS, PROBLEMS, Problem
+from benchmarks.problems import ALL_PROBLEMS, Problem
 from benchmarks.processes import Place, Process
 from benchmarks.race import REFERENCE, Pace, race
 from benchmarks.results import Results, Steps
@@ -60,7 +60,7 @@ def main(
     """Time symgrad and its peers at the same work, and print every table."""
     begun = time.perf_counter()
     parts = parts or PARTS
-    chosen = [p for p in (*PROBLEMS, *NETWORK_PROBLEMS) if _named(p.name, problems)]
+    chosen = [p for p in ALL_PROBLEMS if _named(p.name, problems)]
     if not chosen:
         raise click.BadParameter(f"no problem has {problems!r} in its name", param_hint="--problems")
     for output in outputs:
@@ -156,7 +156,7 @@ def _steps(
             process.peer.name: process.ask("libraries").get("libraries", []) for process in processes
         }
     rates = rates.best(measured_rates(place, probing))
-    floors = tuple(floor_of(problem, rates) for problem in problems if not problem.network)
+    floors = tuple(floor_of(problem, rates) for problem in problems if not problem.is_compared_at_first)
     found = Steps(count, tuple(races), floors, rates)
     return replace(results, steps=(*results.steps, found), libraries=libraries)
 

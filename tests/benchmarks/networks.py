@@ -9,6 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.residuals import RESIDUALS
+
 Spec = dict[str, Any]
 
 
@@ -225,6 +227,7 @@ NETWORKS: dict[str, Spec] = {
     "gpt 2 128x128": gpt(2, 128, 4, 32),
     "bengio": bengio(64, 8, 16, 128),
     "bengio 10000": bengio(10_000, 5, 32, 64),
+    **RESIDUALS,
 }
 """By the names that problems and peers know them by."""
 

@@ -29,6 +29,8 @@ class Problem:
     ReLU with the labels' one-hot rows, so that no softmax is left; `binary` has the cross-entropy of one
     score; `attention` is examples/attention.yaml, without sizes. `example` names a spec to use as it is,
     `network` one of networks.py: then there are no sizes, and the first losses of all must agree.
+    `derives` is what is computed of the batches instead of training on them: `hvp`, the Hessian of the loss
+    times `direction()`, or `per_sample`, the gradient of every row's own loss.
     """
 
     name: str
@@ -41,6 +43,13 @@ class Problem:
     kind: Literal["classes", "squares", "binary", "attention"] = "classes"
     example: str = ""
     network: str = ""
+    dtype: Literal["float32", "float64"] = "float32"
+    derives: Literal["", "hvp", "per_sample"] = ""
+
+    @property
+    def is_compared_at_first(self) -> bool:
+        """Whether a peer with another first number is refused."""
+        return bool(self.network or self.derives)
 
     @property
     def rows(self) -> int:
@@ -58,17 +67,25 @@ class Problem:
         return tuple(shape for rows, columns in pairs for shape in ((rows, columns), (columns,)))
 
     def weights(self) -> list[Array]:
-        """The first values of the parameters, the same for all: float32, biases not zero."""
-        rng = np.random.default_rng(1)
+        """The first values of the parameters, the same for all: biases are not zero."""
+        return self._parameters(1)
+
+    def direction(self) -> list[Array]:
+        """What a Hessian is multiplied by, as the parameters."""
+        return self._parameters(4)
+
+    def _parameters(self, seed: int) -> list[Array]:
+        rng = np.random.default_rng(seed)
         widths = (math.prod(shape[:-1]) ** -0.5 if len(shape) > 1 else 0.1 for shape in self.shapes)
         draws = (rng.normal(0, width, shape) for width, shape in zip(widths, self.shapes, strict=True))
-        return [array.astype(np.float32) for array in draws]
+        return [array.astype(self.dtype) for array in draws]
 
     def data(self) -> tuple[Array, Array]:
-        """Inputs in float32; labels in int64, or values in float32."""
+        """Inputs; labels in int64, or values. Of a residual the two inputs of the network."""
         rng = np.random.default_rng(2)
         if self.network:
-            x, t = (NETWORKS[self.network][part][name] for part, name in (("inputs", "x"), ("targets", "t")))
+            declared = NETWORKS[self.network]
+            x, t = (declared["inputs"] | declared.get("targets", {})).values()
             return self._drawn(rng, x), self._drawn(rng, t)
         if self.kind == "attention":
             x = rng.standard_normal((self.rows, LENGTH, CHANNELS), np.float32)
@@ -82,7 +99,7 @@ class Problem:
         """Numbers, or labels, for an input or a target of a network."""
         if isinstance(declared, dict):
             return rng.integers(0, declared["classes"], (self.rows, *declared["axes"][1:]))
-        return rng.standard_normal((self.rows, *declared[1:]), np.float32)
+        return rng.standard_normal((self.rows, *declared[1:]), np.float32).astype(self.dtype)
 
     def orders(self) -> Iterator[Array]:
         """The order of the rows in each epoch, without end."""
@@ -96,7 +113,9 @@ class Problem:
             return str(EXAMPLES / self.example)
         rule = f"{self.optimizer}(learning_rate={self.learning_rate})"
         name = "bench_" + "".join(letter if letter.isalnum() else "_" for letter in self.name)
-        about = {"name": name, "dtype": "float32", "train": {"optimizer": rule, "batch_size": self.batch}}
+        about = {"name": name, "dtype": self.dtype, "train": {"optimizer": rule, "batch_size": self.batch}}
+        if self.derives:
+            about |= {"derive": [self.derives]}
         if self.network:
             return about | NETWORKS[self.network]
         return about | (_ATTENTION if self.kind == "attention" else self._layers())
@@ -132,6 +151,15 @@ _ATTENTION = {
     "loss": "mean((O - t)**2)",
 }
 
+_DTYPES: tuple[Literal["float32"], Literal["float64"]] = ("float32", "float64")
+_FURTHER: tuple[tuple[Literal["hvp", "per_sample"], str, tuple[int, ...], int, int], ...] = (
+    ("hvp", "64-64-10", (64, 64, 10), 32, 100),
+    ("hvp", "64-64-10", (64, 64, 10), 256, 40),
+    ("hvp", "784-128-10", (784, 128, 10), 32, 40),
+    ("hvp", "784-128-10", (784, 128, 10), 256, 10),
+    ("per_sample", "64-64-10", (64, 64, 10), 256, 10),
+    ("per_sample", "784-128-10", (784, 128, 10), 256, 2),
+)
 SMALL, MIDDLE, LARGE = (64, 32, 32, 10), (784, 128, 128, 10), (784, 1000, 1000, 2)
 MANY_CLASSES = (64, 32, 32, 1000)
 
@@ -174,6 +202,24 @@ NETWORK_PROBLEMS = (
     Problem("Bengio 64 tokens b64", (), 64, 50, network="bengio"),
     Problem("Bengio 10000 tokens b32", (), 32, 10, network="bengio 10000"),
 )  # convolutions, attention, transformers, embeddings
+
+RESIDUAL_PROBLEMS = tuple(
+    Problem(
+        f"{equation.capitalize()} {sizes} {points} points {dtype}", (), points, 4 if points == 1000 else 1,
+        learning_rate=1e-4, network=f"{equation} {network}", dtype=dtype,
+    )
+    for equation in ("burgers", "poisson")
+    for sizes, network in (("2-20-20-20-1", "3x20"), ("2-50x4-1", "4x50"))
+    for points in (1000, 20_000)
+    for dtype in _DTYPES
+)  # fmt: skip
+
+FURTHER_PROBLEMS = tuple(
+    Problem(f"{derives} {name} b{batch}", sizes, batch, steps, activation="tanh", derives=derives)
+    for derives, name, sizes, batch, steps in _FURTHER
+)
+
+ALL_PROBLEMS = (*PROBLEMS, *NETWORK_PROBLEMS, *RESIDUAL_PROBLEMS, *FURTHER_PROBLEMS)
 
 DIGITS = Problem(
     "digits", (64, 64, 10), 32, 1, optimizer="adam", learning_rate=0.003, example="digits.yaml"

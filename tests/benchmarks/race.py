@@ -88,7 +88,7 @@ def race(problem: Problem, processes: Sequence[Process], pace: Pace) -> Race:
             begun[name] = answer["loss"]
         if "missing" in answer:
             missing[name] = answer["missing"]
-        elif problem.network and _begins_elsewhere(begun[name], begun.get(REFERENCE)):
+        elif problem.is_compared_at_first and _begins_elsewhere(begun[name], begun.get(REFERENCE)):
             missing[name] = f"its first loss is {begun[name]:.7g}, not {begun[REFERENCE]:.7g}"
         else:
             counts[name] = min(pace.rounds, max(pace.least, int(pace.seconds / answer["seconds"])))

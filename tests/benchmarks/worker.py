@@ -61,7 +61,7 @@ class Worker:
         """The seconds from the problem to the end of its first step, the way the peer lists first."""
         start = time.perf_counter()
         chosen = _problem(problem)
-        self.training = self.peer.load()[0](chosen)
+        self.training = self.peer.load(chosen)[0](chosen)
         self.orders = chosen.orders()
         loss = self.training.epoch(next(self.orders)[: chosen.batch])
         return {"seconds": time.perf_counter() - start, "loss": loss}
@@ -69,18 +69,19 @@ class Worker:
     def prepare(self, problem: dict[str, Any]) -> dict[str, Any]:
         """Set a problem up, warm up, and take the fastest way the peer has; it starts anew."""
         chosen = _problem(problem)
-        if chosen.network and not self.peer.networks:
-            raise NotApplicable("it is written here for dense layers alone")
+        if chosen.is_compared_at_first and not self.peer.networks:
+            raise NotApplicable("it is written here for the training of dense layers alone")
         self.training, fastest, way, loss = None, float("inf"), "", 0.0
         reason: NotApplicable | None = None
-        for name, variant in zip(self.peer.variants, self.peer.load(), strict=True):
+        variants = self.peer.variants_for(chosen)
+        for name, variant in zip(variants, self.peer.load(chosen), strict=True):
             try:
                 training, self.orders = variant(chosen), chosen.orders()
             except NotApplicable as found:
                 reason = found
                 continue
             begun = training.epoch(next(self.orders))
-            count = TRIALS if len(self.peer.variants) > 1 else 1
+            count = TRIALS if len(variants) > 1 else 1
             trials = [_timed(training, next(self.orders))[0] for _ in range(count)]
             if min(trials) < fastest:
                 self.training, fastest, way, loss = training, min(trials), name, begun

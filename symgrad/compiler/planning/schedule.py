@@ -147,11 +147,19 @@ class _Rows:
         contraction = as_contraction(equation)
         if self.row is None or (contraction is not None and not contraction.batch):
             return False
+        if self._would_stride(equation):
+            return False
         for loop in equation.loops:
             if loop.axis.fits(self.row.axis) and self._may_run_over(equation, loop):
                 self._append(equation, loop)
                 return True
         return False
+
+    def _would_stride(self, equation: Equation) -> bool:
+        """Whether an equation that passes over the rows of data would read them a column at a time here."""
+        best = _best_row(equation)
+        here = self.row is not None and self.row.axis.is_free
+        return best is not None and best.axis.is_free and best in equation.bound and not here
 
     def _may_run_over(self, equation: Equation, row: Loop) -> bool:
         if not _can_be_row(equation, row) or not self.by_row.get(equation.onto, True):

@@ -11,12 +11,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from benchmarks.networks import shapes_of
-from benchmarks.peers import Training
+from benchmarks.peers import Training, norm
 from benchmarks.peers.jax_networks import loss_of
+from benchmarks.peers.jax_residuals import residual_of
+from benchmarks.residuals import RESIDUALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from benchmarks.peers.jax_residuals import Way
     from benchmarks.problems import Array, Problem
 
 FEW_CLASSES = 100  # up to here a one-hot product is faster than picking the labels' entries, above slower
@@ -33,6 +36,39 @@ def steps_of_vector(problem: Problem) -> Training:
     return _steps(problem, np.asarray(vector), unravel)
 
 
+def steps_by_jvp(problem: Problem) -> Training:
+    """A jitted step, the slopes of a residual forward."""
+    return _steps(problem, problem.weights(), lambda weights: weights, "jvp")
+
+
+def steps_by_jet(problem: Problem) -> Training:
+    """A jitted step, the slopes of a residual as Taylor series."""
+    return _steps(problem, problem.weights(), lambda weights: weights, "jet")
+
+
+def calls(problem: Problem) -> Training:
+    """What the problem derives, jitted; the norm of the last answer."""
+    loss_of, weights = _loss(problem), [jnp.asarray(w) for w in problem.weights()]
+    direction = [jnp.asarray(v) for v in problem.direction()]
+    x, t = map(jnp.asarray, problem.data())
+    gradient = jax.grad(loss_of)
+
+    @jax.jit
+    def derive(weights: Any, direction: Any, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
+        x, t = x[rows], t[rows]
+        if problem.derives == "hvp":
+            return jax.jvp(lambda w: gradient(w, x, t), (weights,), (direction,))[1]
+        of_row = lambda row, label: gradient(weights, row[None], label[None])  # noqa: E731  # as vmap takes it
+        return jax.vmap(of_row)(x, t)
+
+    def epoch(order: Array) -> float:
+        for rows in order.astype("int32").reshape(-1, problem.batch):
+            found = jax.block_until_ready(derive(weights, direction, x, t, rows))
+        return norm(map(np.asarray, found))
+
+    return Training(lambda: None, epoch)
+
+
 def scan(problem: Problem) -> Training:
     """A jitted epoch."""
     return _scan(problem, 1)
@@ -43,9 +79,12 @@ def unrolled_scan(problem: Problem) -> Training:
     return _scan(problem, 4)
 
 
-def _steps(problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Array]]) -> Training:
+def _steps(
+    problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Array]], way: Way = "grad"
+) -> Training:
+    jax.config.update("jax_enable_x64", problem.dtype == "float64")
     x, t = map(jnp.asarray, problem.data())
-    one = _step(problem, unpack)
+    one = _step(problem, unpack, way)
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def step(state: Any, total: jax.Array, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
@@ -62,7 +101,7 @@ def _steps(problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Arra
 
     def epoch(order: Array) -> float:
         nonlocal state
-        total = jnp.array(np.float32(0))
+        total = jnp.array(np.zeros((), problem.dtype))
         for rows in order.astype("int32").reshape(-1, problem.batch):
             state, total = step(state, total, x, t, rows)
         return float(total) / problem.steps
@@ -71,6 +110,7 @@ def _steps(problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Arra
 
 
 def _scan(problem: Problem, unroll: int) -> Training:
+    jax.config.update("jax_enable_x64", problem.dtype == "float64")
     x, t = map(jnp.asarray, problem.data())
     one = _step(problem, lambda weights: weights)
 
@@ -105,8 +145,10 @@ def _first_state(problem: Problem, weights: Any) -> Any:
     return jax.tree.map(jnp.array, state)
 
 
-def _step(problem: Problem, unpack: Callable[[Any], list[jax.Array]]) -> Callable[..., Any]:
-    loss_of, rate = _loss(problem), problem.learning_rate
+def _step(
+    problem: Problem, unpack: Callable[[Any], list[jax.Array]], way: Way = "grad"
+) -> Callable[..., Any]:
+    loss_of, rate = _loss(problem, way), problem.learning_rate
     gradient = jax.value_and_grad(lambda weights, x, t: loss_of(unpack(weights), x, t))
 
     def sgd(weights: Any, x: jax.Array, t: jax.Array) -> Any:
@@ -126,10 +168,15 @@ def _step(problem: Problem, unpack: Callable[[Any], list[jax.Array]]) -> Callabl
     return sgd if problem.optimizer == "sgd" else adam
 
 
-def _loss(problem: Problem) -> Callable[[list[jax.Array], jax.Array, jax.Array], jax.Array]:
+def _loss(
+    problem: Problem, way: Way = "grad"
+) -> Callable[[list[jax.Array], jax.Array, jax.Array], jax.Array]:
     act = jax.nn.relu if problem.activation == "relu" else jnp.tanh
     if problem.network:
-        names, network = tuple(shapes_of(problem.network)), loss_of(problem.network)
+        is_residual = problem.network in RESIDUALS
+        equation = problem.network.split()[0]
+        network = residual_of(equation, way) if is_residual else loss_of(problem.network)
+        names = tuple(shapes_of(problem.network))
         return lambda weights, x, t: network(dict(zip(names, weights, strict=True)), x, t)
 
     def attention(weights: list[jax.Array], x: jax.Array, t: jax.Array) -> jax.Array:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmarks.machine import loaded_blas
-from benchmarks.peers import NotApplicable, Training
+from benchmarks.peers import NotApplicable, Training, norm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,32 @@ def steps(problem: Problem) -> Training:
         return total / problem.steps
 
     return _training(problem, epoch)
+
+
+def calls(problem: Problem) -> Training:
+    """What the problem derives, called from Python; the norm of the last answer."""
+    import symgrad as sg
+
+    module = sg.build(sg.read(problem.spec()))
+    x, t = problem.data()
+    theta, vector = (_joined(arrays) for arrays in (problem.weights(), problem.direction()))
+    params = module.unflatten(theta)
+
+    def derive(x: Array, t: Array) -> Any:
+        if problem.derives == "hvp":
+            return module.hvp(theta, vector, x, t)
+        return module.per_sample_grad(params, x, t)
+
+    def epoch(order: Array) -> float:
+        for rows in order.reshape(-1, problem.batch):
+            found = derive(x[rows], t[rows])
+        return norm([found] if problem.derives == "hvp" else found)
+
+    return Training(lambda: None, epoch)
+
+
+def _joined(arrays: Any) -> Array:
+    return np.concatenate([np.ravel(array) for array in arrays])
 
 
 def _training(problem: Problem, run: Callable[[ModuleType, Any, Any, Array], float]) -> Training:

@@ -10,8 +10,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812  # the name all its users give it
 
 from benchmarks.networks import shapes_of
-from benchmarks.peers import NotApplicable, Training
+from benchmarks.peers import NotApplicable, Training, norm
 from benchmarks.peers.torch_networks import IMAGES, KERNELS, loss_of
+from benchmarks.peers.torch_residuals import residual_of
+from benchmarks.residuals import RESIDUALS
 
 if TYPE_CHECKING:
     from benchmarks.problems import Array, Problem
@@ -74,6 +76,8 @@ def functional_on_one_thread(problem: Problem) -> Training:
 
 def compiled_step(problem: Problem) -> Training:
     """Loss, gradient and update in one compiled function, called through a C++ wrapper."""
+    if problem.network in RESIDUALS:
+        raise NotApplicable("torch.compile takes no backward pass through a backward pass")
     torch._dynamo.reset()  # else the shapes of the problem before count
     weights = [w.detach() for w in _weights(problem)]
     loss_of, rate = _loss(problem), problem.learning_rate
@@ -106,6 +110,50 @@ def compiled_step(problem: Problem) -> Training:
         return step
 
     return _training(problem, weights, make_step)
+
+
+def calls(problem: Problem) -> Training:
+    """What the problem derives: a product by two backward passes, the gradients of rows by vmap."""
+    weights, loss_of = tuple(_weights(problem)), _loss(problem)
+    direction = tuple(map(torch.from_numpy, problem.direction()))
+
+    def derive(x: torch.Tensor, t: torch.Tensor) -> Any:
+        if problem.derives == "per_sample":
+            return _per_sample(loss_of, tuple(w.detach() for w in weights), x, t)
+        gradients = torch.autograd.grad(loss_of(weights, x, t), weights, create_graph=True)
+        return torch.autograd.grad(gradients, weights, direction)
+
+    return _calls(problem, derive)
+
+
+def calls_by_transforms(problem: Problem) -> Training:
+    """The same through torch.func: a product forward through the gradient."""
+    weights, loss_of = tuple(w.detach() for w in _weights(problem)), _loss(problem)
+    direction = tuple(map(torch.from_numpy, problem.direction()))
+
+    def derive(x: torch.Tensor, t: torch.Tensor) -> Any:
+        if problem.derives == "per_sample":
+            return _per_sample(loss_of, weights, x, t)
+        gradient = torch.func.grad(loss_of)
+        return torch.func.jvp(lambda w: gradient(w, x, t), (weights,), (direction,))[1]
+
+    return _calls(problem, derive)
+
+
+def _per_sample(loss_of: Any, weights: Any, x: torch.Tensor, t: torch.Tensor) -> Any:
+    gradient = torch.func.grad(lambda w, x, t: loss_of(w, x[None], t[None]))
+    return torch.func.vmap(gradient, (None, 0, 0))(weights, x, t)
+
+
+def _calls(problem: Problem, derive: Callable[[torch.Tensor, torch.Tensor], Any]) -> Training:
+    x, t = map(torch.from_numpy, problem.data())
+
+    def epoch(order: Array) -> float:
+        for rows in torch.from_numpy(order).split(problem.batch):
+            found = derive(x[rows], t[rows])
+        return norm(array.detach().numpy() for array in found)
+
+    return Training(lambda: None, epoch)
 
 
 def _weights(problem: Problem) -> list[torch.Tensor]:
@@ -151,7 +199,9 @@ def _training(problem: Problem, weights: list[torch.Tensor], make_step: Callable
 def _loss(problem: Problem) -> Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]:
     act = torch.relu if problem.activation == "relu" else torch.tanh
     if problem.network:
-        names, network = tuple(shapes_of(problem.network)), loss_of(problem.network)
+        is_residual = problem.network in RESIDUALS
+        network = residual_of(problem.network.split()[0]) if is_residual else loss_of(problem.network)
+        names = tuple(shapes_of(problem.network))
         return lambda weights, x, t: network(dict(zip(names, weights, strict=True)), x, t)
 
     def attention(weights: list[torch.Tensor], x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
