@@ -26,6 +26,7 @@ ARRAYS = {
     "pad": "x with entries before and after an axis: 0, or value=",
     "concat": "behind each other along an axis",
     "stack": "beside each other along a new axis",
+    "column_stack": "columns side by side; one number a row is a column, a number a constant one",
     "flatten": "the axes from start to end as one, rows first",
     "reshape": "other axes of as many entries, rows first; -1 is what the others leave",
     "transpose": "the axes in this order; x.T has them reversed",

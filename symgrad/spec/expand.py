@@ -1,4 +1,4 @@
-"""Take the sugar out of a spec: chains, layers, bare losses, library optimisers and schedules.
+"""Take the sugar out of a spec: chains, layers, networks, bare losses, library optimisers and schedules.
 
 What is left are parameters and equations, which the compiler elaborates and the verifier evaluates.
 """
@@ -17,6 +17,7 @@ from symgrad.spec.expansion.layer_calls import known_layers, replaced_inside
 from symgrad.spec.expansion.layer_expansion import LayerExpander
 from symgrad.spec.expansion.learning_rate import resolve_schedule
 from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
+from symgrad.spec.expansion.network_calls import NetworkExpander
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
@@ -48,10 +49,12 @@ def expand(spec: Spec) -> Model:
     _check_functions(spec)
     layers = LayerExpander(spec)
     layers.run()
-    equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in layers.equations)
+    networks = NetworkExpander(spec, layers)
+    lossy = replace(spec, loss=networks.run(layers.equations, spec.loss))
+    equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in networks.equations)
     after_targets = _depending_on_targets(spec, equations)
     outputs = _outputs(spec, equations, after_targets)
-    loss = applied_loss(spec, outputs)
+    loss = applied_loss(lossy, outputs)
     scoring = scoring_of(spec, loss, outputs, after_targets)
     loss = _plain(_without_layers(spec, loss, "the loss"), spec) if loss is not None else None
     manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
@@ -86,6 +89,7 @@ def expand(spec: Spec) -> Model:
         groups=groups,
         demands=tuple(layers.demands),
     )
+    networks.check_called()
     _check_parameters(model)
     refuse_nonsense(model)
     return model
@@ -188,7 +192,8 @@ def _needed_functions(spec: Spec, formulas: Iterable[Node]) -> tuple[FunctionSpe
             raise replaced_inside(users[name], inside[-1])
         if name in found:
             return
-        function = users.get(name) or _library_function(name, call.at, users)
+        others = (*users, *(network.name for network in spec.networks))
+        function = users.get(name) or _library_function(name, call.at, others)
         function = replace(function, formula=with_axes_named(function.formula, users))
         stopped.update(id(call) for call in _stopped(function.formula))
         for inner in calls(function.formula):

@@ -76,6 +76,21 @@ class FunctionSpec:
 
 
 @dataclass(frozen=True)
+class NetworkSpec:
+    """A function with parameters of its own, `u(x, t)`: `layers` over what it is given, or `equations`.
+
+    Layers take the arguments side by side. The last of the equations gives the value; a formula alone is one
+    equation of the network's name.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    layers: tuple[Call | Branch, ...]
+    equations: tuple[EquationSpec, ...]
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class EquationSpec:
     """`name: formula`, or with `indices` the index notation `name[n,k]: formula`.
 
@@ -420,6 +435,7 @@ class Spec(Displayed):
     places: tuple[tuple[str, str, Position], ...] = field(default=(), compare=False)
     text: str = field(default="", compare=False, repr=False)
     derive: tuple[FurtherDerivative, ...] = ()
+    networks: tuple[NetworkSpec, ...] = ()
 
     def __str__(self) -> str:
         """A line that says which spec it is, and its text."""

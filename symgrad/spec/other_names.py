@@ -63,7 +63,8 @@ _ALSO_CALLED = {
     "reshape": "view unflatten",
     "split": "chunk",
     "gather": "take take_along_axis index_select",
-    "concat": "concatenate cat hstack vstack",
+    "concat": "concatenate cat vstack",
+    "column_stack": "hstack columns",
     "pad": "zero_pad zeropad zero_padding",
     "flatten": "ravel",
     # mathematics

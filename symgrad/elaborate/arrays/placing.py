@@ -1,4 +1,4 @@
-"""pad, concat, stack and flatten: tensors put into a new one, every entry at a place of its own."""
+"""pad, concat, stack, column_stack, flatten: tensors put into a new one, each entry at a place of its own."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ def placed(
         return padded if filling is None else put.filled(padded, filling, **numbers)
     if call.function == "flatten":
         return put.flattened(values[0], **numbers)
+    if call.function == "column_stack":
+        return put.joined(put.columns(values), -1)
     if call.function == "stack":
         values = [put.with_axis(value, numbers["axis"]) for value in values]
     return put.joined(values, numbers["axis"])
@@ -106,6 +108,15 @@ class _Placing:
         extents = [value.axes[place].extent for value in values]
         parts = [self._put(value, place, sp.Add(*extents[:n]), size) for n, value in enumerate(values)]
         return self.builder.combine(lambda *bodies: sp.Add(*bodies), parts, self.call.function, self.call.at)
+
+    def columns(self, values: Sequence[Value]) -> list[Value]:
+        """One number a row as a column, and one number as a column that repeats it."""
+        like = next((value for value in values if value.axes), None)
+        if like is None:
+            remedy = "expected one number or more a row: [batch] or [batch, 3]"
+            raise ShapeError(f"{self.call.function} of single numbers", at=self.call.at, remedy=remedy)
+        spread = (v if v.axes else Value(like.axes[:1], like.indices[:1], v.body) for v in values)
+        return [self.with_axis(value, 1) if len(value.axes) == 1 else value for value in spread]
 
     def with_axis(self, value: Value, axis: int) -> Value:
         """The value with one more axis, of size 1."""

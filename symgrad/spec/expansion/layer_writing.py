@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from symgrad.spec.model import EquationSpec
 
 
-def stated(formula: Node, known: Mapping[str, Node], at: Position) -> Node:
-    """A formula of the library over what its names stand for, at the place of the call.
+def stated(formula: Node, known: Mapping[str, Node], at: Position | None) -> Node:
+    """A formula of the library over what its names stand for, at the place of the call, or at its own.
 
     Where nothing is put around a tensor, that stands alone, and so does what is multiplied by 1.
     """
@@ -37,11 +37,12 @@ def stated(formula: Node, known: Mapping[str, Node], at: Position) -> Node:
                 return padded
         return node
 
-    return placed(transform(formula, change), at)
+    found = transform(formula, change)
+    return found if at is None else placed(found, at)
 
 
 def written(
-    equation: EquationSpec, known: Mapping[str, Node], taken: Collection[str], at: Position
+    equation: EquationSpec, known: Mapping[str, Node], taken: Collection[str], at: Position | None
 ) -> EquationSpec:
     """An equation of the library over what its names stand for; no index bears a name that is `taken`."""
     reductions = [call for call in calls(equation.formula) if call.function in REDUCTIONS]
@@ -58,7 +59,7 @@ def written(
         indices=equation.indices and tuple(fresh[name] for name in equation.indices),
         formula=stated(formula, known, at),
         ranges=tuple((fresh[name], stated(size, known, at)) for name, size in equation.ranges),
-        at=at,
+        at=at or equation.at,
     )
 
 

@@ -33,6 +33,22 @@ def check_declarations(spec: Spec, axes: Mapping[str, Position], repeated: Mappi
     tensors: list[TensorSpec | ParameterSpec] = [*spec.inputs, *spec.targets, *spec.parameters]
     for tensor in tensors:
         _check_size(tensor, dict(spec.axes))
+    _check_networks(spec, {name: value for name, value in seen.items() if value[0] != "equation"})
+
+
+def _check_networks(spec: Spec, seen: Mapping[str, tuple[str, Position]]) -> None:
+    """A network may bear the name of an equation, as in `u: u(x, t)`, and of nothing else."""
+    for network in spec.networks:
+        if network.name in seen:
+            other, there = seen[network.name]
+            problem = f"the network '{network.name}' has the name of the {other} at {there}"
+            raise SpecError(problem, at=network.at, remedy="choose another name")
+        own = dict.fromkeys(network.arguments, ("argument", network.at))
+        for equation in network.equations if len(network.equations) > 1 else ():
+            if equation.name in seen or equation.name in own:
+                other, there = own.get(equation.name) or seen[equation.name]
+                problem = f"the equation '{equation.name}' has the name of the {other} at {there}"
+                raise SpecError(problem, at=equation.at, remedy="choose another name")
 
 
 def _named(spec: Spec, axes: Mapping[str, Position]) -> Iterator[tuple[str, str, Position]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, did_you_mean
-from symgrad.spec.language.formula import parse_formula, parse_head
+from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.known_numbers import with_known_numbers, with_sizes_in_indices
 from symgrad.spec.language.names import check_module_name, check_name, shorten
 from symgrad.spec.language.syntax import Boolean, Call, Name, Node, Number
@@ -16,6 +16,7 @@ from symgrad.spec.model import (
     AxisSpec,
     EquationSpec,
     FunctionSpec,
+    NetworkSpec,
     ParameterAxis,
     ParameterSpec,
     Spec,
@@ -24,10 +25,11 @@ from symgrad.spec.model import (
 from symgrad.spec.reading.constant_block import constant_specs
 from symgrad.spec.reading.declarations import check_declarations
 from symgrad.spec.reading.derive_block import further_derivatives
+from symgrad.spec.reading.equation_texts import equations_at, equations_in
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
+from symgrad.spec.reading.network_block import networks_at
 from symgrad.spec.reading.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
-from symgrad.spec.reading.several_names import named_parts
 from symgrad.spec.reading.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
 
@@ -55,13 +57,14 @@ def build(block: SpecBlock, document: Document) -> Spec:
         constants=constant_specs(block, document),
         parameters=tuple(_parameter(name, p, document) for name, p in block.parameters.items()),
         functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
+        networks=networks_at(document, block.networks),
         layers=layers_at(document, ("layers",), block.layers or ()),
         equations=tuple(_all_equations(block.equations or {}, document)),
         outputs=names_at(document, ("outputs",), block.outputs),
         loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
         gradients=names_at(document, ("gradients",), block.gradients),
         derive=further_derivatives(block.derive, document),
-        manual=_equations(("manual",), block.manual, document),
+        manual=equations_in(("manual",), block.manual, document),
         train=train_spec(block, document),
         sha256=document.sha256,
         text=document.text,
@@ -97,8 +100,17 @@ def _with_known_numbers(spec: Spec) -> Spec:
         own = (*found.arguments, *(name for name, _ in found.defaults))
         return replace(found, formula=with_known_numbers(found.formula, (*taken, *own)))
 
+    def network(found: NetworkSpec) -> NetworkSpec:
+        own = (*taken, *found.arguments, *(equation.name for equation in found.equations))
+        body = (
+            replace(e, formula=with_known_numbers(e.formula, (*own, *(e.indices or ()))))
+            for e in found.equations
+        )
+        return replace(found, equations=tuple(body))
+
     return replace(
         spec,
+        networks=tuple(map(network, spec.networks)),
         functions=tuple(map(function, spec.functions)),
         equations=equations(spec.equations),
         manual=equations(spec.manual),
@@ -247,41 +259,9 @@ def _all_equations(blocks: Mapping[str, str | RepeatedBlock], document: Document
     for name, block in blocks.items():
         key: Key = ("equations", name)
         if isinstance(block, str):
-            yield from _equations_at(key, block, document)
+            yield from equations_at(key, block, document)
             continue
         inside, repeated = (*key, "repeat"), block.repeat
         start = formula_at(document, (*inside, "start"), repeated.start)
-        body = _equations((*inside, "equations"), repeated.equations, document)
+        body = equations_in((*inside, "equations"), repeated.equations, document)
         yield from equations_repeated(check_key(document, key), start, repeated.times, body, document)
-
-
-def _equations(key: Key, formulas: Mapping[str, str], document: Document) -> tuple[EquationSpec, ...]:
-    return tuple(e for name, text in formulas.items() for e in _equations_at((*key, name), text, document))
-
-
-def _equations_at(key: Key, text: str, document: Document) -> Iterator[EquationSpec]:
-    """The equation at a key, or those of several names on its left side."""
-    left = str(key[-1])
-    if "," in left and "[" not in left:
-        yield from named_parts(left, formula_at(document, key, text), document.place(key).key)
-    else:
-        yield _equation(key, text, document)
-
-
-def _equation(key: Key, text: str, document: Document) -> EquationSpec:
-    at, name = document.place(key).key, str(key[-1])
-    if "[" not in name:
-        return EquationSpec(check_name(name, at), None, formula_at(document, key, text), at)
-    head = parse_head(name, at)
-    indices = _distinct(tuple(name for name, _ in head.indices), at)
-    ranges = tuple((name, size) for name, size in head.indices if size is not None)
-    return EquationSpec(check_name(head.name, at), indices, formula_at(document, key, text), at, ranges)
-
-
-def _distinct(indices: tuple[str, ...], at: Position) -> tuple[str, ...]:
-    for name in indices:
-        check_name(name, at)
-        if indices.count(name) > 1:
-            problem = f"the index '{name}' stands twice on the left"
-            raise SpecError(problem, at=at, remedy="give each place an index of its own")
-    return indices

@@ -228,6 +228,32 @@ Equations: TypeAlias = dict[
         Discriminator(_equation_kind),
     ],
 ]
+
+
+class NetworkBlock(_Block):
+    """`u(x, t): {layers: [...]}`, or a network as equations, the last of which gives its value."""
+
+    layers: Layers | None = None
+    equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> NetworkBlock:
+        if (self.layers is None) == (self.equations is None):
+            problem = "neither layers nor equations" if self.layers is None else "both layers and equations"
+            raise refuse(f"a network of {problem}", "write {layers: [dense(20, activation=tanh), dense(1)]}")
+        return self
+
+
+def _network_kind(value: object) -> str:
+    return "block" if isinstance(value, dict) else "layers" if isinstance(value, list) else "text"
+
+
+Network: TypeAlias = Annotated[
+    Annotated[Formula, Tag("text")]
+    | Annotated[Layers, Tag("layers")]
+    | Annotated[NetworkBlock, Tag("block")],
+    Discriminator(_network_kind),
+]
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
@@ -298,6 +324,7 @@ class SpecBlock(_Block):
     constants: dict[str, Any] = {}
     parameters: dict[str, Parameter] = {}
     functions: Annotated[Formulas, Field(max_length=MAX_FUNCTIONS)] = {}
+    networks: Annotated[dict[str, Network], Field(max_length=MAX_FUNCTIONS)] = {}
     layers: Layers | None = None
     equations: Annotated[Equations, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
     outputs: Names = []
@@ -315,7 +342,7 @@ class SpecBlock(_Block):
     @model_validator(mode="after")
     def _chain_or_graph(self) -> SpecBlock:
         remedy = "a spec has either layers, a chain, or equations, a graph"
-        if self.layers is None and self.equations is None:
+        if self.layers is None and self.equations is None and not self.networks:
             raise refuse("neither layers nor equations", remedy)
         if self.layers is not None and self.equations is not None:
             raise refuse("both layers and equations", remedy, "equations")

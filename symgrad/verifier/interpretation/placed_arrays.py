@@ -1,4 +1,4 @@
-"""What pad, concat, stack and flatten mean: arrays put one after another, and axes merged."""
+"""What pad, concat, stack, column_stack and flatten mean: arrays put one after another, and axes merged."""
 
 from __future__ import annotations
 
@@ -46,6 +46,9 @@ def placed(
             _filled(first, axis, numbers[name], filling, arithmetic) for name in ("before", "after")
         )
         return _joined(call, [before, first, after], axis, depth, arithmetic)
+    if call.function == "column_stack":
+        columns = _columns(call, values, arithmetic)
+        return _joined(call, columns, columns[0].rank - 1, depth, arithmetic)
     if call.function == "stack":
         axis = counted_axis(call, "axis", numbers["axis"], first.rank + 1)
         return _joined(call, [_with_axis(value, axis) for value in values], axis, depth, arithmetic)
@@ -63,6 +66,21 @@ def _filled(
     lead = filling.array.shape[: filling.depth]
     number = filling.array.reshape((*lead, *(1 for _ in own)))
     return TensorValue(arithmetic.library.broadcast_to(number, (*lead, *own)), value.rank)
+
+
+def _columns(call: Call, values: Sequence[TensorValue], arithmetic: Arithmetic) -> list[TensorValue]:
+    """One number a row as a column, and one number as a column that repeats it."""
+    rows = next((v.array.shape[v.depth] for v in values if v.rank), None)
+    if rows is None:
+        raise ShapeError(f"{call.function} of single numbers", at=call.at)
+    spread = arithmetic.library.broadcast_to
+    found = []
+    for value in values:
+        if not value.rank:
+            array = spread(value.array.reshape((*value.array.shape, 1)), (*value.array.shape, rows))
+            value = TensorValue(array, 1)
+        found.append(_with_axis(value, 1) if value.rank == 1 else value)
+    return found
 
 
 def _with_axis(value: TensorValue, axis: int) -> TensorValue:

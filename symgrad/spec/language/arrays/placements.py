@@ -1,4 +1,4 @@
-"""Calls that put tensors into a new one, each entry at its place: pad, concat, stack, flatten.
+"""Calls that put tensors into a new one, each entry at its place: pad, concat, stack, column_stack, flatten.
 
 A placement is what a read at a shifted or strided index is the derivative of, and the other way round; so the
 language needs no read beyond the end of an axis, and no loop a condition for one.
@@ -36,6 +36,7 @@ PLACEMENTS: Mapping[str, PlacementRow] = {
     "pad": PlacementRow("pad(x, 1, 2)", (("axis", None), ("before", None), ("after", "before")), filled=True),
     "concat": PlacementRow("concat(a, b, axis=-1)", (("axis", -1),), many=True),
     "stack": PlacementRow("stack(a, b, axis=0)", (("axis", 0),), many=True),
+    "column_stack": PlacementRow("column_stack(x, t)", (), many=True),
     "flatten": PlacementRow("flatten(x, start=1, end=-1)", (("start", 1), ("end", -1))),
 }
 

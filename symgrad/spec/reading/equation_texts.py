@@ -1,0 +1,50 @@
+"""Equations as they stand in a spec: `name: formula`, `name[n, k]: formula`, `"a, b": split(x, 2)`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.errors import SpecError
+from symgrad.spec.language.formula import parse_head
+from symgrad.spec.language.names import check_name
+from symgrad.spec.model import EquationSpec
+from symgrad.spec.reading.located import formula_at
+from symgrad.spec.reading.several_names import named_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from symgrad.errors import Position
+    from symgrad.spec.reading.document import Document, Key
+
+
+def equations_in(key: Key, formulas: Mapping[str, str], document: Document) -> tuple[EquationSpec, ...]:
+    return tuple(e for name, text in formulas.items() for e in equations_at((*key, name), text, document))
+
+
+def equations_at(key: Key, text: str, document: Document) -> Iterator[EquationSpec]:
+    """The equation at a key, or those of several names on its left side."""
+    left = str(key[-1])
+    if "," in left and "[" not in left:
+        yield from named_parts(left, formula_at(document, key, text), document.place(key).key)
+    else:
+        yield _equation(key, text, document)
+
+
+def _equation(key: Key, text: str, document: Document) -> EquationSpec:
+    at, name = document.place(key).key, str(key[-1])
+    if "[" not in name:
+        return EquationSpec(check_name(name, at), None, formula_at(document, key, text), at)
+    head = parse_head(name, at)
+    indices = _distinct(tuple(name for name, _ in head.indices), at)
+    ranges = tuple((name, size) for name, size in head.indices if size is not None)
+    return EquationSpec(check_name(head.name, at), indices, formula_at(document, key, text), at, ranges)
+
+
+def _distinct(indices: tuple[str, ...], at: Position) -> tuple[str, ...]:
+    for name in indices:
+        check_name(name, at)
+        if indices.count(name) > 1:
+            problem = f"the index '{name}' stands twice on the left"
+            raise SpecError(problem, at=at, remedy="give each place an index of its own")
+    return indices
