@@ -13,7 +13,7 @@ from seeds import SEED
 from symgrad.errors import ShapeError, SpecError
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.expand import expand
-from symgrad.spec.expansion.network_calls import NetworkExpander
+from symgrad.spec.expansion.layers.network_calls import NetworkExpander
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.reader import read
 

@@ -13,11 +13,11 @@ from symgrad.spec import library
 from symgrad.spec.expansion.averaging import with_average
 from symgrad.spec.expansion.chosen_parameters import frozen_parameters
 from symgrad.spec.expansion.hyper_parameters import of_clipping, of_optimizer
-from symgrad.spec.expansion.layer_calls import known_layers, replaced_inside
-from symgrad.spec.expansion.layer_expansion import LayerExpander
+from symgrad.spec.expansion.layers.layer_calls import known_layers, replaced_inside
+from symgrad.spec.expansion.layers.layer_expansion import LayerExpander
+from symgrad.spec.expansion.layers.network_calls import NetworkExpander
 from symgrad.spec.expansion.learning_rate import resolve_schedule
 from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
-from symgrad.spec.expansion.network_calls import NetworkExpander
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer

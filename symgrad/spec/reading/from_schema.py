@@ -25,10 +25,10 @@ from symgrad.spec.model import (
 from symgrad.spec.reading.constant_block import constant_specs
 from symgrad.spec.reading.declarations import check_declarations
 from symgrad.spec.reading.derive_block import further_derivatives
-from symgrad.spec.reading.equation_texts import equations_at, equations_in
+from symgrad.spec.reading.equations.equation_texts import equations_at, equations_in
+from symgrad.spec.reading.equations.network_block import networks_at
+from symgrad.spec.reading.equations.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
-from symgrad.spec.reading.network_block import networks_at
-from symgrad.spec.reading.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
 from symgrad.spec.reading.train_block import train_spec
 from symgrad.spec.taken_names import names_taken

@@ -230,14 +230,14 @@ Equations: TypeAlias = dict[
 ]
 
 
-class NetworkBlock(_Block):
+class CalledNetworkBlock(_Block):
     """`u(x, t): {layers: [...]}`, or a network as equations, the last of which gives its value."""
 
     layers: Layers | None = None
     equations: Annotated[Formulas, Field(min_length=1, max_length=MAX_EQUATIONS)] | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> NetworkBlock:
+    def _one_of_both(self) -> CalledNetworkBlock:
         if (self.layers is None) == (self.equations is None):
             problem = "neither layers nor equations" if self.layers is None else "both layers and equations"
             raise refuse(f"a network of {problem}", "write {layers: [dense(20, activation=tanh), dense(1)]}")
@@ -251,7 +251,7 @@ def _network_kind(value: object) -> str:
 Network: TypeAlias = Annotated[
     Annotated[Formula, Tag("text")]
     | Annotated[Layers, Tag("layers")]
-    | Annotated[NetworkBlock, Tag("block")],
+    | Annotated[CalledNetworkBlock, Tag("block")],
     Discriminator(_network_kind),
 ]
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]

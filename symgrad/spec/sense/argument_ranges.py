@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.expansion.chain import layer_calls
-from symgrad.spec.expansion.layer_calls import known_layers
+from symgrad.spec.expansion.layers.chain import layer_calls
+from symgrad.spec.expansion.layers.layer_calls import known_layers
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import calls
 from symgrad.spec.ranges import check_ranges, spans, unusual

@@ -10,22 +10,22 @@ from symgrad.spec.language.names import check_name, shorten
 from symgrad.spec.language.syntax import Call, Name
 from symgrad.spec.language.wellformed import COMMA_IN_YAML
 from symgrad.spec.model import EquationSpec, NetworkSpec
-from symgrad.spec.reading.equation_texts import equations_in
+from symgrad.spec.reading.equations.equation_texts import equations_in
+from symgrad.spec.reading.equations.repeats import layers_at
 from symgrad.spec.reading.located import formula_at
-from symgrad.spec.reading.repeats import layers_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from symgrad.spec.model import Branch
     from symgrad.spec.reading.document import Document, Key
-    from symgrad.spec.reading.schema import Layer, NetworkBlock
+    from symgrad.spec.reading.schema import CalledNetworkBlock, Layer
 
 _REMEDY = "expected a name and its arguments, such as u(x, t)"
 
 
 def networks_at(
-    document: Document, blocks: Mapping[str, str | list[Layer] | NetworkBlock]
+    document: Document, blocks: Mapping[str, str | list[Layer] | CalledNetworkBlock]
 ) -> tuple[NetworkSpec, ...]:
     """The networks of a spec.
 
@@ -42,7 +42,7 @@ def networks_at(
     return tuple(found.values())
 
 
-def _network(text: str, block: str | list[Layer] | NetworkBlock, document: Document) -> NetworkSpec:
+def _network(text: str, block: str | list[Layer] | CalledNetworkBlock, document: Document) -> NetworkSpec:
     key: Key = ("networks", text)
     at = document.place(key).key
     if text.count("(") != text.count(")"):
@@ -61,7 +61,7 @@ def _network(text: str, block: str | list[Layer] | NetworkBlock, document: Docum
 
 
 def _body(
-    name: str, block: str | list[Layer] | NetworkBlock, document: Document, key: Key
+    name: str, block: str | list[Layer] | CalledNetworkBlock, document: Document, key: Key
 ) -> tuple[tuple[Call | Branch, ...], tuple[EquationSpec, ...]]:
     """The layers of a network, or its equations."""
     if isinstance(block, str):

@@ -8,8 +8,8 @@ from symgrad.errors import SpecError
 from symgrad.spec.language.formula import parse_head
 from symgrad.spec.language.names import check_name
 from symgrad.spec.model import EquationSpec
+from symgrad.spec.reading.equations.several_names import named_parts
 from symgrad.spec.reading.located import formula_at
-from symgrad.spec.reading.several_names import named_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.expansion.layer_calls import (
+from symgrad.spec.expansion.layers.layer_calls import (
     activation_call,
     applied,
     is_activation,

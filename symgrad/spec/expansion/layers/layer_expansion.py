@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.expansion.chain import chain_equations
-from symgrad.spec.expansion.image_layouts import (
+from symgrad.spec.expansion.layers.chain import chain_equations
+from symgrad.spec.expansion.layers.image_layouts import (
     channels_first,
     is_channels_first,
     with_channels_first,
     with_channels_last,
 )
-from symgrad.spec.expansion.layer_calls import (
+from symgrad.spec.expansion.layers.layer_calls import (
     applied,
     check_named,
     is_activation,
@@ -25,7 +25,7 @@ from symgrad.spec.expansion.layer_calls import (
     replaced_inside,
     without_activation,
 )
-from symgrad.spec.expansion.layer_writing import stated, written
+from symgrad.spec.expansion.layers.layer_writing import stated, written
 from symgrad.spec.expansion.resolve import ZERO, resolve_init
 from symgrad.spec.language.known_numbers import with_sizes_in_indices
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Node, Number

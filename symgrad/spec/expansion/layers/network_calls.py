@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
-from symgrad.spec.expansion.layer_expansion import LayerExpander
-from symgrad.spec.expansion.layer_writing import stated, written
+from symgrad.spec.expansion.layers.layer_expansion import LayerExpander
+from symgrad.spec.expansion.layers.layer_writing import stated, written
 from symgrad.spec.language.builtins import DERIVATIVE
 from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.syntax import Call, Compare, Name, Node
