@@ -8,6 +8,7 @@ import runpy
 import shutil
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,3 +123,67 @@ def test_drawn_shapes_feed_the_unet_which_learns(of: Callable[[str], Path]) -> N
     assert data.inputs["x"].shape == (4, 8, 8, 1)
     assert set(np.unique(data.targets["t"])) == {0, 1, 2, 3}
     learns(example, data)
+
+
+PHYSICS = EXAMPLES / "physics"
+
+
+@pytest.fixture(scope="module")
+def physics(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the folder with the points drawn."""
+    folder = tmp_path_factory.mktemp("examples") / "physics"
+    shutil.copytree(PHYSICS, folder, ignore=shutil.ignore_patterns("*.csv", "*.npz"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        runpy.run_path(str(folder / "draw_points.py"), run_name="__main__")
+    return folder
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(PHYSICS.glob("*.yaml"))])
+def test_laws_of_physics_are_learnt(name: str, physics: Path) -> None:
+    example = physics / f"{name}.yaml"
+    learns(example, load_data(read(example)), rows=3, rate=1e-6)
+
+
+@pytest.fixture(scope="module")
+def solutions() -> SimpleNamespace:
+    return SimpleNamespace(**runpy.run_path(str(PHYSICS / "solutions.py")))
+
+
+def slope(f: Callable[..., Any], at: tuple[Any, ...], number: int, order: int) -> Any:
+    """A derivative by one of the numbers, by differences of fourth order."""
+    h = 2e-3
+    steps = {1: (1 / 12, -2 / 3, 0, 2 / 3, -1 / 12), 2: (-1 / 12, 4 / 3, -5 / 2, 4 / 3, -1 / 12)}[order]
+    moved = [f(*(a + k * h * (n == number) for n, a in enumerate(at))) for k in range(-2, 3)]
+    return sum(c * v for c, v in zip(steps, moved, strict=True)) / h**order
+
+
+def test_exact_solutions_obey_their_equations(solutions: SimpleNamespace) -> None:
+    x, y = np.random.default_rng(0).uniform(0.1, 0.9, (2, 20))
+    s, nu, pi = solutions, 0.01 / np.pi, np.pi
+    source = pi**2 * np.sin(pi * x) + 4 * pi**2 * np.sin(4 * pi * x)
+    u = s.burgers(x, y)
+    residuals = {
+        "poisson": slope(s.poisson, (x,), 0, 2) + source,
+        "heat": slope(s.heat, (x, y), 1, 1) - 0.1 * slope(s.heat, (x, y), 0, 2),
+        "helmholtz": slope(s.helmholtz, (x, y), 0, 2)
+        + slope(s.helmholtz, (x, y), 1, 2)
+        + 17 * pi**2 * s.helmholtz(x, y),
+        "burgers": slope(s.burgers, (x, y), 1, 1)
+        + u * slope(s.burgers, (x, y), 0, 1)
+        - nu * slope(s.burgers, (x, y), 0, 2),
+        "oscillation": slope(s.oscillation, (x,), 0, 2)
+        + s.DAMPING * slope(s.oscillation, (x,), 0, 1)
+        + s.STIFFNESS * s.oscillation(x),
+    }
+    assert {name: np.abs(r).max() < 1e-5 for name, r in residuals.items()} == dict.fromkeys(residuals, True)
+    assert np.abs(s.burgers(x, 0.0) + np.sin(pi * x)).max() < 1e-12
+    assert (s.oscillation(0.0), abs(slope(s.oscillation, (0.0,), 0, 1)) < 1e-9) == (1, True)
+
+
+def test_forces_are_slopes_of_energies(solutions: SimpleNamespace) -> None:
+    r = np.random.default_rng(0).normal(size=(3, 4, 3))
+    _, force = solutions.energies_and_forces(r)
+    step = 1e-5 * np.eye(12).reshape(12, 1, 4, 3)
+    after, before = (np.stack([solutions.energies_and_forces(r + s * d)[0] for d in step]) for s in (1, -1))
+    np.testing.assert_allclose(-(after - before).T.reshape(3, 4, 3) / 2e-5, force, 1e-6, 1e-7)

@@ -10,7 +10,7 @@ import sympy as sp
 from symgrad.calculus.terms import Entry, delta, indices_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from symgrad.calculus.program import Equation, Loop, Reduction, Tensor
 
@@ -24,9 +24,11 @@ def agreement(label: sp.Expr, index: sp.Expr) -> sp.Expr:
     return sp.Integer(1) if label == index else delta(label, index)
 
 
-def with_deltas_decided(body: sp.Expr) -> sp.Expr:
-    """The body with its deltas decided where they can be."""
-    found = {d: agreement(*d.args) for d in body.atoms(delta)}
+def with_deltas_decided(body: sp.Expr, single: Iterable[sp.Symbol] = ()) -> sp.Expr:
+    """The body with its deltas decided where they can be; `single` are indices of axes of size 1."""
+    zeros = dict.fromkeys(single, sp.Integer(0))
+    decided = {d: agreement(*(a.xreplace(zeros) for a in d.args)) for d in body.atoms(delta)}
+    found = {d: value for d, value in decided.items() if value.is_Integer}
     return body.xreplace(found) if found else body
 
 

@@ -82,15 +82,18 @@ def owner(name: str, program: Program) -> str:
     return base if name not in program.tensor and base in program.tensor else name
 
 
-def _whole(part: str, program: Program) -> str:
-    """The slope that a slope without a tensor of its own is a part of."""
-    base = re.sub(r"(_\d+)+$", "", part)
-    return base if base in program.tensor else part
+def _part(name: str, program: Program) -> str:
+    """Of what a slope without a tensor of its own is a part."""
+    base = re.sub(r"(_\d+)+$", "", name)
+    handed_on = base.removeprefix("d").removesuffix("_net")
+    if base == f"d{handed_on}_net" and handed_on in program.tensor:
+        return f"shared by the slopes of what {handed_on} is computed from"
+    return f"a part of {base if base in program.tensor else name}"
 
 
 def _origin(cotangent: Tensor, program: Program, in_loss: bool) -> str:
     if not cotangent.of:
-        return f"a part of {_whole(cotangent.name, program)}"
+        return _part(cotangent.name, program)
     if cotangent.of not in program.tensor:
         return f"{cotangent.of} is an intermediate result in {owner(cotangent.of, program)}"
     return "from the loss" if in_loss else ""

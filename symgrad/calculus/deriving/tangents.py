@@ -211,7 +211,7 @@ def needed_from(equations: Iterable[Equation], name: str, source: str) -> set[st
 
 def _without_single_terms(equation: Equation, tensors: Mapping[str, Tensor]) -> Equation:
     """The equation without sums over one term, over what a delta picks, or over nothing that varies."""
-    body = with_deltas_decided(equation.body)
+    body = with_deltas_decided(equation.body, [x.index for x in equation.loops if x.axis.size == 1])
     if equation.reduction == "none" or equation.scatters:
         return replace(equation, body=body)
     single = {loop.index: sp.Integer(0) for loop in equation.bound if loop.axis.size == 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from symgrad.training.dataset.frames import is_frame
 from symgrad.training.dataset.in_memory import is_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -95,9 +96,9 @@ def given_inputs(
 ) -> Sequence[Any]:
     """Inputs that a caller gives as they stand in the data, as the model takes them.
 
-    One data frame may hold the columns of all inputs; a table of words is one, too. Raises DataError.
+    One data frame or mapping may hold the columns of all inputs; a table of words is one, too. Raises DataError.
     """
-    if len(values) == 1 and (is_frame(values[0]) or (len(names) > 1 and is_table(values[0]))):
+    if len(values) == 1 and (_has_names(values[0]) or (len(names) > 1 and is_table(values[0]))):
         return _whole(read_inputs(preparation, values[0], dtype))
     if len(values) != len(names):
         problem = f"predict got {len(values)} arrays for {len(names)} inputs"
@@ -107,6 +108,10 @@ def given_inputs(
     if known and (has_words or any(map(is_table, values))):
         return _whole(read_inputs(preparation, tuple(values), dtype))
     return [preparation.input(name, value, dtype) for name, value in zip(names, values, strict=True)]
+
+
+def _has_names(data: Any) -> bool:
+    return isinstance(data, Mapping) or is_frame(data)
 
 
 def _whole(parts: Iterator[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
