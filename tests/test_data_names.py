@@ -396,3 +396,18 @@ def test_a_pattern_names_columns_in_their_order_but_none_named_outright(tmp_path
     unknown = spec_of(data={"path": "d.csv", "columns": {"x": ["z*"], "t": ["t"]}})
     with pytest.raises(DataError, match=r"there is no column 'z\*'"):
         load_data(unknown, file)
+
+
+@pytest.mark.parametrize("names", [("x",), ("x", "t")])
+def test_a_mapping_of_arrays_gives_inputs_by_name(names: tuple[str, ...]) -> None:
+    """As the arrays and the columns that were trained on, whatever their order."""
+    arrays = {name: np.random.default_rng(n).normal(size=(4, 1)) for n, name in enumerate(names)}
+    inputs = {name: ["N", 1] for name in names}
+    spec = sg.read({"name": "q", "inputs": inputs, "equations": {"y": " + ".join(names)}, "loss": "mean(y)"})
+    columns = {name: values[:, 0] for name, values in arrays.items()}
+    for trained_on in (arrays, columns):
+        known = load_data(spec, trained_on).preparation
+        for given in (arrays, columns, dict(reversed(arrays.items()))):
+            found = given_inputs(known, names, (given,), np.float64)
+            for name, values in zip(names, found, strict=True):
+                np.testing.assert_array_equal(values, arrays[name])

@@ -1,4 +1,4 @@
-"""What was trained beside the exact solution, as a relative L2 error and a picture: beside_exact.py RUN [picture.png].
+"""What was trained beside the exact solution: an error, and a picture. beside_exact.py RUN [picture.png]
 
 RUN is the folder that `symgrad train` wrote.
 """
@@ -87,8 +87,11 @@ def oscillator(model):
     t, _, place = np.loadtxt(HERE / "oscillator.csv", delimiter=",", skiprows=1)[:MEASURED].T
     fitted, spread = curve_fit(solutions.oscillation, t, place, (1, 5))
     print(f"c {model.params.c:.4f}, k {model.params.k:.4f}; true {solutions.DAMPING}, {solutions.STIFFNESS}")
-    print("least squares by the closed form: c {:.4f} ± {:.4f}, k {:.4f} ± {:.4f}".format(
-        *np.stack([fitted, np.sqrt(np.diag(spread))], 1).ravel()))
+    print(
+        "least squares by the closed form: c {:.4f} ± {:.4f}, k {:.4f} ± {:.4f}".format(
+            *np.stack([fitted, np.sqrt(np.diag(spread))], 1).ravel()
+        )
+    )
     fine = np.linspace(0, 10, 501)
     x, exact = model.predict({"t": fine[:, None]})[:, 0], solutions.oscillation(fine)
     print(f"relative L2 error {error(x, exact):.1e}")

@@ -19,7 +19,7 @@ def helmholtz(x, y):
 
 
 def burgers(x, t, nu=0.01 / np.pi):
-    """By the transformation of Cole and Hopf, a quotient of two integrals by Gauss and Hermite (Basdevant 1986)."""
+    """Cole and Hopf's quotient of two integrals, by the rule of Gauss and Hermite (Basdevant et al. 1986)."""
     nodes, weights = np.polynomial.hermite.hermgauss(100)
     x, t = (np.asarray(v, float)[..., None] for v in (x, t))
     start = x - np.sqrt(4 * nu * t) * nodes

@@ -57,7 +57,9 @@ class Checkpoint(Displayed):
         return self.fitted
 
     def predict(self, *inputs: Any) -> Any:
-        """The module's prediction for inputs as they stand in the data: in the spec's order, or a data frame.
+        """The module's prediction for inputs as they stand in the data.
+
+        They are given in the spec's order, or by name in one data frame or mapping.
 
         Raises:
             DataError: an input is missing, does not have the shape or columns of those in training, or holds

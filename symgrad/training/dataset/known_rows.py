@@ -96,7 +96,7 @@ def given_inputs(
 ) -> Sequence[Any]:
     """Inputs that a caller gives as they stand in the data, as the model takes them.
 
-    One data frame or mapping may hold the columns of all inputs; a table of words is one, too. Raises DataError.
+    One data frame or mapping may hold all inputs; a table of words is one, too. Raises DataError.
     """
     if len(values) == 1 and (_has_names(values[0]) or (len(names) > 1 and is_table(values[0]))):
         return _whole(read_inputs(preparation, values[0], dtype))
