@@ -407,7 +407,7 @@ def test_a_mapping_of_arrays_gives_inputs_by_name(names: tuple[str, ...]) -> Non
     columns = {name: values[:, 0] for name, values in arrays.items()}
     for trained_on in (arrays, columns):
         known = load_data(spec, trained_on).preparation
-        for given in (arrays, columns, dict(reversed(arrays.items()))):
-            found = given_inputs(known, names, (given,), np.float64)
+        for named in (arrays, columns, dict(reversed(arrays.items()))):
+            found = given_inputs(known, names, (named,), np.float64)
             for name, values in zip(names, found, strict=True):
                 np.testing.assert_array_equal(values, arrays[name])
