@@ -21,6 +21,12 @@ def doubling(times: int) -> str:
     return "functions:\n" + "\n".join(lines) + "\n"
 
 
+def nesting(times: int) -> str:
+    """Functions of which each calls the one before it."""
+    lines = ["  f0(z): z", *(f"  f{i}(z): f{i - 1}(z) / 2" for i in range(1, times + 1))]
+    return "functions:\n" + "\n".join(lines) + "\n"
+
+
 BROADCASTING = {
     "axes that differ": spec("y: x + V"),
     "column against row": spec("y: sum(x, axis=1, keepdims=true) * sum(x, axis=1)"),
@@ -154,7 +160,7 @@ CONSTANTS = {
     "exponentials in functions": spec("y: e(e(e(2)))", head="functions: {e(z): exp(exp(z))}\n"),
     "order of complex numbers": spec("y: where(asin(2) > 0, x, 2 * x)"),
     "functions that double": spec("y: f30(x)", head=doubling(30)),
-    "functions that nest": spec("y: f99(x)", head=doubling(99)),
+    "functions that nest": spec("y: f99(x)", head=nesting(99)),
     "initial value that is too large": spec("y: x").replace("a: []", "a: {axes: [], init: 1e39}"),
     "negative standard deviation": spec("y: x").replace("a: []", 'a: {axes: [], init: "normal(std=-1)"}'),
 }

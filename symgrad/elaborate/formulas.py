@@ -23,6 +23,7 @@ from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
 from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, place_of, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
+from symgrad.elaborate.written_out import operations_of
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
@@ -79,7 +80,7 @@ class Evaluator:
     ) -> None:
         self.builder, self.functions, self.sizes = builder, functions, sizes
         self.derivatives = DerivativeTerms(builder)
-        self.nodes = 0
+        self.nodes, self.operations_of = 0, operations_of(functions)
 
     def note_free_axes(self, axes: Axes) -> None:
         """Remember the names of free axes: a formula may use them as sizes."""
@@ -252,7 +253,8 @@ class Evaluator:
 
     def _count(self, node: Node) -> None:
         self.nodes += 1
-        if self.nodes > MAX_NODES:
+        ahead = self.operations_of(node.function) if isinstance(node, Call) else 0
+        if self.nodes + ahead > MAX_NODES:
             raise SpecError(
                 f"more than {MAX_NODES:,} operations, with the functions that formulas call written out",
                 at=node.at,
