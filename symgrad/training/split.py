@@ -63,14 +63,10 @@ def _parts(
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
     """A training and a validation part drawn at random, each in the file's order; of a text, its end.
 
-    Rows of a text that reach into its end are in neither part. Raises DataError unless both hold at least one
-    row.
+    Every set of points is split by itself. Rows of a text that reach into its end are in neither part. Raises
+    DataError unless both hold at least one row.
     """
-    held_out = round(dataset.rows * fraction)
-    if not 0 < held_out < dataset.rows:
-        problem = f"a validation fraction of {fraction:g} splits {dataset.rows} rows into "
-        problem += f"{dataset.rows - held_out} for training and {held_out} for validation"
-        raise DataError(problem, at=dataset.origin, remedy="both need at least one row")
+    held_out = _held_out(dataset, dataset.rows, fraction)
     if dataset.overlap is not None:
         first = dataset.rows - held_out
         if first <= dataset.overlap:
@@ -78,8 +74,23 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
             raise DataError(problem, at=dataset.origin, remedy="expected a longer text, or a smaller part")
         before = np.arange(first - dataset.overlap)
         return dataset.take(before), dataset.take(np.arange(first, dataset.rows))
-    order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(dataset.rows)
-    return dataset.take(np.sort(order[held_out:])), dataset.take(np.sort(order[:held_out]))
+    generator = np.random.default_rng([seed, SPLIT_STREAM])
+    training = validation = dataset
+    for name, rows in dataset.rows_of.items():
+        order, held_out = generator.permutation(rows), _held_out(dataset, rows, fraction, name)
+        training = training.take(np.sort(order[held_out:]), name)
+        validation = validation.take(np.sort(order[:held_out]), name)
+    return training, validation
+
+
+def _held_out(dataset: Dataset, rows: int, fraction: float, name: str = "") -> int:
+    """How many of so many rows are for validation. Raises DataError unless both parts hold at least one."""
+    held_out = round(rows * fraction)
+    if not 0 < held_out < rows:
+        problem = f"a validation fraction of {fraction:g} splits {rows} rows{f' of {name}' if name else ''} "
+        problem += f"into {rows - held_out} for training and {held_out} for validation"
+        raise DataError(problem, at=dataset.origin, remedy="both need at least one row")
+    return held_out
 
 
 def measure(train: TrainSpec, training: Dataset) -> Preparation:

@@ -15,7 +15,7 @@ from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned, named_columns
 from symgrad.training.dataset.feeding.learn_names import learnt
 from symgrad.training.dataset.feeding.missing_values import refuse_missing, refuse_unfillable, whole_rows
-from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_in, slots_of
+from symgrad.training.dataset.feeding.slots import Slot, further_axes, lengths_in, sets_of, slots_of
 from symgrad.training.dataset.feeding.tensor_of_columns import tensor_of
 from symgrad.training.dataset.in_memory import memory_source
 from symgrad.training.dataset.open_source import open_source
@@ -42,7 +42,8 @@ class Dataset:
 
     `origin` names the file in messages; `preparation` is how the arrays were made, as far as names go;
     `left_out` counts the rows besides that missed a value, where those were known from training. Of a text
-    rows share entries with `overlap` of the next; other rows are of no order.
+    rows share entries with `overlap` of the next; other rows are of no order. `sets` says of which set of
+    points each tensor is, where there are several: rows are counted in each of them by themselves.
     """
 
     inputs: Mapping[str, NDArray[Any]]
@@ -51,22 +52,35 @@ class Dataset:
     preparation: Preparation = field(default_factory=Preparation, repr=False)
     left_out: int = 0
     overlap: int | None = None
+    sets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
-        """The number of examples."""
+        """The number of examples; of several sets of points, of those of the first tensor."""
         return len(self.arrays[0])
+
+    @property
+    def rows_of(self) -> dict[str, int]:
+        """The number of rows of every set of points, the one that batches are drawn from first."""
+        arrays = {**self.inputs, **self.targets}
+        return {self.sets.get(name, ""): len(values) for name, values in arrays.items()}
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """Inputs, then targets: the data arguments of the module's functions."""
         return (*self.inputs.values(), *self.targets.values())
 
-    def take(self, rows: NDArray[Any]) -> Dataset:
-        """The chosen rows, in the order given."""
-        inputs = {name: values[rows] for name, values in self.inputs.items()}
-        targets = {name: values[rows] for name, values in self.targets.items()}
-        return Dataset(inputs, targets, self.origin, self.preparation)
+    def take(self, rows: NDArray[Any], of: str | None = None) -> Dataset:
+        """The chosen rows, in the order given; those of other sets of points all, as in a batch.
+
+        They are of the set `of`, or of the one that batches are drawn from.
+        """
+        of = next(iter(self.rows_of)) if of is None else of
+
+        def taken(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            return {n: values[rows] if self.sets.get(n, "") == of else values for n, values in arrays.items()}
+
+        return Dataset(taken(self.inputs), taken(self.targets), self.origin, self.preparation, sets=self.sets)
 
 
 def load_data(
@@ -98,7 +112,20 @@ def load_data(
         problem = "holds one row of data" if dataset.rows else "holds no rows of data"
         problem += " without missing values" if spec.train.missing == "drop" else ""
         raise DataError(problem, at=source.label, remedy="at least 2 are needed")
+    _check_sets(spec, dataset)
     return replace(dataset, overlap=source.overlap)
+
+
+def _check_sets(spec: Spec, dataset: Dataset) -> None:
+    """Refuse a set without points, and inputs of several sets that would be standardised apart."""
+    for name, rows in dataset.rows_of.items():
+        if not rows:
+            problem = f"there are no points of '{name}'"
+            raise DataError(problem, at=dataset.origin, remedy="at least 1 is needed")
+    if dataset.sets and spec.train.standardize:
+        at = spec.place_of("train", "standardize")
+        problem = "inputs of several sets of points would be standardised, each set by its own mean"
+        raise DataError(problem, at=at, remedy="scale in the formulas, such as u((x - 5) / 3, t)")
 
 
 def _learnt(spec: Spec, source: Source, slots: Sequence[Slot]) -> Dataset:
@@ -188,10 +215,11 @@ def _dataset(
     # Casting first would round away what standardising keeps, such as seconds in a time stamp.
     later = spec.train.standardize or is_filled(missing)
     dtype = "float64" if later else spec.dtype
-    columns = without_missing(missing, preparation, columns, label)
+    sets = sets_of(spec)
+    columns = without_missing(missing, preparation, columns, label, sets)
     inputs = {n: tensor_of(n, t, columns[n], dtype) for n, t in preparation.inputs.items()}
     targets = {n: tensor_of(n, t, columns[n], spec.dtype) for n, t in preparation.targets.items()}
-    return Dataset(inputs, targets, label, preparation)
+    return Dataset(inputs, targets, label, preparation, sets=sets)
 
 
 def is_filled(missing: Missing) -> bool:
@@ -200,14 +228,30 @@ def is_filled(missing: Missing) -> bool:
 
 
 def without_missing(
-    missing: Missing, preparation: Preparation, columns: Mapping[str, list[Column]], label: str
+    missing: Missing,
+    preparation: Preparation,
+    columns: Mapping[str, list[Column]],
+    label: str,
+    sets: Mapping[str, str] | None = None,
 ) -> Mapping[str, list[Column]]:
-    """The columns without the rows left out. Raises DataError for values that must not be missing."""
-    _check_rows(columns, label)
+    """The columns without the rows left out. Raises DataError for values that must not be missing.
+
+    Rows are those of each of the `sets` of points by itself.
+    """
+    sets = sets or {}
+    of_sets = [
+        {n: c for n, c in columns.items() if sets.get(n) == of}
+        for of in dict.fromkeys(map(sets.get, columns))
+    ]
+    for found in of_sets:
+        _check_rows(found, label)
     everything = [column for group in columns.values() for column in group]
     if missing == "drop":
-        kept = whole_rows(everything)
-        return columns if kept is None else {n: [c.take(kept) for c in group] for n, group in columns.items()}
+        whole: dict[str, list[Column]] = {}
+        for found in of_sets:
+            kept = whole_rows([column for group in found.values() for column in group])
+            whole |= {n: c if kept is None else [part.take(kept) for part in c] for n, c in found.items()}
+        return {n: whole[n] for n in columns}
     if missing == "refuse":
         refuse_missing(everything)
     else:
@@ -227,7 +271,8 @@ def joined_rows(parts: Iterable[Dataset], label: str) -> Dataset:
         return first
     inputs = {n: np.concatenate([part.inputs[n] for part in parts]) for n in first.inputs}
     targets = {n: np.concatenate([part.targets[n] for part in parts]) for n in first.targets}
-    return Dataset(inputs, targets, first.origin, first.preparation, sum(part.left_out for part in parts))
+    left_out = sum(part.left_out for part in parts)
+    return Dataset(inputs, targets, first.origin, first.preparation, left_out, sets=first.sets)
 
 
 def _check_rows(columns: Mapping[str, list[Column]], label: str) -> None:

@@ -39,6 +39,12 @@ def slots_of(spec: Spec, lengths: Mapping[str, int] | None = None) -> tuple[Slot
     )
 
 
+def sets_of(spec: Spec) -> dict[str, str]:
+    """The set of points of every tensor, its first axis; empty where all share their rows."""
+    found = {t.name: str(t.axes[0]) for t in (*spec.inputs, *spec.targets) if t.axes}
+    return found if len({*found.values()}) > 1 else {}
+
+
 def further_axes(spec: Spec) -> tuple[str, ...]:
     """The free axes behind the first one of some tensor."""
     sizes = dict(spec.axes)

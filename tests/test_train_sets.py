@@ -1,0 +1,135 @@
+"""Training on several sets of points: batches of the first of them, the others whole in every step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import interpreted, written
+
+from symgrad.errors import DataError
+from symgrad.spec.reader import read
+from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.resuming import newest
+from symgrad.training.split import split
+from symgrad.training.train import resume, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+SPEC: dict[str, Any] = {
+    "name": "rod",
+    "dtype": "float64",
+    "inputs": {"x": ["interior"], "f": ["interior"], "xb": ["boundary"]},
+    "targets": {"g": ["boundary", 1]},
+    "networks": {"u(x)": ["dense(4, activation=tanh)", "dense(1)"]},
+    "equations": {"u": "u(x)", "r": "d(u, x, x) + column_stack(f)"},
+    "loss": "mean(r**2) + mean((u(xb) - g)**2)",
+    "outputs": ["u"],
+    "train": {"optimizer": "adam(learning_rate=0.01)", "epochs": 3, "batch_size": 4},
+}
+RNG = np.random.default_rng(5)
+POINTS = {
+    "x": RNG.normal(size=10),
+    "f": RNG.normal(size=10),
+    "xb": RNG.normal(size=3),
+    "g": RNG.normal(size=(3, 1)),
+}
+TUPLE = tuple(POINTS.values())
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    return interpreted(written(SPEC, tmp_path_factory.mktemp("rod")))
+
+
+def trained(module: ModuleType, data: Any, spec: dict[str, Any] = SPEC, **settings: Any) -> Any:
+    return train(read(spec), module, data=data, progress=False, **settings)
+
+
+def by_hand(module: ModuleType, epochs: int, size: int, seed: int = 0) -> tuple[Any, list[float]]:
+    """Step after step: the rows of x and f in an order drawn by the seed, xb and g whole."""
+    x, f, xb, g = TUPLE
+    params = module.init_params(seed=seed)
+    state, losses = module.init_state(params), []
+    for epoch in range(1, epochs + 1):
+        order, total = np.random.default_rng([seed, 2, epoch]).permutation(len(x)), 0.0
+        order = np.arange(len(x)) if size == len(x) else order
+        for first in range(0, len(x), size):
+            rows = order[first : first + size]
+            total += len(rows) * module.train_step(params, state, x[rows], f[rows], xb, g)
+        losses.append(total / len(x))
+    return params, losses
+
+
+@pytest.mark.parametrize("size", [4, 10])
+def test_batches_are_of_the_first_set_and_the_others_are_whole(module: ModuleType, size: int) -> None:
+    run = trained(module, POINTS, batch_size=size, seed=7)
+    params, losses = by_hand(module, 3, size, 7)
+    np.testing.assert_allclose([record.loss for record in run.history.records], losses, rtol=1e-12)
+    np.testing.assert_allclose(module.flatten(run.checkpoint.fitted), module.flatten(params), rtol=1e-12)
+
+
+def test_arrays_files_and_tuples_are_the_same_points(module: ModuleType, tmp_path: Path) -> None:
+    np.savez(tmp_path / "points.npz", **POINTS)  # type: ignore[arg-type]  # names of arrays are no keywords
+    for data in (TUPLE, tmp_path / "points.npz", {n: v.tolist() for n, v in POINTS.items()}):
+        found = load_data(read(SPEC), data)
+        assert found.rows == 10
+        assert found.rows_of == {"interior": 10, "boundary": 3}
+        for array, wanted in zip(found.arrays, TUPLE, strict=True):
+            np.testing.assert_array_equal(array, wanted)
+
+
+def test_every_set_is_split_by_itself() -> None:
+    sets = {"x": "a", "f": "a", "xb": "b", "g": "b"}
+    arrays = {"x": np.arange(10), "f": np.arange(10), "xb": np.arange(4), "g": np.arange(4)}
+    dataset = Dataset({n: arrays[n] for n in ("x", "f", "xb")}, {"g": arrays["g"]}, "data", sets=sets)
+    parts = split(dataset, 0.25, 3)
+    for names, rows in ((("x", "f"), 10), (("xb", "g"), 4)):
+        found = [{**part.inputs, **part.targets} for part in parts]
+        for values in found:
+            np.testing.assert_array_equal(values[names[0]], values[names[1]])
+        np.testing.assert_array_equal(np.sort(np.concatenate([v[names[0]] for v in found])), np.arange(rows))
+    assert [part.rows_of for part in parts] == [{"a": 8, "b": 3}, {"a": 2, "b": 1}]
+
+
+def test_a_run_that_goes_on_is_one_that_never_stopped(module: ModuleType, tmp_path: Path) -> None:
+    spec = {**SPEC, "train": {**SPEC["train"], "validation": 0.3}}
+    part = interpreted(written(spec, tmp_path))
+    whole = trained(part, POINTS, spec, epochs=4)
+    trained(part, POINTS, spec, epochs=2, out=tmp_path / "run")
+    checkpoint, orders = newest(tmp_path / "run")
+    gone = resume(
+        read(spec), part, tmp_path / "run", checkpoint, orders, data=POINTS, epochs=4, progress=False
+    )
+    assert part.flatten(gone.checkpoint.fitted).tolist() == part.flatten(whole.checkpoint.fitted).tolist()
+    assert whole.validation.rows == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "train_block", "told"),
+    [
+        ({"f": POINTS["f"][:9]}, {}, "the numbers of rows differ: x has 10, f has 9"),
+        ({"g": POINTS["g"][:2]}, {}, "the numbers of rows differ: xb has 3, g has 2"),
+        ({"xb": POINTS["xb"][:0], "g": POINTS["g"][:0]}, {}, "there are no points of 'boundary'"),
+        ({}, {"standardize": True}, "several sets of points would be standardised.*scale in the formulas"),
+        ({}, {"validation": 0.1}, "splits 3 rows of boundary into 3 for training and 0 for validation"),
+    ],
+)
+def test_what_does_not_fit_is_said(
+    module: ModuleType, change: dict[str, Any], train_block: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    spec = {**SPEC, "train": {**SPEC["train"], **train_block}}
+    fitting = interpreted(written(spec, tmp_path)) if train_block else module
+    with pytest.raises(DataError, match=told):
+        trained(fitting, {**POINTS, **change}, spec)
+
+
+def test_gaps_leave_out_rows_of_their_own_set() -> None:
+    gap = POINTS["xb"].copy()
+    gap[1] = np.nan
+    found = load_data(read({**SPEC, "train": {"missing": "drop"}}), {**POINTS, "xb": gap})
+    assert found.rows_of == {"interior": 10, "boundary": 2}
+    np.testing.assert_array_equal(found.targets["g"], POINTS["g"][[0, 2]])
