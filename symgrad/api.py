@@ -395,6 +395,7 @@ def train(
     metrics: Sequence[str] = (),
     freeze: Sequence[str] = (),
     log: Sequence[str] = (),
+    derive: Sequence[str] = (),
 ) -> Run:
     """Train the spec's network on its data, or on `data`; write what was learnt, and the module, into `out`.
 
@@ -430,6 +431,8 @@ def train(
     `out` gets history.csv and history.jsonl, a line when an epoch has ended. `log` names what is told
     besides: "tensorboard" writes event files into `out`, "mlflow" a run where MLFLOW_TRACKING_URI says.
 
+    `derive` are derivatives that the module computes beyond those of the spec, as those of `read`.
+
     `resume` is the folder of a run that was stopped or killed, which goes on to the end that it would have
     come to, to the last bit on the same machine. Then no spec is needed, `epochs` may be more, and `log` may
     name another log, which gets the epochs made before too.
@@ -460,6 +463,7 @@ def train(
             "monitor": monitor,
             "metrics": metrics or None,
             "freeze": freeze or None,
+            "derive": derive or None,
         }
         for name in (name for name, value in begun.items() if value is not None):
             raise DataError(
@@ -471,6 +475,7 @@ def train(
     if spec is None:
         raise SpecError("there is no spec to train", remedy="give one, or resume=, the folder of a run")
     spec = with_frozen(read(spec), [freeze] if isinstance(freeze, str) else [*freeze])
+    spec = with_derivatives(spec, [derive] if isinstance(derive, str) else derive)
     if spec.loss is None:
         raise SpecError("this spec has no loss to train on", at=spec.at, remedy="add loss: ...")
     checked_logs(log, has_folder=out is not None)

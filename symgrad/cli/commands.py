@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 KINDS = (
     *("layers", "activations", "functions", "mathematics", "reductions", "arrays"),
     *("derivatives", "losses"),
-    *("regularisers", "averages", "parts", "optimizers", "schedules", "initializers"),
+    *("regularisers", "averages", "parts", "optimizers", "finishes", "schedules", "initializers"),
 )
 MONITORS = ("gradients",)
 LOGS = ("tensorboard", "mlflow")
@@ -112,6 +112,7 @@ def verify(
 )
 @click.option("--out", type=FILE, help="The folder to write to.  [runs/NAME]")
 @click.option("--module", type=FILE, help="Train this module.  [one generated into the folder]")
+@WITH
 @click.option("--no-verify", is_flag=True, help="Do not check the gradients first.")
 @click.option("--verify-anew", is_flag=True, help="Check them though this very module passed here before.")
 @IDENTITY
@@ -165,7 +166,8 @@ def list_library(word: str | None, as_json: bool) -> int:
     \b
     KIND is one of layers, activations, functions (of one number), mathematics,
     reductions, arrays (what is made of whole ones), derivatives, losses,
-    regularisers, averages, parts (of losses), optimisers, schedules, initialisers.
+    regularisers, averages, parts (of losses), optimisers, finishes (after them), schedules,
+    initialisers.
     """
     from symgrad.cli.listing import kinds_of, show_library
 

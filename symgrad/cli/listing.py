@@ -14,7 +14,16 @@ from symgrad.spec import library
 from symgrad.spec.language.arrays.placements import PLACEMENTS
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.builtins import MAX_ORDER
-from symgrad.spec.library import Function, Initializer, Layer, LayerForm, LibraryEntry, Optimizer, Schedule
+from symgrad.spec.library import (
+    Finish,
+    Function,
+    Initializer,
+    Layer,
+    LayerForm,
+    LibraryEntry,
+    Optimizer,
+    Schedule,
+)
 from symgrad.spec.reductions import REDUCTIONS, ReductionRow
 from symgrad.spec.scalars import SCALARS, ScalarFunction
 
@@ -56,6 +65,8 @@ NOTES = {
     ),
     "arrays": "indices of an equation are on its left, y[n, i:4]; others are summed over, sum(x[n,k], k=2)",
     "losses": "each also takes reduction=mean, sum, batchmean or none, and weights=w, per sample or entry",
+    "optimizers": "make a step for every batch; finishes, after them, iterations on all rows",
+    "finishes": "finish: lbfgs() in a train block; with epochs: 0 nothing goes before it",
     "reductions": "over an index, sum(x[n,k], k), or an axis, sum(x, axis=1); keepdims=true keeps the axis",
 }
 
@@ -134,6 +145,8 @@ def formulas(entry: LibraryEntry) -> tuple[str, ...]:
     """The mathematics of an entry, one line per equation."""
     if isinstance(entry, Optimizer):
         return tuple(_of_optimizer(entry))
+    if isinstance(entry, Finish):
+        return tuple(text for text, _ in entry.rule)
     if isinstance(entry, Initializer):
         return (f"{entry.distribution}: {entry.scale}",)
     if isinstance(entry, Layer):

@@ -17,6 +17,7 @@ from symgrad.compiler.loading.cache import kept_text
 from symgrad.errors import SpecError
 from symgrad.not_finite import first_not_finite
 from symgrad.spec.reader import with_frozen
+from symgrad.spec.reading.derive_block import with_derivatives
 from symgrad.training.borrowed_params import check_source
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.epochs.chosen_hyper import chosen_hyper
@@ -59,6 +60,7 @@ class TrainOptions:
     metrics: tuple[str, ...]
     freeze: tuple[str, ...]
     log: tuple[str, ...]
+    derive: tuple[str, ...]
 
     def of(self, spec: Spec) -> Spec:
         """The spec, with what is said here of checkpoints."""
@@ -77,7 +79,7 @@ def train_spec(spec_file: Path | None, options: TrainOptions) -> int:
         raise click.UsageError("--rename says what parameters are called in --params-from FILE")
     if spec_file is None:
         raise click.UsageError("which SPEC? Without one, say with --resume which run goes on")
-    spec = options.of(with_frozen(api.read(spec_file), options.freeze))
+    spec = options.of(with_derivatives(with_frozen(api.read(spec_file), options.freeze), options.derive))
     _demand_trainable(spec, options)
     chosen_hyper(spec, options.hyper)
     scorers(options.metrics)
@@ -96,7 +98,7 @@ def _resume(run: Path, spec_file: Path | None, options: TrainOptions) -> int:
     begun: dict[str, Any] = {"--seed": options.seed, "--out": options.out, "--set": options.hyper or None}
     begun |= {"--params-from": options.params_from, "--rename": options.rename or None}
     begun |= {"--monitor": options.monitor, "--metric": options.metrics or None}
-    begun |= {"--freeze": options.freeze or None}
+    begun |= {"--freeze": options.freeze or None, "--with": options.derive or None}
     for option in (name for name, value in begun.items() if value is not None):
         anew = f"train SPEC --params-from {run / CHECKPOINT} --out OTHER begins anew with what it learnt"
         raise click.UsageError(

@@ -15,7 +15,8 @@ An object with these keys, which later versions may add to but not take from; fo
 - `update`: `states`, `clip_norm` and `clip_value` (numbers or null), `note`, `look_ahead`, `rule` and `latex`
   of any parameter, line by line, `parameters` and `parameters_latex`: by name, the lines of each;
   where there are, `frozen`, the names of parameters that training leaves as before, and
-  `apart`, lines that say which of them have other numbers
+  `apart`, lines that say which of them have other numbers, `finish`, what comes after the epochs, and
+  `finish_rule`, what an iteration of that does
 - `rewrites`: `rule`, the `equation` it was applied in, `within`, the tensor of the spec that this is part of,
   and `text` and `latex`, before → after
 - `legend`: how all of it is to be read
@@ -37,6 +38,7 @@ from symgrad.notation.update_rules import look_ahead_rule, reading_note, update_
 from symgrad.notation.visibility import shown_equations
 from symgrad.report.page import composed_lines, legend
 from symgrad.report.tensor_table import parameter_count
+from symgrad.report.views.finish_view import finish_rule
 from symgrad.report.views.sections import requested_data
 from symgrad.version import VERSION
 
@@ -157,4 +159,5 @@ def _update(derived: Derived) -> dict[str, Any]:
         "parameters_latex": composed[LATEX],
         **({"frozen": list(frozen)} if frozen else {}),
         **({"apart": list(apart)} if apart else {}),
+        **({"finish": str(train.finish), "finish_rule": [*finish_rule(train, TEXT)]} if train.finish else {}),
     }

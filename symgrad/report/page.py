@@ -19,6 +19,7 @@ from symgrad.notation.visibility import shown_equations
 from symgrad.report.content import FormulaRow, Page, Section
 from symgrad.report.notations import NOTATIONS
 from symgrad.report.tensor_table import parameter_count, tensor_rows
+from symgrad.report.views.finish_view import finish_section
 from symgrad.report.views.sections import requested_legend, requested_sections
 from symgrad.version import VERSION
 
@@ -158,6 +159,7 @@ def _update_sections(derived: Derived, style: Style) -> list[Section]:
     return [
         Section("updates", "Update rule", f"{reading_note(update)}{apart}".strip(), rule),
         Section("updates", "Update of every parameter", COMPOSED_NOTE + left, tuple(composed)),
+        *finish_section(derived.spec.train, style),
     ]
 
 

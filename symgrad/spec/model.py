@@ -207,11 +207,29 @@ class MicroBatches:
 
 
 @dataclass(frozen=True)
+class FinishSpec:
+    """How training ends, after its epochs: the name of a library's entry and all of its settings."""
+
+    name: str
+    settings: tuple[tuple[str, float], ...]
+    at: Position = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{name}={value:g}' for name, value in self.settings)})"
+
+    @property
+    def iterations(self) -> int:
+        """How many it may make."""
+        return int(dict(self.settings)["max_iterations"])
+
+
+@dataclass(frozen=True)
 class TrainSpec:
     """The `train` block. `batch_size` is a number of rows or 'full'.
 
     `freeze` names parameters that stay as they are, by patterns such as `b*` too; `per_parameter` gives some
     of them other hyper-parameters of the optimiser. `average` is the decay of a moving average of parameters.
+    `finish` is what comes after the epochs, of which there may then be none.
 
     `clip_norm` bounds the norm of all gradients together; then `clip_value` bounds each entry. `missing` says
     what becomes of missing values, and `categorical` names columns whose every cell is a word. A word in an
@@ -240,6 +258,7 @@ class TrainSpec:
     freeze: tuple[str, ...] = ()
     per_parameter: tuple[tuple[str, tuple[tuple[str, Number], ...]], ...] = ()
     average: float | None = None
+    finish: FinishSpec | None = None
 
 
 Distribution: TypeAlias = Literal[

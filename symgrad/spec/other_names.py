@@ -130,6 +130,16 @@ _ALSO_CALLED = {
     "rmsprop": "rms_prop",
     "adamw": "adam_w adam_weight_decay",
     "amsgrad": "adam_amsgrad",
+    # finishes
+    "lbfgs": "bfgs l_bfgs l_bfgs_b",
+    "newton_cg": "newton truncated_newton hessian_free",
+    "trust_ncg": "trust_region trust_region_newton steihaug",
+    "levenberg_marquardt": "lm marquardt gauss_newton least_squares",
+    "finish": "then second_optimizer finisher",
+    "max_iterations": "max_iter maxiter iterations maxfun",
+    "memory": "history_size maxcor",
+    "gradient_tolerance": "gtol tolerance_grad",
+    "loss_tolerance": "ftol tolerance_change factr",
     # schedules
     "constant": "constant_lr fixed constant_schedule",
     "inverse": "inverse_time inverse_time_decay inv_scaling invscaling",
@@ -204,7 +214,9 @@ _INSTEAD = {
     "argmax argmin": "it has no slope to learn by; max(x, axis=-1) is the largest value",
     "round ceil trunc mod fmod": "it has no slope to learn by",
     "tanhshrink": "write x - tanh(x)",
-    "lbfgs bfgs l_bfgs_b newton": "hand the module's loss_and_grad to scipy.optimize.minimize",
+    "bfgs l_bfgs l_bfgs_b newton lm least_squares": (
+        "write finish: lbfgs(), newton_cg(), trust_ncg() or levenberg_marquardt()"
+    ),
     "early_stopping early_stop": "write stop: {patience: 5}",
     "reduce_lr_on_plateau": "stop: {patience: 5} ends training on a plateau",
     "len shape size ndim numel": "the name of an axis is its size, as in sum(x) / N",

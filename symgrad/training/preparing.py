@@ -72,7 +72,7 @@ def planned(
     size = spec.batch_size if batch_size is None else batch_size
     return replace(
         spec,
-        epochs=spec.epochs if epochs is None else whole("epochs", epochs, 1),
+        epochs=spec.epochs if epochs is None else whole("epochs", epochs, 0 if spec.finish else 1),
         batch_size="full" if size == "full" else whole("batch_size", size, 1),
         seed=spec.seed if seed is None else whole("seed", seed, 0),
         monitor=spec.monitor if monitor is None else one_of("monitor", monitor, MONITORS),

@@ -20,6 +20,7 @@ import numpy as np
 from symgrad.errors import DataError, DataWarning, SpecError, warn
 from symgrad.runtime.array_archives import read_archive
 from symgrad.spec.reader import read, with_frozen
+from symgrad.spec.reading.derive_block import with_derivatives
 from symgrad.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from symgrad.training.epochs.snapshots import Reached, Snapshot
 from symgrad.training.records.history import EpochRecord, HyperChange
@@ -49,7 +50,7 @@ class Orders:
     `spec` is its text, or a dict where it was one. `data` and `validation` are files, or None: as the spec
     says, or only in memory. The hashes are of the arrays trained on and of the module's file. `every` is of
     how many steps a callback was told, `metrics` are scores measured besides those of the spec,
-    `log` where epochs are logged.
+    `log` where epochs are logged, `derive` the derivatives beyond the gradient that the module has.
     """
 
     spec: str | dict[str, Any]
@@ -67,6 +68,7 @@ class Orders:
     every: int | None = None
     metrics: Sequence[str] = ()
     log: Sequence[str] = ()
+    derive: Sequence[str] = ()
 
 
 def data_hash(parts: Parts) -> str:
@@ -235,7 +237,8 @@ def spec_of(run: Path, orders: Orders, given: Spec | None) -> Spec:
     Raises:
         DataError: it is another one.
     """
-    spec = replace(read(orders.spec), path=Path(orders.spec_path) if orders.spec_path else None)
+    begun = replace(read(orders.spec), path=Path(orders.spec_path) if orders.spec_path else None)
+    spec = with_derivatives(begun, orders.derive)
     if given is not None and not _is_same(given, spec):
         problem = f"the spec is not the one that this run was begun with: '{given.name}' has another text"
         remedy = "leave it out to go on as begun, or train anew and take --params-from this run"

@@ -29,6 +29,7 @@ from symgrad.training.epochs.running_hyper import running_hyper
 from symgrad.training.epochs.snapshots import Reached, Snapshot, TrainingOutcome, averaged, beginning
 from symgrad.training.epochs.stopping import keeps_best
 from symgrad.training.epochs.training_callbacks import AfterEpoch, AfterSteps, Callbacks, checked_steps
+from symgrad.training.finishing.finish import finished
 from symgrad.training.logs.run_logs import RunLogs, checked_logs, run_logs
 from symgrad.training.preparing import BatchSize, check_module, planned, prepared_parts
 from symgrad.training.records.history import EpochRecord, History
@@ -132,8 +133,11 @@ def train(
         orders = _orders(spec, trainer, data, validation, logged) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
         with run_logs(folder, trainer, logged) as logs:
-            with shown_progress(plan.epochs, score_name(module)) if progress else nullcontext() as show:
-                outcome = trainer.run(_reporting(show, logs), keeper.after if keeper else _unseen)
+            planned_epochs = plan.epochs + (plan.finish.iterations if plan.finish else 0)
+            with shown_progress(planned_epochs, score_name(module)) if progress else nullcontext() as show:
+                report = _reporting(show, logs)
+                outcome = trainer.run(report, keeper.after if keeper else _unseen)
+                outcome = finished(trainer, outcome, report)
             logs.end(outcome.records, outcome.reason)
         run = _finished(trainer, outcome, start)
         if going_on is not None and len(outcome.records) == len(going_on.reached.records):
@@ -268,6 +272,7 @@ def _orders(
         metrics=plan.metrics,
         log=log,
         every=trainer.steps.every,
+        derive=[str(asked) for asked in spec.derive],
     )
 
 
@@ -327,6 +332,8 @@ def _kept(trainer: Trainer, snapshot: Snapshot) -> Checkpoint:
 def _ending(trainer: Trainer, outcome: TrainingOutcome) -> tuple[str, ...]:
     """What is to be said of a training that a callback ended."""
     said = (f"the callback said: {outcome.said}",) if outcome.said else ()
+    if outcome.finish:
+        return (*said, outcome.finish)
     for record in outcome.records[-1:]:
         left = record.epoch * trainer.steps.per_epoch - (record.step or 0)
         if left and outcome.reason == "callback":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from symgrad.spec.library.activations import ACTIVATIONS
 from symgrad.spec.library.convolutions import CONVOLUTIONS
 from symgrad.spec.library.entries import (
+    Finish,
     Function,
     Initializer,
     LibraryEntry,
@@ -12,6 +13,7 @@ from symgrad.spec.library.entries import (
     Schedule,
     Signature,
 )
+from symgrad.spec.library.finishes import FINISHES
 from symgrad.spec.library.initializers import INITIALIZERS
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
@@ -35,10 +37,12 @@ learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
 _LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMS, *SEQUENCE_LAYERS, *TRANSFORMERS)
 layers = {entry.name: entry for entry in _LAYERS} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
+finishes = {entry.name: entry for entry in FINISHES}
 schedules = {entry.name: entry for entry in SCHEDULES}
 initializers = {entry.name: entry for entry in INITIALIZERS}
 
 __all__ = [
+    "Finish",
     "Function",
     "Initializer",
     "Layer",
@@ -51,6 +55,7 @@ __all__ = [
     "Signature",
     "activations",
     "averages",
+    "finishes",
     "functions",
     "initializers",
     "layers",

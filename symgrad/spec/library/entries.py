@@ -134,6 +134,17 @@ class Optimizer(LibraryEntry):
 
 
 @dataclass(frozen=True)
+class Finish(LibraryEntry):
+    """A way to end a training on all rows; `rule` says in lines what an iteration does, as text and as LaTeX.
+
+    `needs` is the further derivative that it asks of a module, where it does.
+    """
+
+    rule: tuple[tuple[str, str], ...] = ()
+    needs: str = ""
+
+
+@dataclass(frozen=True)
 class Schedule(LibraryEntry):
     """The learning rate as a formula over `learning_rate`, `epoch`, `step` (both from 0) and `epochs`.
 

@@ -28,6 +28,7 @@ from symgrad.spec.reading.derive_block import further_derivatives
 from symgrad.spec.reading.equations.equation_texts import equations_at, equations_in
 from symgrad.spec.reading.equations.network_block import networks_at
 from symgrad.spec.reading.equations.repeats import equations_repeated, layers_at, repeated_names
+from symgrad.spec.reading.finishing import with_needed
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
 from symgrad.spec.reading.train_block import train_spec
@@ -81,7 +82,7 @@ def build(block: SpecBlock, document: Document) -> Spec:
         ),
     )
     check_declarations(spec, _axes_named(block, document), repeated_names(block.equations or {}, document))
-    return _with_known_numbers(spec)
+    return _with_known_numbers(with_needed(spec))
 
 
 def _with_known_numbers(spec: Spec) -> Spec:

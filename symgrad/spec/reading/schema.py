@@ -285,7 +285,8 @@ class TrainBlock(_Block):
     batch_size: BatchSize = 32
     micro_batch_size: Size | None = None
     shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
-    epochs: Size = 10
+    epochs: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 10
+    finish: OptimizerCall | None = None
     stop: StopBlock = StopBlock()
     clip_norm: Positive | None = None
     clip_value: Positive | None = None

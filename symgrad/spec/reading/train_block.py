@@ -11,6 +11,7 @@ from symgrad.spec import library
 from symgrad.spec.language.syntax import Call, Node, Number
 from symgrad.spec.model import CheckpointSpec, DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.other_names import HYPER_PARAMETERS
+from symgrad.spec.reading.finishing import finish_spec, refuse_as_optimizer
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.optimizer_block import own_optimizer
 from symgrad.spec.reading.schema import DataBlock, OptimizerBlock, SpecBlock, TrainBlock
@@ -57,6 +58,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         freeze=tuple(train.freeze),
         average=train.average,
         per_parameter=tuple(_per_parameter(train, document)),
+        finish=finish_spec(train, document),
     )
 
 
@@ -103,6 +105,7 @@ def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
     if key not in document.places:
         return Call("sgd", (), (), document.place(key).value)
     call = call_at(document, key, train.optimizer, "an optimiser", "adam(learning_rate=0.001)")
+    refuse_as_optimizer(call)
     entry = library.optimizers.get(call.function)
     if entry is None:
         return call

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
 from symgrad.spec.model import DataSpec, Model, Spec, TensorSpec
+from symgrad.spec.numbers import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,7 @@ def doubtful_training(model: Model) -> Iterator[SpecWarning]:
     yield from _ends(model.spec)
     yield from _shared_columns(model.spec)
     yield from _batches(model.spec)
+    yield from _decay_that_ends(model)
     part = model.spec.train.validation
     if isinstance(part, float) and part > 0.9:
         at = model.spec.place_of("train", "validation")
@@ -72,7 +74,8 @@ def doubtful_training(model: Model) -> Iterator[SpecWarning]:
 
 
 def _ends(spec: Spec) -> Iterator[SpecWarning]:
-    stop, epochs, at = spec.train.stop, spec.train.epochs, spec.place_of("train", "stop")
+    stop, at = spec.train.stop, spec.place_of("train", "stop")
+    epochs = spec.train.epochs + (spec.train.finish.iterations if spec.train.finish else 0)
     if stop.patience is not None and stop.tolerance is None and stop.patience >= epochs:
         problem = f"a patience of {stop.patience} never ends a training of {epochs} epochs"
         yield SpecWarning(problem, at=at, remedy=f"write a number below {epochs}, or more epochs")
@@ -82,6 +85,16 @@ def _ends(spec: Spec) -> Iterator[SpecWarning]:
     if stop.time_limit is not None and stop.time_limit < 1e-3:
         problem = f"a time limit of {stop.time_limit:g} s ends training after its first epoch"
         yield SpecWarning(problem, at=at, remedy="it counts seconds, such as 60")
+
+
+def _decay_that_ends(model: Model) -> Iterator[SpecWarning]:
+    """Steps that make weights smaller, and then iterations on a loss that knows nothing of it."""
+    finish, decay = model.spec.train.finish, dict(model.optimizer.hyper).get("weight_decay")
+    rate = None if decay is None else number(decay, {})
+    if finish and rate and model.spec.train.epochs:
+        problem = f"the steps decay weights by {rate:g}, and {finish.name} minimises the loss alone"
+        remedy = "write the penalty into the loss, as in mse(y, t) + 0.01 * l2(W), and weight_decay=0"
+        yield SpecWarning(problem, at=finish.at, remedy=remedy)
 
 
 def _shared_columns(spec: Spec) -> Iterator[SpecWarning]:

@@ -38,7 +38,7 @@ SCORED_ROWS = 10_000
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Made:
     """What was trained of an epoch: all of it, unless a callback ended it; `loss` is the mean per row.
 
     `others` and `hyper` are the numbers of its last step.
@@ -148,8 +148,11 @@ class Trainer:
 
     def _epoch(self, epoch: int) -> EpochRecord:
         """Train one epoch and measure both parts. Raises DivergenceError and CallbackError."""
+        return self.measured(epoch, self._made(epoch))
+
+    def measured(self, epoch: int, made: Made) -> EpochRecord:
+        """The record of what was made, at the parameters that it left. Raises DivergenceError."""
         module, validation = self.module, self.parts.validation
-        made = self._made(epoch)
         params = averaged(module, self.params, self.state)
         held_out = float(module.loss(params, *validation.arrays)) if validation else None
         if validation and held_out is not None and not math.isfinite(held_out):
@@ -181,7 +184,7 @@ class Trainer:
         batch = self.parts.training.take(rows[: self.steps.batch_size])
         return gradient_norms(self.module, self.params, batch)
 
-    def _made(self, epoch: int) -> _Piece:
+    def _made(self, epoch: int) -> Made:
         """Make the steps of an epoch, and ask the callback of steps. Raises as above."""
         order = self.steps.order(epoch)
         total, rows, seconds, last = 0.0, 0, 0.0, 0
@@ -200,7 +203,7 @@ class Trainer:
             self._tell(epoch, last, loss)
             if self.answer.stops:
                 break
-        return _Piece(total / rows, seconds, last, others, hyper)
+        return Made(total / rows, seconds, last, others, hyper)
 
     def _tell(self, epoch: int, step: int, loss: float) -> None:
         """Tell the callback of steps, if it is its turn. Raises CallbackError."""

@@ -59,7 +59,8 @@ def beginning(module: ModuleType, params: Any, hyper: Mapping[str, float]) -> Re
 class TrainingOutcome:
     """What a run of epochs left: the last good epoch, the best one, and why it ended.
 
-    `defect` is set when it diverged, or a callback failed; `said` is what a callback said that stopped it.
+    `defect` is set when it diverged, or a callback failed; `said` is what a callback said that stopped
+    it, `finish` what became of the iterations after the epochs.
     """
 
     records: tuple[EpochRecord, ...]
@@ -69,6 +70,7 @@ class TrainingOutcome:
     reason: StopReason
     defect: DivergenceError | CallbackError | None = None
     said: str = ""
+    finish: str = ""
 
 
 @dataclass(frozen=True)

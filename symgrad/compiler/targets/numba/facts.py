@@ -57,6 +57,8 @@ def opening_of(model: Model, shown: Program, update: Program) -> Opening:
         hyper_symbols=tuple((TEXT.spell(s), name) for name, s in hyper_symbols(update).items()),
         apart=tuple(numbers_apart(model, value=called_value)),
         frozen=left_alone(model),
+        epochs=spec.train.epochs,
+        finish=str(spec.train.finish or ""),
     )
 
 

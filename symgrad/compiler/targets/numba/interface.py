@@ -39,6 +39,10 @@ _FIT = (
     "all, with the mean loss per row of those since the call before in this epoch. Numbers that are not",
     "finite raise FloatingPointError, which names the step and the first tensor that holds one.",
 )
+_WITHOUT_FINISH = (
+    "",
+    "The spec's `finish`, which comes after the epochs, is not made here: `symgrad train` makes it.",
+)
 _FIT_TOLD = ("batch_size", "seed", "params", "state", "shuffle", "hyper", "after_epoch", "after_steps")
 
 
@@ -150,7 +154,7 @@ def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
         Definition(
             "fit",
             listed([calls.data, "*", *_fit_options(calls, train)]),
-            _FIT,
+            (*_FIT, *(_WITHOUT_FINISH if train.finish else ())),
             (f"return _fit({data}, (epochs, start, stop), {', '.join(_FIT_TOLD)})",),
         ),
     )

@@ -108,6 +108,8 @@ class Opening:
     hyper_symbols: tuple[tuple[str, str], ...]
     apart: tuple[str, ...]
     frozen: str
+    finish: str
+    epochs: int
 
 
 @dataclass(frozen=True)
