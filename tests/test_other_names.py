@@ -16,6 +16,7 @@ ENTRIES = {
     **library.functions,
     **library.layers,
     **library.optimizers,
+    **library.finishes,
     **library.schedules,
     **library.initializers,
 }
@@ -33,6 +34,7 @@ def test_every_word_leads_to_one_that_is_there() -> None:
     for kind in (
         library.losses,
         library.optimizers,
+        library.finishes,
         library.schedules,
         library.initializers,
         library.activations,
