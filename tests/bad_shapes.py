@@ -125,6 +125,7 @@ LOSSES = {
 
 NAMED = {
     "unknown name": spec("y: X + 1"),
+    "name of a part of another value": spec("y: concat(x, x, axis=1) + y_1"),
     "defined further down": spec("y: z\n  z: x"),
     "function as a name": spec("y: tanh + x"),
     "own function as a name": spec("y: f + x", head="functions: {f(z): z}\n"),

@@ -129,3 +129,17 @@ def test_rows_that_are_looked_up_are_copied_for_a_product():
     assert "emb_windows[n, i, j] = emb[c[n, i], j]" in found
     assert any(line.startswith("demb[c[n, i], j] += ") and "demb_windows" in line for line in found)
     assert judge({**spec, "name": "rows", "dtype": "float64"}, Random(0)).kind == "right"
+
+
+@pytest.mark.parametrize("length", ["T", 9])
+def test_windows_whose_places_are_summed_alone_are_not_copied_for_that_sum(length: str | int) -> None:
+    """`Σ_{n,i} x[n, i + u, c]·dy[n, o]`, the slope in a kernel below a mean over all places."""
+    spec = {
+        "name": "pooled",
+        "dtype": "float64",
+        "inputs": {"x": ["batch", length, 2]},
+        "equations": {"h": "conv1d(x, 3, kernel=3)", "y": "mean(h, axis=1)"},
+        "loss": "sum(sin(y))",
+        "gradients": ["x"],
+    }
+    assert judge(spec, Random(SEED)).kind == "right"

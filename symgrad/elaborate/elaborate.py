@@ -18,12 +18,14 @@ from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.layer_demands import check_demand
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
+from symgrad.spec.language.syntax import Call, Index, Name
+from symgrad.spec.language.trees import walk
 from symgrad.spec.model import AxisSpec, EquationSpec, Model, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import asks_for_derivative, loss_learns_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from symgrad.spec.language.syntax import Node
 
@@ -50,8 +52,7 @@ class _Elaborator:
     ) -> None:
         self.model, self.stable = model, stable
         spec = model.spec
-        reserved = [p.name for p in model.parameters] + [e.name for e in model.equations]
-        self.builder = EquationBuilder(reserved, model.batch_axis)
+        self.builder = EquationBuilder(_names_of(model), model.batch_axis)
         self.sizes = dict(spec.axes)
         self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)
@@ -291,3 +292,17 @@ def _of_data(axes: tuple[Axis, ...]) -> str:
     """The name of the first axis whose size the data decides."""
     free = next(axis for axis in axes if axis.is_free)
     return min(free.form.free) if free.form is not None else str(free.name)
+
+
+def _names_of(model: Model) -> Iterator[str]:
+    """All names that a model says, those of indices and of what it never defines too."""
+    yield from (p.name for p in model.parameters)
+    for equation in model.equations:
+        yield from (equation.name, *(equation.indices or ()))
+    formulas = [e.formula for e in (*model.equations, *model.functions)]
+    for node in (node for formula in (*formulas, model.loss) if formula for node in walk(formula)):
+        match node:
+            case Name(name) | Index(name):
+                yield name
+            case Call(keywords=keywords):
+                yield from (name for name, _ in keywords)

@@ -47,6 +47,11 @@ CLASHING = (
 """Names that layers give their own tensors, indices and arguments."""
 
 
+def channels_first(shape: Sequence[int]) -> list[int]:
+    """A shape whose channels stand last, with these first."""
+    return [shape[-1], *shape[:-1]]
+
+
 class Layered(Network):
     """Calls of layers, each on the value `now` before, whose axes after that of the batch are `shape`."""
 
@@ -54,6 +59,7 @@ class Layered(Network):
         super().__init__(random)
         self.steps: list[tuple[str, str]] = []
         self.is_chain = True
+        self.has_turned, self.is_turned = self.chance(0.4), False
         rank = self.one((0, 1, 1, 1, 2, 2, 2, 3))
         if rank == 1 and self.chance(0.3):
             self._start_with_labels()
@@ -94,13 +100,25 @@ class Layered(Network):
             3: windows[:4],
         }
         own = by_rank[len(self.shape) - 1]
-        self.one((*every, *own, *own))()
+        step = self.one((*every, *own, *own))
+        images = (*windows, self.transposed, self.patched, self.squeezed, self.normed_places)
+        self.is_turned = self.has_turned and len(self.shape) > 1 and step in images and self.chance(0.8)
+        if self.is_turned:  # drawn as if its channels stood last
+            self.shape = [*self.shape[1:], self.shape[0]]
+        before = self.shape
+        step()
+        if self.is_turned and self.shape is before:  # nothing was called
+            self.shape = channels_first(before)
+        self.is_turned = False
 
     def call_layer(self, name: str, arguments: str, shape: list[int]) -> None:
         """The value of a call, unless it is too large."""
         if prod(shape) > MOST:
             return
-        self.define(name, arguments, shape)
+        if self.is_turned:
+            arguments = f"{arguments}, layout=channels_first".removeprefix(", ")
+            shape = channels_first(shape) if len(shape) == len(self.shape) else shape
+        self.define(name, arguments, [*shape])
 
     def define(self, name: str, arguments: str, shape: list[int]) -> None:
         before, own = self.now, self.name()

@@ -64,6 +64,10 @@ def layer_value(
 
     `options` are the arguments of the call by name; `activated` is the activation inside of a block.
     """
+    if options.get("layout") == "channels_first":  # behind the axis of directions and that of the batch
+        last = {key: given for key, given in options.items() if key != "layout"}
+        found = layer_value(name, np.moveaxis(x, 2, -1), parameter, last, arithmetic, activated)
+        return np.moveaxis(found, -1, 2) if found.ndim == x.ndim else found
     if name in WINDOWED:
         return _windowed(name, x, parameter, options, arithmetic)
     if name in PLACE_NORMS:

@@ -37,6 +37,11 @@ class Call:
     def size(self) -> int:
         return 4 if self.name == "transformer_block" else 1
 
+    @property
+    def is_turned(self) -> bool:
+        """Whether its channels stand first."""
+        return "layout=channels_first" in self.arguments
+
 
 @dataclass(frozen=True)
 class Block:
@@ -55,6 +60,10 @@ class Block:
     @property
     def size(self) -> int:
         return self.times * sum(part.size for part in self.parts)
+
+    @property
+    def is_turned(self) -> bool:
+        return any(part.is_turned for part in self.parts)
 
 
 Part = Call | Block
@@ -102,9 +111,11 @@ class Repeated:
         parts = self.parts(depth + 1, (room - 1) // times)
         if not parts or (kind == "concat" and (depth or 2 * shape[-1] * len(shape) > MOST)):
             return None
+        block = Block(kind, parts, times)
         if kind == "concat":
-            self.shape = [*shape[:-1], 2 * shape[-1]]
-        return Block(kind, parts, times)
+            channels = 0 if block.is_turned else len(shape) - 1
+            self.shape = [2 * n if axis == channels else n for axis, n in enumerate(shape)]
+        return block
 
     # Written out ----------------------------------------------------------------------------------
 
@@ -118,7 +129,11 @@ class Repeated:
             for _ in range(part.times):
                 self.write(part.parts)
             if part.kind != "repeat":
-                joined = "{} + {}" if part.kind == "residual" else "concat({}, {}, axis=-1)"
+                joined = (
+                    "{} + {}"
+                    if part.kind == "residual"
+                    else f"concat({{}}, {{}}, axis={1 if part.is_turned else -1})"
+                )
                 own = self.draw.name()
                 self.draw.equations[own] = joined.format(start, self.draw.now)
                 self.draw.now = own

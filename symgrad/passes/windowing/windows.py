@@ -172,7 +172,10 @@ def _copies(equation: Equation, tensors: Mapping[str, Tensor]) -> list[_Copy | N
     for window, other in (found[1:], found[:0:-1]):
         inner = [loops[i] for i in other.indices if i in loops and i not in equation.indices]
         outer = [loops[i] for i in equation.indices if i in indices_in(window)]
-        if is_plain(window) or not is_plain(other) or _uses(equation, {*inner, *outer}) < LEAST_USES:
+        is_summed_alone = indices_in(window) & loops.keys() - {loop.index for loop in (*inner, *outer)}
+        if is_summed_alone or is_plain(window) or not is_plain(other):
+            continue
+        if _uses(equation, {*inner, *outer}) < LEAST_USES:
             continue
         for order in ((*outer, *inner), (*inner, *outer)):
             for layout in _layouts(window.indices, tensors[window.tensor].axes, order):
