@@ -299,8 +299,8 @@ def _names_of(model: Model) -> Iterator[str]:
     yield from (p.name for p in model.parameters)
     for equation in model.equations:
         yield from (equation.name, *(equation.indices or ()))
-    formulas = [e.formula for e in (*model.equations, *model.functions)]
-    for node in (node for formula in (*formulas, model.loss) if formula for node in walk(formula)):
+    formulas = [*(e.formula for e in model.equations), *(f.formula for f in model.functions), model.loss]
+    for node in (node for formula in formulas if formula is not None for node in walk(formula)):
         match node:
             case Name(name) | Index(name):
                 yield name
