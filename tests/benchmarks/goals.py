@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.problems import FURTHER_PROBLEMS, RESIDUAL_PROBLEMS
 from benchmarks.results import Results, Steps, peers_of
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ def _goals_of_steps(steps: Steps) -> Iterator[Goal]:
     yield _at_most(f"{MANY}: at most 1.2 × the same with ReLU for softmax", steps, MANY, without, 1.2)
     for problem, demanded in NETWORKS.items():
         yield _faster_than_best(steps, problem, demanded)
+    for derived in (*RESIDUAL_PROBLEMS, *FURTHER_PROBLEMS):
+        yield _faster(steps, derived.name, "PyTorch", 3)
+        yield _faster(steps, derived.name, "JAX step", 1.5)
 
 
 def _faster(steps: Steps, problem: str, peer: str, demanded: float) -> Goal:

@@ -30,7 +30,8 @@ class Problem:
     score; `attention` is examples/attention.yaml, without sizes. `example` names a spec to use as it is,
     `network` one of networks.py: then there are no sizes, and the first losses of all must agree.
     `derives` is what is computed of the batches instead of training on them: `hvp`, the Hessian of the loss
-    times `direction()`, or `per_sample`, the gradient of every row's own loss.
+    times `direction()`, or `per_sample`, the gradient of every row's own loss. The gradient of a batch may be
+    summed over pieces of so many rows as `piece` says, which fit into caches; symgrad does so.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Problem:
     network: str = ""
     dtype: Literal["float32", "float64"] = "float32"
     derives: Literal["", "hvp", "per_sample"] = ""
+    piece: int = 0
 
     @property
     def is_compared_at_first(self) -> bool:
@@ -113,7 +115,13 @@ class Problem:
             return str(EXAMPLES / self.example)
         rule = f"{self.optimizer}(learning_rate={self.learning_rate})"
         name = "bench_" + "".join(letter if letter.isalnum() else "_" for letter in self.name)
-        about = {"name": name, "dtype": self.dtype, "train": {"optimizer": rule, "batch_size": self.batch}}
+        about: dict[str, Any] = {
+            "name": name,
+            "dtype": self.dtype,
+            "train": {"optimizer": rule, "batch_size": self.batch},
+        }
+        if self.piece:
+            about["train"] |= {"micro_batch_size": self.piece}
         if self.derives:
             about |= {"derive": [self.derives]}
         if self.network:
@@ -207,6 +215,7 @@ RESIDUAL_PROBLEMS = tuple(
     Problem(
         f"{equation.capitalize()} {sizes} {points} points {dtype}", (), points, 4 if points == 1000 else 1,
         learning_rate=1e-4, network=f"{equation} {network}", dtype=dtype,
+        piece=1000 if points > 1000 else 0,
     )
     for equation in ("burgers", "poisson")
     for sizes, network in (("2-20-20-20-1", "3x20"), ("2-50x4-1", "4x50"))

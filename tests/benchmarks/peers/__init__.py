@@ -110,11 +110,14 @@ PEERS = (
     Peer(
         "PyTorch", "with_torch", ("functional", "optimizer", "functional_on_one_thread"),
         ("torch",), ("torch", "torch._dynamo"), further=("calls", "calls_by_transforms"),
+        residual=("functional", "optimizer", "functional_in_pieces"),
     ),
     Peer("torch.compile", "with_torch", ("compiled_step",), ("torch",), ("torch", "torch._inductor")),
     Peer(
         "JAX step", "with_jax", ("steps", "steps_of_vector"), ("jax",), _JAX, keeping=_JAX_CACHE,
-        further=("calls",), residual=("steps", "steps_by_jvp", "steps_by_jet"),
+        further=("calls",), residual=(
+            "steps", "steps_by_jvp", "steps_by_jet", "steps_by_jvp_in_pieces", "steps_by_jet_in_pieces",
+        ),
     ),
     Peer("JAX scan", "with_jax", ("scan", "unrolled_scan"), ("jax",), _JAX, keeping=_JAX_CACHE),
     Peer(

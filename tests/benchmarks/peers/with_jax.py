@@ -11,7 +11,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from benchmarks.networks import shapes_of
-from benchmarks.peers import Training, norm
+from benchmarks.peers import NotApplicable, Training, norm
 from benchmarks.peers.jax_networks import loss_of
 from benchmarks.peers.jax_residuals import residual_of
 from benchmarks.residuals import RESIDUALS
@@ -44,6 +44,23 @@ def steps_by_jvp(problem: Problem) -> Training:
 def steps_by_jet(problem: Problem) -> Training:
     """A jitted step, the slopes of a residual as Taylor series."""
     return _steps(problem, problem.weights(), lambda weights: weights, "jet")
+
+
+def steps_by_jvp_in_pieces(problem: Problem) -> Training:
+    """The same, the gradient summed over pieces of the batch."""
+    _demand_pieces(problem)
+    return _steps(problem, problem.weights(), lambda weights: weights, "jvp", in_pieces=True)
+
+
+def steps_by_jet_in_pieces(problem: Problem) -> Training:
+    """The same with Taylor series."""
+    _demand_pieces(problem)
+    return _steps(problem, problem.weights(), lambda weights: weights, "jet", in_pieces=True)
+
+
+def _demand_pieces(problem: Problem) -> None:
+    if not problem.piece:
+        raise NotApplicable("the problem has no pieces")
 
 
 def calls(problem: Problem) -> Training:
@@ -80,11 +97,16 @@ def unrolled_scan(problem: Problem) -> Training:
 
 
 def _steps(
-    problem: Problem, weights: Any, unpack: Callable[[Any], list[jax.Array]], way: Way = "grad"
+    problem: Problem,
+    weights: Any,
+    unpack: Callable[[Any], list[jax.Array]],
+    way: Way = "grad",
+    *,
+    in_pieces: bool = False,
 ) -> Training:
     jax.config.update("jax_enable_x64", problem.dtype == "float64")
     x, t = map(jnp.asarray, problem.data())
-    one = _step(problem, unpack, way)
+    one = _step(problem, unpack, way, in_pieces=in_pieces)
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def step(state: Any, total: jax.Array, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
@@ -146,10 +168,12 @@ def _first_state(problem: Problem, weights: Any) -> Any:
 
 
 def _step(
-    problem: Problem, unpack: Callable[[Any], list[jax.Array]], way: Way = "grad"
+    problem: Problem, unpack: Callable[[Any], list[jax.Array]], way: Way = "grad", *, in_pieces: bool = False
 ) -> Callable[..., Any]:
     loss_of, rate = _loss(problem, way), problem.learning_rate
     gradient = jax.value_and_grad(lambda weights, x, t: loss_of(unpack(weights), x, t))
+    if in_pieces:
+        gradient = _mean_over_pieces(gradient, problem.piece)
 
     def sgd(weights: Any, x: jax.Array, t: jax.Array) -> Any:
         loss, gradients = gradient(weights, x, t)
@@ -166,6 +190,19 @@ def _step(
         return (weights, m, v, n), loss
 
     return sgd if problem.optimizer == "sgd" else adam
+
+
+def _mean_over_pieces(gradient: Callable[..., Any], rows: int) -> Callable[..., Any]:
+    def whole(weights: Any, x: jax.Array, t: jax.Array) -> Any:
+        pieces = tuple(array.reshape(-1, rows, *array.shape[1:]) for array in (x, t))
+
+        def add(total: Any, piece: Any) -> Any:
+            return jax.tree.map(jnp.add, total, gradient(weights, *piece)), None
+
+        zeros = jax.tree.map(jnp.zeros_like, (jnp.zeros((), x.dtype), weights))
+        return jax.tree.map(lambda sum_: sum_ * (rows / len(x)), jax.lax.scan(add, zeros, pieces)[0])
+
+    return whole
 
 
 def _loss(

@@ -57,6 +57,27 @@ def functional(problem: Problem) -> Training:
     return _training(problem, weights, lambda: step)
 
 
+def functional_in_pieces(problem: Problem) -> Training:
+    """The same, the gradient summed over pieces of the batch."""
+    if not problem.piece:
+        raise NotApplicable("the problem has no pieces")
+    weights, loss_of = _weights(problem), _loss(problem)
+    share = problem.piece / problem.batch
+
+    def step(total: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> None:
+        whole = [torch.zeros_like(w) for w in weights]
+        for piece in zip(x.split(problem.piece), t.split(problem.piece), strict=True):
+            loss = loss_of(weights, *piece)
+            gradients = torch.autograd.grad(loss, weights)
+            with torch.no_grad():
+                torch._foreach_add_(whole, gradients)
+                total += share * loss
+        with torch.no_grad():
+            torch._foreach_add_(weights, whole, alpha=-problem.learning_rate * share)
+
+    return _training(problem, weights, lambda: step)
+
+
 def functional_on_one_thread(problem: Problem) -> Training:
     """The same with one thread where there are more: small products are slower on several."""
     threads = torch.get_num_threads()
@@ -188,7 +209,7 @@ def _training(problem: Problem, weights: list[torch.Tensor], make_step: Callable
         return zip(x[rows].split(problem.batch), t[rows].split(problem.batch), strict=True)
 
     def epoch(order: Array) -> float:
-        total = torch.zeros(())
+        total = torch.zeros((), dtype=x.dtype)
         for inputs, targets in batches(order):
             step(total, inputs, targets)
         return float(total) / problem.steps
