@@ -59,3 +59,6 @@ def test_the_row_shown_stands_in_its_table(name: str) -> None:
 def test_the_files_and_names_it_mentions_exist() -> None:
     for path in re.findall(r"`((?:symgrad|tests|templates|generated)[\w/.]*)`", TEXT):
         assert (ROOT / path).exists(), path
+    rooms = [path.name for path in (ROOT / "symgrad").iterdir() if path.is_dir()]
+    for path in re.findall(rf"`((?:{'|'.join(rooms)})/[\w/.]*)`", TEXT):
+        assert (ROOT / "symgrad" / path).exists(), path

@@ -58,7 +58,7 @@ class StageView(Stages, Displayed):
     def _row(self, stage: Stage[Any]) -> StageRow:
         name = str(stage.attrname)
         lines = _lines(getattr(self, name))
-        row = StageRow(name, stage.way, str(stage.__doc__), lines)
+        row = StageRow(name, stage.way, " ".join(str(stage.__doc__).split()), lines)
         before = _PROGRAMS.get(name)
         return row if before is None else _with_changes(row, _lines(getattr(self, before)))
 
