@@ -16,6 +16,7 @@ from symgrad.calculus.terms import Entry, index_symbol
 from symgrad.elaborate.optimizer import elaborate_optimizer
 from symgrad.notation.equations import Writing
 from symgrad.notation.index_writer import IndexWriter
+from symgrad.notation.known_functions import _body
 from symgrad.notation.matrix_writer import MatrixWriter, NoMatrixFormError
 from symgrad.notation.typesetting.latex import LATEX
 from symgrad.notation.typesetting.text import TEXT
@@ -219,3 +220,9 @@ def test_a_scatter_is_written_as_an_accumulation():
     equation = Equation("dX", (2 * i + u,), loops, "sum", sp.Mul(Entry("k", (u,)), 3))
     program = Program(tensors, (), (), None)
     assert Writing(program).matrix(equation) == "dX[2·i + j] += 3·k[j]"
+
+
+def test_every_activation_of_one_entry_has_a_body_of_its_own_to_be_known_by():
+    """The activation tanh is the language's tanh, which counts as no call of the activation."""
+    bodies = {name: _body(name) for name in ("tanh", "mish", "gelu_tanh", "relu")}
+    assert all(body is not None for body in bodies.values())
