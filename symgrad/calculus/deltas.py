@@ -1,4 +1,4 @@
-"""Kronecker's deltas: where they are decided, and sums that need no adding up for them."""
+"""Sums that need no adding up for the deltas in them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,10 @@ if TYPE_CHECKING:
 LAW = "Σ_j δ(t, j) f(j) = f(t)"
 
 
-def agreement(label: sp.Expr, index: sp.Expr) -> sp.Expr:
-    """Kronecker's delta, decided where it can be."""
-    if label.is_Integer and index.is_Integer:
-        return sp.Integer(int(label == index))
-    return sp.Integer(1) if label == index else delta(label, index)
-
-
-def with_deltas_decided(body: sp.Expr, single: Iterable[sp.Symbol] = ()) -> sp.Expr:
-    """The body with its deltas decided where they can be; `single` are indices of axes of size 1."""
+def with_deltas_decided(body: sp.Expr, single: Iterable[sp.Symbol]) -> sp.Expr:
+    """The body with its deltas decided where they can be as `single` are indices of axes of size 1."""
     zeros = dict.fromkeys(single, sp.Integer(0))
-    decided = {d: agreement(*(a.xreplace(zeros) for a in d.args)) for d in body.atoms(delta)}
+    decided = {d: d.xreplace(zeros) for d in body.atoms(delta)} if zeros else {}
     found = {d: value for d, value in decided.items() if value.is_Integer}
     return body.xreplace(found) if found else body
 

@@ -222,6 +222,16 @@ class delta(sp.Function):
     nargs = 2
     is_real = True
 
+    @classmethod
+    def eval(cls, label: sp.Expr, index: sp.Expr) -> sp.Expr | None:
+        """It is decided where it can be; of an entry and an index the entry stands first."""
+        if label == index:
+            return sp.Integer(1)
+        if label.is_Integer and index.is_Integer:
+            return sp.Integer(0)
+        is_turned = isinstance(index, Entry) and not isinstance(label, Entry)
+        return cls(index, label) if is_turned else None
+
     def _eval_derivative(self, _variable: sp.Expr) -> sp.Expr:
         return sp.Integer(0)
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.axes import letter
-from symgrad.calculus.deltas import agreement, with_deltas_decided
 from symgrad.calculus.program import Equation, Loop, Program
-from symgrad.calculus.terms import Entry, entries
+from symgrad.calculus.terms import Entry, delta, entries
 from symgrad.notation.reduce import bound_letters, reduced, with_factors_taken_out, with_signs_taken_out
 
 if TYPE_CHECKING:
@@ -131,9 +130,9 @@ def _term(
     equation: Equation, at: dict[sp.Basic, sp.Expr], agreements: list[tuple[sp.Expr, sp.Expr]]
 ) -> Iterator[sp.Expr]:
     """The body at some indices, if its indices can be the entry's."""
-    body = with_deltas_decided(equation.body.xreplace(at))
+    body = equation.body.xreplace(at)
     for place, index in agreements:
-        body *= agreement(place.xreplace(at), index)
+        body *= delta(place.xreplace(at), index)
     if body != 0 or equation.reduction != "sum":
         yield body
 

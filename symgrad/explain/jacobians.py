@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, letters
-from symgrad.calculus.deltas import agreement
 from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.program import Equation, Loop, Program, Tensor
 from symgrad.calculus.rules import fold
@@ -136,7 +135,7 @@ def _gathered(equation: Equation, axes: Axes) -> Equation:
         if place not in known or place in indices[:number]:
             indices[number] = index_symbol(f"_place{number}")
             loops.append(Loop(indices[number], axis))
-            body *= agreement(place.replace(leading, lambda form: form), indices[number])
+            body *= delta(place.replace(leading, lambda form: form), indices[number])
     return replace(equation, indices=tuple(indices), loops=tuple(loops), body=body)
 
 
@@ -184,7 +183,7 @@ def _summed(path: _Path, by: Entry, reads: tuple[sp.Expr | None, ...]) -> sp.Exp
     body = path.derivative
     for place, index, read in zip(path.indices, by.indices, reads, strict=True):
         if read is None:
-            body *= agreement(place, index)
+            body *= delta(place, index)
     return reduced("sum", body, path.loops)
 
 

@@ -38,6 +38,10 @@ class Arithmetic:
         """What stands for infinity: with a minus, its exp is exactly 0, and sums do not change it."""
         return self.number([np.finfo(self.kind).max / 64])
 
+    def watch(self, found: np.ndarray) -> None:
+        """Note whether what was computed is finite."""
+        self.clean &= bool(np.isfinite(found).all())
+
     def near(self, distance: np.ndarray) -> None:
         """Note a choice that turns where `distance` is 0."""
         known = np.abs(distance[~np.isnan(distance)])

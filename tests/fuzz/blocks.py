@@ -47,7 +47,7 @@ def _looked_up(
     shown = [1 if mask is None else np.where(mask[:, :, j].real > 0, 1, 0) for j in seen]
     known = [np.where(s, z.real, -np.inf) for s, z in zip(shown, scores, strict=True)]
     top = np.max(np.broadcast_arrays(*known), axis=0)
-    powers = [np.where(s, np.exp(np.where(s, z - top, 0)), 0) for s, z in zip(shown, scores, strict=True)]
+    powers = [np.where(s, np.exp(np.where(s, z - top, z - z)), 0) for s, z in zip(shown, scores, strict=True)]
     total = sum(powers)
     return np.asarray(sum((p / total)[..., None] * value[j] for p, j in zip(powers, seen, strict=True)))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from ruamel.yaml import YAML
 
+from fuzz.derivative_programs import derivative_spec
 from fuzz.extremes import extreme_spec
 from fuzz.free_axes import free_axes_spec
 from fuzz.judge import JUDGES, judge
@@ -46,6 +47,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "extremes": extreme_spec,
     "kinks": kink_spec,
     "magnitudes": magnitude_spec,
+    "derivatives": derivative_spec,
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fuzz.derivative_judge import judge_derivatives
 from fuzz.extremes import judge_extremes
 from fuzz.free_axes import judge_free_axes
 from fuzz.gradients import Outcome, judge_compiled, judge_gradient
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 
 JUDGES = {
+    "derivatives": judge_derivatives,
     "optimizer": judge_steps,
     "extremes": judge_extremes,
     "free_axes": judge_free_axes,

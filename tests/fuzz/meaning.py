@@ -42,10 +42,7 @@ def meaning(spec: Spec, arrays: Arrays, wrt: Arrays, kind: type = np.clongdouble
     arithmetic = Arithmetic(kind)
     scope = scope_at(spec, arrays, wrt, arithmetic)
     with np.errstate(all="ignore"):
-        last = ""
-        for key, formula, owner in steps_of(spec):
-            last = key.partition("[")[0]
-            scope.tensors[last] = equation(key, formula, replace(scope, owner=owner))
+        last = run_steps(steps_of(spec), scope)
         names = spec.get("outputs") or [last]
         outputs = [np.asarray(scope.tensors[n][0].real, float) for n in names]  # type: ignore[index]  # no labels
         found = evaluate(_loss_formula(spec, names), scope)
@@ -54,6 +51,16 @@ def meaning(spec: Spec, arrays: Arrays, wrt: Arrays, kind: type = np.clongdouble
     ends = np.cumsum([entries.size for entries in wrt.values()])
     gradient = {name: slopes[end - wrt[name].size : end] for name, end in zip(wrt, ends, strict=True)}
     return Meaning(float(found[0].real), gradient, outputs, arithmetic.margin, arithmetic.clean)
+
+
+def run_steps(steps: list[tuple[str, str, str]], scope: Scope) -> str:
+    """Compute the equations in order; the name of the last."""
+    last = ""
+    for number, (key, formula, owner) in enumerate(steps):
+        last = key.partition("[")[0]
+        here = replace(scope, owner=owner, before=tuple(steps[:number]))
+        scope.tensors[last] = equation(key, formula, here)
+    return last
 
 
 def steps_of(spec: Spec) -> list[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fuzz import placements, rearrangements
+from fuzz import derivatives, placements, rearrangements
 from fuzz.blocks import embedded
 from fuzz.broadcast import aligned, matmul, spread
 from fuzz.indices import given_ranges, index_ranges, left_names, place_of
@@ -25,7 +25,7 @@ from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from fuzz.arithmetic import Arithmetic
 
@@ -52,7 +52,11 @@ class Labels:
 
 @dataclass(frozen=True)
 class Scope:
-    """What names stand for: tensors and labels, arguments of a function, sizes of axes, places of indices."""
+    """What names stand for: tensors and labels, arguments of a function, sizes of axes, places of indices.
+
+    `before` are the steps that led here, which derivatives go through again; `shifts` is what these add to
+    tensors.
+    """
 
     tensors: dict[str, np.ndarray | Labels]
     sizes: Mapping[str, int]
@@ -63,6 +67,8 @@ class Scope:
     owner: str = ""
     numbers: Mapping[int, str] = field(default_factory=dict)
     bound: Mapping[str, np.ndarray | Labels] | None = None
+    before: Sequence[tuple[str, str, str]] = ()
+    shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def named_sizes(self, indices: Collection[str]) -> dict[str, int]:
         """The sizes whose names are not those of indices."""
@@ -107,7 +113,7 @@ def numeric(found: np.ndarray | Labels, scope: Scope) -> np.ndarray:
     """Labels count as the numbers they are."""
     if isinstance(found, Labels):
         return scope.arithmetic.number(found.array)[None]
-    scope.arithmetic.clean &= bool(np.isfinite(found).all())
+    scope.arithmetic.watch(found)
     return found
 
 
@@ -185,6 +191,8 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
     if name in ("max", "min") and len(call.args) == 2 and not _new_indices(call, scope):
         a, b = aligned(*(numeric(value(n, scope), scope) for n in call.args))
         return scope.arithmetic.larger(*np.broadcast_arrays(a, b), sign=1 if name == "max" else -1)
+    if name in derivatives.NAMES and name not in scope.functions:
+        return derivatives.Taken(scope, value, equation).call(call, name)
     if name in scope.functions:
         signature, formula = scope.functions[name]
         return _apply(signature, formula, call, scope)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import sympy as sp
 
-from symgrad.calculus.deltas import agreement, resolve_sum, with_deltas_decided
+from symgrad.calculus.deltas import resolve_sum, with_deltas_decided
 from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.program import Equation, Loop, Tensor
-from symgrad.calculus.terms import Entry, entries, index_symbol, indices_in
+from symgrad.calculus.terms import Entry, delta, entries, index_symbol, indices_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ class Direction:
         for number, (index, place) in enumerate(zip(indices, self.places, strict=True)):
             if place != ROW:
                 varied = index_symbol(f"_s{number}") if place == EACH else sp.Integer(place)
-                factors.append(agreement(varied, index))
+                factors.append(delta(varied, index))
         return sp.Mul(*factors)
 
 
@@ -215,7 +215,7 @@ def _without_single_terms(equation: Equation, tensors: Mapping[str, Tensor]) -> 
     if equation.reduction == "none" or equation.scatters:
         return replace(equation, body=body)
     single = {loop.index: sp.Integer(0) for loop in equation.bound if loop.axis.size == 1}
-    body = with_deltas_decided(body.xreplace(single))
+    body = body.xreplace(single)
     loops = tuple(loop for loop in equation.loops if loop.index not in single)
     changed = replace(equation, body=body, loops=loops)
     return resolve_sum(changed, tensors) if changed.bound else replace(changed, reduction="none")

@@ -118,9 +118,8 @@ class Lowering:
         if isinstance(expr, leading):
             return self(expr.args[0])
         if isinstance(expr, delta):
-            label, index = expr.args
-            found = self.entry(label) if isinstance(label, Entry) else self._index(label)
-            is_there = Compared(found, "==", self._index(index))
+            label, index = (self.entry(a) if isinstance(a, Entry) else self._index(a) for a in expr.args)
+            is_there = Compared(label, "==", index)
             return Cases(((Typed(Literal(1)), is_there),), Typed(Literal(0)))
         if isinstance(expr, shifted):
             minuend, subtrahend = map(self, expr.args)

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.deltas import agreement
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Loop, Program
-from symgrad.calculus.terms import Entry, index_symbol
+from symgrad.calculus.terms import Entry, delta, index_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,14 +88,9 @@ class _Every:
         for entry in expr.atoms(Entry):
             if entry.tensor == self.direction:
                 places = zip(self.indices, entry.indices[self.shared :], strict=True)
-                here[entry] = sp.Mul(*(_meets(seed, index) for seed, index in places))
+                here[entry] = sp.Mul(*(delta(seed, index) for seed, index in places))
             elif entry.tensor in self.zero:
                 here[entry] = sp.Integer(0)
             elif entry.tensor in self.in_front:
                 here[entry] = Entry(entry.tensor, (*self.indices, *entry.indices))
         return expr.xreplace(here)
-
-
-def _meets(seed: sp.Symbol, index: sp.Expr) -> sp.Expr:
-    """1 where an index, maybe a label, is that of the direction."""
-    return agreement(index, seed) if isinstance(index, Entry) else agreement(seed, index)

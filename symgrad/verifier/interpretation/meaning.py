@@ -100,9 +100,14 @@ class Formulas:
         self.tensors[name] = TensorValue(array, array.ndim, classes, ignore)
 
     def varied(self, name: str, duals: Duals, directions: Array) -> Formulas:
-        """The same tensors in dual numbers, as one of them varies along directions."""
+        """The same tensors in dual numbers, as one of them varies along directions.
+
+        Where that one is computed again, as another varies too, it is shifted along with it.
+        """
         inner = Formulas(self.functions.values(), self.sizes, self.named, duals.arithmetic)
-        inner.labels, inner.shifts = self.labels, self.shifts
+        shift = self.shifts.get(name, np.zeros(self.tensors[name].array.shape))
+        shifted = duals.varied(self.arithmetic.array(shift), directions)
+        inner.labels, inner.shifts = self.labels, {**self.shifts, name: shifted}
         inner.stopped, inner.held = self.stopped, self.held
         inner.tensors = {n: replace(v, array=duals.of(v.array)) for n, v in self.tensors.items()}
         given = self.tensors[name]
