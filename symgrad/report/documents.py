@@ -76,7 +76,9 @@ def mathml(formula: str) -> str:
     from latex2mathml.converter import convert
 
     upright_d = '<mi mathvariant="normal">d</mi>'
-    return str(convert(formula, display="block")).replace("<mi>&#x00064;</mi>", upright_d)
+    apart, joined = "<mo><mrow><mo>&#x0002B;</mo></mrow></mo><mo>&#x0003D;</mo>", "<mo>+=</mo>"
+    converted = str(convert(formula, display="block"))
+    return converted.replace("<mi>&#x00064;</mi>", upright_d).replace(apart, joined)
 
 
 def escape_latex(text: str) -> str:
