@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from building import interpreted, written
 
-from symgrad.errors import DataError
+from symgrad.errors import DataError, SpecError
+from symgrad.spec.model import DataSpec
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset, load_data
 from symgrad.training.resuming import newest
@@ -80,6 +82,43 @@ def test_arrays_files_and_tuples_are_the_same_points(module: ModuleType, tmp_pat
         assert found.rows_of == {"interior": 10, "boundary": 3}
         for array, wanted in zip(found.arrays, TUPLE, strict=True):
             np.testing.assert_array_equal(array, wanted)
+
+
+def test_each_set_may_have_a_table_of_its_own(tmp_path: Path) -> None:
+    columns = {"interior": ("x", "f"), "boundary": ("xb", "g")}
+    for name, tensors in columns.items():
+        rows = zip(*(POINTS[tensor].ravel() for tensor in tensors), strict=True)
+        lines = [",".join(tensors), *(",".join(map(repr, map(float, row))) for row in rows)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+    files = {"boundary": {"path": "boundary.csv", "columns": {"g": "g"}}, "interior": "interior.csv"}
+    spec = {**SPEC, "train": {"data": {"sets": files}, "validation": {"sets": files}}}
+    (tmp_path / "rod.yaml").write_text(json.dumps(spec))
+    named = read(tmp_path / "rod.yaml")
+    learnt = load_data(named)
+    assert isinstance(named.train.validation, DataSpec)
+    again = load_data(named, data=named.train.validation, like=learnt.preparation)
+    tables = {name: tmp_path / f"{name}.csv" for name in columns}
+    for found in (learnt, again, load_data(read(SPEC), tables)):
+        assert list(found.inputs) == ["x", "f", "xb"]
+        assert found.rows_of == {"interior": 10, "boundary": 3}
+        for array, wanted in zip(found.arrays, TUPLE, strict=True):
+            np.testing.assert_array_equal(array, wanted)
+
+
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        ({"interior": "a.csv"}, "no data for the points of 'boundary'; add boundary: boundary.csv"),
+        ({"inside": "a.csv"}, "'inside' is no set of points"),
+        (
+            {"interior": {"path": "a.csv", "columns": {"g": "g"}}, "boundary": "b.csv"},
+            "columns for 'g', which is no input or target; expected x or f",
+        ),
+    ],
+)
+def test_what_is_wrong_with_tables_of_sets_is_said(sets: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        read({**SPEC, "train": {"data": {"sets": sets}}})
 
 
 def test_every_set_is_split_by_itself() -> None:

@@ -67,8 +67,12 @@ def _text_or_block(value: object) -> str:
     return "block" if isinstance(value, dict) else "text"
 
 
+def _data_kind(value: object) -> str:
+    return "sets" if isinstance(value, dict) and "sets" in value else "data"
+
+
 def _fraction_or_data(value: object) -> str:
-    return "data" if isinstance(value, str | dict) else "fraction"
+    return _data_kind(value) if isinstance(value, str | dict) else "fraction"
 
 
 class TensorBlock(_Block):
@@ -255,6 +259,14 @@ Network: TypeAlias = Annotated[
     Discriminator(_network_kind),
 ]
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]
+
+
+class SetsBlock(_Block):
+    """Data of their own for each set of points: `sets: {interior: interior.csv, boundary: edge.csv}`."""
+
+    sets: Annotated[dict[str, Data], Field(min_length=1)]
+
+
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Tensor: TypeAlias = Annotated[TensorBlock, under("axes", list, "a list of axes such as [batch, 4]")]
@@ -265,10 +277,15 @@ Parameter: TypeAlias = Annotated[ParameterBlock, under("axes", list, "a list of 
 class TrainBlock(_Block):
     """How to train. Gradients are clipped by their norm first, then each entry by its value."""
 
-    data: Data | None = None
+    data: (
+        Annotated[Annotated[Data, Tag("data")] | Annotated[SetsBlock, Tag("sets")], Discriminator(_data_kind)]
+        | None
+    ) = None
     validation: (
         Annotated[
-            Annotated[Fraction, Tag("fraction")] | Annotated[Data, Tag("data")],
+            Annotated[Fraction, Tag("fraction")]
+            | Annotated[Data, Tag("data")]
+            | Annotated[SetsBlock, Tag("sets")],
             Discriminator(_fraction_or_data),
         ]
         | None

@@ -14,11 +14,12 @@ from symgrad.spec.other_names import HYPER_PARAMETERS
 from symgrad.spec.reading.finishing import finish_spec, refuse_as_optimizer
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.optimizer_block import own_optimizer
-from symgrad.spec.reading.schema import DataBlock, OptimizerBlock, SpecBlock, TrainBlock
+from symgrad.spec.reading.schema import DataBlock, OptimizerBlock, SetsBlock, SpecBlock, TrainBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from symgrad.spec.model import AxisSpec
     from symgrad.spec.reading.document import Document, Key
 
 
@@ -29,14 +30,14 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         SpecError: for formulas outside the language and columns of unknown tensors.
     """
     train = block.train
-    tensors = (*block.inputs, *block.targets)
+    axes = {name: tensor.axes for name, tensor in (*block.inputs.items(), *block.targets.items())}
     split = train.validation
-    if isinstance(split, DataBlock):
-        validation: float | DataSpec | None = _data(split, tensors, document, ("train", "validation"))
+    if isinstance(split, DataBlock | SetsBlock):
+        validation: float | DataSpec | None = _data(split, axes, document, ("train", "validation"))
     else:
         validation = split
     return TrainSpec(
-        data=_data(train.data, tensors, document, ("train", "data")) if train.data else None,
+        data=_data(train.data, axes, document, ("train", "data")) if train.data else None,
         validation=validation,
         standardize=train.standardize,
         optimizer=_optimizer(train, document),
@@ -62,7 +63,28 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
     )
 
 
-def _data(block: DataBlock, tensors: tuple[str, ...], document: Document, key: Key) -> DataSpec:
+def _data(
+    block: DataBlock | SetsBlock, axes: Mapping[str, Sequence[AxisSpec]], document: Document, key: Key
+) -> DataSpec:
+    if isinstance(block, DataBlock):
+        return _file(block, tuple(axes), document, key)
+    sets: dict[str, list[str]] = {}
+    for name, own in axes.items():
+        sets.setdefault(str(own[0]) if own else "", []).append(name)
+    for name in block.sets:
+        if name not in sets:
+            remedy = did_you_mean(name, sets) or f"expected {', '.join(sets)}"
+            problem = f"'{name}' is no set of points: the first axis of no input or target"
+            raise SpecError(problem, at=document.place((*key, "sets", name)).key, remedy=remedy)
+    missing = [name for name in sets if name not in block.sets]
+    if missing:
+        problem, at = f"no data for the points of '{missing[0]}'", document.place((*key, "sets")).key
+        raise SpecError(problem, at=at, remedy=f"add {missing[0]}: {missing[0]}.csv, for example")
+    files = tuple((n, _file(block.sets[n], tuple(t), document, (*key, "sets", n))) for n, t in sets.items())
+    return DataSpec("", (), document.place(key).value, sets=files)
+
+
+def _file(block: DataBlock, tensors: tuple[str, ...], document: Document, key: Key) -> DataSpec:
     for name in block.columns:
         if name not in tensors:
             at = document.place((*key, "columns", name)).key

@@ -35,7 +35,8 @@ def check_training(model: Model) -> None:
 
 
 def _files(spec: Spec) -> list[DataSpec]:
-    return [data for data in (spec.train.data, spec.train.validation) if isinstance(data, DataSpec)]
+    named = [data for data in (spec.train.data, spec.train.validation) if isinstance(data, DataSpec)]
+    return [file for data in named for file in ([own for _, own in data.sets] or [data])]
 
 
 def _check_columns(spec: Spec, data: DataSpec, name: str, columns: tuple[str, ...]) -> None:

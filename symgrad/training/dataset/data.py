@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -23,17 +24,21 @@ from symgrad.training.dataset.preparation import Preparation
 from symgrad.training.dataset.text_windows import text_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from symgrad.spec.model import DataSpec, Missing, Spec
+    from symgrad.spec.model import DataSpec, Missing, Spec, TensorSpec
     from symgrad.training.dataset.column import Column
     from symgrad.training.dataset.preparation import FoundBy
     from symgrad.training.dataset.source import Source
 
+T = TypeVar("T")
 Data: TypeAlias = "str | os.PathLike[str] | Any"
-"""A file, or data in memory: a data frame, arrays by name, or a tuple of inputs and targets."""
+"""A file, or data in memory: a data frame, arrays by name, or a tuple of inputs and targets.
+
+Of several sets of points also a mapping of their names, the axes, to data of each.
+"""
 
 
 @dataclass(frozen=True)
@@ -97,23 +102,86 @@ def load_data(
     one in `override` may lie anywhere. Where inputs will be filled in or standardised they stay float64, with
     NaN for missing values, until they are. Raises DataError saying where, what and how to mend it.
     """
+    dataset = _loaded(spec, override, data or spec.train.data, like)
+    if dataset.rows < 2:
+        problem = "holds one row of data" if dataset.rows else "holds no rows of data"
+        problem += " without missing values" if spec.train.missing == "drop" else ""
+        raise DataError(problem, at=dataset.origin, remedy="at least 2 are needed")
+    _check_sets(spec, dataset)
+    return dataset
+
+
+def _loaded(spec: Spec, override: Data | None, data: DataSpec | None, like: Preparation | None) -> Dataset:
     slots = slots_of(spec, dict.fromkeys(further_axes(spec), 1))
     if not slots:
         remedy = "training on rows needs an input or a target"
         raise DataError("the spec declares neither inputs nor targets", at=spec.name, remedy=remedy)
-    source = _source(spec, override, data or spec.train.data)
+    apart = _apart(spec, override, data)
+    if apart:
+        return _of_sets(spec, apart, like)
+    source = _source(spec, override, data)
     try:
         known = like if like is not None and (like.inputs or like.targets) else None
         dataset = _learnt(spec, source, slots) if known is None else _known(spec, source, known)
     except OSError as error:
         remedy = "check the path and its permissions"
         raise DataError(f"cannot be read: {error.strerror}", at=source.label, remedy=remedy) from error
-    if dataset.rows < 2:
-        problem = "holds one row of data" if dataset.rows else "holds no rows of data"
-        problem += " without missing values" if spec.train.missing == "drop" else ""
-        raise DataError(problem, at=source.label, remedy="at least 2 are needed")
-    _check_sets(spec, dataset)
     return replace(dataset, overlap=source.overlap)
+
+
+def _apart(
+    spec: Spec, override: Data | None, data: DataSpec | None
+) -> dict[str, tuple[Data | None, DataSpec | None]]:
+    """The data of each set of points, where they are given set by set; else nothing."""
+    sets = {*sets_of(spec).values()}
+    if override is None:
+        return {name: (None, own) for name, own in data.sets} if data is not None else {}
+    if sets and isinstance(override, Mapping) and {*override} == sets:
+        own = dict(data.sets) if data is not None else {}
+        return {name: (table, own.get(name)) for name, table in override.items()}
+    return {}
+
+
+def _of_sets(
+    spec: Spec, apart: Mapping[str, tuple[Data | None, DataSpec | None]], like: Preparation | None
+) -> Dataset:
+    """One data set of those of each set of points."""
+    sets = {t.name: str(t.axes[0]) for t in (*spec.inputs, *spec.targets)}
+    found: list[Dataset] = []
+    for name, (override, data) in apart.items():
+        inputs = tuple(t for t in spec.inputs if sets[t.name] == name)
+        targets = tuple(t for t in spec.targets if sets[t.name] == name)
+        found.append(
+            _loaded(
+                replace(spec, inputs=inputs, targets=targets), override, data, _of_these(like, sets, name)
+            )
+        )
+    records = [part.preparation for part in found]
+    preparation = replace(
+        records[0],
+        inputs=_merged([record.inputs for record in records], spec.inputs),
+        targets=_merged([record.targets for record in records], spec.targets),
+    )
+    inputs_of_all = _merged([part.inputs for part in found], spec.inputs)
+    targets_of_all = _merged([part.targets for part in found], spec.targets)
+    origin = ", ".join(dict.fromkeys(part.origin for part in found))
+    return Dataset(inputs_of_all, targets_of_all, origin, preparation, sets=sets_of(spec))
+
+
+def _of_these(like: Preparation | None, sets: Mapping[str, str], name: str) -> Preparation | None:
+    """What is known of the tensors of one set of points."""
+    if like is None:
+        return None
+    inputs, targets = (
+        {n: record for n, record in known.items() if sets[n] == name} for known in (like.inputs, like.targets)
+    )
+    return replace(like, inputs=inputs, targets=targets)
+
+
+def _merged(parts: Iterable[Mapping[str, T]], tensors: Iterable[TensorSpec]) -> dict[str, T]:
+    """All that parts have, in the order of tensors."""
+    every = {name: value for part in parts for name, value in part.items()}
+    return {tensor.name: every[tensor.name] for tensor in tensors}
 
 
 def _check_sets(spec: Spec, dataset: Dataset) -> None:
