@@ -10,6 +10,8 @@ import numpy as np
 import solutions
 from draw_points import HERE, MEASURED, TETRAHEDRON, clusters
 from matplotlib.figure import Figure
+from scipy.integrate import solve_ivp
+from scipy.optimize import curve_fit
 
 import symgrad as sg
 
@@ -82,8 +84,6 @@ def helmholtz(model):
 
 def oscillator(model):
     """Also what least squares make of the closed form, which no method can know."""
-    from scipy.optimize import curve_fit
-
     t, _, place = np.loadtxt(HERE / "oscillator.csv", delimiter=",", skiprows=1)[:MEASURED].T
     fitted, spread = curve_fit(solutions.oscillation, t, place, (1, 5))
     print(f"c {model.params.c:.4f}, k {model.params.k:.4f}; true {solutions.DAMPING}, {solutions.STIFFNESS}")
@@ -112,6 +112,38 @@ def energy_forces(model):
     pairs = model.predict(TETRAHEDRON * edges[:, None, None])[0] / 6
     lines = [("exact", solutions.morse(edges)[0], "k-"), ("network", pairs, "C1--")]
     return curves(edges, lines, ["distance", "energy of a pair"])
+
+
+def pendulum(model):
+    """The energy along a motion that the network foretells, which it should keep."""
+    q, p = np.random.default_rng(1).uniform(-2, 2, (2, 1000, 1))
+    found, true = np.stack(model.predict(q, p)), np.stack(solutions.pendulum(q, p)[1:])
+    print(f"motion: relative L2 error {error(found, true):.1e}")
+
+    def motion(_, state):
+        return np.ravel(model.predict(state[:1, None], state[1:, None]))
+
+    t = np.linspace(0, 100, 1001)
+    q, p = solve_ivp(motion, (0, 100), (1.5, 0), t_eval=t, rtol=1e-8, atol=1e-8).y
+    energy = solutions.pendulum(q, p)[0]
+    print(f"energy after 16 turns: {energy[-1]:.4f}; at first {energy[0]:.4f}")
+    lines = [("exact", np.full_like(t, energy[0]), "k-"), ("network", energy, "C1--")]
+    return curves(t, lines, ["t", "energy"])
+
+
+def critic(model):
+    """On points that were not there in training."""
+    rng = np.random.default_rng(1)
+    real, fake = rng.normal(size=(2, 10000, 2))
+    apart, steepness = model.predict(real + solutions.APART, fake, rng.uniform(size=(10000, 1)))
+    exact = solutions.critic()
+    print(
+        f"apart {apart.mean():.3f}, exactly {exact[0]:.3f}; steepness {steepness.mean():.3f}, {exact[1]:.3f}"
+    )
+    way = np.linspace(-4, 5, 101)
+    along = way[:, None] * solutions.APART / np.linalg.norm(solutions.APART)
+    heights = model.predict(along, 0 * along, np.ones((101, 1)))[0][:, 0]
+    return curves(way, [("exact", exact[1] * way, "k-"), ("network", heights, "C1--")], ["way", "critic"])
 
 
 if __name__ == "__main__":

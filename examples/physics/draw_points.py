@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from solutions import energies_and_forces, oscillation
+from solutions import APART, energies_and_forces, oscillation, pendulum
 
 HERE = Path(__file__).parent
 MEASURED, NOISE = 50, 0.05
@@ -39,6 +39,13 @@ if __name__ == "__main__":
     written("burgers", x=shock, t=rng.uniform(0, 1, 4000))
     oscillator(rng)
     written("helmholtz", x=rng.uniform(-1, 1, 2000), y=rng.uniform(-1, 1, 2000))
+    q, p = rng.uniform(-2, 2, (2, 200))
+    speed, force = pendulum(q, p)[1:]
+    noise = 0.01 * rng.normal(size=(2, 200))
+    written("pendulum", q=q, p=p, speed=speed + noise[0], force=force + noise[1])
+    real, fake = rng.normal(size=(2, 2000, 2))
+    np.savez_compressed(HERE / "critic.npz", real=real + APART, fake=fake, share=rng.uniform(size=(2000, 1)))
+    print("wrote critic.npz (2,000 pairs of points)")
     r = clusters(rng, 200)
     energy, force = energies_and_forces(r)
     np.savez_compressed(HERE / "energy_forces.npz", r=r, energy=energy, force=force)

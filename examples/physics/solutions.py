@@ -3,6 +3,7 @@
 import numpy as np
 
 DAMPING, STIFFNESS = 0.4, 4.0
+APART = np.array([1.2, 0.9])
 DEPTH, WIDTH, LENGTH = 1.0, 2.0, 1.1
 
 
@@ -51,3 +52,19 @@ def energies_and_forces(r):
     np.add.at(force, (slice(None), first), -pull)
     np.add.at(force, (slice(None), second), pull)
     return energy.sum(-1), force
+
+
+def pendulum(q, p):
+    """The energy p²/2 − cos q, and the motion (q̇, ṗ)."""
+    return p**2 / 2 - np.cos(q), p, -np.sin(q)
+
+
+def critic(penalty=10):
+    """What apart and steepness come to, of two clouds that differ by a shift.
+
+    The best critic is linear, s·x along the shift. Wasserstein's distance is its length w, and
+    penalty·(s − 1)² − s·w is least at s = 1 + w/(2·penalty).
+    """
+    way = np.linalg.norm(APART)
+    steepness = 1 + way / (2 * penalty)
+    return steepness * way, steepness
