@@ -336,5 +336,11 @@ def test_a_call_of_other_sizes_is_refused_where_it_stands() -> None:
         module_text(read(spec))
 
 
+def test_layers_of_networks_are_looked_at_as_others_are() -> None:
+    for body in (["batch_norm(eps=-1)", "dense(1)"], "dense(batch_norm(column_stack(x), eps=-1), 1)"):
+        with pytest.raises(SpecError, match="eps"):
+            expand(read({**BASE, "networks": {"u(x)": body}, "equations": {"a": "u(x)"}, "loss": "mean(a)"}))
+
+
 def test_the_judge_takes_and_tells_it(tmp_path: Path) -> None:
     assert judged(RESIDUAL, tmp_path, compiled=False).passed

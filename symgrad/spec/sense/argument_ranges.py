@@ -75,10 +75,11 @@ def formulas(model: Model) -> tuple[Node, ...]:
 
 def _as_written(spec: Spec) -> tuple[Node, ...]:
     """The calls of layers and initialisers, before they are expanded; a layer of a chain is given its x."""
-    layers = layer_calls(spec.layers)
+    layers = layer_calls((*spec.layers, *(layer for network in spec.networks for layer in network.layers)))
     chain = [replace(call, arguments=(Name("_", call.at), *call.arguments)) for call in layers]
     inits = [p.init for p in spec.parameters]
-    return (*chain, *(e.formula for e in spec.equations), *inits)
+    equations = (*spec.equations, *(e for network in spec.networks for e in network.equations))
+    return (*chain, *(e.formula for e in equations), *inits)
 
 
 def _schedules(spec: Spec) -> Iterator[tuple[Call, Schedule]]:
