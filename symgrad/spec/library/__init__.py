@@ -13,14 +13,13 @@ from symgrad.spec.library.entries import (
     Schedule,
     Signature,
 )
-from symgrad.spec.library.finishes import FINISHES
 from symgrad.spec.library.initializers import INITIALIZERS
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
 from symgrad.spec.library.losses import AVERAGES, LOSSES, PARTS, REGULARISERS
 from symgrad.spec.library.mathematics import MATHEMATICS
 from symgrad.spec.library.norms import NORMS
-from symgrad.spec.library.optimizers import OPTIMIZERS
+from symgrad.spec.library.optimizers import FINISHES, OPTIMIZERS
 from symgrad.spec.library.pooling import POOLING
 from symgrad.spec.library.schedules import SCHEDULES
 from symgrad.spec.library.sequence_layers import SEQUENCE_LAYERS

@@ -31,3 +31,16 @@ USUAL = (
 
 SYMBOLS = {"b1": "β₁", "b2": "β₂"}
 """How papers write those whose names are also those of biases."""
+
+OF_FINISHES = (
+    ("max_iterations", "[1, 1000000]"),
+    ("memory", "[1, 1000]"),
+    ("gradient_tolerance", "[0, inf)"),
+    ("loss_tolerance", "[0, 1)"),
+    ("step_tolerance", "[0, 1)"),
+    ("damping", "(0, inf)"),
+    ("first_radius", "(0, inf)"),
+    ("max_radius", "(first_radius, inf)"),
+)
+WHOLE = ("max_iterations", "memory")
+"""Those of the settings of finishes that count something."""

@@ -9,7 +9,7 @@ from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.language.unparse import unparse
-from symgrad.spec.library.finishes import WHOLE
+from symgrad.spec.library.hyper import WHOLE
 from symgrad.spec.model import FinishSpec
 from symgrad.spec.numbers import number
 from symgrad.spec.other_names import meant
