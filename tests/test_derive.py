@@ -120,6 +120,9 @@ SPECS: dict[str, dict[str, Any]] = {
         "equations": {"y": "tanh(x @ W)"},
         "derive": ["jacobian(y, W)"],
     },
+    "a Jacobian of what counts the rows": spec_of(
+        {"y": "tanh(x @ W) / size(x, 0)"}, "mse(y, t)", parameters={"W": [3, 2]}, derive=["jacobian(y, W)"]
+    ),
     "a residual of second order": {
         "name": "residual",
         "dtype": "float64",

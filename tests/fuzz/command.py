@@ -14,6 +14,7 @@ import click
 from ruamel.yaml import YAML
 
 from fuzz.derivative_programs import derivative_spec
+from fuzz.derived import derived_spec
 from fuzz.extremes import extreme_spec
 from fuzz.free_axes import free_axes_spec
 from fuzz.judge import JUDGES, judge
@@ -48,6 +49,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "kinks": kink_spec,
     "magnitudes": magnitude_spec,
     "derivatives": derivative_spec,
+    "derived": derived_spec,
 }
 
 

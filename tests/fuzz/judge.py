@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzz.derivative_judge import judge_derivatives
+from fuzz.derived import judge_derived
 from fuzz.extremes import judge_extremes
 from fuzz.free_axes import judge_free_axes
 from fuzz.gradients import Outcome, judge_compiled, judge_gradient
@@ -26,6 +27,7 @@ Spec = dict[str, Any]
 
 JUDGES = {
     "derivatives": judge_derivatives,
+    "derived": judge_derived,
     "optimizer": judge_steps,
     "extremes": judge_extremes,
     "free_axes": judge_free_axes,

@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     from symgrad.errors import Position
 
 _ROW = index_symbol("_row")
+_ONE = sp.Integer(1)
 
 
-def rows_apart(program: Program, rows: str, outputs: Sequence[str], at: Position) -> Program:
+def rows_apart(
+    program: Program, rows: str, outputs: Sequence[str], at: Position, number: sp.Expr = _ONE
+) -> Program:
     """The program of these outputs for every row by itself; each has an axis of rows in front.
+
+    `number` is what the number of rows is: 1 in batches of one, their own where the rows stay in theirs.
 
     Raises:
         SpecError: rows are paired with other rows.
     """
-    apart = _Apart(program.giving(outputs), rows, at)
+    apart = _Apart(program.giving(outputs), rows, at, number)
     for equation in apart.program.equations:
         apart.follow(equation)
     names = tuple(map(apart.with_rows, outputs))
@@ -39,17 +44,17 @@ def rows_apart(program: Program, rows: str, outputs: Sequence[str], at: Position
 
 
 class _Apart:
-    def __init__(self, program: Program, rows: str, at: Position) -> None:
+    def __init__(self, program: Program, rows: str, at: Position, number: sp.Expr) -> None:
         self.program, self.at, self.editor = program, at, ProgramEditor(program)
         self.axis: Axis = next(axis for axis in program.free_axes if axis.name == rows)
         self.has_rows = {t.name for t in program.tensors if self.axis in t.axes}
         self.in_front: set[str] = set()
-        self.one = {extent_symbol(rows): sp.Integer(1)}
+        self.numbers = {extent_symbol(rows): number}
 
     def follow(self, equation: Equation) -> None:
         """The equation for one row, which is every one in turn."""
         if not (self._loops_over_rows(equation) or equation.reads & (self.has_rows | self.in_front)):
-            self.editor.add(equation.with_body(equation.body.xreplace(self.one)))
+            self.editor.add(equation.with_body(equation.body.xreplace(self.numbers)))
             return
         loops = self._loops_over_rows(equation)
         if len(loops) > 1:
@@ -91,10 +96,10 @@ class _Apart:
         self.in_front.add(name)
 
     def _at_row(self, expr: sp.Expr) -> sp.Expr:
-        """The expression with the row's own entries, and 1 for the number of rows."""
+        """The expression with the row's own entries, and what stands for the number of rows."""
         here = {
             entry: Entry(entry.tensor, (_ROW, *entry.indices))
             for entry in expr.atoms(Entry)
             if entry.tensor in self.in_front
         }
-        return expr.xreplace(here).xreplace(self.one)
+        return expr.xreplace(here).xreplace(self.numbers)

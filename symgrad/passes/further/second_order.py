@@ -11,7 +11,7 @@ from symgrad.calculus.deriving.directional import with_tangents
 from symgrad.calculus.differentiate import differentiate
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation, Gradient, Loop, Program, Tensor, check
-from symgrad.calculus.terms import Entry, index_symbol
+from symgrad.calculus.terms import Entry, extent_symbol, index_symbol
 from symgrad.passes.further.every_entry import for_every_entry
 from symgrad.passes.further.rows_apart import rows_apart
 
@@ -67,7 +67,7 @@ def jacobian_of(primal: Program, of: str, by: str, rows: str, at: Position) -> P
     pulled = differentiate(program, [by], f"d{of}_d", seeds={of: seed})
     (slope,) = (g.name for g in pulled.gradients)
     if shared:
-        apart = rows_apart(pulled, rows, [slope], at)
+        apart = rows_apart(pulled, rows, [slope], at, extent_symbol(rows))
         (slope,) = apart.outputs
         pulled = replace(apart, tensors=tuple(_as_direction(t, seed, of) for t in apart.tensors))
     every = for_every_entry(pulled, seed, shared, [], [slope])

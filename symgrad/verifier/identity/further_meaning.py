@@ -183,13 +183,12 @@ class _Meaning:
         return {name: np.stack(parts) for name, parts in found.items()}
 
     def jacobian(self, of: str, by: str) -> Array:
-        """The derivatives of a tensor by another; of one with rows, those of every row alone."""
-        if not self._has_rows(of):
-            return self._jacobian_at(self.point, of, by)
-        found = [self._jacobian_at(one, of, by)[0] for one in self._rows()]
-        rank = found[0].ndim - self._shape(by, [0])[1]
-        own = (*(slice(None),) * rank, 0) if self._has_rows(by) else ()
-        return np.stack([part[own] for part in found])
+        """The derivatives of a tensor by another; where both have rows, those of every row by itself."""
+        whole = self._jacobian_at(self.point, of, by)
+        if not (self._has_rows(of) and self._has_rows(by)):
+            return whole
+        before = (slice(None),) * (whole.ndim - 1 - self._shape(by, [0])[1])
+        return np.stack([part[(*before, row)] for row, part in enumerate(whole)])
 
     def _has_rows(self, name: str) -> bool:
         """Whether a tensor has as many rows as the data."""
