@@ -142,6 +142,7 @@ class Jet:
 
 def jet(number: Any) -> Jet:
     """A number as one, without slopes."""
+    number = number.item() if isinstance(number, np.ndarray) else number
     return number if isinstance(number, Jet) else Jet({0: float(number)})
 
 
