@@ -23,10 +23,10 @@ from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.operations import ARITHMETIC, SCALAR, applied, chosen_by, larger, smaller
 from symgrad.elaborate.reducing import check_keywords, index_names, over_axes, place_of, reduced
 from symgrad.elaborate.scope import Scope, indexes, unknown_name
-from symgrad.elaborate.written_out import operations_of
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.expansion.written_out import operations_of
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
 from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative

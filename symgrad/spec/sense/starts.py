@@ -43,7 +43,7 @@ def alike(model: Model) -> Iterator[SpecWarning]:
     equal = {
         p.name: (p, value)
         for p in model.parameters
-        if len(p.axes) > 1 and p.init.distribution == "constant"
+        if len(p.axes) > 1 and p.axes[-1] != 1 and p.init.distribution == "constant"
         for value in (number(p.init.scale, {}),)
         if value is not None
     }
