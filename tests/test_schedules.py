@@ -210,7 +210,5 @@ def test_who_trains_says_how_many_epochs_there_are(tmp_path):
 
 
 def test_floor_is_for_what_is_never_differentiated():
-    with pytest.raises(
-        SpecError, match=r"floor has no slope .* keep it to schedules and updates"
-    ):
+    with pytest.raises(SpecError, match=r"floor has no slope .* keep it to schedules and updates"):
         expand(read({**spec("cosine"), "loss": "mean((floor(y1) - t)**2)"}))
