@@ -464,6 +464,14 @@ def test_every_fault_is_found_and_named(fault: str, tmp_path: Path) -> None:
         ),
         ("attention", "first values", "rng.normal(0.0, 0.632", "rng.normal(0.0, 0.633", "another scale"),
         ("scalars", "arguments", '        raise TypeError(f"state:', '        (f"state:', "as a plain tuple"),
+        (
+            "in_pieces",
+            "fit",
+            "array[rows] if name in has_rows else array",
+            "array if name in has_rows else array[rows]",
+            "parameters that are too large, in batches, is refused, but without",
+        ),
+        ("in_sections", "raw rows", "np.zeros(width), np", "np.ones(width), np", "unseen ignore"),
         ("scalars", "fit", "raise FloatingPointError(", "FloatingPointError(", "finite is not refused"),
     ],
 )

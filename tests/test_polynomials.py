@@ -59,6 +59,18 @@ def test_a_wrong_coefficient_of_exp_fails(dtype: str, place: int) -> None:
     assert "exp" in [c.name for c in polynomial_checks(wrong) if c.verdict == "fail"]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_arguments_that_are_reduced_to_larger_ones_fail(dtype: str) -> None:
+    wrong = re.sub(r"PER_LN2 = REAL\((.*)\)", r"PER_LN2 = REAL(1.001 * \1)", text_with_all(dtype))
+    assert [c.name for c in polynomial_checks(wrong) if c.verdict == "fail"] == ["exp"]
+
+
+def test_arguments_that_are_not_reduced_are_told() -> None:
+    wrong = text_with_all("float64").replace("    return shifted, part, r * r", "    return shifted, r * r")
+    with pytest.raises(ModuleError, match=r"^_reduced raised ValueError"):
+        list(polynomial_checks(wrong))
+
+
 @pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
 def test_the_runtime_holds_the_fitted_numbers(precision: Precision) -> None:
     compare(f"{precision.dtype}_numbers.py", numbers_text(precision), Path(horner.__file__).parent)

@@ -139,6 +139,12 @@ ARGUED = (
         "the power of two in two other factors, neither of which is too large or too small for a number",
     ),
     Argument(
+        "checks",
+        r"_expected:.*IGNORED\[name\]",
+        "words of labels, and there are none",
+        WITHOUT_LABELS,
+    ),
+    Argument(
         "functions",
         r"_log_of_bits:\d+ dtype: np\.int64 -> np\.int32",
         "the exponent of a number fits into either",
@@ -180,10 +186,7 @@ ARGUED = (
         "public",
         r"_with_constants:",
         "there are no constants",
-        (
-            *("classifier", "single", "binary", "pieces", "ahead", "averages"),
-            *("embedding", "attention", "convolution", "own_optimizer", "scalars"),
-        ),
+        tuple(name for name, spec in SPECS.items() if "constants" not in spec),
     ),
     Argument("checks", r"_checked_but_rows:", "all tensors have rows, and none has labels", WITHOUT_LABELS),
     Argument("public", r"init_params:\d+ constant: \d+ -> ", "the entry is written anew by the next line"),
@@ -269,7 +272,7 @@ ARGUED = (
     ),
     Argument(
         "checks",
-        r"_setting:\d+ constant: 2 -> 3",
+        r"_setting:\d+ (constant: 2 -> 3|operator: -1 -> 1)",
         "no schedule asks how many epochs there are",
         tuple(name for name in SPECS if name != "pieces"),
     ),
@@ -313,7 +316,13 @@ ARGUED = (
         "load tells of either as a ValueError",
     ),
     Argument("files", r"write_archive:\d+ index: ", "the types of a dict's items are for readers"),
-    Argument("files", r"save:\d+ constant: True -> False", "what is zipped is of equal lengths"),
+    Argument("files", r"(save|Trained):\d+ constant: True -> False", "what is zipped is of equal lengths"),
+    Argument(
+        "files",
+        r"Trained:\d+ comparison: TASK != ",
+        "there is one class for each row: a vector of labels has no axis to lose",
+        ("classifier", "ignoring", "embedding", "pooled", "in_pieces"),
+    ),
     Argument(
         "files",
         r"_prepared:\d+ branch: .* -> False",
@@ -342,7 +351,7 @@ ARGUED = (
         "rows",
         r"_encoded:.*(classes|labels|reshape|len\(cells\) == 1|len\(words\) == 2|size in|2 -> 3$|-1 -> 1$)",
         "no input holds classes, and none is of one or two entries",
-        ("pooled", "heads", "unrolled", "controlled", "in_pieces"),
+        tuple(name for name in SPECS if name not in ("embedding", "scalars")),
     ),
     Argument(
         "computation",

@@ -117,8 +117,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "further": {
         **ROWS,
         **VALUES,
+        "constants": {"c": [1, 0.5]},
         "parameters": {"V": [3, 2]},
-        "equations": {"y": "tanh(x @ V)"},
+        "equations": {"y": "c * tanh(x @ V)"},
         "loss": "mse(y, t)",
         "derive": ["hvp", "gauss_newton", "per_sample", "jacobian(y, x)", "hessian(V)"],
         "train": {"optimizer": "sgd"},

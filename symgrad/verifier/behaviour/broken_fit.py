@@ -12,7 +12,7 @@ from symgrad.verifier.behaviour.epoch import row_count
 from symgrad.verifier.behaviour.workbench import Bench, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _BATCH, _STEPS_BEFORE = 2, 4
 _FAR = 0.75
@@ -54,7 +54,7 @@ def _from_broken_parameters(bench: Bench) -> Iterator[str]:
 
 
 def _at_large_rows(bench: Bench) -> Iterator[str]:
-    """The step whose rows break it is named, where steps before and behind it do not."""
+    """The step whose rows break it is named, where steps before and behind it do not; or where all do."""
     if bench.case.full_batch or not bench.case.batch:
         return
     rows = row_count(bench)
@@ -63,21 +63,45 @@ def _at_large_rows(bench: Bench) -> Iterator[str]:
         for row in (0, 1, rows // 2, rows - 1):
             data = bench.data()
             data[place][row] = _FAR * np.finfo(bench.dtype).max
-            if not (words := _first_broken(bench, data, rows)):
-                continue
-            options = {"epochs": 1, "batch_size": _BATCH, "shuffle": "never", "params": bench.params()}
-            if wrong := told(FloatingPointError, words, (), partial(bench.module.fit, *data, **options)):
+            if wrong := _broken_step(bench, bench.params, data):
                 yield f"fit: a row of {bench.case.tensors[place].name} that is too large {wrong}"
+    large = np.copysign(_FAR * np.finfo(bench.dtype).max, bench.case.vector).astype(bench.dtype)
+    if wrong := _broken_step(bench, lambda: bench.module.unflatten(large.copy()), bench.data()):
+        yield f"fit: parameters that are too large, in batches, {wrong}"
 
 
-def _first_broken(bench: Bench, data: list[Any], rows: int) -> str:
-    """How the error of one epoch in order begins, from its steps one by one; empty where none breaks."""
-    params, state = bench.params(), bench.state()
+def _broken_step(bench: Bench, start: Callable[[], Any], data: list[Any]) -> str:
+    """What is wrong with what `fit` says of the step that breaks an epoch; empty where none does."""
+    first, words = _first_broken(bench, start(), data)
+    if not words:
+        return ""
+    options = {"epochs": 1, "batch_size": _BATCH, "shuffle": "never", "params": start()}
+    parts = (_told_alone(bench, start(), data, first),)
+    return told(FloatingPointError, words, parts, partial(bench.module.fit, *data, **options))
+
+
+def _first_broken(bench: Bench, params: Any, data: list[Any]) -> tuple[int, str]:
+    """The first row of the step that breaks an epoch in order, and how its error begins, if one does."""
+    state, rows = bench.state(), row_count(bench)
     for step, first in enumerate(range(0, rows, _BATCH), 1):
         order = np.arange(first, min(first + _BATCH, rows))
         value = bench.module.train_epoch(params, state, *data, batch_size="full", order=order)
         if not np.isfinite(value):
-            return f"the loss is {value} in epoch 1, step {step}"
+            return first, f"the loss is {value} in epoch 1, step {step}"
         if not np.isfinite(bench.module.flatten(params)).all():
-            return f"a parameter is not finite in epoch 1, step {step}: first of all, the"
-    return ""
+            return first, f"a parameter is not finite in epoch 1, step {step}: first of all, the"
+    return 0, ""
+
+
+def _told_alone(bench: Bench, params: Any, data: list[Any], first: int) -> str:
+    """What `fit` says of the step from this row on where its rows are all that there is."""
+    state, axis = bench.state(), bench.case.batch
+    if first:
+        bench.module.train_epoch(params, state, *data, batch_size=_BATCH, order=np.arange(first))
+    pairs = zip(bench.case.tensors, data, strict=True)
+    few = [a[first : first + _BATCH] if t.axes[:1] == (axis,) else a for t, a in pairs]
+    try:
+        bench.module.fit(*few, epochs=1, batch_size="full", shuffle="never", params=params, state=state)
+    except FloatingPointError as error:
+        return str(error)
+    return "what its rows alone are told, which is nothing"

@@ -121,8 +121,8 @@ def _of_words(name: str, words: Sequence[Any], width: int, turn: _Turn) -> _Colu
         cells[:2] = ["False", "TRUE"]
     if turn.gaps:
         cells[4], entries[4] = _GAPS[1 + len(words) % 2], np.nan
-    if turn.unseen and words == _WORDS:
-        cells[5], entries[5] = "blue", 0
+    if turn.unseen and width == len(words):
+        cells[5], entries[5] = "blue", 0  # of all that is one-hot; a code has no room for more words
     return _Column(name, cells, entries, tuple(words))
 
 

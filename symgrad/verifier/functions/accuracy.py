@@ -65,7 +65,7 @@ AT_INFINITY: Mapping[str, tuple[float, float]] = {
 }
 """The limits to the left and to the right."""
 
-_TURNS = {
+TURNS = {
     "float32": (-104, -103.97208, -87.33655, 88.02969, 88.72284, 89, 9.19, 10.05, 11, 16.6, 20),
     "float64": (-746, -745.13321910194, -708.396418532264, 709.782712893384, 710, 26.54, 27.22, 28, 36.7, 40),
 }
@@ -95,7 +95,7 @@ def dtype_of(source: str) -> np.dtype[Any] | None:
     for statement in tree_of(source).body:
         if isinstance(statement, ast.Assign) and _defined(statement) == {"DTYPE"}:
             name = ast.unparse(statement.value).removeprefix("np.")
-            return np.dtype(name) if name in _TURNS else None
+            return np.dtype(name) if name in TURNS else None
     return None
 
 
@@ -194,7 +194,7 @@ def judge(name: str, function: Callable[..., Any], dtype: np.dtype[Any], seed: i
 
 def sample(name: str, dtype: np.dtype[Any], rng: np.random.Generator, count: int = 100) -> Array:
     """Some hundreds of arguments: random ones of every size, and the neighbours of all places of change."""
-    kind, info, turns = dtype.type, np.finfo(dtype), _TURNS[dtype.name]
+    kind, info, turns = dtype.type, np.finfo(dtype), TURNS[dtype.name]
     sizes = np.exp(rng.uniform(np.log(float(info.smallest_subnormal)), np.log(1000), count))
     edges = np.array([info.smallest_subnormal, info.tiny, info.eps, *turns, *_REDUCTIONS], kind)
     edges = np.concatenate([edges, -edges, [kind(0), kind(-0.0)]])

@@ -9,12 +9,15 @@ function, in units of the number type's precision: so much of its error is the p
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from symgrad.errors import ModuleError
-from symgrad.verifier.functions.accuracy import dtype_of, mp, namespace_of
+from symgrad.verifier.functions.accuracy import TURNS, dtype_of, mp, namespace_of
 from symgrad.verifier.functions.approximation import APPROXIMATIONS, Approximation, horner
 from symgrad.verifier.module_tree import tree_of
 from symgrad.verifier.report import Check
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 PLACES = 200
 """At so many places an error is looked for where nothing certifies it."""
+_ARGUMENTS, _ALLOWED = 400, 1e-4
+"""So many arguments are reduced, to numbers that only rounding may lead so far beyond the interval."""
 
 
 BOUNDS: Mapping[str, Mapping[str, float]] = {
@@ -65,7 +70,8 @@ def bounds_of(source: str, certify: bool = False) -> Iterator[Bound]:
         return
     precision = 24 if dtype.name == "float32" else 53
     for function, coefficients in _polynomials(source):
-        error = _error(function, coefficients, dtype.name, certify)
+        reach = _reduced_to(namespace_of(source), dtype) if function == "exp" else 0.0
+        error = _error(function, coefficients, dtype.name, certify, reach)
         how = "certified" if certify else "sampled"
         yield Bound(function, dtype.name, error, error * 2.0 ** (precision - 1), how)
 
@@ -86,6 +92,26 @@ def _polynomials(source: str) -> Iterator[tuple[str, tuple[float, ...]]]:
                 raise ModuleError(f"{name}: expected the coefficients of a polynomial; {error}") from error
 
 
+def _reduced_to(values: Mapping[str, Any], dtype: np.dtype[Any]) -> float:
+    """How large the numbers are to which the module reduces arguments of exp; 0 where it is as it should be.
+
+    Raises:
+        ModuleError: it does not reduce them.
+    """
+    if "_reduced" not in values:
+        return 0.0
+    kind, turns, reach = dtype.type, TURNS[dtype.name], 0.0
+    for place in np.linspace(min(turns), max(turns), _ARGUMENTS).astype(dtype).tolist():
+        try:
+            with np.errstate(all="ignore"):
+                _, part, _ = values["_reduced"](kind(place), kind(0))
+            whole = round((place - float(part)) / math.log(2))
+        except (Exception, SystemExit) as error:  # whatever a text that was changed may raise
+            raise ModuleError(f"_reduced raised {type(error).__name__}: {error}") from error
+        reach = max(reach, abs(place - whole * math.log(2)))
+    return reach if reach > (1 + _ALLOWED) * math.log(2) / 2 else 0.0
+
+
 def _evaluated(tree: ast.Module) -> Iterator[str]:
     """The NAMEs in `polynomial(x, NAME)`."""
     for node in ast.walk(tree):
@@ -95,9 +121,11 @@ def _evaluated(tree: ast.Module) -> Iterator[str]:
 
 
 @lru_cache(maxsize=256)
-def _error(function: str, coefficients: tuple[float, ...], dtype: str, certify: bool) -> float:
-    """The error of one polynomial, which is the same in many modules."""
+def _error(function: str, coefficients: tuple[float, ...], dtype: str, certify: bool, reach: float) -> float:
+    """The error of one polynomial, which is the same in many modules; up to `reach`, if given."""
     which = APPROXIMATIONS[function]
+    if reach:
+        which = replace(which, low=str(-reach), high={dtype: str(reach)})
     if not certify:
         return _sampled(which, coefficients, dtype)
     from symgrad.verifier.functions.taylor import certified
