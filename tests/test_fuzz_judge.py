@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fuzz import kinks
 from fuzz.gradients import module_of
+from fuzz.jets import Jet, series, slopes, values
 
 
 def kink(formula: str) -> dict[str, Any]:
@@ -40,3 +41,34 @@ def test_a_kink_without_a_slope_is_a_failure(monkeypatch: pytest.MonkeyPatch) ->
     assert outcomes(spec) == {"right"}
     monkeypatch.setattr(kinks, "module_of", planted)
     assert "no slope at a kink" in outcomes(spec)
+
+
+EXP = [1.0, 1.0, 1 / 2, 1 / 6]
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-300, 1e-9, 1.0, 45.0, -45.0, -600.0])
+def test_the_series_of_an_exponential_is_exact_where_it_is_tiny(x: float) -> None:
+    assert np.allclose(series("exp", x, 3), np.exp(x) * np.array(EXP), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("x", [1e-50, 1e-9, 1.0, 3e19, 1e50])
+def test_the_series_of_an_inverse_is_exact_at_every_size(x: float) -> None:
+    powers = [1 / x, -1 / x**2, 1 / x**3, -1 / x**4]
+    assert np.allclose(series("inverse", x, 3), powers, rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("name", ["inverse", "log", "sqrt"])
+def test_a_series_has_no_slope_at_a_singular_point(name: str) -> None:
+    assert np.isnan(series(name, 0.0, 2)[1:]).all()
+
+
+@pytest.mark.parametrize("shift", [-300.0, -45.0, 45.0, 300.0])
+def test_jets_of_a_softmax_do_not_depend_on_a_shift(shift: float) -> None:
+    """The text of a softmax is exp(x)/sum(exp(x)): what is far from 1 in between is not 0."""
+    weights = []
+    for moved in (0.0, shift):
+        scores = [Jet({0: z + moved, 1: slope}) for z, slope in ((1.0, 2.0), (0.5, -1.0), (-2.0, 3.0))]
+        powers = np.array([z.exp() for z in scores])
+        weights.append(powers / powers.sum())
+    for of in (values, lambda jets: values(slopes(jets, 1))):
+        assert np.allclose(of(weights[1]), of(weights[0]), rtol=1e-12, atol=0)

@@ -13,7 +13,7 @@ import sympy as sp
 
 from symgrad.calculus.terms import extent_symbol, index_symbol, leading
 from symgrad.errors import InternalError
-from symgrad.spec.language.sizes.size_forms import SizeForm, free_size, may_hold
+from symgrad.spec.language.sizes.size_forms import SizeForm, free_size, is_never_negative, may_hold
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -77,6 +77,10 @@ class Axis:
     def fits(self, other: Axis) -> bool:
         """Whether the two always have the same size."""
         return self.size == other.size and (self.size is not None or self.name == other.name)
+
+    def is_shorter(self, other: Axis) -> bool:
+        """Whether the two differ and this is never the longer one."""
+        return not self.fits(other) and is_never_negative(other.whole - self.whole)
 
     def is_alike(self, other: Axis) -> bool:
         """Whether the two are one axis to the user: of one size, and of no two names."""

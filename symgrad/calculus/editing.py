@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from symgrad.calculus.program import Equation, Kind, Program, Rewrite, Tensor, canonical, check
+from symgrad.calculus.program import (
+    Equation,
+    Kind,
+    Program,
+    Rewrite,
+    Tensor,
+    canonical,
+    check,
+    with_places_told,
+)
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -22,7 +31,8 @@ def with_equations(program: Program, equations: Iterable[Equation]) -> Program:
     Raises:
         InternalError: they break what programs promise.
     """
-    return check(replace(program, equations=tuple(equations)))
+    told = (with_places_told(equation, program.tensor) for equation in equations)
+    return check(replace(program, equations=tuple(told)))
 
 
 class ProgramEditor:
@@ -46,7 +56,7 @@ class ProgramEditor:
 
     def add(self, equation: Equation) -> Equation:
         """The equation with standard index names, which is the next one."""
-        self.equations.append(canonical(equation))
+        self.equations.append(canonical(with_places_told(equation, self.tensors)))
         return self.equations[-1]
 
     def record(self, rule: str, equation: str, before: sp.Expr, after: sp.Expr) -> None:

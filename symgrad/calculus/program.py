@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, is_inside, letters
-from symgrad.calculus.terms import Entry, entries, indices_in, with_indices
+from symgrad.calculus.terms import Entry, entries, indices_in, leading, with_indices
 from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive
 
@@ -329,6 +329,26 @@ def _stays_inside(
     if isinstance(index, sp.Symbol):
         return index in loops and loops[index].fits(axis)
     return is_inside(index, axis, loops, sizes)
+
+
+def with_places_told(equation: Equation, tensors: Mapping[str, Tensor]) -> Equation:
+    """The equation that reads X[leading(j)] where it reads X[j] of an axis longer than j runs.
+
+    That is what a form leaves where a number is put into it, X[j + k] at k = 0.
+    """
+    axis_of = {loop.index: loop.axis for loop in equation.loops}
+
+    def told(index: sp.Expr, axis: Axis) -> sp.Expr:
+        return leading(index) if index in axis_of and axis_of[index].is_shorter(axis) else index
+
+    changes = {}
+    for entry in entries(equation.body):
+        places = tuple(map(told, entry.indices, tensors[entry.tensor].axes))
+        if any(new != index for new, index in zip(places, entry.indices, strict=False)):
+            changes[entry] = Entry(entry.tensor, places)
+    if not changes:
+        return equation
+    return with_places_told(equation.with_body(equation.body.xreplace(changes)), tensors)
 
 
 def canonical(equation: Equation) -> Equation:

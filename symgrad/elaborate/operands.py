@@ -11,7 +11,7 @@ import sympy as sp
 from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.domains import forgotten, kept_within
 from symgrad.calculus.masks import Masks
-from symgrad.calculus.program import Equation, Loop, Reduction, Tensor, canonical
+from symgrad.calculus.program import Equation, Loop, Reduction, Tensor, canonical, with_places_told
 from symgrad.calculus.terms import Entry, indices_in
 from symgrad.elaborate.broadcasting import ONE, broadcast, check_matmul
 from symgrad.elaborate.masking import PASSING, check_rows_shown, passed_through
@@ -123,7 +123,7 @@ class EquationBuilder:
     def add(self, tensor: Tensor, equation: Equation) -> None:
         """Add an equation that defines a tensor."""
         self.tensors[tensor.name] = tensor
-        self.equations.append(canonical(equation))
+        self.equations.append(canonical(with_places_told(equation, self.tensors)))
 
     def temporary(
         self, owner: str, value: Value, reduction: Reduction = "none", over: Sequence[sp.Symbol] = ()

@@ -36,10 +36,17 @@ FUNCTIONS: dict[str, Any] = {
 
 
 @cache
-def _series(name: str, at: float, order: int) -> list[float]:
+def series(name: str, at: float, order: int) -> list[float]:
+    """The coefficients f⁽ᵐ⁾(at) / m!, each to its own size: none is taken for 0 as it is small.
+
+    The steps are small beside a number near 0, the digits enough to see them beside a large one.
+    """
     try:
         with mpmath.workdps(20):
-            return [float(c) for c in mpmath.taylor(FUNCTIONS[name], mpmath.mpf(at), order)]
+            x = mpmath.mpf(at)
+            size = int(mpmath.mag(x)) if at and math.isfinite(at) else 0
+            digits = {"h": mpmath.ldexp(1, min(size, 0) - mpmath.mp.prec - 10), "addprec": 10 + abs(size)}
+            return [float(c) for c in mpmath.taylor(FUNCTIONS[name], x, order, chop=False, **digits)]
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):  # complex, or infinite
         return [math.nan] * (order + 1)
 
@@ -123,7 +130,7 @@ class Jet:
         for mask in rest.parts:
             directions |= mask
         order = directions.bit_count()
-        coefficients = _series(name, self.value, order)
+        coefficients = series(name, self.value, order)
         found, power = jet(coefficients[0]), jet(1)
         for coefficient in coefficients[1:]:
             power = power * rest
