@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COMMENT = re.compile(
-    r"(?P<indent> +)# (?P<formula>.+? \+?= .+?)(   (?P<axes>\[[^\]]*\])( in (?P<array>\w+))?)?$"
+    r"(?P<indent> +)# (?P<formula>.+? \+?= .+?)"
+    r"(   (?P<axes>\[[^\]]*\])(?P<row> at a time)?( in (?P<array>\w+))?)?$"
 )
 DRIVERS = ("_forward", "_predict", "_loss", "_gradient")
 SPECS = {
@@ -93,6 +94,8 @@ def _watched(text: str, written: Mapping[str, str], stages: Stages) -> str:
                 row -= 1
                 formula = _plain(match["formula"])
                 assert formula in written, formula
+                if match["row"]:
+                    continue  # what is left is the last row
                 last.setdefault(names[match["array"] or written[formula]], written[formula])
             code = "\n".join(lines[statement.lineno - 1 : statement.end_lineno])
             for array, tensor in last.items():

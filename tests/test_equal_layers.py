@@ -145,6 +145,6 @@ def test_runs_are_found_whatever_the_names() -> None:
     """But for the first layer, which reads the input."""
     stages: Stages = stages_of(read(network(6, BLOCKS["joined"])))
     forward = next(phase for phase in stages.phases if phase.name == "forward")
-    (run,) = equal_runs(stages.arranged, forward.steps, stages.plan.blocks)
+    (run,) = equal_runs(stages.plan, forward.steps)
     assert {len(column) for column in run} == {5}
     assert {("W3", "W5", "W7", "W9", "W11"), ("b3", "b5", "b7", "b9", "b11")} <= {*run}

@@ -151,7 +151,7 @@ def test_a_loss_that_nothing_moves_is_no_evidence(tmp_path):
 @pytest.mark.parametrize("name", [*list(CORPUS)[::12], "extrema"])
 def test_rows_of_the_library_keep_their_orders(name, tmp_path):
     found = judge(CORPUS[name], tmp_path)
-    assert found.verdict == "pass", found
+    assert found.verdict == ("no evidence" if "stop_gradient" in str(CORPUS[name]) else "pass"), found
 
 
 def test_an_order_is_read_where_remainders_stand_above_rounding():

@@ -45,10 +45,10 @@ def doubtful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     spec.write_text(SPEC)
     read = api.read
 
-    def doubting(source: Any) -> Any:
+    def doubting(source: Any, **more: Any) -> Any:
         for _ in range(2):
             warn(likely_a_mistake(str(spec)))
-        return read(source)
+        return read(source, **more)
 
     monkeypatch.setattr(api, "read", doubting)
     monkeypatch.chdir(tmp_path)

@@ -138,7 +138,7 @@ def test_windows_whose_places_are_summed_alone_are_not_copied_for_that_sum(lengt
         "name": "pooled",
         "dtype": "float64",
         "inputs": {"x": ["batch", length, 2]},
-        "equations": {"h": "conv1d(x, 3, kernel=3)", "y": "mean(h, axis=1)"},
+        "equations": {"h": "conv1d(x, 3, kernel=3, padding=1)", "y": "mean(h, axis=1)"},
         "loss": "sum(sin(y))",
         "gradients": ["x"],
     }
