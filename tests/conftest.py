@@ -5,9 +5,9 @@ from __future__ import annotations
 import compileall
 import gc
 import os
+from contextlib import suppress
 
 import pytest
-from hypothesis.internal.conjecture import providers
 from seeds import ROOT, SEED
 
 # Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
@@ -17,9 +17,12 @@ os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Hypothesis would read all sources for constants to draw: half a minute, and other draws for the same seed
 # where other files were imported before.
-if hasattr(providers, "_get_local_constants"):
-    _NONE = providers.Constants()
-    providers._get_local_constants = lambda: _NONE
+with suppress(ImportError):  # of a Hypothesis that looks for none
+    from hypothesis.internal.conjecture import providers
+
+    if hasattr(providers, "_get_local_constants"):
+        _NONE = providers.Constants()
+        providers._get_local_constants = lambda: _NONE
 
 _LONG = (
     "test_gradients",
