@@ -129,6 +129,36 @@ def test_branches_are_joined_along_their_channels() -> None:
     assert [axis.size for axis in joined.axes] == [None, 4, 4, 5]
 
 
+CONV = "conv2d(2, kernel=3, padding=1, layout=channels_first)"
+
+
+@pytest.mark.parametrize(
+    ("layers", "axes"),
+    [
+        ([CONV, {"concat": ["relu"]}], [4, 4, 5]),
+        ([{"concat": ["relu"]}, CONV, {"concat": ["tanh"]}], [4, 4, 5]),
+        ([CONV, {"concat": [{"residual": ["relu"]}]}], [4, 4, 5]),
+        ([CONV, "flatten(2)", {"concat": ["relu"]}], [2, 40]),
+        ([CONV, "global_avg_pool(layout=channels_first)", {"concat": ["tanh"]}], [4]),
+    ],
+)
+def test_branches_without_layers_of_images_follow_those_around_them(
+    layers: list[Any], axes: list[int]
+) -> None:
+    spec = {"inputs": {"x": ["batch", 2, 4, 5]}, "layers": layers, "loss": "sum(C1)"}
+    found = stages_of(read(spec)).formulas.tensor["C1"]
+    assert [axis.size for axis in found.axes] == [None, *axes]
+
+
+def test_channels_that_stand_elsewhere_are_not_joined() -> None:
+    layers = [CONV, {"concat": ["conv2d(3, kernel=1)"]}]
+    spec = {"inputs": {"x": ["batch", 2, 4, 5]}, "layers": layers, "loss": "sum(C2)"}
+    with pytest.raises(
+        SpecError, match="concat joins channels_last to channels_first; write layout=channels"
+    ):
+        stages_of(read(spec)).formulas  # noqa: B018  # a property that computes
+
+
 @pytest.mark.parametrize(
     ("call", "problem", "remedy"),
     [

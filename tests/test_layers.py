@@ -90,9 +90,9 @@ def test_a_layer_is_never_built_on_a_users_function() -> None:
         ("maxout(x, 4, pieces=0)", "'pieces' must be a whole number.*; write pieces=32"),
         (
             "maxout(sum(x), 4)",
-            r"maxout takes \[..., in\], 'y_X' is a scalar; give it a tensor of at least 1 axis",
+            r"maxout takes \[..., in\], 'sum\(x\)' is a scalar; give it a tensor of at least 1 axis",
         ),
-        ("prelu(sum(x), per_channel=true)", r"prelu takes \[..., in\], 'y_X' is a scalar"),
+        ("prelu(sum(x), per_channel=true)", r"prelu takes \[..., in\], 'sum\(x\)' is a scalar"),
     ],
 )
 def test_wrong_calls_are_refused_with_their_place(equation: str, problem: str) -> None:

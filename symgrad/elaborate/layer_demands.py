@@ -48,9 +48,9 @@ def _check_shape(demand: ShapeDemand, axes: Axes) -> None:
     count = f"{len(least)} {'axis' if len(least) == 1 else 'axes'}"
     remedy = f"give it a tensor of {'at least ' if '...' in demand.axes else ''}{count}"
     if "..." not in demand.axes and len(axes) > 1:
-        remedy += f": reshape({demand.tensor}, [{', '.join(demand.axes)}]), with their sizes"
+        remedy += f": reshape({demand.shown}, [{', '.join(demand.axes)}]), with their sizes"
     raise ShapeError(
-        f"{demand.layer} takes [{', '.join(demand.axes)}], '{demand.tensor}' is {shown}",
+        f"{demand.layer} takes [{', '.join(demand.axes)}], '{demand.shown}' is {shown}",
         at=demand.at,
         remedy=remedy,
     )

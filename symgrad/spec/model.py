@@ -298,12 +298,21 @@ class ParameterDecl:
 
 @dataclass(frozen=True)
 class ShapeDemand:
-    """How many axes a layer takes, by their usual names; a first `...` stands for any number of others."""
+    """How many axes a layer takes, by their usual names; a first `...` stands for any number of others.
+
+    A `formula` is what a tensor without a name of the user's was given as.
+    """
 
     layer: str
     tensor: str
     axes: tuple[str, ...]
     at: Position = field(compare=False)
+    formula: str = field(compare=False, default="")
+
+    @property
+    def shown(self) -> str:
+        """What is said of the tensor: the formula it was given as, else its name."""
+        return self.formula or self.tensor
 
     @cached_property
     def measured(self) -> set[str]:

@@ -144,9 +144,14 @@ class Layer(LayerForm, LibraryEntry):
         return self.symbol or ("Z" if self.takes_activation else "A")
 
 
+def is_absent(value: Node) -> bool:
+    """Whether an argument that is `false` without a value has none."""
+    return value == Boolean(False, value.at)
+
+
 def is_given(argument: str) -> Callable[[Arguments], bool]:
     """Whether an argument that is `false` without a value has one."""
-    return lambda values: values[argument] != Boolean(False, values[argument].at)
+    return lambda values: not is_absent(values[argument])
 
 
 def is_false(argument: str) -> Callable[[Arguments], bool]:

@@ -11,7 +11,7 @@ from symgrad.spec.library.layer_entries import (
     is_called,
     is_false,
 )
-from symgrad.spec.library.settings.hidden_places import HIDING, hiding, where_seen
+from symgrad.spec.library.settings.hidden_places import HIDING, seen_demands, where_seen
 from symgrad.spec.library.settings.window_settings import (
     AXES,
     ENTRIES,
@@ -122,7 +122,6 @@ def _global(kind: str, source: str, what: str) -> Layer:
         operands=("x", "mask", "lengths"),
         takes=("batch", "...", "places", "channels"),
         others_take=HIDING,
-        settings=hiding,
         formula=f"{of}(flatten(x, start=1, end=-2), axis=1)",
         forms=(
             *((both(all_given(chosen), CHANNELS_FIRST), _of_seen(kind, 2, chosen)) for chosen in hidden),
@@ -145,6 +144,7 @@ def _of_seen(kind: str, axis: int, chosen: tuple[str, ...]) -> LayerForm:
         ),
         indices="[n, c]",
         formula=mean if kind == "avg" else largest,
+        demands=seen_demands("x", axis, chosen),
     )
 
 

@@ -20,7 +20,7 @@ from symgrad.spec.library.layer_entries import (
     all_given,
     is_called,
 )
-from symgrad.spec.library.settings.hidden_places import HIDING, hiding, where_seen
+from symgrad.spec.library.settings.hidden_places import HIDING, seen_demands, where_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +91,12 @@ def _attention(source: str, *chosen: str) -> LayerForm:
             weight("Wo", *heads, HEAD, "size(x, -1)"),
             bias("bo", "size(x, -1)"),
         ),
-        demands=(SHARED, *((GROUPED,) if grouped else ()), *((PAIRED,) if rotary else ())),
+        demands=(
+            SHARED,
+            *((GROUPED,) if grouped else ()),
+            *((PAIRED,) if rotary else ()),
+            *seen_demands(source, 1, chosen),
+        ),
     )
 
 
@@ -118,7 +123,7 @@ def _checked(call: Call, values: Arguments) -> Arguments:
     """What rotary positions turn by, where each option is what it may be.
 
     Raises:
-        SpecError: causal is not true or false, rotary is no base, or as `hiding` does.
+        SpecError: causal is not true or false, or rotary is no base.
     """
     none = Boolean(False, call.at)
     causal = values.get("causal", none)
@@ -130,7 +135,7 @@ def _checked(call: Call, values: Arguments) -> Arguments:
         problem = f"{call.function}: rotary is {unparse(rotary)}"
         raise SpecError(problem, at=rotary.at, remedy="expected true, or the base of its angles, as 10000")
     base = Number(Fraction(10000), call.at) if isinstance(rotary, Boolean) else rotary
-    return {**hiding(call, values), "base": base}
+    return {"base": base}
 
 
 def _block_settings(call: Call, values: Arguments) -> Arguments:

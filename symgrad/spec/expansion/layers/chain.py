@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError
 from symgrad.spec import library
+from symgrad.spec.expansion.layers.image_layouts import CHANNELS_FIRST, CHANNELS_LAST
 from symgrad.spec.expansion.layers.layer_calls import (
     activation_call,
     applied,
@@ -62,6 +63,8 @@ class _Chain:
         self.spec, self.known, self.taken = spec, known_layers(spec), names_taken(spec)
         self.equations: list[EquationSpec] = []
         self.depth = 0
+        layouts = (self._layout(layer) for layer in layer_calls(spec.layers))
+        self.layout = next(filter(None, layouts), "")
 
     def run(self, layers: Iterable[Call | Branch], previous: str) -> str:
         """Add the equations of layers over the tensor `previous`; the name of the last."""
@@ -74,7 +77,23 @@ class _Chain:
             for prefix, formula in _chain_steps(self.spec, layer, self.known):
                 value = substitute(formula, {"_": Name(previous, layer.at)})
                 previous = self._define(prefix, value, layer.at)
+            self._follow_layout(layer)
         return previous
+
+    def _layout(self, layer: Call) -> str:
+        """Where the channels of what a layer takes stand; empty where it has no say in that."""
+        entry = self.known.get(layer.function)
+        if entry is None or "layout" not in dict(entry.signature.defaults):
+            return ""
+        layout = dict(layer.keywords).get("layout")
+        return layout.id if isinstance(layout, Name) else CHANNELS_LAST
+
+    def _follow_layout(self, layer: Call) -> None:
+        """Note where channels stand behind a layer; nobody knows once axes are put together or in order."""
+        if layout := self._layout(layer):
+            self.layout = "" if self.known[layer.function].joins_places else layout
+        elif layer.function in PLACEMENTS:
+            self.layout = ""
 
     def _check_operand(self, layer: Call) -> None:
         """Refuse `layer_norm(x)` among layers, where x would be the argument behind the operand.
@@ -108,11 +127,13 @@ class _Chain:
         return bool(entry.parameters) or is_built_of_layers
 
     def _joined(self, branch: Branch, start: str) -> str:
+        layout = self.layout
         sides = Name(start, branch.at), Name(self.run(branch.layers, start), branch.at)
         if branch.join == "residual":
             return self._define("R", Binary("+", *sides, branch.at), branch.at)
+        _check_same_layout(branch, layout, self.layout)
         one = Number(Fraction(1), branch.at)
-        axis = one if _has_channels_first(branch) else Negate(one, branch.at)
+        axis = one if self.layout == CHANNELS_FIRST else Negate(one, branch.at)
         return self._define("C", Call("concat", sides, (("axis", axis),), branch.at), branch.at)
 
     def _define(self, prefix: str, value: Node, at: Position) -> str:
@@ -122,10 +143,18 @@ class _Chain:
         return name
 
 
-def _has_channels_first(branch: Branch) -> bool:
-    """Whether layers of a branch are of images whose channels stand behind the batch."""
-    given = (dict(call.keywords).get("layout") for call in layer_calls(branch.layers))
-    return any(isinstance(layout, Name) and layout.id == "channels_first" for layout in given)
+def _check_same_layout(branch: Branch, before: str, behind: str) -> None:
+    """Refuse to put channels of images behind others that have them elsewhere.
+
+    Raises:
+        SpecError: they stand first on one side, and last on the other.
+    """
+    if before and behind and before != behind:
+        raise SpecError(
+            f"concat joins {behind} to {before}",
+            at=branch.at,
+            remedy=f"write layout={CHANNELS_FIRST} in all layers of images, or in none",
+        )
 
 
 def _chain_steps(spec: Spec, layer: Call, known: Mapping[str, library.Layer]) -> list[tuple[str, Node]]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
+CHANNELS_FIRST, CHANNELS_LAST = "channels_first", "channels_last"
+
+
 def is_channels_first(call: Call, values: Mapping[str, Node]) -> bool:
     """Whether a layer's `layout` says so; one without that argument has no places.
 
@@ -22,12 +25,12 @@ def is_channels_first(call: Call, values: Mapping[str, Node]) -> bool:
     layout = values.get("layout")
     if layout is None:
         return False
-    if isinstance(layout, Name) and layout.id in ("channels_first", "channels_last"):
-        return layout.id == "channels_first"
+    if isinstance(layout, Name) and layout.id in (CHANNELS_FIRST, CHANNELS_LAST):
+        return layout.id == CHANNELS_FIRST
     raise SpecError(
         f"{call.function}: layout is {unparse(layout)}",
         at=layout.at,
-        remedy="expected channels_first or channels_last",
+        remedy=f"expected {CHANNELS_FIRST} or {CHANNELS_LAST}",
     )
 
 

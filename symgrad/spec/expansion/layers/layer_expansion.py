@@ -30,6 +30,9 @@ from symgrad.spec.expansion.resolve import ZERO, resolve_init
 from symgrad.spec.language.known_numbers import with_sizes_in_indices
 from symgrad.spec.language.syntax import Binary, Boolean, Call, Compare, Name, Node, Number
 from symgrad.spec.language.trees import calls, names_in, transform
+from symgrad.spec.language.unparse import unparse
+from symgrad.spec.library.layer_entries import is_absent
+from symgrad.spec.library.settings.hidden_places import HIDING
 from symgrad.spec.model import EquationSpec, ParameterAxis, ParameterDecl, ShapeDemand, SizeDemand, Spec
 from symgrad.spec.taken_names import names_taken, unused
 
@@ -52,6 +55,7 @@ class LayerExpander:
         self.equations: list[EquationSpec] = []
         self.demands: list[ShapeDemand | SizeDemand] = []
         self.taken = names_taken(spec) | {e.name for e in self.declared}
+        self.formulas: dict[str, str] = {}
 
     def run(self) -> None:
         """Fill `equations` and `parameters`."""
@@ -115,7 +119,9 @@ class LayerExpander:
         """The equation of what a layer gives, after those of its parts."""
         entry = self.known[call.function]
         values = bind(call, entry.signature)
-        given = (name for name in entry.operands if not isinstance(values[name], Boolean))
+        given = [name for name in entry.operands if not is_absent(values[name])]
+        _check_tensors(entry, {name: values[name] for name in given})
+        self._check_numbers(entry, {name: values[name] for name in given})
         values |= {name: self._operand(values[name], owner, f"X{suffix}") for name in given}
         turns = self._turned(entry, values, owner, suffix, call)
         values |= self._labels(values["x"], call) if entry.takes_labels else {}
@@ -148,7 +154,7 @@ class LayerExpander:
             return False
         takes, x = channels_first(entry.takes), values["x"]
         if isinstance(x, Name):
-            self.demands.insert(0, ShapeDemand(entry.name, x.id, takes, call.at))
+            self.demands.insert(0, self._shape(entry.name, x.id, takes, call.at))
         if "..." in takes:
             return False
         values["x"] = self._operand(with_channels_last(x, len(takes)), owner, f"T{suffix}")
@@ -171,12 +177,26 @@ class LayerExpander:
         if declared is None or declared.classes is None:
             axes = ", ".join(map(str, declared.axes)) if declared else "batch"
             shown = named if declared else "x"
+            given = self.formulas.get(named, named)
             raise SpecError(
-                f"{call.function} takes integer labels, '{named}' has none",
+                f"{call.function} takes integer labels, '{given}' has none",
                 at=call.at,
                 remedy=f"give it an input with classes: {shown}: {{axes: [{axes}], classes: 10}}",
             )
         return {"classes": Number(Fraction(declared.classes), call.at)}
+
+    def _check_numbers(self, entry: library.Layer, operands: Arguments) -> None:
+        """Refuse labels where numbers say what is hidden.
+
+        Raises:
+            SpecError: an operand that hides places is declared with classes.
+        """
+        labels = {t.name for t in (*self.spec.inputs, *self.spec.targets) if t.classes is not None}
+        for name in operands.keys() & dict(HIDING).keys():
+            node = operands[name]
+            if isinstance(node, Name) and node.id in labels:
+                problem = f"{entry.name}: {name} takes numbers, '{node.id}' holds integer labels"
+                raise SpecError(problem, at=node.at, remedy=f"declare '{node.id}' without classes")
 
     def _check_built_on(self, entry: library.Layer, form: library.LayerForm) -> None:
         bodies = [equation.formula for equation in (form.result, *form.part_equations)]
@@ -188,7 +208,13 @@ class LayerExpander:
     def _operand(self, node: Node, owner: str, suffix: str) -> Name:
         if isinstance(node, Name):
             return node
-        return self._define(EquationSpec(self._unused(f"{owner}_{suffix}"), None, node, node.at))
+        name = self._unused(f"{owner}_{suffix}")
+        self.formulas[name] = unparse(node)
+        return self._define(EquationSpec(name, None, node, node.at))
+
+    def _shape(self, layer: str, tensor: str, axes: tuple[str, ...], at: Position) -> ShapeDemand:
+        """How many axes a tensor has, which may be a formula without a name of the user's."""
+        return ShapeDemand(layer, tensor, axes, at, self.formulas.get(tensor, ""))
 
     def _unused(self, name: str) -> str:
         claimed = unused(name, self.taken)
@@ -218,14 +244,14 @@ class LayerExpander:
             self.parameters.append(ParameterDecl(name, axes, resolve_init(values[parameter.init]), at))
             names[parameter.name] = Name(name, at)
             measured = self.parameters[-1].measured
-            self.demands += (ShapeDemand(layer, tensor, ("...", "in"), at) for tensor in sorted(measured))
+            self.demands += (self._shape(layer, tensor, ("...", "in"), at) for tensor in sorted(measured))
         return names
 
     def _demand(self, entry: library.Layer, form: library.LayerForm, known: Arguments, at: Position) -> None:
         """Note what the layer demands of its operands, the number of its axes before all else."""
         takes = ((known[operand], axes) for operand, axes in (("x", entry.takes), *entry.others_take))
         found: list[ShapeDemand | SizeDemand] = [
-            ShapeDemand(entry.name, node.id, axes, at)
+            self._shape(entry.name, node.id, axes, at)
             for node, axes in takes
             if axes and isinstance(node, Name)
         ]
@@ -254,6 +280,22 @@ def _axis(size: Node, values: Arguments, at: Position) -> ParameterAxis:
         at=place,
         remedy=f"write {argument}=32, for example",
     )
+
+
+def _check_tensors(entry: library.Layer, operands: Arguments) -> None:
+    """Refuse a constant where a layer takes a tensor.
+
+    Raises:
+        SpecError: with the axes that are expected, where they are known.
+    """
+    takes = {"x": entry.takes, **dict(entry.others_take)}
+    for name, node in operands.items():
+        if not names_in(node):
+            axes = f" [{', '.join(takes[name])}]" if takes.get(name) else ""
+            problem = f"{entry.name}: {name} is {unparse(node)}"
+            raise SpecError(
+                problem, at=node.at, remedy=f"expected a tensor{axes}, by its name or as a formula"
+            )
 
 
 def _flag(name: str, values: Arguments) -> bool:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symgrad.errors import SpecError
-from symgrad.spec.language.syntax import Boolean
+from symgrad.spec.library.layer_entries import LayerDemand
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-    from symgrad.spec.language.syntax import Call
-    from symgrad.spec.library.layer_entries import Arguments
 
 HIDING = (("mask", ("batch", "places")), ("lengths", ("batch",)))
 """The operands that hide places, and their axes."""
@@ -26,15 +22,20 @@ def where_seen(value: object, otherwise: object, place: str, chosen: Collection[
     return formula
 
 
-def hiding(_call: Call, values: Arguments) -> Arguments:
-    """Nothing, where mask and lengths are tensors or not given.
-
-    Raises:
-        SpecError: one of them is `true`.
-    """
-    for name, axes in HIDING:
-        if values[name] == Boolean(True, values[name].at):
-            problem = f"{name}: expected a tensor [{', '.join(axes)}]"
-            remedy = f"write {name}=m, the name of an input, for example"
-            raise SpecError(problem, at=values[name].at, remedy=remedy)
-    return {}
+def seen_demands(source: str, axis: int, chosen: Collection[str]) -> tuple[LayerDemand, ...]:
+    """As many places in a mask, and as many rows in each operand that hides, as `source` has."""
+    places = LayerDemand(
+        f"size(mask, 1) == size({source}, {axis})",
+        f"mask is of {{size(mask, 1)}} places, {source} of {{size({source}, {axis})}}",
+        "expected as many places of both",
+    )
+    rows = (
+        LayerDemand(
+            f"size({name}, 0) == size({source}, 0)",
+            f"{name} is of {{size({name}, 0)}} rows, {source} of {{size({source}, 0)}}",
+            "expected as many rows of both",
+        )
+        for name, _ in HIDING
+        if name in chosen
+    )
+    return (*((places,) if "mask" in chosen else ()), *rows)
