@@ -12,6 +12,7 @@ from symgrad.errors import SpecError
 from symgrad.graphs.interpret import interpret
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec import library
+from symgrad.spec.expansion.layers.chain import chain_equations
 from symgrad.spec.reader import read
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ CONV = "conv2d(2, kernel=3, padding=1, layout=channels_first)"
     ("layers", "axes"),
     [
         ([CONV, {"concat": ["relu"]}], [4, 4, 5]),
-        ([{"concat": ["relu"]}, CONV, {"concat": ["tanh"]}], [4, 4, 5]),
+        ([{"concat": ["relu"]}, CONV], [4, 4, 5]),
         ([CONV, {"concat": [{"residual": ["relu"]}]}], [4, 4, 5]),
         ([CONV, "flatten(2)", {"concat": ["relu"]}], [2, 40]),
         ([CONV, "global_avg_pool(layout=channels_first)", {"concat": ["tanh"]}], [4]),
@@ -145,8 +146,10 @@ CONV = "conv2d(2, kernel=3, padding=1, layout=channels_first)"
 def test_branches_without_layers_of_images_follow_those_around_them(
     layers: list[Any], axes: list[int]
 ) -> None:
-    spec = {"inputs": {"x": ["batch", 2, 4, 5]}, "layers": layers, "loss": "sum(C1)"}
-    found = stages_of(read(spec)).formulas.tensor["C1"]
+    chain = chain_equations(read({"inputs": {"x": ["batch", 2, 4, 5]}, "layers": layers, "loss": "mse"}))
+    spec = {"inputs": {"x": ["batch", 2, 4, 5]}, "layers": layers, "loss": f"sum({chain[-1].name})"}
+    joined = next(equation.name for equation in chain if equation.name.startswith("C"))
+    found = stages_of(read(spec)).formulas.tensor[joined]
     assert [axis.size for axis in found.axes] == [None, *axes]
 
 
