@@ -223,15 +223,17 @@ def verify(
 ) -> Report:
     """Judge a module, or the module in a file, against its spec; without one, the module symgrad generates.
 
-    The module's file runs in a process of its own: a crash there, or a call that takes more than `time_limit`
-    seconds, its compilation included, is a failure that the report names. What in the file is not as symgrad
-    emits it is named too, and judged by its behaviour. A module that is in no file is judged in this process.
+    The module's file runs in a process of its own: a crash there, or a call that computes or waits for more
+    than `time_limit` seconds, its compilation included, is a failure that the report names. What in the file
+    is not as symgrad emits it is named too, and judged by its behaviour. A module that is in no file is
+    judged in this process.
 
     What passed as symgrad emits it is kept in the user's cache. With `anew=False` that verdict will do, where
     it is of the very same text, spec, judge, packages and machine: the report says when it was found.
 
     Raises:
         ModuleError: there is no such module, it cannot be loaded, or it lacks one of the stable names.
+        NoVerdictError: the machine was too busy, or had too little memory, to judge it.
     """
     from symgrad.judgement.kept_reports import Judgement
 

@@ -64,6 +64,10 @@ class NotIdenticalError(SymgradError):
     symgrad, found in time."""
 
 
+class NoVerdictError(SymgradError):
+    """A module that was neither found right nor wrong: the machine had no time or no memory to judge it."""
+
+
 class DivergenceError(SymgradError):
     """Training met a loss that is not a finite number."""
 

@@ -205,8 +205,8 @@ def test_more_memory_than_there_is_is_refused(file: Path) -> None:
 def test_a_hang_ends_at_the_limit_and_nothing_is_called_after_it(file: Path) -> None:
     with isolated(file, seconds=2) as (door, _):
         params = door.call("init_params")
-        assert fault(door, "loss", params, 1.0).startswith("loss did not return within 2 s")
-        assert fault(door, "init_params") == "not called, as loss did not return within 2 s"
+        assert fault(door, "loss", params, 1.0).startswith("loss did not return within 2 s of computing;")
+        assert fault(door, "init_params") == "not called, as loss did not return within 2 s of computing"
 
 
 def test_a_call_may_take_as_long_as_those_before_it_let_expect() -> None:
@@ -272,14 +272,13 @@ HANG = CRASH[0], f"{CRASH[0]}\n    import time; time.sleep(600)"
     ("edit", "verdict"),
     [
         (CRASH, "crashed in predict (signal 11, SIGSEGV)"),
-        (HANG, "predict did not return within 3 s"),
+        (HANG, "predict did not return: it waited for 3 s"),
     ],
 )
 def test_the_command_gives_a_verdict(
     edit: tuple[str, str], verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", True)
-    monkeypatch.setattr("symgrad.isolation.client.PATIENCE", 1.0)
     spec = tmp_path / "line.yaml"
     with spec.open("w", encoding="utf-8") as stream:
         YAML(typ="safe").dump(LINE, stream)

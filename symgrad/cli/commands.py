@@ -65,7 +65,7 @@ def generate(spec: Path, output: Path | None, derive: tuple[str, ...], identity:
     type=SECONDS,
     default=120.0,
     show_default=True,
-    help="Seconds that one call of the module may take.",
+    help="Seconds that one call of the module may compute, and as many that it may wait.",
 )
 @click.option("--certify", type=FILE, help="Write a certificate of the gradient at one point, and no report.")
 @click.option("--certificate", type=FILE, help="Compute this certificate again, and make no report.")
@@ -82,7 +82,8 @@ def verify(
 
     Its text is run on exact numbers; its answers are compared with differences of the spec's own loss.
     How they were derived plays no part. The module runs in a process of its own, so that it can crash
-    or hang without harm. Exit code 1 says that something is wrong.
+    or hang without harm. Exit code 1 says that something is wrong, 75 that nothing is known, as the machine
+    was too busy or had too little memory.
 
     A certificate holds, for one point, a ball around every exact entry of the gradient and the module's
     distance from it; it needs the extra symgrad[certify].

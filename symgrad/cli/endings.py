@@ -13,13 +13,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symgrad.cli.output import console_on, hold, say_held
-from symgrad.errors import DivergenceError, NotIdenticalError, Position, SymgradError, SymgradWarning
+from symgrad.errors import (
+    DivergenceError,
+    NotIdenticalError,
+    NoVerdictError,
+    Position,
+    SymgradError,
+    SymgradWarning,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-GOOD, FAILED, USAGE, DEFECT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 130, 141
-_ENDS = {DivergenceError: FAILED, NotIdenticalError: DEFECT}
+GOOD, FAILED, USAGE, DEFECT, NO_VERDICT, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 70, 75, 130, 141
+_ENDS = {DivergenceError: FAILED, NotIdenticalError: DEFECT, NoVerdictError: NO_VERDICT}
 _MAX_BYTES = 1_000_000
 _WIDTH = 100
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.compiler.loading.load import is_compiled
-from symgrad.errors import InternalError, ModuleError
+from symgrad.errors import InternalError, ModuleError, NoVerdictError, SymgradError
 from symgrad.isolation.launching import Running, ended, launched, launched_together
-from symgrad.isolation.messages import PATIENCE, GarbageError, named, packed, read, unpacked, write
+from symgrad.isolation.messages import GarbageError, named, packed, read, unpacked, write
 from symgrad.isolation.pace import ORDINARY, Pace
+from symgrad.isolation.watch import Ending, Watch
 from symgrad.verifier.report import Check, any_failed
 from symgrad.verifier.trials.subject import Facts, FaultError
 
@@ -37,13 +36,14 @@ _TRAINING = ("train_step", "train_epoch")
 _ORDINARY = 80_000
 """Bytes of a module's text; the limits of a longer one grow with it."""
 
-_COUNTS = sys.platform != "win32"
-"""Whether a process can be told to end after so many seconds of computing."""
+_OUT_OF_TIME, _KILLED = ("SIGPROF", "SIGKILL")
+"""What ends a process that has computed for too long, and one that is ended from outside."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """For how long one call may compute, compilation included, and how many bytes the process may take."""
+    """For how long one call may compute, compilation included, and how long it may wait; how many bytes the
+    process may take."""
 
     seconds: float
     memory: int
@@ -118,7 +118,7 @@ class Isolated:
 
         def quietly(calls: Sequence[Callable[[], object]]) -> None:
             for call in calls:
-                with suppress(FaultError, ModuleError):  # it is met again by the check that asks for it
+                with suppress(FaultError, SymgradError):  # it is met again by the check that asks for it
                     call()
 
         if self.process.limits.is_compiled:
@@ -135,12 +135,13 @@ def isolated(
     `file` may be how to make the file, while the processes start. The twin's drivers are run by Python, in a
     process that loads it when it is first called. A float64 module is its own twin, compiled, in the same
     process, and is trained in the other one. The text is judged in a third, which does not load the module.
-    No call may last longer than so many seconds, its compilation included, nor much longer than those before
-    it let expect; where the text is longer than usual, in proportion longer. Nor may a process take more
-    memory than the machine has.
+    No call may compute or wait longer than so many seconds, its compilation included, nor much longer than
+    those before it let expect; where the text is longer than usual, in proportion longer. Nor may a process
+    take more memory than the machine has. What the machine gives to others is not counted.
 
     Raises:
         ModuleError: it cannot be loaded.
+        NoVerdictError: here or when it is called, the machine has no time or memory for it.
     """
     need = "numba" if is_compiled() else "nothing"
     with launched_together((need, need, "judge")) as early:
@@ -187,6 +188,7 @@ class ModuleProcess:
         self._pace = Pace()
         self._faults: dict[tuple[int, str], str] = {}
         self._stopped = ""
+        self._unjudged: NoVerdictError | None = None
         self._lock = threading.RLock()
 
     def start(self) -> None:
@@ -196,15 +198,14 @@ class ModuleProcess:
             ModuleError: it cannot be loaded.
         """
         self._process, self._early = self._early or self.launch(), None
-        limits, start = self.limits, time.monotonic()
         try:
-            request = (self.file if self.loads else "", limits.memory, limits.is_compiled)
-            answer = self._ask(request, "loading it", LOAD_SECONDS)
+            request = (self.file if self.loads else "", self.limits.memory, self.limits.is_compiled)
+            answer, spent = self._ask(request, "loading it", LOAD_SECONDS)
         except FaultError as fault:
             raise ModuleError(str(fault), at=self.file, remedy="generate it anew") from None
         match answer:
             case ("loaded", found, float(computed)):
-                self._pace.started(max(time.monotonic() - start, computed))
+                self._pace.started(max(spent, computed))
                 self.facts = tuple(
                     Facts(self.file, frozenset(n), np.dtype(d), *rest) for n, d, *rest in found
                 )
@@ -241,7 +242,8 @@ class ModuleProcess:
         """Let the text of the module be judged there, by a pickled model."""
         before = None if known is None else (known.state, known.detail, known.left)
         seconds, given = max(self.limits.seconds, TEXT_SECONDS), (model, seed, before)
-        match self._asked((0, "the judgement of the text"), ("text", 0, self.file, given, {}), seconds):
+        request: tuple[Any, ...] = ("text", 0, self.file, given, {})
+        match self._asked((0, "the judgement of the text"), request, seconds)[0]:
             case ("checks", [*rows]):
                 return [Check(*row) for row in rows]
             case ("raised", kind, message):
@@ -250,15 +252,18 @@ class ModuleProcess:
 
     def _paced(self, call: tuple[int, str], request: tuple[Any, ...]) -> Any:
         """The answer to a request, within the time that those before it let expect."""
-        start = time.monotonic()
-        answer = self._asked(call, request)
+        answer, spent = self._asked(call, request)
         match answer:
             case ("answer", *_):  # what was refused may not have been compiled
-                self._pace.took(call, time.monotonic() - start)
+                self._pace.took(call, spent)
         return answer
 
-    def _asked(self, known_as: tuple[int, str], request: tuple[Any, ...], seconds: float = 0.0) -> Any:
+    def _asked(
+        self, known_as: tuple[int, str], request: tuple[Any, ...], seconds: float = 0.0
+    ) -> tuple[Any, float]:
         with self._lock:
+            if self._unjudged is not None:
+                raise self._unjudged
             known = self._stopped or self._faults.get(known_as)
             if known:
                 raise FaultError(known)
@@ -283,35 +288,46 @@ class ModuleProcess:
         except (GarbageError, TypeError, ValueError) as error:
             raise FaultError(f"{function} left or gave what cannot be read: {error}") from None
 
-    def _ask(self, request: Any, doing: str, seconds: float) -> Any:
-        """Send a request and wait for its answer, but not for ever."""
+    def _ask(self, request: Any, doing: str, seconds: float) -> tuple[Any, float]:
+        """Send a request and wait for its answer, but not for ever; the answer, and the seconds it took."""
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise InternalError("a module was asked before its process was started")
-        timer = _Timer(PATIENCE * seconds if _COUNTS else seconds, process)
-        timer.start()
+        watch = Watch(process, seconds)
+        watch.start()
         try:
             write(process.stdin, request)
-            return read(process.stdout)
+            return read(process.stdout), watch.spent
         except GarbageError:
             raise self._lost(f"{doing} answered with garbage") from None
         except (EOFError, BrokenPipeError):
-            code = process.wait()
-            is_late = timer.has_killed or (_COUNTS and code == -signal.SIGPROF)
-            raise self._lost(self._ending(doing, code, seconds if is_late else None)) from None
+            raise self._ended(doing, process.wait(), watch) from None
         finally:
-            timer.cancel()
+            watch.end()
 
-    def _ending(self, doing: str, code: int, late_after: float | None) -> str:
-        """In words, how the process came to its end."""
-        if late_after is not None:
-            limit = f"within {late_after:g} s"
-            self._stopped = f"not called, as {doing} did not return {limit}"
-            return f"{doing} did not return {limit}; --time-limit gives it more"
-        if code < 0:
-            with suppress(ValueError):
-                return f"crashed in {doing} (signal {-code}, {signal.Signals(-code).name})"
-        return f"{doing} ended the process (exit code {code})"
+    def _ended(self, doing: str, code: int, watch: Watch) -> _LostError | NoVerdictError:
+        """How the process came to its end, and whose fault that is."""
+        self.end()
+        if self._stopped:
+            return _LostError(self._stopped)
+        by = _signal_of(code)
+        ending = Ending.COMPUTED if by == _OUT_OF_TIME else watch.ending
+        if ending is None and by == _KILLED:
+            remedy = "judge it when there is more memory"
+            return self._unknown(f"the process was killed from outside in {doing}", remedy)
+        if ending is None:
+            words = f"crashed in {doing} (signal {-code}, {by})" if by else ""
+            return _LostError(words or f"{doing} ended the process (exit code {code})")
+        told = f"{doing} {watch.tally.told(ending)}"
+        if not ending.is_fault:
+            return self._unknown(told, "judge it when less else runs")
+        self._stopped = f"not called, as {told.partition(';')[0]}"
+        return _LostError(told)
+
+    def _unknown(self, told: str, remedy: str) -> NoVerdictError:
+        """Nothing will be known of this module; whoever asks later is told the same."""
+        self._unjudged = NoVerdictError(told, at=self.file, remedy=remedy)
+        return self._unjudged
 
     def _lost(self, text: str) -> _LostError:
         self.end()
@@ -332,16 +348,11 @@ class ModuleProcess:
             ended(process)
 
 
-class _Timer(threading.Timer):
-    """Kills a process after some seconds, and knows whether it did."""
-
-    def __init__(self, seconds: float, process: Running) -> None:
-        super().__init__(seconds, self._kill)
-        self.daemon, self.has_killed, self._process = True, False, process
-
-    def _kill(self) -> None:
-        self.has_killed = True
-        self._process.kill()
+def _signal_of(code: int) -> str:
+    """The signal that ended a process with this code; nothing where none did."""
+    with suppress(ValueError):
+        return signal.Signals(-code).name
+    return ""
 
 
 class _LostError(FaultError):

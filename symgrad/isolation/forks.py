@@ -41,7 +41,8 @@ def main(told: str) -> None:
 
 
 def _serve(children: list[int]) -> None:
-    """Kill those whose places are named on stdin; tell on stdout with which code each ended."""
+    """Tell their numbers on stdout, and with which code each ended; kill those whose places stdin names."""
+    os.write(1, f"{' '.join(map(str, children))}\n".encode())
     alive, lock = set(children), threading.Lock()
 
     def await_end(place: int, pid: int) -> None:

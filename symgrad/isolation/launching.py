@@ -33,6 +33,9 @@ class Running(Protocol):
     """A process and the two ends of its pipes that are ours, as `subprocess.Popen` holds them."""
 
     @property
+    def pid(self) -> int: ...
+
+    @property
     def stdin(self) -> IO[bytes] | None: ...
 
     @property
@@ -95,6 +98,7 @@ class _Forks:
         self._parent = _python(_START.format("forks"), told, [end for ends in theirs for end in ends])
         for end in (end for ends in theirs for end in ends):
             os.close(end)
+        self.pids = [self._parent.pid for _ in needs]  # until they are forked
         self.codes: list[Future[int]] = [Future() for _ in needs]
         self._lock = threading.Lock()
         self.processes = [
@@ -104,14 +108,16 @@ class _Forks:
         threading.Thread(target=self._hear, daemon=True).start()
 
     def _hear(self) -> None:
-        """Note how each ended; where their parent is gone, nobody knows."""
-        with suppress(OSError, ValueError):
-            for line in self._parent.stdout or ():
+        """Note their numbers, then how each ended; where their parent is gone, nobody knows."""
+        with suppress(OSError, ValueError, StopIteration):
+            lines = iter(self._parent.stdout or ())
+            self.pids = [int(pid) for pid in next(lines).split()]
+            for line in lines:
                 number, code = map(int, line.split())
                 self.codes[number].set_result(code)
         for found in self.codes:
             if not found.done():
-                found.set_result(-signal.SIGTERM)
+                found.set_result(-signal.SIGKILL)
 
     def kill(self, number: int) -> None:
         with self._lock, suppress(OSError, ValueError):
@@ -130,6 +136,10 @@ class _Fork:
 
     def __init__(self, forks: _Forks, number: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
         self.stdin, self.stdout, self._forks, self._number = stdin, stdout, forks, number
+
+    @property
+    def pid(self) -> int:
+        return self._forks.pids[self._number]
 
     def kill(self) -> None:
         self._forks.kill(self._number)

@@ -13,9 +13,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 5.0
-"""A limit is one of computing; that of the clock is so many times as long, as others compute too."""
-
 _PLAIN = (type(None), bool, int, float, str, bytes)
 _HEAD = 8
 """Bytes in front of a message that say how long it is."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from symgrad.compiler.loading.load import double_precision_twin, lighten, load, run_drivers_in_python
 from symgrad.errors import SymgradError
-from symgrad.isolation.messages import PATIENCE, packed, read, unpacked, write
+from symgrad.isolation.messages import packed, read, unpacked, write
+from symgrad.isolation.watch import BUSY
 from symgrad.verifier.behaviour.suite import observed
 from symgrad.verifier.text_checks import text_checks
 from symgrad.verifier.text_identity import Identity
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-_GRACE = 10
-"""Seconds by which this process outlives its own time limit if nobody ends it."""
+_ALONE = 2.0
+"""This process outlives by so many times the time after which its parent, if it lives, ends it."""
 
 
 def _load_numba() -> None:
@@ -104,7 +105,7 @@ def _alarm(seconds: float) -> None:
     """End this process once it has computed for so long, even deep in compiled code and its parent gone."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_PROF, seconds)
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + _GRACE if seconds else 0)
+        signal.setitimer(signal.ITIMER_REAL, _ALONE * BUSY * seconds)
 
 
 def _loaded(file: str, answers: BinaryIO, before: float) -> list[ModuleType] | None:
