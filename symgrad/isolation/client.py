@@ -17,10 +17,10 @@ import numpy as np
 
 from symgrad.compiler.loading.load import is_compiled
 from symgrad.errors import InternalError, ModuleError, NoVerdictError, SymgradError
+from symgrad.isolation.call_watch import CallEnd, CallWatch
 from symgrad.isolation.launching import Running, ended, launched, launched_together
 from symgrad.isolation.messages import GarbageError, named, packed, read, unpacked, write
 from symgrad.isolation.pace import ORDINARY, Pace
-from symgrad.isolation.watch import Ending, Watch
 from symgrad.verifier.report import Check, any_failed
 from symgrad.verifier.trials.subject import Facts, FaultError
 
@@ -293,7 +293,7 @@ class ModuleProcess:
         process = self._process
         if process is None or process.stdin is None or process.stdout is None:
             raise InternalError("a module was asked before its process was started")
-        watch = Watch(process, seconds)
+        watch = CallWatch(process, seconds)
         watch.start()
         try:
             write(process.stdin, request)
@@ -305,13 +305,13 @@ class ModuleProcess:
         finally:
             watch.end()
 
-    def _ended(self, doing: str, code: int, watch: Watch) -> _LostError | NoVerdictError:
+    def _ended(self, doing: str, code: int, watch: CallWatch) -> _LostError | NoVerdictError:
         """How the process came to its end, and whose fault that is."""
         self.end()
         if self._stopped:
             return _LostError(self._stopped)
         by = _signal_of(code)
-        ending = Ending.COMPUTED if by == _OUT_OF_TIME else watch.ending
+        ending = CallEnd.COMPUTED if by == _OUT_OF_TIME else watch.ending
         if ending is None and by == _KILLED:
             remedy = "judge it when there is more memory"
             return self._unknown(f"the process was killed from outside in {doing}", remedy)

@@ -13,8 +13,8 @@ import numpy as np
 
 from symgrad.compiler.loading.load import double_precision_twin, lighten, load, run_drivers_in_python
 from symgrad.errors import SymgradError
+from symgrad.isolation.call_watch import BUSY
 from symgrad.isolation.messages import packed, read, unpacked, write
-from symgrad.isolation.watch import BUSY
 from symgrad.verifier.behaviour.suite import observed
 from symgrad.verifier.text_checks import text_checks
 from symgrad.verifier.text_identity import Identity

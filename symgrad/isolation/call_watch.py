@@ -31,7 +31,7 @@ _LATE = 1.0
 """Seconds by which the process may exceed the limit of computing that it keeps by itself."""
 
 
-class Ending(Enum):
+class CallEnd(Enum):
     """Why a call had to be ended. Of the last two its module is not to blame."""
 
     COMPUTED = "did not return within {limit:g} s of computing; --time-limit gives it more"
@@ -43,7 +43,7 @@ class Ending(Enum):
     @property
     def is_fault(self) -> bool:
         """Whether it is the module's fault."""
-        return self in (Ending.COMPUTED, Ending.WAITED, Ending.STOPPED)
+        return self in (CallEnd.COMPUTED, CallEnd.WAITED, CallEnd.STOPPED)
 
 
 @dataclass(frozen=True)
@@ -67,23 +67,23 @@ class Tally:
         return now if seen.about == "computing" else replace(now, waited=self.waited + seconds)
 
     @property
-    def ending(self) -> Ending | None:
+    def ending(self) -> CallEnd | None:
         """Why the call is to be ended now, if it is."""
         if self.computed > self.limit + _LATE:
-            return Ending.COMPUTED
+            return CallEnd.COMPUTED
         if self.waited > self.limit:
             stopped = self.last is not None and self.last.about == "stopped"
-            return Ending.STOPPED if stopped else Ending.WAITED
+            return CallEnd.STOPPED if stopped else CallEnd.WAITED
         if self.unseen > _UNSEEN * self.limit:
-            return Ending.UNSEEN
-        return Ending.STARVED if self.passed > BUSY * self.limit else None
+            return CallEnd.UNSEEN
+        return CallEnd.STARVED if self.passed > BUSY * self.limit else None
 
-    def told(self, ending: Ending) -> str:
+    def told(self, ending: CallEnd) -> str:
         """The ending in words, for which it does not matter who saw it first."""
         return ending.value.format(limit=self.limit, computed=self.computed, passed=self.passed)
 
 
-class Watch(threading.Thread):
+class CallWatch(threading.Thread):
     """Looks at a process while a call lasts, and kills it when it has to be ended."""
 
     def __init__(self, process: Running, limit: float) -> None:
@@ -92,7 +92,7 @@ class Watch(threading.Thread):
         self._process, self._began = process, time.monotonic()
         self._over, self._lock = threading.Event(), threading.Lock()
 
-    ending: Ending | None
+    ending: CallEnd | None
 
     def run(self) -> None:
         before = self._began

@@ -20,9 +20,9 @@ from ruamel.yaml import YAML
 
 from symgrad.cli import main
 from symgrad.errors import NoVerdictError
+from symgrad.isolation.call_watch import BUSY, CallEnd, Tally
 from symgrad.isolation.client import Limits, ModuleProcess
 from symgrad.isolation.looks import About, Look, _by_command, _seconds, look
-from symgrad.isolation.watch import BUSY, Ending, Tally
 from symgrad.verifier.trials.subject import FaultError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_hangs_of_every_kind_end_and_are_said(tmp_path: Path) -> None:
 def test_what_the_machine_does_is_no_verdict(
     body: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("symgrad.isolation.watch.BUSY", 0.05)
+    monkeypatch.setattr("symgrad.isolation.call_watch.BUSY", 0.05)
     process = ModuleProcess(str(with_predict(body, tmp_path)), Limits(20.0, 2**33, is_compiled=False))
     process.start()
     try:
@@ -147,7 +147,7 @@ def test_who_is_given_no_core_is_not_to_blame_however_long() -> None:
     while tally.ending is None:
         steps += 1
         tally = tally.after(1.0, Look(1, 0.009 * steps, "computing"))
-    assert tally.ending is Ending.STARVED
+    assert tally.ending is CallEnd.STARVED
     assert steps == BUSY * 20 + 1
 
 
@@ -156,7 +156,7 @@ def test_where_nothing_is_shown_nothing_is_known() -> None:
     for _ in range(21):
         assert tally.ending is None
         tally = tally.after(0.5, None)
-    assert tally.ending is Ending.UNSEEN
+    assert tally.ending is CallEnd.UNSEEN
     assert not tally.ending.is_fault
 
 
