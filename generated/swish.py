@@ -80,6 +80,8 @@ DTYPE = np.float32
 TASK = "classes"
 EPOCHS = 0  # how many the learning rate expects; 0: it does not ask
 INPUTS = ("X",)
+PREDICTED_FROM = ("X",)  # inputs that predict asks for
+PREDICTED = ("prediction",)  # what that gives
 TARGETS = ("t",)
 FREE_AXES = ("N",)
 AXES = {
@@ -2207,21 +2209,22 @@ _MARKS_AMONG_NUMBERS = ("none", "nil", "missing", "unknown")
 _TRUTHS = {"true": True, "false": False}
 
 
-def _inputs_of_rows(given: tuple[Any, ...], preparation: dict[str, Any]) -> list[Any]:
+def _inputs_of_rows(given: tuple[Any, ...], preparation: dict[str, Any]) -> dict[str, Any]:
     """The inputs, words as numbers: from an array each, or from one table of the columns in training.
 
     A table is a dict or data frame of columns, or a list of dicts, a row each.
     """
-    records = {name: preparation.get("inputs", {}).get(name, {}) for name in INPUTS}
+    records = preparation.get("inputs", {})
     table = given[0] if len(given) == 1 else None
     if isinstance(table, (list, tuple)) and table and isinstance(table[0], dict):
         table = {key: [row.get(key) for row in table] for key in {key: 0 for row in table for key in row}}
     if isinstance(table, dict) or hasattr(table, "columns"):
-        return [_from_table(name, record, table) for name, record in records.items()]
-    if len(given) != len(INPUTS):
-        expected = f"expected {len(INPUTS)} inputs, {', '.join(INPUTS)}, or a dict of columns"
+        return {name: _from_table(name, records.get(name, {}), table) for name in PREDICTED_FROM}
+    names = INPUTS if len(given) == len(INPUTS) else PREDICTED_FROM
+    if len(given) != len(names):
+        expected = f"expected {len(names)} inputs, {', '.join(names)}, or a dict of columns"
         raise TypeError(f"predict: {expected}; got {len(given)}")
-    return [_in_numbers(*pair, value) for pair, value in zip(records.items(), given, strict=True)]
+    return {n: _in_numbers(n, records.get(n, {}), value) for n, value in zip(names, given, strict=True)}
 
 
 def _from_table(name: str, record: dict[str, Any], table: Any) -> Any:
@@ -2236,7 +2239,8 @@ def _from_table(name: str, record: dict[str, Any], table: Any) -> Any:
             if count > 1:
                 raise ValueError(f"{name}: {count} columns are called {column!r}; give each its own name")
     if len(columns) == 1:
-        return _in_numbers(name, record, table[columns[0]])
+        found = _in_numbers(name, record, table[columns[0]])
+        return np.reshape(found, (-1, 1)) if np.ndim(found) == 1 and AXES[name][1:] == (1,) else found
     return _encoded(name, record, [table[column] for column in columns])
 
 
@@ -2382,10 +2386,12 @@ class Trained(NamedTuple):
 
         Give an array for each input, or one table of the columns trained on: a dict or data frame of columns,
         or a list of dicts. Words become the same numbers, missing values are filled in, numbers standardised.
+        Inputs that are not in PREDICTED_FROM are left out, or arrays of all are given.
         """
         extents: dict[str, int] = {}
-        given = zip(INPUTS, _inputs_of_rows(inputs, self.preparation), strict=True)
-        return predict(self.params, *(_prepared(n, value, self.preparation, extents) for n, value in given))
+        given = _inputs_of_rows(inputs, self.preparation).items()
+        found = {n: _prepared(n, value, self.preparation, extents) for n, value in given}
+        return predict(self.params, *map(found.get, INPUTS))
 
     def labels(self, *inputs: Any) -> np.ndarray:
         """What is predicted to be: names of classes where they are known, else their numbers."""

@@ -16,7 +16,7 @@ from sklearn import metrics as sklearn_metrics
 
 import symgrad as sg
 from symgrad.cli import main
-from symgrad.prediction.predictions import _columns, predictions
+from symgrad.prediction.predictions import _of_prediction, predictions
 from symgrad.prediction.tables import write_table, write_text
 from symgrad.training.checkpoint import Checkpoint
 from symgrad.training.dataset import known_rows
@@ -164,9 +164,10 @@ def test_no_column_takes_the_place_of_another(
 ) -> None:
     target = TensorPreparation((len(columns),), columns, count=width if classes else 0, classes=classes)
     module: Any = SimpleNamespace(TASK=task, TARGETS=("t",), SCORED="t", SPEC_NAME="n")
+    module.INPUTS, module.AXES = ("x",), {"x": ("n", 2), "t": ("n",)}
     trained = Checkpoint(None, None, Preparation({}, {"t": target}), 0, 0, module)
     values = np.random.default_rng(0).uniform(size=(5, width))
-    found = _columns(trained, values)
+    found = _of_prediction(trained, values)
     np.testing.assert_array_equal(np.stack([*found.values()][-width:], axis=1), values)
     assert len(found) == width + (1 if classes else width)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import read_inputs, read_whole_inputs, warn_of_gaps
-from symgrad.training.scores.named_labels import class_names, named_labels, only_prediction
+from symgrad.training.needed_inputs import predict, predicted_from
+from symgrad.training.scores.named_labels import class_names, named_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,23 +33,25 @@ def predictions(trained: Checkpoint, data: Data, dialect: Dialect | None = None)
     """Columns of predictions, row for row those of the data, some rows at a time.
 
     Of classes the first is `label`, and one for each class has its probability or score; of two classes
-    `label` and `probability`; of values there is one column for each, named as those of the target.
+    `label` and `probability`; of values there is one column for each, named as those of the target, or where
+    there is none, or there are several outputs, as the outputs. Inputs that nothing predicted depends on are
+    not asked for.
     Where training left out rows that miss a value, these have an empty answer: columns are masked arrays.
     A file larger than memory is read in parts. Where the prediction of a row depends on other rows, all are
     read at once.
 
     Raises:
-        DataError: as `read_inputs` does, and for a network without rows or with several outputs.
+        DataError: as `read_inputs` does, and and for a network without rows.
     """
     module = trained.module
     if not module.BATCH_AXIS:
         raise DataError("this network has no axis of rows", at=module.SPEC_NAME, remedy="call its predict")
-    dtype = np.dtype(module.DTYPE)
-    if trained.preparation.drops_missing:
-        found = read_whole_inputs(trained.preparation, data, dtype, dialect)
+    dtype, known = np.dtype(module.DTYPE), trained.preparation.of_inputs(predicted_from(module))
+    if known.drops_missing:
+        found = read_whole_inputs(known, data, dtype, dialect)
         yield from _with_gaps(trained, found, str(data) if isinstance(data, str | os.PathLike) else "data")
         return
-    for arrays in _independent(trained, read_inputs(trained.preparation, data, dtype, dialect)):
+    for arrays in _independent(trained, read_inputs(known, data, dtype, dialect)):
         yield _columns(trained, _predicted(trained, arrays))
 
 
@@ -89,8 +92,15 @@ def _spread(column: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
     return np.ma.MaskedArray(values, ~mask)
 
 
-def _predicted(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> NDArray[Any]:
-    return only_prediction(trained.module, trained.module.predict(trained.fitted, *arrays))
+def _predicted(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
+    """All that is predicted, an array for each output."""
+    module = trained.module
+    found = predict(module, trained.fitted, predicted_from(module), arrays)
+    parts = tuple(map(np.asarray, found)) if isinstance(found, tuple) else (np.asarray(found),)
+    if any(part.ndim < 1 or len(part) != len(arrays[0]) for part in parts):
+        problem = "what it gives is not a row for each row of the data"
+        raise DataError(problem, at=module.SPEC_NAME, remedy="call its predict")
+    return parts
 
 
 def _independent(
@@ -126,13 +136,30 @@ def _rows_alone(trained: Checkpoint, arrays: tuple[NDArray[Any], ...]) -> bool:
     """
     if len(arrays[0]) == 1:
         arrays = tuple(np.concatenate([a, a + 1 if a.dtype.kind == "f" else a]) for a in arrays)
-    among = _predicted(trained, arrays)
-    alone = _predicted(trained, tuple(array[:1] for array in arrays))
-    rounding = np.sqrt(np.finfo(trained.module.DTYPE).eps) * np.abs(among).max(initial=0.0)
-    return bool(np.abs(among[:1] - alone).max(initial=0.0) <= rounding)
+    every = _predicted(trained, arrays)
+    first = _predicted(trained, tuple(array[:1] for array in arrays))
+    for among, alone in zip(every, first, strict=True):
+        rounding = np.sqrt(np.finfo(trained.module.DTYPE).eps) * np.abs(among).max(initial=0.0)
+        if np.abs(among[:1] - alone).max(initial=0.0) > rounding:
+            return False
+    return True
 
 
-def _columns(trained: Checkpoint, values: NDArray[Any]) -> Columns:
+def _columns(trained: Checkpoint, parts: tuple[NDArray[Any], ...]) -> Columns:
+    if len(parts) > 1:
+        named = zip(trained.module.PREDICTED, parts, strict=True)
+        return {column: values for name, part in named for column, values in _numbered(name, part)}
+    return _of_prediction(trained, *parts)
+
+
+def _numbered(name: str, values: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """A column for each number of a row."""
+    flat = values.reshape(len(values), -1).T
+    for place, column in enumerate(flat, 1):
+        yield name if len(flat) == 1 else f"{name}_{place}", column
+
+
+def _of_prediction(trained: Checkpoint, values: NDArray[Any]) -> Columns:
     module, rows = trained.module, values.shape[0]
     flat = values.reshape(rows, -1)
     if module.TASK == "values" or values.ndim > 2:
@@ -165,9 +192,12 @@ def _value_names(trained: Checkpoint, values: NDArray[Any]) -> list[str]:
     known = trained.preparation.targets.get(target)
     if known is not None and len(set(known.columns)) == width and not known.columns[0].isdecimal():
         return list(known.columns)
-    name = target or "prediction"
-    return [name] if width == 1 else [f"{name}_{k}" for k in range(1, width + 1)]
+    name = target or getattr(trained.module, "PREDICTED", ("prediction",))[0]
+    return [column for column, _ in _numbered(name, values[:1])]
 
 
 def _target(module: ModuleType) -> str:
-    return str(module.TARGETS[0] if len(module.TARGETS) == 1 else module.SCORED)
+    """The target that is predicted; none, where it is of another set of points."""
+    name = str(module.TARGETS[0] if len(module.TARGETS) == 1 else module.SCORED)
+    rows = {axes[0] for n in predicted_from(module) if (axes := module.AXES[n])}
+    return name if name and {*module.AXES[name][:1]} <= rows else ""

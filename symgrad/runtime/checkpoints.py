@@ -60,10 +60,12 @@ class Trained(NamedTuple):
 
         Give an array for each input, or one table of the columns trained on: a dict or data frame of columns,
         or a list of dicts. Words become the same numbers, missing values are filled in, numbers standardised.
+        Inputs that are not in PREDICTED_FROM are left out, or arrays of all are given.
         """
         extents: dict[str, int] = {}
-        given = zip(INPUTS, _inputs_of_rows(inputs, self.preparation), strict=True)
-        return predict(self.params, *(_prepared(n, value, self.preparation, extents) for n, value in given))
+        given = _inputs_of_rows(inputs, self.preparation).items()
+        found = {n: _prepared(n, value, self.preparation, extents) for n, value in given}
+        return predict(self.params, *map(found.get, INPUTS))
 
     def labels(self, *inputs: Any) -> np.ndarray:
         """What is predicted to be: names of classes where they are known, else their numbers."""

@@ -14,6 +14,7 @@ TASK = "values"
 EPOCHS = 0  # how many epochs a schedule expects where the caller does not say; 0: it asks for none
 MICRO_BATCH_SIZE = 0  # rows whose gradient is computed at once; 0: all of a batch
 INPUTS = ("x",)
+PREDICTED_FROM = ("x",)  # inputs that predict asks for
 TARGETS = ("t",)
 FREE_AXES = ("batch",)
 BATCH_AXIS = "batch"  # the axis of rows; empty: there is none

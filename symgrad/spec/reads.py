@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
+from symgrad.spec.language.sizes.whole_numbers import tensors_measured
 from symgrad.spec.language.syntax import Call, Number
 from symgrad.spec.language.trees import calls, replaced, values_in
 
@@ -51,6 +52,23 @@ def reached(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
             found.add(name)
             waiting += graph.get(name, ())
     return found
+
+
+def predicted_from(model: Model) -> tuple[str, ...]:
+    """The inputs that outputs and prediction are computed from, or that say how large these are."""
+    inside = read_inside(model.functions)
+    graph = {
+        equation.name: set[str]().union(
+            *(
+                read_by(f, inside) | tensors_measured(f)
+                for f in (equation.formula, *dict(equation.ranges).values())
+            )
+        )
+        for equation in model.equations
+    }
+    predicted = set[str]() if model.prediction is None else read_by(model.prediction, inside)
+    needed = reached({*model.outputs, *predicted}, graph)
+    return tuple(tensor.name for tensor in model.spec.inputs if tensor.name in needed)
 
 
 def loss_arguments(model: Model) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from symgrad.displayed import Displayed
 from symgrad.errors import DataError, DataWarning, warn
 from symgrad.training.dataset.known_rows import given_inputs
 from symgrad.training.dataset.preparation import Preparation
+from symgrad.training.needed_inputs import predict, predicted_from
 from symgrad.training.scores.named_labels import named_labels
 
 if TYPE_CHECKING:
@@ -59,15 +60,18 @@ class Checkpoint(Displayed):
     def predict(self, *inputs: Any) -> Any:
         """The module's prediction for inputs as they stand in the data.
 
-        They are given in the spec's order, or by name in one data frame or mapping.
+        They are given in the spec's order, or by name in one data frame or mapping: those that the prediction
+        depends on, the module's PREDICTED_FROM, or arrays of all.
 
         Raises:
             DataError: an input is missing, does not have the shape or columns of those in training, or holds
                 a category that was not there in training, or no value.
         """
         dtype = np.dtype(self.module.DTYPE)
-        arrays = given_inputs(self.preparation, self.module.INPUTS, inputs, dtype)
-        return self.module.predict(self.fitted, *arrays)
+        every = self.module.INPUTS
+        names = every if len(inputs) == len(every) > 1 else predicted_from(self.module)
+        arrays = given_inputs(self.preparation.of_inputs(names), names, inputs, dtype)
+        return predict(self.module, self.fitted, names, arrays)
 
     def labels(self, *inputs: Any) -> NDArray[Any]:
         """The class of each row as the data call it, for inputs that `predict` takes.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from symgrad.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -163,6 +163,10 @@ class Preparation:
     def is_standardized(self) -> bool:
         """Whether an input is."""
         return any(tensor.mean is not None for tensor in self.inputs.values())
+
+    def of_inputs(self, names: Sequence[str]) -> Preparation:
+        """Of these inputs alone."""
+        return replace(self, inputs={n: tensor for n, tensor in self.inputs.items() if n in names})
 
     def input(self, name: str, values: Any, dtype: DTypeLike) -> Any:
         """The rows of the input `name`, as the model takes them. Raises DataError."""

@@ -33,6 +33,8 @@ def refused(bench: Bench) -> Iterator[str]:
     for call in bench.calls():
         for place, tensor in enumerate(bench.case.tensors[: call.count]):
             for bad in (*bad_forms(bench, tensor, call.count), *bad_entries(bench, tensor)):
+                if bad.value is None and call.may_lack(tensor.name):
+                    continue
                 yield from _tried(bench, call, place, bad)
         if bench.case.batch:
             yield from _without_rows(bench, call)
@@ -124,7 +126,28 @@ def taken(bench: Bench) -> Iterator[str]:
                     continue
                 if not same(answer, plain, tolerance):
                     yield f"{call.name}: {tensor.name} {what} gives another answer than a plain array"
+        yield from _left_out(bench, call, plain)
         yield from _left_alone(bench, call)
+
+
+def _left_out(bench: Bench, call: DataCall, plain: Any) -> Iterator[str]:
+    """What nothing predicted depends on, one by one and all at once; of the others none."""
+    spare = [t.name for t in bench.case.inputs if call.may_lack(t.name)]
+    for names in dict.fromkeys([*((name,) for name in spare), tuple(spare)] if spare else ()):
+        pairs = zip(bench.case.tensors, bench.data(), strict=True)
+        data = [None if t.name in names else array for t, array in pairs]
+        try:
+            answer = call(data)
+        except Exception as error:  # noqa: BLE001  # whatever it raises is its fault
+            yield f"{call.name} without {', '.join(names)} is refused: {first_line(error)}"
+            continue
+        if not same(answer, plain, _ROUNDING):
+            yield f"{call.name} without {', '.join(names)} gives another answer"
+        for place, tensor in enumerate(bench.case.inputs):
+            if tensor.name not in spare:
+                less = [None if n == place else array for n, array in enumerate(data)]
+                if wrong := refusal(TypeError, f"{tensor.name}:", call, less):
+                    yield f"{call.name} without {tensor.name} {wrong}"
 
 
 def good_forms(tensor: DataTensor, array: Array) -> Iterator[tuple[str, Any]]:

@@ -44,6 +44,8 @@ def declared(bench: Bench) -> Iterator[str]:
         "NETWORK_SHA256": case.network,
         "TASK": case.task,
         "INPUTS": tuple(t.name for t in case.inputs),
+        "PREDICTED_FROM": tuple(t.name for t in case.inputs if t.name not in case.spare),
+        "PREDICTED": case.predicted,
         "TARGETS": tuple(t.name for t in case.targets),
         "AXES": {t.name: t.axes for t in case.tensors},
         "CLASSES": {t.name: t.classes for t in case.tensors if t.classes is not None},

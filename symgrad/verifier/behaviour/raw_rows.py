@@ -13,7 +13,7 @@ import numpy as np
 from symgrad.verifier.behaviour.workbench import Bench, refusal, same, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from symgrad.verifier.interpretation.array_library import Array
     from symgrad.verifier.trials.behaviour_case import DataTensor
@@ -71,8 +71,8 @@ Columns: TypeAlias = "dict[str, list[_Column]]"
 
 def raw_rows(bench: Bench) -> Iterator[str]:
     """What a checkpoint's predict makes of columns, of rows, of gaps, and of words that were not there."""
-    inputs = bench.case.inputs
-    if any(not array.ndim for array in bench.data()[: len(inputs)]):
+    inputs = _needed(bench)
+    if not inputs or any(not bench.numbers(tensor).ndim for tensor in inputs):
         return
     with TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoint.npz"
@@ -83,13 +83,24 @@ def raw_rows(bench: Bench) -> Iterator[str]:
             found = bench.module.load(file)
             rows = [_rows(t, bench, columns[t.name]) for t in inputs]
             prepared = (_prepared(t, bench, r, learnt[t.name]) for t, r in zip(inputs, rows, strict=True))
-            expected = bench.module.predict(bench.params(), *prepared)
+            expected = _predicted(bench, prepared)
             yield from _answers(found, expected, columns, str(turn))
             yield from _of_encoded(found, expected, rows, columns)
             if not turn.unseen:
-                yield from _refusals(found, columns)
+                yield from _refusals(found, columns, len(bench.case.inputs))
             yield from _frames(found, expected, columns)
         yield from _without_words(bench, file)
+
+
+def _needed(bench: Bench) -> list[DataTensor]:
+    """The inputs that the prediction depends on."""
+    return [tensor for tensor in bench.case.inputs if tensor.name not in bench.case.spare]
+
+
+def _predicted(bench: Bench, arrays: Iterable[Array]) -> Any:
+    """What the module predicts from these arrays of the inputs needed."""
+    given = dict(zip((tensor.name for tensor in _needed(bench)), arrays, strict=True))
+    return bench.module.predict(bench.params(), *(given.get(t.name) for t in bench.case.inputs))
 
 
 def _columns(tensor: DataTensor, bench: Bench, turn: _Turn) -> list[_Column]:
@@ -227,7 +238,7 @@ def _frames(found: Any, expected: Array, columns: Columns) -> Iterator[str]:
 
 def _without_words(bench: Bench, file: Path) -> Iterator[str]:
     """Cells that are numbers, with a gap, and lists of them, where nothing was learnt but what fills gaps."""
-    inputs = bench.case.inputs
+    inputs = _needed(bench)
     if any(tensor.classes is not None for tensor in inputs):
         return
     arrays = [bench.numbers(tensor) for tensor in inputs]
@@ -247,7 +258,7 @@ def _without_words(bench: Bench, file: Path) -> Iterator[str]:
         given: list[Any] = cells
         if gap is not None:
             given = [c.reshape(a.shape).tolist() for c, a in zip(cells, arrays, strict=True)]
-        if not same(bench.module.load(file).predict(*given), bench.module.predict(bench.params(), *arrays)):
+        if not same(bench.module.load(file).predict(*given), _predicted(bench, arrays)):
             yield f"a checkpoint's predict takes cells with {what} and no words otherwise"
 
 
@@ -266,11 +277,11 @@ def _of_encoded(found: Any, expected: Array, rows: list[Array], columns: Columns
             yield f"predict of an array of words with {cells.ndim} axes {wrong}"
 
 
-def _refusals(found: Any, columns: Columns) -> Iterator[str]:
+def _refusals(found: Any, columns: Columns, count: int) -> Iterator[str]:
     """A column that is missing or too short, a word that was not there, a text for a number: by name."""
     table, arrays = _table(columns), _arrays(columns)
-    if wrong := refusal(TypeError, "predict: expected", found.predict, *arrays, *arrays):
-        yield f"predict of twice as many inputs {wrong}"
+    if wrong := refusal(TypeError, "predict: expected", found.predict, *(count + 1) * arrays):
+        yield f"predict of {count + 1} times as many inputs {wrong}"
     for place, (name, group) in enumerate(columns.items()):
         refused = partial(refusal, ValueError, f"{name}: ", found.predict)
         fewer = [a[:, :-1] if n == place else a for n, a in enumerate(arrays)]

@@ -88,6 +88,10 @@ class DataCall:
     def trains(self) -> bool:
         return self.name in ("train_step", "train_epoch", "fit")
 
+    def may_lack(self, name: str) -> bool:
+        """Whether a tensor may be left out of the call."""
+        return self.name in ("forward", "predict") and name in self.bench.case.spare
+
     def __call__(self, data: list[Any], params: Any = None, state: Any = None) -> Any:
         """Its answer; what is not given is the case's."""
         bench, given = self.bench, data[: self.count]

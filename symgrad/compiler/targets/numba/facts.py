@@ -23,6 +23,7 @@ from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.numbers import number
+from symgrad.spec.reads import predicted_from
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ def facts_of(
         FactText("TASK", _quoted(model.task)),
         FactText("EPOCHS", str(expected), "how many the learning rate expects; 0: it does not ask"),
         FactText("INPUTS", as_tuple(_quoted(a.name) for a in calls.inputs)),
+        FactText(
+            "PREDICTED_FROM", as_tuple(map(_quoted, predicted_from(model))), "inputs that predict asks for"
+        ),
+        FactText("PREDICTED", as_tuple(map(_quoted, program.prediction)), "what that gives"),
         FactText("TARGETS", as_tuple(_quoted(a.name) for a in calls.targets)),
         FactText("FREE_AXES", as_tuple(map(_quoted, axes))),
         FactText("AXES", _dictionary((a.name, a.axes) for a in calls.arguments)),

@@ -56,14 +56,19 @@ def first_values(draws: Sequence[str]) -> Definition:
 def evaluations(
     calls: Signatures, outputs: Sequence[ResultText], predictions: Sequence[ResultText]
 ) -> tuple[Definition, ...]:
-    """`forward` and `predict`."""
+    """`forward` and `predict`; inputs that nothing of them is computed from may be left out."""
     inputs = [a.variable for a in calls.inputs]
+    spare = [a.variable for a in calls.inputs if a.is_spare]
+    first = next((place for place, a in enumerate(calls.inputs) if a.is_spare), len(inputs))
+    given = [*inputs[:first], *(f"{variable}=None" for variable in inputs[first:])]
+    arrays = f"_with_spare({as_tuple(inputs)})" if spare else as_tuple(inputs)
+    said = ("", f"{', '.join(spare)} may be left out: nothing of this depends on them.") if spare else ()
     return tuple(
         Definition(
             name,
-            listed(["params", *inputs]),
-            (f"{', '.join(f'{r.name} {r.comment}' for r in found)}.",),
-            (f"return _evaluated(_{name}, {results}, params, {as_tuple(inputs)})",),
+            listed(["params", *given]),
+            (f"{', '.join(f'{r.name} {r.comment}' for r in found)}.", *said),
+            (f"return _evaluated(_{name}, {results}, params, {arrays})",),
         )
         for name, results, found in (
             ("forward", "_outputs", outputs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.targets.numba.runtime import functions_of_numbers, runtime_part
-from symgrad.spec.reads import stops_gradients
+from symgrad.spec.reads import predicted_from, stops_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,6 +55,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     if lowered.program.loss and lowered.model.batch_axis:
         yield "numba/gathered_columns" if lowered.plan.column_axis else "numba/gathered_rows"
     yield from ("given_arrays", "given_hyper", "parameter_vectors", "evaluations")
+    if len(predicted_from(lowered.model)) < len(lowered.model.spec.inputs):
+        yield "optional/spare_inputs"
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
         training = ("training_steps", epochs, "broken_steps", "fit_epochs")

@@ -65,7 +65,7 @@ class ArgumentText:
     """An input or target: `axes` as a Python tuple of sizes and axis names.
 
     `name` is the spec's, `variable` what Python calls it; `row_size` are the sizes of all axes but the first,
-    `batch_shape` is what one batch of rows is laid out as.
+    `batch_shape` is what one batch of rows is laid out as. What is predicted depends on no `is_spare` input.
     """
 
     name: str
@@ -76,6 +76,7 @@ class ArgumentText:
     is_batched: bool
     row_size: str
     batch_shape: str
+    is_spare: bool
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from symgrad.compiler.targets.numba.records import ArgumentText, ResultText
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.compiler.targets.numba.spelling import CALLERS, NUMBA
 from symgrad.elaborate.optimizer import counts_epochs
+from symgrad.spec.reads import predicted_from
 
 if TYPE_CHECKING:
     from symgrad.calculus.program import Tensor
@@ -51,6 +52,7 @@ def _argument(lowered: LoweredModel, tensor: Tensor) -> ArgumentText:
         ignore=tensor.ignore,
         is_batched=bool(tensor.axes) and tensor.axes[0].name == lowered.model.batch_axis != "",
         row_size=" * ".join(NUMBA.text(views.size(a.extent)) for a in tensor.axes[1:]),
+        is_spare=tensor.kind == "input" and tensor.name not in predicted_from(lowered.model),
         batch_shape=as_tuple(map(NUMBA.text, views.shape_in_memory(tensor.name))),
     )
 
