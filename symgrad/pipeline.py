@@ -96,7 +96,8 @@ class Stages:
     def adjoint(self) -> Program:
         """The gradient of the loss, equation by equation, from the loss back."""
         wrt = [p.name for p in self.standardised.of_kind("parameter")] + list(self.model.spec.gradients)
-        return differentiate(self.standardised, wrt if self.standardised.loss else [])
+        wanted = wrt if self.standardised.loss else []
+        return differentiate(self.standardised, wanted, held=self.model.states)
 
     @stage("Program → Program")
     def derived(self) -> Program:
@@ -231,6 +232,9 @@ class Stages:
         Raises:
             SpecError: its update treats all parameters alike, and the spec does not.
         """
+        if self.model.states:
+            problem = f"plain Python knows no states, as '{self.model.states[0]}' is"
+            raise SpecError(problem, at=self.model.spec.name, remedy="emit a module instead")
         if self.model.frozen or self.model.groups:
             problem = "plain Python updates all parameters alike"
             remedy = "leave freeze and per_parameter out"

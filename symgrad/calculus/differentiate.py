@@ -18,20 +18,24 @@ from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reductio
 from symgrad.calculus.terms import Entry, delta, index_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from symgrad.calculus.axes import Axes
 
 
 def differentiate(
-    program: Program, wrt: Sequence[str], prefix: str = "d", seeds: Mapping[str, str] | None = None
+    program: Program,
+    wrt: Sequence[str],
+    prefix: str = "d",
+    seeds: Mapping[str, str] | None = None,
+    held: Collection[str] = (),
 ) -> Program:
     """The program followed by the derivatives of its loss with respect to `wrt`, named with `prefix`.
 
     With `seeds`, tensors of the program by the names of those whose cotangents they are, these are pulled
-    back instead of the loss's 1.
+    back instead of the loss's 1. Those that are `held` count as constants, whose derivatives are 0.
     """
-    return _Backward(program, wrt, prefix, seeds).run()
+    return _Backward(program, wrt, prefix, seeds, held).run()
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,12 @@ class _Contribution:
 
 class _Backward:
     def __init__(
-        self, program: Program, wrt: Sequence[str], prefix: str, seeds: Mapping[str, str] | None
+        self,
+        program: Program,
+        wrt: Sequence[str],
+        prefix: str,
+        seeds: Mapping[str, str] | None,
+        held: Collection[str],
     ) -> None:
         self.program, self.prefix, self.seeds = program, prefix, seeds
         self.wrt = tuple(wrt)
@@ -61,7 +70,7 @@ class _Backward:
         self.editor.equations += program.equations
         self.contributions: dict[str, list[_Contribution]] = {}
         self.cotangent: dict[str, sp.Expr] = {}
-        self.active = _depending_on(program, wrt)
+        self.active = _depending_on(program, [name for name in wrt if name not in held])
 
     def run(self) -> Program:
         if self.seeds is not None:

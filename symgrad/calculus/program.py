@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from symgrad.spec.language.sizes.size_forms import SizeForm, Whole
+    from symgrad.spec.model import NextValue
 
 Reduction: TypeAlias = Literal["none", "norm"] | Primitive
 """What an equation does over its bound indices; a norm, the Euclidean one, is formed by optimisers alone."""
@@ -186,7 +187,10 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Program:
-    """Equations in an order in which every name is defined before it is used."""
+    """Equations in an order in which every name is defined before it is used.
+
+    `next_values` are what states of the model become in a step of training.
+    """
 
     tensors: tuple[Tensor, ...]
     equations: tuple[Equation, ...]
@@ -194,6 +198,7 @@ class Program:
     loss: str | None
     prediction: tuple[str, ...] = ()
     gradients: tuple[Gradient, ...] = ()
+    next_values: tuple[NextValue, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
 
     @cached_property
@@ -218,9 +223,10 @@ class Program:
 
     @cached_property
     def results(self) -> frozenset[str]:
-        """What the program is for: loss, outputs, prediction, gradients."""
+        """What the program is for: loss, outputs, prediction, gradients, next values of states."""
         loss = (self.loss,) if self.loss else ()
-        return frozenset((*self.outputs, *self.prediction, *loss, *(g.name for g in self.gradients)))
+        found = (*(g.name for g in self.gradients), *(n.equation for n in self.next_values))
+        return frozenset((*self.outputs, *self.prediction, *loss, *found))
 
     @property
     def declared(self) -> tuple[Tensor, ...]:
@@ -270,7 +276,10 @@ class Program:
         outputs = tuple(outputs)
         needed = self.needed(outputs)
         return replace(
-            self, outputs=outputs, equations=tuple(e for e in self.equations if e.target in needed)
+            self,
+            outputs=outputs,
+            equations=tuple(e for e in self.equations if e.target in needed),
+            next_values=(),
         )
 
     def __str__(self) -> str:

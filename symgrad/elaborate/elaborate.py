@@ -20,7 +20,7 @@ from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import Position, ShapeError, SpecError, did_you_mean
 from symgrad.spec.language.syntax import Call, Index, Name
 from symgrad.spec.language.trees import walk
-from symgrad.spec.model import AxisSpec, EquationSpec, Model, ParameterDecl
+from symgrad.spec.model import AxisSpec, EquationSpec, Model, NextValue, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
 from symgrad.spec.reads import asks_for_derivative, loss_learns_from
 
@@ -82,6 +82,7 @@ class _Elaborator:
                 outputs=model.outputs,
                 loss=loss,
                 prediction=prediction,
+                next_values=model.next_values,
             )
         )
 
@@ -230,6 +231,8 @@ class _Elaborator:
             self._check_defined(name, spec.place_of("outputs", name))
         for name in self.model.outputs:
             self._check_shown(name)
+        for found in self.model.next_values:
+            self._check_next(found)
         for name in spec.gradients:
             at = spec.place_of("gradients", name)
             self._check_defined(name, at)
@@ -250,6 +253,15 @@ class _Elaborator:
                     remedy="leave it out",
                 )
 
+    def _check_next(self, found: NextValue) -> None:
+        """Refuse a next value of another shape than its state."""
+        state, value = (self.builder.tensors[name] for name in (found.state, found.equation))
+        if [axis.extent for axis in state.axes] != [axis.extent for axis in value.axes]:
+            equation = next(e for e in self.model.equations if e.name == found.equation)
+            problem = f"the next value of '{state.name}' is {show_axes(value.axes)}"
+            remedy = f"expected {show_axes(state.axes)}, as the state's axes say"
+            raise ShapeError(problem, at=equation.formula.at, remedy=remedy)
+
     def _check_shown(self, name: str) -> None:
         """Refuse an output of which a mask has hidden a part: -inf is no number to hand over, or to judge."""
         tensor = self.builder.tensors[name]
@@ -267,7 +279,8 @@ class _Elaborator:
         model = self.model
         if model.spec.gradients or not model.parameters:
             return
-        if not loss_learns_from(model) & {parameter.name for parameter in model.parameters}:
+        trained = {parameter.name for parameter in model.parameters} - {*model.states}
+        if not loss_learns_from(model) & trained:
             remedy = "write a loss of what the parameters compute, such as mse(y, t)"
             raise SpecError("the loss depends on no parameter", at=loss.at, remedy=remedy)
 

@@ -34,5 +34,10 @@ def called_value(hyper: HyperParameter) -> str:
 
 
 def left_alone(model: Model, written: Callable[[str], str] = str) -> str:
-    """The frozen parameters; empty where there are none."""
-    return ", ".join(map(written, model.frozen))
+    """The frozen parameters that are no states of the model; empty where there are none."""
+    return ", ".join(written(name) for name in model.frozen if name not in model.states)
+
+
+def renewed(model: Model, written: Callable[[str], str] = str) -> str:
+    """What a step makes of the states of the model; empty where there are none."""
+    return ", ".join(f"{written(n.state)} ← {written(n.equation)}" for n in model.next_values)

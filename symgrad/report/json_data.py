@@ -14,7 +14,8 @@ An object with these keys, which later versions may add to but not take from; fo
 - `gradients`, those asked for: the same, and `of`, with respect to what
 - `update`: `states`, `clip_norm` and `clip_value` (numbers or null), `note`, `look_ahead`, `rule` and `latex`
   of any parameter, line by line, `parameters` and `parameters_latex`: by name, the lines of each;
-  where there are, `frozen`, the names of parameters that training leaves as before, and
+  where there are, `frozen`, the names of parameters that the optimiser leaves as before, `next_values`, which
+  of these are states and the equations that they become in a step, and
   `apart`, lines that say which of them have other numbers, `finish`, what comes after the epochs, and
   `finish_rule`, what an iteration of that does
 - `rewrites`: `rule`, the `equation` it was applied in, `within`, the tensor of the spec that this is part of,
@@ -140,7 +141,8 @@ def _reason(equation: Equation, text: Writing, latex: Writing) -> dict[str, Any]
 
 def _update(derived: Derived) -> dict[str, Any]:
     update, program, train = derived.update, derived.program, derived.spec.train
-    frozen, apart = derived.stages.model.frozen, tuple(numbers_apart(derived.stages.model))
+    model = derived.stages.model
+    frozen, nexts, apart = model.frozen, model.next_values, tuple(numbers_apart(model))
     trained = {p.name for p in program.of_kind("parameter")} - {*frozen}
     parameters = [g for g in program.gradients if g.of in trained]
     composed = {
@@ -158,6 +160,7 @@ def _update(derived: Derived) -> dict[str, Any]:
         "parameters": composed[TEXT],
         "parameters_latex": composed[LATEX],
         **({"frozen": list(frozen)} if frozen else {}),
+        **({"next_values": {n.state: n.equation for n in nexts}} if nexts else {}),
         **({"apart": list(apart)} if apart else {}),
         **({"finish": str(train.finish), "finish_rule": [*finish_rule(train, TEXT)]} if train.finish else {}),
     }

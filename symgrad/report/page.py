@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.explain.reasons import owner, reason_of
 from symgrad.notation.convention import ROWS, Convention
-from symgrad.notation.parameters_apart import left_alone, numbers_apart
+from symgrad.notation.parameters_apart import left_alone, numbers_apart, renewed
 from symgrad.notation.update_rules import (
     composed_rule,
     look_ahead_rule,
@@ -148,7 +148,9 @@ def _update_sections(derived: Derived, style: Style) -> list[Section]:
     rule = tuple(FormulaRow(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
     composed = [FormulaRow(line) for line in rule_of_step(update, style)]
     model, written = derived.stages.model, derived.convention.written
-    left = f" Training leaves {left_alone(model, written)} as before." if model.frozen else ""
+    alone, anew = left_alone(model, written), renewed(model, written)
+    left = f" Training leaves {alone} as before." if alone else ""
+    left += f" No gradient passes through states, and each step ends with {anew}." if anew else ""
     apart = "".join(f" With {line}." for line in numbers_apart(model, written))
     for gradient in program.gradients:
         if program.tensor[gradient.of].kind != "parameter" or gradient.of in model.frozen:

@@ -29,6 +29,7 @@ CONSTANTS: dict[str, np.ndarray] = {}  # at the front of every workspace
 SHAPES: dict[str, tuple[int, ...]] = {"w": ()}
 SIZE = 1  # entries of all parameters
 TRAINED_SIZE = 1  # entries of those that training changes, where it leaves others as they are
+STATES: tuple[str, ...] = ()  # parameters that a step computes anew, where there are such
 AVERAGE = "average"  # the state that is a moving average, where there is one
 AVERAGED = ((0, 1, 0),)  # where its entries lie in the vector, how many, and where in the state
 HYPER = {"learning_rate": 0.1}  # numbers that a call may change

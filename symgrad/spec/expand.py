@@ -18,6 +18,7 @@ from symgrad.spec.expansion.layers.layer_expansion import LayerExpander
 from symgrad.spec.expansion.layers.network_calls import NetworkExpander
 from symgrad.spec.expansion.learning_rate import resolve_schedule
 from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
+from symgrad.spec.expansion.next_values import next_values
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
@@ -58,11 +59,18 @@ def expand(spec: Spec) -> Model:
     scoring = scoring_of(spec, loss, outputs, after_targets)
     loss = _plain(_without_layers(spec, loss, "the loss"), spec) if loss is not None else None
     manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
+    nexts, of_nexts = next_values(
+        spec.state,
+        {*layers.taken, *(p.name for p in layers.parameters), *(e.name for e in (*equations, *manual))},
+        lambda formula: _plain(_without_layers(spec, formula, "a next value"), spec),
+    )
+    equations += of_nexts
     results = [node for node in (loss, scoring.prediction) if node is not None]
     used = [*(e.formula for e in (*equations, *manual)), *results]
     optimizer = with_average(resolve_optimizer(spec.train), spec)
     rate = resolve_schedule(spec.train, optimizer, spec.at)
-    names = [p.name for p in layers.parameters]
+    states = [found.state for found in nexts]
+    names = [p.name for p in layers.parameters if p.name not in states]
     frozen = frozen_parameters(spec, names)
     groups = parameter_groups(spec.train, optimizer, names, frozen)
     model = Model(
@@ -85,7 +93,8 @@ def expand(spec: Spec) -> Model:
             *of_groups(groups),
         ),
         manual=manual,
-        frozen=frozen,
+        frozen=(*frozen, *states),
+        next_values=nexts,
         groups=groups,
         demands=tuple(layers.demands),
     )

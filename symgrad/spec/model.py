@@ -65,6 +65,18 @@ class ParameterSpec:
 
 
 @dataclass(frozen=True)
+class StateSpec:
+    """What makes a declared parameter a state of the model: the formula of its value after a training step.
+
+    No optimiser changes it, and no derivative passes through it.
+    """
+
+    name: str
+    next: Node
+    at: Position = field(compare=False)
+
+
+@dataclass(frozen=True)
 class FunctionSpec:
     """A function: `swish(x, beta): x * sigmoid(beta * x)`; `defaults` follow `arguments` in calls."""
 
@@ -392,15 +404,24 @@ class FurtherDerivative:
 
 
 @dataclass(frozen=True)
+class NextValue:
+    """The equation that gives what a state of the model becomes in a step of training."""
+
+    state: str
+    equation: str
+
+
+@dataclass(frozen=True)
 class Model:
     """A spec without sugar: no layers, no bare losses, no library optimisers; equations only.
 
     Calls in formulas name builtin functions or `functions`, each applied entry by entry or with the
     reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
     it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of
-    the library's schedules have names too, those of `hyper`: all numbers that may change at run time. Steps
-    of training leave the `frozen` parameters as they are; those of `groups` have numbers of their own. Layers
-    make `demands` of the tensors they are given.
+    the library's schedules have names too, those of `hyper`: all numbers that may change at run time.
+    Optimisers leave the `frozen` parameters as they are; those of `groups` have numbers of their own. Of the
+    frozen ones, states have `next_values`, equations over what a step finds. Layers make `demands` of the
+    tensors they are given.
     """
 
     spec: Spec
@@ -419,7 +440,13 @@ class Model:
     manual: tuple[EquationSpec, ...]
     frozen: tuple[str, ...] = ()
     groups: tuple[ParameterGroup, ...] = ()
+    next_values: tuple[NextValue, ...] = ()
     demands: tuple[ShapeDemand | SizeDemand, ...] = ()
+
+    @cached_property
+    def states(self) -> tuple[str, ...]:
+        """The parameters that are states of the model: a step computes them anew."""
+        return tuple(found.state for found in self.next_values)
 
     @cached_property
     def batch_axis(self) -> str:
@@ -439,7 +466,8 @@ class Spec(Displayed):
     """A whole spec. `sha256` is of its `text`, JSON where it was a dict; `path` is None for text and dicts.
 
     `manual` are formulas that are no part of the model: those named `dX` claim a derivative of the loss.
-    `derive` asks for derivatives beyond the gradient.
+    `derive` asks for derivatives beyond the gradient. Of the parameters, those in `state` live on
+    by formulas.
 
     `places` says where the names in `outputs`, `gradients`, `axes` and `train` stand: key, name, place.
     """
@@ -466,6 +494,7 @@ class Spec(Displayed):
     text: str = field(default="", compare=False, repr=False)
     derive: tuple[FurtherDerivative, ...] = ()
     networks: tuple[NetworkSpec, ...] = ()
+    state: tuple[StateSpec, ...] = ()
 
     def __str__(self) -> str:
         """A line that says which spec it is, and its text."""

@@ -182,16 +182,17 @@ def _rows_for_text(judged: Callable[[], list[Check]]) -> list[Check]:
 
 def _parameters(trial: Trial) -> tuple[tuple[ParameterResult, ...], list[str]]:
     """The result for every parameter, and notes on kinks."""
-    findings: dict[str, list[BlockFinding]] = {name: [] for name in trial.twin.shapes}
+    trained = [name for name in trial.twin.shapes if name not in trial.model.states]
+    findings: dict[str, list[BlockFinding]] = {name: [] for name in trained}
     for point in trial.points:
         try:
             vector = trial.twin.vector(point.sample.parameters)
             _, gradients = trial.twin.loss_and_grad(vector, point.sample.data)
         except FaultError as fault:
-            for name in [fault.parameter] if fault.parameter else findings:
+            for name in [fault.parameter] if fault.parameter in findings else findings:
                 findings[name].append(BlockFinding(math.inf, True, message=f"{fault} {point.name}"))
             continue
-        for name, finding in _compare(trial, point, gradients).items():
+        for name, finding in _compare(trial, point, {name: gradients[name] for name in trained}).items():
             findings[name].append(finding)
     results = [_result(name, trial.twin.shapes[name], found) for name, found in findings.items()]
     kinks = {name: sum(finding.kinks for finding in found) for name, found in findings.items()}

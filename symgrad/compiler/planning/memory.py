@@ -33,12 +33,15 @@ def plan_memory(program: Program, phases: tuple[Phase, ...], columns: str = "", 
         fixed += size_of(tensor.axes)[1]
     offset = 0
     gradient_of = {g.of: g.name for g in program.gradients}
+    next_of = {found.state: found.equation for found in program.next_values}
     direction_of = {t.of: t.name for t in program.of_kind("direction")}
     formed: Vector = "destination" if program.accumulated else "product" if direction_of else "grad"
     for tensor in program.of_kind("parameter"):
         places[tensor.name] = Place("theta", (), offset)
         if tensor.name in gradient_of:
             places[gradient_of[tensor.name]] = Place(formed, (), offset)
+        if tensor.name in next_of:  # where a step, which forms no gradient of it, has room
+            places[next_of[tensor.name]] = Place(formed, (), offset)
         if tensor.name in direction_of:
             places[direction_of[tensor.name]] = Place("direction", (), offset)
         offset += size_of(tensor.axes)[1]

@@ -14,15 +14,33 @@ if TYPE_CHECKING:
     from symgrad.compiler.planning.plan import Plan, Step
 
 
+def gradient_of_all(plan: Plan) -> tuple[Step, ...]:
+    """The steps to the gradient, without those to the next values of states."""
+    if not plan.program.next_values:
+        return _gradient_steps(plan)
+    return _steps_to(plan, {g.name for g in plan.program.gradients})
+
+
 def gradient_of_step(plan: Plan, frozen: Collection[str]) -> tuple[Step, ...]:
-    """The steps to the gradient of all parameters but the frozen ones; all stays in its place in memory."""
-    gradient = tuple(step for phase in plan.phases if phase.name == "gradient" for step in phase.steps)
+    """The steps to the gradient of all parameters but the frozen ones, and to the next values of states.
+
+    All stays in its place in memory; a next value takes that of the gradient of its state.
+    """
     if not frozen:
-        return gradient
-    trained = {t.name for t in plan.program.of_kind("parameter")} - {*frozen}
-    needed = {g.name for g in plan.program.gradients if g.of in trained}
-    steps = [found for step in reversed(gradient) if (found := _needed(step, needed)) is not None]
-    return tuple(reversed(steps))
+        return _gradient_steps(plan)
+    program = plan.program
+    trained = {t.name for t in program.of_kind("parameter")} - {*frozen}
+    gradients = {g.name for g in program.gradients if g.of in trained}
+    return _steps_to(plan, gradients | {found.equation for found in program.next_values})
+
+
+def _gradient_steps(plan: Plan) -> tuple[Step, ...]:
+    return tuple(step for phase in plan.phases if phase.name == "gradient" for step in phase.steps)
+
+
+def _steps_to(plan: Plan, needed: set[str]) -> tuple[Step, ...]:
+    steps = [_needed(step, needed) for step in reversed(_gradient_steps(plan))]
+    return tuple(step for step in reversed(steps) if step is not None)
 
 
 def plan_of_step(plan: Plan, frozen: Collection[str]) -> Plan:

@@ -36,7 +36,7 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         ("forward", (*program.outputs, *_derivatives_of_values(program))),
         ("prediction", program.prediction),
         ("loss", (program.loss,) if program.loss else ()),
-        ("gradient", tuple(g.name for g in program.gradients)),
+        ("gradient", (*(g.name for g in program.gradients), *(n.equation for n in program.next_values))),
     ]
     done: set[str] = set()
     phases, accumulated = [], program.accumulated

@@ -20,6 +20,7 @@ from symgrad.spec.model import (
     ParameterAxis,
     ParameterSpec,
     Spec,
+    StateSpec,
     TensorSpec,
 )
 from symgrad.spec.reading.constant_block import constant_specs
@@ -30,7 +31,7 @@ from symgrad.spec.reading.equations.network_block import networks_at
 from symgrad.spec.reading.equations.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.finishing import with_needed
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
-from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, TargetBlock, TensorBlock
+from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, StateBlock, TargetBlock, TensorBlock
 from symgrad.spec.reading.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
 
@@ -56,7 +57,11 @@ def build(block: SpecBlock, document: Document) -> Spec:
         inputs=_tensors("inputs", block.inputs, block.axes, document),
         targets=_tensors("targets", block.targets, block.axes, document),
         constants=constant_specs(block, document),
-        parameters=tuple(_parameter(name, p, document) for name, p in block.parameters.items()),
+        parameters=(
+            *(_parameter(("parameters", name), p, document) for name, p in block.parameters.items()),
+            *(_parameter(("state", name), s, document) for name, s in block.state.items()),
+        ),
+        state=tuple(_state(name, s, document) for name, s in block.state.items()),
         functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
         networks=networks_at(document, block.networks),
         layers=layers_at(document, ("layers",), block.layers or ()),
@@ -114,6 +119,7 @@ def _with_known_numbers(spec: Spec) -> Spec:
         networks=tuple(map(network, spec.networks)),
         functions=tuple(map(function, spec.functions)),
         equations=equations(spec.equations),
+        state=tuple(replace(found, next=plain(found.next, ())) for found in spec.state),
         manual=equations(spec.manual),
         loss=spec.loss and plain(spec.loss, ()),
     )
@@ -184,20 +190,25 @@ def _axes_named(block: SpecBlock, document: Document) -> dict[str, Position]:
         ("inputs", block.inputs),
         ("targets", block.targets),
         ("parameters", block.parameters),
+        ("state", block.state),
     ):
         for name, tensor in tensors.items():
             for i, axis in enumerate(tensor.axes):
-                if isinstance(axis, str) and not (kind == "parameters" and _is_formula(axis)):
+                if isinstance(axis, str) and not (kind in ("parameters", "state") and _is_formula(axis)):
                     places.setdefault(axis, _axis_place(document, (kind, name), i))
     return places
 
 
-def _parameter(name: str, block: ParameterBlock, document: Document) -> ParameterSpec:
-    key: Key = ("parameters", name)
+def _parameter(key: Key, block: ParameterBlock | StateBlock, document: Document) -> ParameterSpec:
     at = document.place(key).key
     axes = _parameter_axes(block.axes, document, key)
     init = _init(block.init, document, (*key, "init")) if block.init is not None else _default_init(axes, at)
     return ParameterSpec(check_key(document, key), axes, init, at)
+
+
+def _state(name: str, block: StateBlock, document: Document) -> StateSpec:
+    key: Key = ("state", name)
+    return StateSpec(name, formula_at(document, (*key, "next"), block.next), document.place(key).key)
 
 
 def _parameter_axes(axes: list[AxisSpec], document: Document, key: Key) -> tuple[ParameterAxis, ...]:

@@ -101,6 +101,14 @@ class ParameterBlock(_Block):
     init: Initial | None = None
 
 
+class StateBlock(_Block):
+    """What lives on between steps: its first value, and the formula of the next one."""
+
+    axes: Axes = []
+    init: Initial
+    next: Formula
+
+
 class OptimizerBlock(_Block):
     """The user's own optimiser."""
 
@@ -271,6 +279,7 @@ Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Tensor: TypeAlias = Annotated[TensorBlock, under("axes", list, "a list of axes such as [batch, 4]")]
 Target: TypeAlias = Annotated[TargetBlock, under("axes", list, "a list of axes such as [batch, 4]")]
+State: TypeAlias = Annotated[StateBlock, under("next", str, "a mapping with axes, init and next")]
 Parameter: TypeAlias = Annotated[ParameterBlock, under("axes", list, "a list of axes such as [batch, 4]")]
 
 
@@ -341,6 +350,7 @@ class SpecBlock(_Block):
     targets: dict[str, Target] = {}
     constants: dict[str, Any] = {}
     parameters: dict[str, Parameter] = {}
+    state: dict[str, State] = {}
     functions: Annotated[Formulas, Field(max_length=MAX_FUNCTIONS)] = {}
     networks: Annotated[dict[str, Network], Field(max_length=MAX_FUNCTIONS)] = {}
     layers: Layers | None = None

@@ -47,7 +47,7 @@ def alike(model: Model) -> Iterator[SpecWarning]:
         for value in (number(p.init.scale, {}),)
         if value is not None
     }
-    weights = {p.name for p in model.parameters if len(p.axes) > 1}
+    weights = {p.name for p in model.parameters if len(p.axes) > 1 and p.name not in model.states}
     multiplied = {e.name: _weights_of(e.formula) & weights for e in model.equations}
     graph = sources(model)
     below = reached({name for e, used in multiplied.items() if used for name in graph[e]}, graph)

@@ -44,9 +44,10 @@ def _tensors(model: Model) -> Iterator[SpecWarning]:
     spec, graph, inside = model.spec, sources(model), read_inside(model.spec.functions)
     lost = loss_reads(model)
     claims = set[str]().union(*(read_by(equation.formula, inside) for equation in model.manual))
-    used = lost | reached({*model.outputs, *spec.gradients, *claims}, graph)
+    nexts = {found.equation for found in model.next_values}
+    used = lost | reached({*model.outputs, *spec.gradients, *claims, *nexts}, graph)
     for target in spec.targets:
-        if target.name not in lost:
+        if target.name not in lost | reached(nexts, graph):
             yield SpecWarning(f"no loss reads the target '{target.name}'", at=target.at, remedy=_REMEDY)
     for kind, tensors in (("input", spec.inputs), ("constant", spec.constants)):
         for tensor in tensors:
@@ -70,7 +71,7 @@ def _parameters(model: Model) -> Iterator[SpecWarning]:
             yield SpecWarning(problem, at=model.spec.place_of("gradients", name), remedy=_REMEDY)
     idle: dict[Position, list[str]] = {}
     for parameter in model.parameters:
-        if parameter.name not in lost:
+        if parameter.name not in lost and parameter.name not in model.states:
             idle.setdefault(parameter.at, []).append(f"'{parameter.name}'")
     for at, names in idle.items():
         problem = f"the loss does not depend on {' and '.join(names)}: never learnt"

@@ -81,7 +81,7 @@ class SpecReference:
     @cached_property
     def is_confirmed(self) -> bool:
         """Whether the slopes are finite and, along random directions of all entries, those of differences."""
-        gradients = self.slopes.gradients
+        gradients = {n: g for n, g in self.slopes.gradients.items() if n not in self.model.states}
         if not self.slopes.are_finite:
             return False
         size = math.sqrt(sum(float(np.sum(np.square(g))) for g in gradients.values()))
@@ -137,6 +137,8 @@ def slopes_of(
 ) -> ValuesAndSlopes:
     """Values of a model, and the slopes of its loss in all entries of some tensors, by one tape.
 
+    None passes through states of the model: theirs are 0.
+
     Raises:
         SpecError: a formula outside the language, or a missing array.
     """
@@ -153,7 +155,7 @@ def slopes_of(
         tuple(tape.of(a).array for a in found.outputs),
         tuple(tape.of(a).array for a in found.prediction),
         None if found.loss is None else tape.of(found.loss).array,
-        dict(zip(names, slopes, strict=True)),
+        {n: np.zeros_like(s) if n in model.states else s for n, s in zip(names, slopes, strict=True)},
     )
 
 

@@ -81,7 +81,9 @@ class ExactReference:
         is_rounded = machine.is_rounded or bool(self.model.spec.constants)
         digits = ROUNDED_DIGITS if is_rounded else DIGITS
         with faults_named():
-            outcome = _outcome(self.model, machine, self.point)
+            nexts = {n.state: self.tensors[n.equation] for n in self.model.next_values}
+            given = _given(self.model, machine, self.point)
+            outcome = outcome_of(machine, *given, self.model.frozen, nexts)
             found = dict(_found(self.model, machine, outcome))
             found |= _further(self.model, machine, self.point)
         for what, values in self.expected.items():
@@ -179,7 +181,7 @@ def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Sam
     values = interpret(model, given, tape.arithmetic)
     tensors = {name: tape.of(array).array for name, array in values.tensors.items()}
     expected = {
-        **dict(_expected(model, tape, values)),
+        **dict(_expected(model, tape, values, arithmetic)),
         **dict(expected_further(model, point, arithmetic, model.spec.derive)),
     }
     return ExactReference(model, point, arithmetic, same, expected, tensors)
@@ -207,7 +209,9 @@ def in_digits(model: Model, point: ExactPoint) -> ExactReference:
     return replace(reference(model, point, FIFTY_DIGITS, close), admits=slopes.admit)
 
 
-def _expected(model: Model, tape: ExactTape, values: Evaluation) -> Iterator[tuple[str, Array]]:
+def _expected(
+    model: Model, tape: ExactTape, values: Evaluation, arithmetic: Arithmetic
+) -> Iterator[tuple[str, Array]]:
     for name, output in zip(model.outputs, values.outputs, strict=True):
         yield f"forward ({name})", tape.of(output).array
     for place, prediction in enumerate(values.prediction):
@@ -218,16 +222,13 @@ def _expected(model: Model, tape: ExactTape, values: Evaluation) -> Iterator[tup
     names = [*(p.name for p in model.parameters), *model.spec.gradients]
     wanted = [tape.of(values.tensors[name]) for name in names]
     for name, gradient in zip(names, tape.gradients(tape.of(values.loss), wanted), strict=True):
-        yield GRADIENT + name, gradient
+        is_held = name in model.states
+        yield GRADIENT + name, arithmetic.array(np.zeros(gradient.shape)) if is_held else gradient
 
 
 def _further(model: Model, machine: Machine, point: ExactPoint) -> dict[str, Array]:
     theta, inputs, targets = _given(model, machine, point)
     return dict(found_further(model, machine, point, theta, (*inputs, *targets)))
-
-
-def _outcome(model: Model, machine: Machine, point: ExactPoint) -> TextOutcome:
-    return outcome_of(machine, *_given(model, machine, point), model.frozen)
 
 
 def _given(model: Model, machine: Machine, point: ExactPoint) -> tuple[Array, list[Array], list[Array]]:

@@ -44,7 +44,10 @@ class SidedSlopes:
         is_undefined = not _is_finite(tape)
         if not what.startswith(GRADIENT):
             return is_undefined
-        slope = self._beside(what.removeprefix(GRADIENT), place)
+        name = what.removeprefix(GRADIENT)
+        if name in self.model.states:
+            return False
+        slope = self._beside(name, place)
         if slope is None:
             return True
         if not _is_finite(found):

@@ -10,7 +10,7 @@ from symgrad.verifier.identity.memory.bounded_memory import BoundsError, View
 from symgrad.verifier.identity.training.step_gradients import step_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from symgrad.verifier.identity.machine import Machine
     from symgrad.verifier.interpretation.array_library import Array
@@ -37,10 +37,11 @@ def outcome_of(
     inputs: Sequence[Array],
     targets: Sequence[Array],
     frozen: Sequence[str] = (),
+    nexts: Mapping[str, Array] | None = None,
 ) -> TextOutcome:
     """What the functions of a module answer; parameters are one vector in its own order.
 
-    No step forms the gradients of those that are `frozen`.
+    No step forms the gradients of those that are `frozen`; of the states among them it makes the `nexts`.
 
     Raises:
         BoundsError: an access beside an array or its memory.
@@ -60,7 +61,7 @@ def outcome_of(
         raise BoundsError("loss and loss_and_grad give two losses")
     given = names["input_gradients"](theta(), *data) if "input_gradients" in names else ()
     gradient = vector.array()
-    steps = list(step_pairs(machine, parameters, data, gradient, frozen))
+    steps = list(step_pairs(machine, parameters, data, gradient, frozen, nexts or {}))
     slopes = [np.asarray(array, dtype=object) for array in given]
     tensors = _tensors(machine, theta(), data)
     return TextOutcome(loss, gradient, slopes, outputs, prediction, tensors, steps)

@@ -12,6 +12,7 @@ from symgrad.spec.language.syntax import Name
 from symgrad.spec.language.trees import names_in
 from symgrad.verifier.interpretation.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.sampling.samples import Sample, draw
+from symgrad.verifier.steps.state_checks import advanced
 from symgrad.verifier.trials.subject import number
 from symgrad.verifier.trials.trial import (
     Measure,
@@ -152,4 +153,7 @@ def _by_formula(
         point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
         _, grads = twin.loss_and_grad(point, data)
         progress = step(model, progress, twin.vector(grads), epoch, arithmetic)
+        theta = np.asarray(progress.theta, dtype=np.float64)
+        if model.states:
+            progress = replace(progress, theta=arithmetic.array(advanced(trial, theta, point, data)))
     return np.asarray(progress.theta, dtype=np.float64)

@@ -11,6 +11,7 @@ from symgrad.spec.expansion.hyper_parameters import with_hyper
 from symgrad.verifier.interpretation.optimizer_meaning import gradient_point, start, step
 from symgrad.verifier.sampling.hyper_values import drawn_hyper
 from symgrad.verifier.steps.epochs import scheduled
+from symgrad.verifier.steps.state_checks import advanced
 from symgrad.verifier.trials.trial import (
     Measure,
     Trial,
@@ -103,5 +104,6 @@ def _step(trial: Trial, values: dict[str, float]) -> Measure:
     _, gradients = twin.loss_and_grad(point, sample.data)
     options: dict[str, Any] = {"epoch": _EPOCH, "hyper": values}
     twin.call("update", apart, twin.params(twin.vector(gradients)), states[1], **options)
-    error = moved_off(vector_of(together), vector_of(apart), before)
+    expected = advanced(trial, vector_of(apart), point, sample.data)
+    error = moved_off(vector_of(together), expected, before)
     return error, f"train_step ends {error:.2g} of the change away from loss_and_grad, update"

@@ -14,6 +14,7 @@ from symgrad.verifier.sampling.hyper_values import drawn_hyper
 from symgrad.verifier.sampling.samples import Sample, draw
 from symgrad.verifier.steps.epochs import epoch_checks
 from symgrad.verifier.steps.other_hyper import other_hyper_checks
+from symgrad.verifier.steps.state_checks import advanced, state_checks
 from symgrad.verifier.trials.single import single_checks
 from symgrad.verifier.trials.subject import Subject, number
 from symgrad.verifier.trials.trial import (
@@ -52,8 +53,11 @@ def training_checks(trial: Trial) -> Iterator[Check]:
     if trial.model.optimizer.average:
         what = "the moving average of the parameters after each update against its definition"
         yield measured("average", what, UPDATE, lambda: _average(trial))
+    yield from state_checks(trial)
     if trial.model.frozen:
         frozen = f"{', '.join(trial.model.frozen)} after updates, a step and an epoch, to the last bit"
+        if trial.model.states:
+            frozen += ", states after updates"
         yield measured("frozen", frozen, 0.0, lambda: _frozen(trial))
     yield from other_hyper_checks(trial, _gradients(trial))
 
@@ -129,12 +133,18 @@ def _frozen(trial: Trial) -> Measure:
     state = module.call("init_state", params)
     for gradient in _gradients(trial):
         module.call("update", params, module.params(gradient.astype(module.dtype)), state)
+    wrong = _changed(trial, before, vector_of(params))
     module.call("train_step", params, state, *module.data(data))
     if trial.model.batch_axis:
         module.call("train_epoch", params, state, *module.data(data), batch_size="full")
-    moved = zip(_blocks_of(trial, before), _blocks_of(trial, vector_of(params)), strict=True)
-    wrong = [name for (name, old), (_, new) in moved if old.tobytes() != new.tobytes()]
+    later = _changed(trial, before, vector_of(params))
+    wrong += [name for name in later if name not in (*wrong, *trial.model.states)]
     return (math.inf if wrong else 0.0), f"{', '.join(wrong)} changed in training, though frozen"
+
+
+def _changed(trial: Trial, before: Array, after: Array) -> list[str]:
+    moved = zip(_blocks_of(trial, before), _blocks_of(trial, after), strict=True)
+    return [name for (name, old), (_, new) in moved if old.tobytes() != new.tobytes()]
 
 
 def _blocks_of(trial: Trial, vector: Array) -> Iterator[tuple[str, Array]]:
@@ -226,6 +236,7 @@ def _train_step(trial: Trial) -> Measure:
             errors.append((off, f"gradient_point is {off:.2g} of the way off before step {n + 1}"))
         true, grads = twin.loss_and_grad(point, sample.data)
         twin.call("update", apart, twin.params(twin.vector(grads)), states[1])
+        apart = twin.params(advanced(trial, vector_of(apart), point, sample.data))
         ahead.follow(twin.vector(grads))
         moved = moved_off(vector_of(together), vector_of(apart), before)
         errors.append((moved, f"step {n + 1} ends {moved:.2g} of the change away from loss_and_grad, update"))

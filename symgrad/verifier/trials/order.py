@@ -256,8 +256,9 @@ def _lines(trial: Trial) -> Iterator[Line]:
         rng = np.random.default_rng((trial.seed, number, 4))
         sample = point.sample
         if trial.trains:
-            count = min(_LINES, len(sample.parameters)) if affordable and number == 0 else 1
-            for names in np.array_split(list(sample.parameters), count):
+            varied = [name for name in sample.parameters if name not in trial.model.states]
+            count = min(_LINES, len(varied)) if affordable and number == 0 else 1
+            for names in np.array_split(varied, count):
                 yield Line(trial, point, _direction({n: sample.parameters[n] for n in names}, rng))
         inputs = {name: sample.inputs[name] for name in trial.model.spec.gradients if name in sample.inputs}
         if inputs:

@@ -17,7 +17,7 @@ from symgrad.compiler.targets.numba.records import Definition, FactText, FieldTe
 from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple
 from symgrad.elaborate.optimizer import counts_epochs, never_zero
 from symgrad.notation.equations import Writing
-from symgrad.notation.parameters_apart import called_value, left_alone, numbers_apart
+from symgrad.notation.parameters_apart import called_value, left_alone, numbers_apart, renewed
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update_rule
 from symgrad.notation.visibility import hidden_tensors, shown_equations
@@ -58,6 +58,7 @@ def opening_of(model: Model, shown: Program, update: Program) -> Opening:
         hyper_symbols=tuple((TEXT.spell(s), name) for name, s in hyper_symbols(update).items()),
         apart=tuple(numbers_apart(model, value=called_value)),
         frozen=left_alone(model),
+        renewed=renewed(model),
         epochs=spec.train.epochs,
         finish=str(spec.train.finish or ""),
     )
@@ -117,7 +118,10 @@ def facts_of(
 def _frozen(model: Model, parameters: Sequence[Tensor]) -> Iterator[FactText]:
     """Which parameters training leaves as they are, where it does."""
     if model.frozen:
-        yield FactText("FROZEN", as_tuple(map(_quoted, model.frozen)), "parameters that no step changes")
+        whose = "no update" if model.states else "no step"
+        yield FactText("FROZEN", as_tuple(map(_quoted, model.frozen)), f"parameters that {whose} changes")
+        if model.states:
+            yield FactText("STATES", as_tuple(map(_quoted, model.states)), "those that steps compute anew")
         size = trained_size(parameters, model.frozen)
         yield FactText("TRAINED_SIZE", str(size), "entries of the others, and of each state")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
-from symgrad.compiler.planning.needed_steps import gradient_of_step
+from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step
 from symgrad.compiler.planning.plan import Phase
 from symgrad.compiler.planning.update_plan import plan_update
 from symgrad.compiler.targets.numba.own_names import OWN_NAMES, SECTIONED
@@ -140,7 +140,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         update=update,
         starts=planned.starts,
         drivers=drivers,
-        bodies={phase.name: drivers.sections(phase, LONGEST_SECTION) for phase in plan.phases},
+        bodies={phase.name: drivers.sections(phase, LONGEST_SECTION) for phase in _called_phases(plan)},
         step=update_body(plan_update(after_gradient(update)), OWN_NAMES),
         look_ahead=look_ahead_body(plan_update(update.giving((AHEAD,))), OWN_NAMES) if looks_ahead else (),
         accumulation=accumulated(plan, update, OWN_NAMES),
@@ -164,6 +164,12 @@ def _section_names(plan: Plan) -> Iterator[str]:
     most = sum(len(phase.steps) for phase in plan.phases)
     if most > LONGEST_SECTION:
         yield from (f"{name}_{n}" for name in SECTIONED for n in range(1, most + 1))
+
+
+def _called_phases(plan: Plan) -> Iterator[Phase]:
+    """The phases as callers ask for them, the last one without what steps alone need."""
+    for phase in plan.phases:
+        yield replace(phase, steps=gradient_of_all(plan)) if phase.name == "gradient" else phase
 
 
 def _step_gradient(model: Model, plan: Plan, drivers: FunctionBodies) -> Sections:

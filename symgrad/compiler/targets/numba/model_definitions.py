@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.planning.standing import standing
+from symgrad.compiler.planning.trained_spans import spans_of
 from symgrad.compiler.targets.numba import further_functions, interface, network, steps, update_parts
 from symgrad.compiler.targets.numba.spelling import NUMBA
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
-from symgrad.notation.parameters_apart import called_value, left_alone, numbers_apart
+from symgrad.notation.parameters_apart import called_value, numbers_apart
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class ModelDefinitions:
             return
         rule, ahead = update_rule(lowered.update), look_ahead_rule(lowered.update)
         if lowered.parts:
-            frozen = left_alone(lowered.model)
+            frozen = ", ".join(lowered.model.frozen)
             apart = numbers_apart(lowered.model, value=called_value)
             rule = (*rule, *apart, *([f"{frozen} as before"] if frozen else []))
             yield from update_parts.definitions(calls, rule, ahead, lowered.parts)
@@ -75,7 +76,10 @@ class ModelDefinitions:
             yield steps.look_ahead(calls, ahead, lines(lowered.look_ahead))
         if accumulation is not None:
             yield from steps.accumulation(calls, accumulation)
-        yield steps.step(calls, accumulation)
+        spans = spans_of(lowered.program.of_kind("parameter"), (), lowered.model.states)
+        if spans:
+            yield steps.advance(spans)
+        yield steps.step(calls, accumulation, advances=bool(spans))
         if calls.batch_axis:
             yield steps.epoch(calls)
 

@@ -18,7 +18,7 @@ hvp gauss_newton per_sample_grad jacobian hessian direction product
 """
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
-_step_gradient
+_step_gradient _advance
 """
 _FURTHER = tuple(f"_{name}" for name in FURTHER_FUNCTIONS.values())
 _PRIVATE_OF_MODELS += " ".join(f"{name} {name}_work_size {name}_results" for name in _FURTHER)

@@ -109,6 +109,7 @@ class Opening:
     hyper_symbols: tuple[tuple[str, str], ...]
     apart: tuple[str, ...]
     frozen: str
+    renewed: str
     finish: str
     epochs: int
 

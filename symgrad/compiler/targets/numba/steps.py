@@ -36,10 +36,11 @@ from symgrad.compiler.targets.numba.signatures import Signatures, as_tuple, list
 from symgrad.compiler.targets.numba.spelling import NUMBA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Plan
+    from symgrad.compiler.planning.trained_spans import Span
 
 
 @dataclass(frozen=True)
@@ -132,25 +133,41 @@ def accumulation(calls: Signatures, added: AccumulationText) -> tuple[Definition
     )
 
 
-def step(calls: Signatures, added: AccumulationText | None) -> Driver:
+def advance(spans: Sequence[Span]) -> Definition:
+    """The states of the model after a step."""
+    doc = ("Lets states have their next values, which lie where others have their gradient.",)
+    return Definition("_advance", "theta, grad", doc, tuple(_taken_over(spans)), "update")
+
+
+def _taken_over(spans: Sequence[Span]) -> Iterator[str]:
+    for span in spans:
+        yield f"# {', '.join(span.names)}"
+        own, new = (f"view({name}, {span.first}, ({span.size},))" for name in ("theta", "grad"))
+        yield f"{own}[:] = {new}"
+
+
+def step(calls: Signatures, added: AccumulationText | None, *, advances: bool) -> Driver:
     """One step of training."""
     ahead = Invoke("_look_ahead", (Verbatim(f"theta, ahead, {calls.entries_of_state}, {calls.setting}"),))
     body = (
         *([ahead] if calls.point == "ahead" else []),
-        *(_step_by_parts(calls, added) if added else _step_at_once(calls)),
+        *(_step_by_parts(calls, added) if added else _step_at_once(calls, advances)),
         Give((VALUE,)),
     )
     doc = "One step; parameters stay as they are where the loss is not finite."
     return Driver("_step", listed([calls.vectors, "state", calls.setting, calls.step]), doc, body)
 
 
-def _step_at_once(calls: Signatures) -> tuple[Instruction, ...]:
+_ADVANCED = (Verbatim("theta, grad"),)
+
+
+def _step_at_once(calls: Signatures, advances: bool) -> tuple[Instruction, ...]:
     gradient = "_gradient_in_pieces" if calls.takes_pieces else calls.step_gradient
     memory = listed(name for name in calls.step_memory if name != "ahead")
     update = Invoke("_update", (Verbatim(f"theta, grad, {calls.entries_of_state}, {calls.setting}"),))
     return (
         Assign(VALUE, Applied(gradient, (Verbatim(f"{calls.point}, {memory}, {calls.step}"),))),
-        When(_is_finite(VALUE), (update,)),
+        When(_is_finite(VALUE), (update, Invoke("_advance", _ADVANCED)) if advances else (update,)),
     )
 
 

@@ -23,20 +23,38 @@ Pair = tuple[str, "Array", "Array"]
 
 
 def step_pairs(
-    machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array, frozen: Sequence[str]
+    machine: Machine,
+    parameters: Array,
+    data: Sequence[Array],
+    gradient: Array,
+    frozen: Sequence[str],
+    nexts: Mapping[str, Array],
 ) -> Iterator[tuple[str, Array, Array]]:
     """What a step's gradient is, what it must be, and its name; `gradient` is that of all the data.
 
-    No step needs that of `frozen` parameters.
+    No step needs that of `frozen` parameters; where it is of a state, a step forms the next value.
     """
-    is_trained = trained(machine.text.facts["SHAPES"], frozen)
+    shapes = machine.text.facts["SHAPES"]
+    is_trained = trained(shapes, frozen)
     if "_step_gradient" in machine.names:
-        yield _of_trained(machine, parameters, data, gradient, is_trained)
+        is_formed = trained(shapes, [name for name in frozen if name not in nexts])
+        yield _of_trained(machine, parameters, data, _with_nexts(gradient, shapes, nexts), is_formed)
     if "_backward" in machine.names:
         yield _accumulated(machine, parameters, data, gradient)
     if "_gradient_in_pieces" in machine.names:
         what, found, expected = _in_pieces(machine, parameters, data)
         yield what, found[is_trained], expected[is_trained]
+
+
+def _with_nexts(gradient: Array, shapes: Mapping[str, tuple[int, ...]], nexts: Mapping[str, Array]) -> Array:
+    """The gradient with the next values of states in place of theirs."""
+    formed, first = gradient.copy(), 0
+    for name, shape in shapes.items():
+        end = first + math.prod(shape)
+        if name in nexts:
+            formed[first:end] = np.ravel(nexts[name])
+        first = end
+    return formed
 
 
 def trained(shapes: Mapping[str, tuple[int, ...]], frozen: Sequence[str]) -> Array:
@@ -48,13 +66,13 @@ def trained(shapes: Mapping[str, tuple[int, ...]], frozen: Sequence[str]) -> Arr
 def _of_trained(
     machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array, is_trained: Array
 ) -> Pair:
-    """The gradient without that of frozen parameters, in a vector of garbage."""
+    """What a step forms, without the gradient of frozen parameters, in a vector of garbage."""
     names = machine.names
     arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
     grad = machine.vector(machine.garbage(gradient.size), "grad")
     work = names["_kept"]("work", names["_work_size"](*extents))
     names["_step_gradient"](machine.vector(parameters, "theta"), grad, *arrays, work, *extents)
-    return "the gradient of a step", grad.array()[is_trained], gradient[is_trained]
+    return "the gradient in a step", grad.array()[is_trained], gradient[is_trained]
 
 
 def _accumulated(machine: Machine, parameters: Array, data: Sequence[Array], gradient: Array) -> Pair:

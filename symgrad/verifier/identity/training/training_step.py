@@ -1,8 +1,9 @@
 """A step of training by the text of a module, on exact numbers, against the equations of its optimiser.
 
 The functions that give the gradient are held to the spec elsewhere: here they hand over given numbers, and
-note where they are asked for them. So a few entries stand for all parameters, where a step treats them alike;
-where it treats some otherwise, all are there.
+note where they are asked for them. In place of the gradient of a state of the model they give its next value.
+So a few entries stand for all parameters, where a step treats them alike; where it treats some otherwise, all
+are there.
 """
 
 from __future__ import annotations
@@ -179,6 +180,7 @@ class _Steps:
         self.shapes = dict(text.facts["SHAPES"]) if _has_parts(self.machine) else {"theta": (_ENTRIES,)}
         self.size = sum(map(math.prod, self.shapes.values()))
         self.kept = trained(self.shapes, model.frozen)
+        self.is_state = ~trained(self.shapes, model.states)
         if self.size > _MOST_ENTRIES and len(self.shapes) > 1:
             raise UnknownError(f"{self.size} parameters, not all of which a step treats alike, are too many")
 
@@ -230,6 +232,8 @@ class _Steps:
             point = gradient_point(self.model, progress, epoch, self.arithmetic)
             yield from take(_Before(theta, states, gradient, point, epoch))
             progress = step(self.model, progress, gradient, epoch, self.arithmetic)
+            if take == self._by_step:
+                progress = replace(progress, theta=np.where(self.is_state, gradient, progress.theta))
             yield from self._after(progress, theta, states, f"after step {steps + 1} in epoch {epoch}")
 
     def _after(self, progress: Progress, theta: View, states: Sequence[View], when: str) -> Iterator[Entries]:
