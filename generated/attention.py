@@ -1786,11 +1786,8 @@ def _check(
             yield name, (error / allowed if error else 0.0) if told else math.inf, error, scale, allowed
 
 
-def verify(points: int = 3, seed: int = 0) -> bool:
-    """Compare every gradient with differences of the loss, in float64, and print the verdict.
-
-    Returns True where all agree. symgrad's own `verify` also checks the loss against the spec.
-    """
+def _worst_of_each(points: int, seed: int) -> dict[str, tuple[float, ...]]:
+    """Of everything that has a gradient what `_check` found, where that was worst."""
     rng, worst = np.random.default_rng(seed), dict[str, tuple[float, ...]]()
     for _ in range(points):
         for weights, numbers in (
@@ -1806,12 +1803,25 @@ def verify(points: int = 3, seed: int = 0) -> bool:
         for name, share, *rest in _check(theta, data, extents, rng):
             if name not in worst or share > worst[name][0]:
                 worst[name] = (share, *rest)
+    return worst
+
+
+def _told(worst: dict[str, tuple[float, ...]]) -> bool:
+    """Whether all of these agree; a line for each is printed."""
     for name, (share, error, size, allowed) in worst.items():
         verdict = "wrong" if not share <= 1 else "agrees" if size else "is zero"
         print(
             f"{name:>12} {verdict:8} error {error:.1e} of {size:.1e}, differences are good to {allowed:.1e}"
         )
-    passed = all(share <= 1 for share, *_ in worst.values())
+    return all(share <= 1 for share, *_ in worst.values())
+
+
+def verify(points: int = 3, seed: int = 0) -> bool:
+    """Compare every gradient with differences of the loss, in float64, and print the verdict.
+
+    Returns True where all agree. symgrad's own `verify` also checks the loss against the spec.
+    """
+    passed = _told(_worst_of_each(points, seed))
     verdict = "every gradient agrees with differences of the loss" if passed else "a gradient is WRONG"
     print(f"{SPEC_NAME}: {verdict}")
     return passed

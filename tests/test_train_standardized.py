@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,3 +93,21 @@ def test_inputs_that_do_not_fit_are_refused(trained: tuple[Run, Any]) -> None:
     for inputs, problem in wrong.items():
         with pytest.raises(sg.DataError, match=problem):
             run.predict(*inputs)
+
+
+def test_a_derivative_by_what_is_standardised_is_doubted() -> None:
+    """The equation that a physicist wrote would silently be another one."""
+    spec: dict[str, Any] = {
+        "inputs": {"x": ["batch", 1]},
+        "equations": {"u": "dense(x, 1, activation=tanh)", "s": "2 * u", "r": "d(s, x, x) + d(s, u)"},
+        "loss": "mean(r**2)",
+        "train": {"standardize": True},
+    }
+    with pytest.warns(
+        sg.SpecWarning, match=r"equations\.r:1:1: a derivative by 'x'.*scale in the formula"
+    ) as told:
+        sg.read(spec)
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sg.SpecWarning)
+        sg.read({**spec, "train": {}})

@@ -37,6 +37,7 @@ RANGES = {"learning_rate": "(0, inf)"}
 NEVER_ZERO: tuple[str, ...] = ()  # since something is divided by it
 LEFT_OUT = ("weight_decay",)  # 0 in the spec, so that no step computes it
 STEP_MEMORY = ("grad",)  # what a step needs besides, of the parameters' size
+STOPPED: tuple[str, ...] = ()  # what reaches the loss through stop_gradient, where a formula has that
 GRADIENTS: tuple[str, ...] = ()  # what else has a derivative
 
 

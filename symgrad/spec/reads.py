@@ -118,6 +118,20 @@ def asks_for_derivative(formula: Node, functions: Mapping[str, FunctionSpec]) ->
     return False
 
 
+def stopped_in(model: Model) -> set[str]:
+    """All that values held by stop_gradient are computed from; of functions with it, all they are given."""
+    functions = {f.name: f.formula for f in model.functions}
+    holding = {STOP_GRADIENT}
+    for _ in functions:  # those that call others too
+        holding |= {
+            name for name, formula in functions.items() if holding & {c.function for c in calls(formula)}
+        }
+    inside = read_inside(model.functions)
+    formulas = [*(e.formula for e in model.equations), *([] if model.loss is None else [model.loss])]
+    held = (call for formula in formulas for call in calls(formula) if call.function in holding)
+    return reached(set[str]().union(*(read_by(call, inside) for call in held)), sources(model))
+
+
 def stops_gradients(model: Model) -> bool:
     """Whether a gradient is not the slope of the loss, as formulas hold on to values."""
     loss = () if model.loss is None else (model.loss,)

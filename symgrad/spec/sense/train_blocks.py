@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
+from symgrad.spec.language.builtins import is_derivative
+from symgrad.spec.language.trees import calls, values_in
 from symgrad.spec.model import DataSpec, Model, Spec, TensorSpec
 from symgrad.spec.numbers import number
 
@@ -66,6 +68,8 @@ def doubtful_training(model: Model) -> Iterator[SpecWarning]:
     yield from _ends(model.spec)
     yield from _shared_columns(model.spec)
     yield from _batches(model.spec)
+    if model.spec.train.standardize:
+        yield from _by_standardised(model)
     yield from _decay_that_ends(model)
     part = model.spec.train.validation
     if isinstance(part, float) and part > 0.9:
@@ -110,6 +114,20 @@ def _shared_columns(spec: Spec) -> Iterator[SpecWarning]:
                     problem = f"the column '{shared[0]}' is the target '{target.name}' and in the input"
                     remedy = f"leave it out of '{tensor.name}': it would be learnt by heart"
                     yield SpecWarning(f"{problem} '{tensor.name}'", at=data.at, remedy=remedy)
+
+
+def _by_standardised(model: Model) -> Iterator[SpecWarning]:
+    """Derivatives by inputs that training standardises, which are not those by the data."""
+    numbers = {t.name for t in model.spec.inputs if t.classes is None}
+    functions = {f.name for f in model.functions}
+    formulas = [*(e.formula for e in model.equations), *([] if model.loss is None else [model.loss])]
+    for call in (call for formula in formulas for call in calls(formula)):
+        if is_derivative(call, functions):
+            for name in sorted(set[str]().union(*map(values_in, call.arguments[1:])) & numbers):
+                problem = f"a derivative by '{name}', which `standardize: true` makes (x - mean)/deviation: "
+                problem += "it is not that by the numbers in the data, and an equation of it is another one"
+                remedy = f"leave standardize out, and scale in the formula: ({name} - 5) / 3"
+                yield SpecWarning(problem, at=call.at, remedy=remedy)
 
 
 def _batches(spec: Spec) -> Iterator[SpecWarning]:

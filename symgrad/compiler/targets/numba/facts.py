@@ -23,7 +23,7 @@ from symgrad.notation.update_rules import hyper_symbols, look_ahead_rule, update
 from symgrad.notation.visibility import hidden_tensors, shown_equations
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.numbers import number
-from symgrad.spec.reads import predicted_from
+from symgrad.spec.reads import predicted_from, stopped_in, stops_gradients
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ def told(
         FactText(
             "GRADIENTS", as_tuple(map(_quoted, spec.gradients)), "what else the loss is differentiated by"
         ),
+        *_stopped(model),
         *_averaging(model, plan, calls),
         FactText("IGNORED", ignored, "labels that mean: none"),
         FactText("LEAST_SIZES", _dictionary(least_sizes(plan.program).items()), "of free axes, where over 1"),
@@ -169,6 +170,15 @@ def told(
         *_tables(definitions),
         FactText("JOINS_DRIVERS", str(calls.joins_drivers), "whether they become parts of their callers"),
     )
+
+
+def _stopped(model: Model) -> Iterator[FactText]:
+    """What has a gradient that stop_gradient keeps something of, where a formula has that."""
+    if stops_gradients(model):
+        named = (*(p.name for p in model.parameters), *model.spec.gradients)
+        through = stopped_in(model)
+        names = as_tuple(_quoted(name) for name in named if name in through)
+        yield FactText("STOPPED", names, "what reaches the loss through stop_gradient")
 
 
 def _averaging(model: Model, plan: Plan, calls: Signatures) -> Iterator[FactText]:

@@ -34,6 +34,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         parts = _with(parts, runtime_part("optional/states_of_trained"))
     if lowered.model.states and not stops_gradients(lowered.model):
         parts = _with(parts, runtime_part("optional/states_held"))
+    if lowered.program.loss and stops_gradients(lowered.model):
+        parts = _with(parts, runtime_part("optional/stopped_gradients"))
     yield from parts
 
 
@@ -62,8 +64,7 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
     if lowered.program.loss:
         epochs = "row_epochs" if lowered.model.batch_axis else "whole_epochs"
         training = ("training_steps", epochs, "broken_steps", "fit_epochs")
-        check = "optional/stopped_gradients" if stops_gradients(lowered.model) else "own_check"
-        yield from (*(f"training/{name}" for name in training), check)
+        yield from (*(f"training/{name}" for name in training), "own_check")
         if lowered.model.optimizer.average:
             yield "optional/averaged_parameters"
     else:
