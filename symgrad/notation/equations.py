@@ -51,6 +51,11 @@ class Writing:
         except NoMatrixFormError:
             return None
 
+    def between(self, first: str, last: str) -> str:
+        """`Z1 … Z4`: from one tensor to another; `Z1` alone where that is both."""
+        ends = self.indices.tensor(first), self.indices.tensor(last)
+        return self.style.spell(ends[0] if first == last else Relation(ends[0], "…", ends[1]))
+
     def rewrite(self, rewrite: Rewrite) -> str:
         """`1/(1 + exp(−Z[n,i])) → sigmoid(Z[n,i])`, always in the spec's own names and order of axes."""
         writer = IndexWriter(self.program)

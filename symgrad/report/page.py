@@ -5,9 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from symgrad.explain.equal_blocks import (
+    EqualBlock,
+    equal_gradients,
+    exchange,
+    runs_alike,
+    with_equal_blocks,
+)
 from symgrad.explain.reasons import owner, reason_of
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.parameters_apart import left_alone, numbers_apart, renewed
+from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.update_rules import (
     composed_rule,
     look_ahead_rule,
@@ -24,7 +32,7 @@ from symgrad.report.views.sections import requested_legend, requested_sections
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterator, Sequence
 
     from symgrad.calculus.program import Equation
     from symgrad.notation.equations import Writing
@@ -124,8 +132,30 @@ def _parts(writing: Writing) -> dict[str, list[Equation]]:
     return parts
 
 
-def _rows(equations: Iterable[Equation], writing: Writing) -> tuple[FormulaRow, ...]:
-    return tuple(_row(e, writing) for e in equations)
+def _rows(equations: Sequence[Equation], writing: Writing) -> tuple[FormulaRow, ...]:
+    return tuple(_folded(equations, writing, lambda equation: _row(equation, writing)))
+
+
+def _folded(
+    equations: Sequence[Equation], writing: Writing, row: Callable[[Equation], FormulaRow]
+) -> Iterator[FormulaRow]:
+    """A row for every equation; one for a whole block that is another but for names."""
+    for found in with_equal_blocks(writing.program, equations, writing.hidden):
+        yield _row_of_block(found, writing) if isinstance(found, EqualBlock) else row(found)
+
+
+def _row_of_block(block: EqualBlock, writing: Writing) -> FormulaRow:
+    first, last = (block.equations[place].target for place in (0, -1))
+    ends = " to ".join(_in_words(block.first[place].target, writing) for place in (0, -1))
+    found = exchange({old: new for old, new in block.names.items() if old not in writing.hidden})
+    words = [f"{_in_words(new, writing)} for {_in_words(old, writing)}" for old, new in found.others.items()]
+    if found.old:
+        words.append(f"{found.new} for {found.old} as the first number of {'other ' * bool(words)}names")
+    return FormulaRow(writing.between(first, last), label=f"as {ends}, with {', '.join(words)}")
+
+
+def _in_words(tensor: str, writing: Writing) -> str:
+    return TEXT.spell(writing.indices.tensor(tensor))
 
 
 def _row(equation: Equation, writing: Writing, label: str = "", through: tuple[str, ...] = ()) -> FormulaRow:
@@ -133,36 +163,52 @@ def _row(equation: Equation, writing: Writing, label: str = "", through: tuple[s
     return FormulaRow(matrix, index if index != matrix else "", label, through)
 
 
-def _gradient_rows(equations: Iterable[Equation], writing: Writing) -> tuple[FormulaRow, ...]:
+def _gradient_rows(equations: Sequence[Equation], writing: Writing) -> tuple[FormulaRow, ...]:
     words = replace(writing, style=writing.style.within_words)
-    rows = []
-    for equation in equations:
+
+    def row(equation: Equation) -> FormulaRow:
         reason = reason_of(equation, writing.program, writing.hidden)
-        through = tuple(map(words.matrix, reason.through))
-        rows.append(_row(equation, writing, reason.origin, through))
-    return tuple(rows)
+        return _row(equation, writing, reason.origin, tuple(map(words.matrix, reason.through)))
+
+    return tuple(_folded(equations, writing, row))
 
 
 def _update_sections(derived: Derived, style: Style) -> list[Section]:
-    program, update = derived.program, derived.update
+    update = derived.update
     rule = tuple(FormulaRow(line) for line in (*look_ahead_rule(update, style), *update_rule(update, style)))
     composed = [FormulaRow(line) for line in rule_of_step(update, style)]
+    composed += _composed_rows(derived, style)
     model, written = derived.stages.model, derived.convention.written
     alone, anew = left_alone(model, written), renewed(model, written)
     left = f" Training leaves {alone} as before." if alone else ""
     left += f" No gradient passes through states, and each step ends with {anew}." if anew else ""
     apart = "".join(f" With {line}." for line in numbers_apart(model, written))
-    for gradient in program.gradients:
-        if program.tensor[gradient.of].kind != "parameter" or gradient.of in model.frozen:
-            continue
-        lines = composed_lines(derived, gradient.of, gradient.name, style)
-        of = derived.convention.written(gradient.of)
-        composed += [FormulaRow(line, label=of if not n else "") for n, line in enumerate(lines)]
     return [
         Section("updates", "Update rule", f"{reading_note(update)}{apart}".strip(), rule),
         Section("updates", "Update of every parameter", COMPOSED_NOTE + left, tuple(composed)),
         *finish_section(derived.spec.train, style),
     ]
+
+
+def _composed_rows(derived: Derived, style: Style) -> Iterator[FormulaRow]:
+    """The update of every parameter that is trained; of equal blocks that of the first."""
+    stages, writing = derived.stages, derived.writing(style)
+    trained = {g.of: g.name for g in derived.program.gradients if g.of not in stages.model.frozen}
+    parameters = [t.name for t in derived.program.of_kind("parameter") if t.name in trained]
+    gradients = _parts(writing)["gradient"]
+    alike = equal_gradients(derived.program, gradients, writing.hidden)
+    known: dict[tuple[str, int], str] = {}
+    for run in runs_alike(
+        (p, known.setdefault((alike.get(trained[p], p), id(stages.update_of(p))), p)) for p in parameters
+    ):
+        (first, shown), (last, shown_last) = run[0], run[-1]
+        written = derived.convention.written
+        if first == shown:
+            lines = composed_lines(derived, first, trained[first], style)
+            yield from (FormulaRow(line, label="" if n else written(first)) for n, line in enumerate(lines))
+        else:
+            label = f"{written(first)} to {written(last)} as" if len(run) > 1 else f"{written(first)} as"
+            yield FormulaRow(writing.between(shown, shown_last), label=label)
 
 
 def composed_lines(derived: Derived, parameter: str, gradient: str, style: Style) -> tuple[str, ...]:

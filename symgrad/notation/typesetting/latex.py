@@ -48,6 +48,7 @@ class LatexStyle(Style):
         "+=": r"\mathrel{+}=",
         "←": r"\leftarrow",
         "→": r"\rightarrow",
+        "…": r"\dots",
         "<": "<",
         "<=": r"\le",
         ">": ">",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LINE = 29 * 4
 """Quarters of an em: what a line of an article has room for, in LaTeX's own layout with its wide margins."""
 INDENT = 4
-ALIGNED = ("=", "+=", "←", "→")
+ALIGNED = ("=", "+=", "←", "→", "…")
 _BREAK = " \\\\\n&\\quad "
 _AT_START = {"numbers": r"\cdot ", "matrices": r"\cdot ", "entries": r"\odot ", "outer": r"\otimes "}
 

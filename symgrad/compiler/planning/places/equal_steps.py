@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
-from symgrad.calculus.terms import Entry
+from symgrad.calculus.equal_forms import equation_form, longest_repeat
 from symgrad.compiler.planning.loop_orders import entries_of
 from symgrad.compiler.planning.plan import LoopNest
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
-    import sympy as sp
-
-    from symgrad.calculus.program import Equation
     from symgrad.compiler.planning.plan import Plan, Step
 
 MIN_REPEATS = 4
@@ -43,24 +40,12 @@ def equal_runs(plan: Plan, steps: Sequence[Step]) -> Iterator[Run]:
     shapes = [numbers.setdefault(form.shape, len(numbers)) for form in forms]
     start = 0
     while start < len(shapes):
-        period, times = _longest_repeat(shapes, start)
+        period, times = longest_repeat(shapes, start, MIN_REPEATS, MAX_PERIOD)
         if times:
             layers = [forms[start + n * period : start + (n + 1) * period] for n in range(times)]
             operands = ([t for form in layer for t in form.tensors] for layer in layers)
             yield tuple(dict.fromkeys(zip(*operands, strict=True)))
         start += max(1, period * times)
-
-
-def _longest_repeat(shapes: Sequence[int], start: int) -> tuple[int, int]:
-    """How many steps come again from here on, and how often; that covers the most."""
-    best = (0, 0)
-    for period in range(1, min(MAX_PERIOD, (len(shapes) - start) // MIN_REPEATS) + 1):
-        first, times = shapes[start : start + period], 1
-        while shapes[start + times * period : start + (times + 1) * period] == first:
-            times += 1
-        if times >= MIN_REPEATS and period * times > best[0] * best[1]:
-            best = (period, times)
-    return best
 
 
 def _form(plan: Plan, step: Step) -> _Form:
@@ -69,7 +54,11 @@ def _form(plan: Plan, step: Step) -> _Form:
     named = (*(e.tensor for e in entries_of(equations)), *(e.target for e in equations))
     tensors = tuple(dict.fromkeys((*named, *(blocks[e.target] for e in equations if e.target in blocks))))
     numbers = {tensor: _Operand(plan, tensor, number).form for number, tensor in enumerate(tensors)}
-    shape = (type(step), tuple(_equation(e, numbers) for e in equations), local and len(local))
+    shape = (
+        type(step),
+        tuple(equation_form(e, numbers.__getitem__) for e in equations),
+        local and len(local),
+    )
     return _Form(shape, tuple(t for t in tensors if t not in local))
 
 
@@ -88,17 +77,3 @@ class _Operand:
         is_fixed = tensor.kind in ("input", "target", "constant")
         extents = tuple(axis.extent for axis in self.plan.axes_in_memory(self.name))
         return self.number, tensor.kind == "parameter", extents, self.name if is_fixed else ""
-
-
-def _equation(equation: Equation, numbers: Mapping[str, Hashable]) -> Hashable:
-    loops = tuple((loop.index, loop.axis.extent) for loop in equation.loops)
-    indices = tuple(_expression(index, numbers) for index in equation.indices)
-    body = _expression(equation.body, numbers)
-    return numbers[equation.target], indices, loops, equation.reduction, bool(equation.onto), body
-
-
-def _expression(expr: sp.Basic, numbers: Mapping[str, Hashable]) -> Hashable:
-    if isinstance(expr, Entry):
-        return numbers[expr.tensor], tuple(_expression(index, numbers) for index in expr.indices)
-    parts = tuple(_expression(argument, numbers) for argument in expr.args)
-    return (type(expr), parts) if parts else cast("Hashable", expr)
