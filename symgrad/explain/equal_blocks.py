@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.equal_forms import equation_form, longest_repeat
+from symgrad.calculus.simplifying.equal_forms import equation_form, longest_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from symgrad.calculus.equal_forms import equation_form, longest_repeat
+from symgrad.calculus.simplifying.equal_forms import equation_form, longest_repeat
 from symgrad.compiler.planning.loop_orders import entries_of
 from symgrad.compiler.planning.plan import LoopNest
 
