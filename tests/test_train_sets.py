@@ -1,4 +1,4 @@
-"""Training on several sets of points: batches of the first of them, the others whole in every step."""
+"""Training on several sets of points: batches of the first of them, of others too or these whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from symgrad.errors import DataError, SpecError
 from symgrad.spec.model import DataSpec
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset, load_data
+from symgrad.training.epochs.set_batches import SetBatches
 from symgrad.training.resuming import newest
+from symgrad.training.run import TrainingDivergedError
 from symgrad.training.split import split
 from symgrad.training.train import resume, train
 
@@ -172,3 +174,88 @@ def test_gaps_leave_out_rows_of_their_own_set() -> None:
     found = load_data(read({**SPEC, "train": {"missing": "drop"}}), {**POINTS, "xb": gap})
     assert found.rows_of == {"interior": 10, "boundary": 2}
     np.testing.assert_array_equal(found.targets["g"], POINTS["g"][[0, 2]])
+
+
+SIZES = {"interior": 4, "boundary": 2}
+IN_BATCHES = {**SPEC, "train": {**SPEC["train"], "batch_size": SIZES}}
+
+
+@pytest.fixture(scope="module")
+def batched(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    return interpreted(written(IN_BATCHES, tmp_path_factory.mktemp("rod")))
+
+
+@pytest.mark.parametrize("shuffle", ["each_epoch", "once", "never"])
+def test_batches_of_every_set(batched: ModuleType, shuffle: str) -> None:
+    """By hand, step after step: of 3 points on the boundary 2 a step, in a new order when all were taken."""
+    spec = read({**IN_BATCHES, "train": {**IN_BATCHES["train"], "shuffle": shuffle}})
+    plan_of_module = batched.SPEC_SHA256
+    batched.SPEC_SHA256 = spec.sha256
+    run = train(spec, batched, data=POINTS, progress=False, seed=7)
+    batched.SPEC_SHA256 = plan_of_module
+    x, f, xb, g = TUPLE
+    params = batched.init_params(seed=7)
+    state, losses, stream = batched.init_state(params), [], list[int]()
+    for turn in range(6):
+        drawn = np.random.default_rng([7, 5, 1, 0 if shuffle == "once" else turn]).permutation(3)
+        stream += range(3) if shuffle == "never" else drawn.tolist()
+    step = 0
+    for epoch in range(1, 4):
+        drawn = np.random.default_rng([7, 2, 0 if shuffle == "once" else epoch]).permutation(10)
+        order, total = np.arange(10) if shuffle == "never" else drawn, 0.0
+        for first in range(0, 10, 4):
+            rows, edge = order[first : first + 4], stream[2 * step : 2 * step + 2]
+            total += len(rows) * batched.train_step(params, state, x[rows], f[rows], xb[edge], g[edge])
+            step += 1
+        losses.append(total / 10)
+    np.testing.assert_allclose([record.loss for record in run.history.records], losses, rtol=1e-12)
+    np.testing.assert_allclose(batched.flatten(run.checkpoint.fitted), batched.flatten(params), rtol=1e-12)
+
+
+def test_a_set_is_taken_evenly_and_a_step_knows_its_rows() -> None:
+    batches = SetBatches(rows=7, size=3, seed=1, place=1, shuffle="each_epoch")
+    taken = np.concatenate([batches.of_step(step) for step in range(1, 15)])
+    np.testing.assert_array_equal(np.sort(taken.reshape(6, 7)), np.tile(np.arange(7), (6, 1)))
+    assert len({tuple(order) for order in taken.reshape(6, 7)}) > 4
+    np.testing.assert_array_equal(batches.of_step(9), taken[24:27])
+
+
+def test_batches_of_every_set_go_on_where_they_stopped(batched: ModuleType, tmp_path: Path) -> None:
+    whole = trained(batched, POINTS, IN_BATCHES, epochs=4)
+    trained(batched, POINTS, IN_BATCHES, epochs=2, out=tmp_path / "run")
+    found = newest(tmp_path / "run")
+    gone = resume(read(IN_BATCHES), batched, tmp_path / "run", *found, data=POINTS, epochs=4, progress=False)
+    assert (
+        batched.flatten(gone.checkpoint.fitted).tolist() == batched.flatten(whole.checkpoint.fitted).tolist()
+    )
+
+
+def test_a_step_that_breaks_is_made_again_with_its_rows(batched: ModuleType) -> None:
+    bad = POINTS["g"].copy()
+    bad[1] = 1e200
+    found = pytest.raises(TrainingDivergedError, match=r"in batch \d of 3 \(step \d\)")
+    with np.errstate(all="ignore"), found:
+        trained(batched, {**POINTS, "g": bad}, IN_BATCHES)
+
+
+def test_the_module_says_that_its_fit_takes_others_whole(batched: ModuleType) -> None:
+    assert "batches of other sets of points, 2 of boundary" in " ".join((batched.fit.__doc__ or "").split())
+
+
+@pytest.mark.parametrize(
+    ("train_block", "told"),
+    [
+        ({"batch_size": {"inside": 4}}, "batch_size.inside|'inside' is no set of points"),
+        ({"batch_size": {"boundary": 0}}, r"batch_size\.boundary"),
+        ({"batch_size": {"interior": "full", "boundary": 2}, "optimizer": "rprop()"}, "mini-batches of 2"),
+    ],
+)
+def test_what_no_batches_can_be_is_said(train_block: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        read({**SPEC, "train": train_block})
+
+
+def test_sets_that_are_not_named_are_whole() -> None:
+    found = read({**SPEC, "train": {"batch_size": {"boundary": 2}}}).train
+    assert (found.batch_size, found.set_batches) == ("full", (("boundary", 2),))
+    assert read({**SPEC, "train": {"batch_size": {"interior": 4}}}).train.set_batches == ()

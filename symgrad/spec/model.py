@@ -239,7 +239,8 @@ class FinishSpec:
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """The `train` block. `batch_size` is a number of rows or 'full'.
+    """The `train` block. `batch_size` is a number of rows or 'full', of several sets of points that of the
+    first; `set_batches` are those of others, by their axes: without, all their rows go into every step.
 
     `freeze` names parameters that stay as they are, by patterns such as `b*` too; `per_parameter` gives some
     of them other hyper-parameters of the optimiser. `average` is the decay of a moving average of parameters.
@@ -273,6 +274,7 @@ class TrainSpec:
     per_parameter: tuple[tuple[str, tuple[tuple[str, Number], ...]], ...] = ()
     average: float | None = None
     finish: FinishSpec | None = None
+    set_batches: tuple[tuple[str, int], ...] = ()
 
 
 Distribution: TypeAlias = Literal[

@@ -71,6 +71,10 @@ def _data_kind(value: object) -> str:
     return "sets" if isinstance(value, dict) and "sets" in value else "data"
 
 
+def _size_kind(value: object) -> str:
+    return "sets" if isinstance(value, dict) else "size"
+
+
 def _fraction_or_data(value: object) -> str:
     return _data_kind(value) if isinstance(value, str | dict) else "fraction"
 
@@ -308,7 +312,10 @@ class TrainBlock(_Block):
         Discriminator(_text_or_block),
     ] = "sgd()"
     schedule: ScheduleFormula | None = None
-    batch_size: BatchSize = 32
+    batch_size: Annotated[
+        Annotated[BatchSize, Tag("size")] | Annotated[dict[str, BatchSize], Tag("sets")],
+        Discriminator(_size_kind),
+    ] = 32
     micro_batch_size: Size | None = None
     shuffle: Literal["each_epoch", "once", "never"] = "each_epoch"
     epochs: Annotated[int, Field(ge=0, le=MAX_SIZE)] = 10

@@ -11,6 +11,7 @@ from symgrad.spec import library
 from symgrad.spec.language.syntax import Call, Node, Number
 from symgrad.spec.model import CheckpointSpec, DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.other_names import HYPER_PARAMETERS
+from symgrad.spec.reading.batch_sizes import BatchSizes, batch_sizes, check_set, sets_of_points
 from symgrad.spec.reading.finishing import finish_spec, refuse_as_optimizer
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.optimizer_block import own_optimizer
@@ -31,6 +32,8 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
     """
     train = block.train
     axes = {name: tensor.axes for name, tensor in (*block.inputs.items(), *block.targets.items())}
+    sizes = batch_sizes(block, axes, document)
+    train = train.model_copy(update={"batch_size": sizes.first})
     split = train.validation
     if isinstance(split, DataBlock | SetsBlock):
         validation: float | DataSpec | None = _data(split, axes, document, ("train", "validation"))
@@ -40,9 +43,9 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         data=_data(train.data, axes, document, ("train", "data")) if train.data else None,
         validation=validation,
         standardize=train.standardize,
-        optimizer=_optimizer(train, document),
+        optimizer=_optimizer(train, sizes, document),
         schedule=_schedule(train.schedule, document),
-        batch_size=train.batch_size,
+        batch_size=sizes.first,
         shuffle=train.shuffle,
         epochs=train.epochs,
         stop=StopSpec(**vars(train.stop)),
@@ -60,6 +63,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
         average=train.average,
         per_parameter=tuple(_per_parameter(train, document)),
         finish=finish_spec(train, document),
+        set_batches=sizes.others,
     )
 
 
@@ -68,14 +72,9 @@ def _data(
 ) -> DataSpec:
     if isinstance(block, DataBlock):
         return _file(block, tuple(axes), document, key)
-    sets: dict[str, list[str]] = {}
-    for name, own in axes.items():
-        sets.setdefault(str(own[0]) if own else "", []).append(name)
+    sets = sets_of_points(axes)
     for name in block.sets:
-        if name not in sets:
-            remedy = did_you_mean(name, sets) or f"expected {', '.join(sets)}"
-            problem = f"'{name}' is no set of points: the first axis of no input or target"
-            raise SpecError(problem, at=document.place((*key, "sets", name)).key, remedy=remedy)
+        check_set(name, sets, document.place((*key, "sets", name)).key)
     missing = [name for name in sets if name not in block.sets]
     if missing:
         problem, at = f"no data for the points of '{missing[0]}'", document.place((*key, "sets")).key
@@ -109,7 +108,7 @@ def _schedule(text: str | None, document: Document) -> Node | None:
 
 def _micro_batches(train: TrainBlock, document: Document) -> MicroBatches | None:
     size, whole = train.micro_batch_size, train.batch_size
-    if size is None:
+    if size is None or isinstance(whole, dict):  # that of the first set stands there
         return None
     at = document.place(("train", "micro_batch_size")).value
     if whole != "full" and size > whole:
@@ -118,11 +117,11 @@ def _micro_batches(train: TrainBlock, document: Document) -> MicroBatches | None
     return MicroBatches(size, at)
 
 
-def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
+def _optimizer(train: TrainBlock, sizes: BatchSizes, document: Document) -> Call | OptimizerSpec:
     key: Key = ("train", "optimizer")
     if isinstance(train.optimizer, OptimizerBlock):
         own = own_optimizer(train.optimizer, document, key)
-        _check_batches("this optimiser", own.full_batch, train, document)
+        _check_batches("this optimiser", own.full_batch, sizes, document)
         return own
     if key not in document.places:
         return Call("sgd", (), (), document.place(key).value)
@@ -131,7 +130,7 @@ def _optimizer(train: TrainBlock, document: Document) -> Call | OptimizerSpec:
     entry = library.optimizers.get(call.function)
     if entry is None:
         return call
-    _check_batches(entry.name, entry.full_batch, train, document)
+    _check_batches(entry.name, entry.full_batch, sizes, document)
     names = dict(entry.signature.defaults)
     keywords = tuple((_canonical(keyword, names), value) for keyword, value in call.keywords)
     return replace(call, keywords=keywords)
@@ -163,11 +162,12 @@ def _canonical(keyword: str, names: Collection[str]) -> str:
     return alias if keyword not in names and alias in names else keyword
 
 
-def _check_batches(optimizer: str, reason: str, train: TrainBlock, document: Document) -> None:
+def _check_batches(optimizer: str, reason: str, sizes: BatchSizes, document: Document) -> None:
     """Refuse mini-batches, the default too, where every step needs all rows."""
-    if reason and train.batch_size != "full":
+    smallest = next((size for size in (sizes.first, *dict(sizes.others).values()) if size != "full"), None)
+    if reason and smallest is not None:
         given: Key = ("train", "batch_size")
         key = given if given in document.places else ("train", "optimizer")
-        batches = f"mini-batches of {train.batch_size}{'' if key == given else ', the default'}"
+        batches = f"mini-batches of {smallest}{'' if key == given else ', the default'}"
         problem = f"{optimizer} cannot learn from {batches}: {reason}"
         raise SpecError(problem, at=document.place(key).value, remedy="write batch_size: full")

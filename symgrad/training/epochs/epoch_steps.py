@@ -14,6 +14,7 @@ import numpy as np
 
 from symgrad.errors import DivergenceError
 from symgrad.training.epochs.divergence import Trace, bad_step, first_of_all
+from symgrad.training.epochs.set_batches import SetBatches, set_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +84,19 @@ class EpochSteps:
         before = (epoch - 1) * self.per_epoch
         return slice((first - 1 - before) * self.batch_size, (last - before) * self.batch_size)
 
+    @cached_property
+    def other_sets(self) -> dict[str, SetBatches]:
+        """The batches of sets of points beside the first; those that are not here are whole in every step."""
+        sizes, plan = dict(self.plan.set_batches), self.plan
+        return set_batches(sizes, self.training.rows_of, plan.seed, plan.shuffle)
+
+    def batch(self, rows: NDArray[Any], step: int) -> Dataset:
+        """The data of a step: these rows of the first set of points, of others those whose turn it is."""
+        found = self.training.take(rows)
+        for name, batches in self.other_sets.items():
+            found = found.take(batches.of_step(step), name)
+        return found
+
     def train(
         self,
         params: Any,
@@ -93,6 +107,8 @@ class EpochSteps:
         others: dict[str, float],
     ) -> tuple[float, int]:
         """Make steps in place; their mean loss per row, and how many rows they took."""
+        if self.other_sets:
+            return self._train_by_steps(params, state, order, epoch, steps, others)
         rows = self.training.rows
         if steps[1] - steps[0] + 1 < self.per_epoch:
             chosen = self.rows(epoch, *steps)
@@ -105,6 +121,31 @@ class EpochSteps:
             **self._setting(epoch, others),
         )
         return float(loss), rows
+
+    def _train_by_steps(
+        self,
+        params: Any,
+        state: Any,
+        order: NDArray[np.int64] | None,
+        epoch: int,
+        steps: tuple[int, int],
+        others: dict[str, float],
+    ) -> tuple[float, int]:
+        """The same where every step has rows of its own of several sets of points."""
+        every, setting = (
+            np.arange(self.training.rows) if order is None else order,
+            self._setting(epoch, others),
+        )
+        total, rows = 0.0, 0
+        for step in range(steps[0], steps[1] + 1):
+            batch = self.batch(every[self.rows(epoch, step, step)], step)
+            loss = float(
+                self.module.train_epoch(params, state, *batch.arrays, batch_size=batch.rows, **setting)
+            )
+            total, rows = total + loss * batch.rows, rows + batch.rows
+            if not np.isfinite(loss):
+                break
+        return total / rows, rows
 
     def _setting(self, epoch: int, others: dict[str, float]) -> dict[str, Any]:
         """What a schedule may look at: this epoch, from 0, and how many are planned, if the module asks.
@@ -134,7 +175,7 @@ class EpochSteps:
         rows = np.arange(self.training.rows) if order is None else order
         for step in range(before + 1, before + self.per_epoch + 1):
             setting = self._setting(epoch, self.hyper.others(changes, step - 1))
-            yield self.training.take(rows[self.rows(epoch, step, step)]), setting
+            yield self.batch(rows[self.rows(epoch, step, step)], step), setting
 
     def divergence(self, epoch: int, problem: str) -> DivergenceError:
         """That an epoch ended in what is no number."""

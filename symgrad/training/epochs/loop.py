@@ -181,7 +181,7 @@ class Trainer:
             return ()
         order = self.steps.order(epoch)
         rows = np.arange(self.parts.training.rows) if order is None else order
-        batch = self.parts.training.take(rows[: self.steps.batch_size])
+        batch = self.steps.batch(rows[: self.steps.batch_size], (epoch - 1) * self.steps.per_epoch + 1)
         return gradient_norms(self.module, self.params, batch)
 
     def _made(self, epoch: int) -> Made:

@@ -82,7 +82,8 @@ def _settings(trainer: Trainer) -> Mapping[str, Any]:
     """What the run was told, as numbers and words by name."""
     plan = trainer.plan
     told = {"epochs": plan.epochs, "batch_size": plan.batch_size, "seed": plan.seed, "shuffle": plan.shuffle}
-    return {**told, **trainer.numbers}
+    sizes = {f"batch_size.{name}": size for name, size in plan.set_batches}
+    return {**told, **sizes, **trainer.numbers}
 
 
 def checked_logs(given: Sequence[str], has_folder: bool = True) -> tuple[LogName, ...]:

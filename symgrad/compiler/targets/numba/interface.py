@@ -43,6 +43,11 @@ _WITHOUT_FINISH = (
     "",
     "The spec's `finish`, which comes after the epochs, is not made here: `symgrad train` makes it.",
 )
+_WITHOUT_SETS = (
+    "",
+    "The spec's batches of other sets of points, {}, are drawn by `symgrad train`: here",
+    "those go whole into every step.",
+)
 _FIT_TOLD = ("batch_size", "seed", "params", "state", "shuffle", "hyper", "after_epoch", "after_steps")
 
 
@@ -159,10 +164,16 @@ def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
         Definition(
             "fit",
             listed([calls.data, "*", *_fit_options(calls, train)]),
-            (*_FIT, *(_WITHOUT_FINISH if train.finish else ())),
+            (*_FIT, *(_WITHOUT_FINISH if train.finish else ()), *_without_sets(train)),
             (f"return _fit({data}, (epochs, start, stop), {', '.join(_FIT_TOLD)})",),
         ),
     )
+
+
+def _without_sets(train: TrainSpec) -> tuple[str, ...]:
+    """What `fit` does not do of sets of points."""
+    named = ", ".join(f"{size} of {name}" for name, size in train.set_batches)
+    return tuple(line.format(named) for line in _WITHOUT_SETS) if named else ()
 
 
 def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
