@@ -12,6 +12,7 @@ from symgrad.calculus.simplify import simplify
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.further_plan import FurtherPlan
 from symgrad.compiler.planning.memory import plan_memory
+from symgrad.compiler.planning.places.pieces import rows_at_once
 from symgrad.compiler.planning.samples_innermost import column_axis
 from symgrad.compiler.planning.schedule import schedule
 from symgrad.compiler.targets.numba.emit import ClockedText, emit, emit_clocked
@@ -33,7 +34,7 @@ from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
 from symgrad.passes.scattering.scatter_chains import chain_scatters
-from symgrad.passes.separability import check_micro_batches
+from symgrad.passes.separability import check_micro_batches, why_no_mean
 from symgrad.passes.sign_tests import choose_by_outputs
 from symgrad.passes.stabilise import stabilise
 from symgrad.passes.standardised import with_standardised
@@ -170,8 +171,7 @@ class Stages:
         """
         if self.column_axis:
             return chain_scatters(loop_fission(self.laid_out, self.column_axis))
-        copied = chain_scatters(with_windows(self.laid_out))
-        return accumulate(copied) if self.takes_gradients_in else copied
+        return accumulate(self.copied) if self.takes_gradients_in else self.copied
 
     @stage("Program → Phases")
     def phases(self) -> tuple[Phase, ...]:
@@ -181,9 +181,7 @@ class Stages:
     @stage("Phases → Plan")
     def plan(self) -> Plan:
         """Where every tensor lies in memory."""
-        has_few_digits = self.model.spec.dtype == "float32" and not self.column_axis
-        rows = self.model.batch_axis if has_few_digits else ""
-        return plan_memory(self.arranged, self.phases, self.column_axis, rows)
+        return self._planned(self.arranged, self.phases)
 
     @stage("Plan → text")
     def text(self) -> str:
@@ -194,7 +192,9 @@ class Stages:
     def planned(self) -> PlannedModel:
         """All that a module is made of."""
         further = tuple(FurtherPlan(f.asked, f.derived, f.plan) for f in self.further)
-        return PlannedModel(self.model, self.plan, self.named_update, self.starts, self.state_starts, further)
+        return PlannedModel(
+            self.model, self.plan, self.named_update, self.starts, self.state_starts, self.piece_rows, further
+        )
 
     @cached_property
     def further(self) -> tuple[FurtherStages, ...]:
@@ -216,9 +216,31 @@ class Stages:
     @cached_property
     def takes_gradients_in(self) -> bool:
         """Whether a step adds gradients to a vector while they are formed, those of its batch at once."""
-        in_pieces = self.model.spec.train.micro_batches is not None
         in_parts = bool(self.model.frozen or self.model.groups)
-        return not (in_pieces or in_parts) and accumulation_of(self.named_update) is not None
+        return not (self.piece_rows or in_parts) and accumulation_of(self.named_update) is not None
+
+    @cached_property
+    def piece_rows(self) -> int:
+        """The rows of a batch whose gradient is computed at once, as the spec says or as pays; 0: all."""
+        train, axis = self.model.spec.train, self.model.batch_axis
+        if train.micro_batches is not None:
+            return train.micro_batches.rows
+        free = {a.name for tensor in self.stable.declared for a in tensor.axes if a.is_free}
+        is_apart = free == {axis} and not (self.column_axis or self.model.spec.gradients or self.model.states)
+        if not is_apart or self.stable.loss is None or why_no_mean(self.stable, axis):
+            return 0
+        found = rows_at_once(self._planned(self.copied, schedule(self.copied)), axis, self.model.spec.dtype)
+        return found if train.finish or train.batch_size == "full" or train.batch_size > found else 0
+
+    def _planned(self, program: Program, phases: tuple[Phase, ...]) -> Plan:
+        has_few_digits = self.model.spec.dtype == "float32" and not self.column_axis
+        rows = self.model.batch_axis if has_few_digits else ""
+        return plan_memory(program, phases, self.column_axis, rows)
+
+    @cached_property
+    def copied(self) -> Program:
+        """With windows copied, before gradients are formed in place."""
+        return chain_scatters(with_windows(self.laid_out))
 
     @property
     def clocked(self) -> ClockedText:

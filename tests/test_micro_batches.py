@@ -8,7 +8,7 @@ from building import interpreted, judged, written
 
 from symgrad.compiler.loading.load import load
 from symgrad.errors import SpecError
-from symgrad.pipeline import module_text
+from symgrad.pipeline import module_text, stages_of
 from symgrad.report.derivation import derivation_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -126,7 +126,7 @@ def test_the_judge_passes_pieces_that_add_up(tmp_path):
 def test_the_judge_sees_pieces_that_do_not_add_up(right, wrong, tmp_path):
     def edit(text):
         assert right in text
-        return text.replace(right, wrong)
+        return text.replace(right, wrong, 1)
 
     report = judged(spec(micro_batch_size=PIECE), tmp_path, edit, compiled=False, points=1)
     assert "train_step" in [check.name for check in report.checks if check.verdict == "fail"]
@@ -184,3 +184,65 @@ def test_tensors_may_bear_the_names_of_what_the_module_uses(names, tmp_path):
     assert (module.INPUTS, module.TARGETS, set(module.AXES)) == ((x,), (t,), {x, t})
     run = train_module(read(awkward), module, data=Dataset({x: X}, {t: T}, "here"), progress=False)
     assert run.history.columns()["loss"][1] < run.history.columns()["loss"][0]
+
+
+def points(rows="full", **changed):
+    """Residuals of Burgers' equation, whose workspace for many points is large."""
+    return {
+        "name": "points",
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 1], "t": ["batch", 1]},
+        "parameters": {"V": [1, 40], "W": [1, 40], "U": [40, 1]},
+        "equations": {
+            "h": "tanh(x @ V + t @ W)",
+            "u": "h @ U",
+            "r": "d(u, t) + u * d(u, x) - 0.01 * d(u, x, x)",
+        },
+        "loss": "mean(r**2)",
+        "train": {"optimizer": "sgd(learning_rate=0.1)", "batch_size": rows},
+        **changed,
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "rows"),
+    [
+        (points(), 1024),
+        (points(dtype="float32"), 2048),
+        (points(1025), 1024),
+        (points(1024), 0),
+        ({**points(32), "train": {"batch_size": 32, "finish": "lbfgs"}}, 1024),
+        ({**points(), "loss": "sum(r**2)"}, 0),
+        (points(parameters={"V": [1, 20000], "W": [1, 20000], "U": [20000, 1]}), 0),
+        (points(gradients=["x"]), 0),
+    ],
+)
+def test_pieces_are_chosen_where_a_batch_leaves_the_cache_and_they_add_up(model, rows):
+    assert stages_of(read(model)).piece_rows == rows
+
+
+def test_pieces_chosen_give_the_loss_and_gradient_of_all_rows(tmp_path):
+    path = written(points(), tmp_path)
+    (tmp_path / "whole").mkdir()
+    whole = interpreted(written(points(32), tmp_path / "whole"))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("MICRO_BATCH_SIZE = 1024", "MICRO_BATCH_SIZE = 3"), encoding="utf-8")
+    pieces, x, t = interpreted(path), RNG.normal(size=(8, 1)), RNG.normal(size=(8, 1))
+    params = pieces.init_params(0)
+    loss, gradient = pieces.loss_and_grad(params, x, t)
+    expected, true = whole.loss_and_grad(whole.init_params(0), x, t)
+    assert pieces.loss(params, x, t) == loss == pytest.approx(expected, rel=1e-13)
+    np.testing.assert_allclose(pieces.flatten(gradient), whole.flatten(true), rtol=1e-11, atol=1e-15)
+    before = pieces.flatten(params).copy()
+    assert pieces.train_step(params, pieces.init_state(params), x, t) == loss
+    np.testing.assert_allclose(pieces.flatten(params), before - 0.1 * pieces.flatten(gradient), rtol=1e-12)
+
+
+def test_the_judge_passes_pieces_chosen_and_sees_a_size_without_them(tmp_path):
+    assert judged(points(), tmp_path, compiled=False, points=1).passed
+
+    def edit(text):
+        return text.replace("MICRO_BATCH_SIZE = 0", "MICRO_BATCH_SIZE = 5")
+
+    report = judged(points(32), tmp_path, edit, compiled=False, points=1)
+    assert not report.passed

@@ -151,6 +151,7 @@ def test_no_name_has_two_meanings() -> None:
     either["optional/stopped_gradients"] = {"verify"}
     either["optional/states_held"] = {"_gradients_of"}
     either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
+    either["optional/loss_in_pieces"] = {"_loss_of", "_loss_and_gradient"}
     seen: dict[str, str] = {}
     for name in FILES:
         for defined in runtime_part(name).names - either.get(name, set()):
@@ -171,7 +172,7 @@ def test_the_model_comes_first_and_the_runtime_stands_below_as_it_is(name: str, 
     text = module_text(read(CORPUS[name]))
     head, tail = text.split("# The model ends here.")
     assert "numba" not in head.split("class Params")[1]
-    for part in ("numba/compiling", "kept_memory", "given_arrays", "training/training_steps", "own_check"):
+    for part in ("numba/compiling", "kept_memory", "given_arrays", "training/row_epochs", "own_check"):
         assert runtime_part(part).text in tail
         assert runtime_part(part).text not in head
     module = interpreted(written(CORPUS[name], tmp_path))

@@ -102,7 +102,7 @@ def _measured(
     sizes = stages.plan.program.all_sizes(work.sizes)
     counts = CostModel(plan_of_step(stages.plan, frozen), sizes, model.spec.dtype)
     update = stages.update if work.kind == "training step" else None
-    costs, least = _costs(model, work, counts, phases), counts.least(update, phases)
+    costs, least = _costs(stages.piece_rows, work, counts, phases), counts.least(update, phases)
     trained = trained_size(stages.plan.program.of_kind("parameter"), frozen)
     of_update = counts.update(update, trained) if update is not None else None
     limits = product(model.spec.dtype, work.module), copy(least.bytes)
@@ -157,18 +157,15 @@ def _rows_of_peers(
 
 
 def _costs(
-    model: Model, work: Workload, counts: CostModel, phases: Sequence[PhaseName]
+    piece: int, work: Workload, counts: CostModel, phases: Sequence[PhaseName]
 ) -> dict[str, tuple[Cost, ...]]:
     """What every statement costs in one step: all pieces of a batch together where it is cut into such."""
-    pieces = model.spec.train.micro_batches
-    if pieces is None or work.batch is None:
+    if not piece or work.batch is None:
         return {phase: counts.phase(phase) for phase in phases}
-    starts = range(0, work.batch, pieces.rows)
+    starts = range(0, work.batch, piece)
     found: dict[str, tuple[Cost, ...]] = {}
     for phase in phases:
-        by_piece = [
-            counts.of_rows(work.rows_axis, min(pieces.rows, work.batch - s)).phase(phase) for s in starts
-        ]
+        by_piece = [counts.of_rows(work.rows_axis, min(piece, work.batch - s)).phase(phase) for s in starts]
         found[phase] = tuple(reduce(add, same) for same in zip(*by_piece, strict=True))
     return found
 

@@ -233,6 +233,12 @@ ARGUED = (
         "vectors and numbers are the same by rows and by columns, and all tensors have rows",
         ("embedding", "scalars", "classifier"),
     ),
+    Argument(
+        "public",
+        r"_fit:\d+ constant: 1 -> 2",
+        "how many rows there are where no axis has rows",
+        ("pieces", "ahead"),
+    ),
     Argument("declarations", r"BY_COLUMNS:", "vectors are the same by rows and by columns", ("embedding",)),
     Argument(
         "public",

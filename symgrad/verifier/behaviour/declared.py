@@ -51,15 +51,17 @@ def declared(bench: Bench) -> Iterator[str]:
         "CLASSES": {t.name: t.classes for t in case.tensors if t.classes is not None},
         "SHAPES": {b.name: b.shape for b in case.blocks},
         "SIZE": int(bench.case.vector.size),
-        "MICRO_BATCH_SIZE": case.piece or 0,
         "EPOCHS": case.fit.epochs if case.plans_epochs else 0,
         "HYPER": {h.name: h.value for h in case.hyper},
     }
+    if case.piece is not None:
+        expected["MICRO_BATCH_SIZE"] = case.piece
     if case.frozen:
         expected |= {"FROZEN": case.frozen, "TRAINED_SIZE": case.trained_size}
     for name, value in expected.items():
         if hasattr(module, name) and getattr(module, name) != value:
             yield f"{name} is {getattr(module, name)!r}, the spec says {value!r}"
+    yield from _pieces(module)
 
 
 def number_type(bench: Bench) -> Iterator[str]:
@@ -132,6 +134,14 @@ def _with_wrong(bench: Bench, name: str, changes: Iterable[str]) -> Iterator[str
                 yield f"the module's own verify passes with a gradient of {name} {how}"
             elif was_wrong and not _says_wrong(lines, name):
                 yield f"the module's own verify does not say that the gradient of {name} is wrong"
+
+
+def _pieces(module: Any) -> Iterator[str]:
+    """Where the spec says none, a module takes pieces of any size, if it has what adds them up."""
+    rows, is_there = getattr(module, "MICRO_BATCH_SIZE", 0), hasattr(module, "_gradient_in_pieces")
+    if type(rows) is not int or rows < 0 or (rows > 0) != is_there:
+        there = "with" if is_there else "without"
+        yield f"MICRO_BATCH_SIZE is {rows!r}, {there} a function that adds pieces up"
 
 
 def _told(bench: Bench) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -88,6 +89,7 @@ class Machine:
             "__name__": "text",
             **text.facts,
             **_small_blocks(text.facts),
+            "MICRO_BATCH_SIZE": sys.maxsize,
         }
         self.names |= {"np": np, "_given": self._given}
         self.names |= {name: self._constant(number, long) for name, number in text.floats.items()}

@@ -67,7 +67,7 @@ def _template(name: str) -> jinja2.Template:
 
 def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
     """All that the template needs."""
-    definitions, model, plan, update = ModelDefinitions(lowered), lowered.model, lowered.plan, lowered.update
+    definitions, model, update = ModelDefinitions(lowered), lowered.model, lowered.update
     network = tuple(map(_printed, definitions.network()))
     training = tuple(map(_printed, definitions.training()))
     further = tuple(map(_printed, definitions.further()))
@@ -86,7 +86,7 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
         training=training,
         further=further,
         interface=tuple(definitions.interface()),
-        told=told(model, plan, (update, *lowered.groups), definitions.calls, compiled),
+        told=told(lowered, definitions.calls, compiled),
         runtime=parts,
     )
 

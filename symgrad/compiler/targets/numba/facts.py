@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.program import Program, Tensor
     from symgrad.compiler.planning.plan import Plan
+    from symgrad.compiler.targets.numba.lowered_model import LoweredModel
     from symgrad.spec.model import ConstantSpec, HyperParameter, Model
 
 _TABLES: Mapping[Manner, str] = {
@@ -134,27 +135,22 @@ def _blocks(plans: Sequence[Plan]) -> Iterator[FactText]:
         )
 
 
-def told(
-    model: Model,
-    plan: Plan,
-    updates: Sequence[Program],
-    calls: Signatures,
-    definitions: Sequence[Definition],
-) -> tuple[FactText, ...]:
-    """What only the runtime asks for; `updates` are the steps of all parameters, and of each group's."""
+def told(lowered: LoweredModel, calls: Signatures, definitions: Sequence[Definition]) -> tuple[FactText, ...]:
+    """What only the runtime asks for."""
+    model, plan, updates = lowered.model, lowered.plan, (lowered.update, *lowered.groups)
     apart = ((h.name, h.value) for group in model.groups for h in group.hyper)
     left_out = [n for n, value in dict([*model.optimizer.hyper, *apart]).items() if not number(value, {})]
     divisors = {name for update in updates for name in _divisors(model, update)}
     kept_above_0 = [h.name for h in model.hyper if h.name in divisors]
     spec = model.spec
-    pieces, full_batch = spec.train.micro_batches, model.optimizer.full_batch
+    full_batch = model.optimizer.full_batch
     scored = (model.scored or "") if len(spec.targets) > 1 else ""
     ignored = _dictionary((a.name, a.ignore) for a in calls.arguments)
     return (
         FactText("BATCH_AXIS", _quoted(model.batch_axis), "the axis of rows; empty: there is none"),
         FactText("BY_COLUMNS", str(bool(plan.column_axis)), "whether it lies innermost in memory"),
         FactText("FULL_BATCH", _quoted(full_batch), "why every step needs all rows, where it does"),
-        FactText("MICRO_BATCH_SIZE", str(pieces.rows if pieces else 0), "rows of a piece of a batch; 0: all"),
+        FactText("MICRO_BATCH_SIZE", str(lowered.piece_rows), "rows of a piece of a batch; 0: all"),
         FactText("STEP_MEMORY", as_tuple(map(_quoted, calls.step_memory)), "vectors like theta for a step"),
         FactText("RANGES", _dictionary((h.name, _quoted(h.allowed)) for h in model.hyper if h.allowed)),
         FactText("NEVER_ZERO", as_tuple(map(_quoted, kept_above_0)), "since something is divided by it"),

@@ -43,8 +43,8 @@ LONGEST_SECTION = 60
 class PlannedModel:
     """A model with its plan; `update` is a step of the optimiser over hyper-parameters.
 
-    `starts` and `states` are what parameters and states start from, `further` the derivatives that the spec
-    asks for beyond the gradient.
+    `starts` and `states` are what parameters and states start from, `piece_rows` the rows whose gradient is
+    computed at once, 0 for all, `further` the derivatives that the spec asks for beyond the gradient.
     """
 
     model: Model
@@ -52,6 +52,7 @@ class PlannedModel:
     update: Program
     starts: Mapping[str, FirstValues]
     states: Mapping[str, sp.Expr]
+    piece_rows: int
     further: tuple[FurtherPlan, ...] = ()
 
     @property
@@ -94,6 +95,7 @@ class LoweredModel:
     step_gradient: Sections
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
+    piece_rows: int
     further: tuple[LoweredFurther, ...]
 
     @property
@@ -149,6 +151,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         step_gradient=_step_gradient(model, plan, drivers),
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
+        piece_rows=planned.piece_rows,
         further=tuple(_lowered_further(found, own, drivers) for found in planned.further),
     )
 

@@ -36,6 +36,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         parts = _with(parts, runtime_part("optional/states_held"))
     if lowered.program.loss and stops_gradients(lowered.model):
         parts = _with(parts, runtime_part("optional/stopped_gradients"))
+    if lowered.piece_rows and lowered.program.loss:
+        parts = _with(parts, runtime_part("optional/loss_in_pieces"))
     yield from parts
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def signatures_of(lowered: LoweredModel) -> Signatures:
     """The arguments that the functions of a module hand to one another."""
-    train, update = lowered.model.spec.train, lowered.update
-    pieces = ["grad", *(["piece"] if train.micro_batches else [])]
+    update = lowered.update
+    pieces = ["grad", *(["piece"] if lowered.piece_rows else [])]
     names = lowered.drivers.extent_names
     return Signatures(
         inputs=tuple(_argument(lowered, x) for x in lowered.program.of_kind("input")),
@@ -37,7 +37,7 @@ def signatures_of(lowered: LoweredModel) -> Signatures:
         ),
         point="ahead" if lowered.looks_ahead else "theta",
         counts_epochs=counts_epochs(update),
-        takes_pieces=train.micro_batches is not None,
+        takes_pieces=bool(lowered.piece_rows),
         step_gradient="_step_gradient" if lowered.step_gradient else "_gradient",
     )
 

@@ -1,0 +1,58 @@
+"""Loss and gradient as the mean over pieces of the rows, in order; in place of those of all at once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from symgrad.runtime.given_arrays import _arguments, _given
+from symgrad.runtime.kept_memory import _kept
+from symgrad.runtime.parameter_vectors import flatten, unflatten
+from symgrad.runtime.smallest_model import (
+    AXES,
+    BATCH_AXIS,
+    DTYPE,
+    FREE_AXES,
+    INPUTS,
+    MICRO_BATCH_SIZE,
+    SIZE,
+    TARGETS,
+    Params,
+    _gradient,
+    _loss,
+    _work_size,
+)
+
+
+def _loss_of(params: Params, data: tuple[Any, ...]) -> float:
+    theta, value = flatten(params), 0.0
+    for share, arrays, extents in _by_pieces(data):
+        value += share * _loss(theta, *arrays, _kept("work", _work_size(*extents)), *extents)
+    return float(value)
+
+
+def _loss_and_gradient(params: Params, data: tuple[Any, ...]) -> tuple[float, Params]:
+    theta, value = flatten(params), 0.0
+    grad: Any = 0
+    for share, arrays, extents in _by_pieces(data):
+        piece = np.empty(SIZE, DTYPE)
+        work = _kept("work", _work_size(*extents))
+        value += share * _gradient(theta, piece, *arrays, work, *extents)
+        grad = piece if share == 1 else grad + DTYPE(share) * piece
+    return float(value), unflatten(grad)
+
+
+def _by_pieces(data: tuple[Any, ...]) -> Iterator[tuple[float, list[Any], list[int]]]:
+    """The share that each piece has of all rows, its arrays, its extents."""
+    names = INPUTS + TARGETS
+    arrays, extents = _arguments(names, data)
+    rows = extents[FREE_AXES.index(BATCH_AXIS)]
+    if rows <= MICRO_BATCH_SIZE:
+        yield 1.0, arrays, extents
+        return
+    given, _ = _given(names, data)
+    has_rows = [AXES[name][:1] == (BATCH_AXIS,) for name in names]
+    for start in range(0, rows, MICRO_BATCH_SIZE):
+        part = slice(start, min(start + MICRO_BATCH_SIZE, rows))
+        pairs = zip(given, has_rows, strict=True)
+        yield (part.stop - start) / rows, *_arguments(names, [a[part] if own else a for a, own in pairs])
