@@ -131,6 +131,15 @@ def test_shapes_and_values_are_read() -> None:
     assert found == {"a": ((), (2.0,)), "v": ((2,), (1.0, 2.5)), "c": ((1, 2, 1), (1.0, 2.0))}
 
 
+def test_formulas_of_numbers_are_computed() -> None:
+    text = {"nu": "0.01 / pi", "half": "1/2", "v": ["-half", 1, "sqrt(nu) * e"], "pi": 3, "six": "2 * pi"}
+    found = {c.name: c.values for c in read_constants(text)}
+    nu = 0.01 / np.pi
+    assert found["nu"] == (nu,)
+    assert found["v"] == (-0.5, 1.0, np.sqrt(nu) * np.e)
+    assert found["six"] == (6.0,)  # a user's own pi
+
+
 REFUSED: dict[str, tuple[str, str]] = {
     "ragged rows": ("w: [[1, 2], [3]]", "1:25: this is a list of 1, the first one beside it is a list of 2"),
     "a list among numbers": ("w: [1, [2]]", "1:20: this is a list of 1, the first one beside it is a number"),
@@ -139,7 +148,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "a list of nothing": ("w: [[]]", "an empty list"),
     "a word": ("w: [1, one]", "1:20: 'one' is no number"),
     "a truth value": ("w: true", "'true' is no number"),
-    "a formula": ("w: 1/3", "'1/3' is no number"),
+    "a formula of no number": ("w: 1/0", "'1/0' is no number"),
+    "a formula of what is below": ("w: 2 * v, v: 1", "'2 [*] v' is no number"),
+    "a formula of many numbers": ("v: [1], w: 2 * v", "'2 [*] v' is no number"),
+    "a formula of an input": ("w: 2 * x", "'2 [*] x' is no number"),
     "an empty place": ("w: [1, null]", "nothing is no number"),
     "a mapping": ("w: {a: 1}", "is no number"),
     "not a number": ("w: [.nan]", "not a finite number"),

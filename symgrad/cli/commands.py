@@ -101,7 +101,7 @@ def verify(
 @main.command()
 @click.argument("spec", type=FILE, required=False)
 @click.option("--data", type=FILE, help="Train on this file.  [the spec's train.data]")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the data.  [the spec's]")
+@click.option("--epochs", type=click.IntRange(0), help="Passes over the data.  [the spec's]")
 @click.option("--seed", type=SEED, help="Draws first values and order.  [the spec's]")
 @click.option(
     "--set",

@@ -78,10 +78,17 @@ def one_name(a: Axis, b: Axis) -> str:
     return f"'{a}' and '{b}' are two axes, if of one size: give them one name where they are one"
 
 
+def first_of_last(axes: Axes) -> str:
+    """What takes a last axis of one entry away: `[:, 0]`."""
+    return f"[{', '.join([*(len(axes) - 1) * ':', '0'])}]"
+
+
 def _broadcast_remedy(longer: Axes, padded: Axes) -> str:
     for a, b in zip(longer, padded, strict=True):
         if a.fits(b) and not a.is_alike(b):
             return one_name(a, b)
+    if padded[0] is ONE and longer[-1].size == 1 and _same(longer[:-1], padded[1:]):
+        return f"write {first_of_last(longer)} behind {show_axes(longer)}, or give both the same axes"
     keeps = "; keepdims=true keeps a reduced axis" if ONE in padded else ""
     return "axes are matched from the right and must be equal, or 1 in a tensor of the same rank" + keeps
 

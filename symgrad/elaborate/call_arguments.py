@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from symgrad.calculus.axes import Axis, show_axes
+from symgrad.calculus.axes import Axes, Axis, show_axes
+from symgrad.elaborate.broadcasting import first_of_last
 from symgrad.errors import Position, ShapeError, SpecError
 from symgrad.spec import library
 
@@ -70,8 +71,16 @@ def check_loss(
     raise ShapeError(
         f"{call.function}: {a} is {show_axes(first.axes)} and {b} is {held}",
         at=call.at,
-        remedy="give both the same shape" if labels is None else f"{a} must be {show_axes(expected)}",
+        remedy=_same_shape(first.axes, expected) if labels is None else f"{a} must be {show_axes(expected)}",
     )
+
+
+def _same_shape(first: Axes, second: Axes) -> str:
+    """The remedy where two shapes differ: what to write where one of them has a last axis of 1 too many."""
+    longer, shorter = (first, second) if len(first) > len(second) else (second, first)
+    if len(longer) == len(shorter) + 1 and longer[-1].size == 1 and all(map(Axis.fits, longer, shorter)):
+        return f"give both the same shape: write {first_of_last(longer)} behind {show_axes(longer)}"
+    return "give both the same shape"
 
 
 def _check_class_weights(call: Call, scores: Value, weights: Value | None) -> None:
