@@ -54,6 +54,19 @@ def reached(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
+def writes_on(model: Model) -> bool:
+    """Whether a network says of sequences of labels which label comes next: at each place, or behind all."""
+    spec, named = model.spec, {name for name, _ in model.spec.axes}
+    if len(spec.inputs) != 1 or model.task != "classes" or model.prediction is None or not model.batch_axis:
+        return False
+    (given,) = spec.inputs
+    scored = next((t for t in spec.targets if t.name == model.scored), None)
+    if scored is None or given.classes is None or scored.classes != given.classes:
+        return False
+    is_sequence = len(given.axes) == 2 and (isinstance(given.axes[1], int) or given.axes[1] in named)
+    return is_sequence and given.axes[0] == model.batch_axis and scored.axes in (given.axes, given.axes[:1])
+
+
 def predicted_from(model: Model) -> tuple[str, ...]:
     """The inputs that outputs and prediction are computed from, or that say how large these are."""
     inside = read_inside(model.functions)

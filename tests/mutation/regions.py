@@ -43,6 +43,10 @@ CHECKS = {
     *("_check_params", "_check_array", "_writable_vector", "_check_state", "_generator", "_whole"),
     *("_checked_order", "_is_full", "_setting", "_hyper_vector", "_hyper_number", "_lies_in", "_shuffling"),
 }
+SAMPLING = {
+    *("sample", "_sampled", "_sequence", "_is_temperature", "_predicted_of", "_check_looks_back"),
+    *("_chances_of_next", "_drawn"),
+}
 FUNCTIONS = {
     *("exp", "expm1", "log", "log1p", "erfc", "erf", "sigmoid", "softplus", "tanh", "logcosh"),
     *("_reduced", "_exp_of_sum", "_log_of_bits", "_polynomial"),
@@ -153,6 +157,7 @@ NAMED: Mapping[str, set[str]] = {
     "checks": _BEHAVIOURS,
     "public": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify", "identity", "training step"},
     "declarations": _BEHAVIOURS | _TRAINING | _VALUES | {"own verify"},
+    "sampling": {"samples"},
     "own verify": {"own verify", "own verify at length", "own verify by seeds"},
     "files": {"checkpoints", "raw rows"},
     "rows": {"checkpoints", "raw rows"},
@@ -194,6 +199,7 @@ def _kind(node: ast.FunctionDef | ast.ClassDef) -> str:
         "checks": CHECKS,
         "functions": FUNCTIONS,
         "public": PUBLIC,
+        "sampling": SAMPLING,
         "own verify": OWN_VERIFY,
         "files": FILES,
         "rows": ROWS,

@@ -19,6 +19,7 @@ from symgrad.verifier.behaviour import (
     many_epochs,
     parameters_in_memory,
     raw_rows,
+    sampled,
     saved,
     sizes,
 )
@@ -60,7 +61,7 @@ class Behaviour:
 
 
 SIZES, MANY, RAW, LONG = "other sizes", "many epochs", "raw rows", "own verify at length"
-SEEDS = "own verify by seeds"
+SEEDS, SAMPLES = "own verify by seeds", "samples"
 OF_EDITED = frozenset((SIZES, MANY, RAW, LONG, SEEDS))
 """Behaviours that only edited modules are tried for, as the others say enough of emitted text."""
 
@@ -76,6 +77,7 @@ BEHAVIOURS = {
     "epochs": Behaviour("batches, orders and late bad rows", epoch.epochs),
     "fit": Behaviour("epochs, batches, orders by seed, first values", fit.fits),
     "checkpoints": Behaviour("save and load: all comes back, nothing foreign is taken", saved.checkpoints),
+    SAMPLES: Behaviour("sample: labels drawn as predictions say, bad arguments named", sampled.samples),
     RAW: Behaviour("tables, words and gaps, as those in training were", raw_rows.raw_rows),
     SIZES: Behaviour("other numbers of rows, batches, epochs, steps; seeds", sizes.at_sizes),
     MANY: Behaviour("fit: so many, each told, whatever their losses are", many_epochs.many_epochs),
@@ -150,6 +152,8 @@ def _concerns(name: str, case: BehaviourCase) -> bool:
         return case.ignores
     if name == LONG:
         return declared.is_long(case)
+    if name == SAMPLES:
+        return case.writes_on
     return case.has_loss or name not in ("epochs", "fit")
 
 

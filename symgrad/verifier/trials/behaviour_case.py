@@ -60,7 +60,8 @@ class BehaviourCase(NamedTuple):
     `network` is the network's hash, `batch` the axis that counts rows, or empty; `piece` the rows of a
     micro-batch; `work` the operations of one loss; `is_calm` is whether training on the sample stays finite
     and carries rounding nowhere. `no_hyper` are names that are no hyper-parameters. `further` are functions
-    of derivatives beyond the gradient. What is `predicted` depends on no `spare` input. `numbers` are whole
+    of derivatives beyond the gradient. What is `predicted` depends on no `spare` input. Where a network
+    `writes_on`, it says of sequences of labels which comes next. `numbers` are whole
     numbers at which an edited module may act otherwise, `edited_numbers` all that stand in its edits.
     """
 
@@ -88,6 +89,7 @@ class BehaviourCase(NamedTuple):
     frozen: tuple[str, ...] = ()
     further: tuple[str, ...] = ()
     spare: tuple[str, ...] = ()
+    writes_on: bool = False
     predicted: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     edited_numbers: tuple[float, ...] = ()

@@ -10,6 +10,7 @@ import numpy as np
 
 from symgrad.errors import ModuleError
 from symgrad.spec.model import FURTHER_FUNCTIONS
+from symgrad.spec.reads import writes_on
 from symgrad.verifier.report import any_failed
 from symgrad.verifier.text_checks import text_checks
 
@@ -161,6 +162,7 @@ def demand_names(model: Model, facts: Facts) -> None:
         names += ["init_state", "update", "train_step", "train_epoch"] if model.parameters else []
         names += ["gradient_point"] if model.parameters and model.optimizer.look_ahead is not None else []
         names += ["input_gradients"] if model.spec.gradients else []
+    names += ["sample"] if writes_on(model) else []
     names += [FURTHER_FUNCTIONS[asked.kind] for asked in model.spec.derive]
     missing = [name for name in names if name not in facts.names]
     if missing:

@@ -128,6 +128,22 @@ def averaged() -> Definition:
     return Definition("averaged", "params, state", doc, ("return _averaged(params, state)",))
 
 
+def sampled() -> Definition:
+    """`sample`, where the network says which label comes next."""
+    doc = (
+        "The labels `start`, a list, a vector or bytes, and `length` more, drawn by the chances of each.",
+        "",
+        "A `temperature` below 1 makes what is likely more so, 0 takes the likeliest; the `top_k` likeliest",
+        "are drawn from. It ends behind a label `stop`. The same `seed` draws the same.",
+    )
+    return Definition(
+        "sample",
+        "params, start, length, temperature=1.0, top_k=None, seed=0, stop=None",
+        doc,
+        ("return _sampled(params, start, length, temperature, top_k, seed, stop)",),
+    )
+
+
 def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
     """`update`, `train_step`, `train_epoch` and `fit`."""
     looks_ahead, data, setting = calls.point == "ahead", _data(calls), _setting(calls)

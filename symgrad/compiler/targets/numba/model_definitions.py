@@ -12,6 +12,7 @@ from symgrad.compiler.targets.numba.steps import lines
 from symgrad.compiler.targets.numba.tensor_texts import drawn, result, signatures_of
 from symgrad.notation.parameters_apart import called_value, numbers_apart
 from symgrad.notation.update_rules import look_ahead_rule, update_rule
+from symgrad.spec.reads import writes_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,8 @@ class ModelDefinitions:
         yield from interface.evaluations(calls, self.outputs, self.predictions)
         for found in lowered.further:
             yield further_functions.offered(calls, found)
+        if writes_on(lowered.model):
+            yield interface.sampled()
         if not lowered.program.loss:
             return
         yield from interface.losses(calls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.compiler.targets.numba.runtime import functions_of_numbers, runtime_part
-from symgrad.spec.reads import predicted_from, stops_gradients
+from symgrad.spec.reads import predicted_from, stops_gradients, writes_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,6 +71,8 @@ def _files(lowered: LoweredModel) -> Iterator[str]:
             yield "optional/averaged_parameters"
     else:
         yield "optional/without_loss"
+    if writes_on(lowered.model):
+        yield "optional/sampled_labels"
     if lowered.further:
         yield "optional/further_derivatives"
     yield from ("whole_files", "array_archives", "given_rows", "checkpoints")

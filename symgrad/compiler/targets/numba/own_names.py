@@ -13,7 +13,7 @@ np math threading sys njit scipy NamedTuple self
 real value acc theta grad work params grads state step epoch order batch_size epochs seed shuffle points
 tolerance exactly rows start stop total scale norm piece most share weight chosen entry layer
 ahead gathered destination keep Gradients forward predict loss loss_and_grad input_gradients gradient_point
-update train_step fit hyper first BLOCK
+update train_step fit hyper first BLOCK sample
 hvp gauss_newton per_sample_grad jacobian hessian direction product
 """
 _PRIVATE_OF_MODELS = """
