@@ -182,6 +182,24 @@ class CheckpointSpec:
     keep: int = 2
 
 
+Sampling: TypeAlias = Literal["uniform", "latin", "sobol"]
+
+
+@dataclass(frozen=True)
+class PointsSpec:
+    """Points that are drawn: for each input the least and largest of its numbers, or `choices` of them.
+
+    `method` says how: independently, in a Latin hypercube, or by Sobol's sequence. `stream` tells those of
+    different sets, and those that are held out, apart.
+    """
+
+    ranges: tuple[tuple[str, tuple[float, float]], ...]
+    choices: tuple[tuple[str, tuple[float, ...]], ...]
+    number: int
+    method: Sampling
+    stream: int
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """A data file, relative to the spec, and which columns or arrays feed which tensor.
@@ -191,7 +209,8 @@ class DataSpec:
     before targets. `header` says whether the first row of a CSV file names the columns, `delimiter` what
     divides its cells, `decimal` how its numbers are written; None: that is to be seen. A text is cut into
     `window` bytes a row, which begin every `step` bytes, or where the one before ends. Of several sets of
-    points, `sets` may name data of their own for each, by its axis; then there is no path.
+    points, `sets` may name data of their own for each, by its axis; then there is no path. Nor is there one
+    where `points` are drawn.
     """
 
     path: str
@@ -203,6 +222,7 @@ class DataSpec:
     window: int | None = None
     step: int | None = None
     sets: tuple[tuple[str, DataSpec], ...] = ()
+    points: PointsSpec | None = None
 
 
 Monitor: TypeAlias = Literal["gradients"]

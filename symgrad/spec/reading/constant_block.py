@@ -90,6 +90,12 @@ def _computed(value: Plain, at: Position, known: Mapping[str, float]) -> Plain:
     return value if found is None or not math.isfinite(found) else found
 
 
+def plain_number(value: Plain, at: Position) -> float:
+    """A number, or what a formula of numbers comes to; NaN for anything else."""
+    found = _computed(value, at, _KNOWN)
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else math.nan
+
+
 def _number(value: Plain, at: Position, largest: float) -> float:
     if isinstance(value, list):
         raise _error(f"this is a list of {len(value)}, the first one beside it is a number", at)

@@ -68,7 +68,15 @@ def _text_or_block(value: object) -> str:
 
 
 def _data_kind(value: object) -> str:
-    return "sets" if isinstance(value, dict) and "sets" in value else "data"
+    return "sets" if isinstance(value, dict) and "sets" in value else _set_kind(value)
+
+
+def _set_kind(value: object) -> str:
+    return "drawn" if isinstance(value, dict) and "points" in value else "data"
+
+
+def _range_kind(value: object) -> str:
+    return "choices" if isinstance(value, dict) else "range"
 
 
 def _size_kind(value: object) -> str:
@@ -273,10 +281,39 @@ Network: TypeAlias = Annotated[
 Data: TypeAlias = Annotated[DataBlock, under("path", str, "a path, or a mapping with path and columns")]
 
 
+class ChoicesBlock(_Block):
+    """What a number may be: `{of: [-1, 1]}`."""
+
+    of: Annotated[list[Any], Field(min_length=1)]
+
+
+class PointsBlock(_Block):
+    """Points that are drawn: `{points: {x: [-1, 1], t: [0, 1]}, number: 1000}`."""
+
+    points: Annotated[
+        dict[
+            str,
+            Annotated[
+                Annotated[ChoicesBlock, Tag("choices")]
+                | Annotated[list[Any], Field(min_length=2, max_length=2), Tag("range")],
+                Discriminator(_range_kind),
+            ],
+        ],
+        Field(min_length=1),
+    ]
+    number: Size
+    method: Literal["uniform", "latin", "sobol"] = "uniform"
+
+
+OneSet: TypeAlias = Annotated[
+    Annotated[Data, Tag("data")] | Annotated[PointsBlock, Tag("drawn")], Discriminator(_set_kind)
+]
+
+
 class SetsBlock(_Block):
     """Data of their own for each set of points: `sets: {interior: interior.csv, boundary: edge.csv}`."""
 
-    sets: Annotated[dict[str, Data], Field(min_length=1)]
+    sets: Annotated[dict[str, OneSet], Field(min_length=1)]
 
 
 Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
@@ -291,13 +328,19 @@ class TrainBlock(_Block):
     """How to train. Gradients are clipped by their norm first, then each entry by its value."""
 
     data: (
-        Annotated[Annotated[Data, Tag("data")] | Annotated[SetsBlock, Tag("sets")], Discriminator(_data_kind)]
+        Annotated[
+            Annotated[Data, Tag("data")]
+            | Annotated[PointsBlock, Tag("drawn")]
+            | Annotated[SetsBlock, Tag("sets")],
+            Discriminator(_data_kind),
+        ]
         | None
     ) = None
     validation: (
         Annotated[
             Annotated[Fraction, Tag("fraction")]
             | Annotated[Data, Tag("data")]
+            | Annotated[PointsBlock, Tag("drawn")]
             | Annotated[SetsBlock, Tag("sets")],
             Discriminator(_fraction_or_data),
         ]

@@ -15,7 +15,15 @@ from symgrad.spec.reading.batch_sizes import BatchSizes, batch_sizes, check_set,
 from symgrad.spec.reading.finishing import finish_spec, refuse_as_optimizer
 from symgrad.spec.reading.located import call_at, formula_at
 from symgrad.spec.reading.optimizer_block import own_optimizer
-from symgrad.spec.reading.schema import DataBlock, OptimizerBlock, SetsBlock, SpecBlock, TrainBlock
+from symgrad.spec.reading.points_block import points_spec
+from symgrad.spec.reading.schema import (
+    DataBlock,
+    OptimizerBlock,
+    PointsBlock,
+    SetsBlock,
+    SpecBlock,
+    TrainBlock,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,7 +43,7 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
     sizes = batch_sizes(block, axes, document)
     train = train.model_copy(update={"batch_size": sizes.first})
     split = train.validation
-    if isinstance(split, DataBlock | SetsBlock):
+    if isinstance(split, DataBlock | PointsBlock | SetsBlock):
         validation: float | DataSpec | None = _data(split, axes, document, ("train", "validation"))
     else:
         validation = split
@@ -68,10 +76,13 @@ def train_spec(block: SpecBlock, document: Document) -> TrainSpec:
 
 
 def _data(
-    block: DataBlock | SetsBlock, axes: Mapping[str, Sequence[AxisSpec]], document: Document, key: Key
+    block: DataBlock | PointsBlock | SetsBlock,
+    axes: Mapping[str, Sequence[AxisSpec]],
+    document: Document,
+    key: Key,
 ) -> DataSpec:
-    if isinstance(block, DataBlock):
-        return _file(block, tuple(axes), document, key)
+    if not isinstance(block, SetsBlock):
+        return _one_set(block, tuple(axes), document, key)
     sets = sets_of_points(axes)
     for name in block.sets:
         check_set(name, sets, document.place((*key, "sets", name)).key)
@@ -79,8 +90,18 @@ def _data(
     if missing:
         problem, at = f"no data for the points of '{missing[0]}'", document.place((*key, "sets")).key
         raise SpecError(problem, at=at, remedy=f"add {missing[0]}: {missing[0]}.csv, for example")
-    files = tuple((n, _file(block.sets[n], tuple(t), document, (*key, "sets", n))) for n, t in sets.items())
+    files = tuple(
+        (n, _one_set(block.sets[n], tuple(t), document, (*key, "sets", n))) for n, t in sets.items()
+    )
     return DataSpec("", (), document.place(key).value, sets=files)
+
+
+def _one_set(
+    block: DataBlock | PointsBlock, tensors: tuple[str, ...], document: Document, key: Key
+) -> DataSpec:
+    if isinstance(block, PointsBlock):
+        return DataSpec("", (), document.place(key).value, points=points_spec(block, tensors, document, key))
+    return _file(block, tensors, document, key)
 
 
 def _file(block: DataBlock, tensors: tuple[str, ...], document: Document, key: Key) -> DataSpec:

@@ -12,6 +12,7 @@ import numpy as np
 
 from symgrad.errors import DataError
 from symgrad.training.dataset.csv_layout import Dialect
+from symgrad.training.dataset.drawn_points import drawn_points
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned, named_columns
 from symgrad.training.dataset.feeding.learn_names import learnt
@@ -236,6 +237,10 @@ def _source(spec: Spec, override: Data | None, data: DataSpec | None) -> Source:
         return _windows(spec, path, str(override or data.path), data)
     if override is not None:
         source = source_of(override, [t.name for t in (*spec.inputs, *spec.targets)], dialect)
+    elif data is not None and data.points is not None:
+        shapes = {slot.name: slot.shape for slot in slots_of(spec)}
+        drawn = drawn_points(data.points, shapes, spec.train.seed)
+        source = memory_source(drawn, [*shapes], "points")
     elif data is not None:
         source = open_source(_inside_folder(spec, data), data.path, dialect)
     else:

@@ -1,0 +1,105 @@
+"""Points that a spec has drawn: in their ranges, as its method says, the same by the same seed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from building import interpreted, written
+from scipy.stats import qmc
+
+from symgrad.errors import DataError, SpecError
+from symgrad.spec.model import DataSpec
+from symgrad.spec.reader import read
+from symgrad.training.dataset.data import load_data
+from symgrad.training.train import train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSIDE = {"points": {"x": [-1, 1], "t": ["-pi", "2 * pi"]}, "number": 100}
+EDGE = {"points": {"xb": {"of": [-1, 1]}, "tb": [0, 1]}, "number": 20, "method": "latin"}
+SPEC: dict[str, Any] = {
+    "name": "drawn",
+    "dtype": "float64",
+    "inputs": {"x": ["N", 2], "t": ["N", 1], "xb": ["B", 2], "tb": ["B", 1]},
+    "networks": {"u(x, t)": ["dense(2, activation=tanh)", "dense(1)"]},
+    "equations": {"v": "u(x, t)", "w": "u(xb, tb)"},
+    "loss": "mean(v**2) + mean((w - 1)**2)",
+    "outputs": ["v"],
+    "train": {"epochs": 1, "batch_size": "full", "data": {"sets": {"N": INSIDE, "B": EDGE}}},
+}
+
+
+def with_data(data: Any, **more: Any) -> dict[str, Any]:
+    return {**SPEC, "train": {**SPEC["train"], "data": data, **more}}
+
+
+def test_they_lie_in_their_ranges_and_depend_on_the_seed() -> None:
+    found = load_data(read(SPEC))
+    assert found.rows_of == {"N": 100, "B": 20}
+    x, t, xb, tb = found.arrays
+    assert x.shape == (100, 2)
+    for values, least, most in ((x, -1, 1), (t, -np.pi, 2 * np.pi), (tb, 0, 1)):
+        assert least <= values.min() < least + 0.1 * (most - least)
+        assert most - 0.1 * (most - least) < values.max() <= most
+    assert {*xb.ravel()} == {-1.0, 1.0}
+    again, other = (load_data(read(with_data(SPEC["train"]["data"], seed=seed))) for seed in (0, 1))
+    np.testing.assert_array_equal(again.arrays[0], x)
+    assert not np.isin(other.arrays[0], x).any()
+
+
+@pytest.mark.parametrize("method", ["latin", "sobol"])
+def test_methods_spread_points_evenly(method: str) -> None:
+    """Every hundredth has its point in a Latin hypercube; both have less discrepancy than random points."""
+    x, t = load_data(read(with_data({"sets": {"N": {**INSIDE, "method": method}, "B": EDGE}}))).arrays[:2]
+    unit = np.column_stack([(x + 1) / 2, (t + np.pi) / (3 * np.pi)])
+    if method == "latin":
+        for column in unit.T:
+            np.testing.assert_array_equal(np.sort(np.floor(100 * column)), np.arange(100))
+    random = np.random.default_rng(0).uniform(size=(100, 3))
+    assert qmc.discrepancy(unit) < 0.5 * qmc.discrepancy(random)
+
+
+def test_other_sets_may_be_files_and_held_out_points_are_others(tmp_path: Path) -> None:
+    np.savez(tmp_path / "edge.npz", xb=np.ones((3, 2)), tb=np.zeros((3, 1)))
+    sets = {"sets": {"N": INSIDE, "B": "edge.npz"}}
+    (tmp_path / "drawn.yaml").write_text(json.dumps(with_data(sets, validation=sets)))
+    spec = read(tmp_path / "drawn.yaml")
+    learnt = load_data(spec)
+    assert isinstance(spec.train.validation, DataSpec)
+    held_out = load_data(spec, data=spec.train.validation, like=learnt.preparation)
+    assert learnt.rows_of == held_out.rows_of == {"N": 100, "B": 3}
+    assert not np.isin(held_out.arrays[0], learnt.arrays[0]).any()
+
+
+def test_a_spec_trains_without_a_file(tmp_path: Path) -> None:
+    run = train(read(SPEC), interpreted(written(SPEC, tmp_path)), progress=False)
+    assert run.training.rows == 100
+    assert run.checkpoint.predict(np.zeros((3, 2)), np.zeros((3, 1))).shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ({"points": {"x": [-1, 1]}}, "no range of 't', which is of these points too"),
+        ({"points": {"x": [1, -1], "t": [0, 1]}}, "the range of 'x' is from 1 to -1; expected the smaller"),
+        ({"points": {"x": [0, "y"], "t": [0, 1]}}, "the range of 'x' is not of numbers"),
+        ({"points": {"x": [0, 1, 2], "t": [0, 1]}}, "x"),
+        ({"points": {"q": [0, 1], "t": [0, 1]}}, "a range of 'q', which is no input or target here"),
+        ({"points": {"x": {"of": []}, "t": [0, 1]}}, "of"),
+        ({"method": "halton"}, "method"),
+        ({"number": 0}, "number"),
+    ],
+)
+def test_what_is_wrong_is_said(inside: dict[str, Any], told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        read(with_data({"sets": {"N": {**INSIDE, **inside}, "B": EDGE}}))
+
+
+def test_too_many_are_refused() -> None:
+    spec = read(with_data({"sets": {"N": {**INSIDE, "number": 2**26}, "B": EDGE}}))
+    with pytest.raises(DataError, match=r"67,108,864 points of 3 numbers.*draw fewer"):
+        load_data(spec)
