@@ -149,6 +149,7 @@ def test_no_name_has_two_meanings() -> None:
     either["numba/float64_numbers"] = set(runtime_part("numba/float32_numbers").names)
     either["optional/without_loss"] = set(runtime_part("optional/without_loss").names)
     either["optional/stopped_gradients"] = {"verify"}
+    either["optional/evaluated_loss"] = {"_loss_of"}
     either["optional/states_held"] = {"_gradients_of"}
     either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
     either["optional/loss_in_pieces"] = {"_loss_of", "_loss_and_gradient"}

@@ -97,7 +97,9 @@ def _peers(work: Workload, cores: int, with_compile: bool, progress: Callable[[s
 def _measured(
     model: Model, work: Workload, clock: Clock | None, others: Sequence[Peer], cores: int, seconds: float
 ) -> Benchmark:
-    stages, phases = Stages(model), _PHASES[work.kind]
+    stages = Stages(model)
+    passed = () if work.kind == "forward pass" or "forward" in stages.plan.before_gradient else ("forward",)
+    phases = [name for name in _PHASES[work.kind] if name not in passed]
     frozen = model.frozen if work.kind == "training step" else ()
     sizes = stages.plan.program.all_sizes(work.sizes)
     counts = CostModel(plan_of_step(stages.plan, frozen), sizes, model.spec.dtype)

@@ -189,7 +189,9 @@ class Gradient:
 class Program:
     """Equations in an order in which every name is defined before it is used.
 
-    `next_values` are what states of the model become in a step of training.
+    `next_values` are what states of the model become in a step of training. Where training and inference
+    differ, the loss and the gradient are those of training, outputs, prediction and `evaluation`, a loss that
+    is not learnt from, those of inference.
     """
 
     tensors: tuple[Tensor, ...]
@@ -199,6 +201,7 @@ class Program:
     prediction: tuple[str, ...] = ()
     gradients: tuple[Gradient, ...] = ()
     next_values: tuple[NextValue, ...] = ()
+    evaluation: str | None = None
     rewrites: tuple[Rewrite, ...] = ()
 
     @cached_property
@@ -225,7 +228,8 @@ class Program:
     def results(self) -> frozenset[str]:
         """What the program is for: loss, outputs, prediction, gradients, next values of states."""
         loss = (self.loss,) if self.loss else ()
-        found = (*(g.name for g in self.gradients), *(n.equation for n in self.next_values))
+        found = [*(g.name for g in self.gradients), *(n.equation for n in self.next_values)]
+        found += [self.evaluation] if self.evaluation else []
         return frozenset((*self.outputs, *self.prediction, *loss, *found))
 
     @property
@@ -280,6 +284,7 @@ class Program:
             outputs=outputs,
             equations=tuple(e for e in self.equations if e.target in needed),
             next_values=(),
+            evaluation=None,
         )
 
     def __str__(self) -> str:

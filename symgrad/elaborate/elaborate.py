@@ -74,6 +74,9 @@ class _Elaborator:
         self._check_all_declared()
         self._check_results()
         loss = self._scalar_loss(model.loss) if model.loss is not None else None
+        evaluation = (
+            self._scalar_loss(model.evaluation, "evaluation") if model.evaluation is not None else None
+        )
         prediction = self._prediction()
         return check(
             Program(
@@ -83,6 +86,7 @@ class _Elaborator:
                 loss=loss,
                 prediction=prediction,
                 next_values=model.next_values,
+                evaluation=evaluation,
             )
         )
 
@@ -192,7 +196,7 @@ class _Elaborator:
 
     # Results --------------------------------------------------------------------------------
 
-    def _scalar_loss(self, loss: Node) -> str:
+    def _scalar_loss(self, loss: Node, name: str = "loss") -> str:
         self._stabilise_for(loss)
         value = self.evaluator.evaluate(loss, "loss")
         if value.axes:
@@ -206,8 +210,9 @@ class _Elaborator:
                 "the loss is a constant", at=loss.at, remedy="it must depend on an input or a parameter"
             )
         self.builder.demand_numbers([value], "the loss", loss.at)
-        self._check_learns(loss)
-        name = self._unused("loss")
+        if name == "loss":
+            self._check_learns(loss)
+        name = self._unused(name)
         self._take_over_temporary(Tensor(name, (), "value"), value)
         return name
 
@@ -233,6 +238,8 @@ class _Elaborator:
             self._check_shown(name)
         for found in self.model.next_values:
             self._check_next(found)
+        for name, in_training in self.model.in_training:
+            self._check_modes(name, in_training)
         for name in spec.gradients:
             at = spec.place_of("gradients", name)
             self._check_defined(name, at)
@@ -261,6 +268,14 @@ class _Elaborator:
             problem = f"the next value of '{state.name}' is {show_axes(value.axes)}"
             remedy = f"expected {show_axes(state.axes)}, as the state's axes say"
             raise ShapeError(problem, at=equation.formula.at, remedy=remedy)
+
+    def _check_modes(self, name: str, in_training: str) -> None:
+        """Refuse a choice between tensors of two shapes."""
+        here, there = (self.builder.tensors[n].axes for n in (name, in_training))
+        if [axis.extent for axis in here] != [axis.extent for axis in there]:
+            equation = next(e for e in self.model.equations if e.name == name)
+            problem = f"'{name}' is {show_axes(there)} in training and {show_axes(here)} in inference"
+            raise ShapeError(problem, at=equation.formula.at, remedy="choose between two of one shape")
 
     def _check_shown(self, name: str) -> None:
         """Refuse an output of which a mask has hidden a part: -inf is no number to hand over, or to judge."""

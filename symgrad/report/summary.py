@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from symgrad.calculus.program import Equation, Program, Tensor
-    from symgrad.compiler.planning.plan import PhaseName
     from symgrad.pipeline import Stages
     from symgrad.spec.model import Spec
-
-_FORWARD: tuple[PhaseName, ...] = ("forward", "loss")
 
 
 @dataclass(frozen=True)
@@ -221,7 +218,7 @@ def _named(program: Program, lines: Mapping[str, Equation]) -> list[str]:
 def _flops_by_name(program: Program, names: list[str], cost: CostModel) -> dict[str, int]:
     """The operations of every equation of the forward pass, counted for the first name that needs it."""
     flops, counted = dict.fromkeys(names, 0), set[str]()
-    equations = [e for name in _FORWARD for e in cost.equations(name)]
+    equations = [e for name in cost.plan.before_gradient for e in cost.equations(name)]
     for name in names:
         needed = program.needed([name])
         own = [e for e in equations if e.target not in counted and (e.target in needed or name == names[-1])]

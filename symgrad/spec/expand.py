@@ -22,6 +22,7 @@ from symgrad.spec.expansion.next_values import next_values
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
+from symgrad.spec.expansion.two_modes import TwoModes, in_two_modes
 from symgrad.spec.language.builtins import (
     DERIVATIVE,
     LANGUAGE_FUNCTIONS,
@@ -73,14 +74,17 @@ def expand(spec: Spec) -> Model:
     names = [p.name for p in layers.parameters if p.name not in states]
     frozen = frozen_parameters(spec, names)
     groups = parameter_groups(spec.train, optimizer, names, frozen)
+    only_training = [found.equation for found in nexts]
+    functions = _needed_functions(spec, used)
+    modes = in_two_modes(equations, functions, loss, scoring.prediction, only_training)
     model = Model(
-        spec=spec,
+        spec=_with_functions_of(spec, modes, {f.name for f in functions}),
         parameters=tuple(layers.parameters),
-        functions=_needed_functions(spec, used),
-        equations=equations,
+        functions=modes.functions,
+        equations=modes.equations,
         outputs=outputs,
-        loss=loss,
-        prediction=scoring.prediction,
+        loss=modes.loss,
+        prediction=modes.prediction,
         task=scoring.task,
         scored=scoring.target,
         optimizer=optimizer,
@@ -95,6 +99,8 @@ def expand(spec: Spec) -> Model:
         manual=manual,
         frozen=(*frozen, *states),
         next_values=nexts,
+        evaluation=modes.evaluation,
+        in_training=tuple(modes.in_training.items()),
         groups=groups,
         demands=tuple(layers.demands),
     )
@@ -102,6 +108,11 @@ def expand(spec: Spec) -> Model:
     _check_parameters(model)
     refuse_nonsense(model)
     return model
+
+
+def _with_functions_of(spec: Spec, modes: TwoModes, once: set[str]) -> Spec:
+    """The spec with what training has in place of the functions that stand `once` in it."""
+    return replace(spec, functions=(*spec.functions, *(f for f in modes.functions if f.name not in once)))
 
 
 def _check_parameters(model: Model) -> None:

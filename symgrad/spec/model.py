@@ -442,8 +442,9 @@ class Model:
     it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of
     the library's schedules have names too, those of `hyper`: all numbers that may change at run time.
     Optimisers leave the `frozen` parameters as they are; those of `groups` have numbers of their own. Of the
-    frozen ones, states have `next_values`, equations over what a step finds. Layers make `demands` of the
-    tensors they are given.
+    frozen ones, states have `next_values`, equations over what a step finds. Where training and inference
+    differ, `loss` is that of training, `evaluation` that of inference, and `in_training` says what training
+    calls the equations that stand twice. Layers make `demands` of the tensors they are given.
     """
 
     spec: Spec
@@ -463,6 +464,8 @@ class Model:
     frozen: tuple[str, ...] = ()
     groups: tuple[ParameterGroup, ...] = ()
     next_values: tuple[NextValue, ...] = ()
+    evaluation: Node | None = None
+    in_training: tuple[tuple[str, str], ...] = ()
     demands: tuple[ShapeDemand | SizeDemand, ...] = ()
 
     @cached_property

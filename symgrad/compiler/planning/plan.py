@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.contraction import Contraction
     from symgrad.calculus.program import Equation, Loop, Program
 
-PhaseName: TypeAlias = Literal["forward", "prediction", "loss", "gradient", "update"]
+PhaseName: TypeAlias = Literal["forward", "prediction", "evaluation", "loss", "gradient", "update"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,10 @@ Step: TypeAlias = LoopNest | Product | Scalar | Accumulate
 
 @dataclass(frozen=True)
 class Phase:
-    """The steps that a caller may ask for: forward, then prediction or loss, then gradient."""
+    """The steps that a caller may ask for: forward, then prediction or loss, then gradient.
+
+    Where training and inference differ, the loss begins anew, and an evaluation follows the forward pass.
+    """
 
     name: PhaseName
     steps: tuple[Step, ...]
@@ -155,6 +158,11 @@ class Plan:
     rows: str = ""
     column_axis: str = ""
     by_rows: frozenset[str] = frozenset()
+
+    @property
+    def before_gradient(self) -> tuple[PhaseName, ...]:
+        """The phases that the gradient needs."""
+        return ("loss",) if self.program.evaluation else ("forward", "loss")
 
     @property
     def has_products(self) -> bool:

@@ -66,7 +66,7 @@ def memory_use(plan: Plan, dtype: str) -> MemoryUse:
 def _read_backward(plan: Plan) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Tensors made before the gradient phase, in that order, and what is computed from them in it."""
     backward = tuple(_equations(phase for phase in plan.phases if phase.name == "gradient"))
-    for made in _equations(phase for phase in plan.phases if phase.name in ("forward", "loss")):
+    for made in _equations(phase for phase in plan.phases if phase.name in plan.before_gradient):
         targets = (e.target for e in backward if made.target in e.reads)
         readers = tuple(plan.program.accumulated.get(target, target) for target in targets)
         if readers:

@@ -29,20 +29,17 @@ LOOK_AHEAD = 8
 def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     """The phases of a program, each needing only those before it; only the prediction is needed by none.
 
+    Where training and inference differ, an evaluation follows the forward pass, and the loss begins anew.
     What a gradient is added to, maybe the parameters, is formed after the last use of its parameter. Where
     `columns` names an axis, tensors are stored by columns along it.
     """
-    wanted: list[tuple[PhaseName, tuple[str, ...]]] = [
-        ("forward", (*program.outputs, *_derivatives_of_values(program))),
-        ("prediction", program.prediction),
-        ("loss", (program.loss,) if program.loss else ()),
-        ("gradient", (*(g.name for g in program.gradients), *(n.equation for n in program.next_values))),
-    ]
     done: set[str] = set()
     phases, accumulated = [], program.accumulated
-    for name, results in wanted:
+    for name, results in _wanted(program):
+        if name == "loss" and program.evaluation:
+            done = set()
         needed = program.needed(results) - done
-        if name != "prediction":
+        if name not in ("prediction", "evaluation"):
             done |= needed
         equations = [e for e in program.equations if e.target in needed]
         if accumulated and name == "gradient":
@@ -55,9 +52,23 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     return tuple(phases)
 
 
+def _wanted(program: Program) -> Iterator[tuple[PhaseName, tuple[str, ...]]]:
+    """What each phase is for."""
+    slopes = tuple(_derivatives_of_values(program))
+    loss = (program.loss,) if program.loss else ()
+    yield "forward", program.outputs if program.evaluation else (*program.outputs, *slopes)
+    yield "prediction", program.prediction
+    if program.evaluation:
+        yield "evaluation", (program.evaluation,)
+    yield "loss", (*loss, *slopes) if program.evaluation else loss
+    yield "gradient", (*(g.name for g in program.gradients), *(n.equation for n in program.next_values))
+
+
 def _derivatives_of_values(program: Program) -> Iterator[str]:
     """Slopes that are formed where a value of the network is."""
     needed = program.needed(program.outputs)
+    if program.evaluation and program.loss:
+        needed = program.needed([program.loss])
     for derivative in program.of_kind("derivative"):
         if program.definition[derivative.name].reads <= needed:
             yield derivative.name

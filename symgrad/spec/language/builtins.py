@@ -23,7 +23,11 @@ DERIVATIVE = "d"
 MAX_ORDER = 6
 """Of a derivative that one call asks for: the terms of one of order n grow as the partitions of n."""
 STOP_GRADIENT = "stop_gradient"
-SPECIAL_FORMS = frozenset(("where", "onehot", "spread", STOP_GRADIENT, SIZE, *PLACEMENTS, *REARRANGEMENTS))
+TRAINING = "training"
+"""`training(a, b)` is a in training and b in inference."""
+SPECIAL_FORMS = frozenset(
+    ("where", "onehot", "spread", STOP_GRADIENT, TRAINING, SIZE, *PLACEMENTS, *REARRANGEMENTS)
+)
 LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS.keys() | SPECIAL_FORMS
 
 

@@ -8,6 +8,7 @@ from symgrad.spec.expansion.parameter_groups import of_group
 from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments
 from symgrad.spec.sense.mismatches import check_widths, mismatches
 from symgrad.spec.sense.misnamed import manual_of_nothing, predictions_of_their_target, unlike_the_library
+from symgrad.spec.sense.mode_choices import check_modes
 from symgrad.spec.sense.model_states import check_states, idle_states
 from symgrad.spec.sense.optimizer_steps import check_steps, doubtful_steps
 from symgrad.spec.sense.precision import check_numbers
@@ -28,6 +29,7 @@ _REFUSALS = (
     check_start,
     check_outputs,
     check_states,
+    check_modes,
     check_training,
     check_steps,
     check_rates,

@@ -44,17 +44,21 @@ _DIRECTIONS, _CLOSE = 2, 1e-10
 
 @dataclass(frozen=True)
 class ValuesAndSlopes:
-    """Values and slopes at one point, or how far they may be off. `loss` is None where there is none."""
+    """Values and slopes at one point, or how far they may be off. `loss` is None where there is none.
+
+    So is `evaluation`, the loss of inference, also where that is no other one.
+    """
 
     outputs: tuple[Array, ...]
     prediction: tuple[Array, ...]
     loss: Array | None
     gradients: Mapping[str, Array]
+    evaluation: Array | None = None
 
     @property
     def are_finite(self) -> bool:
         """Whether all of them are numbers that double precision holds."""
-        loss = () if self.loss is None else (self.loss,)
+        loss = [value for value in (self.loss, self.evaluation) if value is not None]
         arrays = (*self.outputs, *self.prediction, *loss, *self.gradients.values())
         return all(np.isfinite(np.asarray(a, dtype=np.float64)).all() for a in arrays)
 
@@ -123,8 +127,9 @@ class SpecReference:
         return ValuesAndSlopes(
             tuple(_farthest(a, [r.outputs[n] for r in runs]) for n, a in enumerate(here.outputs)),
             tuple(_farthest(a, [r.prediction[n] for r in runs]) for n, a in enumerate(here.prediction)),
-            None if here.loss is None else _farthest(here.loss, [r.loss for r in runs if r.loss is not None]),
+            _farthest_loss(here.loss, [r.loss for r in runs]),
             {name: _farthest(a, [r.gradients[name] for r in runs]) for name, a in here.gradients.items()},
+            _farthest_loss(here.evaluation, [r.evaluation for r in runs]),
         )
 
 
@@ -156,6 +161,7 @@ def slopes_of(
         tuple(tape.of(a).array for a in found.prediction),
         None if found.loss is None else tape.of(found.loss).array,
         {n: np.zeros_like(s) if n in model.states else s for n, s in zip(names, slopes, strict=True)},
+        None if found.evaluation is None else tape.of(found.evaluation).array,
     )
 
 
@@ -168,6 +174,10 @@ def rounding_to(unit: float, rng: np.random.Generator) -> Rounding:
         return np.asarray(np.where(np.isinf(result), result, result + off))
 
     return rounded
+
+
+def _farthest_loss(here: Array | None, runs: list[Array | None]) -> Array | None:
+    return None if here is None else _farthest(here, [run for run in runs if run is not None])
 
 
 def _farthest(here: Array, runs: list[Array]) -> Array:

@@ -83,7 +83,8 @@ class ExactReference:
         with faults_named():
             nexts = {n.state: self.tensors[n.equation] for n in self.model.next_values}
             given = _given(self.model, machine, self.point)
-            outcome = outcome_of(machine, *given, self.model.frozen, nexts)
+            differ = self.model.evaluation is not None
+            outcome = outcome_of(machine, *given, self.model.frozen, nexts, differ=differ)
             found = dict(_found(self.model, machine, outcome))
             found |= _further(self.model, machine, self.point)
         for what, values in self.expected.items():
@@ -219,6 +220,8 @@ def _expected(
     if values.loss is None:
         return
     yield "the loss", tape.of(values.loss).array
+    if values.evaluation is not None:
+        yield "the loss of inference", tape.of(values.evaluation).array
     names = [*(p.name for p in model.parameters), *model.spec.gradients]
     wanted = [tape.of(values.tensors[name]) for name in names]
     for name, gradient in zip(names, tape.gradients(tape.of(values.loss), wanted), strict=True):
@@ -246,6 +249,7 @@ def _found(model: Model, machine: Machine, outcome: TextOutcome) -> Iterator[tup
     if outcome.gradient is None:
         return
     yield "the loss", np.asarray(outcome.loss, dtype=object)
+    yield "the loss of inference", np.asarray(outcome.evaluation, dtype=object)
     start, shapes = 0, machine.text.facts["SHAPES"]
     for name, shape in shapes.items():
         end = start + int(np.prod(shape, dtype=int))

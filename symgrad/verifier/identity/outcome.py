@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class TextOutcome(NamedTuple):
     """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks.
 
-    `tensors` are those of the spec that it finds in its workspace by name, `steps` what steps form and must.
+    `loss` is what the gradient is of, `evaluation` what the function `loss` gives. `tensors` are those
+    of the spec that it finds in its workspace by name, `steps` what steps form and must.
     """
 
     loss: Any
@@ -29,6 +30,7 @@ class TextOutcome(NamedTuple):
     prediction: list[Array]
     tensors: Sequence[tuple[str, Array]] = ()
     steps: Sequence[tuple[str, Array, Array]] = ()
+    evaluation: Any = None
 
 
 def outcome_of(
@@ -38,10 +40,13 @@ def outcome_of(
     targets: Sequence[Array],
     frozen: Sequence[str] = (),
     nexts: Mapping[str, Array] | None = None,
+    *,
+    differ: bool = False,
 ) -> TextOutcome:
     """What the functions of a module answer; parameters are one vector in its own order.
 
     No step forms the gradients of those that are `frozen`; of the states among them it makes the `nexts`.
+    Where training and inference `differ`, so do the losses of `loss` and of `loss_and_grad`.
 
     Raises:
         BoundsError: an access beside an array or its memory.
@@ -57,14 +62,14 @@ def outcome_of(
         return TextOutcome(None, None, [], outputs, prediction)
     loss = names["loss"](theta(), *data)
     again, vector = names["loss_and_grad"](theta(), *data)
-    if loss != again and not (loss != loss and again != again):
+    if not differ and loss != again and not (loss != loss and again != again):
         raise BoundsError("loss and loss_and_grad give two losses")
     given = names["input_gradients"](theta(), *data) if "input_gradients" in names else ()
     gradient = vector.array()
     steps = list(step_pairs(machine, parameters, data, gradient, frozen, nexts or {}))
     slopes = [np.asarray(array, dtype=object) for array in given]
     tensors = _tensors(machine, theta(), data)
-    return TextOutcome(loss, gradient, slopes, outputs, prediction, tensors, steps)
+    return TextOutcome(again, gradient, slopes, outputs, prediction, tensors, steps, loss)
 
 
 def _tensors(machine: Machine, theta: View, data: Sequence[Array]) -> Sequence[tuple[str, Array]]:

@@ -26,8 +26,8 @@ Shape = tuple[int, ...]
 class Evaluation:
     """Every value of a model at one point, in the arithmetic it was asked for.
 
-    `loss` is None when the model has none or a target was not given. `stopped` is what stop_gradient
-    held, in turn. `branches` says which way every
+    `loss` is None when the model has none or a target was not given; `evaluation` is that of inference, where
+    it is another one. `stopped` is what stop_gradient held, in turn. `branches` says which way every
     where, max, min, abs and sign went; `work` counts scalar operations, dear ones more than once.
     """
 
@@ -38,6 +38,7 @@ class Evaluation:
     branches: tuple[bytes, ...]
     work: int
     stopped: tuple[Array, ...] = ()
+    evaluation: Array | None = None
 
 
 def interpret(
@@ -76,10 +77,11 @@ def interpret(
                 formulas.define(equation)
         outputs = tuple(formulas.tensors[name].array for name in model.outputs)
         prediction = outputs if model.prediction is None else (formulas.formula(model.prediction).array,)
-        loss = _loss(model, arrays, formulas)
+        loss = _loss(model, arrays, formulas, model.loss)
+        evaluation = _loss(model, arrays, formulas, model.evaluation)
     tensors = {name: value.array for name, value in formulas.tensors.items()}
     branches, held = tuple(formulas.branches), tuple(formulas.stopped)
-    return Evaluation(tensors, outputs, loss, prediction, branches, formulas.work, held)
+    return Evaluation(tensors, outputs, loss, prediction, branches, formulas.work, held, evaluation)
 
 
 def _define_given(formulas: Formulas, model: Model, arrays: Mapping[str, Array]) -> None:
@@ -95,12 +97,14 @@ def _define_given(formulas: Formulas, model: Model, arrays: Mapping[str, Array])
         formulas.give(constant.name, convert(np.reshape(constant.values, constant.shape)))
 
 
-def _loss(model: Model, arrays: Mapping[str, Array], formulas: Formulas) -> Array | None:
-    if model.loss is None or any(target.name not in arrays for target in model.spec.targets):
+def _loss(
+    model: Model, arrays: Mapping[str, Array], formulas: Formulas, formula: Node | None
+) -> Array | None:
+    if formula is None or any(target.name not in arrays for target in model.spec.targets):
         return None
-    value = formulas.formula(model.loss)
+    value = formulas.formula(formula)
     if value.rank:
-        raise ShapeError(f"the loss must be one number, it has shape {value.array.shape}", at=model.loss.at)
+        raise ShapeError(f"the loss must be one number, it has shape {value.array.shape}", at=formula.at)
     return value.array
 
 

@@ -106,7 +106,10 @@ class Line:
         if self.directions.keys() <= sample.parameters.keys():
             return twin.loss_and_grad(twin.vector(sample.parameters), sample.data)
         shapes = {name: direction.shape for name, direction in self.directions.items()}
-        return twin.loss(sample), twin.input_gradients(sample, shapes)
+        slopes = twin.input_gradients(sample, shapes)
+        if self.trial.model.evaluation is None:
+            return twin.loss(sample), slopes
+        return twin.loss_and_grad(twin.vector(sample.parameters), sample.data)[0], slopes
 
     @cached_property
     def start(self) -> LinePlace:

@@ -26,6 +26,7 @@ from symgrad.verifier.trials.trial import (
     vector_of,
     worst,
 )
+from symgrad.verifier.trials.values import evaluated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +111,7 @@ def _moved(point: TrialPoint, output: int) -> Array:
 def _off_loss(trial: Trial, point: TrialPoint) -> float:
     got, expected = (np.asarray(s.loss(point.sample)) for s in (trial.module, trial.twin))
     floor = 1e-6 * trial.floor(point)
-    return excused(got, expected, CLOSE, lambda: np.asarray(point.reference.single.loss), floor)
+    return excused(got, expected, CLOSE, lambda: evaluated(point.reference.single), floor)
 
 
 def _gradients(trial: Trial, points: list[TrialPoint]) -> Measure:

@@ -12,7 +12,7 @@ import numpy as np
 from symgrad.verifier.interpretation.arithmetic import choose
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.spec_fans import scale_of
-from symgrad.verifier.trials.subject import Subject, number
+from symgrad.verifier.trials.subject import Subject
 from symgrad.verifier.trials.trial import (
     Measure,
     Trial,
@@ -27,7 +27,9 @@ from symgrad.verifier.trials.trial import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from symgrad.verifier.gradients.reference import ValuesAndSlopes
     from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.interpreter import Evaluation
     from symgrad.verifier.report import Check
 
 EXACT = 1e-10
@@ -106,7 +108,11 @@ def _far(trial: Trial) -> Measure:
         shapes = shapes_of(exact.prediction)
         if _are_finite(exact.prediction) and not _are_finite(twin.tensors("predict", sample, shapes)):
             return math.inf, "predict is not finite where scores are far apart, and the spec's prediction is"
-        if exact.loss is not None and _are_finite([exact.loss]) and not math.isfinite(twin.loss(sample)):
+        if (
+            exact.loss is not None
+            and _are_finite([evaluated(exact)])
+            and not math.isfinite(twin.loss(sample))
+        ):
             return math.inf, "the loss is not finite where scores are far apart, and the spec's is"
     return 0.0, ""
 
@@ -125,27 +131,37 @@ def _moved(point: TrialPoint, is_forward: bool, number: int) -> Array:
 def _loss(trial: Trial) -> Measure:
     errors = []
     for point in trial.points:
-        true = np.asarray(point.exact.loss, dtype=np.float64)
-        got = trial.twin.loss(point.sample)
-        scale = EXACT * 1e-4 * trial.floor(point)
-        off = partial(_off_loss, point, true, scale)
+        slack, size = EXACT * 1e-4 * trial.floor(point), batch_size(trial.model, point.sample)
+        true, got = evaluated(point.exact), trial.twin.loss(point.sample)
         message = f"loss is {got:.10g}, the spec's is {float(true):.10g} {point.name}"
-        errors.append((off(got), message + _batch_hint(got, point, trial)))
+        error = excused(np.asarray(got), true, EXACT, partial(_moved_evaluation, point), slack)
+        errors.append((error, message + _batch_hint(got, float(true), size)))
         if trial.trains:
+            true = np.asarray(point.exact.loss, dtype=np.float64)
             vector = trial.twin.vector(point.sample.parameters)
             also, _ = trial.twin.loss_and_grad(vector, point.sample.data)
             message = f"loss_and_grad's loss is {also:.10g}, the spec's is {float(true):.10g} {point.name}"
-            errors.append((off(also), message))
+            errors.append(
+                (excused(np.asarray(also), true, EXACT, partial(_moved_loss, point), slack), message)
+            )
     return worst(errors)
 
 
-def _off_loss(point: TrialPoint, true: Array, slack: float, got: float) -> float:
-    return excused(np.asarray(got), true, EXACT, lambda: np.asarray(point.reference.double.loss), slack)
+def evaluated(values: Evaluation | ValuesAndSlopes) -> Array:
+    """What `loss` gives, that of inference where there are two."""
+    loss = values.loss if values.evaluation is None else values.evaluation
+    return np.asarray(loss, dtype=np.float64)
 
 
-def _batch_hint(got: float, point: TrialPoint, trial: Trial) -> str:
-    size = batch_size(trial.model, point.sample)
-    true = number(point.exact.loss, "loss")
+def _moved_evaluation(point: TrialPoint) -> Array:
+    return evaluated(point.reference.double)
+
+
+def _moved_loss(point: TrialPoint) -> Array:
+    return np.asarray(point.reference.double.loss)
+
+
+def _batch_hint(got: float, true: float, size: int) -> str:
     if size > 1 and np.isclose(got, true * size, rtol=1e-6):
         return f" (a factor 1/{size}, the batch size, is missing?)"
     return ""

@@ -96,6 +96,8 @@ def _last_uses(program: Program, phases: tuple[Phase, ...], steps: list[Step]) -
         last[name] = max(last.get(name, 0), ends["prediction"])
     for gradient in program.gradients:
         last[gradient.name] = ends["gradient"] + 1
+    if program.evaluation is not None:
+        last[program.evaluation] = max(last.get(program.evaluation, 0), ends["evaluation"])
     if program.loss is not None:
         last[program.loss] = max(last.get(program.loss, 0), ends["loss"])
     return last

@@ -6,6 +6,7 @@ cache, whatever the number of rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from symgrad.calculus.terms import Entry, entries, indices_in
@@ -23,8 +24,10 @@ _HIDDEN = ("value", "derivative", "temporary", "cotangent")
 
 def held_by_rows(program: Program, phases: Iterable[Phase]) -> frozenset[str]:
     """The tensors made and used in the same turns of one loop over rows, and wanted by nobody else."""
-    nests = (step for phase in phases for step in phase.steps if isinstance(step, LoopNest))
-    return frozenset(name for nest in nests for name in _rows_of(program, nest))
+    steps = [step for phase in phases for step in phase.steps]
+    made = Counter(equation.target for step in steps for equation in step.equations)
+    nests = (step for step in steps if isinstance(step, LoopNest))
+    return frozenset(name for nest in nests for name in _rows_of(program, nest) if made[name] == 1)
 
 
 def _rows_of(program: Program, nest: LoopNest) -> Iterator[str]:

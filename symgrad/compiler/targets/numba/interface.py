@@ -82,15 +82,17 @@ def evaluations(
     )
 
 
-def losses(calls: Signatures) -> tuple[Definition, ...]:
-    """`loss` and `loss_and_grad`."""
+def losses(calls: Signatures, *, differ: bool) -> tuple[Definition, ...]:
+    """`loss` and `loss_and_grad`; whether they `differ`, one of inference and one of training."""
+    said = "The loss, a number, as inference has it." if differ else "The loss, a number."
+    both = "The loss as training has it, and its gradient, as Params."
     arguments, data = listed(["params", calls.data]), _data(calls)
     return (
-        Definition("loss", arguments, ("The loss, a number.",), (f"return _loss_of(params, {data})",)),
+        Definition("loss", arguments, (said,), (f"return _loss_of(params, {data})",)),
         Definition(
             "loss_and_grad",
             arguments,
-            ("The loss and its gradient, as Params.",),
+            (both if differ else "The loss and its gradient, as Params.",),
             (f"return _loss_and_gradient(params, {data})",),
         ),
     )

@@ -41,8 +41,12 @@ class ModelDefinitions:
         yield from network.values(calls, lowered.bodies)
         yield from network.results(calls, self.outputs, self.predictions)
         if loss:
-            view, accumulates = NUMBA.text(views.view(loss)), lowered.accumulation is not None
-            yield from network.loss_and_gradient(calls, lowered.bodies, view, accumulates=accumulates)
+            if evaluation := lowered.program.evaluation:
+                yield from network.evaluation(calls, lowered.bodies, NUMBA.text(views.view(evaluation)))
+            yield from network.loss(
+                calls, lowered.bodies, NUMBA.text(views.view(loss)), anew=bool(evaluation)
+            )
+            yield from network.gradient(calls, lowered.bodies, accumulates=lowered.accumulation is not None)
             if lowered.step_gradient:
                 yield from network.step_gradient(calls, lowered.step_gradient)
             yield network.gradients(calls, self.gradients)
@@ -56,7 +60,8 @@ class ModelDefinitions:
     def _standing(self) -> Iterator[str]:
         """Those of the spec's own tensors that are in memory after the loss, in the order of computation."""
         own = {equation.name for equation in self.lowered.model.equations}
-        return (name for name in standing(self.lowered.plan, ("forward", "loss")) if name in own)
+        plan = self.lowered.plan
+        return (name for name in standing(plan, plan.before_gradient) if name in own)
 
     def training(self) -> Iterator[Definition | Driver]:
         """The optimiser, a step, an epoch."""
@@ -96,7 +101,7 @@ class ModelDefinitions:
             yield interface.sampled()
         if not lowered.program.loss:
             return
-        yield from interface.losses(calls)
+        yield from interface.losses(calls, differ=lowered.program.evaluation is not None)
         if self.gradients:
             yield interface.input_gradients(calls, [g.name for g in self.gradients])
         if lowered.looks_ahead:

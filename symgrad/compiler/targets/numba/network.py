@@ -76,13 +76,24 @@ def driver(
     yield Driver(name, arguments, doc, (*before, *run, *after))
 
 
-def loss_and_gradient(
-    calls: Signatures, bodies: Bodies, loss_view: str, *, accumulates: bool
-) -> Iterator[Driver]:
-    """The loss, and its gradient: in a vector of its own, or added to another while it is formed."""
+def evaluation(calls: Signatures, bodies: Bodies, view: str) -> Iterator[Driver]:
+    """The loss of inference."""
     run = Invoke("_forward", _given("theta", calls.forward))
-    given, found = listed(["theta", calls.loss]), Give((Verbatim(f"{loss_view}[0]"),))
-    yield from driver("_loss", given, "The loss.", bodies["loss"], before=(run,), after=(found,))
+    given, found = listed(["theta", calls.loss]), Give((Verbatim(f"{view}[0]"),))
+    doc = "The loss as inference has it."
+    yield from driver("_evaluation", given, doc, bodies["evaluation"], before=(run,), after=(found,))
+
+
+def loss(calls: Signatures, bodies: Bodies, view: str, *, anew: bool) -> Iterator[Driver]:
+    """The loss, after the outputs; `anew` where training does not begin as inference does."""
+    run = Invoke("_forward", _given("theta", calls.forward))
+    given, found = listed(["theta", calls.loss]), Give((Verbatim(f"{view}[0]"),))
+    doc, before = ("The loss as training has it.", ()) if anew else ("The loss.", (run,))
+    yield from driver("_loss", given, doc, bodies["loss"], before=before, after=(found,))
+
+
+def gradient(calls: Signatures, bodies: Bodies, *, accumulates: bool) -> Iterator[Driver]:
+    """The gradient of the loss: in a vector of its own, or added to another while it is formed."""
     arguments, doc = listed(["theta", "grad", calls.loss]), "The loss; its gradient goes into `grad`."
     value = Assign(VALUE, Applied("_loss", _given("theta", calls.loss)))
     if not accumulates:

@@ -18,11 +18,20 @@ hvp gauss_newton per_sample_grad jacobian hessian direction product
 """
 _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
-_step_gradient _advance
+_step_gradient _advance _evaluation
 """
 _FURTHER = tuple(f"_{name}" for name in FURTHER_FUNCTIONS.values())
 _PRIVATE_OF_MODELS += " ".join(f"{name} {name}_work_size {name}_results" for name in _FURTHER)
-SECTIONED = ("_forward", "_predict", "_loss", "_backward", "_gradient", "_step_gradient", *_FURTHER)
+SECTIONED = (
+    "_forward",
+    "_predict",
+    "_evaluation",
+    "_loss",
+    "_backward",
+    "_gradient",
+    "_step_gradient",
+    *_FURTHER,
+)
 """The functions whose sections, where they are long, are named after them, with a number."""
 
 PRIVATE = frozenset(name for name in runtime_names() if name.startswith("_")) | {*_PRIVATE_OF_MODELS.split()}

@@ -1,0 +1,158 @@
+"""A network in training and in inference: `training(a, b)` is a in one and b in the other.
+
+What such a choice reaches stands twice in a model: an equation under its own name as inference has it, which
+outputs and predictions are made of, and as training has it, which the loss and next values are made of. All
+else stands once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from symgrad.errors import SpecError
+from symgrad.spec.language.builtins import TRAINING
+from symgrad.spec.language.syntax import Call, Index, Name
+from symgrad.spec.language.trees import calls, replaced, values_in
+from symgrad.spec.model import EquationSpec, FunctionSpec
+from symgrad.spec.taken_names import unused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from symgrad.spec.language.syntax import Node
+
+P = TypeVar("P", EquationSpec, FunctionSpec)
+
+
+@dataclass(frozen=True)
+class TwoModes:
+    """Equations and functions without choices, and what training calls those that stand twice.
+
+    `loss` is that of training; `evaluation`, that of inference, is None where it is the same.
+    """
+
+    equations: tuple[EquationSpec, ...]
+    functions: tuple[FunctionSpec, ...]
+    loss: Node | None
+    evaluation: Node | None
+    prediction: Node | None
+    in_training: Mapping[str, str]
+
+
+def in_two_modes(
+    equations: Sequence[EquationSpec],
+    functions: Sequence[FunctionSpec],
+    loss: Node | None,
+    prediction: Node | None,
+    only_training: Collection[str],
+) -> TwoModes:
+    """The same with every choice made; equations `only_training` are none of inference.
+
+    Raises:
+        SpecError: a choice that is not one of two formulas.
+    """
+    for formula in _formulas(equations, functions, loss, prediction):
+        _check_choices(formula)
+    twice = _reached(equations, functions, only_training)
+    taken = {equation.name for equation in equations} | {function.name for function in functions}
+    names: dict[str, str] = {}
+    for name in twice:
+        names[name] = unused(f"{name}_training", taken | {*names.values()})
+    own = {equation.name for equation in equations}
+
+    def here(formula: Node) -> Node:
+        return _chosen(formula, 1, {})
+
+    def there(formula: Node) -> Node:
+        return _chosen(formula, 0, names)
+
+    changed = loss is not None and (_reads(loss) & names.keys() or _has_choice(loss))
+    return TwoModes(
+        equations=tuple(_both(equations, names, here, there, only_training)),
+        functions=tuple(_both(functions, names, here, there, ())),
+        loss=None if loss is None else there(loss),
+        evaluation=here(loss) if loss is not None and changed else None,
+        prediction=None if prediction is None else here(prediction),
+        in_training={name: new for name, new in names.items() if name in own},
+    )
+
+
+def _formulas(
+    equations: Iterable[EquationSpec], functions: Iterable[FunctionSpec], *results: Node | None
+) -> list[Node]:
+    defined = [*(e.formula for e in equations), *(f.formula for f in functions)]
+    return [*defined, *(node for node in results if node is not None)]
+
+
+def _check_choices(formula: Node) -> None:
+    for call in calls(formula):
+        if call.function == TRAINING and (call.keywords or len(call.arguments) != 2):
+            problem = "training takes two formulas: what holds in training, and what holds in inference"
+            raise SpecError(problem, at=call.at, remedy="write training(mu, m), for example")
+
+
+def _has_choice(formula: Node) -> bool:
+    return any(call.function == TRAINING for call in calls(formula))
+
+
+def _reads(formula: Node) -> set[str]:
+    """The tensors and functions that a formula names."""
+    return values_in(formula) | {call.function for call in calls(formula)}
+
+
+def _reached(
+    equations: Sequence[EquationSpec], functions: Sequence[FunctionSpec], only_training: Collection[str]
+) -> list[str]:
+    """The equations and functions in which a choice is made, and those that these have a say in."""
+    found: list[str] = []
+    parts = [(f.name, f.formula) for f in functions]
+    parts += [(e.name, e.formula) for e in equations if e.name not in only_training]
+    while True:
+        more = [
+            name
+            for name, formula in parts
+            if name not in found and (_has_choice(formula) or _reads(formula) & {*found})
+        ]
+        if not more:
+            return found
+        found += more
+
+
+def _chosen(formula: Node, place: int, names: Mapping[str, str]) -> Node:
+    """The formula with every choice made, over what bears other `names`."""
+
+    def change(node: Node) -> Node | None:
+        match node:
+            case Call(function, arguments) if function == TRAINING:
+                return _chosen(arguments[place], place, names)
+            case Call(function, arguments, keywords) if function in names:
+                inner = tuple(_chosen(a, place, names) for a in arguments)
+                by_name = tuple((key, _chosen(a, place, names)) for key, a in keywords)
+                return replace(node, function=names[function], arguments=inner, keywords=by_name)
+            case Name(name) if name in names:
+                return replace(node, id=names[name])
+            case Index(tensor, indices) if tensor in names:
+                return replace(
+                    node, tensor=names[tensor], indices=tuple(_chosen(i, place, names) for i in indices)
+                )
+        return None
+
+    return replaced(formula, change)
+
+
+def _both(
+    parts: Sequence[P],
+    names: Mapping[str, str],
+    here: Callable[[Node], Node],
+    there: Callable[[Node], Node],
+    only_training: Collection[str],
+) -> Iterator[P]:
+    """Every part as inference has it, and behind it as training does, where that is another one."""
+    for part in parts:
+        if part.name in only_training:
+            yield replace(part, formula=there(part.formula))
+            continue
+        yield replace(part, formula=here(part.formula))
+        if part.name in names:
+            yield replace(part, name=names[part.name], formula=there(part.formula))
