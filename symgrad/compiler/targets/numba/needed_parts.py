@@ -32,14 +32,14 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     parts = [runtime_part(name) for name in _files(lowered)]
     if lowered.model.frozen:
         parts = _with(parts, runtime_part("optional/states_of_trained"))
-    if lowered.program.evaluation:
-        parts = _with(parts, runtime_part("optional/evaluated_loss"))
     if lowered.model.states:
         parts = _with(parts, runtime_part("optional/states_held"))
     if lowered.program.loss and stops_gradients(lowered.model):
         parts = _with(parts, runtime_part("optional/stopped_gradients"))
     if lowered.piece_rows and lowered.program.loss:
         parts = _with(parts, runtime_part("optional/loss_in_pieces"))
+    if lowered.program.evaluation:
+        parts = _with(parts, runtime_part("optional/evaluated_loss"))
     yield from parts
 
 
