@@ -24,6 +24,7 @@ from symgrad.elaborate.optimizer import elaborate_optimizer
 from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
+from symgrad.passes.diagonals import with_diagonals
 from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.further.further_program import further_program
 from symgrad.passes.guarding.guards import guard
@@ -79,7 +80,7 @@ class Stages:
     @stage("Model → Program")
     def formulas(self) -> Program:
         """Shapes inferred, broadcasting spelled out, reductions named."""
-        return self.part or with_single_placements(elaborate(self.model, stable=stabilise))
+        return self.part or with_diagonals(with_single_placements(elaborate(self.model, stable=stabilise)))
 
     @stage("Program → Program")
     def stable(self) -> Program:

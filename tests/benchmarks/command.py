@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -37,6 +38,9 @@ WIDTH = 240  # of the tables where the output is no terminal
     "--cores", type=click.Choice(["one", "all", "both"]), default="both", help="Where steps are timed."
 )
 @click.option("--rounds", type=click.IntRange(1), default=Pace.rounds, help="Epochs of each peer, at most.")
+@click.option(
+    "--clock", type=click.Choice(["wall", "cpu"]), default="wall", help="The clock that times an epoch."
+)
 @click.option("--quick", is_flag=True, help="Few epochs: to see that it runs, not for numbers.")
 @click.option("--python", "pythons", multiple=True, metavar="PEER=PATH", help="The interpreter of a peer.")
 @click.option(
@@ -53,6 +57,7 @@ def main(
     peers: str,
     cores: str,
     rounds: int,
+    clock: Literal["wall", "cpu"],
     quick: bool,
     pythons: tuple[str, ...],
     outputs: tuple[Path, ...],
@@ -69,7 +74,7 @@ def main(
                 f"expected a name that ends in .md or .json, got {output}", param_hint="--output"
             )
     all_cores = available_cores()
-    place = Place(all_cores[-1:], _interpreters(pythons))
+    place = Place(all_cores[-1:], _interpreters(pythons), clock=clock)
     said = Console(stderr=True)
     results, there = _present(Results(machine()), _chosen_peers(peers), place, said)
     if "steps" in parts:

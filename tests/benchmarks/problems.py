@@ -31,7 +31,7 @@ class Problem:
     `network` one of networks.py: then there are no sizes, and the first losses of all must agree.
     `derives` is what is computed of the batches instead of training on them: `hvp`, the Hessian of the loss
     times `direction()`, or `per_sample`, the gradient of every row's own loss. The gradient of a batch may be
-    summed over pieces of so many rows as `piece` says, which fit into caches; symgrad does so.
+    summed over pieces of so many rows as `piece` says; symgrad chooses pieces by itself.
     """
 
     name: str
@@ -120,8 +120,6 @@ class Problem:
             "dtype": self.dtype,
             "train": {"optimizer": rule, "batch_size": self.batch},
         }
-        if self.piece:
-            about["train"] |= {"micro_batch_size": self.piece}
         if self.derives:
             about |= {"derive": [self.derives]}
         if self.network:
@@ -215,7 +213,7 @@ RESIDUAL_PROBLEMS = tuple(
     Problem(
         f"{equation.capitalize()} {sizes} {points} points {dtype}", (), points, 4 if points == 1000 else 1,
         learning_rate=1e-4, network=f"{equation} {network}", dtype=dtype,
-        piece=1000 if points > 1000 else 0,
+        piece=min(1000, points // 4),
     )
     for equation in ("burgers", "poisson")
     for sizes, network in (("2-20-20-20-1", "3x20"), ("2-50x4-1", "4x50"))

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,12 +24,14 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 class Place:
     """Where workers run: on which cores, under which interpreters by peer, and with which cache folder.
 
-    Without a folder of its own a worker uses the user's caches.
+    Without a folder of its own a worker uses the user's caches. An epoch is timed by the wall's clock, or by
+    the processor's: what the process, all its threads together, computed.
     """
 
     cores: tuple[int, ...]
     interpreters: Mapping[str, str] = field(default_factory=dict)
     cache: Path | None = None
+    clock: Literal["wall", "cpu"] = "wall"
 
     def environment(self, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
         """The variables of a process here."""
@@ -37,7 +39,11 @@ class Place:
         variables = {name: value for name, value in os.environ.items() if name != "SYMGRAD_BLAS"}
         variables |= dict.fromkeys(THREADS, count) | dict(extra)
         path = [str(TESTS), str(TESTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-        variables |= {"BENCH_CORES": json.dumps(self.cores), "PYTHONPATH": os.pathsep.join(path)}
+        variables |= {
+            "BENCH_CORES": json.dumps(self.cores),
+            "BENCH_CLOCK": self.clock,
+            "PYTHONPATH": os.pathsep.join(path),
+        }
         if len(self.cores) == 1:
             variables["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
         if self.cache is not None:
