@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import compileall
-import gc
 import os
 from contextlib import suppress
 
 import pytest
 from seeds import ROOT, SEED
 
-# Stages and compilers make many long-lived objects, and SymPy forgets its results after 1000 of them.
-gc.set_threshold(50_000, 20, 50)
+from symgrad.long_lived import expect_long_lived_objects
+
+expect_long_lived_objects()
+# SymPy forgets its results after 1000 of them.
 os.environ.setdefault("SYMPY_CACHE_SIZE", "20000")
 # Threads of one matrix product wait for each other in a loop, which tests side by side would prolong.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

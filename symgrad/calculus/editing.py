@@ -32,7 +32,7 @@ def with_equations(program: Program, equations: Iterable[Equation]) -> Program:
         InternalError: they break what programs promise.
     """
     told = (with_places_told(equation, program.tensor) for equation in equations)
-    return check(replace(program, equations=tuple(told)))
+    return check(replace(program, equations=tuple(told)), program)
 
 
 class ProgramEditor:
@@ -74,4 +74,4 @@ class ProgramEditor:
             "equations": tuple(self.equations),
             "rewrites": tuple(self.rewrites),
         }
-        return check(replace(self.before, **(made | changes)))
+        return check(replace(self.before, **(made | changes)), self.before)

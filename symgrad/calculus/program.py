@@ -291,16 +291,21 @@ class Program:
         return "\n".join(map(str, self.equations))
 
 
-def check(program: Program) -> Program:
+def check(program: Program, before: Program | None = None) -> Program:
     """The program itself, if every use is defined and every rank and axis fits.
+
+    What it has in common with a program `before`, which was found right, is not looked at again.
 
     Raises:
         InternalError: a stage broke its promise.
     """
     given = ("input", "target", "constant", "parameter", "direction", "state", "hyper")
     defined = {t.name for t in program.tensors if t.kind in given}
+    known = _known(program, before) if before else frozenset()
     for equation in program.equations:
-        _check_equation(program, equation, defined)
+        _check_order(program, equation, defined)
+        if id(equation) not in known:
+            _check_places(program, equation)
         defined.add(equation.target)
     missing = program.results - defined
     if missing:
@@ -308,13 +313,26 @@ def check(program: Program) -> Program:
     return program
 
 
-def _check_equation(program: Program, equation: Equation, defined: set[str]) -> None:
+def _known(program: Program, before: Program) -> frozenset[int]:
+    """The equations of the program before whose tensors and sizes are still the same."""
+    if program.extents != before.extents:
+        return frozenset()
+    changed = {t.name for t in before.tensors if program.tensor.get(t.name) is not t}
+    return frozenset(id(e) for e in before.equations if not changed & (e.reads | {e.target}))
+
+
+def _check_order(program: Program, equation: Equation, defined: set[str]) -> None:
+    """Demand that an equation reads what others above it define, and defines what none of them does."""
     if undefined := equation.reads - defined:
         raise InternalError(f"{sorted(undefined)} used before definition in {equation}")
     if equation.target in defined:
         raise InternalError(f"{equation.target} is defined twice")
     if equation.onto and not _may_add_onto(program, equation):
         raise InternalError(f"{equation.onto} cannot be added to in {equation}")
+
+
+def _check_places(program: Program, equation: Equation) -> None:
+    """Demand that the indices of an equation stay within the axes of its tensors."""
     loops = {loop.index: loop.axis for loop in equation.loops}
     if stray := equation.body_indices - loops.keys():
         raise InternalError(f"free index {stray} in {equation}")

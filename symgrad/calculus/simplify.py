@@ -211,7 +211,7 @@ def drop_dead(program: Program) -> Program:
     defined = Counter(e.target for e in program.equations)
     tensors = tuple(t for t in program.tensors if t.name in needed or t.name not in defined)
     tensors = tuple(t for t in tensors if not _is_made_on_the_way(t) or t.name in needed)
-    return check(replace(program, equations=kept, tensors=tensors))
+    return check(replace(program, equations=kept, tensors=tensors), program)
 
 
 STEPS: tuple[Callable[[Program], Program], ...] = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symgrad.cli.endings import exit_code_of, reader_gone, showing_warnings
+from symgrad.long_lived import expect_long_lived_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +138,7 @@ class Commands(click.Group):
         """Run the command that the arguments name, and exit."""
         _replace_closed_streams()
         _end_as_by_ctrl_c()
+        expect_long_lived_objects()
         run = super().main
         extra["standalone_mode"] = False
         sys.exit(exit_code_of(lambda: run(args, prog_name, **extra)))

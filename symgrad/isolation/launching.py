@@ -11,18 +11,16 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Protocol
 
+from symgrad.long_lived import THRESHOLDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Products of matrices are told to use one: processes side by side would wait for each other's threads."""
 
-_OBJECTS = (50_000, 20, 50)
-"""Libraries and Numba's compiler make many objects that live long: Python's thresholds cost a seventh of the
-time."""
-
 _START = (
-    f"import gc, sys; gc.set_threshold{_OBJECTS}; sys.path[:] = sys.argv[2:]; "
+    f"import gc, sys; gc.set_threshold{THRESHOLDS}; sys.path[:] = sys.argv[2:]; "
     "from symgrad.isolation.{} import main; main(sys.argv[1])"
 )
 _FORKS = sys.platform == "linux"

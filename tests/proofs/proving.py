@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,8 @@ def _bounds(model: Model, text: str) -> str:
 
 def _run(model: Model, text: str, garbage: float) -> list[Array]:
     sample = draw(model, "bounds", 0)
-    machine = Machine(parse(text), DOUBLE, lambda size: np.full(size, garbage, object), long_constants(model))
+    long = partial(long_constants, model)
+    machine = Machine(parse(text), DOUBLE, lambda size: np.full(size, garbage, object), long)
     numbers = {n: a if a.dtype.kind == "i" else a.astype(object) for n, a in sample.arrays.items()}
     parts = [np.ravel(numbers[name]) for name in machine.text.facts["SHAPES"]]
     theta = np.concatenate(parts) if parts else np.empty(0, object)

@@ -63,29 +63,29 @@ def replaced(node: Node, change: Callable[[Node], Node | None]) -> Node:
 
 def _with_children(node: Node, change: Callable[[Node], Node]) -> Node:
     """The node with its children changed; itself where none is."""
-    made = _rebuilt(node, change)
-    is_same = all(new is old for new, old in zip(children(made), children(node), strict=True))
-    return node if is_same else made
+    before = children(node)
+    after = tuple(map(change, before))
+    is_same = all(new is old for new, old in zip(after, before, strict=True))
+    return node if is_same else _with(node, after)
 
 
-def _rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+def _with(node: Node, new: tuple[Node, ...]) -> Node:
+    """The node with other children, as many as it has, in the order of `children`."""
     match node:
-        case Negate(operand) | Transpose(operand):
-            return replace(node, operand=change(operand))
-        case Binary(_, left, right) | Compare(_, left, right):
-            return replace(node, left=change(left), right=change(right))
+        case Negate() | Transpose():
+            return replace(node, operand=new[0])
+        case Binary() | Compare():
+            return replace(node, left=new[0], right=new[1])
         case Call(_, arguments, keywords):
-            return replace(
-                node,
-                arguments=tuple(map(change, arguments)),
-                keywords=tuple((k, change(v)) for k, v in keywords),
-            )
-        case Tuple(items):
-            return replace(node, items=tuple(map(change, items)))
-        case Index(_, indices):
-            return replace(node, indices=tuple(map(change, indices)))
+            named = zip((name for name, _ in keywords), new[len(arguments) :], strict=True)
+            return replace(node, arguments=new[: len(arguments)], keywords=tuple(named))
+        case Tuple():
+            return replace(node, items=new)
+        case Index():
+            return replace(node, indices=new)
         case Slice(start, stop, step):
-            start, stop, step = (part if part is None else change(part) for part in (start, stop, step))
+            others = iter(new)
+            start, stop, step = (part and next(others) for part in (start, stop, step))
             return replace(node, start=start, stop=stop, step=step)
     return node
 

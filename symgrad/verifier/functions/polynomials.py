@@ -82,10 +82,11 @@ def _polynomials(source: str) -> Iterator[tuple[str, tuple[float, ...]]]:
     Raises:
         ModuleError: the coefficients are no numbers.
     """
-    values, evaluated = namespace_of(source), set(_evaluated(tree_of(source)))
-    for function in APPROXIMATIONS:
-        name = function.upper()
-        if name in evaluated and name in values:
+    values = namespace_of(source)
+    defined = {function: function.upper() for function in APPROXIMATIONS if function.upper() in values}
+    evaluated = set(_evaluated(tree_of(source))) if defined else set()
+    for function, name in defined.items():
+        if name in evaluated:
             try:
                 yield function, tuple(map(float, values[name]))
             except (TypeError, ValueError) as error:

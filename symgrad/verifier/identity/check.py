@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +78,8 @@ class ExactReference:
         """
         if text.unknown:
             raise TextFaultError(f"the text uses {', '.join(sorted(text.unknown))}, which it defines nowhere")
-        machine = Machine(text, self.arithmetic, self.point.garbage, long_constants(self.model))
+        long = partial(long_constants, self.model)
+        machine = Machine(text, self.arithmetic, self.point.garbage, long)
         is_rounded = machine.is_rounded or bool(self.model.spec.constants)
         digits = ROUNDED_DIGITS if is_rounded else DIGITS
         with faults_named():

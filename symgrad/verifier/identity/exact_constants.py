@@ -63,7 +63,7 @@ def _apply(arithmetic: Arithmetic, function: str, number: Any) -> Any:
 def constant_of(number: float, long: tuple[Fraction, ...] = ()) -> Constant | None:
     """The number that a float stands for; None where its digits are none that are known here."""
     shown = Fraction(repr(number))
-    if _digits(number) <= _SHOWN:
+    if is_short(number):
         return Constant(shown)
     for factor in (Fraction(1), *long):
         rational = _simple(Fraction(number) / factor)
@@ -75,6 +75,11 @@ def constant_of(number: float, long: tuple[Fraction, ...] = ()) -> Constant | No
         if rational is not None:
             return Constant(rational, radicand, roots)
     return None
+
+
+def is_short(number: float) -> bool:
+    """Whether a float shows so few digits that it is the decimal it shows."""
+    return _digits(number) <= _SHOWN
 
 
 def is_doubtful(number: float) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from symgrad.spec.language.definitions import defined
 from symgrad.spec.scalars import SCALARS
 from symgrad.verifier.identity.elements import UnsuitableError
-from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful
+from symgrad.verifier.identity.exact_constants import constant_of, is_doubtful, is_short
 from symgrad.verifier.identity.memory.bounded_memory import BoundsError, Kind, View, laid_over
 from symgrad.verifier.identity.memory.remembered import remembered
 from symgrad.verifier.identity.memory.workspace import workspace
@@ -77,7 +77,7 @@ class Machine:
         text: JudgedText,
         arithmetic: Arithmetic,
         garbage: Callable[[int], Array],
-        long: tuple[Fraction, ...] = (),
+        long: Callable[[], tuple[Fraction, ...]] = tuple,
     ) -> None:
         self.text, self.arithmetic, self.garbage = text, arithmetic, garbage
         self.kind, self.is_rounded = Kind(self.number), False
@@ -96,8 +96,8 @@ class Machine:
         exec(text.code, self.names)  # noqa: S102  # the text under trial
         self._replace_functions()
 
-    def _constant(self, number: float, long: tuple[Fraction, ...]) -> Any:
-        known = constant_of(number, long)
+    def _constant(self, number: float, long: Callable[[], tuple[Fraction, ...]]) -> Any:
+        known = constant_of(number, () if is_short(number) else long())
         self.is_rounded |= known is None or is_doubtful(number)
         return self.number(number) if known is None else known.value(self.arithmetic)
 

@@ -88,15 +88,44 @@ def parse(text: str) -> JudgedText:
     literals = _Literals()
     used = _used(tree.body)
     unknown = _unknown(used, tree.body)
-    kept = [literals.visit(node) for node in used]
-    if any(isinstance(part, ast.While) for node in kept for part in ast.walk(node)):
+    if any(ast.While in seen.kinds for seen in used.values()):
         raise ModuleError("the text has a loop whose end cannot be foreseen")
     facts = dict(fact for node in tree.body for fact in _fact(node))
     missing = _FACTS - facts.keys()
     if missing:
         raise ModuleError(f"the text lacks {', '.join(sorted(missing))}", remedy="generate it again")
+    kept = [literals.visit(node) for node in used]
     code = compile(ast.Module(kept, []), "the module's text", "exec")
     return JudgedText(code, facts, literals.floats, kernels_of(used, facts), frozenset(unknown))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a statement is made of: its names, those it asks for, those it gives a meaning; kinds of nodes."""
+
+    names: set[str]
+    loaded: set[str]
+    bound: set[str]
+    kinds: set[type[ast.AST]]
+
+
+def seen_in(statement: ast.stmt) -> Seen:
+    """What a statement and all inside it is made of."""
+    seen = Seen(set(), set(), set(), set())
+    for node in ast.walk(statement):
+        seen.kinds.add(type(node))
+        match node:
+            case ast.Name(name, context):
+                seen.names.add(name)
+                if not isinstance(context, ast.Del):
+                    (seen.loaded if isinstance(context, ast.Load) else seen.bound).add(name)
+            case ast.FunctionDef(name) | ast.ClassDef(name) | ast.arg(name):
+                seen.bound.add(name)
+            case ast.alias(name, other):
+                seen.bound.add(other or name.partition(".")[0])
+            case ast.ExceptHandler(name=str(name)):
+                seen.bound.add(name)
+    return seen
 
 
 def _bare(definition: ast.stmt) -> None:
@@ -109,39 +138,22 @@ def _bare(definition: ast.stmt) -> None:
                 node.annotation = None
 
 
-def _loaded(nodes: list[ast.stmt]) -> set[str]:
-    names = (part for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name))
-    return {name.id for name in names if isinstance(name.ctx, ast.Load)}
-
-
-def _unknown(used: list[ast.stmt], body: list[ast.stmt]) -> set[str]:
+def _unknown(used: Mapping[ast.stmt, Seen], body: list[ast.stmt]) -> set[str]:
     """The names that these statements ask for, and nothing in the text gives a meaning."""
-    outside = [node for node in body if not _defined(node)]
-    found = _loaded(used) - set(dir(builtins)) - {name for node in body for name in _defined(node)}
-    found -= _bound([*used, *outside])
-    return found - _bound(body) if found else found
+    found = set[str]().union(*(seen.loaded for seen in used.values()))
+    found -= {*dir(builtins)}.union(*(seen.bound for seen in used.values()))
+    found -= {name for node in body for name in _defined(node)}
+    found = found.difference(*(seen_in(node).bound for node in body if not _defined(node)))
+    return found.difference(*(seen_in(node).bound for node in body)) if found else found
 
 
-def _bound(nodes: list[ast.stmt]) -> set[str]:
-    """Every name that is given a meaning somewhere in these statements."""
-    found: set[str] = set()
-    for node in (part for statement in nodes for part in ast.walk(statement)):
-        match node:
-            case ast.Name(name, ast.Store()) | ast.FunctionDef(name) | ast.ClassDef(name) | ast.arg(name):
-                found.add(name)
-            case ast.alias(name, other):
-                found.add(other or name.partition(".")[0])
-            case ast.ExceptHandler(name=str(name)):
-                found.add(name)
-    return found
-
-
-def _used(body: list[ast.stmt]) -> list[ast.stmt]:
+def _used(body: list[ast.stmt]) -> dict[ast.stmt, Seen]:
     """The definitions that the functions under trial reach, made bare, in the order of the text."""
     definitions: dict[str, list[ast.stmt]] = {}
     for node in body:
         for name in _defined(node):
             definitions.setdefault(name, []).append(node)
+    used: dict[ast.stmt, Seen] = {}
     reached: set[str] = set()
     waiting = [name for name in ENTRIES if name in definitions]
     while waiting:
@@ -150,26 +162,26 @@ def _used(body: list[ast.stmt]) -> list[ast.stmt]:
             reached.add(name)
             for node in definitions[name]:
                 _bare(node)
-                names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-                waiting += names & definitions.keys() - REPLACED
-    return [node for node in body if any(name in reached for name in _defined(node))]
+                used[node] = seen_in(node)
+                waiting += used[node].names & definitions.keys() - REPLACED
+    return {node: used[node] for node in body if node in used}
 
 
-def kernels_of(used: list[ast.stmt], facts: Mapping[str, Any]) -> frozenset[str]:
+def kernels_of(used: Mapping[ast.stmt, Seen], facts: Mapping[str, Any]) -> frozenset[str]:
     """The functions that ask for no other of the text but those that are replaced, and for no fact but how
     many rows are a block.
     """
     own = facts.keys() - {BLOCK} | {name for node in used for name in _defined(node)} - REPLACED
-    functions = [node for node in used if isinstance(node, ast.FunctionDef)]
-    return frozenset(f.name for f in functions if not own & _loaded(f.body) and not _keeps_state(f))
+    functions = {node: seen for node, seen in used.items() if isinstance(node, ast.FunctionDef)}
+    return frozenset(
+        f.name for f, seen in functions.items() if not (own & seen.loaded or _keeps_state(f, seen))
+    )
 
 
-def _keeps_state(function: ast.FunctionDef) -> bool:
+def _keeps_state(function: ast.FunctionDef, seen: Seen) -> bool:
     """Whether a call may leave something to the next one: in a name of the module, or a value by default."""
     given = function.args
-    return bool(given.defaults or given.kw_defaults) or any(
-        isinstance(part, ast.Global | ast.Nonlocal) for part in ast.walk(function)
-    )
+    return bool(given.defaults or given.kw_defaults or seen.kinds & {ast.Global, ast.Nonlocal})
 
 
 def _defined(node: ast.stmt) -> list[str]:

@@ -40,6 +40,16 @@ class ArrayPlace:
         return self.memory != other.memory or self.end <= other.first or other.end <= self.first
 
 
+@dataclass(frozen=True)
+class _Laid:
+    """An array that a statement lays into memory, its start and its shape as they are written."""
+
+    name: str
+    memory: str
+    start: ast.expr
+    shape: list[ast.expr]
+
+
 def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
     """Which arrays of a text overlap at sizes beyond those tried; nothing where all is well.
 
@@ -59,9 +69,9 @@ def layout_fault(text: str, tried: Sequence[Sequence[int]]) -> str:
         for found in (itertools.product(*far), tried)
     )
     for function in functions.values():
-        body = [] if function is workspace else _body(function, functions)
-        for sizes in corners:
-            fault = _fault(body, sizes, small)
+        laid = [] if function is workspace else _laid(function, functions)
+        for sizes in corners if len(laid) > 1 else []:
+            fault = _fault(laid, sizes, small)
             if fault:
                 return f"{fault}, in {function.name} at {sizes}"
     return ""
@@ -77,9 +87,11 @@ def _all_sizes(sizing: ast.FunctionDef, workspace: ast.FunctionDef, free: Sizes)
     return free
 
 
-def _body(function: ast.FunctionDef, functions: Mapping[str, ast.FunctionDef]) -> list[ast.stmt]:
-    """The statements of a function, and of those to which it hands its own arguments by their names."""
-    found: dict[str, ast.stmt] = {}
+def _laid(function: ast.FunctionDef, functions: Mapping[str, ast.FunctionDef]) -> list[_Laid]:
+    """The arrays that a function lays into memory as a whole, and those to which it hands its own arguments
+    by their names: `name = view(memory, start, shape)`, each once.
+    """
+    found: dict[str, _Laid] = {}
     for statement in function.body:
         match statement:
             case ast.Expr(ast.Call(ast.Name(name), given)) if (
@@ -90,33 +102,33 @@ def _body(function: ast.FunctionDef, functions: Mapping[str, ast.FunctionDef]) -
                 inside = functions[name].body
             case _:
                 inside = [statement]
-        found |= {ast.dump(inner): inner for inner in inside}
+        for inner in inside:
+            match inner:
+                case ast.Assign(
+                    [ast.Name(name)],
+                    ast.Call(ast.Name("view"), [ast.Name(memory), start, ast.Tuple(shape)]),
+                ):
+                    found[ast.dump(inner)] = _Laid(name, memory, start, shape)
     return list(found.values())
 
 
-def _fault(body: Sequence[ast.stmt], sizes: Sizes, tried: Sequence[Sizes]) -> str:
-    there = list(_places(body, sizes))
-    here = [list(_places(body, small)) for small in tried]
+def _fault(laid: Sequence[_Laid], sizes: Sizes, tried: Sequence[Sizes]) -> str:
+    there = list(_places(laid, sizes))
+    here = [list(_places(laid, small)) for small in tried]
     for a, b in itertools.combinations(range(len(there)), 2):
         if not there[a].is_apart(there[b]) and any(places[a].is_apart(places[b]) for places in here):
             return f"{there[a].name} and {there[b].name} overlap"
     return ""
 
 
-def _places(body: Iterable[ast.stmt], sizes: Sizes) -> Iterator[ArrayPlace]:
-    """The arrays that statements lay into memory as a whole: `name = view(memory, start, shape)`."""
-    for statement in body:
-        match statement:
-            case ast.Assign(
-                [ast.Name(name)],
-                ast.Call(ast.Name("view"), [ast.Name(memory), start, ast.Tuple(shape)]),
-            ):
-                first = _value(start, sizes)
-                extents = [_value(extent, sizes) for extent in shape]
-                if first is not None and None not in extents:
-                    yield ArrayPlace(
-                        name, memory, first, first + math.prod(e for e in extents if e is not None)
-                    )
+def _places(laid: Iterable[_Laid], sizes: Sizes) -> Iterator[ArrayPlace]:
+    """Where arrays lie, of which that is a polynomial of the sizes."""
+    for array in laid:
+        first = _value(array.start, sizes)
+        extents = [_value(extent, sizes) for extent in array.shape]
+        if first is not None and None not in extents:
+            end = first + math.prod(extent for extent in extents if extent is not None)
+            yield ArrayPlace(array.name, array.memory, first, end)
 
 
 def _value(node: ast.expr, sizes: Mapping[str, int]) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,9 +83,8 @@ def step_identity(model: Model, text: JudgedText, seed: int) -> Identity | None:
 
 def _in_field(models: Sequence[Model], text: JudgedText, seed: int, rng: np.random.Generator) -> bool:
     """Whether all steps are the same in a finite field; what is not may still be the same in real numbers."""
-    numbers = _Numbers(
-        field(seed), same, lambda size: random_elements(rng, (size,)), long_constants(models[0])
-    )
+    long = partial(long_constants, models[0])
+    numbers = _Numbers(field(seed), same, lambda size: random_elements(rng, (size,)), long)
     try:
         for model in models:
             _Steps(model, text, numbers).compare()
@@ -95,12 +94,8 @@ def _in_field(models: Sequence[Model], text: JudgedText, seed: int, rng: np.rand
 
 
 def _in_digits(models: Sequence[Model], text: JudgedText, rng: np.random.Generator) -> int:
-    numbers = _Numbers(
-        FIFTY_DIGITS,
-        close,
-        lambda size: FIFTY_DIGITS.array(rng.normal(size=size)),
-        long_constants(models[0]),
-    )
+    long = partial(long_constants, models[0])
+    numbers = _Numbers(FIFTY_DIGITS, close, lambda size: FIFTY_DIGITS.array(rng.normal(size=size)), long)
     return min(_Steps(model, text, numbers).compare() for model in models)
 
 
@@ -126,7 +121,7 @@ class _Numbers:
     arithmetic: Arithmetic
     same: Same
     drawn: Callable[[int], Array]
-    long: tuple[Fraction, ...]
+    long: Callable[[], tuple[Fraction, ...]]
 
 
 @dataclass
