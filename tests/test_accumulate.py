@@ -147,11 +147,19 @@ LOOKED_UP: dict[str, Any] = {
 }
 
 
+FIRST_ALONE = {"E[n, i:1, d]": "emb[x[n, i], d]"}
+
+
+@pytest.mark.parametrize("lookup", [{}, FIRST_ALONE])
 @pytest.mark.parametrize("optimizer", ["sgd(0.2)", "momentum(0.1, 0.8)"])
-def test_rows_that_were_looked_up_are_added_once(optimizer: str, tmp_path: Path) -> None:
+def test_rows_that_were_looked_up_are_added_once(
+    optimizer: str, lookup: dict[str, str], tmp_path: Path
+) -> None:
     """Few labels with repetitions, then more than there are rows; the others are not touched by sgd."""
+    equations = {**(lookup or {"E[n, i, d]": "emb[x[n, i], d]"}), "y": "dense(sum(E, axis=1), 3)"}
     with by_rows():
-        path = written({**LOOKED_UP, "train": {"optimizer": optimizer}}, tmp_path)
+        path = written({**LOOKED_UP, "equations": equations, "train": {"optimizer": optimizer}}, tmp_path)
+    assert "clear_rows(demb, x)" in path.read_text()
     assert "accumulate_rows(demb, x, destination_emb, keep, scale)" in path.read_text()
     module = with_garbage(interpreted(path), np.nan)
     params, other = module.init_params(1), module.init_params(1)

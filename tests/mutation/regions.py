@@ -104,6 +104,8 @@ OWN_VERIFY = {
         "_differences",
         "_gradients_of",
         "_check",
+        "_told",
+        "_worst_of_each",
         "_new_work",
     ),
     "verify",

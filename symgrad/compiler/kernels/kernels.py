@@ -346,6 +346,9 @@ class _Writer(LoopBuilder):
             return
         elif self._block(equation):
             self._clear(equation.target, equation.free)
+        elif equation.target in self.plan.looked_up:
+            cleared = (equation.target, self.plan.looked_up[equation.target])
+            self.put(Invoke("clear_rows", tuple(Variable(self.names[name]) for name in cleared)))
         elif not reduced.depth:
             self.put(Clear(Variable(self.names[equation.target])))
         elif equation.scatters:

@@ -94,7 +94,8 @@ class Scalar:
 class Accumulate:
     """A gradient added to its destination: destination ← keep·destination + scale·g.
 
-    Where `rows` names a tensor of whole numbers, the gradient is 0 in all rows but these.
+    Where `rows` names a tensor of whole numbers, the gradient is 0 in all rows but these, and only these
+    of it are formed.
     """
 
     equation: Equation
@@ -178,11 +179,12 @@ class Plan:
         nests = (step for phase in self.phases for step in phase.steps if isinstance(step, LoopNest))
         return any(nest.has_masked_products for nest in nests)
 
-    @property
-    def adds_rows(self) -> bool:
-        """Whether of a gradient some rows alone are added."""
+    @cached_property
+    def looked_up(self) -> Mapping[str, str]:
+        """Gradients of which some rows alone are formed and added, with the data that name these rows."""
         steps = (step for phase in self.phases for step in phase.steps)
-        return any(isinstance(step, Accumulate) and bool(step.rows) for step in steps)
+        added = (step for step in steps if isinstance(step, Accumulate) and step.rows)
+        return {gradient: step.rows for step in added for gradient in step.equation.reads}
 
     def is_by_columns(self, tensor: str) -> bool:
         """Whether the first axis of a tensor is its last one in memory."""

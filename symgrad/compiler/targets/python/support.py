@@ -127,12 +127,16 @@ def accumulate(gradient: Array, destination: Array, keep: Any, scale: Any) -> No
 
 
 def accumulate_rows(gradient: Array, rows: Array, destination: Array, keep: Any, scale: Any) -> None:
-    """The same where the gradient is 0 but in these rows."""
-    others = np.ones(len(gradient.numbers), bool)
-    others[np.ravel(rows.numbers)] = False
-    if gradient.numbers[others].any():
-        raise ValueError("a gradient has rows that were not looked up")
-    accumulate(gradient, destination, keep, scale)
+    """The same where the gradient is 0 but in these rows, whatever stands in the others."""
+    whole = Array(np.zeros_like(gradient.numbers))
+    looked_up = np.ravel(rows.numbers)
+    whole.numbers[looked_up] = gradient.numbers[looked_up]
+    accumulate(whole, destination, keep, scale)
+
+
+def clear_rows(gradient: Array, rows: Array) -> None:
+    """0 in these rows."""
+    gradient.numbers[np.ravel(rows.numbers)] = 0
 
 
 def euclidean_norm(vector: Array) -> float:

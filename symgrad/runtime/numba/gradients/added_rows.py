@@ -1,25 +1,34 @@
-"""Rows of a gradient added to a vector."""
+"""Gradients that are 0 but in some rows, of which no others are formed, or added to a vector."""
 
 import numpy as np
 
 from symgrad.runtime.numba.array_views import view
 from symgrad.runtime.numba.compiling import kernel
-from symgrad.runtime.numba.gradients.added_gradients import accumulate
+
+
+@kernel
+def clear_rows(gradient: np.ndarray, rows: np.ndarray) -> None:
+    """0 in these rows."""
+    each = view(rows, 0, (rows.size,))
+    for n in range(each.shape[0]):
+        for i in range(gradient.shape[1]):
+            gradient[each[n], i] = 0
 
 
 @kernel
 def accumulate_rows(
     gradient: np.ndarray, rows: np.ndarray, destination: np.ndarray, keep: float, scale: float
 ) -> None:
-    """destination ← keep·destination + scale·gradient, where the gradient is 0 but in some rows.
+    """destination ← keep·destination + scale·gradient, where that is 0 but in these rows.
 
-    Where these are few and all is kept, no others are looked at. A row is 0 once it has been added, so that
-    it is added once.
+    The others of the gradient are not looked at. A row is 0 once it has been added, so that it is added once.
     """
-    if keep != 1 or rows.size >= gradient.shape[0]:
-        accumulate(gradient, destination, keep, scale)
-        return
-    each = view(rows, 0, (rows.size,))
+    each, target = view(rows, 0, (rows.size,)), view(destination, 0, (destination.size,))
+    if keep == 0:
+        target[:] = 0
+    elif keep != 1:
+        for i in range(target.shape[0]):
+            target[i] = keep * target[i]
     for n in range(each.shape[0]):
         for i in range(gradient.shape[1]):
             destination[each[n], i] += scale * gradient[each[n], i]
