@@ -349,3 +349,35 @@ def test_formulas_read_back_as_they_were() -> None:
 def test_brackets_stand_where_they_are_needed(text: str) -> None:
     node = parse_formula(text, LECTURE.at)
     assert unparse(node) == text
+
+
+PINN: dict[str, Any] = {
+    "inputs": {"x": ["n", 1], "t": ["n", 1]},
+    "targets": {"g": ["n", 1]},
+    "networks": {"u(a, b)": ["dense(3, activation=tanh)", "dense(1)"]},
+    "functions": {"slope(f, z)": "d(f, z)"},
+    "equations": {
+        "v": "u(x, t)",
+        "r": "d(v, t) - d(v, x, x)",
+        "s[n,i]": "d(v[n,0], x[n,i])",
+        "q": "slope(v, x)",
+    },
+    "loss": "mean(r**2) + mean((s + q - g)**2)",
+}
+
+
+def test_derivatives_are_drawn_by_what_they_are_of_and_by() -> None:
+    graph = sg.graph(PINN)
+    into = {name: {e.source for e in graph.edges if e.target == name} for name in ("r", "s", "q", "loss")}
+    assert into["r"] == {"v", "x", "t"}
+    assert into["s"] == into["q"] == {"v", "x"}
+    assert into["loss"] == {"r", "s", "q", "g"}
+    drawn = {node.name: node for node in graph.nodes}
+    assert drawn["r"].text == "d(v, t) - d(v, x, x)"
+    assert {drawn[name].shape for name in ("r", "s", "q")} == {"[n, 1]"}
+
+
+@pytest.mark.parametrize("how", [{"detail": "gates"}, {"seed": 0}, {"at": {"x": [[0.0]]}}])
+def test_derivatives_have_no_gates_and_no_numbers(how: Any) -> None:
+    with pytest.raises(sg.SpecError, match=r"derivatives have no picture.*draw blocks without numbers"):
+        sg.graph(PINN, **how)

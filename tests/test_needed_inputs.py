@@ -9,6 +9,7 @@ import pytest
 from building import interpreted, written
 from test_behaviour import bench
 
+from symgrad.api import export
 from symgrad.errors import DataError
 from symgrad.prediction.predictions import predictions
 from symgrad.spec.expand import expand
@@ -146,3 +147,15 @@ def test_a_right_module_is_right(tmp_path: Path) -> None:
     module, case = bench(SPEC, tmp_path)
     for behaviour in ("declarations", "bad data", "good data", "raw rows"):
         assert observed(module, behaviour, case) == ""
+
+
+def test_a_standard_file_asks_for_no_more(run: tuple[Path, ModuleType], tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    file, module = run
+    trained = load_checkpoint(file, module)
+    path = tmp_path / "rod.onnx"
+    export(SPEC, trained, path)
+    session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    assert [given.name for given in session.get_inputs()] == ["x", "t"]
+    (found,) = session.run(None, {"x": GRID[:, :1], "t": GRID[:, 1:]})
+    np.testing.assert_allclose(found, trained.predict(GRID[:, :1], GRID[:, 1:]), rtol=1e-12)

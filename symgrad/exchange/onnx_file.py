@@ -74,7 +74,7 @@ def _difference(content: bytes, model: Model, learnt: Learnt) -> float | None:
     known = learnt.preparation
     given = {n: _as_in_data(drawn[n], known.inputs.get(n)).astype(kind) for n, kind in kinds.items()}
     taken = {n: known.input(n, values, model.spec.dtype) for n, values in given.items()}
-    right = interpret(model, {**taken, **learnt.params}, DOUBLE).prediction
+    right = interpret(model, {**drawn, **taken, **learnt.params}, DOUBLE).prediction
     found = max(map(distance, session.run(None, given), right), default=0.0)
     if not found <= MOST_DIFFERENCE:
         problem = f"ONNX Runtime's answers differ by {found:.1e} from the spec's"

@@ -12,7 +12,7 @@ from symgrad.errors import SpecError
 from symgrad.graphs.build import build
 from symgrad.graphs.flow import flow
 from symgrad.graphs.point import Given, point
-from symgrad.graphs.trace import Detail, trace
+from symgrad.graphs.trace import Detail, has_derivatives, trace
 from symgrad.judgement.gate import checked_text
 from symgrad.spec.expand import expand
 from symgrad.spec.language.syntax import Binary, Node, Number
@@ -37,6 +37,10 @@ def graph_of(spec: Spec, detail: Detail | None, at: Given | None, seed: int | No
     chosen = detail or _suitable(model)
     if chosen not in DETAILS:
         raise SpecError(f"no graph has the detail '{chosen}'", remedy=f"expected {' or '.join(DETAILS)}")
+    if has_derivatives(model) and (chosen == "gates" or at is not None or seed is not None):
+        what = "as gates" if chosen == "gates" else "with numbers"
+        problem, remedy = f"formulas with derivatives have no picture {what}", "draw blocks without numbers"
+        raise SpecError(problem, at=spec.at, remedy=remedy)
     traced = trace(model, chosen)
     if at is None and seed is None:
         return build(model, chosen, traced, None)
@@ -59,7 +63,9 @@ def _without_added_zeros(model: Model) -> Model:
 
 
 def _suitable(model: Model) -> Detail:
-    """Gates for a program of single numbers, blocks for a network."""
+    """Gates for a program of single numbers, blocks for a network and where there are derivatives."""
+    if has_derivatives(model):
+        return "blocks"
     data = [tensor.axes for tensor in (*model.spec.inputs, *model.spec.targets)]
     return "blocks" if any((*data, *(p.axes for p in model.parameters))) else "gates"
 

@@ -8,6 +8,7 @@ that one edge of the computation graph, and the gradients of all uses of a tenso
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from symgrad.calculus.program import Equation, Program, Tensor
@@ -17,7 +18,9 @@ from symgrad.elaborate.formulas import Evaluator
 from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
-from symgrad.spec.language.syntax import Call, Index, Name, Node
+from symgrad.spec.language.builtins import is_derivative
+from symgrad.spec.language.syntax import Binary, Call, Index, Name, Node
+from symgrad.spec.language.trees import replaced
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.reads import asks_for_derivative
 
@@ -70,25 +73,48 @@ class Trace:
     operations: Mapping[str, Operation]
 
 
-def _refuse_derivatives(model: Model) -> None:
-    """A derivative is by a tensor, in all of its uses at once: not by the copies that a picture has of it."""
+def has_derivatives(model: Model) -> bool:
+    """Whether a formula asks for a derivative."""
     functions = {function.name: function for function in model.functions}
-    for formula in (*(e.formula for e in model.equations), *((model.loss,) if model.loss else ())):
-        if asks_for_derivative(formula, functions):
-            problem = "there is no picture of formulas with derivatives"
-            raise SpecError(problem, at=formula.at, remedy="symgrad inspect shows their equations")
+    formulas = (*(e.formula for e in model.equations), *((model.loss,) if model.loss else ()))
+    return any(asks_for_derivative(formula, functions) for formula in formulas)
+
+
+def _with_reads_for_derivatives(model: Model) -> Model:
+    """The model with something in place of every derivative that reads the same, and is as large.
+
+    A derivative is by a tensor in all of its uses at once, not by the copies that a picture has of it.
+    """
+    functions = {function.name for function in model.functions}
+
+    def change(node: Node) -> Node | None:
+        if not (isinstance(node, Call) and is_derivative(node, functions)):
+            return None
+        of, *by = (replaced(argument, change) for argument in node.arguments)
+        if any(isinstance(part, Index) for part in (of, *by)):
+            return reduce(lambda a, b: Binary("*", a, b, node.at), by, of)
+        others = (Call("mean", (part,), (), node.at) for part in (of, *by[1:]))
+        return reduce(lambda a, b: Binary("+", a, b, node.at), others, by[0])
+
+    return replace(
+        model,
+        functions=tuple(replace(f, formula=replaced(f.formula, change)) for f in model.functions),
+        equations=tuple(replace(e, formula=replaced(e.formula, change)) for e in model.equations),
+        loss=None if model.loss is None else replaced(model.loss, change),
+    )
 
 
 def trace(model: Model, detail: Detail) -> Trace:
     """The program of a model in which every use of a value is a copy.
 
     With `gates` every operation of every formula is an equation, and equal operations are one; the
-    spec's own functions are opened, those of the library are operations.
+    spec's own functions are opened, those of the library are operations. A derivative is read off what it is
+    of and by, and not computed: a program with one has its structure alone.
 
     Raises:
-        SpecError: as `elaborate` does, more than MAX_OPERATIONS gates, or a formula with a derivative.
+        SpecError: as `elaborate` does, or more than MAX_OPERATIONS gates.
     """
-    _refuse_derivatives(model)
+    model = _with_reads_for_derivatives(model)
     made: list[_Tracer] = []
 
     def tracer(

@@ -10,6 +10,7 @@ from onnx.checker import check_model
 
 from symgrad.compiler.targets.onnx.operators import OPSET, Operators
 from symgrad.compiler.targets.onnx.tensor_equations import Equations
+from symgrad.spec.reads import predicted_from
 from symgrad.version import VERSION
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def onnx_model(
             shape = tuple(axis.size or 1 for axis in tensor.axes)
             ops.given(tensor.name, np.asarray(values[tensor.name], spec.dtype).reshape(shape))
     scaling = {name: by for name, by in scaling.items() if name in needed}
-    results = {t.name: t.name for t in program.declared} | _scaled(ops, scaling)
+    asked = predicted_from(model)
+    declared = (t.name for t in program.declared if t.kind != "input" or t.name in asked)
+    results = {name: name for name in declared} | _scaled(ops, scaling)
     equations = Equations(program, ops, results)
     for equation in program.equations:
         if equation.target in needed:
@@ -66,8 +69,8 @@ def onnx_model(
     outputs = [_output(ops, results, program.tensor[name]) for name in wanted]
     if model.task == "classes" and len(wanted) == 1:
         outputs.append(_label(ops, _label_name(program), results[wanted[0]], program.tensor[wanted[0]]))
-    inputs = [_value(tensor, ops) for tensor in program.of_kind("input")]
-    doc = f"{spec.name}: {', '.join(wanted)} from {', '.join(t.name for t in program.of_kind('input'))}"
+    inputs = [_value(tensor, ops) for tensor in program.of_kind("input") if tensor.name in asked]
+    doc = f"{spec.name}: {', '.join(wanted)} from {', '.join(asked)}"
     graph = ops.graph(spec.name, inputs, outputs, doc)
     made = helper.make_model(
         graph,

@@ -41,7 +41,7 @@ class Equations:
 
     def __init__(self, program: Program, ops: Operators, results: dict[str, str]) -> None:
         self.program, self.ops, self.results = program, ops, results
-        inputs = program.of_kind("input")
+        inputs = [tensor for tensor in program.of_kind("input") if tensor.name in results]
         self._sized = [(axis, t.name, k) for t in inputs for k, axis in enumerate(t.axes) if axis.is_free]
 
     def add(self, equation: Equation) -> None:
