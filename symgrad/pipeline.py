@@ -19,8 +19,8 @@ from symgrad.compiler.targets.numba.emit import ClockedText, emit, emit_clocked
 from symgrad.compiler.targets.numba.lowered_model import PlannedModel
 from symgrad.compiler.targets.python.python_module import python_text
 from symgrad.elaborate.elaborate import elaborate
-from symgrad.elaborate.first_values import FirstValues, first_states, first_values
 from symgrad.elaborate.optimizer import elaborate_optimizer
+from symgrad.elaborate.starting.first_values import FirstValues, first_states, first_values
 from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
 from symgrad.passes.derivative_values import derivatives_with_values
@@ -31,6 +31,7 @@ from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.fission import loop_fission
 from symgrad.passes.memory.orders import with_memory_orders
+from symgrad.passes.recurrences import check_recurrences
 from symgrad.passes.root_differences import without_root_differences
 from symgrad.passes.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
@@ -87,7 +88,7 @@ class Stages:
         """Forms that neither overflow nor lose digits, found across equations."""
         primal = stabilise(self.formulas)
         check_micro_batches(self.model, primal)
-        return primal
+        return check_recurrences(primal)
 
     @stage("Program → Program")
     def standardised(self) -> Program:

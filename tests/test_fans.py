@@ -7,7 +7,7 @@ import math
 import pytest
 from corpus import CORPUS, EXAMPLES, TRIED
 
-from symgrad.elaborate.fans import Fans, fans_of
+from symgrad.elaborate.starting.fans import Fans, fans_of
 from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.language.trees import names_in

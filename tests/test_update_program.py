@@ -16,8 +16,8 @@ from optimizer_paths import spec_with
 from symgrad.calculus.program import check
 from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.accumulation import SHARE_ADDED, SHARE_KEPT, accumulation_of
-from symgrad.elaborate.first_values import first_states
 from symgrad.elaborate.optimizer import AHEAD, after_gradient, elaborate_optimizer
+from symgrad.elaborate.starting.first_values import first_states
 from symgrad.errors import SpecError
 from symgrad.graphs.interpret import interpret
 from symgrad.spec import library

@@ -2,6 +2,9 @@
 
 For each entry X[α] in an equation's body: SymPy's derivative of the body with respect to that entry,
 times the cotangent of the left-hand side, summed over every loop whose index is not in α.
+
+What a recurrence carries from step to step gives its cotangent on at the step that it was carried from: that
+is carried the other way. So the derivative of a recurrence is one too, and what it gives to parameters a sum.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import sympy as sp
 
 from symgrad.calculus.deriving.derivatives import derivative_of_reduction, derivatives
 from symgrad.calculus.editing import ProgramEditor
-from symgrad.calculus.program import Equation, Gradient, Loop, Program, Reduction, Tensor
+from symgrad.calculus.program import Carried, Equation, Gradient, Loop, Program, Reduction, Tensor
 from symgrad.calculus.terms import Entry, delta, index_symbol
 
 if TYPE_CHECKING:
@@ -71,6 +74,9 @@ class _Backward:
         self.contributions: dict[str, list[_Contribution]] = {}
         self.cotangent: dict[str, sp.Expr] = {}
         self.active = _depending_on(program, [name for name in wrt if name not in held])
+        self.handed = tuple(name for name, c in program.carried.items() if c.reads & self.active)
+        self.read = set[str]().union(*(equation.reads for equation in program.equations))
+        self.named: dict[str, str] = {}
 
     def run(self) -> Program:
         if self.seeds is not None:
@@ -78,11 +84,12 @@ class _Backward:
         elif self.program.loss is not None:
             self.contributions[self.program.loss] = [_Contribution((), (), sp.Integer(1))]
         complete = self._complete_after()
+        self._hand_back()
         for equation in reversed(self.program.equations):
             if equation.target in self.active and self.contributions.get(equation.target):
                 self._adjoint(equation)
             for name in complete.get(equation.target, ()):
-                self._cotangent(name)
+                self._give_to_start(name)
         gradients = tuple(Gradient(name, str(self._cotangent(name).tensor)) for name in self.wrt)
         return self.editor.program(gradients=gradients)
 
@@ -94,11 +101,47 @@ class _Backward:
     def _complete_after(self) -> dict[str, list[str]]:
         """Which gradients are complete once an equation, going backward, is done: the first to read it."""
         first: dict[str, list[str]] = {}
-        waiting = set(self.wrt)
+        waiting = {*self.wrt, *self.handed} & {*self.wrt, *self.read}
         for equation in self.program.equations:
-            first[equation.target] = sorted(waiting & equation.reads)
-            waiting -= equation.reads
+            handed = equation.reads & {*self.handed}
+            reads = equation.reads | {self.program.carried[name].start for name in handed}
+            found = sorted(waiting & reads, key=lambda name: (name not in self.handed, name))
+            first[equation.target] = found
+            waiting -= reads
         return first
+
+    # Recurrences ----------------------------------------------------------------------------
+
+    def _hand_back(self) -> None:
+        """Let what is carried from step to step receive its cotangent from the step it was carried to."""
+        for name in self.handed:
+            before = self.program.carried[name]
+            axes = self.editor.tensors[name].axes
+            cotangent = self.editor.new_tensor(f"{self.prefix}{name}", axes, "cotangent", of=name)
+            self.named[name] = cotangent
+            if before.source not in self.active:
+                continue
+            later = self.editor.fresh(f"{cotangent}_{'before' if before.back else 'after'}")
+            handed = Carried(cotangent, before.along, not before.back)
+            self.editor.tensors[later] = Tensor(later, axes, "carried", carried=handed)
+            self.contributions.setdefault(before.source, []).append(self._seed(before.source, later))
+        for name in self.handed:
+            if name not in self.read:
+                self._give_to_start(name)
+
+    def _give_to_start(self, name: str) -> None:
+        """Complete a cotangent; that of the first step is given to what a carried tensor starts with."""
+        given, carried = self._cotangent(name), self.program.carried.get(name)
+        if carried is None or carried.start not in self.active:
+            return
+        axis = self.editor.tensors[name].axes[carried.along]
+        loops = self._loops_over(name)
+        indices = tuple(loop.index for loop in loops)
+        first = axis.place(axis.whole - 1) if carried.back else sp.Integer(0)
+        body = given.xreplace({indices[carried.along]: first})
+        others = tuple(loop for number, loop in enumerate(loops) if number != carried.along)
+        target = tuple(loop.index for loop in others)
+        self.contributions.setdefault(carried.start, []).append(_Contribution(target, others, body))
 
     # One equation ---------------------------------------------------------------------------
 
@@ -159,7 +202,7 @@ class _Backward:
         loops = self._loops_over(name)
         indices = tuple(loop.index for loop in loops)
         found = self.contributions.get(name, [])
-        target = self.editor.fresh(f"{self.prefix}{name}")
+        target = self.named.get(name) or self.editor.fresh(f"{self.prefix}{name}")
         if len(found) == 1 and not found[0].is_elementwise:
             (only,) = found
             self._define(target, axes, only.indices, only.loops, only.body, "sum", of=name)
@@ -217,10 +260,14 @@ def _standard_indices(rank: int) -> tuple[sp.Symbol, ...]:
 
 def _depending_on(program: Program, wrt: Sequence[str]) -> set[str]:
     active = set(wrt)
-    for equation in program.equations:
-        if equation.reads & active:
-            active.add(equation.target)
-    return active
+    while True:
+        for equation in program.equations:
+            if equation.reads & active:
+                active.add(equation.target)
+        carried = {name for name, c in program.carried.items() if c.reads & active} - active
+        if not carried:
+            return active
+        active |= carried
 
 
 def _as_delta(contribution: _Contribution, axes: Axes) -> _Contribution:

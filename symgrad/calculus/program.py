@@ -34,7 +34,27 @@ Kind: TypeAlias = Literal[
     "tangent",
     "state",
     "hyper",
+    "carried",
 ]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a recurrence hands from step to step: a tensor that has, at each place along its axis number
+    `along`, what `source` has one place before it, or behind it where it runs `back`.
+
+    At the first step it has `start`, which lacks that axis, or 0 without one.
+    """
+
+    source: str
+    along: int
+    back: bool
+    start: str = ""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The tensors that it hands on."""
+        return frozenset((self.source, self.start) if self.start else (self.source,))
 
 
 @dataclass(frozen=True)
@@ -45,6 +65,8 @@ class Tensor:
     are what a step of training gives to it, the direction in which it changes, and its tangent, what it
     changes by there. One that a formula asks for is that of a tensor `by` others.
     Where its axes lie in another `order` than the spec has them in, that says which of these lies where.
+    One that is `carried` from step to step of a recurrence has no equation: it is read below what it starts
+    with and above what it is made of, by equations that hold at every step.
     """
 
     name: str
@@ -55,6 +77,7 @@ class Tensor:
     of: str = ""
     by: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
+    carried: Carried | None = None
 
     @property
     def is_integer(self) -> bool:
@@ -226,11 +249,25 @@ class Program:
 
     @cached_property
     def results(self) -> frozenset[str]:
-        """What the program is for: loss, outputs, prediction, gradients, next values of states."""
+        """What the program is for: loss, outputs, prediction, gradients, next values of states, and what
+        it hands from step to step.
+        """
         loss = (self.loss,) if self.loss else ()
         found = [*(g.name for g in self.gradients), *(n.equation for n in self.next_values)]
         found += [self.evaluation] if self.evaluation else []
+        found += [name for carried in self.carried.values() for name in carried.reads]
         return frozenset((*self.outputs, *self.prediction, *loss, *found))
+
+    @cached_property
+    def carried(self) -> Mapping[str, Carried]:
+        """What is carried from step to step, of the tensors that equations need, by name."""
+        found = {t.name: t.carried for t in self.tensors if t.carried is not None}
+        if not found:
+            return {}
+        read = set[str]().union(*(e.reads for e in self.equations))
+        for _ in found:
+            read |= {c.source for name, c in found.items() if name in read}
+        return {name: carried for name, carried in found.items() if name in read}
 
     @property
     def declared(self) -> tuple[Tensor, ...]:
@@ -270,10 +307,14 @@ class Program:
     def needed(self, results: Iterable[str]) -> set[str]:
         """The tensors that some results depend on, and these."""
         found = set(results)
-        for equation in reversed(self.equations):
-            if equation.target in found:
-                found |= equation.reads
-        return found
+        while True:
+            for equation in reversed(self.equations):
+                if equation.target in found:
+                    found |= equation.reads
+            handed_on = {n for name, c in self.carried.items() if name in found for n in c.reads} - found
+            if not handed_on:
+                return found
+            found |= handed_on
 
     def giving(self, outputs: Iterable[str]) -> Program:
         """The program of some outputs alone."""
@@ -303,14 +344,21 @@ def check(program: Program, before: Program | None = None) -> Program:
     defined = {t.name for t in program.tensors if t.kind in given}
     known = _known(program, before) if before else frozenset()
     for equation in program.equations:
+        defined |= {n for n in equation.reads - defined if _is_started(program, n, defined)}
         _check_order(program, equation, defined)
         if id(equation) not in known:
             _check_places(program, equation)
         defined.add(equation.target)
-    missing = program.results - defined
+    missing = program.results - defined - program.carried.keys()
     if missing:
         raise InternalError(f"never defined: {sorted(missing)}")
     return program
+
+
+def _is_started(program: Program, name: str, defined: set[str]) -> bool:
+    """Whether a tensor is carried, and what it starts with is there."""
+    carried = program.carried.get(name)
+    return carried is not None and (not carried.start or carried.start in defined)
 
 
 def _known(program: Program, before: Program) -> frozenset[int]:

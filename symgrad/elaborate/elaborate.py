@@ -14,6 +14,7 @@ from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.masks import Masks
 from symgrad.calculus.program import Program, Tensor, check
 from symgrad.calculus.terms import Entry, indices_in
+from symgrad.elaborate.carried_tensors import CarriedTensors
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.layer_demands import check_demand
 from symgrad.elaborate.operands import EquationBuilder, Value
@@ -68,9 +69,12 @@ class _Elaborator:
             axes = tuple(Axis(None, size) for size in constant.shape)
             self._declare(Tensor(constant.name, axes, "constant"))
         self._declare_parameters()
+        carried = CarriedTensors(model, self.evaluator)
         for equation in model.equations:
+            carried.declare_for(equation)
             self._equation(equation)
             self._declare_parameters()
+        carried.check()
         self._check_all_declared()
         self._check_results()
         loss = self._scalar_loss(model.loss) if model.loss is not None else None

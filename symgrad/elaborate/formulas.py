@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import sympy as sp
@@ -55,11 +56,13 @@ from symgrad.spec.language.syntax import (
     Transpose,
     Tuple,
 )
+from symgrad.spec.language.trees import replaced
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from symgrad.calculus.program import Tensor
     from symgrad.spec.language.sizes.size_forms import Whole
     from symgrad.spec.model import EquationSpec, FunctionSpec
 
@@ -121,8 +124,26 @@ class Evaluator:
         values = dict(bound or {})
         return self._value(self._sized(formula, values), Scope(owner, values))
 
-    def in_index_notation(self, equation: EquationSpec) -> Value:
+    def axes_on_the_left(self, equation: EquationSpec, tensors: Mapping[str, Tensor]) -> Axes:
+        """The axes of `name[n,k]: formula`, read off the tensors in it that are known.
+
+        Raises:
+            SpecError, ShapeError: an index without a range.
+        """
+
+        def known(node: Node) -> Node | None:
+            is_known = not isinstance(node, Index) or node.tensor in tensors
+            return None if is_known else Number(Fraction(1), node.at)
+
+        formula = replaced(self._sized(equation.formula, {}), known)
+        ranges = declared_axes((*equation.ranges, *ranges_in(formula)), self.axis_of_size)
+        axes = index_axes(replace(equation, formula=formula), tensors, ranges, self.builder.rows)
+        return tuple(axes[name] for name in equation.indices or ())
+
+    def in_index_notation(self, equation: EquationSpec, known: Mapping[str, Axis] | None = None) -> Value:
         """The value of `name[n,k]: formula`, whose indices are scalars inside the formula.
+
+        Those in `known` run over these axes.
 
         Raises:
             SpecError, ShapeError: as `evaluate` does, or an index without a range.
@@ -130,7 +151,7 @@ class Evaluator:
         names = equation.indices or ()
         equation = replace(equation, formula=self._sized(equation.formula, {}))
         ranges = declared_axes((*equation.ranges, *ranges_in(equation.formula)), self.axis_of_size)
-        axes = index_axes(equation, self.builder.tensors, ranges, self.builder.rows)
+        axes = index_axes(equation, self.builder.tensors, {**ranges, **(known or {})}, self.builder.rows)
         formula, parts = split_indices(equation.formula, {n: axes[n] for n in names}, self.sizes)
         index = self._indices(names, axes, parts)
         value = self._value(formula, Scope(equation.name, {}, index))

@@ -13,7 +13,7 @@ from symgrad.calculus.axes import show_axes
 from symgrad.calculus.program import Program
 from symgrad.compiler.planning.plan import LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.displayed import Displayed
-from symgrad.elaborate.first_values import FirstValues
+from symgrad.elaborate.starting.first_values import FirstValues
 from symgrad.notation.convention import Convention
 from symgrad.notation.equations import Writing
 from symgrad.notation.update_rules import hyper_symbols

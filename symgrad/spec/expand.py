@@ -22,6 +22,7 @@ from symgrad.spec.expansion.next_values import next_values
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
+from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried
 from symgrad.spec.expansion.two_modes import TwoModes, in_two_modes
 from symgrad.spec.language.builtins import (
     DERIVATIVE,
@@ -32,7 +33,7 @@ from symgrad.spec.language.builtins import (
 )
 from symgrad.spec.language.syntax import Call, Node
 from symgrad.spec.language.trees import calls
-from symgrad.spec.model import EquationSpec, FunctionSpec, Model, Spec
+from symgrad.spec.model import CarriedSpec, EquationSpec, FunctionSpec, Model, Spec
 from symgrad.spec.other_names import meant
 from symgrad.spec.reads import read_by, read_inside
 from symgrad.spec.sense import refuse_nonsense
@@ -54,7 +55,10 @@ def expand(spec: Spec) -> Model:
     networks = NetworkExpander(spec, layers)
     lossy = replace(spec, loss=networks.run(layers.equations, spec.loss))
     equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in networks.equations)
-    after_targets = _depending_on_targets(spec, equations)
+    starts = tuple(replace(s, formula=_plain(s.formula, spec)) for s in spec.starts)
+    equations, carried = with_carried(equations, starts, layers.taken)
+    refuse_with_carried(spec, equations, carried)
+    after_targets = _depending_on_targets(spec, equations, carried)
     outputs = _outputs(spec, equations, after_targets)
     loss = applied_loss(lossy, outputs)
     scoring = scoring_of(spec, loss, outputs, after_targets)
@@ -67,7 +71,7 @@ def expand(spec: Spec) -> Model:
     )
     equations += of_nexts
     results = [node for node in (loss, scoring.prediction) if node is not None]
-    used = [*(e.formula for e in (*equations, *manual)), *results]
+    used = [*(e.formula for e in (*equations, *manual)), *(s.formula for s in starts), *results]
     optimizer = with_average(resolve_optimizer(spec.train), spec)
     rate = resolve_schedule(spec.train, optimizer, spec.at)
     states = [found.state for found in nexts]
@@ -103,6 +107,7 @@ def expand(spec: Spec) -> Model:
         in_training=tuple(modes.in_training.items()),
         groups=groups,
         demands=tuple(layers.demands),
+        carried=carried,
     )
     networks.check_called()
     _check_parameters(model)
@@ -143,13 +148,16 @@ def _check_functions(spec: Spec) -> None:
             )
 
 
-def _depending_on_targets(spec: Spec, equations: Iterable[EquationSpec]) -> set[str]:
+def _depending_on_targets(
+    spec: Spec, equations: Iterable[EquationSpec], carried: Iterable[CarriedSpec]
+) -> set[str]:
     """The targets, and what is computed from them: no part of a forward pass."""
-    found = {t.name for t in spec.targets}
     inside = read_inside(spec.functions)
-    for equation in equations:
-        if read_by(equation.formula, inside) & found:
-            found.add(equation.name)
+    reads = {equation.name: read_by(equation.formula, inside) for equation in equations}
+    reads |= {c.name: {c.source, *read_by(c.start.formula, inside)} for c in carried}
+    found = {t.name for t in spec.targets}
+    while more := {name for name, read in reads.items() if read & found} - found:
+        found |= more
     return found
 
 

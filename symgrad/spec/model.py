@@ -119,6 +119,43 @@ class EquationSpec:
 
 
 @dataclass(frozen=True)
+class StartSpec:
+    """What a recurrence starts with, `h[n,-1,i]: formula`: entries of `name` so many steps before its first.
+
+    Of the `indices`, the one that counts steps is None. One that goes back in time starts `steps` - 1 behind
+    the `end` of that axis: `h[n,T,i]` is one step behind the last.
+    """
+
+    name: str
+    indices: tuple[str | None, ...]
+    steps: int
+    end: str
+    formula: Node
+    at: Position = field(compare=False)
+
+    @property
+    def along(self) -> int:
+        """The number of the axis of steps."""
+        return self.indices.index(None)
+
+
+@dataclass(frozen=True)
+class CarriedSpec:
+    """What a recurrence reads of the step before: at each step `name` is `source` one step before, or behind
+    where `start` has an end. At the first step it is `start`.
+    """
+
+    name: str
+    source: str
+    start: StartSpec
+
+    @property
+    def back(self) -> bool:
+        """Whether steps go back in time."""
+        return bool(self.start.end)
+
+
+@dataclass(frozen=True)
 class Branch:
     """Layers of a chain beside their input x: `residual` is x + f(x), `concat` is x and f(x) side by side."""
 
@@ -441,6 +478,7 @@ class Model:
     reductions its own formula holds. `prediction` is scored by its `task` against the target `scored`, where
     it has one. `schedule` is over learning_rate, epoch, epochs and step; in `named_schedule`, constants of
     the library's schedules have names too, those of `hyper`: all numbers that may change at run time.
+    Equations read what is `carried` from step to step of a recurrence by its own name.
     Optimisers leave the `frozen` parameters as they are; those of `groups` have numbers of their own. Of the
     frozen ones, states have `next_values`, equations over what a step finds. Where training and inference
     differ, `loss` is that of training, `evaluation` that of inference, and `in_training` says what training
@@ -467,6 +505,7 @@ class Model:
     evaluation: Node | None = None
     in_training: tuple[tuple[str, str], ...] = ()
     demands: tuple[ShapeDemand | SizeDemand, ...] = ()
+    carried: tuple[CarriedSpec, ...] = ()
 
     @cached_property
     def states(self) -> tuple[str, ...]:
@@ -520,6 +559,7 @@ class Spec(Displayed):
     derive: tuple[FurtherDerivative, ...] = ()
     networks: tuple[NetworkSpec, ...] = ()
     state: tuple[StateSpec, ...] = ()
+    starts: tuple[StartSpec, ...] = ()
 
     def __str__(self) -> str:
         """A line that says which spec it is, and its text."""

@@ -37,9 +37,10 @@ def read_inside(functions: Iterable[FunctionSpec]) -> dict[str, set[str]]:
 
 
 def sources(model: Model) -> dict[str, set[str]]:
-    """What every equation reads."""
+    """What every equation reads, and what is carried from step to step is made of."""
     inside = read_inside(model.spec.functions)
-    return {equation.name: read_by(equation.formula, inside) for equation in model.equations}
+    handed_on = {c.name: {c.source, *read_by(c.start.formula, inside)} for c in model.carried}
+    return {**{e.name: read_by(e.formula, inside) for e in model.equations}, **handed_on}
 
 
 def reached(names: Iterable[str], graph: Mapping[str, set[str]]) -> set[str]:

@@ -23,6 +23,7 @@ from fuzz.layered import layered_spec
 from fuzz.magnitudes import magnitude_spec
 from fuzz.networks import chain_spec, graph_spec
 from fuzz.optimizers import optimizer_spec
+from fuzz.recurrent import recurrent_spec
 from fuzz.repeated import repeated_spec
 from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
@@ -50,6 +51,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "magnitudes": magnitude_spec,
     "derivatives": derivative_spec,
     "derived": derived_spec,
+    "recurrent": recurrent_spec,
 }
 
 

@@ -17,6 +17,7 @@ from fuzz.gradients import Outcome, judge_compiled, judge_gradient
 from fuzz.kinks import judge_kinks
 from fuzz.layered_judge import judge_layered
 from fuzz.magnitudes import judge_magnitudes
+from fuzz.recurrent import judge_recurrent
 from fuzz.steps import judge_steps
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ JUDGES = {
     "kinks": judge_kinks,
     "layered": judge_layered,
     "magnitudes": judge_magnitudes,
+    "recurrent": judge_recurrent,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""
 LIMIT = 10.0

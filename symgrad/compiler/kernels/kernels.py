@@ -11,6 +11,7 @@ import sympy as sp
 from symgrad.calculus.contraction import StackedProduct, as_stacked_product, start_of
 from symgrad.calculus.program import Loop
 from symgrad.calculus.terms import Entry, entries, extent_symbol
+from symgrad.compiler.kernels.handing_on import begin, hand_on, loop_back, loops_beside, tensors_of
 from symgrad.compiler.kernels.instructions import (
     Add,
     Applied,
@@ -135,11 +136,12 @@ class _Writer(LoopBuilder):
         self.nest, self.plan, self.comment, self.equations = nest, plan, comment, nest.equations
         self.loops = tuple(dict.fromkeys(loop for e in nest.equations for loop in _in_order(e)))
         self.cleared = [loop for e in nest.equations if e.scatters for loop in self._loops_of_row(e)]
-        indices = dict.fromkeys(loop.index for loop in (*self.loops, *self.cleared))
+        self.handed = [loop for tensor in nest.carried for loop in (*nest.loops, *loops_beside(tensor))]
+        indices = dict.fromkeys(loop.index for loop in (*self.loops, *self.cleared, *self.handed))
         super().__init__(indices, names, extents, nest.local)
         self.arrays, self.sizes = self._arrays(), self._sizes()
         self.known |= {extent_symbol(name): Typed(Variable(extents[name])) for name in self.sizes}
-        self.made = {e.target for e in nest.equations}
+        self.made = {*(e.target for e in nest.equations), *(tensor.name for tensor in nest.carried)}
         self.reduced = {
             e.target: _Reduced(e, loops, plan.rows)
             for loops, equations in nest.parts()
@@ -152,6 +154,8 @@ class _Writer(LoopBuilder):
     def kernel(self) -> Kernel:
         """The kernel of the equations."""
         self.hoist([e.body for e in self.equations], {loop.index for loop in self.loops}, self.made, "s")
+        for tensor in self.nest.carried:
+            begin(tensor, self)
         self._loops(self.nest, (), is_top=False)
         (body,) = map(tuple, self.bodies)
         head = (TypeOf(self._typed_array),) if is_typed(body) else ()
@@ -207,6 +211,8 @@ class _Writer(LoopBuilder):
                 self._start(started)
             if in_blocks := [r.equation for r in reduced if self._block(r.equation)]:
                 self._begin_blocks(loop, in_blocks)
+            elif nest.back:
+                loop_back(loop, self)
             else:
                 self.loop(loop, self._size_at_run_time(loop, nest) if is_top else None)
         self._parts(nest, loops)
@@ -214,6 +220,8 @@ class _Writer(LoopBuilder):
             self._product(nest.equations[0], len(loops))
         else:
             self._equations([e for e in nest.body if not isinstance(e, LoopNest)], loops)
+        for tensor in nest.carried:
+            hand_on(tensor, self)
         for depth, reduced in reversed(opened):
             if in_blocks := [r.equation for r in reduced if self._block(r.equation)]:
                 self._end_blocks(depth, in_blocks)
@@ -394,13 +402,14 @@ class _Writer(LoopBuilder):
     def _arrays(self) -> tuple[str, ...]:
         read = [e.tensor for e in entries_of(self.equations)]
         blocks = (b for e in self.equations if (b := self._block(e)))
-        tensors = dict.fromkeys([*read, *(e.target for e in self.equations), *blocks])
+        made = (*(e.target for e in self.equations), *tensors_of(self.nest.carried))
+        tensors = dict.fromkeys([*read, *made, *blocks])
         return tuple(t for t in tensors if t not in self.local)
 
     def _sizes(self) -> tuple[str, ...]:
         read = (part for e in self.equations for part in (e.body, *e.indices))
         inside = {s.name for part in read for s in part.free_symbols if s.is_positive}
-        free = [loop.axis.name for loop in (*self.loops, *self.cleared) if loop.axis.is_free]
+        free = [loop.axis.name for loop in (*self.loops, *self.cleared, *self.handed) if loop.axis.is_free]
         return tuple(dict.fromkeys([n for n in free if n] + sorted(inside - set(free))))
 
     @property

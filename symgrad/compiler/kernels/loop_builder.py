@@ -14,6 +14,7 @@ from symgrad.compiler.kernels.instructions import (
     Instruction,
     Literal,
     Variable,
+    When,
 )
 from symgrad.compiler.kernels.invariants import collect_fixed, repeated_calls
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index
@@ -48,7 +49,7 @@ class LoopBuilder:
         self.taken |= {variable.name for variable in self.indices.values()}
         self.known: dict[sp.Basic, Expression] = dict(self.indices)
         self.lower = Lowering(self.entry, self.known)
-        self.open: list[ForRange] = []
+        self.open: list[ForRange | When] = []
         self.bodies: list[list[Instruction]] = [[]]
 
     @property
@@ -79,8 +80,8 @@ class LoopBuilder:
         """The size of its axis."""
         return Literal(loop.axis.size) if loop.axis.size else Variable(self.extents[str(loop.axis.name)])
 
-    def begin(self, loop: ForRange) -> None:
-        """Open a loop that has no instructions yet."""
+    def begin(self, loop: ForRange | When) -> None:
+        """Open a loop that has no instructions yet, or what is done under a condition."""
         self.open.append(loop)
         self.bodies.append([])
 

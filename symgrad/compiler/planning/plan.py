@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from symgrad.calculus.axes import Axes
     from symgrad.calculus.contraction import Contraction
-    from symgrad.calculus.program import Equation, Loop, Program
+    from symgrad.calculus.program import Equation, Loop, Program, Tensor
 
 PhaseName: TypeAlias = Literal["forward", "prediction", "evaluation", "loss", "gradient", "update"]
 
@@ -26,12 +26,16 @@ class LoopNest:
     A kernel is a nest. What an equation reduces beyond the loops around it are loops of its own, inside all
     others. `local` tensors never leave the kernel: they are made and used in the same loops. In a nest of
     `products` stands one equation, at every turn a product of two matrices that is left to BLAS.
+    One over the steps of a recurrence has tensors that are `carried` from each turn to the next, and may go
+    `back`, from the last step to the first.
     """
 
     loops: tuple[Loop, ...]
     body: tuple[LoopNest | Equation, ...]
     local: frozenset[str] = frozenset()
     products: bool = False
+    carried: tuple[Tensor, ...] = ()
+    back: bool = False
 
     @cached_property
     def equations(self) -> tuple[Equation, ...]:

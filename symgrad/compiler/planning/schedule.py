@@ -17,6 +17,7 @@ from symgrad.calculus.terms import Entry, entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, PhaseName, Product, Scalar, Step
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
+from symgrad.passes.recurrences import Recurrence, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -38,7 +39,7 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
     for name, results in _wanted(program):
         if name == "loss" and program.evaluation:
             done = set()
-        needed = program.needed(results) - done
+        made, needed = done & program.carried.keys(), program.needed(results) - done
         if name not in ("prediction", "evaluation"):
             done |= needed
         equations = [e for e in program.equations if e.target in needed]
@@ -47,7 +48,7 @@ def schedule(program: Program, columns: str = "") -> tuple[Phase, ...]:
         if columns:
             steps = sample_innermost_steps(program, equations, columns)
         else:
-            steps = list(steps_by_rows(program, equations))
+            steps = list(steps_by_rows(program, equations, made))
         phases.append(Phase(name, tuple(steps)))
     return tuple(phases)
 
@@ -93,7 +94,32 @@ def _after_uses_of_parameters(
     return ordered
 
 
-def steps_by_rows(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
+def steps_by_rows(
+    program: Program, equations: Sequence[Equation], made: Collection[str] = ()
+) -> Iterator[Step]:
+    """Steps in order, each recurrence in one; what is carried from step to step may be `made` before."""
+    between: list[Equation] = []
+    for part in in_order(program, equations, made):
+        if isinstance(part, Recurrence):
+            yield from _steps_between(program, between)
+            yield _steps_of(program, part)
+            between = []
+        else:
+            between.append(part)
+    yield from _steps_between(program, between)
+
+
+def _steps_of(program: Program, recurrence: Recurrence) -> LoopNest:
+    """A recurrence as one loop over its steps."""
+    rows = _Rows(Loop(ROW, recurrence.axis))
+    for equation in recurrence.equations:
+        step = recurrence.steps[equation.target]
+        rows.append(equation, next(loop for loop in equation.loops if loop.index == step))
+    carried = tuple(program.tensor[name] for name in recurrence.carried)
+    return with_locals(program, replace(rows.close(), carried=carried, back=recurrence.back))
+
+
+def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[Step]:
     """Steps in order; a nest also takes equations from a little further down that are ready by then."""
     waiting, accumulated = list(equations), program.accumulated
     while waiting:
@@ -106,7 +132,8 @@ def steps_by_rows(program: Program, equations: Sequence[Equation]) -> Iterator[S
         elif first.is_one_number:
             yield Scalar(first)
         else:
-            rows = _Rows(first)
+            rows = _Rows(_best_row(first))
+            rows.append(first, rows.row)
             while (found := _joining(rows, waiting, accumulated)) is not None:
                 waiting.remove(found)
             yield with_locals(program, rows.close())
@@ -147,11 +174,10 @@ def _is_copy_for_others(equation: Equation, rows: _Rows, waiting: Sequence[Equat
 class _Rows:
     """A nest that grows as long as the next equation can be computed in the same pass over the rows."""
 
-    def __init__(self, first: Equation) -> None:
-        self.row = _best_row(first)
+    def __init__(self, row: Loop | None) -> None:
+        self.row = row
         self.by_row: dict[str, bool] = {}
         self.parts: list[LoopNest] = []
-        self._append(first, self.row)
 
     def take(self, equation: Equation) -> bool:
         """Add the equation if it fits."""
@@ -162,7 +188,7 @@ class _Rows:
             return False
         for loop in equation.loops:
             if loop.axis.fits(self.row.axis) and self._may_run_over(equation, loop):
-                self._append(equation, loop)
+                self.append(equation, loop)
                 return True
         return False
 
@@ -181,7 +207,8 @@ class _Rows:
             if entry.tensor in self.by_row
         )
 
-    def _append(self, equation: Equation, row: Loop | None) -> None:
+    def append(self, equation: Equation, row: Loop | None) -> None:
+        """Add an equation, of whose loops this one is that over rows."""
         self.by_row[equation.target] = row is not None and equation.indices[:1] == (row.index,)
         part = _part(run_over(self._around, numbered(equation, row, _inner_loops(equation, row))))
         last = self.parts[-1] if self.parts else None

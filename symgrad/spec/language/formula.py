@@ -97,6 +97,18 @@ def parse_head(text: str, at: Position) -> Head:
     return Head(tree.value.id, tuple(reader.ranged(place) for place in places))
 
 
+def parse_entry(text: str, at: Position) -> Index | None:
+    """The entry that a left side names, `h[n, -1, i]`, or None where it has ranges.
+
+    Raises:
+        SpecError: for anything else, at the place in the text.
+    """
+    tree, reader = _parsed(text, at, _HEAD)
+    node = reader.node(tree)
+    is_entry = isinstance(node, Index) and not any(isinstance(place, Slice) for place in node.indices)
+    return node if is_entry and isinstance(node, Index) else None
+
+
 def _parsed(text: str, at: Position, example: str) -> tuple[ast.expr, _Converter]:
     """Python's tree of a text whose tokens are in order, and what converts it."""
     tokens = tokenize(text, at)

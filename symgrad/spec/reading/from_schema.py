@@ -28,6 +28,7 @@ from symgrad.spec.reading.declarations import check_declarations
 from symgrad.spec.reading.derive_block import further_derivatives
 from symgrad.spec.reading.equations.equation_texts import equations_at, equations_in
 from symgrad.spec.reading.equations.network_block import networks_at
+from symgrad.spec.reading.equations.recurrence_starts import starts_in
 from symgrad.spec.reading.equations.repeats import equations_repeated, layers_at, repeated_names
 from symgrad.spec.reading.finishing import with_needed
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
@@ -36,7 +37,7 @@ from symgrad.spec.reading.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from symgrad.spec.reading.document import Document, Key
     from symgrad.spec.reading.schema import RepeatedBlock
@@ -50,6 +51,7 @@ def build(block: SpecBlock, document: Document) -> Spec:
     Raises:
         SpecError: for names and formulas outside the language, and declarations that contradict each other.
     """
+    starts = starts_in(block.equations or {}, _axes_named(block, document), document)
     spec = Spec(
         name=_spec_name(block, document),
         dtype=block.dtype,
@@ -65,7 +67,8 @@ def build(block: SpecBlock, document: Document) -> Spec:
         functions=tuple(_function(key, text, document) for key, text in block.functions.items()),
         networks=networks_at(document, block.networks),
         layers=layers_at(document, ("layers",), block.layers or ()),
-        equations=tuple(_all_equations(block.equations or {}, document)),
+        equations=tuple(_all_equations(block.equations or {}, starts, document)),
+        starts=tuple(starts.values()),
         outputs=names_at(document, ("outputs",), block.outputs),
         loss=formula_at(document, ("loss",), block.loss) if block.loss is not None else None,
         gradients=names_at(document, ("gradients",), block.gradients),
@@ -120,6 +123,10 @@ def _with_known_numbers(spec: Spec) -> Spec:
         functions=tuple(map(function, spec.functions)),
         equations=equations(spec.equations),
         state=tuple(replace(found, next=plain(found.next, ())) for found in spec.state),
+        starts=tuple(
+            replace(s, formula=plain(s.formula, tuple(i for i in s.indices if i is not None)))
+            for s in spec.starts
+        ),
         manual=equations(spec.manual),
         loss=spec.loss and plain(spec.loss, ()),
     )
@@ -266,9 +273,13 @@ def _argument(node: Node) -> str:
     return node.id
 
 
-def _all_equations(blocks: Mapping[str, str | RepeatedBlock], document: Document) -> Iterator[EquationSpec]:
-    """The equations of a graph, repeated ones as often as they stand for."""
+def _all_equations(
+    blocks: Mapping[str, str | RepeatedBlock], starts: Collection[str], document: Document
+) -> Iterator[EquationSpec]:
+    """The equations of a graph but those of `starts`, repeated ones as often as they stand for."""
     for name, block in blocks.items():
+        if name in starts:
+            continue
         key: Key = ("equations", name)
         if isinstance(block, str):
             yield from equations_at(key, block, document)

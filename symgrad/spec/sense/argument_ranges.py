@@ -69,8 +69,9 @@ def _rows(model: Model) -> Iterator[tuple[Call, Row]]:
 def formulas(model: Model) -> tuple[Node, ...]:
     """The formulas of a model that are the user's, with what the user's layers stand for."""
     equations = [equation.formula for equation in (*model.equations, *model.manual)]
+    starts = [carried.start.formula for carried in model.carried]
     functions = [function.formula for function in model.spec.functions]
-    return (*equations, *functions, *(() if model.loss is None else (model.loss,)))
+    return (*equations, *starts, *functions, *(() if model.loss is None else (model.loss,)))
 
 
 def _as_written(spec: Spec) -> tuple[Node, ...]:

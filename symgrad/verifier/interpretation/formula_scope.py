@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,20 +19,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ValueScope:
-    """Values of arguments by name; place and size of every index; how many indices there are."""
+    """Values of arguments by name; place and size of every index; how many indices there are.
+
+    An index in `steps` has the one value that it has there.
+    """
 
     bound: Mapping[str, TensorValue] = field(default_factory=dict)
     indices: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     depth: int = 0
+    steps: Mapping[str, int] = field(default_factory=dict)
 
     def with_indices(self, names: Iterable[str], sizes: Mapping[str, int]) -> ValueScope:
         """The scope inside an equation or reduction that introduces `names`."""
         added = {name: (self.depth + n, sizes[name]) for n, name in enumerate(names)}
-        return ValueScope(self.bound, {**self.indices, **added}, self.depth + len(added))
+        return ValueScope(self.bound, {**self.indices, **added}, self.depth + len(added), self.steps)
+
+    def at_step(self, name: str, step: int) -> ValueScope:
+        """The scope in which an index has one value alone."""
+        return replace(self, steps={**self.steps, name: step})
 
     def places(self, name: str) -> Array:
         """Every value of an index, along its own dimension."""
         place, size = self.indices[name]
+        if name in self.steps:
+            return np.full((1,) * self.depth, self.steps[name])
         return np.arange(size).reshape([size if axis == place else 1 for axis in range(self.depth)])
 
 

@@ -11,6 +11,7 @@ from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.model import Model, ParameterAxis, TensorSpec
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.meaning import Formulas
+from symgrad.verifier.interpretation.recurrent_equations import Circle, evaluate, in_turn
 from symgrad.verifier.interpretation.tensors import TensorValue
 
 if TYPE_CHECKING:
@@ -70,8 +71,10 @@ def interpret(
             if parameter.name not in arrays:
                 raise SpecError(f"no array for parameter '{parameter.name}'", at=parameter.at)
             formulas.give(parameter.name, arithmetic.array(arrays[parameter.name]))
-        for equation in model.equations:
-            if equation.name in (instead or {}):
+        for equation in in_turn(model):
+            if isinstance(equation, Circle):
+                evaluate(formulas, equation)
+            elif equation.name in (instead or {}):
                 formulas.give(equation.name, arithmetic.array((instead or {})[equation.name]))
             else:
                 formulas.define(equation)
@@ -150,9 +153,12 @@ def parameter_shapes(model: Model, data: Mapping[str, Array]) -> dict[str, Shape
     with np.errstate(all="ignore"):
         _define_given(formulas, model, data)
         declare()
-        for equation in model.equations:
+        for equation in in_turn(model):
             if any(parameter.measured for parameter in model.parameters):
-                formulas.define(equation)
+                if isinstance(equation, Circle):
+                    evaluate(formulas, equation)
+                else:
+                    formulas.define(equation)
                 declare()
     return {p.name: shapes[p.name] for p in model.parameters}
 

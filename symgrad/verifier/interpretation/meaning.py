@@ -121,12 +121,24 @@ class Formulas:
                 inner.defined.append(equation)
         return inner
 
-    def equation(self, equation: EquationSpec) -> TensorValue:
-        """The tensor an equation defines."""
+    def sizes_on_the_left(
+        self, equation: EquationSpec, others: Mapping[str, tuple[int, ...]]
+    ) -> dict[str, int]:
+        """The sizes of the indices on the left of an equation, where it reads `others` of these shapes too.
+
+        Raises:
+            ShapeError: they are not known.
+        """
+        formula, shapes = self.sized(equation.formula, others), {**self._shapes(), **others}
+        given = self._given_ranges((*equation.ranges, *ranges_in(formula)))
+        return index_sizes(formula, equation.indices or (), shapes, given, self.sizes)
+
+    def equation(self, equation: EquationSpec, known: Mapping[str, int] | None = None) -> TensorValue:
+        """The tensor an equation defines; `known` are sizes of its indices."""
         if equation.indices is None:
             return self.formula(equation.formula)
         formula = self._sized(equation.formula)
-        given = self._given_ranges((*equation.ranges, *ranges_in(formula)))
+        given = {**self._given_ranges((*equation.ranges, *ranges_in(formula))), **(known or {})}
         sizes = index_sizes(formula, equation.indices, self._shapes(), given, self.sizes)
         scope = OUTERMOST.with_indices(equation.indices, sizes)
         entry = self.value(formula, scope)
@@ -154,6 +166,10 @@ class Formulas:
             SpecError: it is none.
         """
         return axis_size(self._sized(formula), "an axis", self.sizes)
+
+    def sized(self, formula: Node, shapes: Mapping[str, tuple[int, ...]]) -> Node:
+        """The formula with sizes of tensors that have these shapes as numbers."""
+        return self._sized(with_sizes(formula, shapes.get))
 
     def _sized(self, formula: Node, scope: ValueScope = OUTERMOST) -> Node:
         """The formula with the sizes of tensors as numbers."""

@@ -36,12 +36,17 @@ def buffers_of(plan: Plan) -> list[Buffer]:
     steps = [step for phase in phases for step in phase.steps]
     phase_of = {e.target: phase.name for phase in phases for step in phase.steps for e in step.equations}
     last_use = _last_uses(program, phases, steps)
+    handed_on = {n for t in program.carried for n in (t, *program.carried[t].reads)}
     found: list[Buffer] = []
     owned: dict[str, Buffer] = {}
     known = {*plan.places}
     for number, step in enumerate(steps):
         local = step.local if isinstance(step, LoopNest) else frozenset()
-        handed_over: set[str] = set()
+        handed_over: set[str] = set(handed_on)
+        for tensor in step.carried if isinstance(step, LoopNest) else ():
+            last = max(number, last_use[tensor.name])
+            owned[tensor.name] = Buffer(*size_of(tensor.axes), number, last, [tensor.name])
+            found.append(owned[tensor.name])
         for name in (blocks[e.target] for e in step.equations if e.target in blocks):
             if name not in owned:
                 owned[name] = Buffer(*size_of(program.tensor[name].axes), number, number, [name])
@@ -86,6 +91,8 @@ def _last_uses(program: Program, phases: tuple[Phase, ...], steps: list[Step]) -
             last[equation.target] = max(last.get(equation.target, 0), number)
             for name in equation.reads:
                 last[name] = number
+        for tensor in step.carried if isinstance(step, LoopNest) else ():
+            last |= dict.fromkeys((tensor.name, *program.carried[tensor.name].reads), number)
     ends, end = {}, -1
     for phase in phases:
         end += len(phase.steps)

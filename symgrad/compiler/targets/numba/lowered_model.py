@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Expression, Instruction
     from symgrad.compiler.planning.further_plan import FurtherPlan
     from symgrad.compiler.planning.plan import PhaseName, Plan
-    from symgrad.elaborate.first_values import FirstValues
+    from symgrad.elaborate.starting.first_values import FirstValues
     from symgrad.spec.model import Model
 
 LONGEST_SECTION = 60

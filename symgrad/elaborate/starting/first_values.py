@@ -9,10 +9,10 @@ import sympy as sp
 
 from symgrad.calculus.axes import show_axes
 from symgrad.calculus.terms import Entry
-from symgrad.elaborate.fans import Fans, fans_of
 from symgrad.elaborate.formulas import Evaluator
 from symgrad.elaborate.operands import EquationBuilder, Value, scalar
 from symgrad.elaborate.optimizer import hyper_parameters
+from symgrad.elaborate.starting.fans import Fans, fans_of
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.number_types import LARGEST
 

@@ -1,0 +1,124 @@
+"""What recurrences carry from step to step: its axes, before the equations that make it, and its starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.calculus.axes import show_axes
+from symgrad.calculus.program import Carried, Tensor
+from symgrad.calculus.terms import Entry
+from symgrad.errors import ShapeError, SpecError
+from symgrad.spec.language.syntax import Number
+from symgrad.spec.language.trees import values_in
+from symgrad.spec.model import EquationSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from symgrad.calculus.axes import Axes
+    from symgrad.elaborate.formulas import Evaluator
+    from symgrad.spec.model import CarriedSpec, Model
+
+
+class CarriedTensors:
+    """Declares what is carried from step to step, as soon as an equation reads it."""
+
+    def __init__(self, model: Model, evaluator: Evaluator) -> None:
+        self.evaluator, self.builder = evaluator, evaluator.builder
+        self.waiting = {carried.name: carried for carried in model.carried}
+        self.equations = model.equations
+
+    def declare_for(self, equation: EquationSpec) -> None:
+        """Declare what an equation reads of steps before, with all that this is carried from.
+
+        Raises:
+            SpecError, ShapeError: its axes are not known, or a start does not fit it.
+        """
+        wanted = values_in(equation.formula) & self.waiting.keys()
+        while more := {self.waiting[name].source for name in wanted} & self.waiting.keys() - wanted:
+            wanted |= more
+        if wanted:
+            axes = self._axes(equation, wanted)
+            for name in [name for name in self.waiting if name in wanted]:
+                self._declare(self.waiting.pop(name), axes[name])
+
+    def check(self) -> None:
+        """Hold the axes that tensors were given beforehand against those that their equations have.
+
+        Raises:
+            ShapeError: they differ.
+        """
+        tensors = self.builder.tensors
+        for tensor in [t for t in tensors.values() if t.carried is not None]:
+            carried = tensor.carried
+            if carried is None:
+                continue
+            made = tensors[carried.source]
+            fits = len(made.axes) == len(tensor.axes)
+            if not fits or not all(a.fits(b) for a, b in zip(made.axes, tensor.axes, strict=False)):
+                raise self._misfit(made, tensor)
+
+    def _misfit(self, made: Tensor, tensor: Tensor) -> ShapeError:
+        at = next(e.at for e in self.equations if e.name == made.name)
+        return ShapeError(
+            f"'{made.name}' is {show_axes(made.axes)}, but {show_axes(tensor.axes)} a step before",
+            at=at,
+            remedy="give its indices ranges: h[n, t:20, i:64]",
+        )
+
+    def _axes(self, first: EquationSpec, wanted: set[str]) -> Mapping[str, Axes]:
+        """The axes of what is wanted: those of the equations that make it, each read off what is known."""
+        tensors = dict(self.builder.tensors)
+        number = self.equations.index(first)
+        pending = [e for e in self.equations[number:] if e.indices is not None]
+        problem: SpecError | None = None
+        while not wanted <= tensors.keys():
+            known = len(tensors)
+            for equation in [e for e in pending if e.name not in tensors]:
+                try:
+                    axes = self.evaluator.axes_on_the_left(equation, tensors)
+                except SpecError as error:
+                    if any(self.waiting[name].source == equation.name for name in wanted - tensors.keys()):
+                        problem = error
+                    continue
+                tensors[equation.name] = Tensor(equation.name, axes, "value")
+            for carried in self.waiting.values():
+                if carried.source in tensors and carried.name not in tensors:
+                    tensors[carried.name] = Tensor(carried.name, tensors[carried.source].axes, "carried")
+            if len(tensors) == known:
+                raise problem or SpecError("a recurrence needs known axes", at=first.at, remedy="give ranges")
+        return {name: tensors[name].axes for name in wanted}
+
+    def _declare(self, carried: CarriedSpec, axes: Axes) -> None:
+        start = carried.start
+        axis = axes[start.along]
+        if axis.name == self.builder.rows != "":
+            problem = f"'{start.name}' goes on from row to row of '{axis}', which are taken in batches"
+            remedy = f"give the steps a size, axes: {{{axis}: 20}}, or the data an axis of samples first"
+            raise ShapeError(problem, at=start.at, remedy=remedy)
+        if start.end and start.end not in (axis.name, str(axis.size)):
+            size = self.evaluator.sizes.get(start.end)
+            if size is None or size != axis.size:
+                problem = f"'{start.name}' has {axis} steps, this start is behind {start.end}"
+                raise ShapeError(problem, at=start.at, remedy=f"expected {axis} there")
+        others = tuple(axis for number, axis in enumerate(axes) if number != start.along)
+        given = Carried(carried.source, start.along, carried.back, self._start(carried, others))
+        self.builder.tensors[carried.name] = Tensor(carried.name, axes, "carried", carried=given)
+
+    def _start(self, carried: CarriedSpec, axes: Axes) -> str:
+        """The tensor that a recurrence starts with; none where that is 0."""
+        start = carried.start
+        if isinstance(start.formula, Number) and not start.formula.value:
+            return ""
+        names = tuple(name for name in start.indices if name is not None)
+        name = self.builder.fresh(f"{carried.source}_start")
+        equation = EquationSpec(name, names, start.formula, start.at)
+        value = self.evaluator.in_index_notation(equation, dict(zip(names, axes, strict=True)))
+        if not all(a.fits(b) for a, b in zip(value.axes, axes, strict=True)):
+            problem = f"the start of '{start.name}' is {show_axes(value.axes)}, it needs {show_axes(axes)}"
+            raise ShapeError(problem, at=start.at, remedy="index it by what it has axes of")
+        self.builder.demand_numbers([value], "a start", start.at)
+        if value.is_atomic and isinstance(value.body, Entry):
+            return str(value.body.tensor)
+        self.builder.define(Tensor(name, value.axes, "value"), value.indices, value.body)
+        return name

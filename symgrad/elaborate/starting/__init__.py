@@ -1,0 +1,1 @@
+"""What parameters and states of optimisers start from."""

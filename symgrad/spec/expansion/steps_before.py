@@ -1,0 +1,254 @@
+"""Equations that read themselves a step before: each reads what is carried from step to step by its own name.
+
+`h[n,t,i]: tanh(x[n,t,i] + sum(h[n,t-1,j] * U[j,i], j))` reads `h_before[n,t,j]`, which at every step is h one
+step before, and at the first what h starts with. An equation reads others of its own step above itself then,
+as all equations do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from symgrad.cycles import groups
+from symgrad.errors import SpecError
+from symgrad.spec.language.builtins import TRAINING
+from symgrad.spec.language.indexing.affine import affine_terms
+from symgrad.spec.language.syntax import Binary, Index, Name, Node
+from symgrad.spec.language.trees import calls, transform, values_in, walk
+from symgrad.spec.model import CarriedSpec, EquationSpec, StartSpec
+from symgrad.spec.reads import asks_for_derivative
+from symgrad.spec.taken_names import unused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from symgrad.spec.model import Spec
+
+Read = tuple[str, int]
+"""A tensor, and how many steps before it is read."""
+
+
+def with_carried(
+    equations: Sequence[EquationSpec], starts: Sequence[StartSpec], taken: Collection[str]
+) -> tuple[tuple[EquationSpec, ...], tuple[CarriedSpec, ...]]:
+    """The equations without circles, and what is carried from step to step, in names that are not `taken`.
+
+    Raises:
+        SpecError: an equation that reads itself at its own step or a later one, a step that has no start, or
+            a start of nothing.
+    """
+    defined = {equation.name: equation for equation in equations}
+    _check_starts(defined, starts)
+    known = {(start.name, start.steps): start for start in starts}
+    circles = _circles(equations)
+    if not starts and not circles:
+        return tuple(equations), ()
+    carrier = _Carrier(defined, known, circles, set(taken) | defined.keys())
+    changed = tuple(map(carrier.equation, equations))
+    for start in starts:
+        if (start.name, start.steps) not in carrier.names:
+            problem = f"nothing reads '{start.name}' {_steps(start.steps)} {_side(start)}"
+            raise SpecError(problem, at=start.at, remedy="leave its start out")
+    _check_order(changed)
+    return changed, tuple(carrier.carried())
+
+
+def refuse_with_carried(
+    spec: Spec, equations: Sequence[EquationSpec], carried: Sequence[CarriedSpec]
+) -> None:
+    """Refuse what is not made of specs that carry something from step to step.
+
+    Raises:
+        SpecError: they ask for derivatives beyond the gradient, or for pieces of batches.
+    """
+    if not carried:
+        return
+    what = f"of the recurrence of '{carried[0].source}'"
+    functions = {function.name: function for function in spec.functions}
+    for equation in equations:
+        if asks_for_derivative(equation.formula, functions):
+            problem = f"no equation takes a derivative beside that {what}"
+            raise SpecError(problem, at=equation.at, remedy="write the derivative out, or leave one of them")
+    starts = (c.start for c in carried)
+    for part in (*equations, *starts, *spec.functions):
+        if any(call.function == TRAINING for call in calls(part.formula)):
+            problem = f"training and inference are one {what}, '{part.name}' tells them apart"
+            raise SpecError(problem, at=part.at, remedy="leave what differs out, or the recurrence")
+    if spec.derive:
+        problem = f"{spec.derive[0]} is not made {what}"
+        raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out of derive")
+    if spec.train.micro_batches is not None:
+        problem = f"micro_batch_size takes no gradient {what}"
+        raise SpecError(problem, at=spec.train.micro_batches.at, remedy="leave it out")
+
+
+def _circles(equations: Sequence[EquationSpec]) -> dict[str, frozenset[str]]:
+    """The equations that each equation of a circle reads around it, itself too."""
+    reads = {e.name: values_in(e.formula) for e in equations}
+    found: dict[str, frozenset[str]] = {}
+    for group in groups(reads):
+        if len(group) > 1 or group[0] in reads[group[0]]:
+            found |= dict.fromkeys(group, frozenset(group))
+    return found
+
+
+@dataclass
+class _Carrier:
+    """Gives names to what is read of other steps."""
+
+    defined: Mapping[str, EquationSpec]
+    starts: Mapping[Read, StartSpec]
+    circles: Mapping[str, frozenset[str]]
+    taken: set[str]
+
+    def __post_init__(self) -> None:
+        self.names: dict[Read, str] = {}
+
+    def equation(self, equation: EquationSpec) -> EquationSpec:
+        """The equation with names for what it reads of other steps."""
+        circle = self.circles.get(equation.name, frozenset())
+
+        def change(node: Node) -> Node:
+            is_read = isinstance(node, Index) and (node.tensor in circle or self._has_start(node.tensor))
+            return self._read(node, equation, circle) if is_read and isinstance(node, Index) else node
+
+        formula = transform(equation.formula, change)
+        for name in circle & {n.id for n in walk(formula) if isinstance(n, Name)}:
+            if equation.indices is None or name not in equation.indices:
+                problem = f"'{equation.name}' reads '{name}', which is made of it, as a whole"
+                remedy = "a recurrence reads the step before: h[n,t,i] may read h[n,t-1,j]"
+                raise SpecError(problem, at=equation.at, remedy=remedy)
+        return replace(equation, formula=formula)
+
+    def carried(self) -> Iterator[CarriedSpec]:
+        """What is carried from step to step: of two steps before, what was carried one step before."""
+        for (source, steps), name in self.names.items():
+            before = source if steps == 1 else self.names[source, steps - 1]
+            yield CarriedSpec(name, before, self.starts[source, steps])
+
+    def _has_start(self, tensor: str) -> bool:
+        return (tensor, 1) in self.starts
+
+    def _read(self, node: Index, equation: EquationSpec, circle: frozenset[str]) -> Node:
+        start = self.starts.get((node.tensor, 1))
+        if start is None:
+            return self._without_start(node, equation)
+        along = start.along
+        if len(node.indices) != len(start.indices):
+            return node
+        place = node.indices[along]
+        steps = _moved(place, equation.indices or ())
+        if steps is None:
+            if node.tensor not in circle:
+                return node
+            problem = f"'{equation.name}' reads '{node.tensor}', which is made of it, at no step near its own"
+            raise SpecError(problem, at=node.at, remedy=_remedy(node, along, start))
+        index, by = steps
+        by = by if start.end else -by
+        if by == 0:
+            return node
+        if by < 0:
+            if node.tensor not in circle:
+                return node
+            problem = f"'{equation.name}' reads '{node.tensor}' at a step that comes after its own"
+            raise SpecError(problem, at=node.at, remedy=_remedy(node, along, start))
+        name = self._name(node, start, by)
+        places = (*node.indices[:along], Name(index, place.at), *node.indices[along + 1 :])
+        return Index(name, places, node.at)
+
+    def _without_start(self, node: Index, equation: EquationSpec) -> Node:
+        """A read of what has no start: right only of an equation above, at the same step."""
+        moved = [(n, _moved(p, equation.indices or ())) for n, p in enumerate(node.indices)]
+        shifted = [(n, *found) for n, found in moved if found is not None and found[1]]
+        if not shifted:
+            if node.tensor != equation.name:
+                return node
+            problem = f"'{equation.name}' reads itself at its own step"
+            remedy = 'read the step before, h[n,t-1,i], and give it a start: "h[n,-1,i]": 0'
+            raise SpecError(problem, at=node.at, remedy=remedy)
+        number, _, by = shifted[0]
+        own = self.defined[node.tensor].indices or ()
+        axis = own[number] if number < len(own) else "T"
+        place = "-1" if by < 0 else f"{axis.upper()}"
+        head = ",".join(place if n == number else i for n, i in enumerate(own))
+        problem = f"'{node.tensor}' has no start"
+        raise SpecError(problem, at=node.at, remedy=f'say what it is there: "{node.tensor}[{head}]": 0')
+
+    def _name(self, node: Index, start: StartSpec, steps: int) -> str:
+        """The name of a tensor so many steps before, and of it at the steps between."""
+        word = "after" if start.end else "before"
+        for step in range(1, steps + 1):
+            if (node.tensor, step) in self.names:
+                continue
+            if (node.tensor, step) not in self.starts:
+                problem = f"'{node.tensor}' has no start {_steps(step)} {_side(start)}"
+                place = f"{start.end}+{step - 1}" if start.end else f"-{step}"
+                head = ",".join(place if i is None else i for i in start.indices)
+                raise SpecError(problem, at=node.at, remedy=f'add "{node.tensor}[{head}]": 0')
+            wanted = f"{node.tensor}_{word}{step if step > 1 else ''}"
+            self.names[node.tensor, step] = name = unused(wanted, self.taken)
+            self.taken.add(name)
+        return self.names[node.tensor, steps]
+
+
+def _moved(place: Node, indices: Collection[str]) -> tuple[str, int] | None:
+    """An index of the equation and the number that is added to it, where a place is no more than that."""
+    if not isinstance(place, Name | Binary):
+        return None
+    try:
+        terms = affine_terms(place)
+    except SpecError:
+        return None
+    names = [name for name in terms if name]
+    if len(names) != 1 or terms[names[0]] != 1 or names[0] not in indices:
+        return None
+    return names[0], terms.get("", 0)
+
+
+def _check_starts(defined: Mapping[str, EquationSpec], starts: Sequence[StartSpec]) -> None:
+    seen: dict[Read, StartSpec] = {}
+    for start in starts:
+        equation = defined.get(start.name)
+        if equation is None or equation.indices is None:
+            problem = f"this is a start of '{start.name}', which no equation defines by its indices"
+            raise SpecError(problem, at=start.at, remedy=f'add "{start.name}[n,t,i]": ...')
+        if len(equation.indices) != len(start.indices):
+            problem = f"'{start.name}' has {len(equation.indices)} axes, its start names {len(start.indices)}"
+            raise SpecError(problem, at=start.at, remedy="name them all, and -1 for the step")
+        first = seen.setdefault((start.name, 1), start)
+        if seen.setdefault((start.name, start.steps), start) is not start:
+            problem = f"'{start.name}' has two starts"
+            raise SpecError(problem, at=start.at, remedy="leave one of them out")
+        if (first.along, first.end) != (start.along, start.end):
+            problem = f"the starts of '{start.name}' are not along one axis, one way"
+            raise SpecError(problem, at=start.at, remedy="a recurrence goes one way along one axis")
+        if start.steps > 1 and (start.name, 1) not in {(s.name, s.steps) for s in starts}:
+            problem = f"'{start.name}' starts {_steps(start.steps)} {_side(start)}, and not one"
+            raise SpecError(problem, at=start.at, remedy="give it a start at every step before")
+
+
+def _check_order(equations: Sequence[EquationSpec]) -> None:
+    """What is read at the same step stands above, as in all equations."""
+    below = {equation.name for equation in equations}
+    circles = _circles(equations)
+    for equation in equations:
+        for name in sorted(values_in(equation.formula) & below & circles.get(equation.name, frozenset())):
+            problem = f"'{equation.name}' reads '{name}', which is made of it, at the same step"
+            remedy = f"one of them reads the step before: {name}[..., t-1, ...]"
+            raise SpecError(problem, at=equation.at, remedy=remedy)
+        below.discard(equation.name)
+
+
+def _remedy(node: Index, along: int, start: StartSpec) -> str:
+    step = "t+1" if start.end else "t-1"
+    places = [step if n == along else "..." for n in range(len(node.indices))]
+    return f"read {node.tensor}[{', '.join(places)}] of the step before"
+
+
+def _steps(number: int) -> str:
+    return "one step" if number == 1 else f"{number} steps"
+
+
+def _side(start: StartSpec) -> str:
+    return f"behind the end of {start.end}" if start.end else "before the first"

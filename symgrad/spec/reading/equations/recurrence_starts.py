@@ -1,0 +1,80 @@
+"""What recurrences start with, as it stands among the equations: `"h[n,-1,i]": 0`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from symgrad.errors import Position, SpecError
+from symgrad.spec.language.formula import parse_entry
+from symgrad.spec.language.names import check_name
+from symgrad.spec.language.syntax import Binary, Index, Name, Negate, Node, Number
+from symgrad.spec.model import StartSpec
+from symgrad.spec.reading.located import formula_at
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from symgrad.spec.reading.document import Document, Key
+
+_FORM = 'write "h[n,-1,i]" for the step before the first, "h[n,T,i]" for the one behind the last of T'
+
+
+def starts_in(
+    blocks: Mapping[str, object], axes: Collection[str], document: Document
+) -> dict[str, StartSpec]:
+    """The starts among the equations of a spec, by their keys; `axes` are the names of its axes.
+
+    Raises:
+        SpecError: an index stands twice in one, or it has two places in time.
+    """
+    names = [key.partition("[")[0].strip() for key in blocks]
+    found: dict[str, StartSpec] = {}
+    for name, (key, text) in zip(names, blocks.items(), strict=True):
+        if "[" in key and isinstance(text, str):
+            start = _start(("equations", key), text, axes if names.count(name) > 1 else (), document)
+            found |= {key: start} if start is not None else {}
+    return found
+
+
+def _start(key: Key, text: str, axes: Collection[str], document: Document) -> StartSpec | None:
+    at = document.place(key).key
+    entry = _entry(str(key[-1]))
+    if entry is None:
+        return None
+    places = [_steps(place, axes) for place in entry.indices]
+    if not any(places):
+        return None
+    indices = tuple(
+        place.id if isinstance(place, Name) and steps is None else None
+        for place, steps in zip(entry.indices, places, strict=True)
+    )
+    named = [name for name in indices if name is not None]
+    if indices.count(None) != 1 or len({*named}) < len(named):
+        problem = f"a start of '{entry.tensor}' has one place in time, and an index for each other axis"
+        raise SpecError(problem, at=at, remedy=_FORM)
+    for name in named:
+        check_name(name, at)
+    steps, end = next(found for found in places if found is not None)
+    return StartSpec(check_name(entry.tensor, at), indices, steps, end, formula_at(document, key, text), at)
+
+
+def _entry(text: str) -> Index | None:
+    """The entry on the left, if it is one: what is wrong with others is said where equations are read."""
+    try:
+        return parse_entry(text, Position("", 1, 1))
+    except SpecError:
+        return None
+
+
+def _steps(place: Node, axes: Collection[str]) -> tuple[int, str] | None:
+    """How many steps a place is before the first, or behind the end of an axis of this name or number."""
+    match place:
+        case Negate(Number(steps)) if steps.denominator == 1 and steps > 0:
+            return int(steps), ""
+        case Number(end) if end.denominator == 1:
+            return 1, str(int(end))
+        case Name(axis) if axis in axes:
+            return 1, axis
+        case Binary("+", Name(axis), Number(more)) if axis in axes and more.denominator == 1:
+            return 1 + int(more), axis
+    return None

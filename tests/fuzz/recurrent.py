@@ -1,0 +1,298 @@
+"""Random recurrences, beside the same equations written out for each of their steps by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fuzz.gradients import GARBAGE, Outcome, as_the_verifier_reads, compared, module_of, sound_point
+from fuzz.modules import with_garbage
+
+if TYPE_CHECKING:
+    from random import Random
+
+Spec = dict[str, Any]
+Formula = Callable[["Step"], str]
+"""A formula, as text of the recurrence or of one of its steps."""
+
+ONE = ("tanh({})", "sin({})", "sigmoid({})", "({}) / (1 + ({})**2)", "relu({})", "0.3 * ({})")
+TWO = ("{} + {}", "({}) * ({})", "{} - {}", "max({}, {})", "where({} > 0.1, {}, 0.2)", "({}) / (2 + ({})**2)")
+WRITTEN_OUT = 0.3
+"""The share of specs that symgrad computes as they are written out, too."""
+
+
+@dataclass(frozen=True)
+class State:
+    """An equation of a recurrence: its indices, `t` among them, and the sizes of those that have one."""
+
+    name: str
+    indices: tuple[str, ...]
+    sizes: dict[str, int]
+    back: bool
+    starts: dict[int, str] = field(default_factory=dict)
+    """By how many steps before the first: formulas over the other indices, in braces."""
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return tuple(i for i in self.indices if i != "t")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What reads are in the text: those of any step, or of that with this number among so many."""
+
+    number: int | None
+    count: int
+
+    def read(self, state: State, before: int, places: dict[str, str]) -> str:
+        """An entry of a state some steps before."""
+        here = {**{i: i for i in state.indices}, **places}
+        if self.number is None:
+            moved = f" {'+' if state.back else '-'} {before}" if before else ""
+            return f"{state.name}[{', '.join('t' + moved if i == 't' else here[i] for i in state.indices)}]"
+        step = self.number + (before if state.back else -before)
+        if 0 <= step < self.count:
+            return f"{state.name}_{step}[{', '.join(here[i] for i in state.others)}]"
+        ahead = step - self.count + 1 if state.back else -step
+        return f"({state.starts[ahead].format(**here)})"
+
+    def place(self) -> str:
+        return "t" if self.number is None else str(self.number)
+
+
+class Recurrences:
+    """Draws groups of states, each of which may read all of them one or two steps before, and those above."""
+
+    def __init__(self, random: Random) -> None:
+        self.random, self.count = random, random.randint(1, 6)
+        self.with_rows = random.random() < 0.85
+        self.has_free_steps = self.with_rows and random.random() < 0.4
+        self.inputs: dict[str, Any] = {}
+        self.parameters: dict[str, Any] = {}
+        self.states: list[State] = []
+        self.equations: dict[str, str] = {}
+        self.written: dict[str, str] = {}
+        self.sizes = iter(random.sample([1, 2, 3, 4, 5], 5))
+        self.letters = iter("")
+
+    def one(self, options: Any) -> Any:
+        return options[self.random.randrange(len(options))]
+
+    def chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def parameter(self, *axes: int) -> str:
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = {"axes": list(axes), "init": "normal(std=0.6)"}
+        return name
+
+    def series(self, size: int) -> str:
+        """An input of every step."""
+        name = f"x{len(self.inputs)}"
+        self.inputs[name] = [*(["batch"] if self.with_rows else []), "T", size]
+        return name
+
+    # One group --------------------------------------------------------------------------------
+
+    def group(self, number: int) -> None:
+        """Some states, which go one way."""
+        back, own = self.chance(0.4), []
+        sizes = [next(self.sizes, 2), next(self.sizes, 3)]
+        for _ in range(self.random.randint(1, 3)):
+            name = f"{'hcrs'[number]}{len(own)}"
+            letters = self.random.sample("ik", self.one((1, 1, 1, 2)))
+            axes = ["t", *(["n"] if self.with_rows else []), *letters]
+            if self.chance(0.5):
+                self.random.shuffle(axes)
+            else:
+                axes = [*axes[1:2], "t", *axes[2:]] if self.with_rows else axes
+            chosen = {letter: self.one(sizes) for letter in letters}
+            own.append(State(name, tuple(axes), chosen, back))
+        formulas = [self.formula(state, own, number) for number, state in enumerate(own)]
+        for state, formula in zip(own, formulas, strict=True):
+            head = self.head(state, state.indices)
+            self.equations[f"{state.name}[{head}]"] = formula(Step(None, self.count))
+            self.start_texts(state)
+        for step in range(self.count)[:: -1 if back else 1]:
+            for state, formula in zip(own, formulas, strict=True):
+                head = self.head(state, state.others)
+                self.written[f"{state.name}_{step}[{head}]"] = formula(Step(step, self.count))
+        for state in own:
+            parts = ", ".join(f"{state.name}_{step}" for step in range(self.count))
+            self.written[state.name] = f"stack({parts}, axis={state.indices.index('t')})"
+        self.states += own
+
+    def head(self, state: State, indices: tuple[str, ...]) -> str:
+        """The indices on the left, some with their ranges."""
+        ranged = {i: f"{i}:{size}" for i, size in state.sizes.items() if size % 2}
+        return ", ".join(ranged.get(i, i) for i in indices)
+
+    def start_texts(self, state: State) -> None:
+        for ahead, text in sorted(state.starts.items()):
+            end = "T" if self.has_free_steps or ahead % 2 else str(self.count)
+            end = "T" if ahead > 1 else end
+            place = f"{end}{f' + {ahead - 1}' if ahead > 1 else ''}" if state.back else f"-{ahead}"
+            key = f"{state.name}[{', '.join(place if i == 't' else i for i in state.indices)}]"
+            self.equations[key] = text.format(**{i: i for i in state.others})
+
+    def formula(self, state: State, group: list[State], number: int) -> Formula:
+        """An anchor of all indices, and some terms."""
+        self.letters = iter("jldabouvqefmw" * 3)
+        parts = [self.anchor(state)]
+        parts += [self.term(state, group, number) for _ in range(self.random.randint(1, 3))]
+        if number == len(group) - 1 or self.chance(0.6):
+            parts.append(self.before(state, self.one(group)))
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = self.joined(whole, part)
+        return self.wrapped(whole)
+
+    def wrapped(self, inner: Formula) -> Formula:
+        text = self.one(ONE)
+        return lambda step: text.format(*[inner(step)] * text.count("{}"))
+
+    def joined(self, a: Formula, b: Formula) -> Formula:
+        text = self.one(TWO)
+        return lambda step: text.format(*(a(step), b(step), b(step))[: text.count("{}")])
+
+    def anchor(self, state: State) -> Formula:
+        """What gives every index its range."""
+        letters = list(state.sizes)
+        name = self.series(state.sizes[letters[0]])
+        rows = "n, " if self.with_rows else ""
+        weights = self.parameter(*(state.sizes[i] for i in letters))
+        inside = ", ".join(letters)
+        return lambda step: f"{name}[{rows}{step.place()}, {letters[0]}] * {weights}[{inside}]"
+
+    def term(self, state: State, group: list[State], number: int) -> Formula:
+        above = [*self.states, *group[:number]]
+        kinds: list[Callable[[], Formula]] = [lambda: self.before(state, self.one(group)), self.constant]
+        kinds += [lambda: self.driven(state)] + [lambda: self.same(state, self.one(above))] * bool(above)
+        return self.one(kinds)()
+
+    def constant(self) -> Formula:
+        text = self.one(("0.5", "1 / 3", "-0.7", "2"))
+        return lambda _: text
+
+    def driven(self, state: State) -> Formula:
+        """A sum over what an input has at this step."""
+        size, letter = self.one((1, 2, 3)), self.one(list(state.sizes))
+        name, weights = self.series(size), self.parameter(size, state.sizes[letter])
+        rows, d = "n, " if self.with_rows else "", next(self.letters)
+        return lambda step: f"sum({name}[{rows}{step.place()}, {d}] * {weights}[{d}, {letter}], {d})"
+
+    def same(self, state: State, other: State) -> Formula:
+        """A state above at the same step."""
+        return self.reading(state, other, 0)
+
+    def before(self, state: State, other: State) -> Formula:
+        """A state one or two steps before, with a start of every kind."""
+        before = self.one((1, 1, 1, 2))
+        for ahead in range(1, before + 1):
+            if ahead not in other.starts:
+                other.starts[ahead] = self.start(other)
+        return self.reading(state, other, before)
+
+    def reading(self, state: State, other: State, before: int) -> Formula:
+        """An entry where the sizes fit, or a sum over all that the other has at that step."""
+        fits = all(state.sizes.get(i) == size for i, size in other.sizes.items())
+        if fits and self.chance(0.5):
+            return lambda step: step.read(other, before, {})
+        letters = list(other.sizes)
+        places = {letter: next(self.letters) for letter in letters}
+        weights = self.parameter(*other.sizes.values(), state.sizes[next(iter(state.sizes))])
+        own = next(iter(state.sizes))
+        bound = [places[i] for i in letters]
+        kind = self.one(("sum", "sum", "sum", "logsumexp", "max", "mean"))
+
+        def text(step: Step) -> str:
+            product = f"{step.read(other, before, places)} * {weights}[{', '.join(bound)}, {own}]"
+            return f"{kind}({product}, {', '.join(bound)})"
+
+        return text
+
+    def start(self, state: State) -> str:
+        """A number, an input, a parameter, or what is computed of one."""
+        kind = self.one(("zero", "number", "input", "parameter", "formula", "value"))
+        if kind in ("zero", "number"):
+            return "0" if kind == "zero" else str(self.one(("1", "0.5", "-2")))
+        letters = [f"{{{i}}}" for i in state.others if i != "n"]
+        sizes = [state.sizes[i] for i in state.others if i != "n"]
+        if kind == "input" and self.with_rows:
+            name = f"g{len(self.inputs)}"
+            self.inputs[name] = ["batch", *sizes]
+            return f"{name}[{{n}}, {', '.join(letters)}]"
+        name = self.parameter(*sizes)
+        text = f"{name}[{', '.join(letters)}]"
+        if kind == "value":
+            value = f"v{len(self.equations)}_{name}"
+            made = {value: f"tanh({name}) / 2"}
+            self.equations, self.written = {**made, **self.equations}, {**made, **self.written}
+            text = f"{value}[{', '.join(letters)}]"
+        return text if kind == "parameter" else f"sin({text}) + 0.2"
+
+    # What is made of them ---------------------------------------------------------------------
+
+    def results(self) -> list[str]:
+        """Equations behind the recurrences: the last step, all of them reversed, steps weighed."""
+        names = []
+        for number, state in enumerate(self.states):
+            kind = self.one(("whole", "last", "reversed", "weighed"))
+            others = ", ".join(state.others)
+            count = "T" if self.has_free_steps else str(self.count)
+            if kind == "whole" or (self.has_free_steps and kind == "weighed"):
+                names.append(state.name)
+                continue
+            name = f"y{number}"
+            place = {"last": f"{count} - 1", "reversed": f"{count} - 1 - t", "weighed": "t"}[kind]
+            entry = f"{state.name}[{', '.join(place if i == 't' else i for i in state.indices)}]"
+            left = f"{name}[{others}]"
+            if kind == "reversed":
+                left = f"{name}[{', '.join(f't:{count}' if i == 't' else i for i in state.indices)}]"
+            if kind == "weighed":
+                entry = f"sum({entry} * {self.parameter(self.count)}[t], t)"
+            self.equations[left] = self.written[left] = entry
+            names.append(name)
+        return names
+
+
+def recurrent_spec(random: Random) -> Spec:
+    """One or two groups of states; `written` are the equations for each step, which only the judge reads."""
+    draw = Recurrences(random)
+    for number in range(random.choice((1, 1, 2))):
+        draw.group(number)
+    names = draw.results()
+    loss = " + ".join(f"mean(({name} - {0.1 * n:.1f})**2)" for n, name in enumerate(names, 1))
+    axes = {} if draw.has_free_steps else {"T": draw.count}
+    given = [name for name in draw.inputs if random.random() < 0.4]
+    return {
+        "name": "recurrent",
+        "dtype": "float64",
+        "axes": axes,
+        "inputs": draw.inputs,
+        "parameters": draw.parameters,
+        "equations": draw.equations,
+        "outputs": names,
+        "loss": loss,
+        "gradients": given,
+        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1},
+        "steps": draw.count,
+        "written": draw.written,
+    }
+
+
+def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
+    """The module against the same equations written out step by step, by the oracle, and by symgrad."""
+    own = {key: value for key, value in spec.items() if key not in ("steps", "written")}
+    steps = int(spec["steps"])
+    written = {**own, "axes": {"T": steps}, "equations": spec["written"]}
+    module = module_of(own, by_rows)
+    point = sound_point(written, dict(module.SHAPES), random, {"T": steps})
+    if point is None:
+        return Outcome("unsound")
+    outcomes = [compared(own, with_garbage(module, garbage), point) for garbage in GARBAGE]
+    outcomes.append(as_the_verifier_reads(own, point))
+    if random.random() < WRITTEN_OUT:
+        outcomes.append(compared(written, module_of(written, by_rows), point))
+    return next((outcome for outcome in outcomes if outcome.failed), outcomes[0])

@@ -1,0 +1,134 @@
+"""Equations that read themselves a step before: what is read, what is made of it, what is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from symgrad.errors import SpecError
+from symgrad.pipeline import stages_of
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
+
+RNN = {
+    "h[n,t,i]": "tanh(sum(x[n,t,d]*W[d,i], d) + sum(h[n,t-1,j]*U[j,i], j) + b[i])",
+    "h[n,-1,i]": "0",
+    "y": "h[:, -1]",
+}
+
+
+def spec_of(equations: dict[str, str], steps: int | None = 4, **more: Any) -> dict[str, Any]:
+    """A spec of these equations over x[batch, T, 3]."""
+    return {
+        "name": "steps",
+        "dtype": "float64",
+        "axes": {} if steps is None else {"T": steps},
+        "inputs": {"x": ["batch", "T", 3]},
+        "parameters": {"W": [3, 5], "U": [5, 5], "b": [5]},
+        "equations": equations,
+        "outputs": ["y"],
+        "loss": "mean(y**2)",
+        "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1},
+        **more,
+    }
+
+
+def test_derivative_of_a_recurrence_is_one_the_other_way() -> None:
+    """Backpropagation through time as books have it, and one sum over rows and steps for each parameter."""
+    derived = stages_of(read(spec_of(RNN))).derived
+    found = {e.target: str(e) for e in derived.equations}
+    assert found["dh_before"] == "dh_before[n, i, k] = sum_{j} U[k, j]*dh_net[n, i, j]"
+    assert found["dU"] == "dU[k, j] = sum_{n, i} dh_net[n, i, j]*h_before[n, i, k]"
+    assert found["dW"] == "dW[k, j] = sum_{n, i} dh_net[n, i, j]*x[n, i, k]"
+    carried = derived.carried["dh_before_after"]
+    assert (carried.source, carried.back, carried.start) == ("dh_before", True, "")
+
+
+def test_module_is_as_long_whatever_the_number_of_steps() -> None:
+    def text(steps: int) -> str:
+        return re.sub(r"\d+", "0", stages_of(read(spec_of(RNN, steps))).text)
+
+    assert abs(len(text(40)) - len(text(400))) < 10
+
+
+def test_inputs_of_all_steps_are_one_product_before_the_loop() -> None:
+    text = stages_of(read(spec_of(RNN))).text
+    assert "gemm(1, view(x, 0, (4 * batch, 3)), W, 0, view(h_1, 0, (4 * batch, 5)))" in text
+
+
+FAULTS = (
+    ("h_before[i, 1 + n, j] = h[i, n, j]", "h_before[i, 1 + n, j] = h[i, 0, j]"),
+    ("n = 4 - 1 - done", "n = done"),
+    ("h_before[i, 0, j] = real(0)", "h_before[i, 0, j] = real(1)"),
+    ("if 0 < n:", "if 1 < n:"),
+)
+
+
+@pytest.mark.parametrize(("right", "wrong"), FAULTS)
+def test_judge_finds_a_fault_in_the_loop(right: str, wrong: str) -> None:
+    stages = stages_of(read(spec_of(RNN)))
+    assert right in stages.text
+    assert identity_of(stages.model, stages.text.replace(right, wrong)).is_wrong
+
+
+def test_judge_agrees_with_a_recurrence_of_two_states_and_a_free_length() -> None:
+    equations = {
+        "f[n,t,i]": "sigmoid(sum(x[n,t,d]*W[d,i], d) + sum(h[n,t-1,j]*U[j,i], j))",
+        "c[n,t,i]": "f[n,t,i]*c[n,t-1,i] + (1 - f[n,t,i])*c[n,t-2,i]",
+        "h[n,t,i]": "tanh(c[n,t,i])",
+        "h[n,-1,i]": "b[i]",
+        "c[n,-1,i]": "1",
+        "c[n,-2,i]": "tanh(b[i])",
+        "y[n,t,i]": "y[n,t+1,i] / 2 + h[n,t,i]",
+        "y[n,T,i]": "0",
+    }
+    stages = stages_of(read(spec_of(equations, None)))
+    assert identity_of(stages.model, stages.text).state == "identical"
+
+
+REFUSED = (
+    ({"h[n,t,i]": "h[n,t,i] + W[0,i]*x[n,t,0]"}, "'h' reads itself at its own step"),
+    ({"h[n,t,i]": "h[n,t-1,i] + W[0,i]*x[n,t,0]"}, "'h' has no start"),
+    ({**RNN, "c[n,-1,i]": "0"}, "this is a start of 'c', which no equation defines by its indices"),
+    (
+        {"h[n,t,i]": "W[0,i]*x[n,t,0]", "h[n,-1,i]": "0", "y": "h[:, -1]"},
+        "nothing reads 'h' one step before the first",
+    ),
+    ({**RNN, "h[n,-2,i]": "0"}, "nothing reads 'h' 2 steps before the first"),
+    ({"h[n,t,i]": "h[n,t+1,i] + W[0,i]*x[n,t,0]", "h[n,-1,i]": "0"}, "at a step that comes after its own"),
+    ({"h[n,t,i]": "h[n,0,i] + W[0,i]*x[n,t,0]", "h[n,-1,i]": "0"}, "at no step near its own"),
+    (
+        {"a[n,t,i]": "c[n,t,i]*x[n,t,0]", "c[n,t,i]": "a[n,t,i] + b[i]"},
+        "which is made of it, at the same step",
+    ),
+    ({"h[t,n,i]": "h[t,n-1,i] + W[0,i]*x[n,t,0]", "h[t,-1,i]": "0", "y": "h"}, "from row to row of 'batch'"),
+    ({"h[n,t,i]": "h[n,t+1,i] + W[0,i]*x[n,t,0]", "h[n,5,i]": "0", "y": "h"}, "'h' has T steps"),
+)
+
+
+@pytest.mark.parametrize(("equations", "problem"), REFUSED)
+def test_what_is_no_recurrence_is_refused(equations: dict[str, str], problem: str) -> None:
+    given = equations if "y" in equations else {**equations, "y": "x"}
+    with pytest.raises(SpecError, match=re.escape(problem)) as refused:
+        _ = stages_of(read(spec_of(given))).text
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"derive": ["hvp"]}, "hvp is not made of the recurrence of 'h'"),
+        (
+            {
+                "loss": "mean(y**2)",
+                "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1, "micro_batch_size": 2},
+            },
+            "micro_batch_size takes no gradient of the recurrence of 'h'",
+        ),
+    ],
+)
+def test_what_recurrences_do_not_do_yet_is_refused(more: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(problem)):
+        _ = stages_of(read(spec_of(RNN, **more))).text
