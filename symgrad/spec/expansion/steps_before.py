@@ -23,7 +23,7 @@ from symgrad.spec.taken_names import unused
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from symgrad.spec.model import Spec
+    from symgrad.spec.model import FunctionSpec, Spec
 
 Read = tuple[str, int]
 """A tensor, and how many steps before it is read."""
@@ -70,8 +70,8 @@ def refuse_with_carried(
         if asks_for_derivative(equation.formula, functions):
             problem = f"no equation takes a derivative beside that {what}"
             raise SpecError(problem, at=equation.at, remedy="write the derivative out, or leave one of them")
-    starts = (c.start for c in carried)
-    for part in (*equations, *starts, *spec.functions):
+    parts: list[EquationSpec | StartSpec | FunctionSpec] = [*equations, *spec.functions]
+    for part in (*parts, *(c.start for c in carried)):
         if any(call.function == TRAINING for call in calls(part.formula)):
             problem = f"training and inference are one {what}, '{part.name}' tells them apart"
             raise SpecError(problem, at=part.at, remedy="leave what differs out, or the recurrence")
