@@ -267,18 +267,18 @@ ARGUED = (
     Argument("declarations", r"AVERAGED:\d+ constant: ", "a slice ends where its vector ends"),
     Argument(
         "files",
-        r"Trained:\d+ (constant: 1 -> 2|branch: TASK != )",
+        r"Trained:\d+ (constant: 1 -> 2|branch: (TASK != |names)|\w+: (TASK == \"sign\"|\(found > ))",
         "the network predicts numbers, whose labels are refused before",
         tuple(name for name, spec in SPECS.items() if "mse" in str(spec["loss"])),
     ),
     Argument(
         "functions",
-        r"\w+:\d+ comparison: type\(x\) is not REAL",
-        "NumPy's function of a number keeps the bound too, and is all that Python calls",
+        r"\w+:\d+ (comparison|branch): type\(x\) is not REAL",
+        "NumPy's function of a number keeps the bound too, and only numbers of the module's type come",
     ),
     Argument(
         "checks",
-        r"_setting:\d+ (constant: 2 -> 3|operator: -1 -> 1)",
+        r"_setting:\d+ (constant: (1 -> 2|2 -> 3)|operator: -1 -> 1)",
         "no schedule asks how many epochs there are",
         tuple(name for name in SPECS if name != "pieces"),
     ),
@@ -317,6 +317,19 @@ ARGUED = (
         ("ignoring",),
     ),
     Argument(
+        "checks",
+        r"_checked:\d+ comparison: fitting == array",
+        "the label that stands for none is compared, and there is none",
+        tuple(name for name, spec in SPECS.items() if "ignore" not in str(spec.get("targets"))),
+    ),
+    Argument("functions", r"tanh:\d+ constant: 0\.625", "both ways keep the bound at this limit and near it"),
+    Argument(
+        "checks",
+        r"_hyper_number:\d+ dropped check: .* cannot hold",
+        "float64 holds every number; what is infinite or NaN lies in no interval, and is refused as that",
+        tuple(name for name, spec in SPECS.items() if spec["dtype"] == "float64" and name != "own_optimizer"),
+    ),
+    Argument(
         "files",
         r"(_restored|_fill|read_archive|load):\d+ another function: (Type|Value)Error",
         "load tells of either as a ValueError",
@@ -325,7 +338,7 @@ ARGUED = (
     Argument("files", r"(save|Trained):\d+ constant: True -> False", "what is zipped is of equal lengths"),
     Argument(
         "files",
-        r"Trained:\d+ comparison: TASK != ",
+        r"Trained:\d+ (comparison: TASK != |branch: TASK != .* -> False)",
         "there is one class for each row: a vector of labels has no axis to lose",
         ("classifier", "ignoring", "embedding", "pooled", "in_pieces"),
     ),

@@ -26,6 +26,7 @@ _NUMBERS = (2.0, 10.0)
 _GAPS = (None, " ", "NA", "?", float("nan"), "None")
 """What stands where a value is missing; the last one only among numbers."""
 _NO_NUMBERS = ("blue", True, 1j, [1.0], b"blue", 10**400)
+_WORDS_IN_DEPTH = np.full((_ROWS, 1, 1), "blue", object)
 _MEAN, _DEVIATION = 0.25, 1.5
 
 
@@ -269,12 +270,6 @@ def _of_encoded(found: Any, expected: Array, rows: list[Array], columns: Columns
         return
     if not same(found.predict(*rows), expected):
         yield "a checkpoint's predict takes arrays of numbers, words among them, otherwise"
-    if rows[0].ndim > 2:
-        cells = rows[0].astype(object)
-        cells[(0,) * cells.ndim] = "blue"
-        name = next(iter(columns))
-        if wrong := refusal(ValueError, f"{name}: expected columns", found.predict, cells, *rows[1:]):
-            yield f"predict of an array of words with {cells.ndim} axes {wrong}"
 
 
 def _refusals(found: Any, columns: Columns, count: int) -> Iterator[str]:
@@ -284,6 +279,9 @@ def _refusals(found: Any, columns: Columns, count: int) -> Iterator[str]:
         yield f"predict of {count + 1} times as many inputs {wrong}"
     for place, (name, group) in enumerate(columns.items()):
         refused = partial(refusal, ValueError, f"{name}: ", found.predict)
+        deep = [arrays[n] if n != place else _WORDS_IN_DEPTH for n in range(len(arrays))]
+        if wrong := refusal(ValueError, f"{name}: expected columns", found.predict, *deep):
+            yield f"predict of an array of words with {_WORDS_IN_DEPTH.ndim} axes {wrong}"
         fewer = [a[:, :-1] if n == place else a for n, a in enumerate(arrays)]
         if len(group) > 1 and (wrong := refusal(ValueError, f"{name}: expected", found.predict, *fewer)):
             yield f"predict of an array with a column too few {wrong}"

@@ -15,7 +15,7 @@ import numpy as np
 from symgrad.verifier.behaviour.workbench import Bench, refusal, same
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -34,6 +34,7 @@ def checkpoints(bench: Bench) -> Iterator[str]:
         yield from _comes_back(bench, file)
         yield from _predicts(bench, file)
         yield from _refused(bench, file)
+        yield from _of_another_optimizer(bench, file)
         yield from _lasts(bench, file)
 
 
@@ -91,6 +92,29 @@ def _comes_back(bench: Bench, file: Path) -> Iterator[str]:
     module.save(file, params)
     if module.load(file).state is not None or module.load(file).epoch != 0:
         yield "load gives a state, or an epoch but 0, where none was saved"
+
+
+def _of_another_optimizer(bench: Bench, file: Path) -> Iterator[str]:
+    """States that are not this optimiser's are not taken; the parameters beside them are."""
+    module, params, state = bench.module, bench.params(), bench.state()
+    module.save(file, params, state)
+    with np.load(file, allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files if key != "sha256"}
+    key = f"state.{state._fields[-1]}"
+    others = {
+        "a state more": arrays | {f"state.{_unused(state._fields)}": np.zeros(1)},
+        "a state too few": {name: array for name, array in arrays.items() if name != key},
+        "a state of another shape": arrays | {key: np.zeros((2, *arrays[key].shape))},
+    }
+    for what, given in others.items():
+        np.savez(file, **_signed(given))
+        try:
+            found = module.load(file)
+        except ValueError as error:
+            yield f"load of a checkpoint with {what} is refused: {error}"
+            continue
+        if found.state is not None or not same(found.params, params):
+            yield f"load of a checkpoint with {what} does not give its parameters alone"
 
 
 def _predicts(bench: Bench, file: Path) -> Iterator[str]:
@@ -184,6 +208,8 @@ def _damaged(bench: Bench, file: Path) -> Iterator[tuple[str, dict[str, Any], st
     yield "with something pickled in it", arrays | {"mine": np.array([_Pickled()], object)}, ""
     arrays.pop("sha256")
     yield "without its epoch", _signed({k: a for k, a in arrays.items() if k != "epoch"}), "it is no check"
+    another = f"params.{_unused([b.name for b in bench.case.blocks])}"
+    yield "with a parameter more", _signed(arrays | {another: np.zeros(1)}), "a checkpoint of another"
     version = {"format_version": arrays["format_version"] + 1}
     yield "of another format", _signed(arrays | version), "a checkpoint of format"
     for block in bench.case.blocks[:1]:
@@ -193,6 +219,11 @@ def _damaged(bench: Bench, file: Path) -> Iterator[tuple[str, dict[str, Any], st
         far = arrays[key].copy()
         far.flat[0] = np.nan
         yield "with a number that is not finite", _signed(arrays | {key: far}), key
+
+
+def _unused(names: Sequence[str]) -> str:
+    """A name that is none of these."""
+    return "_".join(["more", *names])
 
 
 def _signed(arrays: dict[str, Any]) -> dict[str, Any]:
