@@ -27,6 +27,7 @@ Spec SHA-256 87162cceac5ec9c11721d392a82a642611ddb53faecc65b7c54ffa85465dbe88
 """
 
 import dis
+import gc
 import io
 import json
 import math
@@ -52,6 +53,7 @@ from llvmlite import ir
 from numba import config, from_dtype, njit, types, version_info
 from numba.core import cgutils
 from numba.core.caching import NullCache
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompileResult, Compiler
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import TypingError
@@ -695,19 +697,53 @@ def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) 
     While it runs other threads of Python do: nothing that is compiled here touches Python's objects.
     """
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
-    dispatcher = njit(nogil=True, error_model="numpy", **{"fastmath": fastmath, **options})(function)
+    options = {"pipeline_class": _Undisturbed, "fastmath": fastmath, **options}
+    dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
     if not config.DISABLE_JIT:
         dispatcher._cache = _CompiledCode(dispatcher)
     return dispatcher
 
 
-class _ForArraysApart(Compiler):
-    """Numba's compiler, told that no two arrays of a kernel overlap: so the workspace is planned."""
+class _Undisturbed(Compiler):
+    """Numba's compiler; meanwhile nobody looks for cycles among the millions of objects that it makes."""
+
+    def compile_extra(self, function: Any) -> Any:
+        if not gc.isenabled():
+            return super().compile_extra(function)
+        gc.disable()
+        try:
+            return super().compile_extra(function)
+        finally:
+            gc.enable()
+
+
+class _ForCallers(JITCodeLibrary):
+    """The code of a kernel, as callers take it in: it is never run by itself, so it is not put into the
+    machine's language by itself. What stays is where Numba looks for its environment."""
+
+    _final_module: Any
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+        self._get_module_for_linking()
+        values = self._final_module.global_variables
+        kept = "\n".join(str(value) for value in values if "NumbaEnv" in value.name)
+        self._final_module = llvmlite.binding.parse_assembly(kept)
+        super()._finalize_final_module()
+
+
+class _ForArraysApart(_Undisturbed):
+    """The compiler told that no two arrays of a kernel overlap: so the workspace is planned."""
 
     def __init__(
-        self, typing: Any, target: Any, library: Any, arguments: Any, result: Any, flags: Any, names: Any
+        self, typing: Any, target: Any, _: Any, arguments: Any, result: Any, flags: Any, names: Any
     ) -> None:
         flags.noalias = True
+        library = None
+        if flags.no_cpython_wrapper:
+            library = _ForCallers(target.codegen(), "kernel")
+            library.enable_object_caching()  # it is kept on disk
         super().__init__(typing, target, library, arguments, result, flags, names)
 
 

@@ -70,8 +70,10 @@ class _ForArraysApart(_Undisturbed):
         self, typing: Any, target: Any, _: Any, arguments: Any, result: Any, flags: Any, names: Any
     ) -> None:
         flags.noalias = True
-        library = _ForCallers(target.codegen(), "kernel")
-        library.enable_object_caching()  # it is kept on disk
+        library = None
+        if flags.no_cpython_wrapper:
+            library = _ForCallers(target.codegen(), "kernel")
+            library.enable_object_caching()  # it is kept on disk
         super().__init__(typing, target, library, arguments, result, flags, names)
 
 
