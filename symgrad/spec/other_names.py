@@ -225,6 +225,10 @@ _INSTEAD = {
         "write metrics: [f1_macro]; accuracy, or R² and RMSE, are measured without being asked for"
     ),
     "device gpu cuda": "leave it out: it runs on the CPU",
+    "sparse": "leave it out: sgd and adagrad leave rows that were not looked up as they are by themselves",
+    "sparse_adam lazy_adam": (
+        "sgd and adagrad leave rows that were not looked up as they are; adam moves them with its means"
+    ),
 }
 
 

@@ -175,6 +175,9 @@ class _Converter:
             case ast.List():
                 remedy = "name its numbers under constants, as in constants: {c: [1, 2, 3]}, and write c here"
                 raise self.refuse(tree, "a list", remedy)
+            case ast.Tuple():
+                remedy = "give it by its name, as in kernel=(3, 3)"
+                raise self.refuse(tree, "a tuple outside a keyword argument", remedy)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return Negate(self.node(operand), at)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
