@@ -88,3 +88,11 @@ def test_inspect_says_it_beside_its_page(tmp_path: Path) -> None:
     assert "sums: warning: y[n,i,j] = " in shown.stderr
     assert "multiplications in loops, as no product of matrices; multiply two" in shown.stderr
     assert "in loops" not in shown.stdout
+
+
+def test_a_residual_block_with_batch_norm_has_none() -> None:
+    """Its slopes could overflow beside a choice that is 0, which costs no loops, as in a dense layer."""
+    inside = ["conv2d(16, kernel=3, padding=1)", "batch_norm2d", "relu", "conv2d(16, kernel=3, padding=1)"]
+    layers = [{"residual": [*inside, "batch_norm2d"]}, "relu", "global_avg_pool", "dense(2)"]
+    spec = {"inputs": {"x": ["batch", 8, 8, 16]}, "targets": {"t": ["batch", 2]}, "layers": layers}
+    assert not sg.derive({**spec, "loss": "mse"}).products_in_loops({"batch": 32})

@@ -80,6 +80,15 @@ def as_product(equation: Equation) -> Contraction | None:
     return found if found is not None and not found.batch and (found.rows or found.columns) else None
 
 
+def is_product_of_windows(equation: Equation) -> bool:
+    """Whether it is one product of matrices but for windows of one of them, as slopes of kernels are."""
+    found = two_factors(equation)
+    if found is None or equation.scatters or is_plain(found[1]) == is_plain(found[2]):
+        return False
+    first, second = (indices_in(sp.Tuple(*entry.indices)) & {*equation.indices} for entry in found[1:])
+    return bool(first and second) and not first & second
+
+
 def _without_skipped(equation: Equation) -> tuple[Equation, Entry | None]:
     """The sum of products without the choice that leaves out those with a factor 0; and this factor."""
     body = equation.body

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from symgrad.calculus.bounds import Bounds
-from symgrad.calculus.contraction import as_product
+from symgrad.calculus.contraction import as_product, is_product_of_windows
 from symgrad.calculus.domains import is_partial
 from symgrad.calculus.editing import with_equations
 from symgrad.calculus.real import Piecewise, with_parts
@@ -82,7 +82,7 @@ class _Guard:
             self.doubts.note_value(equation, self.bounds)
             return equation.with_body(_guarded_value(equation.body, self.bounds))
         self.doubts.note_derivative(equation, self.bounds)
-        if as_product(equation) is not None:
+        if as_product(equation) is not None or is_product_of_windows(equation):
             return equation
         body = guarded_derivative(equation.body, self.bounds, self.doubts)
         if _is_steep(body, self.bounds, self.doubts):
