@@ -264,3 +264,14 @@ def test_a_slope_that_is_a_part_of_another_is_told_as_such():
     text = str(sg.derive(spec))
     assert text.count("[a part of dq]") == 2
     assert not re.search(r"(\w+) is an intermediate result in \1\]", text)
+
+
+def test_derivatives_stand_by_their_names_where_the_chain_rule_went_through_them() -> None:
+    spec = {
+        "inputs": {"x": ["n", 1]},
+        "equations": {"u": "dense(dense(x, 3, activation=tanh), 1)", "r": "d(u, x, x) + d(u, x)"},
+        "loss": "mean(r**2)",
+    }
+    text = sg.derive(spec).text()
+    assert "chain rule through u_x and u_xx and r = u_x + u_xx]" in text
+    assert "chain rule through u_xx = " not in text

@@ -168,9 +168,18 @@ def _gradient_rows(equations: Sequence[Equation], writing: Writing) -> tuple[For
 
     def row(equation: Equation) -> FormulaRow:
         reason = reason_of(equation, writing.program, writing.hidden)
-        return _row(equation, writing, reason.origin, tuple(map(words.matrix, reason.through)))
+        through = tuple(_through(e, words) for e in reason.through)
+        return _row(equation, writing, reason.origin, through)
 
     return tuple(_folded(equations, writing, row))
+
+
+def _through(equation: Equation, writing: Writing) -> str:
+    """An equation that the chain rule went through; by its name alone, where it is a derivative, and long."""
+    tensor = writing.program.tensor[equation.target]
+    if tensor.is_slope or tensor.by:
+        return writing.between(equation.target, equation.target)
+    return writing.matrix(equation)
 
 
 def _update_sections(derived: Derived, style: Style) -> list[Section]:
