@@ -23,6 +23,7 @@ from symgrad.elaborate.optimizer import elaborate_optimizer
 from symgrad.elaborate.starting.first_values import FirstValues, first_states, first_values
 from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
+from symgrad.passes.centring import centred_twice
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.diagonals import with_diagonals
 from symgrad.passes.expand_logsumexp import expand_logsumexp
@@ -137,9 +138,14 @@ class Stages:
         return simplify(expand_logsumexp(without_stops(self.derived)))
 
     @stage("Program → Program")
+    def centred(self) -> Program:
+        """Deviations from means of weights centred once more, which loses what was rounded."""
+        return centred_twice(self.shifted)
+
+    @stage("Program → Program")
     def by_outputs(self) -> Program:
         """Choices made by the sign of an output, so that the input need not be kept."""
-        return choose_by_outputs(self.shifted)
+        return choose_by_outputs(self.centred)
 
     @stage("Program → Program")
     def with_derivatives(self) -> Program:

@@ -65,7 +65,7 @@ def flat_copy(module: ModuleType, params: Any) -> np.ndarray:
     return vector
 
 
-TABLES = ("KERNELS", "EXACT_KERNELS", "DRIVERS", "DRIVER_SECTIONS", "UPDATES")
+TABLES = ("KERNELS", "DRIVERS", "DRIVER_SECTIONS", "UPDATES")
 
 
 def compiled_functions(tree: ast.Module, tables: tuple[str, ...] = TABLES) -> set[str]:

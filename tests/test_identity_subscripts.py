@@ -135,7 +135,7 @@ def test_one_more_turn_of_any_loop_is_told():
 
 def _compiled(text):
     tree = ast.parse(text)
-    names = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS"))
+    names = compiled_functions(tree, ("KERNELS",))
     return [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
 
 

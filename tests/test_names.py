@@ -29,7 +29,7 @@ def definitions(text: str) -> list[str]:
 def own_names(text: str) -> set[str]:
     """What a module calls anything by itself, kernels apart, with an underscore in front."""
     found, tree = set(), ast.parse(text)
-    kernels = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS")) - {"_shares", "_end_of_step"}
+    kernels = compiled_functions(tree, ("KERNELS",)) - {"_shares", "_end_of_step"}
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             found |= {node.name} - kernels

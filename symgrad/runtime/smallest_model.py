@@ -161,7 +161,6 @@ def _gather(array: Any, order: Any, start: int, count: int, width: int, rows: An
 
 # What is compiled, and how: here nothing.
 KERNELS: tuple[Callable, ...] = ()
-EXACT_KERNELS: tuple[Callable, ...] = ()
 DRIVERS: tuple[Callable, ...] = ()
 DRIVER_SECTIONS: tuple[Callable, ...] = ()
 UPDATES: tuple[Callable, ...] = ()

@@ -178,7 +178,7 @@ class Region:
 
 def regions(tree: ast.Module) -> Iterator[Region]:
     """The definitions in which faults are planted: all but how compiled code is made and kept."""
-    computing = compiled_functions(tree, ("KERNELS", "EXACT_KERNELS", "DRIVER_SECTIONS"))
+    computing = compiled_functions(tree, ("KERNELS", "DRIVER_SECTIONS"))
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             kind = "computation" if node.name in computing else _kind(node)

@@ -107,7 +107,6 @@ class FormedFirst:
 
     minuend: Expression
     subtrahend: Expression
-    plain: bool = False
 
 
 @dataclass(frozen=True)

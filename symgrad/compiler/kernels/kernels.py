@@ -43,7 +43,6 @@ from symgrad.compiler.planning.loop_orders import ROW, entries_of, numbered_inde
 from symgrad.compiler.planning.plan import LoopNest, Plan
 from symgrad.compiler.planning.row_blocks import is_over
 from symgrad.errors import InternalError
-from symgrad.passes.memory.fission import adds_to_a_difference
 from symgrad.spec.reductions import EXTREMA, REDUCTIONS
 
 if TYPE_CHECKING:
@@ -59,16 +58,12 @@ BLOCK = Variable("BLOCK")
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a compiled function does; its arguments are the arrays of tensors, then the sizes of free axes.
-
-    Where it must be `exact`, no sum may be regrouped.
-    """
+    """What a compiled function does; its arguments are the arrays of tensors, then the sizes of free axes."""
 
     tensors: tuple[str, ...]
     arrays: tuple[Variable, ...]
     sizes: tuple[str, ...]
     body: tuple[Instruction, ...]
-    exact: bool
 
     @cached_property
     def form(self) -> object:
@@ -149,7 +144,6 @@ class _Writer(LoopBuilder):
             if not e.is_elementwise or e.scatters
         }
         self.accumulators: dict[str, Variable] = {}
-        self.exact = False
 
     def kernel(self) -> Kernel:
         """The kernel of the equations."""
@@ -161,7 +155,7 @@ class _Writer(LoopBuilder):
         head = (TypeOf(self._typed_array),) if is_typed(body) else ()
         arrays = tuple(Variable(self.names[t]) for t in self.arrays)
         sizes = tuple(self.extents[s] for s in self.sizes)
-        return Kernel(self.arrays, arrays, sizes, (*head, *body), self.exact)
+        return Kernel(self.arrays, arrays, sizes, (*head, *body))
 
     def entry(self, entry: Entry) -> Cell | Variable:
         """Where an entry is; of a tensor stored by columns the first index is the last one: `Z1[i, n]`."""
@@ -191,8 +185,6 @@ class _Writer(LoopBuilder):
                 continue
             if is_top:
                 self.lower.vectorised = not nest.is_once_a_row(part)
-                differs = any(adds_to_a_difference(e.body) for e in part.equations)
-                self.exact |= differs and self.lower.vectorised
                 self._comments(part.equations)
             if not part.products:
                 self._hoist_before(part, around)

@@ -46,7 +46,7 @@ class Lowering:
     """Lowers scalar bodies. `entry` says where a tensor's entry is, `known` what holds whole sub-expressions.
 
     Numbers are of the arithmetic type of the arrays unless `typed` is false. While it is not `vectorised`,
-    functions are plain ones, and so is a difference that must be formed first.
+    functions are plain ones.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Lowering:
             return Cases(((Typed(Literal(1)), is_there),), Typed(Literal(0)))
         if isinstance(expr, shifted):
             minuend, subtrahend = map(self, expr.args)
-            return FormedFirst(minuend, subtrahend, plain=not self.vectorised)
+            return FormedFirst(minuend, subtrahend)
         if isinstance(expr, sp.Piecewise):
             return self._cases(expr.args)
         if isinstance(expr, within):
@@ -132,7 +132,7 @@ class Lowering:
             return Cases(((value, inside),), self._type(Literal(float("nan"))))
         if isinstance(expr, sp.exp) and isinstance(expr.args[0], shifted):
             minuend, subtrahend = map(self, expr.args[0].args)
-            return self._applied(expr, [FormedFirst(minuend, subtrahend)])
+            return self._applied(expr, [Summed(((False, minuend), (True, subtrahend)))])
         if expr.is_Pow:
             return self._power(expr)
         if isinstance(expr, Named) and type(expr).__name__ not in COMPUTED:

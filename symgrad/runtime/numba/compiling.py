@@ -10,7 +10,7 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
 from symgrad.runtime.numba.kept_code import _CompiledCode
-from symgrad.runtime.smallest_model import DRIVERS, EXACT_KERNELS, JOINS_DRIVERS, KERNELS, SPEC_NAME, UPDATES
+from symgrad.runtime.smallest_model import DRIVERS, JOINS_DRIVERS, KERNELS, SPEC_NAME, UPDATES
 
 if version_info.minor is not None and version_info.short < (0, 62):
     raise ImportError(
@@ -77,15 +77,10 @@ class _ForArraysApart(_Undisturbed):
         super().__init__(typing, target, library, arguments, result, flags, names)
 
 
-def kernel(function: Callable, may_regroup_sums: bool = True) -> Any:
+def kernel(function: Callable) -> Any:
     """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
-    return compiled(function, may_regroup_sums, **options)
-
-
-def exact_kernel(function: Callable) -> Any:
-    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
-    return kernel(function, may_regroup_sums=False)
+    apart = _ForArraysApart
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=apart)
 
 
 def driver(function: Callable) -> Any:
@@ -96,7 +91,6 @@ def driver(function: Callable) -> Any:
 
 for _how, _functions in (
     (kernel, KERNELS),
-    (exact_kernel, EXACT_KERNELS),
     (driver, DRIVERS),
     (compiled, UPDATES),
 ):

@@ -29,15 +29,16 @@ def _typed_minimum(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
     return a(a, a), _in_llvm("llvm.minimum")
 
 
-def _same(difference: Any) -> Any:
-    return difference
+def _typed_difference(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
+    """a - b, which is not regrouped with the sum that it stands in; -0 may be 0, as everywhere."""
 
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fsub(*arguments, flags=("nsz",))
 
-def _typed_fence(context: Any, difference: Any) -> tuple[Any, Callable]:
-    """The difference itself, which is not regrouped with the sum that it stands in."""
-    return difference(difference), _in_llvm("llvm.arithmetic.fence")
+    kind = context.unify_types(a, b)
+    return kind(kind, kind), generate
 
 
 maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
 minimum = np.minimum if config.DISABLE_JIT else intrinsic(_typed_minimum)
-formed_first = _same if config.DISABLE_JIT else intrinsic(_typed_fence)
+formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)

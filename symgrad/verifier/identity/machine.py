@@ -135,7 +135,7 @@ class Machine:
             "prefetch": lambda *_: None,
             "euclidean_norm": lambda vector: self._norm(vector.array()),
             "math": _Mathematics(lambda *legs: self._norm(np.array(legs, dtype=object))),
-            "formed_first": lambda value: value,
+            "formed_first": lambda a, b: a - b,
             "flatten": lambda vector: vector,
             "unflatten": lambda vector: vector,
             "_array": lambda vector, start, shape: vector.part(start, shape).array(),

@@ -98,7 +98,7 @@ def _listed(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
         match node:
             case ast.Assign(
-                [ast.Name("KERNELS" | "EXACT_KERNELS" | "DRIVERS" | "DRIVER_SECTIONS" | "UPDATES")],
+                [ast.Name("KERNELS" | "DRIVERS" | "DRIVER_SECTIONS" | "UPDATES")],
                 ast.Tuple(parts),
             ):
                 yield from (part.id for part in parts if isinstance(part, ast.Name))

@@ -14,7 +14,7 @@ from symgrad.compiler.targets.numba.facts import facts_of, fields_of, opening_of
 from symgrad.compiler.targets.numba.lowered_model import LoweredModel, lowered_model
 from symgrad.compiler.targets.numba.model_definitions import ModelDefinitions
 from symgrad.compiler.targets.numba.needed_parts import needed_parts
-from symgrad.compiler.targets.numba.records import Definition, Driver, FieldText, Manner, ModuleText
+from symgrad.compiler.targets.numba.records import Definition, Driver, FieldText, ModuleText
 from symgrad.compiler.targets.numba.runtime import merged_imports
 from symgrad.compiler.targets.numba.steps import lines
 from symgrad.shipped import template_folder
@@ -115,5 +115,5 @@ def _with_clock(driver: Driver, clock: StepClock) -> Definition:
 
 
 def _kernel(named: NamedKernel) -> Definition:
-    manner: Manner = "exact kernel" if named.kernel.exact else "kernel"
-    return Definition(named.name, ", ".join(named.arguments), (named.doc,), lines(named.kernel.body), manner)
+    arguments = ", ".join(named.arguments)
+    return Definition(named.name, arguments, (named.doc,), lines(named.kernel.body), "kernel")

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _TABLES: Mapping[Manner, str] = {
     "kernel": "KERNELS",
-    "exact kernel": "EXACT_KERNELS",
     "driver": "DRIVERS",
     "section": "DRIVER_SECTIONS",
     "update": "UPDATES",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from symgrad.compiler.kernels.instructions import Instruction
     from symgrad.compiler.targets.numba.runtime import RuntimePart
 
-Manner: TypeAlias = Literal["plain", "kernel", "exact kernel", "driver", "section", "update"]
+Manner: TypeAlias = Literal["plain", "kernel", "driver", "section", "update"]
 """How a function is compiled; a plain one is not."""
 
 

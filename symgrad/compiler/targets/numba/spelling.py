@@ -38,5 +38,5 @@ def called_in(instructions: Iterable[Instruction]) -> set[str]:
     """The functions whose values the instructions need, as the module calls them."""
     nodes = list(walk(tuple(instructions)))
     called = {spelled(node.function, node.plain) for node in nodes if isinstance(node, Applied)}
-    formed_first = any(isinstance(node, FormedFirst) and node.plain for node in nodes)
+    formed_first = any(isinstance(node, FormedFirst) for node in nodes)
     return called | ({"formed_first"} if formed_first else set())

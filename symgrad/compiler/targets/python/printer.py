@@ -55,9 +55,9 @@ class Printer:
             case ir.Typed(value):
                 return call("real", [self.code(value)])
             case ir.Applied(function, arguments, plain):
-                return call(self.spelled(function, plain), map(self._argument, arguments))
-            case ir.FormedFirst():
-                return self._formed_first(expression)
+                return call(self.spelled(function, plain), map(self.code, arguments))
+            case ir.FormedFirst(minuend, subtrahend):
+                return call(self.spelled("formed_first", False), map(self.code, (minuend, subtrahend)))
             case ir.Window(vector, start, shape):
                 return Code(self._view(vector.name, self.text(start), shape))
             case ir.Matrix(array, shape, transposed):
@@ -115,23 +115,6 @@ class Printer:
             case ir.Denied(condition):
                 return negation(Code(self.code(condition).within(Strength.ATOM)))
         raise TypeError(f"no condition: {expression}")
-
-    def _formed_first(self, difference: ir.FormedFirst) -> Code:
-        """A difference in brackets of its own; where nothing is vectorised, a function's argument."""
-        bare = self._difference(difference)
-        if difference.plain:
-            return call(self.spelled("formed_first", False), [bare])
-        return Code(bare.within(Strength.ATOM))
-
-    def _argument(self, expression: ir.Expression) -> Code:
-        """Alone in the brackets of a call, a difference needs none."""
-        if isinstance(expression, ir.FormedFirst) and not expression.plain:
-            return self._difference(expression)
-        return self.code(expression)
-
-    def _difference(self, difference: ir.FormedFirst) -> Code:
-        subtrahend = Code(self.code(difference.subtrahend).within(Strength.POWER))
-        return total([(False, self.code(difference.minuend)), (True, subtrahend)])
 
     def _listed(self, expressions: Iterable[ir.Expression]) -> str:
         return ", ".join(map(self.text, expressions))
