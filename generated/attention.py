@@ -200,8 +200,8 @@ def _loss_1(O, t, loss_1, batch):
     loss_1[0] = real(acc_loss_1)
 
 
-def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch):
-    """dO, dS_1, dL_S, dV, dWv, dK, dWk, dQ, dWq, each stored by columns."""
+def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch):
+    """dO, dS_1, dL_S, rounding_dL_S, dV, dWv, dK, dWk, dQ, dWq, each stored by columns."""
     real = O.dtype.type
     s0 = real(1) / real(batch)
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
@@ -218,17 +218,22 @@ def _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq
                     acc_dS_1 += V[j, k, n] * dO[i, k, n]
                 dS_1[i, j, n] = acc_dS_1
     # dL_S[n,i] = −Σ_j P[n,i,j]·dP[n,i,j]   [batch, L]
+    # rounding_dL_S[n,i] = Σ_j (dP[n,i,j] + dL_S[n,i])·P[n,i,j]   [batch, L]
     for i in range(5):
         for n in range(batch):
             acc_dL_S = real(0)
             for j in range(5):
                 acc_dL_S += -P[i, j, n] * dS_1[i, j, n]
             dL_S[i, n] = acc_dL_S
-    # dS_1 = (dP + dL_S[…,None]) ⊙ P/√3   [batch, L, L]
+            acc_rounding_dL_S = real(0)
+            for j in range(5):
+                acc_rounding_dL_S += (dL_S[i, n] + dS_1[i, j, n]) * P[i, j, n]
+            rounding_dL_S[i, n] = acc_rounding_dL_S
+    # dS_1 = ((dP + dL_S[…,None]) − rounding_dL_S[…,None]) ⊙ P/√3   [batch, L, L]
     for i in range(5):
         for j in range(5):
             for n in range(batch):
-                dS_1[i, j, n] = real(0.5773502691896257) * (dL_S[i, n] + dS_1[i, j, n]) * P[i, j, n]
+                dS_1[i, j, n] = real(0.5773502691896257) * P[i, j, n] * formed_first(dL_S[i, n] + dS_1[i, j, n], rounding_dL_S[i, n])
     # dV = Pᵀ·dO   [batch, L, D]
     for i in range(5):
         for j in range(3):
@@ -357,6 +362,7 @@ def _gradient(theta, grad, x, t, work, batch):
     P = view(work, 2 + 75 * batch, (5, 5, batch))
     dS_1 = view(work, 2 + 120 * batch, (5, 5, batch))
     dL_S = view(work, 2 + 60 * batch, (5, batch))
+    rounding_dL_S = view(work, 2 + 65 * batch, (5, batch))
     dV = view(work, 2 + 145 * batch, (5, 3, batch))
     Q = view(work, 2, (5, 3, batch))
     dK = view(work, 2 + 160 * batch, (5, 3, batch))
@@ -368,14 +374,15 @@ def _gradient(theta, grad, x, t, work, batch):
     # dO = 2·(O − t)/(15·batch)   [batch, L, D]
     # dP = dO·Vᵀ   [batch, L, L] in dS_1
     # dL_S[n,i] = −Σ_j P[n,i,j]·dP[n,i,j]   [batch, L]
-    # dS_1 = (dP + dL_S[…,None]) ⊙ P/√3   [batch, L, L]
+    # rounding_dL_S[n,i] = Σ_j (dP[n,i,j] + dL_S[n,i])·P[n,i,j]   [batch, L]
+    # dS_1 = ((dP + dL_S[…,None]) − rounding_dL_S[…,None]) ⊙ P/√3   [batch, L, L]
     # dV = Pᵀ·dO   [batch, L, D]
     # dWv = Σ_n x[n]ᵀ·dV[n]   [C, D]
     # dK = dS_1ᵀ·Q   [batch, L, D]
     # dWk = Σ_n x[n]ᵀ·dK[n]   [C, D]
     # dQ = dS_1·K   [batch, L, D]
     # dWq = Σ_n x[n]ᵀ·dQ[n]   [C, D]
-    _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch)
+    _dO_dS_1_dL_S(O, t, V, dO, P, dS_1, dL_S, rounding_dL_S, dV, x, Q, dK, K, dQ, dWv, dWk, dWq, batch)
     return value
 
 
@@ -548,7 +555,6 @@ IGNORED = {}  # labels that mean: none
 LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
 KERNELS = (_Q_K_V, _loss_1, _dO_dS_1_dL_S)
-EXACT_KERNELS = ()
 DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch)
 UPDATES = (_update,)
 JOINS_DRIVERS = True  # whether they become parts of their callers
@@ -888,15 +894,10 @@ class _ForArraysApart(_Undisturbed):
         super().__init__(typing, target, library, arguments, result, flags, names)
 
 
-def kernel(function: Callable, may_regroup_sums: bool = True) -> Any:
+def kernel(function: Callable) -> Any:
     """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
-    return compiled(function, may_regroup_sums, **options)
-
-
-def exact_kernel(function: Callable) -> Any:
-    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
-    return kernel(function, may_regroup_sums=False)
+    apart = _ForArraysApart
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=apart)
 
 
 def driver(function: Callable) -> Any:
@@ -907,7 +908,6 @@ def driver(function: Callable) -> Any:
 
 for _how, _functions in (
     (kernel, KERNELS),
-    (exact_kernel, EXACT_KERNELS),
     (driver, DRIVERS),
     (compiled, UPDATES),
 ):
@@ -1105,7 +1105,18 @@ def _typed_maximum(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
     return a(a, a), _in_llvm("llvm.maximum")
 
 
+def _typed_difference(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
+    """a - b, which is not regrouped with the sum that it stands in; -0 may be 0, as everywhere."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fsub(*arguments, flags=("nsz",))
+
+    kind = context.unify_types(a, b)
+    return kind(kind, kind), generate
+
+
 maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
+formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
 
 
 # --- The rows of a batch, gathered by columns ---

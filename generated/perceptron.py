@@ -407,7 +407,6 @@ IGNORED = {}  # labels that mean: none
 LEAST_SIZES = {}  # of free axes, where over 1
 SCORED = ""  # what predictions are scored against, where targets are several
 KERNELS = (_Z1, _prediction, _loss_1, _dZ1_db1, _shares, _end_of_step)
-EXACT_KERNELS = ()
 DRIVERS = (_forward, _predict, _loss, _backward, _gradient, _step, _epoch)
 UPDATES = (_update,)
 JOINS_DRIVERS = True  # whether they become parts of their callers
@@ -747,15 +746,10 @@ class _ForArraysApart(_Undisturbed):
         super().__init__(typing, target, library, arguments, result, flags, names)
 
 
-def kernel(function: Callable, may_regroup_sums: bool = True) -> Any:
+def kernel(function: Callable) -> Any:
     """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
-    return compiled(function, may_regroup_sums, **options)
-
-
-def exact_kernel(function: Callable) -> Any:
-    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
-    return kernel(function, may_regroup_sums=False)
+    apart = _ForArraysApart
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=apart)
 
 
 def driver(function: Callable) -> Any:
@@ -766,7 +760,6 @@ def driver(function: Callable) -> Any:
 
 for _how, _functions in (
     (kernel, KERNELS),
-    (exact_kernel, EXACT_KERNELS),
     (driver, DRIVERS),
     (compiled, UPDATES),
 ):

@@ -195,7 +195,7 @@ def _max_Z2_exp_Z2_sum_Z2_2(Z2, max_Z2, exp_Z2, sum_Z2, t, loss_3, N):
             acc_sum_Z2 += exp_Z2[n, i]
         sum_Z2[n] = acc_sum_Z2
         # loss_3 = Σ_n (log(sum_Z2) + max_Z2 − Z2[n,t[n]])
-        acc_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]] - max_Z2[n])
+        acc_loss_3 += np.log(sum_Z2[n]) - formed_first(Z2[n, t[n]], max_Z2[n])
     loss_3[0] = real(acc_loss_3)
 
 
@@ -542,7 +542,6 @@ KERNELS = (
     _Z1_A1_1_A1, _Z2, _max_Z2_exp_Z2_sum_Z2, _max_Z2_exp_Z2_sum_Z2_2, _dZ2_db2, _dA1_1_dZ1_db1,
     _dslope,
 )
-EXACT_KERNELS = ()
 DRIVERS = (_forward, _predict, _loss, _gradient, _step, _epoch)
 UPDATES = (_update,)
 JOINS_DRIVERS = True  # whether they become parts of their callers
@@ -882,15 +881,10 @@ class _ForArraysApart(_Undisturbed):
         super().__init__(typing, target, library, arguments, result, flags, names)
 
 
-def kernel(function: Callable, may_regroup_sums: bool = True) -> Any:
+def kernel(function: Callable) -> Any:
     """Compile a pass over arrays, for calls from compiled code alone, which saves time to compile."""
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": _ForArraysApart}
-    return compiled(function, may_regroup_sums, **options)
-
-
-def exact_kernel(function: Callable) -> Any:
-    """A kernel without leave to regroup sums: a difference in brackets is formed first."""
-    return kernel(function, may_regroup_sums=False)
+    apart = _ForArraysApart
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=apart)
 
 
 def driver(function: Callable) -> Any:
@@ -901,7 +895,6 @@ def driver(function: Callable) -> Any:
 
 for _how, _functions in (
     (kernel, KERNELS),
-    (exact_kernel, EXACT_KERNELS),
     (driver, DRIVERS),
     (compiled, UPDATES),
 ):
@@ -1332,17 +1325,18 @@ def _typed_maximum(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
     return a(a, a), _in_llvm("llvm.maximum")
 
 
-def _same(difference: Any) -> Any:
-    return difference
+def _typed_difference(context: Any, a: Any, b: Any) -> tuple[Any, Callable]:
+    """a - b, which is not regrouped with the sum that it stands in; -0 may be 0, as everywhere."""
 
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fsub(*arguments, flags=("nsz",))
 
-def _typed_fence(context: Any, difference: Any) -> tuple[Any, Callable]:
-    """The difference itself, which is not regrouped with the sum that it stands in."""
-    return difference(difference), _in_llvm("llvm.arithmetic.fence")
+    kind = context.unify_types(a, b)
+    return kind(kind, kind), generate
 
 
 maximum = np.maximum if config.DISABLE_JIT else intrinsic(_typed_maximum)
-formed_first = _same if config.DISABLE_JIT else intrinsic(_typed_fence)
+formed_first = np.subtract if config.DISABLE_JIT else intrinsic(_typed_difference)
 
 
 # --- The rows of a batch, gathered side by side ---

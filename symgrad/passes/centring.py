@@ -1,7 +1,7 @@
 """Deviations from a weighted mean centred once more: e = g - Σ p·g, where Σ p is 1, is e - Σ p·e.
 
-So it is in the slopes of softmax, p·(g - Σ p·g). Where one p is nearly 1, its g and the mean are nearly equal:
-what is left of their difference is their rounding, however small the slope is, and from layer to layer it
+So it is in the slopes of softmax, p·(g - Σ p·g). Where one p is nearly 1, its g and the mean are nearly
+equal: what is left of their difference is rounding, however small the slope is, and from layer to layer it
 grows. The mean of all e is 0, so what is found for it is that rounding, and taking it away leaves a slope
 with all its digits. A pass for computing only; what is shown stays the plain formula.
 """
@@ -39,7 +39,7 @@ class _Mean:
         return self.equation.bound[0]
 
     def is_deviation(self, factor: sp.Expr, rest: sp.Expr, at: tuple[sp.Expr, ...], index: sp.Expr) -> bool:
-        """Whether factor·mean + rest is a multiple of the distance between the mean and a value, both there."""
+        """Whether factor·mean + rest is a multiple of what lies between the mean and a value, both there."""
         names = dict(zip((*self.equation.indices, self.loop.index), (*at, index), strict=True))
         return bool(rest == -factor * with_indices(self.values, names))
 
