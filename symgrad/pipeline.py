@@ -30,7 +30,6 @@ from symgrad.passes.expand_logsumexp import expand_logsumexp
 from symgrad.passes.further.further_program import further_program
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
-from symgrad.passes.memory.fission import loop_fission
 from symgrad.passes.memory.orders import with_memory_orders
 from symgrad.passes.recurrences import check_recurrences
 from symgrad.passes.root_differences import without_root_differences
@@ -174,11 +173,11 @@ class Stages:
 
     @stage("Program → Program")
     def arranged(self) -> Program:
-        """Sums over samples taken apart where these lie innermost, else windows copied, gradients formed in
-        place; scatters that are summed added one onto another.
+        """Windows copied, gradients formed in place, unless samples lie innermost; scatters that are
+        summed added one onto another.
         """
         if self.column_axis:
-            return chain_scatters(loop_fission(self.laid_out, self.column_axis))
+            return chain_scatters(self.laid_out)
         return accumulate(self.copied) if self.takes_gradients_in else self.copied
 
     @stage("Program → Phases")

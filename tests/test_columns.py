@@ -10,9 +10,7 @@ from building import by_rows, interpreted, staged, written
 from corpus import CORPUS, TRIED
 from module_use import MLP
 
-from symgrad.compiler.planning.plan import LoopNest
 from symgrad.compiler.planning.samples_innermost import MOST_EQUATIONS, MOST_FEATURES
-from symgrad.passes.memory.fission import adds_to_a_difference
 from symgrad.pipeline import Stages
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -131,16 +129,3 @@ def test_it_is_so_for_a_network_in_single_precision(tmp_path: Path) -> None:
     order = rng.permutation(9)
     np.testing.assert_array_equal(module.predict(params, x)[order], module.predict(params, x[order]))
     np.testing.assert_array_equal(module.predict(params, x), module.predict(params, np.asfortranarray(x)))
-
-
-def test_exact_differences_are_formed_for_all_samples_before_they_are_added() -> None:
-    """A sum that must not be regrouped holds up the logarithms in it when both are in one loop."""
-    model = expand(read(MLP))
-    plan = Stages(model).plan
-    loss = next(phase for phase in plan.phases if phase.name == "loss")
-    parts = [part for step in loss.steps if isinstance(step, LoopNest) for part in step.parts()]
-    (together,) = [equations for loops, equations in parts if loops and not equations[-1].indices]
-    (summand,) = together[0].reads
-    (made,) = [e for _, equations in parts for e in equations if e.target == summand]
-    assert adds_to_a_difference(made.body)
-    assert made not in together

@@ -15,7 +15,6 @@ from symgrad.calculus.program import Equation, Loop, Program
 from symgrad.calculus.terms import entries, index_symbol
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
 from symgrad.compiler.planning.plan import LoopNest, Scalar, Step
-from symgrad.passes.memory.fission import adds_to_a_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,8 +96,6 @@ def _fits_into(nest: LoopNest, other: LoopNest) -> bool:
     if not both_over_samples or any(e.scatters for e in (*equations, equation)):
         return False
     if not run_alike(loops[:-1], other_loops[:-1]):
-        return False
-    if ROW not in equation.indices and any(adds_to_a_difference(e.body) for e in equations):
         return False
     made = {e.target: e.indices for e in equations}
     return all(
