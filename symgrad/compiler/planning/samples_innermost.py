@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MOST_FEATURES = 16
-MOST_EQUATIONS = 60
+MOST_EQUATIONS = 64
 
 
 def column_axis(program: Program, rows: str) -> str:
