@@ -23,7 +23,6 @@ from symgrad.elaborate.optimizer import elaborate_optimizer
 from symgrad.elaborate.starting.first_values import FirstValues, first_states, first_values
 from symgrad.errors import SpecError
 from symgrad.passes.accumulate import accumulate
-from symgrad.passes.centring import centred_twice
 from symgrad.passes.derivative_values import derivatives_with_values
 from symgrad.passes.diagonals import with_diagonals
 from symgrad.passes.expand_logsumexp import expand_logsumexp
@@ -32,8 +31,9 @@ from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.orders import with_memory_orders
 from symgrad.passes.recurrences import check_recurrences
-from symgrad.passes.root_differences import without_root_differences
-from symgrad.passes.scaled_powers import with_scaled_powers
+from symgrad.passes.rounding.centring import centred_twice
+from symgrad.passes.rounding.root_differences import without_root_differences
+from symgrad.passes.rounding.scaled_powers import with_scaled_powers
 from symgrad.passes.scattering.nested_placements import with_single_placements
 from symgrad.passes.scattering.scatter_chains import chain_scatters
 from symgrad.passes.separability import check_micro_batches, why_no_mean

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symgrad.calculus.real import Piecewise
 from symgrad.calculus.terms import Entry
-from symgrad.passes.root_differences import as_quotients
+from symgrad.passes.rounding.root_differences import as_quotients
 
 X, Y = Entry("x"), Entry("y")
 root = sp.sqrt
