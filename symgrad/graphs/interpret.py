@@ -25,6 +25,7 @@ from symgrad.calculus.terms import (
     stop_gradient,
 )
 from symgrad.errors import DataError, InternalError
+from symgrad.passes.recurrences import Recurrence, in_order
 from symgrad.spec.scalars import INNER
 
 if TYPE_CHECKING:
@@ -82,8 +83,11 @@ def interpret(program: Program, given: Mapping[str, Numbers], sizes: Mapping[str
     """
     calculator = _Calculator(program, program.all_sizes(sizes), dict(given))
     with np.errstate(all="ignore"):
-        for equation in program.equations:
-            calculator.define(equation)
+        for part in in_order(program, program.equations):
+            if isinstance(part, Recurrence):
+                calculator.go_on(part)
+            else:
+                calculator.define(part)
     return calculator.arrays
 
 
@@ -105,6 +109,31 @@ class _Calculator:
         }
         terms = np.broadcast_to(self._number(equation.body, index), shape)
         self.arrays[equation.target] = self._reduced(equation, terms, index)
+
+    def go_on(self, recurrence: Recurrence) -> None:
+        """Define what a recurrence makes. Each time all of it is computed, one step more of it is right."""
+        count = self._size(recurrence.axis.extent)
+        for name in recurrence.carried:
+            shape = [self._size(axis.extent) for axis in self.program.tensor[name].axes]
+            self.arrays[name] = np.zeros(shape)
+        for _ in range(count + 1):
+            for name in recurrence.carried:
+                self._carry(name)
+            for equation in recurrence.equations:
+                self.define(equation)
+
+    def _carry(self, name: str) -> None:
+        """Let a tensor be its source one step before, and at the first step its start."""
+        carried, array = self.program.carried[name], self.arrays[name].copy()
+        steps = np.moveaxis(array, carried.along, 0)
+        if carried.source in self.arrays:
+            source = np.moveaxis(self.arrays[carried.source], carried.along, 0)
+            if carried.back:
+                steps[:-1] = source[1:]
+            else:
+                steps[1:] = source[:-1]
+        steps[-1 if carried.back else 0] = self.arrays[carried.start] if carried.start else 0
+        self.arrays[name] = array
 
     def _reduced(self, equation: Equation, terms: Numbers, index: Mapping[sp.Basic, Numbers]) -> Numbers:
         if equation.scatters:

@@ -55,7 +55,7 @@ def expand(spec: Spec) -> Model:
     networks = NetworkExpander(spec, layers)
     lossy = replace(spec, loss=networks.run(layers.equations, spec.loss))
     equations = tuple(replace(e, formula=_plain(e.formula, spec)) for e in networks.equations)
-    starts = tuple(replace(s, formula=_plain(s.formula, spec)) for s in spec.starts)
+    starts = tuple(replace(s, formula=_plain(s.formula, spec)) for s in layers.starts)
     equations, carried = with_carried(equations, starts, layers.taken)
     refuse_with_carried(spec, equations, carried)
     after_targets = _depending_on_targets(spec, equations, carried)

@@ -160,7 +160,12 @@ class _Carrier:
     def _without_start(self, node: Index, equation: EquationSpec) -> Node:
         """A read of what has no start: right only of an equation above, at the same step."""
         moved = [(n, _moved(p, equation.indices or ())) for n, p in enumerate(node.indices)]
-        shifted = [(n, *found) for n, found in moved if found is not None and found[1]]
+        steps = self._steps_of(equation)
+        shifted = [
+            (n, *found)
+            for n, found in moved
+            if found is not None and found[1] and (steps is None or found[0] in steps)
+        ]
         if not shifted:
             if node.tensor != equation.name:
                 return node
@@ -174,6 +179,20 @@ class _Carrier:
         head = ",".join(place if n == number else i for n, i in enumerate(own))
         problem = f"'{node.tensor}' has no start"
         raise SpecError(problem, at=node.at, remedy=f'say what it is there: "{node.tensor}[{head}]": 0')
+
+    def _steps_of(self, equation: EquationSpec) -> set[str] | None:
+        """The indices of an equation that count steps, as starts tell; None where its circle has none."""
+        circle = self.circles.get(equation.name, frozenset())
+        if not any(self._has_start(name) for name in circle):
+            return None
+        own = self.starts.get((equation.name, 1))
+        found = {(equation.indices or ())[own.along]} if own is not None else set()
+        for node in walk(equation.formula):
+            start = self.starts.get((node.tensor, 1)) if isinstance(node, Index) else None
+            if start is not None and isinstance(node, Index) and len(node.indices) == len(start.indices):
+                moved = _moved(node.indices[start.along], equation.indices or ())
+                found |= {moved[0]} if moved is not None else set()
+        return found
 
     def _name(self, node: Index, start: StartSpec, steps: int) -> str:
         """The name of a tensor so many steps before, and of it at the steps between."""

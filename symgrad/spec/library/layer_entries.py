@@ -14,10 +14,10 @@ from string import Formatter
 from typing import TypeAlias
 
 from symgrad.errors import Position
-from symgrad.spec.language.formula import parse_condition, parse_head
+from symgrad.spec.language.formula import parse_condition, parse_entry, parse_head
 from symgrad.spec.language.syntax import Boolean, Call, Compare, Name, Node
 from symgrad.spec.library.entries import LibraryEntry, parse_formula_of
-from symgrad.spec.model import EquationSpec
+from symgrad.spec.model import EquationSpec, StartSpec
 
 Arguments: TypeAlias = Mapping[str, Node]
 """What a call gives a layer, by name, with the defaults."""
@@ -75,8 +75,9 @@ class LayerForm:
     """The equations of a layer; a parameter switched off counts as 0 in them.
 
     `parts` are inner results with names of their own, `h`, or `h[n, i]` in index notation: the formula, and
-    parts below, may use them. A part that comes to be a name alone is no equation. `indices` are those of the
-    result, `[n, i, k:units]`, where the formula is in index notation.
+    parts below, may use them. One that reads itself a step before, `h[n, t-1, i]`, has a start among them,
+    `h[n, -1, i]`, and may be read above itself. A part that comes to be a name alone is no equation.
+    `indices` are those of the result, `[n, i, k:units]`, where the formula is in index notation.
     """
 
     formula: str = ""
@@ -93,7 +94,12 @@ class LayerForm:
     @cached_property
     def part_equations(self) -> tuple[EquationSpec, ...]:
         """The equations of its parts."""
-        return tuple(_equation(head, formula) for head, formula in self.parts)
+        return tuple(_equation(head, formula) for head, formula in self.parts if not _is_start(head))
+
+    @cached_property
+    def starts(self) -> tuple[StartSpec, ...]:
+        """What those of its parts start with that read themselves a step before."""
+        return tuple(_start(head, formula) for head, formula in self.parts if _is_start(head))
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,19 @@ def both(*conditions: Callable[[Arguments], bool]) -> Callable[[Arguments], bool
 def is_called(argument: str, name: str) -> Callable[[Arguments], bool]:
     """Whether an argument is this name."""
     return lambda values: values[argument] == Name(name, values[argument].at)
+
+
+def _is_start(head: str) -> bool:
+    return "-1" in head
+
+
+def _start(head: str, formula: str) -> StartSpec:
+    at = Position("<library>", 1, 1)
+    entry = parse_entry(head, at)
+    if entry is None:
+        raise TypeError(f"no start: {head}")
+    indices = tuple(place.id if isinstance(place, Name) else None for place in entry.indices)
+    return StartSpec(entry.tensor, indices, 1, "", parse_formula_of(formula, head), at)
 
 
 def _equation(head: str, formula: str) -> EquationSpec:

@@ -10,6 +10,7 @@ from onnx.checker import check_model
 
 from symgrad.compiler.targets.onnx.operators import OPSET, Operators
 from symgrad.compiler.targets.onnx.tensor_equations import Equations
+from symgrad.errors import ModuleError
 from symgrad.spec.reads import predicted_from
 from symgrad.version import VERSION
 
@@ -50,6 +51,9 @@ def onnx_model(
     Raises:
         ModuleError: an equation that ONNX has no operators for.
     """
+    if model.carried:
+        problem = f"'{model.carried[0].source}' goes on step by step, which is not written in ONNX"
+        raise ModuleError(problem, remedy="write .safetensors, and the recurrence with another program")
     spec, ops = model.spec, Operators(model.spec.dtype)
     wanted = program.prediction or program.outputs
     needed = program.needed(wanted)

@@ -54,6 +54,7 @@ class LayerExpander:
         self.parameters = [ParameterDecl(p.name, p.axes, resolve_init(p.init), p.at) for p in spec.parameters]
         self.equations: list[EquationSpec] = []
         self.demands: list[ShapeDemand | SizeDemand] = []
+        self.starts = list(spec.starts)
         self.taken = names_taken(spec) | {e.name for e in self.declared}
         self.formulas: dict[str, str] = {}
 
@@ -130,12 +131,19 @@ class LayerExpander:
         self._check_built_on(entry, form)
         known = values | self._create_parameters(entry.name, form, values, owner, suffix, call.at)
         self._demand(entry, form, known, call.at)
+        for start in form.starts:
+            name = self._claim(start.name, owner, suffix)
+            known[start.name] = Name(name, call.at)
+            self.starts.append(replace(start, name=name, at=call.at))
+        begun = {start.name for start in form.starts}
         for part in form.part_equations:
             found = self._written(part, known, call.at)
             if isinstance(found.formula, Name) and found.indices is None:
                 known[part.name] = found.formula
                 continue
-            named = replace(found, name=self._claim(part.name, owner, suffix), label=owner)
+            claimed = known[part.name] if part.name in begun else None
+            name = claimed.id if isinstance(claimed, Name) else self._claim(part.name, owner, suffix)
+            named = replace(found, name=name, label=owner)
             known[part.name] = self._define(self._without_layers(named))
         result = self._without_layers(replace(self._written(form.result, known, call.at), label=owner))
         if not turns or entry.joins_places:
