@@ -12,7 +12,7 @@ from building import by_rows, staged
 from corpus import CORPUS, TRIED
 
 from symgrad.calculus.contraction import as_product
-from symgrad.compiler.planning.plan import LoopNest, Plan, Product, size_of
+from symgrad.compiler.planning.plan import LoopNest, Plan, Product, Step, size_of
 from symgrad.pipeline import Stages, module_text
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
@@ -43,11 +43,17 @@ def _runs(plan: Plan) -> list[list[str]]:
     return [["forward", "prediction"], ["forward", "loss", "gradient"]]
 
 
+def _carried(step: Step) -> list[str]:
+    """What a loop over steps makes beside its equations."""
+    return [tensor.name for tensor in step.carried] if isinstance(step, LoopNest) else []
+
+
 def test_every_tensor_is_made_before_it_is_read(plan: Plan) -> None:
     phases = {p.name: p for p in plan.phases}
     for run in _runs(plan):
         made = {t.name for t in plan.program.declared}
         for step in (s for name in run for s in phases[name].steps):
+            made |= {*_carried(step)}
             for equation in step.equations:
                 assert equation.reads <= made, equation
                 made.add(equation.target)
@@ -58,7 +64,7 @@ def test_memory_in_use_never_overlaps(plan: Plan) -> None:
     phases = {p.name: p for p in plan.phases}
     for run in _runs(plan):
         steps = [s for name in run for s in phases[name].steps]
-        born = {e.target: k for k, s in enumerate(steps) for e in s.equations}
+        born = {n: k for k, s in enumerate(steps) for n in (*_carried(s), *(e.target for e in s.equations))}
         dies = {name: k for k, s in enumerate(steps) for e in s.equations for name in e.reads}
         lives = {n: (k, max(dies.get(n, k), k)) for n, k in born.items() if n in plan.places}
         lives |= {t.name: (0, len(steps)) for t in plan.program.of_kind("constant")}
