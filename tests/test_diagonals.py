@@ -44,9 +44,8 @@ def test_a_laplacian_has_no_entries_beside_the_diagonal(laplacian):
 
 
 def test_what_is_read_beside_the_diagonal_too_stays_whole():
-    assert [3, 3] in [
-        axes[-2:] for axes in sizes({**LAYERS, "r[n]": "sum(d(u[n,0], x[n,i], x[n,j]), i, j)"}).values()
-    ]
+    pairs = {**LAYERS, "r[n]": "sum(d(u[n,0], x[n,i], x[n,j]), i, j)"}
+    assert any(axes.count(3) == 2 for axes in sizes(pairs).values())
 
 
 def test_a_tensor_of_the_user_s_keeps_its_axes():

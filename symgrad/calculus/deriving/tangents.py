@@ -1,7 +1,8 @@
 """Forward-mode differentiation of a program: the derivative of a tensor by entries of another.
 
 A tensor's tangent is made of those of what it reads, equation by equation: SymPy's derivative of the body
-with respect to each entry X[α], times the tangent of X at α. What a tangent does not depend on is no axis of
+with respect to each entry X[α], times the tangent of X at α. Directions stand before the last axis, so that a
+layer multiplies all of them by its matrix at once. What a tangent does not depend on is no axis of
 it, and one that is a number or an entry gets no name. Tangents are kept, so that those of tangents, the
 higher derivatives, use them: for a fixed program there is one more equation for each order.
 """
@@ -126,9 +127,10 @@ class Tangents:
         seeds = direction.seeds
         axes = self.tensors[direction.tensor].axes
         runs = [axes[n] for n, place in enumerate(direction.places) if place == EACH]
+        own, last = equation.indices[:-1], equation.indices[-1:]
         made = Equation(
             equation.target,
-            (*equation.indices, *seeds),
+            (*equation.indices, *seeds) if equation.scatters else (*own, *seeds, *last),
             (*equation.loops, *(Loop(s, a) for s, a in zip(seeds, runs, strict=True))),
             "none" if equation.reduction == "none" else "sum",
             total,

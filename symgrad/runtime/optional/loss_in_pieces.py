@@ -26,7 +26,8 @@ from symgrad.runtime.smallest_model import (
 
 def _loss_of(params: Params, data: tuple[Any, ...]) -> float:
     theta, value = flatten(params), 0.0
-    for share, arrays, extents in _by_pieces(data):
+    for share, part in _by_pieces(data):
+        arrays, extents = _arguments(INPUTS + TARGETS, part)
         value += share * _loss(theta, *arrays, _kept("work", _work_size(*extents)), *extents)
     return float(value)
 
@@ -34,7 +35,8 @@ def _loss_of(params: Params, data: tuple[Any, ...]) -> float:
 def _loss_and_gradient(params: Params, data: tuple[Any, ...]) -> tuple[float, Params]:
     theta, value = flatten(params), 0.0
     grad: Any = 0
-    for share, arrays, extents in _by_pieces(data):
+    for share, part in _by_pieces(data):
+        arrays, extents = _arguments(INPUTS + TARGETS, part)
         piece = np.empty(SIZE, DTYPE)
         work = _kept("work", _work_size(*extents))
         value += share * _gradient(theta, piece, *arrays, work, *extents)
@@ -42,17 +44,15 @@ def _loss_and_gradient(params: Params, data: tuple[Any, ...]) -> tuple[float, Pa
     return float(value), unflatten(grad)
 
 
-def _by_pieces(data: tuple[Any, ...]) -> Iterator[tuple[float, list[Any], list[int]]]:
-    """The share that each piece has of all rows, its arrays, its extents."""
+def _by_pieces(data: tuple[Any, ...]) -> Iterator[tuple[float, tuple[Any, ...]]]:
+    """The share that each piece has of all rows, and its data."""
     names = INPUTS + TARGETS
-    arrays, extents = _arguments(names, data)
+    given, extents = _given(names, data)
     rows = extents[FREE_AXES.index(BATCH_AXIS)]
     if rows <= MICRO_BATCH_SIZE:
-        yield 1.0, arrays, extents
+        yield 1.0, data
         return
-    given, _ = _given(names, data)
-    has_rows = [AXES[name][:1] == (BATCH_AXIS,) for name in names]
+    pairs = [(array, AXES[name][:1] == (BATCH_AXIS,)) for name, array in zip(names, given, strict=True)]
     for start in range(0, rows, MICRO_BATCH_SIZE):
         part = slice(start, min(start + MICRO_BATCH_SIZE, rows))
-        pairs = zip(given, has_rows, strict=True)
-        yield (part.stop - start) / rows, *_arguments(names, [a[part] if own else a for a, own in pairs])
+        yield (part.stop - part.start) / rows, tuple(a[part] if own else a for a, own in pairs)

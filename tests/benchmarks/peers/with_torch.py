@@ -49,7 +49,7 @@ def functional(problem: Problem) -> Training:
 
     def step(total: torch.Tensor, x: torch.Tensor, t: torch.Tensor) -> None:
         loss = loss_of(weights, x, t)
-        gradients = torch.autograd.grad(loss, weights)
+        gradients = torch.autograd.grad(loss, weights, materialize_grads=True)
         with torch.no_grad():
             torch._foreach_add_(weights, gradients, alpha=-problem.learning_rate)
             total += loss
@@ -68,7 +68,7 @@ def functional_in_pieces(problem: Problem) -> Training:
         whole = [torch.zeros_like(w) for w in weights]
         for piece in zip(x.split(problem.piece), t.split(problem.piece), strict=True):
             loss = loss_of(weights, *piece)
-            gradients = torch.autograd.grad(loss, weights)
+            gradients = torch.autograd.grad(loss, weights, materialize_grads=True)
             with torch.no_grad():
                 torch._foreach_add_(whole, gradients)
                 total += share * loss
