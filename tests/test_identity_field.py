@@ -10,8 +10,21 @@ from random import Random
 import numpy as np
 import pytest
 
+from symgrad.pipeline import module_text
+from symgrad.spec.expand import expand
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
-from symgrad.verifier.identity.elements import MODULUS, PRIMES, UNDEFINED, Element, element, power, root
+from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
+from symgrad.verifier.identity.elements import (
+    MODULUS,
+    PRIMES,
+    UNDEFINED,
+    Element,
+    UnsuitableError,
+    element,
+    power,
+    root,
+)
 from symgrad.verifier.identity.exact_constants import Constant, constant_of
 from symgrad.verifier.identity.field import Functions, field, matmul, random_elements, sign
 from symgrad.verifier.identity.residue_products import pays_off, product_of_residues
@@ -180,3 +193,34 @@ def test_matmul_is_that_of_elements_at_any_size(size):
     assert pays_off(a, b) == (size > 32)
     for row, column in itertools.product((0, size - 1), repeat=2):
         assert matmul(a, b)[row, column] == sum(a[row] * b[:, column], Element(0))
+
+
+def test_roots_of_other_orders_keep_the_laws_of_powers() -> None:
+    """What a formula rewrites by these laws is the same element; a root that is not unique is refused."""
+    for n in (3, 4, 6, 7, 12, 32):
+        part = Fraction(1, n)
+        for a, b in zip(drawn(3, 5), drawn(3, 6), strict=True):
+            x, y = a * a, b * b
+            assert power(power(x, part), n) == x
+            assert power(x * y, part) == power(x, part) * power(y, part)
+            assert power(x, part) * power(x, 1 - part) == x
+            assert power(x, -part) == 1 / power(x, part)
+            assert power(x, element(part)) == power(x, part)
+    assert power(drawn(1, 7)[0], 0) == 1
+    with pytest.raises(UnsuitableError, match="a root of order 5"):
+        power(drawn(1, 8)[0], Fraction(1, 5))
+    with pytest.raises(UnsuitableError, match="no simple fraction"):
+        power(drawn(1, 9)[0], drawn(1, 10)[0])
+
+
+def drawn(count: int, seed: int) -> list[Element]:
+    rng = np.random.default_rng(seed)
+    return [Element(int.from_bytes(rng.bytes(40)) % MODULUS) for _ in range(count)]
+
+
+def test_waves_of_places_are_identical() -> None:
+    labels = {"axes": ["n", 2], "classes": 3}
+    equations = {"E": "embedding(x, 12)", "z": "dense(sinusoidal(E), 3)"}
+    spec = {"inputs": {"x": labels}, "targets": {"t": labels}, "equations": equations}
+    found = read({**spec, "loss": "softmax_cross_entropy(z, t)"})
+    assert identity_of(expand(found), module_text(found)).state == "identical"

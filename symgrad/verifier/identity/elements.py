@@ -29,7 +29,8 @@ the whole numbers up to 22 are squares, and so are positive; modulo the first th
 
 MODULUS = math.prod(PRIMES)
 _PARTS = tuple(MODULUS // p * pow(MODULUS // p, -1, p) for p in PRIMES)
-_SMALL = 64
+_LARGEST = 4096
+"""Above and below the line of an exponent."""
 _ORDERED = 2**20
 """Indices are below this, and compared as they are."""
 
@@ -269,35 +270,52 @@ def _root(residue: int) -> int:
     return join(tuple(pow(residue, (p + 1) // 4, p) for p in PRIMES))
 
 
-@lru_cache(maxsize=1)
-def _exponents() -> dict[int, int]:
-    """Twice what a residue may stand for as an exponent: a half of a small whole number."""
-    return {residue_of(Fraction(n, 2)): n for n in range(-2 * _SMALL, 2 * _SMALL + 1)}
+def _root_of_order(number: Element, order: int) -> Element:
+    """The one element whose power of an odd order this is.
+
+    Raises:
+        UnsuitableError: in one of the fields several have, or none.
+    """
+    try:
+        powers = tuple(pow(order, -1, p - 1) for p in PRIMES)
+    except ValueError:
+        raise UnsuitableError(f"a root of order {order}") from None
+    return Element(join(tuple(pow(number.residue, e, p) for e, p in zip(powers, PRIMES, strict=True))))
 
 
-def _twice(exponent: Any) -> int | None:
-    """Twice an exponent, if that is whole."""
-    if isinstance(exponent, int):
-        return 2 * exponent
-    if isinstance(exponent, Fraction):
-        return int(2 * exponent) if exponent.denominator <= 2 else None
-    return _exponents().get(_residue(exponent))
+def _fraction(exponent: Any) -> Fraction | None:
+    """The simple fraction that an exponent is; None where it is none."""
+    if isinstance(exponent, int | Fraction):
+        return Fraction(exponent)
+    return _simple_fraction(_residue(exponent))
+
+
+@lru_cache(maxsize=65536)
+def _simple_fraction(residue: int) -> Fraction | None:
+    """The fraction of small whole numbers that a residue stands for: the only one."""
+    above, below, before, found = MODULUS, residue, 0, 1
+    while below > _LARGEST:
+        times = above // below
+        above, below, before, found = below, above - times * below, found, before - times * found
+    return Fraction(below, found) if 0 < abs(found) <= _LARGEST else None
 
 
 def power(base: Element, exponent: Any) -> Element:
-    """Whole and half powers.
+    """Powers of simple fractions: roots are elements whose powers these are, a square's root is positive.
 
     Raises:
-        UnsuitableError: another exponent.
+        UnsuitableError: another exponent, or a root that is not unique.
     """
     if base is UNDEFINED:
         return base
-    twice = _twice(exponent)
-    if twice is None:
-        raise UnsuitableError("a power that is neither whole nor half")
-    if twice % 2:
-        return power(root(base), twice)
-    whole = twice // 2
-    if whole >= 0:
-        return Element(pow(base.residue, whole, MODULUS))
-    return _quotient(1, Element(pow(base.residue, -whole, MODULUS)))
+    fraction = _fraction(exponent)
+    if fraction is None:
+        raise UnsuitableError("a power that is no simple fraction")
+    order = fraction.denominator
+    while order % 2 == 0:
+        base, order = root(base), order // 2
+    if order > 1:
+        base = _root_of_order(base, order)
+    if fraction >= 0:
+        return Element(pow(base.residue, fraction.numerator, MODULUS))
+    return _quotient(1, Element(pow(base.residue, -fraction.numerator, MODULUS)))
