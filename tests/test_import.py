@@ -37,10 +37,19 @@ NOT_READ = {
     "keepdims": ROWS,
     "causal_attention": "chooses by what is no comparison",
     "places": "ScatterND writes into parts of an array",
-    **dict.fromkeys(("norms_1d", "norms_2d", "norms_3d"), ROWS),
-    **dict.fromkeys(("block", "layer_embedding", "layer_cross_attention"), REPEATS),
+    **dict.fromkeys(("norms_2d", "block", "layer_embedding", "layer_cross_attention"), REPEATS),
     **dict.fromkeys(
-        ("placements", "windows_1d", "windows_2d", "windows_3d", "channels_first", "turned_places"), PADS
+        (
+            "norms_1d",
+            "norms_3d",
+            "placements",
+            "windows_1d",
+            "windows_2d",
+            "windows_3d",
+            "channels_first",
+            "turned_places",
+        ),
+        PADS,
     ),
     **dict.fromkeys(("patches", "layer_rows_of_lengths", "layer_graph_conv"), REPEATS),
 }

@@ -48,10 +48,18 @@ def instances(x: np.ndarray) -> Iterator[Part]:
 
 
 KINDS: dict[str, tuple[str, tuple[int, ...], Callable[..., np.ndarray]]] = {
-    "batch": ("batch_norm(x)", (5, 3), lambda x, p: normed(x, channels(x), p)),
-    "batch1": ("batch_norm1d(x, bias=false)", (3, 4, 2), lambda x, p: normed(x, channels(x), p)),
-    "batch2": ("batch_norm2d(x, eps=0.1)", (2, 3, 4, 5), lambda x, p: normed(x, channels(x), p, 0.1)),
-    "batch3": ("batch_norm3d(x)", (3, 1, 2, 2, 1), lambda x, p: normed(x, channels(x), p)),
+    "batch": ("batch_norm(x, momentum=false)", (5, 3), lambda x, p: normed(x, channels(x), p)),
+    "batch1": (
+        "batch_norm1d(x, bias=false, momentum=false)",
+        (3, 4, 2),
+        lambda x, p: normed(x, channels(x), p),
+    ),
+    "batch2": (
+        "batch_norm2d(x, eps=0.1, momentum=false)",
+        (2, 3, 4, 5),
+        lambda x, p: normed(x, channels(x), p, 0.1),
+    ),
+    "batch3": ("batch_norm3d(x, momentum=false)", (3, 1, 2, 2, 1), lambda x, p: normed(x, channels(x), p)),
     "group": ("group_norm(x, groups=2)", (3, 6), lambda x, p: normed(x, groups(x, 2), p)),
     "group1": ("group_norm1d(x, groups=3)", (2, 1, 6), lambda x, p: normed(x, groups(x, 3), p)),
     "group2": ("group_norm2d(x, groups=2)", (2, 4, 3, 6), lambda x, p: normed(x, groups(x, 2), p)),

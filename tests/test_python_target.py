@@ -13,6 +13,7 @@ from corpus import CORPUS, TRIED
 from fuzz.modules import interpreted, with_garbage
 
 from symgrad.compiler.targets.python.support import Array, gemm, view
+from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
 from symgrad.verifier.sampling.samples import draw
@@ -41,6 +42,10 @@ def test_both_targets_compute_the_same_in_garbage(number: int) -> None:
     name = TRIED[number]
     with by_rows() if number % 2 else nullcontext():
         stages = staged(name)
+        if stages.model.states:
+            with pytest.raises(SpecError, match="knows no states"):
+                _ = stages.in_python
+            return
         module = with_garbage(interpreted(stages.text), -7e30)
         sample = draw(stages.model, "here", 1, batch=3)
         params = module.init_params(3)

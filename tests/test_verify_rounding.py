@@ -132,7 +132,7 @@ dtype: float64
 inputs: {x: [batch, 9, 3]}
 targets: {t: [batch, 2]}
 equations:
-  a: batch_norm1d(dense(x, 8))
+  a: batch_norm1d(dense(x, 8), momentum=false)
   y: dense(global_avg_pool(relu(a)), 2)
 loss: 20 * mse(y, t)
 train: {optimizer: adam(learning_rate=0.003)}

@@ -94,6 +94,9 @@ def problem_of(
     if model.loss is None:
         raise SpecError("this spec has no loss to differentiate", at=spec.at, remedy="add loss: ...")
     inputs = {t.name for t in (*spec.inputs, *spec.targets)}
+    if model.states or model.evaluation is not None:
+        what = "where states live on, or training and inference differ, ways to a gradient are not compared"
+        raise SpecError(what, at=spec.at, remedy="symgrad verify holds the gradient against the spec")
     names = [p.name for p in model.parameters] or [name for name in spec.gradients if name in inputs]
     if not names:
         remedy = "add parameters, or gradients: [...] with the inputs to differentiate by"

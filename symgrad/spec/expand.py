@@ -64,9 +64,10 @@ def expand(spec: Spec) -> Model:
     scoring = scoring_of(spec, loss, outputs, after_targets)
     loss = _plain(_without_layers(spec, loss, "the loss"), spec) if loss is not None else None
     manual = _manual(spec, {*(p.name for p in layers.parameters), *(e.name for e in equations)})
+    taken = {*layers.taken, *(p.name for p in layers.parameters), *(e.name for e in (*equations, *manual))}
     nexts, of_nexts = next_values(
-        spec.state,
-        {*layers.taken, *(p.name for p in layers.parameters), *(e.name for e in (*equations, *manual))},
+        (*spec.state, *layers.states) if loss is not None else (),
+        taken,
         lambda formula: _plain(_without_layers(spec, formula, "a next value"), spec),
     )
     equations += of_nexts
@@ -80,7 +81,8 @@ def expand(spec: Spec) -> Model:
     groups = parameter_groups(spec.train, optimizer, names, frozen)
     only_training = [found.equation for found in nexts]
     functions = _needed_functions(spec, used)
-    modes = in_two_modes(equations, functions, loss, scoring.prediction, only_training)
+    taken |= {*only_training, *(f.name for f in functions)}
+    modes = in_two_modes(equations, functions, loss, scoring.prediction, only_training, taken)
     model = Model(
         spec=_with_functions_of(spec, modes, {f.name for f in functions}),
         parameters=tuple(layers.parameters),

@@ -26,13 +26,22 @@ MOST_EQUATIONS = 64
 def column_axis(program: Program, rows: str) -> str:
     """The axis whose entries lie side by side: `rows`, that of the batch, in a small program; else empty."""
     axes = [axis for tensor in program.tensors for axis in tensor.axes]
-    is_small = len(program.equations) <= MOST_EQUATIONS and all((a.size or 0) <= MOST_FEATURES for a in axes)
+    is_small = _length(program) <= MOST_EQUATIONS and all((a.size or 0) <= MOST_FEATURES for a in axes)
     if not rows or not is_small or program.carried or not any(map(as_product, program.equations)):
         return ""
     is_regular = all(not a.is_free or a.name == rows for a in axes) and all(
         _runs_over_samples(e, program, rows) for e in program.equations
     )
     return rows if is_regular else ""
+
+
+def _length(program: Program) -> int:
+    """The equations of the program; where training and inference differ, of the longer one."""
+    if not program.evaluation:
+        return len(program.equations)
+    inference = {*program.outputs, *program.prediction, program.evaluation}
+    both = (program.needed(inference), program.needed(program.results - inference))
+    return max(sum(e.target in needed for e in program.equations) for needed in both)
 
 
 def _runs_over_samples(equation: Equation, program: Program, rows: str) -> bool:

@@ -46,26 +46,28 @@ def in_two_modes(
     loss: Node | None,
     prediction: Node | None,
     only_training: Collection[str],
+    taken: Collection[str],
 ) -> TwoModes:
     """The same with every choice made; equations `only_training` are none of inference.
+
+    What stands twice gets another name for training, none of those `taken`; without a loss, nothing does.
 
     Raises:
         SpecError: a choice that is not one of two formulas.
     """
     for formula in _formulas(equations, functions, loss, prediction):
         _check_choices(formula)
-    twice = _reached(equations, functions, only_training)
-    taken = {equation.name for equation in equations} | {function.name for function in functions}
+    twice = _reached(equations, functions, only_training) if loss is not None else []
     names: dict[str, str] = {}
     for name in twice:
-        names[name] = unused(f"{name}_training", taken | {*names.values()})
+        names[name] = unused(f"{name}_training", {*taken, *names.values()})
     own = {equation.name for equation in equations}
 
-    def here(formula: Node) -> Node:
+    def here(formula: Node, local: Collection[str] = ()) -> Node:  # noqa: ARG001  # as there
         return _chosen(formula, 1, {})
 
-    def there(formula: Node) -> Node:
-        return _chosen(formula, 0, names)
+    def there(formula: Node, local: Collection[str] = ()) -> Node:
+        return _chosen(formula, 0, {name: new for name, new in names.items() if name not in local})
 
     changed = loss is not None and (_reads(loss) & names.keys() or _has_choice(loss))
     return TwoModes(
@@ -101,18 +103,25 @@ def _reads(formula: Node) -> set[str]:
     return values_in(formula) | {call.function for call in calls(formula)}
 
 
+def _local(part: EquationSpec | FunctionSpec) -> set[str]:
+    """The names that stand for no tensor in it: a function's arguments, an equation's indices."""
+    if isinstance(part, FunctionSpec):
+        return {*part.arguments, *(name for name, _ in part.defaults)}
+    return {*(part.indices or ())}
+
+
 def _reached(
     equations: Sequence[EquationSpec], functions: Sequence[FunctionSpec], only_training: Collection[str]
 ) -> list[str]:
     """The equations and functions in which a choice is made, and those that these have a say in."""
+    parts = [(part.name, part.formula, _local(part)) for part in functions]
+    parts += [(part.name, part.formula, _local(part)) for part in equations if part.name not in only_training]
     found: list[str] = []
-    parts = [(f.name, f.formula) for f in functions]
-    parts += [(e.name, e.formula) for e in equations if e.name not in only_training]
     while True:
         more = [
             name
-            for name, formula in parts
-            if name not in found and (_has_choice(formula) or _reads(formula) & {*found})
+            for name, formula, local in parts
+            if name not in found and (_has_choice(formula) or (_reads(formula) - local) & {*found})
         ]
         if not more:
             return found
@@ -120,7 +129,10 @@ def _reached(
 
 
 def _chosen(formula: Node, place: int, names: Mapping[str, str]) -> Node:
-    """The formula with every choice made, over what bears other `names`."""
+    """The formula with every choice made, over what bears other `names`; indices keep theirs."""
+
+    def in_index(node: Node) -> Node | None:
+        return None if isinstance(node, Name) else change(node)
 
     def change(node: Node) -> Node | None:
         match node:
@@ -132,10 +144,9 @@ def _chosen(formula: Node, place: int, names: Mapping[str, str]) -> Node:
                 return replace(node, function=names[function], arguments=inner, keywords=by_name)
             case Name(name) if name in names:
                 return replace(node, id=names[name])
-            case Index(tensor, indices) if tensor in names:
-                return replace(
-                    node, tensor=names[tensor], indices=tuple(_chosen(i, place, names) for i in indices)
-                )
+            case Index(tensor, indices):
+                labels = tuple(replaced(index, in_index) for index in indices)
+                return replace(node, tensor=names.get(tensor, tensor), indices=labels)
         return None
 
     return replaced(formula, change)
@@ -145,14 +156,14 @@ def _both(
     parts: Sequence[P],
     names: Mapping[str, str],
     here: Callable[[Node], Node],
-    there: Callable[[Node], Node],
+    there: Callable[[Node, Collection[str]], Node],
     only_training: Collection[str],
 ) -> Iterator[P]:
     """Every part as inference has it, and behind it as training does, where that is another one."""
     for part in parts:
         if part.name in only_training:
-            yield replace(part, formula=there(part.formula))
+            yield replace(part, formula=there(part.formula, _local(part)))
             continue
         yield replace(part, formula=here(part.formula))
         if part.name in names:
-            yield replace(part, name=names[part.name], formula=there(part.formula))
+            yield replace(part, name=names[part.name], formula=there(part.formula, _local(part)))

@@ -47,6 +47,26 @@ class LayerParameter:
 
 
 @dataclass(frozen=True)
+class LayerState:
+    """A state a layer brings along: a tensor that starts at one number, and the formula of its next value."""
+
+    name: str
+    axes: tuple[str, ...]
+    start: int
+    next: str
+
+    @cached_property
+    def sizes(self) -> tuple[Node, ...]:
+        """The formulas of its axes."""
+        return tuple(parse_formula_of(text, self.name) for text in self.axes)
+
+    @cached_property
+    def equation(self) -> EquationSpec:
+        """The equation of its next value."""
+        return _equation(self.name, self.next)
+
+
+@dataclass(frozen=True)
 class LayerDemand:
     """What must hold of the sizes of x, and the error where it does not.
 
@@ -72,7 +92,8 @@ class LayerDemand:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerForm:
-    """The equations of a layer; a parameter switched off counts as 0 in them.
+    """The equations of a layer; a parameter switched off counts as 0 in them. Next values of its `states` may
+    use its parts.
 
     `parts` are inner results with names of their own, `h`, or `h[n, i]` in index notation: the formula, and
     parts below, may use them. One that reads itself a step before, `h[n, t-1, i]`, has a start among them,
@@ -85,6 +106,7 @@ class LayerForm:
     parts: tuple[tuple[str, str], ...] = ()
     parameters: tuple[LayerParameter, ...] = ()
     demands: tuple[LayerDemand, ...] = ()
+    states: tuple[LayerState, ...] = ()
 
     @cached_property
     def result(self) -> EquationSpec:

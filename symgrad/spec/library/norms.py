@@ -1,6 +1,17 @@
 """Layers that give their input a mean of 0 and a deviation of 1, and then what they learn."""
 
-from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerParameter
+from symgrad.errors import SpecError
+from symgrad.spec.language.syntax import Boolean, Call
+from symgrad.spec.language.unparse import unparse
+from symgrad.spec.library.layer_entries import (
+    Arguments,
+    Layer,
+    LayerDemand,
+    LayerForm,
+    LayerParameter,
+    LayerState,
+)
+from symgrad.spec.numbers import number
 
 GAIN = LayerParameter("gamma", ("size(x, -1)",), "init")
 SHIFT = LayerParameter("beta", ("size(x, -1)",), "bias_init", unless_false="bias")
@@ -30,26 +41,61 @@ def _indices(*names: str) -> str:
     return ", ".join(name for name in names if name)
 
 
+def _keeps_no_statistics(arguments: Arguments) -> bool:
+    return isinstance(arguments["momentum"], Boolean)
+
+
+def _share(call: Call, arguments: Arguments) -> Arguments:
+    """Nothing follows from the momentum, a share or false.
+
+    Raises:
+        SpecError: it is neither.
+    """
+    momentum = arguments["momentum"]
+    value = None if isinstance(momentum, Boolean) else number(momentum, {})
+    if momentum != Boolean(False, momentum.at) and not (value is not None and 0 < value <= 1):
+        problem = f"{call.function}: momentum is {unparse(momentum)}"
+        raise SpecError(problem, at=momentum.at, remedy="expected a number above 0 and at most 1, or false")
+    return {}
+
+
 def _batch_norm(rank: int) -> Layer:
     places = _indices("n", PLACES[rank])
-    entry = f"x[{places}, c]"
+    entry, rows = f"x[{places}, c]", " * ".join(f"size(x, {place})" for place in range(rank + 1))
+    parts = (("mu[c]", f"mean({entry}, {places})"), ("v[c]", f"mean(({entry} - mu[c])**2, {places})"))
+    of_batch = (f"H[{places}, c]", f"({entry} - mu[c]) / sqrt(v[c] + eps)")
+    mean, variance = "training(mu[c], running_mean[c])", "training(v[c], running_var[c])"
+    by_mode = (f"H[{places}, c]", f"({entry} - {mean}) / sqrt({variance} + eps)")
+    unbiased = f"{rows} / max({rows} - 1, 1) * v"
     return Layer(
-        f"batch_norm{f'{rank}d' if rank else ''}(x, eps=1e-5, bias=true, init=1, bias_init=zeros"
-        f"{_layout(rank)})",
+        f"batch_norm{f'{rank}d' if rank else ''}(x, eps=1e-5, momentum=0.1, bias=true, init=1, "
+        f"bias_init=zeros{_layout(rank)})",
         "Ioffe & Szegedy 2015",
-        f"x is [{_axes(rank)}]; mean and variance are those of the batch at "
-        "hand, in predict too: what is found of a row depends on those beside it, of one row on no input",
+        f"x is [{_axes(rank)}]; training takes mean and variance of the batch, inference running ones: "
+        "a step moves these by the share momentum towards the batch's, the variance with rows - 1 below; "
+        "momentum=false keeps none: what is found of a row depends on those beside it then",
         takes=("batch", *NAMED[rank], "channels"),
-        parts=(
-            ("mu[c]", f"mean({entry}, {places})"),
-            ("v[c]", f"mean(({entry} - mu[c])**2, {places})"),
-            (f"H[{places}, c]", f"({entry} - mu[c]) / sqrt(v[c] + eps)"),
-        ),
+        parts=(*parts, by_mode),
         formula="gamma * H + beta",
         parameters=(GAIN, SHIFT),
+        states=(
+            LayerState("running_mean", ("size(x, -1)",), 0, _moved("running_mean", "mu")),
+            LayerState("running_var", ("size(x, -1)",), 1, _moved("running_var", unbiased)),
+        ),
+        forms=(
+            (
+                _keeps_no_statistics,
+                LayerForm(formula="gamma * H + beta", parts=(*parts, of_batch), parameters=(GAIN, SHIFT)),
+            ),
+        ),
+        settings=_share,
         ranges=POSITIVE,
         usual=SMALL,
     )
+
+
+def _moved(running: str, found: str) -> str:
+    return f"(1 - momentum) * {running} + momentum * ({found})"
 
 
 def _instance_norm(rank: int) -> Layer:

@@ -23,10 +23,9 @@ def check_states(model: Model) -> None:
         return
     spec, name = model.spec, model.states[0]
     at = next(parameter.at for parameter in model.parameters if parameter.name == name)
-    if model.loss is None or len(model.parameters) == len(model.next_values):
-        missing = "a loss" if model.loss is None else "a parameter to train"
-        problem = f"the state '{name}' lives on from step to step of training, and there is none"
-        raise SpecError(problem, at=at, remedy=f"give the spec {missing}, or make '{name}' a constant")
+    if len(model.parameters) == len(model.next_values):
+        problem = f"the state '{name}' lives on from step to step of training, and nothing is trained"
+        raise SpecError(problem, at=at, remedy=f"give the spec a parameter, or make '{name}' a constant")
     if spec.train.micro_batches is not None:
         problem = f"a step takes its batch in pieces, and the next value of '{name}' is that of a whole batch"
         raise SpecError(problem, at=spec.train.micro_batches.at, remedy="leave micro_batch_size out")

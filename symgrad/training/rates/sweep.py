@@ -17,7 +17,7 @@ from symgrad.training.epochs.chosen_hyper import first_state
 from symgrad.training.rates.rate_test import RateTest, has_diverged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from symgrad.training.dataset.data import Dataset
     from symgrad.training.epochs.epoch_steps import EpochSteps
@@ -44,7 +44,7 @@ def swept(steps: EpochSteps, first: Any, least: float, most: float, number: int)
     params = module.unflatten(np.copy(module.flatten(first)))
     state = first_state(module, params, given)
     sample = measured_rows(steps.training, steps.plan.seed)
-    losses = [float(module.loss(params, *sample.arrays))]
+    losses = [_learnt_from(module, params, sample.arrays)]
     if not math.isfinite(losses[0]):
         raise DataError(f"the loss is {losses[0]} before the first step", at=module.SPEC_NAME)
     planned = {"epochs": steps.plan.epochs} if module.EPOCHS else {}
@@ -52,10 +52,16 @@ def swept(steps: EpochSteps, first: Any, least: float, most: float, number: int)
     for step, (rate, batch) in enumerate(zip(rates, _batches(steps), strict=False), 1):
         hyper = {**given, NAME: _behind_schedule(steps, rate, step)}
         module.train_step(params, state, *batch.arrays, epoch=0, hyper=hyper, **planned)
-        losses.append(float(module.loss(params, *sample.arrays)))
+        losses.append(_learnt_from(module, params, sample.arrays))
         if has_diverged(losses):
             break
     return RateTest(module.SPEC_NAME, tuple(rates[: len(losses) - 1]), tuple(losses[1:]), losses[0])
+
+
+def _learnt_from(module: Any, params: Any, arrays: Sequence[Any]) -> float:
+    """The loss that steps make smaller, which is not that of inference where the two differ."""
+    differ = hasattr(module, "_evaluation")
+    return float(module.loss_and_grad(params, *arrays)[0] if differ else module.loss(params, *arrays))
 
 
 def _behind_schedule(steps: EpochSteps, rate: float, step: int) -> float:

@@ -33,7 +33,16 @@ from symgrad.spec.language.trees import calls, names_in, transform
 from symgrad.spec.language.unparse import unparse
 from symgrad.spec.library.layer_entries import is_absent
 from symgrad.spec.library.settings.hidden_places import HIDING
-from symgrad.spec.model import EquationSpec, ParameterAxis, ParameterDecl, ShapeDemand, SizeDemand, Spec
+from symgrad.spec.model import (
+    EquationSpec,
+    InitSpec,
+    ParameterAxis,
+    ParameterDecl,
+    ShapeDemand,
+    SizeDemand,
+    Spec,
+    StateSpec,
+)
 from symgrad.spec.taken_names import names_taken, unused
 
 if TYPE_CHECKING:
@@ -44,7 +53,7 @@ MAX_UNITS = 10**9
 
 
 class LayerExpander:
-    """Replaces layer calls by equations, collecting the parameters they bring along."""
+    """Replaces layer calls by equations, collecting the parameters and states they bring along."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -55,6 +64,7 @@ class LayerExpander:
         self.equations: list[EquationSpec] = []
         self.demands: list[ShapeDemand | SizeDemand] = []
         self.starts = list(spec.starts)
+        self.states: list[StateSpec] = []
         self.taken = names_taken(spec) | {e.name for e in self.declared}
         self.formulas: dict[str, str] = {}
 
@@ -130,6 +140,8 @@ class LayerExpander:
         form = entry.form(values)
         self._check_built_on(entry, form)
         known = values | self._create_parameters(entry.name, form, values, owner, suffix, call.at)
+        states = self._create_states(form, values, owner, suffix, call.at)
+        known |= states
         self._demand(entry, form, known, call.at)
         for start in form.starts:
             name = self._claim(start.name, owner, suffix)
@@ -145,6 +157,9 @@ class LayerExpander:
             name = claimed.id if isinstance(claimed, Name) else self._claim(part.name, owner, suffix)
             named = replace(found, name=name, label=owner)
             known[part.name] = self._define(self._without_layers(named))
+        for state in form.states:
+            found = self._written(state.equation, known, call.at)
+            self.states.append(StateSpec(states[state.name].id, found.formula, call.at))
         result = self._without_layers(replace(self._written(form.result, known, call.at), label=owner))
         if not turns or entry.joins_places:
             return result
@@ -253,6 +268,17 @@ class LayerExpander:
             names[parameter.name] = Name(name, at)
             measured = self.parameters[-1].measured
             self.demands += (self._shape(layer, tensor, ("...", "in"), at) for tensor in sorted(measured))
+        return names
+
+    def _create_states(
+        self, form: library.LayerForm, values: Arguments, owner: str, suffix: str, at: Position
+    ) -> dict[str, Name]:
+        """What the names of its states stand for: parameters of the model that no optimiser changes."""
+        names = {state.name: Name(self._claim(state.name, owner, suffix), at) for state in form.states}
+        for state in form.states:
+            axes = tuple(_axis(size, values, at) for size in state.sizes)
+            start = InitSpec("constant", Number(Fraction(state.start), at))
+            self.parameters.append(ParameterDecl(names[state.name].id, axes, start, at))
         return names
 
     def _demand(self, entry: library.Layer, form: library.LayerForm, known: Arguments, at: Position) -> None:

@@ -171,6 +171,12 @@ class NetworkExpander:
         layers = LayerExpander(inside)
         layers.run()
         _check_reads(self.spec, network, layers.equations, given)
+        for state in layers.states:
+            problem = (
+                f"the network '{network.name}' may be called several times, and '{state.name}' lives on once"
+            )
+            remedy = "write batch_norm(momentum=false) there, or the layers in equations of the spec"
+            raise SpecError(problem, at=state.at, remedy=remedy)
         shared: dict[str, Name] = {}
         for parameter in layers.parameters[len(self.spec.parameters) :]:
             name = self._unused(f"{network.name}_{parameter.name.removeprefix(f'{network.name}_')}")
