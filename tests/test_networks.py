@@ -337,7 +337,7 @@ def test_a_call_of_other_sizes_is_refused_where_it_stands() -> None:
 
 
 def test_layers_of_networks_are_looked_at_as_others_are() -> None:
-    for body in (["batch_norm(eps=-1)", "dense(1)"], "dense(batch_norm(column_stack(x), eps=-1), 1)"):
+    for body in (["layer_norm(eps=-1)", "dense(1)"], "dense(layer_norm(column_stack(x), eps=-1), 1)"):
         with pytest.raises(SpecError, match="eps"):
             expand(read({**BASE, "networks": {"u(x)": body}, "equations": {"a": "u(x)"}, "loss": "mean(a)"}))
 
