@@ -203,7 +203,7 @@ def is_called(argument: str, name: str) -> Callable[[Arguments], bool]:
 
 
 def _is_start(head: str) -> bool:
-    return "-1" in head
+    return "-1" in head and ":" not in head  # a range may count axes from the last, size(x, -1)
 
 
 def _start(head: str, formula: str) -> StartSpec:
