@@ -234,7 +234,8 @@ class Stages:
             return train.micro_batches.rows
         free = {a.name for tensor in self.stable.declared for a in tensor.axes if a.is_free}
         is_apart = free == {axis} and not (self.column_axis or self.model.spec.gradients or self.model.states)
-        if not is_apart or self.stable.loss is None or why_no_mean(self.stable, axis):
+        has_more = bool(self.stable.evaluation) or any(t.carried for t in self.stable.tensors)
+        if not is_apart or has_more or self.stable.loss is None or why_no_mean(self.stable, axis):
             return 0
         found = rows_at_once(self._planned(self.copied, schedule(self.copied)), axis, self.model.spec.dtype)
         return found if train.finish or train.batch_size == "full" or train.batch_size > found else 0
