@@ -21,7 +21,6 @@ from symgrad.spec.library.mathematics import MATHEMATICS
 from symgrad.spec.library.norms import NORMS
 from symgrad.spec.library.optimizers import FINISHES, OPTIMIZERS
 from symgrad.spec.library.pooling import POOLING
-from symgrad.spec.library.recurrent_layers import RECURRENT_LAYERS
 from symgrad.spec.library.schedules import SCHEDULES
 from symgrad.spec.library.sequence_layers import SEQUENCE_LAYERS
 from symgrad.spec.library.transformers import TRANSFORMERS
@@ -34,7 +33,7 @@ parts = {entry.name: entry for entry in PARTS}
 mathematics = {entry.name: entry for entry in MATHEMATICS}
 functions = activations | losses | regularisers | averages | parts | mathematics
 learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
-_LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMS, *SEQUENCE_LAYERS, *RECURRENT_LAYERS, *TRANSFORMERS)
+_LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMS, *SEQUENCE_LAYERS, *TRANSFORMERS)
 layers = {entry.name: entry for entry in _LAYERS} | learned_activations
 optimizers = {entry.name: entry for entry in OPTIMIZERS}
 finishes = {entry.name: entry for entry in FINISHES}
