@@ -42,7 +42,8 @@ def test_derivative_of_a_recurrence_is_one_the_other_way() -> None:
     assert found["dh_before"] == "dh_before[n, i, k] = sum_{j} U[k, j]*dh_net[n, i, j]"
     assert found["dU"] == "dU[k, j] = sum_{n, i} dh_net[n, i, j]*h_before[n, i, k]"
     assert found["dW"] == "dW[k, j] = sum_{n, i} dh_net[n, i, j]*x[n, i, k]"
-    carried = derived.carried["dh_before_after"]
+    carried = derived.carried["dh_after"]
+    assert str(carried) == "dh_before one step behind, 0 at the last"
     assert (carried.source, carried.back, carried.start) == ("dh_before", True, "")
 
 

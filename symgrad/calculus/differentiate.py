@@ -121,7 +121,7 @@ class _Backward:
             self.named[name] = cotangent
             if before.source not in self.active:
                 continue
-            later = self.editor.fresh(f"{cotangent}_{'before' if before.back else 'after'}")
+            later = self.editor.fresh(f"{self.prefix}{before.source}_{'before' if before.back else 'after'}")
             handed = Carried(cotangent, before.along, not before.back)
             self.editor.tensors[later] = Tensor(later, axes, "carried", carried=handed)
             self.contributions.setdefault(before.source, []).append(self._seed(before.source, later))

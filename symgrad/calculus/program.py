@@ -56,6 +56,10 @@ class Carried:
         """The tensors that it hands on."""
         return frozenset((self.source, self.start) if self.start else (self.source,))
 
+    def __str__(self) -> str:
+        first, where = ("last", "behind") if self.back else ("first", "before")
+        return f"{self.source} one step {where}, {self.start or '0'} at the {first}"
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -268,6 +272,11 @@ class Program:
         for _ in found:
             read |= {c.source for name, c in found.items() if name in read}
         return {name: carried for name, carried in found.items() if name in read}
+
+    @property
+    def handed_on(self) -> tuple[Tensor, ...]:
+        """The tensors that are carried from step to step."""
+        return tuple(t for t in self.tensors if t.name in self.carried)
 
     @property
     def declared(self) -> tuple[Tensor, ...]:

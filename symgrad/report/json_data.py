@@ -73,7 +73,7 @@ def as_data(derived: Derived) -> dict[str, Any]:
         "prediction": list(program.prediction),
         "tensors": [
             {"name": t.name, "kind": t.kind, "axes": _axes(t.axes), "classes": t.classes, **_more(t, spec)}
-            for t in program.declared
+            for t in (*program.declared, *program.handed_on)
         ],
         "equations": [_equation(e, text, latex) for e in shown_equations(program, derived.hidden)],
         "gradients": [
@@ -98,7 +98,8 @@ def as_data(derived: Derived) -> dict[str, Any]:
 def _more(tensor: Tensor, spec: Spec) -> dict[str, Any]:
     """The label that means none, where there is one; a constant's numbers as nested lists."""
     values = {c.name: np.reshape(c.values, c.shape).tolist() for c in spec.constants}
-    found = {"ignore": tensor.ignore, "values": values.get(tensor.name)}
+    carried = None if tensor.carried is None else str(tensor.carried)
+    found = {"ignore": tensor.ignore, "values": values.get(tensor.name), "carried": carried}
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -28,6 +28,7 @@ def tensor_rows(derived: Derived, style: Style) -> tuple[TensorRow, ...]:
     values = {c.name: c.values for c in derived.spec.constants}
     writing = derived.writing(style)
     rows = [_row(writing, t, t.kind, _note(t, values.get(t.name, ()))) for t in program.declared]
+    rows += [_row(writing, t, "carried", str(t.carried)) for t in program.handed_on]
     if derived.convention.name != "rows":
         rows += _computed(writing)
     return tuple(rows)

@@ -50,7 +50,7 @@ def opening_of(model: Model, shown: Program, update: Program) -> Opening:
         version=VERSION,
         sha256=spec.sha256,
         is_standardized=spec.train.standardize,
-        tensors=tuple(map(_described, shown.declared)),
+        tensors=tuple(map(_described, (*shown.declared, *shown.handed_on))),
         forward_equations=tuple(_written(shown, is_gradient=False)),
         gradient_equations=tuple(_written(shown, is_gradient=True)),
         look_ahead_rule=look_ahead_rule(update),
@@ -75,6 +75,7 @@ def _written(program: Program, *, is_gradient: bool) -> Iterator[str]:
 def _described(tensor: Tensor) -> str:
     labels = f" labels 0..{tensor.classes - 1}" if tensor.classes is not None else ""
     labels += f", {tensor.ignore} for none" if tensor.ignore is not None else ""
+    labels += f", {tensor.carried}" if tensor.carried is not None else ""
     return f"{tensor.name}: {tensor.kind} {show_axes(tensor.axes)}{labels}"
 
 
