@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from test_model_state import module_of
 
+import symgrad as sg
 from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
@@ -133,6 +134,16 @@ def test_its_text_is_identical(case: str) -> None:
     assert found.state == "identical"
     assert found.step is not None
     assert found.step.state == "identical"
+
+
+def test_a_page_says_what_is_of_training_and_what_of_inference() -> None:
+    page = str(sg.derive(spec_of(*CASES["rows"])))
+    parts = ("Equations", "Loss", "Next values of states", "Evaluation", "Gradients")
+    places = [page.index(f"\n{title}\n") for title in parts]
+    assert places == sorted(places)
+    assert "y_running_mean  state" in page
+    assert "each step ends with y_running_mean ← y_running_mean_next" in page
+    assert "dy_running_mean = 0" in page
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ REWRITE_NAMES_NOTE = "These lines keep the names of the spec, and samples as row
 DELTA_LEGEND = "δ(a, b) is 1 where a is b, and 0 elsewhere."
 GRADIENT_NOTE = "dX is the derivative of the loss with respect to X, and has the shape of X."
 COMPOSED_NOTE = "The rule above with each parameter's own gradient; states bear the parameter's name."
+INFERENCE_NOTE = "As inference computes them."
+TRAINING_NOTE = "As training computes it, with what differs there."
+NEXT_NOTE = "What a step of training makes of the states, from what it finds."
+EVALUATION_NOTE = "The loss as inference has it; no gradient is taken of it."
 REWRITE_NOTE = (
     "Each is an exact law that makes the computation stable or shorter. "
     "Names not seen above are intermediate results that were removed."
@@ -69,10 +73,12 @@ REWRITE_NOTE = (
 def page_of(derived: Derived, style: Style) -> Page:
     """The content of the report, its formulas spelled in a style."""
     writing = derived.writing(style)
-    parts = _parts(writing)
+    parts, differ = _parts(writing), writing.program.evaluation is not None
     sections = [
-        Section("equations", "Equations", "", _rows(parts["forward"], writing)),
-        Section("equations", "Loss", "", _rows(parts["loss"], writing)),
+        Section("equations", "Equations", INFERENCE_NOTE if differ else "", _rows(parts["forward"], writing)),
+        Section("equations", "Loss", TRAINING_NOTE if differ else "", _rows(parts["loss"], writing)),
+        Section("equations", "Next values of states", NEXT_NOTE, _rows(parts["next"], writing)),
+        Section("equations", "Evaluation", EVALUATION_NOTE, _rows(parts["evaluation"], writing)),
         Section("equations", "Prediction", "", _rows(parts["prediction"], writing)),
         Section(
             "equations",
@@ -118,17 +124,19 @@ def _of_matrices(derived: Derived) -> tuple[str, ...]:
 def _parts(writing: Writing) -> dict[str, list[Equation]]:
     """The shown equations by what they are for."""
     program = writing.program
-    outputs = program.needed(program.outputs)
-    loss = program.needed((program.loss,) if program.loss else ())
-    parts: dict[str, list[Equation]] = {"forward": [], "loss": [], "prediction": [], "gradient": []}
+    kinds = {
+        "forward": program.needed(program.outputs),
+        "loss": program.needed((program.loss,) if program.loss else ()),
+        "next": program.needed(found.equation for found in program.next_values),
+        "evaluation": program.needed((program.evaluation,) if program.evaluation else ()),
+    }
+    parts: dict[str, list[Equation]] = {kind: [] for kind in (*kinds, "prediction", "gradient")}
     for equation in shown_equations(program, writing.hidden):
         name = equation.target
         if program.tensor[name].kind == "cotangent":
             parts["gradient"].append(equation)
-        elif name in outputs:
-            parts["forward"].append(equation)
         else:
-            parts["loss" if name in loss else "prediction"].append(equation)
+            parts[next((k for k, names in kinds.items() if name in names), "prediction")].append(equation)
     return parts
 
 

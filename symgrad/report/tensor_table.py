@@ -27,7 +27,11 @@ def tensor_rows(derived: Derived, style: Style) -> tuple[TensorRow, ...]:
     program = derived.program
     values = {c.name: c.values for c in derived.spec.constants}
     writing = derived.writing(style)
-    rows = [_row(writing, t, t.kind, _note(t, values.get(t.name, ()))) for t in program.declared]
+    kinds = dict.fromkeys(derived.stages.model.states, "state")
+    rows = [
+        _row(writing, t, kinds.get(t.name, t.kind), _note(t, values.get(t.name, ())))
+        for t in program.declared
+    ]
     rows += [_row(writing, t, "carried", str(t.carried)) for t in program.handed_on]
     if derived.convention.name != "rows":
         rows += _computed(writing)
