@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("layers", "activations", "functions", "mathematics", "reductions", "arrays"),
-    *("derivatives", "losses"),
+    *("derivatives", "states", "losses"),
     *("regularisers", "averages", "parts", "optimizers", "finishes", "schedules", "initializers"),
 )
 MONITORS = ("gradients",)

@@ -58,7 +58,20 @@ DERIVATIVES = (
     ("d_entries", "d(u[n,i], x[n,j]), d(E[n], x[n,i], x[n,j])", "of entries by entries: Jacobians, Hessians"),
     ("stop_gradient", "stop_gradient(x)", "x, through which no derivative passes"),
 )
+STATES = (
+    (
+        "state",
+        'state: {m: {axes: [3], init: 0, next: "0.9 * m + 0.1 * mu"}}',
+        "a tensor that lives on: each step of training ends with its next value, made of what the step finds",
+    ),
+    ("training", "training(mu, m)", "mu in training, m in inference"),
+)
 NOTES = {
+    "states": (
+        "no optimiser, weight decay or clipping touches a state, and no derivative passes through it;"
+        " training is loss_and_grad, train_step and fit, inference forward, predict, evaluate and loss, which"
+        " held-out rows are measured by"
+    ),
     "derivatives": (
         "by inputs, parameters and names of equations above; row n of u may depend on row n of x alone,"
         f" else write entries; up to order {MAX_ORDER}; a function of your own called d is that function"
@@ -112,6 +125,8 @@ def _listed(kind: str) -> tuple[Listed, ...]:
         return tuple(Listed(n, text, (meaning,), "definition") for n, text, meaning in (*named, *INDEXING))
     if kind == "derivatives":
         return tuple(Listed(n, text, (meaning,), "definition") for n, text, meaning in DERIVATIVES)
+    if kind == "states":
+        return tuple(Listed(n, text, (meaning,), "definition") for n, text, meaning in STATES)
     if kind == "functions":
         return tuple(_scalar(row) for row in SCALARS.values() if row.use == "formulas")
     return tuple(map(_entry, getattr(library, kind).values()))

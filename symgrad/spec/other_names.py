@@ -56,6 +56,7 @@ _ALSO_CALLED = {
     "state": "states slots",
     # functions of the language; the names of scalar functions and reductions stand in their rows
     "d": "grad diff derivative gradient partial jacobian dx D",
+    "training": "train_only in_train_phase is_training",
     "stop_gradient": "detach stop_grad sg no_grad",
     "where": "ifelse if_else piecewise select",
     "onehot": "to_categorical",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from symgrad.spec.model import Model
 
 
+_OR = "out, or the state: batch_norm(momentum=false) keeps none"
+
+
 def check_states(model: Model) -> None:
     """Refuse states where no step of training computes their next values as the formulas say.
 
@@ -28,13 +31,13 @@ def check_states(model: Model) -> None:
         raise SpecError(problem, at=at, remedy=f"give the spec a parameter, or make '{name}' a constant")
     if spec.train.micro_batches is not None:
         problem = f"a step takes its batch in pieces, and the next value of '{name}' is that of a whole batch"
-        raise SpecError(problem, at=spec.train.micro_batches.at, remedy="leave micro_batch_size out")
+        raise SpecError(problem, at=spec.train.micro_batches.at, remedy=f"leave micro_batch_size {_OR}")
     if spec.train.finish is not None:
         problem = f"{spec.train.finish.name} makes no steps in which the state '{name}' could live on"
-        raise SpecError(problem, at=spec.train.finish.at, remedy="leave finish out")
+        raise SpecError(problem, at=spec.train.finish.at, remedy=f"leave finish {_OR}")
     if spec.derive:
         problem = f"'{spec.derive[0]}' is not derived for a model with state, here '{name}'"
-        raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out")
+        raise SpecError(problem, at=spec.derive[0].at, remedy=f"leave it {_OR}")
 
 
 def idle_states(model: Model) -> Iterator[SpecWarning]:
