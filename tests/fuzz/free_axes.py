@@ -149,7 +149,7 @@ class FreeSequences(Sequences):
         norms = (
             "layer_norm({})",
             "rms_norm({})",
-            "batch_norm1d({})",
+            "batch_norm1d({}, momentum=false)",
             "instance_norm1d({})",
             "group_norm1d({}, 1)",
         )

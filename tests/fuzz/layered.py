@@ -156,6 +156,8 @@ class Layered(Network):
         rank = len(self.shape) - 1
         kind = self.one(("batch", "group", "instance") if rank else ("batch", "group"))
         given = f"{self.one(EPS)}{self.one(BIAS) if kind != 'instance' else ''}"
+        if kind == "batch":
+            given = f"{given}, momentum=false"  # statistics of the batch, as the oracle has them
         if kind == "group":
             given = f"{self.divisor(self.shape[-1])}{given}"
         self.call_layer(f"{kind}_norm{f'{rank}d' if rank else ''}", given.removeprefix(", "), self.shape)
