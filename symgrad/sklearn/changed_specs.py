@@ -134,7 +134,8 @@ def after(spec: Spec, tensor: str, width: tuple[int, ...], outputs: tuple[str, .
             known.add(equation.name)
             later.append(equation)
     missing = {t.name for t in (*spec.inputs, *spec.targets)} | {e.name for e in model.equations}
-    used = set[str]().union(*(values_in(equation.formula) for equation in later))
+    starts = tuple(start for start in spec.starts if start.name in known)
+    used = set[str]().union(*(values_in(part.formula) for part in (*later, *starts)))
     needed = used & missing - known
     if needed or not {*outputs} <= known:
         remedy = "write it as equations in which all that follows depends on this tensor alone"
@@ -145,6 +146,7 @@ def after(spec: Spec, tensor: str, width: tuple[int, ...], outputs: tuple[str, .
         targets=(),
         parameters=tuple(p for p in spec.parameters if p.name in used),
         equations=tuple(later),
+        starts=starts,
         outputs=outputs,
         loss=None,
         gradients=(),

@@ -80,6 +80,9 @@ def predicted_from(model: Model) -> tuple[str, ...]:
         )
         for equation in model.equations
     }
+    for carried in model.carried:
+        formula = carried.start.formula
+        graph[carried.name] = {carried.source} | read_by(formula, inside) | tensors_measured(formula)
     predicted = set[str]() if model.prediction is None else read_by(model.prediction, inside)
     needed = reached({*model.outputs, *predicted}, graph)
     return tuple(tensor.name for tensor in model.spec.inputs if tensor.name in needed)

@@ -16,10 +16,11 @@ from symgrad.spec.language.sizes.whole_numbers import SIZE
 from symgrad.spec.language.syntax import Call, Name, Negate, Number
 from symgrad.spec.language.trees import calls, names_in
 from symgrad.spec.language.unparse import unparse
+from symgrad.spec.reads import reached, sources
 
 if TYPE_CHECKING:
     from symgrad.spec.language.syntax import Node
-    from symgrad.spec.model import FunctionSpec, Model, ParameterDecl
+    from symgrad.spec.model import CarriedSpec, FunctionSpec, Model, ParameterDecl
 
 
 def network_sha256(model: Model) -> str:
@@ -31,6 +32,8 @@ def _network(model: Model) -> list[Any]:
     spec, equations = model.spec, []
     formulas = [] if model.prediction is None else [model.prediction]
     needed = {*model.outputs}.union(*map(names_in, formulas))
+    if model.carried:
+        needed = reached(needed, sources(model))
     for equation in reversed(model.equations):
         if equation.name in needed:
             needed |= names_in(equation.formula)
@@ -47,7 +50,14 @@ def _network(model: Model) -> list[Any]:
         sorted(equations, key=lambda equation: equation[0]),
         model.outputs,
         [unparse(formula) for formula in formulas[:1] if model.prediction],
+        *([[_carried(c) for c in model.carried if c.name in needed]] if model.carried else []),
     ]
+
+
+def _carried(carried: CarriedSpec) -> list[Any]:
+    """What a recurrence hands from step to step, and starts with."""
+    start = carried.start
+    return [carried.name, carried.source, start.indices, start.steps, start.end, unparse(start.formula)]
 
 
 def _parameter(parameter: ParameterDecl) -> tuple[str, list[Any]]:

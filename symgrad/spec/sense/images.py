@@ -41,7 +41,7 @@ class Images:
     def __init__(self, model: Model) -> None:
         self.own = {function.name for function in model.spec.functions}
         self.parameters = {parameter.name for parameter in model.parameters}
-        self.learnt = set(self.parameters)
+        self.learnt = self.parameters | {carried.name for carried in model.carried}
         self.images: dict[str, Image] = {}
         for equation in model.equations:
             image = self.of(equation.formula)

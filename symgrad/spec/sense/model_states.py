@@ -46,7 +46,7 @@ def idle_states(model: Model) -> Iterator[SpecWarning]:
     read: set[str] = set()
     for equation in model.equations:
         read |= read_by(equation.formula, inside) - {own.get(equation.name, "")}
-    for formula in (model.loss, model.prediction):
+    for formula in (model.loss, model.prediction, *(c.start.formula for c in model.carried)):
         read |= set() if formula is None else read_by(formula, inside)
     places = {parameter.name: parameter.at for parameter in model.parameters}
     for name in model.states:
