@@ -92,7 +92,7 @@ def _all_entries(
 
 
 def _enclosures(model: Model, sample: Sample) -> tuple[Ball, dict[str, Array]]:
-    """The loss and the gradient of every parameter, each within a ball."""
+    """The loss and the gradient of every parameter, each within a ball; none passes through states."""
     with flint.ctx.workprec(BITS):
         tape = BallTape(BALLS)
         labels = {n: a for n, a in sample.arrays.items() if a.dtype.kind == "i"}
@@ -101,7 +101,9 @@ def _enclosures(model: Model, sample: Sample) -> tuple[Ball, dict[str, Array]]:
         names = [p.name for p in model.parameters]
         wanted = [tape.of(values.tensors[name]) for name in names]
         slopes = tape.gradients(tape.of(values.loss), wanted)
-        return tape.of(values.loss).array.item(), dict(zip(names, slopes, strict=True))
+        found = dict(zip(names, slopes, strict=True))
+        found |= {name: BALLS.array(np.zeros(found[name].shape)) for name in model.states}
+        return tape.of(values.loss).array.item(), found
 
 
 def _entry(ball: Ball, value: float, unit: np.dtype[Any]) -> dict[str, Any]:

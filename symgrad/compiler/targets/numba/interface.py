@@ -146,8 +146,9 @@ def sampled() -> Definition:
     )
 
 
-def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
-    """`update`, `train_step`, `train_epoch` and `fit`."""
+def training(calls: Signatures, train: TrainSpec, held: Sequence[str]) -> tuple[Definition, ...]:
+    """`update`, `train_step`, `train_epoch` and `fit`; the states `held` by `update` are the model's."""
+    stay = ("", f"It leaves {', '.join(held)}, which train_step, train_epoch and fit let live on.")
     looks_ahead, data, setting = calls.point == "ahead", _data(calls), _setting(calls)
     epochs = ", and at `epochs`, their number" if calls.counts_epochs else ""
     schedule = f"A learning-rate schedule may look at `epoch`, counted from 0{epochs}."
@@ -164,6 +165,7 @@ def training(calls: Signatures, train: TrainSpec) -> tuple[Definition, ...]:
                 "",
                 _HYPER,
                 *(_LOOK_AHEAD if looks_ahead else ()),
+                *(stay if held else ()),
             ),
             (f"_updated(params, grads, state, {setting})",),
         ),

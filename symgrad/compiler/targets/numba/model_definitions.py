@@ -108,4 +108,4 @@ class ModelDefinitions:
             yield interface.gradient_point(calls, look_ahead_rule(lowered.update))
         if lowered.model.optimizer.average:
             yield interface.averaged()
-        yield from interface.training(calls, lowered.model.spec.train)
+        yield from interface.training(calls, lowered.model.spec.train, lowered.model.states)
