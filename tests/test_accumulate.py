@@ -9,7 +9,7 @@ import published_optimizers as published
 import pytest
 from building import by_rows, interpreted, judged, written
 from fuzz.modules import with_garbage
-from optimizer_paths import START, agree, path, slope, spec_with
+from optimizer_paths import ROWS, START, agree, path, slope, spec_with
 
 from symgrad.pipeline import module_text
 from symgrad.spec.reader import read
@@ -103,7 +103,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("call", PUBLISHED)
 def test_fifty_steps_are_those_of_the_paper(call: str, tmp_path: Path) -> None:
     with by_rows():
-        file = written(spec_with(call), tmp_path)
+        file = written(spec_with(call, batch_size=ROWS), tmp_path)
     assert "keep, destination_W1" in file.read_text()
     agree(path(interpreted(file)), PUBLISHED[call])
 

@@ -19,8 +19,9 @@ from stub_module import AT, make_spec
 
 from symgrad.errors import DataError
 from symgrad.spec.model import DataSpec
-from symgrad.training.dataset import csv_files, frames
-from symgrad.training.dataset.csv_layout import Dialect
+from symgrad.training.dataset import frames
+from symgrad.training.dataset.csv import csv_files
+from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.data import load_data
 from symgrad.training.dataset.feeding.words_or_numbers import of_words
 from symgrad.training.dataset.known_rows import read_inputs, read_rows

@@ -142,7 +142,7 @@ def check_known(
     preparation: Preparation, path: Path, dialect: dict[str, str], missing: str, x: Any, labels: Any
 ) -> None:
     """The same file read as for prediction and evaluation gives the same rows."""
-    from symgrad.training.dataset.csv_layout import Dialect
+    from symgrad.training.dataset.csv.csv_layout import Dialect
 
     (rows,) = read_rows(preparation, path, "float64", Dialect(True, **dialect), drop=missing == "drop")
     np.testing.assert_array_equal(rows.inputs["x"], x)

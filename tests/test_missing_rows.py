@@ -69,7 +69,7 @@ def test_every_row_has_a_place_and_whole_ones_their_answer(
 ) -> None:
     """In parts of three rows each, some of which have no whole row at all."""
     monkeypatch.setattr("symgrad.training.dataset.frames.PART", 3)
-    monkeypatch.setattr("symgrad.training.dataset.csv_files.PART", 3)
+    monkeypatch.setattr("symgrad.training.dataset.csv.csv_files.PART", 3)
     data = table(40, seed, (0.1, 0.6, 0.9)[seed])
     data.loc[0] = [None, None, "big"]
     data.loc[1] = [2.0, "cat", "big"]

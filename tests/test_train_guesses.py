@@ -16,8 +16,8 @@ from stub_module import AT
 
 import symgrad as sg
 from symgrad.spec.model import Spec, TensorSpec
-from symgrad.training.dataset.csv_files import csv_source
-from symgrad.training.dataset.csv_layout import Dialect
+from symgrad.training.dataset.csv.csv_files import csv_source
+from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.data import load_data
 
 ONE_FOLDER = [HealthCheck.function_scoped_fixture]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from symgrad.training.checkpoint import Checkpoint
-    from symgrad.training.dataset.csv_layout import Dialect
+    from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data, Dataset
     from symgrad.training.scores.metrics import Metrics, ScoredEntries
 

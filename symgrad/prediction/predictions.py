@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Word
     from symgrad.training.checkpoint import Checkpoint
-    from symgrad.training.dataset.csv_layout import Dialect
+    from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data
 
 Columns = dict[str, "NDArray[Any]"]

@@ -30,10 +30,10 @@ from symgrad.spec.reading.equations.equation_texts import equations_at, equation
 from symgrad.spec.reading.equations.network_block import networks_at
 from symgrad.spec.reading.equations.recurrence_starts import starts_in
 from symgrad.spec.reading.equations.repeats import equations_repeated, layers_at, repeated_names
-from symgrad.spec.reading.finishing import with_needed
 from symgrad.spec.reading.located import call_at, check_key, formula_at, names_at
 from symgrad.spec.reading.schema import ParameterBlock, SpecBlock, StateBlock, TargetBlock, TensorBlock
-from symgrad.spec.reading.train_block import train_spec
+from symgrad.spec.reading.training.finishing import with_needed
+from symgrad.spec.reading.training.train_block import train_spec
 from symgrad.spec.taken_names import names_taken
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 
 from symgrad.errors import DataError
-from symgrad.training.dataset.csv_layout import Dialect
+from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.drawn_points import drawn_points
 from symgrad.training.dataset.feeding.apply_preparation import known_columns
 from symgrad.training.dataset.feeding.assign import assigned, named_columns

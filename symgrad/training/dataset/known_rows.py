@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from symgrad.training.dataset.column import Column
-    from symgrad.training.dataset.csv_layout import Dialect
+    from symgrad.training.dataset.csv.csv_layout import Dialect
     from symgrad.training.dataset.data import Data
     from symgrad.training.dataset.preparation import Preparation, TensorPreparation
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import DataError
 from symgrad.training.dataset.array_files import idx_source, npy_source, npz_source
-from symgrad.training.dataset.csv_files import csv_source
-from symgrad.training.dataset.csv_layout import Dialect
+from symgrad.training.dataset.csv.csv_files import csv_source
+from symgrad.training.dataset.csv.csv_layout import Dialect
 from symgrad.training.dataset.frames import feather_source, parquet_source
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ import numpy as np
 from symgrad.errors import DataError
 from symgrad.training.dataset.cells import is_number
 from symgrad.training.dataset.column import Column
-from symgrad.training.dataset.csv_layout import SPACES, CsvLayout, Dialect, layout_of
+from symgrad.training.dataset.csv.csv_layout import SPACES, CsvLayout, Dialect, layout_of
+from symgrad.training.dataset.csv.plain_csv import plain_columns
 from symgrad.training.dataset.exactness import warn_of_loss
-from symgrad.training.dataset.plain_csv import plain_columns
 from symgrad.training.dataset.source import Source
 
 if TYPE_CHECKING:

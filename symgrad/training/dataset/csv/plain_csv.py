@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from symgrad.training.dataset.csv_layout import CsvLayout
+    from symgrad.training.dataset.csv.csv_layout import CsvLayout
 
 LARGEST = 2.0**53 - 1
 """Beyond it an integer may have more digits than float64 holds."""

@@ -11,11 +11,7 @@ from symgrad.spec import library
 from symgrad.spec.language.syntax import Call, Node, Number
 from symgrad.spec.model import CheckpointSpec, DataSpec, MicroBatches, OptimizerSpec, StopSpec, TrainSpec
 from symgrad.spec.other_names import HYPER_PARAMETERS
-from symgrad.spec.reading.batch_sizes import BatchSizes, batch_sizes, check_set, sets_of_points
-from symgrad.spec.reading.finishing import finish_spec, refuse_as_optimizer
 from symgrad.spec.reading.located import call_at, formula_at
-from symgrad.spec.reading.optimizer_block import own_optimizer
-from symgrad.spec.reading.points_block import points_spec
 from symgrad.spec.reading.schema import (
     DataBlock,
     OptimizerBlock,
@@ -24,6 +20,10 @@ from symgrad.spec.reading.schema import (
     SpecBlock,
     TrainBlock,
 )
+from symgrad.spec.reading.training.batch_sizes import BatchSizes, batch_sizes, check_set, sets_of_points
+from symgrad.spec.reading.training.finishing import finish_spec, refuse_as_optimizer
+from symgrad.spec.reading.training.optimizer_block import own_optimizer
+from symgrad.spec.reading.training.points_block import points_spec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

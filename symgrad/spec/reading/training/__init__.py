@@ -1,0 +1,1 @@
+"""The train block: batches, points that are drawn, the user's own optimiser, and how a training ends."""

@@ -1,0 +1,1 @@
+"""CSV files: how each is written, and what stands in it."""
