@@ -69,6 +69,7 @@ def test_where_nothing_can_be_compared_nothing_passes(
             "mse(y, t)",
             {"h_W", "h_b"},
         ),  # by a function of a function
+        ({"h": "dense(x, 2)", "y": "dense(h, 2)", "q": "held(y)"}, "mse(y, t)", set()),  # not by the loss
     ],
 )
 def test_what_is_held(equations: dict[str, str], loss: str, held: set[str]) -> None:

@@ -137,20 +137,31 @@ def asks_for_derivative(formula: Node, functions: Mapping[str, FunctionSpec]) ->
 
 def stopped_in(model: Model) -> set[str]:
     """All that values held by stop_gradient are computed from; of functions with it, all they are given."""
+    inside = read_inside(model.functions)
+    held = set[str]().union(*(read_by(call, inside) for call in _holding_calls(model)))
+    return reached(held, sources(model))
+
+
+def stops_gradients(model: Model) -> bool:
+    """Whether a gradient is not the slope of the loss, as formulas hold on to values."""
+    return bool(_holding_calls(model))
+
+
+def _holding_calls(model: Model) -> list[Call]:
+    """Calls of stop_gradient, and of functions that call it, on the way to the loss."""
     functions = {f.name: f.formula for f in model.functions}
     holding = {STOP_GRADIENT}
     for _ in functions:  # those that call others too
         holding |= {
             name for name, formula in functions.items() if holding & {c.function for c in calls(formula)}
         }
+    if model.loss is None:
+        return []
     inside = read_inside(model.functions)
-    formulas = [*(e.formula for e in model.equations), *([] if model.loss is None else [model.loss])]
-    held = (call for formula in formulas for call in calls(formula) if call.function in holding)
-    return reached(set[str]().union(*(read_by(call, inside) for call in held)), sources(model))
-
-
-def stops_gradients(model: Model) -> bool:
-    """Whether a gradient is not the slope of the loss, as formulas hold on to values."""
-    loss = () if model.loss is None else (model.loss,)
-    formulas = (*(e.formula for e in model.equations), *(f.formula for f in model.functions), *loss)
-    return any(call.function == STOP_GRADIENT for formula in formulas for call in calls(formula))
+    behind = reached(read_by(model.loss, inside), sources(model))
+    formulas = (
+        model.loss,
+        *(e.formula for e in model.equations if e.name in behind),
+        *(c.start.formula for c in model.carried if c.name in behind),
+    )
+    return [call for formula in formulas for call in calls(formula) if call.function in holding]
