@@ -16,6 +16,9 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.spec.reads import predicted_from
 from symgrad.training.checkpoint import load_checkpoint
+from symgrad.training.dataset.feeding.apply_preparation import known_columns
+from symgrad.training.dataset.in_memory import memory_source
+from symgrad.training.dataset.preparation import TensorPreparation
 from symgrad.training.train import train
 from symgrad.verifier.behaviour.suite import observed
 
@@ -74,6 +77,33 @@ def test_a_grid_of_ones_own_is_enough(run: tuple[Path, ModuleType], tmp_path: Pa
     (columns,) = predictions(kept, tmp_path / "grid.csv")
     assert [*columns] == ["inside"]  # not the target g, which is of other points
     np.testing.assert_allclose(columns["inside"], right[:, 0], rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"),
+    [
+        ("x1 x2 t", ([0, 1], [2])),
+        ("x_2 t x_1", ([2, 0], [1])),  # by the numbers in their names, not as they stand
+        ("w x0 g x1 t", ([1, 3], [4])),  # what else stands there is left out
+        ("a b t", ([0, 1], [2])),
+        ("x4 x3 t", ([1, 0], [2])),
+        ("x1 x01 t", ([0, 1], [2])),
+        ("a t b c", None),
+    ],
+)
+def test_columns_of_a_table_for_what_was_an_array(header: str, taken: tuple[list[int], ...] | None) -> None:
+    names = header.split()
+    source = memory_source({name: np.full(3, float(n)) for n, name in enumerate(names)}, [], "a table")
+    known = {
+        "x": TensorPreparation((2,), ("x",), found_by="array"),
+        "t": TensorPreparation((1,), ("t",), found_by="array"),
+    }
+    if taken is None:
+        with pytest.raises(DataError, match="has 4 columns where the model takes 3"):
+            [*known_columns(source, known)]
+        return
+    (found,) = known_columns(source, known)
+    assert tuple([int(column.numbers[0]) for column in columns] for columns in found.values()) == taken
 
 
 def test_what_is_needed_is_asked_for_by_name(run: tuple[Path, ModuleType]) -> None:

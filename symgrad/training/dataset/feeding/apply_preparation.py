@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -123,13 +124,15 @@ def _by_positions(source: Source, tensors: Mapping[str, TensorPreparation]) -> d
 def _in_order(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[str, Selection]:
     """Columns without the names known from training, in the order they had there.
 
-    What was an array then takes a column of the tensor's name now, if that is one number.
+    What was an array then takes the column of the tensor's name now, or those of its name and their number.
     """
-    known = {n: source.names.index(n) for n in tensors if n in source.names and _count(tensors[n]) == 1}
-    _check_count(source, tensors.values(), len(source.names))
-    rest = iter(position for position in range(len(source.names)) if position not in known.values())
+    known = {n: own for n, t in tensors.items() if (own := _of_its_name(source, n, _count(t)))}
+    if known.keys() != tensors.keys():
+        _check_count(source, tensors.values(), len(source.names))
+    taken = {position for own in known.values() for position in own}
+    rest = iter(position for position in range(len(source.names)) if position not in taken)
     chosen = {
-        name: (known[name],) if name in known else tuple(islice(rest, _count(tensor)))
+        name: known[name] if name in known else tuple(islice(rest, _count(tensor)))
         for name, tensor in tensors.items()
     }
     if any(tensor.found_by == "name" for tensor in tensors.values()):
@@ -137,6 +140,16 @@ def _in_order(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[
         problem = f"the columns have no names: they are taken for {columns}, in this order"
         warn(DataWarning(problem, at=source.label, remedy="give the file a header with the names"))
     return chosen
+
+
+def _of_its_name(source: Source, name: str, count: int) -> Selection:
+    """The columns `x`, or `x1, x2` by their numbers, wherever they stand; none if these are not so many."""
+    if count == 1:
+        return (source.names.index(name),) if name in source.names else ()
+    numbered = re.compile(rf"{re.escape(name)}[\W_]*(\d+)")
+    found = [(int(m[1]), p) for p, column in enumerate(source.names) if (m := numbered.fullmatch(column))]
+    is_whole = len(found) == len({number for number, _ in found}) == count
+    return tuple(position for _, position in sorted(found)) if is_whole else ()
 
 
 def _check_count(source: Source, tensors: Collection[TensorPreparation], found: int) -> None:
