@@ -105,6 +105,17 @@ def test_random_choices_are_numpys(number: int, tmp_path: Path) -> None:
             assert np.allclose(value, at[name], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("number", range(2))
+def test_what_both_modes_compute_is_right_in_either(number: int) -> None:
+    """In float32, whose sums over rows are formed in blocks, the same equations stand in drivers of both."""
+    with by_rows():
+        stages = stages_of(read({**Choices(SEED + 50 + number).spec, "dtype": "float32"}))
+        found = identity_of(stages.model, stages.text)
+    assert "BLOCK" in stages.text
+    assert found.state in ("identical", "agrees")
+    assert not found.left
+
+
 def test_a_row_is_predicted_by_itself(tmp_path: Path) -> None:
     module = module_of(spec_of(**NORMED), tmp_path)
     x, t = rows()
