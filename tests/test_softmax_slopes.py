@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import mpmath
 import numpy as np
+import pytest
 from building import written
 
 from symgrad.compiler.loading.load import load
+from symgrad.graphs.interpret import interpret
 from symgrad.pipeline import stages_of
 from symgrad.spec.reader import read
 
@@ -80,3 +82,32 @@ def test_a_mean_is_taken_once_for_all_that_deviates_from_it() -> None:
     before = {e.target for e in stages.shifted.equations}
     added = [e.target for e in stages.centred.equations if e.target not in before]
     assert added == ["rounding_dL_m", "rounding_dL_x"]
+
+
+NO_MEANS = (  # weights with the form of a softmax, the sum of which is not 1 in some row
+    "where(x[b, j] > 0, 0, e[b, j] / s[b])",
+    "where(x[b, j] > 0, e[b, j] / s[b], 0)",
+    "where(x[b, 0] > 0, 0.7, e[b, j] / s[b])",
+    "where(j > 1, e[b, j] / s[b], 0)",
+    "e[b, j] ** 2 / s[b]",
+    "2 * e[b, j] / s[b]",
+)
+MEANS = "e[b, j] / s[b]", "where(x[b, 0] > 0, 0, e[b, j] / s[b])"  # or all of them are 0
+
+
+@pytest.mark.parametrize("weights", [*NO_MEANS, *MEANS])
+def test_only_deviations_from_means_are_centred(weights: str) -> None:
+    equations = {
+        "e[b, j]": "exp(x[b, j])",
+        "s[b]": "sum(e[b, k], k)",
+        "p[b, j]": weights,
+        "m[b]": "sum(p[b, j] * x[b, j], j)",
+        "d[b, j]": "x[b, j] - m[b]",
+    }
+    stages = stages_of(
+        read({"name": "means", "inputs": {"x": ["n", 5]}, "equations": equations, "loss": "mean(d)"})
+    )
+    assert ("rounding_m" in stages.centred.definition) == (weights in MEANS)
+    given = {"x": np.random.default_rng(2).standard_normal((6, 5))}
+    plain, centred = (interpret(p, given, {"n": 6})["d"] for p in (stages.shifted, stages.centred))
+    np.testing.assert_allclose(centred, plain, rtol=1e-12, atol=1e-14)

@@ -104,13 +104,20 @@ def _sums_to_one(program: Program, entry: Entry, index: sp.Expr) -> bool:
         return False
     if not definition.is_elementwise or definition.scatters:
         return False
-    part = definition.at(entry.indices)
-    part = part.args[-1].expr if isinstance(part, sp.Piecewise) else part
+    part = _but_for_none(definition.at(entry.indices), index)
     for factor in sp.Mul.make_args(part):
         total, term = 1 / factor, part / factor
         if isinstance(total, Entry) and index not in indices_in(total):
             return _is_sum(program, total, term, index)
     return False
+
+
+def _but_for_none(part: sp.Expr, index: sp.Expr) -> sp.Expr:
+    """What entries are where they are not all 0: to such, a sum of 0, it does not matter what is added."""
+    branches = part.args if isinstance(part, sp.Piecewise) else ((part, sp.true),)
+    others = [expr for expr, _ in branches if expr != 0]
+    is_as_a_whole = not any(index in indices_in(condition) for _, condition in branches)
+    return others[0] if len(others) == 1 and is_as_a_whole else sp.S.Zero
 
 
 def _is_sum(program: Program, total: Entry, term: sp.Expr, index: sp.Expr) -> bool:
