@@ -52,4 +52,5 @@ def _alone(name: str, program: Program) -> Program:
 
 
 def _given(tensor: Tensor) -> Tensor:
-    return replace(tensor, kind="input") if tensor.kind == "value" else tensor
+    is_given = tensor.kind in ("value", "carried")
+    return replace(tensor, kind="input", carried=None) if is_given else tensor
