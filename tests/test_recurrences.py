@@ -121,6 +121,7 @@ def test_what_is_no_recurrence_is_refused(equations: dict[str, str], problem: st
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
+        ({"gradients": ["h"]}, "'h' is made step by step, its gradient is not given"),
         ({"derive": ["hvp"]}, "hvp is not made of the recurrence of 'h'"),
         (
             {

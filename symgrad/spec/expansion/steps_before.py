@@ -78,6 +78,12 @@ def refuse_with_carried(
     if spec.derive:
         problem = f"{spec.derive[0]} is not made {what}"
         raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out of derive")
+    reads = {e.name: values_in(e.formula) for e in equations} | {c.name: {c.source} for c in carried}
+    made = {name for group in groups(reads) if len(group) > 1 for name in group}
+    for name in (name for name in spec.gradients if name in made):
+        problem = f"'{name}' is made step by step, its gradient is not given"
+        remedy = "ask for that of an input, or of what the recurrence starts with"
+        raise SpecError(problem, at=spec.place_of("gradients", name), remedy=remedy)
     if spec.train.micro_batches is not None:
         problem = f"micro_batch_size takes no gradient {what}"
         raise SpecError(problem, at=spec.train.micro_batches.at, remedy="leave it out")
