@@ -123,7 +123,8 @@ OWN = {
 PLANTED = {
     "adam": spec_with("adam(weight_decay=0.1)", schedule="exponential(decay=0.1)", clip_norm=1),
     "nesterov": spec_with("nesterov", clip_value=0.5),
-    "accumulated": spec_with("momentum", schedule="cosine") | {"layers": ["dense(200)", "dense(2)"]},
+    "accumulated": spec_with("momentum", schedule="cosine", batch_size=4)
+    | {"layers": ["dense(200)", "dense(2)"]},
     "rprop": spec_with("rprop"),
     "own": spec_with(OWN),
     "frozen": freezing("momentum", clip_norm=1),
