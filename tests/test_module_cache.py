@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from building import interpreted, written
+from llvmlite.binding import Linkage
 
 import symgrad as sg
 from symgrad.compiler.loading.load import double_precision_twin, load
@@ -232,6 +233,23 @@ def test_a_module_in_another_folder_finds_it_and_gets_a_copy(tmp_path: Path, use
         assert used(load(tiny(tmp_path / folder))) == (8, hits), folder
         assert [*(tmp_path / folder / "__pycache__").glob("_forward-*.nbc")]
     assert used(load(tiny(tmp_path / "fourth"))) == (8, 0), "what was found beside a module stays there alone"
+
+
+def test_what_is_compiled_runs_no_copy_of_what_another_calls(tmp_path: Path) -> None:
+    """Copies are optimised where they stand: which one a process met first would decide the last bits."""
+    module = load(tiny(tmp_path))
+    params = module.init_params(0)
+    module.train_epoch(params, module.init_state(params), np.ones(4), np.zeros(4), batch_size=2)
+    compiled = [found for found in vars(module).values() if hasattr(found, "overloads")]
+    parts = [
+        part
+        for function in compiled
+        for overload in function.overloads.values()
+        for part in overload.library._final_module.functions
+        if not part.is_declaration
+    ]
+    assert parts
+    assert not [part.name for part in parts if part.linkage == Linkage.linkonce_odr]
 
 
 def test_of_too_many_compiled_functions_the_older_are_forgotten(

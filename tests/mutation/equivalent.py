@@ -278,7 +278,7 @@ ARGUED = (
     ),
     Argument(
         "checks",
-        r"_setting:\d+ (constant: (1 -> 2|2 -> 3)|operator: -1 -> 1)",
+        r"_setting:\d+ (constant: (1 -> 2|2 -> 3)|operator: -1 -> 1|arguments exchanged: _whole\(.epochs)",
         "no schedule asks how many epochs there are",
         tuple(name for name in SPECS if name != "pieces"),
     ),
@@ -321,6 +321,12 @@ ARGUED = (
         r"_checked:\d+ comparison: fitting == array",
         "the label that stands for none is compared, and there is none",
         tuple(name for name, spec in SPECS.items() if "ignore" not in str(spec.get("targets"))),
+    ),
+    Argument(
+        "public",
+        r"_batches:\d+ branch: not BATCH_AXIS -> False",
+        "there are rows to be taken in batches",
+        tuple(name for name in SPECS if name != "scalars"),
     ),
     Argument("functions", r"tanh:\d+ constant: 0\.625", "both ways keep the bound at this limit and near it"),
     Argument(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
+from llvmlite.binding import Linkage
 from numba import config, njit, version_info
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -34,8 +35,35 @@ def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) 
     return dispatcher
 
 
+class _WholeCode(JITCodeLibrary):
+    """The code of a function with all that it calls, as its own.
+
+    Numba lets a process run the first copy that it meets of what is called; but copies are optimised where
+    they stand, and differ in rounding: what a function gives would depend on what was called, or compiled,
+    before it.
+    """
+
+    _final_module: Any
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+        self._get_module_for_linking()  # callers take in what is still to be found by its name
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
+                function.linkage = Linkage.internal
+        super()._finalize_final_module()
+
+
 class _Undisturbed(Compiler):
     """Numba's compiler; meanwhile nobody looks for cycles among the millions of objects that it makes."""
+
+    def __init__(
+        self, typing: Any, target: Any, library: Any, arguments: Any, result: Any, flags: Any, names: Any
+    ) -> None:
+        if library is None:
+            library = _WholeCode(target.codegen(), "whole")
+            library.enable_object_caching()  # it is kept on disk
+        super().__init__(typing, target, library, arguments, result, flags, names)
 
     def compile_extra(self, function: Any) -> Any:
         if not gc.isenabled():
