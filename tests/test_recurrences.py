@@ -99,6 +99,7 @@ REFUSED = (
         "nothing reads 'h' one step before the first",
     ),
     ({**RNN, "h[n,-2,i]": "0"}, "nothing reads 'h' 2 steps before the first"),
+    ({"h[n,t,i]": RNN["h[n,t,i]"], "h[n,0,i]": "0"}, "step 0 of 'h' is the first that its equation gives"),
     ({"h[n,t,i]": "h[n,t+1,i] + W[0,i]*x[n,t,0]", "h[n,-1,i]": "0"}, "at a step that comes after its own"),
     ({"h[n,t,i]": "h[n,0,i] + W[0,i]*x[n,t,0]", "h[n,-1,i]": "0"}, "at no step near its own"),
     (

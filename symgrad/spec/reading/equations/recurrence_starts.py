@@ -25,7 +25,7 @@ def starts_in(
     """The starts among the equations of a spec, by their keys; `axes` are the names of its axes.
 
     Raises:
-        SpecError: an index stands twice in one, or it has two places in time.
+        SpecError: an index stands twice in one, or it has two places in time, or is the first step itself.
     """
     names = [key.partition("[")[0].strip() for key in blocks]
     found: dict[str, StartSpec] = {}
@@ -44,6 +44,9 @@ def _start(key: Key, text: str, axes: Collection[str], document: Document) -> St
     places = [_steps(place, axes) for place in entry.indices]
     if not any(places):
         return None
+    if (1, "0") in places:
+        problem = f"step 0 of '{entry.tensor}' is the first that its equation gives, and no start"
+        raise SpecError(problem, at=at, remedy=_FORM)
     indices = tuple(
         place.id if isinstance(place, Name) and steps is None else None
         for place, steps in zip(entry.indices, places, strict=True)
