@@ -89,6 +89,7 @@ def test_the_likeliest_so_many_are_drawn_from_up_to_a_stop(network: Callable[...
     assert sample((), [5], 6, temperature=50.0, top_k=1) == [5, 6, 7, 8, 9, 10, 11]
     assert set(np.diff(sample((), [5], 40, top_k=2))) == {1, 2}
     assert sample((), np.array([5]), 50, temperature=0, stop=8) == [5, 6, 7, 8]
+    assert sample((), b"\5", 50, temperature=0, stop=b"\x08") == [5, 6, 7, 8]
     assert sample((), [8], 2, temperature=0, stop=8) == [8, 9, 10]  # what was there before ends nothing
     assert sample((), [8], 0) == [8]
 
@@ -102,9 +103,11 @@ def test_the_likeliest_so_many_are_drawn_from_up_to_a_stop(network: Callable[...
         ({"start": "text"}, "start: expected numbers, got <U4"),
         ({"length": 1.5}, "length: expected a whole number from 0, got 1.5"),
         ({"temperature": True}, "temperature: expected a number from 0, got True"),
+        ({"temperature": 10**400}, "temperature: expected a number from 0, got 1000"),
         ({"top_k": 0}, "top_k: expected a whole number from 1, got 0"),
         ({"seed": -3}, "seed: expected a whole number from 0, got -3"),
-        ({"stop": 100}, "stop: expected whole numbers from 0 to 99"),
+        ({"stop": 100}, "stop: expected a whole number from 0 to 99, got 100"),
+        ({"stop": b"AB"}, "stop: expected a whole number from 0 to 99, got b'AB'"),
     ],
 )
 def test_a_bad_argument_is_named(network: Callable[..., Any], given: dict[str, Any], problem: str) -> None:

@@ -15,7 +15,7 @@ def _sampled(
     found = _sequence("start", start)
     length = _whole("length", length, 0)
     most = None if top_k is None else _whole("top_k", top_k, 1)
-    last = None if stop is None else _sequence("stop", [stop])[0]
+    last = None if stop is None else _label("stop", stop)
     if not _is_temperature(temperature):
         raise ValueError(f"temperature: expected a number from 0, got {temperature!r}")
     rng = _generator(seed)
@@ -29,18 +29,33 @@ def _sampled(
 
 def _sequence(name: str, value: Any) -> list[int]:
     """Labels in a row, as a caller gave them."""
-    classes = CLASSES[INPUTS[0]]
-    is_text = isinstance(value, (bytes, bytearray))
-    given = np.frombuffer(value, np.uint8) if is_text else _as_numbers(name, value)
-    good = (given >= 0) & (given < classes) & (given == np.floor(given))
-    if given.ndim != 1 or not given.size or not good.all():
-        raise ValueError(f"{name}: expected whole numbers from 0 to {classes - 1} in a row, got {value!r}")
+    given = _given_labels(name, value)
+    if given.ndim != 1 or not given.size or not _are_labels(given):
+        wanted = f"whole numbers from 0 to {CLASSES[INPUTS[0]] - 1} in a row"
+        raise ValueError(f"{name}: expected {wanted}, got {value!r}")
     return [int(label) for label in given]
+
+
+def _label(name: str, value: Any) -> int:
+    """One label, as a caller gave it: a number, or a byte."""
+    given = _given_labels(name, value)
+    if given.size != 1 or not _are_labels(given):
+        raise ValueError(f"{name}: expected a whole number from 0 to {CLASSES[INPUTS[0]] - 1}, got {value!r}")
+    return int(given.item())
+
+
+def _given_labels(name: str, value: Any) -> np.ndarray:
+    is_text = isinstance(value, (bytes, bytearray))
+    return np.frombuffer(value, np.uint8) if is_text else _as_numbers(name, value)
+
+
+def _are_labels(given: np.ndarray) -> bool:
+    return bool(((given >= 0) & (given < CLASSES[INPUTS[0]]) & (given == np.floor(given))).all())
 
 
 def _is_temperature(value: Any) -> bool:
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return bool(is_number and 0 <= value < np.inf)
+    return bool(is_number and 0 <= value <= float(np.finfo(np.float64).max))
 
 
 def _predicted_of(params: Params, labels: Sequence[int]) -> np.ndarray:
