@@ -86,6 +86,7 @@ def test_a_spec_trains_without_a_file(tmp_path: Path) -> None:
     [
         ({"points": {"x": [-1, 1]}}, "no range of 't', which is of these points too"),
         ({"points": {"x": [1, -1], "t": [0, 1]}}, "the range of 'x' is from 1 to -1; expected the smaller"),
+        ({"points": {"x": [-1e308, 1e308], "t": [0, 1]}}, "the range of 'x' is wider than any number"),
         ({"points": {"x": [0, "y"], "t": [0, 1]}}, "the range of 'x' is not of numbers"),
         ({"points": {"x": [0, 1, 2], "t": [0, 1]}}, "x"),
         ({"points": {"q": [0, 1], "t": [0, 1]}}, "a range of 'q', which is no input or target here"),

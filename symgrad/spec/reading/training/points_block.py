@@ -41,6 +41,9 @@ def points_spec(block: PointsBlock, tensors: tuple[str, ...], document: Document
             if not least < most:
                 problem = f"the range of '{name}' is from {least:g} to {most:g}"
                 raise SpecError(problem, at=place.value, remedy="expected the smaller number first")
+            if not math.isfinite(most - least):
+                problem = f"the range of '{name}' is wider than any number"
+                raise SpecError(problem, at=place.value, remedy="bring it nearer to 1")
             ranges[name] = (least, most)
     missing = [name for name in tensors if name not in block.points]
     if missing:
