@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from building import interpreted, judged, written
+from test_behaviour import bench
 
 from symgrad.compiler.loading.load import load
 from symgrad.errors import SpecError
@@ -14,6 +15,7 @@ from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import Dataset
 from symgrad.training.train import train as train_module
+from symgrad.verifier.behaviour.suite import observed
 
 ROWS, BATCH, PIECE = 23, 10, 4
 RNG = np.random.default_rng(0)
@@ -246,3 +248,25 @@ def test_the_judge_passes_pieces_chosen_and_sees_a_size_without_them(tmp_path):
 
     report = judged(points(32), tmp_path, edit, compiled=False, points=1)
     assert not report.passed
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("BATCH_AXIS", "BATCH_AXIS", ""),
+        (
+            "yield (part.stop - part.start) / rows",
+            "yield (part.stop - part.start) / MICRO_BATCH_SIZE",
+            "loss",
+        ),
+        ("range(0, rows, MICRO_BATCH_SIZE)", "range(0, rows - 1, MICRO_BATCH_SIZE)", "loss"),
+        ("value += share * _loss(", "value = share * _loss(", "loss"),
+        ("value += share * _gradient(", "value += _gradient(", "loss of loss_and_grad"),
+        ("grad + DTYPE(share) * piece", "grad + piece", "gradient"),
+    ],
+)
+def test_pieces_larger_than_any_trial_are_tried(right, wrong, told, tmp_path):
+    """A piece of 1024 points is never full where the judge looks; it asks for smaller ones."""
+    module, case = bench(points(), tmp_path, right, wrong)
+    found = observed(module, "declarations", case)
+    assert f"the {told} over pieces of 2 rows is not that of all rows" in found if told else not found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import math
+import sys
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ WRONG: Mapping[str, Callable[[float], float]] = {
     "1 % off": lambda g: g * 1.01,
 }
 """What becomes of the largest entry of a block of the gradient; the module's own verify then must see it."""
+_PIECE = 2
 _SEEDS = range(2, 8)
 _SMALL_BLOCK = 64
 """Entries up to which it takes differences along each; along sums of more, 1 % of one may be lost."""
@@ -61,7 +63,7 @@ def declared(bench: Bench) -> Iterator[str]:
     for name, value in expected.items():
         if hasattr(module, name) and getattr(module, name) != value:
             yield f"{name} is {getattr(module, name)!r}, the spec says {value!r}"
-    yield from _pieces(module)
+    yield from _pieces(bench)
 
 
 def number_type(bench: Bench) -> Iterator[str]:
@@ -136,12 +138,37 @@ def _with_wrong(bench: Bench, name: str, changes: Iterable[str]) -> Iterator[str
                 yield f"the module's own verify does not say that the gradient of {name} is wrong"
 
 
-def _pieces(module: Any) -> Iterator[str]:
+def _pieces(bench: Bench) -> Iterator[str]:
     """Where the spec says none, a module takes pieces of any size, if it has what adds them up."""
+    module = bench.module
     rows, is_there = getattr(module, "MICRO_BATCH_SIZE", 0), hasattr(module, "_gradient_in_pieces")
     if type(rows) is not int or rows < 0 or (rows > 0) != is_there:
         there = "with" if is_there else "without"
         yield f"MICRO_BATCH_SIZE is {rows!r}, {there} a function that adds pieces up"
+    elif rows and bench.case.has_loss:
+        yield from _in_pieces(bench)
+
+
+def _in_pieces(bench: Bench) -> Iterator[str]:
+    """Loss and gradient over pieces of two rows, and over all at once."""
+    whole, pieces = _with_pieces(bench, sys.maxsize), _with_pieces(bench, _PIECE)
+    rounding = float(np.finfo(bench.dtype).eps) ** 0.25
+    for what, one, other in zip(("loss", "loss of loss_and_grad", "gradient"), whole, pieces, strict=True):
+        if np.isfinite(one).all() and not same(one, other, rounding):
+            yield f"the {what} over pieces of {_PIECE} rows is not that of all rows"
+
+
+def _with_pieces(bench: Bench, rows: int) -> tuple[Any, Any, Any]:
+    """What pieces of so many rows give: only what is run by Python asks how many these are."""
+    module, before = bench.module, bench.module.MICRO_BATCH_SIZE
+    module.MICRO_BATCH_SIZE = rows
+    try:
+        params, data = bench.params(), bench.data()
+        loss = module.loss(params, *data)
+        again, gradient = module.loss_and_grad(params, *data)
+        return loss, again, module.flatten(gradient).copy()
+    finally:
+        module.MICRO_BATCH_SIZE = before
 
 
 def _told(bench: Bench) -> Iterator[str]:
