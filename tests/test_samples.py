@@ -67,9 +67,9 @@ def test_labels_are_drawn_as_predictions_say(name: str, tmp_path: Path) -> None:
         ("if found[-1] == last:", "if found[-2] == last:", "does not end behind the label"),
         ("return found if found.ndim == 1", "labels.pop(); return found if found.ndim == 1", "others than"),
         ("temperature=1.0, top_k=None", "temperature=0, top_k=None", "is not temperature 1, all labels"),
-        ("(given < classes)", "(given <= classes)", "stop=5 is not refused"),
+        ("(given < CLASSES[INPUTS[0]])", "(given <= CLASSES[INPUTS[0]])", "stop=5 is not refused"),
         ("_whole(\"top_k\", top_k, 1)", "_whole(\"top_k\", top_k, 0)", "top_k=0 "),
-        ("0 <= value < np.inf", "value < np.inf", "temperature=-1 is not refused"),
+        ("0 <= value <= float(", "value <= float(", "temperature=-1 is not refused"),
     ],
 )  # fmt: skip
 def test_a_fault_is_found(before: str, after: str, problem: str, tmp_path: Path) -> None:
