@@ -60,6 +60,14 @@ def test_inputs_of_all_steps_are_one_product_before_the_loop() -> None:
     assert "gemm(1, view(x, 0, (4 * batch, 3)), W, 0, view(h_1, 0, (4 * batch, 5)))" in text
 
 
+@pytest.mark.parametrize("layer", ["rnn", "lstm"])
+def test_memory_that_another_recurrence_begins_in_stands_no_longer(layer: str) -> None:
+    """Layers upon each other: what the second carries may lie where the first wrote."""
+    spec = spec_of({"a": f"{layer}(x, 3)", "c": f"{layer}(a, 3)", "y": "c[:, -1]"}, 2, parameters={})
+    stages = stages_of(read(spec))
+    assert identity_of(stages.model, stages.text).state == "identical"
+
+
 FAULTS = (
     ("h_before[i, 1 + n, j] = h[i, n, j]", "h_before[i, 1 + n, j] = h[i, 0, j]"),
     ("n = 4 - 1 - done", "n = done"),

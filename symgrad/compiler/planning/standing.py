@@ -9,26 +9,27 @@ from symgrad.compiler.planning.plan import LoopNest, size_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from symgrad.calculus.program import Equation
     from symgrad.compiler.planning.plan import PhaseName, Plan
 
 
 def standing(plan: Plan, phases: Collection[PhaseName]) -> tuple[str, ...]:
     """The tensors that nothing was written over after them, in the order in which they are computed."""
     found: list[str] = []
-    for equation in _kept_equations(plan, phases):
-        found = [name for name in found if not _overlap(plan, name, equation.target)]
-        found.append(equation.target)
-    return tuple(name for name in found if name not in plan.by_rows)
+    for written in _written(plan, phases):
+        found = [name for name in found if not _overlap(plan, name, written)]
+        found.append(written)
+    apart = plan.by_rows | plan.program.carried.keys()
+    return tuple(name for name in found if name not in apart)
 
 
-def _kept_equations(plan: Plan, phases: Collection[PhaseName]) -> Iterator[Equation]:
-    """Those whose targets lie in the workspace, in order."""
+def _written(plan: Plan, phases: Collection[PhaseName]) -> Iterator[str]:
+    """What is written to the workspace, in order; what a recurrence carries begins before its equations."""
     for step in (step for phase in plan.phases if phase.name in phases for step in phase.steps):
-        local = step.local if isinstance(step, LoopNest) else frozenset()
-        for equation in step.equations:
-            if equation.target not in local and plan.places[equation.target].vector == "work":
-                yield equation
+        nest = step if isinstance(step, LoopNest) else None
+        carried, local = (nest.carried, nest.local) if nest else ((), frozenset())
+        for name in (*(tensor.name for tensor in carried), *(e.target for e in step.equations)):
+            if name not in local and plan.places[name].vector == "work":
+                yield name
 
 
 def _overlap(plan: Plan, one: str, other: str) -> bool:
