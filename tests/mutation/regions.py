@@ -44,7 +44,17 @@ CHECKS = {
     *("_checked_order", "_is_full", "_setting", "_hyper_vector", "_hyper_number", "_lies_in", "_shuffling"),
 }
 SAMPLING = {
-    *("sample", "_sampled", "_sequence", "_is_temperature", "_predicted_of", "_check_looks_back"),
+    *(
+        "sample",
+        "_sampled",
+        "_sequence",
+        "_label",
+        "_given_labels",
+        "_are_labels",
+        "_is_temperature",
+        "_predicted_of",
+        "_check_looks_back",
+    ),
     *("_chances_of_next", "_drawn"),
 }
 FUNCTIONS = {

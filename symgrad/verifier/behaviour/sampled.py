@@ -101,11 +101,15 @@ def _are_chances(bench: Bench, rows: Array) -> bool:
 
 
 def _looks_back(bench: Bench, rows: Array, classes: int) -> bool:
-    """Whether what is predicted at places is the same whatever stands behind them."""
-    one, other = (np.zeros((1, rows.shape[1]), np.int64) for _ in range(2))
-    other[0, -1] = classes - 1
-    of_one, of_other = (np.asarray(bench.module.predict(bench.params(), row))[0] for row in (one, other))
-    return bool(np.allclose(of_one[:-1], of_other[:-1], rtol=1e-4, atol=1e-6))
+    """Whether what is predicted at places is the same whatever stands behind the first 1, 2, 4, ..."""
+    window = rows.shape[1]
+    cuts = sorted({window - 1, *(1 << n for n in range(window.bit_length()) if 1 << n < window)})
+    tried = np.array([[0] * seen + [classes - 1] * (window - seen) for seen in (window, *cuts)], np.int64)
+    first, *others = (np.asarray(bench.module.predict(bench.params(), row[None]))[0] for row in tried)
+    return all(
+        np.allclose(first[:seen], other[:seen], rtol=1e-4, atol=1e-6)
+        for seen, other in zip(cuts, others, strict=True)
+    )
 
 
 def _refuses(bench: Bench, start: list[int], classes: int) -> Iterator[str]:
