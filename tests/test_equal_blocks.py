@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from symgrad.explain.equal_blocks import EqualBlock, exchange, with_equal_blocks
+from symgrad.explain.equal_blocks import EqualBlock, Exchange, exchange, with_equal_blocks
 from symgrad.notation.typesetting.text import TEXT
 from symgrad.notation.visibility import shown_equations
 from symgrad.report.derivation import Derivation, derivation_of
@@ -114,3 +114,8 @@ def test_short_networks_are_written_whole() -> None:
     layers = [*["dense(4, activation=tanh)"] * 3, "dense(2)"]
     spec = {"inputs": {"x": ["b", 4]}, "targets": {"t": ["b", 2]}, "layers": layers, "loss": "mse"}
     assert not blocks_of(derivation_of(read(spec)))
+
+
+def test_a_number_that_stays_is_not_exchanged() -> None:
+    names = {f"l1_{name}_10": f"l1_{name}_11" for name in "abcd"}
+    assert exchange(names) == Exchange("", "", names)

@@ -126,7 +126,8 @@ class Exchange:
 
 def exchange(names: Mapping[str, str]) -> Exchange:
     """The same as `names` in few words; without a number that many names share, `old` is empty."""
-    numbers = Counter((_number(old), _number(new)) for old, new in names.items() if old != new)
+    pairs = ((_number(old), _number(new)) for old, new in names.items())
+    numbers = Counter((old, new) for old, new in pairs if old != new)
     (old, new), count = max(numbers.items(), key=lambda item: item[1], default=(("", ""), 0))
     if count < LEAST_ALIKE or not old or not new:
         return Exchange("", "", {a: b for a, b in names.items() if a != b})
