@@ -298,7 +298,7 @@ ESCAPES = "[c for c in ().__class__.__base__.__subclasses__() if c.__name__ == '
 @pytest.mark.parametrize(
     ("statement", "seconds", "verdict"),
     [
-        ("for _ in range(10**15): pass", 2, "did not return within 2 s"),
+        ("for _ in range(10**15): pass", 2, r"did not return within 2(\.\d+)? s of computing"),
         (f"{ESCAPES}.__init__.__globals__['_exit'](3)", 60, r"ended the process \(exit code 3\)"),
     ],
     ids=["hangs", "ends its process"],

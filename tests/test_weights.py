@@ -226,10 +226,10 @@ EVERYTHING = {
     "loss": "softmax_cross_entropy(weights=w, class_weights=c)",
 }
 FAULTS = {
-    "a sample's weight dropped": ("loss_2[i] * w[i]", "loss_2[i]", {"loss"}),
+    "a sample's weight dropped": ("-loss_2 * w[i]", "-loss_2", {"loss"}),
     "a sample's weight dropped backward": ("* s0 * w[i]", "* s0", {"W1", "b1"}),
     "a class's weight dropped backward": ("* c0 * (real(1) if", "* (real(1) if", {"W1", "b1"}),
-    "a mean without the classes' weights": ("loss_4[i] * w[i]", "w[i]", {"loss", "W1"}),
+    "a mean without the classes' weights": ("loss_4 * w[i]", "w[i]", {"loss", "W1"}),
     "another weight": ("[1.0, 2.0, 0.5]", "[1.0, 2.0, 0.6]", {"loss", "W1"}),
     "the ignored counted": ("t[i] == -100", "t[i] == -101", {"loss", "W1"}),
 }
@@ -237,6 +237,8 @@ FAULTS = {
 
 BY_ROWS = {
     **FAULTS,
+    "a sample's weight dropped": ("loss_2[i] * w[i]", "loss_2[i]", {"loss"}),
+    "a mean without the classes' weights": ("loss_4[i] * w[i]", "w[i]", {"loss", "W1"}),
     "a sample's weight dropped backward": ("* s0 * c0", "* s0", {"W1", "b1"}),
     "a class's weight dropped backward": ("c3 * c[j] *", "c3 *", {"W1", "b1"}),
 }

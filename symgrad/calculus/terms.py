@@ -237,10 +237,14 @@ class delta(sp.Function):
 
 
 class stop_gradient(sp.Function):
-    """Its argument, through which no derivative passes."""
+    """Its argument, through which no derivative passes; a number has none."""
 
     nargs = 1
     is_real = True
+
+    @classmethod
+    def eval(cls, inner: sp.Expr) -> sp.Expr | None:
+        return inner if inner.is_number else None
 
     def _eval_derivative(self, _variable: sp.Expr) -> sp.Expr:
         return sp.Integer(0)

@@ -191,8 +191,8 @@ _INSTEAD = {
     "repeat tile repeat_interleave": (
         'repeat by an index, then flatten: "r[n, i, s:2]": "x[n, i]" and y: flatten(r)'
     ),
-    "dropout": "the language has none: networks are static graphs",
-    "lstm gru rnn simple_rnn": "the language has no loops over time: write the steps as equations",
+    "dropout": "the language draws no random numbers: give a mask as an input, or use weight_decay",
+    "simple_rnn recurrent": "write rnn(x, 16), or a loop of your own: h[n,t,i] may read h[n,t-1,j]",
     "conv convolution": "write conv1d, conv2d or conv3d, by the number of axes that windows slide along",
     "upsample": "write upsample2d(x, factor=2), or upsample1d for one axis",
     "maxpool max_pool": "write max_pool1d, max_pool2d or max_pool3d, by the axes windows slide along",

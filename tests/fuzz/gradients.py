@@ -81,7 +81,8 @@ def layout(by_rows: bool) -> Iterator[None]:
 
 
 def plain(spec: Spec) -> Spec:
-    """The spec without what only the drawing of data reads."""
+    """The spec without what only the drawing of data, or the judge of chains, reads."""
+    spec = {key: value for key, value in spec.items() if key != "chain"}
     targets = {
         name: about["axes"] if isinstance(about, dict) and "probability" in about else about
         for name, about in spec.get("targets", {}).items()

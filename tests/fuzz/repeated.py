@@ -13,6 +13,7 @@ from fuzz.layered import MOST, Layered, call_of, finished
 from fuzz.reach import depends_on_parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from random import Random
 
 Spec = dict[str, Any]
@@ -139,6 +140,14 @@ class Repeated:
                 self.draw.now = own
 
 
+def blocks_in(parts: tuple[Part, ...]) -> Iterator[Block]:
+    """All blocks, those within others too."""
+    for part in parts:
+        if isinstance(part, Block):
+            yield part
+            yield from blocks_in(part.parts)
+
+
 def repeated_spec(random: Random) -> Spec:
     """A chain with blocks, and the same as equations."""
     while True:
@@ -149,6 +158,9 @@ def repeated_spec(random: Random) -> Spec:
         parts = made.parts(0, LARGEST)
         if not any(isinstance(part, Block) for part in parts):
             continue
+        blocks = list(blocks_in(parts))
+        if any(p.is_turned for p in parts) and any(b.kind == "concat" and not b.is_turned for b in blocks):
+            continue  # what is joined there follows the layers around it
         made.write(parts)
         draw.shape = made.shape
         spec = {**finished(draw), "chain": [part.layer for part in parts]}

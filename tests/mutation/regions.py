@@ -151,7 +151,7 @@ _BEHAVIOURS = {
     *("other sizes", "many epochs", "checkpoints"),
 }
 NAMED: Mapping[str, set[str]] = {
-    "optimiser": _TRAINING | {"identity", "training step"},
+    "optimiser": _TRAINING | {"identity", "training step", "hyper"},
     "epoch": {
         "identity",
         "training step",

@@ -88,9 +88,10 @@ def _powers_of(instance: sp.Expr, body: sp.Expr) -> list[sp.Expr]:
 def _products_with(quotient: sp.Expr, value: Entry, body: sp.Expr) -> dict[sp.Expr, sp.Expr]:
     """Products that have a quotient in them, `k·a/b·c` for `a/b`, by what they are with its value."""
     found: dict[sp.Expr, sp.Expr] = {}
-    number, rest = quotient.as_coeff_Mul()
-    (below,) = (factor for factor in rest.args if _power(factor) == -1)
-    (above,) = (factor for factor in rest.args if factor != below)
+    number = sp.Mul(*(factor for factor in quotient.args if factor.is_number))
+    parts = [factor for factor in quotient.args if not factor.is_number]
+    (below,) = (part for part in parts if _power(part) == -1)
+    (above,) = (part for part in parts if part != below)
     for product in body.atoms(sp.Mul):
         factors = dict(f.as_base_exp() for f in product.args)
         power = factors.get(below.base, sp.Integer(0))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STAGES = ("spec", "calculus", "elaborate", "passes", "notation", "compiler", "runtime")
-_OWN = ("displayed.py", "errors.py", "pipeline.py", "shipped.py")
+_OWN = ("cycles.py", "displayed.py", "errors.py", "pipeline.py", "shipped.py")
 
 
 @cache

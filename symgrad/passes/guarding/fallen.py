@@ -40,8 +40,9 @@ def fallen(factors: Collection[sp.Expr], bounds: Bounds, steep: Collection[sp.Ex
             yield sp.And(sp.Eq(factor, 0), *elsewhere)
         else:
             there = sp.Or(*(sp.Eq(base, 0) for base in shared))
-            falls_on_one_side = row.values.open_most
-            yield sp.And(there, *elsewhere, argument < 0 if falls_on_one_side else sp.true)
+            side = argument < 0 if row.values.open_most else sp.true
+            if not sp.piecewise_fold(argument).has(sp.zoo, sp.nan):  # divided by a chosen 0 it has no side
+                yield sp.And(there, *elsewhere, side)
 
 
 def _poles_of(factor: sp.Expr, bounds: Bounds) -> Iterator[sp.Expr]:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from symgrad.cycles import groups
 from symgrad.errors import SpecError
 from symgrad.spec.language.builtins import TRAINING
+from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Node
 from symgrad.spec.language.trees import calls, transform, values_in, walk
 from symgrad.spec.model import CarriedSpec, EquationSpec, StartSpec
 from symgrad.spec.reads import asks_for_derivative
+from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def refuse_with_carried(
     if spec.derive:
         problem = f"{spec.derive[0]} is not made {what}"
         raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out of derive")
-    reads = {e.name: values_in(e.formula) for e in equations} | {c.name: {c.source} for c in carried}
+    reads = {e.name: _read_by(e.formula) for e in equations} | {c.name: {c.source} for c in carried}
     made = {name for group in groups(reads) if len(group) > 1 for name in group}
     for name in (name for name in spec.gradients if name in made):
         problem = f"'{name}' is made step by step, its gradient is not given"
@@ -89,9 +91,15 @@ def refuse_with_carried(
         raise SpecError(problem, at=spec.train.micro_batches.at, remedy="leave it out")
 
 
+def _read_by(formula: Node) -> set[str]:
+    """The names of values in a formula, without those that its reductions run over."""
+    bound = (bound_names(call) for call in calls(formula) if call.function in REDUCTIONS)
+    return values_in(formula).difference(*bound)
+
+
 def _circles(equations: Sequence[EquationSpec]) -> dict[str, frozenset[str]]:
     """The equations that each equation of a circle reads around it, itself too."""
-    reads = {e.name: values_in(e.formula) for e in equations}
+    reads = {e.name: _read_by(e.formula) for e in equations}
     found: dict[str, frozenset[str]] = {}
     for group in groups(reads):
         if len(group) > 1 or group[0] in reads[group[0]]:

@@ -131,6 +131,8 @@ def is_never_negative(size: Whole, least: int = 1) -> bool:
     """
     if isinstance(size, int):
         return size >= 0
+    if size.never_falls:
+        return size.at(dict.fromkeys(size.free, least)) >= 0
     quotients = [(atom, count) for atom, count in size.terms if isinstance(atom, SizeQuotient)]
     if not quotients:
         lowest = size.constant + sum(count * least for _, count in size.terms)
