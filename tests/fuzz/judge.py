@@ -38,7 +38,7 @@ JUDGES = {
     "recurrent": judge_recurrent,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""
-LIMIT = 10.0
+LIMIT = 30.0
 """Seconds of processor time that deriving and running one small spec may take."""
 
 
