@@ -56,6 +56,13 @@ def test_what_constants_come_to_is_refused_where_it_stands(formula: str, dtype: 
     assert str(caught.value).split(":")[1].isdigit()
 
 
+def test_a_division_by_what_equations_together_make_0_is_refused() -> None:
+    equations = {"u": "1 / z", "f": "sinh(z / acos(z * u))"}
+    spec = {"inputs": {"z": []}, "equations": equations, "loss": "f", "gradients": ["z"]}
+    with pytest.raises(SpecError, match="divided by 0 whatever the data"):
+        module_text(read(spec))
+
+
 @pytest.mark.parametrize("formula", ["sqrt(selu(w * x))", "sqrt(1.7580993408473766 * exp(w * x))"])
 def test_a_root_of_a_number_counts_by_what_it_comes_to(formula: str) -> None:
     """SymPy writes √(p/q) as √(p·q)/q, and √(p·q) alone is beyond float32."""

@@ -35,6 +35,10 @@ def check_magnitudes(model: Model, program: Program) -> None:
     places = {equation.name: equation.at for equation in model.equations}
     for equation in program.equations:
         for number in _numbers(equation.body):
+            if number.has(sp.zoo, sp.nan):
+                problem = "a part of this is divided by 0 whatever the data, as acos(x / x) is 0"
+                at = places.get(equation.target, model.spec.at)
+                raise SpecError(problem, at=at, remedy="write other numbers, or another formula")
             size = abs(_fraction(number))
             if size == 0 or smallest <= size <= largest:
                 continue
