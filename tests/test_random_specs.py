@@ -159,8 +159,11 @@ def test_a_traceback_a_hang_and_a_refusal_are_failures(monkeypatch):
     assert judge({**spec, "loss": "unknown(f)"}, Random(0)).failed
     monkeypatch.setattr("fuzz.gradients.module_text", lambda _: 1 // 0)
     assert judge(spec, Random(0)).kind.startswith("ZeroDivisionError")
-    monkeypatch.setattr("fuzz.gradients.module_text", lambda _: all(number >= 0 for number in count()))
+    endless = compile("while True: pass", "<emitted>", "exec")
+    monkeypatch.setattr("fuzz.gradients.module_text", lambda _: exec(endless))
     assert judge(spec, Random(0), limit=0.2).kind == "hang"
+    monkeypatch.setattr("fuzz.gradients.module_text", lambda _: all(number >= 0 for number in count()))
+    assert judge(spec, Random(0), limit=0.2).kind == "unsound", "the oracle takes long"
 
 
 def test_checked_arrays_have_neither_negative_places_nor_any_past_the_end():
