@@ -43,7 +43,10 @@ def test_faults_of_every_kind_are_planted(original: Original) -> None:
         assert fault.text != original.text
 
 
-@pytest.mark.parametrize("name", ["convolution", "pooled", "in_sections"])
+@pytest.mark.parametrize(
+    "name",
+    ["convolution", "pooled", "in_sections", "stateful", "recurrent", "next_words", "next_letters"],
+)
 def test_no_definition_is_left_out(name: str, tmp_path: Path) -> None:
     tree = ast.parse(Original(name, SPECS[name], tmp_path).text)
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}

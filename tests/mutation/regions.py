@@ -19,12 +19,12 @@ COMPILED_ALONE = "intrinsics"
 
 COMPUTING = {
     *("_forward", "_predict", "_loss", "_gradient", "_backward", "accumulate", "_array", "_gemm_by_numpy"),
-    *("_copied", "_bits", "_from_bits", "_step_gradient"),
+    *("_copied", "_bits", "_from_bits", "_step_gradient", "accumulate_rows", "clear_rows"),
     *(f"_{name}" for name in FURTHER_FUNCTIONS.values()),
 }
 OPTIMISER = {
     *("euclidean_norm", "_update", "_look_ahead", "_shares", "_end_of_step", "_step", "_first_states"),
-    *("averaged", "_averaged"),
+    *("averaged", "_averaged", "_advance"),
 }
 EPOCH = {"_gather", "_epoch", "_gradient_in_pieces", "train_epoch", "_train_epoch"}
 CHECKS = {
@@ -77,7 +77,7 @@ PUBLIC = {
         "_loss_and_gradient",
         "_by_pieces",
     ),
-    *("_gradients_in_work", "_updated", "_train_step", "Gradients"),
+    *("_gradients_in_work", "_updated", "_train_step", "Gradients", "_truncated_normal", "_orthogonal"),
     *FURTHER_FUNCTIONS.values(),
     *(f"_{name}{part}" for name in FURTHER_FUNCTIONS.values() for part in ("_work_size", "_results")),
 }

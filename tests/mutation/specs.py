@@ -1,4 +1,4 @@
-"""The specs whose modules faults are planted in: small, and of eighteen different kinds."""
+"""The specs whose modules faults are planted in: small, and of twenty-three different kinds."""
 
 from __future__ import annotations
 
@@ -211,6 +211,51 @@ SPECS: dict[str, dict[str, Any]] = {
         "layers": ["dense(3, activation=tanh)", "dense(4, activation=sigmoid)", "dense(2)"],
         "loss": "mse",
         "train": {"optimizer": "momentum", "freeze": "b1"},
+    },
+    "stateful": {
+        **ROWS,
+        **VALUES,
+        "equations": {
+            "h": "batch_norm(dense(x, 4), momentum=0.2)",
+            "m[j]": "mean(abs(t[n,j]), n)",
+            "y": "dense(h, 2) * training(1, 0.5) + seen",
+        },
+        "state": {"seen": {"axes": [2], "init": 0, "next": "0.9 * seen + 0.1 * m"}},
+        "loss": "mse(y, t)",
+        "train": {"optimizer": "momentum", "batch_size": 3},
+    },
+    "recurrent": {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 4, 2]},
+        "targets": {"t": ["batch", 1]},
+        "parameters": {
+            "W": {"axes": [2, 3], "init": "glorot_uniform"},
+            "U": {"axes": [3, 3], "init": "glorot_uniform"},
+            "s": {"axes": [3], "init": "normal(std=0.5)"},
+        },
+        "equations": {
+            "h[n,t,i]": "tanh(sum(x[n,t,d] * W[d,i], d) + sum(h[n,t-1,j] * U[j,i], j))",
+            "h[n,-1,i]": "s[i]",
+            "y": "dense(h[:, -1], 1)",
+        },
+        "loss": "mse(y, t)",
+        "train": {"optimizer": "adam"},
+    },
+    "next_words": {
+        "dtype": "float32",
+        "inputs": {"w": {"axes": ["batch", "T"], "classes": 40}},
+        "targets": {"t": {"axes": ["batch", "T"], "classes": 40}},
+        "layers": ["embedding(3, init=truncated_normal(std=0.5))", "lstm(2)", "dense(40)"],
+        "loss": "softmax_cross_entropy",
+        "train": {"optimizer": "sgd"},
+    },
+    "next_letters": {
+        "dtype": "float64",
+        "inputs": {"w": {"axes": ["batch", "T"], "classes": 5}},
+        "targets": {"t": {"axes": ["batch", "T"], "classes": 5}},
+        "layers": ["embedding(4)", "attention(heads=2, causal=true)", "dense(5)"],
+        "loss": "softmax_cross_entropy",
+        "train": {"optimizer": "adam"},
     },
     "scalars": {
         "dtype": "float64",
