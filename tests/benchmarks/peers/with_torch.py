@@ -209,7 +209,7 @@ def _training(problem: Problem, weights: list[torch.Tensor], make_step: Callable
         return zip(x[rows].split(problem.batch), t[rows].split(problem.batch), strict=True)
 
     def epoch(order: Array) -> float:
-        total = torch.zeros((), dtype=x.dtype)
+        total = torch.zeros((), dtype=weights[0].dtype)  # rows may be labels
         for inputs, targets in batches(order):
             step(total, inputs, targets)
         return float(total) / problem.steps
