@@ -107,11 +107,19 @@ def functions_in(source: str) -> dict[str, Callable[..., Any]]:
 
 def _definition(source: str, name: str) -> str:
     """The text of one elementary function, and of what it needs."""
-    return "\n".join(map(ast.unparse, _needed({name}, _definitions(source), _GIVEN.keys())))
+    return "\n".join(map(_written, _needed({name}, elementary_definitions(source), _GIVEN.keys())))
 
 
-def _definitions(source: str) -> list[_Definition]:
-    return [s for s in tree_of(source).body if isinstance(s, ast.FunctionDef | ast.Assign)]
+@lru_cache(maxsize=4)
+def elementary_definitions(source: str) -> tuple[_Definition, ...]:
+    """The statements in a module's text that define its elementary functions, and what these need."""
+    every = [s for s in tree_of(source).body if isinstance(s, ast.FunctionDef | ast.Assign)]
+    functions = {s.name for s in every if isinstance(s, ast.FunctionDef)}
+    return tuple(_needed(functions & ULPS.keys(), every, _GIVEN.keys()))
+
+
+_written = lru_cache(maxsize=512)(ast.unparse)
+"""The text of a statement, which stands in the definitions of many functions."""
 
 
 _GIVEN: Mapping[str, Any] = {
@@ -125,17 +133,16 @@ _GIVEN: Mapping[str, Any] = {
 """What elementary functions may use of a module and of what it imports."""
 
 
-def namespace_of(source: str) -> dict[str, Any]:
+@lru_cache(maxsize=4)
+def namespace_of(source: str) -> Mapping[str, Any]:
     """The elementary functions of a module's text, and what they need; nothing else of the module is run.
 
     Raises:
         ModuleError: they cannot be defined, or have a loop: none needs one, and it may have no end.
     """
-    statements, namespace = _definitions(source), dict(_GIVEN)
-    defined = {s.name for s in statements if isinstance(s, ast.FunctionDef)}
-    needed = _needed(defined & ULPS.keys(), statements, namespace.keys())
+    needed, namespace = elementary_definitions(source), dict(_GIVEN)
     for statement in needed:
-        if any(isinstance(part, _LOOPS) for part in ast.walk(statement)):
+        if _has_loop(statement):
             name = ", ".join(sorted(_defined(statement)))
             raise ModuleError(f"{name}: a loop in an elementary function, whose end cannot be foreseen")
     try:
@@ -153,8 +160,17 @@ def _needed(names: Iterable[str], statements: Sequence[_Definition], given: Set[
     while waiting:
         new = {s for s in statements if s not in found and waiting & _defined(s) - given}
         found |= new
-        waiting = {node.id for s in new for node in ast.walk(s) if isinstance(node, ast.Name)}
+        waiting = set[str]().union(*map(_names_in, new))
     return [s for s in statements if s in found]
+
+
+@lru_cache(maxsize=512)
+def _names_in(statement: _Definition) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(statement) if isinstance(node, ast.Name))
+
+
+def _has_loop(statement: _Definition) -> bool:
+    return any(isinstance(part, _LOOPS) for part in ast.walk(statement))
 
 
 def _defined(statement: _Definition) -> set[str]:

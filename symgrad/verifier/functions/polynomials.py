@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.verifier.functions.accuracy import TURNS, dtype_of, mp, namespace_of
+from symgrad.verifier.functions.accuracy import TURNS, dtype_of, elementary_definitions, mp, namespace_of
 from symgrad.verifier.functions.approximation import APPROXIMATIONS, Approximation, horner
 from symgrad.verifier.module_tree import tree_of
 from symgrad.verifier.report import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 PLACES = 200
 """At so many places an error is looked for where nothing certifies it."""
@@ -84,7 +84,9 @@ def _polynomials(source: str) -> Iterator[tuple[str, tuple[float, ...]]]:
     """
     values = namespace_of(source)
     defined = {function: function.upper() for function in APPROXIMATIONS if function.upper() in values}
-    evaluated = set(_evaluated(tree_of(source))) if defined else set()
+    evaluated = set(_evaluated(elementary_definitions(source)))
+    if not evaluated.issuperset(defined.values()):  # others may be evaluated anywhere in the text
+        evaluated |= set(_evaluated(tree_of(source).body))
     for function, name in defined.items():
         if name in evaluated:
             try:
@@ -113,9 +115,9 @@ def _reduced_to(values: Mapping[str, Any], dtype: np.dtype[Any]) -> float:
     return reach if reach > (1 + _ALLOWED) * math.log(2) / 2 else 0.0
 
 
-def _evaluated(tree: ast.Module) -> Iterator[str]:
+def _evaluated(statements: Iterable[ast.stmt]) -> Iterator[str]:
     """The NAMEs in `polynomial(x, NAME)`."""
-    for node in ast.walk(tree):
+    for node in (node for statement in statements for node in ast.walk(statement)):
         match node:
             case ast.Call(func=ast.Name("polynomial"), args=[_, ast.Name(name)]):
                 yield name

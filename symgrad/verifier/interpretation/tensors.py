@@ -40,6 +40,8 @@ class TensorValue:
 
     def padded(self, depth: int, rank: int) -> Array:
         """The array with `depth` leading and `rank` own dimensions, those it lacks of size 1."""
+        if self.rank == rank and self.array.ndim == depth + rank:
+            return self.array
         lead, own = self.array.shape[: self.depth], self.array.shape[self.depth :]
         ones = (1,) * (depth - self.depth)
         return self.array.reshape((*lead, *ones, *(1,) * (rank - self.rank), *own))

@@ -164,6 +164,7 @@ def is_never_negative(size: Size, facts: Sequence[Size] = ()) -> bool:
     return _is_shown(size) or any(_is_shown(size - fact) for fact in facts)
 
 
+@lru_cache(4096)
 def _is_shown(size: Size) -> bool:
     number = size.number
     if number is not None:

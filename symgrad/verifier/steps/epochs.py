@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +55,12 @@ def _rows(trial: Trial, sample: Sample, rows: Array) -> list[Array]:
     return trial.twin.cast([a[rows] if t.axes[:1] == (axis,) else a for t, a in pairs])
 
 
+@lru_cache(maxsize=1)
 def _batches(trial: Trial) -> tuple[Sample, Array, list[Array]]:
-    """Data for an epoch, an order of its rows, and the rows of each batch, the last one short."""
+    """Data for an epoch, an order of its rows, and the rows of each batch, the last one short.
+
+    Many epochs are tried with them, and to settle them takes steps of the module.
+    """
     sample = draw(trial.model, "", trial.seed + 50, batch=_ROWS)
     order = np.random.default_rng(trial.seed).permutation(_ROWS)
     size = _batch_size(trial)

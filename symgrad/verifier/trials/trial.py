@@ -50,9 +50,12 @@ class TrialPoint:
         return self.sample.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trial:
-    """`twin` is the module in double precision; it is `module` itself where that is its number type."""
+    """`twin` is the module in double precision; it is `module` itself where that is its number type.
+
+    A trial equals itself alone, so that what is drawn for it can be remembered.
+    """
 
     model: Model
     module: Subject

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 from symgrad.errors import ShapeError, SpecError, did_you_mean
@@ -136,6 +137,11 @@ def tensors_measured(formula: Node) -> set[str]:
     return {tensor_measured(call) for call in calls(formula) if call.function == SIZE}
 
 
+@lru_cache(4096)
+def _asks_for_sizes(formula: Node) -> bool:
+    return any(call.function == SIZE for call in calls(formula))
+
+
 def with_sizes(formula: Node, shape_of: Callable[[str], Sequence[int | None] | None]) -> Node:
     """The formula with sizes as numbers, where the shape of their tensor is known and fixed there.
 
@@ -154,7 +160,7 @@ def with_sizes(formula: Node, shape_of: Callable[[str], Sequence[int | None] | N
         size = shape[axis_measured(node, len(shape))]
         return node if size is None else Number(Fraction(size), node.at)
 
-    return transform(formula, change)
+    return transform(formula, change) if _asks_for_sizes(formula) else formula
 
 
 def _asked(call: Call) -> tuple[str, int]:
