@@ -23,6 +23,7 @@ from symgrad.verifier.identity.further_meaning import direction, expected_furthe
 from symgrad.verifier.identity.points import real_points
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.trials.curvature_order import curvature_order_checks
 from symgrad.verifier.trials.further_values import further_checks
 from symgrad.verifier.trials.subject import InProcess
 from symgrad.verifier.trials.trial import prepare
@@ -361,6 +362,55 @@ def test_the_verdict_has_a_row_for_each(dtype: str, tmp_path: Path) -> None:
     assert [row.verdict for row in rows] == ["pass"] * 5, rows
     double._hvp = lambda *given: given[2].fill(1.0)
     assert next(iter(further_checks(trial))).verdict == "fail"
+
+
+class _Tampered:
+    """A module whose second derivatives are a thousandth too large."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def __getattr__(self, name: str) -> Any:
+        original = getattr(self.module, name)
+        if name not in ("hvp", "hessian"):
+            return original
+
+        def tampered(*given: Any) -> Any:
+            answer = original(*given)
+            return type(answer)(*(1.001 * a for a in answer)) if isinstance(answer, tuple) else 1.001 * answer
+
+        return tampered
+
+
+TAYLOR = ["network", "classes", "kinks", "maxima", "norm", "a residual of second order", "by labels"]
+
+
+@pytest.mark.parametrize("name", TAYLOR)
+def test_the_remainder_of_a_step_has_order_three_and_a_thousandth_more_is_seen(
+    name: str, tmp_path: Path
+) -> None:
+    module = interpreted(written(SPECS[name], tmp_path))
+    model = expand(read(SPECS[name]))
+    verdicts = []
+    for door in (InProcess(module), InProcess(_Tampered(module))):
+        (row,) = curvature_order_checks(prepare(model, door, door, 2, 0))
+        verdicts.append(row.verdict)
+    assert verdicts == ["pass", "fail"], row
+
+
+@pytest.mark.parametrize(
+    ("equation", "said"),
+    [
+        ("x @ W + 1e-14 * abs(sin(1e14 * (x @ W)))", "every step leads over a kink"),
+        ("x @ stop_gradient(W) + x @ W", "with stop_gradient the gradient is not the slope of the loss"),
+    ],
+)
+def test_where_the_remainder_says_nothing_the_row_says_why(equation: str, said: str, tmp_path: Path) -> None:
+    spec = spec_of({"y": equation}, "mean(tanh(y - t))", parameters={"W": [3, 2]}, derive=["hvp"])
+    door = InProcess(interpreted(written(spec, tmp_path)))
+    (row,) = curvature_order_checks(prepare(expand(read(spec)), door, door, 2, 0))
+    assert row.verdict == "no evidence"
+    assert row.message.startswith(said)
 
 
 def test_pages_show_the_classical_forms() -> None:

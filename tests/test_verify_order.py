@@ -165,3 +165,17 @@ def test_an_order_is_read_where_remainders_stand_above_rounding():
     assert linear.order < 2 - TOLERANCE
     assert decay_of(STEPS, [1e-16] * len(STEPS), rounding) is None
     assert decay_of(STEPS, [np.nan] * len(STEPS), rounding) is None
+
+
+def test_a_wrong_gradient_of_a_residual_is_seen(tmp_path):
+    spec = {
+        "dtype": "float64",
+        "inputs": {"x": ["N", 1]},
+        "equations": {"u": "dense(tanh(dense(x, 2)), 1)", "r": "d(u, x, x) + u"},
+        "loss": "mean(r**2)",
+    }
+    module = interpreted(written(spec, tmp_path))
+    assert verdict_on(spec, module).verdict == "pass"
+    wrong = verdict_on(spec, module, loss_and_grad=changed(0, scaled(1.001)))
+    assert wrong.verdict == "fail"
+    assert "shrinks with order" in wrong.message

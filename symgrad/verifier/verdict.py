@@ -22,6 +22,7 @@ from symgrad.verifier.report import Check, ParameterResult, Report
 from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import compiled_checks, training_checks
 from symgrad.verifier.text_checks import text_of
+from symgrad.verifier.trials.curvature_order import curvature_order_checks
 from symgrad.verifier.trials.further_values import further_checks
 from symgrad.verifier.trials.order import order_checks
 from symgrad.verifier.trials.single import first_calls
@@ -110,6 +111,7 @@ def _training(trial: Trial) -> Iterator[Check]:
     if trial.model.loss is not None:
         yield from _input_gradients(trial)
         yield from order_checks(trial)
+        yield from curvature_order_checks(trial)
     if trial.trains:
         yield from training_checks(trial)
 

@@ -166,12 +166,17 @@ def slopes_of(
 
 
 def rounding_to(unit: float, rng: np.random.Generator) -> Rounding:
-    """Changes a result by half to all of `unit`, up or down, relative to a magnitude; infinity stays."""
+    """Changes a result by half to all of `unit`, up or down, relative to a magnitude.
+
+    Infinity stays, and whole numbers made of none that are large, such as the exponents of slopes: no machine
+    rounds those.
+    """
 
     def rounded(result: Array, magnitude: Array) -> Array:
         moved = rng.uniform(0.5 * unit, unit, size=result.shape)
         off = magnitude * np.where(rng.random(result.shape) < 0.5, -moved, moved)
-        return np.asarray(np.where(np.isinf(result), result, result + off))
+        is_exact = np.isinf(result) | ((result == np.round(result)) & (np.abs(magnitude) * unit < 1))
+        return np.asarray(np.where(is_exact, result, result + off))
 
     return rounded
 

@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -38,21 +38,30 @@ STEPS = tuple(2.0**-3 * 8.0**-k for k in range(7))
 """Relative to the size of what moves: from an eighth down to half a millionth."""
 
 _SMALLER = tuple(STEPS[-1] * 8.0**-k for k in range(1, 7))
-_ORDERS = (2, 3)
 TOLERANCE = 0.5
-"""How much of the way from its order down to 1 a remainder may miss."""
+"""How much of the way from its order down to that of a wrong derivative a remainder may miss."""
 
 STOPPED = "with stop_gradient the gradient is not the slope of the loss"
 """Why nothing is tried by differences of the module's own loss then."""
+
+ROUNDING = "nothing but rounding"
 
 _ABOVE = 4.0
 """How far above rounding a remainder must stand for its first digits to be its own."""
 
 _LINES = 3
-_AFFORDABLE = 3e7
+AFFORDABLE = 3e7
 """Scalar operations of one evaluation, above which one line at one point must do."""
 
 Remainders = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of a remainder, and that of what is left where a derivative is wrong."""
+
+    order: int
+    wrong: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,17 @@ class Line:
     trial: Trial
     point: TrialPoint
     directions: Mapping[str, Array]
+
+    kinds: ClassVar[tuple[Order, Order]] = (Order(2, 1), Order(3, 1))
+
+    @property
+    def blamed(self) -> str:
+        """What an order that is too low says."""
+        return "the gradient is not that of the module's own loss"
+
+    def shortfall(self, of_kinds: tuple[float, ...]) -> float:
+        """What counts of the shortfalls of both kinds."""
+        return max(of_kinds)
 
     def at(self, step: float) -> LinePlace:
         """What the module computes so many steps on; rounded, but moved by exactly what is said."""
@@ -118,23 +138,30 @@ class Line:
 
     def remainders(self, steps: Sequence[float]) -> list[tuple[LinePlace, Remainders]]:
         """What is left of each step, with the gradient of the point, and with those of both ends."""
-        return [(there, self._remainder(there)) for there in map(self.at, steps)]
+        return [(there, self.remainder(there)) for there in map(self.at, steps)]
 
-    def _remainder(self, there: LinePlace) -> Remainders:
+    def remainder(self, there: LinePlace) -> Remainders:
         change, foretold = there.loss - self.start.loss, self.start.along(there.moved)
         return change - foretold, change - (foretold + there.along(there.moved)) / 2
 
-    def rounding(self, there: LinePlace) -> float:
-        """What double precision loses of a loss and of a slope, were they well conditioned."""
-        losses = abs(self.start.loss) + abs(there.loss) + self.trial.floor(self.point)
-        slope = sum(np.sum(np.abs(self.start.gradients[name] * by)) for name, by in there.moved.items())
-        return NOISE * float(losses + slope)
+    def has_moved(self, there: LinePlace) -> bool:
+        """Whether that which the remainders are of has changed by more than rounding."""
+        return abs(there.loss - self.start.loss) > _ABOVE * self.rounding(there)[0]
 
-    def measured_rounding(self, there: LinePlace) -> float:
+    def rounding(self, there: LinePlace) -> Remainders:
+        """What double precision loses of each remainder, were losses and slopes well conditioned."""
+        lost = NOISE * (self.losses(there) + absolute(self.start.gradients, there.moved))
+        return lost, lost
+
+    def measured_rounding(self, there: LinePlace) -> Remainders:
         """What it loses by measurement."""
         double = self.point.reference.double
-        slope = sum(np.sum(double.gradients[name] * np.abs(by)) for name, by in there.moved.items())
-        return self.rounding(there) + float(double.loss or 0.0) + float(slope)
+        more = float(double.loss or 0.0) + absolute(double.gradients, there.moved)
+        return self.rounding(there)[0] + more, self.rounding(there)[1] + more
+
+    def losses(self, there: LinePlace) -> float:
+        """The size of the losses that a change is the difference of."""
+        return abs(self.start.loss) + abs(there.loss) + self.trial.floor(self.point)
 
     def takes_other_branches(self, steps: Sequence[float]) -> list[bool]:
         """Whether the spec takes another branch there than at the point."""
@@ -143,6 +170,11 @@ class Line:
             interpret(model, self._sample(step).arrays, DOUBLE).branches for step in (0.0, *steps)
         )
         return [branches != here for branches in there]
+
+
+def absolute(slopes: Mapping[str, Any], moved: Mapping[str, Array]) -> float:
+    """The size of the terms that a change along a direction is the sum of."""
+    return float(sum(np.sum(np.abs(slopes[name] * by)) for name, by in moved.items()))
 
 
 def decay_of(steps: Sequence[float], remainders: Sequence[float], floors: Sequence[float]) -> Decay | None:
@@ -162,30 +194,37 @@ def decay_of(steps: Sequence[float], remainders: Sequence[float], floors: Sequen
 
 @dataclass(frozen=True)
 class OrderVerdict:
-    """How both remainders of a line shrink, and whether the loss moves along it at all."""
+    """How both remainders of a line shrink, and whether what they are of moves along it at all.
+
+    Where each step but one leads over a kink, the line `is_kinked` and says nothing.
+    """
 
     line: Line
     decays: tuple[Decay | None, ...]
     moves: bool
+    is_kinked: bool = False
 
     @property
     def shortfalls(self) -> tuple[float, ...]:
-        """Of both: 0 where the order is not too low, 1 where what is left shrinks as a step itself does."""
-        found = zip(self.decays, _ORDERS, strict=True)
-        return tuple(0.0 if d is None else min(max(p - d.order, 0.0) / (p - 1), 1.0) for d, p in found)
+        """Of both: 0 where the order is not too low, 1 where it is that of a wrong derivative."""
+        found = zip(self.decays, self.line.kinds, strict=True)
+        return tuple(
+            0.0 if d is None else min(max(k.order - d.order, 0.0) / (k.order - k.wrong), 1.0)
+            for d, k in found
+        )
 
     @property
     def shortfall(self) -> float:
-        return max(self.shortfalls)
+        return self.line.shortfall(self.shortfalls)
 
     @property
     def message(self) -> str:
-        kind = self.shortfalls.index(self.shortfall)
+        kind = max(n for n, found in enumerate(self.shortfalls) if found == self.shortfall)
         decay, names = self.decays[kind], ", ".join(self.line.directions)
         order = 0.0 if decay is None else decay.order
         return (
-            f"{names}: what is left of a small step shrinks with order {order:.2f}, not {_ORDERS[kind]}, "
-            f"{self.line.point.name}: the gradient is not that of the module's own loss"
+            f"{names}: what is left of a small step shrinks with order {order:.2f}, "
+            f"not {self.line.kinds[kind].order}, {self.line.point.name}: {self.line.blamed}"
         )
 
 
@@ -200,7 +239,7 @@ def verdict_on(line: Line) -> OrderVerdict:
         raise FaultError(f"no finite loss and gradient {line.point.name}")
     found = line.remainders(STEPS)
     floors = [line.rounding(there) for there, _ in found]
-    moves = any(abs(p.loss - start.loss) > _ABOVE * f for (p, _), f in zip(found, floors, strict=True))
+    moves = any(line.has_moved(there) for there, _ in found)
     verdict = OrderVerdict(line, _decays(STEPS, [r for _, r in found], floors), moves)
     if verdict.shortfall <= TOLERANCE:
         return verdict
@@ -208,13 +247,14 @@ def verdict_on(line: Line) -> OrderVerdict:
     kept = [step for step, other in zip(steps, line.takes_other_branches(steps), strict=True) if not other]
     found = line.remainders(kept)
     floors = [line.measured_rounding(there) for there, _ in found]
-    return replace(verdict, decays=_decays(kept, [r for _, r in found], floors))
+    decays = _decays(kept, [r for _, r in found], floors)
+    return replace(verdict, decays=decays, is_kinked=len(kept) < 2)
 
 
 def _decays(
-    steps: Sequence[float], remainders: Sequence[Remainders], floors: Sequence[float]
+    steps: Sequence[float], remainders: Sequence[Remainders], floors: Sequence[Remainders]
 ) -> tuple[Decay | None, ...]:
-    return tuple(decay_of(steps, [r[n] for r in remainders], floors) for n in range(len(_ORDERS)))
+    return tuple(decay_of(steps, [r[n] for r in remainders], [f[n] for f in floors]) for n in range(2))
 
 
 def order_checks(trial: Trial) -> Iterator[Check]:
@@ -236,23 +276,21 @@ def order_checks(trial: Trial) -> Iterator[Check]:
     elif not any(verdict.moves for verdict in verdicts):
         yield Check(name, what, 0.0, TOLERANCE, "no evidence", "the loss does not change along any line")
     else:
-        yield Check(name, f"{what}: {_shown(verdicts)}", worst.shortfall, TOLERANCE, "pass")
+        shown = [held for n in range(2) if (held := longest_held(verdicts, n))]
+        orders = ", with both ends' gradients ".join(shown) or ROUNDING
+        yield Check(name, f"{what}: {orders}", worst.shortfall, TOLERANCE, "pass")
 
 
-def _shown(verdicts: Sequence[OrderVerdict]) -> str:
-    """The order of each kind that was held longest, and how long."""
-    parts = []
-    for n in range(len(_ORDERS)):
-        held = [v.decays[n] for v in verdicts]
-        best = max((d for d in held if d is not None), key=lambda d: d.decades, default=None)
-        if best is not None:
-            parts.append(f"order {best.order:.2f} over {best.decades:.1f} decades")
-    return ", with both ends' gradients ".join(parts) or "nothing but rounding"
+def longest_held(verdicts: Sequence[OrderVerdict], kind: int) -> str:
+    """The order of a kind that was held longest, and how long; empty where all is rounding."""
+    held = (v.decays[kind] for v in verdicts)
+    best = max((d for d in held if d is not None), key=lambda d: d.decades, default=None)
+    return f"order {best.order:.2f} over {best.decades:.1f} decades" if best else ""
 
 
 def _lines(trial: Trial) -> Iterator[Line]:
     """Lines in some of the parameters at the first point, in all at others; in the inputs."""
-    affordable = trial.points[0].exact.work <= _AFFORDABLE
+    affordable = trial.points[0].exact.work <= AFFORDABLE
     for number, point in enumerate(p for p in trial.points if p.thorough):
         if number and not affordable:
             return
@@ -262,13 +300,13 @@ def _lines(trial: Trial) -> Iterator[Line]:
             varied = [name for name in sample.parameters if name not in trial.model.states]
             count = min(_LINES, len(varied)) if affordable and number == 0 else 1
             for names in np.array_split(varied, count):
-                yield Line(trial, point, _direction({n: sample.parameters[n] for n in names}, rng))
+                yield Line(trial, point, direction_in({n: sample.parameters[n] for n in names}, rng))
         inputs = {name: sample.inputs[name] for name in trial.model.spec.gradients if name in sample.inputs}
         if inputs:
-            yield Line(trial, point, _direction(inputs, rng))
+            yield Line(trial, point, direction_in(inputs, rng))
 
 
-def _direction(arrays: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
+def direction_in(arrays: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
     """A sign for every entry, times the power of 2 next to the block's size: a step on it is exact."""
     largest = max((_size(array) for array in arrays.values()), default=0.0) or 1.0
     scales = {name: 2.0 ** round(math.log2(_size(array) or largest)) for name, array in arrays.items()}
