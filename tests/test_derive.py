@@ -113,6 +113,12 @@ SPECS: dict[str, dict[str, Any]] = {
         parameters={"V": [2, 2]},
         derive=["jacobian(m, x)", "hessian(z_W)"],
     ),
+    "several of a kind": spec_of(
+        {"h": "tanh(x @ W)", "y": "h @ V", "z": "y**2"},
+        "mse(y, t)",
+        parameters={"W": [3, 2], "V": [2, 2]},
+        derive=["jacobian(y, x)", "jacobian(z, x)", "jacobian(y, W)", "hessian(W)", "hessian(V)"],
+    ),
     "a Jacobian without a loss": {
         "name": "lossless",
         "dtype": "float64",
@@ -290,6 +296,15 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"derive": ["hesian(W)"]}, "did you mean 'hessian'"),
     "arguments": ({"derive": ["hvp(W)"]}, "write hvp"),
     "twice": ({"derive": ["hvp", "hvp"]}, "stands twice in derive"),
+    "the same twice": ({"derive": ["jacobian(y, x)", "jacobian(y, x)"]}, "'jacobian(y, x)' stands twice"),
+    "one name for two": (
+        {
+            "parameters": {"c": [1], "b_by_c": [1]},
+            "equations": {"a_by_b": "x[:, :2] * c", "a": "a_by_b * b_by_c", "y": "1 * a"},
+            "derive": ["jacobian(a_by_b, c)", "jacobian(a, b_by_c)"],
+        },
+        "would both be the function 'jacobian_a_by_b_by_c'",
+    ),
     "another word": ({"derive": ["input_gradient(x)"]}, "gradients: [x]"),
     "no loss": ({"loss": None, "targets": {}}, "needs a loss"),
     "no equation": ({"derive": ["gauss_newton(q)"]}, "'q' is no equation"),
@@ -323,6 +338,9 @@ def test_a_spec_is_read_with_more_of_them_than_it_names() -> None:
     bare = read({**NETWORK, "derive": ["hvp"]})
     more = symgrad.read(bare, derive=["hvp", "jacobian(y, x)"])
     assert [str(asked) for asked in more.derive] == ["hvp", "jacobian(y, x)"]
+    assert [asked.function for asked in more.derive] == ["hvp", "jacobian"]
+    both = symgrad.read(more, derive=["jacobian(h, x)"])
+    assert [asked.function for asked in both.derive] == ["hvp", "jacobian_y_by_x", "jacobian_h_by_x"]
     with pytest.raises(SpecError, match="did you mean 'hvp'"):
         symgrad.read(bare, derive=["hvpp"])
 
@@ -352,14 +370,16 @@ def test_the_command_line_takes_a_list_of_them(tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_verdict_has_a_row_for_each(dtype: str, tmp_path: Path) -> None:
-    spec = read({**NETWORK, "dtype": dtype, "derive": [*ALL, "jacobian(y, x)", "hessian(h_b)"]})
+    asked = [*ALL, "jacobian(y, x)", "jacobian(h, x)", "hessian(h_b)"]
+    spec = read({**NETWORK, "dtype": dtype, "derive": asked})
     model = expand(spec)
     module = interpreted(written(spec, tmp_path))
     double = interpreted(written(replace(spec, dtype="float64"), tmp_path))
     trial = prepare(model, InProcess(module), InProcess(double), 2, 0, [])
     rows = list(further_checks(trial))
-    assert [row.name for row in rows] == ["hvp", "gauss_newton", "per_sample_grad", "jacobian", "hessian"]
-    assert [row.verdict for row in rows] == ["pass"] * 5, rows
+    jacobians = ["jacobian_y_by_x", "jacobian_h_by_x"]
+    assert [row.name for row in rows] == ["hvp", "gauss_newton", "per_sample_grad", *jacobians, "hessian"]
+    assert [row.verdict for row in rows] == ["pass"] * 6, rows
     double._hvp = lambda *given: given[2].fill(1.0)
     assert next(iter(further_checks(trial))).verdict == "fail"
 

@@ -447,15 +447,18 @@ FURTHER_FUNCTIONS: Mapping[FurtherKind, str] = {
     "jacobian": "jacobian",
     "hessian": "hessian",
 }
-"""What a module calls its function of a further derivative."""
+"""What a module calls its function of a further derivative, where it has one of the kind."""
 
 
 @dataclass(frozen=True)
 class FurtherDerivative:
-    """A further derivative that a module computes: its kind, and the tensors that its call names."""
+    """A further derivative that a module computes: its kind, the tensors that its call names, and what the
+    module calls its function.
+    """
 
     kind: FurtherKind
     of: tuple[str, ...]
+    function: str
     at: Position = field(compare=False)
 
     def __str__(self) -> str:

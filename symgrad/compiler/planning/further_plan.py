@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from symgrad.spec.model import FURTHER_FUNCTIONS
-
 if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.planning.plan import Plan, Step
@@ -24,7 +22,12 @@ class FurtherPlan:
     @property
     def function(self) -> str:
         """The name of the module's function."""
-        return FURTHER_FUNCTIONS[self.asked.kind]
+        return self.asked.function
+
+    @property
+    def compiled(self) -> tuple[str, ...]:
+        """The names of what computes it, of the size of its workspace, and of what of that callers get."""
+        return f"_{self.function}", f"_{self.function}_work_size", f"_{self.function}_results"
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from symgrad.errors import SpecError, did_you_mean
 from symgrad.spec.language.formula import parse_formula
 from symgrad.spec.language.syntax import Call, Name
-from symgrad.spec.model import FurtherDerivative, FurtherKind
+from symgrad.spec.model import FURTHER_FUNCTIONS, FurtherDerivative, FurtherKind
 from symgrad.spec.reading.located import call_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from symgrad.spec.model import Spec
     from symgrad.spec.reading.document import Document
@@ -25,6 +26,9 @@ _TAKES: Mapping[str, tuple[int | Literal["any"], str]] = {
     "hessian": (1, "hessian(W), the second derivatives of the loss by a parameter"),
 }
 """How many tensors each kind names, and how it is written."""
+
+_SEVERAL = ("jacobian", "hessian")
+"""Kinds of which a module may have several, of other tensors."""
 
 _OTHER_WORDS = {
     "input_gradient": "gradients: [x] gives the derivatives of the loss by inputs and equations",
@@ -46,11 +50,12 @@ def further_derivatives(texts: Sequence[str], document: Document) -> tuple[Furth
     for number, text in enumerate(texts):
         call = call_at(document, ("derive", number), text, "a further derivative", "hvp or jacobian(y, x)")
         asked = _derivative(call)
-        if asked.kind in found:
-            problem, remedy = f"'{asked.kind}' stands twice in derive", "a module has one function of a name"
+        key = _key(asked)
+        if key in found:
+            problem, remedy = f"'{key}' stands twice in derive", "a module has one function of a name"
             raise SpecError(problem, at=asked.at, remedy=remedy)
-        found[asked.kind] = asked
-    return tuple(found.values())
+        found[key] = asked
+    return _with_functions(found.values())
 
 
 def with_derivatives(spec: Spec, texts: Sequence[str]) -> Spec:
@@ -59,15 +64,15 @@ def with_derivatives(spec: Spec, texts: Sequence[str]) -> Spec:
     Raises:
         SpecError: an unknown kind, or a call that does not name what it should.
     """
-    found = {asked.kind: asked for asked in spec.derive}
+    found = {_key(asked): asked for asked in spec.derive}
     for text in texts:
         node = parse_formula(text, spec.at)
         call = Call(node.id, (), (), node.at) if isinstance(node, Name) else node
         if not isinstance(call, Call):
             raise SpecError(f"'{text}' is no derivative", at=spec.at, remedy="write hvp or 'jacobian(y, x)'")
         asked = _derivative(call)
-        found.setdefault(asked.kind, asked)
-    return replace(spec, derive=tuple(found.values()))
+        found.setdefault(_key(asked), asked)
+    return replace(spec, derive=_with_functions(found.values()))
 
 
 def _derivative(call: Call) -> FurtherDerivative:
@@ -81,4 +86,29 @@ def _derivative(call: Call) -> FurtherDerivative:
     is_named = len(names) == len(call.arguments) and not call.keywords and len({*names}) == len(names)
     if not is_named or count not in ("any", len(names)):
         raise SpecError(f"'{call.function}' does not take this", at=call.at, remedy=f"write {example}")
-    return FurtherDerivative(cast("FurtherKind", call.function), names, call.at)
+    kind = cast("FurtherKind", call.function)
+    return FurtherDerivative(kind, names, FURTHER_FUNCTIONS[kind], call.at)
+
+
+def _key(asked: FurtherDerivative) -> str:
+    """What a module has once."""
+    return str(asked) if asked.kind in _SEVERAL else asked.kind
+
+
+def _with_functions(asked: Iterable[FurtherDerivative]) -> tuple[FurtherDerivative, ...]:
+    """The same with the names of their functions: those of several of a kind say what they are of.
+
+    Raises:
+        SpecError: two would have the same.
+    """
+    found = tuple(asked)
+    count = Counter(each.kind for each in found)
+    named: dict[str, FurtherDerivative] = {}
+    for each in found:
+        base = FURTHER_FUNCTIONS[each.kind]
+        function = base if count[each.kind] == 1 else f"{base}_{'_by_'.join(each.of)}"
+        if function in named:
+            problem = f"'{named[function]}' and '{each}' would both be the function '{function}'"
+            raise SpecError(problem, at=each.at, remedy="name one of their tensors otherwise")
+        named[function] = replace(each, function=function)
+    return tuple(named.values())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.intervals import interval
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.spec.reads import predicted_from, writes_on
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
@@ -66,7 +65,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         no_hyper=("nothing", *_left_out(model)),
         is_calm=calm,
         frozen=model.frozen,
-        further=tuple(FURTHER_FUNCTIONS[asked.kind] for asked in spec.derive),
+        further=tuple((asked.function, asked.kind) for asked in spec.derive),
         writes_on=writes_on(model),
         predicted=("prediction",) if model.prediction is not None else model.outputs,
         spare=tuple(t.name for t in spec.inputs if t.name not in predicted_from(model)),

@@ -70,8 +70,8 @@ class Bench:
             yield DataCall(self, name, everything)
         if self.case.gradients:
             yield DataCall(self, "input_gradients", everything)
-        for name in self.case.further:
-            yield DataCall(self, name, inputs if name == "jacobian" else everything)
+        for name, kind in self.case.further:
+            yield DataCall(self, name, inputs if kind == "jacobian" else everything)
         for name in ("train_step", "train_epoch", "fit") if training and self.case.trains else ():
             yield DataCall(self, name, everything)
 
@@ -97,7 +97,7 @@ class DataCall:
         bench, given = self.bench, data[: self.count]
         function = getattr(bench.module, self.name)
         params = bench.params() if params is None else params
-        if self.name in ("hvp", "gauss_newton"):
+        if dict(bench.case.further).get(self.name) in ("hvp", "gauss_newton"):
             return function(params, params, *given)
         if not self.trains:
             return function(params, *given)

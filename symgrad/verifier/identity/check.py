@@ -107,8 +107,9 @@ def identity_of(model: Model, text: str, *, seed: int = 0) -> Identity:
     Raises:
         ModuleError: the text is not that of a module.
     """
-    parsed = parse(text)
-    subscripts = subscript_findings(text, parsed.facts)
+    further = [asked.function for asked in model.spec.derive]
+    parsed = parse(text, further)
+    subscripts = subscript_findings(text, parsed.facts, further)
     if subscripts.fault:
         return Identity("differs", subscripts.fault)
     found = replace(_compared(model, text, parsed, seed), left=subscripts.left)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.spec.reads import loss_arguments
 from symgrad.verifier.identity.exact_tape import ExactTape
 from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
@@ -57,7 +56,7 @@ def found_further(
     shapes = machine.text.facts["SHAPES"]
     vector = _entries(point, shapes)
     for asked in model.spec.derive:
-        function = partial(machine.names[FURTHER_FUNCTIONS[asked.kind]], machine.vector(theta, "theta"))
+        function = partial(machine.names[asked.function], machine.vector(theta, "theta"))
         if asked.kind in ("hvp", "gauss_newton"):
             product = function(machine.vector(vector, "vector"), *data)
             yield from _named(asked, _parts(product.array(), shapes))

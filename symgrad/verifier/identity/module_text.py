@@ -11,10 +11,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symgrad.errors import ModuleError
-from symgrad.spec.model import FURTHER_FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import CodeType
 
 _FACTS = frozenset(["INPUTS", "TARGETS", "FREE_AXES", "LEAST_SIZES", "AXES", "CLASSES", "SIZE", "SHAPES"])
@@ -26,7 +25,6 @@ ENTRIES = (
     "loss",
     "loss_and_grad",
     "input_gradients",
-    *FURTHER_FUNCTIONS.values(),
     "_backward",
     "_gradient_in_pieces",
     "_step_gradient",
@@ -36,7 +34,7 @@ ENTRIES = (
     "_sizes",
     "_tensors",
 )
-"""The functions under trial."""
+"""The functions under trial in every text."""
 
 BLOCK = "BLOCK"
 """The fact that says how many rows a sum over rows takes at a time."""
@@ -75,8 +73,8 @@ class JudgedText:
     unknown: frozenset[str] = frozenset()
 
 
-def parse(text: str) -> JudgedText:
-    """The functions and facts of a module's text.
+def parse(text: str, further: Iterable[str] = ()) -> JudgedText:
+    """The functions and facts of a module's text, with those `further` ones under trial that it has.
 
     Raises:
         ModuleError: it is no Python, or lacks what every module has.
@@ -86,7 +84,7 @@ def parse(text: str) -> JudgedText:
     except SyntaxError as error:
         raise ModuleError(f"the text is no Python: {error}") from error
     literals = _Literals()
-    used = _used(tree.body)
+    used = _used(tree.body, (*ENTRIES, *further))
     unknown = _unknown(used, tree.body)
     if any(ast.While in seen.kinds for seen in used.values()):
         raise ModuleError("the text has a loop whose end cannot be foreseen")
@@ -147,7 +145,7 @@ def _unknown(used: Mapping[ast.stmt, Seen], body: list[ast.stmt]) -> set[str]:
     return found.difference(*(seen_in(node).bound for node in body)) if found else found
 
 
-def _used(body: list[ast.stmt]) -> dict[ast.stmt, Seen]:
+def _used(body: list[ast.stmt], entries: Iterable[str]) -> dict[ast.stmt, Seen]:
     """The definitions that the functions under trial reach, made bare, in the order of the text."""
     definitions: dict[str, list[ast.stmt]] = {}
     for node in body:
@@ -155,7 +153,7 @@ def _used(body: list[ast.stmt]) -> dict[ast.stmt, Seen]:
             definitions.setdefault(name, []).append(node)
     used: dict[ast.stmt, Seen] = {}
     reached: set[str] = set()
-    waiting = [name for name in ENTRIES if name in definitions]
+    waiting = [name for name in entries if name in definitions]
     while waiting:
         name = waiting.pop()
         if name not in reached:

@@ -12,17 +12,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.verifier.module_tree import tree_of
 from symgrad.verifier.static.follower import Follower
 from symgrad.verifier.static.obligations import BeyondError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _FOLLOWED = (
     *("forward", "predict", "loss", "loss_and_grad", "input_gradients", "gradient_point", "update"),
-    *("train_step", "train_epoch", *FURTHER_FUNCTIONS.values()),
+    *("train_step", "train_epoch"),
 )
 
 
@@ -34,11 +33,14 @@ class Findings:
     left: tuple[str, ...] = ()
 
 
-def subscript_findings(text: str, facts: Mapping[str, Any]) -> Findings:
-    """Which subscripts of a text leave their arrays at some sizes; `facts` are its constants, as `AXES`."""
+def subscript_findings(text: str, facts: Mapping[str, Any], further: Iterable[str] = ()) -> Findings:
+    """Which subscripts of a text leave their arrays at some sizes; `facts` are its constants, as `AXES`.
+
+    `further` are functions that the text has beside those that all have.
+    """
     try:
         follower = Follower(tree_of(text), facts)
-        for name in _FOLLOWED:
+        for name in (*_FOLLOWED, *further):
             follower.enter(name)
     except BeyondError as beyond:
         return Findings(str(beyond))

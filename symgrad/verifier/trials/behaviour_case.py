@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from symgrad.spec.model import FurtherKind
     from symgrad.verifier.interpretation.array_library import Array
 
 
@@ -60,9 +61,9 @@ class BehaviourCase(NamedTuple):
     `network` is the network's hash, `batch` the axis that counts rows, or empty; `piece` the rows of a
     micro-batch; `work` the operations of one loss; `is_calm` is whether training on the sample stays finite
     and carries rounding nowhere. `no_hyper` are names that are no hyper-parameters. `further` are functions
-    of derivatives beyond the gradient. What is `predicted` depends on no `spare` input. Where a network
-    `writes_on`, it says of sequences of labels which comes next. `numbers` are whole
-    numbers at which an edited module may act otherwise, `edited_numbers` all that stand in its edits.
+    of derivatives beyond the gradient, with their kinds. What is `predicted` depends on no `spare` input.
+    Where a network `writes_on`, it says of sequences of labels which comes next. `numbers` are whole numbers
+    at which an edited module may act otherwise, `edited_numbers` all that stand in its edits.
     """
 
     name: str
@@ -87,7 +88,7 @@ class BehaviourCase(NamedTuple):
     no_hyper: tuple[str, ...]
     is_calm: bool
     frozen: tuple[str, ...] = ()
-    further: tuple[str, ...] = ()
+    further: tuple[tuple[str, FurtherKind], ...] = ()
     spare: tuple[str, ...] = ()
     writes_on: bool = False
     predicted: tuple[str, ...] = ()

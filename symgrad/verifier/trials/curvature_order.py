@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.spec.reads import stops_gradients
 from symgrad.verifier.gradients.gradient_blocks import NOISE
 from symgrad.verifier.report import Check
@@ -104,7 +103,7 @@ class CurvedLine(Line):
     def _answer_to(self, *vector: object) -> object:
         twin, sample = self.trial.twin, self.point.sample
         params = twin.params(twin.vector(sample.parameters))
-        return twin.call(FURTHER_FUNCTIONS[self.asked.kind], params, *vector, *twin.data(sample))
+        return twin.call(self.asked.function, params, *vector, *twin.data(sample))
 
 
 def curvature_order_checks(trial: Trial) -> Iterator[Check]:

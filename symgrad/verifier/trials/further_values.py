@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.verifier.identity.further_meaning import direction, expected_further, found_by
 from symgrad.verifier.identity.points import ExactPoint
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE
@@ -31,7 +30,7 @@ def further_checks(trial: Trial) -> Iterator[Check]:
     """A row for each of them: the answers of the compiled module beside those of dual numbers."""
     for asked in trial.model.spec.derive:
         what = "answers against dual numbers through the spec"
-        yield measured(FURTHER_FUNCTIONS[asked.kind], what, CLOSE, partial(_error, trial, asked))
+        yield measured(asked.function, what, CLOSE, partial(_error, trial, asked))
 
 
 def _error(trial: Trial, asked: FurtherDerivative) -> Measure:
@@ -75,7 +74,7 @@ def _found(trial: Trial, asked: FurtherDerivative, point: TrialPoint, there: Exa
 
     def answer(*others: Any) -> Any:
         params = subject.params(subject.vector(sample.parameters))
-        return subject.call(FURTHER_FUNCTIONS[asked.kind], params, *others)
+        return subject.call(asked.function, params, *others)
 
     vector = np.concatenate([part.reshape(-1) for part in along.values()])
     answers = found_by(asked, answer, vector, shapes, (subject.inputs(sample), subject.data(sample)))

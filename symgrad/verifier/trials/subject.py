@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.spec.model import FURTHER_FUNCTIONS
 from symgrad.spec.reads import writes_on
 from symgrad.verifier.report import any_failed
 from symgrad.verifier.text_checks import text_checks
@@ -163,7 +162,7 @@ def demand_names(model: Model, facts: Facts) -> None:
         names += ["gradient_point"] if model.parameters and model.optimizer.look_ahead is not None else []
         names += ["input_gradients"] if model.spec.gradients else []
     names += ["sample"] if writes_on(model) else []
-    names += [FURTHER_FUNCTIONS[asked.kind] for asked in model.spec.derive]
+    names += [asked.function for asked in model.spec.derive]
     missing = [name for name in names if name not in facts.names]
     if missing:
         raise ModuleError(f"the module lacks {', '.join(missing)}", at=facts.at, remedy="generate it again")

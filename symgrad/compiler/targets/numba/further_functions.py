@@ -31,12 +31,12 @@ _DIRECTION = (
 )
 
 
-def compiled(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | Driver]:
+def computed(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | Driver]:
     """The size of its workspace, what computes it, and what of the workspace callers get."""
-    name, views = f"_{found.planned.function}", found.drivers.views
+    (name, size_of, results_of), views = found.planned.compiled, found.drivers.views
     size = (f"return {NUMBA.text(views.work_size)}",)
     doc = f"How many numbers the workspace of {name} holds."
-    yield Definition(f"{name}_work_size", listed(calls.extents), (doc,), size)
+    yield Definition(size_of, listed(calls.extents), (doc,), size)
     takes_direction = found.planned.takes_direction
     vectors = ["theta", "direction", "product"] if takes_direction else ["theta"]
     doc = f"{_said(found)}, {'into `product`' if takes_direction else 'in the workspace'}."
@@ -47,7 +47,7 @@ def compiled(calls: Signatures, found: LoweredFurther) -> Iterator[Definition | 
         is_most = found.planned.asked.kind == "per_sample"  # of the memory, so that a copy would double it
         lines = ("return (", *(f"    {r.view if is_most else r.copied}," for r in results), ")")
         doc = f"{'What' if is_most else 'Copies of what'} {name} left in the workspace."
-        yield Definition(f"{name}_results", listed(["work", *calls.extents]), (doc,), lines)
+        yield Definition(results_of, listed(["work", *calls.extents]), (doc,), lines)
 
 
 def offered(calls: Signatures, found: LoweredFurther) -> Definition:
@@ -55,12 +55,12 @@ def offered(calls: Signatures, found: LoweredFurther) -> Definition:
     arguments = [a.variable for a in (calls.arguments if found.planned.takes_targets else calls.inputs)]
     names = "INPUTS + TARGETS" if found.planned.takes_targets else "INPUTS"
     function, data = found.planned.function, as_tuple(arguments)
-    parts = f"_{function}, _{function}_work_size"
+    compiled, size_of, results_of = found.planned.compiled
     if found.planned.takes_direction:
-        line = f"return _product_with({parts}, params, vector, {data})"
+        line = f"return _product_with({compiled}, {size_of}, params, vector, {data})"
         given = listed(["params", "vector", *arguments])
         return Definition(function, given, (f"{_said(found)}.", *_DIRECTION), (line,))
-    answer = f"_found_in_work({parts}, _{function}_results, params, {names}, {data})"
+    answer = f"_found_in_work({compiled}, {size_of}, {results_of}, params, {names}, {data})"
     outputs = [found.drivers.program.tensor[name] for name in found.drivers.program.outputs]
     is_one = found.planned.asked.kind != "per_sample"
     line = f"return {answer}[0]" if is_one else f"return Params(*_with_memory({answer}))"

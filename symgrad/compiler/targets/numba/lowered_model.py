@@ -60,6 +60,11 @@ class PlannedModel:
         """The plans of all that the module computes."""
         return (self.plan, *(found.plan for found in self.further))
 
+    @property
+    def sectioned(self) -> tuple[str, ...]:
+        """The functions whose sections, where they are long, are named after them, with a number."""
+        return (*SECTIONED, *(f"_{found.function}" for found in self.further))
+
 
 @dataclass(frozen=True)
 class LoweredFurther:
@@ -133,7 +138,11 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
     looks_ahead = AHEAD in update.outputs
     groups = tuple(elaborate_optimizer(model, named=True, group=group) for group in model.groups)
     parts = update_parts(model, plan.program, update, groups, OWN_NAMES)
-    own = OWN_NAMES.union(*map(_section_names, planned.plans), *(part.functions for part in parts))
+    own = OWN_NAMES.union(
+        *(_section_names(plan, planned.sectioned) for plan in planned.plans),
+        *(part.functions for part in parts),
+        *(found.compiled for found in planned.further),
+    )
     drivers = FunctionBodies(plan, own)
     names = state_names(update, OWN_NAMES)
     return LoweredModel(
@@ -162,11 +171,11 @@ def _lowered_further(planned: FurtherPlan, own: Collection[str], beside: Functio
     return LoweredFurther(planned, drivers, body)
 
 
-def _section_names(plan: Plan) -> Iterator[str]:
+def _section_names(plan: Plan, drivers: Collection[str]) -> Iterator[str]:
     """The names that sections of drivers may bear, none of them where all drivers are short."""
     most = sum(len(phase.steps) for phase in plan.phases)
     if most > LONGEST_SECTION:
-        yield from (f"{name}_{n}" for name in SECTIONED for n in range(1, most + 1))
+        yield from (f"{name}_{n}" for name in drivers for n in range(1, most + 1))
 
 
 def _called_phases(plan: Plan) -> Iterator[Phase]:

@@ -55,7 +55,7 @@ class ModelDefinitions:
     def further(self) -> Iterator[Definition | Driver]:
         """Derivatives beyond the gradient."""
         for found in self.lowered.further:
-            yield from further_functions.compiled(self.calls, found)
+            yield from further_functions.computed(self.calls, found)
 
     def _standing(self) -> Iterator[str]:
         """Those of the spec's own tensors that are in memory after the loss, in the order of computation."""

@@ -6,7 +6,6 @@ import builtins
 import keyword
 
 from symgrad.compiler.targets.numba.runtime import runtime_names
-from symgrad.spec.model import FURTHER_FUNCTIONS
 
 _OF_MODELS = """
 np math threading sys njit scipy NamedTuple self
@@ -20,8 +19,6 @@ _PRIVATE_OF_MODELS = """
 _predict _predictions _backward _gradient_in_pieces _look_ahead _shares _end_of_step _first_states
 _step_gradient _advance _evaluation
 """
-_FURTHER = tuple(f"_{name}" for name in FURTHER_FUNCTIONS.values())
-_PRIVATE_OF_MODELS += " ".join(f"{name} {name}_work_size {name}_results" for name in _FURTHER)
 SECTIONED = (
     "_forward",
     "_predict",
@@ -30,7 +27,6 @@ SECTIONED = (
     "_backward",
     "_gradient",
     "_step_gradient",
-    *_FURTHER,
 )
 """The functions whose sections, where they are long, are named after them, with a number."""
 
