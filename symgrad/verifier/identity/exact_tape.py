@@ -13,6 +13,7 @@ from symgrad.verifier.gradients.tape import Tape
 from symgrad.verifier.interpretation.slopes.slope_formulas import slope, slope_of_power
 
 if TYPE_CHECKING:
+    from symgrad.verifier.gradients.tape import Recorded
     from symgrad.verifier.interpretation.arithmetic import Arithmetic
     from symgrad.verifier.interpretation.array_library import Array
 
@@ -22,6 +23,11 @@ class ExactTape(Tape):
 
     def __init__(self, base: Arithmetic) -> None:
         super().__init__(base, partial(slope, base))
+
+    def total(self, array: Recorded) -> Recorded:
+        """The sum of all entries."""
+        found: Recorded = self._library_sum(array, tuple(range(array.ndim)))
+        return found
 
     def _power(self, a: Any, b: Any) -> Any:
         base, exponent = self.of(a), self.of(b)

@@ -146,8 +146,7 @@ class _Meaning:
         found = interpret(self.model, {**leaves, **self.point.labels}, tape.arithmetic).tensors
         total: Any = tape.of(self.base.array(0.0))
         for name, slope in zip(cut, pulled, strict=True):
-            product = tape.of(found[name]) * tape.of(slope)
-            total = total + tape.arithmetic.library.sum(product, tuple(range(product.ndim)))
+            total = total + tape.total(tape.of(found[name]) * tape.of(slope))
         return self._gradients(tape, total, leaves)
 
     def _leaves(self, tape: ExactTape) -> dict[str, Any]:
