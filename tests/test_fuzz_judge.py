@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzz import kinks
+from fuzz import extremes, kinks
 from fuzz.gradients import module_of
 from fuzz.jets import Jet, series, slopes, values
+from fuzz.judge import judge
+from fuzz.repeated import Block, Call, is_joined_alike
 
 
 def kink(formula: str) -> dict[str, Any]:
@@ -72,3 +74,50 @@ def test_jets_of_a_softmax_do_not_depend_on_a_shift(shift: float) -> None:
         weights.append(powers / powers.sum())
     for of in (values, lambda jets: values(slopes(jets, 1))):
         assert np.allclose(of(weights[1]), of(weights[0]), rtol=1e-12, atol=0)
+
+
+def test_a_word_is_no_tensor_of_that_name() -> None:
+    """padding=same, beside a tensor `same`."""
+    spec = {
+        "name": "layered",
+        "inputs": {"same": ["batch", 4, 1]},
+        "equations": {"h": "conv1d(same, 1, kernel=3, padding=same)"},
+        "loss": "mean(h**2)",
+    }
+    assert judge(spec, Random(0)).kind == "right"
+
+
+def test_rows_are_those_of_the_free_axis() -> None:
+    """Not those of a table of fixed size that stands before."""
+    spec = {
+        "name": "derived",
+        "dtype": "float64",
+        "inputs": {"A": [9, 2], "x": ["n", 2]},
+        "parameters": {"w": {"axes": [2], "init": "normal(std=1)"}},
+        "equations": {"y": "x @ w"},
+        "loss": "mean(y**2) + 0 * sum(A)",
+        "derive": ["per_sample"],
+    }
+    assert judge(spec, Random(0)).kind == "right"
+
+
+@pytest.mark.parametrize(("inner", "is_alike"), [("layout=channels_first", True), ("", False)])
+def test_a_concat_of_both_layouts_is_not_drawn(inner: str, is_alike: bool) -> None:
+    """A chain refuses it: nobody knows which channels are joined."""
+    parts = (Call("batch_norm2d", inner), Call("squeeze_excite", "layout=channels_first"), Call("gelu", ""))
+    assert is_joined_alike((Block("concat", parts),)) is is_alike
+
+
+def test_a_value_lost_far_out_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {
+        "name": "extremes",
+        "dtype": "float64",
+        "inputs": {"x": ["n"]},
+        "equations": {"f": "sin(atan(x))"},
+        "loss": "sum(f)",
+        "gradients": ["x"],
+    }
+    assert judge(spec, Random(0)).kind == "right"
+    lost = {**spec, "equations": {"f": "x / sqrt(1 + x**2)"}}
+    monkeypatch.setattr(extremes, "module_of", lambda _, by_rows: module_of(lost, by_rows))
+    assert judge(spec, Random(0)).kind == "lost value"

@@ -292,6 +292,9 @@ class Evaluator:
             # SymPy would merge a choice inside a condition into one of exponential size.
             last = values[3:]  # where(c, a, where(d, b, e)) is one choice
             values = [self._named(v, scope) if v.body.has(sp.Piecewise) else v for v in values[:3]] + last
+        if what == "sin" and values[0].body.has(sp.atan):
+            # SymPy would make v/√(1 + v²) of sin(atan v): 0 where v² overflows, and no number at inf.
+            values = [self._named(values[0], scope)]
         if what == "**":
             self.check_zero_base(values[0], values[1], at)
         value = self.builder.combine(

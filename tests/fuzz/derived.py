@@ -215,11 +215,14 @@ def _jacobian(point: Meaning, module: Any, inside: str, _: Any, __: Any, rng: An
 
 def _per_sample(point: Meaning, module: Any, _: str, v: Any, __: Any, ___: Any) -> Any:
     """The slope of the loss of each row, of which all rows of the data are made."""
-    first = next(n for n in (*module.INPUTS, *module.TARGETS) if np.ndim(point.arrays[n]))
     rows_of = {
         n: (a["axes"] if isinstance(a, dict) else a)[:1]
         for n, a in {**point.spec["inputs"], **point.spec.get("targets", {})}.items()
     }
+    fixed = point.spec.get("axes", {})
+    first = next(
+        n for n, axes in rows_of.items() if axes and isinstance(axes[0], str) and axes[0] not in fixed
+    )
     axis = rows_of[first][0]
     right = []
     for row in range(len(point.arrays[first])):

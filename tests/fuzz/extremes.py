@@ -24,9 +24,9 @@ INNER = ("x", "x", "x", "-x", "2*x", "x + 1", "x - 3", "abs(x)", "x / 2")
 FUNCTIONS = ("exp", "tanh", "atan", "erf", "expm1", "sinh", "cosh", "sqrt", "log", "log1p", "sin", "cos")
 OUTER = (
     *("{}", "{}", "{}", "log({})", "({})**2", "1 / (1 + {})", "x * ({})", "1 - {}", "sqrt({})"),
-    *("({})**1.5", "1 / ({})", "({})**3", "tanh({})", "exp(-({}))"),
+    *("({})**1.5", "1 / ({})", "({})**3", "tanh({})", "exp(-({}))", "sin({})", "atan({})"),
 )
-SIZES = (1e-12, 1e-5, 0.3, 1.0, 4.0, 9.0, 17.0, 23.0, 37.0, 41.0, 90.0, 300.0, 700.0)
+SIZES = (1e-12, 1e-5, 0.3, 1.0, 4.0, 9.0, 17.0, 23.0, 37.0, 41.0, 90.0, 300.0, 700.0, 1e25, 1e200)
 MOST = 1e30
 GOOD = {"float64": 1e-9, "float32": 1e-4}
 
@@ -48,19 +48,23 @@ def extreme_spec(random: Random) -> Spec:
 
 
 def judge_extremes(spec: Spec, random: Random, by_rows: bool) -> Outcome:
-    """Every slope to its own size, where the text itself, computed in the spec's type, does not lose it."""
+    """Every value and slope to its own size, where the text itself, in the type of the spec, keeps it."""
     sound = list(_sound(spec))
     if not sound:
         return Outcome("unsound")
     module = module_of(spec, by_rows)
-    x, right, allowed = (np.array(column) for column in zip(*sound, strict=True))
+    x, *right, off, allowed = (np.array(column) for column in zip(*sound, strict=True))
     for garbage in GARBAGE:
         with_garbage(module, garbage)
-        ours = module.input_gradients(module.init_params(), x).x.astype(float)
-        bad = ~(np.abs(ours - right) <= allowed)
+        params = module.init_params()
+        values = np.asarray(module.forward(params, x), float)
+        for at in np.flatnonzero(~(np.abs(values - right[0]) <= off)):
+            return Outcome("lost value", f"at {x[at]:g}: {values[at]:.9g}, not {right[0][at]:.9g}")
+        ours, slope = module.input_gradients(params, x).x.astype(float), right[1]
+        bad = ~(np.abs(ours - slope) <= allowed)
         for at in np.flatnonzero(bad):
-            if not abs(ours[at] - right[at]) <= allowed[at] + _change_nearby(spec, x[at], right[at]):
-                return Outcome("lost slope", f"at {x[at]:g}: {ours[at]:.9g}, not {right[at]:.9g}")
+            if not abs(ours[at] - slope[at]) <= allowed[at] + _change_nearby(spec, x[at], slope[at]):
+                return Outcome("lost slope", f"at {x[at]:g}: {ours[at]:.9g}, not {slope[at]:.9g}")
     return Outcome("right")
 
 
@@ -75,20 +79,28 @@ def _formula(spec: Spec) -> str:
     return re.sub(r"\bh\b", f"({spec['equations'].get('h')})", spec["equations"]["f"])
 
 
-def _sound(spec: Spec) -> Iterator[tuple[float, float, float]]:
-    """A number, the slope there, and how far the module may be from it."""
+def _sound(spec: Spec) -> Iterator[tuple[float, float, float, float, float]]:
+    """A number, the value and the slope there, and how far the module may be from each."""
     dtype = spec["dtype"]
     tiny = float(np.finfo(dtype).smallest_normal)
     formula = _formula(spec)
     for number in (sign * size for size in SIZES for sign in (1, -1)):
         x = np.array([number], dtype).astype(float)
         rounded = meaning(spec, {"x": x}, {"x": np.array([0])}, NOISE[dtype])
+        if not (rounded.finite and rounded.clean and rounded.margin > NEAR[dtype] * 1e-6):
+            continue
         try:
             value, exact = value_and_slope(formula, x[0])
         except ArithmeticError:
             continue
         slope = float(exact)
-        holds = rounded.finite and rounded.clean and abs(rounded.loss - value) <= 1e-3 * abs(value)
-        if holds and rounded.margin > NEAR[dtype] * 1e-6 and abs(slope) < MOST:
-            noise = abs(float(rounded.gradient["x"][0]) - slope)
-            yield x[0], slope, GOOD[dtype] * abs(slope) + 1e3 * noise + tiny
+        if abs(rounded.loss - value) <= 1e-3 * abs(value) and abs(slope) < MOST:
+            off, noise = abs(float(rounded.loss - value)), abs(float(rounded.gradient["x"][0]) - slope)
+            good = GOOD[dtype]
+            yield (
+                x[0],
+                float(value),
+                slope,
+                good * abs(float(value)) + 1e3 * off + tiny,
+                good * abs(slope) + 1e3 * noise + tiny,
+            )

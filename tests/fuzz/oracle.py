@@ -287,13 +287,14 @@ def _layer(name: str, call: ast.Call, scope: Scope) -> np.ndarray:
 
 
 def options_of(name: str, call: ast.Call, scope: Scope) -> dict[str, Any]:
-    """The arguments of a layer by name: numbers, words, and what tensors stand for."""
-    words = {"true": True, "false": False}
+    """The arguments of a layer by name: numbers, words, and tensors where the layer takes some."""
+    words, takes_tensors = {"true": True, "false": False}, library.layers[name].operands
 
-    def meant(node: ast.expr) -> Any:
+    def meant(argument: str, node: ast.expr) -> Any:
         match node:
-            case ast.Name(word):
-                return numeric(scope.tensors[word], scope) if word in scope.tensors else words.get(word, word)
+            case ast.Name(word):  # padding=same is a word beside a tensor of that name
+                is_tensor = argument in takes_tensors and word in scope.tensors
+                return numeric(scope.tensors[word], scope) if is_tensor else words.get(word, word)
             case ast.Call():
                 return None
         return ast.literal_eval(node)
@@ -302,7 +303,7 @@ def options_of(name: str, call: ast.Call, scope: Scope) -> dict[str, Any]:
     assert isinstance(signature, ast.Call)
     names = [*(a.id for a in signature.args), *(str(k.arg) for k in signature.keywords)]  # type: ignore[attr-defined]  # a signature lists names
     given = dict(zip(names[1:], call.args[1:], strict=False)) | {str(k.arg): k.value for k in call.keywords}
-    return {key: meant(node) for key, node in given.items()}
+    return {key: meant(key, node) for key, node in given.items()}
 
 
 def _activated(z: np.ndarray, activation: ast.expr, scope: Scope) -> np.ndarray:

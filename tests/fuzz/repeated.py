@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fuzz.layered import MOST, Layered, call_of, finished
 from fuzz.reach import depends_on_parameters
+from symgrad.spec import library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ Spec = dict[str, Any]
 LARGEST = 14
 """So many calls of layers a chain may have, written out; a transformer block counts four."""
 TRIES = 30
+OF_IMAGES = frozenset(name for name, entry in library.layers.items() if "layout" in entry.text)
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,19 @@ def blocks_in(parts: tuple[Part, ...]) -> Iterator[Block]:
             yield from blocks_in(part.parts)
 
 
+def calls_in(parts: tuple[Part, ...]) -> Iterator[Call]:
+    """All layers, those of blocks too."""
+    for part in parts:
+        yield from (part,) if isinstance(part, Call) else calls_in(part.parts)
+
+
+def is_joined_alike(parts: tuple[Part, ...]) -> bool:
+    """Whether every concat joins channels where all layers of images have them; other chains are refused."""
+    joined = [b for b in blocks_in(parts) if b.kind == "concat"]
+    turned = {call.is_turned for call in calls_in(parts) if call.name in OF_IMAGES}
+    return not joined or turned <= {False} or (turned == {True} and all(b.is_turned for b in joined))
+
+
 def repeated_spec(random: Random) -> Spec:
     """A chain with blocks, and the same as equations."""
     while True:
@@ -158,9 +173,8 @@ def repeated_spec(random: Random) -> Spec:
         parts = made.parts(0, LARGEST)
         if not any(isinstance(part, Block) for part in parts):
             continue
-        blocks = list(blocks_in(parts))
-        if any(p.is_turned for p in parts) and any(b.kind == "concat" and not b.is_turned for b in blocks):
-            continue  # what is joined there follows the layers around it
+        if not is_joined_alike(parts):
+            continue
         made.write(parts)
         draw.shape = made.shape
         spec = {**finished(draw), "chain": [part.layer for part in parts]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import reduce
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import sympy as sp
@@ -87,25 +88,38 @@ class Lowering:
 
     def _quotient(self, coefficient: sp.Expr, rest: sp.Expr) -> Expression:
         """A product whose factors with negative exponents stand below the line."""
-        above: list[Expression] = []
-        below: list[Expression] = []
-        if coefficient.is_Rational and coefficient.p == 1 and 1 < coefficient.q < EXACT:
-            below.append(self._number(sp.Integer(coefficient.q)))
-        elif coefficient != 1:
-            above.append(self._number(coefficient))
+        above: list[sp.Expr] = []
+        below: list[sp.Expr] = []
         for factor in sp.Mul.make_args(rest):
             base, exponent = factor.as_base_exp()
             divides = exponent.is_number and exponent.is_negative and factor not in self.known
             if divides and not isinstance(factor, sp.exp):
-                below += self._factors(base**-exponent)
+                below.append(base**-exponent)
             else:
-                above += self._factors(factor)
-        top = product(above) if above else self._number(sp.Integer(1))
-        return Divided(top, product(below)) if below else top
+                above.append(factor)
+        top, bottom = (list(chain.from_iterable(map(self._factors, self._joined(f)))) for f in (above, below))
+        if coefficient.is_Rational and coefficient.p == 1 and 1 < coefficient.q < EXACT:
+            bottom.insert(0, self._number(sp.Integer(coefficient.q)))
+        elif coefficient != 1:
+            top.insert(0, self._number(coefficient))
+        found = product(top) if top else self._number(sp.Integer(1))
+        return Divided(found, product(bottom)) if bottom else found
+
+    def _joined(self, factors: Sequence[sp.Expr]) -> list[sp.Expr]:
+        """Factors, of equal powers that of their product: SymPy makes x²y² of (x·y)², infinity times 0."""
+        by_power: dict[sp.Expr, list[sp.Expr]] = {}
+        for factor in factors:
+            exponent = factor.as_base_exp()[1]
+            is_power = exponent.is_Integer and exponent > 1 and factor not in self.known
+            by_power.setdefault(exponent if is_power else factor, []).append(factor)
+        return [
+            same[0] if len(same) == 1 else sp.Pow(sp.Mul(*(f.base for f in same)), power, evaluate=False)
+            for power, same in by_power.items()
+        ]
 
     def _factors(self, factor: sp.Expr) -> tuple[Expression, ...]:
         """A factor of a product; a cube is two."""
-        if factor in self.known or not _is_cube_of_entry(factor):
+        if factor in self.known or not _is_cube_of_entries(factor):
             return (self(factor),)
         base = self(factor.base)
         return Applied("square", (base,)), base
@@ -173,7 +187,7 @@ class Lowering:
             return Divided(self._type(Literal(1)), product(self._factors(base**-exponent)))
         if exponent == 2:
             return Applied("square", (self(base),))
-        if _is_cube_of_entry(expr):
+        if _is_cube_of_entries(expr):
             return product(self._factors(expr))
         return Raised(self(base), self(exponent))
 
@@ -194,8 +208,10 @@ def product(factors: Sequence[Expression]) -> Expression:
     return factors[0] if len(factors) == 1 else Multiplied(tuple(factors))
 
 
-def _is_cube_of_entry(expr: sp.Expr) -> bool:
-    return bool(expr.is_Pow) and expr.exp == 3 and isinstance(expr.base, Entry)
+def _is_cube_of_entries(expr: sp.Expr) -> bool:
+    return (
+        bool(expr.is_Pow) and expr.exp == 3 and all(isinstance(f, Entry) for f in sp.Mul.make_args(expr.base))
+    )
 
 
 def lowered_index(expr: sp.Expr, known: Mapping[sp.Basic, Expression]) -> Expression:
