@@ -342,7 +342,7 @@ class _Writer(LoopBuilder):
                 Literal(0.0) if reduced.in_double else Typed(Literal(REDUCTIONS[equation.reduction].start))
             )
             self.put(Assign(self._accumulator(equation), start))
-        elif equation.onto:
+        elif equation.onto or equation.target in self.plan.tiled:
             return
         elif self._block(equation):
             self._clear(equation.target, equation.free)
@@ -366,7 +366,9 @@ class _Writer(LoopBuilder):
         equation = reduced.equation
         body = self.lower(equation.body)
         gathered = self._gathered(equation) if reduced.in_memory else self._accumulator(equation)
-        if equation.reduction in EXTREMA:
+        if equation.target in self.plan.tiled:
+            self.put(Assign(gathered, body))
+        elif equation.reduction in EXTREMA:
             self.put(Assign(gathered, Applied(equation.reduction.title(), (gathered, body))))
         else:
             self.put(Add(gathered, body))

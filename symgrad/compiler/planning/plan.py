@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import sympy as sp
 
+from symgrad.passes.scattering.tilings import tiled
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -189,6 +191,11 @@ class Plan:
         steps = (step for phase in self.phases for step in phase.steps)
         added = (step for step in steps if isinstance(step, Accumulate) and step.rows)
         return {gradient: step.rows for step in added for gradient in step.equation.reads}
+
+    @cached_property
+    def tiled(self) -> frozenset[str]:
+        """What scatters write once into each entry: it is neither cleared nor added to."""
+        return tiled(self.program)
 
     def is_by_columns(self, tensor: str) -> bool:
         """Whether the first axis of a tensor is its last one in memory."""

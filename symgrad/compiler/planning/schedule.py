@@ -18,6 +18,7 @@ from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_
 from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, PhaseName, Product, Scalar, Step
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
 from symgrad.passes.recurrences import Recurrence, in_order
+from symgrad.passes.scattering.tilings import moves_alone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -281,9 +282,9 @@ def _stack_of_products(equation: Equation) -> set[sp.Symbol] | None:
 def _may_share(equation: Equation) -> bool:
     """Whether other equations of a row can stand in the same loops: none of these is the equation's own."""
     over_rows = any(loop.index == ROW for loop in equation.loops)
-    if not over_rows or equation.scatters:
+    if not over_rows or (equation.scatters and not moves_alone(equation)):
         return False
-    if equation.is_elementwise or equation.indices == (ROW,):
+    if equation.is_elementwise or equation.scatters or equation.indices == (ROW,):
         return True
     others = {loop.index for loop in equation.loops} - {ROW}
     return equation.reduction == "sum" and (not equation.indices or set(equation.indices) == others)

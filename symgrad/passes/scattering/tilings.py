@@ -1,0 +1,72 @@
+"""Tensors that scatters fill like tiles: each entry is written once, so there is nothing to clear or to add to.
+
+The cotangent of gates that lie side by side, of which formulas read `s[n, k]`, `s[n, k + 64]` and so on, is a
+chain of scatters of which each makes a stretch of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from symgrad.calculus.terms import leading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from symgrad.calculus.program import Equation, Program
+
+
+def moves_alone(equation: Equation) -> bool:
+    """Whether each turn of its loops writes an entry of its own, the next one beside it: indices are those of
+    the loops, moved by numbers.
+    """
+    found = [moved[0] for index in equation.indices if (moved := _moved(index))]
+    return len(found) == len(equation.indices) == len(equation.loops) == len(set(found))
+
+
+def tiled(program: Program) -> frozenset[str]:
+    """The targets of scatters which, one onto another, write every entry of their tensor once."""
+    onto = {equation.target: equation.onto for equation in program.equations if equation.scatters}
+    chains = [[*_chain(name, onto)] for name in onto.keys() - set(onto.values())]
+    return frozenset(name for chain in chains if _is_tiling(program, chain) for name in chain)
+
+
+def _chain(name: str, onto: Mapping[str, str]) -> Iterator[str]:
+    while name:
+        yield name
+        name = onto.get(name, "")
+
+
+def _is_tiling(program: Program, chain: Sequence[str]) -> bool:
+    """Whether what these write lies side by side along one axis, and is all of the others."""
+    equations = [program.definition[name] for name in chain]
+    if not all(map(moves_alone, equations)):
+        return False
+    wholes = [(0, axis.extent) for axis in program.tensor[chain[0]].axes]
+    written = [_stretches(equation) for equation in equations]
+    parted = [n for n, whole in enumerate(wholes) if any(found[n] != whole for found in written)]
+    if len(parted) != 1:
+        return False
+    end: sp.Expr = sp.Integer(0)
+    for start, extent in sorted((found[parted[0]] for found in written), key=lambda found: found[0]):
+        if start != end:
+            return False
+        end = start + extent
+    return bool(end == wholes[parted[0]][1])
+
+
+def _stretches(equation: Equation) -> list[tuple[int, sp.Expr]]:
+    """Where each index begins, and how far it goes."""
+    extents = {loop.index: loop.axis.extent for loop in equation.loops}
+    found = [moved for index in equation.indices if (moved := _moved(index))]
+    return [(start, extents[index]) for index, start in found]
+
+
+def _moved(index: sp.Expr) -> tuple[sp.Symbol, int] | None:
+    """The index of a loop and the number it is moved by; None for other expressions."""
+    if isinstance(index, leading):
+        (index,) = index.args
+    start, alone = index.as_coeff_Add()
+    return (alone, int(start)) if isinstance(alone, sp.Symbol) and start.is_Integer else None
