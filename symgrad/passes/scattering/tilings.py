@@ -1,4 +1,4 @@
-"""Tensors that scatters fill like tiles: each entry is written once, so there is nothing to clear or to add to.
+"""Tensors that scatters fill like tiles: each entry is written once, so nothing is cleared or added to.
 
 The cotangent of gates that lie side by side, of which formulas read `s[n, k]`, `s[n, k + 64]` and so on, is a
 chain of scatters of which each makes a stretch of its own.
