@@ -1,4 +1,4 @@
-"""What scatters fill like tiles is written once: random stretches of an axis, against the oracle of the fuzz."""
+"""What scatters fill like tiles is written once: random stretches of an axis, against the fuzz's oracle."""
 
 from __future__ import annotations
 
