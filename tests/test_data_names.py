@@ -411,3 +411,21 @@ def test_a_mapping_of_arrays_gives_inputs_by_name(names: tuple[str, ...]) -> Non
             found = given_inputs(known, names, (named,), np.float64)
             for name, values in zip(names, found, strict=True):
                 np.testing.assert_array_equal(values, arrays[name])
+
+
+@pytest.mark.parametrize("header", ["x1,x2,t", "x2,x1,t", "t,x_2,id,x_1", "x10,t,x9"])
+def test_columns_of_a_tensors_name_go_by_their_numbers(header: str, tmp_path: Any) -> None:
+    """In training as in prediction, wherever they stand."""
+    names = header.split(",")
+    rows = np.random.default_rng(0).normal(size=(5, len(names)))
+    file = tmp_path / "rows.csv"
+    np.savetxt(file, rows, delimiter=",", header=header, comments="")
+    spec = sg.read(
+        {"inputs": {"x": ["N", 2]}, "targets": {"t": ["N", 1]}, "layers": ["dense(1)"], "loss": "mse"}
+    )
+    found = load_data(spec, file)
+    places = sorted((n for n in names if n.startswith("x")), key=lambda name: int(name.strip("x_")))
+    wanted = np.column_stack([rows[:, names.index(n)] for n in places])
+    np.testing.assert_allclose(found.inputs["x"], wanted, rtol=1e-6)
+    np.testing.assert_allclose(found.targets["t"][:, 0], rows[:, names.index("t")], rtol=1e-6)
+    assert found.preparation.inputs["x"].columns == tuple(places)

@@ -14,7 +14,8 @@ from symgrad.errors import DataError, SpecError
 from symgrad.spec.model import DataSpec
 from symgrad.spec.reader import read
 from symgrad.training.dataset.data import load_data
-from symgrad.training.train import train
+from symgrad.training.resuming import newest
+from symgrad.training.train import resume, train
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,3 +105,92 @@ def test_too_many_are_refused() -> None:
     spec = read(with_data({"sets": {"N": {**INSIDE, "number": 2**26}, "B": EDGE}}))
     with pytest.raises(DataError, match=r"67,108,864 points of 3 numbers.*draw fewer"):
         load_data(spec)
+
+
+ANEW = {"sets": {"N": {**INSIDE, "resample": True}, "B": EDGE}}
+
+
+class Watched:
+    """A module that keeps the data of every epoch."""
+
+    def __init__(self, module: Any) -> None:
+        self.module, self.seen = module, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.module, name)
+
+    def train_epoch(self, params: Any, state: Any, *data: Any, **options: Any) -> float:
+        self.seen.append([np.copy(array) for array in data])
+        return float(self.module.train_epoch(params, state, *data, **options))
+
+
+@pytest.mark.parametrize("more", [{}, {"validation": 0.3}, {"batch_size": {"N": 30, "B": 4}}])
+def test_points_drawn_anew_are_others_in_every_epoch_and_resumed_exactly(
+    more: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = read(with_data(ANEW, epochs=4, **more))
+    module = interpreted(written(spec, tmp_path))
+    runs = []
+    for stopped in (False, True):
+        watched: Any = Watched(module)
+        out = tmp_path / f"run_{stopped}"
+        stop = (lambda record, _: record.epoch == 2) if stopped else None
+        run = train(spec, watched, progress=False, out=out, after_epoch=stop)
+        if stopped:
+            assert run.history.records[-1].epoch == 2
+            run = resume(spec, watched, out, *newest(out), progress=False)
+        runs.append((watched.seen, run))
+    (whole, first), (parts, again) = runs
+    assert len(whole) == len(parts)
+    for one, other in zip(whole, parts, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(
+        module.flatten(first.checkpoint.fitted), module.flatten(again.checkpoint.fitted)
+    )
+    steps = len(whole) // 4
+    epochs = [np.concatenate([seen[0] for seen in whole[n * steps : (n + 1) * steps]]) for n in range(4)]
+    number = 70 if "validation" in more else 100
+    assert [len(x) for x in epochs] == [number] * 4
+    assert all(x.min() >= -1 and x.max() <= 1 and len({*x[:, 0]}) == number for x in epochs)
+    assert not any(np.isin(a, b).any() for n, a in enumerate(epochs) for b in epochs[:n])
+    assert steps > 1 or len({seen[3].tobytes() for seen in whole}) == 1, (
+        "points of the edge are not drawn anew"
+    )
+    drawn = load_data(read(with_data({"sets": {"N": INSIDE, "B": EDGE}}))).arrays[0]
+    assert np.isin(epochs[0], drawn).all()
+
+
+def test_points_drawn_anew_are_standardised_as_the_first_were(tmp_path: Path) -> None:
+    spec = read(
+        {
+            "dtype": "float32",
+            "inputs": {"x": ["N", 2]},
+            "equations": {"y": "dense(x, 1)"},
+            "loss": "mean(y**2)",
+            "train": {
+                "data": {"points": {"x": [10, 20]}, "number": 50, "method": "latin", "resample": True},
+                "standardize": True,
+                "epochs": 3,
+            },
+        }
+    )
+    watched: Any = Watched(interpreted(written(spec, tmp_path)))
+    train(spec, watched, progress=False)
+    for (x,) in watched.seen:
+        assert x.dtype == np.float32
+        assert abs(x.mean()) < 0.05
+        assert abs(x.std() - 1) < 0.05
+    assert len({float(x[0, 0]) for (x,) in watched.seen}) == 3
+
+
+def test_held_out_points_stay() -> None:
+    with pytest.raises(SpecError, match="points that are held out are the same in every epoch"):
+        read(with_data(ANEW, validation=ANEW))
+
+
+def test_data_that_are_given_are_not_drawn(tmp_path: Path) -> None:
+    spec = read(with_data(ANEW, epochs=2))
+    watched: Any = Watched(interpreted(written(spec, tmp_path)))
+    train(spec, watched, data=load_data(spec), progress=False)
+    np.testing.assert_array_equal(watched.seen[0][0], watched.seen[1][0])

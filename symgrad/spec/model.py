@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from zlib import crc32
 
 from symgrad.displayed import Displayed
 from symgrad.spec.language.sizes.whole_numbers import tensors_measured
@@ -227,7 +228,7 @@ class PointsSpec:
     """Points that are drawn: for each input the least and largest of its numbers, or `choices` of them.
 
     `method` says how: independently, in a Latin hypercube, or by Sobol's sequence. `stream` tells those of
-    different sets, and those that are held out, apart.
+    different sets, and those that are held out, apart. Where they `resample`, every epoch has others.
     """
 
     ranges: tuple[tuple[str, tuple[float, float]], ...]
@@ -235,6 +236,12 @@ class PointsSpec:
     number: int
     method: Sampling
     stream: int
+    resample: bool = False
+
+    def of_epoch(self, epoch: int, number: int) -> PointsSpec:
+        """So many points as an epoch has them, counted from 1; the first has those of the spec."""
+        stream = self.stream if epoch == 1 else crc32(f"{self.stream}/{epoch}".encode())
+        return replace(self, number=number, stream=stream)
 
 
 @dataclass(frozen=True)

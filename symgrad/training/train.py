@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from symgrad.errors import (
 from symgrad.spec.reader import source_of
 from symgrad.training.borrowed_params import ParamsSource, borrow
 from symgrad.training.dataset.data import Dataset
+from symgrad.training.dataset.resampled_points import resampled, resamples
 from symgrad.training.epochs.chosen_hyper import chosen_hyper, warn_of_hyper
 from symgrad.training.epochs.divergence import Trace, first_of_all, traced
 from symgrad.training.epochs.epoch_steps import DIVERGED_REMEDY, EpochSteps
@@ -47,7 +49,7 @@ from symgrad.training.run import Run, RunNotWrittenError, TrainingDivergedError,
 from symgrad.training.run_folder import leave_module, run_folder
 from symgrad.training.scores.metrics import evaluate, score_name, scored_target
 from symgrad.training.scores.unreached import unreached
-from symgrad.training.split import Parts
+from symgrad.training.split import Parts, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -128,7 +130,8 @@ def train(
             leave_module(module, folder)
         every = callbacks.every or (going_on.orders.every if going_on else None)
         running = running_hyper(spec, module, chosen, plan.epochs)
-        steps = EpochSteps(module, plan, parts.training, running, every, trace)
+        drawn = _drawn_anew(spec, parts) if data is None else None
+        steps = EpochSteps(module, plan, parts.training, running, every, trace, drawn)
         trainer = Trainer(steps, parts, reached, callbacks)
         orders = _orders(spec, trainer, data, validation, logged) if folder else None
         keeper = Keeper(folder, orders, trainer, is_new=going_on is None) if folder and orders else None
@@ -155,6 +158,19 @@ def train(
         raise TrainingDivergedError(defect, run)
     _warn_of_unreached(run, module, parts.training)
     return run
+
+
+def _drawn_anew(spec: Spec, parts: Parts) -> Callable[[int], Dataset] | None:
+    """What gives the rows of an epoch, where the spec has points drawn anew for each."""
+    if not resamples(spec):
+        return None
+
+    @lru_cache(maxsize=1)
+    def of_epoch(epoch: int) -> Dataset:
+        drawn = resampled(spec, parts.training, epoch)
+        return drawn if epoch == 1 else prepared(drawn, parts.preparation, spec.dtype)
+
+    return of_epoch
 
 
 def _warn_of_unreached(run: Run, module: ModuleType, training: Dataset) -> None:

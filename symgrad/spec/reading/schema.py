@@ -303,6 +303,7 @@ class PointsBlock(_Block):
     ]
     number: Size
     method: Literal["uniform", "latin", "sobol"] = "uniform"
+    resample: bool = False
 
 
 OneSet: TypeAlias = Annotated[

@@ -103,7 +103,7 @@ def load_data(
     one in `override` may lie anywhere. Where inputs will be filled in or standardised they stay float64, with
     NaN for missing values, until they are. Raises DataError saying where, what and how to mend it.
     """
-    dataset = _loaded(spec, override, data or spec.train.data, like)
+    dataset = loaded(spec, override, data or spec.train.data, like)
     if dataset.rows < 2:
         problem = "holds one row of data" if dataset.rows else "holds no rows of data"
         problem += " without missing values" if spec.train.missing == "drop" else ""
@@ -112,7 +112,8 @@ def load_data(
     return dataset
 
 
-def _loaded(spec: Spec, override: Data | None, data: DataSpec | None, like: Preparation | None) -> Dataset:
+def loaded(spec: Spec, override: Data | None, data: DataSpec | None, like: Preparation | None) -> Dataset:
+    """The same, however few rows there are."""
     slots = slots_of(spec, dict.fromkeys(further_axes(spec), 1))
     if not slots:
         remedy = "training on rows needs an input or a target"
@@ -153,9 +154,7 @@ def _of_sets(
         inputs = tuple(t for t in spec.inputs if sets[t.name] == name)
         targets = tuple(t for t in spec.targets if sets[t.name] == name)
         found.append(
-            _loaded(
-                replace(spec, inputs=inputs, targets=targets), override, data, _of_these(like, sets, name)
-            )
+            loaded(replace(spec, inputs=inputs, targets=targets), override, data, _of_these(like, sets, name))
         )
     records = [part.preparation for part in found]
     preparation = replace(

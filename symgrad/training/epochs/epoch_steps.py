@@ -17,7 +17,7 @@ from symgrad.training.epochs.divergence import Trace, bad_step, first_of_all
 from symgrad.training.epochs.set_batches import SetBatches, set_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -37,7 +37,8 @@ DIVERGED_REMEDY = (
 
 @dataclass(frozen=True)
 class EpochSteps:
-    """The steps of all epochs of a module on its training rows, as `plan` says.
+    """The steps of all epochs of a module on its training rows, as `plan` says; `resampled` gives those of an
+    epoch, where each has others, as many and in the same sets.
 
     `every` is after how many steps somebody wants to look; None: only after epochs. `trace` finds the first
     tensor that is not finite, where a loss is not.
@@ -49,6 +50,11 @@ class EpochSteps:
     hyper: RunningHyper
     every: int | None = None
     trace: Trace | None = None
+    resampled: Callable[[int], Dataset] | None = None
+
+    def data(self, epoch: int) -> Dataset:
+        """The training rows of an epoch."""
+        return self.training if self.resampled is None else self.resampled(epoch)
 
     @cached_property
     def batch_size(self) -> int:
@@ -92,7 +98,7 @@ class EpochSteps:
 
     def batch(self, rows: NDArray[Any], step: int) -> Dataset:
         """The data of a step: these rows of the first set of points, of others those whose turn it is."""
-        found = self.training.take(rows)
+        found = self.data(-(-step // self.per_epoch)).take(rows)
         for name, batches in self.other_sets.items():
             found = found.take(batches.of_step(step), name)
         return found
@@ -115,7 +121,7 @@ class EpochSteps:
             order = (np.arange(rows) if order is None else order)[chosen]
             rows = len(order)
         loss = self.module.train_epoch(
-            *(params, state, *self.training.arrays),
+            *(params, state, *self.data(epoch).arrays),
             batch_size=self.batch_size,
             order=order,
             **self._setting(epoch, others),

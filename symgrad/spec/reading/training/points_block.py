@@ -50,8 +50,13 @@ def points_spec(block: PointsBlock, tensors: tuple[str, ...], document: Document
         remedy = f"add {missing[0]}: [0, 1], for example, or train on a file"
         at = document.place((*key, "points")).key
         raise SpecError(f"no range of '{missing[0]}', which is of these points too", at=at, remedy=remedy)
+    if block.resample and "validation" in key:
+        at = document.place((*key, "resample")).value
+        problem = "points that are held out are the same in every epoch, so that their loss can be compared"
+        raise SpecError(problem, at=at, remedy="leave resample out, or write it under 'data'")
     stream = crc32("/".join(map(str, (*key[:2], *key[3:4]))).encode())
-    return PointsSpec(tuple(ranges.items()), tuple(choices.items()), block.number, block.method, stream)
+    drawn = tuple(ranges.items()), tuple(choices.items()), block.number, block.method
+    return PointsSpec(*drawn, stream, block.resample)
 
 
 def _numbers(name: str, given: Sequence[Any], at: Position) -> tuple[float, ...]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from symgrad.errors import DataError, DataWarning, did_you_mean, warn
-from symgrad.training.dataset.feeding.assign import listed_names, position_of
+from symgrad.training.dataset.feeding.assign import listed_names, of_its_name, position_of
 from symgrad.training.dataset.feeding.words_or_numbers import of_known, of_one_kind
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def _in_order(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[
 
     What was an array then takes the column of the tensor's name now, or those of its name and their number.
     """
-    known = {n: own for n, t in tensors.items() if (own := _of_its_name(source, n, _count(t)))}
+    known = {n: own for n, t in tensors.items() if (own := of_its_name(source, n, _count(t)))}
     if known.keys() != tensors.keys():
         _check_count(source, tensors.values(), len(source.names))
     taken = {position for own in known.values() for position in own}
@@ -140,16 +139,6 @@ def _in_order(source: Source, tensors: Mapping[str, TensorPreparation]) -> dict[
         problem = f"the columns have no names: they are taken for {columns}, in this order"
         warn(DataWarning(problem, at=source.label, remedy="give the file a header with the names"))
     return chosen
-
-
-def _of_its_name(source: Source, name: str, count: int) -> Selection:
-    """The columns `x`, or `x1, x2` by their numbers, wherever they stand; none if these are not so many."""
-    if count == 1:
-        return (source.names.index(name),) if name in source.names else ()
-    numbered = re.compile(rf"{re.escape(name)}[\W_]*(\d+)")
-    found = [(int(m[1]), p) for p, column in enumerate(source.names) if (m := numbered.fullmatch(column))]
-    is_whole = len(found) == len({number for number, _ in found}) == count
-    return tuple(position for _, position in sorted(found)) if is_whole else ()
 
 
 def _check_count(source: Source, tensors: Collection[TensorPreparation], found: int) -> None:

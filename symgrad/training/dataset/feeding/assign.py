@@ -26,17 +26,18 @@ def assigned(
 ) -> dict[str, list[Column]]:
     """The columns or the array that feed each tensor, as they were read.
 
-    `columns` decides first, then a column or array of the tensor's own name; the tensors left take
-    what is left, in order, a column of words for as many entries as it has categories. Raises DataError when
-    names or counts do not fit.
+    `columns` decides first, then a column or array of the tensor's own name, or columns of its name and
+    their numbers, as many as it has entries; the tensors left take what is left, in order, a column of words
+    for as many entries as it has categories. Raises DataError when names or counts do not fit.
     """
     _check_names(source, listed)
     _check_tensors(source, slots, columns)
     known = {slot.name: slot for slot in slots}
     chosen = {name: _by_mapping(source, known[name], names) for name, names in columns.items()}
     for slot in slots:
-        if slot.name not in chosen and slot.name in source.names and (slot.size == 1 or _is_array(source)):
-            chosen[slot.name] = (source.names.index(slot.name),)
+        own = of_its_name(source, slot.name, _columns_of(slot, source))
+        if own and slot.name not in chosen:
+            chosen[slot.name] = own
     taken = {position for selection in chosen.values() for position in selection}
     waiting = [slot for slot in slots if slot.name not in chosen]
     rest = [position for position in range(len(source.names)) if position not in taken] if waiting else []
@@ -112,6 +113,16 @@ def position_of(source: Source, name: str) -> int:
     if name in source.names:
         return source.names.index(name)
     raise _unknown(source, name, f"there is no {source.noun} '{name}'")
+
+
+def of_its_name(source: Source, name: str, count: int) -> Selection:
+    """The columns `x`, or `x1, x2` by their numbers, wherever they stand; none if these are not so many."""
+    if count == 1:
+        return (source.names.index(name),) if name in source.names else ()
+    numbered = re.compile(rf"{re.escape(name)}[\W_]*(\d+)")
+    found = [(int(m[1]), p) for p, column in enumerate(source.names) if (m := numbered.fullmatch(column))]
+    is_whole = len(found) == len({number for number, _ in found}) == count
+    return tuple(position for _, position in sorted(found)) if is_whole else ()
 
 
 def _unknown(source: Source, name: str, problem: str) -> DataError:
