@@ -240,6 +240,37 @@ def test_pieces_chosen_give_the_loss_and_gradient_of_all_rows(tmp_path):
     np.testing.assert_allclose(pieces.flatten(params), before - 0.1 * pieces.flatten(gradient), rtol=1e-12)
 
 
+PRODUCTS = ["hvp", "gauss_newton"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_products_with_second_derivatives_go_in_pieces(dtype, tmp_path):
+    whole = {**spec(), "derive": PRODUCTS, "dtype": dtype}
+    (tmp_path / "pieces").mkdir()
+    pieces = interpreted(
+        written({**whole, "train": spec(micro_batch_size=PIECE)["train"]}, tmp_path / "pieces")
+    )
+    whole, x = interpreted(written(whole, tmp_path)), X.astype(dtype)
+    params, along = pieces.init_params(0), RNG.normal(size=pieces.SIZE).astype(dtype)
+    near = {"float64": 1e-12, "float32": 1e-5}[dtype]
+    for name in PRODUCTS:
+        expected = getattr(whole, name)(whole.init_params(0), along, x, T)
+        found = getattr(pieces, name)(params, along, x, T)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, rtol=near, atol=near * np.abs(expected).max())
+        fields = getattr(pieces, name)(params, pieces.unflatten(along.copy()), x, T)
+        np.testing.assert_array_equal(pieces.flatten(fields), found)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("", ""), ("product + DTYPE(share) *", "product +")])
+def test_the_judge_holds_products_over_pieces_to_those_of_all_rows(right, wrong, tmp_path):
+    whole = {**spec(micro_batch_size=PIECE), "derive": PRODUCTS}
+    module, case = bench(whole, tmp_path, right, wrong)
+    said = observed(module, "declarations", case)
+    told = [f"the answer of {name} over pieces of 2 rows is not that of all rows" for name in PRODUCTS]
+    assert said == ("; ".join(told) if right else "")
+
+
 def test_the_judge_passes_pieces_chosen_and_sees_a_size_without_them(tmp_path):
     assert judged(points(), tmp_path, compiled=False, points=1).passed
 

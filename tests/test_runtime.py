@@ -153,6 +153,7 @@ def test_no_name_has_two_meanings() -> None:
     either["optional/states_held"] = {"_gradients_of"}
     either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
     either["optional/loss_in_pieces"] = {"_loss_of", "_loss_and_gradient"}
+    either["optional/product_in_pieces"] = {"_product_with"}
     seen: dict[str, str] = {}
     for name in FILES:
         for defined in runtime_part(name).names - either.get(name, set()):

@@ -150,23 +150,28 @@ def _pieces(bench: Bench) -> Iterator[str]:
 
 
 def _in_pieces(bench: Bench) -> Iterator[str]:
-    """Loss and gradient over pieces of two rows, and over all at once."""
+    """Loss, gradient and products with second derivatives over pieces of two rows, and over all at once."""
     whole, pieces = _with_pieces(bench, sys.maxsize), _with_pieces(bench, _PIECE)
     rounding = float(np.finfo(bench.dtype).eps) ** 0.25
-    for what, one, other in zip(("loss", "loss of loss_and_grad", "gradient"), whole, pieces, strict=True):
-        if np.isfinite(one).all() and not same(one, other, rounding):
+    for what, one in whole.items():
+        if np.isfinite(one).all() and not same(one, pieces[what], rounding):
             yield f"the {what} over pieces of {_PIECE} rows is not that of all rows"
 
 
-def _with_pieces(bench: Bench, rows: int) -> tuple[Any, Any, Any]:
+def _with_pieces(bench: Bench, rows: int) -> dict[str, Any]:
     """What pieces of so many rows give: only what is run by Python asks how many these are."""
     module, before = bench.module, bench.module.MICRO_BATCH_SIZE
     module.MICRO_BATCH_SIZE = rows
     try:
         params, data = bench.params(), bench.data()
-        loss = module.loss(params, *data)
-        again, gradient = module.loss_and_grad(params, *data)
-        return loss, again, module.flatten(gradient).copy()
+        found = {"loss": module.loss(params, *data)}
+        found["loss of loss_and_grad"], gradient = module.loss_and_grad(params, *data)
+        found["gradient"] = module.flatten(gradient).copy()
+        along = np.cos(np.arange(module.SIZE)).astype(bench.dtype)
+        for name, kind in bench.case.further:
+            if kind in ("hvp", "gauss_newton"):
+                found[f"answer of {name}"] = getattr(module, name)(params, along, *data)
+        return found
     finally:
         module.MICRO_BATCH_SIZE = before
 

@@ -38,6 +38,8 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         parts = _with(parts, runtime_part("optional/stopped_gradients"))
     if lowered.piece_rows and lowered.program.loss:
         parts = _with(parts, runtime_part("optional/loss_in_pieces"))
+        if any(found.planned.takes_direction for found in lowered.further):
+            parts = _with(parts, runtime_part("optional/product_in_pieces"))
     if lowered.program.evaluation:
         parts = _with(parts, runtime_part("optional/evaluated_loss"))
     yield from parts
