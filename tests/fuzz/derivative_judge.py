@@ -48,8 +48,8 @@ def judge_derivatives(spec: Spec, random: Random, by_rows: bool) -> Outcome:
             return Outcome("unsound") if refusal else Outcome("coupled rows are taken apart", str(coupled))
         if exact is None:
             continue
-        if refusal is not None and "alone" in refusal.problem and _divides(spec):
-            return Outcome("unsound")  # whether rows know of each other is seen where indices are plain
+        if refusal is not None and "alone" in refusal.problem and _may_hide_rows(spec):
+            return Outcome("unsound")
         if refusal is not None:
             return Outcome(f"refused: {refusal.problem[:60]}", str(refusal))
         return _compared(spec, module, arrays, along, exact)
@@ -74,8 +74,10 @@ def _meaning(
     return found if sound and arithmetic.clean and arithmetic.margin > NEAR["float32"] else None
 
 
-def _divides(spec: Spec) -> bool:
-    return any(sign in formula for formula in spec["equations"].values() for sign in ("//", "%"))
+def _may_hide_rows(spec: Spec) -> bool:
+    """Whether rows may know of each other and the point not show it: by an index, or what was not chosen."""
+    signs = ("//", "%", "where(", "max(", "min(")
+    return any(sign in formula for formula in spec["equations"].values() for sign in signs)
 
 
 def _compared(spec: Spec, module: Any, arrays: Any, along: Any, exact: dict[str, np.ndarray]) -> Outcome:
