@@ -94,7 +94,7 @@ def applied(function: Callable[..., sp.Expr], operands: list[sp.Expr], what: str
     """
     if what == "**":
         _check_power(operands[0], operands[1], at)
-    if what in SCALAR and any(fold(u).is_negative for u in ends_of(SCALARS[what], *operands)):
+    if what in SCALAR and any(map(_is_outside, ends_of(SCALARS[what], *operands))):
         raise _not_real(what, at)
     try:
         body = in_real_terms(function(*operands))
@@ -103,6 +103,12 @@ def applied(function: Callable[..., sp.Expr], operands: list[sp.Expr], what: str
         raise _not_real(what, at) from None
     _check_real(body, what, at)
     return body
+
+
+def _is_outside(end: sp.Expr) -> bool:
+    """Whether what must not be negative is so everywhere, or but for single points, as -x**2 is."""
+    known = fold(end)
+    return bool(known.is_negative or (known.is_nonpositive and not known.is_number))
 
 
 def _check_power(base: sp.Expr, exponent: sp.Expr, at: Position) -> None:

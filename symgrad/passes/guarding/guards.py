@@ -22,6 +22,7 @@ from symgrad.calculus.real import Piecewise, with_parts
 from symgrad.calculus.terms import Entry, delta, log1p
 from symgrad.passes.guarding.doubts import Doubts
 from symgrad.passes.guarding.fallen import fallen
+from symgrad.passes.guarding.limits import limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -168,7 +169,10 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
     zeros += _zeros(factors, bounds, poles) if poles else []
     # Made anew, a product of a number and a sum would be multiplied out.
     product = term if factors == list(plain) else sp.Mul(*factors)
-    return Piecewise((0, sp.Or(*zeros)), (product, True)) if zeros else product
+    at_pole, is_there = limit(factors, bounds)
+    if not zeros and is_there == sp.false:
+        return product
+    return Piecewise((at_pole, is_there), (0, sp.Or(*zeros)), (product, True))
 
 
 def _chosen_zeros(factors: Collection[sp.Expr], bounds: Bounds, doubts: Doubts) -> list[sp.Basic]:
