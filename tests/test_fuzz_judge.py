@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from fuzz import extremes, kinks
-from fuzz.gradients import module_of
+from fuzz.gradients import differs, module_of
 from fuzz.jets import Jet, series, slopes, values
 from fuzz.judge import judge
+from fuzz.meaning import meaning
 from fuzz.repeated import Block, Call, is_joined_alike
 
 
@@ -121,3 +122,23 @@ def test_a_value_lost_far_out_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
     lost = {**spec, "equations": {"f": "x / sqrt(1 + x**2)"}}
     monkeypatch.setattr(extremes, "module_of", lambda _, by_rows: module_of(lost, by_rows))
     assert judge(spec, Random(0)).kind == "lost value"
+
+
+def test_a_slope_is_held_to_the_worst_way_of_rounding() -> None:
+    """One way may be exact by luck, as where a mean is taken away from what has it."""
+    right, off = np.array([0.0, 1e-3]), np.array([4e-13, 1e-3])
+    lucky, other = right + 1e-17, right + 1e-15
+    assert differs(off, right, [lucky], 1e-11)
+    assert not differs(off, right, [lucky, other], 1e-11)
+    assert differs(off * 10, right, [lucky, other], 1e-11)
+
+
+def test_a_way_of_rounding_moves_what_equations_give_by_a_last_place() -> None:
+    spec = {"inputs": {"x": [2]}, "equations": {"h": "2 * x", "f": "h - x"}, "loss": "sum(f**2)"}
+    arrays = {"x": np.array([0.3, 0.7])}
+    plain, moved = (
+        meaning(spec, arrays, {"x": np.arange(2)}, np.complex128, way)
+        for way in (None, np.random.default_rng(0))
+    )
+    assert 0 < abs(moved.loss - plain.loss) < 1e-14
+    assert 0 < np.abs(moved.gradient["x"] - plain.gradient["x"]).max() < 1e-14

@@ -34,15 +34,22 @@ class Meaning:
         return all(np.isfinite(a).all() for a in (self.loss, *self.gradient.values(), *self.outputs))
 
 
-def meaning(spec: Spec, arrays: Arrays, wrt: Arrays, kind: type = np.clongdouble) -> Meaning:
+def meaning(
+    spec: Spec,
+    arrays: Arrays,
+    wrt: Arrays,
+    kind: type = np.clongdouble,
+    rounding: np.random.Generator | None = None,
+) -> Meaning:
     """The value of a spec where every tensor it declares, and every parameter of its layers, is given.
 
-    `wrt` says which entries of which tensors, counted in a row, are differentiated.
+    `wrt` says which entries of which tensors, counted in a row, are differentiated. With a `rounding`, each
+    entry of what an equation gives is moved by up to its last place.
     """
     arithmetic = Arithmetic(kind)
     scope = scope_at(spec, arrays, wrt, arithmetic)
     with np.errstate(all="ignore"):
-        last = run_steps(steps_of(spec), scope)
+        last = run_steps(steps_of(spec), scope, rounding)
         names = spec.get("outputs") or [last]
         outputs = [np.asarray(scope.tensors[n][0].real, float) for n in names]  # type: ignore[index]  # no labels
         found = evaluate(_loss_formula(spec, names), scope)
@@ -53,13 +60,18 @@ def meaning(spec: Spec, arrays: Arrays, wrt: Arrays, kind: type = np.clongdouble
     return Meaning(float(found[0].real), gradient, outputs, arithmetic.margin, arithmetic.clean)
 
 
-def run_steps(steps: list[tuple[str, str, str]], scope: Scope) -> str:
+def run_steps(
+    steps: list[tuple[str, str, str]], scope: Scope, rounding: np.random.Generator | None = None
+) -> str:
     """Compute the equations in order; the name of the last."""
     last = ""
     for number, (key, formula, owner) in enumerate(steps):
         last = key.partition("[")[0]
         here = replace(scope, owner=owner, before=tuple(steps[:number]))
-        scope.tensors[last] = equation(key, formula, here)
+        found = scope.tensors[last] = equation(key, formula, here)
+        if rounding is not None and isinstance(found, np.ndarray):
+            moved = 1 + np.finfo(found.dtype).eps * rounding.uniform(-1, 1, found.shape[1:])
+            scope.tensors[last] = found * moved.astype(found.real.dtype)
     return last
 
 

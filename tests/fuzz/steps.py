@@ -64,7 +64,7 @@ def judge_steps(spec: Spec, random: Random, by_rows: bool) -> Outcome:
         each = 1 if size == "full" else len(batches) // EPOCHS
         wanted = range(each - 1, len(batches), each)
         for number, ours in zip(wanted, steps(module, data, start, orders, size), strict=True):
-            detail = differs(ours, exact[number].values, rounded[number].values, 1e-10)
+            detail = differs(ours, exact[number].values, [rounded[number].values], 1e-10)
             if detail:
                 return Outcome("wrong step", f"after step {number + 1}: {detail}")
     return Outcome("right")
