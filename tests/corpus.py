@@ -94,7 +94,7 @@ WINDOWS: dict[str, tuple[list[int], list[str]]] = {
     ),
     "turned_places": ([3, 2, 4], ["rotary", "flatten"]),
     "block": ([2, 4], ["transformer_block(heads=2, hidden=3)", "flatten"]),
-    "recurrent": ([3, 2], ["rnn(2)", "gru(3)", "lstm(2)", "flatten"]),
+    "recurrent": ([3, 2], ["rnn(2)", "gru(2, bidirectional=true)", "lstm(2)", "last"]),
 }
 """Layers of several axes, in chains that call them all: the axes of x behind the batch, and the layers."""
 OTHERS: Corpus = {

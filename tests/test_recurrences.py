@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
+from fuzz.modules import interpreted
 
 from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
@@ -132,13 +134,6 @@ def test_what_is_no_recurrence_is_refused(equations: dict[str, str], problem: st
     [
         ({"gradients": ["h"]}, "'h' is made step by step, its gradient is not given"),
         ({"derive": ["hvp"]}, "hvp is not made of the recurrence of 'h'"),
-        (
-            {
-                "loss": "mean(y**2)",
-                "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1, "micro_batch_size": 2},
-            },
-            "micro_batch_size takes no gradient of the recurrence of 'h'",
-        ),
     ],
 )
 def test_what_recurrences_do_not_do_yet_is_refused(more: dict[str, Any], problem: str) -> None:
@@ -157,3 +152,87 @@ def test_networks_of_other_starts_are_other_networks() -> None:
     starts = ("0", "1", "b[i]")
     models = [stages_of(read(spec_of({**RNN, "h[n,-1,i]": start}))).model for start in starts]
     assert len({network_sha256(model) for model in models}) == len(starts)
+
+
+def test_pieces_of_a_batch_add_up_to_its_step() -> None:
+    """With starts by rows and shared; rows that know of each other over the steps are refused."""
+    equations = {**RNN, "h[n,-1,i]": "b[i] + x[n,0,0]"}
+    rng, found = np.random.default_rng(0), []
+    x, point = rng.normal(size=(5, 4, 3)), rng.normal(0, 0.5, 45)
+    for more in ({}, {"micro_batch_size": 2}):
+        train = {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1, "batch_size": 5, **more}
+        stages = stages_of(read(spec_of(equations, train=train)))
+        assert identity_of(stages.model, stages.text).state == "identical"
+        module = interpreted(stages.text)
+        params = module.unflatten(point.copy())
+        module.train_step(params, module.init_state(params), x)
+        found.append(module.flatten(params).copy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
+    assert abs(found[0] - point).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "equations",
+    [
+        {"h[t,d]": "tanh(mean(x[n,t,d], n) + h[t-1,d])", "h[-1,d]": "0", "y[n,d]": "h[3,d] * x[n,0,d]"},
+        {"h[n,t,d]": "tanh(x[n,t,d] + h[n,t-1,d])", "h[n,-1,d]": "mean(x[k,0,d], k)", "y[n,d]": "h[n,3,d]"},
+        {"h[t,d]": "mean(x[n,t,d], n) * h[t-1,d]", "h[-1,d]": "1", "y[n,d]": "h[3,d] + x[n,0,d]"},
+    ],
+)
+def test_pieces_are_refused_where_steps_know_of_all_rows(equations: dict[str, str]) -> None:
+    train = {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1, "batch_size": 6, "micro_batch_size": 2}
+    spec = spec_of({**equations, "z": "y @ W"}, outputs=["z"], loss="mean(z**2)", train=train)
+    with pytest.raises(SpecError, match="a gradient summed over micro-batches would not be that"):
+        _ = stages_of(read({**spec, "parameters": {"W": [3, 5]}})).text
+
+
+def test_training_and_inference_are_two_recurrences() -> None:
+    """A choice at each step, in a start, and by a state that the steps of training change; beside NumPy."""
+    spec = spec_of(
+        {
+            "h[n,t,i]": "tanh(sum(x[n,t,d]*W[d,i], d) + sum(h[n,t-1,j]*U[j,i], j) + training(b[i], m[i]))",
+            "h[n,-1,i]": "training(0.5, m[i])",
+            "y": "h[:, -1]",
+        },
+        state={"m": {"axes": [5], "init": 0.3, "next": "0.9*m + 0.1*mean(y, axis=0)"}},
+    )
+    stages = stages_of(read(spec))
+    assert identity_of(stages.model, stages.text).state == "identical"
+    module, rng = interpreted(stages.text), np.random.default_rng(0)
+    params, x = module.unflatten(rng.normal(0, 0.5, module.SIZE)), rng.normal(size=(6, 4, 3))
+
+    def last(start: Any, bias: Any) -> Any:
+        h = np.zeros((6, 5)) + start
+        for step in range(4):
+            h = np.tanh(x[:, step] @ params.W + h @ params.U + bias)
+        return h
+
+    training, inference = last(0.5, params.b), last(params.m, params.m)
+    np.testing.assert_allclose(module.forward(params, x), inference, rtol=1e-13)
+    assert module.loss(params, x) == pytest.approx((inference**2).mean(), rel=1e-13)
+    assert module.loss_and_grad(params, x)[0] == pytest.approx((training**2).mean(), rel=1e-13)
+    expected = 0.9 * params.m + 0.1 * training.mean(axis=0)
+    module.train_step(params, module.init_state(params), x)
+    np.testing.assert_allclose(params.m, expected, rtol=1e-13)
+
+
+CHAINS = (
+    (["dense(2)", "gru(4)", "last"], ["W1", "b1", "W2", "U2", "b2", "c2"]),
+    (
+        [{"repeat": {"times": 2, "layers": ["rnn(1, bidirectional=true)"]}}, "last"],
+        ["W1", "U1", "b1", "W_r1", "U_r1", "b_r1", "W2", "U2", "b2", "W_r2", "U_r2", "b_r2"],
+    ),
+)
+
+
+@pytest.mark.parametrize(("layers", "named"), CHAINS)
+def test_a_chain_takes_the_last_step(layers: list[Any], named: list[str]) -> None:
+    spec = {"inputs": {"x": ["batch", 6, 3]}, "targets": {"t": ["batch", 2]}, "layers": layers, "loss": "mse"}
+    stages = stages_of(read({"name": "chain", "dtype": "float64", **spec}))
+    assert [parameter.name for parameter in stages.model.parameters] == named
+    assert len(layers) > 2 or identity_of(stages.model, stages.text).state == "identical"
+
+
+def test_both_ways_are_said_by_true_or_false() -> None:
+    with pytest.raises(SpecError, match="bidirectional: expected true or false"):
+        stages_of(read(spec_of({"y": "lstm(x, 3, bidirectional=5)"}, parameters={})))

@@ -10,7 +10,7 @@ from symgrad.calculus.terms import Entry
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.language.syntax import Number
 from symgrad.spec.language.trees import values_in
-from symgrad.spec.model import EquationSpec
+from symgrad.spec.model import ITS_END, EquationSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,7 @@ class CarriedTensors:
             problem = f"'{start.name}' goes on from row to row of '{axis}', which are taken in batches"
             remedy = f"give the steps a size, axes: {{{axis}: 20}}, or the data an axis of samples first"
             raise ShapeError(problem, at=start.at, remedy=remedy)
-        if start.end and start.end not in (axis.name, str(axis.size)):
+        if start.end not in ("", ITS_END, axis.name, str(axis.size)):
             size = self.evaluator.sizes.get(start.end)
             if size is None or size != axis.size:
                 problem = f"'{start.name}' has {axis} steps, this start is behind {start.end}"

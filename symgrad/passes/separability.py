@@ -19,7 +19,7 @@ from symgrad.calculus.terms import Entry, delta, extent_symbol
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from symgrad.calculus.program import Equation, Program
     from symgrad.spec.model import Model
@@ -89,12 +89,31 @@ def _parts(program: Program, rows: str) -> dict[str, _Part]:
         _CoupledError: no piece of a batch could know its entries; the message names the equation.
     """
     parts = {t.name: ROW if any(a.name == rows for a in t.axes) else CONSTANT for t in program.tensors}
-    for equation in _behind_the_loss(program):
+    while True:
+        for equation in _behind_the_loss(program):
+            try:
+                parts[equation.target] = _Separability(program, parts, rows, equation).part()
+            except _MixedError as mixed:
+                raise _CoupledError(f"'{_owner(program, equation)}' {mixed}") from mixed
+        wider = _handed_on(program, parts)
+        if wider.items() <= parts.items():
+            return parts
+        parts |= wider
+
+
+def _handed_on(program: Program, parts: Mapping[str, _Part]) -> dict[str, _Part]:
+    """What recurrences carry: at some steps what it was before, at others what it is made of or starts with.
+
+    Raises:
+        _CoupledError: no piece of a batch could know all of these.
+    """
+    found = {}
+    for name in program.carried.keys() & program.needed([program.loss] if program.loss else []):
         try:
-            parts[equation.target] = _Separability(program, parts, rows, equation).part()
+            found[name] = reduce(_pair, (parts[read] for read in program.carried[name].reads), parts[name])
         except _MixedError as mixed:
-            raise _CoupledError(f"'{_owner(program, equation)}' {mixed}") from mixed
-    return parts
+            raise _CoupledError(f"what '{name}' carries from step to step {mixed}") from mixed
+    return found
 
 
 def _behind_the_loss(program: Program) -> list[Equation]:
@@ -184,19 +203,7 @@ class _Separability:
     def _merged(self, terms: Iterable[sp.Expr]) -> _Part:
         """A sum. What is the same in all rows counts as its own mean over them, and 0 as anything."""
         parts = [self._body(term) for term in terms if term != 0]
-        return reduce(self._pair, parts) if parts else CONSTANT
-
-    def _pair(self, a: _Part, b: _Part) -> _Part:
-        if a == b:
-            return a
-        if {a.depends, b.depends} == {"row", "total"}:
-            raise _MixedError("compares rows with a sum over the rows")
-        if "total" not in (a.depends, b.depends) and a.power == b.power:
-            return _Part("row", a.power)
-        total, other = (a, b) if a.depends == "total" else (b, a)
-        if total.depends == "total" and other.depends == "constant" and other.power == total.power + 1:
-            return total
-        raise _MixedError("adds terms that grow differently with the number of rows")
+        return reduce(_pair, parts) if parts else CONSTANT
 
     def _product(self, parts: Iterable[_Part]) -> _Part:
         result = CONSTANT
@@ -229,6 +236,20 @@ class _Separability:
             if argument.power:
                 raise _MixedError("puts the number of rows into a function")
         return ROW if ROW in arguments else CONSTANT
+
+
+def _pair(a: _Part, b: _Part) -> _Part:
+    """What may be either of two, as their sum is."""
+    if a == b:
+        return a
+    if {a.depends, b.depends} == {"row", "total"}:
+        raise _MixedError("compares rows with a sum over the rows")
+    if "total" not in (a.depends, b.depends) and a.power == b.power:
+        return _Part("row", a.power)
+    total, other = (a, b) if a.depends == "total" else (b, a)
+    if total.depends == "total" and other.depends == "constant" and other.power == total.power + 1:
+        return total
+    raise _MixedError("adds terms that grow differently with the number of rows")
 
 
 def _relations(choice: sp.Piecewise) -> list[sp.Basic]:

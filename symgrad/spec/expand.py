@@ -81,8 +81,8 @@ def expand(spec: Spec) -> Model:
     groups = parameter_groups(spec.train, optimizer, names, frozen)
     only_training = [found.equation for found in nexts]
     functions = _needed_functions(spec, used)
-    taken |= {*only_training, *(f.name for f in functions)}
-    modes = in_two_modes(equations, functions, loss, scoring.prediction, only_training, taken)
+    taken |= {*only_training, *(f.name for f in functions), *(c.name for c in carried)}
+    modes = in_two_modes(equations, functions, carried, loss, scoring.prediction, only_training, taken)
     model = Model(
         spec=_with_functions_of(spec, modes, {f.name for f in functions}),
         parameters=tuple(layers.parameters),
@@ -109,7 +109,7 @@ def expand(spec: Spec) -> Model:
         in_training=tuple(modes.in_training.items()),
         groups=groups,
         demands=tuple(layers.demands),
-        carried=carried,
+        carried=modes.carried,
     )
     networks.check_called()
     _check_parameters(model)

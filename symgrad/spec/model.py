@@ -119,12 +119,17 @@ class EquationSpec:
     label: str = ""
 
 
+ITS_END = "its steps"
+"""The end of an axis of steps whose name and size nobody knows yet; no name of an axis."""
+
+
 @dataclass(frozen=True)
 class StartSpec:
     """What a recurrence starts with, `h[n,-1,i]: formula`: entries of `name` so many steps before its first.
 
     Of the `indices`, the one that counts steps is None. One that goes back in time starts `steps` - 1 behind
-    the `end` of that axis: `h[n,T,i]` is one step behind the last.
+    the `end` of that axis: `h[n,T,i]` is one step behind the last. Layers say `ITS_END`, of axes that they
+    do not know.
     """
 
     name: str

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from symgrad.cycles import groups
 from symgrad.errors import SpecError
-from symgrad.spec.language.builtins import TRAINING
 from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.indexing.affine import affine_terms
 from symgrad.spec.language.syntax import Binary, Index, Name, Node
@@ -25,7 +24,7 @@ from symgrad.spec.taken_names import unused
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from symgrad.spec.model import FunctionSpec, Spec
+    from symgrad.spec.model import Spec
 
 Read = tuple[str, int]
 """A tensor, and how many steps before it is read."""
@@ -62,7 +61,7 @@ def refuse_with_carried(
     """Refuse what is not made of specs that carry something from step to step.
 
     Raises:
-        SpecError: they ask for derivatives beyond the gradient, or for pieces of batches.
+        SpecError: they ask for derivatives beyond the gradient.
     """
     if not carried:
         return
@@ -72,11 +71,6 @@ def refuse_with_carried(
         if asks_for_derivative(equation.formula, functions):
             problem = f"no equation takes a derivative beside that {what}"
             raise SpecError(problem, at=equation.at, remedy="write the derivative out, or leave one of them")
-    parts: list[EquationSpec | StartSpec | FunctionSpec] = [*equations, *spec.functions]
-    for part in (*parts, *(c.start for c in carried)):
-        if any(call.function == TRAINING for call in calls(part.formula)):
-            problem = f"training and inference are one {what}, '{part.name}' tells them apart"
-            raise SpecError(problem, at=part.at, remedy="leave what differs out, or the recurrence")
     if spec.derive:
         problem = f"{spec.derive[0]} is not made {what}"
         raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out of derive")
@@ -86,9 +80,6 @@ def refuse_with_carried(
         problem = f"'{name}' is made step by step, its gradient is not given"
         remedy = "ask for that of an input, or of what the recurrence starts with"
         raise SpecError(problem, at=spec.place_of("gradients", name), remedy=remedy)
-    if spec.train.micro_batches is not None:
-        problem = f"micro_batch_size takes no gradient {what}"
-        raise SpecError(problem, at=spec.train.micro_batches.at, remedy="leave it out")
 
 
 def _read_by(formula: Node) -> set[str]:

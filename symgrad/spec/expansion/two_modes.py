@@ -1,8 +1,8 @@
 """A network in training and in inference: `training(a, b)` is a in one and b in the other.
 
 What such a choice reaches stands twice in a model: an equation under its own name as inference has it, which
-outputs and predictions are made of, and as training has it, which the loss and next values are made of. All
-else stands once.
+outputs and predictions are made of, and as training has it, which the loss and next values are made of. So
+does what is carried from step to step of such an equation. All else stands once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from symgrad.errors import SpecError
 from symgrad.spec.language.builtins import TRAINING
 from symgrad.spec.language.syntax import Call, Index, Name
 from symgrad.spec.language.trees import calls, replaced, values_in
-from symgrad.spec.model import EquationSpec, FunctionSpec
+from symgrad.spec.model import CarriedSpec, EquationSpec, FunctionSpec, StartSpec
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ class TwoModes:
     evaluation: Node | None
     prediction: Node | None
     in_training: Mapping[str, str]
+    carried: tuple[CarriedSpec, ...]
 
 
 def in_two_modes(
     equations: Sequence[EquationSpec],
     functions: Sequence[FunctionSpec],
+    carried: Sequence[CarriedSpec],
     loss: Node | None,
     prediction: Node | None,
     only_training: Collection[str],
@@ -55,9 +57,9 @@ def in_two_modes(
     Raises:
         SpecError: a choice that is not one of two formulas.
     """
-    for formula in _formulas(equations, functions, loss, prediction):
+    for formula in _formulas(equations, functions, carried, loss, prediction):
         _check_choices(formula)
-    twice = _reached(equations, functions, only_training) if loss is not None else []
+    twice = _reached(equations, functions, carried, only_training) if loss is not None else []
     names: dict[str, str] = {}
     for name in twice:
         names[name] = unused(f"{name}_training", {*taken, *names.values()})
@@ -77,13 +79,18 @@ def in_two_modes(
         evaluation=here(loss) if loss is not None and changed else None,
         prediction=None if prediction is None else here(prediction),
         in_training={name: new for name, new in names.items() if name in own},
+        carried=tuple(_both_carried(carried, names, here, there)),
     )
 
 
 def _formulas(
-    equations: Iterable[EquationSpec], functions: Iterable[FunctionSpec], *results: Node | None
+    equations: Iterable[EquationSpec],
+    functions: Iterable[FunctionSpec],
+    carried: Iterable[CarriedSpec],
+    *results: Node | None,
 ) -> list[Node]:
     defined = [*(e.formula for e in equations), *(f.formula for f in functions)]
+    defined += [c.start.formula for c in carried]
     return [*defined, *(node for node in results if node is not None)]
 
 
@@ -103,26 +110,29 @@ def _reads(formula: Node) -> set[str]:
     return values_in(formula) | {call.function for call in calls(formula)}
 
 
-def _local(part: EquationSpec | FunctionSpec) -> set[str]:
+def _local(part: EquationSpec | FunctionSpec | StartSpec) -> set[str]:
     """The names that stand for no tensor in it: a function's arguments, an equation's indices."""
     if isinstance(part, FunctionSpec):
         return {*part.arguments, *(name for name, _ in part.defaults)}
-    return {*(part.indices or ())}
+    return {name for name in part.indices or () if name is not None}
 
 
 def _reached(
-    equations: Sequence[EquationSpec], functions: Sequence[FunctionSpec], only_training: Collection[str]
+    equations: Sequence[EquationSpec],
+    functions: Sequence[FunctionSpec],
+    carried: Sequence[CarriedSpec],
+    only_training: Collection[str],
 ) -> list[str]:
-    """The equations and functions in which a choice is made, and those that these have a say in."""
-    parts = [(part.name, part.formula, _local(part)) for part in functions]
-    parts += [(part.name, part.formula, _local(part)) for part in equations if part.name not in only_training]
+    """What a choice is made in, and what that has a say in: equations, functions, what is carried."""
+    parts: list[tuple[str, EquationSpec | FunctionSpec | StartSpec]] = [(f.name, f) for f in functions]
+    parts += [(equation.name, equation) for equation in equations if equation.name not in only_training]
+    parts += [(c.name, c.start) for c in carried]
+    sources = {c.name: {c.source} for c in carried}
+    reads = {name: (_reads(p.formula) - _local(p)) | sources.get(name, set()) for name, p in parts}
+    chosen = {name for name, part in parts if _has_choice(part.formula)}
     found: list[str] = []
     while True:
-        more = [
-            name
-            for name, formula, local in parts
-            if name not in found and (_has_choice(formula) or (_reads(formula) - local) & {*found})
-        ]
+        more = [n for n, read in reads.items() if n not in found and (n in chosen or read & {*found})]
         if not more:
             return found
         found += more
@@ -167,3 +177,19 @@ def _both(
         yield replace(part, formula=here(part.formula))
         if part.name in names:
             yield replace(part, name=names[part.name], formula=there(part.formula, _local(part)))
+
+
+def _both_carried(
+    carried: Sequence[CarriedSpec],
+    names: Mapping[str, str],
+    here: Callable[[Node], Node],
+    there: Callable[[Node, Collection[str]], Node],
+) -> Iterator[CarriedSpec]:
+    """What is carried in inference, and behind it what is in training, where that is another one."""
+    for one in carried:
+        start = one.start
+        yield replace(one, start=replace(start, formula=here(start.formula)))
+        if one.name in names:
+            formula = there(start.formula, _local(start))
+            source = names.get(one.source, one.source)
+            yield CarriedSpec(names[one.name], source, replace(start, formula=formula))

@@ -17,7 +17,7 @@ from symgrad.errors import Position
 from symgrad.spec.language.formula import parse_condition, parse_entry, parse_head
 from symgrad.spec.language.syntax import Boolean, Call, Compare, Name, Node
 from symgrad.spec.library.entries import LibraryEntry, parse_formula_of
-from symgrad.spec.model import EquationSpec, StartSpec
+from symgrad.spec.model import ITS_END, EquationSpec, StartSpec
 
 Arguments: TypeAlias = Mapping[str, Node]
 """What a call gives a layer, by name, with the defaults."""
@@ -97,8 +97,9 @@ class LayerForm:
 
     `parts` are inner results with names of their own, `h`, or `h[n, i]` in index notation: the formula, and
     parts below, may use them. One that reads itself a step before, `h[n, t-1, i]`, has a start among them,
-    `h[n, -1, i]`, and may be read above itself. A part that comes to be a name alone is no equation.
-    `indices` are those of the result, `[n, i, k:units]`, where the formula is in index notation.
+    `h[n, -1, i]`, and may be read above itself; `h[n, end, i]` where it reads itself a step behind. A part
+    that comes to be a name alone is no equation. `indices` are those of the result, `[n, i, k:units]`,
+    where the formula is in index notation.
     """
 
     formula: str = ""
@@ -203,7 +204,8 @@ def is_called(argument: str, name: str) -> Callable[[Arguments], bool]:
 
 
 def _is_start(head: str) -> bool:
-    return "-1" in head and ":" not in head  # a range may count axes from the last, size(x, -1)
+    is_entry = "[" in head and ":" not in head  # a range may count axes from the last, size(x, -1)
+    return is_entry and not {"-1", "end"}.isdisjoint(re.split(r"[\[\], ]+", head))
 
 
 def _start(head: str, formula: str) -> StartSpec:
@@ -212,7 +214,9 @@ def _start(head: str, formula: str) -> StartSpec:
     if entry is None:
         raise TypeError(f"no start: {head}")
     indices = tuple(place.id if isinstance(place, Name) else None for place in entry.indices)
-    return StartSpec(entry.tensor, indices, 1, "", parse_formula_of(formula, head), at)
+    end = ITS_END if "end" in indices else ""
+    indices = tuple(None if name == "end" else name for name in indices)
+    return StartSpec(entry.tensor, indices, 1, end, parse_formula_of(formula, head), at)
 
 
 def _equation(head: str, formula: str) -> EquationSpec:
