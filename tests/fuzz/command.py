@@ -29,6 +29,7 @@ from fuzz.scalar_formulas import scalar_spec
 from fuzz.sequences import sequence_spec
 from fuzz.shrink import shrunk
 from fuzz.tensor_programs import indexed_spec, tensor_spec
+from fuzz.two_modes import modes_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,6 +53,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "derivatives": derivative_spec,
     "derived": derived_spec,
     "recurrent": recurrent_spec,
+    "modes": modes_spec,
 }
 
 

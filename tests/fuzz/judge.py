@@ -21,6 +21,7 @@ from fuzz.layered_judge import judge_layered
 from fuzz.magnitudes import judge_magnitudes
 from fuzz.recurrent import judge_recurrent
 from fuzz.steps import judge_steps
+from fuzz.two_modes import judge_modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ JUDGES = {
     "layered": judge_layered,
     "magnitudes": judge_magnitudes,
     "recurrent": judge_recurrent,
+    "modes": judge_modes,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""
 LIMIT = 30.0

@@ -64,8 +64,8 @@ class Step:
 class Recurrences:
     """Draws groups of states, each of which may read all of them one or two steps before, and those above."""
 
-    def __init__(self, random: Random) -> None:
-        self.random, self.count = random, random.randint(1, 6)
+    def __init__(self, random: Random, has_choices: bool = False) -> None:
+        self.random, self.count, self.has_choices = random, random.randint(1, 6), has_choices
         self.with_rows = random.random() < 0.85
         self.has_free_steps = self.with_rows and random.random() < 0.4
         self.inputs: dict[str, Any] = {}
@@ -150,10 +150,13 @@ class Recurrences:
 
     def wrapped(self, inner: Formula) -> Formula:
         text = self.one(ONE)
+        text = f"training({text}, 0.7 * {self.one(ONE)})" if self.has_choices and self.chance(0.5) else text
         return lambda step: text.format(*[inner(step)] * text.count("{}"))
 
     def joined(self, a: Formula, b: Formula) -> Formula:
         text = self.one(TWO)
+        if self.has_choices and self.chance(0.3):
+            return lambda step: f"{a(step)} + training({b(step)}, 0.2 - {b(step)})"
         return lambda step: text.format(*(a(step), b(step), b(step))[: text.count("{}")])
 
     def anchor(self, state: State) -> Formula:
@@ -213,6 +216,12 @@ class Recurrences:
         return text
 
     def start(self, state: State) -> str:
+        """One start, or one of training and another of inference."""
+        if self.has_choices and self.chance(0.4):
+            return f"training({self.one_start(state)}, {self.one_start(state)})"
+        return self.one_start(state)
+
+    def one_start(self, state: State) -> str:
         """A number, an input, a parameter, or what is computed of one."""
         kind = self.one(("zero", "number", "input", "parameter", "formula", "value"))
         if kind in ("zero", "number"):
@@ -262,10 +271,14 @@ def recurrent_spec(random: Random) -> Spec:
     draw = Recurrences(random)
     for number in range(random.choice((1, 1, 2))):
         draw.group(number)
-    names = draw.results()
+    return spec_of(draw, draw.results())
+
+
+def spec_of(draw: Recurrences, names: list[str]) -> Spec:
+    """The spec of what was drawn, with a loss over what these equations define."""
     loss = " + ".join(f"mean(({name} - {0.1 * n:.1f})**2)" for n, name in enumerate(names, 1))
     axes = {} if draw.has_free_steps else {"T": draw.count}
-    given = [name for name in draw.inputs if random.random() < 0.4]
+    given = [name for name in draw.inputs if draw.chance(0.4)]
     return {
         "name": "recurrent",
         "dtype": "float64",
