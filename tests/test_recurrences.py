@@ -103,6 +103,11 @@ def test_judge_agrees_with_a_recurrence_of_two_states_and_a_free_length() -> Non
 REFUSED = (
     ({"h[n,t,i]": "h[n,t,i] + W[0,i]*x[n,t,0]"}, "'h' reads itself at its own step"),
     ({"h[n,t,i]": "h[n,t-1,i] + W[0,i]*x[n,t,0]"}, "'h' has no start"),
+    (
+        {"h[n,t,i]": "h[n,t-1,i-1] + W[0,i]*x[n,t,0]", "h[n,-1,i]": "0", "y": "h"},
+        "this index leaves the axis 5 of 'h'",
+    ),
+    ({"h[n,t,i]": "h[n,t+1,i] + W[0,i]*x[n,t,0]"}, '"h[n,T,i]": 0, where T is the size of that axis'),
     ({**RNN, "c[n,-1,i]": "0"}, "this is a start of 'c', which no equation defines by its indices"),
     (
         {"h[n,t,i]": "W[0,i]*x[n,t,0]", "h[n,-1,i]": "0", "y": "h[:, -1]"},

@@ -92,3 +92,14 @@ def test_the_command(tmp_path: Any) -> None:
 
 def test_help_lists_the_functions() -> None:
     assert "summary(spec" in pydoc.plain(pydoc.render_doc(sg))
+
+
+def test_states_are_neither_trained_nor_frozen() -> None:
+    layers = [f"dense({HIDDEN})", "batch_norm", f"dense({CLASSES})"]
+    found = sg.summary({**DENSE, "layers": layers})
+    assert found.states == 2 * HIDDEN
+    assert f"({found.parameters - 2 * HIDDEN} trained, {2 * HIDDEN} in states)" in " ".join(
+        str(found).split()
+    )
+    frozen = sg.summary({**DENSE, "layers": layers, "train": {**DENSE["train"], "freeze": ["W1"]}})
+    assert f"{INPUTS * HIDDEN} frozen, {2 * HIDDEN} in states)" in " ".join(str(frozen).split())

@@ -50,8 +50,9 @@ class SummaryRow:
 class Summary(Displayed):
     """A network at a glance. It prints as a plain table; `table()` is for a terminal.
 
-    Operations and `workspace_bytes` are those of one step with free axes of these `sizes`. `state_bytes` are
-    the optimiser's, who keeps them from step to step.
+    Operations and `workspace_bytes` are those of one step with free axes of these `sizes`. Of the entries of
+    `parameters`, some are `trained`, and some are those of the model's `states`. `state_bytes` are the
+    optimiser's, who keeps them from step to step.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Summary(Displayed):
     rows: tuple[SummaryRow, ...]
     parameters: int
     trained: int
+    states: int
     backward_flops: int
     update_flops: int
     parameter_bytes: int
@@ -97,9 +99,12 @@ class Summary(Displayed):
         return plain_text(self.table(), 110)
 
     def _counted_parameters(self) -> str:
-        """How many there are, and how many of them are trained and frozen, where some are."""
-        counted, frozen = _counted(self.parameters, "parameter"), self.parameters - self.trained
-        return f"{counted} ({self.trained:,} trained, {frozen:,} frozen)" if frozen else counted
+        """How many there are, and how many of them are trained, frozen and in states, where some are."""
+        counted, kept = _counted(self.parameters, "parameter"), self.parameters - self.trained
+        frozen = [f"{kept - self.states:,} frozen"] if kept > self.states else []
+        parts = [f"{self.trained:,} trained", *frozen]
+        parts += [f"{self.states:,} in states"] if self.states else []
+        return f"{counted} ({', '.join(parts)})" if kept else counted
 
     def _layers(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -143,7 +148,8 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
     cost = CostModel(plan_of_step(plan, stages.model.frozen), every, spec.dtype)
     trains = bool(stages.derived.gradients and stages.derived.of_kind("parameter"))
     width, states = BYTES[spec.dtype], stages.update.of_kind("state") if trains else ()
-    trained = trained_size(stages.derived.of_kind("parameter"), stages.model.frozen)
+    parameters = stages.derived.of_kind("parameter")
+    trained = trained_size(parameters, stages.model.frozen)
     vectors = sum(1 for state in states if state.axes)
     return Summary(
         name=spec.name,
@@ -153,6 +159,7 @@ def summarize(spec: Spec, stages: Stages, sizes: Mapping[str, int] | None = None
         rows=_rows(stages, cost),
         parameters=parameter_count(stages.derived),
         trained=trained,
+        states=sum(entry_count(t) for t in parameters if t.name in stages.model.states),
         backward_flops=sum(c.flops for c in cost.phase("gradient")),
         update_flops=(cost.update(stages.update, trained) if trains else Cost()).flops,
         parameter_bytes=plan.parameter_count * width,

@@ -27,19 +27,25 @@ def entry_of(node: Index, index: Mapping[str, sp.Symbol], builder: EquationBuild
         SpecError: an index that is none, or is not known.
         ShapeError: too many or too few indices, or one that leaves its axis.
     """
-    tensor = builder.tensors[node.tensor]
+    tensor, name = builder.tensors[node.tensor], _as_written(node.tensor, builder)
     if len(node.indices) != len(tensor.axes):
         raise ShapeError(
-            f"'{node.tensor}' is {show_axes(tensor.axes)}, it has {_counted(tensor.axes, 'axis', 'axes')} "
+            f"'{name}' is {show_axes(tensor.axes)}, it has {_counted(tensor.axes, 'axis', 'axes')} "
             f"and got {_counted(node.indices, 'index', 'indices')}",
             at=node.at,
-            remedy="give one index per axis" if tensor.axes else f"write {node.tensor}",
+            remedy="give one index per axis" if tensor.axes else f"write {name}",
         )
     places = [
-        index_place(p, tensor.name, axis, index, builder)
-        for p, axis in zip(node.indices, tensor.axes, strict=True)
+        index_place(p, name, axis, index, builder) for p, axis in zip(node.indices, tensor.axes, strict=True)
     ]
     return Entry(node.tensor, places)
+
+
+def _as_written(tensor: str, builder: EquationBuilder) -> str:
+    """What a formula calls a tensor: what is carried from step to step bears the name of its source there."""
+    while (found := builder.tensors.get(tensor)) is not None and found.carried is not None:
+        tensor = found.carried.source
+    return tensor
 
 
 def _counted(things: tuple[object, ...], one: str, many: str) -> str:

@@ -183,7 +183,9 @@ class _Carrier:
         place = "-1" if by < 0 else f"{axis.upper()}"
         head = ",".join(place if n == number else i for n, i in enumerate(own))
         problem = f"'{node.tensor}' has no start"
-        raise SpecError(problem, at=node.at, remedy=f'say what it is there: "{node.tensor}[{head}]": 0')
+        remedy = f'say what it is there: "{node.tensor}[{head}]": 0'
+        remedy += f", where {place} is the size of that axis, or its name" if by > 0 else ""
+        raise SpecError(problem, at=node.at, remedy=remedy)
 
     def _steps_of(self, equation: EquationSpec) -> set[str] | None:
         """The indices of an equation that count steps, as starts tell; None where its circle has none."""
