@@ -87,6 +87,12 @@ def test_random_optimizers_step_as_their_equations_say() -> None:
     assert states.count("identical") > len(states) / 2
 
 
+@pytest.mark.parametrize("choice", ["max(0.25 - t, 49)", "min(t, 3)", "max(7, t) / max(t, 3)"])
+def test_what_is_chosen_of_whole_numbers_divides_exactly(choice: str) -> None:
+    update = {"part": choice, "theta": "theta - 0.1*abs(part) - 0.01*g/part"}
+    assert found_of(spec_with({"state": {"part": 0}, "update": update})).state in ("identical", "agrees")
+
+
 FREEZING = {"layers": ["dense(4)", "dense(4)", "dense(2)"]}
 
 

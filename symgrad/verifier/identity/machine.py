@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import operator
 import sys
 from contextlib import contextmanager
 from fractions import Fraction
@@ -155,9 +156,14 @@ class Machine:
         }
         return known | {
             "square": lambda x: x * x,
-            "maximum": lambda a, b: a if self.number(a) > self.number(b) or a != a else b,
-            "minimum": lambda a, b: a if self.number(a) < self.number(b) or a != a else b,
+            "maximum": lambda a, b: self._chosen(a, b, operator.gt),
+            "minimum": lambda a, b: self._chosen(a, b, operator.lt),
         }
+
+    def _chosen(self, a: Any, b: Any, beats: Callable[[Any, Any], bool]) -> Any:
+        """One of two as a number of the arithmetic: quotients of whole numbers of Python would be rounded."""
+        first, second = self.number(a), self.number(b)
+        return first if beats(first, second) or first != first else second
 
     def _defined(self, formula: str, known: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
         meaning = defined(formula, self.number, known.__getitem__)
