@@ -25,6 +25,7 @@ import gc
 import io
 import json
 import math
+import operator
 import os
 import pickle
 import sys
@@ -32,8 +33,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache, partial, reduce
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -46,14 +48,16 @@ from numba import config, njit, types, version_info
 from numba.core import cgutils
 from numba.core.caching import NullCache
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompileResult, Compiler
+from numba.core.compiler import CompileResult, Compiler, DefaultPassBuilder
+from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import TypingError
+from numba.core.lowering import Lower
 from numba.core.serialize import dumps
+from numba.core.typed_passes import NativeLowering
 from numba.core.typing.templates import builtin_registry
 from numba.extending import intrinsic
 from numba.misc.appdirs import AppDirs
-from numba.np.arrayobj import make_array, populate_array
 
 SPEC_NAME = "gradients_only"
 SPEC_SHA256 = "70171fb41a43ffe73fffbd2eee679600850cd7f49c3949569eb79ed55c27fa2c"
@@ -570,6 +574,192 @@ def _write_beside(file: Path, content: bytes) -> None:
         raise
 
 
+# --- Numba's way from Python to LLVM, shortened: LLVM takes time for every word, and Numba for every look ---
+
+
+def _part(context: Any, builder: Any, kind: Any, array: Any, name: str) -> Any:
+    """What the value of an array holds by this name: `data`, `shape` or `strides`."""
+    return builder.extract_value(array, context.data_model_manager[kind].get_field_position(name))
+
+
+def _with_parts(context: Any, builder: Any, kind: Any, array: Any, parts: dict[str, Any]) -> Any:
+    """The value of an array with other parts, by their names."""
+    place_of = context.data_model_manager[kind].get_field_position
+    return reduce(lambda found, name: builder.insert_value(found, parts[name], place_of(name)), parts, array)
+
+
+def _array_at(context: Any, builder: Any, kind: Any, data: Any, sizes: Any) -> Any:
+    """The value of an array of these sizes, its entries side by side, in memory that it does not own."""
+    whole = context.get_value_type(types.intp)
+    size_of_entry = whole(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    steps = [*accumulate(reversed(sizes[1:]), builder.mul, initial=size_of_entry)][::-1]
+    parts = {
+        "data": data,
+        "shape": cgutils.pack_array(builder, sizes, whole),
+        "strides": cgutils.pack_array(builder, steps[: len(sizes)], whole),
+        "itemsize": size_of_entry,
+        "nitems": reduce(builder.mul, sizes, whole(1)),
+    }
+    return _with_parts(context, builder, kind, context.get_constant_null(kind), parts)
+
+
+class _Brief(Lower):
+    """Numba's translation into LLVM, which writes some 50 instructions for an entry of an array and 90 for a
+    loop over a range, where ten are enough. What checks bounds is left as it is."""
+
+    def lower_getitem(self, result: Any, expression: Any, array: Any, index: Any, signature: Any) -> Any:
+        place = self._place(array, index)
+        if place is None:
+            return super().lower_getitem(result, expression, array, index, signature)
+        number = self.typeof(array.name).dtype
+        found = self.context.unpack_value(self.builder, number, place)
+        return self.context.cast(self.builder, found, number, result)
+
+    def lower_setitem(self, array: Any, index: Any, value: Any, signature: Any) -> Any:
+        place = self._place(array, index)
+        if place is None:
+            return super().lower_setitem(array, index, value, signature)
+        number = self.typeof(array.name).dtype
+        found = self.context.cast(self.builder, self.loadvar(value.name), self.typeof(value.name), number)
+        return self.context.pack_value(self.builder, number, found, place)
+
+    def lower_expr(self, result: Any, expression: Any) -> Any:
+        what = expression.attr if expression.op == "getattr" else expression.op
+        if what in ("getiter", "iternext", "shape", "T"):
+            kind, value = self.typeof(expression.value.name), self.loadvar(expression.value.name)
+            if what == "getiter" and isinstance(kind, types.RangeType):
+                return self._started(value)
+            if what == "iternext" and isinstance(kind, types.RangeIteratorType):
+                return self._stepped(value)
+            if what == "shape" and isinstance(kind, types.Array):
+                return _part(self.context, self.builder, kind, value, "shape")
+            if what == "T" and isinstance(kind, types.Array):
+                return self._transposed(result, kind, value)
+        return super().lower_expr(result, expression)
+
+    def _place(self, array: Any, index: Any) -> Any:
+        """The address of an entry; None where that is no single one, or is to be checked."""
+        kind, given = self.typeof(array.name), self.typeof(index.name)
+        kinds = given.types if isinstance(given, types.BaseTuple) else (given,)
+        is_entry = isinstance(kind, types.Array) and kind.aligned and len(kinds) == kind.ndim
+        is_entry &= all(isinstance(number, types.Integer) for number in kinds)
+        if not is_entry or self.context.enable_boundscheck:
+            return None
+        found = self.loadvar(index.name)
+        numbers = cgutils.unpack_tuple(self.builder, found) if given not in kinds else [found]
+        return self._address(kind, self.loadvar(array.name), kinds, numbers)
+
+    def _address(self, kind: Any, array: Any, kinds: Any, numbers: Any) -> Any:
+        """That of the entry with these indices, integers of these kinds."""
+        builder, context = self.builder, self.context
+        sizes = cgutils.unpack_tuple(builder, _part(context, builder, kind, array, "shape"))
+        places = [*map(self._from_start, kinds, numbers, sizes)]
+        data = _part(context, builder, kind, array, "data")
+        if kind.layout == "C":
+            place = places[0]
+            for size, number in zip(sizes[1:], places[1:], strict=True):
+                place = builder.add(builder.mul(place, size), number)
+            return builder.gep(data, [place])
+        steps = cgutils.unpack_tuple(builder, _part(context, builder, kind, array, "strides"))
+        return cgutils.pointer_add(builder, data, reduce(builder.add, map(builder.mul, places, steps)))
+
+    def _from_start(self, kind: Any, number: Any, size: Any) -> Any:
+        """An index, which counts from the end where it is negative."""
+        found = self.context.cast(self.builder, number, kind, types.intp)
+        if not kind.signed:
+            return found
+        is_negative = self.builder.icmp_signed("<", found, found.type(0))
+        return self.builder.select(is_negative, self.builder.add(found, size), found)
+
+    def _transposed(self, result: Any, kind: Any, array: Any) -> Any:
+        """An array with its axes in the other order."""
+        context, builder, whole = self.context, self.builder, self.context.get_value_type(types.intp)
+        parts = {}
+        for name in ("shape", "strides"):
+            numbers = cgutils.unpack_tuple(builder, _part(context, builder, kind, array, name))
+            parts[name] = cgutils.pack_array(builder, numbers[::-1], whole)
+        return _with_parts(context, builder, result, array, parts)
+
+    def _started(self, numbers: Any) -> Any:
+        """An iterator as Numba has it: the place of the next number, the end, the step, the place of how many
+        are left."""
+        builder = self.builder
+        start, stop, step = cgutils.unpack_tuple(builder, numbers)
+        is_upwards = builder.icmp_signed(">", step, step.type(0))
+        less = builder.select(is_upwards, step.type(1), step.type(-1))
+        left = builder.sdiv(builder.add(builder.sub(stop, start), builder.sub(step, less)), step)
+        at, count = (cgutils.alloca_once(builder, start.type) for _ in range(2))
+        builder.store(start, at)
+        builder.store(left, count)
+        return cgutils.make_anonymous_struct(builder, [at, stop, step, count])
+
+    def _stepped(self, iterator: Any) -> Any:
+        """The next number, and whether there is one."""
+        builder = self.builder
+        at, step, count = (builder.extract_value(iterator, place) for place in (0, 2, 3))
+        number, left = builder.load(at), builder.load(count)
+        builder.store(builder.add(number, step), at)
+        builder.store(builder.sub(left, left.type(1), flags=("nsw",)), count)
+        is_there = builder.icmp_signed(">", left, left.type(0))
+        return cgutils.make_anonymous_struct(builder, [number, is_there])
+
+
+@cache
+def _translation() -> Any:
+    """The pass of Numba that translates into LLVM, so."""
+
+    class Translation(NativeLowering):
+        _name = "brief_lowering"
+        lowering_class = _Brief
+
+    return register_pass(mutates_CFG=True, analysis_only=False)(Translation)
+
+
+# They look for closures, sums of whole arrays and loops to be unrolled: emitted functions have none.
+_NEEDLESS = ("inline_closure_likes", "nopython_rewrites", "find_literally", "literal_unroll")
+
+
+def _brief_passes(state: Any) -> Any:
+    """Numba's passes but those that are needless here."""
+    found = PassManager("symgrad")
+    for each, what in DefaultPassBuilder.define_nopython_pipeline(state).passes:
+        if each._name not in _NEEDLESS:
+            found.add_pass(_translation() if each is NativeLowering else each, what)
+    found.finalize()
+    return found
+
+
+_OPERATORS = (
+    *(operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.iadd),
+    *(operator.getitem, operator.setitem, operator.lt, operator.le, operator.gt, operator.ge, operator.eq),
+)
+_OPERANDS = (types.Number, types.Array, types.UniTuple)
+
+
+class _Remembering:
+    """Numba's knowledge of types, with a memory of what operators were found to be: Numba tries all that it
+    knows, at each place where one stands."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def resolve_function_type(self, function: Any, kinds: Any, named: Any) -> Any:
+        plain = tuple(map(types.unliteral, kinds))
+        is_operator = isinstance(function, types.Function) and function.typing_key in _OPERATORS
+        if is_operator and all(isinstance(kind, _OPERANDS) for kind in plain):
+            return _resolved(self._context, function, plain)
+        return self._context.resolve_function_type(function, kinds, named)
+
+
+@cache
+def _resolved(context: Any, function: Any, kinds: tuple[Any, ...]) -> Any:
+    """What an operator is for numbers and arrays of these kinds."""
+    return context.resolve_function_type(function, kinds, {})
+
+
 # --- How functions are compiled ---
 
 
@@ -588,14 +778,21 @@ def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) 
     While it runs other threads of Python do: nothing that is compiled here touches Python's objects.
     """
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
-    options = {"pipeline_class": _Undisturbed, "fastmath": fastmath, **options}
+    options = {"pipeline_class": _Undisturbed, "fastmath": fastmath, "_nrt": False, **options}
     dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
     if not config.DISABLE_JIT:
         dispatcher._cache = _CompiledCode(dispatcher)
     return dispatcher
 
 
-class _WholeCode(JITCodeLibrary):
+class _OnceOptimized(JITCodeLibrary):
+    """Code that is optimised as a whole, and not one function after the other before."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
+
+class _WholeCode(_OnceOptimized):
     """The code of a function with all that it calls, as its own.
 
     Numba lets a process run the first copy that it meets of what is called; but copies are optimised where
@@ -623,7 +820,10 @@ class _Undisturbed(Compiler):
         if library is None:
             library = _WholeCode(target.codegen(), "whole")
             library.enable_object_caching()  # it is kept on disk
-        super().__init__(typing, target, library, arguments, result, flags, names)
+        super().__init__(_Remembering(typing), target, library, arguments, result, flags, names)
+
+    def define_pipelines(self) -> list[Any]:
+        return [_brief_passes(self.state)]
 
     def compile_extra(self, function: Any) -> Any:
         if not gc.isenabled():
@@ -635,7 +835,7 @@ class _Undisturbed(Compiler):
             gc.enable()
 
 
-class _ForCallers(JITCodeLibrary):
+class _ForCallers(_OnceOptimized):
     """The code of a kernel, as callers take it in: it is never run by itself, so it is not put into the
     machine's language by itself. What stays is where Numba looks for its environment."""
 
@@ -727,19 +927,13 @@ def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any,
         raise TypingError(f"a view of {vector}, whose entries lie apart")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source = make_array(vector)(context, builder, arguments[0])
+        data = _part(context, builder, vector, arguments[0], "data")
         place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
         place, *sizes = (
             context.cast(builder, number, kind, types.intp)
             for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]), strict=True)
         )
-        strides = [source.itemsize]
-        for size in reversed(sizes[1:]):
-            strides.insert(0, builder.mul(size, strides[0]))
-        array = make_array(signature.return_type)(context, builder)
-        data = builder.gep(source.data, [place])
-        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
-        return array._getvalue()
+        return _array_at(context, builder, signature.return_type, builder.gep(data, [place]), sizes)
 
     return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
 

@@ -7,9 +7,9 @@ from numba import config, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
 from symgrad.runtime.kept_memory import _array
+from symgrad.runtime.numba.brief_code import _array_at, _part
 
 
 def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any, Callable]:
@@ -18,19 +18,13 @@ def _typed_view(context: Any, vector: Any, start: Any, shape: Any) -> tuple[Any,
         raise TypingError(f"a view of {vector}, whose entries lie apart")
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source = make_array(vector)(context, builder, arguments[0])
+        data = _part(context, builder, vector, arguments[0], "data")
         place, sizes = arguments[1], cgutils.unpack_tuple(builder, arguments[2])
         place, *sizes = (
             context.cast(builder, number, kind, types.intp)
             for number, kind in zip((place, *sizes), (signature.args[1], *signature.args[2]), strict=True)
         )
-        strides = [source.itemsize]
-        for size in reversed(sizes[1:]):
-            strides.insert(0, builder.mul(size, strides[0]))
-        array = make_array(signature.return_type)(context, builder)
-        data = builder.gep(source.data, [place])
-        populate_array(array, data=data, shape=sizes, strides=strides, itemsize=source.itemsize, meminfo=None)
-        return array._getvalue()
+        return _array_at(context, builder, signature.return_type, builder.gep(data, [place]), sizes)
 
     return types.Array(vector.dtype, len(shape), "C")(vector, start, shape), generate
 

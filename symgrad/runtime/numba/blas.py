@@ -15,6 +15,8 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
+from symgrad.runtime.numba.brief_code import _part
+
 
 def _library(name: str, *files: str) -> CDLL | None:
     """A library for products, where it is installed beside Python and SYMGRAD_BLAS names no other."""
@@ -77,21 +79,25 @@ def _matrix(
     context: Any, builder: Any, kind: Any, value: Any, is_right: bool = False, by_rows: bool = False
 ) -> _Matrix:
     """An argument, lying `by_rows` if need be; a vector is a row, or on the right a column."""
-    array = context.make_array(kind)(context, builder, value)
-    sizes = cgutils.unpack_tuple(builder, array.shape)
+    data = _part(context, builder, kind, value, "data")
+    sizes = cgutils.unpack_tuple(builder, _part(context, builder, kind, value, "shape"))
     if kind.ndim == 1:
         sizes.insert(1 if is_right else 0, context.get_constant(types.intp, 1))
     rows, columns = sizes
     if kind.layout == "A":
-        return _section(context, builder, array, (rows, columns), by_rows)
+        steps = cgutils.unpack_tuple(builder, _part(context, builder, kind, value, "strides"))
+        return _section(context, builder, data, (rows, columns), steps, by_rows)
     form, lead = (_BY_ROWS, columns) if kind.layout == "C" else (_BY_COLUMNS, rows)
-    return _Matrix(array.data, rows, columns, _letter(form), lead)
+    return _Matrix(data, rows, columns, _letter(form), lead)
 
 
-def _section(context: Any, builder: Any, array: Any, sizes: Sequence[Any], by_rows: bool) -> _Matrix:
+def _section(
+    context: Any, builder: Any, data: Any, sizes: Sequence[Any], in_bytes: Sequence[Any], by_rows: bool
+) -> _Matrix:
     """A part of an array with gaps between its rows, or its columns: never within them."""
     rows, columns = sizes
-    steps = [builder.sdiv(step, array.itemsize) for step in cgutils.unpack_tuple(builder, array.strides)]
+    size_of_entry = in_bytes[0].type(context.get_abi_sizeof(data.type.pointee))
+    steps = [builder.sdiv(step, size_of_entry) for step in in_bytes]
     one = context.get_constant(types.intp, 1)
     is_by_rows, is_by_columns = (
         builder.or_(builder.icmp_signed("==", step, one), builder.icmp_signed("<=", size, one))
@@ -105,7 +111,7 @@ def _section(context: Any, builder: Any, array: Any, sizes: Sequence[Any], by_ro
     least = builder.select(is_by_rows, columns, rows)
     lead = builder.select(builder.icmp_signed("<", lead, least), least, lead)  # of a single row
     form = builder.select(is_by_rows, _letter(_BY_ROWS), _letter(_BY_COLUMNS))
-    return _Matrix(array.data, rows, columns, form, lead)
+    return _Matrix(data, rows, columns, form, lead)
 
 
 def _letter(text: str) -> Any:

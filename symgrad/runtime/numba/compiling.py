@@ -10,6 +10,7 @@ from numba import config, njit, version_info
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
+from symgrad.runtime.numba.brief_code import _brief_passes, _Remembering
 from symgrad.runtime.numba.kept_code import _CompiledCode
 from symgrad.runtime.smallest_model import DRIVERS, JOINS_DRIVERS, KERNELS, SPEC_NAME, UPDATES
 
@@ -28,14 +29,21 @@ def compiled(function: Callable, may_regroup_sums: bool = True, **options: Any) 
     While it runs other threads of Python do: nothing that is compiled here touches Python's objects.
     """
     fastmath = {*IN_ORDER, "reassoc"} if may_regroup_sums else IN_ORDER
-    options = {"pipeline_class": _Undisturbed, "fastmath": fastmath, **options}
+    options = {"pipeline_class": _Undisturbed, "fastmath": fastmath, "_nrt": False, **options}
     dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
     if not config.DISABLE_JIT:
         dispatcher._cache = _CompiledCode(dispatcher)
     return dispatcher
 
 
-class _WholeCode(JITCodeLibrary):
+class _OnceOptimized(JITCodeLibrary):
+    """Code that is optimised as a whole, and not one function after the other before."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self._codegen._data_layout
+
+
+class _WholeCode(_OnceOptimized):
     """The code of a function with all that it calls, as its own.
 
     Numba lets a process run the first copy that it meets of what is called; but copies are optimised where
@@ -63,7 +71,10 @@ class _Undisturbed(Compiler):
         if library is None:
             library = _WholeCode(target.codegen(), "whole")
             library.enable_object_caching()  # it is kept on disk
-        super().__init__(typing, target, library, arguments, result, flags, names)
+        super().__init__(_Remembering(typing), target, library, arguments, result, flags, names)
+
+    def define_pipelines(self) -> list[Any]:
+        return [_brief_passes(self.state)]
 
     def compile_extra(self, function: Any) -> Any:
         if not gc.isenabled():
@@ -75,7 +86,7 @@ class _Undisturbed(Compiler):
             gc.enable()
 
 
-class _ForCallers(JITCodeLibrary):
+class _ForCallers(_OnceOptimized):
     """The code of a kernel, as callers take it in: it is never run by itself, so it is not put into the
     machine's language by itself. What stays is where Numba looks for its environment."""
 

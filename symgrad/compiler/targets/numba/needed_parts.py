@@ -18,7 +18,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     """What the module needs of the runtime, files before others whose decorators these use."""
     yield from map(
         runtime_part,
-        ("numba/meanings", "numba/kept_code", "numba/compiling", "kept_memory", "numba/array_views"),
+        ("numba/meanings", "numba/kept_code", "numba/brief_code", "numba/compiling", "kept_memory", "numba/array_views"),
     )
     if any(len(sections) > 1 for sections in lowered.sections):
         yield runtime_part("optional/driver_sections")
