@@ -61,7 +61,6 @@ from ctypes import CDLL, c_void_p, cast
 from functools import cache, partial, reduce
 from glob import glob
 from hashlib import sha256
-from itertools import accumulate
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -852,11 +851,11 @@ def _array_at(context: Any, builder: Any, kind: Any, data: Any, sizes: Any) -> A
     """The value of an array of these sizes, its entries side by side, in memory that it does not own."""
     whole = context.get_value_type(types.intp)
     size_of_entry = whole(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
-    steps = [*accumulate(reversed(sizes[1:]), builder.mul, initial=size_of_entry)][::-1]
+    steps = [reduce(builder.mul, sizes[k + 1 :], size_of_entry) for k in range(len(sizes))]
     parts = {
         "data": data,
         "shape": cgutils.pack_array(builder, sizes, whole),
-        "strides": cgutils.pack_array(builder, steps[: len(sizes)], whole),
+        "strides": cgutils.pack_array(builder, steps, whole),
         "itemsize": size_of_entry,
         "nitems": reduce(builder.mul, sizes, whole(1)),
     }

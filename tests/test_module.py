@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from building import by_rows, interpreted, written
 from module_use import LINE, MLP, flat_copy, line_data, line_gradient, mlp_data, mlp_loss
+from numba.core.errors import NumbaError
 from numba.core.runtime import _nrt_python, rtsys
 from scipy.optimize import minimize
 
@@ -253,10 +254,18 @@ def test_memory_taken_inside_a_step_would_be_seen(folder: Any, counted: Callable
         "gemm(scale, x.T, dZ1, keep, destination_W1)",
         "gemm(scale, x.T, dZ1.copy(), keep, destination_W1)",
     )
+
+    def changed(text: str, how: str) -> str:
+        assert text.count('"_nrt": False') == text.count(product) == 1
+        return text.replace(product, copied).replace('"_nrt": False', how)
+
     with by_rows():
-        module = load(written(MOMENTUM, folder(), lambda text: text.replace(product, copied)))
+        module = load(written(MOMENTUM, folder(), lambda text: changed(text, '"_nrt": True')))
+        refused = load(written(MOMENTUM, folder(), lambda text: changed(text, '"_nrt": False')))
     allocated(module, 8, counted)
     assert allocated(module, 4000, counted) >= allocated(module, 8, counted) + 998
+    with pytest.raises(NumbaError):  # nothing that is compiled can take memory at all
+        allocated(refused, 8, counted)
 
 
 def test_the_folder_of_a_module_can_be_anywhere(tmp_path: Path, mlp: ModuleType) -> None:
