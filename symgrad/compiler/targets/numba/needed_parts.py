@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
 def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     """What the module needs of the runtime, files before others whose decorators these use."""
-    yield from map(
-        runtime_part,
-        ("numba/meanings", "numba/kept_code", "numba/brief_code", "numba/compiling", "kept_memory", "numba/array_views"),
-    )
+    compiling = ("numba/meanings", "numba/kept_code", "numba/brief_code", "numba/compiling")
+    yield from map(runtime_part, (*compiling, "kept_memory", "numba/array_views"))
     if any(len(sections) > 1 for sections in lowered.sections):
         yield runtime_part("optional/driver_sections")
     if {start.distribution for start in lowered.starts.values()} & {"truncated_normal", "orthogonal"}:
