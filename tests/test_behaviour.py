@@ -159,6 +159,12 @@ FAULTS = {
         "pass",
         "fit that after_steps ends after step 1",
     ),
+    "fit tells another loss of an epoch that after_steps ends": (
+        "fit",
+        "return total / count, True, hyper",
+        "return total * count, True, hyper",
+        "ends after step 1 tells other losses",
+    ),
     "a checkpoint of another network is taken": (
         "checkpoints",
         "if not difference and str(arrays",
@@ -191,6 +197,18 @@ FAULTS = {
     ),
     "a checkpoint runs code": ("checkpoints", "allow_pickle=False", "allow_pickle=True", "pickled"),
     "any format is read": ("checkpoints", "if version != CHECKPOINT_FORMAT", "if False", "of another format"),
+    "a file that is not written is not told": (
+        "checkpoints",
+        "temporary.unlink(missing_ok=True)\n        raise",
+        "temporary.unlink(missing_ok=True)",
+        "where a folder has this name is not refused",
+    ),
+    "what is not put in its place stays": (
+        "checkpoints",
+        "temporary.unlink(missing_ok=True)\n        raise",
+        "raise",
+        "leaves a part of it",
+    ),
     "a key of its own is taken": (
         "checkpoints",
         "filter(_is_own, more)",
@@ -235,6 +253,12 @@ FAULTS = {
         "raise ValueError(problem.format(cell, row + 1))\n    return codes",
         "raise ValueError(problem.format(cell, row))\n    return codes",
         "with 'blue' in it",
+    ),
+    "a column of one word is not taken": (
+        "raw rows",
+        "isinstance(words[0], bool)",
+        "isinstance(words[1], bool)",
+        "IndexError",
     ),
     "rows are not taken": (
         "raw rows",

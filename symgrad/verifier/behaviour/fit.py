@@ -194,9 +194,30 @@ def _callback_of_steps(bench: Bench) -> Iterator[str]:
     if bench.takes_hyper and hypers != [changed if end > _EVERY else {} for end in ends]:
         yield f"fit with after_steps that changes {changed} after step {_EVERY} trains with {hypers}"
     for cut in range(1, steps + 2):
-        _, _, made = fitted(bench, params=bench.params(), after_steps=(1, lambda n, _, __, cut=cut: n == cut))
+        _, losses, made = fitted(
+            bench, params=bench.params(), after_steps=(1, lambda n, _, __, cut=cut: n == cut)
+        )
         if sum(_steps_of(epoch, steps) for epoch in made) != cut:
             yield f"fit that after_steps ends after step {cut} makes others"
+        elif not same(losses, _by_epochs(made, steps), _ROUNDING):
+            yield f"fit that after_steps ends after step {cut} tells other losses than those of its steps"
+
+
+def _by_epochs(made: list[Epoch], steps: int) -> list[float]:
+    """The mean loss per row of each epoch that was made in pieces, the last maybe not to its end."""
+    parts: dict[int, list[Epoch]] = {}
+    for piece in made:
+        parts.setdefault(piece.options["epoch"], []).append(piece)
+    return [
+        float(np.average([piece.loss for piece in pieces], weights=[_weight(p, steps) for p in pieces]))
+        for pieces in parts.values()
+    ]
+
+
+def _weight(piece: Epoch, steps: int) -> int:
+    """The rows of a piece of an epoch; where an epoch is one step, it has no pieces."""
+    order = piece.options.get("order")
+    return 1 if order is None or steps == 1 else len(order)
 
 
 def _steps_of(epoch: Epoch, steps: int) -> int:

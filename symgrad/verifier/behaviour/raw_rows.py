@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ROWS = 6
 _WORDS = ("green", "7", "na")
 _PAIR = ("a", "b")
+_ALONE = ("one word",)
 _TRUTHS = (False, True)
 _NUMBERS = (2.0, 10.0)
 _GAPS = (None, " ", "NA", "?", float("nan"), "None")
@@ -65,6 +66,7 @@ _TURNS = (
     _Turn((_WORDS, _PAIR, _TRUTHS), ends_with_number=False),
     _Turn((_TRUTHS,), ends_with_number=False, gaps=True, fills=True),
     _Turn((_NUMBERS,)),
+    _Turn((_ALONE, _TRUTHS)),
 )
 Columns: TypeAlias = "dict[str, list[_Column]]"
 """By the names of inputs."""

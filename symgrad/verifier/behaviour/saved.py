@@ -188,8 +188,14 @@ def _refused(bench: Bench, file: Path) -> Iterator[str]:
 
 
 def _not_saved(bench: Bench, file: Path) -> Iterator[str]:
-    """What is no set of parameters, or comes under a key that has a meaning, is not written."""
+    """What is no set of parameters, or comes under a key that has a meaning, or cannot be put in its place."""
     module, params = bench.module, bench.params()
+    taken = file.with_name("taken") / file.name
+    taken.mkdir(parents=True)
+    if wrong := refusal(OSError, "", module.save, taken, params):
+        yield f"save where a folder has this name {wrong}"
+    if [*taken.parent.iterdir()] != [taken]:
+        yield "save that cannot put a file in its place leaves a part of it"
     for key in ("params.mine", "sha256"):
         if wrong := refusal(ValueError, f"{key}: ", module.save, file, params, **{key: np.zeros(1)}):
             yield f"save under the key {key} {wrong}"
