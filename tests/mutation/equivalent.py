@@ -70,7 +70,11 @@ ARGUED = (
     Argument(
         "epoch", r"_?train_epoch:.*isfinite\(value\) -> False", "labels are always finite", ("embedding",)
     ),
-    Argument("epoch", r"_?train_epoch:.*constant: [1-9]\d* -> ", "the memory for rows is larger"),
+    Argument(
+        "epoch",
+        r"_?train_epoch:.*(constant: [1-9]\d* -> |array\.size // len\(array\) -> \(array\.size \* )",
+        "the memory for rows is larger",
+    ),
     Argument("checks", r"_fitting:.*constant: False -> True", "arrays are copied once more than is needed"),
     Argument(
         "checks",
@@ -267,7 +271,7 @@ ARGUED = (
     Argument("declarations", r"AVERAGED:\d+ constant: ", "a slice ends where its vector ends"),
     Argument(
         "files",
-        r"Trained:\d+ (constant: 1 -> 2|.*(TASK|names|numbers|found))",
+        r"Trained:\d+ (constant: 1 -> 2|.*(TASK|SCORED|names|numbers|found))",
         "the network predicts numbers, whose labels are refused before",
         tuple(name for name, spec in SPECS.items() if "mse" in str(spec["loss"])),
     ),
@@ -347,6 +351,12 @@ ARGUED = (
         r"Trained:\d+ (comparison: TASK != |branch: TASK != .* -> False)",
         "there is one class for each row: a vector of labels has no axis to lose",
         ("classifier", "ignoring", "embedding", "pooled", "in_pieces"),
+    ),
+    Argument(
+        "files",
+        r"Trained:\d+ index: numbers\[",
+        "only a network that decides between two has an axis to lose: this one names classes",
+        ("classifier", "ignoring", "embedding", "pooled", "in_pieces", "next_words", "next_letters"),
     ),
     Argument(
         "files",

@@ -144,6 +144,7 @@ def _tables(bench: Bench, called: Callable[..., Any]) -> Iterator[tuple[str, Any
         learnt = {t.name: _record(rng, t.name, t.classes, bench.numbers(t).shape[1:]) for t in inputs}
         targets = {t.name: {"classes": ["u", "v", "w", "z"]} for t in bench.case.targets}
         known = {"inputs": learnt} | ({"targets": targets} if number % 2 else {})
+        known = {} if number % 10 == 0 else known
         bench.module.save(FILE, bench.params(), preparation=known)
         found = bench.module.load(FILE)
         cells = {name: _cells(rng, record) for name, record in learnt.items()}

@@ -93,6 +93,7 @@ def raw_rows(bench: Bench) -> Iterator[str]:
                 yield from _refusals(found, columns, len(bench.case.inputs))
             yield from _frames(found, expected, columns)
         yield from _without_words(bench, file)
+        yield from _nothing_learnt(bench, inputs, file)
 
 
 def _needed(bench: Bench) -> list[DataTensor]:
@@ -237,6 +238,16 @@ def _frames(found: Any, expected: Array, columns: Columns) -> Iterator[str]:
         frame, parts = _Frame(table, [*table, group[0].name]), (repr(group[0].name),)
         if wrong := told(ValueError, f"{name}: 2 columns", parts, found.predict, frame):
             yield f"predict of a data frame with a column twice {wrong}"
+
+
+def _nothing_learnt(bench: Bench, inputs: list[DataTensor], file: Path) -> Iterator[str]:
+    """Words, and gaps beside them, where no word was in training: they are no numbers, of labels neither."""
+    bench.module.save(file, bench.params())
+    found = bench.module.load(file)
+    table = {tensor.name: [None, "blue"] for tensor in inputs}
+    words = f"{inputs[0].name}: 'blue' in row 2 of {inputs[0].name!r} is no number"
+    if wrong := refusal(ValueError, words, found.predict, table):
+        yield f"predict of words, where nothing was learnt of the data, {wrong}"
 
 
 def _without_words(bench: Bench, file: Path) -> Iterator[str]:
