@@ -188,7 +188,7 @@ def _refused(bench: Bench, file: Path) -> Iterator[str]:
 
 
 def _not_saved(bench: Bench, file: Path) -> Iterator[str]:
-    """What is no set of parameters, bears a key with a meaning, or cannot be put in its place is not written."""
+    """What is no set of parameters, has a key with a meaning, or cannot be put in place is not written."""
     module, params = bench.module, bench.params()
     taken = file.with_name("taken") / file.name
     taken.mkdir(parents=True)
