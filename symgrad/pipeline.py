@@ -30,6 +30,7 @@ from symgrad.passes.further.further_program import further_program
 from symgrad.passes.guarding.guards import guard
 from symgrad.passes.magnitudes import check_magnitudes
 from symgrad.passes.memory.orders import with_memory_orders
+from symgrad.passes.memory.steps_first import with_steps_first
 from symgrad.passes.recurrences import check_recurrences
 from symgrad.passes.rounding.centring import centred_twice
 from symgrad.passes.rounding.root_differences import without_root_differences
@@ -168,8 +169,8 @@ class Stages:
 
     @stage("Program → Program")
     def laid_out(self) -> Program:
-        """Axes of values in the order of what they are made of."""
-        return with_memory_orders(self.stable_roots)
+        """Axes of values in the order of what they are made of; steps of recurrences first."""
+        return with_steps_first(with_memory_orders(self.stable_roots))
 
     @stage("Program → Program")
     def arranged(self) -> Program:

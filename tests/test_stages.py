@@ -58,7 +58,14 @@ def _results(
 ) -> dict[str, np.ndarray]:
     values = interpret(program, arrays, sizes)
     gradients = {f"∂{g.of}": values[g.name] for g in program.gradients}
-    return {name: values[name] for name in program.results & values.keys()} | gradients
+    found = {name: _as_declared(program, name, values[name]) for name in program.results & values.keys()}
+    return found | gradients
+
+
+def _as_declared(program: Program, name: str, array: np.ndarray) -> np.ndarray:
+    """An array with its axes in the order of the spec, whichever it has in memory."""
+    order = program.tensor[name].order
+    return np.moveaxis(array, range(len(order)), order) if order else array
 
 
 @pytest.mark.parametrize("name", [*list(CORPUS)[::9], "optimizer_nesterov"])

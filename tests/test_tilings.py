@@ -102,5 +102,5 @@ def test_tiles_are_written_in_one_pass_with_what_they_are_made_of() -> None:
         "loss": "mse",
     }
     text = stages_of(read(spec)).text
-    assert "ds1[i, n, 24 + j] = dh1 * " in text
+    assert "ds1[n, i, 24 + j] = dh1 * " in text
     assert "ds1[:] = 0" not in text

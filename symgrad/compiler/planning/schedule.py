@@ -235,12 +235,16 @@ def _can_be_row(equation: Equation, loop: Loop) -> bool:
 
 
 def _best_row(equation: Equation) -> Loop | None:
-    """The loop over the rows of most tensors read, the target's own rows at a tie."""
+    """The loop over the rows of most tensors read, the target's own rows at a tie.
+
+    What sums over data of any number runs over these, so that it can be taken in blocks, whatever lies first.
+    """
     possible = [loop for loop in equation.loops if _can_be_row(equation, loop)]
     firsts = [e.indices[0] for e in entries(equation.body) if e.indices]
 
-    def rank(loop: Loop) -> tuple[int, bool]:
-        return firsts.count(loop.index), loop.index in equation.indices
+    def rank(loop: Loop) -> tuple[bool, int, bool]:
+        is_of_data = loop.axis.is_free and loop in equation.bound
+        return is_of_data, firsts.count(loop.index), loop.index in equation.indices
 
     return max(possible, key=rank) if possible else None
 
