@@ -74,7 +74,7 @@ def refuse_with_carried(
     if spec.derive:
         problem = f"{spec.derive[0]} is not made {what}"
         raise SpecError(problem, at=spec.derive[0].at, remedy="leave it out of derive")
-    reads = {e.name: _read_by(e.formula) for e in equations} | {c.name: {c.source} for c in carried}
+    reads = {e.name: _read_by(e) for e in equations} | {c.name: {c.source} for c in carried}
     made = {name for group in groups(reads) if len(group) > 1 for name in group}
     for name in (name for name in spec.gradients if name in made):
         problem = f"'{name}' is made step by step, its gradient is not given"
@@ -82,15 +82,15 @@ def refuse_with_carried(
         raise SpecError(problem, at=spec.place_of("gradients", name), remedy=remedy)
 
 
-def _read_by(formula: Node) -> set[str]:
-    """The names of values in a formula, without those that its reductions run over."""
-    bound = (bound_names(call) for call in calls(formula) if call.function in REDUCTIONS)
-    return values_in(formula).difference(*bound)
+def _read_by(equation: EquationSpec) -> set[str]:
+    """The names of values that an equation reads, without its indices and those of its reductions."""
+    bound = (bound_names(call) for call in calls(equation.formula) if call.function in REDUCTIONS)
+    return values_in(equation.formula).difference(equation.indices or (), *bound)
 
 
 def _circles(equations: Sequence[EquationSpec]) -> dict[str, frozenset[str]]:
     """The equations that each equation of a circle reads around it, itself too."""
-    reads = {e.name: _read_by(e.formula) for e in equations}
+    reads = {e.name: _read_by(e) for e in equations}
     found: dict[str, frozenset[str]] = {}
     for group in groups(reads):
         if len(group) > 1 or group[0] in reads[group[0]]:
