@@ -169,7 +169,7 @@ def _guarded_term(term: sp.Expr, bounds: Bounds, doubts: Doubts) -> sp.Expr:
     zeros += _zeros(factors, bounds, poles) if poles else []
     # Made anew, a product of a number and a sum would be multiplied out.
     product = term if factors == list(plain) else sp.Mul(*factors)
-    at_pole, is_there = limit(factors, bounds)
+    at_pole, is_there = limit(plain, bounds)
     if not zeros and is_there == sp.false:
         return product
     return Piecewise((at_pole, is_there), (0, sp.Or(*zeros)), (product, True))
