@@ -23,7 +23,6 @@ from symgrad.verifier.steps.rare_updates import rare_update_checks
 from symgrad.verifier.steps.training_checks import compiled_checks, training_checks
 from symgrad.verifier.text_checks import text_of
 from symgrad.verifier.trials.curvature_order import curvature_order_checks
-from symgrad.verifier.trials.further_values import further_checks
 from symgrad.verifier.trials.order import order_checks
 from symgrad.verifier.trials.single import first_calls
 from symgrad.verifier.trials.subject import Door, FaultError, InProcess, demand_names
@@ -87,7 +86,7 @@ def verify(
     trial, lost = _with_training(trial, seed + 20) if trial.trains and points > 2 else (trial, [])
     parameters, kinks = _parameters(trial) if trial.trains else ((), [])
     values, others = (
-        [*value_checks(trial), *further_checks(trial)],
+        [*value_checks(trial), *_further_checks(trial)],
         [*_training(trial), *behaviour_checks(trial)],
     )
     values += compiled_checks(trial)  # last, as it is compiled meanwhile
@@ -98,6 +97,14 @@ def verify(
         checks += rare_update_checks(trial, every)
     report = Report(model.spec.name, parameters, tuple(checks), edited=tuple(map(str, edited)))
     return replace(report, notes=(*_notes(trial), *kinks, *report.unproved))
+
+
+def _further_checks(trial: Trial) -> Iterator[Check]:
+    """The rows for derivatives beyond the gradient."""
+    if trial.model.spec.derive:
+        from symgrad.verifier.trials.further_values import further_checks  # and SymPy with it
+
+        yield from further_checks(trial)
 
 
 def _hurry(doors: Iterable[Door]) -> None:

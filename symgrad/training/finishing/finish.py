@@ -13,7 +13,6 @@ from symgrad.training.epochs.loop import Made
 from symgrad.training.epochs.snapshots import Snapshot, Standing, TrainingOutcome, copied_state
 from symgrad.training.epochs.stopping import StopReason, Watch, keeps_best, stop_reason
 from symgrad.training.epochs.training_callbacks import Answer, StepRecord
-from symgrad.training.finishing.methods import METHODS
 from symgrad.training.finishing.objective import Objective, Vector
 
 if TYPE_CHECKING:
@@ -80,6 +79,8 @@ class Finishing:
 
     def run(self) -> TrainingOutcome:
         """Make them all, until they converge or something says stop."""
+        from symgrad.training.finishing.methods import METHODS  # and SciPy's with it
+
         method, said = METHODS[self.finish.name], ""
         reason: StopReason
         defect: DivergenceError | CallbackError | None = None
