@@ -16,9 +16,11 @@ LATE = {
     "isolation/worker.py": "a module is called without SymPy",
     "judgement/gate.py": "a module that is kept needs no SymPy",
     "not_finite.py": "a training that goes well needs no mpmath",
+    "training/finishing/finish.py": "a training that only makes epochs needs no optimiser of SciPy's",
     "verifier/functions/polynomials.py": "python-flint need not be installed",
     "verifier/interpretation/meaning.py": "a formula without derivatives needs no SymPy",
     "verifier/text_checks.py": "a module in no file needs no SymPy",
+    "verifier/verdict.py": "a module without derivatives beyond the gradient needs no SymPy",
 }
 """Who may import within functions, and why."""
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import mpmath
 import numpy as np
+from mpmath import libmp
 
 from symgrad.errors import InternalError
 from symgrad.spec.language.builtins import SCALAR_FUNCTIONS, STEPWISE_FUNCTIONS
@@ -30,8 +31,10 @@ _LANGUAGE = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS
 DIGITS = 50
 _mp = mpmath.mp.clone()
 _mp.dps = DIGITS
+LongNumber = _mp.mpf
+"""The type of numbers of 50 digits, which is of this context alone."""
 _NAN, _INFINITY = _mp.mpf("nan"), _mp.mpf("inf")
-_LARGEST_EXPONENT = 1e15
+_LARGEST_EXPONENT, _LEAST_EXPONENT = _mp.mpf(1e15), _mp.mpf(-1e15)
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,40 @@ def _over_zero(a: Any) -> Any:
     return _NAN if a == 0 or a != a else (_INFINITY if a > 0 else -_INFINITY)
 
 
+_Operator: TypeAlias = "Callable[[Any, Any], Any]"
+
+
+def _of_two(operation: Callable[..., Any], otherwise: _Operator) -> _Operator:
+    """An operator of two of mpmath's numbers; to find out that they are takes mpmath half of the time."""
+    new, precision = object.__new__, _mp.prec
+
+    def apply(a: Any, b: Any) -> Any:
+        if type(b) is not LongNumber:
+            return otherwise(a, b)
+        result = new(LongNumber)
+        result._mpf_ = operation(a._mpf_, b._mpf_, precision, "n")
+        return result
+
+    return apply
+
+
+def _comparison(compare: Callable[..., bool], otherwise: _Operator) -> _Operator:
+    """The same for a comparison."""
+
+    def apply(a: Any, b: Any) -> Any:
+        return compare(a._mpf_, b._mpf_) if type(b) is LongNumber else otherwise(a, b)
+
+    return apply
+
+
 _mp.mpf.__truediv__ = _total(_mp.mpf.__truediv__, _over_zero)
 _mp.mpf.__rtruediv__ = lambda b, a: _mp.mpf(a) / b
 _mp.mpf.__pow__ = _total(_mp.mpf.__pow__, lambda _: _INFINITY)
+for _name, _operation in {"add": libmp.mpf_add, "sub": libmp.mpf_sub, "mul": libmp.mpf_mul}.items():
+    setattr(_mp.mpf, f"__{_name}__", _of_two(_operation, getattr(_mp.mpf, f"__{_name}__")))
+for _name in ("eq", "lt", "le", "gt", "ge"):
+    _known = getattr(_mp.mpf, f"__{_name}__")
+    setattr(_mp.mpf, f"__{_name}__", _comparison(getattr(libmp, f"mpf_{_name}"), _known))
 # The numbers of a context are of a type of its own: mpmath's other numbers stay as they are.
 
 
@@ -113,7 +147,7 @@ def product(a: Any, b: Any) -> Any:
 def _exponential(x: Any) -> Any:
     if x > _LARGEST_EXPONENT:
         return _INFINITY
-    return _mp.zero if x < -_LARGEST_EXPONENT else _mp.exp(x)
+    return _mp.zero if x < _LEAST_EXPONENT else _mp.exp(x)
 
 
 def _elementwise(function: Callable[..., Any], arity: int = 1) -> Callable[..., Array]:

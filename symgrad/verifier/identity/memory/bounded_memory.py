@@ -216,6 +216,7 @@ def _ends(part: Any, size: int) -> tuple[int, int] | None:
     return (first, end) if step is None and 0 <= first < end <= size else None
 
 
+@lru_cache(maxsize=4096)
 def strides_of(shape: Shape) -> Shape:
     """The steps along each axis of an array that lies in one piece, its last axis innermost."""
     return tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))

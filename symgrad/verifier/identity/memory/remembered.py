@@ -2,7 +2,8 @@
 
 A module computes the same in several of its functions: the forward pass in all of them, the backward pass in
 each that forms a gradient. Two calls of a kernel are the same where their arrays lie alike, and every number
-in them is the one that was there, in all fields of the tower, and was written by the same array.
+in them is the one that was there, in all fields of the tower or in all of its digits, and was written by the
+same array.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from symgrad.verifier.identity.elements import Element
 from symgrad.verifier.identity.memory.bounded_memory import View
+from symgrad.verifier.interpretation.arithmetic import LongNumber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -63,7 +65,9 @@ def _same(then: Sequence[Any], now: Sequence[Any]) -> bool:
 
 
 def _is_same(a: Any, b: Any) -> bool:
-    """Whether these are one object, equal whole numbers, or one element in all fields."""
+    """Whether these are one object, equal whole numbers, one element in all fields, or the same digits."""
     if a is b or type(a) is not type(b):
         return a is b
-    return bool(a == b) if type(a) is int else type(a) is Element and bool(a.residue == b.residue)
+    if type(a) is Element:
+        return bool(a.residue == b.residue)
+    return bool(a == b) if type(a) is int else type(a) is LongNumber and bool(a._mpf_ == b._mpf_)
