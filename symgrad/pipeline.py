@@ -236,6 +236,7 @@ class Stages:
         free = {a.name for tensor in self.stable.declared for a in tensor.axes if a.is_free}
         is_apart = free == {axis} and not (self.column_axis or self.model.spec.gradients or self.model.states)
         has_more = bool(self.stable.evaluation) or any(t.carried for t in self.stable.tensors)
+        has_more |= self.stable.draws
         if not is_apart or has_more or self.stable.loss is None or why_no_mean(self.stable, axis):
             return 0
         found = rows_at_once(self._planned(self.copied, schedule(self.copied)), axis, self.model.spec.dtype)

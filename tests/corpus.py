@@ -465,6 +465,51 @@ DERIVATIVES: Corpus = {
     },
 }
 
+CHANCE: Corpus = {
+    "noises": {
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 4, 4, 1]},
+        "targets": {"t": {"axes": ["batch"], "classes": 3}},
+        "layers": [
+            "conv2d(2, kernel=3, activation=relu)",
+            "dropout2d(0.25)",
+            "flatten",
+            "dense(5, activation=selu)",
+            "alpha_dropout(0.2)",
+            "gaussian_noise",
+            {"residual": ["dense(5)", "stochastic_depth(0.3)"]},
+            "gaussian_dropout(0.1)",
+            "dropout",
+            "dense(3)",
+        ],
+        "loss": "softmax_cross_entropy",
+    },
+    "autoencoder_of_samples": {
+        "inputs": {"x": ["batch", 4]},
+        "equations": {
+            "h": "dense(x, 5, activation=tanh)",
+            "mu": "dense(h, 2)",
+            "s": "dense(h, 2)",
+            "z[n,k]": "training(mu[n,k] + exp(s[n,k]) * normal(), mu[n,k])",
+            "y": "dense(z, 4)",
+        },
+        "loss": "mean((y - x)**2) + 0.1 * mean(exp(2 * s) + mu**2 - 1 - 2 * s)",
+    },
+    "draws": {
+        "inputs": {"x": ["batch", 3]},
+        "targets": {"t": ["batch", 2]},
+        "parameters": {"w": {"axes": [3, 2], "init": "normal(std=1)"}},
+        "functions": {"jitter(a)": "a * (1 + 0.1 * gumbel(like=a)) + 0.1 * exponential(like=a)"},
+        "equations": {
+            "e[n:batch,j:3]": "training(uniform(), 0.5)",
+            "k": "training(jitter(x) + jitter(x), 2 * x)",
+            "g[n,i]": "sum((k[n,j] + e[n,j]) * w[j,i] * training(bernoulli(0.7), 0.7), j)",
+            "y": "dense(g, 2)",
+        },
+        "loss": "mse(y, t) + training(0.01 * mean(w * normal(like=w)), 0)",
+    },
+}
+
 CORPUS: Corpus = {
     **_activations(),
     **_layers(),
@@ -473,6 +518,7 @@ CORPUS: Corpus = {
     **GRAPHS,
     **INDEXED,
     **DERIVATIVES,
+    **CHANCE,
 }
 for _name, _spec in CORPUS.items():
     _spec["name"] = _name

@@ -13,6 +13,7 @@ LATE = {
     "api.py": "start-up time",
     "cli": "start-up time",
     "diagnosis": "it runs where packages are missing",
+    "graphs/interpret.py": "where nothing is drawn nothing needs Numba",
     "isolation/worker.py": "a module is called without SymPy",
     "judgement/gate.py": "a module that is kept needs no SymPy",
     "not_finite.py": "a training that goes well needs no mpmath",

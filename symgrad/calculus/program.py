@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, is_inside, letters
-from symgrad.calculus.terms import Entry, entries, indices_in, leading, with_indices
+from symgrad.calculus.terms import Entry, drawn, entries, indices_in, leading, with_indices
 from symgrad.errors import InternalError
 from symgrad.spec.reductions import Primitive
 
@@ -272,6 +272,11 @@ class Program:
         for _ in found:
             read |= {c.source for name, c in found.items() if name in read}
         return {name: carried for name, carried in found.items() if name in read}
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether numbers are drawn."""
+        return any(isinstance(equation.body, drawn) for equation in self.equations)
 
     @property
     def handed_on(self) -> tuple[Tensor, ...]:

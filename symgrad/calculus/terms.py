@@ -256,6 +256,19 @@ class stop_gradient(sp.Function):
         return self.args[0].is_positive
 
 
+class drawn(sp.Function):
+    """A number drawn evenly between 0 and 1: that of an entry, by its indices, in the stream of this number.
+
+    It depends on no tensor, so that no derivative passes through it.
+    """
+
+    is_real = True
+    is_positive = True
+
+    def _eval_derivative(self, _variable: sp.Expr) -> sp.Expr:
+        return sp.Integer(0)
+
+
 class leading(sp.Function):
     """An index over the first entries of a longer axis, as in X[i + 0]: X is not defined by these alone."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = (
-    *("layers", "activations", "functions", "mathematics", "reductions", "arrays"),
+    *("layers", "activations", "functions", "mathematics", "draws", "noises", "reductions", "arrays"),
     *("derivatives", "states", "losses"),
     *("regularisers", "averages", "parts", "optimizers", "finishes", "schedules", "initializers"),
 )
@@ -149,7 +149,7 @@ def _listed(_: click.Context, __: click.Parameter, given: str | None) -> str | N
         return None
     word = given.lower().replace("ise", "ize").replace("regularize", "regularise")
     for kind in KINDS:
-        if word in (kind, kind.removesuffix("s"), kind.removesuffix("es")):
+        if {word, given.lower()} & {kind, kind.removesuffix("s"), kind.removesuffix("es")}:
             return kind
     names = kinds_of(KINDS)
     if given in names:

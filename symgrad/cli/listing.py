@@ -66,7 +66,15 @@ STATES = (
     ),
     ("training", "training(mu, m)", "mu in training, m in inference"),
 )
+DRAWN = ("uniform", "uniform(like=x)", "a number between 0 and 1 for each entry of x, drawn evenly")
+"""The draw that all others are formulas of."""
 NOTES = {
+    "draws": (
+        "by a counter, Philox 4x32-10 (Salmon et al. 2011), from the seed and the step of training and the"
+        " place in the batch: a step draws the same wherever it is made; with indices like is left out,"
+        ' "e[n:batch, j:8]": normal()'
+    ),
+    "noises": "among layers, dropout(0.5), and in formulas, dropout(h, 0.5)",
     "states": (
         "no optimiser, weight decay or clipping touches a state, and no derivative passes through it;"
         " training is loss_and_grad, train_step and fit, inference forward, predict, evaluate and loss, which"
@@ -129,7 +137,8 @@ def _listed(kind: str) -> tuple[Listed, ...]:
         return tuple(Listed(n, text, (meaning,), "definition") for n, text, meaning in STATES)
     if kind == "functions":
         return tuple(_scalar(row) for row in SCALARS.values() if row.use == "formulas")
-    return tuple(map(_entry, getattr(library, kind).values()))
+    entries = tuple(map(_entry, getattr(library, kind).values()))
+    return (Listed(*DRAWN[:2], DRAWN[2:], "definition"), *entries) if kind == "draws" else entries
 
 
 def _entry(entry: LibraryEntry) -> Listed:

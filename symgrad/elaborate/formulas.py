@@ -10,6 +10,7 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axes, Axis, show_axes
 from symgrad.calculus.terms import INFINITE, Entry, extent_symbol, is_large, leading, stop_gradient
+from symgrad.elaborate.arrays.drawn_tensors import drawn
 from symgrad.elaborate.arrays.placing import placed
 from symgrad.elaborate.arrays.rearranging import Rearranging
 from symgrad.elaborate.arrays.reshaping import reshaped
@@ -30,7 +31,7 @@ from symgrad.spec.expansion.calls import bind
 from symgrad.spec.expansion.written_out import operations_of
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
-from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
+from symgrad.spec.language.builtins import STOP_GRADIENT, UNIFORM, is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.sizes.size_forms import free_size, may_hold
 from symgrad.spec.language.sizes.whole_numbers import (
@@ -154,7 +155,7 @@ class Evaluator:
         axes = index_axes(equation, self.builder.tensors, {**ranges, **(known or {})}, self.builder.rows)
         formula, parts = split_indices(equation.formula, {n: axes[n] for n in names}, self.sizes)
         index = self._indices(names, axes, parts)
-        value = self._value(formula, Scope(equation.name, {}, index))
+        value = self._value(formula, Scope(equation.name, {}).with_indices(index))
         if value.axes:
             raise ShapeError(
                 f"each entry of '{equation.name}' must be one number, this is {show_axes(value.axes)}",
@@ -401,6 +402,8 @@ class Evaluator:
             return spread(repeated, like, self.builder, call.at)
         if name == STOP_GRADIENT:
             return self._combine(stop_gradient, name, call.at, scope, *arguments_of(call, 1))
+        if name == UNIFORM:
+            return drawn(call, scope, self.builder, lambda node: self._value(node, scope))
         if is_derivative(call, self.functions):
             return self.derivatives(call, scope.owner, lambda node: self._value(node, scope))
         if name in SCALAR:

@@ -12,7 +12,7 @@ from symgrad.calculus.bounds import Bounds
 from symgrad.calculus.domains import forgotten, kept_within
 from symgrad.calculus.masks import Masks
 from symgrad.calculus.program import Equation, Loop, Reduction, Tensor, canonical, with_places_told
-from symgrad.calculus.terms import Entry, indices_in
+from symgrad.calculus.terms import Entry, drawn, indices_in
 from symgrad.elaborate.broadcasting import ONE, broadcast, check_matmul
 from symgrad.elaborate.masking import PASSING, check_rows_shown, passed_through
 from symgrad.errors import Position, SpecError
@@ -75,6 +75,7 @@ class EquationBuilder:
         self._numbers = count()
         self._temporaries: dict[str, int] = {}
         self._order: dict[sp.Symbol, int] = {}
+        self._drawn: dict[int, Tensor] = {}
 
     def index(self, axis: Axis) -> sp.Symbol:
         """A fresh index that runs over `axis`."""
@@ -157,6 +158,20 @@ class EquationBuilder:
         self.add(tensor, Equation(tensor.name, (*outer, *places), loops, "sum", value.body))
         indices = tuple(self.index(axis) for axis in axes)
         return Value(axes, indices, Entry(tensor.name, (*outer, *indices)))
+
+    def drawn(self, owner: str, stream: int, around: Sequence[sp.Symbol], like: Value) -> Value:
+        """A number of a stream for every entry of a value, and for all indices around it.
+
+        A stream that is drawn from again, where an equation stands twice, gives the same tensor.
+        """
+        axes = (*(self.axis_of[i] for i in around), *like.axes)
+        tensor = self._drawn.get(stream)
+        if tensor is None:
+            tensor = self._drawn[stream] = Tensor(self.fresh(f"{owner}_u"), axes, "value")
+            places = tuple(map(self.index, axes))
+            self.define(tensor, places, drawn(sp.Integer(stream), *places))
+        indices = tuple(map(self.index, like.axes))
+        return Value(like.axes, indices, Entry(tensor.name, (*around, *indices)))
 
     def unused(self, owner: str) -> str:
         """`owner_1`, `owner_2`, ...: the first that names nothing."""

@@ -24,12 +24,16 @@ MAX_DEPTH = 120
 
 @dataclass(frozen=True)
 class Scope:
-    """`owner` names temporaries; `bound` are values, `index` loop indices by name; `depth` counts levels."""
+    """`owner` names temporaries; `bound` are values, `index` loop indices by name; `depth` counts levels.
+
+    `around` are all loop indices, those around the call of a function too, the outermost first.
+    """
 
     owner: str
     bound: Mapping[str, Value] = field(default_factory=dict)
     index: Mapping[str, sp.Symbol] = field(default_factory=dict)
     depth: int = 0
+    around: tuple[sp.Symbol, ...] = ()
 
     def deeper(self, node: Node) -> Scope:
         """The scope one level down.
@@ -47,7 +51,7 @@ class Scope:
 
     def with_indices(self, index: Mapping[str, sp.Symbol]) -> Scope:
         """The scope inside a reduction over indices."""
-        return replace(self, index={**self.index, **index})
+        return replace(self, index={**self.index, **index}, around=(*self.around, *index.values()))
 
     def inside_function(self, bound: Mapping[str, Value]) -> Scope:
         """The scope of a function's formula: it sees its arguments, not the indices around the call."""

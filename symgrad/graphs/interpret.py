@@ -17,6 +17,7 @@ from symgrad.calculus.terms import (
     Infinite,
     Named,
     delta,
+    drawn,
     leading,
     logcosh,
     shifted,
@@ -167,6 +168,8 @@ class _Calculator:
         if isinstance(expr, sp.Piecewise):
             return self._choice(expr, index)
         values = [self._number(argument, index) for argument in expr.args]
+        if isinstance(expr, drawn):
+            return _drawn(*values)
         if isinstance(expr, sp.Add):
             return reduce(np.add, values)
         if isinstance(expr, sp.Mul):
@@ -196,6 +199,16 @@ class _Calculator:
         for chosen, condition in reversed(cases):
             value = np.where(self._number(condition, index), self._number(chosen, index), value)
         return value
+
+
+def _drawn(stream: Numbers, *places: Numbers) -> Numbers:
+    """The numbers that a module draws without a seed, before the first step."""
+    from symgrad.runtime.numba.drawn_numbers import _philox  # and Numba with it
+
+    whole = np.broadcast_arrays(*places)
+    flat = np.ravel_multi_index(whole, whole[0].shape)
+    words: tuple[Numbers, ...] = _philox.py_func(flat // 4, 0, stream, 0)
+    return np.asarray((np.choose(flat % 4, words) >> 9 << 1 | 1) / 2.0**24)
 
 
 def _power(base: Numbers, exponent: Numbers) -> Numbers:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import sympy as sp
 
-from symgrad.calculus.terms import Entry, delta, extent_symbol
+from symgrad.calculus.terms import Entry, delta, drawn, extent_symbol
 from symgrad.errors import SpecError
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ class _Separability:
             return _Part("constant", Fraction(1))
         if isinstance(expr, delta):
             return self._place(expr.args)
+        if isinstance(expr, drawn):
+            return self._drawn(expr.args[1:])
         if expr.is_Add:
             return self._merged(expr.args)
         if expr.is_Mul:
@@ -191,6 +193,13 @@ class _Separability:
         if self._place(others) == ROW and own.depends != "row":
             return self._product([own, ROW])
         return own
+
+    def _drawn(self, places: Sequence[sp.Expr]) -> _Part:
+        """Numbers of a row, which are counted from the first row on."""
+        if any(place in self.indices for place in places[1:]):
+            raise _MixedError("draws numbers that are not counted row by row")
+        self.used |= {*places[:1]} & self.indices
+        return ROW if places[0] in self.indices else CONSTANT
 
     def _place(self, indices: Sequence[sp.Expr]) -> _Part:
         """What indices depend on: entries of labels, never the number of the row."""

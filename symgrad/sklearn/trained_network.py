@@ -59,7 +59,9 @@ class Network:
         """With the first values that the spec draws from a seed."""
         module = module_of(spec)
         params = module.init_params(seed)
-        return cls(spec, module.flatten(params), tuple(module.init_state(params, hyper)), hyper)
+        state = module.init_state(params, hyper)
+        state.step[1:] = seed  # what numbers are drawn by, where they are
+        return cls(spec, module.flatten(params), tuple(state), hyper)
 
     @cached_property
     def module(self) -> ModuleType:

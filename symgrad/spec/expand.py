@@ -18,12 +18,13 @@ from symgrad.spec.expansion.layers.layer_expansion import LayerExpander
 from symgrad.spec.expansion.layers.network_calls import NetworkExpander
 from symgrad.spec.expansion.learning_rate import resolve_schedule
 from symgrad.spec.expansion.loss_formulas import applied_loss, reduced_losses, scoring_of
-from symgrad.spec.expansion.next_values import next_values
 from symgrad.spec.expansion.over_axes import function_over_axes, with_axes_named
 from symgrad.spec.expansion.parameter_groups import of_groups, parameter_groups
 from symgrad.spec.expansion.resolve import resolve_optimizer
+from symgrad.spec.expansion.steps.next_values import next_values
+from symgrad.spec.expansion.steps.streams import Streams
+from symgrad.spec.expansion.steps.two_modes import TwoModes, in_two_modes
 from symgrad.spec.expansion.steps_before import refuse_with_carried, with_carried
-from symgrad.spec.expansion.two_modes import TwoModes, in_two_modes
 from symgrad.spec.language.builtins import (
     DERIVATIVE,
     LANGUAGE_FUNCTIONS,
@@ -81,6 +82,14 @@ def expand(spec: Spec) -> Model:
     groups = parameter_groups(spec.train, optimizer, names, frozen)
     only_training = [found.equation for found in nexts]
     functions = _needed_functions(spec, used)
+    streams = Streams.of(functions)
+    functions = tuple(map(streams.function, functions))
+    equations = tuple(replace(e, formula=streams.formula(e.formula)) for e in equations)
+    carried = tuple(
+        replace(c, start=replace(c.start, formula=streams.formula(c.start.formula))) for c in carried
+    )
+    manual = tuple(replace(e, formula=streams.formula(e.formula)) for e in manual)
+    loss = None if loss is None else streams.formula(loss)
     taken |= {*only_training, *(f.name for f in functions), *(c.name for c in carried)}
     modes = in_two_modes(equations, functions, carried, loss, scoring.prediction, only_training, taken)
     model = Model(

@@ -56,6 +56,11 @@ _ALSO_CALLED = {
     "state": "states slots",
     # functions of the language; the names of scalar functions and reductions stand in their rows
     "d": "grad diff derivative gradient partial jacobian dx D",
+    "bernoulli": "random_bernoulli bernoulli_sample coin",
+    "dropout": "drop_out feature_dropout",
+    "dropout1d": "spatial_dropout1d",
+    "dropout2d": "spatial_dropout spatial_dropout2d",
+    "stochastic_depth": "drop_path droppath drop_connect",
     "training": "train_only in_train_phase is_training",
     "stop_gradient": "detach stop_grad sg no_grad",
     "where": "ifelse if_else piecewise select",
@@ -152,10 +157,10 @@ _ALSO_CALLED = {
     "one_cycle_linear": "linear_onecycle linear_onecycle_schedule",
     # initializers
     "zeros": "zero zeros_init",
-    "normal": "gaussian randn random_normal",
+    "normal": "gaussian randn random_normal randn_like",
     "truncated_normal": "trunc_normal",
     "ones": "one ones_init",
-    "uniform": "rand random_uniform",
+    "uniform": "rand random_uniform rand_like",
     "glorot_uniform": "glorot xavier xavier_uniform",
     "glorot_normal": "xavier_normal",
     "he_uniform": "kaiming_uniform",
@@ -191,7 +196,6 @@ _INSTEAD = {
     "repeat tile repeat_interleave": (
         'repeat by an index, then flatten: "r[n, i, s:2]": "x[n, i]" and y: flatten(r)'
     ),
-    "dropout": "the language draws no random numbers: give a mask as an input, or use weight_decay",
     "simple_rnn recurrent": "write rnn(x, 16), or a loop of your own: h[n,t,i] may read h[n,t-1,j]",
     "conv convolution": "write conv1d, conv2d or conv3d, by the number of axes that windows slide along",
     "upsample": "write upsample2d(x, factor=2), or upsample1d for one axis",

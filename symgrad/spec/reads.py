@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
+from symgrad.spec.language.builtins import STOP_GRADIENT, UNIFORM, is_derivative
 from symgrad.spec.language.sizes.whole_numbers import tensors_measured
 from symgrad.spec.language.syntax import Call, Number
 from symgrad.spec.language.trees import calls, replaced, values_in
@@ -66,6 +66,32 @@ def writes_on(model: Model) -> bool:
         return False
     is_sequence = len(given.axes) == 2 and (isinstance(given.axes[1], int) or given.axes[1] in named)
     return is_sequence and given.axes[0] == model.batch_axis and scored.axes in (given.axes, given.axes[:1])
+
+
+def draws(model: Model) -> bool:
+    """Whether a model draws numbers."""
+    results = (model.loss, model.prediction, model.evaluation)
+    formulas = (*(e.formula for e in model.equations), *(c.start.formula for c in model.carried))
+    found = (*formulas, *(node for node in results if node is not None))
+    return any(draws_in(formula, model.functions) for formula in found)
+
+
+def draws_in(formula: Node, functions: Iterable[FunctionSpec]) -> bool:
+    """Whether a formula draws numbers, itself or by functions that it calls, each behind its own."""
+    return bool(_draws(formula, draws_inside(functions)))
+
+
+def draws_inside(functions: Iterable[FunctionSpec]) -> dict[str, int]:
+    """How often each function draws numbers, where it does; each stands behind those that it calls."""
+    found: dict[str, int] = {}
+    for function in functions:
+        if number := _draws(function.formula, found):
+            found[function.name] = number
+    return found
+
+
+def _draws(formula: Node, inside: Mapping[str, int]) -> int:
+    return sum(1 if call.function == UNIFORM else inside.get(call.function, 0) for call in calls(formula))
 
 
 def predicted_from(model: Model) -> tuple[str, ...]:

@@ -261,9 +261,9 @@ def _start(
         going_on.check_data(parts)
         return going_on.reached, ()
     if params_from is None:
-        return beginning(module, module.init_params(seed=plan.seed), hyper), ()
+        return beginning(module, module.init_params(seed=plan.seed), hyper, plan.seed), ()
     borrowed = borrow(params_from, names, module, plan.seed)
-    return beginning(module, borrowed.params, hyper), (borrowed.note,)
+    return beginning(module, borrowed.params, hyper, plan.seed), (borrowed.note,)
 
 
 def _orders(

@@ -24,7 +24,7 @@ from symgrad.compiler.kernels.kernels import Kernel, kernel_of
 from symgrad.compiler.kernels.memory_views import LAYER, MemoryViews
 from symgrad.compiler.kernels.rerolling import Action, Repeat, reroll, sections
 from symgrad.compiler.kernels.statements import Statements, slot
-from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, Plan, Product, Scalar, Step
+from symgrad.compiler.planning.plan import Accumulate, Draw, LoopNest, Phase, Plan, Product, Scalar, Step
 from symgrad.notation.equations import Writing
 from symgrad.spec.taken_names import unused
 
@@ -149,6 +149,8 @@ class FunctionBodies:
                 statement, tensors = self.statements.product(step)
             case Accumulate():
                 statement, tensors = self.statements.accumulate(step)
+            case Draw(equation):
+                statement, tensors = self.statements.drawing(equation)
             case Scalar(equation):
                 statement, tensors = self.statements.scalar(equation)
             case LoopNest():

@@ -32,6 +32,8 @@ Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"
 """An instruction with a slot for each of its tensors, and these."""
 
 
+KEY = Variable("key")
+"""What numbers are drawn by: the seed, the step, and how many rows of the batch went before."""
 KEEP, SCALE = Variable("keep"), Variable("scale")
 """How much of a vector is kept, and of a gradient is taken into it: into ← keep·into + scale·g."""
 
@@ -78,6 +80,11 @@ class Statements:
         tensors = (gradient, *([step.rows] if step.rows else ()), step.equation.target)
         function = "accumulate_rows" if step.rows else "accumulate"
         return Invoke(function, (*map(slot, range(len(tensors))), KEEP, SCALE)), tensors
+
+    def drawing(self, equation: Equation) -> Statement:
+        """Numbers of a stream: `draw(d_u, key, 3)`."""
+        stream, *_ = equation.body.args
+        return Invoke("draw", (slot(0), KEY, Literal(int(stream)))), (equation.target,)
 
     def _factors(
         self, found: Contraction, slots: Mapping[str, Variable], sizes: Mapping[sp.Symbol, sp.Expr]

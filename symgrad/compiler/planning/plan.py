@@ -112,7 +112,18 @@ class Accumulate:
         return (self.equation,)
 
 
-Step: TypeAlias = LoopNest | Product | Scalar | Accumulate
+@dataclass(frozen=True)
+class Draw:
+    """Numbers drawn for all entries of a tensor."""
+
+    equation: Equation
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        return (self.equation,)
+
+
+Step: TypeAlias = LoopNest | Product | Scalar | Accumulate | Draw
 
 
 @dataclass(frozen=True)

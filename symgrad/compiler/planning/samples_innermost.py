@@ -27,7 +27,9 @@ def column_axis(program: Program, rows: str) -> str:
     """The axis whose entries lie side by side: `rows`, that of the batch, in a small program; else empty."""
     axes = [axis for tensor in program.tensors for axis in tensor.axes]
     is_small = _length(program) <= MOST_EQUATIONS and all((a.size or 0) <= MOST_FEATURES for a in axes)
-    if not rows or not is_small or program.carried or not any(map(as_product, program.equations)):
+    if not rows or not is_small or program.carried or program.draws:
+        return ""
+    if not any(map(as_product, program.equations)):
         return ""
     is_regular = all(not a.is_free or a.name == rows for a in axes) and all(
         _runs_over_samples(e, program, rows) for e in program.equations

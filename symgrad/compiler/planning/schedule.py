@@ -13,9 +13,18 @@ from symgrad.calculus.contraction import (
     is_worth_a_call,
 )
 from symgrad.calculus.program import Equation, Loop, Program
-from symgrad.calculus.terms import Entry, entries
+from symgrad.calculus.terms import Entry, drawn, entries
 from symgrad.compiler.planning.loop_orders import ROW, numbered, run_alike, run_over, with_locals
-from symgrad.compiler.planning.plan import Accumulate, LoopNest, Phase, PhaseName, Product, Scalar, Step
+from symgrad.compiler.planning.plan import (
+    Accumulate,
+    Draw,
+    LoopNest,
+    Phase,
+    PhaseName,
+    Product,
+    Scalar,
+    Step,
+)
 from symgrad.compiler.planning.samples_innermost import sample_innermost_steps
 from symgrad.passes.recurrences import Recurrence, in_order
 from symgrad.passes.scattering.tilings import moves_alone
@@ -130,6 +139,8 @@ def _steps_between(program: Program, equations: Sequence[Equation]) -> Iterator[
             yield Product(first, contraction)
         elif first.target in accumulated:
             yield Accumulate(first, _rows_of_gradient(program, first))
+        elif isinstance(first.body, drawn):
+            yield Draw(first)
         elif first.is_one_number:
             yield Scalar(first)
         else:
@@ -157,7 +168,8 @@ def _joining(rows: _Rows, waiting: Sequence[Equation], accumulated: Collection[s
     """The next equation taken by the nest that does not need one left waiting before it."""
     left_waiting: set[str] = set()
     for equation in waiting[:LOOK_AHEAD]:
-        may_be_taken = equation.target not in accumulated and not equation.reads & left_waiting
+        is_apart = equation.target in accumulated or isinstance(equation.body, drawn)
+        may_be_taken = not (is_apart or equation.reads & left_waiting)
         if may_be_taken and not _is_copy_for_others(equation, rows, waiting) and rows.take(equation):
             return equation
         left_waiting.add(equation.target)

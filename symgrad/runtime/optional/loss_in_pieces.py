@@ -47,12 +47,14 @@ def _loss_and_gradient(params: Params, data: tuple[Any, ...]) -> tuple[float, Pa
 def _by_pieces(data: tuple[Any, ...]) -> Iterator[tuple[float, tuple[Any, ...]]]:
     """The share that each piece has of all rows, and its data."""
     names = INPUTS + TARGETS
+    data, key = data[: len(names)], data[len(names) :]
     given, extents = _given(names, data)
     rows = extents[FREE_AXES.index(BATCH_AXIS)]
     if rows <= MICRO_BATCH_SIZE:
-        yield 1.0, data
+        yield 1.0, (*data, *key)
         return
     pairs = [(array, AXES[name][:1] == (BATCH_AXIS,)) for name, array in zip(names, given, strict=True)]
     for start in range(0, rows, MICRO_BATCH_SIZE):
         part = slice(start, min(start + MICRO_BATCH_SIZE, rows))
-        yield (part.stop - part.start) / rows, tuple(a[part] if own else a for a, own in pairs)
+        drawn = tuple((seed, step, start) for seed, step, _ in key)
+        yield (part.stop - part.start) / rows, (*(a[part] if own else a for a, own in pairs), *drawn)

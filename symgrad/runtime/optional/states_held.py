@@ -32,7 +32,7 @@ def _gradients_of(
         numbers = theta[start:end].copy() if name in STATES else theta[start:end]
         found.append((name, numbers, grad[start:end]))
         start = end
-    arrays = dict(zip(AXES, data, strict=True))
+    arrays = dict(zip(AXES, data, strict=False))
     for name, gradient in zip(GRADIENTS, _input_gradients(work, *extents), strict=True):
         if name in arrays:
             found.append((name, arrays[name].reshape(-1), _in_memory(name, gradient).reshape(-1)))

@@ -25,8 +25,10 @@ MAX_ORDER = 6
 STOP_GRADIENT = "stop_gradient"
 TRAINING = "training"
 """`training(a, b)` is a in training and b in inference."""
+UNIFORM, LIKE = "uniform", "like"
+"""`uniform(like=x)` draws a number between 0 and 1 for every entry of x, and for all indices around it."""
 SPECIAL_FORMS = frozenset(
-    ("where", "onehot", "spread", STOP_GRADIENT, TRAINING, SIZE, *PLACEMENTS, *REARRANGEMENTS)
+    ("where", "onehot", "spread", STOP_GRADIENT, TRAINING, UNIFORM, SIZE, *PLACEMENTS, *REARRANGEMENTS)
 )
 LANGUAGE_FUNCTIONS = SCALAR_FUNCTIONS | STEPWISE_FUNCTIONS | REDUCTIONS.keys() | SPECIAL_FORMS
 

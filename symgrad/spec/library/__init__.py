@@ -13,11 +13,12 @@ from symgrad.spec.library.entries import (
     Schedule,
     Signature,
 )
+from symgrad.spec.library.formulas.mathematics import MATHEMATICS
+from symgrad.spec.library.formulas.noise import DRAWS, NOISES
 from symgrad.spec.library.initializers import INITIALIZERS
 from symgrad.spec.library.layer_entries import Layer, LayerDemand, LayerForm, LayerParameter
 from symgrad.spec.library.layers import LAYERS, LEARNED_ACTIVATIONS
 from symgrad.spec.library.losses import AVERAGES, LOSSES, PARTS, REGULARISERS
-from symgrad.spec.library.mathematics import MATHEMATICS
 from symgrad.spec.library.norms import NORMS
 from symgrad.spec.library.optimizers import FINISHES, OPTIMIZERS
 from symgrad.spec.library.pooling import POOLING
@@ -31,7 +32,9 @@ regularisers = {entry.name: entry for entry in REGULARISERS}
 averages = {entry.name: entry for entry in AVERAGES}
 parts = {entry.name: entry for entry in PARTS}
 mathematics = {entry.name: entry for entry in MATHEMATICS}
-functions = activations | losses | regularisers | averages | parts | mathematics
+draws = {entry.name: entry for entry in DRAWS}
+noises = {entry.name: entry for entry in NOISES}
+functions = activations | losses | regularisers | averages | parts | mathematics | draws | noises
 learned_activations = {entry.name: entry for entry in LEARNED_ACTIVATIONS}
 _LAYERS = (*LAYERS, *CONVOLUTIONS, *POOLING, *NORMS, *SEQUENCE_LAYERS, *TRANSFORMERS)
 layers = {entry.name: entry for entry in _LAYERS} | learned_activations
@@ -54,6 +57,7 @@ __all__ = [
     "Signature",
     "activations",
     "averages",
+    "draws",
     "finishes",
     "functions",
     "initializers",
@@ -61,6 +65,7 @@ __all__ = [
     "learned_activations",
     "losses",
     "mathematics",
+    "noises",
     "optimizers",
     "parts",
     "regularisers",

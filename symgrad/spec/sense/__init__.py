@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.spec.expansion.parameter_groups import of_group
 from symgrad.spec.sense.argument_ranges import check_arguments, unusual_arguments
+from symgrad.spec.sense.chance import check_draws, draws_of_inference
 from symgrad.spec.sense.mismatches import check_widths, mismatches
 from symgrad.spec.sense.misnamed import manual_of_nothing, predictions_of_their_target, unlike_the_library
 from symgrad.spec.sense.mode_choices import check_modes
@@ -30,6 +31,7 @@ _REFUSALS = (
     check_outputs,
     check_states,
     check_modes,
+    check_draws,
     check_training,
     check_steps,
     check_rates,
@@ -44,6 +46,7 @@ _DOUBTS = (
     alike,
     unused,
     idle_states,
+    draws_of_inference,
     unlike_the_library,
     manual_of_nothing,
     doubtful_steps,

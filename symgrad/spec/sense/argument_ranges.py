@@ -9,6 +9,7 @@ from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
 from symgrad.spec.expansion.layers.chain import layer_calls
 from symgrad.spec.expansion.layers.layer_calls import known_layers
+from symgrad.spec.expansion.steps.streams import without_stream
 from symgrad.spec.language.syntax import Call, Name, Node
 from symgrad.spec.language.trees import calls
 from symgrad.spec.ranges import check_ranges, spans, unusual
@@ -54,13 +55,15 @@ def _rows(model: Model) -> Iterator[tuple[Call, Row]]:
     for formula in formulas(model):
         for call in calls(formula):
             if call.function in library.functions and call.function not in own:
-                yield call, library.functions[call.function]
+                yield without_stream(call), library.functions[call.function]
     layers = known_layers(spec)
     for formula in _as_written(spec):
         for call in calls(formula):
             if call.function in layers:
                 yield call, layers[call.function]
-            elif call.function in library.initializers and call.function not in own:
+    for formula in _first_values(spec):
+        for call in calls(formula):
+            if call.function in library.initializers and call.function not in own:
                 yield call, library.initializers[call.function]
     if isinstance(spec.train.optimizer, Call):
         yield spec.train.optimizer, library.optimizers[spec.train.optimizer.function]
@@ -75,12 +78,22 @@ def formulas(model: Model) -> tuple[Node, ...]:
 
 
 def _as_written(spec: Spec) -> tuple[Node, ...]:
-    """The calls of layers and initialisers, before they are expanded; a layer of a chain is given its x."""
+    """The calls of layers, before they are expanded; a layer of a chain is given its x."""
     layers = layer_calls((*spec.layers, *(layer for network in spec.networks for layer in network.layers)))
     chain = [replace(call, arguments=(Name("_", call.at), *call.arguments)) for call in layers]
-    inits = [p.init for p in spec.parameters]
     equations = (*spec.equations, *(e for network in spec.networks for e in network.equations))
-    return (*chain, *(e.formula for e in equations), *inits)
+    return (*chain, *(e.formula for e in equations))
+
+
+def _first_values(spec: Spec) -> Iterator[Node]:
+    """What says what parameters start from: elsewhere, uniform and normal draw numbers."""
+    yield from (p.init for p in spec.parameters)
+    for formula in _as_written(spec):
+        for call in calls(formula):
+            entry = library.layers.get(call.function)
+            names = () if entry is None else (*entry.signature.arguments, *dict(entry.signature.defaults))
+            given = (*zip(names, call.arguments, strict=False), *call.keywords)
+            yield from (node for name, node in given if name.endswith("init"))
 
 
 def _schedules(spec: Spec) -> Iterator[tuple[Call, Schedule]]:

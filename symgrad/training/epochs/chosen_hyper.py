@@ -51,13 +51,16 @@ def warn_of_hyper(spec: Spec, numbers: Mapping[str, float]) -> None:
             warn(found)
 
 
-def first_state(module: ModuleType, params: Any, hyper: Mapping[str, float]) -> Any:
-    """The optimiser's state before the first step.
+def first_state(module: ModuleType, params: Any, hyper: Mapping[str, float], seed: int | None = None) -> Any:
+    """The optimiser's state before the first step; where numbers are drawn, by a seed, or the spec's own.
 
     Raises:
         SpecError: a number that makes another step of the optimiser than the module's.
     """
     try:
-        return module.init_state(params, hyper=dict(hyper)) if hyper else module.init_state(params)
+        state = module.init_state(params, hyper=dict(hyper)) if hyper else module.init_state(params)
     except ValueError as error:
         raise SpecError(str(error), at=module.SPEC_NAME) from None
+    if seed is not None and len(state.step) > 1:
+        state.step[1] = seed
+    return state

@@ -49,9 +49,9 @@ class Reached:
     seconds: float = 0.0
 
 
-def beginning(module: ModuleType, params: Any, hyper: Mapping[str, float]) -> Reached:
-    """Before the first epoch, at some parameters."""
-    first = Snapshot(0, np.copy(module.flatten(params)), first_state(module, params, hyper))
+def beginning(module: ModuleType, params: Any, hyper: Mapping[str, float], seed: int) -> Reached:
+    """Before the first epoch, at some parameters; what is drawn is drawn by a seed."""
+    first = Snapshot(0, np.copy(module.flatten(params)), first_state(module, params, hyper, seed))
     return Reached(first, first)
 
 

@@ -41,7 +41,7 @@ def _from_broken_parameters(bench: Bench) -> Iterator[str]:
         loss = bench.module.loss(params, *bench.data())
         if np.isfinite(loss):
             continue  # what is broken is not met
-        state.step[:] = _STEPS_BEFORE * start
+        state.step[0] = _STEPS_BEFORE * start
         place = [int(n) for n in np.unravel_index(first, block.shape)]
         shape, at = (f" {[*block.shape]}", f" at {place}") if place else ("", "")
         words = f"the loss is {loss} in epoch {start + 1}, step {_STEPS_BEFORE * start + 1}: first of all, "

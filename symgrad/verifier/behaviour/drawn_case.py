@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from symgrad.spec.expansion.network_hash import network_sha256
 from symgrad.spec.intervals import interval
 from symgrad.spec.language.trees import names_in
-from symgrad.spec.reads import predicted_from, writes_on
+from symgrad.spec.reads import draws, predicted_from, writes_on
 from symgrad.verifier.interpretation.arithmetic import DOUBLE
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.sampling.hyper_values import own_hyper
@@ -67,6 +67,7 @@ def case_of(model: Model, subject: Subject, seed: int, rows: int = ROWS) -> Beha
         frozen=model.frozen,
         further=tuple((asked.function, asked.kind) for asked in spec.derive),
         writes_on=writes_on(model),
+        seed=(train.seed,) if draws(model) else (),
         predicted=("prediction",) if model.prediction is not None else model.outputs,
         spare=tuple(t.name for t in spec.inputs if t.name not in predicted_from(model)),
     )

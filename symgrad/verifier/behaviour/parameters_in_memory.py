@@ -178,8 +178,9 @@ def _bad_states(bench: Bench) -> Iterator[str]:
         yield f"State has the fields {', '.join(names)}, the optimiser {', '.join(bench.case.states)}"
     if any(array.shape != (bench.case.trained_size,) for array in state[1:]):
         yield f"init_state: a state has not an entry for each of {bench.case.trained_size} that are trained"
-    if state.step.dtype != np.int64 or state.step.tolist() != [0]:
-        yield "init_state: step is not [0] in int64"
+    expected = [0, *bench.case.seed]
+    if state.step.dtype != np.int64 or state.step.tolist() != expected:
+        yield f"init_state: step is not {expected} in int64"
     users: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
         *trainers(bench),
         ("fit", partial(DataCall(bench, "fit", len(bench.case.tensors)), bench.data())),

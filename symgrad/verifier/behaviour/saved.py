@@ -71,7 +71,7 @@ def _lasts(bench: Bench, file: Path) -> Iterator[str]:
 
 def _comes_back(bench: Bench, file: Path) -> Iterator[str]:
     module, params, state = bench.module, bench.params(), bench.state()
-    state.step[:] = 5
+    state.step[0] = 5
     for number, array in enumerate(state[1:]):
         array[:] = np.linspace(number, number + 1, array.size)
     module.save(file, params, state, epoch=_EPOCH, preparation={"a": [0.1]}, mine=np.arange(2))

@@ -9,7 +9,7 @@ import numpy as np
 
 from symgrad.verifier.behaviour.epoch import late_in, row_count, stepped, trained
 from symgrad.verifier.behaviour.fit import fitted, replayed
-from symgrad.verifier.behaviour.workbench import Bench, kept, same
+from symgrad.verifier.behaviour.workbench import Bench, drawn_by, kept, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def _size(bench: Bench) -> int | str:
 
 def _started(bench: Bench, steps: int) -> Any:
     state = bench.state()
-    state.step[:] = steps
+    state.step[0] = steps
     return state
 
 
@@ -60,7 +60,7 @@ def _step(bench: Bench, number: int) -> Iterator[str]:
     point = bench.params()
     if bench.case.looks_ahead:
         point = kept(module.gradient_point(apart, states[1]))
-    true, grads = module.loss_and_grad(point, *data)
+    true, grads = module.loss_and_grad(point, *data, **drawn_by(states[1]))
     module.update(apart, grads, states[1], epoch=number)
     if not same((together, states[0], loss), (apart, states[1], true), _ROUNDING):
         yield f"train_step {_where(bench, number)} is not loss_and_grad, then update"

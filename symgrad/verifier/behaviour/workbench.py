@@ -166,3 +166,9 @@ def flat(answer: Any) -> list[Array]:
 def kept(answer: Any) -> Any:
     """A copy that later calls cannot change."""
     return copy.deepcopy(answer)
+
+
+def drawn_by(state: Any) -> dict[str, int]:
+    """How `loss_and_grad` is told what the next step from a state draws by, where something is drawn."""
+    counted = dict(zip(("step", "seed"), map(int, state.step), strict=False))
+    return counted if "seed" in counted else {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from symgrad.errors import SymgradError
+from symgrad.spec.reads import draws
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.exact_tape import ExactTape
@@ -39,6 +40,7 @@ from symgrad.verifier.identity.same_entries import (
 from symgrad.verifier.identity.training.training_step import step_identity
 from symgrad.verifier.interpretation.arithmetic import FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.interpreter import Evaluation, interpret
+from symgrad.verifier.interpretation.philox_numbers import Key
 from symgrad.verifier.static.layout import layout_fault
 from symgrad.verifier.static.subscripts import subscript_findings
 from symgrad.verifier.text_identity import Identity
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
 
     from symgrad.spec.model import Model
     from symgrad.verifier.interpretation.array_library import Array
+
+_KEY = Key(seed=2**40 + 5, step=3)
+"""What numbers are drawn by besides, where some are: no other seed, step or order of these is the same."""
 
 LARGEST_WORK = 1e7
 """Scalar operations of one evaluation above which a spec is too large for this."""
@@ -86,7 +91,8 @@ class ExactReference:
             nexts = {n.state: self.tensors[n.equation] for n in self.model.next_values}
             given = _given(self.model, machine, self.point)
             differ = self.model.evaluation is not None
-            outcome = outcome_of(machine, *given, self.model.frozen, nexts, differ=differ)
+            key = _KEY if draws(self.model) else None
+            outcome = outcome_of(machine, *given, self.model.frozen, nexts, differ=differ, key=key)
             found = dict(_found(self.model, machine, outcome))
             found |= _further(self.model, machine, self.point)
         for what, values in self.expected.items():
@@ -183,9 +189,11 @@ def reference(model: Model, point: ExactPoint, arithmetic: Arithmetic, same: Sam
     leaves = {name: tape.variable(array) for name, array in point.numbers.items()}
     given: dict[str, Any] = {**leaves, **point.labels}
     values = interpret(model, given, tape.arithmetic)
+    by_key = interpret(model, given, tape.arithmetic, key=_KEY) if draws(model) else values
     tensors = {name: tape.of(array).array for name, array in values.tensors.items()}
     expected = {
         **dict(_expected(model, tape, values, arithmetic)),
+        **dict(_by_key(model, tape, by_key, arithmetic) if by_key is not values else ()),
         **dict(expected_further(model, point, arithmetic, model.spec.derive)),
     }
     return ExactReference(model, point, arithmetic, same, expected, tensors)
@@ -232,6 +240,21 @@ def _expected(
         yield GRADIENT + name, arithmetic.array(np.zeros(gradient.shape)) if is_held else gradient
 
 
+def _by_key(
+    model: Model, tape: ExactTape, values: Evaluation, arithmetic: Arithmetic
+) -> Iterator[tuple[str, Array]]:
+    """The loss and its gradient where numbers are drawn by another key."""
+    if values.loss is None:
+        return
+    names = [p.name for p in model.parameters]
+    wanted = [tape.of(values.tensors[name]) for name in names]
+    slopes = tape.gradients(tape.of(values.loss), wanted)
+    zeros = (arithmetic.array(np.zeros(slope.shape)) for slope in slopes)
+    held = [z if n in model.states else s for n, s, z in zip(names, slopes, zeros, strict=True)]
+    yield "the loss by another key", tape.of(values.loss).array
+    yield "the gradient by another key", np.concatenate([slope.reshape(-1) for slope in held])
+
+
 def _further(model: Model, machine: Machine, point: ExactPoint) -> dict[str, Array]:
     theta, inputs, targets = _given(model, machine, point)
     return dict(found_further(model, machine, point, theta, (*inputs, *targets)))
@@ -258,5 +281,9 @@ def _found(model: Model, machine: Machine, outcome: TextOutcome) -> Iterator[tup
         end = start + int(np.prod(shape, dtype=int))
         yield GRADIENT + name, outcome.gradient[start:end].reshape(shape)
         start = end
+    if outcome.by_key:
+        loss, gradient = outcome.by_key
+        yield "the loss by another key", np.asarray(loss, dtype=object)
+        yield "the gradient by another key", gradient
     others = zip(model.spec.gradients, outcome.input_gradients, strict=True)
     yield from ((GRADIENT + name, array) for name, array in others)

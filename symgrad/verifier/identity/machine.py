@@ -24,6 +24,7 @@ from symgrad.verifier.identity.memory.bounded_memory import BoundsError, Kind, V
 from symgrad.verifier.identity.memory.remembered import remembered
 from symgrad.verifier.identity.memory.workspace import workspace
 from symgrad.verifier.identity.module_text import BLOCK
+from symgrad.verifier.interpretation.philox_numbers import BITS, Key, odd_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,6 +135,7 @@ class Machine:
             "masked_gemm": remembered(self._gemm),  # times 0, every number of the arithmetic is 0
             "copy": _copy,
             "prefetch": lambda *_: None,
+            "draw": self._draw,
             "euclidean_norm": lambda vector: self._norm(vector.array()),
             "math": _Mathematics(lambda *legs: self._norm(np.array(legs, dtype=object))),
             "formed_first": lambda a, b: a - b,
@@ -191,7 +193,9 @@ class Machine:
 
     def _laid_out(self, arguments: Any, names: Sequence[str], arrays: Sequence[Array]) -> Any:
         found, extents = arguments(names, arrays)
-        return [laid_over(a, self.kind, name) for a, name in zip(found, names, strict=True)], extents
+        arrays_found, key = found[: len(names)], found[len(names) :]
+        laid = [laid_over(a, self.kind, name) for a, name in zip(arrays_found, names, strict=True)]
+        return [*laid, *key], extents
 
     def _gemm(self, alpha: Any, a: View, b: View, beta: Any, c: View) -> None:
         if a.shape[-1] != b.shape[0] or c.shape != (*a.shape[:-1], *b.shape[1:]):
@@ -203,12 +207,35 @@ class Machine:
             product = product * self.number(alpha)
         c.put(product if beta == 0 else product + c.array() * self.number(beta))
 
+    def _draw(self, numbers: View, key: tuple[Any, Any, Any], stream: Any) -> None:
+        """The numbers of a stream, of all entries of an array; those of rows before it are not among them."""
+        seed, step, rows = map(whole_number, key)
+        first = rows * (numbers.size // numbers.shape[0])
+        places = np.arange(first, first + numbers.size)
+        found = odd_numbers(places, whole_number(stream), Key(seed, step))
+        exact = [self.number(Fraction(int(odd), 2**BITS)) for odd in found]
+        numbers.put(np.array(exact, dtype=object).reshape(numbers.shape))
+
     def _norm(self, entries: Array) -> Any:
         return self.names["np"].sqrt((entries * entries).sum())
 
     def vector(self, numbers: Array, name: str) -> View:
         """A copy of some numbers as memory of their own."""
         return laid_over(numbers, self.kind, name)
+
+
+def whole_number(value: Any) -> int:
+    """A number that counts something, whatever it is a number of.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(value, int):
+        return value
+    found = int(value)
+    if found != value:
+        raise TypeError(f"{value} counts nothing")
+    return found
 
 
 def _copy(source: View, start: int, target: View, place: int, count: int) -> None:

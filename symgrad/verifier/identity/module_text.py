@@ -42,7 +42,7 @@ BLOCK = "BLOCK"
 REPLACED = frozenset(
     [
         *("exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "logcosh", "erf", "erfc"),
-        *("maximum", "minimum", "formed_first", "view", "gemm", "masked_gemm", "copy", "prefetch"),
+        *("maximum", "minimum", "formed_first", "view", "gemm", "masked_gemm", "copy", "prefetch", "draw"),
         *(
             "flatten",
             "unflatten",

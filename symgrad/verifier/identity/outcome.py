@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
     from symgrad.verifier.identity.machine import Machine
     from symgrad.verifier.interpretation.array_library import Array
+    from symgrad.verifier.interpretation.philox_numbers import Key
 
 
 class TextOutcome(NamedTuple):
     """Everything a module computes at one point, as arrays of exact numbers; None for what it lacks.
 
-    `loss` is what the gradient is of, `evaluation` what the function `loss` gives. `tensors` are those
+    `loss` is what the gradient is of, `evaluation` what the function `loss` gives, `by_key` the loss and the
+    gradient by another key than that of inference, where something is drawn. `tensors` are those
     of the spec that it finds in its workspace by name, `steps` what steps form and must.
     """
 
@@ -31,6 +33,7 @@ class TextOutcome(NamedTuple):
     tensors: Sequence[tuple[str, Array]] = ()
     steps: Sequence[tuple[str, Array, Array]] = ()
     evaluation: Any = None
+    by_key: tuple[Any, ...] = ()
 
 
 def outcome_of(
@@ -42,6 +45,7 @@ def outcome_of(
     nexts: Mapping[str, Array] | None = None,
     *,
     differ: bool = False,
+    key: Key | None = None,
 ) -> TextOutcome:
     """What the functions of a module answer; parameters are one vector in its own order.
 
@@ -69,7 +73,13 @@ def outcome_of(
     steps = list(step_pairs(machine, parameters, data, gradient, frozen, nexts or {}))
     slopes = [np.asarray(array, dtype=object) for array in given]
     tensors = _tensors(machine, theta(), data)
-    return TextOutcome(again, gradient, slopes, outputs, prediction, tensors, steps, loss)
+    by_key = () if key is None else _by_key(names["loss_and_grad"](theta(), *data, key.seed, key.step))
+    return TextOutcome(again, gradient, slopes, outputs, prediction, tensors, steps, loss, by_key)
+
+
+def _by_key(answer: tuple[Any, View]) -> tuple[Any, Array]:
+    loss, vector = answer
+    return loss, vector.array()
 
 
 def _tensors(machine: Machine, theta: View, data: Sequence[Array]) -> Sequence[tuple[str, Array]]:

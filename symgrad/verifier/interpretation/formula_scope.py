@@ -21,18 +21,20 @@ if TYPE_CHECKING:
 class ValueScope:
     """Values of arguments by name; place and size of every index; how many indices there are.
 
-    An index in `steps` has the one value that it has there.
+    An index in `steps` has the one value that it has there. In a function `stream` is that of its first
+    draw.
     """
 
     bound: Mapping[str, TensorValue] = field(default_factory=dict)
     indices: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     depth: int = 0
     steps: Mapping[str, int] = field(default_factory=dict)
+    stream: int = 0
 
     def with_indices(self, names: Iterable[str], sizes: Mapping[str, int]) -> ValueScope:
         """The scope inside an equation or reduction that introduces `names`."""
         added = {name: (self.depth + n, sizes[name]) for n, name in enumerate(names)}
-        return ValueScope(self.bound, {**self.indices, **added}, self.depth + len(added), self.steps)
+        return replace(self, indices={**self.indices, **added}, depth=self.depth + len(added))
 
     def at_step(self, name: str, step: int) -> ValueScope:
         """The scope in which an index has one value alone."""

@@ -11,6 +11,7 @@ from symgrad.errors import ShapeError, SpecError
 from symgrad.spec.model import Model, ParameterAxis, TensorSpec
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS, Arithmetic
 from symgrad.verifier.interpretation.meaning import Formulas
+from symgrad.verifier.interpretation.philox_numbers import INFERENCE, Key
 from symgrad.verifier.interpretation.recurrent_equations import Circle, evaluate, in_turn
 from symgrad.verifier.interpretation.tensors import TensorValue
 
@@ -49,21 +50,21 @@ def interpret(
     shift: Mapping[str, Array] | None = None,
     stopped: Sequence[Array] | None = None,
     instead: Mapping[str, Array] | None = None,
+    key: Key = INFERENCE,
 ) -> Evaluation:
     """Evaluate a model on arrays for its inputs and parameters, and its targets if the loss is wanted.
 
     `shift` adds to tensors by name, equations included, as soon as they are known: this is how slopes
     with respect to anything are taken. `stopped` are the values that stop_gradient had somewhere else, in
-    turn, to be held on to.
-    with respect to anything are taken. `stopped` are the values that stop_gradient had somewhere else, in
-    turn, to be held on to. `instead` gives tensors by name the place of what equations say.
+    turn, to be held on to. `instead` gives tensors by name the place of what equations say. Numbers are drawn
+    by a `key`; what inference computes is as here only with its own.
 
     Raises:
         SpecError: a formula outside the language, or a missing array.
         ShapeError: arrays that do not fit the model.
     """
     formulas = Formulas(model.functions, axis_sizes(model, arrays), dict(model.spec.axes), arithmetic)
-    formulas.shifts = shift or {}
+    formulas.shifts, formulas.key = shift or {}, key
     formulas.held = None if stopped is None else iter(stopped)
     with np.errstate(all="ignore"):
         _define_given(formulas, model, arrays)

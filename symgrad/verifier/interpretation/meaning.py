@@ -13,9 +13,10 @@ import numpy as np
 from symgrad.errors import ShapeError, SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.calls import bind
+from symgrad.spec.expansion.steps.streams import STREAM
 from symgrad.spec.language.arrays.placements import PLACEMENTS, read_placement
 from symgrad.spec.language.arrays.rearrangements import REARRANGEMENTS
-from symgrad.spec.language.builtins import STOP_GRADIENT, is_derivative
+from symgrad.spec.language.builtins import LIKE, STOP_GRADIENT, UNIFORM, is_derivative
 from symgrad.spec.language.declared_ranges import axis_size, range_size, ranges_in, ranges_of
 from symgrad.spec.language.definitions import definition
 from symgrad.spec.language.sizes.whole_numbers import with_sizes
@@ -41,6 +42,7 @@ from symgrad.verifier.interpretation.array_reductions import COMPARE, reducer, s
 from symgrad.verifier.interpretation.formula_scope import OUTERMOST, ValueScope, reduced_axes
 from symgrad.verifier.interpretation.index_extents import index_sizes, indices_used
 from symgrad.verifier.interpretation.index_products import contract, factors_of
+from symgrad.verifier.interpretation.philox_numbers import BITS, INFERENCE, odd_numbers
 from symgrad.verifier.interpretation.placed_arrays import placed
 from symgrad.verifier.interpretation.rearranged_arrays import RearrangedArrays, sliced
 from symgrad.verifier.interpretation.tensors import (
@@ -87,6 +89,7 @@ class Formulas:
         self.branches: list[bytes] = []
         self.work = 0
         self.hides = False
+        self.key = INFERENCE
 
     def define(self, equation: EquationSpec) -> None:
         """Evaluate an equation, which those below it may read then."""
@@ -108,7 +111,7 @@ class Formulas:
         shift = self.shifts.get(name, np.zeros(self.tensors[name].array.shape))
         shifted = duals.varied(self.arithmetic.array(shift), directions)
         inner.labels, inner.shifts = self.labels, {**self.shifts, name: shifted}
-        inner.stopped, inner.held = self.stopped, self.held
+        inner.stopped, inner.held, inner.key = self.stopped, self.held, self.key
         inner.tensors = {n: replace(v, array=duals.of(v.array)) for n, v in self.tensors.items()}
         given = self.tensors[name]
         inner.tensors[name] = replace(given, array=duals.varied(given.array, directions))
@@ -335,6 +338,8 @@ class Formulas:
             return spread(value, like, scope.depth, call.at, self.arithmetic.library)
         if name == STOP_GRADIENT:
             return self._stopped(self.value(call.arguments[0], scope))
+        if name == UNIFORM:
+            return self._drawn(call, scope)
         if is_derivative(call, self.functions):
             from symgrad.verifier.interpretation.slopes.varied_models import derivative  # and SymPy with it
 
@@ -372,6 +377,21 @@ class Formulas:
             array = next(self.held)
         return replace(value, array=self.arithmetic.array(array))
 
+    def _drawn(self, call: Call, scope: ValueScope) -> TensorValue:
+        """A number of a stream for every entry of what they are like, and for every index around it."""
+        given = dict(call.keywords)
+        like = self.value(given[LIKE], scope) if LIKE in given else self._constant(0)
+        own = tuple(like.array.shape[like.depth :])
+        sizes = [size for _, size in sorted(scope.indices.values())]
+        around = [scope.places(name).reshape(-1) for name, _ in sorted(scope.indices.items(), key=_by_place)]
+        grid = np.meshgrid(*around, *map(np.arange, own), indexing="ij")
+        places = np.ravel_multi_index([g.astype(np.int64) for g in grid], (*sizes, *own))
+        numbers = odd_numbers(places, _stream(given[STREAM], scope), self.key).astype(float)
+        whole = self.arithmetic.array(2.0**BITS)
+        return self._typed(
+            TensorValue(self.arithmetic.divide(self.arithmetic.array(numbers), whole), len(own))
+        )
+
     def _where(self, call: Call, scope: ValueScope) -> TensorValue:
         condition, chosen, other = call.arguments
         if not isinstance(condition, Compare):
@@ -400,8 +420,9 @@ class Formulas:
         arguments = bind(call, signature)
         if asks_for_derivative(function.formula, self.functions):
             return self.value(self._sized(substitute(function.formula, arguments)), scope)
+        stream = _stream(arguments.pop(STREAM), scope) if STREAM in arguments else 0
         bound = {name: self.value(node, scope) for name, node in arguments.items()}
-        inside = replace(scope, bound=bound)
+        inside = replace(scope, bound=bound, stream=stream)
         return self.value(self._sized(function.formula, inside), inside)
 
     def _reduction(self, call: Call, indexed: list[str], scope: ValueScope) -> TensorValue:
@@ -454,3 +475,20 @@ class Formulas:
 
     def _count_reduction(self, row: ReductionRow, value: TensorValue) -> None:
         self.work += math.prod(value.array.shape) * (_DEAR if row.kind == "logsumexp" else 1)
+
+
+def _by_place(index: tuple[str, tuple[int, int]]) -> int:
+    """Where an index of a scope lies among the others."""
+    return index[1][0]
+
+
+def _stream(node: Node, scope: ValueScope) -> int:
+    """The number of a stream: one that is written, or how far it is from that of a function's first draw."""
+    match node:
+        case Number(number):
+            return int(number)
+        case Name():
+            return scope.stream
+        case Binary("+", left, right):
+            return _stream(left, scope) + _stream(right, scope)
+    raise SpecError("this is no stream", at=node.at)

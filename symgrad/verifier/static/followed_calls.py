@@ -61,7 +61,8 @@ def state_of(tree: ast.Module, facts: Mapping[str, Value]) -> tuple[SizedArray, 
                 if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
             ]
             size = facts.get("TRAINED_SIZE", facts["SIZE"])
-            return tuple(SizedArray((_ONE if name == "step" else size,)) for name in names)
+            counter = whole(2) if "KEY" in facts else _ONE
+            return tuple(SizedArray((counter if name == "step" else size,)) for name in names)
     return ()
 
 
@@ -226,6 +227,11 @@ def _values(_: FollowedModule, known: Value) -> Value:
     return tuple(known.values()) if isinstance(known, dict) else UNKNOWN
 
 
+def _key(*_: Value) -> Value:
+    """What numbers are drawn by."""
+    return tuple(new_symbol(name, [whole(0)]) for name in ("a seed", "a step", "rows before"))
+
+
 def _unknown(*_: Value) -> Value:
     return UNKNOWN
 
@@ -247,6 +253,9 @@ MODULE: Mapping[str, Model] = {
     "_array": _view,
     "copy": _copy,
     "prefetch": _prefetch,
+    "draw": _unknown,
+    "_key": _key,
+    "_drawn_by": _key,
     "gemm": _gemm,
     "masked_gemm": _gemm,
     "min": _least,

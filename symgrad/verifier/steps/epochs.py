@@ -80,7 +80,7 @@ def _epoch(
     params = twin.params(twin.vector(sample.parameters))
     state = twin.call("init_state", params, **{n: v for n, v in options.items() if n == "hyper"})
     if steps:
-        state.step[:] = steps
+        state.step[0] = steps
     batches = {"batch_size": _batch_size(trial), "order": order.astype(np.int64)}
     answer = twin.call("train_epoch", params, state, *twin.data(sample), **batches, epoch=epoch, **options)
     return vector_of(params), number(answer, "train_epoch")
@@ -90,7 +90,7 @@ def _counts_steps(trial: Trial) -> bool:
     """Whether the module's state says where its step counter is, so that it can be set."""
     params = trial.twin.params(trial.twin.vector(trial.points[0].sample.parameters))
     counter = getattr(trial.twin.call("init_state", params), "step", None)
-    return isinstance(counter, np.ndarray) and counter.shape == (1,) and counter.flags.writeable
+    return isinstance(counter, np.ndarray) and counter.ndim == 1 and counter.flags.writeable
 
 
 def _train_epoch(trial: Trial) -> Measure:
@@ -156,9 +156,10 @@ def _by_formula(
     progress = replace(start(model, vector, arithmetic, twin.shapes), steps=steps)
     for data in batches:
         point = np.asarray(gradient_point(model, progress, epoch, arithmetic), dtype=np.float64)
-        _, grads = twin.loss_and_grad(point, data)
+        key = twin.key(int(progress.steps))
+        _, grads = twin.loss_and_grad(point, data, key)
         progress = step(model, progress, twin.vector(grads), epoch, arithmetic)
         theta = np.asarray(progress.theta, dtype=np.float64)
         if model.states:
-            progress = replace(progress, theta=arithmetic.array(advanced(trial, theta, point, data)))
+            progress = replace(progress, theta=arithmetic.array(advanced(trial, theta, point, data, key)))
     return np.asarray(progress.theta, dtype=np.float64)

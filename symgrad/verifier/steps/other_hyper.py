@@ -72,7 +72,7 @@ def _updates(
     arithmetic = vector_arithmetic(theta.size)
     params = twin.params(theta.copy())
     state = twin.call("init_state", params, hyper=values)
-    state.step[:] = steps
+    state.step[0] = steps
     progress = replace(start(model, theta, arithmetic, twin.shapes), steps=steps)
     got, expected, errors = [theta], [theta], []
     for gradient in gradients:
@@ -101,9 +101,9 @@ def _step(trial: Trial, values: dict[str, float]) -> Measure:
     point = before
     if trial.model.optimizer.look_ahead is not None:
         point = vector_of(twin.call("gradient_point", apart, states[1], epoch=_EPOCH, hyper=values))
-    _, gradients = twin.loss_and_grad(point, sample.data)
+    _, gradients = twin.loss_and_grad(point, sample.data, twin.key(0))
     options: dict[str, Any] = {"epoch": _EPOCH, "hyper": values}
     twin.call("update", apart, twin.params(twin.vector(gradients)), states[1], **options)
-    expected = advanced(trial, vector_of(apart), point, sample.data)
+    expected = advanced(trial, vector_of(apart), point, sample.data, twin.key(0))
     error = moved_off(vector_of(together), expected, before)
     return error, f"train_step ends {error:.2g} of the change away from loss_and_grad, update"

@@ -79,9 +79,9 @@ def _updates(trial: Trial, point: RarePoint) -> Measure:
     params = trial.twin.params(point.theta.copy())
     state = trial.twin.call("init_state", params)
     counter = getattr(state, "step", None)
-    steps = point.steps if isinstance(counter, np.ndarray) and counter.shape == (1,) else 0
+    steps = point.steps if isinstance(counter, np.ndarray) and counter.ndim == 1 else 0
     if steps and counter is not None:
-        counter[:] = steps
+        counter[0] = steps
     progress = replace(start(trial.model, point.theta, arithmetic, trial.twin.shapes), steps=steps)
     got, expected = [vector_of(params)], [point.theta]
     for gradient in point.gradients:

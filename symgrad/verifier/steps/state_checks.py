@@ -9,6 +9,7 @@ import numpy as np
 
 from symgrad.verifier.interpretation.arithmetic import choose
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.interpretation.philox_numbers import INFERENCE, Key
 from symgrad.verifier.trials.trial import Measure, Trial, measured, mismatch, vector_of, worst
 
 if TYPE_CHECKING:
@@ -29,27 +30,29 @@ def state_checks(trial: Trial) -> Iterator[Check]:
         yield measured("held", f"the gradient of {states} is 0", 0.0, lambda: _gradients(trial))
 
 
-def advanced(trial: Trial, vector: Array, point: Array, data: Sequence[Array]) -> Array:
+def advanced(trial: Trial, vector: Array, point: Array, data: Sequence[Array], key: Key = INFERENCE) -> Array:
     """A vector of parameters after an update, with what the spec says its states are then.
 
     Next values are of the `point` at which the step takes its gradient.
     """
     if not trial.model.next_values:
         return vector
-    found, result = next_states(trial, point, data), np.array(vector)
+    found, result = next_states(trial, point, data, key), np.array(vector)
     for name, entries in _entries(trial).items():
         if name in found:
             result[entries] = np.ravel(found[name])
     return result
 
 
-def next_states(trial: Trial, point: Array, data: Sequence[Array]) -> Mapping[str, Array]:
-    """What a step from a point makes of the states, by the spec."""
+def next_states(
+    trial: Trial, point: Array, data: Sequence[Array], key: Key = INFERENCE
+) -> Mapping[str, Array]:
+    """What a step from a point makes of the states, by the spec; what it draws it draws by a key."""
     tensors = (*trial.model.spec.inputs, *trial.model.spec.targets)
     arrays: dict[str, Any] = dict(zip((t.name for t in tensors), data, strict=True))
     blocks = _entries(trial)
     arrays |= {n: np.reshape(point[blocks[n]], shape) for n, shape in trial.twin.shapes.items()}
-    values = interpret(trial.model, arrays, choose(trial.points[0].exact.work)).tensors
+    values = interpret(trial.model, arrays, choose(trial.points[0].exact.work), key=key).tensors
     return {n.state: np.asarray(values[n.equation], np.float64) for n in trial.model.next_values}
 
 
@@ -71,7 +74,7 @@ def _steps(trial: Trial) -> Measure:
         point = vector_of(params)
         if trial.model.optimizer.look_ahead is not None:
             point = vector_of(twin.call("gradient_point", params, state))
-        due = next_states(trial, point, sample.data)
+        due = next_states(trial, point, sample.data, twin.key(n))
         twin.call("train_step", params, state, *twin.data(sample))
         found = twin.blocks(params, "train_step")
         for name, values in due.items():

@@ -234,9 +234,9 @@ def _train_step(trial: Trial) -> Measure:
         if trial.model.optimizer.look_ahead is not None:
             off = moved_off(vector_of(twin.call("gradient_point", apart, states[1])), point, here)
             errors.append((off, f"gradient_point is {off:.2g} of the way off before step {n + 1}"))
-        true, grads = twin.loss_and_grad(point, sample.data)
+        true, grads = twin.loss_and_grad(point, sample.data, twin.key(n))
         twin.call("update", apart, twin.params(twin.vector(grads)), states[1])
-        apart = twin.params(advanced(trial, vector_of(apart), point, sample.data))
+        apart = twin.params(advanced(trial, vector_of(apart), point, sample.data, twin.key(n)))
         ahead.follow(twin.vector(grads))
         moved = moved_off(vector_of(together), vector_of(apart), before)
         errors.append((moved, f"step {n + 1} ends {moved:.2g} of the change away from loss_and_grad, update"))

@@ -63,7 +63,8 @@ class BehaviourCase(NamedTuple):
     and carries rounding nowhere. `no_hyper` are names that are no hyper-parameters. `further` are functions
     of derivatives beyond the gradient, with their kinds. What is `predicted` depends on no `spare` input.
     Where a network `writes_on`, it says of sequences of labels which comes next. `numbers` are whole numbers
-    at which an edited module may act otherwise, `edited_numbers` all that stand in its edits.
+    at which an edited module may act otherwise, `edited_numbers` all that stand in its edits. Where something
+    is drawn, `seed` is what training draws by.
     """
 
     name: str
@@ -94,6 +95,7 @@ class BehaviourCase(NamedTuple):
     predicted: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     edited_numbers: tuple[float, ...] = ()
+    seed: tuple[int, ...] = ()
 
     @property
     def tensors(self) -> tuple[DataTensor, ...]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from symgrad.errors import ModuleError
-from symgrad.spec.reads import writes_on
+from symgrad.spec.reads import draws, writes_on
+from symgrad.verifier.interpretation.philox_numbers import INFERENCE, Key
 from symgrad.verifier.report import any_failed
 from symgrad.verifier.text_checks import text_checks
 
@@ -242,12 +243,19 @@ class Subject:
         params = self.params(self.vector(sample.parameters))
         return number(self.call("loss", params, *self.data(sample)), "loss")
 
-    def loss_and_grad(self, parameters: Array, data: Iterable[Array]) -> tuple[float, dict[str, Array]]:
-        """The loss and a copy of every gradient, at a vector of parameters."""
-        answer = self.call("loss_and_grad", self.params(parameters.copy()), *self.cast(data))
+    def loss_and_grad(
+        self, parameters: Array, data: Iterable[Array], key: Key = INFERENCE
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss and a copy of every gradient, at a vector of parameters; numbers are drawn by a key."""
+        given = {} if key == INFERENCE else key._asdict()
+        answer = self.call("loss_and_grad", self.params(parameters.copy()), *self.cast(data), **given)
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise FaultError("loss_and_grad does not give a pair (loss, gradients)")
         return number(answer[0], "loss_and_grad"), self.blocks(answer[1], "loss_and_grad")
+
+    def key(self, step: int) -> Key:
+        """What training by the spec draws by, in the step that so many steps went before."""
+        return Key(self.model.spec.train.seed, step) if draws(self.model) else INFERENCE
 
     def input_gradients(self, sample: Sample, shapes: Mapping[str, Shape]) -> dict[str, Array]:
         """A copy of the gradients of some tensors, of these shapes, that are asked for beside parameters."""

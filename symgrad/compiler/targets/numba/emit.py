@@ -72,7 +72,7 @@ def _module(lowered: LoweredModel, shown: Program) -> ModuleText:
     training = tuple(map(_printed, definitions.training()))
     further = tuple(map(_printed, definitions.further()))
     kernels, parts = tuple(map(_kernel, lowered.drivers.kernels.values())), tuple(needed_parts(lowered))
-    parameters, states = fields_of(lowered.program, lowered.states)
+    parameters, states = fields_of(lowered.program, lowered.states, draws=definitions.calls.draws)
     compiled = (*kernels, *network, *further, *training)
     return ModuleText(
         opening=opening_of(model, shown, update),

@@ -108,7 +108,8 @@ def facts_of(
         FactText("CONSTANTS", _constants(spec.constants, program), "at the front of every workspace"),
         FactText("SHAPES", _dictionary((p.name, as_tuple(str(a.size) for a in p.axes)) for p in parameters)),
         FactText("SIZE", str(plan.parameter_count), "entries of all parameters"),
-        *_frozen(model, parameters),
+        *_frozen(model, parameters, draws=calls.draws),
+        *_drawing(model, calls),
         *_blocks(plans),
         FactText(
             "HYPER", _dictionary((h.name, _float(h)) for h in model.hyper), "numbers that a call may change"
@@ -116,15 +117,23 @@ def facts_of(
     )
 
 
-def _frozen(model: Model, parameters: Sequence[Tensor]) -> Iterator[FactText]:
-    """Which parameters training leaves as they are, where it does."""
+def _frozen(model: Model, parameters: Sequence[Tensor], *, draws: bool) -> Iterator[FactText]:
+    """Which parameters training leaves as they are, where it does; the size of states."""
     if model.frozen:
         whose = "no update" if model.states else "no step"
         yield FactText("FROZEN", as_tuple(map(_quoted, model.frozen)), f"parameters that {whose} changes")
         if model.states:
             yield FactText("STATES", as_tuple(map(_quoted, model.states)), "those that steps compute anew")
+    if model.frozen or draws:
         size = trained_size(parameters, model.frozen)
         yield FactText("TRAINED_SIZE", str(size), "entries of the others, and of each state")
+
+
+def _drawing(model: Model, calls: Signatures) -> Iterator[FactText]:
+    """What numbers are drawn by, where they are."""
+    if calls.draws:
+        yield FactText("SEED", str(model.spec.train.seed), "what training draws by")
+        yield FactText("KEY", "(0, 0, 0)", "what inference draws by: a seed, the steps and the rows before")
 
 
 def _blocks(plans: Sequence[Plan]) -> Iterator[FactText]:
@@ -209,10 +218,13 @@ def _tables(definitions: Sequence[Definition]) -> Iterator[FactText]:
             yield FactText(name, text)
 
 
-def fields_of(program: Program, states: Iterable[str]) -> tuple[tuple[FieldText, ...], tuple[FieldText, ...]]:
+def fields_of(
+    program: Program, states: Iterable[str], *, draws: bool
+) -> tuple[tuple[FieldText, ...], tuple[FieldText, ...]]:
     """The fields of Params and State."""
     parameters = tuple(FieldText(t.name, show_axes(t.axes)) for t in program.of_kind("parameter"))
-    return parameters, (FieldText("step", ""), *(FieldText(name, "") for name in states))
+    said = "behind it the seed of what is drawn" if draws else ""
+    return parameters, (FieldText("step", said), *(FieldText(name, "") for name in states))
 
 
 def _constants(constants: Sequence[ConstantSpec], program: Program) -> str:

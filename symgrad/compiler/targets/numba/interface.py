@@ -17,6 +17,7 @@ _LOOK_AHEAD = (
     "`grads` are the gradients at gradient_point(params, state), not at `params`.",
 )
 _HYPER = "`hyper` is a dict of those numbers in HYPER that shall be others."
+_DRAWN = ("", "Numbers are drawn as in the step of training that `step` steps went before, with this seed.")
 _EPOCH = (
     "",
     "`order` holds row numbers; without it the rows are taken as they stand. Training stops at a loss",
@@ -87,13 +88,14 @@ def losses(calls: Signatures, *, differ: bool) -> tuple[Definition, ...]:
     said = "The loss, a number, as inference has it." if differ else "The loss, a number."
     both = "The loss as training has it, and its gradient, as Params."
     arguments, data = listed(["params", calls.data]), _data(calls)
+    drawn, by = _drawn(calls)
     return (
         Definition("loss", arguments, (said,), (f"return _loss_of(params, {data})",)),
         Definition(
             "loss_and_grad",
-            arguments,
-            (both if differ else "The loss and its gradient, as Params.",),
-            (f"return _loss_and_gradient(params, {data})",),
+            listed([arguments, drawn]),
+            (both if differ else "The loss and its gradient, as Params.", *by),
+            (f"return _loss_and_gradient(params, {_data(calls, keyed=True)})",),
         ),
     )
 
@@ -101,10 +103,15 @@ def losses(calls: Signatures, *, differ: bool) -> tuple[Definition, ...]:
 def input_gradients(calls: Signatures, names: Sequence[str]) -> Definition:
     """`input_gradients`, of what the spec asks for."""
     doc = f"The derivatives of the loss with respect to {', '.join(names)}."
-    arguments = listed(["params", calls.data])
-    return Definition(
-        "input_gradients", arguments, (doc,), (f"return _gradients_in_work(params, {_data(calls)})",)
-    )
+    drawn, by = _drawn(calls)
+    arguments = listed(["params", calls.data, drawn])
+    line = f"return _gradients_in_work(params, {_data(calls, keyed=True)})"
+    return Definition("input_gradients", arguments, (doc, *by), (line,))
+
+
+def _drawn(calls: Signatures) -> tuple[str, tuple[str, ...]]:
+    """By what a caller says which numbers are drawn, and what is told of that."""
+    return ("seed=0, step=0", _DRAWN) if calls.draws else ("", ())
 
 
 def gradient_point(calls: Signatures, rule: Sequence[str]) -> Definition:
@@ -218,8 +225,10 @@ def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
     )
 
 
-def _data(calls: Signatures) -> str:
-    return as_tuple(a.variable for a in calls.arguments)
+def _data(calls: Signatures, *, keyed: bool = False) -> str:
+    """The data, and what numbers are drawn by, where they are."""
+    key = ["_key(seed, step)"] if keyed and calls.draws else []
+    return as_tuple([*(a.variable for a in calls.arguments), *key])
 
 
 def _setting(calls: Signatures) -> str:

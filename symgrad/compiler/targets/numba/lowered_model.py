@@ -117,6 +117,11 @@ class LoweredModel:
         return AHEAD in self.update.outputs
 
     @property
+    def draws(self) -> bool:
+        """Whether numbers are drawn somewhere."""
+        return any(plan.program.draws for plan in self.plans)
+
+    @property
     def sections(self) -> tuple[Sections, ...]:
         """The bodies of all drivers of the network."""
         return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.further))

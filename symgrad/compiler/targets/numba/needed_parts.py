@@ -26,9 +26,14 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
         yield runtime_part("numba/blas")
     if lowered.plan.has_masked_products:
         yield runtime_part("numba/masked_products")
+    if lowered.draws:
+        yield runtime_part("numba/drawn_numbers")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]
-    if lowered.model.frozen:
+    if lowered.draws:
+        parts = _with(parts, runtime_part("optional/drawing_state"))
+        parts = _with(parts, runtime_part("optional/drawing_arguments"))
+    elif lowered.model.frozen:
         parts = _with(parts, runtime_part("optional/states_of_trained"))
     if lowered.model.states:
         parts = _with(parts, runtime_part("optional/states_held"))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from symgrad.compiler.kernels.statements import KEY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,7 +25,7 @@ class Signatures:
     `extents` are the sizes that the data decide, first those of free axes, the `free_extents`; `batch_axis`
     is the one of rows or empty. A step needs `vectors` of the
     parameters' size besides them; the gradient is taken at the `point`,
-    by the function `step_gradient`.
+    by the function `step_gradient`. Where the model `draws` numbers, what computes with them has a `key`.
     """
 
     inputs: tuple[ArgumentText, ...]
@@ -37,6 +39,7 @@ class Signatures:
     counts_epochs: bool
     takes_pieces: bool
     step_gradient: str
+    draws: bool
 
     @cached_property
     def arguments(self) -> tuple[ArgumentText, ...]:
@@ -52,14 +55,19 @@ class Signatures:
         return listed(a.variable for a in self.arguments)
 
     @property
+    def key(self) -> str:
+        """What numbers are drawn by, where they are."""
+        return KEY.name if self.draws else ""
+
+    @property
     def forward(self) -> str:
         """What the network is computed from."""
-        return listed([*(a.variable for a in self.inputs), "work", *self.extents])
+        return listed([*(a.variable for a in self.inputs), self.key, "work", *self.extents])
 
     @property
     def loss(self) -> str:
         """What the loss is computed from."""
-        return listed([self.data, "work", *self.extents])
+        return listed([self.data, self.key, "work", *self.extents])
 
     @property
     def other_extents(self) -> tuple[str, ...]:
@@ -67,10 +75,19 @@ class Signatures:
 
     @property
     def step(self) -> str:
-        """What a step is computed from; where it takes a batch in pieces, it gathers their rows itself."""
+        """What a step is computed from, which knows its key itself."""
+        return self._of_step("")
+
+    @property
+    def step_gradients(self) -> str:
+        """What the gradient of a step is computed from."""
+        return self._of_step(self.key)
+
+    def _of_step(self, key: str) -> str:
+        """Where a step takes a batch in pieces, it gathers their rows itself."""
         if not self.takes_pieces:
-            return self.loss
-        return listed([self.data, "order", "rows", "work", *self.other_extents])
+            return listed([self.data, key, "work", *self.extents])
+        return listed([self.data, "order", "rows", key, "work", *self.other_extents])
 
     @property
     def vectors(self) -> str:
@@ -108,8 +125,13 @@ class Signatures:
 
     @property
     def gathered(self) -> str:
-        """What the loss of these rows is computed from."""
+        """What a step on these rows is computed from."""
         return listed([*map(self._of_one_batch, self.arguments), "work", *self.extents])
+
+    @property
+    def gathered_piece(self) -> str:
+        """What the loss of these rows is computed from."""
+        return listed([*map(self._of_one_batch, self.arguments), self.key, "work", *self.extents])
 
     def _of_one_batch(self, argument: ArgumentText) -> str:
         if not argument.is_batched:

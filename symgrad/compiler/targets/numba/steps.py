@@ -27,6 +27,7 @@ from symgrad.compiler.kernels.instructions import (
     Verbatim,
     When,
 )
+from symgrad.compiler.kernels.statements import KEY
 from symgrad.compiler.kernels.update_kernels import share_body, state_names, update_body
 from symgrad.compiler.planning.accumulation import accumulation_of
 from symgrad.compiler.planning.update_plan import plan_update
@@ -99,10 +100,11 @@ ROWS = Length(Variable("order"), 0)
 def gradient_in_pieces(calls: Signatures) -> Driver:
     """The gradient of a batch as the mean over pieces that fit into `rows`."""
     rows, most = Variable(calls.batch_axis), Variable("MICRO_BATCH_SIZE")
-    loss = Applied(calls.step_gradient, (Verbatim(f"theta, piece, {calls.gathered}"),))
+    loss = Applied(calls.step_gradient, (Verbatim(f"theta, piece, {calls.gathered_piece}"),))
     weighted = Multiplied((WEIGHT, Cell(PIECE, (ENTRY,))))
     piece: tuple[Instruction, ...] = (
         _rows_from_start(rows, most),
+        *([Assign(KEY, Verbatim("(key[0], key[1], start)"))] if calls.draws else []),
         Assign(SHARE, Divided(rows, ROWS)),
         *(Add(VALUE, gather) for gather in _gathering(calls)),
         Add(VALUE, Multiplied((SHARE, loss))),
@@ -111,7 +113,7 @@ def gradient_in_pieces(calls: Signatures) -> Driver:
     )
     body = (Assign(VALUE, Literal(0.0)), Clear(GRAD), ForRange(START, ROWS, piece, step=most), Give((VALUE,)))
     doc = "The loss of the rows in `order`; its gradient goes into `grad`, the mean over pieces."
-    return Driver("_gradient_in_pieces", f"theta, grad, piece, {calls.step}", doc, body)
+    return Driver("_gradient_in_pieces", f"theta, grad, piece, {calls.step_gradients}", doc, body)
 
 
 def _rows_from_start(rows: Variable, most: Variable) -> Assign:
@@ -149,7 +151,9 @@ def _taken_over(spans: Sequence[Span]) -> Iterator[str]:
 def step(calls: Signatures, added: AccumulationText | None, *, advances: bool) -> Driver:
     """One step of training."""
     ahead = Invoke("_look_ahead", (Verbatim(f"theta, ahead, {calls.entries_of_state}, {calls.setting}"),))
+    key = Assign(KEY, Verbatim("(state[0][1], state[0][0], 0)"))
     body = (
+        *([key] if calls.draws else []),
         *([ahead] if calls.point == "ahead" else []),
         *(_step_by_parts(calls, added) if added else _step_at_once(calls, advances)),
         Give((VALUE,)),
@@ -166,7 +170,7 @@ def _step_at_once(calls: Signatures, advances: bool) -> tuple[Instruction, ...]:
     memory = listed(name for name in calls.step_memory if name != "ahead")
     update = Invoke("_update", (Verbatim(f"theta, grad, {calls.entries_of_state}, {calls.setting}"),))
     return (
-        Assign(VALUE, Applied(gradient, (Verbatim(f"{calls.point}, {memory}, {calls.step}"),))),
+        Assign(VALUE, Applied(gradient, (Verbatim(f"{calls.point}, {memory}, {calls.step_gradients}"),))),
         When(_is_finite(VALUE), (update, Invoke("_advance", _ADVANCED)) if advances else (update,)),
     )
 

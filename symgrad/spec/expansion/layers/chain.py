@@ -106,7 +106,7 @@ class _Chain:
         if not isinstance(first, Name) or first.id not in tensors | {e.name for e in self.equations}:
             return
         entry = self.known.get(layer.function)
-        if entry is None and layer.function not in (*library.activations, *PLACEMENTS):
+        if entry is None and layer.function not in (*library.activations, *library.noises, *PLACEMENTS):
             return
         if entry is not None and {*entry.signature.arguments[1:2]} & {*entry.operands}:
             return
@@ -164,6 +164,8 @@ def _chain_steps(spec: Spec, layer: Call, known: Mapping[str, library.Layer]) ->
     entry = known.get(layer.function)
     if entry is None and layer.function in PLACEMENTS and not PLACEMENTS[layer.function].many:
         return [("F", call)]
+    if layer.function in library.noises:
+        return [("D", activation_call(spec, call, "layer"))]
     if entry is None or is_activation(layer.function):
         return [("A", activation_call(spec, call, "layer"))]
     if not entry.takes_activation:

@@ -84,6 +84,7 @@ def activation_call(spec: Spec, call: Call, kind: str = "activation") -> Call:
         SpecError: it is not.
     """
     activations = (*library.activations, *library.learned_activations, *_users(spec))
+    activations += tuple(library.noises) if kind == "layer" else ()
     if call.function in activations:
         return call
     if call.function in library.layers:

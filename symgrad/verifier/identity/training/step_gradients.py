@@ -97,13 +97,14 @@ def _in_pieces(machine: Machine, parameters: Array, data: Sequence[Array]) -> Pa
     theta, grad, piece = (machine.vector(vector, "") for vector in (parameters, parameters, parameters))
     flat = [machine.vector(a.reshape(-1), "") if rows else a for a, rows in zip(data, has_rows, strict=True)]
     space = tuple(_space(machine, array, count) for array, rows in zip(data, has_rows, strict=True) if rows)
-    _, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
+    arrays, extents = names["_arguments"](names["INPUTS"] + names["TARGETS"], data)
+    key = arrays[len(data) :]
     work = names["_kept"]("work", names["_work_size"](_PIECE, *extents[1:]))
     chosen = machine.vector(np.array(order, dtype=object), "order")
     whole = [a[order] if own else a for a, own in zip(data, has_rows, strict=True)]
     _, expected = names["loss_and_grad"](theta, *whole)
     names["MICRO_BATCH_SIZE"] = _PIECE
-    names["_gradient_in_pieces"](theta, grad, piece, *flat, chosen, space, work, *extents[1:])
+    names["_gradient_in_pieces"](theta, grad, piece, *flat, chosen, space, *key, work, *extents[1:])
     return "the gradient in pieces", grad.array(), expected.array()
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from symgrad.errors import SymgradError
 from symgrad.spec.expansion.hyper_parameters import with_hyper
+from symgrad.spec.reads import draws
 from symgrad.verifier.identity.elements import UnsuitableError
 from symgrad.verifier.identity.exact_constants import long_constants
 from symgrad.verifier.identity.field import field, random_elements
@@ -50,6 +51,9 @@ _ENTRIES, _MOST_ENTRIES = 6, 600
 
 _TIMES = ((0, 0), (1, 0), (2, 1), (9, 3), (20, 8))
 """How many steps were made before, and the epoch."""
+
+_SEED = 23
+"""What is drawn by."""
 
 _OTHERS = 3
 """So many draws of other hyper-parameters than the spec's own."""
@@ -131,22 +135,28 @@ class _Given:
     loss: Any
     gradient: Array
     point: Array | None = None
+    key: tuple[Any, ...] = ()
 
-    def put_gradient(self, point: View, grad: View, *_: Any) -> Any:
+    def put_gradient(self, point: View, grad: View, *others: Any) -> Any:
         """The loss; the gradient goes into `grad`."""
-        self.point = point.array()
+        self._note(point, others)
         grad.put(self.gradient)
         return self.loss
 
-    def give_loss(self, point: View, *_: Any) -> Any:
+    def give_loss(self, point: View, *others: Any) -> Any:
         """The loss alone."""
-        self.point = point.array()
+        self._note(point, others)
         return self.loss
 
-    def add_gradient(self, point: View, destination: View, keep: Any, scale: Any, *_: Any) -> None:
+    def add_gradient(self, point: View, destination: View, keep: Any, scale: Any, *others: Any) -> None:
         """The gradient, taken in by a vector."""
-        self.point = point.array()
+        self._note(point, others)
         destination.put(destination.array() * keep + self.gradient * scale)
+
+    def _note(self, point: View, others: Sequence[Any]) -> None:
+        """Where it was asked for, and what numbers are drawn by there."""
+        self.point = point.array()
+        self.key = next((given for given in others if isinstance(given, tuple)), ())
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,7 @@ class _Before:
     gradient: Array
     point: Array
     epoch: int
+    drawn_by: tuple[Any, ...] = ()
 
 
 def _has_parts(machine: Machine) -> bool:
@@ -176,6 +187,7 @@ class _Steps:
         self.size = sum(map(math.prod, self.shapes.values()))
         self.kept = trained(self.shapes, model.frozen)
         self.is_state = ~trained(self.shapes, model.states)
+        self.draws = draws(model)
         if self.size > _MOST_ENTRIES and len(self.shapes) > 1:
             raise UnknownError(f"{self.size} parameters, not all of which a step treats alike, are too many")
 
@@ -206,11 +218,16 @@ class _Steps:
     def _vector(self, numbers: Array, name: str) -> View:
         return self.machine.vector(np.asarray(numbers, dtype=object), name)
 
+    def _counter(self, steps: int) -> Array:
+        """The number of steps made, and the seed behind it where something is drawn."""
+        seed = [_SEED] if self.draws else []
+        return np.array([self._number(value) for value in (steps, *seed)], dtype=object)
+
     def _path(self, take: Callable[[_Before], Iterator[Entries]]) -> Iterator[Entries]:
         """What is compared along some steps, some of whose gradients are exactly 0."""
         numbers, zero = self.numbers, self._number(0)
         progress = start(self.model, numbers.drawn(self.size), self.arithmetic, self.shapes)
-        theta, states = self._vector(progress.theta, "theta"), [self._vector(np.array([zero]), "step")]
+        theta, states = self._vector(progress.theta, "theta"), [self._vector(self._counter(0), "step")]
         firsts = self.machine.names["_first_states"](self._hyper)
         if len(firsts) != len(progress.states):
             raise DifferenceError(f"there are {len(firsts)} states, not {len(progress.states)}")
@@ -223,16 +240,16 @@ class _Steps:
             gradient[0] = zero
             gradient[1] = zero if turn % 2 else gradient[1]
             progress = replace(progress, steps=steps)
-            states[0].put(np.array([self._number(steps)], dtype=object))
+            states[0].put(self._counter(steps))
             point = gradient_point(self.model, progress, epoch, self.arithmetic)
-            yield from take(_Before(theta, states, gradient, point, epoch))
+            yield from take(_Before(theta, states, gradient, point, epoch, tuple(self._counter(steps))))
             progress = step(self.model, progress, gradient, epoch, self.arithmetic)
             if take == self._by_step:
                 progress = replace(progress, theta=np.where(self.is_state, gradient, progress.theta))
             yield from self._after(progress, theta, states, f"after step {steps + 1} in epoch {epoch}")
 
     def _after(self, progress: Progress, theta: View, states: Sequence[View], when: str) -> Iterator[Entries]:
-        counted = self.arithmetic.array(np.array([self._number(progress.steps)], dtype=object))
+        counted = self.arithmetic.array(self._counter(progress.steps))
         kept = {name: values[self.kept] for name, values in progress.states.items()}
         expected = {"the count of steps": counted, **kept}
         yield f"theta {when}", theta.array(), progress.theta
@@ -263,3 +280,8 @@ class _Steps:
         if given.point is None:
             raise DifferenceError("a step takes no gradient")
         yield "the point where a step takes its gradient", given.point, before.point
+        if self.draws:
+            steps, seed = before.drawn_by
+            found = np.array([self.machine.number(part) for part in given.key], dtype=object)
+            due = np.array([seed, steps, self._number(0)], dtype=object)
+            yield "what a step draws by", found, due

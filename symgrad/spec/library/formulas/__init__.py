@@ -1,0 +1,1 @@
+"""Functions that are formulas, but for activations and losses."""

@@ -1,0 +1,265 @@
+"""Numbers that formulas draw: which ones, what becomes of them, and where they are refused."""
+
+from __future__ import annotations
+
+import warnings
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import symgrad as sg
+from symgrad.errors import SpecError
+from symgrad.pipeline import stages_of
+from symgrad.spec.reader import read
+from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
+from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.interpretation.philox_numbers import Key, odd_numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+TRAIN = "train: {optimizer: sgd(learning_rate=0.1), epochs: 2, batch_size: 4}"
+
+
+def philox(counter: tuple[int, ...], key: tuple[int, ...]) -> tuple[int, ...]:
+    """Philox 4x32-10 in Python's own integers, as its paper has it."""
+    (a, b, c, d), (k, m) = counter, key
+    for _ in range(10):
+        p, q = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = (q >> 32) ^ b ^ k, q % 2**32, (p >> 32) ^ d ^ m, p % 2**32
+        k, m = (k + 0x9E3779B9) % 2**32, (m + 0xBB67AE85) % 2**32
+    return a, b, c, d
+
+
+def drawn(shape: tuple[int, ...], stream: int, seed: int = 0, step: int = 0, first: int = 0) -> np.ndarray:
+    """The numbers that a tensor of this shape is filled with; `first` entries went before."""
+    found = []
+    for place in range(first, first + int(np.prod(shape))):
+        words = philox((place // 4 % 2**32, place // 4 >> 32, step, stream), (seed % 2**32, seed >> 32))
+        found.append((2 * (words[place % 4] >> 9) + 1) / 2**24)
+    return np.array(found).reshape(shape)
+
+
+def test_the_generator_gives_the_known_answers_of_its_authors() -> None:
+    """Those in Random123, kat_vectors, for philox4x32 with 10 rounds; here and in the judge's own."""
+    pi = (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344), (0xA4093822, 0x299F31D0)
+    known = {
+        ((0, 0, 0, 0), (0, 0)): (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8),
+        ((2**32 - 1,) * 4, (2**32 - 1,) * 2): (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD),
+        pi: (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+    }
+    for (counter, key), words in known.items():
+        assert philox(counter, key) == words
+        block, seed = counter[0] + counter[1] * 2**32, key[0] + key[1] * 2**32
+        if block < 2**62:  # the place of an entry is a number of 64 bits
+            found = odd_numbers(np.arange(4) + 4 * block, counter[3], Key(seed, counter[2]))
+            assert found.tolist() == [2 * (word >> 9) + 1 for word in words]
+
+
+def module(text: str, folder: Path, name: str = "") -> ModuleType:
+    spec = read(text + f"\nname: chance_{name}{abs(hash(text)) % 10**9}")
+    return sg.load(sg.generate(spec, folder / f"{spec.name}.py", identity=False))
+
+
+DROPPED = """
+dtype: {dtype}
+inputs: {{x: [batch, 5]}}
+targets: {{t: [batch, 3]}}
+equations:
+  h: dense(x, 6, activation=tanh)
+  y: dense(dropout(dropout(h, 0.25), 0.5), 3)
+loss: mse(y, t)
+train: {{optimizer: sgd(learning_rate=0.1), epochs: 2, batch_size: 4, seed: 7{more}}}
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_step_draws_what_the_paper_says_by_seed_and_step_and_place(dtype: str, tmp_path: Path) -> None:
+    found: Any = module(DROPPED.format(dtype=dtype, more=""), tmp_path)
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(9, 5)).astype(dtype), rng.normal(size=(9, 3)).astype(dtype)
+    params = found.init_params(1)
+
+    def loss(seed: int, step: int) -> float:
+        h = np.tanh(x @ params.h_W + params.h_b)
+        for stream, p in enumerate((0.25, 0.5)):
+            h = h * (drawn(h.shape, stream, seed, step) < 1 - p) / (1 - p)
+        return float(np.mean((h @ params.y_W + params.y_b - t) ** 2))
+
+    close = 1e-6 if dtype == "float32" else 1e-14
+    for seed, step in ((0, 0), (3, 0), (0, 3), (2**40 + 1, 17)):
+        assert found.loss_and_grad(params, x, t, seed=seed, step=step)[0] == pytest.approx(
+            loss(seed, step), close
+        )
+    state = found.init_state(params, seed=11)
+    for step in range(3):
+        due = loss(11, step)
+        assert found.train_step(params, state, x, t) == pytest.approx(due, close)
+    assert state.step.tolist() == [3, 11]
+    assert found.init_state(params).step.tolist() == [0, 7]
+
+
+def test_pieces_of_a_batch_draw_what_the_batch_draws(tmp_path: Path) -> None:
+    whole: Any = module(DROPPED.format(dtype="float64", more=""), tmp_path)
+    parts: Any = module(DROPPED.format(dtype="float64", more=", micro_batch_size: 3"), tmp_path, "parts")
+    rng = np.random.default_rng(0)
+    x, t, params = rng.normal(size=(10, 5)), rng.normal(size=(10, 3)), whole.init_params(1)
+    one, two = (m.loss_and_grad(m.Params(*params), x, t, seed=5, step=2) for m in (whole, parts))
+    np.testing.assert_allclose(two[0], one[0], rtol=1e-13)
+    for a, b in zip(one[1], two[1], strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-11, atol=1e-14)
+    trained = [m.fit(x, t, epochs=3, batch_size=7, seed=3)[0] for m in (whole, parts)]
+    for a, b in zip(*trained, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-10, atol=1e-13)
+
+
+def test_training_that_goes_on_draws_what_it_would_have_drawn(tmp_path: Path) -> None:
+    found: Any = module(DROPPED.format(dtype="float64", more=""), tmp_path)
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(10, 5)), rng.normal(size=(10, 3))
+    whole, history = found.fit(x, t, epochs=4, seed=5)
+    state = found.init_state(found.init_params(5), seed=5)
+    params, _ = found.fit(x, t, epochs=4, seed=5, stop=2, state=state)
+    found.save(tmp_path / "half.npz", params, state, epoch=2)
+    half = found.load(tmp_path / "half.npz")
+    again, _ = found.fit(x, t, epochs=4, seed=5, start=2, params=half.params, state=half.state)
+    assert all((a == b).all() for a, b in zip(whole, again, strict=True))
+    other, _ = found.fit(x, t, epochs=4, seed=6, params=found.init_params(5))
+    assert len(history) == 4
+    assert not all((a == b).all() for a, b in zip(whole, other, strict=True))
+    assert (found.predict(params, x) == found.predict(params, x)).all()
+
+
+THE_KEY = Key(3, 1)
+
+
+def values(formula: str, rows: int = 4000, key: Key = THE_KEY) -> np.ndarray:
+    """The numbers of a formula in index notation, by the judge's own interpreter."""
+    text = f'inputs: {{x: [batch, 2]}}\nequations: {{"y[n,i]": "x[n,i] * 0 + {formula}"}}'
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = stages_of(read(text)).model
+    return interpret(model, {"x": np.ones((rows, 2))}, DOUBLE, key=key).outputs[0]
+
+
+NORMAL = NormalDist().cdf
+DISTRIBUTIONS = {
+    "uniform()": (lambda v: v, 1 / 2, 1 / 12),
+    "normal()": (np.vectorize(NORMAL), 0, 1),
+    "exponential()": (lambda v: 1 - np.exp(-v), 1, 1),
+    "gumbel()": (lambda v: np.exp(-np.exp(-v)), 0.5772156649, np.pi**2 / 6),
+}
+
+
+@pytest.mark.parametrize("formula", DISTRIBUTIONS)
+def test_distributions_are_those_that_they_are_called_by(formula: str) -> None:
+    """Kolmogorov and Smirnov's test, mean, variance: each fails once in 10,000 seeds; this one is fixed."""
+    found, (distribution, mean, variance) = values(formula).ravel(), DISTRIBUTIONS[formula]
+    size = found.size
+    heights = distribution(np.sort(found))
+    steps = np.arange(size + 1) / size
+    distance = max(np.max(steps[1:] - heights), np.max(heights - steps[:-1]))
+    assert distance < np.sqrt(np.log(2 / 1e-4) / 2 / size)
+    assert abs(found.mean() - mean) < 3.9 * np.sqrt(variance / size)
+    fourth = np.mean((found - mean) ** 4)
+    assert abs(np.mean((found - mean) ** 2) - variance) < 3.9 * np.sqrt((fourth - variance**2) / size)
+
+
+def test_streams_steps_and_seeds_know_nothing_of_each_other() -> None:
+    """Correlations of numbers that differ in one of them: each is beyond its bound once in 10,000 seeds."""
+    base = values("uniform()")
+    others = [values("uniform()", key=key) for key in (Key(3, 2), Key(4, 1), Key(2**32 + 3, 1), Key(1, 3))]
+    others += [values("0 * uniform() + uniform()"), np.roll(base, 1, 0), np.roll(base, 4, 0), base[:, ::-1]]
+    for other in others:
+        assert abs(np.corrcoef(base.ravel(), other.ravel())[0, 1]) < 3.9 / np.sqrt(base.size)
+
+
+def test_bernoulli_is_1_so_often() -> None:
+    for p in (0.1, 0.5, 0.999):
+        found = values(f"bernoulli({p})")
+        assert set(np.unique(found)) <= {0.0, 1.0}
+        assert abs(found.mean() - p) < 3.9 * np.sqrt(p * (1 - p) / found.size)
+    assert (values("bernoulli(1)") == 1).all()
+    assert (values("bernoulli(0)") == 0).all()
+
+
+def test_dropout_keeps_the_mean_and_alpha_dropout_the_variance_too() -> None:
+    """Over drawn masks of a row of ones, and over normal numbers: within 3.9 deviations of the mean."""
+    for formula, variance in (
+        ("dropout(x[n,i], 0.3)", 0.3 / 0.7),
+        ("gaussian_dropout(x[n,i], 0.3)", 0.3 / 0.7),
+    ):
+        found = trained_values(formula, np.ones((4000, 2)))
+        assert abs(found.mean() - 1) < 3.9 * np.sqrt(variance / found.size)
+    x = np.random.default_rng(0).normal(size=(20000, 2))
+    found = trained_values("alpha_dropout(x[n,i], 0.3)", x)
+    assert abs(found.mean()) < 3.9 / np.sqrt(found.size)
+    assert abs(found.var() - 1) < 0.03
+
+
+def trained_values(formula: str, x: np.ndarray) -> np.ndarray:
+    text = f'inputs: {{x: [batch, 2]}}\nparameters: {{w: [1]}}\nequations: {{"y[n,i]": "{formula} * w[0]"}}'
+    text += "\nloss: mean(y**2)"
+    model = stages_of(read(text)).model
+    found = interpret(model, {"x": x, "w": np.ones(1)}, DOUBLE)
+    return found.tensors[dict(model.in_training)["y"]]
+
+
+def test_numbers_are_the_same_in_all_arithmetics() -> None:
+    text = 'inputs: {x: [batch, 3]}\nequations: {"y[n,i]": "x[n,i] * 0 + uniform()"}'
+    model = stages_of(read(text)).model
+    x = np.ones((5, 3))
+    exact, double = (interpret(model, {"x": x}, a).outputs[0] for a in (FIFTY_DIGITS, DOUBLE))
+    assert (exact.astype(float) == double).all()
+    assert (double == drawn((5, 3), 0)).all()
+    assert (double.astype(np.float32) == double).all()
+
+
+def test_derivatives_pass_by_what_is_drawn_and_through_what_is_made_of_it() -> None:
+    text = """
+        inputs: {x: [batch, 3]}
+        equations:
+          mu: dense(x, 2)
+          "z[n,k]": "training(mu[n,k] + 0.5 * normal(), mu[n,k])"
+          m: dropout(z, 0.5)
+        loss: mean(m**2)
+    """
+    shown = stages_of(read(text)).derived
+    slopes = {e.target: str(e) for e in shown.equations if e.target.startswith("d")}
+    assert not any("drawn" in text for text in slopes.values())
+    assert "dmu_W" in slopes
+
+
+@pytest.mark.parametrize(
+    ("equation", "problem", "remedy"),
+    [
+        ("y: dense(x, 2) * uniform()", "nothing says how many numbers are drawn here", "like=x"),
+        ("y: dense(x, 2) * normal()", "normal: nothing says how many numbers", "like=x"),
+        ("y: dense(x, 2) * uniform(3, like=x)", "takes nothing but what they are like", "a + (b - a)"),
+        ("y: dropout(dense(x, 2), 1)", "p is 1", "expected"),
+        ("y: dropout(dense(x, 2), -0.5)", "p is -0.5", "expected"),
+    ],
+)
+def test_what_is_never_meant_is_refused(equation: str, problem: str, remedy: str) -> None:
+    text = f"inputs: {{x: [batch, 2]}}\nequations:\n  {equation}\nloss: mean(y**2)\n"
+    with pytest.raises(SpecError) as caught:
+        _ = stages_of(read(text)).formulas
+    assert problem in str(caught.value)
+    assert remedy in str(caught.value)
+
+
+@pytest.mark.parametrize("more", ["derive: [hvp]", "train: {finish: lbfgs()}"])
+def test_what_needs_one_loss_is_refused_where_it_is_drawn(more: str) -> None:
+    text = "inputs: {x: [batch, 2]}\nequations:\n  y: dense(x, 2) * bernoulli(0.5, like=x)\n"
+    text += f"loss: mean(y**2)\n{more}"
+    with pytest.raises(SpecError, match="drawn"):
+        _ = stages_of(read(text)).formulas
+
+
+def test_what_inference_draws_is_doubted() -> None:
+    text = "inputs: {x: [batch, 2]}\nequations:\n  y: dense(x, 2) + normal(like=x)\nloss: mean(y**2)"
+    with pytest.warns(sg.SpecWarning, match="'y' draws numbers in inference too"):
+        sg.derive(text)
