@@ -1607,11 +1607,10 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tu
     theta = _writable_vector(params)
     _check_state(state)
     arrays, extents = _arguments(INPUTS + TARGETS, data)
-    given = arrays[: len(data)]  # a step knows what it draws by
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     work = _kept("work", _work_size(*extents))
     with _Alone(theta):
-        return float(_step(*vectors, tuple(state), *_setting(setting), *given, work, *extents))
+        return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))
 
 
 # --- An epoch over rows in batches ---
@@ -1745,8 +1744,6 @@ def _fit(
     )
     params = init_params(seed) if params is None else _copy_of_params(params)
     given, state = state, init_state(params, hyper) if state is None else _copy_of_state(state)
-    if given is None and len(state.step) > 1:
-        state.step[1] = seed  # which numbers are drawn by
     rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
     rows, told = extents.get(BATCH_AXIS, 1), _told_of_steps(after_steps)
     batches = batch_size, _rows_of_batch(batch_size, rows) if BATCH_AXIS else 1, rows
@@ -1915,7 +1912,7 @@ def _gradients_of(
         end = start + math.prod(shape)
         found.append((name, theta[start:end], grad[start:end]))
         start = end
-    arrays = dict(zip(INPUTS + TARGETS, data, strict=False))
+    arrays = dict(zip(INPUTS + TARGETS, data, strict=True))
     for name, gradient in zip(GRADIENTS, _input_gradients(work, *extents), strict=True):
         if name in arrays:
             found.append((name, arrays[name].reshape(-1), _in_memory(name, gradient).reshape(-1)))

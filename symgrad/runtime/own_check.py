@@ -86,7 +86,7 @@ def _gradients_of(
         end = start + math.prod(shape)
         found.append((name, theta[start:end], grad[start:end]))
         start = end
-    arrays = dict(zip(INPUTS + TARGETS, data, strict=False))
+    arrays = dict(zip(INPUTS + TARGETS, data, strict=True))
     for name, gradient in zip(GRADIENTS, _input_gradients(work, *extents), strict=True):
         if name in arrays:
             found.append((name, arrays[name].reshape(-1), _in_memory(name, gradient).reshape(-1)))

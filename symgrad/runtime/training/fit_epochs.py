@@ -44,8 +44,6 @@ def _fit(
     )
     params = init_params(seed) if params is None else _copy_of_params(params)
     given, state = state, init_state(params, hyper) if state is None else _copy_of_state(state)
-    if given is None and len(state.step) > 1:
-        state.step[1] = seed  # which numbers are drawn by
     rng, history, shuffle, order = _generator(seed), [], _shuffling(shuffle), None
     rows, told = extents.get(BATCH_AXIS, 1), _told_of_steps(after_steps)
     batches = batch_size, _rows_of_batch(batch_size, rows) if BATCH_AXIS else 1, rows

@@ -67,8 +67,7 @@ def _train_step(params: Params, state: State, data: tuple[Any, ...], setting: tu
     theta = _writable_vector(params)
     _check_state(state)
     arrays, extents = _arguments(INPUTS + TARGETS, data)
-    given = arrays[: len(data)]  # a step knows what it draws by
     vectors = (theta, *(_kept(name, SIZE) for name in STEP_MEMORY))
     work = _kept("work", _work_size(*extents))
     with _Alone(theta):
-        return float(_step(*vectors, tuple(state), *_setting(setting), *given, work, *extents))
+        return float(_step(*vectors, tuple(state), *_setting(setting), *arrays, work, *extents))

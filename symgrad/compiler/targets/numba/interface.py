@@ -163,6 +163,7 @@ def training(calls: Signatures, train: TrainSpec, held: Sequence[str]) -> tuple[
     step = f"One step on one batch, in place; the loss {where}before it."
     epoch = ("Steps over all rows in batches, in place; the mean loss per row.", *_EPOCH)
     given, options = listed(["params", "state", calls.data]), calls.setting_options
+    begun = ("state = _begun(params, state, hyper, seed, start)",) if calls.draws else ()
     return (
         Definition(
             "update",
@@ -192,7 +193,7 @@ def training(calls: Signatures, train: TrainSpec, held: Sequence[str]) -> tuple[
             "fit",
             listed([calls.data, "*", *_fit_options(calls, train)]),
             (*_FIT, *(_WITHOUT_FINISH if train.finish else ()), *_without_sets(train)),
-            (f"return _fit({data}, (epochs, start, stop), {', '.join(_FIT_TOLD)})",),
+            (*begun, f"return _fit({data}, (epochs, start, stop), {', '.join(_FIT_TOLD)})"),
         ),
     )
 

@@ -33,6 +33,9 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     if lowered.draws:
         parts = _with(parts, runtime_part("optional/drawing_state"))
         parts = _with(parts, runtime_part("optional/drawing_arguments"))
+        if lowered.program.loss:
+            parts = _with(parts, runtime_part("optional/drawing_check"))
+            parts = _with(parts, runtime_part("optional/drawing_steps"))
     elif lowered.model.frozen:
         parts = _with(parts, runtime_part("optional/states_of_trained"))
     if lowered.model.states:
