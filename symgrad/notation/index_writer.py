@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from symgrad.calculus.contraction import as_contraction
 from symgrad.calculus.program import Equation, Program, canonical
-from symgrad.calculus.terms import Entry, delta
+from symgrad.calculus.terms import Entry, delta, drawn
 from symgrad.notation.arrange import product
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, instance, merged_sums
-from symgrad.notation.scalar_writer import ScalarWriter
+from symgrad.notation.scalar_writer import UNIFORM, ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class IndexWriter(ScalarWriter):
         left = self._indexed(Entry(equation.target, equation.indices))
         if equation.scatters:
             return ts.Relation(left, "+=", self.right_side(equation))
+        if isinstance(equation.body, drawn):
+            return ts.Relation(left, "~", UNIFORM)
         return ts.Relation(self.defined(equation.target, left), "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:

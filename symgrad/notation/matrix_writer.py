@@ -8,11 +8,11 @@ import sympy as sp
 
 from symgrad.calculus.contraction import Contraction, as_contraction
 from symgrad.calculus.program import Equation, Program, canonical
-from symgrad.calculus.terms import Entry, delta, entries, indices_as_numbers
+from symgrad.calculus.terms import Entry, delta, drawn, entries, indices_as_numbers
 from symgrad.notation.arrange import fraction_first, product, transposed
 from symgrad.notation.convention import ROWS, Convention
 from symgrad.notation.nested import fixed_factor, merged_sums
-from symgrad.notation.scalar_writer import ScalarWriter
+from symgrad.notation.scalar_writer import UNIFORM, ScalarWriter
 from symgrad.notation.typesetting import typeset as ts
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ class MatrixWriter(ScalarWriter):
         """
         if equation.scatters:
             raise NoMatrixFormError
-        return ts.Relation(
-            self.defined(equation.target, self.tensor(equation.target)), "=", self.right_side(equation)
-        )
+        left = self.defined(equation.target, self.tensor(equation.target))
+        if isinstance(equation.body, drawn):
+            return ts.Relation(left, "~", UNIFORM)
+        return ts.Relation(left, "=", self.right_side(equation))
 
     def right_side(self, equation: Equation) -> Formula:
         """What stands right of the equality sign.

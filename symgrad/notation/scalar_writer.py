@@ -33,6 +33,8 @@ OPERATORS = {
     sp.Equality: "==",
     sp.Unequality: "!=",
 }
+UNIFORM = ts.CallText("U", (ts.NumberText(Fraction(0)), ts.NumberText(Fraction(1))))
+"""What is drawn evenly between 0 and 1."""
 Order: TypeAlias = tuple[object, ...]
 
 

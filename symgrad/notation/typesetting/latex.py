@@ -51,6 +51,7 @@ class LatexStyle(Style):
         "…": r"\dots",
         "<": "<",
         "<=": r"\le",
+        "~": r"\sim",
         ">": ">",
         ">=": r"\ge",
         "==": "=",
