@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from symgrad.spec.reads import draws
 from symgrad.verifier.interpretation.arithmetic import choose
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.interpretation.philox_numbers import Key
 from symgrad.verifier.sampling.spec_fans import scale_of
 from symgrad.verifier.trials.subject import Subject
 from symgrad.verifier.trials.trial import (
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from symgrad.verifier.report import Check
 
 EXACT = 1e-10
+_FAR_ON = Key(2**40 + 5, 3)
 _FAR, _FINITE = 1000.0, 1e200
 
 
@@ -144,7 +147,20 @@ def _loss(trial: Trial) -> Measure:
             errors.append(
                 (excused(np.asarray(also), true, EXACT, partial(_moved_loss, point), slack), message)
             )
+    if trial.trains and draws(trial.model):
+        errors.append(_drawn_loss(trial, trial.points[0]))
     return worst(errors)
+
+
+def _drawn_loss(trial: Trial, point: TrialPoint) -> Measure:
+    """The loss of a step far on, by a seed of more than 32 bits."""
+    arithmetic = choose(point.exact.work)
+    found = interpret(trial.model, point.sample.arrays, arithmetic, key=_FAR_ON).loss
+    true, vector = np.asarray(found, dtype=np.float64), trial.twin.vector(point.sample.parameters)
+    got, _ = trial.twin.loss_and_grad(vector, point.sample.data, _FAR_ON)
+    slack = EXACT * 1e-4 * trial.floor(point)
+    error = excused(np.asarray(got), true, EXACT, partial(_moved_loss, point), slack)
+    return error, f"by seed {_FAR_ON.seed} and step {_FAR_ON.step} the loss is {got:.10g}, not {true:.10g}"
 
 
 def evaluated(values: Evaluation | ValuesAndSlopes) -> Array:
