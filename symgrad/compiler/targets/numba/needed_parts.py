@@ -31,11 +31,11 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]
     if lowered.draws:
-        parts = _with(parts, runtime_part("optional/drawing_state"))
-        parts = _with(parts, runtime_part("optional/drawing_arguments"))
+        parts = _with(parts, runtime_part("optional/drawing/drawing_state"))
+        parts = _with(parts, runtime_part("optional/drawing/drawing_arguments"))
         if lowered.program.loss:
-            parts = _with(parts, runtime_part("optional/drawing_check"))
-            parts = _with(parts, runtime_part("optional/drawing_steps"))
+            parts = _with(parts, runtime_part("optional/drawing/drawing_check"))
+            parts = _with(parts, runtime_part("optional/drawing/drawing_steps"))
     elif lowered.model.frozen:
         parts = _with(parts, runtime_part("optional/states_of_trained"))
     if lowered.model.states:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from symgrad.runtime.given_arrays import _given, _in_memory, _whole
-from symgrad.runtime.optional.drawing_state import _seed
+from symgrad.runtime.optional.drawing.drawing_state import _seed
 from symgrad.runtime.smallest_model import KEY
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from symgrad.runtime.given_arrays import _generator
 from symgrad.runtime.given_hyper import _setting
 from symgrad.runtime.kept_memory import _kept
-from symgrad.runtime.optional.drawing_arguments import _arguments
-from symgrad.runtime.optional.drawing_state import _check_state, init_state
+from symgrad.runtime.optional.drawing.drawing_arguments import _arguments
+from symgrad.runtime.optional.drawing.drawing_state import _check_state, init_state
 from symgrad.runtime.parameter_vectors import _Alone, _writable_vector
 from symgrad.runtime.smallest_model import (
     INPUTS,
