@@ -203,7 +203,7 @@ class _Calculator:
 
 def _drawn(stream: Numbers, *places: Numbers) -> Numbers:
     """The numbers that a module draws without a seed, before the first step."""
-    from symgrad.runtime.numba.drawn_numbers import _philox  # and Numba with it
+    from symgrad.runtime.optional.drawing.drawn_numbers import _philox  # and Numba with it
 
     whole = np.broadcast_arrays(*places)
     flat = np.ravel_multi_index(whole, whole[0].shape)

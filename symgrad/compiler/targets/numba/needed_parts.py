@@ -27,7 +27,7 @@ def needed_parts(lowered: LoweredModel) -> Iterator[RuntimePart]:
     if lowered.plan.has_masked_products:
         yield runtime_part("numba/masked_products")
     if lowered.draws:
-        yield runtime_part("numba/drawn_numbers")
+        yield runtime_part("optional/drawing/drawn_numbers")
     yield from functions_of_numbers(lowered.called, lowered.model.spec.dtype)
     parts = [runtime_part(name) for name in _files(lowered)]
     if lowered.draws:
