@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from symgrad.runtime.kept_memory import _array
+from symgrad.runtime.numba import compiling
 from symgrad.runtime.numba.array_views import view
 from symgrad.runtime.numba.compiling import compiled
 
@@ -100,3 +101,12 @@ def test_a_view_is_of_those_entries() -> None:
         a = _array(memory, start, (rows, 3, 2))
         expected = a[0, 2, 1] + 10 * a[-1, 1, 0] + 100 * a.shape[0] + a.size
         assert COMPILED[laid_over](memory, start, rows) == expected
+
+
+def test_a_later_numba_compiles_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "IS_KNOWN", False)
+    a = in_memory((3, 4), np.float64)
+    own_way = compiled(weighed)
+    assert own_way(a) == weighed(a)
+    names = own_way.get_metadata(own_way.signatures[0])["pipeline_times"]
+    assert any("nopython_rewrites" in passes for passes in map(str, names.values()))

@@ -117,6 +117,19 @@ def test_words_and_places_mean_the_same(tmp_path: Path) -> None:
     }
 
 
+def test_another_way_to_compile_is_another_meaning(tmp_path: Path) -> None:
+    text = module_text(read(DIGITS))
+    found = of_text(text, tmp_path)
+    edits = {
+        "step.type(-1)": "step.type(-2)",
+        "find_literally": "nothing",
+        "= Linkage.internal": "= Linkage.external",
+    }
+    for before, after in edits.items():
+        assert text.count(before) == 1
+        assert not set(found.values()) & set(of_text(text.replace(before, after), tmp_path).values())
+
+
 def test_what_does_not_train_means_the_same_with_another_optimizer(tmp_path: Path) -> None:
     found, other = (
         of_text(module_text(read({**DIGITS, "train": {"optimizer": o}})), tmp_path) for o in ("adam", "sgd")

@@ -20,6 +20,9 @@ if version_info.minor is not None and version_info.short < (0, 62):
         "run: python -m pip install --upgrade numba"
     )
 
+# So far Numba's inner parts are as the short way to LLVM takes them; a later version goes its own way.
+IS_KNOWN = version_info.short is not None and version_info.short < (0, 69)
+
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 
 
@@ -71,10 +74,11 @@ class _Undisturbed(Compiler):
         if library is None:
             library = _WholeCode(target.codegen(), "whole")
             library.enable_object_caching()  # it is kept on disk
-        super().__init__(_Remembering(typing), target, library, arguments, result, flags, names)
+        known = _Remembering(typing) if IS_KNOWN else typing
+        super().__init__(known, target, library, arguments, result, flags, names)
 
     def define_pipelines(self) -> list[Any]:
-        return [_brief_passes(self.state)]
+        return [_brief_passes(self.state)] if IS_KNOWN else super().define_pipelines()
 
     def compile_extra(self, function: Any) -> Any:
         if not gc.isenabled():

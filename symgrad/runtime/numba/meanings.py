@@ -2,10 +2,11 @@
 
 import dis
 import sys
+from abc import ABCMeta
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from hashlib import sha256
-from types import CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,31 @@ def _meaning(dispatcher: Any) -> str:
     function = dispatcher.py_func
     if function.__code__.co_filename in _files_of_overloads():
         raise TypeError("nothing names the code that an overload brings along")
-    scope, own = function.__globals__, partial(_own_function, file=function.__code__.co_filename)
-    found, waiting = {"": _content(dispatcher.targetoptions)}, {"the function": dispatcher}
+    options = {"": _content(dispatcher.targetoptions)}
+    return _digest_of(options | _all_named(dispatcher, function.__globals__, function.__code__.co_filename))
+
+
+def _digest_of(found: dict[str, Any]) -> str:
+    return sha256(repr(sorted(found.items())).encode()).hexdigest()
+
+
+def _all_named(value: Any, scope: dict[str, Any], file: str) -> dict[str, Any]:
+    """What stands behind a value and all names of a file that it reaches."""
+    own, found, waiting = partial(_own_function, file=file), {}, {"the first": value}
     while waiting:
         name, value = waiting.popitem()
         found[name] = _own_content(value, own)
         waiting |= {n: scope[n] for n in _names(value, own) if n in scope and n not in found}
-    return sha256(repr(sorted(found.items())).encode()).hexdigest()
+    return found
+
+
+@cache
+def _way(compiler: type) -> str:
+    """How a class compiles, with all of its file that it names."""
+    methods = [f for f in vars(compiler).values() if isinstance(f, FunctionType)]
+    if not methods:
+        return repr(_content(compiler))
+    return _digest_of(_all_named(compiler, methods[0].__globals__, methods[0].__code__.co_filename))
 
 
 def _files_of_overloads() -> set[str]:
@@ -57,7 +76,7 @@ def _own_content(value: Any, own: Callable) -> Any:
     function = own(value)
     if isinstance(value, Dispatcher) and function is not None:
         options = {name: o for name, o in value.targetoptions.items() if name not in _WRAPPERS}
-        how = _content(options), _content(vars(value)["_compiler"].pipeline_class)
+        how = _content(options), _way(vars(value)["_compiler"].pipeline_class)
         return how, _code_content(function.__code__, function.__doc__), _content(_held(function))
     if function is not None:
         return _content([function.__code__, *_held(function)])
@@ -93,7 +112,9 @@ def _content(value: Any) -> Any:
         return _code_content(value)
     if isinstance(value, ModuleType) and _is_of_library(value):
         return value.__name__
-    if type(value) is type or (isinstance(value, type) and _is_of_library(value)):
+    if isinstance(value, BuiltinFunctionType) and _is_of_library(value):
+        return value.__module__, value.__qualname__
+    if type(value) in (type, ABCMeta) or (isinstance(value, type) and _is_of_library(value)):
         codes = {n: f.__code__ for n, f in vars(value).items() if isinstance(f, FunctionType)}
         return "" if codes else value.__module__, value.__qualname__, _content(codes)
     raise TypeError(f"there is no text that tells this {type(value).__name__} from others")
@@ -115,9 +136,10 @@ def _names(value: Any, own: Callable) -> Iterator[str]:
     if isinstance(value, Dispatcher):
         yield from _all_names(value.py_func.__code__)
     else:
-        parts = vars(value).values() if isinstance(value, type) else [value]
-        for function in filter(None, map(own, parts)):
+        is_class = isinstance(value, type)
+        for function in filter(None, map(own, vars(value).values() if is_class else [value])):
             yield from _global_names(function.__code__)
+        yield from (base.__name__ for base in value.__bases__) if is_class else ()
 
 
 def _all_names(code: CodeType) -> Iterator[str]:
@@ -131,5 +153,8 @@ def _all_names(code: CodeType) -> Iterator[str]:
 @cache
 def _global_names(code: CodeType) -> tuple[str, ...]:
     inner = (_global_names(part) for part in code.co_consts if isinstance(part, CodeType))
-    own = (i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    reads = {(i.opname, i.argval) for i in dis.get_instructions(code)} - {
+        ("LOAD_NAME", "__name__")
+    }  # of a class
+    own = (name for how, name in sorted(reads, key=repr) if how in ("LOAD_GLOBAL", "LOAD_NAME"))
     return (*own, *(name for names in inner for name in names))
