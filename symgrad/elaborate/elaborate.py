@@ -23,7 +23,7 @@ from symgrad.spec.language.syntax import Call, Index, Name
 from symgrad.spec.language.trees import walk
 from symgrad.spec.model import AxisSpec, EquationSpec, Model, NextValue, ParameterDecl
 from symgrad.spec.reading.declarations import MAX_ENTRIES
-from symgrad.spec.reads import asks_for_derivative, loss_learns_from
+from symgrad.spec.reads import asks_for_derivative, loss_learns_from, varied_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +58,7 @@ class _Elaborator:
         self.evaluator = evaluator(self.builder, {f.name: f for f in model.functions}, self.sizes)
         self.pending = list(model.parameters)
         self.demands = list(model.demands)
+        self.varied = varied_after(model)
 
     def run(self) -> Program:
         model = self.model
@@ -177,7 +178,12 @@ class _Elaborator:
         else:
             value = self.evaluator.in_index_notation(equation)
         self.builder.demand_numbers([value], "an equation", equation.formula.at)
-        self._take_over_temporary(Tensor(equation.name, value.axes, "value"), value)
+        tensor = Tensor(equation.name, value.axes, "value")
+        if equation.name in self.varied:  # what slopes are told by is another value than the one that varies
+            formed = self.builder.temporary(equation.name, value)
+            self.builder.define(tensor, formed.indices, formed.body)
+        else:
+            self._take_over_temporary(tensor, value)
         for tensor in list(self.builder.tensors.values())[before - 1 :]:
             _check_size(tensor, equation.formula.at)
 

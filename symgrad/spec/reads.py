@@ -161,6 +161,21 @@ def asks_for_derivative(formula: Node, functions: Mapping[str, FunctionSpec]) ->
     return False
 
 
+def varied_after(model: Model) -> set[str]:
+    """What derivatives are differentiated by: h in `d(u, x, h)`, and in `d(v, h)` where v has derivatives in it."""
+    functions = {function.name: function for function in model.functions}
+    graph, found = sources(model), set[str]()
+    derived = {e.name for e in model.equations if asks_for_derivative(e.formula, functions)}
+    results = (node for node in (model.loss, model.evaluation) if node is not None)
+    for formula in (*(equation.formula for equation in model.equations), *results):
+        for call in calls(formula):
+            if is_derivative(call, functions) and call.arguments:
+                of, *by = call.arguments
+                has_slopes = asks_for_derivative(of, functions) or bool(reached(values_in(of), graph) & derived)
+                found |= {name for node in (by if has_slopes else by[1:]) for name in values_in(node)}
+    return found
+
+
 def stopped_in(model: Model) -> set[str]:
     """All that values held by stop_gradient are computed from; of functions with it, all they are given."""
     inside = read_inside(model.functions)
