@@ -171,8 +171,14 @@ def _decides(entry: Entry, body: sp.Expr) -> bool:
     return any(entry in condition.atoms(Entry) for condition in conditions)
 
 
+def _adds_to_label(entry: Entry) -> bool:
+    """Whether an index of the entry is more than a label alone."""
+    return any(index.atoms(Entry) and not isinstance(index, Entry) for index in entry.indices)
+
+
 def _inlined(equation: Equation, known: Mapping[str, Equation]) -> Equation:
     here = {e: known[e.tensor].at(e.indices) for e in entries(equation.body) if e.tensor in known}
+    here = {e: body for e, body in here.items() if not any(map(_adds_to_label, entries(body)))}
     return equation.with_body(equation.body.xreplace(here))
 
 

@@ -11,7 +11,7 @@ import sympy as sp
 
 from symgrad.calculus.axes import Axis, show_axes
 from symgrad.calculus.real import Piecewise
-from symgrad.calculus.terms import delta, leading
+from symgrad.calculus.terms import delta, entries, leading
 from symgrad.elaborate.arrays.special_forms import onehot
 from symgrad.elaborate.operands import EquationBuilder, Value
 from symgrad.errors import ShapeError, SpecError
@@ -161,6 +161,9 @@ class Rearranging:
                 at=call.at,
                 remedy="the axis must have as many entries as there are labels",
             )
+        index = value.indices[place]
+        if any(i != index and index in i.free_symbols for e in entries(value.body) for i in e.indices):
+            value = self.builder.temporary(call.function, value)  # a label is an index alone, not in a sum
         body = value.body.xreplace({value.indices[place]: chosen.body})
         axes = (*value.axes[:place], *chosen.axes, *value.axes[place + 1 :])
         return Value(axes, (*value.indices[:place], *chosen.indices, *value.indices[place + 1 :]), body)
