@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sympy as sp
 
-from symgrad.calculus.terms import entries
+from symgrad.calculus.terms import entries, is_large
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, sp.Basic]:
     """The product with its sums multiplied by what they divide by, where nothing divides by that then.
 
-    It is to be taken where the condition holds: where some of that is 0.
+    It is to be taken where the condition holds: where some of that is 0. Poles upon poles, whose product would
+    grow with each, are left as they are.
     """
     product, zeros = _written_out(sp.Mul(*factors), bounds), []
     tried: set[sp.Expr] = set()
     while bases := [base for base in _poles_in_sums(product, bounds) if base not in tried]:
+        if is_large(product):
+            return product, sp.false
         base = max(bases, key=sp.count_ops)  # 1 + 1/x before x
         tried.add(base)
         order, rest = sp.Integer(0), []

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _NAMES = (
     *("abs", "bool", "enumerate", "int", "isinstance", "len", "list", "map", "max", "min", "range", "sum"),
-    *("tuple", "zip", "ValueError", "TypeError", "__build_class__"),
+    *("slice", "tuple", "zip", "ValueError", "TypeError", "__build_class__"),
 )
 _BUILTINS = {name: getattr(builtins, name) for name in _NAMES}
 """What a text may use of Python itself: nothing that reaches beyond it."""
