@@ -103,8 +103,9 @@ def _in_pieces(machine: Machine, parameters: Array, data: Sequence[Array]) -> Pa
     chosen = machine.vector(np.array(order, dtype=object), "order")
     whole = [a[order] if own else a for a, own in zip(data, has_rows, strict=True)]
     _, expected = names["loss_and_grad"](theta, *whole)
-    names["MICRO_BATCH_SIZE"] = _PIECE
+    all_rows, names["MICRO_BATCH_SIZE"] = names["MICRO_BATCH_SIZE"], _PIECE
     names["_gradient_in_pieces"](theta, grad, piece, *flat, chosen, space, *key, work, *extents[1:])
+    names["MICRO_BATCH_SIZE"] = all_rows  # what else goes in pieces is run with all rows at once
     return "the gradient in pieces", grad.array(), expected.array()
 
 
