@@ -162,7 +162,7 @@ def asks_for_derivative(formula: Node, functions: Mapping[str, FunctionSpec]) ->
 
 
 def varied_after(model: Model) -> set[str]:
-    """What derivatives are differentiated by: h in `d(u, x, h)`, and in `d(v, h)` where v has derivatives in it."""
+    """What derivatives are differentiated by: h of `d(u, x, h)`, and of `d(v, h)` where v is made of some."""
     functions = {function.name: function for function in model.functions}
     graph, found = sources(model), set[str]()
     derived = {e.name for e in model.equations if asks_for_derivative(e.formula, functions)}
@@ -171,8 +171,8 @@ def varied_after(model: Model) -> set[str]:
         for call in calls(formula):
             if is_derivative(call, functions) and call.arguments:
                 of, *by = call.arguments
-                has_slopes = asks_for_derivative(of, functions) or bool(reached(values_in(of), graph) & derived)
-                found |= {name for node in (by if has_slopes else by[1:]) for name in values_in(node)}
+                is_derived = asks_for_derivative(of, functions) or reached(values_in(of), graph) & derived
+                found |= {name for node in (by if is_derived else by[1:]) for name in values_in(node)}
     return found
 
 
