@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def limit(factors: Collection[sp.Expr], bounds: Bounds) -> tuple[sp.Expr, sp.Basic]:
     """The product with its sums multiplied by what they divide by, where nothing divides by that then.
 
-    It is to be taken where the condition holds: where some of that is 0. Poles upon poles are left as they are,
-    as the product would grow with each.
+    It is to be taken where the condition holds: where some of that is 0. Poles upon poles are left as they
+    are, as the product would grow with each.
     """
     product, zeros = _written_out(sp.Mul(*factors), bounds), []
     tried: set[sp.Expr] = set()
