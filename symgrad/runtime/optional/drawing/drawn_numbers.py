@@ -16,8 +16,9 @@ def _put_in(function: Callable) -> Any:
 @_put_in
 def _philox(block: Any, step: Any, stream: Any, seed: Any) -> tuple[Any, ...]:
     """Four words of 32 bits, of the block of this number."""
-    a, b, c, d = np.uint32(block), np.uint32(block >> 32), np.uint32(step), np.uint32(stream)
-    e, f = np.uint32(seed), np.uint32(seed >> 32)
+    low = 0xFFFFFFFF
+    a, b, c, d = np.uint32(block & low), np.uint32(block >> 32), np.uint32(step & low), np.uint32(stream)
+    e, f = np.uint32(seed & low), np.uint32(seed >> 32)
     for _ in range(10):
         p, q = np.uint64(a) * np.uint64(0xD2511F53), np.uint64(c) * np.uint64(0xCD9E8D57)
         a, c = (
@@ -25,7 +26,8 @@ def _philox(block: Any, step: Any, stream: Any, seed: Any) -> tuple[Any, ...]:
             np.uint32(np.uint32(p >> np.uint64(32)) ^ d ^ f),
         )
         b, d = np.uint32(q), np.uint32(p)
-        e, f = np.uint32(e + np.uint32(0x9E3779B9)), np.uint32(f + np.uint32(0xBB67AE85))
+        e = np.uint32(np.uint64(e) + np.uint64(0x9E3779B9))
+        f = np.uint32(np.uint64(f) + np.uint64(0xBB67AE85))
     return a, b, c, d
 
 
