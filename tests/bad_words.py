@@ -36,7 +36,7 @@ WORDS = {
     "squeeze": formula("squeeze(x, 2)"),
     "cat": formula("cat(x, x)"),
     "narrow": formula("narrow(x, 2)"),
-    "dropout": formula("dropout(x)"),
+    "all dropped": formula("dropout(x, 1)"),
     "numpy": formula("np.exp(x)"),
     "math": formula("2 * math.pi * x"),
     "ReLU": layers(" ['dense(1, activation=ReLU)']"),

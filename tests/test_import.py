@@ -37,7 +37,7 @@ NOT_READ = {
     "keepdims": ROWS,
     "causal_attention": "chooses by what is no comparison",
     "places": "ScatterND writes into parts of an array",
-    **dict.fromkeys(("norms_2d", "block", "layer_embedding", "layer_cross_attention"), REPEATS),
+    **dict.fromkeys(("norms_2d", "block", "layer_embedding", "layer_cross_attention", "noises"), REPEATS),
     **dict.fromkeys(
         (
             "norms_1d",
