@@ -262,11 +262,16 @@ class Stages:
         """The same network in plain Python: slow loops that raise where an index leaves its array.
 
         Raises:
-            SpecError: its update treats all parameters alike, and the spec does not.
+            SpecError: its update treats all parameters alike, and the spec does not; or the spec has states
+                or draws numbers.
         """
-        if self.model.states:
-            problem = f"plain Python knows no states, as '{self.model.states[0]}' is"
-            raise SpecError(problem, at=self.model.spec.name, remedy="emit a module instead")
+        if self.model.states or self.stable.draws:
+            what = (
+                f"knows no states, as '{self.model.states[0]}' is"
+                if self.model.states
+                else "draws no numbers"
+            )
+            raise SpecError(f"plain Python {what}", at=self.model.spec.name, remedy="emit a module instead")
         if self.model.frozen or self.model.groups:
             problem = "plain Python updates all parameters alike"
             remedy = "leave freeze and per_parameter out"

@@ -48,7 +48,7 @@ def planted(spec, old, new):
     [
         (NORM, "(w[i] == real(0)) or (x[n, i] == real(0))", "(w[i] == real(0)) or (x[n, 0] == real(0))"),
         (CHOICE, "<= real(0)", "== real(0)"),
-        (CHOICE, "c0 = (real(0)", "c0 = (real(2)"),
+        (CHOICE, "x[n, i] * (real(0)", "x[n, i] * (real(2)"),
         (RELU, "dy_Z[i, n] = (real(0) if y[i, n] <= real(0)", "dy_Z[i, n] = (real(2) if y[i, n] == real(0)"),
         (RELU, "(real(0) if y_Z <= real(0)", "(real(1) if y_Z == real(0)"),
     ],
@@ -61,7 +61,9 @@ def test_a_wrong_condition_is_found(spec, old, new):
 
 
 def test_a_slope_of_either_side_is_right_at_a_kink():
-    right, other = planted(CHOICE, "c0 = (real(0) if w[n] <= real(0)", "c0 = (real(0) if w[n] < real(0)")
+    right, other = planted(
+        CHOICE, "(real(0) if w[i] <= real(0) else real(1))", "(real(0) if w[i] < real(0) else real(1))"
+    )
     assert (right.state, other.state) == ("identical", "identical")
 
 

@@ -154,6 +154,10 @@ def test_no_name_has_two_meanings() -> None:
     either["optional/states_of_trained"] = set(runtime_part("optional/states_of_trained").names)
     either["optional/loss_in_pieces"] = {"_loss_of", "_loss_and_gradient"}
     either["optional/product_in_pieces"] = {"_product_with"}
+    either["optional/drawing/drawing_arguments"] = {"_arguments"}
+    either["optional/drawing/drawing_check"] = {"_gradients_of"}
+    either["optional/drawing/drawing_state"] = {"init_state", "_check_state"}
+    either["optional/drawing/drawing_steps"] = {"_train_step"}
     seen: dict[str, str] = {}
     for name in FILES:
         for defined in runtime_part(name).names - either.get(name, set()):
