@@ -859,7 +859,7 @@ if version_info.minor is not None and version_info.short < (0, 62):
     )
 
 # So far Numba's inner parts are as the short way to LLVM takes them; a later version goes its own way.
-IS_KNOWN = version_info.short is not None and version_info.short < (0, 69)
+IS_KNOWN = version_info.minor is not None and version_info.short < (0, 69)
 
 IN_ORDER = {"contract", "nsz", "arcp", "afn"}  # what fast arithmetic may do; never: forget NaN and infinity
 

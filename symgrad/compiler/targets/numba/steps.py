@@ -144,8 +144,8 @@ def advance(spans: Sequence[Span]) -> Definition:
 def _taken_over(spans: Sequence[Span]) -> Iterator[str]:
     for span in spans:
         yield f"# {', '.join(span.names)}"
-        own, new = (f"view({name}, {span.first}, ({span.size},))" for name in ("theta", "grad"))
-        yield f"{own}[:] = {new}"
+        yield f"for n in range({span.first}, {span.first + span.size}):"
+        yield "    theta[n] = grad[n]"
 
 
 def step(calls: Signatures, added: AccumulationText | None, *, advances: bool) -> Driver:
