@@ -12,7 +12,9 @@ import pytest
 import symgrad as sg
 from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
+from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
 from symgrad.verifier.interpretation.philox_numbers import Key, odd_numbers
@@ -263,3 +265,24 @@ def test_what_inference_draws_is_doubted() -> None:
     text = "inputs: {x: [batch, 2]}\nequations:\n  y: dense(x, 2) + normal(like=x)\nloss: mean(y**2)"
     with pytest.warns(sg.SpecWarning, match="'y' draws numbers in inference too"):
         sg.derive(text)
+
+
+BESIDE = {
+    "a recurrence": ["rnn(2)", "layer_norm", "last"],
+    "a recurrence both ways": ["gru(2, bidirectional=true)", "last"],
+    "convolutions": ["conv1d(2, kernel=2)", "max_pool1d(2)", "flatten"],
+    "attention": ["attention(heads=1)", "flatten"],
+    "states": ["flatten", "batch_norm", "dense(2, activation=tanh)"],
+}
+DROPS = ["dropout(0.3)", "gaussian_noise(0.1)", "stochastic_depth(0.2)"]
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_numbers_are_the_same_wherever_a_layer_draws(kind: str) -> None:
+    """Whatever the order in which the values around them lie in memory."""
+    for place in range(len(BESIDE[kind]) + 1):
+        layers = [*BESIDE[kind][:place], DROPS[place % 3], *BESIDE[kind][place:], "dense(1)"]
+        spec = read(
+            {"inputs": {"x": ["n", 3, 2]}, "targets": {"t": ["n", 1]}, "layers": layers, "loss": "mse"}
+        )
+        assert identity_of(expand(spec), stages_of(spec).text).state in ("identical", "agrees")

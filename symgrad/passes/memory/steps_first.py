@@ -16,7 +16,7 @@ import sympy as sp
 from symgrad.calculus.contraction import as_product
 from symgrad.calculus.editing import ProgramEditor
 from symgrad.calculus.program import Equation
-from symgrad.calculus.terms import Entry, entries
+from symgrad.calculus.terms import Entry, drawn, entries
 from symgrad.passes.recurrences import Recurrence, in_order
 
 if TYPE_CHECKING:
@@ -53,8 +53,10 @@ def _handed_on_alike(program: Program, places: Places) -> Places:
 
 
 def _asked_for(program: Program) -> set[str]:
-    """The tensors that callers get or give, and starts, whose axes are those of what starts with them."""
+    """The tensors that callers get or give; what is drawn, whose entries are counted in their order; and
+    starts, whose axes are those of what starts with them."""
     found = {carried.start for carried in program.carried.values()}
+    found |= {e.target for e in program.equations if isinstance(e.body, drawn)}
     found |= {*program.outputs, *program.prediction, *(t.name for t in program.declared)}
     found |= {g.name for g in program.gradients} | {n.equation for n in program.next_values}
     return found | {name for name in (program.loss, program.evaluation) if name}
