@@ -116,6 +116,22 @@ def test_what_both_modes_compute_is_right_in_either(number: int) -> None:
     assert not found.left
 
 
+def test_what_inference_carries_has_no_slopes() -> None:
+    """Nor is it made again for the gradient of the loss of training."""
+    equations = {
+        "h[n,t,k:2]": "sigmoid(x[n,t,k] * p[k] + training(2, -1))",
+        "h[n,T,k]": "training(p[k], sin(p[k]))",
+        "u[n,t,i:2]": "tanh(x[n,t,i] + sum(u[n,t+1,j], j) + h[n,t+1,i])",
+        "u[n,T,i]": "0",
+    }
+    sizes = {"inputs": {"x": ["batch", "T", 2]}, "parameters": {"p": [2]}}
+    stages = stages_of(read({**sizes, "equations": equations, "loss": "mean(h**2) + mean(u**2)"}))
+    assert identity_of(stages.model, stages.text).state == "identical"
+    slopes = [t.of for t in stages.derived.tensors if t.kind == "cotangent"]
+    assert "u_after_training" in slopes
+    assert not {"h", "u", "h_after", "u_after"} & {*slopes}
+
+
 def test_a_row_is_predicted_by_itself(tmp_path: Path) -> None:
     module = module_of(spec_of(**NORMED), tmp_path)
     x, t = rows()

@@ -74,7 +74,9 @@ class _Backward:
         self.contributions: dict[str, list[_Contribution]] = {}
         self.cotangent: dict[str, sp.Expr] = {}
         self.active = _depending_on(program, [name for name in wrt if name not in held])
-        self.handed = tuple(name for name, c in program.carried.items() if c.reads & self.active)
+        roots = seeds if seeds is not None else filter(None, [program.loss])
+        needed = program.needed(roots)
+        self.handed = tuple(n for n, c in program.carried.items() if n in needed and c.reads & self.active)
         self.read = set[str]().union(*(equation.reads for equation in program.equations))
         self.named: dict[str, str] = {}
 

@@ -44,6 +44,8 @@ def buffers_of(plan: Plan) -> list[Buffer]:
         local = step.local if isinstance(step, LoopNest) else frozenset()
         handed_over: set[str] = set(handed_on)
         for tensor in step.carried if isinstance(step, LoopNest) else ():
+            if tensor.name in owned:
+                continue  # the step is made again
             last = max(number, last_use[tensor.name])
             owned[tensor.name] = Buffer(*size_of(tensor.axes), number, last, [tensor.name])
             found.append(owned[tensor.name])
