@@ -14,6 +14,7 @@ from symgrad.errors import SpecError
 from symgrad.pipeline import stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.spec.sense import doubts
 from symgrad.verifier.identity.check import identity_of
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, FIFTY_DIGITS
 from symgrad.verifier.interpretation.interpreter import interpret
@@ -265,6 +266,12 @@ def test_what_inference_draws_is_doubted() -> None:
     text = "inputs: {x: [batch, 2]}\nequations:\n  y: dense(x, 2) + normal(like=x)\nloss: mean(y**2)"
     with pytest.warns(sg.SpecWarning, match="'y' draws numbers in inference too"):
         sg.derive(text)
+
+
+def test_an_output_that_no_loss_reads_is_a_sample() -> None:
+    text = "inputs: {x: [batch, 2]}\nparameters: {W: [2, 2]}\nequations:\n  y: x @ W\n"
+    text += "  s: y + normal(like=y)\noutputs: [y, s]\nloss: mean(y**2)"
+    assert not doubts(expand(read(text)))
 
 
 BESIDE = {

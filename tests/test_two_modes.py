@@ -14,6 +14,7 @@ from symgrad.errors import SpecError
 from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
+from symgrad.spec.sense import doubts
 from symgrad.verifier.identity.check import identity_of
 
 if TYPE_CHECKING:
@@ -192,6 +193,18 @@ def test_a_choice_alone_makes_two_losses() -> None:
     assert found.state == "identical"
     assert found.step is not None
     assert found.step.state == "identical"
+
+
+def test_what_the_loss_of_inference_alone_reads_is_read() -> None:
+    """An equation on the way to both losses stands twice, and so it does behind a target of inference."""
+    spec = spec_of(
+        {},
+        equations={"y": "training(tanh(x @ W), x @ W) @ V", "far[n]": "sum((y[n,k] - t[n,k])**2, k)"},
+        outputs=["y"],
+        loss="mean(far) + training(0, mean(s))",
+    )
+    spec["targets"]["s"] = ["n"]
+    assert not doubts(expand(read(spec)))
 
 
 @pytest.mark.parametrize(

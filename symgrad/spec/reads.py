@@ -126,9 +126,18 @@ def loss_arguments(model: Model) -> tuple[str, ...]:
 
 def loss_reads(model: Model) -> set[str]:
     """All that the loss is computed from."""
-    if model.loss is None:
+    return _behind(model, model.loss)
+
+
+def evaluation_reads(model: Model) -> set[str]:
+    """All that the loss of inference is computed from, where that is another one."""
+    return _behind(model, model.evaluation)
+
+
+def _behind(model: Model, result: Node | None) -> set[str]:
+    if result is None:
         return set()
-    return reached(read_by(model.loss, read_inside(model.spec.functions)), sources(model))
+    return reached(read_by(result, read_inside(model.spec.functions)), sources(model))
 
 
 def loss_learns_from(model: Model) -> set[str]:

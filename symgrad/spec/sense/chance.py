@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from symgrad.errors import SpecError, SpecWarning
-from symgrad.spec.reads import draws, draws_in, reached, read_by, read_inside, sources
+from symgrad.spec.reads import (
+    draws,
+    draws_in,
+    evaluation_reads,
+    loss_reads,
+    reached,
+    read_by,
+    read_inside,
+    sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +47,13 @@ def check_draws(model: Model) -> None:
 
 
 def draws_of_inference(model: Model) -> Iterator[SpecWarning]:
-    """Numbers that inference draws: the same ones in every call, which is hardly meant."""
+    """Numbers that inference draws: the same ones in every call, which is hardly meant.
+
+    An output that no loss reads is meant to be drawn: a sample of a model that was learnt.
+    """
     inside, graph = read_inside(model.functions), sources(model)
-    results = [("prediction", model.prediction)]
-    results += [("evaluation", model.evaluation)] if model.evaluation is not None else []
-    names = reached({*model.outputs}.union(*(_read(node, inside) for _, node in results)), graph)
+    results = {*model.outputs}.union(*(_read(node, inside) for node in (model.prediction, model.evaluation)))
+    names = reached(results, graph) & (loss_reads(model) | evaluation_reads(model))
     drawing = [e for e in model.equations if e.name in names and draws_in(e.formula, model.functions)]
     for equation in drawing[:1]:
         yield SpecWarning(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from symgrad.errors import Position, SpecError, SpecWarning
 from symgrad.spec.language.trees import calls, names_in
-from symgrad.spec.reads import loss_reads, reached, read_by, read_inside, sources
+from symgrad.spec.reads import evaluation_reads, loss_reads, reached, read_by, read_inside, sources
 from symgrad.spec.sense.argument_ranges import formulas
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def unused(model: Model) -> Iterator[SpecWarning]:
 
 def _tensors(model: Model) -> Iterator[SpecWarning]:
     spec, graph, inside = model.spec, sources(model), read_inside(model.spec.functions)
-    lost = loss_reads(model)
+    lost = loss_reads(model) | evaluation_reads(model)
     claims = set[str]().union(*(read_by(equation.formula, inside) for equation in model.manual))
     nexts = {found.equation for found in model.next_values}
     used = lost | reached({*model.outputs, *spec.gradients, *claims, *nexts}, graph)

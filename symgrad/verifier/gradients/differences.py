@@ -14,6 +14,7 @@ import numpy as np
 
 from symgrad.errors import SpecError
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.interpretation.philox_numbers import INFERENCE, Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +60,13 @@ class Differences:
         SpecError: the model has no loss here.
     """
 
-    def __init__(self, model: Model, arrays: Mapping[str, Array], arithmetic: Arithmetic) -> None:
+    def __init__(
+        self, model: Model, arrays: Mapping[str, Array], arithmetic: Arithmetic, key: Key = INFERENCE
+    ) -> None:
         labels = {t.name for t in (*model.spec.inputs, *model.spec.targets) if t.classes is not None}
-        self.model, self.arithmetic = model, arithmetic
+        self.model, self.arithmetic, self.key = model, arithmetic, key
         self.arrays = {n: a if n in labels else arithmetic.array(a) for n, a in arrays.items()}
-        here = interpret(model, self.arrays, arithmetic)
+        here = interpret(model, self.arrays, arithmetic, key=key)
         if here.loss is None:
             raise SpecError("there is no loss to differentiate", at=model.spec.at)
         self.here = _Try(here.loss, here.branches)
@@ -96,7 +99,7 @@ class Differences:
     def _at(self, along: Mapping[str, Array], step: float) -> _Try:
         length = self.arithmetic.array(step)
         shifts = {n: np.asarray(d * length, dtype=self.arithmetic.dtype) for n, d in along.items()}
-        there = interpret(self.model, self.arrays, self.arithmetic, shifts, self.stopped)
+        there = interpret(self.model, self.arrays, self.arithmetic, shifts, self.stopped, key=self.key)
         if there.loss is None:
             raise SpecError("there is no loss to differentiate", at=self.model.spec.at)
         return _Try(there.loss, there.branches)

@@ -22,6 +22,7 @@ from symgrad.verifier.gradients.local_slopes import slopes_in
 from symgrad.verifier.gradients.tape import Rounding, Tape
 from symgrad.verifier.interpretation.arithmetic import DOUBLE, NATIVE, Arithmetic, choose
 from symgrad.verifier.interpretation.interpreter import interpret
+from symgrad.verifier.interpretation.philox_numbers import INFERENCE, Key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,22 +66,23 @@ class ValuesAndSlopes:
 
 @dataclass(frozen=True)
 class SpecReference:
-    """A model at one point; `names` are the tensors whose gradients may be asked for."""
+    """A model at one point, that draws by a key; `names` are the tensors whose gradients may be asked for."""
 
     model: Model
     arrays: Mapping[str, Array]
     names: tuple[str, ...]
+    key: Key = INFERENCE
 
     @cached_property
     def slopes(self) -> ValuesAndSlopes:
         """Values and slopes, exact for the purposes of double precision; nan where a formula has none."""
-        return slopes_of(self.model, self.arrays, self.names)
+        return slopes_of(self.model, self.arrays, self.names, key=self.key)
 
     @cached_property
     def differences(self) -> Differences:
         """Slopes along any direction, by the loss alone."""
         work = interpret(self.model, self.arrays, DOUBLE).work
-        return Differences(self.model, self.arrays, choose(float(work) * _EVALUATIONS))
+        return Differences(self.model, self.arrays, choose(float(work) * _EVALUATIONS), self.key)
 
     @cached_property
     def is_confirmed(self) -> bool:
@@ -121,7 +123,7 @@ class SpecReference:
         rng = np.random.default_rng(0)
         here = self.slopes
         runs = [
-            slopes_of(self.model, self.arrays, self.names, DOUBLE, rounding_to(unit, rng))
+            slopes_of(self.model, self.arrays, self.names, DOUBLE, rounding_to(unit, rng), self.key)
             for _ in range(RUNS)
         ]
         return ValuesAndSlopes(
@@ -139,6 +141,7 @@ def slopes_of(
     names: tuple[str, ...],
     arithmetic: Arithmetic = NATIVE,
     rounding: Rounding | None = None,
+    key: Key = INFERENCE,
 ) -> ValuesAndSlopes:
     """Values of a model, and the slopes of its loss in all entries of some tensors, by one tape.
 
@@ -151,7 +154,7 @@ def slopes_of(
     tape = Tape(arithmetic, slopes_in(arithmetic), rounding)
     given: dict[str, Any] = {n: a if n in labels else tape.variable(a) for n, a in arrays.items()}
     with np.errstate(all="ignore"):
-        found = interpret(model, given, tape.arithmetic)
+        found = interpret(model, given, tape.arithmetic, key=key)
         if found.loss is None and names:
             raise SpecError("there is no loss to differentiate", at=model.spec.at)
         wanted = [tape.of(found.tensors[name]) for name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from symgrad.compiler.kernels.function_bodies import FunctionBodies
 from symgrad.compiler.kernels.update_kernels import (
@@ -13,7 +13,6 @@ from symgrad.compiler.kernels.update_kernels import (
     state_names,
     update_body,
 )
-from symgrad.compiler.planning.further_plan import FurtherPlan, StepPlan, steps_of
 from symgrad.compiler.planning.needed_steps import gradient_of_all, gradient_of_step
 from symgrad.compiler.planning.plan import Phase
 from symgrad.compiler.planning.update_plan import plan_update
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from symgrad.calculus.program import Program
     from symgrad.compiler.kernels.function_bodies import Sections
     from symgrad.compiler.kernels.instructions import Expression, Instruction
+    from symgrad.compiler.planning.further_plan import FurtherPlan
     from symgrad.compiler.planning.plan import PhaseName, Plan
     from symgrad.elaborate.starting.first_values import FirstValues
     from symgrad.spec.model import Model
@@ -44,8 +44,7 @@ class PlannedModel:
     """A model with its plan; `update` is a step of the optimiser over hyper-parameters.
 
     `starts` and `states` are what parameters and states start from, `piece_rows` the rows whose gradient is
-    computed at once, 0 for all, `further` the derivatives that the spec asks for beyond the gradient,
-    `stepping` one step of time where the network can go on step by step.
+    computed at once, 0 for all, `further` the derivatives that the spec asks for beyond the gradient.
     """
 
     model: Model
@@ -55,32 +54,23 @@ class PlannedModel:
     states: Mapping[str, sp.Expr]
     piece_rows: int
     further: tuple[FurtherPlan, ...] = ()
-    stepping: StepPlan | None = None
-
-    @property
-    def beside(self) -> tuple[FurtherPlan | StepPlan, ...]:
-        """What the module computes beside the network and its gradient."""
-        return (*self.further, *((self.stepping,) if self.stepping else ()))
 
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of all that the module computes."""
-        return (self.plan, *(found.plan for found in self.beside))
+        return (self.plan, *(found.plan for found in self.further))
 
     @property
     def sectioned(self) -> tuple[str, ...]:
         """The functions whose sections, where they are long, are named after them, with a number."""
-        return (*SECTIONED, *(found.compiled[0] for found in self.beside))
-
-
-P = TypeVar("P", FurtherPlan, StepPlan)
+        return (*SECTIONED, *(f"_{found.function}" for found in self.further))
 
 
 @dataclass(frozen=True)
-class LoweredBeside(Generic[P]):
-    """The instructions of what a module computes beside the network and its gradient."""
+class LoweredFurther:
+    """The instructions of a derivative beyond the gradient."""
 
-    planned: P
+    planned: FurtherPlan
     drivers: FunctionBodies
     body: Sections
 
@@ -111,18 +101,12 @@ class LoweredModel:
     states: tuple[str, ...]
     first_states: tuple[tuple[Instruction, ...], tuple[Expression, ...]]
     piece_rows: int
-    further: tuple[LoweredBeside[FurtherPlan], ...]
-    stepping: LoweredBeside[StepPlan] | None
-
-    @property
-    def beside(self) -> tuple[LoweredBeside[Any], ...]:
-        """What the module computes beside the network and its gradient."""
-        return (*self.further, *((self.stepping,) if self.stepping else ()))
+    further: tuple[LoweredFurther, ...]
 
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of all that the module computes."""
-        return (self.plan, *(found.planned.plan for found in self.beside))
+        return (self.plan, *(found.planned.plan for found in self.further))
 
     @property
     def program(self) -> Program:
@@ -140,7 +124,7 @@ class LoweredModel:
     @property
     def sections(self) -> tuple[Sections, ...]:
         """The bodies of all drivers of the network."""
-        return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.beside))
+        return (*self.bodies.values(), self.step_gradient, *(found.body for found in self.further))
 
     @property
     def called(self) -> set[str]:
@@ -162,7 +146,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
     own = OWN_NAMES.union(
         *(_section_names(plan, planned.sectioned) for plan in planned.plans),
         *(part.functions for part in parts),
-        *(found.compiled for found in planned.beside),
+        *(found.compiled for found in planned.further),
     )
     drivers = FunctionBodies(plan, own)
     names = state_names(update, OWN_NAMES)
@@ -182,15 +166,14 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         states=tuple(names[name] for name in planned.states),
         first_states=first_states_body(tuple(planned.states.values()), update, OWN_NAMES),
         piece_rows=planned.piece_rows,
-        further=tuple(_lowered_beside(found, own, drivers) for found in planned.further),
-        stepping=_lowered_beside(planned.stepping, own, drivers) if planned.stepping else None,
+        further=tuple(_lowered_further(found, own, drivers) for found in planned.further),
     )
 
 
-def _lowered_beside(planned: P, own: Collection[str], beside: FunctionBodies) -> LoweredBeside[P]:
+def _lowered_further(planned: FurtherPlan, own: Collection[str], beside: FunctionBodies) -> LoweredFurther:
     drivers = FunctionBodies(planned.plan, own, beside)
-    body = drivers.sections(Phase("gradient", steps_of(planned.plan)), LONGEST_SECTION)
-    return LoweredBeside(planned, drivers, body)
+    body = drivers.sections(Phase("gradient", planned.steps), LONGEST_SECTION)
+    return LoweredFurther(planned, drivers, body)
 
 
 def _section_names(plan: Plan, drivers: Collection[str]) -> Iterator[str]:

@@ -128,8 +128,6 @@ class ModuleText:
     network: tuple[Definition, ...]
     training: tuple[Definition, ...]
     further: tuple[Definition, ...]
-    stepping: tuple[Definition, ...]
-    carry: tuple[FieldText, ...]
     interface: tuple[Definition, ...]
     told: tuple[FactText, ...]
     runtime: tuple[RuntimePart, ...]

@@ -1,1 +1,0 @@
-"""What a module has for sequences: one step of time, and labels written on."""
