@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from fuzz.modules import interpreted
+from fuzz.philox import drawn, philox
 
 import symgrad as sg
 from symgrad.errors import SpecError
-from symgrad.pipeline import stages_of
+from symgrad.pipeline import module_text, stages_of
 from symgrad.spec.expand import expand
 from symgrad.spec.reader import read
 from symgrad.spec.sense import doubts
@@ -25,25 +27,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 TRAIN = "train: {optimizer: sgd(learning_rate=0.1), epochs: 2, batch_size: 4}"
-
-
-def philox(counter: tuple[int, ...], key: tuple[int, ...]) -> tuple[int, ...]:
-    """Philox 4x32-10 in Python's own integers, as its paper has it."""
-    (a, b, c, d), (k, m) = counter, key
-    for _ in range(10):
-        p, q = 0xD2511F53 * a, 0xCD9E8D57 * c
-        a, b, c, d = (q >> 32) ^ b ^ k, q % 2**32, (p >> 32) ^ d ^ m, p % 2**32
-        k, m = (k + 0x9E3779B9) % 2**32, (m + 0xBB67AE85) % 2**32
-    return a, b, c, d
-
-
-def drawn(shape: tuple[int, ...], stream: int, seed: int = 0, step: int = 0, first: int = 0) -> np.ndarray:
-    """The numbers that a tensor of this shape is filled with; `first` entries went before."""
-    found = []
-    for place in range(first, first + int(np.prod(shape))):
-        words = philox((place // 4 % 2**32, place // 4 >> 32, step, stream), (seed % 2**32, seed >> 32))
-        found.append((2 * (words[place % 4] >> 9) + 1) / 2**24)
-    return np.array(found).reshape(shape)
 
 
 def test_the_generator_gives_the_known_answers_of_its_authors() -> None:
@@ -89,7 +72,7 @@ def test_a_step_draws_what_the_paper_says_by_seed_and_step_and_place(dtype: str,
     def loss(seed: int, step: int) -> float:
         h = np.tanh(x @ params.h_W + params.h_b)
         for stream, p in enumerate((0.25, 0.5)):
-            h = h * (drawn(h.shape, stream, seed, step) < 1 - p) / (1 - p)
+            h = h * (drawn(h.shape, stream, (seed, step)) < 1 - p) / (1 - p)
         return float(np.mean((h @ params.y_W + params.y_b - t) ** 2))
 
     close = 1e-6 if dtype == "float32" else 1e-14
@@ -293,3 +276,53 @@ def test_numbers_are_the_same_wherever_a_layer_draws(kind: str) -> None:
             {"inputs": {"x": ["n", 3, 2]}, "targets": {"t": ["n", 1]}, "layers": layers, "loss": "mse"}
         )
         assert identity_of(expand(spec), stages_of(spec).text).state in ("identical", "agrees")
+
+
+WITHOUT_ROWS = {
+    "of weights": {"y": "x @ (W * training(bernoulli(0.5, like=W), 0.5))"},
+    "of features": {"m[i:5]": "training(bernoulli(0.5), 0.5)", "y": "(x * m) @ W"},
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_ROWS)
+def test_pieces_share_what_has_no_rows(kind: str) -> None:
+    """Every piece of a batch has the mask of the batch; so has the loss of inference what inference draws."""
+    spec = {
+        "name": "connected",
+        "dtype": "float64",
+        "inputs": {"x": ["batch", 5]},
+        "targets": {"t": ["batch", 3]},
+        "parameters": {"W": [5, 3]},
+        "equations": {**WITHOUT_ROWS[kind], "z": "y + uniform(like=y)"},
+        "loss": "mse(z, t)",
+    }
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(8, 5)), rng.normal(size=(8, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole, parts = (
+            interpreted(module_text(read({**spec, "train": {"epochs": 1, **more}})))
+            for more in ({}, {"micro_batch_size": 3})
+        )
+    params = whole.init_params(1)
+    found = [m.loss_and_grad(m.Params(*params), x, t, seed=3, step=2) for m in (whole, parts)]
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-13)
+    np.testing.assert_allclose(found[1][1].W, found[0][1].W, rtol=1e-12)
+    losses = [m.loss(m.Params(*params), x, t) for m in (whole, parts)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-13)
+
+
+def test_a_network_that_draws_is_another_in_each_call() -> None:
+    """Two views of one batch, as in learning from pairs; without draws equal calls have one value."""
+    spec = {
+        "inputs": {"x": ["batch", 3]},
+        "networks": {"net(z)": ["dense(4)", "dropout(0.5)", "dense(2)"]},
+        "equations": {"y": "net(x)", "z": "net(x)"},
+    }
+    model = expand(read({**spec, "loss": "mean((y - z)**2)"}))
+    rng = np.random.default_rng(0)
+    shapes = {"x": (5, 3), "net_W1": (3, 4), "net_b1": (4,), "net_W2": (4, 2), "net_b2": (2,)}
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    found = interpret(model, arrays, DOUBLE)
+    assert found.loss > 0.01
+    assert found.evaluation == 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from ruamel.yaml import YAML
 
+from fuzz.chance import chance_spec
 from fuzz.derivative_programs import derivative_spec
 from fuzz.derived import derived_spec
 from fuzz.extremes import extreme_spec
@@ -54,6 +55,7 @@ KINDS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "derived": derived_spec,
     "recurrent": recurrent_spec,
     "modes": modes_spec,
+    "chance": chance_spec,
 }
 
 

@@ -19,9 +19,9 @@ from fuzz.gradients import Outcome, judge_compiled, judge_gradient
 from fuzz.kinks import judge_kinks
 from fuzz.layered_judge import judge_layered
 from fuzz.magnitudes import judge_magnitudes
+from fuzz.modes_judge import judge_modes
 from fuzz.recurrent import judge_recurrent
 from fuzz.steps import judge_steps
-from fuzz.two_modes import judge_modes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,7 @@ JUDGES = {
     "magnitudes": judge_magnitudes,
     "recurrent": judge_recurrent,
     "modes": judge_modes,
+    "chance": judge_modes,
 }
 """By the name of a spec; all others have gradients that are compared at random points."""
 LIMIT = 30.0

@@ -155,4 +155,4 @@ def scope_at(spec: Spec, arrays: Arrays, wrt: Arrays, arithmetic: Arithmetic) ->
         stepped.reshape(total, -1)[rows, entries] += 1j * arithmetic.step
         tensors[name], start = stepped, start + entries.size
     functions = {key.partition("(")[0]: (key, str(f)) for key, f in spec.get("functions", {}).items()}
-    return Scope(tensors, sizes, functions, arithmetic, {})
+    return Scope(tensors, sizes, functions, arithmetic, {}, key=spec.get("key", (0, 0)))

@@ -11,6 +11,7 @@ import itertools
 import operator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fuzz.blocks import embedded
 from fuzz.broadcast import aligned, matmul, spread
 from fuzz.indices import given_ranges, index_ranges, left_names, place_of
 from fuzz.layers import LAYERS, OF_LAYERS, layer_numbers, layer_value, own_name
+from fuzz.philox import drawn_at
 from symgrad.spec import library
 from symgrad.spec.reductions import REDUCTIONS
 from symgrad.spec.scalars import SCALARS
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from fuzz.arithmetic import Arithmetic
+    from fuzz.philox import Key
 
 Spec = dict[str, Any]
 
@@ -55,7 +58,7 @@ class Scope:
     """What names stand for: tensors and labels, arguments of a function, sizes of axes, places of indices.
 
     `before` are the steps that led here, which derivatives go through again; `shifts` is what these add to
-    tensors.
+    tensors. Numbers are drawn by the `key`.
     """
 
     tensors: dict[str, np.ndarray | Labels]
@@ -69,6 +72,7 @@ class Scope:
     bound: Mapping[str, np.ndarray | Labels] | None = None
     before: Sequence[tuple[str, str, str]] = ()
     shifts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    key: Key = (0, 0)
 
     def named_sizes(self, indices: Collection[str]) -> dict[str, int]:
         """The sizes whose names are not those of indices."""
@@ -210,6 +214,8 @@ def _call(name: str, call: ast.Call, scope: Scope) -> np.ndarray | Labels:
             lambda node: _whole_labels(value(node, scope)),
             scope.sizes,
         )
+    if name == "uniform":
+        return _drawn(call, scope)
     if name == "onehot":
         return onehot(value(call.args[0], scope), scope)
     if name == "spread":
@@ -238,6 +244,20 @@ def onehot(labels: np.ndarray | Labels, scope: Scope) -> np.ndarray:
         return labels
     rows = (labels.array[..., None] == np.arange(labels.classes)) & (labels.array != labels.ignore)[..., None]
     return scope.arithmetic.number(rows.astype(float))[None]
+
+
+def _drawn(call: ast.Call, scope: Scope) -> np.ndarray:
+    """The numbers of a stream for the place of the indices around, or a given one, and what they are like."""
+    given = {str(k.arg): k.value for k in call.keywords}
+    like = numeric(value(given["like"], scope), scope).shape[1:] if "like" in given else ()
+    place = 0
+    for name, index in scope.indices.items():
+        place = place * scope.ranges[name] + index
+    if "place" in given:
+        place = place_of(given["place"], {**scope.sizes, **scope.indices}, {})
+    size = prod(like)
+    numbers = drawn_at(range(place * size, (place + 1) * size), ast.literal_eval(given["stream"]), scope.key)
+    return scope.arithmetic.number(numbers.reshape((1, *like)))
 
 
 def _where(call: ast.Call, scope: Scope) -> np.ndarray:

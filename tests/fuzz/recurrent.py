@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from fuzz.gradients import GARBAGE, Outcome, as_the_verifier_reads, compared, module_of, sound_point
@@ -18,6 +20,19 @@ Formula = Callable[["Step"], str]
 
 ONE = ("tanh({})", "sin({})", "sigmoid({})", "({}) / (1 + ({})**2)", "relu({})", "0.3 * ({})")
 TWO = ("{} + {}", "({}) * ({})", "{} - {}", "max({}, {})", "where({} > 0.1, {}, 0.2)", "({}) / (2 + ({})**2)")
+DRAWN = (
+    "0.3 * normal({})",
+    "uniform({})",
+    "training(bernoulli({}, p=0.7), 0.7)",
+    "sum({x} * {w} * bernoulli({}, p=0.6), {d})",
+)
+MARK = re.compile(r"mark=-?\d+, place=§([^§]*)§(, )?")
+"""What a draw is told for the oracle alone: which one of all it is, and the place of its entry.
+
+One of a start, which may be read often and is the same, has a number below 0.
+"""
+BEFORE = re.compile(r"(\w+)\[[^\]]*\bt [-+] (\d)")
+OF_THE_JUDGE = ("steps", "written", "marked")
 WRITTEN_OUT = 0.3
 """The share of specs that symgrad computes as they are written out, too."""
 
@@ -61,11 +76,27 @@ class Step:
         return "t" if self.number is None else str(self.number)
 
 
+def place_of(mark: int, state: State, step: str, inner: Mapping[str, int] | None = None) -> str:
+    """What a draw is told: the place of its entry among all of its equation, or of a start without a step."""
+    sizes = {"t": "T", "n": "batch", **state.sizes, **(inner or {})}
+    own = [i for i in (*state.indices, *(inner or {})) if step or i != "t"]
+    place = "0"
+    for index in own:
+        place = f"({place}) * {sizes[index]} + {step if index == 't' else index}"
+    return f"mark={mark}, place=§{place}§"
+
+
+def unmarked(text: str) -> str:
+    """What a spec says of it."""
+    return MARK.sub("", text).replace(", )", ")")
+
+
 class Recurrences:
     """Draws groups of states, each of which may read all of them one or two steps before, and those above."""
 
-    def __init__(self, random: Random, has_choices: bool = False) -> None:
-        self.random, self.count, self.has_choices = random, random.randint(1, 6), has_choices
+    def __init__(self, random: Random, has_choices: bool = False, has_draws: bool = False) -> None:
+        self.random, self.count = random, random.randint(1, 6)
+        self.has_choices, self.has_draws, self.draws = has_choices, has_draws, count()
         self.with_rows = random.random() < 0.85
         self.has_free_steps = self.with_rows and random.random() < 0.4
         self.inputs: dict[str, Any] = {}
@@ -73,6 +104,7 @@ class Recurrences:
         self.states: list[State] = []
         self.equations: dict[str, str] = {}
         self.written: dict[str, str] = {}
+        self.start_of: dict[tuple[str, int], str] = {}
         self.sizes = iter(random.sample([1, 2, 3, 4, 5], 5))
         self.letters = iter("")
 
@@ -134,7 +166,9 @@ class Recurrences:
             end = "T" if ahead > 1 else end
             place = f"{end}{f' + {ahead - 1}' if ahead > 1 else ''}" if state.back else f"-{ahead}"
             key = f"{state.name}[{', '.join(place if i == 't' else i for i in state.indices)}]"
-            self.equations[key] = text.format(**{i: i for i in state.others})
+            self.equations[key] = self.start_of[state.name, ahead] = text.format(
+                **{i: i for i in state.others}
+            )
 
     def formula(self, state: State, group: list[State], number: int) -> Formula:
         """An anchor of all indices, and some terms."""
@@ -172,6 +206,7 @@ class Recurrences:
         above = [*self.states, *group[:number]]
         kinds: list[Callable[[], Formula]] = [lambda: self.before(state, self.one(group)), self.constant]
         kinds += [lambda: self.driven(state)] + [lambda: self.same(state, self.one(above))] * bool(above)
+        kinds += [lambda: self.drawn(state)] * 3 * self.has_draws
         return self.one(kinds)()
 
     def constant(self) -> Formula:
@@ -184,6 +219,23 @@ class Recurrences:
         name, weights = self.series(size), self.parameter(size, state.sizes[letter])
         rows, d = "n, " if self.with_rows else "", next(self.letters)
         return lambda step: f"sum({name}[{rows}{step.place()}, {d}] * {weights}[{d}, {letter}], {d})"
+
+    def drawn(self, state: State) -> Formula:
+        """Numbers drawn anew at every step, or for what is summed there."""
+        mark, kind = next(self.draws), self.one(DRAWN)
+        if "{x}" not in kind:
+            return lambda step: kind.format(place_of(mark, state, step.place()))
+        size, letter, d = self.one((1, 2, 3)), next(iter(state.sizes)), next(self.letters)
+        name, weights = self.series(size), self.parameter(size, state.sizes[letter])
+        rows = "n, " if self.with_rows else ""
+
+        def text(step: Step) -> str:
+            place = place_of(mark, state, step.place(), {d: size})
+            return kind.format(
+                place, x=f"{name}[{rows}{step.place()}, {d}]", w=f"{weights}[{d}, {letter}]", d=d
+            )
+
+        return text
 
     def same(self, state: State, other: State) -> Formula:
         """A state above at the same step."""
@@ -223,7 +275,13 @@ class Recurrences:
 
     def one_start(self, state: State) -> str:
         """A number, an input, a parameter, or what is computed of one."""
-        kind = self.one(("zero", "number", "input", "parameter", "formula", "value"))
+        kinds = ("zero", "number", "input", "parameter", "formula", "value")
+        kind = self.one((*kinds, "drawn", "drawn") if self.has_draws else kinds)
+        if kind == "drawn":
+            marked = place_of(-1 - next(self.draws), state, "")
+            for index in state.others:
+                marked = re.sub(rf"\b{index}\b", f"{{{index}}}", marked)
+            return self.one(DRAWN[:3]).format(marked)
         if kind in ("zero", "number"):
             return "0" if kind == "zero" else str(self.one(("1", "0.5", "-2")))
         letters = [f"{{{i}}}" for i in state.others if i != "n"]
@@ -242,6 +300,15 @@ class Recurrences:
         return text if kind == "parameter" else f"sin({text}) + 0.2"
 
     # What is made of them ---------------------------------------------------------------------
+
+    def in_order(self) -> tuple[list[str], list[str]]:
+        """The formulas of equations, and those of starts in the order in which they are first read."""
+        starts = [*self.start_of.values()]
+        formulas = [f for f in self.equations.values() if not any(f is start for start in starts)]
+        read: dict[tuple[str, int], None] = {}
+        for name, steps in (found for text in formulas for found in BEFORE.findall(unmarked(text))):
+            read |= dict.fromkeys((name, step) for step in range(1, int(steps) + 1))
+        return formulas, [self.start_of[key] for key in read if key in self.start_of]
 
     def results(self) -> list[str]:
         """Equations behind the recurrences: the last step, all of them reversed, steps weighed."""
@@ -285,19 +352,20 @@ def spec_of(draw: Recurrences, names: list[str]) -> Spec:
         "axes": axes,
         "inputs": draw.inputs,
         "parameters": draw.parameters,
-        "equations": draw.equations,
+        "equations": {key: unmarked(formula) for key, formula in draw.equations.items()},
         "outputs": names,
         "loss": loss,
         "gradients": given,
         "train": {"optimizer": "sgd(learning_rate=0.1)", "epochs": 1},
         "steps": draw.count,
         "written": draw.written,
+        "marked": draw.in_order(),
     }
 
 
 def judge_recurrent(spec: Spec, random: Random, by_rows: bool) -> Outcome:
     """The module against the same equations written out step by step, by the oracle, and by symgrad."""
-    own = {key: value for key, value in spec.items() if key not in ("steps", "written")}
+    own = {key: value for key, value in spec.items() if key not in OF_THE_JUDGE}
     steps = int(spec["steps"])
     written = {**own, "axes": {"T": steps}, "equations": spec["written"]}
     module = module_of(own, by_rows)

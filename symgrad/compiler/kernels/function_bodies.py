@@ -48,14 +48,21 @@ class NamedKernel:
 
 
 class FunctionBodies:
-    """The bodies of the phases, and the kernels they call; `reserved` names are the target's own.
+    """The bodies of the phases, and the kernels they call; `reserved` names are the target's own, the axis
+    of rows is the `batch_axis`, or empty.
 
     `extent_names` are the module's names of sizes: those of the `free_axes`, then those that follow from
     these by formulas. Those `beside` are of another plan for the same data and parameters: they have the
     same names for these, and share kernels that do the same.
     """
 
-    def __init__(self, plan: Plan, reserved: Collection[str], beside: FunctionBodies | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        reserved: Collection[str],
+        beside: FunctionBodies | None = None,
+        batch_axis: str = "",
+    ) -> None:
         self.plan = plan
         self.program = plan.program
         sizes = self.program if beside is None else beside.program
@@ -71,7 +78,7 @@ class FunctionBodies:
         for tensor in self.program.tensors:
             self.names[tensor.name] = self.names[plan.memory_name(tensor.name)]
         self.views = MemoryViews(plan, self.names, self.extent_names)
-        self.statements = Statements(plan, self.views, self.extent_names)
+        self.statements = Statements(plan, self.views, self.extent_names, batch_axis)
         self.kernels: dict[object, NamedKernel] = {} if beside is None else beside.kernels
         self.kernel_names: set[str] = set(reserved) if beside is None else beside.kernel_names
         self.written: dict[str, str] = {}

@@ -17,6 +17,7 @@ from symgrad.compiler.kernels.instructions import (
     Matrix,
     Typed,
     Variable,
+    Verbatim,
 )
 from symgrad.compiler.kernels.lowering import Lowering, lowered_index, product
 
@@ -34,6 +35,7 @@ Statement: TypeAlias = "tuple[Instruction, tuple[str, ...]]"
 
 KEY = Variable("key")
 """What numbers are drawn by: the seed, the step, and how many rows of the batch went before."""
+_WHOLE_KEY = Verbatim("(key[0], key[1], 0)")
 KEEP, SCALE = Variable("keep"), Variable("scale")
 """How much of a vector is kept, and of a gradient is taken into it: into ← keep·into + scale·g."""
 
@@ -41,8 +43,8 @@ KEEP, SCALE = Variable("keep"), Variable("scale")
 class Statements:
     """Statements with the module's names for free axes."""
 
-    def __init__(self, plan: Plan, views: MemoryViews, extents: Mapping[str, str]) -> None:
-        self.plan, self.views = plan, views
+    def __init__(self, plan: Plan, views: MemoryViews, extents: Mapping[str, str], batch_axis: str) -> None:
+        self.plan, self.views, self.batch_axis = plan, views, batch_axis
         self.known: dict[sp.Basic, Expression] = {
             extent_symbol(name): Typed(Variable(identifier)) for name, identifier in extents.items()
         }
@@ -82,9 +84,11 @@ class Statements:
         return Invoke(function, (*map(slot, range(len(tensors))), KEEP, SCALE)), tensors
 
     def drawing(self, equation: Equation) -> Statement:
-        """Numbers of a stream: `draw(d_u, key, 3)`."""
+        """Numbers of a stream: `draw(d_u, key, 3)`; without rows, the same in every piece of a batch."""
         stream, *_ = equation.body.args
-        return Invoke("draw", (slot(0), KEY, Literal(int(stream)))), (equation.target,)
+        has_rows = self.plan.program.tensor[equation.target].axes[0].name == self.batch_axis
+        key = KEY if has_rows else _WHOLE_KEY
+        return Invoke("draw", (slot(0), key, Literal(int(stream)))), (equation.target,)
 
     def _factors(
         self, found: Contraction, slots: Mapping[str, Variable], sizes: Mapping[sp.Symbol, sp.Expr]

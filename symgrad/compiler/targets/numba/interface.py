@@ -17,6 +17,7 @@ _LOOK_AHEAD = (
     "`grads` are the gradients at gradient_point(params, state), not at `params`.",
 )
 _HYPER = "`hyper` is a dict of those numbers in HYPER that shall be others."
+_KEY_OF_STEP = "_key(seed, step)"
 _DRAWN = ("", "Numbers are drawn as in the step of training that `step` steps went before, with this seed.")
 _EPOCH = (
     "",
@@ -87,15 +88,15 @@ def losses(calls: Signatures, *, differ: bool) -> tuple[Definition, ...]:
     """`loss` and `loss_and_grad`; whether they `differ`, one of inference and one of training."""
     said = "The loss, a number, as inference has it." if differ else "The loss, a number."
     both = "The loss as training has it, and its gradient, as Params."
-    arguments, data = listed(["params", calls.data]), _data(calls)
+    arguments = listed(["params", calls.data])
     drawn, by = _drawn(calls)
     return (
-        Definition("loss", arguments, (said,), (f"return _loss_of(params, {data})",)),
+        Definition("loss", arguments, (said,), (f"return _loss_of(params, {_data(calls, key='KEY')})",)),
         Definition(
             "loss_and_grad",
             listed([arguments, drawn]),
             (both if differ else "The loss and its gradient, as Params.", *by),
-            (f"return _loss_and_gradient(params, {_data(calls, keyed=True)})",),
+            (f"return _loss_and_gradient(params, {_data(calls, key=_KEY_OF_STEP)})",),
         ),
     )
 
@@ -105,7 +106,7 @@ def input_gradients(calls: Signatures, names: Sequence[str]) -> Definition:
     doc = f"The derivatives of the loss with respect to {', '.join(names)}."
     drawn, by = _drawn(calls)
     arguments = listed(["params", calls.data, drawn])
-    line = f"return _gradients_in_work(params, {_data(calls, keyed=True)})"
+    line = f"return _gradients_in_work(params, {_data(calls, key=_KEY_OF_STEP)})"
     return Definition("input_gradients", arguments, (doc, *by), (line,))
 
 
@@ -226,10 +227,10 @@ def _fit_options(calls: Signatures, train: TrainSpec) -> tuple[str, ...]:
     )
 
 
-def _data(calls: Signatures, *, keyed: bool = False) -> str:
-    """The data, and what numbers are drawn by, where they are."""
-    key = ["_key(seed, step)"] if keyed and calls.draws else []
-    return as_tuple([*(a.variable for a in calls.arguments), *key])
+def _data(calls: Signatures, *, key: str = "") -> str:
+    """The data, and a key that numbers are drawn by, where they are."""
+    drawn_by = [key] if key and calls.draws else []
+    return as_tuple([*(a.variable for a in calls.arguments), *drawn_by])
 
 
 def _setting(calls: Signatures) -> str:

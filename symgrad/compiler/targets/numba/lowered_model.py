@@ -148,7 +148,7 @@ def lowered_model(planned: PlannedModel) -> LoweredModel:
         *(part.functions for part in parts),
         *(found.compiled for found in planned.further),
     )
-    drivers = FunctionBodies(plan, own)
+    drivers = FunctionBodies(plan, own, batch_axis=model.batch_axis)
     names = state_names(update, OWN_NAMES)
     return LoweredModel(
         model=model,

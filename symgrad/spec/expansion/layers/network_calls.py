@@ -9,7 +9,7 @@ from symgrad.errors import SpecError
 from symgrad.spec import library
 from symgrad.spec.expansion.layers.layer_expansion import LayerExpander
 from symgrad.spec.expansion.layers.layer_writing import stated, written
-from symgrad.spec.language.builtins import DERIVATIVE
+from symgrad.spec.language.builtins import DERIVATIVE, UNIFORM
 from symgrad.spec.language.declared_ranges import bound_names
 from symgrad.spec.language.syntax import Call, Compare, Name, Node
 from symgrad.spec.language.trees import calls, is_number, transform, values_in
@@ -17,7 +17,7 @@ from symgrad.spec.model import EquationSpec, ShapeDemand, SizeDemand, TensorSpec
 from symgrad.spec.taken_names import unused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from symgrad.errors import Position
     from symgrad.spec.model import NetworkSpec, Spec
@@ -41,6 +41,7 @@ class NetworkExpander:
     def __init__(self, spec: Spec, layers: LayerExpander) -> None:
         self.spec = spec
         self.known = {network.name: network for network in spec.networks}
+        self.functions = {function.name: function.formula for function in spec.functions}
         self.parameters, self.demands = layers.parameters, layers.demands
         self.taken = layers.taken | {e.name for e in (*layers.equations, *spec.manual)}
         self.equations: list[EquationSpec] = []
@@ -96,7 +97,9 @@ class NetworkExpander:
         return transform(formula, change)
 
     def _called(self, call: Call, name: str = "") -> Name:
-        """The value of a call, under this name where it is a new one; equal calls have one value."""
+        """The value of a call, under this name where it is a new one; equal calls have one value, unless they
+        draw numbers, each its own.
+        """
         network = self.known[call.function]
         _check_call(call, network)
         if network.name in self.open:
@@ -104,12 +107,30 @@ class NetworkExpander:
             problem = f"the network '{network.name}' calls itself: {way}"
             raise SpecError(problem, at=call.at, remedy="write it without recursion")
         key = (network.name, call.arguments)
-        if key not in self.values:
-            name = name or self._unused(_name_of(call, network))
-            self.open.append(network.name)
-            self.values[key] = self._instance(call, network, name)
-            self.open.pop()
-        return self.values[key]
+        if key in self.values:
+            return self.values[key]
+        name = name or self._unused(_name_of(call, network))
+        self.open.append(network.name)
+        value = self._instance(call, network, name)
+        self.open.pop()
+        if not self._draws(call, frozenset()):
+            self.values[key] = value
+        return value
+
+    def _draws(self, formula: Node, seen: frozenset[str]) -> bool:
+        """Whether a formula draws numbers, itself or by functions and networks that it calls."""
+        named = {call.function for call in calls(formula)} - seen
+        inside = (found for name in named for found in self._formulas_of(name))
+        return UNIFORM in named or any(self._draws(found, seen | named) for found in inside)
+
+    def _formulas_of(self, name: str) -> Iterator[Node]:
+        """What a function or a network that was called is made of."""
+        if name in self.bodies:
+            yield from (equation.formula for equation in self.bodies[name].equations)
+        elif name in self.functions:
+            yield self.functions[name]
+        elif name in library.functions:
+            yield library.functions[name].body
 
     def _instance(self, call: Call, network: NetworkSpec, name: str) -> Name:
         """The equations of one call. What is wrong with a later one is said at the call."""
